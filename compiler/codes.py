@@ -1,0 +1,60 @@
+"""The catalogue of diagnostic codes. A code, once released, keeps its meaning."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Code(Enum):
+    """``id`` is what users see and search for; ``title`` heads its entry in docs/diagnostics.md."""
+
+    # text and files
+    SYNTAX = "SVC001", "the text is not a statement of the language"
+    UNKNOWN_STATEMENT = "SVC002", "no such statement or option"
+    UNCLOSED = "SVC003", "a block, list or string is not closed"
+    ENCODING = "SVC004", "the file is not UTF-8 text"
+    UNREADABLE = "SVC005", "the file cannot be read"
+    INCLUDE_EMPTY = "SVC006", "an include matches no file"
+    INCLUDE_CYCLE = "SVC007", "files include each other"
+    VERSION = "SVC008", "the language version is not supported"
+    IR_INVALID = "SVC009", "the JSON does not follow the IR's schema"
+    # names
+    DUPLICATE = "SVC010", "the name is declared twice"
+    UNDEFINED = "SVC011", "the name is not declared"
+    UNUSED = "SVC012", "the name is declared and never used"
+    NAME = "SVC013", "the name cannot be used"
+    NAME_TOO_LONG = "SVC014", "the name is too long for a target"
+    # statements and values
+    REPEATED = "SVC020", "a statement stands twice in one block"
+    MISSING = "SVC021", "a block lacks a statement that it needs"
+    NOT_A_DEFAULT = "SVC022", "the statement cannot be a default"
+    VALUE = "SVC023", "the value is not one of the statement's values"
+    RANGE = "SVC024", "the number is out of range"
+    # addresses
+    ADDRESS = "SVC030", "not an IP address"
+    NETWORK = "SVC031", "not a network"
+    HOST_BITS = "SVC032", "host bits are set in a network"
+    ADDRESS_KIND = "SVC033", "the address is of a kind that cannot serve here"
+    ADDRESS_ROLE = "SVC034", "one address in two roles"
+    DUPLICATE_ADDRESS = "SVC035", "an address stands twice"
+    # ports
+    PORT = "SVC040", "not a port or a range of ports"
+    PROTOCOL = "SVC041", "no such protocol"
+    PORT_NAME = "SVC042", "the ports of a service need distinct names"
+    PORT_CLASH = "SVC043", "the same address, protocol and port twice"
+    NODEPORT_CLASH = "SVC044", "the same node port twice"
+    NODEPORT_RANGE = "SVC045", "the node port is outside the cluster's node ports"
+    ENDPOINT_PORT = "SVC046", "an endpoint's own port needs a service with a single port"
+    DUPLICATE_ENDPOINT = "SVC047", "an endpoint stands twice in one service"
+    # services
+    UNREACHABLE = "SVC050", "nothing leads to the service"
+    EMPTY_FAMILY = "SVC051", "an address has no endpoint of its family"
+    UNDECLARED_NODE = "SVC052", "the node is not declared"
+    # targets
+    UNSUPPORTED = "SVC060", "the target cannot express the statement"
+    NODE_NEEDED = "SVC061", "the target needs to know the node"
+    TARGET_LIMIT = "SVC062", "a limit of the target is exceeded"
+
+    def __init__(self, id: str, title: str) -> None:
+        self.id = id
+        self.title = title

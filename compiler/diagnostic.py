@@ -1,0 +1,41 @@
+"""Diagnostics: everything svcc has to say about an input, as data.
+
+Rendering (text, json, sarif, github) is in :mod:`svcc.compiler.report`; the codes and their titles are in
+:mod:`svcc.compiler.codes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from svcc.compiler.codes import Code
+from svcc.compiler.source import Span
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place that explains the first ("first declared here")."""
+
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    code: Code
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    related: tuple[Related, ...] = ()
+    severity: Severity = Severity.ERROR
+    file: str | None = None  # where there is no span: the file that is meant
+
+
+def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
+    return any(d.severity is Severity.ERROR for d in diagnostics)

@@ -1,0 +1,132 @@
+"""What a program asks of a target: each use of a language feature, with its place in the source.
+
+Targets declare the features that they express (:class:`svcc.targets.interface.Target`); whatever a program
+uses beyond that is refused with the place from here. Nothing is dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from svcc.compiler import ir
+from svcc.compiler.source import Span
+
+
+class Feature(Enum):
+    """A statement, or a value of one, that a target may be unable to express. The value is how users write it."""
+
+    VIP = "vip"
+    EXTERNAL_IP = "external-ip"
+    NODE_PORT = "nodeport"
+    NODE_PORT_ADDRESSES = "nodeport-addresses"
+    ALLOW_FROM = "allow-from"
+    SCTP = "port N/sctp"
+    PORT_RANGE = "port N-M/…"
+    PORT_RANGE_SHIFT = "port N-M/… -> OTHER"
+    WEIGHT = "weight"
+    ENDPOINT_PORT = "[ADDRESS]:PORT"
+    AFFINITY = "affinity client-ip"
+    EXTERNAL_LOCAL = "traffic external local"
+    INTERNAL_LOCAL = "traffic internal local"
+    MASQUERADE_ALWAYS = "masquerade always"
+    MASQUERADE_NEVER = "masquerade never"
+    FORWARD_DIRECT = "forward direct"
+    FORWARD_TUNNEL = "forward tunnel"
+    WHEN_EMPTY_DROP = "when-empty drop"
+    SCHEDULER_RANDOM = "scheduler random"
+    SCHEDULER_RR = "scheduler rr"
+    SCHEDULER_WRR = "scheduler wrr"
+    SCHEDULER_SH = "scheduler sh"
+    SCHEDULER_DH = "scheduler dh"
+    SCHEDULER_LC = "scheduler lc"
+    SCHEDULER_WLC = "scheduler wlc"
+    SCHEDULER_LBLC = "scheduler lblc"
+    SCHEDULER_LBLCR = "scheduler lblcr"
+    SCHEDULER_SED = "scheduler sed"
+    SCHEDULER_NQ = "scheduler nq"
+    SCHEDULER_FO = "scheduler fo"
+    SCHEDULER_OVF = "scheduler ovf"
+    SCHEDULER_MH = "scheduler mh"
+    SCHEDULER_TWOS = "scheduler twos"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a feature. ``service`` is None for the cluster's own statements."""
+
+    feature: Feature
+    service: ir.Service | None
+    span: Span | None
+
+
+def uses(program: ir.Program) -> Iterator[Use]:
+    """Every feature that the program uses, in the program's order."""
+    if program.cluster.nodeport_addresses:
+        yield Use(Feature.NODE_PORT_ADDRESSES, None, program.cluster.spans.get("nodeport-addresses"))
+    for service in program.services:
+        yield from _service_uses(service)
+        for port in service.ports:
+            for feature in _port_features(port):
+                yield Use(feature, service, port.span or service.span)
+        yield from _endpoint_uses(service)
+
+
+#: The settings of a service: the statement, the attribute of the IR, and what its values are called.
+_SETTINGS: tuple[tuple[str, str, dict[object, Feature]], ...] = (
+    ("traffic external", "external_traffic", {ir.Traffic.LOCAL: Feature.EXTERNAL_LOCAL}),
+    ("traffic internal", "internal_traffic", {ir.Traffic.LOCAL: Feature.INTERNAL_LOCAL}),
+    (
+        "masquerade",
+        "masquerade",
+        {ir.Masquerade.ALWAYS: Feature.MASQUERADE_ALWAYS, ir.Masquerade.NEVER: Feature.MASQUERADE_NEVER},
+    ),
+    (
+        "forward",
+        "forward",
+        {ir.Forward.DIRECT: Feature.FORWARD_DIRECT, ir.Forward.TUNNEL: Feature.FORWARD_TUNNEL},
+    ),
+    ("when-empty", "when_empty", {ir.WhenEmpty.DROP: Feature.WHEN_EMPTY_DROP}),
+    ("scheduler", "scheduler", {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler}),
+)
+
+
+def _service_uses(service: ir.Service) -> Iterator[Use]:
+    def use(feature: Feature, statement: str) -> Use:
+        return Use(feature, service, service.spans.get(statement, service.span))
+
+    if service.vips:
+        yield use(Feature.VIP, "vip")
+    if service.external_ips:
+        yield use(Feature.EXTERNAL_IP, "external-ip")
+    if service.allow_from:
+        yield use(Feature.ALLOW_FROM, "allow-from")
+    if service.affinity is not None:
+        yield use(Feature.AFFINITY, "affinity")
+    for statement, attribute, features in _SETTINGS:
+        feature = features.get(getattr(service, attribute))
+        if feature is not None:
+            yield use(feature, statement)
+
+
+def _port_features(port: ir.Port) -> Iterator[Feature]:
+    if port.nodeport is not None:
+        yield Feature.NODE_PORT
+    if port.protocol is ir.Protocol.SCTP:
+        yield Feature.SCTP
+    if len(port.ports) > 1:
+        shifted = port.target != port.ports.first or port.nodeport not in (None, port.targets)
+        yield Feature.PORT_RANGE_SHIFT if shifted else Feature.PORT_RANGE
+
+
+def _endpoint_uses(service: ir.Service) -> Iterator[Use]:
+    """At most one use of a feature per service: the first endpoint that shows it."""
+    weights = {endpoint.weight for endpoint in service.endpoints if not endpoint.draining}
+    if weights - {1}:
+        first = next(e for e in service.endpoints if e.weight not in (0, 1))
+        yield Use(Feature.WEIGHT, service, first.span or service.span)
+    for endpoint in service.endpoints:
+        if endpoint.port is not None:
+            yield Use(Feature.ENDPOINT_PORT, service, endpoint.span or service.span)
+            return

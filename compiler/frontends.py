@@ -1,0 +1,143 @@
+"""What a program listens on, seen from one node: the services spread out into frontends.
+
+A target renders frontends; everything that follows from the semantics alone (families, which endpoints are
+eligible on this node, whose source address must be rewritten) is decided here, once for all targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from svcc.compiler import ir
+
+
+class Kind(Enum):
+    """How clients reach a frontend."""
+
+    VIP = "vip"
+    EXTERNAL_IP = "external-ip"
+    NODE_PORT = "nodeport"
+
+
+class Rewrite(Enum):
+    """Whose source address is masqueraded. A hairpin (an endpoint that reaches itself) always is, in each case."""
+
+    NOBODY = "nobody"
+    OUTSIDE_PODS = "outside pods"  # clients outside the pod networks of the frontend's family
+    EVERYBODY = "everybody"
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """One address (or, for a node port, every serving local address of one family) with one declared port."""
+
+    service: ir.Service
+    port: ir.Port
+    kind: Kind
+    version: int  # 4 or 6
+    address: ir.Address | None  # None for a node port
+    ports: ir.PortRange  # what the client connects to
+    endpoints: tuple[ir.Endpoint, ...]  # eligible for new connections, in the order of the source
+    draining: tuple[ir.Endpoint, ...]  # keep what they have; in the order of the source
+    rewrite: Rewrite
+    allow_from: tuple[ir.Network, ...]  # networks of this family; see ``restricted``
+    restricted: bool  # True: clients outside ``allow_from`` (which may be empty) are dropped
+
+    def target(self, endpoint: ir.Endpoint) -> int:
+        """The endpoint's port for the frontend's first port; the others follow one to one."""
+        return self.port.target if endpoint.port is None else endpoint.port
+
+    @property
+    def label(self) -> str:
+        """``SERVICE`` or ``SERVICE-PORT``: what names and comments are made of."""
+        return port_label(self.service, self.port)
+
+
+def port_label(service: ir.Service, port: ir.Port) -> str:
+    return service.name if port.name is None else f"{service.name}-{port.name}"
+
+
+def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
+    """Every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
+    pods = {network.version for network in program.cluster.pods}
+    for service in program.services:
+        reach = _Reach(service, node, pods)
+        for port in service.ports:
+            for vip in service.vips:
+                yield reach.frontend(port, Kind.VIP, vip.version, vip)
+            for external_ip in service.external_ips:
+                yield reach.frontend(port, Kind.EXTERNAL_IP, external_ip.version, external_ip)
+            if port.nodeport is not None:
+                for version in _node_port_versions(program, service):
+                    yield reach.frontend(port, Kind.NODE_PORT, version, None)
+
+
+def _node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, ...]:
+    """The families in which a service has node ports.
+
+    Those of its endpoints and its own addresses: a service without either in a family says nothing about
+    that family, and its node ports there stay the host's own. A service without any is empty in all the
+    families that the node ports' addresses have.
+    """
+    named = {a.version for a in (*service.vips, *service.external_ips)}
+    named |= {endpoint.address.version for endpoint in service.endpoints}
+    served = {network.version for network in program.cluster.nodeport_addresses} or {4, 6}
+    return tuple(sorted((named or served) & served))
+
+
+class _Reach:
+    """A service's endpoints and policy by family, computed once for all its frontends."""
+
+    def __init__(self, service: ir.Service, node: ir.Node | None, pods: set[int]) -> None:
+        self._service = service
+        self._node = node
+        self._pods = pods
+        self._endpoints: dict[tuple[int, ir.Traffic], tuple[tuple[ir.Endpoint, ...], tuple[ir.Endpoint, ...]]] = {}
+
+    def frontend(self, port: ir.Port, kind: Kind, version: int, address: ir.Address | None) -> Frontend:
+        service = self._service
+        external = kind is not Kind.VIP
+        traffic = service.external_traffic if external else service.internal_traffic
+        endpoints, draining = self._split(version, traffic)
+        restricted = external and bool(service.allow_from)
+        return Frontend(
+            service=service,
+            port=port,
+            kind=kind,
+            version=version,
+            address=address,
+            ports=port.nodeport if kind is Kind.NODE_PORT and port.nodeport else port.ports,
+            endpoints=endpoints,
+            draining=draining,
+            rewrite=self._rewrite(external, version),
+            allow_from=tuple(n for n in service.allow_from if n.version == version) if restricted else (),
+            restricted=restricted,
+        )
+
+    def _split(
+        self, version: int, traffic: ir.Traffic
+    ) -> tuple[tuple[ir.Endpoint, ...], tuple[ir.Endpoint, ...]]:
+        """The endpoints for new connections, and the draining ones."""
+        known = self._endpoints.get((version, traffic))
+        if known is None:
+            here = self._service.endpoints
+            if any(e.address.version != version for e in here):
+                here = tuple(e for e in here if e.address.version == version)
+            if traffic is ir.Traffic.LOCAL:
+                here = tuple(e for e in here if self._node is not None and e.node == self._node.name)
+            draining = tuple(e for e in here if e.weight == 0)
+            known = (tuple(e for e in here if e.weight) if draining else here), draining
+            self._endpoints[version, traffic] = known
+        return known
+
+    def _rewrite(self, external: bool, version: int) -> Rewrite:
+        service = self._service
+        if service.masquerade is ir.Masquerade.ALWAYS:
+            return Rewrite.EVERYBODY
+        if service.masquerade is ir.Masquerade.NEVER or service.forward is not ir.Forward.MASQUERADE:
+            return Rewrite.NOBODY
+        if external:
+            return Rewrite.NOBODY if service.external_traffic is ir.Traffic.LOCAL else Rewrite.EVERYBODY
+        return Rewrite.OUTSIDE_PODS if version in self._pods else Rewrite.NOBODY

@@ -1,0 +1,176 @@
+"""The intermediate representation: what a program means, with no word of any target.
+
+A :class:`Program` is complete and normalised. Includes, lets, pools and defaults are resolved, services are
+sorted by name (so that moving text between files changes no rule), endpoints keep the order of the source
+(so that appending one changes nothing before it). Addresses are :mod:`ipaddress` objects.
+
+Everything is frozen and compares by meaning: places in the source (``span``, ``spans``) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeAlias
+
+from svcc.compiler.source import Span
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+#: Seconds of client-ip affinity when the statement gives none (3 h, as in Kubernetes).
+DEFAULT_AFFINITY = 10_800
+
+def _no_spans() -> Mapping[str, Span]:
+    return {}
+
+
+class Protocol(StrEnum):
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
+
+
+class Scheduler(StrEnum):
+    """How an endpoint is chosen for a new connection (ipvsadm(8); ``random`` follows weights)."""
+
+    RANDOM = "random"
+    RR = "rr"
+    WRR = "wrr"
+    SH = "sh"
+    DH = "dh"
+    LC = "lc"
+    WLC = "wlc"
+    LBLC = "lblc"
+    LBLCR = "lblcr"
+    SED = "sed"
+    NQ = "nq"
+    FO = "fo"
+    OVF = "ovf"
+    MH = "mh"
+    TWOS = "twos"
+
+
+class Traffic(StrEnum):
+    """Which endpoints a node uses: all of them, or only those on itself."""
+
+    CLUSTER = "cluster"
+    LOCAL = "local"
+
+
+class Masquerade(StrEnum):
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Forward(StrEnum):
+    MASQUERADE = "masquerade"
+    DIRECT = "direct"
+    TUNNEL = "tunnel"
+
+
+class WhenEmpty(StrEnum):
+    REJECT = "reject"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortRange:
+    """The ports ``first`` to ``last``, both included; a single port is a range of one."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def overlaps(self, other: PortRange) -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What all services share."""
+
+    prefix: str = "SVCC"
+    pods: tuple[Network, ...] = ()
+    nodeports: PortRange = PortRange(30000, 32767)
+    nodeport_addresses: tuple[Network, ...] = ()  # empty: every local address
+    vip_device: str = "svcc0"
+    mark: int = 0x4000  # a single bit of the packet mark
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by statement
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    addresses: tuple[Address, ...]
+    zone: str | None = None
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One declared port of a service: ``ports`` on the vip map one to one to ``target`` and up."""
+
+    name: str | None  # only a service's single port may be without
+    protocol: Protocol
+    ports: PortRange
+    target: int  # the endpoint's port for ports.first
+    nodeport: PortRange | None = None  # as many ports as ``ports``
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def targets(self) -> PortRange:
+        return PortRange(self.target, self.target + len(self.ports) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    address: Address
+    port: int | None = None  # overrides the port's target
+    weight: int = 1  # 0: draining, finishes what it has and gets nothing new
+    node: str | None = None  # the node it runs on
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def draining(self) -> bool:
+        return self.weight == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    vips: tuple[Address, ...] = ()
+    external_ips: tuple[Address, ...] = ()
+    allow_from: tuple[Network, ...] = ()  # empty: everyone
+    ports: tuple[Port, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    scheduler: Scheduler | None = None  # None: the target's own default
+    affinity: int | None = None  # seconds
+    external_traffic: Traffic = Traffic.CLUSTER
+    internal_traffic: Traffic = Traffic.CLUSTER
+    masquerade: Masquerade = Masquerade.AUTO
+    forward: Forward = Forward.MASQUERADE
+    when_empty: WhenEmpty = WhenEmpty.REJECT
+    span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by statement
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    cluster: Cluster = field(default_factory=Cluster)
+    nodes: tuple[Node, ...] = ()
+    services: tuple[Service, ...] = ()
+
+    def node(self, name: str) -> Node | None:
+        return next((node for node in self.nodes if node.name == name), None)

@@ -1,0 +1,67 @@
+"""What every target is: a name, its parts, what it can express, and a function from IR to artifacts.
+
+A target is a module (or package) in this directory with a module-level ``TARGET`` of a :class:`Target`
+subclass. It imports the compiler's IR side and this module's family only; nothing imports a target by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.features import Feature
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One native file of a target's output."""
+
+    name: str  # as in ``--part NAME`` and ``#: part NAME``
+    file: str  # its name below ``-o DIR``
+    tool: str  # the command that loads it from standard input, for readers
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A rendered part. ``text`` is empty when the program leaves the part empty; else it ends in a newline."""
+
+    part: Part
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All parts of one program for one node, in load order."""
+
+    target: str
+    node: str | None
+    artifacts: tuple[Artifact, ...]
+
+    def artifact(self, part: str) -> Artifact | None:
+        return next((a for a in self.artifacts if a.part.name == part), None)
+
+
+class Target(ABC):
+    """A target. ``render`` is a pure function: same program and node, same bytes."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]  # one line for ``--help`` and the docs
+    parts: ClassVar[tuple[Part, ...]]  # in load order
+    #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).
+    features: ClassVar[Mapping[Feature, str]]
+
+    @abstractmethod
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        """The program as native files. The program has passed the capability check and :meth:`limits`."""
+
+    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+        """What this target refuses for reasons of size or name, beyond its feature table."""
+        return iter(())
+
+    def needs_node(self, program: ir.Program) -> Iterator[Diagnostic]:
+        """Why the output depends on a node's addresses (asked only when no node is given)."""
+        return iter(())
