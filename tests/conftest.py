@@ -1,0 +1,62 @@
+"""Options and marks of the whole suite. What a mark means is said in pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None)  # the machines that run this are shared and noisy
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)  # a red run can be repeated
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)  # on further Pythons
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("svcc")
+    group.addoption("--update-golden", action="store_true", help="rewrite the golden files with what svcc prints now")
+    group.addoption("--no-kernel", action="store_true", help="leave out the tests that need root and a kernel")
+
+
+def pytest_report_header() -> str:
+    return f"kernel: {platform.system()} {platform.release()}, uid {os.geteuid()}"
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten instead of compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+def _needs_kernel(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(mark) for mark in ("kernel", "vm"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--no-kernel"):
+        return
+    left_out = [item for item in items if _needs_kernel(item)]
+    config.stash[_LEFT_OUT] = len(left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not _needs_kernel(item)]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """A kernel test without root is a failure: a skip would look like a pass."""
+    if _needs_kernel(item) and os.geteuid() != 0:
+        pytest.fail("needs root: run the suite as root, or leave the kernel tests out with --no-kernel", pytrace=False)
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    left_out = config.stash.get(_LEFT_OUT, 0)
+    if left_out:
+        terminalreporter.section("left out", sep="-", yellow=True)
+        terminalreporter.line(f"{left_out} kernel tests did not run (--no-kernel): nothing was tried against a kernel")
