@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -47,12 +46,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not _needs_kernel(item)]
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """A kernel test without root is a failure: a skip would look like a pass."""
     if _needs_kernel(item) and os.geteuid() != 0:
         pytest.fail("needs root: run the suite as root, or leave the kernel tests out with --no-kernel", pytrace=False)
-    return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
