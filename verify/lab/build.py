@@ -1,0 +1,146 @@
+"""From a plan to namespaces with devices, addresses and routes.
+
+The node's side of everything is one ``ip -batch``; each host needs one more for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.verify.lab.netns import Namespace
+from svcc.verify.lab.plan import NODE, OUTSIDE, Host, Plan
+
+#: The pods' bridge, as the walkthrough calls it, and the node's other device.
+BRIDGE = "custom-cni"
+UPLINK = "eth0"
+
+#: Of every namespace. ICMP errors without rate limits, so that every rejected connection hears of it; IPv6
+#: addresses without the second that duplicate address detection takes; no short cuts learned from redirects.
+_EVERYWHERE = {
+    "net/ipv4/icmp_ratelimit": 0,
+    "net/ipv4/icmp_ratemask": 0,
+    "net/ipv6/icmp/ratelimit": 0,
+    "net/ipv4/conf/all/accept_redirects": 0,
+    "net/ipv4/conf/default/accept_redirects": 0,
+    "net/ipv4/conf/all/send_redirects": 0,
+    "net/ipv4/conf/default/send_redirects": 0,
+    "net/ipv4/conf/all/rp_filter": 0,
+    "net/ipv4/conf/default/rp_filter": 0,
+    "net/ipv6/conf/all/disable_ipv6": 0,
+    "net/ipv6/conf/default/disable_ipv6": 0,
+    "net/ipv6/conf/all/accept_dad": 0,
+    "net/ipv6/conf/default/accept_dad": 0,
+    "net/ipv6/conf/all/accept_redirects": 0,
+    "net/ipv6/conf/default/accept_redirects": 0,
+}
+_FORWARDING = {"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1}
+
+#: A pod that answers for a vip (direct routing) sends from an address that is also the node's own.
+_DIRECT = {"net/ipv4/conf/all/accept_local": 1, "net/ipv4/conf/default/accept_local": 1}
+
+#: Where the node's links look like the node's address to a host: the same on both of its devices.
+_GATEWAY6 = "fe80::1"
+
+
+def build(plan: Plan, bridge_netfilter: bool) -> dict[str, Namespace]:
+    """Make every namespace of a plan. Errors: LabError; what was made till then goes with its descriptors."""
+    namespaces: dict[str, Namespace] = {}
+    try:
+        for name in (NODE, OUTSIDE, *(host.name for host in plan.hosts)):
+            namespaces[name] = Namespace(name)
+            namespaces[name].sysctl(_EVERYWHERE)
+        _furnish(plan, namespaces, bridge_netfilter)
+    except BaseException:
+        for namespace in namespaces.values():
+            namespace.close()
+        raise
+    return namespaces
+
+
+def _furnish(plan: Plan, namespaces: dict[str, Namespace], bridge_netfilter: bool) -> None:
+    node, outside = namespaces[NODE], namespaces[OUTSIDE]
+    node.sysctl(_FORWARDING)
+    if any(host.extra for host in plan.hosts):
+        node.sysctl(_DIRECT)
+    outside.sysctl(_FORWARDING)
+    outside.ip(_outside(plan, namespaces))
+    node.ip(_node(plan, namespaces))
+    node.sysctl({f"net/bridge/bridge-nf-call-{tool}tables": int(bridge_netfilter) for tool in ("ip", "ip6")})
+    for host in plan.hosts:
+        namespaces[host.name].ip(_host(plan, host))
+
+
+def _outside(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
+    """The router and its bridge, with the node and all clients on it."""
+    yield "link set lo up"
+    yield from _bridge("lan")
+    yield f"link add lan-node type veth peer name {UPLINK} netns {namespaces[NODE].path}"
+    yield "link set lan-node master lan up"
+    for number, host in enumerate(h for h in plan.hosts if not h.pod):
+        yield from _port(f"lan{number}", "lan", namespaces[host.name])
+    for address in plan.routers:
+        yield f"address add {address} dev lan{_nodad(address)}"
+    for host in plan.hosts:
+        if not host.pod:
+            yield from _routes(host.addresses, "lan")
+    yield from _routes(plan.node.addresses, "lan")
+    for host in plan.pods:
+        yield from (f"route add {a} via {_next_hop(plan.node.addresses, a)} dev lan onlink" for a in host.addresses)
+    yield from ("route add unreachable 0.0.0.0/0", "route add unreachable ::/0")
+
+
+def _node(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
+    yield "link set lo up"
+    yield f"link set {UPLINK} up"
+    yield from _bridge(BRIDGE)
+    for address in plan.node.addresses:
+        yield f"address add {address} dev {UPLINK}{_nodad(address)}"
+    for address in plan.gateways:
+        yield f"address add {address} dev {BRIDGE}{_nodad(address)}"
+    for device in (UPLINK, BRIDGE):
+        yield f"address add {_GATEWAY6}/64 dev {device} nodad"
+    for number, host in enumerate(plan.pods):
+        yield from _port(f"pod{number}", BRIDGE, namespaces[host.name])
+    for host in plan.hosts:
+        yield from _routes(host.addresses, BRIDGE if host.pod else UPLINK)
+    for address in plan.routers:
+        yield from _routes((address,), UPLINK)
+        yield f"route add default via {address} dev {UPLINK} onlink"
+
+
+def _host(plan: Plan, host: Host) -> Iterator[str]:
+    gateways = plan.gateways if host.pod else plan.node.addresses
+    yield "link set lo up"
+    yield "link set eth0 up"
+    for address in host.extra:
+        yield f"address add {address} dev lo{_nodad(address)}"
+    for address in host.addresses:
+        yield f"address add {address} dev eth0{_nodad(address)}"
+    for version in sorted({address.version for address in host.addresses}):
+        hop = _GATEWAY6 if version == 6 else next(str(a) for a in gateways if a.version == 4)
+        yield f"route add default via {hop} dev eth0 onlink"
+
+
+def _bridge(name: str) -> Iterator[str]:
+    yield f"link add {name} type bridge stp_state 0 mcast_snooping 0"
+    yield f"link set {name} up"
+
+
+def _port(name: str, bridge: str, host: Namespace) -> Iterator[str]:
+    """A link from a bridge to a host. Hairpin: br_netfilter sends what is rewritten to its sender out of its port."""
+    yield f"link add {name} type veth peer name eth0 netns {host.path}"
+    yield f"link set {name} master {bridge} up"
+    yield f"link set {name} type bridge_slave hairpin on"
+
+
+def _routes(addresses: tuple[ir.Address, ...], device: str) -> Iterator[str]:
+    return (f"route add {address} dev {device}" for address in addresses)
+
+
+def _next_hop(addresses: tuple[ir.Address, ...], towards: ir.Address) -> ir.Address:
+    return next(address for address in addresses if address.version == towards.version)
+
+
+def _nodad(address: ir.Address) -> str:
+    return " nodad" if address.version == 6 else ""

@@ -1,0 +1,65 @@
+"""Who owns a lab, and what remains when the owner is gone.
+
+A lab's processes carry ``SVCC_LAB=PIDNS:PID:START:NAME`` in their environment: the owner's pid namespace, pid and
+start time (which tells it from a later process with the same pid), and the lab's name. Its server ends them when
+the owner ends; :func:`sweep` is for the case that the server was killed too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import count
+
+from svcc.verify.lab.servers import MARKER, end_processes_of
+
+_numbers = count(1)
+_MARKER = re.compile(r"(?P<namespace>\d+):(?P<pid>\d+):(?P<start>\d+):")
+
+
+def unique_name() -> str:
+    return f"svcc-lab-{os.getpid()}-{next(_numbers)}"
+
+
+def marker(name: str) -> str:
+    """The marker of a lab with this process as its owner."""
+    return f"{_pid_namespace()}:{os.getpid()}:{_start_time(os.getpid())}:{name}"
+
+
+def sweep() -> list[int]:
+    """End the processes of labs whose owner is gone, and with them their namespaces. The pids that were ended."""
+    return [pid for found in sorted(_markers()) if _orphaned(found) for pid in end_processes_of(found)]
+
+
+def _markers() -> set[str]:
+    found = set()
+    prefix = f"{MARKER}=".encode()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                found |= {v[len(prefix) :].decode() for v in file.read().split(b"\0") if v.startswith(prefix)}
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
+
+
+def _orphaned(text: str) -> bool:
+    """Whether a marker's owner is gone, as far as can be seen from here: from its own pid namespace."""
+    match = _MARKER.match(text)
+    if match is None or match["namespace"] != _pid_namespace():
+        return False
+    return _start_time(int(match["pid"])) != match["start"]
+
+
+def _pid_namespace() -> str:
+    return str(os.stat("/proc/self/ns/pid").st_ino)
+
+
+def _start_time(pid: int) -> str | None:
+    """Clock ticks since boot (proc(5), field 22); None when there is no such process, or only its zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else fields[19]

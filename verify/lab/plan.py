@@ -1,0 +1,220 @@
+"""What a lab for a program consists of: hosts, addresses and listeners. Pure; nothing is built here.
+
+::
+
+    pods 100.64.0.9, 100.64.0.19, …      client   stranger   peer
+         |            |                     |         |        |
+      ---+------------+--- custom-cni    ---+---------+--------+--- lan (in ``outside``, a router)
+                     |                                |
+                   gateway -------- node ---------- eth0
+
+Every host has single addresses (/32, /128) and a default route to the node, so whatever it sends crosses the
+node's IP layer, replies between two pods included, with or without br_netfilter. The node has a route to each
+address and a default route to the router, which answers everything else with "unreachable".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from itertools import islice
+
+from svcc.compiler import ir
+
+NODE = "node"
+OUTSIDE = "outside"
+CLIENT = "client"
+STRANGER = "stranger"
+PEER = "peer"
+
+#: Where the lab takes addresses that the program does not give: the first /24 or /64 of these that the program
+#: does not know, neither as an address nor inside one of its networks.
+_SPARE: Mapping[int, tuple[ir.Network, ...]] = {
+    4: tuple(ip_network(n) for n in ("172.24.0.0/16", "192.168.128.0/17", "10.213.0.0/16", "203.0.113.0/24")),
+    6: tuple(ip_network(n) for n in ("fd5c:1ab::/48", "2001:db8:1ab::/48")),
+}
+_SPARE_LENGTH = {4: 24, 6: 64}
+
+#: How many addresses at the end of a network are looked at for one that is free.
+_CANDIDATES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A namespace that is not the node: a pod, a client or the peer."""
+
+    name: str
+    addresses: tuple[ir.Address, ...]
+    pod: bool  # on the pods' bridge, not outside
+    extra: tuple[ir.Address, ...] = ()  # on loopback, without a route to them: the vips of direct routing
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A server: a port of one host (of one address, or of all of one family: ``0.0.0.0``, ``::``)."""
+
+    where: str
+    name: str  # how it answers
+    protocol: ir.Protocol
+    address: ir.Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    node: ir.Node  # the chosen node, or a default one; at least one address of each family
+    gateways: tuple[ir.Address, ...]  # the node's addresses on the pods' bridge, v4 and v6
+    routers: tuple[ir.Address, ...]  # the addresses of ``outside``, v4 and v6
+    hosts: tuple[Host, ...]
+    listeners: tuple[Listener, ...]
+    places: Mapping[ir.Address, str] = field(repr=False)  # the host of every address
+
+    @property
+    def pods(self) -> tuple[Host, ...]:
+        return tuple(host for host in self.hosts if host.pod)
+
+
+def plan(
+    program: ir.Program, node: ir.Node | None, clients: Mapping[str, tuple[ir.Address, ...]] | None = None
+) -> Plan:
+    """Lay out the lab of a program as seen from ``node``.
+
+    There is always a ``client``, inside every service's allow-from where the first network of it allows that, a
+    ``stranger``, outside all of them, and a ``peer``, which is another of the program's nodes where it has one.
+    All three are outside the pod networks. ``clients`` adds more, or replaces the addresses of these.
+    """
+    addresses = _Addresses(program)
+    nodes = _nodes(program, node, addresses)
+    gateways, routers = addresses.spare_pair(), addresses.spare_pair()
+    outside = {CLIENT: addresses.admitted_pair(), STRANGER: addresses.spare_pair(), PEER: nodes[1].addresses}
+    outside |= clients or {}
+    places = dict.fromkeys(nodes[0].addresses, NODE)
+    places |= {address: name for name, own in outside.items() for address in own}
+    pods = [a for a in _endpoint_addresses(program) if a not in places]
+    places |= {address: str(address) for address in pods}
+    direct = _direct(program)
+    hosts = [Host(str(a), (a,), pod=True, extra=direct.get(a, ())) for a in pods]
+    hosts += [Host(name, own, pod=False) for name, own in outside.items()]
+    return Plan(nodes[0], gateways, routers, tuple(hosts), tuple(_listeners(program, places)), places)
+
+
+class _Addresses:
+    """Finds addresses that mean nothing to the program."""
+
+    def __init__(self, program: ir.Program) -> None:
+        self._program = program
+        self._taken = set(_known_addresses(program))
+        self._pods = program.cluster.pods
+        self._allowed = tuple(dict.fromkeys(n for s in program.services for n in s.allow_from))
+        self._known = (*self._pods, *self._allowed, *program.cluster.nodeport_addresses)
+        self._spare = {version: self._first_spare(version) for version in (4, 6)}
+
+    def spare_pair(self) -> tuple[ir.Address, ...]:
+        """A v4 and a v6 address in none of the program's networks."""
+        return tuple(self._take(iter(self._spare[version])) for version in (4, 6))
+
+    def admitted_pair(self) -> tuple[ir.Address, ...]:
+        """A v4 and a v6 address inside the program's first allow-from networks, or else spare ones."""
+        return tuple(self._inside(self._allowed, version) for version in (4, 6))
+
+    def serving(self, version: int) -> ir.Address:
+        """An address that serves node ports."""
+        return self._inside(self._program.cluster.nodeport_addresses, version)
+
+    def _inside(self, networks: tuple[ir.Network, ...], version: int) -> ir.Address:
+        for network in networks:
+            if network.version == version:
+                for address in self._free(islice(_from_the_end(network), _CANDIDATES)):
+                    if not any(address in pods for pods in self._pods):
+                        self._taken.add(address)
+                        return address
+        return self._take(iter(self._spare[version]))
+
+    def _take(self, candidates: Iterator[ir.Address]) -> ir.Address:
+        address = next(self._free(islice(candidates, 1, None)))
+        self._taken.add(address)
+        return address
+
+    def _free(self, candidates: Iterable[ir.Address]) -> Iterator[ir.Address]:
+        return (address for address in candidates if address not in self._taken)
+
+    def _first_spare(self, version: int) -> ir.Network:
+        known = [(int(n[0]), int(n[-1])) for n in self._known if n.version == version]
+        known += [(int(a), int(a)) for a in self._taken if a.version == version]
+        for network in _spare_networks(version):
+            if not any(first <= int(network[-1]) and last >= int(network[0]) for first, last in known):
+                return network
+        return next(_spare_networks(version))  # the program's networks are everywhere: 0.0.0.0/0
+
+
+def _spare_networks(version: int) -> Iterator[ir.Network]:
+    for spare in _SPARE[version]:
+        yield from islice(spare.subnets(new_prefix=_SPARE_LENGTH[version]), 64)
+
+
+def _from_the_end(network: ir.Network) -> Iterator[ir.Address]:
+    """The addresses of a network from its end, without its first and last (network and broadcast)."""
+    first, last = int(network.network_address), int(network.broadcast_address)
+    inner = range(last - 1, first, -1) if last - first > 1 else range(last, first - 1, -1)
+    return (type(network.network_address)(number) for number in inner)
+
+
+def _known_addresses(program: ir.Program) -> Iterator[ir.Address]:
+    for service in program.services:
+        yield from service.vips
+        yield from service.external_ips
+    yield from _endpoint_addresses(program)
+    for node in program.nodes:
+        yield from node.addresses
+
+
+def _endpoint_addresses(program: ir.Program) -> Iterator[ir.Address]:
+    """Each once, in the program's order."""
+    yield from dict.fromkeys(endpoint.address for service in program.services for endpoint in service.endpoints)
+
+
+def _nodes(program: ir.Program, node: ir.Node | None, addresses: _Addresses) -> tuple[ir.Node, ir.Node]:
+    """The node and its peer, each with an address in both families."""
+    others = [other for other in program.nodes if node is None or other.name != node.name]
+    wanted = (node or ir.Node(NODE, ()), others[0] if node is not None and others else ir.Node(PEER, ()))
+    return _completed(wanted[0], addresses), _completed(wanted[1], addresses)
+
+
+def _completed(node: ir.Node, addresses: _Addresses) -> ir.Node:
+    versions = {address.version for address in node.addresses}
+    more = tuple(addresses.serving(version) for version in (4, 6) if version not in versions)
+    return ir.Node(node.name, node.addresses + more, node.zone)
+
+
+def _direct(program: ir.Program) -> dict[ir.Address, tuple[ir.Address, ...]]:
+    """The vips that a pod must take as its own, as direct routing and tunnels leave the destination as it is."""
+    found: dict[ir.Address, dict[ir.Address, None]] = {}
+    for service in program.services:
+        if service.forward is ir.Forward.MASQUERADE:
+            continue
+        for endpoint in service.endpoints:
+            own = found.setdefault(endpoint.address, {})
+            own |= {a: None for a in (*service.vips, *service.external_ips) if a.version == endpoint.address.version}
+    return {address: tuple(own) for address, own in found.items()}
+
+
+def _listeners(program: ir.Program, places: Mapping[ir.Address, str]) -> Iterator[Listener]:
+    """A server for every port of every endpoint: on any address of a pod, on the very address elsewhere."""
+    seen: set[tuple[ir.Address, ir.Protocol, int]] = set()
+    for service in program.services:
+        for endpoint in service.endpoints:
+            for port in service.ports:
+                first = port.target if endpoint.port is None else endpoint.port
+                for number in range(first, first + len(port.ports)):
+                    key = (endpoint.address, port.protocol, number)
+                    if key not in seen:
+                        seen.add(key)
+                        yield _listener(places[endpoint.address], *key)
+
+
+def _listener(where: str, address: ir.Address, protocol: ir.Protocol, port: int) -> Listener:
+    bound = address
+    if where == str(address):
+        bound = ip_address("0.0.0.0" if address.version == 4 else "::")
+    return Listener(where, str(address), protocol, bound, port)

@@ -1,0 +1,223 @@
+"""The servers of a lab: one process that listens in every namespace and answers with its own name.
+
+Run as a script with nothing but the standard library, so that it starts in some 30 ms. Arguments: the
+descriptor of its control socket, the descriptor of a pidfd of the lab's owner, and the lab's marker. On the
+control socket it takes lines of JSON, ``{"listen": [LISTENER, …]}`` or ``{"stop": [LISTENER, …]}`` with LISTENER =
+``[namespace descriptor, name, protocol, address, port]``, and answers each with ``{"errors": [TEXT, …]}``.
+
+A client sends a line (a datagram); the answer is ``NAME PORT SOURCE SOURCE-PORT``: the listener's name and port,
+and the client as the listener sees it. A connection answers any number of lines.
+
+It ends when the owner closes the control socket or is gone, and then takes with it every process that carries
+the lab's marker in its environment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+#: The environment variable by which the processes of a lab are known.
+MARKER = "SVCC_LAB"
+
+_CLONE_NEWNET = 0x40000000
+_IP_PKTINFO = 8  # linux/in.h; the socket module does not have it
+_IN_PKTINFO = struct.Struct("=i4s4s")  # ifindex, local address, destination
+_BACKLOG = 4096
+
+Listener: TypeAlias = tuple[int, str, str, str, int]
+Event: TypeAlias = Callable[[], None]
+
+
+def processes_of(marker: str) -> Iterator[int]:
+    """The processes whose environment carries ``marker`` as the lab they belong to, this one left out."""
+    wanted = f"{MARKER}={marker}".encode()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as file:
+                if wanted in file.read().split(b"\0"):
+                    yield int(entry)
+        except OSError:  # gone meanwhile
+            continue
+
+
+def end_processes_of(marker: str) -> list[int]:
+    ended = []
+    for pid in processes_of(marker):
+        try:
+            os.kill(pid, signal.SIGKILL)
+            ended.append(pid)
+        except ProcessLookupError:
+            continue
+    return ended
+
+
+class Servers:
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._listening: dict[Listener, socket.socket] = {}
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._namespace = -1
+
+    def watch(self, fileobj: int | socket.socket, event: Event) -> None:
+        self._selector.register(fileobj, selectors.EVENT_READ, event)
+
+    def serve(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                key.data()
+
+    def listen(self, listener: Listener) -> None:
+        """Open one listener. Errors: OSError."""
+        namespace, name, protocol, address, port = listener
+        if namespace != self._namespace and self._libc.setns(namespace, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        self._namespace = namespace
+        server = _bound(protocol, address, port)
+        self._listening[listener] = server
+        label = f"{name} {port}"
+        if protocol == "udp":
+            self.watch(server, lambda: _answer_datagrams(server, label))
+        else:
+            server.listen(_BACKLOG)
+            self.watch(server, lambda: self._accept(server, label))
+
+    def stop(self, listener: Listener) -> None:
+        """Close a listener; its connections go on. Errors: KeyError."""
+        server = self._listening.pop(listener)
+        self._selector.unregister(server)
+        server.close()
+
+    def _accept(self, server: socket.socket, label: str) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            connection.setblocking(False)
+            self.watch(connection, lambda c=connection: self._answer_lines(c, label))  # type: ignore[misc]
+
+    def _answer_lines(self, connection: socket.socket, label: str) -> None:
+        try:
+            lines = connection.recv(65536).count(b"\n")
+            if lines:
+                connection.send(_answer(label, connection.getpeername()) * lines)
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._selector.unregister(connection)
+        connection.close()
+
+
+def _bound(protocol: str, address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    server = socket.socket(family, kind, socket.IPPROTO_SCTP if protocol == "sctp" else 0)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if protocol == "udp":  # to answer from the address that was asked, a vip included
+            if family == socket.AF_INET6:
+                server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            else:
+                server.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        server.bind((address, port))
+        server.setblocking(False)
+    except OSError:
+        server.close()
+        raise
+    return server
+
+
+def _answer(label: str, client: Any) -> bytes:
+    return f"{label} {client[0].partition('%')[0]} {client[1]}\n".encode()
+
+
+def _answer_datagrams(server: socket.socket, label: str) -> None:
+    while True:
+        try:
+            _, ancillary, _, client = server.recvmsg(2048, 256)
+        except BlockingIOError:
+            return
+        except OSError:  # a pending ICMP error of an earlier answer
+            continue
+        control = []
+        for level, kind, data in ancillary:
+            if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
+                _, _, asked = _IN_PKTINFO.unpack(data[: _IN_PKTINFO.size])
+                data = _IN_PKTINFO.pack(0, asked, bytes(4))
+            control.append((level, kind, data))
+        try:
+            server.sendmsg([_answer(label, client)], control, 0, client)
+        except OSError:
+            continue
+
+
+class Control:
+    """The owner's end of the wire: takes commands, and ends everything when the owner is gone."""
+
+    def __init__(self, servers: Servers, wire: socket.socket, marker: str) -> None:
+        self._servers = servers
+        self._wire = wire
+        self._marker = marker
+        self._rest = b""
+
+    def ready(self) -> None:
+        try:
+            data = self._wire.recv(1 << 20)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self.owner_gone()
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._wire.sendall(json.dumps({"errors": self._obey(json.loads(line))}).encode() + b"\n")
+
+    def owner_gone(self) -> None:
+        end_processes_of(self._marker)
+        os._exit(0)  # closing some thousand sockets one by one takes longer
+
+    def _obey(self, command: dict[str, list[Any]]) -> list[str]:
+        errors = []
+        for verb, listeners in command.items():
+            act = self._servers.listen if verb == "listen" else self._servers.stop
+            for item in listeners:
+                try:
+                    act(tuple(item))
+                except OSError as error:
+                    errors.append(f"{verb} {item[1]} {item[3]} port {item[4]}/{item[2]}: {error.strerror}")
+                except KeyError:
+                    errors.append(f"{verb} {item[1]} {item[3]} port {item[4]}/{item[2]}: not listening")
+        return errors
+
+
+def main(wire: int, owner: int, marker: str) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, max(most, 1 << 20)))
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    servers = Servers()
+    control = Control(servers, socket.socket(fileno=wire), marker)
+    servers.watch(wire, control.ready)
+    servers.watch(owner, control.owner_gone)
+    servers.serve()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
