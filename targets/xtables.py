@@ -1,0 +1,379 @@
+"""An ``iptables-restore`` script as data: tables, chains, rules, matches and verdicts, printed in the last step.
+
+Every object prints what ``iptables-save`` (1.8) would print for it, word by word, so that a loaded script and the
+live state can be compared as text. Sources: iptables(8), iptables-extensions(8).
+
+A script declares only its own chains (``:NAME - [0:0]``, which under ``--noflush`` empties them first), enters them
+from built-in chains with ``-I``, and never names a built-in chain otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from svcc.compiler import ir
+
+#: The most characters of a chain's name on either variant; names of this length load on both.
+CHAIN_NAME = 28
+#: The most characters of ``-m comment`` (XT_MAX_COMMENT_LEN with its final zero).
+COMMENT = 255
+#: The words of a comment that are printed without quotes, as libxtables decides it.
+_BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+
+# -- matches ----------------------------------------------------------------------------------------------------------
+
+
+class Match(ABC):
+    """One condition of a rule. ``-s``, ``-d``, ``-i``, ``-o`` and ``-p`` come first in a rule, in this order."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class From(Match):
+    network: ir.Network
+    negate: bool = False
+
+    def __str__(self) -> str:
+        return f"{_not(self.negate)}-s {self.network}"
+
+
+@dataclass(frozen=True, slots=True)
+class To(Match):
+    """Destination: an address (printed as a /32 or /128) or a network."""
+
+    destination: ir.Address | ir.Network
+    negate: bool = False
+
+    def __str__(self) -> str:
+        to = self.destination
+        host = "" if hasattr(to, "prefixlen") else f"/{to.max_prefixlen}"
+        return f"{_not(self.negate)}-d {to}{host}"
+
+
+@dataclass(frozen=True, slots=True)
+class In(Match):
+    device: str
+    negate: bool = False
+
+    def __str__(self) -> str:
+        return f"{_not(self.negate)}-i {self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class Out(Match):
+    device: str
+    negate: bool = False
+
+    def __str__(self) -> str:
+        return f"{_not(self.negate)}-o {self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proto(Match):
+    """A protocol, and destination ports of it where ``ports`` are given."""
+
+    protocol: ir.Protocol
+    ports: ir.PortRange | None = None
+
+    def __str__(self) -> str:
+        name = self.protocol.value
+        if self.ports is None:
+            return f"-p {name}"
+        first, last = self.ports.first, self.ports.last
+        return f"-p {name} -m {name} --dport {first}" + (f":{last}" if last != first else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CtState(Match):
+    """Connection-tracking states: NEW, ESTABLISHED, DNAT, …"""
+
+    states: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"-m conntrack --ctstate {','.join(self.states)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToLocal(Match):
+    """The destination is an address of this host (the kernel's local routing table decides)."""
+
+    negate: bool = False
+
+    def __str__(self) -> str:
+        return f"-m addrtype {_not(self.negate)}--dst-type LOCAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark(Match):
+    value: int
+    mask: int
+    negate: bool = False
+
+    def __str__(self) -> str:
+        return f"-m mark {_not(self.negate)}--mark {self.value:#x}/{self.mask:#x}"
+
+
+@dataclass(frozen=True, slots=True)
+class InSet(Match):
+    """An ipset holds the packet's ``fields`` ("dst", "dst,dst,src")."""
+
+    name: str
+    fields: str
+    negate: bool = False
+
+    def __str__(self) -> str:
+        return f"-m set {_not(self.negate)}--match-set {self.name} {self.fields}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bytecode(Match):
+    """Classic BPF over the packet from its network header; a result other than 0 matches."""
+
+    code: tuple[tuple[int, int, int, int], ...]  # opcode, jump if true, jump if false, operand
+
+    def __str__(self) -> str:
+        words = [str(len(self.code)), *(" ".join(map(str, step)) for step in self.code)]
+        return f'-m bpf --bytecode "{",".join(words)}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Comment(Match):
+    text: str
+
+    def __str__(self) -> str:
+        if self.text and _BARE.issuperset(self.text):
+            return f"-m comment --comment {self.text}"
+        escaped = "".join(f"\\{c}" if c in "\"\\'" else c for c in self.text)
+        return f'-m comment --comment "{escaped}"'
+
+
+def _not(negate: bool) -> str:
+    return "! " if negate else ""
+
+
+# -- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+class Verdict(ABC):
+    """What a rule does with the packet that it matches."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Final(Verdict):
+    """ACCEPT, DROP or RETURN."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"-j {self.name}"
+
+
+ACCEPT, DROP, RETURN = Final("ACCEPT"), Final("DROP"), Final("RETURN")
+
+
+@dataclass(frozen=True, slots=True)
+class Jump(Verdict):
+    """Walk ``chain``, then come back."""
+
+    chain: str
+
+    def __str__(self) -> str:
+        return f"-j {self.chain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Goto(Verdict):
+    """Walk ``chain``, then go on where this rule's own chain was called from."""
+
+    chain: str
+
+    def __str__(self) -> str:
+        return f"-g {self.chain}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetMark(Verdict):
+    """Set the bits of ``mask`` in the packet's mark to ``value`` and go on."""
+
+    value: int
+    mask: int
+
+    def __str__(self) -> str:
+        return f"-j MARK --set-xmark {self.value:#x}/{self.mask:#x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Masquerade(Verdict):
+    """Source becomes the outgoing device's address, with a source port chosen at random (of two connections that
+    are set up in the same moment, neither can take the other's)."""
+
+    def __str__(self) -> str:
+        return "-j MASQUERADE --random-fully"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject(Verdict):
+    """filter table only. ``reason``: tcp-reset, icmp-port-unreachable, icmp6-port-unreachable."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"-j REJECT --reject-with {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dnat(Verdict):
+    """nat table only. Destination becomes ``address`` (as printed, an IPv6 address without brackets)."""
+
+    address: str
+    ports: ir.PortRange | None = None  # None: the port stays
+    base: int | None = None  # ports is a range: the packet's port that becomes its first; the others follow
+
+    def __str__(self) -> str:
+        if self.ports is None:
+            return f"-j DNAT --to-destination {self.address}"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        shift = f"/{self.base}" if self.base is not None else ""
+        return f"-j DNAT --to-destination {host}:{self.ports}{shift}"
+
+
+# -- rules, chains, tables, script ------------------------------------------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """The packet goes to ``verdict`` if every match holds. A named tuple, because there are hundreds of thousands."""
+
+    matches: tuple[Match, ...]
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return " ".join(map(str, (*self.matches, self.verdict)))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    name: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A rule at the head of a built-in chain, through which packets come to ours."""
+
+    hook: str  # PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table. Loading its text twice without looking repeats the entries, and nothing else."""
+
+    name: str  # nat, filter, mangle, raw
+    entries: tuple[Entry, ...]
+    chains: tuple[Chain, ...]
+
+    def lines(self) -> list[str]:
+        lines = [f"*{self.name}"]
+        lines += [f":{chain.name} - [0:0]" for chain in self.chains]
+        lines += [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
+        words = _Words()
+        for chain in self.chains:
+            head = f"-A {chain.name} "
+            lines += [f"{head}{words.of(rule.matches)}{rule.verdict}" for rule in chain.rules]
+        lines.append("COMMIT")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What ``iptables-restore --noflush`` reads: tables in the order in which they are committed."""
+
+    tables: tuple[Table, ...] = ()
+
+    def __str__(self) -> str:
+        """The script's text, every line ended; empty where there is no table."""
+        return "".join(f"{line}\n" for table in self.tables for line in table.lines())
+
+
+class _Words:
+    """The text of rules' matches, each tuple of them printed once: thousands of rules share theirs."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}  # by identity: the rules keep the tuples alive, and hashing costs more
+
+    def of(self, matches: tuple[Match, ...]) -> str:
+        text = self._known.get(id(matches))
+        if text is None:
+            text = self._known[id(matches)] = "".join(f"{match} " for match in matches)
+        return text
+
+
+# -- references -------------------------------------------------------------------------------------------------------
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+#: Targets of ``-j`` that are not chains.
+EXTENSIONS = frozenset({"ACCEPT", "DROP", "RETURN", "DNAT", "SNAT", "MASQUERADE", "MARK", "REJECT"})
+
+
+def dangling(script: str) -> list[str]:
+    """What is wrong with the references of a script's text, a line of English each; empty if nothing is.
+
+    Every target must be a chain that its table declares, every declared chain must be reachable from a built-in
+    chain, no chain may be declared twice. ``iptables-nft-restore --test`` checks none of this.
+    """
+    return [fault for block in script.split("COMMIT\n")[:-1] for fault in _block_faults(block.splitlines())]
+
+
+def _block_faults(lines: list[str]) -> list[str]:
+    table, declared, entered = "", Counter[str](), list[str]()
+    led: dict[str, list[str]] = {}
+    for line in lines:
+        verb, _, rest = line.partition(" ")
+        if verb.startswith("*"):
+            table = verb[1:]
+        elif verb.startswith(":"):
+            declared[verb[1:]] += 1
+        elif verb == "-I":
+            entered += _chains(rest)
+        elif verb == "-A":
+            led.setdefault(rest.partition(" ")[0], []).extend(_chains(rest))
+    targets = [("a built-in chain", b) for b in entered] + [(a, b) for a in led for b in led[a]]
+    faults = [f"{name} is declared {n} times" for name, n in declared.items() if n > 1]
+    faults += [f"{name} has rules and is not declared" for name in led if name not in declared]
+    faults += [f"{a} leads to {b}, which is not declared" for a, b in targets if b not in declared]
+    reached = _reached(entered, led)
+    faults += [f"nothing leads to {name}" for name in declared if name not in reached]
+    return [f"{table}: {fault}" for fault in faults]
+
+
+def _chains(rule: str) -> list[str]:
+    """The chain that a rule's text leads to: a list of one or none."""
+    words = _QUOTED.sub('""', rule).split() if '"' in rule else rule.split()
+    targets = [after for word, after in pairwise(words) if word in ("-j", "-g")]
+    return [target for target in targets if target not in EXTENSIONS]
+
+
+def _reached(start: list[str], led: dict[str, list[str]]) -> set[str]:
+    reached: set[str] = set()
+    todo = list(start)
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            todo += led.get(name, [])
+    return reached
