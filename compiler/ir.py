@@ -116,6 +116,7 @@ class Node:
     addresses: tuple[Address, ...]
     zone: str | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by address
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class Port:
     target: int  # the endpoint's port for ports.first
     nodeport: PortRange | None = None  # as many ports as ``ports``
     span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by field
 
     @property
     def targets(self) -> PortRange:
@@ -163,7 +165,8 @@ class Service:
     forward: Forward = Forward.MASQUERADE
     when_empty: WhenEmpty = WhenEmpty.REJECT
     span: Span | None = field(default=None, compare=False, repr=False)
-    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by statement
+    #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""The svcc language: its grammar and the parser made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from lark import Lark, Token, Transformer
+from lark.lark import PostLex
+
+
+def grammar_text() -> str:
+    """The grammar, in lark's notation: the reference of the language."""
+    return files(__name__).joinpath("svcc.lark").read_text(encoding="utf-8")
+
+
+class _AnyWord(PostLex):
+    """Let the lexer see a word that nothing expects here as a word, so that an error can name it whole."""
+
+    always_accept = ("NAME", "OTHER")
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        return stream
+
+
+def parser(transformer: Transformer[Token, Any] | None = None, *, strict: bool = False) -> Lark:
+    """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
+
+    ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``).
+    """
+    return Lark(
+        grammar_text(),
+        parser="lalr",
+        lexer="contextual",
+        postlex=_AnyWord(),
+        transformer=transformer,
+        strict=strict,
+        maybe_placeholders=False,
+    )

@@ -1,0 +1,106 @@
+"""Checks of addresses on the finished IR: of a kind that can serve, and each in one role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Address
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.source import Span
+
+
+def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
+    yield from _check_kinds(program)
+    yield from _check_roles(program)
+
+
+def _kind(address: ir.Address) -> str | None:
+    """What makes an address unable to serve (RFC 1122 3.2.1.3, RFC 4291 2), or None."""
+    number = int(address)
+    if isinstance(address, IPv6Address):
+        if 0x2000 <= number >> 112 < 0xFE80:
+            return None
+        if address.ipv4_mapped is not None:
+            return f"an IPv4 address in IPv6 dress: write {address.ipv4_mapped}"
+        if address.is_link_local:
+            return "a link-local address, which means nothing beyond its link"
+    elif 0 < number >> 24 < 224 and number >> 24 != 127:
+        return None
+    if address.is_unspecified:
+        return "the unspecified address"
+    if address.is_loopback:
+        return "a loopback address"
+    if address.is_multicast:
+        return "a multicast address"
+    if isinstance(address, IPv6Address):
+        return "reserved" if address.is_reserved else None
+    return "the broadcast address" if number == 0xFFFF_FFFF else "reserved"
+
+
+def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
+    def bad(what: str, address: ir.Address, span: Span | None) -> Iterator[Diagnostic]:
+        kind = _kind(address)
+        if kind is not None:
+            yield Diagnostic(Code.ADDRESS_KIND, f"{what} {address} is {kind}", span)
+
+    edges = _edges(program.cluster)
+    for node in program.nodes:
+        for address in node.addresses:
+            yield from bad("the node's", address, node.spans.get(f"address {address}", node.span))
+    for service in program.services:
+        for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
+            for address in addresses:
+                yield from bad(f"{statement}", address, service.spans.get(f"{statement} {address}", service.span))
+        for endpoint in service.endpoints:
+            yield from bad("endpoint", endpoint.address, endpoint.span or service.span)
+            if endpoint.address in edges:
+                message = f"endpoint {endpoint.address} is {edges[endpoint.address]}"
+                yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span)
+
+
+def _edges(cluster: ir.Cluster) -> dict[ir.Address, str]:
+    """The addresses in pod networks that no pod can have (RFC 1122 3.2.1.3; RFC 3021 spares a /31)."""
+    edges: dict[ir.Address, str] = {}
+    for network in cluster.pods:
+        if isinstance(network, IPv4Network) and network.prefixlen < 31:
+            edges[network.network_address] = f"the network address of pods {network}"
+            edges[network.broadcast_address] = f"the broadcast address of pods {network}"
+    return edges
+
+
+def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
+    """A service address is nothing else: not an endpoint, not a node's, not vip and external-ip at once."""
+    roles: dict[ir.Address, tuple[str, Span | None]] = {}
+    for node in program.nodes:
+        for address in node.addresses:
+            known = roles.get(address)
+            span = node.spans.get(f"address {address}", node.span)
+            if known is not None:
+                yield _two_roles(address, known, f"an address of node {node.name}", span)
+            roles[address] = f"an address of node {node.name}", span
+    frontal: dict[ir.Address, tuple[str, Span | None]] = {}
+    for service in program.services:
+        for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
+            for address in addresses:
+                span = service.spans.get(f"{statement} {address}", service.span)
+                role = f"the {statement} of {service.name}"
+                known = roles.get(address) or frontal.get(address)
+                if known is not None and not known[0].startswith(f"the {statement} "):
+                    yield _two_roles(address, known, role, span)
+                frontal.setdefault(address, (role, span))
+    for service in program.services:
+        for endpoint in service.endpoints:
+            known = frontal.get(endpoint.address)
+            if known is not None:
+                role = f"an endpoint of {service.name}"
+                yield _two_roles(endpoint.address, (role, endpoint.span or service.span), known[0], known[1])
+
+
+def _two_roles(
+    address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None
+) -> Diagnostic:
+    related = () if known[1] is None else (Related(f"{known[0]} here", known[1]),)
+    message = f"{address} cannot be both {known[0]} and {role}"
+    return Diagnostic(Code.ADDRESS_ROLE, message, span, "a service address leads to services alone", related)

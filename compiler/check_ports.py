@@ -1,0 +1,120 @@
+"""Checks of ports on the finished IR: distinct names, no clash on any address or among node ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.frontends import port_label
+from svcc.compiler.source import Span
+
+K = TypeVar("K")
+
+
+def check_ports(program: ir.Program) -> Iterator[Diagnostic]:
+    for service in program.services:
+        yield from _check_names(service)
+    yield from _check_labels(program)
+    yield from _check_clashes(program)
+    yield from _check_nodeports(program)
+
+
+def _check_names(service: ir.Service) -> Iterator[Diagnostic]:
+    seen: dict[str, ir.Port] = {}
+    for port in service.ports:
+        if port.name is None:
+            if len(service.ports) > 1:
+                hint = f"name it: port web {port.ports}/{port.protocol}"
+                message = f"service {service.name} has several ports, and this one has no name"
+                yield Diagnostic(Code.PORT_NAME, message, port.spans.get("ports", port.span), hint)
+        elif port.name in seen:
+            message = f"service {service.name} has two ports named `{port.name}`"
+            related = _related("first declared here", seen[port.name].spans.get("name"))
+            yield Diagnostic(Code.PORT_NAME, message, port.spans.get("name", port.span), related=related)
+        else:
+            seen[port.name] = port
+
+
+def _check_labels(program: ir.Program) -> Iterator[Diagnostic]:
+    """``a`` with port ``b-c`` and ``a-b`` with port ``c`` would share their names in the rules."""
+    seen: dict[str, ir.Port] = {}
+    owner: dict[str, ir.Service] = {}
+    for service in program.services:
+        for port in service.ports:
+            label = port_label(service, port)
+            if label in seen and owner[label] is not service:
+                message = f"`{label}` would name both this port and one of service {owner[label].name}"
+                related = _related("the other one", seen[label].span)
+                hint = "rename one of the services or ports"
+                yield Diagnostic(Code.NAME, message, port.spans.get("name", service.span), hint, related)
+            seen.setdefault(label, port)
+            owner.setdefault(label, service)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Ports that one service takes."""
+
+    ports: ir.PortRange
+    service: ir.Service
+    span: Span | None
+
+
+def _clashes(claims: dict[K, list[_Claim]]) -> Iterator[tuple[K, _Claim, _Claim]]:
+    """Pairs of claims (first, second) whose ports overlap, by key."""
+    for key, listed in claims.items():
+        if len(listed) == 1:
+            continue
+        reach: _Claim | None = None
+        for claim in sorted(listed, key=lambda c: (c.ports, c.service.name)):
+            if reach is not None and reach.ports.overlaps(claim.ports):
+                yield key, reach, claim
+            if reach is None or claim.ports.last > reach.ports.last:
+                reach = claim
+
+
+def _check_clashes(program: ir.Program) -> Iterator[Diagnostic]:
+    claims: dict[tuple[ir.Address, ir.Protocol], list[_Claim]] = {}
+    for service in program.services:
+        for port in service.ports:
+            claim = _Claim(port.ports, service, port.spans.get("ports", port.span))
+            for address in (*service.vips, *service.external_ips):
+                claims.setdefault((address, port.protocol), []).append(claim)
+    for (address, protocol), first, second in _clashes(claims):
+        whose = "twice" if first.service is second.service else f"by {first.service.name} and {second.service.name}"
+        message = f"{address} port {_overlap(first, second)}/{protocol} is served {whose}"
+        related = _related(f"{first.service.name} serves it here", first.span)
+        yield Diagnostic(Code.PORT_CLASH, message, second.span or second.service.span, related=related)
+
+
+def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
+    allowed = program.cluster.nodeports
+    claims: dict[ir.Protocol, list[_Claim]] = {}
+    for service in program.services:
+        for port in service.ports:
+            if port.nodeport is None:
+                continue
+            span = port.spans.get("nodeport", port.span) or service.span
+            claims.setdefault(port.protocol, []).append(_Claim(port.nodeport, service, span))
+            if port.nodeport.first not in allowed or port.nodeport.last not in allowed:
+                message = f"node port {port.nodeport} is outside the cluster's node ports, {allowed}"
+                related = _related("declared here", program.cluster.spans.get("nodeports"))
+                hint = "the cluster's `nodeports` says which ports a node gives to services"
+                yield Diagnostic(Code.NODEPORT_RANGE, message, span, hint, related)
+    for protocol, first, second in _clashes(claims):
+        message = f"node port {_overlap(first, second)}/{protocol} is taken by {first.service.name}"
+        yield Diagnostic(Code.NODEPORT_CLASH, message, second.span, related=_related("taken here", first.span))
+
+
+def _overlap(first: _Claim, second: _Claim) -> ir.PortRange:
+    return ir.PortRange(
+        max(first.ports.first, second.ports.first), min(first.ports.last, second.ports.last)
+    )
+
+
+def _related(message: str, span: Span | None) -> tuple[Related, ...]:
+    return () if span is None else (Related(message, span),)

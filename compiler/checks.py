@@ -1,0 +1,72 @@
+"""Checks of the finished IR, wherever it came from: what the kernel must never be the first to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.compiler.check_addresses import check_addresses
+from svcc.compiler.check_ports import check_ports
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.values import MAX_PORT
+
+
+def check(program: ir.Program) -> Iterator[Diagnostic]:
+    """Everything wrong with a program, and (as warnings) what is likely a mistake."""
+    yield from check_addresses(program)
+    yield from check_ports(program)
+    for service in program.services:
+        yield from _check_reachable(service)
+        yield from _check_endpoints(service)
+        yield from _check_empty_families(service)
+
+
+def _check_reachable(service: ir.Service) -> Iterator[Diagnostic]:
+    if not service.ports:
+        hint = "say what it serves: port 80/tcp"
+        yield Diagnostic(Code.MISSING, f"service `{service.name}` has no port", service.span, hint)
+    elif not (service.vips or service.external_ips or any(port.nodeport for port in service.ports)):
+        hint = "give it a vip, an external-ip or a nodeport"
+        yield Diagnostic(Code.UNREACHABLE, f"nothing leads to service `{service.name}`", service.span, hint)
+
+
+def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
+    only = service.ports[0] if len(service.ports) == 1 else None
+    seen: dict[tuple[ir.Address, int | None], ir.Endpoint] = {}
+    for endpoint in service.endpoints:
+        port = endpoint.port
+        if port is None:
+            port = only and only.target
+        elif only is None:
+            hint = "the ports of a service with several are those of its `port` statements"
+            message = f"endpoint {endpoint.address} has a port of its own, and service {service.name} several"
+            yield Diagnostic(Code.ENDPOINT_PORT, message, endpoint.span, hint)
+            continue
+        elif port + len(only.ports) - 1 > MAX_PORT:
+            message = f"{len(only.ports)} ports from {port} go beyond {MAX_PORT}"
+            yield Diagnostic(Code.PORT, message, endpoint.span)
+        first = seen.setdefault((endpoint.address, port), endpoint)
+        if first is not endpoint:
+            related = () if first.span is None else (Related("first here", first.span),)
+            hint = "to send it more connections, give it a weight"
+            message = f"endpoint {endpoint.address} stands twice in service {service.name}"
+            span = endpoint.span or service.span
+            yield Diagnostic(Code.DUPLICATE_ENDPOINT, message, span, hint, related)
+
+
+def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
+    """A service that has endpoints, but none for one of its addresses, is likely a slip."""
+    families = {endpoint.address.version for endpoint in service.endpoints}
+    if not families:
+        return
+    for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
+        for address in addresses:
+            if address.version not in families:
+                yield Diagnostic(
+                    Code.EMPTY_FAMILY,
+                    f"{statement} {address} has no IPv{address.version} endpoint: it will {service.when_empty} clients",
+                    service.spans.get(f"{statement} {address}", service.span),
+                    f"IPv{address.version} clients need IPv{address.version} endpoints",
+                    severity=Severity.WARNING,
+                )

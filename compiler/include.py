@@ -1,0 +1,89 @@
+"""A file and all that it includes, each read and parsed once."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from svcc.compiler import syntax
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.parse import parse
+from svcc.compiler.source import Source, Span
+from svcc.compiler.syntax import Word
+
+
+def read_text(name: str, data: bytes) -> Source | Diagnostic:
+    """The text of a file: UTF-8, with or without a byte order mark."""
+    try:
+        return Source(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        good = Source(name, data[: error.start].decode("utf-8-sig", "replace") + "\ufffd")
+        offset = len(good.text) - 1
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8 text"
+        return Diagnostic(Code.ENCODING, message, Span(good, offset, offset + 1), "save the file as UTF-8")
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads and parses a file and its includes, depth first; what is wrong goes to ``diagnostics``."""
+
+    files: list[syntax.File] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    complete: bool = True  # False: some text could not be taken in
+    _read: set[Path] = field(default_factory=set)
+    _open: list[Path] = field(default_factory=list)
+
+    def add(self, source: Source, folder: Path, path: Path | None = None) -> None:
+        """Parse a source whose includes are relative to ``folder``; ``path`` is its own place, resolved."""
+        if path is not None:
+            self._read.add(path)
+            self._open.append(path)
+        file, diagnostics = parse(source)
+        self.diagnostics += diagnostics
+        self.complete &= not diagnostics
+        if file is not None:
+            self.files.append(file)
+            for item in file.items:
+                if isinstance(item, syntax.Setting) and item.keyword == "include":
+                    self._include(source, folder, item.values[0])
+        if path is not None:
+            self._open.pop()
+
+    def _include(self, source: Source, folder: Path, word: Word) -> None:
+        span = Span(source, word.start_pos or 0, word.end_pos or 0)
+        pattern = word[1:-1]
+        matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True)) if "\0" not in pattern else []
+        if not matches:
+            hint = f"the pattern is relative to {folder}/" if str(folder) != "." else None
+            self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, hint)
+        for match in matches:
+            self._included(folder / match, span)
+
+    def _included(self, path: Path, span: Span) -> None:
+        resolved = path.resolve()
+        if resolved in self._open:
+            names = [p.name for p in self._open[self._open.index(resolved) :]] + [resolved.name]
+            self._error(Code.INCLUDE_CYCLE, f"files include each other: {' -> '.join(names)}", span)
+        elif resolved not in self._read:
+            try:
+                read = read_text(str(path), path.read_bytes())
+            except OSError as error:
+                self._error(Code.UNREADABLE, f"cannot read {path}: {error.strerror}", span)
+                return
+            if isinstance(read, Diagnostic):
+                self._error(read.code, read.message, read.span, read.hint, (Related("included here", span),))
+            else:
+                self.add(read, path.parent, resolved)
+
+    def _error(
+        self,
+        code: Code,
+        message: str,
+        span: Span | None,
+        hint: str | None = None,
+        related: tuple[Related, ...] = (),
+    ) -> None:
+        self.complete = False
+        self.diagnostics.append(Diagnostic(code, message, span, hint, related))

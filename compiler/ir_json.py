@@ -1,0 +1,301 @@
+"""The IR as JSON, and back. The schema, ``ir.schema.json``, is the reference of the form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from ipaddress import ip_address, ip_network
+from typing import Any, TypeAlias, TypeVar
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.json_places import Path, places
+from svcc.compiler.source import Source, Span
+
+Json: TypeAlias = Any
+E = TypeVar("E", bound=StrEnum)
+
+
+# ---- to JSON
+
+
+def to_json(program: ir.Program) -> Json:
+    """The program as JSON's own types. What has its default value is left out."""
+    document: dict[str, Json] = {"svcc": 1}
+    cluster = _cluster_to_json(program.cluster)
+    if cluster:
+        document["cluster"] = cluster
+    if program.nodes:
+        document["nodes"] = [
+            _sparse(name=n.name, addresses=[str(a) for a in n.addresses], zone=n.zone) for n in program.nodes
+        ]
+    document["services"] = [_service_to_json(service) for service in program.services]
+    return document
+
+
+def _sparse(**members: Json) -> dict[str, Json]:
+    """The members that have a value, with JSON's names."""
+    return {k.replace("_", "-"): v for k, v in members.items() if v is not None and v != []}
+
+
+def _unless(value: Json, default: Json) -> Json:
+    return None if value == default else value
+
+
+def _ports_to_json(ports: ir.PortRange) -> int | str:
+    return ports.first if len(ports) == 1 else str(ports)
+
+
+def _cluster_to_json(cluster: ir.Cluster) -> dict[str, Json]:
+    default = ir.Cluster()
+    return _sparse(
+        prefix=_unless(cluster.prefix, default.prefix),
+        pods=[str(network) for network in cluster.pods],
+        nodeports=_unless(_ports_to_json(cluster.nodeports), _ports_to_json(default.nodeports)),
+        nodeport_addresses=[str(network) for network in cluster.nodeport_addresses],
+        vip_device=_unless(cluster.vip_device, default.vip_device),
+        mark=_unless(cluster.mark, default.mark),
+    )
+
+
+def _service_to_json(service: ir.Service) -> dict[str, Json]:
+    document = _sparse(
+        name=service.name,
+        vips=[str(a) for a in service.vips],
+        external_ips=[str(a) for a in service.external_ips],
+        allow_from=[str(n) for n in service.allow_from],
+        scheduler=service.scheduler and service.scheduler.value,
+        affinity=service.affinity,
+        external_traffic=_unless(service.external_traffic.value, "cluster"),
+        internal_traffic=_unless(service.internal_traffic.value, "cluster"),
+        masquerade=_unless(service.masquerade.value, "auto"),
+        forward=_unless(service.forward.value, "masquerade"),
+        when_empty=_unless(service.when_empty.value, "reject"),
+    )
+    document["ports"] = [
+        _sparse(
+            name=port.name,
+            protocol=port.protocol.value,
+            ports=_ports_to_json(port.ports),
+            target=_unless(port.target, port.ports.first),
+            nodeport=port.nodeport and _ports_to_json(port.nodeport),
+        )
+        for port in service.ports
+    ]
+    document["endpoints"] = [
+        _sparse(address=str(e.address), port=e.port, weight=_unless(e.weight, 1), node=e.node)
+        for e in service.endpoints
+    ]
+    return document
+
+
+# ---- from JSON
+
+
+@cache
+def schema() -> Json:
+    return json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
+
+
+def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
+    """The program that a JSON text holds, or what is wrong with its form, with the place of each error."""
+    try:
+        document = json.loads(source.text)
+    except json.JSONDecodeError as error:
+        span = Span(source, error.pos, error.pos + 1)
+        return None, [Diagnostic(Code.IR_INVALID, f"not JSON: {error.msg}", span)]
+    except (RecursionError, ValueError) as error:
+        return None, [Diagnostic(Code.IR_INVALID, f"not JSON that svcc can read: {error}", Span(source, 0, 1))]
+    found = places(source.text)
+
+    def span(*path: str | int) -> Span | None:
+        place = found.get(path)
+        return None if place is None else Span(source, *place)
+
+    diagnostics = list(_schema_errors(document, span))
+    if diagnostics:
+        return None, diagnostics
+    reader = _Reader(span)
+    program = reader.program(document)
+    return program, reader.diagnostics
+
+
+def _schema_errors(document: Json, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
+    from jsonschema import Draft202012Validator  # 0.1 s to import, and only JSON input needs it
+
+    for error in Draft202012Validator(schema()).iter_errors(document):
+        path: Path = tuple(error.absolute_path)
+        where = "".join(f"/{part}" for part in path) or "the document"
+        while path and span(*path) is None:
+            path = path[:-1]
+        yield Diagnostic(Code.IR_INVALID, f"{where}: {error.message}", span(*path))
+
+
+class _Reader:
+    """JSON that follows the schema, to IR."""
+
+    def __init__(self, span: Callable[..., Span | None]) -> None:
+        self.span = span
+        self.diagnostics: list[Diagnostic] = []
+
+    def program(self, document: Json) -> ir.Program:
+        nodes = [self.node(node, ("nodes", i)) for i, node in enumerate(document.get("nodes", ()))]
+        services = [self.service(s, ("services", i)) for i, s in enumerate(document["services"])]
+        self._unique("node", nodes)
+        self._unique("service", services)
+        self._known_nodes(services, {node.name for node in nodes})
+        return ir.Program(
+            self.cluster(document.get("cluster", {})),
+            tuple(sorted(nodes, key=lambda node: node.name)),
+            tuple(sorted(services, key=lambda service: service.name)),
+        )
+
+    def _unique(self, what: str, named: list[ir.Node] | list[ir.Service]) -> None:
+        seen: set[str] = set()
+        for item in named:
+            if item.name in seen:
+                self._error(Code.DUPLICATE, f"{what} `{item.name}` is declared twice", item.span)
+            seen.add(item.name)
+
+    def _known_nodes(self, services: list[ir.Service], known: set[str]) -> None:
+        for service in services:
+            for endpoint in service.endpoints:
+                if endpoint.node is not None and endpoint.node not in known:
+                    self._error(Code.UNDEFINED, f"there is no node `{endpoint.node}`", endpoint.span)
+
+    def _error(self, code: Code, message: str, span: Span | None, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, hint))
+
+    def cluster(self, document: Json) -> ir.Cluster:
+        default = ir.Cluster()
+        path: Path = ("cluster",)
+        mark = document.get("mark", default.mark)
+        if mark & (mark - 1):
+            self._error(Code.RANGE, f"{mark} has more than one bit", self.span(*path, "mark"))
+        spans = {key: self.span(*path, key) for key in document}
+        return ir.Cluster(
+            prefix=document.get("prefix", default.prefix),
+            pods=self.networks(document, path, "pods"),
+            nodeports=self.ports(document["nodeports"], (*path, "nodeports"))
+            if "nodeports" in document
+            else default.nodeports,
+            nodeport_addresses=self.networks(document, path, "nodeport-addresses"),
+            vip_device=document.get("vip-device", default.vip_device),
+            mark=mark,
+            spans={key: span for key, span in spans.items() if span is not None},
+        )
+
+    def node(self, document: Json, path: Path) -> ir.Node:
+        addresses, spans = self.addresses(document, path, "addresses", "address")
+        return ir.Node(document["name"], addresses, document.get("zone"), self.span(*path, "name"), spans)
+
+    def addresses(
+        self, document: Json, path: Path, key: str, statement: str
+    ) -> tuple[tuple[ir.Address, ...], dict[str, Span]]:
+        addresses: list[ir.Address] = []
+        spans: dict[str, Span] = {}
+        for i, text in enumerate(document.get(key, ())):
+            span = self.span(*path, key, i)
+            address = self.address(text, span)
+            if address is not None:
+                addresses.append(address)
+                if span is not None:
+                    spans[f"{statement} {address}"] = span
+        return tuple(addresses), spans
+
+    def address(self, text: str, span: Span | None) -> ir.Address | None:
+        try:
+            if "%" in text:
+                raise ValueError
+            return ip_address(text)
+        except ValueError:
+            self._error(Code.ADDRESS, f"`{text}` is not an IP address", span)
+            return None
+
+    def networks(self, document: Json, path: Path, key: str) -> tuple[ir.Network, ...]:
+        networks: list[ir.Network] = []
+        for i, text in enumerate(document.get(key, ())):
+            span = self.span(*path, key, i)
+            try:
+                networks.append(ip_network(text))
+            except ValueError as error:
+                code = Code.HOST_BITS if "host bits" in str(error) else Code.NETWORK
+                self._error(code, f"`{text}` is not a network without host bits", span)
+        return tuple(networks)
+
+    def ports(self, value: int | str, path: Path) -> ir.PortRange:
+        first, _, last = str(value).partition("-")
+        ports = ir.PortRange(int(first), int(last or first))
+        if not 1 <= ports.first <= ports.last <= 65_535:
+            self._error(Code.PORT, f"`{value}` is not a range of ports", self.span(*path))
+        return ports
+
+    def port(self, document: Json, path: Path) -> ir.Port:
+        ports = self.ports(document["ports"], (*path, "ports"))
+        target = document.get("target", ports.first)
+        nodeport = self.ports(document["nodeport"], (*path, "nodeport")) if "nodeport" in document else None
+        if target + len(ports) - 1 > 65_535:
+            self._error(Code.PORT, f"{len(ports)} ports from {target} go beyond 65535", self.span(*path, "target"))
+        if nodeport is not None and len(nodeport) != len(ports):
+            message = f"{nodeport} has {len(nodeport)} ports, and {ports} has {len(ports)}"
+            self._error(Code.PORT, message, self.span(*path, "nodeport"))
+        spans = {key: span for key in document if (span := self.span(*path, key)) is not None}
+        protocol = ir.Protocol(document["protocol"])
+        return ir.Port(document.get("name"), protocol, ports, target, nodeport, self.span(*path), spans)
+
+    def endpoint(self, document: Json, path: Path) -> ir.Endpoint | None:
+        span = self.span(*path, "address")
+        address = self.address(document["address"], span)
+        if address is None:
+            return None
+        return ir.Endpoint(address, document.get("port"), document.get("weight", 1), document.get("node"), span)
+
+    def service(self, document: Json, path: Path) -> ir.Service:
+        vips, spans = self.addresses(document, path, "vips", "vip")
+        external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
+        for key, statement in _STATEMENTS.items():
+            span = self.span(*path, key)
+            if span is not None:
+                spans[statement] = span
+        endpoints = (self.endpoint(e, (*path, "endpoints", i)) for i, e in enumerate(document["endpoints"]))
+
+        def choice(key: str, kind: type[E], default: E) -> E:
+            return kind(document.get(key, default))
+
+        return ir.Service(
+            name=document["name"],
+            vips=vips,
+            external_ips=external_ips,
+            allow_from=self.networks(document, path, "allow-from"),
+            ports=tuple(self.port(p, (*path, "ports", i)) for i, p in enumerate(document["ports"])),
+            endpoints=tuple(e for e in endpoints if e is not None),
+            scheduler=ir.Scheduler(document["scheduler"]) if "scheduler" in document else None,
+            affinity=document.get("affinity"),
+            external_traffic=choice("external-traffic", ir.Traffic, ir.Traffic.CLUSTER),
+            internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
+            masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
+            forward=choice("forward", ir.Forward, ir.Forward.MASQUERADE),
+            when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
+            span=self.span(*path, "name"),
+            spans=spans | more,
+        )
+
+
+#: Keys of a service in JSON, and the statements of the language that they stand for.
+_STATEMENTS = {
+    "vips": "vip",
+    "external-ips": "external-ip",
+    "allow-from": "allow-from",
+    "endpoints": "endpoints",
+    "scheduler": "scheduler",
+    "affinity": "affinity",
+    "external-traffic": "traffic external",
+    "internal-traffic": "traffic internal",
+    "masquerade": "masquerade",
+    "forward": "forward",
+    "when-empty": "when-empty",
+}

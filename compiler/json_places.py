@@ -1,0 +1,55 @@
+"""Where the values of a JSON text stand, for messages about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from json.decoder import scanstring
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_SCALAR = re.compile(r"[^\s,\]}]+")
+
+
+def places(text: str) -> dict[Path, tuple[int, int]]:
+    """Start and end offset of every value, by its path of keys and indices. ``text`` is valid JSON."""
+    found: dict[Path, tuple[int, int]] = {}
+    for path, start, end in _value(text, _skip(text, 0), ()):
+        found[path] = start, end
+    return found
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _value(text: str, at: int, path: Path) -> Iterator[tuple[Path, int, int]]:
+    """The values from ``at`` on, the outermost last; its end is where reading goes on."""
+    if text[at] in "{[":
+        yield from _container(text, at, path)
+    elif text[at] == '"':
+        yield path, at, scanstring(text, at + 1)[1]
+    else:
+        match = _SCALAR.match(text, at)
+        yield path, at, match.end() if match else at + 1
+
+
+def _container(text: str, start: int, path: Path) -> Iterator[tuple[Path, int, int]]:
+    named = text[start] == "{"
+    at, index = _skip(text, start + 1), 0
+    while text[at] not in "}]":
+        key: str | int = index
+        if named:
+            key, at = scanstring(text, at + 1)
+            at = _skip(text, _skip(text, at) + 1)  # over the colon
+        end = at
+        for inner, first, last in _value(text, at, (*path, key)):
+            yield inner, first, last
+            end = last
+        at, index = _skip(text, end), index + 1
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    yield path, start, at + 1

@@ -1,0 +1,66 @@
+"""A file to a program: the front end's one entrance."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, has_errors
+from svcc.compiler.include import Reader, read_text
+from svcc.compiler.ir_json import from_json
+from svcc.compiler.lower import lower
+from svcc.compiler.source import Source
+
+#: Findings that something is missing: not said while errors may have hidden it.
+_ABOUT_ABSENCE = {Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.EMPTY_FAMILY}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """``program`` is None where a diagnostic is an error."""
+
+    program: ir.Program | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def load(name: str) -> Loaded:
+    """Read a program from a file, or from standard input where ``name`` is ``-``.
+
+    A file that ends in ``.json``, or a text that begins with ``{``, is the IR's JSON form; all else is the
+    language. Whatever the input is, the answer is a program or diagnostics, never an exception.
+    """
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return Loaded(None, (Diagnostic(Code.UNREADABLE, f"cannot read {name}: {reason}", file=name),))
+    read = read_text("<stdin>" if name == "-" else name, data)
+    if isinstance(read, Diagnostic):
+        return Loaded(None, (read,))
+    if name.endswith(".json") or read.text.lstrip().startswith("{"):
+        return _finish(*from_json(read), complete=True)
+    return load_text(read, None if name == "-" else Path(name))
+
+
+def load_text(source: Source, path: Path | None = None) -> Loaded:
+    """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
+    reader = Reader()
+    reader.add(source, Path(".") if path is None else path.parent, path and path.resolve())
+    program, diagnostics = lower(reader.files)
+    return _finish(program, reader.diagnostics + diagnostics, reader.complete)
+
+
+def _finish(program: ir.Program | None, diagnostics: list[Diagnostic], complete: bool) -> Loaded:
+    """Check the program, and leave out what is only said because other errors hid something."""
+    if not complete:
+        diagnostics = [d for d in diagnostics if d.code not in _ABOUT_ABSENCE]
+    sound = not has_errors(diagnostics)
+    if program is not None:
+        diagnostics = diagnostics + [d for d in check(program) if sound or d.code not in _ABOUT_ABSENCE]
+    if has_errors(diagnostics):
+        program = None
+    return Loaded(program, tuple(dict.fromkeys(diagnostics)))

@@ -1,0 +1,84 @@
+"""Endpoint lines and the pools that services share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from svcc.compiler import ir, syntax
+from svcc.compiler.codes import Code
+from svcc.compiler.lets import Lets
+from svcc.compiler.suggest import did_you_mean
+from svcc.compiler.syntax import Word
+from svcc.compiler.values import Values
+
+MAX_WEIGHT = 65_535
+
+
+class Pools:
+    """The pools of a program by name; each is lowered once, whoever shares it."""
+
+    def __init__(
+        self, declared: Mapping[str, tuple[Values, syntax.Pool]], lets: Lets, nodes: Iterable[str]
+    ) -> None:
+        self.used: set[str] = set()
+        self._declared = declared
+        self._lets = lets
+        self._nodes = frozenset(nodes)
+        self._endpoints: dict[str, tuple[ir.Endpoint, ...]] = {}
+
+    def lower_all(self) -> None:
+        """Lower every pool, so that errors in unused ones are found too."""
+        for name, (values, pool) in self._declared.items():
+            self._endpoints[name] = tuple(self.endpoints(values, pool.lines))
+
+    def pool(self, values: Values, name: Word) -> tuple[ir.Endpoint, ...]:
+        """The endpoints of a pool that a service names."""
+        self.used.add(str(name))
+        if name in self._endpoints:
+            return self._endpoints[str(name)]
+        hint = did_you_mean(name, self._declared) or f"declare it: endpoints {name} {{ … }}"
+        values.error(Code.UNDEFINED, f"there is no pool `{name}`", name, hint)
+        return ()
+
+    def endpoints(self, values: Values, lines: Iterable[syntax.EndpointLine]) -> Iterator[ir.Endpoint]:
+        for line in lines:
+            if line.address.startswith("$"):
+                for there, word in self._lets.expand(values, (line.address,)):
+                    yield from self._endpoint(there, word, values, line.options)
+            else:
+                yield from self._endpoint(values, line.address, values, line.options)
+
+    def _endpoint(
+        self, there: Values, word: Word, values: Values, options: tuple[Word, ...]
+    ) -> Iterator[ir.Endpoint]:
+        address, port = there.endpoint_address(word)
+        weight, node = self._options(values, options) if options else (1, None)
+        if address is not None:
+            yield ir.Endpoint(address, port, weight, node, there.span(word))
+
+    def _options(self, values: Values, options: tuple[Word, ...]) -> tuple[int, str | None]:
+        weight, node = None, None
+        draining: Word | None = None
+        words = iter(options)
+        seen: set[str] = set()
+        for option in words:
+            value = option if option == "draining" else next(words)
+            if option in seen:
+                values.error(Code.REPEATED, f"a second `{option}` for one endpoint", option)
+            seen.add(str(option))
+            match str(option):
+                case "draining":
+                    draining = option
+                case "weight":
+                    weight = values.number(value, 0, MAX_WEIGHT, "a weight")
+                case _:
+                    node = self._node(values, value)
+        if draining is not None:
+            return 0, node
+        return (1 if weight is None else weight), node
+
+    def _node(self, values: Values, name: Word) -> str:
+        if name not in self._nodes:
+            hint = did_you_mean(name, self._nodes) or f"declare it: node {name} {{ address … }}"
+            values.error(Code.UNDEFINED, f"there is no node `{name}`", name, hint)
+        return str(name)

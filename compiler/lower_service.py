@@ -1,0 +1,134 @@
+"""The ``service`` and ``defaults`` blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from svcc.compiler import ir, syntax
+from svcc.compiler.codes import Code
+from svcc.compiler.lets import Lets
+from svcc.compiler.lower_endpoints import Pools
+from svcc.compiler.settings import Settings
+from svcc.compiler.source import Span
+from svcc.compiler.values import Values
+
+#: Statements with one value out of a list: the IR's field and its values.
+_CHOICES: dict[str, tuple[str, type[StrEnum]]] = {
+    "scheduler": ("scheduler", ir.Scheduler),
+    "masquerade": ("masquerade", ir.Masquerade),
+    "forward": ("forward", ir.Forward),
+    "when-empty": ("when_empty", ir.WhenEmpty),
+}
+_LISTS = {"vip": "vips", "external-ip": "external_ips"}
+_ONLY_IN_SERVICES = ("vip", "external-ip", "port", "endpoints")
+
+
+def service_settings(values: Values, block: syntax.Block, lets: Lets) -> Settings:
+    """The settings (not the ports and endpoints) of a ``service`` or of ``defaults``."""
+    settings = Settings(values)
+    for statement in block.statements:
+        keyword = str(statement.keyword)
+        if block.keyword == "defaults" and keyword in _ONLY_IN_SERVICES:
+            message = f"`{keyword}` cannot be a default"
+            values.error(Code.NOT_A_DEFAULT, message, statement.keyword, "each service says its own")
+        elif isinstance(statement, syntax.Setting):
+            name = f"{keyword} {statement.values[0]}" if keyword == "traffic" else keyword
+            if settings.begin(statement.keyword, name):
+                _setting(settings, statement, lets)
+    return settings
+
+
+def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
+    values, keyword, word = settings.values, str(statement.keyword), statement.values[0]
+    if keyword in _LISTS:
+        addresses = lets.addresses(values, statement.values)
+        settings.put(_LISTS[keyword], tuple(addresses), keyword, word)
+        settings.spans |= {f"{keyword} {address}": span for address, span in addresses.items()}
+    elif keyword == "allow-from":
+        settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
+    elif keyword in _CHOICES:
+        field, choices = _CHOICES[keyword]
+        settings.put(field, values.choice(word, choices), keyword, word)
+    elif keyword == "affinity":
+        _affinity(settings, statement)
+    elif word not in ("external", "internal"):
+        values.unknown(word, ("external", "internal"))
+    else:
+        traffic = values.choice(statement.values[1], ir.Traffic)
+        settings.put(f"{word}_traffic", traffic, f"traffic {word}", statement.values[1])
+
+
+def _affinity(settings: Settings, statement: syntax.Setting) -> None:
+    values, kind, *timeout = settings.values, *statement.values
+    if kind != "client-ip":
+        values.unknown(kind, ("client-ip",))
+        return
+    settings.put("affinity", values.seconds(timeout[0]) if timeout else ir.DEFAULT_AFFINITY, "affinity", kind)
+
+
+def lower_service(
+    values: Values, block: syntax.Block, lets: Lets, pools: Pools, defaults: Settings | None
+) -> ir.Service:
+    assert block.name is not None
+    settings = service_settings(values, block, lets)
+    fields, spans = settings.fields, settings.spans
+    if defaults is not None:
+        fields = defaults.fields | fields
+        spans = {name: span for name, span in defaults.spans.items() if name not in spans} | spans
+    ports = tuple(
+        port
+        for statement in block.statements
+        if isinstance(statement, syntax.PortStatement) and (port := _port(values, statement)) is not None
+    )
+    return ir.Service(
+        str(block.name),
+        ports=ports,
+        endpoints=_endpoints(settings, block, pools),
+        **fields,
+        span=values.span(block.name),
+        spans=spans,
+    )
+
+
+def _port(values: Values, statement: syntax.PortStatement) -> ir.Port | None:
+    ports, protocol = values.port_spec(statement.spec)
+    if ports is None or protocol is None:
+        return None
+    spans: dict[str, Span] = {"ports": values.span(statement.spec)}
+    target: ir.PortRange | None = ports
+    nodeport: ir.PortRange | None = None
+    if statement.target is not None:
+        spans["target"] = values.span(statement.target)
+        target = values.ports_like(statement.target, ports)
+    if statement.nodeport is not None:
+        spans["nodeport"] = values.span(statement.nodeport)
+        nodeport = values.ports_like(statement.nodeport, ports)
+        if nodeport is None:
+            return None
+    if statement.name is not None:
+        spans["name"] = values.span(statement.name)
+    if target is None:
+        return None
+    name = None if statement.name is None else str(statement.name)
+    return ir.Port(name, protocol, ports, target.first, nodeport, values.span(statement.keyword), spans)
+
+
+def _endpoints(settings: Settings, block: syntax.Block, pools: Pools) -> tuple[ir.Endpoint, ...]:
+    values = settings.values
+    endpoints: tuple[ir.Endpoint, ...] = ()
+    for statement in _of_kind(block.statements):
+        if settings.begin(statement.keyword, "endpoints"):
+            for name in statement.pools:
+                endpoints += pools.pool(values, name)
+            endpoints += tuple(pools.endpoints(values, statement.lines))
+            settings.spans["endpoints"] = values.span(statement.keyword)
+    if "endpoints" not in settings.spans:
+        assert block.name is not None
+        hint = "list them: endpoints { 100.64.0.9 }, or say that there are none: endpoints { }"
+        values.error(Code.MISSING, f"service `{block.name}` says nothing of its endpoints", block.name, hint)
+    return endpoints
+
+
+def _of_kind(statements: Iterable[object]) -> list[syntax.EndpointsStatement]:
+    return [s for s in statements if isinstance(s, syntax.EndpointsStatement)]

@@ -1,0 +1,122 @@
+"""Text to syntax. Every syntax error of a file is found in one run."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedInput
+
+from svcc.compiler import syntax
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.source import Source
+from svcc.compiler.syntax_error import explain, statement_at
+from svcc.grammar import parser
+
+#: After this many errors in one file the rest is not looked at.
+MAX_ERRORS = 25
+
+
+class _ToSyntax(Transformer[Token, Any]):
+    """Reduces the grammar's rules to syntax while the parser runs."""
+
+    def setting(self, words: list[Token]) -> syntax.Setting:
+        return syntax.Setting(words[0], tuple(words[1:]))
+
+    version = include = cluster_setting = node_setting = service_setting = setting
+
+    def let(self, words: list[Token]) -> syntax.Let:
+        return syntax.Let(words[0], words[1], tuple(w for w in words[2:] if w.type in ("ADDRESS", "VARIABLE")))
+
+    def port(self, children: list[Any]) -> syntax.PortStatement:
+        options: dict[str, Token] = {}
+        spec = children[1]
+        for child in children[1:]:
+            if isinstance(child, tuple):
+                options[child[0]] = child[1]
+            else:
+                spec = child
+        return syntax.PortStatement(children[0], spec, **options)
+
+    def port_name(self, words: list[Token]) -> tuple[str, Token]:
+        return "name", words[0]
+
+    def port_target(self, words: list[Token]) -> tuple[str, Token]:
+        return "target", words[-1]
+
+    def port_nodeport(self, words: list[Token]) -> tuple[str, Token]:
+        return "nodeport", words[-1]
+
+    def endpoint(self, words: list[Token]) -> syntax.EndpointLine:
+        if len(words) == 1:
+            return syntax.EndpointLine(words[0])
+        return syntax.EndpointLine(words[0], tuple(words[1:]))
+
+    def pools(self, words: list[Token]) -> list[Token]:
+        return words
+
+    def endpoints(self, children: list[Any]) -> syntax.EndpointsStatement:
+        pools: list[Token] = children[1] if len(children) > 1 and isinstance(children[1], list) else []
+        lines = children[2:] if pools else children[1:]
+        return syntax.EndpointsStatement(children[0], tuple(pools), _lines(lines))
+
+    def pool(self, children: list[Any]) -> syntax.Pool:
+        return syntax.Pool(children[0], children[1], _lines(children[2:]))
+
+    def named_block(self, children: list[Any]) -> syntax.Block:
+        return syntax.Block(children[0], children[1], _statements(children[2:]))
+
+    node = service = named_block
+
+    def block(self, children: list[Any]) -> syntax.Block:
+        return syntax.Block(children[0], None, _statements(children[1:]))
+
+    cluster = defaults = block
+
+    def start(self, items: list[Any]) -> tuple[syntax.Item, ...]:
+        return tuple(items)
+
+
+def _lines(children: list[Any]) -> tuple[syntax.EndpointLine, ...]:
+    return tuple(child for child in children if isinstance(child, syntax.EndpointLine))
+
+
+def _statements(children: list[Any]) -> tuple[Any, ...]:
+    return tuple(child for child in children if not isinstance(child, Token))
+
+
+@cache
+def _parser() -> Lark:
+    return parser(_ToSyntax())
+
+
+def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
+    """The file's syntax, and a diagnostic for each statement that is none.
+
+    A statement with an error is left out and the rest is read again, so that each statement is judged by
+    itself. None where no reading is left (a block without end, or too many errors).
+    """
+    text = source.text if source.text.endswith("\n") else source.text + "\n"
+    diagnostics: list[Diagnostic] = []
+    while len(diagnostics) < MAX_ERRORS:
+        try:
+            items: Any = _parser().parse(text)
+        except UnexpectedInput as error:
+            diagnostics.append(explain(error, source, text))
+            start, end = statement_at(text, _offset(error, text))
+            if not text[start:end].strip():
+                return None, diagnostics
+            text = text[:start] + _blank(text[start:end]) + text[end:]
+        else:
+            return syntax.File(source, items, recovered=bool(diagnostics)), diagnostics
+    return None, diagnostics
+
+
+def _offset(error: UnexpectedInput, text: str) -> int:
+    position = error.pos_in_stream
+    return len(text) if position is None else position
+
+
+def _blank(text: str) -> str:
+    """Spaces in place of all but line ends, so that every other place stays where it is."""
+    return "".join(c if c == "\n" else " " for c in text)

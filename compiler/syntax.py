@@ -1,0 +1,84 @@
+"""The syntax of a file: what was written, word by word, before any of it has a meaning.
+
+A :data:`Word` is lark's token: a string that knows its place (``start_pos``, ``end_pos``) in the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lark import Token
+
+from svcc.compiler.source import Source
+
+Word: TypeAlias = Token
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A statement of a keyword and values: ``vip 198.19.10.0 fd00:19::10``, ``svcc 1``, ``include "lib/*.dsl"``."""
+
+    keyword: Word
+    values: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    keyword: Word
+    name: Word
+    values: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatement:
+    """``port NAME PORTS/PROTOCOL -> TARGET nodeport PORTS``."""
+
+    keyword: Word
+    spec: Word
+    name: Word | None = None
+    target: Word | None = None
+    nodeport: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointLine:
+    """``ADDRESS weight N on NODE draining``: options as written, in pairs of keyword and value."""
+
+    address: Word
+    options: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsStatement:
+    """A service's endpoints: names of pools, lines of its own, or both."""
+
+    keyword: Word
+    pools: tuple[Word, ...]
+    lines: tuple[EndpointLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    keyword: Word
+    name: Word
+    lines: tuple[EndpointLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``cluster``, ``node``, ``defaults`` or ``service`` with its statements."""
+
+    keyword: Word
+    name: Word | None
+    statements: tuple[Setting | PortStatement | EndpointsStatement, ...]
+
+
+Item: TypeAlias = Setting | Let | Pool | Block
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    source: Source
+    items: tuple[Item, ...]
+    recovered: bool = False  # True: statements with syntax errors were left out

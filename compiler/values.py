@@ -1,0 +1,170 @@
+"""Words to values: addresses, networks, ports, numbers, times and names from lists.
+
+Each function returns the value or None; a word that is none has then been reported with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.source import Source, Span
+from svcc.compiler.suggest import did_you_mean, one_of
+from svcc.compiler.syntax import Word
+
+E = TypeVar("E", bound=StrEnum)
+
+MAX_PORT = 65_535
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+@dataclass(slots=True)
+class Values:
+    """Reads the words of one source; what is wrong with them goes to ``diagnostics``."""
+
+    source: Source
+    diagnostics: list[Diagnostic]
+
+    def span(self, word: Word) -> Span:
+        return Span(self.source, word.start_pos or 0, word.end_pos or 0)
+
+    def error(
+        self, code: Code, message: str, word: Word, hint: str | None = None, related: tuple[Related, ...] = ()
+    ) -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, related))
+
+    def warning(self, code: Code, message: str, word: Word, hint: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, severity=Severity.WARNING))
+
+    def address(self, word: Word) -> ir.Address | None:
+        try:
+            return IPv6Address(word) if word.count(":") > 1 else IPv4Address(word)
+        except AddressValueError as error:
+            self.error(Code.ADDRESS, f"`{word}` is not an IP address", word, _address_hint(word, error))
+            return None
+
+    def endpoint_address(self, word: Word) -> tuple[ir.Address | None, int | None]:
+        """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
+        address, port = self._split_port(word)
+        if address is word:
+            return self.address(word), None
+        number = None
+        if port:
+            number = _int(port)
+            if not 1 <= number <= MAX_PORT:
+                self.error(Code.PORT, f"{port} is not a port", word, f"ports are 1 to {MAX_PORT}")
+        return self.address(address), number
+
+    def _split_port(self, word: Word) -> tuple[Word, str]:
+        if word.startswith("["):
+            inside, _, port = word[1:].partition("]")
+            start = (word.start_pos or 0) + 1
+        elif word.count(":") == 1:
+            inside, _, port = word.partition(":")
+            start = word.start_pos or 0
+        else:
+            return word, ""
+        address = Word(word.type, inside, start_pos=start)
+        address.end_pos = start + len(inside)
+        return address, port.removeprefix(":")
+
+    def network(self, word: Word) -> ir.Network | None:
+        """A CIDR; an address alone is the network of just itself."""
+        kind = IPv6Network if ":" in word else IPv4Network
+        try:
+            network = kind(word, strict=False)
+        except ValueError as error:
+            self.error(Code.NETWORK, f"`{word}` is not a network", word, _address_hint(word.partition("/")[0], error))
+            return None
+        if str(network.network_address) != str(kind(word.partition("/")[0]).network_address):
+            self.error(
+                Code.HOST_BITS, f"`{word}` has bits set beyond its /{network.prefixlen}", word, f"write {network}"
+            )
+            return None
+        return network
+
+    def ports(self, word: Word, text: str | None = None) -> ir.PortRange | None:
+        """``8080`` or ``5000-5099``."""
+        first, _, last = (text or word).partition("-")
+        ports = ir.PortRange(_int(first), _int(last or first))
+        if not (1 <= ports.first <= MAX_PORT and 1 <= ports.last <= MAX_PORT):
+            self.error(Code.PORT, f"`{text or word}` is not a port", word, f"ports are 1 to {MAX_PORT}")
+            return None
+        if ports.first > ports.last:
+            hint = f"write {ports.last}-{ports.first}"
+            self.error(Code.PORT, f"the range `{text or word}` runs backwards", word, hint)
+            return None
+        return ports
+
+    def ports_like(self, word: Word, pattern: ir.PortRange) -> ir.PortRange | None:
+        """As many ports as ``pattern`` has: their first one, or their whole range."""
+        ports = self.ports(word)
+        if ports is None:
+            return None
+        if "-" not in word:
+            ports = ir.PortRange(ports.first, ports.first + len(pattern) - 1)
+            if ports.last > MAX_PORT:
+                self.error(Code.PORT, f"{len(pattern)} ports from {word} go beyond {MAX_PORT}", word)
+                return None
+        elif len(ports) != len(pattern):
+            hint = f"a range maps one to one: write {ports.first}, its first port"
+            self.error(Code.PORT, f"`{word}` has {len(ports)} ports, and {pattern} has {len(pattern)}", word, hint)
+            return None
+        return ports
+
+    def port_spec(self, word: Word) -> tuple[ir.PortRange | None, ir.Protocol | None]:
+        """``80/tcp`` or ``5000-5099/udp``."""
+        numbers, _, name = word.partition("/")
+        return self.ports(word, numbers), self.choice(word, ir.Protocol, Code.PROTOCOL, name)
+
+    def choice(self, word: Word, kind: type[E], code: Code = Code.VALUE, text: str | None = None) -> E | None:
+        """One of an enumeration's values."""
+        try:
+            return kind(text or word)
+        except ValueError:
+            self.unknown(word, [member.value for member in kind], code, text)
+            return None
+
+    def unknown(self, word: Word, known: Iterable[str], code: Code = Code.VALUE, text: str | None = None) -> None:
+        known = list(known)
+        said = f"it is {one_of([f'`{k}`' for k in known])}"
+        guess = did_you_mean(text or word, known)
+        self.error(code, f"there is no `{text or word}` here", word, f"{guess} {said}" if guess else said)
+
+    def number(self, word: Word, low: int, high: int, what: str) -> int | None:
+        value = int(word, 16) if word.startswith("0x") else _int(word)
+        if low <= value <= high:
+            return value
+        self.error(Code.RANGE, f"{word} is out of range", word, f"{what} is {low} to {high}")
+        return None
+
+    def seconds(self, word: Word) -> int | None:
+        """``90s``, ``15m``, ``3h``, ``1d``: one second to a day (the range of Kubernetes' affinity)."""
+        number, unit = word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), word.lstrip("0123456789")
+        if unit not in _SECONDS:
+            self.unknown(word, _SECONDS, text=unit)
+            return None
+        seconds = _int(number) * _SECONDS[unit]
+        if not 1 <= seconds <= _SECONDS["d"]:
+            self.error(Code.RANGE, f"{word} is out of range", word, "affinity lasts from 1s to 1d")
+            return None
+        return seconds
+
+
+def _int(digits: str) -> int:
+    """The number, or one beyond every limit where there are too many digits for Python to convert."""
+    return int(digits) if len(digits) < 20 else 10**20
+
+
+def _address_hint(text: str, error: ValueError) -> str:
+    if "/" in text:
+        return f"one address is meant: leave the /{text.partition('/')[2]} out"
+    if text.count(":") == 1 and "." in text:
+        return "an address without a port is meant"
+    return str(error).replace(f" in {text!r}", "").replace(f"{text!r} ", "")
