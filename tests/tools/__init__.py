@@ -1,0 +1,1 @@
+"""What the tests bring themselves: other releases of nft, namespaces to try things in."""

@@ -1,0 +1,118 @@
+"""Programs of other Debian releases, unpacked in a cache directory and installed nowhere.
+
+apt resolves the packages with a configuration of its own (its lists, its cache, an empty list of installed
+packages), from the mirror that this machine's own sources name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+_TREE = Path(__file__).parents[2]
+#: Where fetched trees are kept; ``make clean`` removes the default.
+CACHE = Path(os.environ.get("SVCC_TEST_CACHE") or _TREE / ".cache") / "debs"
+
+
+class NoDebs(Exception):
+    """The packages cannot be had here; the message says which step failed, and how."""
+
+
+@cache
+def unpacked(release: str, package: str) -> Path:
+    """The root of a tree that holds ``package`` of a Debian release and all that it depends on.
+
+    The first call fetches it (30 MB, some 10 s); raises :class:`NoDebs`.
+    """
+    root = CACHE / release / package
+    if not root.exists():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
+            _unpack(release, package, Path(scratch))
+            tree = Path(scratch, "tree")
+            if not root.exists():  # a second run may have been faster
+                tree.rename(root)
+    return root
+
+
+def argv(release: str, package: str, program: str) -> list[str]:
+    """The words that run ``program`` (a name in a bin directory) of an unpacked package with its own libraries."""
+    root = unpacked(release, package)
+    loader = _only(root, "usr/lib*/ld-linux*.so.*", "lib*/ld-linux*.so.*")
+    libraries = sorted({str(path.parent) for top in ("usr/lib*", "lib*") for path in root.glob(f"{top}/**/*.so.*")})
+    return [str(loader), "--library-path", ":".join(libraries), str(_only(root, f"**/*bin/{program}"))]
+
+
+def _only(root: Path, *patterns: str) -> Path:
+    for pattern in patterns:
+        for path in sorted(root.glob(pattern)):
+            return path
+    raise NoDebs(f"no {patterns[0]} below {root}")
+
+
+def _unpack(release: str, package: str, scratch: Path) -> None:
+    options = _private(release, scratch)
+    _run(*options, "update")
+    _run(*options, "install", "--yes", "--download-only", "--no-install-recommends", package)
+    archives = sorted(scratch.glob("cache/archives/*.deb"))
+    if not archives:
+        raise NoDebs(f"apt fetched nothing for {package} of {release}")
+    for archive in archives:
+        _run("dpkg-deb", "-x", str(archive), str(scratch / "tree"))
+
+
+def _private(release: str, scratch: Path) -> list[str]:
+    """``apt-get`` with options that keep it from reading or writing anything of this machine but its network setup."""
+    for directory in ("state/lists/partial", "cache/archives/partial", "parts"):
+        (scratch / directory).mkdir(parents=True)
+    (scratch / "status").touch()
+    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+    signed = f" signed-by={keyring}" if keyring.exists() else ""
+    (scratch / "sources.list").write_text(f"deb [target=Packages{signed}] {mirror()} {release} main\n")
+    settings = {
+        "Dir::State": scratch / "state",
+        "Dir::State::status": scratch / "status",
+        "Dir::Cache": scratch / "cache",
+        "Dir::Etc::sourcelist": scratch / "sources.list",
+        "Dir::Etc::sourceparts": scratch / "parts",
+        "Dir::Etc::preferencesparts": scratch / "parts",
+        "Dir::Etc::preferences": scratch / "none",
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "root",
+        "Debug::NoLocking": "true",
+    }
+    return ["apt-get", "-q", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
+
+
+@cache
+def mirror() -> str:
+    """The URI of the Debian mirror that this machine's apt uses."""
+    known = _mirrors()
+    if not known:  # a fresh image has no package lists yet
+        _run("apt-get", "-q", "update")
+        known = _mirrors()
+    if not known:
+        raise NoDebs("apt-get indextargets: this machine's package sources name no Debian mirror")
+    return known[0]
+
+
+def _mirrors() -> list[str]:
+    lines = _run("apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages")
+    words = [line.split() for line in lines.splitlines()]
+    return [uri for origin, label, uri in words if origin == label == "Debian"]
+
+
+def _run(*command: str) -> str:
+    if not shutil.which(command[0]):
+        raise NoDebs(f"{command[0]}: not found; these tests need Debian's package tools")
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
+    done = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise NoDebs(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}")
+    return done.stdout
