@@ -70,7 +70,7 @@ def _clashes(claims: dict[K, list[_Claim]]) -> Iterator[tuple[K, _Claim, _Claim]
         if len(listed) == 1:
             continue
         reach: _Claim | None = None
-        for claim in sorted(listed, key=lambda c: (c.ports, c.service.name)):
+        for claim in sorted(listed, key=lambda claim: claim.ports):
             if reach is not None and reach.ports.overlaps(claim.ports):
                 yield key, reach, claim
             if reach is None or claim.ports.last > reach.ports.last:

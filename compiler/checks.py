@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from svcc.compiler import ir
 from svcc.compiler.check_addresses import check_addresses
@@ -14,12 +15,18 @@ from svcc.compiler.values import MAX_PORT
 
 def check(program: ir.Program) -> Iterator[Diagnostic]:
     """Everything wrong with a program, and (as warnings) what is likely a mistake."""
+    program = replace(program, services=tuple(sorted(program.services, key=_place)))
     yield from check_addresses(program)
     yield from check_ports(program)
     for service in program.services:
         yield from _check_reachable(service)
         yield from _check_endpoints(service)
         yield from _check_empty_families(service)
+
+
+def _place(service: ir.Service) -> tuple[str, int]:
+    """Services as the reader meets them: of two that clash, the second is to blame."""
+    return ("", 0) if service.span is None else (service.span.source.name, service.span.start)
 
 
 def _check_reachable(service: ir.Service) -> Iterator[Diagnostic]:

@@ -49,7 +49,6 @@ class Code(Enum):
     # services
     UNREACHABLE = "SVC050", "nothing leads to the service"
     EMPTY_FAMILY = "SVC051", "an address has no endpoint of its family"
-    UNDECLARED_NODE = "SVC052", "the node is not declared"
     # targets
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"

@@ -11,7 +11,7 @@ from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, has_errors
 from svcc.compiler.include import Reader, read_text
-from svcc.compiler.ir_json import from_json
+from svcc.compiler.ir_from_json import from_json
 from svcc.compiler.lower import lower
 from svcc.compiler.source import Source
 

@@ -49,20 +49,20 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
     elif keyword in _CHOICES:
         field, choices = _CHOICES[keyword]
-        settings.put(field, values.choice(word, choices), keyword, word)
+        settings.put(field, values.choice(word, choices, keyword), keyword, word)
     elif keyword == "affinity":
         _affinity(settings, statement)
     elif word not in ("external", "internal"):
-        values.unknown(word, ("external", "internal"))
+        values.unknown(word, ("external", "internal"), "traffic")
     else:
-        traffic = values.choice(statement.values[1], ir.Traffic)
+        traffic = values.choice(statement.values[1], ir.Traffic, "traffic")
         settings.put(f"{word}_traffic", traffic, f"traffic {word}", statement.values[1])
 
 
 def _affinity(settings: Settings, statement: syntax.Setting) -> None:
     values, kind, *timeout = settings.values, *statement.values
     if kind != "client-ip":
-        values.unknown(kind, ("client-ip",))
+        values.unknown(kind, ("client-ip",), "affinity")
         return
     settings.put("affinity", values.seconds(timeout[0]) if timeout else ir.DEFAULT_AFFINITY, "affinity", kind)
 

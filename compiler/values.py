@@ -35,9 +35,20 @@ class Values:
         return Span(self.source, word.start_pos or 0, word.end_pos or 0)
 
     def error(
-        self, code: Code, message: str, word: Word, hint: str | None = None, related: tuple[Related, ...] = ()
+        self,
+        code: Code,
+        message: str,
+        word: Word,
+        hint: str | None = None,
+        related: tuple[Related, ...] = (),
+        part: str | None = None,
     ) -> None:
-        self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, related))
+        """Report a word, or the last occurrence of ``part`` in it."""
+        span = self.span(word)
+        if part:
+            start = span.start + word.rindex(part)
+            span = Span(self.source, start, start + len(part))
+        self.diagnostics.append(Diagnostic(code, message, span, hint, related))
 
     def warning(self, code: Code, message: str, word: Word, hint: str | None = None) -> None:
         self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, severity=Severity.WARNING))
@@ -58,7 +69,8 @@ class Values:
         if port:
             number = _int(port)
             if not 1 <= number <= MAX_PORT:
-                self.error(Code.PORT, f"{port} is not a port", word, f"ports are 1 to {MAX_PORT}")
+                self.error(Code.PORT, f"`{port}` is not a port", word, f"ports are 1 to {MAX_PORT}", part=port)
+                number = None
         return self.address(address), number
 
     def _split_port(self, word: Word) -> tuple[Word, str]:
@@ -121,21 +133,23 @@ class Values:
     def port_spec(self, word: Word) -> tuple[ir.PortRange | None, ir.Protocol | None]:
         """``80/tcp`` or ``5000-5099/udp``."""
         numbers, _, name = word.partition("/")
-        return self.ports(word, numbers), self.choice(word, ir.Protocol, Code.PROTOCOL, name)
+        return self.ports(word, numbers), self.choice(word, ir.Protocol, "protocol", Code.PROTOCOL, name)
 
-    def choice(self, word: Word, kind: type[E], code: Code = Code.VALUE, text: str | None = None) -> E | None:
-        """One of an enumeration's values."""
+    def choice(self, word: Word, kind: type[E], what: str, code: Code = Code.VALUE, text: str | None = None) -> E | None:
+        """One of an enumeration's values; ``text`` is the part of the word that is meant, ``what`` its name."""
         try:
             return kind(text or word)
         except ValueError:
-            self.unknown(word, [member.value for member in kind], code, text)
+            self.unknown(word, [member.value for member in kind], what, code, text)
             return None
 
-    def unknown(self, word: Word, known: Iterable[str], code: Code = Code.VALUE, text: str | None = None) -> None:
+    def unknown(
+        self, word: Word, known: Iterable[str], what: str, code: Code = Code.VALUE, text: str | None = None
+    ) -> None:
         known = list(known)
         said = f"it is {one_of([f'`{k}`' for k in known])}"
         guess = did_you_mean(text or word, known)
-        self.error(code, f"there is no `{text or word}` here", word, f"{guess} {said}" if guess else said)
+        self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
         value = int(word, 16) if word.startswith("0x") else _int(word)
@@ -148,7 +162,7 @@ class Values:
         """``90s``, ``15m``, ``3h``, ``1d``: one second to a day (the range of Kubernetes' affinity)."""
         number, unit = word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), word.lstrip("0123456789")
         if unit not in _SECONDS:
-            self.unknown(word, _SECONDS, text=unit)
+            self.unknown(word, _SECONDS, "unit of time", text=unit)
             return None
         seconds = _int(number) * _SECONDS[unit]
         if not 1 <= seconds <= _SECONDS["d"]:

@@ -1,0 +1,1 @@
+"""svcc: a compiler for Linux service load balancing."""

@@ -51,6 +51,7 @@ class Target(ABC):
     name: ClassVar[str]
     title: ClassVar[str]  # one line for ``--help`` and the docs
     parts: ClassVar[tuple[Part, ...]]  # in load order
+    loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
     #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).
     features: ClassVar[Mapping[Feature, str]]
 

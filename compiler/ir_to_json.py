@@ -1,0 +1,79 @@
+"""The IR as JSON. The schema, ``ir.schema.json``, is the reference of the form."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from svcc.compiler import ir
+
+Json: TypeAlias = Any
+
+
+def to_json(program: ir.Program) -> Json:
+    """The program as JSON's own types. What has its default value is left out."""
+    document: dict[str, Json] = {"svcc": 1}
+    cluster = _cluster_to_json(program.cluster)
+    if cluster:
+        document["cluster"] = cluster
+    if program.nodes:
+        document["nodes"] = [
+            _sparse(name=n.name, addresses=[str(a) for a in n.addresses], zone=n.zone) for n in program.nodes
+        ]
+    document["services"] = [_service_to_json(service) for service in program.services]
+    return document
+
+
+def _sparse(**members: Json) -> dict[str, Json]:
+    """The members that have a value, with JSON's names."""
+    return {k.replace("_", "-"): v for k, v in members.items() if v is not None and v != []}
+
+
+def _unless(value: Json, default: Json) -> Json:
+    return None if value == default else value
+
+
+def _ports_to_json(ports: ir.PortRange) -> int | str:
+    return ports.first if len(ports) == 1 else str(ports)
+
+
+def _cluster_to_json(cluster: ir.Cluster) -> dict[str, Json]:
+    default = ir.Cluster()
+    return _sparse(
+        prefix=_unless(cluster.prefix, default.prefix),
+        pods=[str(network) for network in cluster.pods],
+        nodeports=_unless(_ports_to_json(cluster.nodeports), _ports_to_json(default.nodeports)),
+        nodeport_addresses=[str(network) for network in cluster.nodeport_addresses],
+        vip_device=_unless(cluster.vip_device, default.vip_device),
+        mark=_unless(cluster.mark, default.mark),
+    )
+
+
+def _service_to_json(service: ir.Service) -> dict[str, Json]:
+    document = _sparse(
+        name=service.name,
+        vips=[str(a) for a in service.vips],
+        external_ips=[str(a) for a in service.external_ips],
+        allow_from=[str(n) for n in service.allow_from],
+        scheduler=service.scheduler and service.scheduler.value,
+        affinity=service.affinity,
+        external_traffic=_unless(service.external_traffic.value, "cluster"),
+        internal_traffic=_unless(service.internal_traffic.value, "cluster"),
+        masquerade=_unless(service.masquerade.value, "auto"),
+        forward=_unless(service.forward.value, "masquerade"),
+        when_empty=_unless(service.when_empty.value, "reject"),
+    )
+    document["ports"] = [
+        _sparse(
+            name=port.name,
+            protocol=port.protocol.value,
+            ports=_ports_to_json(port.ports),
+            target=_unless(port.target, port.ports.first),
+            nodeport=port.nodeport and _ports_to_json(port.nodeport),
+        )
+        for port in service.ports
+    ]
+    document["endpoints"] = [
+        _sparse(address=str(e.address), port=e.port, weight=_unless(e.weight, 1), node=e.node)
+        for e in service.endpoints
+    ]
+    return document

@@ -1,0 +1,156 @@
+"""Diagnostics for people (text) and machines (json, sarif, github)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Severity
+from svcc.compiler.source import Span
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """By place: file, then position; what has no place comes first."""
+
+    def place(diagnostic: Diagnostic) -> tuple[str, int]:
+        span = diagnostic.span
+        return (diagnostic.file or "", -1) if span is None else (span.source.name, span.start)
+
+    return sorted(diagnostics, key=place)
+
+
+def _region(span: Span) -> tuple[int, int, int, int]:
+    """Line, column, end line and end column (exclusive), from 1."""
+    return *span.source.position(span.start), *span.source.position(max(span.end, span.start + 1))
+
+
+def _file(diagnostic: Diagnostic) -> str:
+    return diagnostic.file or "" if diagnostic.span is None else diagnostic.span.source.name
+
+
+def printable(text: str) -> str:
+    """Control characters of an input shown, not sent to the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+# ---- text
+
+
+def as_text(diagnostics: Iterable[Diagnostic]) -> str:
+    """One block per diagnostic: message, place, the line with the culprit underlined, hint, related places."""
+    return "\n".join("".join(line + "\n" for line in _block(d)) for d in in_order(diagnostics))
+
+
+def _block(diagnostic: Diagnostic) -> Iterator[str]:
+    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {printable(diagnostic.message)}"
+    spans = [span for span in (diagnostic.span, *(r.span for r in diagnostic.related)) if span is not None]
+    gutter = max((len(str(span.source.position(span.start)[0])) for span in spans), default=1)
+    if diagnostic.span is not None:
+        yield from _excerpt(diagnostic.span, gutter, "-->", "^", "")
+    elif diagnostic.file is not None:
+        yield f"{' ' * gutter}--> {diagnostic.file}"
+    for related in diagnostic.related:
+        yield from _excerpt(related.span, gutter, ":::", "-", related.message)
+    if diagnostic.hint is not None:
+        yield f"{' ' * gutter} = hint: {printable(diagnostic.hint)}"
+
+
+def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> Iterator[str]:
+    line, column = span.source.position(span.start)
+    text = span.source.line(line)
+    width = max(1, min(span.end, span.start + len(text) - column + 1) - span.start)
+    margin = "".join("\t" if c == "\t" else " " * len(printable(c)) for c in text[: column - 1])
+    yield f"{' ' * gutter}{arrow} {printable(span.source.name)}:{line}:{column}"
+    yield f"{line:>{gutter}} | {printable(text)}".rstrip()
+    yield f"{' ' * gutter} | {margin}{mark * width} {message}".rstrip()
+
+
+# ---- for machines
+
+
+def as_json(diagnostics: Iterable[Diagnostic]) -> str:
+    return json.dumps({"diagnostics": [_to_json(d) for d in in_order(diagnostics)]}, indent=2) + "\n"
+
+
+def _place_to_json(span: Span | None, file: str) -> dict[str, Any]:
+    line, column, end_line, end_column = (None,) * 4 if span is None else _region(span)
+    return {"file": file, "line": line, "column": column, "end_line": end_line, "end_column": end_column}
+
+
+def _to_json(diagnostic: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": diagnostic.code.id,
+        "severity": diagnostic.severity.value,
+        "message": diagnostic.message,
+        **_place_to_json(diagnostic.span, _file(diagnostic)),
+        "hint": diagnostic.hint,
+        "related": [{"message": r.message, **_place_to_json(r.span, r.span.source.name)} for r in diagnostic.related],
+    }
+
+
+def as_github(diagnostics: Iterable[Diagnostic]) -> str:
+    """Workflow commands of GitHub Actions, which show as annotations of a pull request."""
+    return "".join(_workflow_command(d) + "\n" for d in in_order(diagnostics))
+
+
+def _workflow_command(diagnostic: Diagnostic) -> str:
+    properties: dict[str, Any] = {"file": _file(diagnostic)}
+    if diagnostic.span is not None:
+        line, column, end_line, end_column = _region(diagnostic.span)
+        properties |= {"line": line, "col": column, "endLine": end_line, "endColumn": end_column}
+    properties["title"] = diagnostic.code.id
+    text = diagnostic.message if diagnostic.hint is None else f"{diagnostic.message}\nhint: {diagnostic.hint}"
+    listed = ",".join(f"{k}={_escape(str(v)).replace(':', '%3A').replace(',', '%2C')}" for k, v in properties.items())
+    return f"::{diagnostic.severity} {listed}::{_escape(text)}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def as_sarif(diagnostics: Iterable[Diagnostic]) -> str:
+    """SARIF 2.1.0, for code scanning."""
+    rules = [{"id": code.id, "shortDescription": {"text": code.title}} for code in Code]
+    driver = {"name": "svcc", "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_sarif_result(d) for d in in_order(diagnostics)],
+    }
+    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def _sarif_result(diagnostic: Diagnostic) -> dict[str, Any]:
+    text = diagnostic.message if diagnostic.hint is None else f"{diagnostic.message} ({diagnostic.hint})"
+    result: dict[str, Any] = {
+        "ruleId": diagnostic.code.id,
+        "level": "error" if diagnostic.severity is Severity.ERROR else "warning",
+        "message": {"text": text},
+        "locations": [_sarif_location(diagnostic.span, _file(diagnostic))],
+    }
+    if diagnostic.related:
+        result["relatedLocations"] = [
+            {"message": {"text": r.message}, **_sarif_location(r.span, r.span.source.name)} for r in diagnostic.related
+        ]
+    return result
+
+
+def _sarif_location(span: Span | None, file: str) -> dict[str, Any]:
+    place: dict[str, Any] = {"artifactLocation": {"uri": file}}
+    if span is not None:
+        line, column, end_line, end_column = _region(span)
+        place["region"] = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
+    return {"physicalLocation": place}
+
+
+FORMATS: dict[str, Callable[[Iterable[Diagnostic]], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "sarif": as_sarif,
+    "github": as_github,
+}

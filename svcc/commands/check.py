@@ -1,0 +1,58 @@
+"""``svcc check``: what is wrong with files, for every target."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic, Severity, has_errors
+from svcc.compiler.load import load
+from svcc.exits import Exit
+from svcc.options import TargetName, format_option, quiet_option, tell
+from svcc.targets import targets
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Target
+
+
+@click.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
+@click.option(
+    "-t", "--target", "wanted", type=TargetName(), multiple=True, help="Only for this target (may be repeated)."
+)
+@format_option
+@quiet_option
+def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, quiet: bool) -> None:
+    """Report what is wrong with each FILE, and what some target could not express.
+
+    What a target named with --target cannot express is an error. Without --target it is a warning, as long as
+    one target can have the whole file.
+    """
+    found: list[Diagnostic] = []
+    for file in files:
+        found += check_file(file, wanted)
+    tell(found, form, quiet=quiet, to_stdout=True)
+    if has_errors(found):
+        sys.exit(Exit.INPUT)
+
+
+def check_file(file: str, wanted: Sequence[Target]) -> list[Diagnostic]:
+    loaded = load(file)
+    found = list(loaded.diagnostics)
+    if loaded.program is None:
+        return found
+    kernel = [target for target in targets().values() if target.loads]
+    refused = {target.name: _refused(loaded.program, target) for target in wanted or kernel}
+    lenient = not wanted and not all(refused.values())
+    for diagnostics in refused.values():
+        found += [replace(d, severity=Severity.WARNING) for d in diagnostics] if lenient else diagnostics
+    return list(dict.fromkeys(found))
+
+
+def _refused(program: ir.Program, target: Target) -> list[Diagnostic]:
+    """Why a target refuses the program on any of its nodes."""
+    nodes: Sequence[ir.Node | None] = program.nodes or (None,)
+    return list(dict.fromkeys(d for node in nodes for d in check_target(program, target, node)))

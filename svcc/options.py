@@ -1,0 +1,110 @@
+"""Options and arguments that commands share, and how they turn into programs, targets and nodes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Severity
+from svcc.compiler.load import load
+from svcc.compiler.report import FORMATS, as_text
+from svcc.compiler.suggest import did_you_mean, one_of
+from svcc.exits import Exit
+from svcc.targets import targets
+from svcc.targets.interface import Target
+
+
+class TargetName(click.ParamType[Target]):
+    """A target by its name; the choices are whatever targets there are."""
+
+    name = "target"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "|".join(targets())
+
+    def convert(
+        self, value: str | Target, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Target:
+        if isinstance(value, Target):
+            return value
+        if value not in targets():
+            hint = did_you_mean(value, targets()) or f"it is {one_of(targets())}"
+            self.fail(f"no target `{value}`: {hint}", param, ctx)
+        return targets()[value]
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        return [click.shell_completion.CompletionItem(n) for n in targets() if n.startswith(incomplete)]
+
+
+file_argument = click.argument("file", type=click.Path(allow_dash=True))
+target_option = click.option("-t", "--target", type=TargetName(), required=True, help="What to compile to.")
+node_option = click.option("-n", "--node", metavar="NODE", help="The machine, where the file declares several.")
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="How diagnostics are printed.",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no warnings.")
+
+
+def tell(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False, to_stdout: bool = False) -> None:
+    """Print diagnostics: to stderr, or to stdout where they are the command's result for a machine to read."""
+    if quiet:
+        diagnostics = [d for d in diagnostics if d.severity is Severity.ERROR]
+    if form != "text":
+        click.echo(FORMATS[form](diagnostics), err=not to_stdout, nl=False)
+    elif diagnostics and sys.stderr.isatty():
+        _tell_in_colour(diagnostics)
+    elif diagnostics:
+        click.echo(as_text(diagnostics), err=True, nl=False)
+
+
+def _tell_in_colour(diagnostics: Sequence[Diagnostic]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(as_text(diagnostics))
+    text.highlight_regex(r"(?m)^error\[SVC\d+\]", "bold red")
+    text.highlight_regex(r"(?m)^warning\[SVC\d+\]", "bold yellow")
+    text.highlight_regex(r"(?m)^ *\d* \|", "blue")
+    text.highlight_regex(r"(?m)^ *(-->|:::)", "blue")
+    text.highlight_regex(r"(?m)(?<=\| )[ \t]*\^+", "bold red")
+    text.highlight_regex(r"(?m)^ *= hint:", "cyan")
+    Console(stderr=True, soft_wrap=True).print(text, end="")
+
+
+def refuse(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False) -> NoReturn:
+    """Print diagnostics with an error among them, and end."""
+    tell(diagnostics, form, quiet=quiet)
+    sys.exit(Exit.INPUT)
+
+
+def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
+    """The program in a file; with errors the command ends here."""
+    loaded = load(file)
+    if loaded.program is None:
+        refuse(loaded.diagnostics, form, quiet=quiet)
+    tell(loaded.diagnostics, form, quiet=quiet)
+    return loaded.program
+
+
+def pick_node(program: ir.Program, name: str | None, file: str) -> ir.Node | None | Diagnostic:
+    """The node of that name; without a name, the only node there is, or None."""
+    if name is None:
+        return program.nodes[0] if len(program.nodes) == 1 else None
+    node = program.node(name)
+    if node is not None:
+        return node
+    names = [node.name for node in program.nodes]
+    hint = did_you_mean(name, names) or (f"it is {one_of(names)}" if names else f"declare it: node {name} {{ … }}")
+    return Diagnostic(Code.UNDEFINED, f"there is no node `{name}`", hint=hint, file=file)

@@ -1,0 +1,48 @@
+"""May a target have this program? Nothing that it cannot express gets past here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.features import Feature, uses
+from svcc.compiler.suggest import one_of
+from svcc.targets import targets
+from svcc.targets.interface import Target
+
+#: Statements that mean something else on each node.
+_ABOUT_THE_NODE = (Feature.EXTERNAL_LOCAL, Feature.INTERNAL_LOCAL)
+
+
+def check_target(program: ir.Program, target: Target, node: ir.Node | None) -> list[Diagnostic]:
+    """Every reason why ``target`` cannot render ``program`` for ``node``; none: it can."""
+    found = list(_unsupported(program, target))
+    if node is None:
+        found += _needs_node(program)
+        found += target.needs_node(program)
+    return found or list(target.limits(program, node))
+
+
+def _unsupported(program: ir.Program, target: Target) -> Iterator[Diagnostic]:
+    for use in uses(program):
+        if use.feature not in target.features:
+            able = [f"`{t.name}`" for t in targets().values() if t.loads and use.feature in t.features]
+            hint = f"{one_of(able, 'and')} can" if able else "no target can"
+            whose = "" if use.service is None else f" (service {use.service.name})"
+            message = f"target {target.name} cannot express `{use.feature.value}`{whose}"
+            yield Diagnostic(Code.UNSUPPORTED, message, use.span, hint)
+
+
+def _needs_node(program: ir.Program) -> Iterator[Diagnostic]:
+    for use in uses(program):
+        if use.feature in _ABOUT_THE_NODE:
+            yield Diagnostic(Code.NODE_NEEDED, f"`{use.feature.value}` depends on the node", use.span, choose(program))
+
+
+def choose(program: ir.Program) -> str:
+    """A hint that says how to name a node."""
+    if not program.nodes:
+        return "declare the machine: node NAME { address … }"
+    return f"say which: --node {one_of([node.name for node in program.nodes])}"

@@ -1,0 +1,48 @@
+"""The ``ir`` target: the program itself as JSON, for machines and for a look at what a text means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.features import Feature
+from svcc.compiler.ir_to_json import to_json
+from svcc.targets.interface import Artifact, Bundle, Part, Target
+
+PART = Part("ir", "ir.json", "svcc compile - --target TARGET")
+
+
+class IrTarget(Target):
+    """JSON that follows ``ir.schema.json``; every command takes it in place of a ``.dsl`` file."""
+
+    name = "ir"
+    title = "the program itself, as JSON"
+    parts = (PART,)
+    loads = False
+    features: ClassVar[dict[Feature, str]] = dict.fromkeys(Feature, "")
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        text = "".join(_pretty(to_json(program), "")) + "\n"
+        return Bundle(self.name, node and node.name, (Artifact(PART, text),))
+
+
+def _pretty(value: Any, indent: str) -> Iterator[str]:
+    """JSON with one line for every innermost list or object: an endpoint, a port."""
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not any(isinstance(member, (dict, list)) for member in members):
+        yield json.dumps(value, ensure_ascii=False)
+        return
+    deeper = indent + "  "
+    yield "{" if isinstance(value, dict) else "["
+    pairs = value.items() if isinstance(value, dict) else ((None, member) for member in value)
+    for i, (key, member) in enumerate(pairs):
+        yield f"{',' if i else ''}\n{deeper}"
+        if key is not None:
+            yield f"{json.dumps(key)}: "
+        yield from _pretty(member, deeper)
+    yield f"\n{indent}" + ("}" if isinstance(value, dict) else "]")
+
+
+TARGET = IrTarget()

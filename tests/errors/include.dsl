@@ -1,0 +1,4 @@
+ include "errors-nowhere/*.dsl"
+#        ^ SVC006
+ include "include.dsl"
+#        ^ SVC007

@@ -1,0 +1,5 @@
+ svcc 2
+#     ^ SVC008
+cluster { }
+ svcc 1
+#^ SVC008
