@@ -1,0 +1,108 @@
+"""The ipvs target: IPVS virtual servers, the ipsets and few rules that they need, and the device for their vips.
+
+Everything is data (virtual servers, set elements, addresses) but for about twenty rules. Loading the parts by hand, in
+their order, gives a working node; loading them again is harmless, but adds nothing that was taken away:
+
+* ``ip`` complains that the device exists (``-force`` goes on),
+* ``ipvsadm`` complains about what exists, goes on, and changes nothing of it,
+* ``iptables`` repeats its jumps from the built-in chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.features import Feature
+from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.ipvs import host, limits, rules, sets, virtual
+from svcc.targets.ipvs.state import FamilyState, families
+
+_MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
+_SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
+_IP = Part("ip", "ip.batch", "ip -force -batch -")
+_IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
+_IPVSADM = Part("ipvsadm", "ipvsadm.rules", "ipvsadm -R")
+_IPTABLES = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
+_IP6TABLES = Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w")
+
+
+class Ipvs(Target):
+    """See the module."""
+
+    name = "ipvs"
+    title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
+    parts = (_MODULES, _SYSCTL, _IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
+    features: ClassVar[Mapping[Feature, str]] = {
+        Feature.VIP: "",
+        Feature.EXTERNAL_IP: "",
+        Feature.NODE_PORT: "on the addresses that the node is declared with",
+        Feature.NODE_PORT_ADDRESSES: "",
+        Feature.ALLOW_FROM: "",
+        Feature.SCTP: "",
+        Feature.PORT_RANGE: f"one virtual server per port; at most {limits.RANGE_PORTS} ports",
+        Feature.PORT_RANGE_SHIFT: f"one virtual server per port; at most {limits.RANGE_PORTS} ports",
+        Feature.WEIGHT: "",
+        Feature.ENDPOINT_PORT: "",
+        Feature.AFFINITY: "at most 31 days",
+        Feature.EXTERNAL_LOCAL: "",
+        Feature.INTERNAL_LOCAL: "",
+        Feature.MASQUERADE_ALWAYS: "",
+        Feature.MASQUERADE_NEVER: "",
+        Feature.FORWARD_DIRECT: "",
+        Feature.FORWARD_TUNNEL: "",
+        Feature.WHEN_EMPTY_DROP: "",
+        Feature.SCHEDULER_RR: "the default where weights are equal",
+        Feature.SCHEDULER_WRR: "the default where weights differ",
+        Feature.SCHEDULER_SH: "with sh-fallback",
+        Feature.SCHEDULER_DH: "without draining endpoints",
+        Feature.SCHEDULER_LC: "",
+        Feature.SCHEDULER_WLC: "",
+        Feature.SCHEDULER_LBLC: "",
+        Feature.SCHEDULER_LBLCR: "",
+        Feature.SCHEDULER_SED: "",
+        Feature.SCHEDULER_NQ: "",
+        Feature.SCHEDULER_FO: "",
+        Feature.SCHEDULER_OVF: "",
+        Feature.SCHEDULER_MH: "with mh-fallback",
+        Feature.SCHEDULER_TWOS: "Linux 5.14",
+    }
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        state = families(program, node)
+        texts = {
+            _MODULES: host.modules_text(state),
+            _SYSCTL: host.sysctl_text(state),
+            _IP: host.ip_text(program.cluster.vip_device, state),
+            _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
+            _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),
+            _IPTABLES: _rules_text(program.cluster, 4, state),
+            _IP6TABLES: _rules_text(program.cluster, 6, state),
+        }
+        artifacts = tuple(Artifact(part, text if state else "") for part, text in texts.items())
+        return Bundle(self.name, node.name if node else None, artifacts)
+
+    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+        return limits.limits(program)
+
+    def needs_node(self, program: ir.Program) -> Iterator[Diagnostic]:
+        for service in program.services:
+            for port in service.ports:
+                if port.nodeport is not None:
+                    yield Diagnostic(
+                        Code.NODE_NEEDED,
+                        "ipvs serves node ports on the node's addresses, and no node is given",
+                        port.span or service.span,
+                        hint="declare the machine (node NAME { address … }) and name it with --node",
+                    )
+                    return
+
+
+def _rules_text(cluster: ir.Cluster, version: int, state: list[FamilyState]) -> str:
+    return "".join(str(rules.script(cluster, version, f.sets)) for f in state if f.version == version)
+
+
+TARGET = Ipvs()

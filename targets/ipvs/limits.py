@@ -1,0 +1,102 @@
+"""What the ipvs target refuses beyond its feature table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.targets.ipvs.host import DEVICE_NAME
+from svcc.targets.ipvs.sets import PREFIX
+
+#: Ports of a range: each is a virtual server of its own on every address, with all the real servers.
+RANGE_PORTS = 1024
+#: Seconds of persistence that ipvsadm(8) takes: 31 days.
+PERSISTENCE = 31 * 86_400
+
+
+def limits(program: ir.Program) -> Iterator[Diagnostic]:
+    yield from _names(program.cluster)
+    for service in program.services:
+        if service.affinity is not None and service.affinity > PERSISTENCE:
+            yield Diagnostic(
+                Code.TARGET_LIMIT,
+                f"ipvs keeps a client with its endpoint for at most 31 days, and {service.name} wants longer",
+                service.spans.get("affinity", service.span),
+            )
+        if service.scheduler is ir.Scheduler.DH:
+            yield from _destination_hash(service)
+        if service.forward is not ir.Forward.MASQUERADE:
+            yield from _unchanged(service)
+        for port in service.ports:
+            if len(port.ports) > RANGE_PORTS:
+                yield Diagnostic(
+                    Code.TARGET_LIMIT,
+                    f"ipvs has no port ranges: each port of {port.ports} becomes a virtual server, "
+                    f"and more than {RANGE_PORTS} are too many",
+                    port.span or service.span,
+                    hint="split the range over services, or use nft or iptables",
+                )
+
+
+def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
+    if len(cluster.prefix) > PREFIX:
+        yield Diagnostic(
+            Code.NAME_TOO_LONG,
+            f"a prefix of {len(cluster.prefix)} characters leaves no room in the names of ipsets",
+            cluster.spans.get("prefix"),
+            hint=f"use at most {PREFIX} characters",
+        )
+    if len(cluster.vip_device) > DEVICE_NAME:
+        yield Diagnostic(
+            Code.NAME_TOO_LONG,
+            f"{cluster.vip_device} has {len(cluster.vip_device)} characters, and a device's name at most {DEVICE_NAME}",
+            cluster.spans.get("vip-device"),
+        )
+
+
+def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
+    """dh keeps slots for draining endpoints and refuses the clients that it leads there (ip_vs_dh.c)."""
+    for endpoint in service.endpoints:
+        if endpoint.draining:
+            yield Diagnostic(
+                Code.UNSUPPORTED,
+                f"under scheduler dh, ipvs refuses clients that hash to a draining endpoint ({endpoint.address})",
+                endpoint.span or service.span,
+                hint="use scheduler sh or mh, or remove the endpoint",
+            )
+
+
+def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
+    """Under forward direct and tunnel the endpoint gets the packet as the client sent it (ipvsadm(8))."""
+    how = f"forward {service.forward}"
+    if service.masquerade is ir.Masquerade.ALWAYS:
+        yield Diagnostic(
+            Code.UNSUPPORTED,
+            f"under {how} endpoints answer clients themselves: their addresses cannot be masqueraded",
+            service.spans.get("masquerade", service.span),
+            hint="use masquerade auto, or forward masquerade",
+        )
+    for port in service.ports:
+        if port.target != port.ports.first:
+            yield _changed_port(how, port.target, port.ports.first, port.span or service.span)
+        if port.nodeport is not None:
+            yield Diagnostic(
+                Code.UNSUPPORTED,
+                f"under {how} an endpoint would have to own the node's addresses to answer on a node port",
+                port.span or service.span,
+                hint="give node ports to another service with forward masquerade",
+            )
+    for endpoint in service.endpoints:
+        if endpoint.port is not None and service.ports and endpoint.port != service.ports[0].ports.first:
+            yield _changed_port(how, endpoint.port, service.ports[0].ports.first, endpoint.span or service.span)
+
+
+def _changed_port(how: str, target: int, port: int, span: ir.Span | None) -> Diagnostic:
+    return Diagnostic(
+        Code.UNSUPPORTED,
+        f"{how} cannot change the port: the endpoint gets port {port}, not {target}",
+        span,
+        hint="let the endpoint listen on the service's port, or use forward masquerade",
+    )

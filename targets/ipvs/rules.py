@@ -1,0 +1,195 @@
+"""The iptables side of the ipvs target: a handful of rules over sets, whose number no service changes.
+
+What passes where (linux/net/netfilter/ipvs/ip_vs_core.c): IPVS takes an arriving packet at the end of INPUT, after
+its filter, and a packet of the node itself in OUTPUT, after mangle and nat but *before* filter. So
+
+* mangle INPUT and OUTPUT drop what must not be answered,
+* nat PREROUTING and OUTPUT mark what is to be masqueraded, and keep other programs' DNAT away from our addresses,
+* filter INPUT rejects what nobody serves: for that there is no virtual server, and the node's own packets to its
+  dummy device come back in through INPUT,
+* nat POSTROUTING, which sees the packet on its way to the endpoint, masquerades (net.ipv4.vs.conntrack).
+
+Only new connections are judged; those that exist keep going, and ICMP errors that belong to them pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose
+from svcc.targets.xtables import (
+    ACCEPT,
+    DROP,
+    Chain,
+    Comment,
+    CtState,
+    Entry,
+    InSet,
+    Jump,
+    Mark,
+    Masquerade,
+    Match,
+    Out,
+    Proto,
+    Reject,
+    Rule,
+    Script,
+    SetMark,
+    Table,
+    Verdict,
+)
+
+#: The fields of a packet that a set of a type holds, from the server's side.
+_DESTINATION = {"hash:ip": "dst", "bitmap:port": "dst", "hash:ip,port": "dst,dst"}
+
+
+@dataclass(frozen=True, slots=True)
+class _In:
+    """The packet's destination, or ``fields`` of it, is (or is not) in a set."""
+
+    purpose: Purpose
+    fields: str = ""
+    negate: bool = False
+
+
+def _not_in(purpose: Purpose, fields: str = "") -> _In:
+    return _In(purpose, fields, negate=True)
+
+
+def script(cluster: ir.Cluster, version: int, sets: Mapping[Purpose, IpSet]) -> Script:
+    """What ``iptables-restore --noflush`` (or ip6tables-) reads for one family."""
+    writer = _Writer(cluster.prefix, cluster.mark, version, sets)
+    return Script(tuple(table for table in (writer.mangle(), writer.nat(), writer.filter()) if table.chains))
+
+
+class _Writer:
+    """Writes the tables for the sets that there are.
+
+    A rule that wants something in a set that is not there can never match and is left out; a rule that wants
+    something *not* in it loses that condition.
+    """
+
+    def __init__(self, prefix: str, mark: int, version: int, sets: Mapping[Purpose, IpSet]) -> None:
+        self._prefix = prefix
+        self._mark = mark
+        self._icmp = "icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable"
+        self._sets = sets
+
+    def mangle(self) -> Table:
+        guard = self._chain(
+            "GUARD",
+            self._rule(
+                _In(Purpose.RESTRICTED),
+                _not_in(Purpose.ALLOWED, "dst,dst,src"),
+                verdict=DROP,
+                why="clients outside allow-from",
+            ),
+            self._rule(_In(Purpose.EMPTY_DROP), verdict=DROP, why="no endpoint, when-empty drop"),
+        )
+        return self._table("mangle", {"INPUT": guard, "OUTPUT": guard}, (CtState(("NEW",)),))
+
+    def nat(self) -> Table:
+        node_ports = self._chain("NODEPORTS", *(self._node_ports(protocol) for protocol in NODE_PORTS))
+        services = self._chain(
+            "SERVICES",
+            self._rule(_In(Purpose.MASQUERADE), verdict=self._set_mark, why="masquerade every client"),
+            self._outside_pods(),
+            self._rule(
+                _In(Purpose.CLUSTER_IP),
+                _In(Purpose.SERVICE_IP, "src"),
+                verdict=self._set_mark,
+                why="the node itself, which comes from the vip that it goes to",
+            ),
+            self._rule(_In(Purpose.SERVICE_IP), verdict=ACCEPT, why="no other program translates these"),
+            self._rule(_In(Purpose.NODE_IP), verdict=Jump(node_ports.name)) if node_ports.rules else [],
+        )
+        masquerade = self._chain(
+            "MASQUERADE",
+            [Rule((), SetMark(0, self._mark)), Rule((), Masquerade())],
+        )
+        postrouting = self._chain(
+            "POSTROUTING",
+            self._rule(
+                Out("lo", negate=True),
+                _In(Purpose.LOOP_BACK, "dst,dst,src"),
+                verdict=Jump(masquerade.name),
+                why="hairpin",
+            ),
+            [Rule((Mark(self._mark, self._mark),), Jump(masquerade.name))],
+        )
+        entries = {"PREROUTING": services, "OUTPUT": services, "POSTROUTING": postrouting}
+        return self._table("nat", entries, (), node_ports, masquerade)
+
+    def filter(self) -> Table:
+        reject = self._chain(
+            "REJECT",
+            [Rule((Proto(ir.Protocol.TCP),), Reject("tcp-reset"))],
+            [Rule((Proto(p),), Reject(self._icmp)) for p in (ir.Protocol.UDP, ir.Protocol.SCTP)],
+        )
+        refused = self._chain(
+            "FILTER",
+            self._rule(_In(Purpose.EMPTY_REJECT), verdict=Jump(reject.name), why="no endpoint"),
+            self._rule(
+                _In(Purpose.SERVICE_IP),
+                _not_in(Purpose.CLUSTER_IP),
+                verdict=Jump(reject.name),
+                why="a port that no service declares",
+            ),
+        )
+        return self._table("filter", {"INPUT": refused}, (CtState(("NEW",)),), reject)
+
+    # -- pieces -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _set_mark(self) -> SetMark:
+        return SetMark(self._mark, self._mark)
+
+    def _outside_pods(self) -> list[Rule]:
+        if Purpose.POD_NET not in self._sets:
+            return []
+        return self._rule(
+            _In(Purpose.CLUSTER_IP),
+            _not_in(Purpose.KEEP_SOURCE),
+            _not_in(Purpose.POD_NET, "src"),
+            verdict=self._set_mark,
+            why="masquerade clients outside the pod networks",
+        )
+
+    def _node_ports(self, protocol: ir.Protocol) -> list[Rule]:
+        declared = _In(NODE_PORTS[protocol])
+        masquerade = self._rule(
+            Proto(protocol),
+            declared,
+            _not_in(Purpose.KEEP_SOURCE),
+            verdict=self._set_mark,
+            why="masquerade clients of node ports",
+        )
+        return masquerade + self._rule(Proto(protocol), declared, verdict=ACCEPT)
+
+    def _rule(self, *conditions: Match | _In, verdict: Verdict, why: str = "") -> list[Rule]:
+        """A list of one rule, or of none where it could never match."""
+        matches: list[Match] = []
+        for condition in conditions:
+            if not isinstance(condition, _In):
+                matches.append(condition)
+                continue
+            ipset = self._sets.get(condition.purpose)
+            if ipset is not None:
+                fields = condition.fields or _DESTINATION[ipset.type]
+                matches.append(InSet(ipset.name, fields, condition.negate))
+            elif not condition.negate:
+                return []
+        if why:
+            matches.append(Comment(why))
+        return [Rule(tuple(matches), verdict)]
+
+    def _chain(self, name: str, *rules: list[Rule]) -> Chain:
+        return Chain(f"{self._prefix}-{name}", tuple(rule for some in rules for rule in some))
+
+    def _table(self, name: str, hooks: Mapping[str, Chain], entry: tuple[Match, ...], *called: Chain) -> Table:
+        """A table whose built-in chains lead to ours. Nothing leads to a chain without rules, or is declared for it."""
+        entries = tuple(Entry(hook, Rule(entry, Jump(chain.name))) for hook, chain in hooks.items() if chain.rules)
+        chains = {chain.name: chain for chain in (*hooks.values(), *called) if chain.rules} if entries else {}
+        return Table(name, entries, tuple(chains.values()))

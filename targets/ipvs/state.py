@@ -1,0 +1,161 @@
+"""From frontends to what a node's kernel holds: virtual servers and the elements of the sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
+from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose, network_elements
+from svcc.targets.ipvs.virtual import RealServer, VirtualServer, socket_text
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyState:
+    """All of one address family. ``sets`` has no empty sets; nothing refers to one that is not there."""
+
+    version: int
+    addresses: tuple[ir.Address, ...]  # the vips and external ips, in numeric order
+    servers: tuple[VirtualServer, ...]
+    sets: dict[Purpose, IpSet]
+
+
+def node_port_addresses(cluster: ir.Cluster, node: ir.Node | None) -> list[ir.Address]:
+    """The node's addresses that serve node ports, in the order of its declaration."""
+    networks = cluster.nodeport_addresses
+    return [a for a in (node.addresses if node else ()) if not networks or any(a in network for network in networks)]
+
+
+def families(program: ir.Program, node: ir.Node | None) -> list[FamilyState]:
+    """The state by family, v4 before v6; families without a frontend are left out."""
+    gatherers = {version: _Gatherer(program.cluster, node, version) for version in (4, 6)}
+    for frontend in frontends(program, node):
+        gatherers[frontend.version].add(frontend)
+    return [gatherer.state() for gatherer in gatherers.values() if gatherer.used]
+
+
+def scheduler(frontend: Frontend) -> ir.Scheduler:
+    """The service's own scheduler; without one, round robin that follows weights where there are any to follow."""
+    if frontend.service.scheduler is not None:
+        return frontend.service.scheduler
+    weights = {endpoint.weight for endpoint in frontend.endpoints}
+    return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
+
+
+class _Gatherer:
+    """Collects one family's state, frontend by frontend."""
+
+    def __init__(self, cluster: ir.Cluster, node: ir.Node | None, version: int) -> None:
+        self._cluster = cluster
+        self._version = version
+        self._node_addresses = [a for a in (node.addresses if node else ()) if a.version == version]
+        self._node_port_addresses = [a for a in node_port_addresses(cluster, node) if a.version == version]
+        self._pods = tuple(network for network in cluster.pods if network.version == version)
+        self._addresses: set[ir.Address] = set()
+        self._servers: list[VirtualServer] = []
+        self._elements: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
+        self._node_ports: dict[ir.Protocol, set[int]] = {protocol: set() for protocol in ir.Protocol}
+        self._loops: set[tuple[int, str, int]] = set()  # endpoint, protocol, port
+        self._texts: dict[int, str] = {}  # addresses as text, by number
+
+    @property
+    def used(self) -> bool:
+        return bool(self._addresses or self._servers or any(self._node_ports.values()))
+
+    # -- gathering ------------------------------------------------------------------------------------------------
+
+    def add(self, frontend: Frontend) -> None:
+        address, service, chooser = frontend.address, frontend.service, scheduler(frontend)
+        if address is not None:
+            self._addresses.add(address)
+        listening = [self._text(a) for a in (self._node_port_addresses if address is None else [address])]
+        protocol = frontend.port.protocol
+        for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
+            servers = self._real_servers(frontend, offset)
+            if frontend.kind is Kind.NODE_PORT and protocol is not ir.Protocol.SCTP:
+                self._node_ports[protocol].add(port)
+            for text in listening:
+                self._add_elements(frontend, text, f"{text},{protocol}:{port}")
+                if servers:
+                    at = socket_text(text, port)
+                    self._servers.append(
+                        VirtualServer(protocol, at, chooser, service.affinity, service.forward, servers)
+                    )
+
+    def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
+        """Name an address and port in the sets that it belongs to."""
+        elements, node_port = self._elements, frontend.kind is Kind.NODE_PORT
+        if not node_port:
+            elements[Purpose.CLUSTER_IP].append(element)
+        elif frontend.port.protocol is ir.Protocol.SCTP:
+            elements[Purpose.NODE_PORT_SCTP].append(element)
+        if frontend.restricted:
+            elements[Purpose.RESTRICTED].append(element)
+            elements[Purpose.ALLOWED] += [f"{element},{client}" for client in self._clients(frontend, address)]
+        if frontend.rewrite is Rewrite.EVERYBODY and not node_port:
+            elements[Purpose.MASQUERADE].append(element)
+        elif frontend.rewrite is Rewrite.NOBODY and (node_port or self._pods):
+            elements[Purpose.KEEP_SOURCE].append(element)
+        if not frontend.endpoints:
+            drop = frontend.service.when_empty is ir.WhenEmpty.DROP
+            elements[Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT].append(element)
+
+    def _clients(self, frontend: Frontend, address: str) -> list[str]:
+        """Who may use a restricted frontend, as elements."""
+        clients = [*network_elements(frontend.allow_from)]
+        if frontend.kind is not Kind.NODE_PORT and any(
+            own in network for own in self._node_addresses for network in frontend.allow_from
+        ):
+            clients.append(address)  # the node itself comes from the dummy device's address that it goes to
+        return clients
+
+    def _real_servers(self, frontend: Frontend, offset: int) -> tuple[RealServer, ...]:
+        """The real servers for the frontend's port number ``offset``, and their hairpins."""
+        found = []
+        hairpins = frontend.service.forward is ir.Forward.MASQUERADE
+        protocol = frontend.port.protocol.value
+        target = frontend.port.target
+        for endpoint in (*frontend.endpoints, *frontend.draining):
+            number = int(endpoint.address)
+            text = self._texts.get(number) or self._text(endpoint.address)
+            port = (target if endpoint.port is None else endpoint.port) + offset
+            found.append(RealServer(f"[{text}]:{port}" if self._version == 6 else f"{text}:{port}", endpoint.weight))
+            if hairpins:
+                self._loops.add((number, protocol, port))
+        return tuple(found)
+
+    def _text(self, address: ir.Address) -> str:
+        number = int(address)
+        text = self._texts.get(number)
+        if text is None:
+            text = self._texts[number] = str(address)
+        return text
+
+    # -- the result -----------------------------------------------------------------------------------------------
+
+    def state(self) -> FamilyState:
+        addresses = tuple(sorted(self._addresses, key=int))
+        elements = self._elements
+        elements[Purpose.SERVICE_IP] = [self._text(address) for address in addresses]
+        for protocol, ports in self._node_ports.items():
+            if ports:
+                elements[NODE_PORTS[protocol]] = [str(port) for port in sorted(ports)]
+        if any(elements[purpose] for purpose in NODE_PORTS.values()):
+            elements[Purpose.NODE_IP] = [self._text(address) for address in self._node_port_addresses]
+        if addresses:
+            elements[Purpose.POD_NET] = [*network_elements(self._pods)]
+        elements[Purpose.LOOP_BACK] = [*self._loop_elements()]
+        sets = {purpose: self._set(purpose, found) for purpose, found in elements.items() if found}
+        return FamilyState(self._version, addresses, tuple(self._servers), sets)
+
+    def _loop_elements(self) -> Iterator[str]:
+        """Sorted, as services share endpoints: the place of a line must not depend on who names it first."""
+        for number, protocol, port in sorted(self._loops):
+            text = self._texts[number]
+            yield f"{text},{protocol}:{port},{text}"
+
+    def _set(self, purpose: Purpose, elements: Iterable[str]) -> IpSet:
+        ports = self._cluster.nodeports if purpose.type == "bitmap:port" else None
+        name = purpose.set_name(self._cluster.prefix, self._version)
+        return IpSet(name, purpose.type, self._version, tuple(elements), ports)

@@ -1,0 +1,51 @@
+"""IPVS virtual servers and their real servers, as ``ipvsadm-save -n`` prints them (ipvsadm(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from svcc.compiler import ir
+
+_SERVICE = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}
+#: How packets reach a real server, and what follows its weight. Without a word ipvsadm means direct routing.
+_FORWARD = {
+    ir.Forward.MASQUERADE: ("-m", ""),
+    ir.Forward.DIRECT: ("-g", ""),
+    ir.Forward.TUNNEL: ("-i", " --tun-type ipip"),
+}
+#: The hashing schedulers refuse a client whose slot belongs to a draining server, unless they may try the next.
+_SCHEDULER_FLAGS = {ir.Scheduler.SH: " -b sh-fallback", ir.Scheduler.MH: " -b mh-fallback"}
+
+
+class RealServer(NamedTuple):
+    address: str  # with its port: "100.64.0.9:8080", "[fd00:64::9]:8080"
+    weight: int  # 0: serves the connections that it has
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    protocol: ir.Protocol
+    address: str  # with its port
+    scheduler: ir.Scheduler
+    persistence: int | None  # seconds
+    forward: ir.Forward
+    servers: tuple[RealServer, ...]
+
+    def lines(self) -> Iterator[str]:
+        service = f"{_SERVICE[self.protocol]} {self.address}"
+        persistence = "" if self.persistence is None else f" -p {self.persistence}"
+        yield f"-A {service} -s {self.scheduler}{persistence}{_SCHEDULER_FLAGS.get(self.scheduler, '')}\n"
+        forward, tail = _FORWARD[self.forward]
+        for address, weight in self.servers:
+            yield f"-a {service} -r {address} {forward} -w {weight}{tail}\n"
+
+
+def restore_text(servers: Iterable[VirtualServer]) -> str:
+    """What ``ipvsadm -R`` reads. It takes no comments."""
+    return "".join(line for server in servers for line in server.lines())
+
+
+def socket_text(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,46 @@
+#!/bin/bash
+# Process 1 of the guest. Its directory is the control directory, at the same path here and on the machine:
+# `settings` (MODULES, DIRECTORY, COMMAND) and `environment` come in, `out` and `status` go out.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+control=${0%/*}
+. "$control/settings"
+
+stop() { sync; halt -f -f; }      # and should that fail, the kernel panics when process 1 ends: it stops as well
+fail() { echo "init: $*"; stop; exit; }
+
+if [ -n "$MODULES" ]; then insmod "$MODULES/kernel/fs/overlayfs/overlay.ko" || fail "no overlayfs"; fi
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root || fail "no tmpfs"
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root || fail "no overlay"
+cd /mnt/root || fail "no root"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t devtmpfs dev dev
+mkdir -p dev/pts dev/shm
+mount -t devpts devpts dev/pts
+mount -t tmpfs shm dev/shm
+ln -sfn /proc/self/fd dev/fd
+for link in 0:stdin 1:stdout 2:stderr; do ln -sf "/proc/self/fd/${link%:*}" "dev/${link#*:}"; done
+mount -t tmpfs run run
+mkdir -p run/netns run/lock lib/modules
+[ -z "$MODULES" ] || ln -sfn "$MODULES" "lib/modules/$(uname -r)"
+mkdir -p ".$control"
+mount -t hostfs none ".$control" -o "$control" || fail "no control directory"
+pivot_root . mnt && cd / || fail "no pivot_root"   # not chroot: the kernel runs modprobe in the first root
+umount -l /mnt
+hostname svcc-vm
+ip link set lo up
+[ -z "$MODULES" ] || modprobe -aq dummy veth bridge br_netfilter nf_conntrack ip_vs
+
+# Debian's user-mode kernel has no nftables for IP: iptables has to be the legacy one.
+if nft add table ip probe 2>/dev/null; then nft delete table ip probe
+else
+  for tool in /usr/sbin/{iptables,ip6tables}-legacy{,-save,-restore}; do
+    [ ! -e "$tool" ] || ln -sf "$tool" "/etc/alternatives/$(basename "${tool/-legacy/}")"
+  done
+fi
+
+# Synchronous, as hostfs keeps what was written in the guest until the file is closed: a run that hangs still tells.
+write() { dd bs=64k oflag=append,sync conv=notrunc status=none of="$control/out"; }
+( . "$control/environment"; cd "$DIRECTORY" || exit 125
+  { "${COMMAND[@]}"; echo $? > "$control/status"; } 2>&1 | write ) </dev/null
+stop
