@@ -1,0 +1,71 @@
+"""The parts of the documentation that are made from the code, and the claims that can be tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from golden_files import compare
+
+from svcc.compiler.codes import Code
+from svcc.compiler.features import Feature
+from svcc.compiler.syntax_error import STATEMENTS
+from svcc.targets import targets
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+ERRORS = Path(__file__).parent / "errors"
+
+
+def diagnostics_page() -> Iterator[str]:
+    """Every code with its meaning and, where a broken program shows it, what svcc says there."""
+    yield "# Diagnostics\n\n"
+    yield "Every finding has a code. `svcc check FILE --format text|json|sarif|github` prints them.\n"
+    yield "This page is made from the code: `pytest tests/test_docs.py --update-golden` rewrites it.\n"
+    shown = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ERRORS.glob("*.txt")))
+    blocks = re.split(r"\n\n|(?<=\n)(?=(?:error|warning)\[)", shown)
+    for code in Code:
+        yield f"\n## {code.id}: {code.title}\n"
+        example = next((b for b in blocks if b.startswith((f"error[{code.id}]", f"warning[{code.id}]"))), None)
+        if example is not None:
+            yield f"\n```\n{example.strip()}\n```\n"
+
+
+def feature_table() -> str:
+    """Which target expresses which statement, from the targets' own declarations."""
+    kernel = [target for target in targets().values() if target.loads]
+    rows = [["statement", *(target.name for target in kernel)], ["---"] * (len(kernel) + 1)]
+    for feature in Feature:
+        cells = ("yes" if feature in t.features else "no" for t in kernel)
+        notes = (t.features.get(feature, "") for t in kernel)
+        rows.append([f"`{feature.value}`", *(f"{c}: {n}" if n else c for c, n in zip(cells, notes, strict=True))])
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
+
+
+def with_generated(text: str, table: str) -> str:
+    begin, end = "<!-- made from the targets' declarations -->\n", "<!-- end -->"
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
+
+
+def test_diagnostics_page(update_golden: bool) -> None:
+    compare(DOCS / "diagnostics.md", "".join(diagnostics_page()), update_golden)
+
+
+def test_feature_table(update_golden: bool) -> None:
+    page = DOCS / "targets.md"
+    compare(page, with_generated(page.read_text(encoding="utf-8"), feature_table()), update_golden)
+
+
+def test_the_language_page_has_every_statement() -> None:
+    page = (DOCS / "language.md").read_text(encoding="utf-8")
+    for block, statements in STATEMENTS.items():
+        for statement in statements:
+            assert re.search(rf"`?{re.escape(statement)}\b", page), f"{statement} of {block or 'a file'}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*DOCS.glob("*.md"), *ROOT.glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
