@@ -1,0 +1,56 @@
+"""A packet that opens a connection, and what may become of it: the words that the reference and the traces share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import TypeAlias
+
+from svcc.compiler import ir
+
+
+class Vantage(Enum):
+    """Where a packet enters the node's rules."""
+
+    CLIENT = "client"  # arrives from outside
+    POD = "pod"  # arrives from a pod
+    NODE = "node"  # is sent by the node itself
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """The first packet of a new connection (or a first datagram)."""
+
+    source: ir.Address
+    destination: ir.Address
+    protocol: ir.Protocol
+    port: int  # the destination port
+    vantage: Vantage = Vantage.CLIENT
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Choice:
+    """An endpoint that the packet may go to."""
+
+    address: ir.Address
+    port: int
+    share: Fraction  # of new connections of new clients; the shares of an outcome sum to 1
+    masquerade: bool  # the endpoint sees the node's address as source, not the client's
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """The packet goes to one of these endpoints."""
+
+    choices: tuple[Choice, ...]  # by address and port
+    affinity: int | None = None  # seconds for which a client keeps its endpoint
+
+
+class Refusal(Enum):
+    REJECT = "reject"  # answered: TCP reset or ICMP port unreachable
+    DROP = "drop"  # not answered
+    UNTOUCHED = "untouched"  # none of ours: goes on as if there were no rules
+
+
+Outcome: TypeAlias = Forwarded | Refusal
