@@ -98,9 +98,7 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
                 yield _two_roles(endpoint.address, (role, endpoint.span or service.span), known[0], known[1])
 
 
-def _two_roles(
-    address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None
-) -> Diagnostic:
+def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None) -> Diagnostic:
     related = () if known[1] is None else (Related(f"{known[0]} here", known[1]),)
     message = f"{address} cannot be both {known[0]} and {role}"
     return Diagnostic(Code.ADDRESS_ROLE, message, span, "a service address leads to services alone", related)

@@ -111,9 +111,7 @@ def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _overlap(first: _Claim, second: _Claim) -> ir.PortRange:
-    return ir.PortRange(
-        max(first.ports.first, second.ports.first), min(first.ports.last, second.ports.last)
-    )
+    return ir.PortRange(max(first.ports.first, second.ports.first), min(first.ports.last, second.ports.last))
 
 
 def _related(message: str, span: Span | None) -> tuple[Related, ...]:

@@ -44,7 +44,7 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
     for endpoint in service.endpoints:
         port = endpoint.port
         if port is None:
-            port = only and only.target
+            port = None if only is None else only.target
         elif only is None:
             hint = "the ports of a service with several are those of its `port` statements"
             message = f"endpoint {endpoint.address} has a port of its own, and service {service.name} several"

@@ -61,7 +61,7 @@ def port_label(service: ir.Service, port: ir.Port) -> str:
 
 def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
     """Every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
-    pods = {network.version for network in program.cluster.pods}
+    pods: set[int] = {network.version for network in program.cluster.pods}
     for service in program.services:
         reach = _Reach(service, node, pods)
         for port in service.ports:
@@ -116,9 +116,7 @@ class _Reach:
             restricted=restricted,
         )
 
-    def _split(
-        self, version: int, traffic: ir.Traffic
-    ) -> tuple[tuple[ir.Endpoint, ...], tuple[ir.Endpoint, ...]]:
+    def _split(self, version: int, traffic: ir.Traffic) -> tuple[tuple[ir.Endpoint, ...], tuple[ir.Endpoint, ...]]:
         """The endpoints for new connections, and the draining ones."""
         known = self._endpoints.get((version, traffic))
         if known is None:

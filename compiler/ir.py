@@ -23,6 +23,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 #: Seconds of client-ip affinity when the statement gives none (3 h, as in Kubernetes).
 DEFAULT_AFFINITY = 10_800
 
+
 def _no_spans() -> Mapping[str, Span]:
     return {}
 

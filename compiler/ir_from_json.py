@@ -30,8 +30,8 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     try:
         document = json.loads(source.text)
     except json.JSONDecodeError as error:
-        span = Span(source, error.pos, error.pos + 1)
-        return None, [Diagnostic(Code.IR_INVALID, f"not JSON: {error.msg}", span)]
+        where = Span(source, error.pos, error.pos + 1)
+        return None, [Diagnostic(Code.IR_INVALID, f"not JSON: {error.msg}", where)]
     except (RecursionError, ValueError) as error:
         return None, [Diagnostic(Code.IR_INVALID, f"not JSON that svcc can read: {error}", Span(source, 0, 1))]
     found = places(source.text)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring
+
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"[^\s,\]}]+")
 
@@ -26,12 +28,17 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
+def _string_end(text: str, at: int) -> int:
+    match = _STRING.match(text, at)
+    return match.end() if match else len(text)
+
+
 def _value(text: str, at: int, path: Path) -> Iterator[tuple[Path, int, int]]:
     """The values from ``at`` on, the outermost last; its end is where reading goes on."""
     if text[at] in "{[":
         yield from _container(text, at, path)
     elif text[at] == '"':
-        yield path, at, scanstring(text, at + 1)[1]
+        yield path, at, _string_end(text, at)
     else:
         match = _SCALAR.match(text, at)
         yield path, at, match.end() if match else at + 1
@@ -43,8 +50,9 @@ def _container(text: str, start: int, path: Path) -> Iterator[tuple[Path, int, i
     while text[at] not in "}]":
         key: str | int = index
         if named:
-            key, at = scanstring(text, at + 1)
-            at = _skip(text, _skip(text, at) + 1)  # over the colon
+            after = _string_end(text, at)
+            key = str(json.loads(text[at:after]))
+            at = _skip(text, _skip(text, after) + 1)  # over the colon
         end = at
         for inner, first, last in _value(text, at, (*path, key)):
             yield inner, first, last

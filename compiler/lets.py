@@ -28,9 +28,7 @@ class Lets:
         """Each word with the source that it stands in; references replaced by what they stand for."""
         return self._expand(values, words, ())
 
-    def _expand(
-        self, values: Values, words: Iterable[Word], through: tuple[str, ...]
-    ) -> Iterator[tuple[Values, Word]]:
+    def _expand(self, values: Values, words: Iterable[Word], through: tuple[str, ...]) -> Iterator[tuple[Values, Word]]:
         for word in words:
             if not word.startswith("$"):
                 yield values, word

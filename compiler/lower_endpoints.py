@@ -17,9 +17,7 @@ MAX_WEIGHT = 65_535
 class Pools:
     """The pools of a program by name; each is lowered once, whoever shares it."""
 
-    def __init__(
-        self, declared: Mapping[str, tuple[Values, syntax.Pool]], lets: Lets, nodes: Iterable[str]
-    ) -> None:
+    def __init__(self, declared: Mapping[str, tuple[Values, syntax.Pool]], lets: Lets, nodes: Iterable[str]) -> None:
         self.used: set[str] = set()
         self._declared = declared
         self._lets = lets
@@ -48,9 +46,7 @@ class Pools:
             else:
                 yield from self._endpoint(values, line.address, values, line.options)
 
-    def _endpoint(
-        self, there: Values, word: Word, values: Values, options: tuple[Word, ...]
-    ) -> Iterator[ir.Endpoint]:
+    def _endpoint(self, there: Values, word: Word, values: Values, options: tuple[Word, ...]) -> Iterator[ir.Endpoint]:
         address, port = there.endpoint_address(word)
         weight, node = self._options(values, options) if options else (1, None)
         if address is not None:

@@ -208,5 +208,3 @@ def _bad_character(offset: int, source: Source, text: str) -> Diagnostic:
         )
     shown = character if character.isprintable() else f"U+{ord(character):04X}"
     return Diagnostic(Code.SYNTAX, f"`{shown}` cannot stand here", Span(source, offset, offset + 1))
-
-

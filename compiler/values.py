@@ -135,7 +135,9 @@ class Values:
         numbers, _, name = word.partition("/")
         return self.ports(word, numbers), self.choice(word, ir.Protocol, "protocol", Code.PROTOCOL, name)
 
-    def choice(self, word: Word, kind: type[E], what: str, code: Code = Code.VALUE, text: str | None = None) -> E | None:
+    def choice(
+        self, word: Word, kind: type[E], what: str, code: Code = Code.VALUE, text: str | None = None
+    ) -> E | None:
         """One of an enumeration's values; ``text`` is the part of the word that is meant, ``what`` its name."""
         try:
             return kind(text or word)

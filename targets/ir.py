@@ -25,7 +25,7 @@ class IrTarget(Target):
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         text = "".join(_pretty(to_json(program), "")) + "\n"
-        return Bundle(self.name, node and node.name, (Artifact(PART, text),))
+        return Bundle(self.name, None if node is None else node.name, (Artifact(PART, text),))
 
 
 def _pretty(value: Any, indent: str) -> Iterator[str]:

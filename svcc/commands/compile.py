@@ -30,8 +30,12 @@ from svcc.targets.interface import Bundle, Target
 @target_option
 @node_option
 @click.option("-p", "--part", metavar="PART", help="Print this part alone.")
-@click.option("-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write a file per part.")
-@click.option("--check", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Compare with the files in DIR.")
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write a file per part."
+)
+@click.option(
+    "--check", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Compare with the files in DIR."
+)
 @format_option
 @quiet_option
 def command(
