@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]

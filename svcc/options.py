@@ -96,7 +96,7 @@ def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
     return loaded.program
 
 
-def pick_node(program: ir.Program, name: str | None, file: str) -> ir.Node | None | Diagnostic:
+def pick_node(program: ir.Program, name: str | None, file: str) -> ir.Node | Diagnostic | None:
     """The node of that name; without a name, the only node there is, or None."""
     if name is None:
         return program.nodes[0] if len(program.nodes) == 1 else None
