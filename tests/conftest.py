@@ -8,6 +8,8 @@ import platform
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["vm.plugin"]  # tests marked vm
+
 settings.register_profile("default", deadline=None)  # the machines that run this are shared and noisy
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)  # a red run can be repeated
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)  # on further Pythons

@@ -1,0 +1,61 @@
+# Both of these install what they need first (Debian packages when run by root, a Python environment in .venv):
+#   make demo     shows what svcc makes of an example
+#   make test     runs everything that has to pass: lint, types, tests (as root: also against the kernel)
+# And: make lint, make floors, make pythons, make bench, make clean. PYTHON=python3.13 chooses another Python.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOL := PYTHONPATH=tests $(BIN)/python -m tools
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+# A user's PATH has no sbin on Debian, where nft, iptables and ipvsadm are.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# As a user, the tests that need a kernel are left out, and pytest says so.
+PYTEST_ARGS ?= $(if $(filter 0,$(shell id -u)),,--no-kernel)
+
+.PHONY: demo test lint types floors pythons pytest bench clean machine
+
+demo: $(VENV)/installed
+	examples/demo.sh
+
+# The order is that of what one waits for; pytest is last, so that its summary ends the output.
+test:
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory floors
+	$(MAKE) --no-print-directory pythons
+	$(MAKE) --no-print-directory pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(MAKE) --no-print-directory types
+
+types: $(VENV)/installed
+	$(TOOL).strict
+
+floors pythons: $(VENV)/installed
+	$(TOOL).elsewhere $@
+
+pytest: $(VENV)/installed
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/installed
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+machine:
+	.ci/machine
+
+$(VENV)/installed: pyproject.toml | machine
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@

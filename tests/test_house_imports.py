@@ -1,0 +1,155 @@
+"""Imports point one way, targets know nothing of each other, and the IR knows no word of any target."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+from tools.code import Module, modules, place
+from tools.project import ROOT, floors, packages, settings
+
+#: Each layer, and the layers that it imports.
+_LAYERS: dict[str, frozenset[str]] = {
+    "grammar": frozenset(),
+    "compiler": frozenset({"grammar"}),
+    "targets": frozenset({"compiler"}),
+    "apply": frozenset({"targets", "compiler"}),
+    "verify": frozenset({"apply", "targets", "compiler"}),
+    "": frozenset({"verify", "apply", "targets", "compiler", "grammar"}),  # svcc itself
+}
+
+#: The part of the compiler that targets see: the IR, what is derived from it, and diagnostics.
+_IR_SIDE = frozenset(
+    f"svcc.compiler.{name}"
+    for name in ("codes", "diagnostic", "features", "frontends", "ir", "ir_to_json", "source", "suggest")
+)
+
+#: The modules that say what a program means, which must not lean towards any target.
+_NEUTRAL = ("ir", "frontends", "ir_to_json", "ir_from_json")
+_TARGET_WORDS = re.compile(
+    r"nft|iptables|ip6tables|xtables|ipvs|ipset|libnftables|conntrack|dnat|snat|fwmark|vmap|bitmap|restore",
+    re.IGNORECASE,
+)
+
+#: What the dependencies are called in imports, where that is not their own name.
+_IMPORTED_AS = {"pip-nftables": "nftables"}
+#: Declared from the start, imported by the package that talks to the kernel.
+_ONLY_APPLY_IMPORTS = {"nftables", "pyroute2"}
+
+
+def _layer(name: str) -> str:
+    words = name.split(".")
+    return words[1] if len(words) > 1 and words[1] in _LAYERS else ""
+
+
+def _own_imports(module: Module) -> Iterator[tuple[str, int]]:
+    return ((name, line) for name, line in module.imports() if name.split(".")[0] == "svcc")
+
+
+def test_imports_point_one_way() -> None:
+    wrong = [
+        f"{place(module, line)}: {module.name} imports {name}"
+        for module in modules()
+        for name, line in _own_imports(module)
+        if _layer(name) != (own := _layer(module.name)) and _layer(name) not in _LAYERS[own]
+    ]
+    assert wrong == []
+
+
+def _targets() -> dict[str, Module]:
+    """The modules and packages of svcc.targets that are targets, by name."""
+    return {
+        module.name: module
+        for module in modules()
+        if module.name.count(".") == 2 and _layer(module.name) == "targets" and _assigns(module.tree, "TARGET")
+    }
+
+
+def _assigns(tree: ast.Module, name: str) -> bool:
+    wanted: list[ast.expr] = [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+    wanted += [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    return any(isinstance(target, ast.Name) and target.id == name for target in wanted)
+
+
+def _target_of(name: str) -> str | None:
+    """The target that a module belongs to."""
+    return next((target for target in _targets() if f"{name}.".startswith(f"{target}.")), None)
+
+
+def test_nothing_imports_a_target_by_name() -> None:
+    assert _targets(), "no target was found: is TARGET assigned in another way?"
+    wrong = [
+        f"{place(module, line)}: {module.name} imports {name}"
+        for module in modules()
+        for name, line in _own_imports(module)
+        if _target_of(name) not in (None, _target_of(module.name))
+    ]
+    assert wrong == []
+
+
+def test_targets_see_the_ir_alone() -> None:
+    wrong = [
+        f"{place(module, line)}: {module.name} imports {name}"
+        for module in modules()
+        if _layer(module.name) == "targets"
+        for name, line in _own_imports(module)
+        if _layer(name) == "compiler" and name not in _IR_SIDE
+    ]
+    assert wrong == []
+
+
+def test_the_ir_side_stands_alone() -> None:
+    wrong = [
+        f"{place(module, line)}: {module.name} imports {name}"
+        for module in modules()
+        if module.name in _IR_SIDE
+        for name, line in _own_imports(module)
+        if name not in _IR_SIDE
+    ]
+    assert wrong == []
+
+
+def _words(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Identifiers and strings, without docstrings, which may cite a manual page."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=word) | ast.Attribute(attr=word) | ast.arg(arg=word) | ast.alias(name=word):
+                yield word, node.lineno
+            case ast.FunctionDef(name=word) | ast.ClassDef(name=word):
+                yield word, node.lineno
+            case ast.Constant(value=str() as word) if id(node) not in prose:
+                yield word, node.lineno
+
+
+@pytest.mark.parametrize("name", _NEUTRAL)
+def test_the_ir_names_no_target(name: str) -> None:
+    module = next(module for module in modules() if module.name == f"svcc.compiler.{name}")
+    assert [f"{place(module, line)}: {word}" for word, line in _words(module.tree) if _TARGET_WORDS.search(word)] == []
+
+
+def test_the_schema_names_no_target() -> None:
+    for schema in (ROOT / "compiler").glob("*.json"):
+        assert _TARGET_WORDS.findall(schema.read_text()) == []
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    declared = {_IMPORTED_AS.get(name, name) for name in floors()}
+    if "svcc.apply" not in packages():
+        declared -= _ONLY_APPLY_IMPORTS
+    tops = {name.split(".")[0] for module in modules() for name, _ in module.imports()}
+    assert tops - sys.stdlib_module_names - {"svcc"} == declared
+
+
+def test_the_oldest_python_is_the_one_that_lint_and_types_assume() -> None:
+    oldest = settings()["project"]["requires-python"].removeprefix(">=")
+    tools = settings()["tool"]
+    assert tools["ruff"]["target-version"] == "py" + oldest.replace(".", "")
+    assert tools["mypy"]["python_version"] == oldest
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [str(module.path.relative_to(ROOT)) for module in modules() if not ast.get_docstring(module.tree)] == []

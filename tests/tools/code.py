@@ -1,0 +1,65 @@
+"""svcc's own source, parsed: what its modules import and say."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tools.project import ROOT, package_directories
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module by its installed name."""
+
+    name: str  # svcc.targets.nft
+    path: Path
+
+    @property
+    def tree(self) -> ast.Module:
+        return _parsed(self.path)
+
+    @property
+    def is_package(self) -> bool:
+        return self.path.name == "__init__.py"
+
+    def imports(self) -> Iterator[tuple[str, int]]:
+        """Every module that is imported, anywhere in the file, and the line.
+
+        ``from a import b`` counts as ``a.b`` where that is a module of svcc, else as ``a``.
+        """
+        known = {module.name for module in modules()}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield alias.name, node.lineno
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.path}:{node.lineno}: imports are absolute"
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    yield full if full in known else str(node.module), node.lineno
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    """All modules of svcc, sorted by name."""
+    found = []
+    for package, directory in package_directories().items():
+        for path in directory.rglob("*.py"):
+            words = path.relative_to(directory).with_suffix("").parts
+            if words[-1] == "__init__":
+                words = words[:-1]
+            found.append(Module(".".join([package, *words]), path))
+    return tuple(sorted(found, key=lambda module: module.name))
+
+
+def place(module: Module, line: int) -> str:
+    return f"{module.path.relative_to(ROOT)}:{line}"

@@ -1,0 +1,112 @@
+"""Run the tests that need no kernel against the built wheel, in environments other than the developer's.
+
+``python -m tools.elsewhere floors``: with the oldest release of each dependency that pyproject.toml allows.
+``python -m tools.elsewhere pythons``: on each further Python of this machine; says which were not found.
+The golden files make a difference in a single byte of output a failure there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import wheel
+from tools.project import ROOT, floors, settings
+
+_CACHE = ROOT / ".cache" / "elsewhere"
+#: Minor versions of Python 3 beyond the lowest that svcc supports.
+_PYTHONS = (12, 13, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An environment of its own below the cache."""
+
+    name: str
+    python: str
+    constraints: tuple[str, ...] = ()
+
+    @property
+    def directory(self) -> Path:
+        return _CACHE / self.name
+
+    def prepare(self, built: Path) -> None:
+        """Make the environment, unless it is there for the same requirements, and put the wheel in."""
+        wanted = "\n".join([self.python, *self.constraints, str(settings()["project"])])
+        made = self.directory / "made-of"
+        if not made.exists() or made.read_text() != wanted:
+            _run(self.python, "-m", "venv", "--clear", str(self.directory))
+            constraints = self.directory / "constraints.txt"
+            constraints.write_text("".join(f"{line}\n" for line in self.constraints))
+            self._install("--constraint", str(constraints), f"{built}[pure]")
+            made.write_text(wanted)
+        self._install("--force-reinstall", "--no-deps", str(built))
+
+    def _install(self, *arguments: str) -> None:
+        _run(str(self.directory / "bin/pip"), "install", "--quiet", *arguments)
+
+    def test(self) -> None:
+        # the command, not `python -m`: that would put this directory's svcc/ before the installed one
+        command = [
+            str(self.directory / "bin/pytest"),
+            "--quiet",
+            "--no-kernel",
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+        ]
+        _run(*command, HYPOTHESIS_PROFILE="quick")
+
+
+def _run(*command: str, **environment: str) -> None:
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, check=True)
+
+
+def _oldest() -> Iterator[Place]:
+    pins = tuple(f"{name}=={version}" for name, version in floors().items())
+    print("oldest releases:", *pins)
+    yield Place("floors", sys.executable, pins)
+
+
+def _further() -> Iterator[Place]:
+    for minor in _PYTHONS:
+        name = f"python3.{minor}"
+        if sys.version_info[:2] == (3, minor):
+            continue
+        python = _find(name)
+        if python is None:
+            print(f"{name}: not found on this machine, nothing tried with it")
+        else:
+            print(f"{name}: {python}")
+            yield Place(name, python)
+
+
+def _find(name: str) -> str | None:
+    """A Python that runs, on PATH or among pyenv's (whose own command of that name may be a stub that fails)."""
+    kept = sorted(Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}.*/bin/{name}"))
+    for candidate in (name, *map(str, kept)):
+        try:
+            script = "import sys, venv, ensurepip; print(sys.executable)"
+            done = subprocess.run([candidate, "-c", script], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            continue
+        if done.returncode == 0:
+            return done.stdout.strip()
+    return None
+
+
+def main() -> None:
+    built = wheel.build(_CACHE / "dist")
+    for place in {"floors": _oldest, "pythons": _further}[sys.argv[1]]():
+        place.prepare(built)
+        place.test()
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    main()

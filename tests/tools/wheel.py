@@ -1,0 +1,27 @@
+"""Build svcc's wheel from a copy of the tree, as a build inside it would leave files that the next one picks up."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.project import ROOT
+
+
+def build(into: Path) -> Path:
+    """The wheel, made by way of the source distribution (both are left in ``into``)."""
+    shutil.rmtree(into, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, "tree")
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__"))
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(into), str(copy)]
+        done = subprocess.run(
+            command, cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    (wheel,) = into.glob("*.whl")
+    return wheel
