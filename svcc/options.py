@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -19,7 +19,13 @@ from svcc.targets import targets
 from svcc.targets.interface import Target
 
 
-class TargetName(click.ParamType[Target]):
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Target]
+else:
+    _ParamType = click.ParamType  # takes a type from click 8.4 on
+
+
+class TargetName(_ParamType):
     """A target by its name; the choices are whatever targets there are."""
 
     name = "target"

@@ -47,7 +47,7 @@ class Place:
         self._install("--force-reinstall", "--no-deps", str(built))
 
     def _install(self, *arguments: str) -> None:
-        _run(str(self.directory / "bin/pip"), "install", "--quiet", *arguments)
+        _run(str(self.directory / "bin/pip"), "install", "-qq", *arguments)
 
     def test(self) -> None:
         # the command, not `python -m`: that would put this directory's svcc/ before the installed one
@@ -103,8 +103,11 @@ def _find(name: str) -> str | None:
 def main() -> None:
     built = wheel.build(_CACHE / "dist")
     for place in {"floors": _oldest, "pythons": _further}[sys.argv[1]]():
-        place.prepare(built)
-        place.test()
+        try:
+            place.prepare(built)
+            place.test()
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"{place.name}: {error}")
 
 
 if __name__ == "__main__":
