@@ -30,8 +30,8 @@ def floors() -> dict[str, str]:
     """The lowest version of each dependency that pyproject.toml allows."""
     found = {}
     for requirement in settings()["project"]["dependencies"]:
-        match = re.fullmatch(r"([\w-]+)>=([\w.]+)", requirement)
+        match = re.fullmatch(r"([\w-]+)>=([\w.]+)(,<[\w.]+)?", requirement)
         if match is None:
-            raise ValueError(f"pyproject.toml: {requirement} is not of the form NAME>=VERSION")
+            raise ValueError(f"pyproject.toml: {requirement} is not of the form NAME>=VERSION or NAME>=VERSION,<VERSION")
         found[match[1]] = match[2]
     return found
