@@ -1,10 +1,10 @@
 """The lab: a program's pods, clients and node in network namespaces of their own, with real servers and packets."""
 
-from svcc.verify.lab.lab import Lab
+from svcc.verify.lab.connection import Answer, Conversation, Failure, Result
+from svcc.verify.lab.lab import Lab, Probe
 from svcc.verify.lab.leftovers import sweep
 from svcc.verify.lab.netns import LabError
 from svcc.verify.lab.plan import CLIENT, NODE, OUTSIDE, PEER, STRANGER, Host, Listener, Plan
-from svcc.verify.lab.traffic import Answer, Conversation, Failure, Result
 
 __all__ = [
     "CLIENT",
@@ -20,6 +20,7 @@ __all__ = [
     "LabError",
     "Listener",
     "Plan",
+    "Probe",
     "Result",
     "sweep",
 ]

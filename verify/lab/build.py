@@ -5,7 +5,7 @@ The node's side of everything is one ``ip -batch``; each host needs one more for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from svcc.compiler import ir
 from svcc.verify.lab.netns import Namespace
@@ -17,10 +17,11 @@ UPLINK = "eth0"
 
 #: Of every namespace. ICMP errors without rate limits, so that every rejected connection hears of it; IPv6
 #: addresses without the second that duplicate address detection takes; no short cuts learned from redirects.
-_EVERYWHERE = {
+_EVERYWHERE: Mapping[str, int | str] = {
     "net/ipv4/icmp_ratelimit": 0,
     "net/ipv4/icmp_ratemask": 0,
     "net/ipv6/icmp/ratelimit": 0,
+    "net/ipv6/icmp/ratemask": "\n",  # no type of message is limited
     "net/ipv4/conf/all/accept_redirects": 0,
     "net/ipv4/conf/default/accept_redirects": 0,
     "net/ipv4/conf/all/send_redirects": 0,
@@ -35,6 +36,16 @@ _EVERYWHERE = {
     "net/ipv6/conf/default/accept_redirects": 0,
 }
 _FORWARDING = {"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1}
+
+#: Answers what the route answers; but routing rations such answers to five and then one a second for each source.
+_UNRATIONED = """
+table ip lab {
+  chain answer {
+    type filter hook prerouting priority 0;
+    fib daddr type unicast reject with icmp host-unreachable;
+  }
+}
+"""
 
 #: A pod that answers for a vip (direct routing) sends from an address that is also the node's own.
 _DIRECT = {"net/ipv4/conf/all/accept_local": 1, "net/ipv4/conf/default/accept_local": 1}
@@ -65,10 +76,17 @@ def _furnish(plan: Plan, namespaces: dict[str, Namespace], bridge_netfilter: boo
         node.sysctl(_DIRECT)
     outside.sysctl(_FORWARDING)
     outside.ip(_outside(plan, namespaces))
+    outside.sysctl(_bridge_netfilter(False))
+    outside.try_nft(_UNRATIONED)
     node.ip(_node(plan, namespaces))
-    node.sysctl({f"net/bridge/bridge-nf-call-{tool}tables": int(bridge_netfilter) for tool in ("ip", "ip6")})
+    node.sysctl(_bridge_netfilter(bridge_netfilter))
     for host in plan.hosts:
         namespaces[host.name].ip(_host(plan, host))
+
+
+def _bridge_netfilter(on: bool) -> dict[str, int]:
+    """Whether what crosses a bridge passes netfilter. The sysctls appear with br_netfilter."""
+    return {f"net/bridge/bridge-nf-call-{tool}tables": int(on) for tool in ("ip", "ip6")}
 
 
 def _outside(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:

@@ -8,20 +8,40 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import repeat
 from pathlib import Path
 from typing import Self
 
 from svcc.compiler import ir
-from svcc.verify.lab import leftovers, traffic
+from svcc.verify.lab import leftovers
+from svcc.verify.lab.batch import AT_ONCE, Batch
 from svcc.verify.lab.build import build
+from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Result, open_conversation
 from svcc.verify.lab.netns import LabError, Namespace
-from svcc.verify.lab.plan import OUTSIDE, Listener, Plan, plan
+from svcc.verify.lab.plan import NODE, OUTSIDE, Listener, Plan, plan
 from svcc.verify.lab.servers import MARKER, end_processes_of
-from svcc.verify.lab.traffic import TIMEOUT, Batch, Conversation, Destination, Result
 
 #: Seconds that the server process may take to answer.
 _PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A connection to try: from a host, to an address and port, from a source of the host's choosing where None."""
+
+    where: str | ir.Address
+    address: str | ir.Address
+    port: int
+    protocol: str = "tcp"
+    source: ir.Address | None = None
+    source_port: int | None = None
+
+    @property
+    def destination(self) -> Destination:
+        protocol = ir.Protocol(self.protocol)
+        return Destination(ip_address(self.address), self.port, protocol, self.source, self.source_port)
 
 
 class Lab:
@@ -94,7 +114,8 @@ class Lab:
     def addresses(self, where: str | ir.Address) -> tuple[ir.Address, ...]:
         """The addresses of a host."""
         name = str(where)
-        return next((h.addresses for h in self.plan.hosts if h.name == name), self.node_addresses)
+        own = {host.name: host.addresses for host in self.plan.hosts}
+        return {**own, NODE: self.node_addresses, OUTSIDE: self.plan.routers}[name]
 
     def namespace(self, where: str | ir.Address) -> Namespace:
         """The namespace of a host. Errors: LabError for a name that the lab does not have."""
@@ -141,8 +162,7 @@ class Lab:
         timeout: float = TIMEOUT,
     ) -> Result:
         """One connection (udp: one datagram) from a host: the answer, or why there was none."""
-        destination = _destination(address, port, protocol, source, source_port)
-        return Batch(self.namespace(where), destination, timeout).run(1)[0]
+        return self.connect_all([Probe(where, address, port, protocol, source, source_port)], timeout=timeout)[0]
 
     def connect_many(
         self,
@@ -153,10 +173,18 @@ class Lab:
         count: int = 100,
         *,
         timeout: float = TIMEOUT,
-        at_once: int = 64,
+        at_once: int = AT_ONCE,
     ) -> list[Result]:
-        """``count`` new connections, started one after the other with up to ``at_once`` under way; in that order."""
-        return Batch(self.namespace(where), _destination(address, port, protocol), timeout).run(count, at_once)
+        """``count`` connections alike: as :meth:`connect_all`."""
+        connection = (self.namespace(where), Probe(where, address, port, protocol).destination)
+        return Batch(timeout, at_once).run(repeat(connection, count))
+
+    def connect_all(self, probes: Iterable[Probe], *, timeout: float = TIMEOUT, at_once: int = AT_ONCE) -> list[Result]:
+        """Connections of all kinds: started in order, up to ``at_once`` under way, results in the same order.
+
+        Refusals and drops take their time (see TIMEOUT); together they take it once.
+        """
+        return Batch(timeout, at_once).run((self.namespace(probe.where), probe.destination) for probe in probes)
 
     def open(
         self,
@@ -170,8 +198,8 @@ class Lab:
         timeout: float = TIMEOUT,
     ) -> Conversation:
         """A connection that stays open, to be asked again and again."""
-        return traffic.open_conversation(
-            self.namespace(where), _destination(address, port, protocol, source, source_port), timeout
+        return open_conversation(
+            self.namespace(where), Probe(where, address, port, protocol, source, source_port).destination, timeout
         )
 
     def listen(
@@ -237,13 +265,3 @@ class Lab:
         errors = json.loads(answer)["errors"]
         if errors:
             raise LabError("; ".join(errors))
-
-
-def _destination(
-    address: str | ir.Address,
-    port: int,
-    protocol: str,
-    source: ir.Address | None = None,
-    source_port: int | None = None,
-) -> Destination:
-    return Destination(ip_address(address), port, ir.Protocol(protocol), source, source_port)

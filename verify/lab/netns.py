@@ -12,7 +12,7 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000  # sched.h
@@ -75,7 +75,12 @@ class Namespace:
         if done.returncode:
             raise LabError(f"ip -batch in {self.name}: {done.stderr.strip()}")
 
-    def sysctl(self, values: Mapping[str, int]) -> None:
+    def try_nft(self, ruleset: str) -> None:
+        """Load nftables rules where tool and kernel can, else do without."""
+        with self.entered(), suppress(FileNotFoundError):
+            subprocess.run(["nft", "-f", "-"], input=ruleset, capture_output=True, text=True, check=False)
+
+    def sysctl(self, values: Mapping[str, int | str]) -> None:
         """Set sysctls by their path below /proc/sys, leaving out those that this kernel does not have.
 
         /proc/sys/net shows the namespace of the thread that looks.

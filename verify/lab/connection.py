@@ -6,10 +6,10 @@ A connection sends a line (udp: a datagram) and waits for the answer of :mod:`sv
 from __future__ import annotations
 
 import errno
+import os
 import selectors
 import socket
 import struct
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -18,13 +18,15 @@ from typing import Self, TypeAlias
 from svcc.compiler.ir import Address, Protocol
 from svcc.verify.lab.netns import Namespace
 
-#: Seconds to wait for an answer. More than a second, as an icmp reject of a tcp connection that starts on the
-#: very node is heard only when the SYN is repeated: the first one comes while the socket is locked.
-TIMEOUT = 2.5
+#: Seconds to wait for an answer. More than a second, after which a connection's first packet is repeated.
+TIMEOUT = 2.0
 
-#: Connections of a batch that are under way at the same time.
-_AT_ONCE = 64
-_QUESTION = b"?\n"
+#: What clients send.
+QUESTION = b"?\n"
+
+#: Report every ICMP error, in the error queue (linux/in.h, linux/in6.h). Without, datagrams hear of few, and a tcp
+#: connection misses those that come while its SYN is still being sent, as they do from a host on the same machine.
+_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 
 
 class Failure(StrEnum):
@@ -66,17 +68,30 @@ _FAILURES = {
 }
 
 
-def _failure(error: OSError, sock: socket.socket) -> Failure:
+def failure_of(error: OSError, sock: socket.socket) -> Failure:
     """The failure that an error means; others (a taken source port, say) are raised again.
 
     A datagram that a local rule rejects fails with EPERM at once; the ICMP error then waits on the socket.
     """
     number = error.errno
     if number == errno.EPERM:
-        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or number
+        number = pending_error(sock) or number
     if number not in _FAILURES:
         raise error
     return _FAILURES[number]
+
+
+def pending_error(sock: socket.socket) -> int:
+    """The errno that waits on a socket or in its error queue, which is then empty of it; 0 for none."""
+    number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    try:
+        _, ancillary, _, _ = sock.recvmsg(512, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    except OSError:
+        return number
+    for level, kind, data in ancillary:
+        if (level, kind) in _RECVERR.values():  # struct sock_extended_err begins with the errno
+            number = number or struct.unpack_from("=I", data)[0]
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,10 @@ class Destination:
     source: Address | None = None
     source_port: int | None = None
 
+    @property
+    def sockaddr(self) -> tuple[str, int]:
+        return str(self.address), self.port
+
     def open_socket(self) -> socket.socket:
         """A non-blocking socket in the thread's namespace, bound where a source is asked for."""
         family = socket.AF_INET6 if self.address.version == 6 else socket.AF_INET
@@ -97,6 +116,7 @@ class Destination:
         sock = socket.socket(family, kind, number)
         try:
             sock.setblocking(False)
+            sock.setsockopt(*_RECVERR[family], 1)
             if self.source_port is not None:
                 self._make_reusable(sock)
             if self.source is not None or self.source_port is not None:
@@ -131,14 +151,14 @@ class Conversation:
 
     def ask(self) -> Result:
         """Send a question and wait for its answer."""
-        return self.failure or self.send(_QUESTION) or self.receive()
+        return self.failure or self.send(QUESTION) or self.receive()
 
     def send(self, data: bytes) -> Failure | None:
         """Send; servers answer every line (udp: every datagram)."""
         try:
             self._sock.sendall(data)
         except OSError as error:
-            return _failure(error, self._sock)
+            return failure_of(error, self._sock)
         return None
 
     def receive(self) -> Result:
@@ -149,7 +169,7 @@ class Conversation:
             except TimeoutError:
                 return Failure.TIMEOUT
             except OSError as error:
-                return _failure(error, self._sock)
+                return failure_of(error, self._sock)
             if not data:
                 return Failure.RESET
             self._buffer += data
@@ -170,107 +190,17 @@ def open_conversation(namespace: Namespace, destination: Destination, timeout: f
     """Connect; what went wrong is in the result's ``failure``."""
     with namespace.entered():
         sock = destination.open_socket()
-    sock.settimeout(timeout)
-    failure = None
     try:
-        sock.connect((str(destination.address), destination.port))
-    except TimeoutError:
-        failure = Failure.TIMEOUT
-    except OSError as error:
-        failure = _failure(error, sock)
-    return Conversation(sock, failure, timeout)
+        return Conversation(sock, _connect(sock, destination, timeout), timeout)
+    except OSError:
+        sock.close()
+        raise
 
 
-class _Attempt:
-    """One connection of a batch, driven by the events of its socket."""
-
-    __slots__ = ("_asked", "deadline", "done", "result", "sock")
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.sock = sock
-        self.deadline = deadline
-        self.result: Result = Failure.TIMEOUT
-        self.done = False
-        self._asked = False
-
-    def start(self, destination: Destination) -> None:
-        code = self.sock.connect_ex((str(destination.address), destination.port))
-        if code not in (0, errno.EINPROGRESS):
-            self._finish(_failure(OSError(code, errno.errorcode[code]), self.sock))
-        elif code == 0:  # a datagram socket
-            self.step()
-
-    @property
-    def interest(self) -> int:
-        return selectors.EVENT_READ if self._asked else selectors.EVENT_WRITE
-
-    def step(self) -> None:
-        """Go on as far as possible without waiting."""
-        try:
-            if not self._asked:
-                self.sock.send(_QUESTION)
-                self._asked = True
-            else:
-                line = self.sock.recv(4096)
-                self._finish(Answer.parse(line) if line else Failure.RESET)
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self._finish(_failure(error, self.sock))
-
-    def _finish(self, result: Result) -> None:
-        self.result = result
-        self.done = True
-
-
-class Batch:
-    """Many connections to one destination: started in order, some under way together, results in that order."""
-
-    def __init__(self, namespace: Namespace, destination: Destination, timeout: float) -> None:
-        self._namespace = namespace
-        self._destination = destination
-        self._timeout = timeout
-        self._selector = selectors.DefaultSelector()
-        self._under_way: dict[_Attempt, None] = {}  # oldest first
-
-    def run(self, count: int, at_once: int = _AT_ONCE) -> list[Result]:
-        attempts: list[_Attempt] = []
-        with self._namespace.entered(), self._selector:
-            while len(attempts) < count or self._under_way:
-                while len(attempts) < count and len(self._under_way) < at_once:
-                    attempts.append(self._start())
-                self._wait()
-        return [attempt.result for attempt in attempts]
-
-    def _start(self) -> _Attempt:
-        attempt = _Attempt(self._destination.open_socket(), time.monotonic() + self._timeout)
-        attempt.start(self._destination)
-        if attempt.done:
-            attempt.sock.close()
-        else:
-            self._selector.register(attempt.sock, attempt.interest, attempt)
-            self._under_way[attempt] = None
-        return attempt
-
-    def _wait(self) -> None:
-        """Wait for something to happen to one of those under way, or for the oldest to run out of time."""
-        oldest = next(iter(self._under_way), None)
-        if oldest is None:
-            return
-        events = self._selector.select(max(0.0, oldest.deadline - time.monotonic()))
-        for key, _ in events:
-            attempt: _Attempt = key.data
-            before = attempt.interest
-            attempt.step()
-            if attempt.done:
-                self._end(attempt)
-            elif attempt.interest != before:
-                self._selector.modify(attempt.sock, attempt.interest, attempt)
-        now = time.monotonic()
-        for attempt in [a for a in self._under_way if a.deadline <= now]:
-            self._end(attempt)
-
-    def _end(self, attempt: _Attempt) -> None:
-        self._selector.unregister(attempt.sock)
-        attempt.sock.close()
-        del self._under_way[attempt]
+def _connect(sock: socket.socket, destination: Destination, timeout: float) -> Failure | None:
+    number = sock.connect_ex(destination.sockaddr)
+    if number == errno.EINPROGRESS:
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_WRITE)
+            number = pending_error(sock) if selector.select(timeout) else errno.ETIMEDOUT
+    return failure_of(OSError(number, os.strerror(number)), sock) if number else None

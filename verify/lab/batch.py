@@ -1,0 +1,118 @@
+"""Many connections at once, each with one question."""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import time
+from collections.abc import Iterable
+from itertools import takewhile
+
+from svcc.verify.lab.connection import QUESTION, Answer, Destination, Failure, Result, failure_of, pending_error
+from svcc.verify.lab.netns import Namespace
+
+#: Connections that are under way at the same time, if the caller has no other wish.
+AT_ONCE = 64
+
+
+class _Attempt:
+    """One connection of a batch, driven by the events of its socket."""
+
+    __slots__ = ("_asked", "deadline", "done", "result", "sock")
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.sock = sock
+        self.deadline = deadline
+        self.result: Result = Failure.TIMEOUT
+        self.done = False
+        self._asked = False
+
+    def start(self, destination: Destination) -> None:
+        number = self.sock.connect_ex(destination.sockaddr)
+        if number == 0:  # a datagram socket
+            self.step()
+        elif number != errno.EINPROGRESS:
+            self._fail(number)
+
+    @property
+    def interest(self) -> int:
+        return selectors.EVENT_READ if self._asked else selectors.EVENT_WRITE
+
+    def step(self) -> None:
+        """Go on as far as possible without waiting."""
+        try:
+            if not self._asked:
+                self.sock.send(QUESTION)
+                self._asked = True
+            else:
+                line = self.sock.recv(4096)
+                self._finish(Answer.parse(line) if line else Failure.RESET)
+        except BlockingIOError:
+            number = pending_error(self.sock)
+            if number and not self._asked:
+                self._fail(number)
+        except OSError as error:
+            self._finish(failure_of(error, self.sock))
+
+    def _fail(self, number: int) -> None:
+        self._finish(failure_of(OSError(number, os.strerror(number)), self.sock))
+
+    def _finish(self, result: Result) -> None:
+        self.result = result
+        self.done = True
+
+
+class Batch:
+    """Connections that are started in order, some under way together."""
+
+    def __init__(self, timeout: float, at_once: int) -> None:
+        self._timeout = timeout
+        self._at_once = at_once
+        self._selector = selectors.DefaultSelector()
+        self._under_way: dict[_Attempt, None] = {}  # oldest first
+
+    def run(self, connections: Iterable[tuple[Namespace, Destination]]) -> list[Result]:
+        """The results, in the order of the connections."""
+        attempts: list[_Attempt] = []
+        with self._selector:
+            for namespace, destination in connections:
+                with namespace.entered():
+                    sock = destination.open_socket()
+                attempts.append(self._start(sock, destination))
+                while len(self._under_way) >= self._at_once:
+                    self._wait()
+            while self._under_way:
+                self._wait()
+        return [attempt.result for attempt in attempts]
+
+    def _start(self, sock: socket.socket, destination: Destination) -> _Attempt:
+        attempt = _Attempt(sock, time.monotonic() + self._timeout)
+        attempt.start(destination)
+        if attempt.done:
+            sock.close()
+        else:
+            self._selector.register(sock, attempt.interest, attempt)
+            self._under_way[attempt] = None
+        return attempt
+
+    def _wait(self) -> None:
+        """Wait for something to happen to one of those under way, or for the oldest to run out of time."""
+        oldest = next(iter(self._under_way))
+        for key, _ in self._selector.select(max(0.0, oldest.deadline - time.monotonic())):
+            attempt: _Attempt = key.data
+            before = attempt.interest
+            attempt.step()
+            if attempt.done:
+                self._end(attempt)
+            elif attempt.interest != before:
+                self._selector.modify(attempt.sock, attempt.interest, attempt)
+        now = time.monotonic()
+        for attempt in list(takewhile(lambda a: a.deadline <= now, self._under_way)):
+            self._end(attempt)
+
+    def _end(self, attempt: _Attempt) -> None:
+        self._selector.unregister(attempt.sock)
+        attempt.sock.close()
+        del self._under_way[attempt]
