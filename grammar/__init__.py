@@ -9,6 +9,8 @@ from typing import Any
 from lark import Lark, Token, Transformer
 from lark.lark import PostLex
 
+from svcc.grammar.lexer import QuickLexer
+
 
 def grammar_text() -> str:
     """The grammar, in lark's notation: the reference of the language."""
@@ -27,10 +29,12 @@ class _AnyWord(PostLex):
 def parser(transformer: Transformer[Token, Any] | None = None, *, strict: bool = False) -> Lark:
     """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
 
-    ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``).
+    ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``), and
+    reads with lark's own lexer.
     """
     return Lark(
         grammar_text(),
+        _plugins={} if strict else {"ContextualLexer": QuickLexer},
         parser="lalr",
         lexer="contextual",
         postlex=_AnyWord(),
