@@ -1,0 +1,325 @@
+"""A program as text of the language: plainly, or in any of the ways that must mean the same.
+
+Whatever can be written in several ways is put as a list of them to ``pick``, the plain way first:
+
+    program_text(program)               as a person would write it, in one file
+    program_files(program, pick)        as pick has it: lets, pools, defaults, several files, layout, spelling
+    spellings(program)                  a hypothesis strategy of such files, which shrinks to the plain text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from hypothesis import strategies as st
+
+from svcc.compiler import ir
+
+T = TypeVar("T")
+
+#: Texts of files by name; the first is the one to load.
+Files = dict[str, str]
+
+MAIN = "main.dsl"
+
+
+class Pick(Protocol):
+    """Chooses one of several ways to write the same."""
+
+    def __call__(self, options: Sequence[T], /) -> T: ...
+
+
+def plain(options: Sequence[T], /) -> T:
+    return options[0]
+
+
+def program_text(program: ir.Program) -> str:
+    return program_files(program, plain)[MAIN]
+
+
+def program_files(program: ir.Program, pick: Pick) -> Files:
+    return _Printer(program, pick).files()
+
+
+@st.composite
+def spellings(draw: st.DrawFn, program: ir.Program) -> Files:
+    def pick(options: Sequence[T], /) -> T:
+        return draw(st.sampled_from(options))
+
+    return program_files(program, pick)
+
+
+def write_files(files: Files, folder: Path) -> Path:
+    """Write the files below a folder; the path of the one to load."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    return folder / next(iter(files))
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    head: str
+    statements: tuple[str | _Block, ...]
+
+
+_Statement = str | _Block
+
+_NOTE = '# a } note { of [ "all; $sorts é 漢'
+_OPENINGS = ("\n", " ", ";", f" {_NOTE}\n", "\n\n", " \t")
+_SEPARATORS = ("\n", "; ", f"  {_NOTE}\n", "\n\n;\n", " ;\n")
+
+
+class _Printer:
+    """Prints one program. Lets and pools come into being where the text that uses them is made."""
+
+    def __init__(self, program: ir.Program, pick: Pick) -> None:
+        self._program = program
+        self._pick = pick
+        self._lets: dict[str, str] = {}  # statement by name
+        self._pools: dict[tuple[ir.Endpoint, ...], str] = {}  # name by content
+        self._settings = _Defaults(program.services, pick)
+
+    def files(self) -> Files:
+        blocks: list[_Statement] = [*self._cluster()]
+        blocks += [self._node(node) for node in self._program.nodes]
+        defaults = [f"{keyword} {self._value(keyword, v)}" for keyword, v in self._settings.values.items()]
+        blocks += [_Block("defaults", tuple(defaults))] if defaults else []
+        blocks += [self._service(service) for service in self._program.services]
+        blocks += [_Block(f"endpoints {name}", self._lines(pool)) for pool, name in self._pools.items()]
+        blocks = self._shuffled([*self._lets.values(), *blocks])
+        return self._distributed(blocks)
+
+    # -- blocks ---------------------------------------------------------------------------------------------------
+
+    def _cluster(self) -> Iterable[_Block]:
+        cluster, default = self._program.cluster, ir.Cluster()
+        statements = [
+            *self._unless(cluster.prefix == default.prefix, f"prefix {cluster.prefix}"),
+            *([f"pods {self._list(cluster.pods)}"] if cluster.pods else []),
+            *self._unless(cluster.nodeports == default.nodeports, f"nodeports {cluster.nodeports}"),
+            *([f"nodeport-addresses {self._list(addresses)}"] if (addresses := cluster.nodeport_addresses) else []),
+            *self._unless(cluster.vip_device == default.vip_device, f"vip-device {cluster.vip_device}"),
+            *self._unless(cluster.mark == default.mark, f"mark {self._pick((hex(cluster.mark), str(cluster.mark)))}"),
+        ]
+        if statements or self._pick((False, True)):
+            yield _Block("cluster", tuple(self._shuffled(statements)))
+
+    def _node(self, node: ir.Node) -> _Block:
+        statements = [f"address {self._list(node.addresses)}"]
+        if node.zone is not None:
+            statements.append(f"zone {node.zone}")
+        return _Block(f"node {node.name}", tuple(self._shuffled(statements)))
+
+    def _service(self, service: ir.Service) -> _Block:
+        settings: list[_Statement] = []
+        if service.vips:
+            settings.append(f"vip {self._list(service.vips)}")
+        if service.external_ips:
+            settings.append(f"external-ip {self._list(service.external_ips)}")
+        addresses = len(settings)
+        settings += [f"{k} {self._value(k, _setting(service, k))}" for k in self._settings.said(service)]
+        settings = self._shuffled([*settings, self._endpoints(service)])
+        ports = [self._port(port) for port in service.ports]
+        at = self._pick((addresses, *range(len(settings) + 1)))
+        return _Block(f"service {service.name}", (*settings[:at], *ports, *settings[at:]))
+
+    # -- statements -----------------------------------------------------------------------------------------------
+
+    def _unless(self, default: bool, statement: str) -> list[str]:
+        left_out = default and self._pick((True, False))
+        return [] if left_out else [statement]
+
+    def _value(self, keyword: str, value: object) -> str:
+        if keyword == "affinity":
+            assert isinstance(value, int)
+            return self._affinity(value)
+        if keyword == "allow-from":
+            assert isinstance(value, tuple)
+            return self._list(value)
+        return str(value)
+
+    def _affinity(self, seconds: int) -> str:
+        options = ["client-ip"] if seconds == ir.DEFAULT_AFFINITY else []
+        units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+        options += [f"client-ip {seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0]
+        return self._pick(options)
+
+    def _port(self, port: ir.Port) -> str:
+        words = ["port"]
+        if port.name is not None:
+            words.append(port.name)
+        words.append(f"{port.ports}/{port.protocol}")
+        if port.target != port.ports.first or self._pick((False, True)):
+            words.append(f"-> {self._pick((str(port.target), str(port.targets)))}")
+        if port.nodeport is not None:
+            words.append(f"nodeport {self._pick((str(port.nodeport.first), str(port.nodeport)))}")
+        return " ".join(words)
+
+    def _endpoints(self, service: ir.Service) -> _Block | str:
+        """In a block of its own lines, from pools, or both."""
+        names: list[str] = []
+        own = service.endpoints
+        while own and len(names) < 2 and self._pick((False, True)):
+            count = self._pick(range(len(own), 0, -1))
+            pool, own = own[:count], own[count:]
+            names.append(self._pools.setdefault(pool, f"pool-{len(self._pools) + 1}"))
+        head = " ".join(("endpoints", *names))
+        return head if names and not own and self._pick((True, False)) else _Block(head, self._lines(own))
+
+    def _lines(self, endpoints: Sequence[ir.Endpoint]) -> tuple[str, ...]:
+        options = {(endpoint.weight, endpoint.node) for endpoint in endpoints}
+        if len(endpoints) > 1 and len(options) == 1 and self._pick((False, True)):
+            addresses = [_socket(endpoint) for endpoint in endpoints]
+            if not any(address.startswith("[") for address in addresses):
+                return (self._endpoint_options(f"${self._let(addresses)}", endpoints[0]),)
+        return tuple(self._endpoint_options(self._socket(endpoint), endpoint) for endpoint in endpoints)
+
+    def _socket(self, endpoint: ir.Endpoint) -> str:
+        if endpoint.port is not None:
+            return _socket(endpoint)
+        text = self._spelled(endpoint.address)
+        return f"${self._let([text])}" if self._pick((False, True)) else text
+
+    def _endpoint_options(self, address: str, endpoint: ir.Endpoint) -> str:
+        weights = {0: ("draining", "weight 0", "weight 7 draining", "draining weight 7"), 1: ("", "weight 1")}
+        weight = self._pick(weights.get(endpoint.weight, (f"weight {endpoint.weight}",)))
+        node = f"on {endpoint.node}" if endpoint.node else ""
+        words = self._pick(((weight, node), (node, weight)))
+        return " ".join(word for word in (address, *words) if word)
+
+    # -- values ---------------------------------------------------------------------------------------------------
+
+    def _list(self, values: Sequence[ir.Address | ir.Network]) -> str:
+        """The values side by side, or some of them by a let."""
+        words = [self._spelled(value) for value in values]
+        if self._pick((False, True)):
+            count = self._pick(range(len(words), 0, -1))
+            name = self._let(words[:count])
+            if self._pick((False, True)):
+                name = self._let([f"${name}"])
+            words = [f"${name}", *words[count:]]
+        return self._pick((" ", "  ", "\t")).join(words)
+
+    def _let(self, words: Sequence[str]) -> str:
+        name = f"let-{len(self._lets) + 1}"
+        opening, comma, end = self._pick((("[", ", ", "]"), ("[\n ", f", {_NOTE}\n\t", ",\n]")))
+        value = f"{opening}{comma.join(words)}{end}"
+        self._lets[name] = (
+            f"let {name} = {value}" if len(words) > 1 else f"let {name} = {self._pick((value, words[0]))}"
+        )
+        return name
+
+    def _spelled(self, value: ir.Address | ir.Network) -> str:
+        options = [str(value)]
+        if value.version == 6:
+            options += [value.exploded, str(value).upper()]
+        if isinstance(value, (IPv4Network, IPv6Network)) and value.prefixlen == value.max_prefixlen:
+            options.append(str(value.network_address))
+        return self._pick(options)
+
+    # -- layout ---------------------------------------------------------------------------------------------------
+
+    def _shuffled(self, statements: Sequence[T]) -> list[T]:
+        """In the order given, or in another."""
+        rest = list(statements)
+        if len(rest) < 2 or not self._pick((False, True)):
+            return rest
+        found = []
+        while rest:
+            found.append(rest.pop(self._pick(range(len(rest)))))
+        return found
+
+    def _distributed(self, blocks: Sequence[_Statement]) -> Files:
+        """In one file, or in several that include each other."""
+        if not self._pick((False, True)):
+            return {MAIN: self._file(blocks)}
+        files: dict[str, list[_Statement]] = {name: [] for name in (MAIN, "lib/a.dsl", "lib/b.dsl", "lib/more/c.dsl")}
+        for block in blocks:
+            files[self._pick(tuple(files))].append(block)
+        whole = self._pick((('include "lib/*.dsl"',), ('include "lib/b.dsl"', 'include "lib/a.dsl"')))
+        files[MAIN] = self._shuffled([*whole, *files[MAIN]])
+        files["lib/b.dsl"].insert(0, 'include "more/c.dsl"')
+        if self._pick((False, True)):  # a second way to the same file
+            files["lib/a.dsl"].append('include "./more/../more/?.dsl"')
+        return {name: self._file(content) for name, content in files.items()}
+
+    def _file(self, statements: Sequence[_Statement]) -> str:
+        version = ["svcc 1"] if self._pick((False, True)) else []
+        separator = self._pick(_SEPARATORS)
+        text = separator.join(self._statement(s, "") for s in (*version, *statements))
+        text = self._pick(("", f"{_NOTE}\n\n", "\t;")) + text + self._pick(("\n", "", f" {_NOTE}", ";;"))
+        return self._pick(("", "\ufeff")) + text.replace("\n", self._pick(("\n", "\r\n")))
+
+    def _statement(self, statement: _Statement, indent: str) -> str:
+        if isinstance(statement, str):
+            return statement
+        deeper = indent + "  "
+        opening, separator = self._pick((("\n", "\n"), (" ", "; "), None)) or (
+            self._pick(_OPENINGS),
+            self._pick(_SEPARATORS),
+        )
+        inner = [self._statement(s, deeper) for s in statement.statements]
+        if "\n" in opening + separator:
+            opening, separator = opening + deeper, separator + deeper
+        end = self._pick(("\n" + indent, " ", ";", f"{_NOTE}\n")) if "\n" in opening else self._pick((" ", "; ", "\n"))
+        if not inner:
+            return f"{statement.head} {{{self._pick((' ', '', opening))}}}"
+        return f"{statement.head}{self._pick((' ', ''))}{{{opening}{separator.join(inner)}{end}}}"
+
+
+def _socket(endpoint: ir.Endpoint) -> str:
+    if endpoint.port is None:
+        return str(endpoint.address)
+    if endpoint.address.version == 6:
+        return f"[{endpoint.address}]:{endpoint.port}"
+    return f"{endpoint.address}:{endpoint.port}"
+
+
+#: Settings that ``defaults`` may hold: statement, field of the IR, and what it is when nothing is said.
+_FIELDS: dict[str, tuple[str, object]] = {
+    "scheduler": ("scheduler", None),
+    "allow-from": ("allow_from", ()),
+    "affinity": ("affinity", None),
+    "traffic external": ("external_traffic", ir.Traffic.CLUSTER),
+    "traffic internal": ("internal_traffic", ir.Traffic.CLUSTER),
+    "masquerade": ("masquerade", ir.Masquerade.AUTO),
+    "forward": ("forward", ir.Forward.MASQUERADE),
+    "when-empty": ("when_empty", ir.WhenEmpty.REJECT),
+}
+#: What is None or () when nothing is said cannot be said.
+_UNSAYABLE = (None, ())
+
+
+def _setting(service: ir.Service, keyword: str) -> object:
+    return getattr(service, _FIELDS[keyword][0])
+
+
+@dataclass(slots=True)
+class _Defaults:
+    """Which settings a ``defaults`` block says, and what is left for each service to say."""
+
+    services: Sequence[ir.Service]
+    pick: Pick
+    values: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.services or not self.pick((False, True)):
+            return
+        for keyword in _FIELDS:
+            options = dict.fromkeys(_setting(service, keyword) for service in self.services)
+            if not options.keys() & set(_UNSAYABLE) and self.pick((False, True)):
+                self.values[keyword] = self.pick(tuple(options))
+
+    def said(self, service: ir.Service) -> Iterable[str]:
+        """The statements that the service needs, and some that it does not."""
+        for keyword, (_, unsaid) in _FIELDS.items():
+            value = _setting(service, keyword)
+            default = self.values.get(keyword, unsaid)
+            if value != default or (value not in _UNSAYABLE and self.pick((False, True))):
+                yield keyword

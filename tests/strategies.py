@@ -1,0 +1,298 @@
+"""Hypothesis strategies: valid programs, what they are written as, and which of them a target takes.
+
+Everything is drawn from short lists whose first member is the plainest, so that a failure shrinks to a program that
+a person can read. No draw is thrown away for being invalid: what would clash is moved to the next free place.
+
+    programs()                          any program of the language
+    programs(features={Feature.VIP})    one that uses these features and no others
+    programs_for(target)                a program and a node that the target takes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any, TypeVar
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from svcc.compiler import ir
+from svcc.compiler.features import Feature
+from svcc.compiler.frontends import port_label
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Target
+
+T = TypeVar("T")
+
+ALL_FEATURES = frozenset(Feature)
+
+_LONG = "team/service-with-a-name-that-does-not-fit-into-that-of-a-chain-"
+#: The first are plain; then names that differ little, are keywords, or are too long for a kernel object.
+NAMES = ("a", "b", "shop/web", "shop.web", "shop_web", "A", "service", "endpoints", "on", f"{_LONG}1", f"{_LONG}2", "_")
+PORT_NAMES = ("http", "quic", "x", "x-y", "nodeport", "a-port-with-a-name-of-its-own")
+NODE_NAMES = ("node-a", "node-b", "draining")
+
+VIPS = tuple(map(ip_address, ("198.19.0.1", "198.19.0.2", "fd00:19::1", "198.19.255.255", "fd00:19::ffff:1")))
+EXTERNAL_IPS = tuple(map(ip_address, ("203.0.113.7", "2001:db8:7::7", "203.0.113.8")))
+#: Inside a pod network of :data:`PODS`, and outside; the last is a node's own address.
+ENDPOINTS = tuple(
+    map(
+        ip_address,
+        (
+            *("100.64.0.1", "100.64.0.2", "100.64.0.3", "fd00:64::1", "fd00:64::2"),
+            *("192.0.2.9", "2001:db8:9::9", "100.64.0.4", "fd00:64::3", "10.0.0.4"),
+        ),
+    )
+)
+_NODE_ADDRESSES = (
+    tuple(map(ip_address, ("10.0.0.4", "fd00:10::4", "10.0.1.4"))),
+    tuple(map(ip_address, ("10.0.0.5", "fd00:10::5"))),
+    tuple(map(ip_address, ("fd00:10::6",))),
+)
+PODS = tuple(map(ip_network, ("100.64.0.0/24", "fd00:64::/64", "100.64.0.0/29", "172.16.0.0/31", "fd00:65::/64")))
+CLIENTS = tuple(
+    map(
+        ip_network,
+        (
+            *("10.0.0.0/8", "2001:db8:100::/48", "10.1.0.0/16", "192.0.2.1/32", "0.0.0.0/0", "::/0"),
+            *("2001:db8::1/128", "0.0.0.0/1"),
+        ),
+    )
+)
+_SERVING = tuple(map(ip_network, ("10.0.0.0/8", "fd00:10::/64", "10.0.0.4/32", "192.0.2.0/24")))
+_NODE_PORTS = (ir.PortRange(30000, 32767), ir.PortRange(65400, 65535), ir.PortRange(1, 200))
+
+
+def programs(
+    features: Collection[Feature] = ALL_FEATURES,
+    *,
+    min_services: int = 0,
+    max_services: int = 3,
+    min_nodes: int = 0,
+) -> st.SearchStrategy[ir.Program]:
+    """Valid programs that use no feature but these (of which one must be a way to reach a service)."""
+    return _programs(frozenset(features), min_services, max_services, min_nodes)
+
+
+@st.composite
+def programs_for(
+    draw: st.DrawFn, target: Target, *, min_services: int = 1, max_services: int = 3
+) -> tuple[ir.Program, ir.Node | None]:
+    """A program with a node (None where it has none) that the target takes."""
+    program = draw(programs(target.features, min_services=min_services, max_services=max_services, min_nodes=1))
+    program = replace(program, services=tuple(map(tame, program.services)))
+    node = draw(st.sampled_from(program.nodes))
+    assume(not check_target(program, target, node))
+    return program, node
+
+
+def tame(service: ir.Service) -> ir.Service:
+    """The service without the combinations that targets refuse most, so that few draws are thrown away.
+
+    Under ``forward direct`` and ``tunnel`` the packet stays as it is: no other port, no node port, no masquerade.
+    """
+    if service.scheduler is ir.Scheduler.DH:
+        endpoints = tuple(replace(e, weight=e.weight or 1) for e in service.endpoints)
+        service = replace(service, endpoints=endpoints)
+    if service.forward is ir.Forward.MASQUERADE:
+        return service
+    if not (service.vips or service.external_ips):
+        return replace(service, forward=ir.Forward.MASQUERADE)
+    ports = tuple(replace(port, target=port.ports.first, nodeport=None) for port in service.ports)
+    endpoints = tuple({e.address: replace(e, port=None) for e in service.endpoints}.values())
+    masquerade = ir.Masquerade.NEVER if service.masquerade is ir.Masquerade.NEVER else ir.Masquerade.AUTO
+    return replace(service, ports=ports, endpoints=endpoints, masquerade=masquerade)
+
+
+@st.composite
+def _programs(
+    draw: st.DrawFn, features: frozenset[Feature], min_services: int, max_services: int, min_nodes: int
+) -> ir.Program:
+    cluster = draw(_clusters(features))
+    nodes = draw(_nodes(min_nodes))
+    names = draw(st.lists(_names(NAMES), unique=True, min_size=min_services, max_size=max_services))
+    services = _Services(draw, features, cluster, nodes)
+    found = [services.service(name) for name in names]
+    return ir.Program(cluster, nodes, tuple(sorted(found, key=lambda service: service.name)))
+
+
+def _names(usual: Sequence[str]) -> st.SearchStrategy[str]:
+    any_name = st.from_regex(r"[A-Za-z_][A-Za-z0-9_./-]{0,9}", fullmatch=True)
+    return st.sampled_from(usual) | any_name
+
+
+def _some(members: Sequence[T], min_size: int = 0, max_size: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    """Several different members, in any order."""
+    return st.lists(st.sampled_from(members), unique=True, min_size=min_size, max_size=max_size).map(tuple)
+
+
+@st.composite
+def _clusters(draw: st.DrawFn, features: frozenset[Feature]) -> ir.Cluster:
+    serving = _some(_SERVING) if Feature.NODE_PORT_ADDRESSES in features else st.just(())
+    return ir.Cluster(
+        prefix=draw(st.sampled_from(("SVCC", "CUSTOM", "a", "Lb_1-x"))),
+        pods=draw(_some(PODS)),
+        nodeports=draw(st.sampled_from(_NODE_PORTS)),
+        nodeport_addresses=draw(serving),
+        vip_device=draw(st.sampled_from(("svcc0", "custom-ipvs0", "_.x"))),
+        mark=draw(st.sampled_from((0x4000, 1, 0x8000_0000))),
+    )
+
+
+@st.composite
+def _nodes(draw: st.DrawFn, min_size: int) -> tuple[ir.Node, ...]:
+    names = draw(_some(NODE_NAMES, min_size, 2))
+    nodes = []
+    for name, addresses in zip(sorted(names), _NODE_ADDRESSES, strict=False):
+        count = draw(st.integers(1, len(addresses)))
+        nodes.append(ir.Node(name, addresses[:count], draw(st.sampled_from((None, "eu-1a", "zone")))))
+    return tuple(nodes)
+
+
+class _Taken:
+    """Ports that are given away, by what they are ports of."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[object, list[ir.PortRange]] = {}
+
+    def place(self, keys: Iterable[object], wanted: ir.PortRange, room: ir.PortRange) -> ir.PortRange | None:
+        """Take as many ports as wanted: those, or the next in ``room`` that are free for all keys."""
+        keys = list(keys)
+        taken = [ports for key in keys for ports in self._ranges.get(key, ())]
+        starts = {wanted.first, room.first, *(ports.last + 1 for ports in taken)}
+        for start in sorted(starts, key=lambda start: (start < wanted.first, start)):
+            ports = ir.PortRange(start, start + len(wanted) - 1)
+            if ports.last <= room.last and not any(ports.overlaps(other) for other in taken):
+                for key in keys:
+                    self._ranges.setdefault(key, []).append(ports)
+                return ports
+        return None
+
+
+_PORTS = ir.PortRange(1, 65_535)
+
+
+class _Services:
+    """Draws the services of one program, none of which clashes with another."""
+
+    def __init__(
+        self, draw: st.DrawFn, features: frozenset[Feature], cluster: ir.Cluster, nodes: tuple[ir.Node, ...]
+    ) -> None:
+        self._draw = draw
+        self._features = features
+        self._cluster = cluster
+        self._nodes = [None, *(node.name for node in nodes)]
+        self._taken = _Taken()
+        self._labels: set[str] = set()
+
+    def _one(self, options: Sequence[T]) -> T:
+        return self._draw(st.sampled_from(options))
+
+    def _if(self, feature: Feature, options: Sequence[T]) -> T:
+        """One of the options; only the first if the feature is not to be used."""
+        return self._one(options if feature in self._features else options[:1])
+
+    def _choice(self, plain: Any, choices: dict[Any, Feature]) -> Any:
+        """``plain``, or one of the choices whose feature may be used."""
+        return self._one([plain, *(value for value, feature in choices.items() if feature in self._features)])
+
+    def service(self, name: str) -> ir.Service:
+        ways = [w for w in (Feature.VIP, Feature.EXTERNAL_IP, Feature.NODE_PORT) if w in self._features]
+        reach = self._draw(_some(ways, 1))
+        service = ir.Service(
+            name=name,
+            vips=self._draw(_some(VIPS, 1)) if Feature.VIP in reach else (),
+            external_ips=self._draw(_some(EXTERNAL_IPS, 1)) if Feature.EXTERNAL_IP in reach else (),
+            allow_from=self._draw(_some(CLIENTS)) if Feature.ALLOW_FROM in self._features else (),
+            **self._settings(),
+        )
+        service = self._with_ports(service, Feature.NODE_PORT in reach)
+        return replace(service, endpoints=self._endpoints(service.ports))
+
+    def _settings(self) -> dict[str, Any]:
+        local = ir.Traffic.LOCAL
+        return {
+            "scheduler": self._choice(None, {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler}),
+            "affinity": self._if(Feature.AFFINITY, (None, ir.DEFAULT_AFFINITY, 1, 90, 86_400)),
+            "external_traffic": self._choice(ir.Traffic.CLUSTER, {local: Feature.EXTERNAL_LOCAL}),
+            "internal_traffic": self._choice(ir.Traffic.CLUSTER, {local: Feature.INTERNAL_LOCAL}),
+            "masquerade": self._choice(
+                ir.Masquerade.AUTO,
+                {
+                    ir.Masquerade.ALWAYS: Feature.MASQUERADE_ALWAYS,
+                    ir.Masquerade.NEVER: Feature.MASQUERADE_NEVER,
+                },
+            ),
+            "forward": self._choice(
+                ir.Forward.MASQUERADE,
+                {ir.Forward.DIRECT: Feature.FORWARD_DIRECT, ir.Forward.TUNNEL: Feature.FORWARD_TUNNEL},
+            ),
+            "when_empty": self._choice(ir.WhenEmpty.REJECT, {ir.WhenEmpty.DROP: Feature.WHEN_EMPTY_DROP}),
+        }
+
+    # -- ports ----------------------------------------------------------------------------------------------------
+
+    def _with_ports(self, service: ir.Service, node_ports: bool) -> ir.Service:
+        names = self._draw(st.lists(_names(PORT_NAMES), unique=True, min_size=1, max_size=3))
+        unnamed = len(names) == 1 and self._draw(st.sampled_from((True, False)))
+        needed = not (service.vips or service.external_ips)
+        ports = []
+        for name in [None] if unnamed else names:
+            port = self._port(service, name)
+            if node_ports and (needed or self._one((True, False))):
+                port = replace(port, nodeport=self._node_port(port))
+                needed = False
+            ports.append(port)
+        assume(not needed or any(port.nodeport for port in ports))
+        return replace(service, ports=self._renamed(service, ports))
+
+    def _port(self, service: ir.Service, name: str | None) -> ir.Port:
+        protocol = self._one((ir.Protocol.TCP, ir.Protocol.UDP, ir.Protocol.SCTP))
+        if protocol is ir.Protocol.SCTP and Feature.SCTP not in self._features:
+            protocol = ir.Protocol.TCP
+        width = self._if(Feature.PORT_RANGE, (1, 2, 3, 8))
+        first = self._one((80, 53, 81, 1, 65_500))
+        keys = [(address, protocol) for address in (*service.vips, *service.external_ips)]
+        ports = self._taken.place(keys, ir.PortRange(first, first + width - 1), _PORTS)
+        assert ports is not None, "65,535 ports are enough for three services"
+        target = ports.first
+        if width == 1 or Feature.PORT_RANGE_SHIFT in self._features:
+            target = self._one((ports.first, 8080, 8081, 1, 65_536 - width))
+        return ir.Port(name, protocol, ports, target)
+
+    def _node_port(self, port: ir.Port) -> ir.PortRange | None:
+        room, width = self._cluster.nodeports, len(port.ports)
+        first = self._one((room.first, room.first + 1, room.last - width + 1))
+        wanted = ir.PortRange(first, first + width - 1)
+        if width > 1 and Feature.PORT_RANGE_SHIFT not in self._features:
+            inside = port.targets.first in room and port.targets.last in room
+            room = wanted = port.targets
+            if not inside:
+                return None
+        return self._taken.place([port.protocol], wanted, room)
+
+    def _renamed(self, service: ir.Service, ports: list[ir.Port]) -> tuple[ir.Port, ...]:
+        """The ports under names that make labels which no other service has."""
+        found: list[ir.Port] = []
+        for port in ports:
+            while (label := port_label(service, port)) in self._labels:
+                port = replace(port, name=f"{port.name or ''}x")
+            self._labels.add(label)
+            found.append(port)
+        return tuple(found)
+
+    # -- endpoints ------------------------------------------------------------------------------------------------
+
+    def _endpoints(self, ports: tuple[ir.Port, ...]) -> tuple[ir.Endpoint, ...]:
+        found: dict[tuple[ir.Address, int | None], ir.Endpoint] = {}
+        only = ports[0] if len(ports) == 1 else None
+        for address in self._draw(st.lists(st.sampled_from(ENDPOINTS), max_size=4)):
+            port = None
+            if only is not None:
+                port = self._if(Feature.ENDPOINT_PORT, (None, 9443, 8080, 65_536 - len(only.ports)))
+            weight = self._one((1, 0, 2, 3, 65_535) if Feature.WEIGHT in self._features else (1, 0))
+            endpoint = ir.Endpoint(address, port, weight, self._one(self._nodes))
+            found.setdefault((address, port if only is None or port else only.target), endpoint)
+        return tuple(found.values())
