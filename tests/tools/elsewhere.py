@@ -100,16 +100,19 @@ def _find(name: str) -> str | None:
     return None
 
 
-def main() -> None:
+def main() -> int:
     built = wheel.build(_CACHE / "dist")
+    failed = []
     for place in {"floors": _oldest, "pythons": _further}[sys.argv[1]]():
         try:
             place.prepare(built)
             place.test()
         except subprocess.CalledProcessError as error:
-            sys.exit(f"{place.name}: {error}")
+            print(f"{place.name}: {error}", file=sys.stderr)
+            failed.append(place.name)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    main()
+    sys.exit(main())
