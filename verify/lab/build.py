@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from svcc.compiler import ir
-from svcc.verify.lab.netns import Namespace
+from svcc.verify.lab.netns import Namespace, has_sctp
 from svcc.verify.lab.plan import NODE, OUTSIDE, Host, Plan
 
 #: The pods' bridge, as the walkthrough calls it, and the node's other device.
@@ -34,6 +34,7 @@ _EVERYWHERE: Mapping[str, int | str] = {
     "net/ipv6/conf/default/accept_dad": 0,
     "net/ipv6/conf/all/accept_redirects": 0,
     "net/ipv6/conf/default/accept_redirects": 0,
+    "net/sctp/rto_initial": 200,  # ms; only the second INIT's ICMP error is heard
 }
 _FORWARDING = {"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1}
 
@@ -58,6 +59,8 @@ def build(plan: Plan, bridge_netfilter: bool) -> dict[str, Namespace]:
     """Make every namespace of a plan. Errors: LabError; what was made till then goes with its descriptors."""
     namespaces: dict[str, Namespace] = {}
     try:
+        if any(listener.protocol is ir.Protocol.SCTP for listener in plan.listeners):
+            has_sctp()  # to load it, before its sysctls are set
         for name in (NODE, OUTSIDE, *(host.name for host in plan.hosts)):
             namespaces[name] = Namespace(name)
             namespaces[name].sysctl(_EVERYWHERE)
@@ -72,7 +75,7 @@ def build(plan: Plan, bridge_netfilter: bool) -> dict[str, Namespace]:
 def _furnish(plan: Plan, namespaces: dict[str, Namespace], bridge_netfilter: bool) -> None:
     node, outside = namespaces[NODE], namespaces[OUTSIDE]
     node.sysctl(_FORWARDING)
-    if any(host.extra for host in plan.hosts):
+    if any(host.vips for host in plan.hosts):
         node.sysctl(_DIRECT)
     outside.sysctl(_FORWARDING)
     outside.ip(_outside(plan, namespaces))
@@ -131,13 +134,17 @@ def _host(plan: Plan, host: Host) -> Iterator[str]:
     gateways = plan.gateways if host.pod else plan.node.addresses
     yield "link set lo up"
     yield "link set eth0 up"
-    for address in host.extra:
+    for address in host.vips:
         yield f"address add {address} dev lo{_nodad(address)}"
     for address in host.addresses:
         yield f"address add {address} dev eth0{_nodad(address)}"
     for version in sorted({address.version for address in host.addresses}):
         hop = _GATEWAY6 if version == 6 else next(str(a) for a in gateways if a.version == 4)
         yield f"route add default via {hop} dev eth0 onlink"
+    for address in host.addresses if host.tunnel else ():
+        kind = "ipip" if address.version == 4 else "ip6tnl mode ip6ip6"
+        yield f"link add tunnel{address.version} type {kind} local {address}"
+        yield f"link set tunnel{address.version} up"
 
 
 def _bridge(name: str) -> Iterator[str]:

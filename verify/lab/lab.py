@@ -19,7 +19,7 @@ from svcc.verify.lab import leftovers
 from svcc.verify.lab.batch import AT_ONCE, Batch
 from svcc.verify.lab.build import build
 from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Result, open_conversation
-from svcc.verify.lab.netns import LabError, Namespace
+from svcc.verify.lab.netns import LabError, Namespace, has_sctp
 from svcc.verify.lab.plan import NODE, OUTSIDE, Listener, Plan, plan
 from svcc.verify.lab.servers import MARKER, end_processes_of
 
@@ -85,7 +85,8 @@ class Lab:
         namespaces = build(layout, bridge_netfilter)
         lab = cls(name or leftovers.unique_name(), layout, namespaces)
         try:
-            lab._command("listen", [item for item in layout.listeners if item.protocol in lab.protocols])
+            protocols = lab.protocols
+            lab._command("listen", [item for item in layout.listeners if item.protocol in protocols])
         except BaseException:
             lab.down()
             raise
@@ -94,12 +95,7 @@ class Lab:
     @property
     def protocols(self) -> frozenset[ir.Protocol]:
         """The protocols that this kernel has."""
-        try:
-            with self._namespaces[OUTSIDE].entered():
-                socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
-        except OSError:
-            return frozenset(ir.Protocol) - {ir.Protocol.SCTP}
-        return frozenset(ir.Protocol)
+        return frozenset(ir.Protocol) if has_sctp() else frozenset(ir.Protocol) - {ir.Protocol.SCTP}
 
     @property
     def node_addresses(self) -> tuple[ir.Address, ...]:

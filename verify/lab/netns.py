@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -94,3 +95,16 @@ class Namespace:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def has_sctp() -> bool:
+    """Whether the kernel has SCTP, perhaps as a module that asking loads. Asks in a namespace of its own."""
+    namespace = Namespace("sctp")
+    try:
+        with namespace.entered():
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError:
+        return False
+    finally:
+        namespace.close()
+    return True

@@ -47,7 +47,8 @@ class Host:
     name: str
     addresses: tuple[ir.Address, ...]
     pod: bool  # on the pods' bridge, not outside
-    extra: tuple[ir.Address, ...] = ()  # on loopback, without a route to them: the vips of direct routing
+    vips: tuple[ir.Address, ...] = ()  # on loopback: what direct routing and tunnels deliver unchanged
+    tunnel: bool = False  # takes packets out of IP-in-IP
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def plan(
     places |= {address: name for name, own in outside.items() for address in own}
     pods = [a for a in _endpoint_addresses(program) if a not in places]
     places |= {address: str(address) for address in pods}
-    direct = _direct(program)
-    hosts = [Host(str(a), (a,), pod=True, extra=direct.get(a, ())) for a in pods]
+    vips, tunnels = _direct(program), _tunnels(program)
+    hosts = [Host(str(a), (a,), pod=True, vips=vips.get(a, ()), tunnel=a in tunnels) for a in pods]
     hosts += [Host(name, own, pod=False) for name, own in outside.items()]
     return Plan(nodes[0], gateways, routers, tuple(hosts), tuple(_listeners(program, places)), places)
 
@@ -197,6 +198,11 @@ def _direct(program: ir.Program) -> dict[ir.Address, tuple[ir.Address, ...]]:
             own = found.setdefault(endpoint.address, {})
             own |= {a: None for a in (*service.vips, *service.external_ips) if a.version == endpoint.address.version}
     return {address: tuple(own) for address, own in found.items()}
+
+
+def _tunnels(program: ir.Program) -> set[ir.Address]:
+    tunnelled = (service for service in program.services if service.forward is ir.Forward.TUNNEL)
+    return {endpoint.address for service in tunnelled for endpoint in service.endpoints}
 
 
 def _listeners(program: ir.Program, places: Mapping[ir.Address, str]) -> Iterator[Listener]:

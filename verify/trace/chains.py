@@ -1,0 +1,121 @@
+"""Chains of rules, and how a packet walks through them: the part that xtables and nftables have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from svcc.verify.packet import Refusal
+from svcc.verify.trace.faults import LoadError, Place
+from svcc.verify.trace.flow import Flow, Stopped
+
+#: The most jumps within jumps (nft: NFT_JUMP_STACK_SIZE).
+DEPTH = 16
+
+
+class Final(Enum):
+    ACCEPT = "accept"
+    DROP = "drop"
+    REJECT = "reject"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """On to another chain; with ``back``, and then on behind the rule."""
+
+    chain: str
+    back: bool
+
+
+#: None: on to the next rule.
+Verdict: TypeAlias = Final | Call | None
+
+
+class Rule(Protocol):
+    @property
+    def place(self) -> Place: ...
+
+    def apply(self, flow: Flow) -> Verdict:
+        """Do to the packet what the rule does."""
+
+    def calls(self) -> Iterable[str]:
+        """The chains that it may lead to."""
+
+
+@dataclass(slots=True)
+class Chain:
+    name: str
+    place: Place
+    rules: list[Rule] = field(default_factory=list)
+
+
+def walk(chains: Mapping[str, Chain], start: Chain, flow: Flow, policy: Final) -> None:
+    """Send a packet through a base chain. It comes back accepted, or not at all.
+
+    Errors: Stopped.
+    """
+    verdict = _walk(chains, start, flow) or policy
+    if verdict is Final.DROP:
+        raise Stopped(Refusal.DROP)
+    if verdict is Final.REJECT:
+        raise Stopped(Refusal.REJECT)
+
+
+def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None:
+    """The verdict, or None where the packet comes to the end."""
+    chain, index = start, 0
+    stack: list[tuple[Chain, int]] = []
+    while True:
+        if index == len(chain.rules):
+            verdict: Verdict = Final.RETURN
+        else:
+            rule = chain.rules[index]
+            index += 1
+            verdict = rule.apply(flow)
+        if verdict is Final.RETURN:
+            if not stack:
+                return None
+            chain, index = stack.pop()
+        elif isinstance(verdict, Call):
+            if verdict.back:
+                stack.append((chain, index))
+            chain, index = chains[verdict.chain], 0
+        elif verdict is not None:
+            return verdict
+
+
+def check_calls(chains: Mapping[str, Chain], bases: Iterable[Chain]) -> dict[str, set[str]]:
+    """The base chains that lead to each chain.
+
+    Errors: LoadError where a chain is missing, calls itself, or is called too deep.
+    """
+    reached: dict[str, set[str]] = {}
+    for base in bases:
+        _descend(chains, base, base.name, (), reached)
+    for chain in chains.values():
+        if chain.name not in reached:
+            _descend(chains, chain, "", (), {})
+    return reached
+
+
+def _descend(
+    chains: Mapping[str, Chain], chain: Chain, base: str, path: tuple[str, ...], reached: dict[str, set[str]]
+) -> None:
+    """Visit all that a chain leads to; ``path`` is how it was come by."""
+    if chain.name in path:
+        raise LoadError(chain.place, f"chain {chain.name} leads back to itself")
+    if len(path) > DEPTH:
+        raise LoadError(chain.place, f"chain {chain.name} is called more than {DEPTH} chains deep")
+    known = base in reached.setdefault(chain.name, set())
+    reached[chain.name].add(base)
+    if known and not path:
+        return
+    for rule in chain.rules:
+        for name in rule.calls():
+            if name not in chains:
+                raise LoadError(rule.place, f"there is no chain {name}")
+            if base not in reached.get(name, ()) or name in (*path, chain.name):
+                _descend(chains, chains[name], base, (*path, chain.name), reached)

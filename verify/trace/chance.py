@@ -1,0 +1,74 @@
+"""Chance as arithmetic: every way that random numbers, hashes and counters can send a packet, with its exact share.
+
+A run is a plain function of a :class:`Chance`, written as if each number were drawn. :func:`explore` repeats it until
+every draw has had every result, so that the shares of all runs sum to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from fractions import Fraction
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Chance:
+    """The draws of one run: the first ones are given, each further one takes its first result."""
+
+    def __init__(self, given: Sequence[int] = ()) -> None:
+        self.share = Fraction(1)
+        self.drawn: list[tuple[int, int]] = []  # which result, of how many
+        self._given = given
+        self._hashes: dict[Hashable, tuple[Fraction, Fraction]] = {}  # the interval below 1 that each is known to be in
+
+    def pick(self, shares: Sequence[Fraction]) -> int:
+        """The index of one of ``shares``, which are positive and sum to 1."""
+        if len(shares) == 1:
+            return 0
+        index = self._given[len(self.drawn)] if len(self.drawn) < len(self._given) else 0
+        self.drawn.append((index, len(shares)))
+        self.share *= shares[index]
+        return index
+
+    def happens(self, share: Fraction) -> bool:
+        """Something that happens in ``share`` of the cases, from 0 to 1."""
+        if share <= 0 or share >= 1:
+            return share >= 1
+        return self.pick((share, 1 - share)) == 0
+
+    def number(self, modulus: int) -> int:
+        """A fresh number from 0 to ``modulus`` - 1, each as likely as any other."""
+        return self.pick([Fraction(1, modulus)] * modulus)
+
+    def bucket(self, key: Hashable, modulus: int) -> int:
+        """The hash of ``key``, scaled to 0 … ``modulus`` - 1 (the kernel's reciprocal_scale).
+
+        A hash is one number for the whole run: what an earlier bucket says of it holds for later ones.
+        """
+        low, high = self._hashes.get(key, (Fraction(0), Fraction(1)))
+        first = int(low * modulus)
+        parts = []
+        for index in range(first, modulus):
+            begin, end = max(low, Fraction(index, modulus)), min(high, Fraction(index + 1, modulus))
+            if begin >= end:
+                break
+            parts.append((begin, end))
+        chosen = self.pick([(end - begin) / (high - low) for begin, end in parts])
+        self._hashes[key] = parts[chosen]
+        return first + chosen
+
+
+def explore(run: Callable[[Chance], T]) -> Iterator[tuple[Fraction, T]]:
+    """Every result of ``run`` with its share."""
+    given: list[int] = []
+    while True:
+        chance = Chance(given)
+        result = run(chance)
+        yield chance.share, result
+        drawn = chance.drawn
+        while drawn and drawn[-1][0] + 1 == drawn[-1][1]:
+            drawn.pop()
+        if not drawn:
+            return
+        given = [index for index, _ in drawn[:-1]] + [drawn[-1][0] + 1]

@@ -1,0 +1,40 @@
+"""What can be wrong with artifacts: errors that name the part and the line.
+
+::
+
+    TraceError
+      UnknownRule   the interpreter does not know a statement, match, option, expression or hook (or cannot decide it)
+      LoadError     the native tool, or the kernel, would refuse it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A line of an artifact."""
+
+    part: str
+    line: int  # from 1
+
+    def __str__(self) -> str:
+        return f"{self.part}:{self.line}"
+
+
+class TraceError(Exception):
+    """The artifacts cannot be followed. ``str()`` is ``PART:LINE: MESSAGE``."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(f"{place}: {message}")
+        self.place = place
+        self.message = message
+
+
+class UnknownRule(TraceError):
+    """Something that the interpreter does not know. It is never skipped: what it does not know may decide."""
+
+
+class LoadError(TraceError):
+    """Something that could not be loaded: what it refers to is not there, or it is not valid where it stands."""

@@ -1,0 +1,151 @@
+"""A packet on its way through a node, and what the node remembers of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from fractions import Fraction
+from ipaddress import ip_address
+
+from svcc.compiler import ir
+from svcc.verify.packet import Packet, Refusal
+from svcc.verify.trace.chance import Chance
+from svcc.verify.trace.faults import Place, UnknownRule
+
+#: Protocol numbers (IANA).
+NUMBERS = {ir.Protocol.TCP: 6, ir.Protocol.UDP: 17, ir.Protocol.SCTP: 132}
+
+#: A device whose name is not known, other than the loopback device and those that the artifacts make.
+SOME_DEVICE = "?"
+LOOPBACK = "lo"
+
+
+class Hook(StrEnum):
+    """Where the kernel calls rules (netfilter)."""
+
+    PREROUTING = "prerouting"
+    INPUT = "input"
+    FORWARD = "forward"
+    OUTPUT = "output"
+    POSTROUTING = "postrouting"
+
+
+class Manip(Enum):
+    """The two translations of a connection, each decided once, by its first packet."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened to the packet."""
+
+    hook: str  # a hook, or "routing"
+    place: Place | None  # the line of the artifact that made it happen
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something remembered of a client: when, and for how long it counts (seconds)."""
+
+    since: Fraction
+    timeout: int | None
+    data: Hashable = None
+
+    def alive(self, now: Fraction) -> bool:
+        return self.timeout is None or now - self.since < self.timeout
+
+
+@dataclass(slots=True)
+class Memory:
+    """What earlier packets left behind. ``now`` is in seconds since some beginning."""
+
+    now: Fraction = Fraction(0)
+    #: By owner (a set, a list, a virtual server) and key.
+    entries: dict[tuple[Hashable, Hashable], Entry] = field(default_factory=dict)
+    #: Of rules that count packets.
+    counters: dict[Place, int] = field(default_factory=dict)
+
+    def copy(self) -> Memory:
+        return Memory(self.now, dict(self.entries), dict(self.counters))
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The connection that a packet belongs to: where it goes, and whether its source is rewritten."""
+
+    address: ir.Address
+    port: int
+    masquerade: bool
+
+
+class Stopped(Exception):
+    """The packet goes no further."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
+@dataclass(slots=True)
+class Flow:
+    """The packet as rules see it; they change it as they go."""
+
+    packet: Packet
+    chance: Chance
+    memory: Memory
+    binding: Binding | None = None  # None: the packet opens a connection
+    source: ir.Address | None = None  # None: an address of the node's that routing chooses
+    destination: ir.Address = field(default_factory=lambda: ip_address(0))
+    port: int = 0
+    mark: int = 0
+    came_in: str = SOME_DEVICE
+    going_out: str = ""
+    hook: str = ""
+    tracked: bool = False
+    translated: bool = False  # the destination is no longer the original one
+    masqueraded: bool = False
+    by_ipvs: ir.Address | None = None  # the real server's address
+    settled: set[Manip] = field(default_factory=set)
+    steps: list[Step] = field(default_factory=list)
+    recalled: set[int] = field(default_factory=set)  # timeouts of what was remembered and counted
+    limits: set[int] = field(default_factory=set)  # all timeouts that were looked at
+
+    @property
+    def version(self) -> int:
+        return self.destination.version
+
+    @property
+    def protocol(self) -> int:
+        return NUMBERS[self.packet.protocol]
+
+    def sender(self, place: Place) -> ir.Address:
+        if self.source is None:
+            raise UnknownRule(place, "asks for the source after it was masqueraded, which depends on routing")
+        return self.source
+
+    def note(self, text: str, place: Place | None = None) -> None:
+        self.steps.append(Step(self.hook, place, text))
+
+    # ---- memory
+
+    def recall(self, owner: Hashable, key: Hashable) -> Entry | None:
+        """What is remembered and still counts."""
+        entry = self.memory.entries.get((owner, key))
+        if entry is None:
+            return None
+        if entry.timeout is not None:
+            self.limits.add(entry.timeout)
+        if not entry.alive(self.memory.now):
+            return None
+        if entry.timeout is not None:
+            self.recalled.add(entry.timeout)
+        return entry
+
+    def remember(self, owner: Hashable, key: Hashable, timeout: int | None, data: Hashable = None) -> None:
+        self.memory.entries[owner, key] = Entry(self.memory.now, timeout, data)
+        if timeout is not None:
+            self.limits.add(timeout)

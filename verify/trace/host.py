@@ -1,0 +1,46 @@
+"""The node that artifacts are loaded into: its addresses, its devices and its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+from svcc.compiler import ir
+from svcc.verify.trace.flow import LOOPBACK, SOME_DEVICE
+
+_LOOPBACKS = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
+
+
+@dataclass(slots=True)
+class Host:
+    """The node. Everything that no artifact says about it is as a running router has it."""
+
+    addresses: set[ir.Address] = field(default_factory=set)  # its own, without loopback
+    devices: set[str] = field(default_factory=set)  # those that artifacts made
+    networks: dict[ir.Network, str] = field(default_factory=dict)  # behind such devices
+    settings: dict[str, str] | None = None  # by name; None: no artifact sets any
+
+    def is_local(self, address: ir.Address) -> bool:
+        return address in self.addresses or address in _LOOPBACKS[address.version]
+
+    def route(self, address: ir.Address) -> str:
+        """The device that a packet to an address leaves by."""
+        if self.is_local(address):
+            return LOOPBACK
+        return next((device for network, device in self.networks.items() if address in network), SOME_DEVICE)
+
+    def address_type(self, address: ir.Address) -> str:
+        """What the routing table calls an address (``ip route``): local, multicast, broadcast or unicast."""
+        if self.is_local(address):
+            return "local"
+        if address.is_multicast:
+            return "multicast"
+        return "broadcast" if address.version == 4 and int(address) == 2**32 - 1 else "unicast"
+
+    def forwards(self, version: int) -> bool:
+        """Whether packets pass through the node."""
+        name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
+        return self.settings is None or self.setting(name) not in (None, "0")
+
+    def setting(self, name: str) -> str | None:
+        return None if self.settings is None else self.settings.get(name)
