@@ -39,6 +39,8 @@ def _check_reachable(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
+    if _plain(service.endpoints):
+        return
     only = service.ports[0] if len(service.ports) == 1 else None
     seen: dict[tuple[ir.Address, int | None], ir.Endpoint] = {}
     for endpoint in service.endpoints:
@@ -60,6 +62,11 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
             message = f"endpoint {endpoint.address} stands twice in service {service.name}"
             span = endpoint.span or service.span
             yield Diagnostic(Code.DUPLICATE_ENDPOINT, message, span, hint, related)
+
+
+def _plain(endpoints: tuple[ir.Endpoint, ...]) -> bool:
+    """All of them distinct addresses (their numbers are enough to tell), none with a port of its own."""
+    return len({int(e.address) for e in endpoints if e.port is None}) == len(endpoints)
 
 
 def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:

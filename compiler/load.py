@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +30,19 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """While a program grows, Python's collector looks for cycles among all of it again and again: half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_collector()
 def load(name: str) -> Loaded:
     """Read a program from a file, or from standard input where ``name`` is ``-``.
 
@@ -46,6 +62,7 @@ def load(name: str) -> Loaded:
     return load_text(read, None if name == "-" else Path(name))
 
 
+@_without_collector()
 def load_text(source: Source, path: Path | None = None) -> Loaded:
     """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
     reader = Reader()

@@ -40,17 +40,12 @@ class Pools:
 
     def endpoints(self, values: Values, lines: Iterable[syntax.EndpointLine]) -> Iterator[ir.Endpoint]:
         for line in lines:
-            if line.address.startswith("$"):
-                for there, word in self._lets.expand(values, (line.address,)):
-                    yield from self._endpoint(there, word, values, line.options)
-            else:
-                yield from self._endpoint(values, line.address, values, line.options)
-
-    def _endpoint(self, there: Values, word: Word, values: Values, options: tuple[Word, ...]) -> Iterator[ir.Endpoint]:
-        address, port = there.endpoint_address(word)
-        weight, node = self._options(values, options) if options else (1, None)
-        if address is not None:
-            yield ir.Endpoint(address, port, weight, node, there.span(word))
+            weight, node = self._options(values, line.options) if line.options else (1, None)
+            words = ((values, line.address),) if line.address[0] != "$" else self._lets.expand(values, (line.address,))
+            for there, word in words:
+                address, port = there.endpoint_address(word)
+                if address is not None:
+                    yield ir.Endpoint(address, port, weight, node, there.span(word))
 
     def _options(self, values: Values, options: tuple[Word, ...]) -> tuple[int, str | None]:
         weight, node = None, None

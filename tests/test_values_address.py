@@ -1,0 +1,37 @@
+"""Addresses are what :mod:`ipaddress` says they are, though most are read by the C library."""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from svcc.compiler import ir
+from svcc.compiler.values import _address
+
+PIECES = ["0", "1", "9", "00", "01", "255", "256", "f", "ffff", "10000", ".", ":", "::", "1.2.3.4", "/", "%", "é", "\0"]
+
+
+def _plainly(text: str) -> ir.Address:
+    return IPv6Address(text) if text.count(":") > 1 else IPv4Address(text)
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join) | st.ip_addresses().map(str))
+@example("1.2.3.4 ")
+@example("01.2.3.4")
+@example("1.2.3")
+@example("0x1.2.3.4")
+@example("::1.2.3.04")
+@example("1:2:3:4:5:6:7::")
+@example("fe80::1%eth0")
+def test_the_same_texts_are_addresses(text: str) -> None:
+    try:
+        expected: ir.Address | str = _plainly(text)
+    except AddressValueError as error:
+        expected = str(error)
+    try:
+        found: ir.Address | str = _address(text)
+    except AddressValueError as error:
+        found = str(error)
+    assert found == expected
