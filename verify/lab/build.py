@@ -66,10 +66,15 @@ def build(plan: Plan, bridge_netfilter: bool) -> dict[str, Namespace]:
             namespaces[name].sysctl(_EVERYWHERE)
         _furnish(plan, namespaces, bridge_netfilter)
     except BaseException:
-        for namespace in namespaces.values():
-            namespace.close()
+        close_all(namespaces)
         raise
     return namespaces
+
+
+def close_all(namespaces: dict[str, Namespace]) -> None:
+    """Let go of all namespaces, and forget them."""
+    while namespaces:
+        namespaces.popitem()[1].close()
 
 
 def _furnish(plan: Plan, namespaces: dict[str, Namespace], bridge_netfilter: bool) -> None:

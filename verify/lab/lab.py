@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import repeat
-from pathlib import Path
 from typing import Self
 
 from svcc.compiler import ir
 from svcc.verify.lab import leftovers
 from svcc.verify.lab.batch import AT_ONCE, Batch
-from svcc.verify.lab.build import build
+from svcc.verify.lab.build import build, close_all
 from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Result, open_conversation
 from svcc.verify.lab.netns import LabError, Namespace, has_sctp
 from svcc.verify.lab.plan import NODE, OUTSIDE, Listener, Plan, plan
+from svcc.verify.lab.server_process import ServerProcess
 from svcc.verify.lab.servers import MARKER, end_processes_of
-
-#: Seconds that the server process may take to answer.
-_PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +47,12 @@ class Lab:
     """
 
     def __init__(self, name: str, layout: Plan, namespaces: dict[str, Namespace]) -> None:
+        """Of namespaces that are built already; callers use :meth:`up`."""
         self.name = name
         self.plan = layout
-        self._namespaces = namespaces
         self._marker = leftovers.marker(name)
-        self._wire, theirs = socket.socketpair()
-        self._wire.settimeout(_PATIENCE)
-        self._answers = self._wire.makefile("rb")
-        with theirs:
-            self._server = self._start_server(theirs)
-        self._up = True
+        self._namespaces = namespaces
+        self._server = ServerProcess(self._marker, namespaces)
 
     @classmethod
     def up(
@@ -83,10 +73,14 @@ class Lab:
         """
         layout = plan(program, node, clients)
         namespaces = build(layout, bridge_netfilter)
-        lab = cls(name or leftovers.unique_name(), layout, namespaces)
+        try:
+            lab = cls(name or leftovers.unique_name(), layout, namespaces)
+        except BaseException:
+            close_all(namespaces)
+            raise
         try:
             protocols = lab.protocols
-            lab._command("listen", [item for item in layout.listeners if item.protocol in protocols])
+            lab._server.listen(item for item in layout.listeners if item.protocol in protocols)
         except BaseException:
             lab.down()
             raise
@@ -143,8 +137,25 @@ class Lab:
                 text=True,
                 timeout=timeout,
                 check=check,
-                env={**os.environ, **(env or {}), MARKER: self._marker},
+                env=self._environment(env),
             )
+
+    def start(
+        self, where: str | ir.Address, argv: Sequence[str], *, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command inside a host and let it run, with pipes for its input and output. :meth:`down` ends it."""
+        with self.namespace(where).entered():
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self._environment(env),
+            )
+
+    def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
+        return {**os.environ, **(more or {}), MARKER: self._marker}
 
     def connect(
         self,
@@ -210,54 +221,22 @@ class Lab:
         """Start another server, which answers as ``name`` (default: the host). Errors: LabError."""
         bound = ip_address(address)
         listener = Listener(str(where), name or str(where), ir.Protocol(protocol), bound, port)
-        self._command("listen", [listener])
+        self._server.listen([listener])
         return listener
 
     def stop(self, listener: Listener) -> None:
         """Stop a server; its connections go on. Those of the plan are in ``lab.plan.listeners``."""
-        self._command("stop", [listener])
+        self._server.stop([listener])
 
     def down(self) -> None:
         """End the lab: its processes, and with them and this call its namespaces. Safe to repeat."""
-        if not self._up:
-            return
-        self._up = False
-        end_processes_of(self._marker)
-        self._server.wait()
-        self._answers.close()
-        self._wire.close()
-        for namespace in self._namespaces.values():
-            namespace.close()
+        if self._namespaces:
+            end_processes_of(self._marker)
+            self._server.end()
+            close_all(self._namespaces)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.down()
-
-    def _start_server(self, wire: socket.socket) -> subprocess.Popen[bytes]:
-        owner = os.pidfd_open(os.getpid())
-        script = str(Path(__file__).with_name("servers.py"))
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-I", "-S", script, str(wire.fileno()), str(owner), self._marker],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[wire.fileno(), owner, *(n.fd for n in self._namespaces.values())],
-                env={**os.environ, MARKER: self._marker},
-            )
-        finally:
-            os.close(owner)
-
-    def _command(self, verb: str, listeners: Iterable[Listener]) -> None:
-        items = [
-            (self.namespace(item.where).fd, item.name, str(item.protocol), str(item.address), item.port)
-            for item in listeners
-        ]
-        self._wire.sendall(json.dumps({verb: items}).encode() + b"\n")
-        answer = self._answers.readline()
-        if not answer:
-            raise LabError(f"the lab's server process ended (exit status {self._server.wait()})")
-        errors = json.loads(answer)["errors"]
-        if errors:
-            raise LabError("; ".join(errors))

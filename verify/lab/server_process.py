@@ -1,0 +1,85 @@
+"""The lab's side of its one server process (:mod:`svcc.verify.lab.servers`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from svcc.verify.lab.netns import LabError, Namespace
+from svcc.verify.lab.plan import Listener
+from svcc.verify.lab.servers import MARKER
+
+#: Seconds that the process may take to answer.
+_PATIENCE = 60.0
+
+
+class ServerProcess:
+    """A running server process that can listen in the given namespaces; it ends with this one or with :meth:`end`."""
+
+    def __init__(self, marker: str, namespaces: Mapping[str, Namespace]) -> None:
+        self._namespaces = namespaces
+        self._wire, theirs = socket.socketpair()
+        self._wire.settimeout(_PATIENCE)
+        self._answers = self._wire.makefile("rb")
+        try:
+            with theirs:
+                self._process = self._start(theirs, marker)
+        except BaseException:
+            self._close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def listen(self, listeners: Iterable[Listener]) -> None:
+        """Open listeners, all that can be. Errors: LabError, with all that could not."""
+        self._command("listen", listeners)
+
+    def stop(self, listeners: Iterable[Listener]) -> None:
+        """Close listeners; their connections go on. Errors: LabError."""
+        self._command("stop", listeners)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _start(self, wire: socket.socket, marker: str) -> subprocess.Popen[bytes]:
+        owner = os.pidfd_open(os.getpid())
+        script = str(Path(__file__).with_name("servers.py"))
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", script, str(wire.fileno()), str(owner), marker],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[wire.fileno(), owner, *(namespace.fd for namespace in self._namespaces.values())],
+                env={**os.environ, MARKER: marker},
+            )
+        finally:
+            os.close(owner)
+
+    def _command(self, verb: str, listeners: Iterable[Listener]) -> None:
+        items = [
+            (self._namespaces[item.where].fd, item.name, str(item.protocol), str(item.address), item.port)
+            for item in listeners
+        ]
+        try:
+            self._wire.sendall(json.dumps({verb: items}).encode() + b"\n")
+            answer = self._answers.readline()
+        except OSError as error:
+            raise LabError(f"the lab's server process does not answer: {error}") from error
+        if not answer:
+            raise LabError(f"the lab's server process has ended (exit status {self._process.wait()})")
+        errors = json.loads(answer)["errors"]
+        if errors:
+            raise LabError("; ".join(errors))
+
+    def _close(self) -> None:
+        self._answers.close()
+        self._wire.close()
