@@ -57,6 +57,6 @@ machine:
 
 $(VENV)/installed: pyproject.toml | machine
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip # Debian 12's does not pass its certificates on to a build
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(BIN)/pip install -qq --upgrade pip # Debian 12's does not pass its certificates on to a build
+	$(BIN)/pip install -qq --editable '.[test]'
 	touch $@

@@ -18,7 +18,6 @@ from svcc.exits import Exit
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
-
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Target]
 else:

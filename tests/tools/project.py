@@ -32,6 +32,6 @@ def floors() -> dict[str, str]:
     for requirement in settings()["project"]["dependencies"]:
         match = re.fullmatch(r"([\w-]+)>=([\w.]+)(,<[\w.]+)?", requirement)
         if match is None:
-            raise ValueError(f"pyproject.toml: {requirement} is not of the form NAME>=VERSION or NAME>=VERSION,<VERSION")
+            raise ValueError(f"pyproject.toml: {requirement} is not NAME>=VERSION or NAME>=VERSION,<VERSION")
         found[match[1]] = match[2]
     return found
