@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from svcc.compiler import ir
 from svcc.targets.ipvs.state import FamilyState
 
 #: Characters of a device's name (IFNAMSIZ with its final zero).
 DEVICE_NAME = 15
+
+_LENGTHS = {4: "/32", 6: "/128"}
+_OPTIONS = {4: "", 6: " nodad"}  # usable at once: on a dummy device there is nobody to have the address too
 
 _ALWAYS = """\
 # Connections that IPVS forwards are tracked, so that rules can masquerade them.
@@ -25,13 +28,16 @@ net.ipv4.conf.all.arp_announce = 2
 """
 
 
-def modules_text(families: Iterable[FamilyState]) -> str:
+def modules_text(families: Sequence[FamilyState]) -> str:
     """modules-load.d(5): one module per line."""
-    schedulers = {f"ip_vs_{server.scheduler}" for family in families for server in family.servers}
-    return "".join(f"{module}\n" for module in sorted({"dummy", "ip_set", "ip_vs", "nf_conntrack"} | schedulers))
+    modules = {"ip_set", "ip_vs", "nf_conntrack"}
+    modules |= {f"ip_vs_{server.scheduler}" for family in families for server in family.servers}
+    if any(family.addresses for family in families):
+        modules.add("dummy")
+    return "".join(f"{module}\n" for module in sorted(modules))
 
 
-def sysctl_text(families: Iterable[FamilyState]) -> str:
+def sysctl_text(families: Sequence[FamilyState]) -> str:
     """sysctl.d(5). The keys below net.ipv4.vs hold for both families."""
     text = _ALWAYS + "# Packets pass through this node to the endpoints.\n"
     direct = False
@@ -41,13 +47,16 @@ def sysctl_text(families: Iterable[FamilyState]) -> str:
     return text + (_ARP if direct else "")
 
 
-def ip_text(device: str, families: Iterable[FamilyState]) -> str:
-    """``ip -batch``: the dummy device and every vip and external ip.
+def ip_text(device: str, families: Sequence[FamilyState]) -> str:
+    """``ip -batch``: the dummy device and every vip and external ip; empty where there are none.
 
     Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
     """
-    lines = [f"link add {device} type dummy", f"link set {device} up"]
-    for family in families:
-        tail = f"/{32 if family.version == 4 else 128} dev {device}{'' if family.version == 4 else ' nodad'}"
-        lines += [f"address replace {address}{tail}" for address in family.addresses]
+    lines = [
+        f"address replace {address}{_LENGTHS[family.version]} dev {device}{_OPTIONS[family.version]}"
+        for family in families
+        for address in family.addresses
+    ]
+    if lines:
+        lines = [f"link add {device} type dummy", f"link set {device} up", *lines]
     return "".join(f"{line}\n" for line in lines)

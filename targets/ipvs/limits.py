@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.source import Span
 from svcc.targets.ipvs.host import DEVICE_NAME
 from svcc.targets.ipvs.sets import PREFIX
 
@@ -93,7 +94,7 @@ def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
             yield _changed_port(how, endpoint.port, service.ports[0].ports.first, endpoint.span or service.span)
 
 
-def _changed_port(how: str, target: int, port: int, span: ir.Span | None) -> Diagnostic:
+def _changed_port(how: str, target: int, port: int, span: Span | None) -> Diagnostic:
     return Diagnostic(
         Code.UNSUPPORTED,
         f"{how} cannot change the port: the endpoint gets port {port}, not {target}",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
 from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose, network_elements
-from svcc.targets.ipvs.virtual import RealServer, VirtualServer, socket_text
+from svcc.targets.ipvs.virtual import RealServer, VirtualServer, address_text, socket_text
+
+_RANKS = {protocol: rank for rank, protocol in enumerate(ir.Protocol)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class FamilyState:
     """All of one address family. ``sets`` has no empty sets; nothing refers to one that is not there."""
 
     version: int
-    addresses: tuple[ir.Address, ...]  # the vips and external ips, in numeric order
+    addresses: tuple[str, ...]  # the vips and external ips, in numeric order
     servers: tuple[VirtualServer, ...]
     sets: dict[Purpose, IpSet]
 
@@ -52,30 +54,31 @@ class _Gatherer:
         self._node_addresses = [a for a in (node.addresses if node else ()) if a.version == version]
         self._node_port_addresses = [a for a in node_port_addresses(cluster, node) if a.version == version]
         self._pods = tuple(network for network in cluster.pods if network.version == version)
-        self._addresses: set[ir.Address] = set()
+        self._addresses: set[int] = set()
         self._servers: list[VirtualServer] = []
         self._elements: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
         self._node_ports: dict[ir.Protocol, set[int]] = {protocol: set() for protocol in ir.Protocol}
-        self._loops: set[tuple[int, str, int]] = set()  # endpoint, protocol, port
+        # By endpoint, protocol and port, to be sorted by them: services share endpoints, and the place of a line must
+        # not depend on which of them comes first.
+        self._loops: dict[int, str] = {}
         self._texts: dict[int, str] = {}  # addresses as text, by number
-
-    @property
-    def used(self) -> bool:
-        return bool(self._addresses or self._servers or any(self._node_ports.values()))
+        self.used = False
 
     # -- gathering ------------------------------------------------------------------------------------------------
 
     def add(self, frontend: Frontend) -> None:
-        address, service, chooser = frontend.address, frontend.service, scheduler(frontend)
-        if address is not None:
-            self._addresses.add(address)
-        listening = [self._text(a) for a in (self._node_port_addresses if address is None else [address])]
-        protocol = frontend.port.protocol
+        listening = self._node_port_addresses if frontend.address is None else [frontend.address]
+        if not listening:  # a node port, and the node has no address that serves it
+            return
+        self.used = True
+        if frontend.address is not None:
+            self._addresses.add(int(frontend.address))
+        service, protocol, chooser = frontend.service, frontend.port.protocol, scheduler(frontend)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset)
-            if frontend.kind is Kind.NODE_PORT and protocol is not ir.Protocol.SCTP:
+            if frontend.address is None and protocol is not ir.Protocol.SCTP:
                 self._node_ports[protocol].add(port)
-            for text in listening:
+            for text in [self._text(int(address)) for address in listening]:
                 self._add_elements(frontend, text, f"{text},{protocol}:{port}")
                 if servers:
                     at = socket_text(text, port)
@@ -101,59 +104,54 @@ class _Gatherer:
             drop = frontend.service.when_empty is ir.WhenEmpty.DROP
             elements[Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT].append(element)
 
-    def _clients(self, frontend: Frontend, address: str) -> list[str]:
-        """Who may use a restricted frontend, as elements."""
+    def _clients(self, frontend: Frontend, address: str) -> Iterable[str]:
+        """Who may use a restricted frontend, as elements, each once."""
         clients = [*network_elements(frontend.allow_from)]
         if frontend.kind is not Kind.NODE_PORT and any(
             own in network for own in self._node_addresses for network in frontend.allow_from
         ):
             clients.append(address)  # the node itself comes from the dummy device's address that it goes to
-        return clients
+        return dict.fromkeys(clients)
 
     def _real_servers(self, frontend: Frontend, offset: int) -> tuple[RealServer, ...]:
         """The real servers for the frontend's port number ``offset``, and their hairpins."""
         found = []
+        texts, loops = self._texts, self._loops
         hairpins = frontend.service.forward is ir.Forward.MASQUERADE
-        protocol = frontend.port.protocol.value
-        target = frontend.port.target
+        protocol, target = frontend.port.protocol.value, frontend.port.target
+        rank = _RANKS[frontend.port.protocol] << 16
+        before, after = ("[", "]:") if self._version == 6 else ("", ":")
         for endpoint in (*frontend.endpoints, *frontend.draining):
             number = int(endpoint.address)
-            text = self._texts.get(number) or self._text(endpoint.address)
+            text = texts.get(number) or self._text(number)
             port = (target if endpoint.port is None else endpoint.port) + offset
-            found.append(RealServer(f"[{text}]:{port}" if self._version == 6 else f"{text}:{port}", endpoint.weight))
+            found.append(RealServer(f"{before}{text}{after}{port}", endpoint.weight))
             if hairpins:
-                self._loops.add((number, protocol, port))
+                loops[number << 18 | rank | port] = f"{text},{protocol}:{port},{text}"
         return tuple(found)
 
-    def _text(self, address: ir.Address) -> str:
-        number = int(address)
+    def _text(self, number: int) -> str:
         text = self._texts.get(number)
         if text is None:
-            text = self._texts[number] = str(address)
+            text = self._texts[number] = address_text(number, self._version)
         return text
 
     # -- the result -----------------------------------------------------------------------------------------------
 
     def state(self) -> FamilyState:
-        addresses = tuple(sorted(self._addresses, key=int))
+        addresses = tuple(map(self._text, sorted(self._addresses)))
         elements = self._elements
-        elements[Purpose.SERVICE_IP] = [self._text(address) for address in addresses]
+        elements[Purpose.SERVICE_IP] = [*addresses]
         for protocol, ports in self._node_ports.items():
             if ports:
                 elements[NODE_PORTS[protocol]] = [str(port) for port in sorted(ports)]
         if any(elements[purpose] for purpose in NODE_PORTS.values()):
-            elements[Purpose.NODE_IP] = [self._text(address) for address in self._node_port_addresses]
+            elements[Purpose.NODE_IP] = [self._text(int(address)) for address in self._node_port_addresses]
         if addresses:
-            elements[Purpose.POD_NET] = [*network_elements(self._pods)]
-        elements[Purpose.LOOP_BACK] = [*self._loop_elements()]
+            elements[Purpose.POD_NET] = [*dict.fromkeys(network_elements(self._pods))]
+        elements[Purpose.LOOP_BACK] = [self._loops[key] for key in sorted(self._loops)]
         sets = {purpose: self._set(purpose, found) for purpose, found in elements.items() if found}
         return FamilyState(self._version, addresses, tuple(self._servers), sets)
-
-    def _loop_elements(self) -> Iterator[str]:
-        """Sorted, as services share endpoints: the place of a line must not depend on who names it first."""
-        for number, protocol, port in sorted(self._loops):
-            text = self._texts[number]
-            yield f"{text},{protocol}:{port},{text}"
 
     def _set(self, purpose: Purpose, elements: Iterable[str]) -> IpSet:
         ports = self._cluster.nodeports if purpose.type == "bitmap:port" else None
