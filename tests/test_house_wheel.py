@@ -39,9 +39,9 @@ def test_every_directory_with_modules_is_a_package_or_known_not_to_be() -> None:
 
 def test_every_package_is_listed() -> None:
     found = {
-        ".".join([package, *init.parent.relative_to(directory).parts])
+        ".".join([package, *module.parent.relative_to(directory).parts])
         for package, directory in package_directories().items()
-        for init in directory.rglob("__init__.py")
+        for module in directory.rglob("*.py")
     }
     assert sorted(packages()) == sorted(found)
 
