@@ -50,9 +50,9 @@ class Lab:
         """Of namespaces that are built already; callers use :meth:`up`."""
         self.name = name
         self.plan = layout
-        self._marker = leftovers.marker(name)
+        self.marker = leftovers.marker(name)  # what its processes carry as $SVCC_LAB
         self._namespaces = namespaces
-        self._server = ServerProcess(self._marker, namespaces)
+        self._server = ServerProcess(self.marker, namespaces)
 
     @classmethod
     def up(
@@ -85,6 +85,11 @@ class Lab:
             lab.down()
             raise
         return lab
+
+    @property
+    def server_pid(self) -> int:
+        """The process that serves in all of the lab's namespaces."""
+        return self._server.pid
 
     @property
     def protocols(self) -> frozenset[ir.Protocol]:
@@ -155,7 +160,7 @@ class Lab:
             )
 
     def _environment(self, more: Mapping[str, str] | None) -> dict[str, str]:
-        return {**os.environ, **(more or {}), MARKER: self._marker}
+        return {**os.environ, **(more or {}), MARKER: self.marker}
 
     def connect(
         self,
@@ -231,7 +236,7 @@ class Lab:
     def down(self) -> None:
         """End the lab: its processes, and with them and this call its namespaces. Safe to repeat."""
         if self._namespaces:
-            end_processes_of(self._marker)
+            end_processes_of(self.marker)
             self._server.end()
             close_all(self._namespaces)
 

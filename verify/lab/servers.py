@@ -96,6 +96,7 @@ class Servers:
     def stop(self, listener: Listener) -> None:
         """Close a listener; its connections go on. Errors: KeyError."""
         server = self._listening.pop(listener)
+        self._selector.get_key(server).data()  # what waits to be accepted would be reset
         self._selector.unregister(server)
         server.close()
 

@@ -1,0 +1,232 @@
+"""The lab answers as the network that it stands for would: without rules, and with some written by hand."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+from lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, WEB, port, program
+
+from svcc.compiler import ir
+from svcc.verify.lab import Answer, Failure, Lab, LabError, Probe, Result
+
+pytestmark = pytest.mark.kernel
+
+NFT = """
+table ip hand {
+  chain service {
+    ip daddr 198.19.10.0 tcp dport 80 dnat to 100.64.0.9:8080
+    ip daddr 198.19.10.0 udp dport 53 dnat to 100.64.0.9:5353
+    ip daddr 198.19.10.0 tcp dport 90 dnat to numgen inc mod 2 map { 0 : 100.64.0.9, 1 : 100.64.0.19 } : 8080
+  }
+  chain prerouting { type nat hook prerouting priority -100; jump service; }
+  chain output { type nat hook output priority -100; jump service; }
+  chain hairpin {
+    type nat hook postrouting priority 100
+    ip saddr . ip daddr { 100.64.0.9 . 100.64.0.9 } masquerade
+  }
+  chain refuse {
+    ip daddr 198.19.10.0 tcp dport 81 reject
+    ip daddr 198.19.10.0 tcp dport 82 reject with tcp reset
+    ip daddr 198.19.10.0 udp dport 81 reject
+    ip daddr 198.19.10.0 meta l4proto { tcp, udp } th dport 83 drop
+  }
+  chain refuse-arriving { type filter hook prerouting priority -110; jump refuse; }
+  chain refuse-own { type filter hook output priority -110; jump refuse; }
+}
+table ip6 hand {
+  chain service {
+    ip6 daddr fd00:19::10 tcp dport 80 dnat to [fd00:64::9]:8080
+    ip6 daddr fd00:19::10 udp dport 53 dnat to [fd00:64::9]:5353
+  }
+  chain prerouting { type nat hook prerouting priority -100; jump service; }
+  chain output { type nat hook output priority -100; jump service; }
+  chain hairpin {
+    type nat hook postrouting priority 100
+    ip6 saddr . ip6 daddr { fd00:64::9 . fd00:64::9 } masquerade
+  }
+  chain refuse {
+    ip6 daddr fd00:19::10 meta l4proto { tcp, udp } th dport 81 reject
+    ip6 daddr fd00:19::10 meta l4proto { tcp, udp } th dport 83 drop
+  }
+  chain refuse-arriving { type filter hook prerouting priority -110; jump refuse; }
+  chain refuse-own { type filter hook output priority -110; jump refuse; }
+}
+"""
+
+IPTABLES = """*nat
+-A PREROUTING -d 198.19.10.0 -p tcp --dport 80 -j DNAT --to-destination 100.64.0.9:8080
+-A OUTPUT -d 198.19.10.0 -p tcp --dport 80 -j DNAT --to-destination 100.64.0.9:8080
+-A POSTROUTING -s 100.64.0.9 -d 100.64.0.9 -j MASQUERADE
+COMMIT
+"""
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Lab]:
+    """A lab without rules."""
+    with Lab.up(WEB) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["", "bridge-netfilter"])
+def ruled(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A lab with the nft rules above in its node."""
+    with Lab.up(WEB, bridge_netfilter=request.param) as lab:
+        load(lab, ["nft", "-f", "-"], NFT)
+        yield lab
+
+
+def load(lab: Lab, argv: list[str], text: str) -> None:
+    done = lab.run("node", argv, input=text)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def seen(result: Result) -> tuple[str, int, ir.Address] | Failure:
+    """An answer without the part that is the kernel's choice."""
+    return result if isinstance(result, Failure) else (result.name, result.port, result.source)
+
+
+def address(lab: Lab, where: str | ir.Address, version: int) -> ir.Address:
+    return next(a for a in lab.addresses(where) if a.version == version)
+
+
+@pytest.mark.parametrize("where", ["client", "stranger", "peer", "outside", str(OTHER_POD), str(POD)])
+@pytest.mark.parametrize(("protocol", "number"), [("tcp", 8080), ("udp", 5353)])
+def test_a_pod_answers_with_its_name_and_the_source_it_sees(plain: Lab, where: str, protocol: str, number: int) -> None:
+    assert seen(plain.connect(where, POD, number, protocol)) == (str(POD), number, address(plain, where, 4))
+
+
+@pytest.mark.parametrize("where", ["client", "stranger", "peer", "outside", str(POD6)])
+@pytest.mark.parametrize(("protocol", "number"), [("tcp", 8080), ("udp", 5353)])
+def test_ipv6_as_well(plain: Lab, where: str, protocol: str, number: int) -> None:
+    assert seen(plain.connect(where, POD6, number, protocol)) == (str(POD6), number, address(plain, where, 6))
+
+
+@pytest.mark.parametrize(("protocol", "number"), [("tcp", 8080), ("udp", 5353)])
+def test_the_node_reaches_pods_from_its_own_address_on_their_bridge(plain: Lab, protocol: str, number: int) -> None:
+    results = [seen(plain.connect("node", pod, number, protocol)) for pod in (POD, POD6)]
+    assert results == [(str(pod), number, own) for pod, own in zip((POD, POD6), plain.gateways, strict=True)]
+
+
+def test_clients_and_peer_reach_the_node_and_each_other(plain: Lab) -> None:
+    listeners = [plain.listen(where, anywhere, 99) for where in ("node", "peer") for anywhere in ("0.0.0.0", "::")]
+    try:
+        for where in ("node", "peer"):
+            for own in plain.addresses(where):
+                assert seen(plain.connect("client", own, 99)) == (where, 99, address(plain, "client", own.version))
+    finally:
+        for listener in listeners:
+            plain.stop(listener)
+    assert plain.connect("client", plain.node_addresses[0], 99) is Failure.REFUSED
+
+
+@pytest.mark.parametrize("where", ["client", "node", str(POD)])
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_what_nobody_has_is_unreachable_and_what_nobody_serves_refused(plain: Lab, where: str, protocol: str) -> None:
+    """Both at once, however many: rejects without rate limits, where nft can be had."""
+    started = time.monotonic()
+    assert plain.connect_many(where, VIP, 80, protocol, 30) == [Failure.UNREACHABLE] * 30
+    assert plain.connect_many(where, OTHER_POD, 9, protocol, 30) == [Failure.REFUSED] * 30
+    assert time.monotonic() - started < 1
+
+
+def test_a_source_and_a_source_port_of_the_caller_s() -> None:
+    sources = (ip_address("8.8.8.8"), ip_address("9.9.9.9"))
+    with Lab.up(WEB, clients={"client": sources}) as lab:
+        for _ in range(2):  # the same port at once again
+            for source in sources:
+                answer = lab.connect("client", POD, 8080, source=source, source_port=4711)
+                assert answer == Answer(str(POD), 8080, source, 4711)
+
+
+def test_every_port_of_a_range_is_served() -> None:
+    with Lab.up(program(port(5000, "udp", target=6000, last=5099))) as lab:
+        answers = lab.connect_all(Probe("client", POD, number, "udp") for number in range(5999, 6101))
+        named = [answer.port if isinstance(answer, Answer) else answer for answer in answers]
+        assert named == [Failure.REFUSED, *range(6000, 6100), Failure.REFUSED]
+
+
+@pytest.mark.parametrize(("protocol", "number"), [("tcp", 80), ("udp", 53)])
+def test_nft_rules_lead_from_vip_to_pod(ruled: Lab, protocol: str, number: int) -> None:
+    target = {"tcp": 8080, "udp": 5353}[protocol]
+    for vip, pod, gateway in zip((VIP, VIP6), (POD, POD6), ruled.gateways, strict=True):
+        for where in ("client", "peer", "node"):
+            own = address(ruled, where, vip.version)
+            assert seen(ruled.connect(where, vip, number, protocol)) == (str(pod), target, own)
+        assert seen(ruled.connect(pod, vip, number, protocol)) == (str(pod), target, gateway)  # hairpin
+    assert seen(ruled.connect(OTHER_POD, VIP, number, protocol)) == (str(POD), target, OTHER_POD)
+
+
+@pytest.mark.parametrize("where", ["client", "node", str(POD)])
+def test_refusals_are_heard_at_once_and_drops_not_at_all(ruled: Lab, where: str) -> None:
+    started = time.monotonic()
+    vips = [VIP, *([VIP6] if where != str(POD) else [])]
+    refused = [Probe(where, vip, 81, protocol) for vip in vips for protocol in ("tcp", "udp")]
+    assert set(ruled.connect_all([*refused, Probe(where, VIP, 82)])) == {Failure.REFUSED}
+    assert time.monotonic() - started < 1
+    dropped = [Probe(where, vip, 83, protocol) for vip in vips for protocol in ("tcp", "udp")]
+    assert set(ruled.connect_all(dropped, timeout=1.2)) == {Failure.TIMEOUT}
+    assert time.monotonic() - started < 3
+
+
+def test_a_thousand_connections_in_about_a_second(ruled: Lab) -> None:
+    started = time.monotonic()
+    answers = ruled.connect_many("client", VIP, 90, count=1000)
+    assert time.monotonic() - started < 5  # 0.1 s on an idle machine; this one may be busy
+    assert Counter(answer.name if isinstance(answer, Answer) else answer for answer in answers) == {
+        str(POD): 500,
+        str(OTHER_POD): 500,
+    }
+
+
+def test_a_connection_stays_where_it_is_when_the_rules_change() -> None:
+    with Lab.up(WEB) as lab:
+        load(lab, ["nft", "-f", "-"], NFT)
+        with lab.open("client", VIP, 80) as connection:
+            first = connection.ask()
+            assert first == Answer(str(POD), 8080, *connection.local)
+            load(lab, ["nft", "-f", "-"], "flush ruleset;" + NFT.replace("dnat to 100.64.0.9", "dnat to 100.64.0.19"))
+            assert connection.ask() == first
+            assert seen(lab.connect("client", VIP, 80)) == (str(OTHER_POD), 8080, address(lab, "client", 4))
+
+
+def test_a_connection_whose_server_stops_and_one_that_is_refused() -> None:
+    with Lab.up(WEB) as lab:
+        listener = next(item for item in lab.plan.listeners if item.where == str(POD) and item.port == 8080)
+        with lab.open("client", POD, 8080) as connection:
+            lab.stop(listener)
+            assert isinstance(connection.ask(), Answer)
+        with lab.open("client", POD, 8080) as connection:
+            assert (connection.failure, connection.ask()) == (Failure.REFUSED, Failure.REFUSED)
+        with lab.open("client", POD, 5353, "udp") as connection:
+            assert isinstance(connection.ask(), Answer)
+        with lab.open("client", VIP, 80) as connection:
+            assert connection.failure is Failure.UNREACHABLE
+
+
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_iptables_rules_lead_from_vip_to_pod(variant: str) -> None:
+    with Lab.up(WEB) as lab:
+        load(lab, [f"iptables-{variant}-restore", "-w"], IPTABLES)
+        for where in ("client", "node", str(OTHER_POD)):
+            assert seen(lab.connect(where, VIP, 80)) == (str(POD), 8080, address(lab, where, 4))
+        assert seen(lab.connect(POD, VIP, 80)) == (str(POD), 8080, lab.gateways[0])
+
+
+def test_commands_see_the_host_s_network(plain: Lab) -> None:
+    done = plain.run(POD, ["ip", "-o", "-4", "address", "show", "dev", "eth0"])
+    assert str(POD) in done.stdout
+    assert plain.run("node", ["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "1\n"
+    background = plain.start("node", ["sh", "-c", "read line; echo got $line"])
+    assert background.communicate("this", timeout=10) == ("got this\n", "")
+
+
+def test_what_cannot_be_is_said(plain: Lab) -> None:
+    with pytest.raises(LabError, match="no host nowhere in the lab; there are node, outside, "):
+        plain.connect("nowhere", POD, 80)
+    with pytest.raises(LabError, match=r"^listen client 192\.0\.2\.1 port 80/tcp: Cannot assign requested address$"):
+        plain.listen("client", "192.0.2.1", 80)
