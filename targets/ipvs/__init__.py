@@ -47,7 +47,7 @@ class Ipvs(Target):
         Feature.PORT_RANGE_SHIFT: f"one virtual server per port; at most {limits.RANGE_PORTS} ports",
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
-        Feature.AFFINITY: "at most 31 days",
+        Feature.AFFINITY: "",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.MASQUERADE_ALWAYS: "",
@@ -95,7 +95,7 @@ class Ipvs(Target):
                     yield Diagnostic(
                         Code.NODE_NEEDED,
                         "ipvs serves node ports on the node's addresses, and no node is given",
-                        port.span or service.span,
+                        port.spans.get("nodeport", service.span),
                         hint="declare the machine (node NAME { address … }) and name it with --node",
                     )
                     return

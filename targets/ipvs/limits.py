@@ -13,19 +13,11 @@ from svcc.targets.ipvs.sets import PREFIX
 
 #: Ports of a range: each is a virtual server of its own on every address, with all the real servers.
 RANGE_PORTS = 1024
-#: Seconds of persistence that ipvsadm(8) takes: 31 days.
-PERSISTENCE = 31 * 86_400
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _names(program.cluster)
     for service in program.services:
-        if service.affinity is not None and service.affinity > PERSISTENCE:
-            yield Diagnostic(
-                Code.TARGET_LIMIT,
-                f"ipvs keeps a client with its endpoint for at most 31 days, and {service.name} wants longer",
-                service.spans.get("affinity", service.span),
-            )
         if service.scheduler is ir.Scheduler.DH:
             yield from _destination_hash(service)
         if service.forward is not ir.Forward.MASQUERADE:
@@ -36,7 +28,7 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
                     Code.TARGET_LIMIT,
                     f"ipvs has no port ranges: each port of {port.ports} becomes a virtual server, "
                     f"and more than {RANGE_PORTS} are too many",
-                    port.span or service.span,
+                    port.spans.get("ports", service.span),
                     hint="split the range over services, or use nft or iptables",
                 )
 
@@ -81,12 +73,12 @@ def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
         )
     for port in service.ports:
         if port.target != port.ports.first:
-            yield _changed_port(how, port.target, port.ports.first, port.span or service.span)
+            yield _changed_port(how, port.target, port.ports.first, port.spans.get("target", service.span))
         if port.nodeport is not None:
             yield Diagnostic(
                 Code.UNSUPPORTED,
                 f"under {how} an endpoint would have to own the node's addresses to answer on a node port",
-                port.span or service.span,
+                port.spans.get("nodeport", service.span),
                 hint="give node ports to another service with forward masquerade",
             )
     for endpoint in service.endpoints:
