@@ -1,0 +1,1 @@
+"""Artifacts and the kernel: what this machine can take."""

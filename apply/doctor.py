@@ -1,0 +1,163 @@
+"""What this machine has and lacks for each target, and how to get what it lacks.
+
+The proof is a trial: a small program with every kind of rule is compiled for the target and loaded into a network
+namespace that is thrown away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from svcc.apply import tools
+from svcc.apply.rehearsal import missing_modules, rehearse
+from svcc.compiler import ir
+from svcc.targets.interface import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a target needs. ``remedy`` is empty where it is there."""
+
+    target: str
+    subject: str
+    state: str  # what was found
+    remedy: str = ""
+    fatal: bool = True  # with a remedy: whether the target cannot work without
+
+    @property
+    def lacking(self) -> bool:
+        return bool(self.remedy) and self.fatal
+
+
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    """A tool that a target is loaded with: its Debian package, and the oldest version that is tested."""
+
+    name: str
+    package: str
+    oldest: tuple[int, ...]
+
+
+_IPTABLES = (_Tool("iptables-restore", "iptables", (1, 8, 7)), _Tool("ip6tables-restore", "iptables", (1, 8, 7)))
+_TOOLS: dict[str, tuple[_Tool, ...]] = {
+    "nft": (_Tool("nft", "nftables", (1, 0, 6)),),
+    "iptables": _IPTABLES,
+    "ipvs": (
+        _Tool("ipvsadm", "ipvsadm", (1, 31)),
+        _Tool("ipset", "ipset", (7, 11)),
+        _Tool("ip", "iproute2", (5, 10)),
+        _Tool("sysctl", "procps", (3, 3)),
+        *_IPTABLES,
+    ),
+}
+_MODULES = {"ipvs": ("ip_vs", "dummy", "nf_conntrack")}
+
+
+def examine(target: Target) -> Iterator[Finding]:
+    """Everything that the target needs, found or not."""
+    for tool in _TOOLS.get(target.name, ()):
+        yield _examine_tool(target.name, tool)
+    for module in _MODULES.get(target.name, ()):
+        lacking = missing_modules([module])
+        remedy = f"a kernel with {module}, or its modules package; then: modprobe {module}" if lacking else ""
+        yield Finding(target.name, f"module {module}", "missing" if lacking else "there", remedy)
+    if target.name != "nft":
+        yield from _examine_variants(target.name)
+    yield from _examine_forwarding(target.name)
+    yield _examine_by_trial(target)
+
+
+def _examine_tool(target: str, tool: _Tool) -> Finding:
+    path = tools.find(tool.name)
+    if path is None:
+        return Finding(target, tool.name, "missing", f"apt-get install {tool.package}")
+    found = tools.version(tool.name)
+    state = path if found is None else f"{path} {'.'.join(map(str, found))}"
+    if found is not None and found < tool.oldest:
+        oldest = ".".join(map(str, tool.oldest))
+        return Finding(target, tool.name, state, f"{oldest} is the oldest that is tested", fatal=False)
+    return Finding(target, tool.name, state)
+
+
+def _examine_variants(target: str) -> Iterator[Finding]:
+    """Legacy and nft iptables see different rules; a machine should use one of them (iptables-nft(8))."""
+    if tools.find("iptables-save") is None:
+        return
+    said = tools.run(["iptables", "--version"]).stdout
+    variant, other = ("nft", "legacy") if "nf_tables" in said else ("legacy", "nft")
+    remedy = ""
+    if os.geteuid() == 0 and _holds_rules(other):
+        remedy = f"the {other} variant holds rules as well: move them, or both decide"
+    yield Finding(target, "iptables variant", variant, remedy, fatal=False)
+
+
+def _holds_rules(variant: str) -> bool:
+    """Whether a variant of iptables holds rules, without making it load anything."""
+    if variant == "legacy" and not _text("/proc/net/ip_tables_names"):
+        return False
+    tool = f"iptables-{variant}-save"
+    return tools.find(tool) is not None and "\n-A " in tools.run([tool]).stdout
+
+
+def _examine_forwarding(target: str) -> Iterator[Finding]:
+    """A node that does not forward answers nobody but itself (ip-sysctl)."""
+    for name, path in (("IPv4", "net/ipv4/ip_forward"), ("IPv6", "net/ipv6/conf/all/forwarding")):
+        key = path.replace("/", ".")
+        on = _text(f"/proc/sys/{path}") == "1"
+        remedy = "" if on else f"sysctl -w {key}=1 (only if {name} is served)"
+        yield Finding(target, f"{name} forwarding", "on" if on else "off", remedy, fatal=False)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _examine_by_trial(target: Target) -> Finding:
+    subject = "loading a trial program"
+    if os.geteuid() != 0:
+        return Finding(target.name, subject, "not tried", "run as root: rules need CAP_NET_ADMIN")
+    program = trial_program()
+    failures = rehearse(target.render(program, program.nodes[0]))
+    if not failures:
+        return Finding(target.name, subject, "taken by tools and kernel")
+    failure = failures[0]
+    return Finding(target.name, subject, f"{failure.tool} fails at part {failure.part}", failure.words)
+
+
+def trial_program() -> ir.Program:
+    """A program with most kinds of rule, on documentation addresses (RFC 5737, RFC 3849)."""
+    endpoints = tuple(ir.Endpoint(ip_address(a)) for a in ("192.0.2.9", "192.0.2.19", "2001:db8::9"))
+    web = ir.Service(
+        name="trial",
+        vips=(ip_address("198.51.100.1"), ip_address("2001:db8:1::1")),
+        external_ips=(ip_address("203.0.113.1"),),
+        allow_from=(ip_network("198.51.100.0/24"),),
+        ports=(
+            ir.Port("web", ir.Protocol.TCP, ir.PortRange(80, 80), 8080, ir.PortRange(30080, 30080)),
+            ir.Port("dns", ir.Protocol.UDP, ir.PortRange(53, 53), 53),
+        ),
+        endpoints=endpoints,
+        affinity=60,
+    )
+    turns = ir.Service(
+        name="trial-rr",
+        vips=(ip_address("198.51.100.2"),),
+        ports=(ir.Port(None, ir.Protocol.TCP, ir.PortRange(80, 80), 8080),),
+        endpoints=endpoints,
+        scheduler=ir.Scheduler.RR,
+    )
+    empty = ir.Service(
+        name="trial-empty",
+        vips=(ip_address("198.51.100.3"),),
+        ports=(ir.Port(None, ir.Protocol.TCP, ir.PortRange(80, 80), 80),),
+    )
+    node = ir.Node("trial", (ip_address("192.0.2.1"),))
+    cluster = ir.Cluster(prefix="SVCCTRIAL", pods=(ip_network("192.0.2.0/24"),), vip_device="svcctrial0")
+    return ir.Program(cluster, (node,), (web, empty, turns))

@@ -1,0 +1,78 @@
+"""Loading a bundle where it cannot hurt: in a network namespace that is thrown away afterwards.
+
+The real tools put the real files into the real kernel, so what fails here would fail on the machine.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from svcc.apply import tools
+from svcc.apply.netns import Namespace
+from svcc.targets.interface import Artifact, Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that its tool or the kernel refused, with the tool's own words."""
+
+    part: str
+    tool: str
+    words: str
+
+
+def rehearse(bundle: Bundle) -> list[Failure]:
+    """Load every part in order, each with its own tool; needs root. Empty: this machine takes the bundle.
+
+    After the first failure the others are not tried: they build on it.
+    """
+    namespace = Namespace("rehearsal")
+    try:
+        for artifact in bundle.artifacts:
+            failures = list(_load(artifact, namespace))
+            if failures:
+                return failures
+        return []
+    finally:
+        namespace.close()
+
+
+def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
+    if not artifact.text:
+        return
+    if artifact.part.name == "modules":  # modules are the whole machine's: only look for them
+        for module in missing_modules(artifact.text.split()):
+            yield Failure("modules", "modprobe", f"this kernel has no module {module}")
+        return
+    argv = shlex.split(artifact.part.tool)
+    try:
+        with namespace.entered():
+            done = tools.run(argv, artifact.text)
+    except FileNotFoundError:
+        yield Failure(artifact.part.name, argv[0], f"{argv[0]} is not installed")
+        return
+    if done.returncode:
+        yield Failure(artifact.part.name, argv[0], tools.last_words(done))
+
+
+def missing_modules(names: list[str]) -> list[str]:
+    """Those of the modules that are neither in the kernel nor to be had with modprobe(8)."""
+    return [name for name in names if not _has_module(name)]
+
+
+def _has_module(name: str) -> bool:
+    if Path("/sys/module", name).exists() or _built_in(name):
+        return True
+    try:
+        return tools.run(["modprobe", "--dry-run", "--quiet", name]).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _built_in(name: str) -> bool:
+    """Parts of the kernel that show no module of their own, by what they bring."""
+    shown = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
+    return name in shown and Path(shown[name]).exists()

@@ -1,0 +1,48 @@
+"""The system's own tools, found as root's shell would find them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+#: Where the tools are on every distribution; a user's PATH often lacks sbin.
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def find(tool: str) -> str | None:
+    """The path of a tool, or None where the machine has none of that name."""
+    return shutil.which(tool, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *_SBIN)))
+
+
+def run(argv: Sequence[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a tool to its end with ``text`` as its input. Errors: FileNotFoundError where there is no such tool."""
+    path = find(argv[0])
+    if path is None:
+        raise FileNotFoundError(argv[0])
+    environment = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(
+        [path, *argv[1:]],
+        input=text,
+        stdin=subprocess.DEVNULL if text is None else None,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+        check=False,
+    )
+
+
+def version(tool: str) -> tuple[int, ...] | None:
+    """The version that a tool prints, as numbers: (1, 0, 6); None where it says none or fails."""
+    said = run([tool, "-V" if tool == "ip" else "--version"])
+    found = re.search(r"\d+(?:\.\d+)+", said.stdout)
+    return tuple(int(number) for number in found[0].split(".")) if found and not said.returncode else None
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """What a tool that failed said, on one line."""
+    said = " ".join((done.stderr.strip() or done.stdout.strip()).split())
+    return said or f"exit status {done.returncode}"

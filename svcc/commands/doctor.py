@@ -1,0 +1,56 @@
+"""``svcc doctor``: can this machine take each target's rules?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from svcc.apply.doctor import Finding, examine
+from svcc.exits import Exit
+from svcc.options import TargetName
+from svcc.targets import targets
+from svcc.targets.interface import Target
+
+
+@click.command("doctor")
+@click.option("-t", "--target", "wanted", type=TargetName(), multiple=True, help="Only this target (may be repeated).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(wanted: tuple[Target, ...], as_json: bool) -> None:
+    """List what this machine has and lacks for each target, and how to get it.
+
+    Exit status 3 if a target named with --target cannot work here; without --target, if none can.
+    """
+    examined = {t.name: list(examine(t)) for t in wanted or targets().values() if t.loads}
+    if as_json:
+        findings = [asdict(f) | {"lacking": f.lacking} for found in examined.values() for f in found]
+        click.echo(json.dumps({"findings": findings}, indent=2))
+    else:
+        _print(examined)
+    able = [not any(finding.lacking for finding in found) for found in examined.values()]
+    if not (all(able) if wanted else any(able)):
+        sys.exit(Exit.MACHINE)
+
+
+def _print(examined: dict[str, list[Finding]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    for target, findings in examined.items():
+        table = Table(title=f"{target}: {_verdict(findings)}", title_justify="left", box=None, pad_edge=False)
+        for column in ("", "needs", "found", "to get it"):
+            table.add_column(column)
+        for finding in findings:
+            sign = "✗" if finding.lacking else "!" if finding.remedy else "✓"
+            table.add_row(sign, finding.subject, finding.state, finding.remedy)
+        console.print(table)
+        console.print()
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    lacking = sum(finding.lacking for finding in findings)
+    return f"lacks {lacking}" if lacking else "can be used here"
