@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vm.kernel import kernel
+from vm.kernel import NoKernelError, kernel
 
 #: The exit status of a run whose guest failed, and of one that took too long (as timeout(1) has it).
 GUEST_FAILED, TIMED_OUT = 125, 124
 _PR_SET_PDEATHSIG = 1
+#: What runs as process 1 of a guest.
+INIT = Path(__file__).with_name("init.sh")
 
 # Network namespaces by name live in a directory that all of the machine shares: the command gets its own.
 _OWN = "mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns; mount -t tmpfs tmpfs /run/netns; }; "
@@ -54,7 +56,10 @@ def run_with_file(command: Sequence[str], timeout: float, variable: str) -> tupl
 
 
 def _run(control: Path, command: Sequence[str], timeout: float, environment: Mapping[str, str]) -> Outcome:
-    return (_on_own_kernel if has_ipvs() else _on_guest)(control, command, timeout, environment)
+    try:
+        return (_on_own_kernel if has_ipvs() else _on_guest)(control, command, timeout, environment)
+    except (NoKernelError, OSError) as error:
+        return Outcome(GUEST_FAILED, "", f"{error}\n")
 
 
 def _on_own_kernel(control: Path, command: Sequence[str], timeout: float, environment: Mapping[str, str]) -> Outcome:
@@ -82,7 +87,7 @@ def _on_guest(control: Path, command: Sequence[str], timeout: float, environment
         f"MODULES={shlex.quote(str(uml.modules or ''))}\nDIRECTORY={shlex.quote(os.getcwd())}\n"
         f"COMMAND=({shlex.join(command)})\n"
     )
-    shutil.copy(Path(__file__).with_name("init.sh"), control / "init")
+    shutil.copy(INIT, control / "init")
     (control / "init").chmod(0o755)
     (control / "out").touch()
     words = [str(uml.executable), "mem=2G", "quiet", "umid=x", f"uml_dir={control}/", "root=none", "rootfstype=hostfs"]
