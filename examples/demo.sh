@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
-# What svcc makes of one file of services: the diagnostics, then the beginning of each target's output.
+# What svcc makes of one file of services: its diagnostics, then the beginning of each target's output.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-svcc=.venv/bin/svcc
+PATH="$PWD/.venv/bin:$PATH"
 file=examples/custom-cluster.dsl
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
+run() { # a command as one would type it, and the first lines of what it prints
+    [ -t 1 ] && printf '\n\033[1m$ %s\033[0m\n' "$*" || printf '\n$ %s\n' "$*"
+    "$@" | awk -v most=25 'NR <= most; END { if (NR > most) print "… " NR - most " more lines" }'
+}
 
-say "cat $file"
-cat "$file"
-say "svcc check $file"
-"$svcc" check "$file"
-for target in $("$svcc" compile --help | grep -o -- '--target \[[^]]*' | tr -d '[' | cut -d' ' -f2 | tr '|' ' '); do
-    say "svcc compile $file --target $target | head -n 25"
-    "$svcc" compile "$file" --target "$target" >.cache/demo
-    head -n 25 .cache/demo
+run cat "$file"
+run svcc check "$file"
+for target in iptables nft ipvs; do
+    run svcc compile "$file" --target "$target"
 done
