@@ -46,7 +46,7 @@ pytest: $(VENV)/installed
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/installed
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -46,6 +46,8 @@ def program(size: Size, changed: bool = False) -> str:
 
 def _chunks(size: Size, changed: int | None) -> Iterator[str]:
     yield f"svcc 1\n\ncluster {{ pods {pods(size.version)} }}\n"
+    if size.mixed:
+        yield f"node bench {{ address {'10.0.0.4' if size.version == 4 else 'fd00:10::4'} }}\n"
     for i in range(size.services):
         numbers = list(range(i * size.endpoints, (i + 1) * size.endpoints))
         if i == changed and numbers:

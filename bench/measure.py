@@ -1,0 +1,107 @@
+"""Running programs and comparing how long they take on a machine that has other work to do.
+
+Every case runs once per round, so that what disturbs one round disturbs all its cases. Times are given as medians
+with the lowest and the highest; ratios are taken within a round first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryFile
+from typing import IO, TypeVar
+
+from svcc.verify.lab.netns import Namespace
+
+V = TypeVar("V")
+
+#: Starts a program and waits for it. A process of its own: the peak memory that the kernel counts for a child
+#: begins with that of the process that started it, so the starter has to be small.
+_LAUNCHER = """
+import json, os, sys, time
+begun = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+seconds = time.perf_counter() - begun
+with os.fdopen(int(sys.argv[1]), "w") as result:
+    cpu = usage.ru_utime + usage.ru_stime
+    json.dump([os.waitstatus_to_exitcode(status), seconds, cpu, usage.ru_maxrss / 1024], result)
+"""
+
+
+class Failed(Exception):
+    """A program that is measured failed; the message is what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run: wall and processor seconds, and the peak of its resident memory in MB (2**20 bytes)."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of some values, the lowest and the highest."""
+
+    middle: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        known = list(values)
+        return cls(median(known), min(known), max(known))
+
+
+def run(
+    command: Sequence[str],
+    stdin: Path | None = None,
+    stdout: IO[bytes] | int = subprocess.DEVNULL,
+    namespace: Namespace | None = None,
+) -> Sample:
+    """Run a program to its end, in a network namespace if given; :class:`Failed` where its exit status is not 0."""
+    reading, writing = os.pipe()
+    with open(stdin or os.devnull, "rb") as text, TemporaryFile() as said, os.fdopen(reading) as result:
+        with namespace.entered() if namespace else nullcontext():
+            process = subprocess.Popen(
+                [sys.executable, "-IS", "-c", _LAUNCHER, str(writing), *command],
+                stdin=text,
+                stdout=stdout,
+                stderr=said,
+                pass_fds=(writing,),
+            )
+        os.close(writing)
+        answer = result.read()
+        process.wait()
+        status, *numbers = json.loads(answer or "[127, 0, 0, 0]")
+        if status:
+            said.seek(0)
+            lines = said.read().decode(errors="replace").split("\n")
+            reason = lines[-2] if lines[0].startswith("Traceback") else lines[0]
+            raise Failed(f"{' '.join(command)}: exit status {status}: {reason}")
+    return Sample(*numbers)
+
+
+def rounds(cases: Sequence[Callable[[], Mapping[str, V]]], number: int) -> dict[str, list[V]]:
+    """Every case once per round; what they found by name, in the order of the rounds."""
+    found: dict[str, list[V]] = {}
+    for _ in range(number):
+        for case in cases:
+            for name, value in case().items():
+                found.setdefault(name, []).append(value)
+    return found
+
+
+def ratio(values: Sequence[float], base: Sequence[float]) -> Spread:
+    """How many times as much as ``base``, each compared with its own round's."""
+    return Spread.of(value / other for value, other in zip(values, base, strict=True))
