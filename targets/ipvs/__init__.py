@@ -30,6 +30,10 @@ _IPTABLES = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
 _IP6TABLES = Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w")
 
 
+#: What endpoints send it they send to an address of its own, from another of its own: no kernel takes that.
+_NOT_THE_NODE = "not for clients on the node itself"
+
+
 class Ipvs(Target):
     """See the module."""
 
@@ -52,8 +56,8 @@ class Ipvs(Target):
         Feature.INTERNAL_LOCAL: "",
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
-        Feature.FORWARD_DIRECT: "",
-        Feature.FORWARD_TUNNEL: "",
+        Feature.FORWARD_DIRECT: _NOT_THE_NODE,
+        Feature.FORWARD_TUNNEL: _NOT_THE_NODE,
         Feature.WHEN_EMPTY_DROP: "",
         Feature.SCHEDULER_RR: "the default where weights are equal",
         Feature.SCHEDULER_WRR: "the default where weights differ",
@@ -66,8 +70,8 @@ class Ipvs(Target):
         Feature.SCHEDULER_SED: "",
         Feature.SCHEDULER_NQ: "",
         Feature.SCHEDULER_FO: "",
-        Feature.SCHEDULER_OVF: "",
-        Feature.SCHEDULER_MH: "with mh-fallback",
+        Feature.SCHEDULER_OVF: "refuses clients when every endpoint has as many connections as its weight",
+        Feature.SCHEDULER_MH: "",
         Feature.SCHEDULER_TWOS: "Linux 5.14",
     }
 

@@ -16,8 +16,8 @@ _FORWARD = {
     ir.Forward.DIRECT: ("-g", ""),
     ir.Forward.TUNNEL: ("-i", " --tun-type ipip"),
 }
-#: The hashing schedulers refuse a client whose slot belongs to a draining server, unless they may try the next.
-_SCHEDULER_FLAGS = {ir.Scheduler.SH: " -b sh-fallback", ir.Scheduler.MH: " -b mh-fallback"}
+#: sh refuses a client whose slot belongs to a draining server, unless it may try the next (ip_vs_sh.c).
+_SCHEDULER_FLAGS = {ir.Scheduler.SH: " -b sh-fallback"}
 
 
 class RealServer(NamedTuple):

@@ -18,7 +18,7 @@ from vm.machine import Outcome, run_with_file
 
 #: In the machine: the file that takes the reports.
 _REPORTS = "SVCC_VM_REPORTS"
-_TIMEOUT = float(os.environ.get("SVCC_VM_TIMEOUT", "900"))
+_TIMEOUT = float(os.environ.get("SVCC_VM_TIMEOUT", "540"))
 _RESULTS = pytest.StashKey[dict[str, list[pytest.TestReport]]]()
 _OUTCOME = pytest.StashKey[Outcome]()
 
@@ -47,6 +47,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def _run_all(session: pytest.Session) -> tuple[dict[str, list[pytest.TestReport]], Outcome]:
     config = session.config
     wanted = [item.nodeid for item in session.items if item.get_closest_marker("vm") is not None]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"\nrunning {len(wanted)} tests on a kernel with IPVS")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
     here = Path.cwd()
     os.chdir(config.rootpath)  # what node ids are relative to
