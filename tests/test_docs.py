@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
 from golden_files import compare
 
+from svcc.__main__ import svcc
 from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
 from svcc.compiler.syntax_error import STATEMENTS
@@ -43,7 +47,17 @@ def feature_table() -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
 
 
+def parts_table() -> str:
+    """Every part of every target, without the heading, which the page has."""
+    return "".join(
+        f"| {target.name} | {part.name} | `{part.file}` | `{part.tool}` |\n"
+        for target in targets().values()
+        for part in target.parts
+    )
+
+
 def with_generated(text: str, table: str) -> str:
+    """The page with the table between its two comments; a blank line would end a table that began before."""
     begin, end = "<!-- made from the targets' declarations -->\n", "<!-- end -->"
     head, rest = text.split(begin)
     return f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
@@ -56,6 +70,26 @@ def test_diagnostics_page(update_golden: bool) -> None:
 def test_feature_table(update_golden: bool) -> None:
     page = DOCS / "targets.md"
     compare(page, with_generated(page.read_text(encoding="utf-8"), feature_table()), update_golden)
+
+
+def test_parts_table(update_golden: bool) -> None:
+    page = DOCS / "operating.md"
+    heading = "| target | part | file | loaded by |\n|---|---|---|---|\n"
+    compare(page, with_generated(page.read_text(encoding="utf-8"), heading + parts_table()), update_golden)
+
+
+CONSOLE = re.compile(r"```console\n\$ (svcc .+)\n((?:.*\n)*?)```")
+
+
+def test_the_readme_shows_what_svcc_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every console block: the command's real output, where lines ``…`` stand for lines left out."""
+    monkeypatch.chdir(ROOT)
+    blocks = CONSOLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(blocks) >= 3
+    for command, shown in blocks:
+        printed = CliRunner().invoke(svcc, shlex.split(command)[1:]).output
+        pattern = "".join(re.escape(line) if line != "…\n" else "(?:.*\\n)*?" for line in shown.splitlines(keepends=True))
+        assert re.fullmatch(pattern, printed), f"{command} does not print\n{shown}"
 
 
 def test_the_language_page_has_every_statement() -> None:
