@@ -1,0 +1,68 @@
+"""The nft target: one document for ``nft -j``, which replaces our table in both families at once.
+
+Services and endpoints are elements of maps; chains are shapes that all services of a kind share. A new connection
+is looked up in ``services`` (or ``nodeports``), goes to a chain that draws a slot, and from there to the endpoint
+that ``endpoint-SLOT`` has for the same key. It loads on nft 1.0.6 and later, and on Linux 5.10 and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.features import Feature
+from svcc.compiler.frontends import frontends
+from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.nft.keys import FAMILIES
+from svcc.targets.nft.limits import limits, table_name
+from svcc.targets.nft.objects import Table
+from svcc.targets.nft.table import TableBuilder
+from svcc.targets.nft.text import document
+
+_PART = Part("nft", "nft.json", "nft -j -f -")
+
+
+class Nft(Target):
+    """See the module."""
+
+    name = "nft"
+    title = "nftables: one libnftables JSON document, for nft -j"
+    parts = (_PART,)
+    features: ClassVar[Mapping[Feature, str]] = {
+        Feature.VIP: "",
+        Feature.EXTERNAL_IP: "",
+        Feature.NODE_PORT: "on every local address but loopback",
+        Feature.NODE_PORT_ADDRESSES: "",
+        Feature.ALLOW_FROM: "",
+        Feature.SCTP: "",
+        Feature.PORT_RANGE: "",
+        Feature.PORT_RANGE_SHIFT: "",
+        Feature.WEIGHT: "",
+        Feature.ENDPOINT_PORT: "",
+        Feature.AFFINITY: "per vip, external ip and node port",
+        Feature.EXTERNAL_LOCAL: "",
+        Feature.INTERNAL_LOCAL: "",
+        Feature.MASQUERADE_ALWAYS: "",
+        Feature.MASQUERADE_NEVER: "",
+        Feature.WHEN_EMPTY_DROP: "",
+        Feature.SCHEDULER_RANDOM: "the default",
+        Feature.SCHEDULER_RR: "",
+        Feature.SCHEDULER_WRR: "",
+        Feature.SCHEDULER_SH: "a hash of the client's address",
+    }
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        name = table_name(program.cluster)
+        builders = {family.version: TableBuilder(family, program.cluster) for family in FAMILIES}
+        for frontend in frontends(program, node):
+            builders[frontend.version].add(frontend)
+        text = document((Table(family.table, name), builders[family.version].objects()) for family in FAMILIES)
+        return Bundle(self.name, node.name if node else None, (Artifact(_PART, text),))
+
+    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+        return limits(program)
+
+
+TARGET = Nft()

@@ -1,0 +1,173 @@
+"""What a rule reads and compares: the expressions of libnftables-json(5) that this target uses.
+
+Each has ``json()``, its form in the JSON syntax. Only what nft 1.0.6 reads correctly is here: no ``typeof``, no
+concatenation that holds a ``numgen``, no concatenated map data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol, TypeAlias
+
+Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | None
+
+
+class Expression(Protocol):
+    """Anything that stands for a value."""
+
+    def json(self) -> Json: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A number, or a word that nft knows where it stands ("tcp", "new", "local")."""
+
+    value: str | int
+
+    def json(self) -> Json:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network, or a single address where the prefix is a whole address long."""
+
+    network: IPv4Network | IPv6Network
+
+    def json(self) -> Json:
+        address, length = str(self.network.network_address), self.network.prefixlen
+        return address if length == self.network.max_prefixlen else {"prefix": {"addr": address, "len": length}}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values from ``first`` to ``last``; a single one is a word."""
+
+    first: int
+    last: int
+
+    def json(self) -> Json:
+        return self.first if self.first == self.last else {"range": [self.first, self.last]}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A named set or map."""
+
+    name: str
+
+    def json(self) -> Json:
+        return f"@{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """An anonymous set."""
+
+    values: tuple[Expression, ...]
+
+    def json(self) -> Json:
+        return {"set": [value.json() for value in self.values]}
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A field of a header: ``protocol`` is "ip", "ip6", "tcp", …, or "th" for any transport header."""
+
+    protocol: str
+    field: str
+
+    def json(self) -> Json:
+        return {"payload": {"protocol": self.protocol, "field": self.field}}
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Metadata of the packet ("l4proto", "mark")."""
+
+    key: str
+
+    def json(self) -> Json:
+        return {"meta": {"key": self.key}}
+
+
+@dataclass(frozen=True, slots=True)
+class Conntrack:
+    """A property of the packet's connection ("state", "status")."""
+
+    key: str
+
+    def json(self) -> Json:
+        return {"ct": {"key": self.key}}
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationType:
+    """What the routing table says of the destination ("local", "unicast", "broadcast", …)."""
+
+    def json(self) -> Json:
+        return {"fib": {"result": "type", "flags": ["daddr"]}}
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    parts: tuple[Expression, ...]
+
+    def json(self) -> Json:
+        return {"concat": [part.json() for part in self.parts]}
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Those bits of ``left`` that ``right`` has."""
+
+    left: Expression
+    right: Expression
+
+    def json(self) -> Json:
+        return {"&": [self.left.json(), self.right.json()]}
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    left: Expression
+    right: Expression
+
+    def json(self) -> Json:
+        return {"|": [self.left.json(), self.right.json()]}
+
+
+@dataclass(frozen=True, slots=True)
+class Numgen:
+    """A number below ``modulus``: at random, or ("inc") one more than the rule's last."""
+
+    mode: str
+    modulus: int
+
+    def json(self) -> Json:
+        return {"numgen": {"mode": self.mode, "mod": self.modulus}}
+
+
+@dataclass(frozen=True, slots=True)
+class Jhash:
+    """A number below ``modulus``, always the same for the same value. Without a seed the kernel takes a random one."""
+
+    value: Expression
+    modulus: int
+    seed: int
+
+    def json(self) -> Json:
+        return {"jhash": {"mod": self.modulus, "seed": self.seed, "expr": self.value.json()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a named map has for a key. A key that is not there ends the rule without effect."""
+
+    key: Expression
+    map: Named
+
+    def json(self) -> Json:
+        return {"map": {"key": self.key.json(), "data": self.map.json()}}

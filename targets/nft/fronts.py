@@ -1,0 +1,143 @@
+"""The chains between the map of services and the maps of endpoints.
+
+A front is what a frontend's new connections go through: who may come, whose source is rewritten, which slot they
+get. A landing takes what has a slot to the endpoint there. Neither names a service or an endpoint: services of the
+same shape share them (but counters, and affinity over a range of ports, have an owner).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from svcc.targets.naming import fit
+from svcc.targets.nft.choice import Choice, Shift, Target, port_name
+from svcc.targets.nft.expressions import Lookup, Meta, Named, Or, Range, Word
+from svcc.targets.nft.keys import NAME, Key
+from svcc.targets.nft.objects import Chain, Set
+from svcc.targets.nft.statements import Dnat, Drop, Goto, Match, Remember, SetMark, Statement, VerdictMap
+
+#: The set of the pod networks.
+PODS = Named("pods")
+
+
+class Source(Enum):
+    """Whose source address is rewritten. The value begins the names of fronts."""
+
+    DEFAULT = ""  # those from outside the pods; nobody's where there are no pods
+    MASQUERADE = "masquerade-"  # everybody's
+    KEEP = "keep-"  # nobody's, though there are pods
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    seconds: int
+    owner: str = ""  # of its own sets; else it shares those of its key
+
+    @property
+    def name(self) -> str:
+        """``affinity-3h``."""
+        unit, size = next((u, s) for u, s in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if self.seconds % s == 0)
+        return f"affinity-{self.seconds // size}{unit}"
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Takes a connection to the endpoint in a slot."""
+
+    key: Key
+    slot: int
+    target: Target
+    affinity: Affinity | None = None
+
+    @cached_property
+    def name(self) -> str:
+        landing = f"to-{self.slot}-{port_name(self.target)}"
+        if self.affinity is not None:
+            landing = f"{self.affinity.name}-{landing}" + (f"-{self.affinity.owner}" if self.affinity.owner else "")
+        return fit(self.key.prefix + landing, NAME)
+
+    @property
+    def plain(self) -> Landing:
+        """The one that remembers nothing."""
+        return self if self.affinity is None else Landing(self.key, self.slot, self.target)
+
+    def chain(self) -> Chain:
+        if self.affinity is None:
+            address = Lookup(self.key.expression, Named(self.key.endpoint(self.slot).name))
+            return Chain(self.name, ((Dnat(address, self._port()),),))
+        clients = Named(self.key.affinity(self.slot, self.affinity.owner).name)
+        # Two rules: a set that is full ends the first, and the client is served all the same.
+        remember = Remember(self.key.client, clients, self.affinity.seconds)
+        return Chain(self.name, ((remember,), (Goto(self.plain.name),)))
+
+    def _port(self) -> Word | Lookup | None:
+        match self.target:
+            case Shift():
+                return Lookup(self.key.port, Named(ports_map(self.target).name))
+            case None:
+                return None
+            case port:
+                return Word(port)
+
+
+def ports_map(shift: Shift) -> Set:
+    """Each port of a range with the endpoint's: nft has no arithmetic."""
+    return Set(f"ports-{shift}", ("inet_service",), data="inet_service")
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the new connections of a frontend go through; without a choice, they get nowhere."""
+
+    key: Key
+    source: Source
+    choice: Choice | None
+    affinity: Affinity | None = None
+    allowed: str = ""  # the set of the networks that may come; "": everyone
+    owner: str = ""  # the label of the port that has it for itself; "": shared by all of its shape
+    external: bool = False  # of an owner whose external ips have other endpoints than its vips
+
+    @cached_property
+    def name(self) -> str:
+        """Words of this target first and an owner's or a set's name at the end, so that no two names are alike."""
+        if self.choice is None:
+            return fit("-".join(filter(None, ("empty", self.allowed))), NAME)
+        affinity = "" if self.affinity is None else f"{self.affinity.name}-"
+        if not self.owner:
+            shape = f"{self.key.prefix}{self.source.value}{affinity}{self.choice.name}"
+            return fit("-".join(filter(None, (shape, self.allowed))), NAME)
+        allowed, external = "allowed-" * bool(self.allowed), "external-" * self.external
+        words = f"{self.key.prefix}{external}{allowed}{self.source.value}{affinity}{self.choice.method}"
+        return fit(f"{words}-{self.owner}", NAME)
+
+    def landings(self) -> Iterator[Landing]:
+        if self.choice is not None:
+            for slot, target in self.choice.slots:
+                yield Landing(self.key, slot, target, self.affinity)
+
+    def chain(self, pods: bool, mark: int) -> Chain:
+        """``pods``: whether there is a set of pods; ``mark``: the bit that asks for a masquerade."""
+        return Chain(self.name, tuple(self._rules(pods, mark)))
+
+    def _rules(self, pods: bool, mark: int) -> Iterator[tuple[Statement, ...]]:
+        if self.allowed:
+            yield Match(self.key.family.source, Named(self.allowed), "!="), Drop()
+        if self.choice is None:
+            return
+        set_mark = SetMark(Or(Meta("mark"), Word(mark)))
+        if self.source is Source.MASQUERADE:
+            yield (set_mark,)
+        elif self.source is Source.DEFAULT and pods:
+            yield Match(self.key.family.source, PODS, "!="), set_mark
+        landings = {landing.slot: Goto(landing.name) for landing in self.landings()}
+        if self.affinity is not None:
+            for slot, goto in landings.items():
+                yield Match(self.key.client, Named(self.key.affinity(slot, self.affinity.owner).name)), goto
+        if len(landings) == 1:
+            yield tuple(landings.values())
+        else:
+            runs = tuple((Range(first, last), landings[slot]) for first, last, slot in self.choice.runs())
+            yield (VerdictMap(self.choice.number(self.key.family.source), runs),)

@@ -1,0 +1,135 @@
+"""How a packet tells which frontend it is for: the fields that the maps are keyed by.
+
+A vip or external ip is known by address, protocol and port, a node port by protocol and port alone. Port ranges
+have maps of their own, one per protocol, because maps of ranges are slower, and because Linux 6.12 refuses the
+protocol as a part of a key with ranges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend
+from svcc.targets.naming import fit
+from svcc.targets.nft.expressions import Concat, Expression, Meta, Network, Payload
+from svcc.targets.nft.objects import Set
+from svcc.targets.nft.statements import Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What IPv4 and IPv6 call the same things."""
+
+    version: int
+    table: str = field(compare=False)  # the family of the table, and the protocol of header fields
+    address: str = field(compare=False)  # the type of an address
+    loopback: Network = field(compare=False)
+    unreachable: Reject = field(compare=False)
+
+    @property
+    def source(self) -> Expression:
+        return Payload(self.table, "saddr")
+
+    @property
+    def destination(self) -> Expression:
+        return Payload(self.table, "daddr")
+
+
+FAMILIES = (
+    Family(4, "ip", "ipv4_addr", Network(IPv4Network("127.0.0.0/8")), Reject("icmp", "port-unreachable")),
+    Family(6, "ip6", "ipv6_addr", Network(IPv6Network("::1/128")), Reject("icmpv6", "port-unreachable")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One way to know frontends, with the names of what is keyed that way."""
+
+    family: Family
+    nodeport: bool = False
+    ranges: ir.Protocol | None = None  # of port ranges: their protocol
+    #: Begins the names of maps and chains of this key.
+    prefix: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        nodeport = "nodeport-" if self.nodeport else ""
+        object.__setattr__(self, "prefix", nodeport + ("" if self.ranges is None else f"{self.ranges}-range-"))
+
+    # ---- what is read from the packet
+
+    @property
+    def _parts(self) -> tuple[tuple[Expression, str], ...]:
+        address = () if self.nodeport else ((self.family.destination, self.family.address),)
+        if self.ranges is not None:
+            return (*address, (Payload(self.ranges, "dport"), "inet_service"))
+        return (*address, (Meta("l4proto"), "inet_proto"), (Payload("th", "dport"), "inet_service"))
+
+    @property
+    def expression(self) -> Expression:
+        return _concat([expression for expression, _ in self._parts])
+
+    @property
+    def port(self) -> Expression:
+        """The destination port."""
+        return self._parts[-1][0]
+
+    @property
+    def _client(self) -> tuple[tuple[Expression, str], ...]:
+        """Of a range, what a client had on one port counts for the others."""
+        parts = self._parts if self.ranges is None else self._parts[:-1]
+        return ((self.family.source, self.family.address), *parts)
+
+    @property
+    def client(self) -> Expression:
+        """A client with the frontend that it talks to."""
+        return _concat([expression for expression, _ in self._client])
+
+    # ---- what is looked up
+
+    @property
+    def _types(self) -> tuple[str, ...]:
+        return tuple(type for _, type in self._parts)
+
+    @property
+    def services(self) -> Set:
+        """Each frontend with the chain that serves it."""
+        name = "nodeports" if self.prefix == "nodeport-" else f"{self.prefix}services"
+        return Set(name, self._types, data="verdict", interval=self.ranges is not None)
+
+    def endpoint(self, slot: int) -> Set:
+        """Each frontend with its endpoint number ``slot``."""
+        interval = self.ranges is not None
+        return Set(f"{self.prefix}endpoint-{slot}", self._types, data=self.family.address, interval=interval)
+
+    def affinity(self, slot: int, owner: str) -> Set:
+        """The clients that have endpoint number ``slot``: of all services, or of an ``owner`` with a set of its own."""
+        name = f"{self.prefix}affinity-{slot}" + (f"-{owner}" if owner else "")
+        return Set(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)
+
+    @property
+    def empty(self) -> Set:
+        """The frontends that reject their clients for want of an endpoint."""
+        return Set(f"{self.prefix}empty", self._types, interval=self.ranges is not None)
+
+    def element(self, frontend: Frontend) -> str:
+        """A frontend as an element of those, in JSON."""
+        ports = frontend.ports
+        if self.ranges is not None:
+            port = f'{{"range": [{ports.first}, {ports.last}]}}'
+            return port if self.nodeport else f'{{"concat": ["{frontend.address}", {port}]}}'
+        if self.nodeport:
+            return f'{{"concat": ["{frontend.port.protocol}", {ports.first}]}}'
+        return f'{{"concat": ["{frontend.address}", "{frontend.port.protocol}", {ports.first}]}}'
+
+
+#: Characters of a name, for the reader's sake; nft would take 255.
+NAME = 64
+
+#: Clients that a set of affinity remembers, at most; beyond, they are served without being remembered.
+AFFINITY_CLIENTS = 1_048_576
+
+
+def _concat(parts: list[Expression]) -> Expression:
+    return parts[0] if len(parts) == 1 else Concat(tuple(parts))

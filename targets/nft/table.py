@@ -1,0 +1,211 @@
+"""One family's table: frontends in, objects out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, Rewrite
+from svcc.targets.naming import comment, fit
+from svcc.targets.nft import hooks
+from svcc.targets.nft.choice import Shift, choice, slots
+from svcc.targets.nft.expressions import Network
+from svcc.targets.nft.fronts import PODS, Affinity, Front, Landing, Source, ports_map
+from svcc.targets.nft.keys import NAME, Family, Key
+from svcc.targets.nft.objects import Chain, Elements, Object, Set
+from svcc.targets.nft.statements import Drop, Goto
+
+#: Characters of a comment, at most (NFTNL_UDATA_COMMENT_MAXLEN).
+_COMMENT = 128
+
+_SOURCES = {Rewrite.OUTSIDE_PODS: Source.DEFAULT, Rewrite.EVERYBODY: Source.MASQUERADE, Rewrite.NOBODY: Source.KEEP}
+
+
+class _Keyed:
+    """The elements of one key's maps, in the program's order."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.services: list[str] = []
+        self.endpoints: list[list[str]] = []  # by slot
+        self.empty: list[str] = []
+
+    def add_endpoints(self, element: str, addresses: list[str]) -> None:
+        """The endpoints of a frontend by slot; "" where a slot has none."""
+        while len(self.endpoints) < len(addresses):
+            self.endpoints.append([])
+        for lines, address in zip(self.endpoints, addresses, strict=False):
+            if address:
+                lines.append(f'[{element}, "{address}"]')
+
+    def maps(self) -> Iterator[tuple[Set, list[str]]]:
+        yield self.key.services, self.services
+        for slot, lines in enumerate(self.endpoints):
+            yield self.key.endpoint(slot), lines
+        if self.empty:
+            yield self.key.empty, self.empty
+
+
+class TableBuilder:
+    """Takes the frontends of one family, in the program's order."""
+
+    def __init__(self, family: Family, cluster: ir.Cluster) -> None:
+        self._family = family
+        self._mark = cluster.mark
+        self._pods = _networks(cluster.pods, family.version)
+        self._nodeport_addresses = _networks(cluster.nodeport_addresses, family.version)
+        self._keyed: dict[tuple[bool, ir.Protocol | None], _Keyed] = {}
+        self._verdicts: dict[Front | None, str] = {}
+        self._allowed: dict[tuple[ir.Network, ...], str] = {}
+        self._addresses: dict[int, str] = {}
+        self._hairpins: dict[int, str] = {}
+        self._last: tuple[tuple[ir.Endpoint, ...], list[str]] = ((), [])
+
+    # ---- taking frontends
+
+    def add(self, frontend: Frontend) -> None:
+        keyed = self._key(frontend)
+        element = keyed.key.element(frontend)
+        if frontend.address is not None:
+            self._addresses[int(frontend.address)] = str(frontend.address)
+        verdict = self._verdict(self._front(keyed.key, frontend))
+        label = json.dumps(comment(frontend.label, _COMMENT))
+        keyed.services.append(f'[{{"elem": {{"val": {element}, "comment": {label}}}}}, {verdict}]')
+        if frontend.endpoints:
+            keyed.add_endpoints(element, self._texts(frontend))
+        elif frontend.address is None and frontend.service.when_empty is ir.WhenEmpty.REJECT:
+            keyed.empty.append(element)
+
+    def _key(self, frontend: Frontend) -> _Keyed:
+        nodeport = frontend.kind is Kind.NODE_PORT
+        ranges = frontend.port.protocol if len(frontend.ports) > 1 else None
+        keyed = self._keyed.get((nodeport, ranges))
+        if keyed is None:
+            keyed = self._keyed[nodeport, ranges] = _Keyed(Key(self._family, nodeport, ranges))
+        return keyed
+
+    def _front(self, key: Key, frontend: Frontend) -> Front | None:
+        """What serves a frontend, or rejects its clients; None: they are dropped."""
+        service = frontend.service
+        if frontend.restricted and not frontend.allow_from:
+            return None
+        allowed = self._allow(frontend) if frontend.restricted else ""
+        if not frontend.endpoints:
+            if service.when_empty is ir.WhenEmpty.DROP:
+                return None
+            return Front(Key(self._family), Source.DEFAULT, None, allowed=allowed)
+        chosen = choice(frontend)
+        source = _SOURCES[frontend.rewrite]
+        if source is Source.KEEP and not self._pods:
+            source = Source.DEFAULT
+        affinity = None
+        if service.affinity is not None:
+            affinity = Affinity(service.affinity, frontend.label if key.ranges else "")
+        if chosen.counts or (affinity and affinity.owner):
+            other = service.external_traffic is not service.internal_traffic
+            external = frontend.kind is Kind.EXTERNAL_IP and other
+            return Front(key, source, chosen, affinity, allowed, frontend.label, external)
+        return Front(key, source, chosen, affinity, allowed)
+
+    def _allow(self, frontend: Frontend) -> str:
+        """The set of the networks that a frontend is for, named by the first service that has just these."""
+        networks = _networks(frontend.allow_from, frontend.version)
+        if networks[0].prefixlen == 0:
+            return ""
+        return self._allowed.setdefault(networks, fit(f"allow-{frontend.service.name}", NAME))
+
+    def _verdict(self, front: Front | None) -> str:
+        text = self._verdicts.get(front)
+        if text is None:
+            text = self._verdicts[front] = json.dumps((Drop() if front is None else Goto(front.name)).json())
+        return text
+
+    def _texts(self, frontend: Frontend) -> list[str]:
+        """The endpoints' addresses by slot. The frontends of a service mostly have the same ones."""
+        if self._last[0] is not frontend.endpoints:
+            self._last = frontend.endpoints, [str(e.address) if e else "" for e in slots(frontend)]
+            for endpoint in frontend.endpoints:
+                number = int(endpoint.address)
+                if number not in self._hairpins:
+                    self._hairpins[number] = str(endpoint.address)
+        return self._last[1]
+
+    # ---- giving objects
+
+    def objects(self) -> Iterator[Object]:
+        """The table's content, each object after those that it refers to; nothing where there was no frontend."""
+        if not self._keyed:
+            return
+        fronts = sorted((f for f in self._verdicts if f is not None), key=lambda front: _natural(front.name))
+        landings = {landing: None for front in fronts for landing in front.landings()}
+        filled = list(self._filled(landings))
+        yield from (set for set, _ in filled)
+        yield from _landing_chains(landings)
+        yield from (front.chain(bool(self._pods), self._mark) for front in fronts)
+        yield from self._fixed()
+        yield from (Elements(set.name, lines) for set, lines in filled if lines)
+
+    def _filled(self, landings: Iterable[Landing]) -> Iterator[tuple[Set, list[str]]]:
+        """Every set and map, with its elements."""
+        for keyed in self._sorted():
+            yield from keyed.maps()
+        affinities = {la.key.affinity(la.slot, la.affinity.owner) for la in landings if la.affinity}
+        for clients in sorted(affinities, key=lambda clients: _natural(clients.name)):
+            yield clients, []
+        for shift in sorted({la.target for la in landings if isinstance(la.target, Shift)}, key=str):
+            ports = enumerate(range(shift.first, shift.last + 1), shift.target)
+            yield ports_map(shift), [f"[{port}, {target}]" for target, port in ports]
+        yield from self._address_sets()
+
+    def _address_sets(self) -> Iterator[tuple[Set, list[str]]]:
+        address = self._family.address
+        if self._addresses:
+            lines = [f'"{text}"' for _, text in sorted(self._addresses.items())]
+            yield Set(hooks.ADDRESSES.name, (address,)), lines
+        yield (
+            Set(hooks.HAIRPIN.name, (address, address)),
+            [f'{{"concat": ["{text}", "{text}"]}}' for _, text in sorted(self._hairpins.items())],
+        )
+        networks = {name: networks for networks, name in self._allowed.items()}
+        if self._pods:
+            networks[PODS.name] = self._pods
+        if self._nodeport_addresses:
+            networks[hooks.NODEPORT_ADDRESSES.name] = self._nodeport_addresses
+        for name in sorted(networks):
+            yield Set(name, (address,), interval=True), [json.dumps(Network(n).json()) for n in networks[name]]
+
+    def _fixed(self) -> Iterator[Chain]:
+        keyed = self._sorted()
+        addresses, restricted = bool(self._addresses), bool(self._nodeport_addresses)
+        serving = hooks.serving_nodeports(self._family, addresses=addresses, restricted=restricted)
+        yield from hooks.dispatch([k.key for k in keyed], serving)
+        empty = [k.key for k in keyed if k.empty]
+        yield from hooks.reject_unserved(self._family, addresses=addresses, empty=empty, serving=serving)
+        yield from hooks.masquerade(self._family, self._mark)
+
+    def _sorted(self) -> list[_Keyed]:
+        """By key: services before node ports, single ports before ranges."""
+        return [keyed for _, keyed in sorted(self._keyed.items(), key=lambda item: (item[0][0], item[0][1] or ""))]
+
+
+def _landing_chains(landings: Iterable[Landing]) -> Iterator[Chain]:
+    """The plain ones first: the others go on to them."""
+    ordered = sorted(landings, key=lambda landing: _natural(landing.name))
+    plain = {landing.plain: None for landing in ordered}
+    yield from (landing.chain() for landing in sorted(plain, key=lambda landing: _natural(landing.name)))
+    yield from (landing.chain() for landing in ordered if landing.affinity)
+
+
+def _networks(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:
+    """Those of a family, without overlaps, which sets of networks refuse."""
+    if version == 4:
+        return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
+    return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Orders names with their numbers by value: ``to-9`` before ``to-10``."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
