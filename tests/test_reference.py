@@ -1,0 +1,371 @@
+"""The reference says of a packet what the rules say, one after the other, and agrees with the frontends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from ipaddress import ip_address, ip_network
+from itertools import product
+
+import pytest
+import strategies
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
+from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
+from svcc.verify.reference import outcome
+
+VIP, VIP6 = ip_address("198.19.10.0"), ip_address("fd00:19::10")
+EXTERNAL = ip_address("203.0.113.7")
+A, B, C, A6 = (ip_address(a) for a in ("100.64.0.9", "100.64.0.19", "100.64.0.29", "fd00:64::9"))
+NODE = ir.Node("node-a", (ip_address("10.0.0.4"), ip_address("fd00:10::4"), ip_address("127.0.0.2")))
+CLIENT, CLIENT6 = ip_address("192.0.2.1"), ip_address("2001:db8::1")
+
+HTTP = ir.Port("http", ir.Protocol.TCP, ir.PortRange(80, 80), 8080, ir.PortRange(30080, 30080))
+MEDIA = ir.Port("media", ir.Protocol.UDP, ir.PortRange(5000, 5099), 6000, ir.PortRange(31000, 31099))
+WEB = ir.Service(
+    "web",
+    vips=(VIP, VIP6),
+    external_ips=(EXTERNAL,),
+    ports=(HTTP, MEDIA),
+    endpoints=(ir.Endpoint(A), ir.Endpoint(B), ir.Endpoint(A6)),
+)
+PODS = ir.Cluster(pods=(ip_network("100.64.0.0/24"),))
+
+
+def program(service: ir.Service = WEB, cluster: ir.Cluster = PODS) -> ir.Program:
+    return ir.Program(cluster, (NODE,), (service,))
+
+
+def to(
+    destination: ir.Address | str, port: int = 80, protocol: str = "tcp", source: ir.Address | None = None
+) -> Packet:
+    address = ip_address(destination)
+    return Packet(source or (CLIENT if address.version == 4 else CLIENT6), address, ir.Protocol(protocol), port)
+
+
+def of(packet: Packet, service: ir.Service = WEB, cluster: ir.Cluster = PODS, node: ir.Node | None = NODE) -> Outcome:
+    return outcome(program(service, cluster), node, packet)
+
+
+def choices(result: Outcome) -> tuple[Choice, ...]:
+    assert isinstance(result, Forwarded), result
+    return result.choices
+
+
+def endpoints(result: Outcome) -> list[tuple[str, int]]:
+    return [(str(choice.address), choice.port) for choice in choices(result)]
+
+
+def shares(result: Outcome) -> dict[str, Fraction]:
+    return {str(choice.address): choice.share for choice in choices(result)}
+
+
+def masqueraded(result: Outcome) -> dict[str, bool]:
+    return {str(choice.address): choice.masquerade for choice in choices(result)}
+
+
+# ---- 1: a vip or an external-ip, and one of its ports
+
+
+@pytest.mark.parametrize("destination", [VIP, EXTERNAL])
+def test_a_declared_port_of_an_address_leads_to_the_service_s_endpoints(destination: ir.Address) -> None:
+    assert endpoints(of(to(destination))) == [(str(A), 8080), (str(B), 8080)]
+
+
+@pytest.mark.parametrize("destination", [VIP, VIP6, EXTERNAL])
+def test_any_other_port_of_it_is_rejected_and_never_the_host_s_own(destination: ir.Address) -> None:
+    for port, protocol in ((22, "tcp"), (80, "udp"), (80, "sctp"), (8080, "tcp"), (30080, "tcp")):
+        assert of(to(destination, port, protocol)) is Refusal.REJECT
+
+
+def test_services_share_an_address_by_ports() -> None:
+    other = replace(WEB, name="other", ports=(replace(HTTP, ports=ir.PortRange(443, 443), nodeport=None),))
+    both = ir.Program(PODS, (NODE,), (replace(other, endpoints=(ir.Endpoint(C),)), WEB))
+    assert endpoints(outcome(both, NODE, to(VIP, 443))) == [(str(C), 8080)]
+    assert endpoints(outcome(both, NODE, to(VIP, 80))) == [(str(A), 8080), (str(B), 8080)]
+    assert outcome(both, NODE, to(VIP, 22)) is Refusal.REJECT
+
+
+# ---- 2: node ports
+
+
+def test_a_node_port_on_an_address_of_the_node_leads_to_the_same_endpoints() -> None:
+    assert endpoints(of(to("10.0.0.4", 30080))) == [(str(A), 8080), (str(B), 8080)]
+    assert endpoints(of(to("fd00:10::4", 30080))) == [(str(A6), 8080)]
+
+
+def test_other_ports_and_other_addresses_are_not_ours() -> None:
+    for packet in (to("10.0.0.4", 80), to("10.0.0.4", 30080, "udp"), to("10.0.0.5", 30080)):
+        assert of(packet) is Refusal.UNTOUCHED
+    assert of(to("10.0.0.4", 30080), node=None) is Refusal.UNTOUCHED
+
+
+def test_loopback_serves_no_node_ports() -> None:
+    assert of(to("127.0.0.2", 30080)) is Refusal.UNTOUCHED
+
+
+def test_nodeport_addresses_say_which_addresses_serve() -> None:
+    for networks, served in ((("10.0.0.0/8",), True), (("10.0.0.5/32",), False), (("fd00::/8",), False)):
+        cluster = replace(PODS, nodeport_addresses=tuple(map(ip_network, networks)))
+        assert (of(to("10.0.0.4", 30080), cluster=cluster) is not Refusal.UNTOUCHED) is served
+
+
+def test_a_service_has_node_ports_in_its_own_families_only() -> None:
+    v4_only = replace(WEB, vips=(VIP,), endpoints=(ir.Endpoint(A),))
+    assert of(to("fd00:10::4", 30080), v4_only) is Refusal.UNTOUCHED
+    emptied = replace(WEB, vips=(VIP, VIP6), endpoints=(ir.Endpoint(A),))
+    assert of(to("fd00:10::4", 30080), emptied) is Refusal.REJECT
+    bare = replace(WEB, vips=(), external_ips=(), endpoints=())
+    assert [of(to(address, 30080), bare) for address in NODE.addresses[:2]] == [Refusal.REJECT] * 2
+
+
+# ---- 3: allow-from
+
+ALLOWED = replace(WEB, allow_from=(ip_network("10.0.0.0/8"), ip_network("2001:db8:100::/48")))
+
+
+def test_who_is_not_allowed_is_dropped_on_external_ips_and_node_ports() -> None:
+    for destination, port in ((EXTERNAL, 80), ("10.0.0.4", 30080), ("fd00:10::4", 30080)):
+        assert of(to(destination, port), ALLOWED) is Refusal.DROP
+    for destination, port, source in ((EXTERNAL, 80, "10.1.2.3"), ("fd00:10::4", 30080, "2001:db8:100::1")):
+        assert isinstance(of(to(destination, port, source=ip_address(source)), ALLOWED), Forwarded)
+
+
+def test_vips_are_for_everyone() -> None:
+    assert isinstance(of(to(VIP), ALLOWED), Forwarded)
+
+
+def test_allow_from_comes_before_emptiness_and_after_undeclared_ports() -> None:
+    assert of(to(EXTERNAL), replace(ALLOWED, endpoints=())) is Refusal.DROP
+    assert of(to(EXTERNAL, 22), ALLOWED) is Refusal.REJECT
+
+
+def test_a_family_without_a_network_is_not_allowed_at_all() -> None:
+    assert of(to("fd00:10::4", 30080), replace(WEB, allow_from=(ip_network("0.0.0.0/0"),))) is Refusal.DROP
+
+
+# ---- 4: which endpoints
+
+
+def test_draining_endpoints_get_nothing_new() -> None:
+    draining = replace(WEB, endpoints=(ir.Endpoint(A, weight=0), ir.Endpoint(B)))
+    assert shares(of(to(VIP), draining)) == {str(B): 1}
+
+
+def test_families_never_mix() -> None:
+    assert endpoints(of(to(VIP6))) == [(str(A6), 8080)]
+
+
+def test_local_traffic_goes_to_this_node_s_endpoints() -> None:
+    here, there = ir.Endpoint(A, node="node-a"), ir.Endpoint(B, node="node-b")
+    local = ir.Traffic.LOCAL
+    inside = replace(WEB, endpoints=(here, there, ir.Endpoint(C)), internal_traffic=local)
+    outside = replace(inside, internal_traffic=ir.Traffic.CLUSTER, external_traffic=local)
+    assert [len(shares(of(packet, inside))) for packet in (to(VIP), to(EXTERNAL), to("10.0.0.4", 30080))] == [1, 3, 3]
+    assert [len(shares(of(packet, outside))) for packet in (to(VIP), to(EXTERNAL), to("10.0.0.4", 30080))] == [3, 1, 1]
+    assert of(to(VIP), inside, node=None) is Refusal.REJECT
+
+
+@pytest.mark.parametrize(
+    ("when_empty", "refusal"), [(ir.WhenEmpty.REJECT, Refusal.REJECT), (ir.WhenEmpty.DROP, Refusal.DROP)]
+)
+def test_when_none_is_left_when_empty_says_what(when_empty: ir.WhenEmpty, refusal: Refusal) -> None:
+    drained = (ir.Endpoint(A, weight=0),)
+    for left in ((), drained):
+        empty = replace(WEB, endpoints=left, when_empty=when_empty)
+        for destination, port in ((VIP, 80), (VIP6, 80), (EXTERNAL, 80), ("10.0.0.4", 30080)):
+            assert of(to(destination, port), empty) is refusal
+        assert of(to(VIP, 22), empty) is Refusal.REJECT
+
+
+# ---- 5: the choice
+
+WEIGHTED = (ir.Endpoint(A, weight=1), ir.Endpoint(B, weight=3))
+
+
+@pytest.mark.parametrize("scheduler", [None, *ir.Scheduler])
+def test_shares_follow_the_weights_unless_the_scheduler_does_not(scheduler: ir.Scheduler | None) -> None:
+    got = shares(of(to(VIP), replace(WEB, endpoints=WEIGHTED, scheduler=scheduler)))
+    if scheduler in (ir.Scheduler.RR, ir.Scheduler.LC, ir.Scheduler.DH):
+        assert got == {str(A): Fraction(1, 2), str(B): Fraction(1, 2)}
+    elif scheduler is ir.Scheduler.FO:
+        assert got == {str(B): 1}
+    else:
+        assert got == {str(A): Fraction(1, 4), str(B): Fraction(3, 4)}
+
+
+def test_affinity_is_told() -> None:
+    result = of(to(VIP), replace(WEB, affinity=600))
+    assert isinstance(result, Forwarded)
+    assert result.affinity == 600
+
+
+# ---- 6: the endpoint's port
+
+
+@pytest.mark.parametrize(("destination", "port"), [(VIP, 5042), (EXTERNAL, 5042), ("10.0.0.4", 31042)])
+def test_a_range_maps_one_to_one(destination: ir.Address | str, port: int) -> None:
+    assert endpoints(of(to(destination, port, "udp"))) == [(str(A), 6042), (str(B), 6042)]
+    assert of(to(VIP, 5100, "udp")) is Refusal.REJECT
+
+
+def test_an_endpoint_s_own_port_overrides_the_target() -> None:
+    own = replace(WEB, ports=(HTTP,), endpoints=(ir.Endpoint(A, port=9443), ir.Endpoint(B), ir.Endpoint(A)))
+    assert endpoints(of(to(VIP), own)) == [(str(A), 8080), (str(A), 9443), (str(B), 8080)]
+
+
+# ---- 7: masquerading
+
+ANYONE = {str(A): True, str(B): True}
+NO_ONE = {str(A): False, str(B): False}
+
+
+def test_a_hairpin_always_is() -> None:
+    for masquerade, destination in product((ir.Masquerade.AUTO, ir.Masquerade.NEVER), (VIP, EXTERNAL)):
+        service = replace(WEB, masquerade=masquerade, external_traffic=ir.Traffic.LOCAL)
+        service = replace(service, endpoints=(ir.Endpoint(A, node="node-a"), ir.Endpoint(B, node="node-a")))
+        assert masqueraded(of(to(destination, source=A), service)) == {str(A): True, str(B): False}
+
+
+def test_external_traffic_is_unless_it_is_local() -> None:
+    local = replace(WEB, endpoints=tuple(ir.Endpoint(a, node="node-a") for a in (A, B)))
+    for destination, port in ((EXTERNAL, 80), ("10.0.0.4", 30080)):
+        assert masqueraded(of(to(destination, port), local)) == ANYONE
+        assert masqueraded(of(to(destination, port, source=C), local)) == ANYONE
+        keeping = replace(local, external_traffic=ir.Traffic.LOCAL)
+        assert masqueraded(of(to(destination, port), keeping)) == NO_ONE
+
+
+def test_vip_traffic_is_from_outside_the_pods_if_they_are_given() -> None:
+    assert masqueraded(of(to(VIP))) == ANYONE
+    assert masqueraded(of(to(VIP, source=C))) == NO_ONE
+    assert masqueraded(of(to(VIP), cluster=ir.Cluster())) == NO_ONE
+    assert masqueraded(of(to(VIP6))) == {str(A6): False}  # no v6 pods are given
+
+
+def test_everything_is_under_always_and_only_hairpins_under_never() -> None:
+    always, never = (replace(WEB, masquerade=m) for m in (ir.Masquerade.ALWAYS, ir.Masquerade.NEVER))
+    for destination, port in ((VIP, 80), (EXTERNAL, 80), ("10.0.0.4", 30080)):
+        assert masqueraded(of(to(destination, port, source=C), always)) == ANYONE
+        assert masqueraded(of(to(destination, port), never)) == NO_ONE
+
+
+@pytest.mark.parametrize("forward", [ir.Forward.DIRECT, ir.Forward.TUNNEL])
+def test_nothing_is_where_packets_are_forwarded_as_they_are(forward: ir.Forward) -> None:
+    service = replace(WEB, forward=forward)
+    for destination, source in product((VIP, EXTERNAL), (CLIENT, A)):
+        assert masqueraded(of(to(destination, source=source), service)) == NO_ONE
+
+
+# ---- 9: the rest
+
+
+def test_everything_else_passes_untouched() -> None:
+    for packet in (to("8.8.8.8"), to(A, 8080), to(A6, 8080), to("10.0.0.4", 22), to("127.0.0.1", 80)):
+        assert of(packet) is Refusal.UNTOUCHED
+    assert outcome(ir.Program(), None, to(VIP)) is Refusal.UNTOUCHED
+
+
+def test_it_does_not_matter_where_a_packet_comes_from_but_for_its_source() -> None:
+    for destination, port in ((VIP, 80), (VIP, 22), (EXTERNAL, 80), ("10.0.0.4", 30080), ("8.8.8.8", 80)):
+        packet = to(destination, port)
+        assert len({of(replace(packet, vantage=vantage)) for vantage in Vantage}) == 1
+
+
+# ---- the frontends, which every target renders, say the same
+
+
+def by_frontends(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcome:
+    """The outcome as a target that renders the frontends faithfully would have it."""
+    every = list(frontends(program, node))
+    found = [frontend for frontend in every if _matches(program, node, frontend, packet)]
+    assert len(found) <= 1, "two frontends for one packet"
+    if not found:
+        ours = {frontend.address for frontend in every}
+        return Refusal.REJECT if packet.destination in ours else Refusal.UNTOUCHED
+    frontend = found[0]
+    if frontend.restricted and not any(packet.source in network for network in frontend.allow_from):
+        return Refusal.DROP
+    if not frontend.endpoints:
+        return Refusal[frontend.service.when_empty.name]
+    return Forwarded(_choices(program, frontend, packet), frontend.service.affinity)
+
+
+def _matches(program: ir.Program, node: ir.Node | None, frontend: Frontend, packet: Packet) -> bool:
+    if packet.protocol is not frontend.port.protocol or packet.port not in frontend.ports:
+        return False
+    if frontend.kind is not Kind.NODE_PORT:
+        return packet.destination == frontend.address
+    serving = program.cluster.nodeport_addresses
+    return (
+        packet.destination.version == frontend.version
+        and packet.destination in (node.addresses if node else ())
+        and not packet.destination.is_loopback
+        and (not serving or any(packet.destination in network for network in serving))
+    )
+
+
+def _choices(program: ir.Program, frontend: Frontend, packet: Packet) -> tuple[Choice, ...]:
+    """Shares are of no concern to frontends: those of the reference's own table, by an endpoint's place."""
+    offset = packet.port - frontend.ports.first
+    outside = not any(packet.source in network for network in program.cluster.pods)
+    rewritten = frontend.rewrite is Rewrite.EVERYBODY or (frontend.rewrite is Rewrite.OUTSIDE_PODS and outside)
+    hairpins = frontend.service.forward is ir.Forward.MASQUERADE
+    endpoints = frontend.endpoints
+    if frontend.service.scheduler is ir.Scheduler.FO:
+        endpoints = tuple(e for e in endpoints if e.weight == max(other.weight for other in endpoints))
+    places = sorted({(endpoint.address, frontend.target(endpoint) + offset) for endpoint in endpoints})
+    return tuple(
+        Choice(address, port, Fraction(0), rewritten or (hairpins and packet.source == address))
+        for address, port in places
+    )
+
+
+def without_shares(result: Outcome) -> Outcome:
+    if isinstance(result, Refusal):
+        return result
+    assert sum(choice.share for choice in result.choices) == 1
+    return Forwarded(tuple(replace(choice, share=Fraction(0)) for choice in result.choices), result.affinity)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[ir.Program, ir.Node | None, Packet]:
+    """A program, one of its nodes or none, and a packet that means something to it, or nearly so."""
+    program = draw(strategies.programs(min_services=1))
+    node = draw(st.sampled_from((*program.nodes, None)))
+    service = draw(st.sampled_from(program.services))
+    port = draw(st.sampled_from(service.ports))
+    local = [address for node in program.nodes for address in node.addresses]
+    aims = [(address, port.ports) for address in (*service.vips, *service.external_ips)]
+    aims += [(address, port.nodeport) for address in local if port.nodeport is not None]
+    aims += [(address, port.ports) for address in (*local, VIP, VIP6, ip_address("127.0.0.1"))]
+    destination, ports = draw(st.sampled_from(aims))
+    near = (ports.first, ports.last, ports.first - 1, ports.last + 1, port.target, 22)
+    number = draw(st.sampled_from([n for n in near if 0 < n < 65536]))
+    sources = [endpoint.address for endpoint in service.endpoints] + [CLIENT, CLIENT6]
+    sources += [network[-1] for network in service.allow_from] + [network[0] for network in program.cluster.pods]
+    source = draw(st.sampled_from([address for address in sources if address.version == destination.version]))
+    protocol = draw(st.sampled_from((port.protocol, *ir.Protocol)))
+    return program, node, Packet(source, destination, protocol, number)
+
+
+@given(cases())
+def test_the_frontends_mean_the_same(case: tuple[ir.Program, ir.Node | None, Packet]) -> None:
+    program, node, packet = case
+    assert without_shares(outcome(program, node, packet)) == by_frontends(program, node, packet)
+
+
+@pytest.mark.parametrize("wanted", [*Refusal, "some masqueraded", "all masqueraded", "affinity"])
+def test_cases_of_every_kind_are_drawn(wanted: Refusal | str) -> None:
+    def is_wanted(case: tuple[ir.Program, ir.Node | None, Packet]) -> bool:
+        result = outcome(*case)
+        if isinstance(result, Refusal):
+            return result is wanted
+        rewritten = {choice.masquerade for choice in result.choices}
+        kinds = {"some masqueraded": len(rewritten) == 2, "all masqueraded": rewritten == {True}}
+        return kinds.get(str(wanted), result.affinity is not None and wanted == "affinity")
+
+    find(cases(), is_wanted, settings=settings(max_examples=20_000, phases=[Phase.generate], database=None))

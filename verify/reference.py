@@ -1,0 +1,152 @@
+"""The reference: what a program means for one packet, as one function over the IR.
+
+It is written beside the rules, not beside the code that derives rules: it shares nothing with the compiler but the
+IR, so that targets, traces and real packets can all be compared with it. It asks no kernel and is not fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from svcc.compiler import ir
+from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
+
+#: Schedulers that give every endpoint the same share whatever its weight (but 0). All others follow the weights:
+#: those that follow the load or hash do so in the long run and over many clients.
+_EVEN = frozenset({ir.Scheduler.RR, ir.Scheduler.LC, ir.Scheduler.DH})
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """How a packet comes to a service."""
+
+    service: ir.Service
+    port: ir.Port
+    offset: int  # of the packet's port in the declared range
+    external: bool  # by an external-ip or a node port
+
+
+def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcome:
+    """What becomes of the first packet of a connection that arrives on ``node``, or that ``node`` sends.
+
+    Without a node nothing is known of local addresses and of where the node's own endpoints are: there are no node
+    ports, and ``traffic … local`` has no endpoints.
+    """
+    entry = _by_address(program, packet) or _by_node_port(program, node, packet)
+    if entry is None:
+        return Refusal.REJECT if _is_ours(program, packet.destination) else Refusal.UNTOUCHED
+    if entry.external and not _allowed(entry.service, packet.source):
+        return Refusal.DROP
+    endpoints = _eligible(entry, node, packet.destination.version)
+    if not endpoints:
+        return Refusal.REJECT if entry.service.when_empty is ir.WhenEmpty.REJECT else Refusal.DROP
+    return Forwarded(_choices(program, entry, endpoints, packet), entry.service.affinity)
+
+
+# ---- which service
+
+
+def _by_address(program: ir.Program, packet: Packet) -> _Entry | None:
+    """The destination is a vip or an external-ip, and the port is one that its service declares."""
+    for service in program.services:
+        for port in service.ports:
+            if port.protocol is packet.protocol and packet.port in port.ports:
+                offset = packet.port - port.ports.first
+                if packet.destination in service.vips:
+                    return _Entry(service, port, offset, external=False)
+                if packet.destination in service.external_ips:
+                    return _Entry(service, port, offset, external=True)
+    return None
+
+
+def _is_ours(program: ir.Program, address: ir.Address) -> bool:
+    """A vip or external-ip of any service: what none of them declares there must not reach the host's own ports."""
+    return any(address in service.vips or address in service.external_ips for service in program.services)
+
+
+def _by_node_port(program: ir.Program, node: ir.Node | None, packet: Packet) -> _Entry | None:
+    """The destination is an address of the node that serves node ports, and the port is one."""
+    if node is None or packet.destination not in node.addresses or not _serves(program, packet.destination):
+        return None
+    for service in program.services:
+        for port in service.ports:
+            if port.nodeport is None or port.protocol is not packet.protocol or packet.port not in port.nodeport:
+                continue
+            if _speaks(service, packet.destination.version):
+                return _Entry(service, port, packet.port - port.nodeport.first, external=True)
+    return None
+
+
+def _serves(program: ir.Program, address: ir.Address) -> bool:
+    """Every address does unless the cluster says which; loopback never."""
+    networks = program.cluster.nodeport_addresses
+    return not address.is_loopback and (not networks or any(address in network for network in networks))
+
+
+def _speaks(service: ir.Service, version: int) -> bool:
+    """A service has node ports in the families of its addresses and endpoints; in every one if it has neither."""
+    own = {a.version for a in (*service.vips, *service.external_ips, *(e.address for e in service.endpoints))}
+    return not own or version in own
+
+
+# ---- who may, and where to
+
+
+def _allowed(service: ir.Service, source: ir.Address) -> bool:
+    return not service.allow_from or any(source in network for network in service.allow_from)
+
+
+def _eligible(entry: _Entry, node: ir.Node | None, version: int) -> list[ir.Endpoint]:
+    """Of the packet's family, not draining, and on this node where traffic is local."""
+    service = entry.service
+    traffic = service.external_traffic if entry.external else service.internal_traffic
+    return [
+        endpoint
+        for endpoint in service.endpoints
+        if endpoint.address.version == version
+        and not endpoint.draining
+        and (traffic is ir.Traffic.CLUSTER or (node is not None and endpoint.node == node.name))
+    ]
+
+
+def _choices(
+    program: ir.Program, entry: _Entry, endpoints: Sequence[ir.Endpoint], packet: Packet
+) -> tuple[Choice, ...]:
+    found: dict[tuple[ir.Address, int], Fraction] = {}
+    for endpoint, share in _shares(entry.service.scheduler, endpoints):
+        first = entry.port.target if endpoint.port is None else endpoint.port
+        place = (endpoint.address, first + entry.offset)
+        found[place] = found.get(place, Fraction(0)) + share
+    return tuple(
+        Choice(address, port, share, _masqueraded(program, entry, packet.source, address))
+        for (address, port), share in sorted(found.items())
+    )
+
+
+def _shares(scheduler: ir.Scheduler | None, endpoints: Sequence[ir.Endpoint]) -> Iterator[tuple[ir.Endpoint, Fraction]]:
+    """The endpoints that new connections go to while all are well, and the share of each."""
+    weights = [1 if scheduler in _EVEN else endpoint.weight for endpoint in endpoints]
+    if scheduler is ir.Scheduler.FO:  # failover: only to the highest weight
+        weights = [int(weight == max(weights)) for weight in weights]
+    for endpoint, weight in zip(endpoints, weights, strict=True):
+        if weight:
+            yield endpoint, Fraction(weight, sum(weights))
+
+
+def _masqueraded(program: ir.Program, entry: _Entry, source: ir.Address, endpoint: ir.Address) -> bool:
+    """Whether the endpoint sees the node's address, because its reply would not pass the node otherwise."""
+    service = entry.service
+    if service.masquerade is ir.Masquerade.ALWAYS:
+        return True
+    if service.forward is not ir.Forward.MASQUERADE:  # the packet stays as it is, and so does its reply
+        return False
+    if source == endpoint:  # hairpin
+        return True
+    if service.masquerade is ir.Masquerade.NEVER:
+        return False
+    if entry.external:
+        return service.external_traffic is not ir.Traffic.LOCAL
+    pods = [network for network in program.cluster.pods if network.version == source.version]
+    return bool(pods) and not any(source in network for network in pods)
