@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -46,6 +47,7 @@ def svcc() -> None:
 
 def main() -> None:
     """Run the command line. A reader that goes away ends it quietly, an interrupt with status 130."""
+    gc.disable()  # a command ends before cycles matter, and searching a large program for them takes a quarter of it
     try:
         svcc.main(prog_name="svcc", standalone_mode=True)
     except BrokenPipeError:
