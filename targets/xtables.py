@@ -281,20 +281,32 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. Loading its text twice without looking repeats the entries, and nothing else."""
+    """One table. Loading its text twice without looking repeats the entries, and nothing else.
+
+    ``inline``: a chain is declared where its rules stand, not at the table's head. Every chain must then come after
+    the chains that it leads to. That keeps what belongs together in one place, and saves iptables-nft-restore time
+    that is quadratic in the number of chains, if each name sorts before those in front of it.
+    """
 
     name: str  # nat, filter, mangle, raw
     entries: tuple[Entry, ...]
     chains: tuple[Chain, ...]
+    inline: bool = False
 
     def lines(self) -> list[str]:
         lines = [f"*{self.name}"]
-        lines += [f":{chain.name} - [0:0]" for chain in self.chains]
-        lines += [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
+        entries = [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
+        if not self.inline:
+            lines += [f":{chain.name} - [0:0]" for chain in self.chains]
+            lines += entries
         words = _Words()
         for chain in self.chains:
+            if self.inline:
+                lines.append(f":{chain.name} - [0:0]")
             head = f"-A {chain.name} "
             lines += [f"{head}{words.of(rule.matches)}{rule.verdict}" for rule in chain.rules]
+        if self.inline:
+            lines += entries
         lines.append("COMMIT")
         return lines
 
@@ -333,8 +345,8 @@ EXTENSIONS = frozenset({"ACCEPT", "DROP", "RETURN", "DNAT", "SNAT", "MASQUERADE"
 def dangling(script: str) -> list[str]:
     """What is wrong with the references of a script's text, a line of English each; empty if nothing is.
 
-    Every target must be a chain that its table declares, every declared chain must be reachable from a built-in
-    chain, no chain may be declared twice. ``iptables-nft-restore --test`` checks none of this.
+    Every target must be a chain that its table has declared by then, every declared chain must be reachable from a
+    built-in chain, no chain may be declared twice. ``iptables-nft-restore --test`` checks none of this.
     """
     return [fault for block in script.split("COMMIT\n")[:-1] for fault in _block_faults(block.splitlines())]
 
@@ -342,23 +354,25 @@ def dangling(script: str) -> list[str]:
 def _block_faults(lines: list[str]) -> list[str]:
     table, declared, entered = "", Counter[str](), list[str]()
     led: dict[str, list[str]] = {}
+    unknown: list[str] = []
     for line in lines:
         verb, _, rest = line.partition(" ")
         if verb.startswith("*"):
             table = verb[1:]
         elif verb.startswith(":"):
             declared[verb[1:]] += 1
-        elif verb == "-I":
-            entered += _chains(rest)
-        elif verb == "-A":
-            led.setdefault(rest.partition(" ")[0], []).extend(_chains(rest))
-    targets = [("a built-in chain", b) for b in entered] + [(a, b) for a in led for b in led[a]]
-    faults = [f"{name} is declared {n} times" for name, n in declared.items() if n > 1]
-    faults += [f"{name} has rules and is not declared" for name in led if name not in declared]
-    faults += [f"{a} leads to {b}, which is not declared" for a, b in targets if b not in declared]
+        elif verb in ("-A", "-I"):
+            chain, targets = rest.partition(" ")[0], _chains(rest)
+            if verb == "-I":
+                entered += targets
+            else:
+                led.setdefault(chain, []).extend(targets)
+            names = targets if verb == "-I" else [chain, *targets]
+            unknown += [f"{name} is not declared before `{line}`" for name in names if name not in declared]
     reached = _reached(entered, led)
+    faults = [f"{name} is declared {n} times" for name, n in declared.items() if n > 1]
     faults += [f"nothing leads to {name}" for name in declared if name not in reached]
-    return [f"{table}: {fault}" for fault in faults]
+    return [f"{table}: {fault}" for fault in unknown + faults]
 
 
 def _chains(rule: str) -> list[str]:

@@ -83,6 +83,14 @@ def test_a_script_is_printed_in_the_form_of_iptables_save() -> None:
     )
 
 
+def test_an_inline_table_declares_its_chains_where_their_rules_are() -> None:
+    chains = (x.Chain("T-B", (x.Rule((), x.DROP),)), x.Chain("T-A", (x.Rule((), x.Goto("T-B")),)))
+    table = x.Table("filter", (x.Entry("OUTPUT", x.Rule((), x.Jump("T-A"))),), chains, inline=True)
+    assert str(x.Script((table,))) == (
+        "*filter\n:T-B - [0:0]\n-A T-B -j DROP\n:T-A - [0:0]\n-A T-A -g T-B\n-I OUTPUT -j T-A\nCOMMIT\n"
+    )
+
+
 def test_no_table_prints_nothing() -> None:
     assert str(x.Script()) == ""
 
@@ -111,14 +119,15 @@ def test_sound_references(version: int) -> None:
 @pytest.mark.parametrize(
     ("body", "faults"),
     [
-        (":A - [0:0]\n-I INPUT -j A\n-A A -j B\n", ["filter: A leads to B, which is not declared"]),
+        (":A - [0:0]\n-I INPUT -j A\n-A A -j B\n", ["filter: B is not declared before `-A A -j B`"]),
+        (":A - [0:0]\n-I INPUT -j A\n-A A -g B\n:B - [0:0]\n", ["filter: B is not declared before `-A A -g B`"]),
         (
             ":A - [0:0]\n-I INPUT -g B\n",
-            ["filter: a built-in chain leads to B, which is not declared", "filter: nothing leads to A"],
+            ["filter: B is not declared before `-I INPUT -g B`", "filter: nothing leads to A"],
         ),
         (":A - [0:0]\n:B - [0:0]\n-I INPUT -j A\n-A B -j A\n", ["filter: nothing leads to B"]),
         (":A - [0:0]\n:A - [0:0]\n-I INPUT -j A\n", ["filter: A is declared 2 times"]),
-        (":A - [0:0]\n-I INPUT -j A\n-A C -j A\n", ["filter: C has rules and is not declared"]),
+        (":A - [0:0]\n-I INPUT -j A\n-A C -j A\n", ["filter: C is not declared before `-A C -j A`"]),
         (':A - [0:0]\n-I INPUT -m comment --comment "to \\" -j B" -j A\n', []),
         (":A - [0:0]\n-I INPUT -j A\n-A A -j REJECT --reject-with tcp-reset\n", []),
     ],
@@ -130,6 +139,6 @@ def test_dangling_references(body: str, faults: list[str]) -> None:
 def test_tables_have_chains_of_their_own() -> None:
     nat = "*nat\n:A - [0:0]\n-I OUTPUT -j A\nCOMMIT\n"
     assert x.dangling(nat + "*filter\n:B - [0:0]\n-I INPUT -j A\n-A B -j B\nCOMMIT\n") == [
-        "filter: a built-in chain leads to A, which is not declared",
+        "filter: A is not declared before `-I INPUT -j A`",
         "filter: nothing leads to B",
     ]

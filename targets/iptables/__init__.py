@@ -1,0 +1,65 @@
+"""The iptables target: an iptables-restore script for each family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.features import Feature
+from svcc.compiler.frontends import Frontend, frontends
+from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.iptables import limits
+from svcc.targets.iptables.script import script
+
+_PARTS = {
+    4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
+    6: Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w"),
+}
+
+
+class Iptables(Target):
+    """See the module."""
+
+    name = "iptables"
+    title = "iptables and ip6tables chains, for iptables-restore of either variant"
+    parts = tuple(_PARTS.values())
+    features: ClassVar[Mapping[Feature, str]] = {
+        Feature.VIP: "",
+        Feature.EXTERNAL_IP: "",
+        Feature.NODE_PORT: "",
+        Feature.NODE_PORT_ADDRESSES: "",
+        Feature.ALLOW_FROM: "",
+        Feature.SCTP: "",
+        Feature.PORT_RANGE: "",
+        Feature.PORT_RANGE_SHIFT: "Linux 4.18, iptables 1.8",
+        Feature.WEIGHT: "",
+        Feature.ENDPOINT_PORT: "",
+        Feature.AFFINITY: "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N",
+        Feature.EXTERNAL_LOCAL: "",
+        Feature.INTERNAL_LOCAL: "",
+        Feature.MASQUERADE_ALWAYS: "",
+        Feature.MASQUERADE_NEVER: "",
+        Feature.WHEN_EMPTY_DROP: "",
+        Feature.SCHEDULER_RANDOM: "the default",
+        Feature.SCHEDULER_RR: "starts again when its rules are loaded again",
+        Feature.SCHEDULER_WRR: f"a rule for each turn, at most {limits.TURNS}",
+        Feature.SCHEDULER_SH: "weights in lowest terms add up to at most 32",
+    }
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        by_version: dict[int, list[Frontend]] = {version: [] for version in _PARTS}
+        for frontend in frontends(program, node):
+            by_version[frontend.version].append(frontend)
+        artifacts = tuple(
+            Artifact(part, str(script(program.cluster, by_version[version], version)))
+            for version, part in _PARTS.items()
+        )
+        return Bundle(self.name, node.name if node else None, artifacts)
+
+    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+        return limits.limits(program)
+
+
+TARGET = Iptables()

@@ -1,0 +1,70 @@
+"""What the iptables target refuses beyond its feature table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.frontends import port_label
+from svcc.targets.iptables.choice import units
+from svcc.targets.iptables.matches import BUCKETS
+from svcc.targets.iptables.names import PREFIX, Names
+
+#: The most rules of one weighted round robin, each of which is one turn.
+TURNS = 1024
+
+_SMALLER = "choose weights that, in lowest terms, add up to at most"
+
+
+def limits(program: ir.Program) -> Iterator[Diagnostic]:
+    yield from _prefix(program.cluster)
+    yield from _chain_names(program)
+    for service in program.services:
+        yield from _scheduler(service)
+
+
+def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
+    if len(cluster.prefix) > PREFIX:
+        yield Diagnostic(
+            Code.NAME_TOO_LONG,
+            f"a prefix of {len(cluster.prefix)} characters leaves no room in the names of iptables chains",
+            cluster.spans.get("prefix"),
+            hint=f"use at most {PREFIX} characters",
+        )
+
+
+def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
+    """Service ``a`` with port ``b-c`` and service ``a-b`` with port ``c`` would share their chains."""
+    names = Names(program.cluster.prefix)
+    taken: dict[str, tuple[ir.Service, ir.Port]] = {}
+    for service in program.services:
+        for port in service.ports:
+            chain = names.balance(port_label(service, port))
+            other, other_port = taken.setdefault(chain, (service, port))
+            if other_port is not port:
+                yield Diagnostic(
+                    Code.NAME,
+                    f"service {service.name} and service {other.name} would share the iptables chain {chain}",
+                    port.span or service.span,
+                    hint="rename one of the ports",
+                )
+
+
+def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:
+    """Each family by itself, and all its endpoints: a node that has only some of them needs no more than that."""
+    span = service.spans.get("scheduler", service.span)
+    for version in (4, 6):
+        endpoints = tuple(e for e in service.endpoints if e.address.version == version and not e.draining)
+        total = sum(units(endpoints)) if endpoints else 0
+        if service.scheduler is ir.Scheduler.WRR and total > TURNS:
+            message = (
+                f"under wrr the weights of service {service.name} take {total} turns, and iptables a rule for each"
+            )
+            yield Diagnostic(Code.TARGET_LIMIT, message, span, hint=f"{_SMALLER} {TURNS}, or use scheduler random")
+        if service.scheduler is ir.Scheduler.SH and total > BUCKETS:
+            message = (
+                f"under sh the weights of service {service.name} add up to {total}, and iptables has {BUCKETS} buckets"
+            )
+            yield Diagnostic(Code.TARGET_LIMIT, message, span, hint=f"{_SMALLER} {BUCKETS}, or use target nft or ipvs")

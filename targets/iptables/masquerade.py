@@ -1,0 +1,59 @@
+"""nat: whose source address is rewritten.
+
+Services mark a connection (one bit of the packet's mark, ``mark`` in the cluster block) while its destination is
+still theirs; POSTROUTING masquerades what is marked, and takes the mark away. An endpoint that reaches itself through
+its service is not known before the choice: it shows after it, when source and destination are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from svcc.compiler import ir
+from svcc.targets.iptables.names import Names
+from svcc.targets.xtables import RETURN, Bytecode, Chain, CtState, From, Jump, Mark, Masquerade, Out, Rule, SetMark
+
+#: Classic BPF opcodes (linux/filter.h).
+_LOAD_WORD, _COPY_TO_X, _JUMP_IF_X, _RETURN = 0x20, 0x07, 0x1D, 0x06
+#: Where the addresses are in the network header: the source, the destination, and their length, in bytes.
+_ADDRESSES = {4: (12, 16, 4), 6: (8, 24, 16)}
+
+
+def hairpin(version: int) -> Bytecode:
+    """The packet's source is its destination: their words are compared one by one."""
+    source, destination, size = _ADDRESSES[version]
+    code: list[tuple[int, int, int, int]] = []
+    words = range(0, size, 4)
+    for word in words:
+        to_the_end = 4 * (len(words) - 1 - word // 4) + 1
+        code += [
+            (_LOAD_WORD, 0, 0, source + word),
+            (_COPY_TO_X, 0, 0, 0),
+            (_LOAD_WORD, 0, 0, destination + word),
+            (_JUMP_IF_X, 0, to_the_end, 0),
+        ]
+    return Bytecode((*code, (_RETURN, 0, 0, 0xFFFF), (_RETURN, 0, 0, 0)))
+
+
+def mark(names: Names, bit: int) -> Chain:
+    return Chain(names.mark, (Rule((), SetMark(bit, bit)),))
+
+
+def outside(names: Names, bit: int, pods: Iterable[ir.Network]) -> Chain:
+    """Pods come back unmarked."""
+    return Chain(names.outside, (*(Rule((From(pod),), RETURN) for pod in pods), Rule((), SetMark(bit, bit))))
+
+
+def postrouting(names: Names, bit: int, version: int) -> list[Chain]:
+    """Only connections whose destination was rewritten. Through ``lo`` the node reaches itself: nothing to rewrite."""
+    ours = CtState(("DNAT",))
+    return [
+        Chain(names.masquerade, (Rule((), SetMark(0, bit)), Rule((), Masquerade()))),
+        Chain(
+            names.postrouting,
+            (
+                Rule((Mark(bit, bit), ours), Jump(names.masquerade)),
+                Rule((Out("lo", negate=True), ours, hairpin(version)), Masquerade()),
+            ),
+        ),
+    ]

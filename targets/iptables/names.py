@@ -1,0 +1,87 @@
+"""The names of this target's chains. Each begins with the cluster's prefix and ``-``.
+
+Chains stand in a script in the reverse order of these names' second words (SVC, SRC, NPT, EXT, AT). That is no matter
+of taste: iptables-nft-restore 1.8 keeps the chains that it has met in a sorted list and walks it from the front for
+every line, which takes seconds for 10,000 services, unless what it meets next is always what comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from svcc.targets.naming import HASH_DIGITS, fit
+from svcc.targets.xtables import CHAIN_NAME
+
+#: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.
+PREFIX = CHAIN_NAME - max(len("-POSTROUTING"), len("-") + len("-") + HASH_DIGITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    prefix: str
+
+    def fixed(self, word: str) -> str:
+        return f"{self.prefix}-{word}"
+
+    @property
+    def services(self) -> str:
+        """nat: where a packet's destination is looked up."""
+        return self.fixed("SERVICES")
+
+    @property
+    def node_ports(self) -> str:
+        """nat: the node ports served; filter: those that are not."""
+        return self.fixed("NODEPORTS")
+
+    @property
+    def mark(self) -> str:
+        """nat: marks the connection to be masqueraded."""
+        return self.fixed("MARK")
+
+    @property
+    def outside(self) -> str:
+        """nat: marks the connection of a client outside the pod networks."""
+        return self.fixed("OUTSIDE")
+
+    @property
+    def postrouting(self) -> str:
+        """nat: which connections are masqueraded."""
+        return self.fixed("POSTROUTING")
+
+    @property
+    def masquerade(self) -> str:
+        """nat: takes our mark away and masquerades."""
+        return self.fixed("MASQUERADE")
+
+    @property
+    def unserved(self) -> str:
+        """filter: what becomes of packets to our addresses and ports that nat sent to no endpoint."""
+        return self.fixed("UNSERVED")
+
+    @property
+    def reject(self) -> str:
+        """filter: answers that nothing is here."""
+        return self.fixed("REJECT")
+
+    def balance(self, label: str) -> str:
+        """nat: sends a connection to one of the endpoints of a service's port; vips come straight here."""
+        return self._fit(f"SVC-{label}")
+
+    def external(self, label: str) -> str:
+        """nat: the same for external ips and node ports, where they are treated in another way than vips."""
+        return self._fit(f"EXT-{label}")
+
+    def node_port(self, label: str) -> str:
+        """nat: the same for a range of node ports whose numbers are not those of the vip's ports."""
+        return self._fit(f"NPT-{label}")
+
+    def sources(self, service: str) -> str:
+        """nat: goes on for those who may use a service's external ips and node ports; filter: answers those."""
+        return self._fit(f"SRC-{service}")
+
+    def at(self, place: str) -> str:
+        """A branch of the dispatch: the addresses of a network, one address, or a block of ports."""
+        return self._fit(f"AT-{place}")
+
+    def _fit(self, name: str) -> str:
+        return fit(self.fixed(name), CHAIN_NAME)

@@ -1,0 +1,119 @@
+"""nat: the chains of the services' ports, and which of them their frontends lead to.
+
+``SVC`` holds the choice among endpoints. It belongs to the vips: what depends on who comes through a vip stands before
+the choice. External ips and node ports go there too; an ``EXT`` chain on the way says who may use them and marks what
+is to be masqueraded. Where they need a choice of their own (``traffic`` gives them other endpoints, or a vip's mark
+would be wrong for them), ``EXT`` holds it, or ``NPT`` for a range of node ports with other numbers than the vip's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, Rewrite
+from svcc.targets.iptables.choice import choice
+from svcc.targets.iptables.dispatch import PortRule
+from svcc.targets.iptables.names import Names
+from svcc.targets.naming import comment
+from svcc.targets.xtables import ACCEPT, COMMENT, RETURN, Chain, Comment, From, Goto, Jump, Rule
+
+
+class Services:
+    """The chains of one family's frontends, and the rules that lead to them."""
+
+    def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
+        self._names = names
+        self._balance: list[Chain] = []
+        self._sources: dict[str, Chain] = {}
+        self._external: list[Chain] = []
+        self._jumps: set[str] = set()
+        self.addresses: dict[ir.Address, list[PortRule]] = {}
+        self.node_ports: list[PortRule] = []
+        for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
+            self._add_port(list(group))
+
+    def chains(self) -> list[Chain]:
+        """The chains, each after those that it leads to."""
+        by_name = [sorted(c, key=lambda chain: chain.name, reverse=True) for c in (self._balance, self._external)]
+        sources = [self._sources[name] for name in sorted(self._sources, reverse=True)]
+        return [*by_name[0], *sources, *by_name[1]]
+
+    def marks(self, chain: str) -> bool:
+        """Whether some frontend sends its clients through a chain that marks them."""
+        return chain in self._jumps
+
+    def _add_port(self, frontends: list[Frontend]) -> None:
+        """All frontends of one port of a service."""
+        ways = self._ways(frontends)
+        for f in frontends:
+            rules = self.node_ports if f.address is None else self.addresses.setdefault(f.address, [])
+            chain = ways.get(f.kind)
+            if chain is not None:
+                cut = not chain.endswith(f.label)
+                remark = (Comment(comment(f.label, COMMENT)),) if cut else ()
+                rules.append(PortRule(f.port.protocol, f.ports, Goto(chain), remark))
+
+    def _ways(self, frontends: list[Frontend]) -> dict[Kind, str]:
+        """The chain that each kind of frontend leads to; none where nobody is to be served."""
+        lead = frontends[0]
+        main = self._names.balance(lead.label)
+        front = self._marking(lead) if lead.kind is Kind.VIP else []
+        ways: dict[Kind, str] = {}
+        external: dict[str, Chain] = {}
+        shared = False
+        for f in {f.kind: f for f in reversed(frontends)}.values():
+            if not f.endpoints or (f.restricted and not f.allow_from):
+                continue
+            before = self._source_check(f) + self._marking(f)
+            shares = _same_choice(f, lead) and (not front or f.rewrite in (lead.rewrite, Rewrite.EVERYBODY))
+            shared |= shares
+            name = ways[f.kind] = main if shares and before == front else self._external_name(f)
+            if name != main and name not in external:
+                rest = [Rule((), Goto(main))] if shares else choice(f, name)
+                external[name] = Chain(name, (*before, *rest))
+        if shared:
+            self._balance.append(Chain(main, (*front, *choice(lead, main))))
+        self._external += external.values()
+        return ways
+
+    def _marking(self, f: Frontend) -> list[Rule]:
+        match f.rewrite:
+            case Rewrite.EVERYBODY:
+                chain = self._names.mark
+            case Rewrite.OUTSIDE_PODS:
+                chain = self._names.outside
+            case Rewrite.NOBODY:
+                return []
+        self._jumps.add(chain)
+        return [Rule((), Jump(chain))]
+
+    def _source_check(self, f: Frontend) -> list[Rule]:
+        """Whom ``allow-from`` keeps out is done with nat here, and meets the filter table."""
+        if not f.restricted:
+            return []
+        name = self._names.sources(f.service.name)
+        if name not in self._sources:
+            allowed = [Rule((From(network),), RETURN) for network in f.allow_from]
+            self._sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))
+        return [Rule((), Jump(name))]
+
+    def _external_name(self, f: Frontend) -> str:
+        if len(f.ports) > 1 and f.ports != f.port.ports:
+            return self._names.node_port(f.label)
+        return self._names.external(f.label)
+
+
+def _same_choice(a: Frontend, b: Frontend) -> bool:
+    """The same endpoints and ports, whatever endpoints come and go."""
+    return _traffic(a) is _traffic(b) and _shift(a) == _shift(b)
+
+
+def _traffic(f: Frontend) -> ir.Traffic:
+    return f.service.internal_traffic if f.kind is Kind.VIP else f.service.external_traffic
+
+
+def _shift(f: Frontend) -> int:
+    """By how much a range's port numbers change; 0 for a single port, which is just replaced."""
+    return f.port.target - f.ports.first if len(f.ports) > 1 else 0

@@ -1,0 +1,56 @@
+"""filter: what becomes of a new connection to an address or node port of ours that nat sent to no endpoint.
+
+nat cannot reject. What it rewrote is let through at once; the destination of all else is as the client wrote it. At a
+vip or external ip nothing is served but its declared ports: the rest is rejected, whatever the host has there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend
+from svcc.targets.iptables.dispatch import PortRule
+from svcc.targets.iptables.names import Names
+from svcc.targets.xtables import DROP, Chain, From, Goto, Proto, Reject, Rule, Verdict
+
+_UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
+
+
+class Unserved:
+    """The rules for what one family's frontends refuse. Addresses have none for what is just rejected."""
+
+    def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
+        self._names = names
+        self._sources: dict[str, Chain] = {}
+        self.addresses: dict[ir.Address, list[PortRule]] = {}
+        self.node_ports: list[PortRule] = []
+        for f in frontends:
+            rules = self.node_ports if f.address is None else self.addresses.setdefault(f.address, [])
+            verdict = self._verdict(f)
+            if verdict is not None and not (verdict == self.reject and f.address is not None):
+                rules.append(PortRule(f.port.protocol, f.ports, verdict))
+
+    @property
+    def reject(self) -> Verdict:
+        return Goto(self._names.reject)
+
+    def chains(self, version: int) -> list[Chain]:
+        """The chains, each after those that it leads to."""
+        reset = Rule((Proto(ir.Protocol.TCP),), Reject("tcp-reset"))
+        unreachable = Rule((), Reject(_UNREACHABLE[version]))
+        sources = [self._sources[name] for name in sorted(self._sources, reverse=True)]
+        return [Chain(self._names.reject, (reset, unreachable)), *sources]
+
+    def _verdict(self, f: Frontend) -> Verdict | None:
+        """None: nat serves everybody who may come."""
+        if not f.restricted:
+            if f.endpoints:
+                return None
+            return DROP if f.service.when_empty is ir.WhenEmpty.DROP else self.reject
+        if f.endpoints or not f.allow_from or f.service.when_empty is ir.WhenEmpty.DROP:
+            return DROP
+        name = self._names.sources(f.service.name)
+        allowed = [Rule((From(network),), self.reject) for network in f.allow_from]
+        self._sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
+        return Goto(name)
