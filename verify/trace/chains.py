@@ -88,34 +88,45 @@ def _walk(chains: Mapping[str, Chain], start: Chain, flow: Flow) -> Final | None
 
 
 def check_calls(chains: Mapping[str, Chain], bases: Iterable[Chain]) -> dict[str, set[str]]:
-    """The base chains that lead to each chain.
+    """By chain, the base chains that lead to it.
 
-    Errors: LoadError where a chain is missing, calls itself, or is called too deep.
+    Errors: LoadError where a chain is missing, leads back to itself, or is called too deep.
     """
+    depths: dict[str, int] = {}
+    for chain in chains.values():
+        _depth(chains, chain, depths)
     reached: dict[str, set[str]] = {}
     for base in bases:
-        _descend(chains, base, base.name, (), reached)
-    for chain in chains.values():
-        if chain.name not in reached:
-            _descend(chains, chain, "", (), {})
+        if depths[base.name] > DEPTH:
+            raise LoadError(base.place, f"chains lead more than {DEPTH} deep from {base.name}")
+        todo = [base.name]
+        while todo:
+            name = todo.pop()
+            if base.name not in reached.setdefault(name, set()):
+                reached[name].add(base.name)
+                todo += _called(chains[name])
     return reached
 
 
-def _descend(
-    chains: Mapping[str, Chain], chain: Chain, base: str, path: tuple[str, ...], reached: dict[str, set[str]]
-) -> None:
-    """Visit all that a chain leads to; ``path`` is how it was come by."""
-    if chain.name in path:
-        raise LoadError(chain.place, f"chain {chain.name} leads back to itself")
-    if len(path) > DEPTH:
-        raise LoadError(chain.place, f"chain {chain.name} is called more than {DEPTH} chains deep")
-    known = base in reached.setdefault(chain.name, set())
-    reached[chain.name].add(base)
-    if known and not path:
-        return
-    for rule in chain.rules:
-        for name in rule.calls():
-            if name not in chains:
-                raise LoadError(rule.place, f"there is no chain {name}")
-            if base not in reached.get(name, ()) or name in (*path, chain.name):
-                _descend(chains, chains[name], base, (*path, chain.name), reached)
+def _called(chain: Chain) -> dict[str, Place]:
+    return {name: rule.place for rule in reversed(chain.rules) for name in rule.calls()}
+
+
+_UNDER_WAY = -1
+
+
+def _depth(chains: Mapping[str, Chain], chain: Chain, known: dict[str, int]) -> int:
+    """How many chains deep a chain leads."""
+    if chain.name in known:
+        return known[chain.name]
+    known[chain.name] = _UNDER_WAY
+    deepest = 0
+    for name, place in _called(chain).items():
+        if name not in chains:
+            raise LoadError(place, f"there is no chain {name}")
+        depth = _depth(chains, chains[name], known)
+        if depth == _UNDER_WAY:
+            raise LoadError(place, f"chain {name} leads back to itself")
+        deepest = max(deepest, depth + 1)
+    known[chain.name] = deepest
+    return deepest

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeVar
 
 T = TypeVar("T")
+
+_ALL = Fraction(0), Fraction(1)
 
 
 class Chance:
@@ -37,26 +40,22 @@ class Chance:
             return share >= 1
         return self.pick((share, 1 - share)) == 0
 
-    def number(self, modulus: int) -> int:
-        """A fresh number from 0 to ``modulus`` - 1, each as likely as any other."""
-        return self.pick([Fraction(1, modulus)] * modulus)
+    def segment(self, cuts: Sequence[Fraction], key: Hashable = None) -> int:
+        """Draw a number from 0 up to 1, and say between which two of ``cuts`` (from 0 to 1, rising) it is.
 
-    def bucket(self, key: Hashable, modulus: int) -> int:
-        """The hash of ``key``, scaled to 0 … ``modulus`` - 1 (the kernel's reciprocal_scale).
-
-        A hash is one number for the whole run: what an earlier bucket says of it holds for later ones.
+        With a ``key`` it is that key's hash, which is one number for the whole run: what an earlier answer says of
+        it holds for later ones.
         """
-        low, high = self._hashes.get(key, (Fraction(0), Fraction(1)))
-        first = int(low * modulus)
+        low, high = self._hashes.get(key, _ALL) if key is not None else _ALL
         parts = []
-        for index in range(first, modulus):
-            begin, end = max(low, Fraction(index, modulus)), min(high, Fraction(index + 1, modulus))
-            if begin >= end:
-                break
-            parts.append((begin, end))
-        chosen = self.pick([(end - begin) / (high - low) for begin, end in parts])
-        self._hashes[key] = parts[chosen]
-        return first + chosen
+        for index, (begin, end) in enumerate(pairwise(cuts)):
+            begin, end = max(low, begin), min(high, end)
+            if begin < end:
+                parts.append((index, begin, end))
+        index, begin, end = parts[self.pick([(end - begin) / (high - low) for _, begin, end in parts])]
+        if key is not None:
+            self._hashes[key] = begin, end
+        return index
 
 
 def explore(run: Callable[[Chance], T]) -> Iterator[tuple[Fraction, T]]:

@@ -49,14 +49,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something remembered of a client: when, and for how long it counts (seconds)."""
+    """Something remembered of a client: since when, and for how many seconds (None: for good)."""
 
     since: Fraction
     timeout: int | None
     data: Hashable = None
-
-    def alive(self, now: Fraction) -> bool:
-        return self.timeout is None or now - self.since < self.timeout
 
 
 @dataclass(slots=True)
@@ -80,6 +77,7 @@ class Binding:
     address: ir.Address
     port: int
     masquerade: bool
+    by_ipvs: bool = False  # else by address translation
 
 
 class Stopped(Exception):
@@ -109,6 +107,7 @@ class Flow:
     translated: bool = False  # the destination is no longer the original one
     masqueraded: bool = False
     by_ipvs: ir.Address | None = None  # the real server's address
+    tunnelled: bool = False  # inside a packet of the node's own, which no rule of a service is about
     settled: set[Manip] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     recalled: set[int] = field(default_factory=set)  # timeouts of what was remembered and counted
@@ -130,22 +129,46 @@ class Flow:
     def note(self, text: str, place: Place | None = None) -> None:
         self.steps.append(Step(self.hook, place, text))
 
+    # ---- translation
+
+    def send_to(self, address: ir.Address, port: int) -> None:
+        """Translate the destination, for the connection as a whole."""
+        self.translated |= (address, port) != (self.destination, self.port)
+        self.destination, self.port = address, port
+        self.settled.add(Manip.DESTINATION)
+
+    def masquerade(self) -> None:
+        self.source, self.masqueraded = None, True
+        self.settled.add(Manip.SOURCE)
+
+    def follow(self, binding: Binding, manip: Manip) -> None:
+        """Translate as the connection's first packet was translated."""
+        if manip is Manip.SOURCE and binding.masquerade:
+            self.masquerade()
+        elif manip is Manip.DESTINATION and not binding.by_ipvs:
+            self.send_to(binding.address, binding.port)
+        self.settled.add(manip)
+
     # ---- memory
 
-    def recall(self, owner: Hashable, key: Hashable) -> Entry | None:
-        """What is remembered and still counts."""
+    def recall(self, owner: Hashable, key: Hashable, within: int | None = None) -> Entry | None:
+        """What is remembered and still counts: not timed out, and at most ``within`` seconds old."""
+        if within is not None:
+            self.limits.add(within)
         entry = self.memory.entries.get((owner, key))
         if entry is None:
             return None
-        if entry.timeout is not None:
-            self.limits.add(entry.timeout)
-        if not entry.alive(self.memory.now):
+        limits = {limit for limit in (entry.timeout, within) if limit is not None}
+        self.limits |= limits
+        if any(self.memory.now - entry.since > limit for limit in limits):
             return None
-        if entry.timeout is not None:
-            self.recalled.add(entry.timeout)
+        self.recalled |= limits
         return entry
 
-    def remember(self, owner: Hashable, key: Hashable, timeout: int | None, data: Hashable = None) -> None:
+    def remember(self, owner: Hashable, key: Hashable, timeout: int | None = None, data: Hashable = None) -> None:
         self.memory.entries[owner, key] = Entry(self.memory.now, timeout, data)
         if timeout is not None:
             self.limits.add(timeout)
+
+    def forget(self, owner: Hashable, key: Hashable) -> None:
+        self.memory.entries.pop((owner, key), None)

@@ -1,0 +1,27 @@
+"""The tracer: one packet through a target's artifacts, never through the program that they were made from.
+
+Artifacts are read as the native tools and the kernel read them. What is not known is an error
+(:class:`UnknownRule`), and so is what could not be loaded (:class:`LoadError`).
+"""
+
+from svcc.verify.trace.faults import LoadError, Place, TraceError, UnknownRule
+from svcc.verify.trace.flow import Binding, Memory, Step
+from svcc.verify.trace.kernel import Kernel
+from svcc.verify.trace.load import load
+from svcc.verify.trace.result import End, Trace, Way, trace
+
+__all__ = [
+    "Binding",
+    "End",
+    "Kernel",
+    "LoadError",
+    "Memory",
+    "Place",
+    "Step",
+    "Trace",
+    "TraceError",
+    "UnknownRule",
+    "Way",
+    "load",
+    "trace",
+]

@@ -1,0 +1,207 @@
+"""Sets as ``ipset restore`` reads them (ipset(8)), and what is in them (net/netfilter/ipset)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from itertools import product
+from typing import TypeAlias
+
+from svcc.compiler import ir
+from svcc.verify.trace import values
+from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.flow import Flow
+from svcc.verify.trace.lines import Reader, Words
+
+NAME = 31  # characters (IPSET_MAXNAMELEN with its final zero)
+_MAXELEM = 65_536
+
+#: The set types, as the kinds of their dimensions. A port is one with its protocol, but in a bitmap.
+_TYPES: Mapping[str, tuple[str, ...]] = {
+    "hash:ip": ("ip",),
+    "hash:net": ("net",),
+    "hash:ip,port": ("ip", "port"),
+    "hash:net,port": ("net", "port"),
+    "hash:ip,port,ip": ("ip", "port", "ip"),
+    "hash:ip,port,net": ("ip", "port", "net"),
+    "bitmap:port": ("bare port",),
+}
+_BITS = {4: 32, 6: 128}
+#: Protocols whose ports a set can read, and a bitmap (ip_set_getport.c).
+_WITH_PORTS = {"port": (6, 17, 132), "bare port": (6, 17)}
+
+#: An address, a port (with its protocol above it), or a network and the length of its prefix.
+Atom: TypeAlias = "int | tuple[int, int]"
+Element: TypeAlias = tuple[Atom, ...]
+
+
+@dataclass(slots=True)
+class IpSet:
+    name: str
+    type: str
+    version: int  # 0: of no family
+    room: int  # elements
+    ports: tuple[int, int] = (0, 65_535)  # of a bitmap
+    elements: dict[Element, bool] = field(default_factory=dict)  # False: marked "nomatch"
+    lengths: dict[int, int] = field(default_factory=dict)  # of prefixes, with how many there are
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return _TYPES[self.type]
+
+    def holds(self, flow: Flow, sides: Sequence[str], place: Place) -> bool:
+        """Whether a packet is in it; ``sides`` ("src", "dst") say which fields are meant.
+
+        Too few sides, another family, or a protocol without ports: not in it (ip_set_test, ip_set_core.c).
+        """
+        kinds = self.kinds
+        if len(sides) < len(kinds) or self.version not in (0, flow.version):
+            return False
+        if any(flow.protocol not in _WITH_PORTS.get(kind, (flow.protocol,)) for kind in kinds):
+            return False
+        fields = [_field(flow, kind, side, place) for kind, side in zip(kinds, sides, strict=False)]
+        if "net" not in kinds:
+            return tuple(fields) in self.elements
+        return self._holds_network(fields, kinds.index("net"))
+
+    def _holds_network(self, fields: list[int], position: int) -> bool:
+        """The longest prefix decides, which may be one that is marked not to match."""
+        bits, address = _BITS[self.version], fields[position]
+        for length in sorted(self.lengths, reverse=True):
+            cut = bits - length
+            key: list[Atom] = list(fields)
+            key[position] = (address >> cut << cut, length)
+            found = self.elements.get(tuple(key))
+            if found is not None:
+                return found
+        return False
+
+    def add(self, element: Element, match: bool) -> None:
+        if element not in self.elements:
+            for atom in element:
+                if isinstance(atom, tuple):
+                    self.lengths[atom[1]] = self.lengths.get(atom[1], 0) + 1
+        self.elements[element] = match
+
+
+def _field(flow: Flow, kind: str, side: str, place: Place) -> int:
+    if "port" in kind:
+        if side == "src":
+            raise UnknownRule(place, "asks for the client's port, which a trace does not have")
+        return flow.port if kind == "bare port" else flow.protocol << 16 | flow.port
+    return int(flow.sender(place) if side == "src" else flow.destination)
+
+
+# ---- reading
+
+
+def read(part: str, text: str) -> dict[str, IpSet]:
+    """The sets that ``ipset -exist restore`` makes of a part. Errors: TraceError."""
+    sets: dict[str, IpSet] = {}
+    for words in Reader(part, text):
+        verb = words.take()
+        if verb == "create":
+            made = _create(words)
+            known = sets.setdefault(made.name, made)
+            if known is not made and (known.type, known.version, known.ports) != (made.type, made.version, made.ports):
+                raise words.refused(f"the set {made.name} is there already, and is another one")
+        elif verb == "add":
+            name = words.take("the set's name")
+            if name not in sets:
+                raise words.refused(f"there is no set {name}")
+            _add(words, sets[name])
+        else:
+            raise words.unknown(verb)
+    return sets
+
+
+def _create(words: Words) -> IpSet:
+    name, type = words.take("the set's name"), words.take("the set's type")
+    if len(name) > NAME:
+        raise words.refused(f"{name} has more than {NAME} characters")
+    if type not in _TYPES:
+        raise words.unknown(type)
+    made = IpSet(name, type, 0 if type == "bitmap:port" else 4, _MAXELEM)
+    ranged = False
+    while words:
+        option = words.take()
+        if option == "range" and type == "bitmap:port":
+            made.ports, ranged = words.value(words.take(), lambda text: values.port_range(text, "-")), True
+        elif option == "family" and type != "bitmap:port" and words.peek() in ("inet", "inet6"):
+            made.version = 4 if words.take() == "inet" else 6
+        elif option in ("hashsize", "maxelem") and type != "bitmap:port":
+            size = words.value(words.take(), int)
+            made.room = size if option == "maxelem" else made.room
+        elif option not in ("comment", "counters"):
+            raise words.unknown(option)
+    if type == "bitmap:port" and not ranged:
+        raise words.refused("a bitmap needs a range")
+    return made
+
+
+def _add(words: Words, ipset: IpSet) -> None:
+    element = words.take("an element")
+    match = True
+    while words:
+        option = words.take()
+        if option == "nomatch" and "net" in ipset.kinds:
+            match = False
+        elif option == "comment":
+            words.take("the comment")
+        else:
+            raise words.unknown(option)
+    fields = element.split(",")
+    if len(fields) != len(ipset.kinds):
+        raise words.refused(f"{element} does not have {len(ipset.kinds)} parts, as {ipset.type} has")
+    parsed = [list(_atoms(words, ipset, kind, text)) for kind, text in zip(ipset.kinds, fields, strict=True)]
+    for atoms in product(*parsed):
+        ipset.add(atoms, match)
+    if len(ipset.elements) > ipset.room:
+        raise words.refused(f"the set {ipset.name} is full: maxelem {ipset.room}")
+
+
+def _atoms(words: Words, ipset: IpSet, kind: str, text: str) -> Iterator[Atom]:
+    """What one part of an element stands for: several atoms where it is a range."""
+    if kind == "bare port":
+        first, last = words.value(text, lambda t: values.port_range(t, "-"))
+        if first < ipset.ports[0] or last > ipset.ports[1]:
+            raise words.refused(f"{text} is outside of the range of {ipset.name}")
+        yield from range(first, last + 1)
+    elif kind == "port":
+        name, found, ports = text.rpartition(":")
+        protocol = words.value(name, values.protocol) if found else 6
+        first, last = words.value(ports, lambda t: values.port_range(t, "-"))
+        yield from (protocol << 16 | port for port in range(first, last + 1))
+    else:
+        yield from _addresses(words, ipset, kind, text)
+
+
+def _between(first: str, last: str) -> list[ir.Network]:
+    """Errors: ValueError, TypeError."""
+    one, other = values.address(first), values.address(last)
+    if isinstance(one, IPv4Address) and isinstance(other, IPv4Address):
+        return list(summarize_address_range(one, other))
+    if isinstance(one, IPv6Address) and isinstance(other, IPv6Address):
+        return list(summarize_address_range(one, other))
+    raise ValueError("two families")
+
+
+def _addresses(words: Words, ipset: IpSet, kind: str, text: str) -> Iterator[Atom]:
+    """A ``net`` part as networks, an ``ip`` part as single addresses."""
+    first, found, last = text.partition("-")
+    if found:
+        networks: list[ir.Network] = words.value(text, lambda _: _between(first, last))
+    else:
+        networks = [words.value(text, values.network)]
+    for network in networks:
+        if network.version != ipset.version:
+            raise words.refused(f"{text} is of another family than the set {ipset.name}")
+        if kind == "net" and network.prefixlen == 0:
+            raise words.refused("no hash holds a /0")
+        if kind == "net":
+            yield int(network.network_address), network.prefixlen
+        elif network.num_addresses > _MAXELEM:
+            raise words.refused(f"{text} has too many addresses")
+        else:
+            yield from range(int(network[0]), int(network[-1]) + 1)

@@ -1,0 +1,92 @@
+"""Lines of words: what most of the tools' files are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+
+V = TypeVar("V")
+
+
+class Words:
+    """The words of one line, taken one by one."""
+
+    def __init__(self, place: Place, text: str) -> None:
+        self.place = place
+        self.text = text
+        self._words = _split(place, text)
+        self._next = 0
+
+    def __bool__(self) -> bool:
+        return self._next < len(self._words)
+
+    def peek(self) -> str:
+        """The next word, or an empty text."""
+        return self._words[self._next] if self else ""
+
+    def take(self, what: str = "something") -> str:
+        if not self:
+            raise LoadError(self.place, f"{what} is missing at the end")
+        self._next += 1
+        return self._words[self._next - 1]
+
+    def value(self, text: str, parse: Callable[[str], V]) -> V:
+        """A word as what it stands for. Errors: LoadError where ``parse`` gives a ValueError or TypeError."""
+        try:
+            return parse(text)
+        except (ValueError, TypeError) as error:
+            raise LoadError(self.place, f"`{text}` cannot stand here: {error}") from None
+
+    def rest(self) -> list[str]:
+        rest, self._next = self._words[self._next :], len(self._words)
+        return rest
+
+    def done(self) -> None:
+        """Errors: UnknownRule where words are left."""
+        if self:
+            raise UnknownRule(self.place, f"`{self.peek()}` is not known here")
+
+    def unknown(self, word: str) -> UnknownRule:
+        return UnknownRule(self.place, f"`{word}` is not known here")
+
+    def refused(self, message: str) -> LoadError:
+        return LoadError(self.place, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A part's lines that say something."""
+
+    part: str
+    text: str
+
+    def __iter__(self) -> Iterator[Words]:
+        for number, line in enumerate(self.text.split("\n"), 1):
+            stripped = line.strip()
+            if stripped and not stripped.startswith("#"):
+                yield Words(Place(self.part, number), stripped)
+
+
+def _split(place: Place, text: str) -> list[str]:
+    """Words between blanks; double quotes hold blanks, and a backslash in them takes the next character as it is."""
+    if '"' not in text:
+        return text.split()
+    words, word, quoted, begun = [], "", False, False
+    characters = iter(text)
+    for character in characters:
+        if quoted and character == "\\":
+            word += next(characters, "")
+        elif character == '"':
+            quoted, begun = not quoted, True
+        elif character.isspace() and not quoted:
+            if word or begun:
+                words.append(word)
+            word, begun = "", False
+        else:
+            word += character
+    if quoted:
+        raise LoadError(place, "a quote is not closed")
+    return [*words, word] if word or begun else words

@@ -1,0 +1,138 @@
+"""A libnftables document as commands with their lines (libnftables-json(5))."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+
+_BLANKS = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``verb`` ("add", "delete", …) done to an object of a ``kind`` ("table", "rule", …)."""
+
+    place: Place
+    verb: str
+    kind: str
+    fields: dict[str, Any]
+
+
+class Fields:
+    """The members of a JSON object, taken one by one: what is left at the end is an error."""
+
+    def __init__(self, place: Place, what: str, value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise LoadError(place, f"{what} is not an object")
+        self.place = place
+        self.what = what
+        self._left = dict(value)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str, default: Any = ...) -> Any:
+        if name not in self._left:
+            if default is ...:
+                raise LoadError(self.place, f"{self.what} needs `{name}`")
+            return default
+        return self._left.pop(name)
+
+    def text(self, name: str, default: Any = ...) -> str:
+        value = self.take(name, default)
+        if not isinstance(value, str):
+            raise LoadError(self.place, f"`{name}` of {self.what} is not a text")
+        return value
+
+    def number(self, name: str, default: Any = ...) -> int:
+        """A number; a text that should be one is refused, because nft drops what it cannot read here."""
+        value = self.take(name, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise LoadError(self.place, f"`{name}` of {self.what} is not a number")
+        return value
+
+    def words(self, name: str) -> list[str]:
+        """A list of texts, of which one may stand alone."""
+        value = self.take(name, [])
+        listed = [value] if isinstance(value, str) else value
+        if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
+            raise LoadError(self.place, f"`{name}` of {self.what} is not a list of words")
+        return listed
+
+    def done(self) -> None:
+        if self._left:
+            raise UnknownRule(self.place, f"`{next(iter(self._left))}` of {self.what} is not known here")
+
+
+def commands(part: str, text: str) -> Iterator[Command]:
+    """The document's commands in order; its version information is left out. Errors: TraceError."""
+    for place, value in _entries(part, text):
+        if not isinstance(value, dict) or len(value) != 1:
+            raise LoadError(place, "a command is an object with one member")
+        ((verb, body),) = value.items()
+        if verb == "metainfo":
+            continue
+        if verb in ("add", "create", "insert", "delete", "flush", "destroy"):
+            if not isinstance(body, dict) or len(body) != 1:
+                raise LoadError(place, f"`{verb}` needs one object")
+            ((kind, fields),) = body.items()
+        else:  # an object alone, as in the output of `list`
+            verb, kind, fields = "add", verb, body
+        if not isinstance(fields, dict):
+            raise LoadError(place, f"{kind} is not an object")
+        yield Command(place, verb, kind, fields)
+
+
+def _entries(part: str, text: str) -> Iterator[tuple[Place, Any]]:
+    """The members of the document's list, each with the line where it begins."""
+    ends = [index for index, character in enumerate(text) if character == "\n"]
+
+    def place(index: int) -> Place:
+        return Place(part, bisect_right(ends, index - 1) + 1)
+
+    index = _expect(text, _expect(text, _expect(text, 0, "{", place), '"nftables"', place), ":", place)
+    index = _skip(text, _expect(text, index, "[", place))
+    decoder = json.JSONDecoder(object_pairs_hook=_unique)
+    while text[index : index + 1] != "]":
+        try:
+            value, end = decoder.raw_decode(text, index)
+        except json.JSONDecodeError as error:
+            raise LoadError(place(error.pos), f"not JSON: {error.msg}") from None
+        except ValueError as error:
+            raise LoadError(place(index), str(error)) from None
+        yield place(index), value
+        index = _skip(text, end)
+        if text[index : index + 1] == ",":
+            index = _skip(text, index + 1)
+        elif text[index : index + 1] != "]":
+            raise LoadError(place(index), "not JSON: a comma is missing")
+    rest = _skip(text, _expect(text, index + 1, "}", place))
+    if rest != len(text):
+        raise LoadError(place(rest), "not JSON: more than one document")
+
+
+def _expect(text: str, index: int, word: str, place: Any) -> int:
+    """Errors: LoadError, where ``word`` does not come next."""
+    index = _skip(text, index)
+    if not text.startswith(word, index):
+        raise LoadError(place(index), f'`{word}` is missing: a document begins with {{"nftables": [')
+    return index + len(word)
+
+
+def _skip(text: str, index: int) -> int:
+    while index < len(text) and text[index] in _BLANKS:
+        index += 1
+    return index
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Errors: ValueError, where a member is there twice (nft takes either)."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member is given twice")
+    return found

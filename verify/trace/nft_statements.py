@@ -1,0 +1,310 @@
+"""Statements of nft rules: what they ask of a packet, and what they do to it (libnftables-json(5), "STATEMENTS")."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.verify.trace.chains import Call, Final, Verdict
+from svcc.verify.trace.faults import LoadError, Place
+from svcc.verify.trace.flow import NUMBERS, Flow, Manip
+from svcc.verify.trace.nft_expressions import Concat, Expression, Lookup, NoMatch, Selector
+from svcc.verify.trace.nft_sets import Elements, NamedSet, all_data
+from svcc.verify.trace.nft_types import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict as nft writes it; None: on to the next rule."""
+
+    text: str
+    verdict: Verdict
+
+    def calls(self) -> Iterable[str]:
+        return (self.verdict.chain,) if isinstance(self.verdict, Call) else ()
+
+
+class Statement(ABC):
+    __slots__ = ()
+
+    #: Where it may stand: the type and the hooks of base chains; empty: anywhere.
+    chain_type: str = ""
+    hooks: tuple[str, ...] = ()
+
+    @abstractmethod
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        """Do it; what it looked up goes to ``said``. A judgement ends the rule. Errors: NoMatch, UnknownRule."""
+
+    def calls(self) -> Iterable[str]:
+        return ()
+
+    @abstractmethod
+    def __str__(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Match(Statement):
+    left: Expression
+    operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in": one of these bits
+    right: Elements[bool] | NamedSet[bool] | int
+    text: str  # of the right side
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        if isinstance(self.right, NamedSet):
+            holds = self.right.find(flow, self.left.value(flow)) is not None
+        elif isinstance(self.right, Elements):
+            holds = self.right.find(self.left.drawn(flow, self.right.cuts())) is not None
+        else:
+            value = self.left.drawn(flow, {self.right, self.right + 1})
+            assert isinstance(value, int)
+            holds = COMPARISONS[self.operator](value, self.right)
+            if not holds:
+                raise NoMatch
+            return None
+        if holds != (self.operator == "=="):
+            raise NoMatch
+        return None
+
+    def __str__(self) -> str:
+        operator = "" if self.operator in ("==", "in") else f"{self.operator} "
+        return f"{self.left} {operator}{self.text}"
+
+
+COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "in": lambda a, b: bool(a & b),
+}
+
+
+@dataclass(frozen=True)
+class Judge(Statement):
+    judgement: Judgement
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        return self.judgement
+
+    def calls(self) -> Iterable[str]:
+        return self.judgement.calls()
+
+    def __str__(self) -> str:
+        return self.judgement.text
+
+
+@dataclass(frozen=True)
+class VerdictMap(Statement):
+    key: Expression
+    map: Elements[Judgement] | NamedSet[Judgement]
+    text: str
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        if isinstance(self.map, NamedSet):
+            value = self.key.value(flow)
+            found = self.map.find(flow, value)
+        else:
+            value = self.key.drawn(flow, self.map.cuts())
+            found = self.map.find(value)
+        if found is None:
+            raise NoMatch
+        elements = self.map.elements if isinstance(self.map, NamedSet) else self.map
+        said.append(f"{elements.show(value)} : {found.text}")
+        return found
+
+    def calls(self) -> Iterable[str]:
+        elements = self.map.elements if isinstance(self.map, NamedSet) else self.map
+        return {chain: None for found in all_data(elements) for chain in found.calls()}
+
+    def __str__(self) -> str:
+        return f"{self.key} vmap {self.text}"
+
+
+@dataclass(frozen=True)
+class Dnat(Statement):
+    place: Place
+    version: int
+    address: Expression | None
+    port: Expression | None
+    chain_type = "nat"
+    hooks = ("prerouting", "output")
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        address, port = flow.destination, flow.port
+        if self.address is not None:
+            value = self.address.value(flow)
+            assert isinstance(value, int)
+            address = _address(value, self.version)
+        if self.port is not None:
+            number = self.port.value(flow)
+            assert isinstance(number, int)
+            if flow.protocol not in NUMBERS.values():
+                raise NoMatch
+            port = number
+        flow.send_to(address, port)
+        said.append(f"{address} . {port}")
+        return ACCEPT
+
+    def __str__(self) -> str:
+        port = "" if self.port is None else f":{self.port}"
+        return f"dnat to {self.address or ''}{port}"
+
+
+def _address(number: int, version: int) -> ir.Address:
+    from ipaddress import IPv4Address, IPv6Address
+
+    return IPv4Address(number) if version == 4 else IPv6Address(number)
+
+
+@dataclass(frozen=True)
+class Masquerade(Statement):
+    text: str
+    chain_type = "nat"
+    hooks = ("postrouting",)
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        if Manip.SOURCE not in flow.settled:
+            flow.masquerade()
+        return ACCEPT
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Reject(Statement):
+    text: str
+    protocol: int | None  # the only one that it answers
+    hooks = ("prerouting", "input", "forward", "output")
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        if self.protocol not in (None, flow.protocol):
+            raise NoMatch
+        return Judgement("reject", Final.REJECT)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class SetMark(Statement):
+    mark: Expression
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        value = self.mark.value(flow)
+        assert isinstance(value, int)
+        flow.mark = value
+        return None
+
+    def __str__(self) -> str:
+        return f"meta mark set {self.mark}"
+
+
+@dataclass(frozen=True)
+class Remember(Statement):
+    """``add @SET { … }``, ``update @SET { … }``, ``delete @SET { … }``."""
+
+    place: Place
+    operation: str
+    key: Expression
+    set: NamedSet[bool]
+    timeout: int | None
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        key = self.key.value(flow)
+        owner = self.set.owner
+        if self.operation == "delete":
+            flow.forget(owner, key)
+        elif self.operation == "update" or flow.recall(owner, key) is None:
+            flow.remember(owner, key, self.timeout or self.set.timeout, True)
+        said.append(_shown(self.set.elements, key))
+        return None
+
+    def __str__(self) -> str:
+        timeout = "" if self.timeout is None else f" timeout {self.timeout}s"
+        return f"{self.operation} @{self.set.name} {{ {self.key}{timeout} }}"
+
+
+def _shown(elements: Elements[bool], key: Value) -> str:
+    return f"{{ {elements.show(key)} }}"
+
+
+@dataclass(frozen=True)
+class Counter(Statement):
+    """Counts, and does nothing else."""
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        return None
+
+    def __str__(self) -> str:
+        return "counter"
+
+
+ACCEPT = Judgement("accept", Final.ACCEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class NftRule:
+    place: Place
+    where: str  # "ip custom services"
+    statements: tuple[Statement, ...]
+
+    def apply(self, flow: Flow) -> Verdict:
+        said: list[str] = []
+        found: Judgement | None = None
+        try:
+            for statement in self.statements:
+                found = statement.apply(flow, said)
+                if found is not None:
+                    break
+        except NoMatch:
+            return None
+        flow.note(" -> ".join([f"{self.where}: {self}", *said]), self.place)
+        return None if found is None else found.verdict
+
+    def calls(self) -> Iterable[str]:
+        return {chain: None for statement in self.statements for chain in statement.calls()}
+
+    def check_place(self, bases: Iterable[tuple[str, str]]) -> None:
+        """Errors: LoadError, where a statement cannot stand in a base chain (type, hook) that leads here."""
+        for statement in self.statements:
+            for type, hook in bases:
+                if statement.chain_type not in ("", type) or (statement.hooks and hook not in statement.hooks):
+                    raise LoadError(self.place, f"`{statement}` is not valid in the {type} hook {hook}")
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.statements))
+
+
+def narrows_protocol(statements: Iterable[Statement]) -> bool:
+    """Whether a rule reads the transport protocol, as nft demands before a port is translated.
+
+    A field of tcp does, and so does a key of a map; a field of ``th`` does not.
+    """
+    return any(
+        field.text in _PROTOCOL_FIELDS or field.text.split()[0] in ("tcp", "udp", "sctp")
+        for statement in statements
+        for field in _fields(statement)
+    )
+
+
+def _fields(part: Statement | Expression | None) -> Iterator[Selector]:
+    """What a statement reads of the packet."""
+    match part:
+        case Selector():
+            yield part
+        case Match(left=inner) | VerdictMap(key=inner) | Lookup(key=inner) | Remember(key=inner):
+            yield from _fields(inner)
+        case Concat(parts=parts):
+            for inner in parts:
+                yield from _fields(inner)
+        case Dnat():
+            yield from _fields(part.address)
+            yield from _fields(part.port)
+
+
+_PROTOCOL_FIELDS = ("meta l4proto", "ip protocol", "ip6 nexthdr")

@@ -1,0 +1,172 @@
+"""What becomes of a packet: every way that it may take, with its share, and the outcome of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+
+from svcc.compiler import ir
+from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
+from svcc.verify.trace.chance import Chance, explore
+from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.flow import Binding, Flow, Memory, Step
+from svcc.verify.trace.kernel import Kernel
+
+#: More packets than this until the counters are back where they were: nobody reads that.
+_PERIOD = 100_000
+_HALF = Fraction(1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a way ends."""
+
+    refusal: Refusal | None  # None: at an endpoint
+    address: ir.Address | None = None
+    port: int = 0
+    masquerade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    share: Fraction  # of the connections that clients open
+    steps: tuple[Step, ...]
+    end: End
+    memory: Memory  # what the node remembers afterwards
+    limits: frozenset[int]  # seconds for which something was remembered
+    recalled: frozenset[int]  # seconds for which what decided here is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    packet: Packet
+    ways: tuple[Way, ...]  # shares sum to 1
+    affinity: int | None  # seconds for which a client keeps its endpoint
+
+    @property
+    def ends(self) -> dict[End, Fraction]:
+        """Where the packet may end, with the shares."""
+        ends: dict[End, Fraction] = {}
+        for way in self.ways:
+            ends[way.end] = ends.get(way.end, Fraction(0)) + way.share
+        return ends
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome; None where some connections are refused and others are not."""
+        ends = self.ends
+        if len(ends) == 1:
+            (end,) = ends
+            if end.refusal is not None:
+                return end.refusal
+        choices = [
+            Choice(end.address, end.port, share, end.masquerade)
+            for end, share in ends.items()
+            if end.address is not None
+        ]
+        if len(choices) < len(ends):
+            return None
+        return Forwarded(tuple(sorted(choices, key=_by_place)), self.affinity)
+
+
+def _by_place(choice: Choice) -> tuple[int, int, bool]:
+    return int(choice.address), choice.port, choice.masquerade
+
+
+def trace(kernel: Kernel, packet: Packet, memory: Memory | None = None, binding: Binding | None = None) -> Trace:
+    """Every way of a packet through a node.
+
+    ``memory`` is what earlier packets left (a way's ``memory``); without it the client is new. ``binding`` says that
+    the packet belongs to a connection that exists.
+
+    Errors: TraceError.
+    """
+    run = _Run(kernel, packet, binding)
+    ways = tuple(run.ways(memory or Memory()))
+    return Trace(packet, ways, run.affinity(ways) if binding is None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    kernel: Kernel
+    packet: Packet
+    binding: Binding | None
+
+    def ways(self, memory: Memory) -> Iterator[Way]:
+        """All ways; where rules count packets, those of one full period of their counters."""
+        rounds: list[list[Way]] = []
+        seen: dict[tuple[tuple[Place, int], ...], int] = {}
+        state: tuple[tuple[Place, int], ...] = tuple(sorted(memory.counters.items()))
+        while state not in seen:
+            seen[state] = len(rounds)
+            ways = [replace(way, share=share) for share, way in explore(partial(self._way, memory))]
+            rounds.append(ways)
+            counters = ways[0].memory.counters
+            for place in counters:
+                if any(way.memory.counters.get(place) != counters[place] for way in ways):
+                    raise UnknownRule(place, "counts packets, but chance decides which ones come here")
+                if len(rounds) > _PERIOD:
+                    raise UnknownRule(place, f"more than {_PERIOD} packets pass until the counters come round")
+            memory = Memory(memory.now, memory.entries, counters)
+            state = tuple(sorted(counters.items()))
+        yield from _merged(rounds[seen[state] :])
+
+    def _way(self, memory: Memory, chance: Chance) -> Way:
+        packet = self.packet
+        flow = Flow(
+            packet,
+            chance,
+            memory.copy(),
+            self.binding,
+            source=packet.source,
+            destination=packet.destination,
+            port=packet.port,
+        )
+        refusal = self.kernel.walk(flow)
+        steps, limits, recalled = tuple(flow.steps), frozenset(flow.limits), frozenset(flow.recalled)
+        return Way(chance.share, steps, _end(flow, refusal), flow.memory, limits, recalled)
+
+    # ---- affinity
+
+    def affinity(self, ways: Sequence[Way]) -> int | None:
+        """The longest time for which what is remembered leads every client back to its endpoint."""
+        served = [way for way in ways if way.end.refusal is None]
+        limits = sorted({limit for way in served for limit in way.limits}, reverse=True)
+        return next((t for t in limits if all(self._keeps(way, t) for way in served)), None)
+
+    def _keeps(self, way: Way, seconds: int) -> bool:
+        """Whether the client of a way comes back to its endpoint for so long after each connection, and no longer."""
+        memory = way.memory
+        for _ in range(2):
+            memory = _later(memory, seconds - _HALF)
+            ways = list(self.ways(memory))
+            if any(again.end != way.end or seconds not in again.recalled for again in ways):
+                return False
+            memory = ways[0].memory
+        return seconds not in self._way(_later(memory, seconds + _HALF), Chance()).recalled
+
+
+def _end(flow: Flow, refusal: Refusal | None) -> End:
+    if refusal is not None:
+        return End(refusal)
+    if flow.by_ipvs is not None or flow.translated or flow.masqueraded:
+        return End(None, flow.by_ipvs or flow.destination, flow.port, flow.masqueraded)
+    return End(Refusal.UNTOUCHED)
+
+
+def _later(memory: Memory, seconds: Fraction) -> Memory:
+    return Memory(memory.now + seconds, memory.entries, memory.counters)
+
+
+def _merged(rounds: Sequence[Sequence[Way]]) -> Iterator[Way]:
+    """The ways of several packets as those of any one of them; what they have in common is said once."""
+    merged: dict[tuple[tuple[Step, ...], End], Way] = {}
+    for way in (way for ways in rounds for way in ways):
+        known = merged.get((way.steps, way.end))
+        share = way.share / len(rounds)
+        merged[way.steps, way.end] = (
+            replace(way, share=share) if known is None else replace(known, share=known.share + share)
+        )
+    yield from merged.values()

@@ -1,0 +1,262 @@
+"""The matches of xtables rules (iptables-extensions(8)), each as the kernel's module decides it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from svcc.compiler import ir
+from svcc.verify.trace import bpf, values
+from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.flow import SOME_DEVICE, Flow
+from svcc.verify.trace.host import Host
+from svcc.verify.trace.ipset import IpSet
+
+
+class Match(ABC):
+    """One condition of a rule."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def holds(self, flow: Flow) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Always(Match):
+    """A comment."""
+
+    def holds(self, flow: Flow) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Match):
+    inner: Match
+
+    def holds(self, flow: Flow) -> bool:
+        return not self.inner.holds(flow)
+
+
+@dataclass(frozen=True, slots=True)
+class Address(Match):
+    """``-s`` and ``-d``."""
+
+    place: Place
+    network: ir.Network
+    source: bool
+
+    def holds(self, flow: Flow) -> bool:
+        return (flow.sender(self.place) if self.source else flow.destination) in self.network
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol(Match):
+    number: int
+
+    def holds(self, flow: Flow) -> bool:
+        return flow.protocol == self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Device(Match):
+    """``-i`` and ``-o``: a device by its name, or by the beginning of it (``eth+``)."""
+
+    place: Place
+    name: str
+    going_out: bool
+
+    def holds(self, flow: Flow) -> bool:
+        device = flow.going_out if self.going_out else flow.came_in
+        if device != SOME_DEVICE:
+            return device.startswith(self.name[:-1]) if self.name.endswith("+") else device == self.name
+        if self.name == "+":
+            return True
+        if self.name == "lo":
+            return False
+        raise UnknownRule(self.place, f"whether the device is {self.name} is not known to a trace")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports(Match):
+    """Destination ports of the protocol that the rule names."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def holds(self, flow: Flow) -> bool:
+        return any(first <= flow.port <= last for first, last in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class CtState(Match):
+    """``--ctstate``, ``--state``. SNAT and DNAT are about translations that changed something (xt_conntrack.c)."""
+
+    states: frozenset[str]
+
+    def holds(self, flow: Flow) -> bool:
+        if not flow.tracked:
+            return ("INVALID" if flow.by_ipvs is None else "UNTRACKED") in self.states
+        own = {"ESTABLISHED" if flow.binding else "NEW"}
+        own |= {"DNAT"} if flow.translated else set()
+        own |= {"SNAT"} if flow.masqueraded else set()
+        return not own.isdisjoint(self.states)
+
+
+@dataclass(frozen=True, slots=True)
+class CtOriginal(Match):
+    """The destination that the connection was opened to."""
+
+    network: ir.Network | None
+    ports: tuple[int, int] | None
+
+    def holds(self, flow: Flow) -> bool:
+        if not flow.tracked:
+            return False
+        if self.network is not None and flow.packet.destination not in self.network:
+            return False
+        return self.ports is None or self.ports[0] <= flow.packet.port <= self.ports[1]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressType(Match):
+    place: Place
+    host: Host
+    type: str
+    source: bool
+
+    def holds(self, flow: Flow) -> bool:
+        return self.host.address_type(flow.sender(self.place) if self.source else flow.destination) == self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Mark(Match):
+    value: int
+    mask: int
+
+    def holds(self, flow: Flow) -> bool:
+        return flow.mark & self.mask == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class InSet(Match):
+    place: Place
+    ipset: IpSet
+    sides: tuple[str, ...]
+
+    def holds(self, flow: Flow) -> bool:
+        return self.ipset.holds(flow, self.sides, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Random(Match):
+    """A fresh number of 31 bits is below a bound (xt_statistic.c)."""
+
+    share: Fraction
+
+    def holds(self, flow: Flow) -> bool:
+        return flow.chance.happens(self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Nth(Match):
+    """Every so many packets that come here, one (xt_statistic.c)."""
+
+    place: Place
+    every: int
+    first: int  # the packet that matches first, from 0
+
+    def holds(self, flow: Flow) -> bool:
+        counters = flow.memory.counters
+        before = counters.get(self.place, self.every - 1 - self.first)
+        after = 0 if before == self.every - 1 else before + 1
+        counters[self.place] = after
+        return after == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster(Match):
+    """The client's hash is in one of these of ``total`` buckets (xt_cluster.c)."""
+
+    place: Place
+    total: int
+    buckets: int  # a bit each
+    seed: int
+
+    def holds(self, flow: Flow) -> bool:
+        if not flow.tracked:
+            return False
+        key: Hashable = ("cluster", self.seed, flow.packet.source)
+        cuts = [Fraction(bucket, self.total) for bucket in range(self.total + 1)]
+        return bool(self.buckets >> flow.chance.segment(cuts, key) & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent(Match):
+    """A list of addresses with the time when each was last seen (xt_recent.c)."""
+
+    place: Place
+    verb: str  # "set", "rcheck", "update", "remove"
+    list: str
+    prefix: int
+    source: bool
+    seconds: int | None
+
+    def holds(self, flow: Flow) -> bool:
+        address = flow.sender(self.place) if self.source else flow.destination
+        cut = address.max_prefixlen - self.prefix
+        owner, key = ("recent", self.list, flow.version), int(address) >> cut << cut
+        if self.verb == "set":
+            flow.remember(owner, key)
+            return True
+        found = flow.recall(owner, key, self.seconds) is not None
+        if found and self.verb == "update":
+            flow.remember(owner, key)
+        elif found and self.verb == "remove":
+            flow.forget(owner, key)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Bytecode(Match):
+    place: Place
+    program: tuple[bpf.Instruction, ...]
+
+    def holds(self, flow: Flow) -> bool:
+        try:
+            return bpf.run(self.program, _bytes(flow, self.place)) != 0
+        except bpf.UnknownByte as error:
+            raise UnknownRule(self.place, f"the bytecode asks for {error}, which a trace does not know") from None
+
+
+def _bytes(flow: Flow, place: Place) -> Sequence[int | None]:
+    """The packet from its network header to the destination port, as far as it is known (RFC 791, RFC 8200)."""
+    source, destination = flow.sender(place).packed, flow.destination.packed
+    if flow.version == 4:
+        header: list[int | None] = [0x45, *[None] * 8, flow.protocol, None, None, *source, *destination]
+    else:
+        header = [0x60, *[None] * 5, flow.protocol, None, *source, *destination]
+    return [*header, None, None, *flow.port.to_bytes(2, "big"), *[None] * 16]
+
+
+def parse_bytecode(text: str, place: Place) -> tuple[bpf.Instruction, ...]:
+    """``6,32 0 0 12,…``: how many instructions, then each. Errors: LoadError, UnknownRule."""
+    count, *steps = text.split(",")
+    try:
+        program = [tuple(map(int, step.split())) for step in steps]
+        if int(count) != len(program):
+            raise LoadError(place, f"{count} instructions are announced, and there are {len(program)}")
+        checked = [(code, jt, jf, k) for code, jt, jf, k in program]
+        bpf.check(checked)
+    except ValueError:
+        raise LoadError(place, f"`{text}` is no bytecode") from None
+    except bpf.BadProgram as error:
+        raise LoadError(place, f"the bytecode is refused: {error}") from None
+    return tuple(checked)
+
+
+def mark(text: str) -> tuple[int, int]:
+    """VALUE or VALUE/MASK. Errors: ValueError."""
+    value, found, mask = text.partition("/")
+    return values.number(value), values.number(mask) if found else 0xFFFFFFFF

@@ -1,0 +1,151 @@
+"""Tables, chains and rules as ``iptables-restore --noflush`` reads them (iptables-restore(8), iptables(8)).
+
+The tables are taken to be empty before, as on a node where only these artifacts are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from svcc.verify.trace.chains import Chain, Final, check_calls, walk
+from svcc.verify.trace.faults import LoadError
+from svcc.verify.trace.flow import Flow, Hook
+from svcc.verify.trace.host import Host
+from svcc.verify.trace.ipset import IpSet
+from svcc.verify.trace.kernel import NAT_DESTINATION, NAT_SOURCE, Base, Kind
+from svcc.verify.trace.lines import Reader, Words
+from svcc.verify.trace.xt_rule import Builder, XtRule
+
+CHAIN_NAME = 28  # characters
+
+#: The built-in chains of each table, with their priorities (net/ipv4/netfilter, enum nf_ip_hook_priorities).
+_BUILT_IN: Mapping[str, Mapping[str, int]] = {
+    "raw": {"PREROUTING": -300, "OUTPUT": -300},
+    "mangle": dict.fromkeys(("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"), -150),
+    "nat": {
+        "PREROUTING": NAT_DESTINATION,
+        "INPUT": NAT_SOURCE,
+        "OUTPUT": NAT_DESTINATION,
+        "POSTROUTING": NAT_SOURCE,
+    },
+    "filter": {"INPUT": 0, "FORWARD": 0, "OUTPUT": 0},
+}
+_POLICIES = {"ACCEPT": Final.ACCEPT, "DROP": Final.DROP}
+
+
+@dataclass(slots=True)
+class Table:
+    name: str
+    chains: dict[str, Chain] = field(default_factory=dict)
+    policies: dict[str, Final] = field(default_factory=dict)
+
+    def built_in(self) -> Iterator[Chain]:
+        return (self.chains[name] for name in _BUILT_IN[self.name])
+
+
+def read(part: str, text: str, version: int, sets: Mapping[str, IpSet], host: Host) -> list[Base]:
+    """The built-in chains of the tables that a part fills. Errors: TraceError."""
+    tables: dict[str, Table] = {}
+    builder = Builder(version, sets, host)
+    table: Table | None = None
+    words: Words | None = None
+    for words in Reader(part, text):
+        if words.text.startswith("*"):
+            if table is not None:
+                raise words.refused("the table before has no COMMIT")
+            table = _open(words, tables)
+        elif table is None:
+            raise words.refused("this stands in no table")
+        elif words.text == "COMMIT":
+            _commit(table)
+            table = None
+        elif words.text.startswith(":"):
+            _declare(words, table)
+        else:
+            _command(words, table, builder)
+    if table is not None and words is not None:
+        raise words.refused("the last table has no COMMIT: it is not loaded")
+    return [base for table in tables.values() for base in _bases(table, version)]
+
+
+def _open(words: Words, tables: dict[str, Table]) -> Table:
+    name = words.take()[1:]
+    words.done()
+    if name not in _BUILT_IN:
+        raise words.unknown(name)
+    if name not in tables:
+        tables[name] = Table(name, {chain: Chain(chain, words.place) for chain in _BUILT_IN[name]})
+    return tables[name]
+
+
+def _declare(words: Words, table: Table) -> None:
+    """``:CHAIN POLICY [PACKETS:BYTES]``: a new chain, or an empty one."""
+    name, policy = words.take()[1:], words.take("a policy")
+    words.take("the counters")
+    words.done()
+    if len(name) > CHAIN_NAME:
+        raise words.refused(f"{name} has more than {CHAIN_NAME} characters")
+    if name in _BUILT_IN[table.name]:
+        if policy not in _POLICIES:
+            raise words.refused(f"{policy} is no policy")
+        table.policies[name] = _POLICIES[policy]
+    elif policy != "-":
+        raise words.refused("only a built-in chain has a policy")
+    elif name in table.chains:
+        raise words.refused(f"{name} is declared twice")
+    table.chains[name] = Chain(name, words.place)
+
+
+def _command(words: Words, table: Table, builder: Builder) -> None:
+    verb = words.take()
+    if verb not in ("-A", "--append", "-I", "--insert"):
+        raise words.unknown(verb)
+    name = words.take("a chain")
+    if name not in table.chains:
+        raise words.refused(f"there is no chain {name}")
+    rules = table.chains[name].rules
+    index = len(rules)
+    if verb in ("-I", "--insert"):
+        index = words.value(words.take(), int) - 1 if words.peek().isdigit() else 0
+        if not 0 <= index <= len(rules):
+            raise words.refused("there are not so many rules")
+    rules.insert(index, builder.rule(words, table.name, name))
+
+
+def _commit(table: Table) -> None:
+    """Check what the kernel checks when it takes a table. Errors: LoadError."""
+    reached = check_calls(table.chains, table.built_in())
+    for chain in table.chains.values():
+        for rule in chain.rules:
+            if isinstance(rule, XtRule):
+                _check_place(rule, table.name, reached.get(chain.name, ()))
+
+
+def _check_place(rule: XtRule, table: str, hooks: Iterable[str]) -> None:
+    target = rule.target
+    if target.tables and table not in target.tables:
+        raise LoadError(rule.place, f"this target is not valid in the table {table}")
+    for hook in hooks:
+        if target.hooks and hook not in target.hooks:
+            raise LoadError(rule.place, f"this target is not valid in {hook}")
+        if rule.goes_out and hook in ("PREROUTING", "INPUT"):
+            raise LoadError(rule.place, f"-o is not valid in {hook}")
+        if rule.comes_in and hook in ("OUTPUT", "POSTROUTING"):
+            raise LoadError(rule.place, f"-i is not valid in {hook}")
+
+
+def _bases(table: Table, version: int) -> Iterator[Base]:
+    for name, priority in _BUILT_IN[table.name].items():
+        chain = table.chains[name]
+        policy = table.policies.get(name, Final.ACCEPT)
+        if not chain.rules and policy is Final.ACCEPT:
+            continue
+        run: Callable[[Flow], None] = partial(_walk, table.chains, chain, policy)
+        kind = Kind.NAT if table.name == "nat" else Kind.FILTER
+        yield Base(Hook(name.lower()), priority, kind, frozenset({version}), run)
+
+
+def _walk(chains: Mapping[str, Chain], chain: Chain, policy: Final, flow: Flow) -> None:
+    walk(chains, chain, flow, policy)
