@@ -13,6 +13,9 @@ from svcc.compiler.parse import parse
 from svcc.compiler.source import Source, Span
 from svcc.compiler.syntax import Word
 
+#: Files that include a file that includes a file …
+_DEPTH = 50
+
 
 def read_text(name: str, data: bytes) -> Source | Diagnostic:
     """The text of a file: UTF-8, with or without a byte order mark."""
@@ -66,6 +69,8 @@ class Reader:
         if resolved in self._open:
             names = [p.name for p in self._open[self._open.index(resolved) :]] + [resolved.name]
             self._error(Code.INCLUDE_CYCLE, f"files include each other: {' -> '.join(names)}", span)
+        elif len(self._open) >= _DEPTH:
+            self._error(Code.UNREADABLE, f"cannot read {path}: includes go more than {_DEPTH} deep", span)
         elif resolved not in self._read:
             try:
                 read = read_text(str(path), path.read_bytes())

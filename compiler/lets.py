@@ -17,6 +17,10 @@ from svcc.compiler.values import Values
 T = TypeVar("T", ir.Address, ir.Network)
 
 
+#: Lets of lets multiply: thirty that each name the next one twice would stand for a billion addresses.
+_MAX_REFERENCES = 10_000
+
+
 @dataclass(slots=True)
 class Lets:
     """The lets of a program, and the addresses that a ``$name`` stands for."""
@@ -26,24 +30,39 @@ class Lets:
 
     def expand(self, values: Values, words: Iterable[Word]) -> Iterator[tuple[Values, Word]]:
         """Each word with the source that it stands in; references replaced by what they stand for."""
-        return self._expand(values, words, ())
-
-    def _expand(self, values: Values, words: Iterable[Word], through: tuple[str, ...]) -> Iterator[tuple[Values, Word]]:
-        for word in words:
-            if not word.startswith("$"):
-                yield values, word
-                continue
-            name = word[1:]
-            self.used.add(name)
-            if name in through:
-                values.error(Code.UNDEFINED, f"`{word}` stands for itself", word, "break the circle of lets")
-            elif name not in self.declared:
-                guess = did_you_mean(name, self.declared)
-                hint = guess.replace("`", "`$", 1) if guess else f"declare it: let {name} = [10.0.0.0/8]"
-                values.error(Code.UNDEFINED, f"`{word}` is not declared", word, hint)
+        left: list[tuple[str, Values, Iterator[Word]]] = [("", values, iter(words))]  # lets that are open
+        within: set[str] = set()  # their names
+        count = 0
+        while left:
+            name, there, rest = left[-1]
+            word = next(rest, None)
+            if word is None:
+                left.pop()
+                within.discard(name)
+            elif not word.startswith("$"):
+                yield there, word
+            elif (count := count + 1) > _MAX_REFERENCES:
+                there.error(Code.RANGE, f"`{word}` is one of more than {_MAX_REFERENCES} lets in one list", word)
+                return
             else:
-                there, let = self.declared[name]
-                yield from self._expand(there, let.values, (*through, name))
+                found = self._let(there, word, within)
+                if found is not None:
+                    left.append((word[1:], found[0], iter(found[1].values)))
+                    within.add(word[1:])
+
+    def _let(self, values: Values, word: Word, within: set[str]) -> tuple[Values, syntax.Let] | None:
+        """The let that a word names, unless that stands in itself."""
+        name = word[1:]
+        self.used.add(name)
+        if name in within:
+            values.error(Code.UNDEFINED, f"`{word}` stands for itself", word, "break the circle of lets")
+        elif name not in self.declared:
+            guess = did_you_mean(name, self.declared)
+            hint = guess.replace("`", "`$", 1) if guess else f"declare it: let {name} = [10.0.0.0/8]"
+            values.error(Code.UNDEFINED, f"`{word}` is not declared", word, hint)
+        else:
+            return self.declared[name]
+        return None
 
     def addresses(self, values: Values, words: Iterable[Word]) -> dict[ir.Address, Span]:
         """Addresses, each with its place, in order. What is none, or stands twice, is reported."""

@@ -67,23 +67,23 @@ class Values:
             return self.address(word), None
         address, port = self._split_port(word)
         number = None
-        if port:
-            number = _int(port)
+        if port is not None:
+            number = _int(port) if port.isdecimal() else 0
             if not 1 <= number <= MAX_PORT:
                 self.error(Code.PORT, f"`{port}` is not a port", word, f"ports are 1 to {MAX_PORT}", part=port)
                 number = None
         return self.address(address), number
 
-    def _split_port(self, word: Word) -> tuple[Word, str]:
+    def _split_port(self, word: Word) -> tuple[Word, str | None]:
         if word.startswith("["):
-            inside, _, port = word[1:].partition("]")
-            start = (word.start_pos or 0) + 1
+            inside, _, rest = word[1:].partition("]")
+            start, port = (word.start_pos or 0) + 1, rest[1:] or None  # the grammar has digits behind a colon here
         else:
             inside, _, port = word.partition(":")
             start = word.start_pos or 0
         address = Word(word.type, inside, start_pos=start)
         address.end_pos = start + len(inside)
-        return address, port.removeprefix(":")
+        return address, port
 
     def network(self, word: Word) -> ir.Network | None:
         """A CIDR; an address alone is the network of just itself."""
