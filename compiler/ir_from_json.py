@@ -14,8 +14,9 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.ir_to_json import Json
-from svcc.compiler.json_places import Path, places
+from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
+from svcc.compiler.suggest import shorten
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -28,13 +29,16 @@ def schema() -> Json:
 def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     """The program that a JSON text holds, or what is wrong with its form, with the place of each error."""
     try:
-        document = json.loads(source.text)
+        document = json.loads(source.text, parse_float=_number)
+        found = places(source.text)
     except json.JSONDecodeError as error:
-        where = Span(source, error.pos, error.pos + 1)
+        where = Span(source, error.pos, min(error.pos + 1, len(source.text)))
         return None, [Diagnostic(Code.IR_INVALID, f"not JSON: {error.msg}", where)]
+    except DuplicateKey as error:
+        where = Span(source, *error.place)
+        return None, [Diagnostic(Code.IR_INVALID, f"the key `{error.key}` stands twice in one object", where)]
     except (RecursionError, ValueError) as error:
         return None, [Diagnostic(Code.IR_INVALID, f"not JSON that svcc can read: {error}", Span(source, 0, 1))]
-    found = places(source.text)
 
     def span(*path: str | int) -> Span | None:
         place = found.get(path)
@@ -48,6 +52,12 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     return program, reader.diagnostics
 
 
+def _number(text: str) -> int | float:
+    """``80.0`` and ``8e1`` are integers to JSON Schema (core 4.2.3), so they are integers here."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
 def _schema_errors(document: Json, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
     from jsonschema import Draft202012Validator  # 0.1 s to import, and only JSON input needs it
 
@@ -56,7 +66,8 @@ def _schema_errors(document: Json, span: Callable[..., Span | None]) -> Iterator
         where = "".join(f"/{part}" for part in path) or "the document"
         while path and span(*path) is None:
             path = path[:-1]
-        yield Diagnostic(Code.IR_INVALID, f"{where}: {error.message}", span(*path))
+        # jsonschema quotes what it refuses, which may be the whole document
+        yield Diagnostic(Code.IR_INVALID, f"{where}: {shorten(error.message, 200)}", span(*path))
 
 
 class _Reader:
@@ -104,9 +115,7 @@ class _Reader:
         return ir.Cluster(
             prefix=document.get("prefix", default.prefix),
             pods=self.networks(document, path, "pods"),
-            nodeports=self.ports(document["nodeports"], (*path, "nodeports"))
-            if "nodeports" in document
-            else default.nodeports,
+            nodeports=self.ports(document, path, "nodeports") or default.nodeports,
             nodeport_addresses=self.networks(document, path, "nodeport-addresses"),
             vip_device=document.get("vip-device", default.vip_device),
             mark=mark,
@@ -125,10 +134,14 @@ class _Reader:
         for i, text in enumerate(document.get(key, ())):
             span = self.span(*path, key, i)
             address = self.address(text, span)
-            if address is not None:
-                addresses.append(address)
-                if span is not None:
-                    spans[f"{statement} {address}"] = span
+            if address is None:
+                continue
+            if address in addresses:
+                self._error(Code.DUPLICATE_ADDRESS, f"{address} stands twice in one list", span)
+                continue
+            addresses.append(address)
+            if span is not None:
+                spans[f"{statement} {address}"] = span
         return tuple(addresses), spans
 
     def address(self, text: str, span: Span | None) -> ir.Address | None:
@@ -141,27 +154,39 @@ class _Reader:
             return None
 
     def networks(self, document: Json, path: Path, key: str) -> tuple[ir.Network, ...]:
-        networks: list[ir.Network] = []
+        networks: dict[ir.Network, None] = {}
         for i, text in enumerate(document.get(key, ())):
             span = self.span(*path, key, i)
             try:
-                networks.append(ip_network(text))
+                if "%" in text:
+                    raise ValueError
+                network = ip_network(text)
             except ValueError as error:
                 code = Code.HOST_BITS if "host bits" in str(error) else Code.NETWORK
                 self._error(code, f"`{text}` is not a network without host bits", span)
+                continue
+            if network in networks:
+                self._error(Code.DUPLICATE_ADDRESS, f"{network} stands twice in one list", span)
+            networks[network] = None
         return tuple(networks)
 
-    def ports(self, value: int | str, path: Path) -> ir.PortRange:
-        first, _, last = str(value).partition("-")
+    def ports(self, document: Json, path: Path, key: str) -> ir.PortRange | None:
+        """The ports at ``key``; None where there are none, or (reported) where they are no range."""
+        if key not in document:
+            return None
+        first, _, last = str(document[key]).partition("-")
         ports = ir.PortRange(int(first), int(last or first))
         if not 1 <= ports.first <= ports.last <= 65_535:
-            self._error(Code.PORT, f"`{value}` is not a range of ports", self.span(*path))
+            self._error(Code.PORT, f"`{document[key]}` is not a range of ports", self.span(*path, key))
+            return None
         return ports
 
-    def port(self, document: Json, path: Path) -> ir.Port:
-        ports = self.ports(document["ports"], (*path, "ports"))
+    def port(self, document: Json, path: Path) -> ir.Port | None:
+        ports = self.ports(document, path, "ports")
+        nodeport = self.ports(document, path, "nodeport")
+        if ports is None:
+            return None
         target = document.get("target", ports.first)
-        nodeport = self.ports(document["nodeport"], (*path, "nodeport")) if "nodeport" in document else None
         if target + len(ports) - 1 > 65_535:
             self._error(Code.PORT, f"{len(ports)} ports from {target} go beyond 65535", self.span(*path, "target"))
         if nodeport is not None and len(nodeport) != len(ports):
@@ -185,6 +210,7 @@ class _Reader:
             span = self.span(*path, key)
             if span is not None:
                 spans[statement] = span
+        ports = (self.port(port, (*path, "ports", i)) for i, port in enumerate(document["ports"]))
         endpoints = (self.endpoint(e, (*path, "endpoints", i)) for i, e in enumerate(document["endpoints"]))
 
         def choice(key: str, kind: type[E], default: E) -> E:
@@ -195,7 +221,7 @@ class _Reader:
             vips=vips,
             external_ips=external_ips,
             allow_from=self.networks(document, path, "allow-from"),
-            ports=tuple(self.port(p, (*path, "ports", i)) for i, p in enumerate(document["ports"])),
+            ports=tuple(port for port in ports if port is not None),
             endpoints=tuple(e for e in endpoints if e is not None),
             scheduler=ir.Scheduler(document["scheduler"]) if "scheduler" in document else None,
             affinity=document.get("affinity"),

@@ -14,10 +14,28 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"[^\s,\]}]+")
 
 
+#: Deeper than any program goes, and well within what Python's stack takes.
+_DEPTH = 50
+
+
+class DuplicateKey(Exception):
+    """An object has a key twice (where json.loads takes the last, and a reader sees the first)."""
+
+    def __init__(self, key: str, place: tuple[int, int]) -> None:
+        super().__init__(key, place)
+        self.key = key
+        self.place = place  # of the second value
+
+
 def places(text: str) -> dict[Path, tuple[int, int]]:
-    """Start and end offset of every value, by its path of keys and indices. ``text`` is valid JSON."""
+    """Start and end offset of every value, by its path of keys and indices. ``text`` is valid JSON.
+
+    Raises DuplicateKey, and ValueError for a text that nests too deep.
+    """
     found: dict[Path, tuple[int, int]] = {}
     for path, start, end in _value(text, _skip(text, 0), ()):
+        if path in found:
+            raise DuplicateKey(str(path[-1]), (start, end))
         found[path] = start, end
     return found
 
@@ -44,6 +62,8 @@ def _value(text: str, at: int, path: Path) -> Iterator[tuple[Path, int, int]]:
 
 
 def _container(text: str, start: int, path: Path) -> Iterator[tuple[Path, int, int]]:
+    if len(path) >= _DEPTH:
+        raise ValueError(f"it nests more than {_DEPTH} deep")
     named = text[start] == "{"
     at, index = _skip(text, start + 1), 0
     while text[at] not in "}]":

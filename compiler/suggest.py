@@ -19,3 +19,8 @@ def one_of(words: Iterable[str], last: str = "or") -> str:
     """``a``, ``a or b``, ``a, b or c``."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, or its beginning and its end where it has more than ``limit`` characters."""
+    return text if len(text) <= limit else f"{text[: limit * 2 // 3]} … {text[-limit // 4 :]}"
