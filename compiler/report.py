@@ -9,6 +9,7 @@ from typing import Any
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity
 from svcc.compiler.source import Span
+from svcc.compiler.suggest import shorten
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -37,6 +38,9 @@ def printable(text: str) -> str:
 
 # ---- text
 
+#: Characters of a line of the source that are shown.
+_WIDE = 160
+
 
 def as_text(diagnostics: Iterable[Diagnostic]) -> str:
     """One block per diagnostic: message, place, the line with the culprit underlined, hint, related places."""
@@ -44,27 +48,41 @@ def as_text(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def _block(diagnostic: Diagnostic) -> Iterator[str]:
-    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {printable(diagnostic.message)}"
+    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {_said(diagnostic.message)}"
     spans = [span for span in (diagnostic.span, *(r.span for r in diagnostic.related)) if span is not None]
     gutter = max((len(str(span.source.position(span.start)[0])) for span in spans), default=1)
     if diagnostic.span is not None:
         yield from _excerpt(diagnostic.span, gutter, "-->", "^", "")
     elif diagnostic.file is not None:
-        yield f"{' ' * gutter}--> {diagnostic.file}"
+        yield f"{' ' * gutter}--> {printable(diagnostic.file)}"
     for related in diagnostic.related:
         yield from _excerpt(related.span, gutter, ":::", "-", related.message)
     if diagnostic.hint is not None:
-        yield f"{' ' * gutter} = hint: {printable(diagnostic.hint)}"
+        yield f"{' ' * gutter} = hint: {_said(diagnostic.hint)}"
 
 
 def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> Iterator[str]:
     line, column = span.source.position(span.start)
+    yield f"{' ' * gutter}{arrow} {printable(span.source.name)}:{line}:{column}"
     text = span.source.line(line)
+    if len(text) > _WIDE:
+        text, column = _stretch(text, column)
     width = max(1, min(span.end, span.start + len(text) - column + 1) - span.start)
     margin = "".join("\t" if c == "\t" else " " * len(printable(c)) for c in text[: column - 1])
-    yield f"{' ' * gutter}{arrow} {printable(span.source.name)}:{line}:{column}"
     yield f"{line:>{gutter}} | {printable(text)}".rstrip()
-    yield f"{' ' * gutter} | {margin}{mark * width} {message}".rstrip()
+    yield f"{' ' * gutter} | {margin}{mark * width} {_said(message)}".rstrip()
+
+
+def _stretch(text: str, column: int) -> tuple[str, int]:
+    """Part of a long line around a column, and the column in that part."""
+    start = max(0, column - _WIDE // 2)
+    if start:
+        text, column = f"…{text[start:]}", column - start + 1
+    return (text if len(text) <= _WIDE else f"{text[:_WIDE]}…"), column
+
+
+def _said(text: str) -> str:
+    return shorten(printable(text), 3 * _WIDE)
 
 
 # ---- for machines
@@ -107,7 +125,8 @@ def _workflow_command(diagnostic: Diagnostic) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """The text as data of a command; its lines stay lines."""
+    return "%0A".join(printable(line) for line in text.replace("%", "%25").split("\n"))
 
 
 def as_sarif(diagnostics: Iterable[Diagnostic]) -> str:
@@ -141,7 +160,9 @@ def _sarif_result(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _sarif_location(span: Span | None, file: str) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": file}}
+    from urllib.parse import quote  # only this format needs it
+
+    place: dict[str, Any] = {"artifactLocation": {"uri": quote(file, errors="surrogateescape")}}
     if span is not None:
         line, column, end_line, end_column = _region(span)
         place["region"] = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
