@@ -1,0 +1,171 @@
+"""Whatever the input is, the front end answers: a program, or errors at places in the text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from dsl_printer import program_text, spellings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from soundness import assert_sound
+from strategies import programs
+
+from svcc.compiler.diagnostic import has_errors
+from svcc.compiler.load import Loaded, load
+from svcc.compiler.syntax_error import STATEMENTS
+
+ROOT = Path(__file__).parent.parent
+TEXTS = [
+    path.read_text(encoding="utf-8")
+    for path in sorted([*ROOT.glob("examples/**/*.dsl"), *ROOT.glob("tests/errors/*.dsl")])
+]
+
+
+def _times(factor: int) -> settings:
+    """So many times the cases of other tests: 100 usually, 2,000 in the thorough profile."""
+    return settings(max_examples=factor * settings().max_examples, suppress_health_check=list(HealthCheck))
+
+
+_TOKEN = re.compile(r"\s+|[\w.:/$-]+|.", re.DOTALL)
+_GARBAGE = (
+    *("{", "}", "[", "]", '"', "#", ";", "\n", "\r", ",", "=", "->", "$", "$x", "/", "-", "{}", "[]", '""', "\\"),
+    *("\0", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u202e", "\ufeff", "é", "漢", "٣", "\U0001f600", "\xa0", "\v"),
+    *("0", "-1", "00080", "65536", "9" * 30, "9" * 5000, "0x", "0xf", "1e9", "1.5", "1-", "9-1", "1-65535", "80/"),
+    *("80/tcp", "80/TCP", "80/٣", "1-65535/udp", "65535-1/tcp", "0/tcp", "3h", "99d", "9" * 30 + "s", "1w"),
+    *("10.0.0.1", "10.0.0.1:", "10.0.0.1:80", "10.0.0.1:ab", "10.0.0.1:80/24", "10.0.0.1/24", "10.0.0.0/8", "1.2.3"),
+    *("010.0.0.1", "0.0.0.0", "255.255.255.255", "127.0.0.1", "224.0.0.1", "10.0.0.0/99", "10.0.0.0/" + "9" * 5000),
+    *("::", "::1", ":", ".", ":.", "fd00::1", "FD00::1", "fe80::1", "fe80::1%eth0", "::ffff:10.0.0.1", "ff02::1"),
+    *("[fd00::1]", "[fd00::1]:80", "[]", "[]:1", "[fd00::1]:", "[10.0.0.1]:1", "fd00::/129", "1:2:3", "a:b", "::/0"),
+    *('"x"', 'include "."', 'include "*"', 'include ""', 'include "["', 'include "a\0b"', 'include "**"', "svcc 2"),
+    *("let x = $x", "let a = [$b]; let b = [$a]", "let x = []", "let = 1", "{" * 300, "[" * 300, "service a {" * 50),
+    *(word for words in STATEMENTS.values() for word in words),
+    *("weight", "on", "draining", "nodeport", "tcp", "local", "external", "client-ip", "always", "rr", "wrrr"),
+)
+
+
+def load_bytes(data: bytes, name: str = "fuzzed.dsl") -> Loaded:
+    """As a file, alone in its folder, so that an include reaches nothing else."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        return load(str(path))
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Texts of programs: ours, right and wrong ones, or a drawn one as it may be written."""
+    kind = draw(st.sampled_from(("ours", "plain", "spelled")))
+    if kind == "ours":
+        return draw(st.sampled_from(TEXTS))
+    program = draw(programs(max_services=2))
+    return program_text(program) if kind == "plain" else "".join(draw(spellings(program)).values())
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """A text with up to four things wrong: words or characters gone, doubled, swapped, cut off, or from elsewhere."""
+    text = draw(texts())
+    for _ in range(draw(st.integers(1, 4))):
+        pattern = draw(st.sampled_from((_TOKEN, re.compile(".", re.DOTALL), re.compile(r"[^\n]*\n|.+"))))
+        pieces = pattern.findall(text) or [""]
+        at = draw(st.integers(0, len(pieces) - 1))
+        match draw(st.sampled_from(("drop", "insert", "replace", "double", "swap", "cut", "behead", "text"))):
+            case "drop":
+                del pieces[at]
+            case "insert":
+                pieces.insert(at, draw(st.sampled_from(_GARBAGE)))
+            case "replace":
+                pieces[at] = draw(st.sampled_from(_GARBAGE))
+            case "double":
+                pieces.insert(at, pieces[at])
+            case "swap":
+                other = draw(st.integers(0, len(pieces) - 1))
+                pieces[at], pieces[other] = pieces[other], pieces[at]
+            case "cut":
+                del pieces[at:]
+            case "behead":
+                del pieces[:at]
+            case "text":
+                pieces.insert(at, draw(st.text(max_size=5)))
+        text = "".join(pieces)
+    return text
+
+
+@_times(6)
+@given(mutated())
+def test_a_mutated_text_is_answered(text: str) -> None:
+    assert_sound(load_bytes(text.encode("utf-8", "surrogatepass")))
+
+
+@_times(4)
+@given(st.lists(st.sampled_from(_GARBAGE) | st.text(max_size=3), max_size=30), st.sampled_from((" ", "\n", "")))
+def test_words_at_random_are_answered(words: list[str], gap: str) -> None:
+    assert_sound(load_bytes(gap.join(words).encode("utf-8", "surrogatepass")))
+
+
+@_times(3)
+@given(st.binary(max_size=40), st.sampled_from(TEXTS), st.floats(0, 1), st.booleans())
+def test_bytes_at_random_are_answered(data: bytes, text: str, where: float, alone: bool) -> None:
+    whole = text.encode()
+    at = int(where * len(whole))
+    assert_sound(load_bytes(data if alone else whole[:at] + data + whole[at:]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("{" * 100_000, id="braces"),
+        pytest.param("[" * 100_000, id="brackets"),
+        pytest.param("let x = [" * 5_000, id="lists"),
+        pytest.param("service a {\n" * 5_000, id="blocks"),
+        pytest.param("}" * 100_000, id="ends"),
+        pytest.param('"' * 99_999, id="quotes"),
+        pytest.param("a" * 100_000, id="a-long-word"),
+        pytest.param("svcc 1 " + ";" * 100_000, id="semicolons"),
+        pytest.param("#" + ";#" * 50_000, id="a-long-comment"),
+        pytest.param(" " * 100_000, id="blanks"),
+        pytest.param(" \t" * 50_000 + "x", id="blanks-then-a-word"),
+        pytest.param("\n" * 100_000 + "x", id="lines-then-a-word"),
+        pytest.param("svcc 1\n" * 2_000, id="versions"),
+        pytest.param("nonsense\n" * 20_000, id="errors"),
+        pytest.param(f"cluster {{ mark {'9' * 100_000} }}", id="a-long-number"),
+        pytest.param(f"cluster {{ mark 0x{'f' * 100_000} }}", id="a-long-hexadecimal-number"),
+        pytest.param(f"cluster {{ pods 10.0.0.0/{'9' * 100_000} }}", id="a-long-prefix"),
+        pytest.param(f"cluster {{ pods {'1.' * 50_000} }}", id="a-long-address"),
+        pytest.param(f"cluster {{ pods {'f:' * 50_000} }}", id="a-long-v6-address"),
+        pytest.param(f"service a {{ affinity client-ip {'9' * 100_000}h; }}", id="a-long-time"),
+        pytest.param(f"service {'a' * 100_000} {{ schedler rr }}", id="a-long-name"),
+        pytest.param("let a = [" + "10.0.0.1, " * 2_000 + "]\ncluster { pods $a }", id="a-long-list"),
+    ],
+)
+def test_a_monster_is_refused_in_no_time(text: str) -> None:
+    """Seconds, not minutes: the suite's own time limit tells."""
+    loaded = load_bytes(text.encode())
+    assert has_errors(loaded.diagnostics) == (text.strip(" ;#") not in ("", "svcc 1"))
+    assert_sound(loaded)
+
+
+def test_lets_that_double_again_and_again_are_refused() -> None:
+    doubling = "".join(f"let a{i} = [$a{i + 1}, $a{i + 1}]\n" for i in range(60))
+    loaded = load_bytes(f"{doubling}let a60 = 10.0.0.0/8\ncluster {{ pods $a0 }}".encode())
+    assert has_errors(loaded.diagnostics)
+    assert_sound(loaded)
+
+
+def test_a_long_chain_of_lets_is_followed() -> None:
+    chain = "".join(f"let a{i} = $a{i + 1}\n" for i in range(5000))
+    loaded = load_bytes(f"{chain}let a5000 = 10.0.0.0/8\ncluster {{ pods $a0 }}".encode())
+    assert loaded.program is not None
+    assert list(map(str, loaded.program.cluster.pods)) == ["10.0.0.0/8"]
+
+
+def test_includes_without_end_are_refused(tmp_path: Path) -> None:
+    for i in range(200):
+        (tmp_path / f"{i}.dsl").write_text(f'include "{i + 1}.dsl"\n')
+    (tmp_path / "200.dsl").write_text("cluster { }\n")
+    loaded = load(str(tmp_path / "0.dsl"))
+    assert has_errors(loaded.diagnostics)
+    assert_sound(loaded)
