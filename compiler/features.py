@@ -122,8 +122,8 @@ def _port_features(port: ir.Port) -> Iterator[Feature]:
 
 def _endpoint_uses(service: ir.Service) -> Iterator[Use]:
     """At most one use of a feature per service: the first endpoint that shows it."""
-    weights = {endpoint.weight for endpoint in service.endpoints if not endpoint.draining}
-    if weights - {1}:
+    weights = {endpoint.weight for endpoint in service.endpoints}
+    if weights - {0, 1}:
         first = next(e for e in service.endpoints if e.weight not in (0, 1))
         yield Use(Feature.WEIGHT, service, first.span or service.span)
     for endpoint in service.endpoints:
