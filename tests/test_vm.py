@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
-from vm import machine
+from vm import machine, plugin
 from vm.kernel import NoKernelError
 from vm.machine import GUEST_FAILED, TIMED_OUT, Outcome, run, run_with_file
 
@@ -59,3 +60,14 @@ def test_a_guest_that_fails_shows_its_console(monkeypatch: pytest.MonkeyPatch, t
     outcome = run(["true"], 60)
     assert outcome.status == GUEST_FAILED
     assert "its console:" in outcome.trouble
+
+
+def test_a_test_that_the_machine_does_not_reach_fails(request: pytest.FixtureRequest) -> None:
+    report = plugin._missing(request.node, Outcome(TIMED_OUT, "so far", "the guest ran past 540 s"))
+    assert report.failed
+    assert report.longreprtext.splitlines()[1:] == ["the guest ran past 540 s", "so far"]
+
+
+def test_a_report_that_was_being_written_is_left_out(request: pytest.FixtureRequest) -> None:
+    whole = json.dumps(plugin._missing(request.node, Outcome(0, ""))._to_json())
+    assert [report.nodeid for report in plugin._read(f"{whole}\n{whole[:40]}")] == [request.node.nodeid]
