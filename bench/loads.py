@@ -97,4 +97,4 @@ def peer_load(word: str, folder: Path) -> Load:
         plain.write_bytes(lzma.decompress(file.read_bytes()))
         file = plain
     command = tuple(shlex.split(tool))
-    return Load(name, (Step(f"{name} ({command[0]})", command, file),), peer=True)
+    return Load(name, (Step(f"{name} ({command[0].removesuffix('-restore')})", command, file),), peer=True)

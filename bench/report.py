@@ -17,6 +17,7 @@ from rich.table import Table
 
 #: What svcc does before a target has its turn.
 _FRONT_END = ("parse", "lower", "check")
+_TIMES = ("seconds", "cpu")
 
 
 def machine() -> dict[str, str]:
@@ -59,29 +60,33 @@ class Document:
             "machine": self.machine,
             "stages": self.stages,
             "failed": self.failed,
-            "ratios": {name: asdict(spread) for name, spread in self.ratios().items()},
+            "ratios": {
+                name: {time: asdict(spread) for time, spread in spreads.items()}
+                for name, spreads in self.ratios().items()
+            },
         } | {
             part: {name: [asdict(sample) for sample in samples] for name, samples in found.items()}
             for part, found in (("start", self.start), ("compile", self.compile), ("load", self.load))
         }
 
-    def ratios(self) -> dict[str, Spread]:
-        found: dict[str, Spread] = {}
+    def ratios(self) -> dict[str, dict[str, Spread]]:
+        """By what is compared with what, and by which time: ``seconds`` by the clock or ``cpu``."""
+        found: dict[str, dict[str, Spread]] = {}
         if self.stages:
             front = [sum(values) for values in zip(*(self.stages[stage] for stage in _FRONT_END), strict=True)]
             for lark in ("lark", "lark-alone"):
-                found[f"parse + lower + check, to {lark}"] = ratio(front, self.stages[lark])
-        for what in ("seconds", "cpu"):
-            compiled = self.compile.get("svcc compile -t nft")
-            if compiled and "nft" in self.load:
-                found[f"svcc compile -t nft, to loading that ({what})"] = ratio(
-                    _each(compiled, what), _each(self.load["nft"], what)
-                )
-            for peer in self.loads:
-                ours = self._beside(peer)
-                if ours and not any(step.name in self.failed for step in (*peer.steps, *ours.steps)):
-                    name = f"loading {peer.steps[0].name}, to {ours.name} ({what})"
-                    found[name] = ratio(self._total(peer, what), self._total(ours, what))
+                found[f"parse + lower + check : {lark}"] = {"cpu": ratio(front, self.stages[lark])}
+        compiled = self.compile.get("svcc compile -t nft")
+        if compiled and "nft" in self.load:
+            found["svcc compile -t nft : loading nft"] = {
+                time: ratio(_each(compiled, time), _each(self.load["nft"], time)) for time in _TIMES
+            }
+        for peer in self.loads:
+            ours = self._beside(peer)
+            if ours and not any(step.name in self.failed for step in (*peer.steps, *ours.steps)):
+                found[f"{peer.steps[0].name} : {ours.name}"] = {
+                    time: ratio(self._total(peer, time), self._total(ours, time)) for time in _TIMES
+                }
         return found
 
     def _beside(self, peer: Load) -> Load | None:
@@ -110,11 +115,9 @@ def show(document: Document) -> None:
         if samples:
             console.print(_sample_table(title, samples))
     if document.stages:
-        console.print(
-            _spread_table("inside one process", "cpu s", {n: Spread.of(v) for n, v in document.stages.items()})
-        )
+        console.print(_stage_table(document.stages))
     if document.ratios():
-        console.print(_spread_table("ratios", "times", document.ratios()))
+        console.print(_ratio_table(document.ratios()))
     for name, reason in document.failed.items():
         console.print(f"{name} could not be loaded: {reason}", soft_wrap=True)
 
@@ -136,8 +139,20 @@ def _sample_table(title: str, rows: Mapping[str, Sequence[Sample]]) -> Table:
     return table
 
 
-def _spread_table(title: str, unit: str, rows: Mapping[str, Spread]) -> Table:
-    table = _table(title, unit, "low - high")
-    for name, spread in rows.items():
+def _stage_table(rows: Mapping[str, Sequence[float]]) -> Table:
+    table = _table("inside one process", "cpu s", "low - high")
+    for name, seconds in rows.items():
+        spread = Spread.of(seconds)
         table.add_row(name, f"{spread.middle:.3f}", f"{spread.low:.3f} - {spread.high:.3f}")
+    return table
+
+
+def _ratio_table(rows: Mapping[str, Mapping[str, Spread]]) -> Table:
+    table = _table("ratios", "of s", "low - high", "of cpu s", "low - high")
+    for name, spreads in rows.items():
+        cells = []
+        for time in _TIMES:
+            spread = spreads.get(time)
+            cells += [f"{spread.middle:.2f}", f"{spread.low:.2f} - {spread.high:.2f}"] if spread else ["", ""]
+        table.add_row(name, *cells)
     return table
