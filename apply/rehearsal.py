@@ -31,13 +31,18 @@ def rehearse(bundle: Bundle) -> list[Failure]:
     """
     namespace = Namespace("rehearsal")
     try:
-        for artifact in bundle.artifacts:
-            failures = list(_load(artifact, namespace))
-            if failures:
-                return failures
-        return []
+        return load_bundle(bundle, namespace)
     finally:
         namespace.close()
+
+
+def load_bundle(bundle: Bundle, namespace: Namespace) -> list[Failure]:
+    """Load every part of a bundle into a namespace, up to the first that is refused."""
+    for artifact in bundle.artifacts:
+        failures = list(_load(artifact, namespace))
+        if failures:
+            return failures
+    return []
 
 
 def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:

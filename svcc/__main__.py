@@ -12,7 +12,7 @@ import click
 from svcc.exits import Exit
 
 #: Commands and what they do. Each is the module of its name in ``svcc.commands``, imported when it is called.
-COMMANDS = ("check", "compile", "doctor")
+COMMANDS = ("check", "compile", "doctor", "lab", "verify")
 
 
 class _Commands(click.Group):

@@ -52,6 +52,8 @@ class Target(ABC):
     title: ClassVar[str]  # one line for ``--help`` and the docs
     parts: ClassVar[tuple[Part, ...]]  # in load order
     loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
+    #: How endpoints are chosen where a service does not say.
+    default_scheduler: ClassVar[ir.Scheduler] = ir.Scheduler.RANDOM
     #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).
     features: ClassVar[Mapping[Feature, str]]
 

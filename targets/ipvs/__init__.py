@@ -39,6 +39,7 @@ class Ipvs(Target):
 
     name = "ipvs"
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
+    default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
     parts = (_MODULES, _SYSCTL, _IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",

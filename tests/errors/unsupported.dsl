@@ -3,6 +3,7 @@ service web {
   port 80/tcp
   scheduler wlc
 #           ^ SVC060
+#           ^ SVC060
   endpoints { 100.64.0.1 }
 }
 service out {

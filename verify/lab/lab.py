@@ -97,6 +97,11 @@ class Lab:
         return frozenset(ir.Protocol) if has_sctp() else frozenset(ir.Protocol) - {ir.Protocol.SCTP}
 
     @property
+    def namespaces(self) -> Mapping[str, Namespace]:
+        """The namespace of every host, by its name."""
+        return self._namespaces
+
+    @property
     def node_addresses(self) -> tuple[ir.Address, ...]:
         """The node's addresses on its uplink: those of the chosen ``ir.Node``, and one for a family it lacks."""
         return self.plan.node.addresses

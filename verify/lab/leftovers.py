@@ -23,7 +23,7 @@ def unique_name() -> str:
 
 def marker(name: str) -> str:
     """The marker of a lab with this process as its owner."""
-    return f"{_pid_namespace()}:{os.getpid()}:{_start_time(os.getpid())}:{name}"
+    return f"{_pid_namespace()}:{os.getpid()}:{start_time(os.getpid())}:{name}"
 
 
 def sweep() -> list[int]:
@@ -48,14 +48,14 @@ def _orphaned(text: str) -> bool:
     match = _MARKER.match(text)
     if match is None or match["namespace"] != _pid_namespace():
         return False
-    return _start_time(int(match["pid"])) != match["start"]
+    return start_time(int(match["pid"])) != match["start"]
 
 
 def _pid_namespace() -> str:
     return str(os.stat("/proc/self/ns/pid").st_ino)
 
 
-def _start_time(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """Clock ticks since boot (proc(5), field 22); None when there is no such process, or only its zombie."""
     try:
         with open(f"/proc/{pid}/stat") as file:

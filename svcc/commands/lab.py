@@ -1,0 +1,99 @@
+"""``svcc lab``: a program's pods, clients and node in network namespaces, to try things by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from svcc.apply.netns import NamespaceError
+from svcc.apply.tools import find as find_tool
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.exits import Exit
+from svcc.options import file_argument, load_program, node_option, pick_node, refuse
+from svcc.verify.lab import sweep
+from svcc.verify.lab.keeper import Kept, end, find, keep, kept_labs
+
+_name_option = click.option("--name", default="lab", show_default=True, help="The lab's name, where there are several.")
+
+
+@click.group("lab")
+def command() -> None:
+    """A node with a bridge, a pod with a server per endpoint, and clients, in network namespaces of their own.
+
+    Nothing of it is in the machine's own network namespace. Rules are yours to load:
+
+        svcc compile FILE --target nft | svcc lab exec node nft -j -f -
+    """
+
+
+@command.command("up")
+@file_argument
+@node_option
+@_name_option
+def up(file: str, node: str | None, name: str) -> None:
+    """Build the lab of FILE; it stays until `svcc lab down`."""
+    program = load_program(file, "text", quiet=True)
+    chosen = pick_node(program, node, file)
+    if isinstance(chosen, Diagnostic):
+        refuse([chosen], "text")
+    try:
+        _print(keep(name, file, node))
+    except NamespaceError as error:
+        _fail(str(error))
+
+
+@command.command("down")
+@_name_option
+def down(name: str) -> None:
+    """Take the lab apart, and whatever a crash left of others."""
+    kept = find(name)
+    if kept is not None:
+        end(kept)
+    sweep()
+
+
+@command.command("status")
+def status() -> None:
+    """List the labs that are up, with their hosts and addresses."""
+    for kept in kept_labs():
+        _print(kept)
+
+
+@command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("host")
+@click.argument("argv", nargs=-1, required=True, metavar="CMD...")
+@_name_option
+def execute(host: str, argv: tuple[str, ...], name: str) -> None:
+    """Run CMD on a host: node, client, stranger, peer, outside, or a pod by its address."""
+    kept = find(name)
+    if kept is None:
+        _fail(f"no lab {name} is up: svcc lab up FILE")
+    try:
+        path = kept.path(host)
+    except NamespaceError as error:
+        click.echo(f"svcc: {error}", err=True)
+        sys.exit(Exit.INPUT)
+    nsenter = find_tool("nsenter")
+    if nsenter is None:
+        _fail("nsenter is not installed: apt-get install util-linux")
+    os.execv(nsenter, [nsenter, f"--net={path}", "--", *argv])
+
+
+def _print(kept: Kept) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{kept.name} ({kept.file}), kept by process {kept.pid}", title_justify="left", box=None)
+    for column in ("host", "addresses"):
+        table.add_column(column)
+    for host, (_, addresses) in kept.hosts.items():
+        table.add_row(host, " ".join(addresses))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"svcc: {message}", err=True)
+    sys.exit(Exit.MACHINE)

@@ -1,0 +1,109 @@
+"""What to try in the lab: every frontend of a program from every vantage, with what the reference says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, frontends
+from svcc.verify.lab import CLIENT, NODE, PEER, STRANGER, Lab
+from svcc.verify.packet import Outcome, Packet, Refusal, Vantage
+from svcc.verify.reference import outcome
+
+#: Where servers are put on the node that no service declares: what a vip must not expose.
+UNDECLARED_PORT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Connections from one host to one address and port, and what is to become of them."""
+
+    frontend: str  # "shop/web-http vip 198.19.10.0:80/tcp"
+    where: str  # the host in the lab
+    vantage: str  # what that host is to the service: "client", "a pod", "an endpoint", …
+    packet: Packet
+    expected: Outcome
+    scheduler: ir.Scheduler | None
+    known_source: bool = True  # False: the node, which chooses a source for itself
+
+
+def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
+    """By frontend, then vantage. The first and last port of each range stand for it."""
+    seen = lab.plan.node if node is not None else None
+    for frontend in frontends(program, node):
+        if frontend.port.protocol not in lab.protocols:
+            continue
+        for address in _addresses(program, frontend, lab):
+            for port in dict.fromkeys((frontend.ports.first, frontend.ports.last)):
+                title = f"{frontend.label} {frontend.kind.value} {_joined(address, port)}/{frontend.port.protocol}"
+                for where, vantage in _vantages(frontend, lab):
+                    yield from _case(program, seen, frontend, title, (where, vantage), (address, port), lab)
+    yield from _undeclared(program, seen, lab)
+
+
+def _addresses(program: ir.Program, frontend: Frontend, lab: Lab) -> Iterator[ir.Address]:
+    """The frontend's address; for a node port, every address of the node that serves node ports."""
+    if frontend.address is not None:
+        yield frontend.address
+        return
+    serving = program.cluster.nodeport_addresses
+    for address in lab.node_addresses:
+        if address.version == frontend.version and (not serving or any(address in network for network in serving)):
+            yield address
+
+
+def _vantages(frontend: Frontend, lab: Lab) -> Iterator[tuple[str, str]]:
+    """Hosts to try from, and what each is to the service."""
+    yield CLIENT, "a client"
+    if frontend.restricted:
+        yield STRANGER, "a stranger"
+    if frontend.kind is Kind.NODE_PORT:
+        yield PEER, "another node"
+    yield NODE, "the node"
+    own = [str(endpoint.address) for endpoint in frontend.endpoints]
+    pods = [pod.name for pod in lab.plan.pods if _speaks(pod.addresses, frontend.version)]
+    yield from ((pod, "a pod") for pod in [p for p in pods if p not in own][:1])
+    yield from ((pod, "an endpoint") for pod in [p for p in pods if p in own][:1])
+
+
+def _speaks(addresses: Iterable[ir.Address], version: int) -> bool:
+    return any(address.version == version for address in addresses)
+
+
+def _case(
+    program: ir.Program,
+    node: ir.Node | None,
+    frontend: Frontend,
+    title: str,
+    host: tuple[str, str],
+    destination: tuple[ir.Address, int],
+    lab: Lab,
+) -> Iterator[Case]:
+    where, vantage = host
+    address, port = destination
+    source = next((a for a in lab.addresses(where) if a.version == address.version), None)
+    if source is None:
+        return
+    entered = Vantage.NODE if where == NODE else Vantage.POD if vantage in ("a pod", "an endpoint") else Vantage.CLIENT
+    packet = Packet(source, address, frontend.port.protocol, port, entered)
+    expected = outcome(program, node, packet)
+    if expected is not Refusal.UNTOUCHED:
+        yield Case(title, where, vantage, packet, expected, frontend.service.scheduler, where != NODE)
+
+
+def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
+    """A port that no service declares, on every service address: rejected, whatever the node itself serves there."""
+    addresses = dict.fromkeys(a for service in program.services for a in (*service.vips, *service.external_ips))
+    for address in addresses:
+        for where, vantage in ((CLIENT, "a client"), (NODE, "the node")):
+            source = next(a for a in lab.addresses(where) if a.version == address.version)
+            packet = Packet(source, address, ir.Protocol.TCP, UNDECLARED_PORT)
+            expected = outcome(program, node, packet)
+            if expected is Refusal.REJECT:
+                title = f"undeclared port {_joined(address, UNDECLARED_PORT)}/tcp"
+                yield Case(title, where, vantage, packet, expected, None, where != NODE)
+
+
+def _joined(address: ir.Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"

@@ -1,0 +1,107 @@
+"""Whether what became of real connections is what the reference says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import lcm
+
+from svcc.compiler import ir
+from svcc.verify.cases import Case
+from svcc.verify.chi_square import p_value
+from svcc.verify.lab import Answer, Failure, Result
+from svcc.verify.packet import Forwarded, Outcome, Refusal
+
+#: A fair distribution is called unfair once in so many tests of it.
+ERROR_RATE = 1e-6
+
+#: Schedulers whose turns are exact, and those that send one client to one endpoint.
+TURNS = frozenset({ir.Scheduler.RR, ir.Scheduler.WRR})
+STICKY = frozenset({ir.Scheduler.SH, ir.Scheduler.DH, ir.Scheduler.MH, ir.Scheduler.LBLC, ir.Scheduler.LBLCR})
+
+_REFUSALS = {Refusal.REJECT: Failure.REFUSED, Refusal.DROP: Failure.TIMEOUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A case and what was seen. ``deviation`` is empty where it is what the reference says."""
+
+    case: Case
+    counts: dict[str, int]  # connections by endpoint ("100.64.0.9:8080") or by failure
+    deviation: str = ""
+    p: float | None = None  # of the distribution, where chance has a part in it
+
+    @property
+    def passed(self) -> bool:
+        return not self.deviation
+
+
+def judge(case: Case, results: Sequence[Result], own: frozenset[ir.Address], default: ir.Scheduler) -> Verdict:
+    """Compare results with the case's expectation.
+
+    ``own`` are the node's addresses, which endpoints see of masqueraded clients; ``default`` is the target's own
+    scheduler.
+    """
+    counts = dict(sorted(Counter(_name(result) for result in results).items()))
+    expected = case.expected
+    if not isinstance(expected, Forwarded):
+        wanted = _REFUSALS[expected]
+        wrong = [result for result in results if result is not wanted]
+        return Verdict(case, counts, f"expected {expected.value}, got {_name(wrong[0])}" if wrong else "")
+    for result in results:
+        deviation = _misplaced(case, expected, result, own)
+        if deviation:
+            return Verdict(case, counts, deviation)
+    return _distribution(case, expected, counts, case.scheduler or default)
+
+
+def _name(result: Result) -> str:
+    if isinstance(result, Answer):
+        return f"[{result.name}]:{result.port}" if ":" in result.name else f"{result.name}:{result.port}"
+    return result.value
+
+
+def _misplaced(case: Case, expected: Forwarded, result: Result, own: frozenset[ir.Address]) -> str:
+    """What is wrong with one connection taken by itself."""
+    if not isinstance(result, Answer):
+        return f"expected an answer, got {result.value}"
+    choices = {(str(choice.address), choice.port): choice for choice in expected.choices}
+    choice = choices.get((result.name, result.port))
+    if choice is None:
+        return f"{_name(result)} answered, which is none of its endpoints"
+    if choice.masquerade and result.source not in own:
+        return f"{_name(result)} saw {result.source}, and the client was to be masqueraded"
+    if not choice.masquerade and case.known_source and result.source != case.packet.source:
+        return f"{_name(result)} saw {result.source}, and {case.packet.source} was to be kept"
+    return ""
+
+
+def _distribution(case: Case, expected: Forwarded, counts: dict[str, int], scheduler: ir.Scheduler) -> Verdict:
+    shares = {_place(choice.address, choice.port): choice.share for choice in expected.choices}
+    if expected.affinity is not None or scheduler in STICKY:
+        spread = f"one client reached {len(counts)} endpoints" if len(counts) > 1 else ""
+        return Verdict(case, counts, spread)
+    total = sum(counts.values())
+    if scheduler in TURNS:
+        wanted = {place: share * total for place, share in shares.items()}
+        if any(counts.get(place, 0) != number for place, number in wanted.items()):
+            said = ", ".join(f"{place} {number}" for place, number in wanted.items())
+            return Verdict(case, counts, f"turns are exact: expected {said}")
+        return Verdict(case, counts)
+    if scheduler is not ir.Scheduler.RANDOM:
+        return Verdict(case, counts)  # by load: any endpoint may be the one
+    p = p_value(counts, shares)
+    return Verdict(case, counts, f"such counts come by chance once in {1 / p:.0g}" if p < ERROR_RATE else "", p)
+
+
+def _place(address: ir.Address, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def connections_for(expected: Outcome, wished: int) -> int:
+    """How many connections a case needs: whole rounds of turns; a few where they are refused."""
+    if not isinstance(expected, Forwarded):
+        return min(wished, 3)
+    turn = lcm(*(choice.share.denominator for choice in expected.choices))
+    return max(1, -(-wished // turn)) * turn

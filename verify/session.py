@@ -1,0 +1,137 @@
+"""One verification: a lab for the program, the bundle loaded in its node, real connections, verdicts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Self
+
+from svcc.apply.rehearsal import Failure as LoadFailure
+from svcc.apply.rehearsal import load_bundle
+from svcc.compiler import ir
+from svcc.targets.interface import Bundle
+from svcc.verify.cases import UNDECLARED_PORT, Case, cases
+from svcc.verify.judge import Verdict, connections_for, judge
+from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab
+from svcc.verify.packet import Forwarded
+
+#: Affinities up to so many seconds are waited out.
+PATIENCE = 10
+
+#: Rounds that a client waits for its affinity to pass: two endpoints by chance give the same 20 times in a million.
+ROUNDS = 20
+
+#: Conversations that are held open over a reload: as many frontends, from the client.
+HELD = 32
+
+
+class CannotLoad(Exception):
+    """A tool or the kernel refused a part; says which, with the tool's words."""
+
+    def __init__(self, failure: LoadFailure) -> None:
+        super().__init__(f"{failure.tool} refuses part {failure.part}: {failure.words}")
+
+
+@dataclass(slots=True)
+class Session:
+    """A lab with a program's rules loaded. Use as a context manager."""
+
+    program: ir.Program
+    node: ir.Node | None
+    bundle: Bundle
+    default: ir.Scheduler  # the target's own
+    lab: Lab
+    cases: list[Case] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, program: ir.Program, node: ir.Node | None, bundle: Bundle, default: ir.Scheduler) -> Self:
+        """Errors: NamespaceError where this machine has no lab, CannotLoad where it does not take the bundle."""
+        lab = Lab.up(program, node, bridge_netfilter=False)
+        try:
+            for anywhere in ("0.0.0.0", "::"):
+                lab.listen(NODE, anywhere, UNDECLARED_PORT)
+            session = cls(program, node, bundle, default, lab, list(cases(program, node, lab)))
+            session.load()
+        except BaseException:
+            lab.down()
+            raise
+        return session
+
+    def load(self) -> None:
+        failures = load_bundle(self.bundle, self.lab.namespace(NODE))
+        if failures:
+            raise CannotLoad(failures[0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lab.down()
+
+    def verdicts(self, connections: int) -> Iterator[Verdict]:
+        """One verdict per case, with about ``connections`` connections each."""
+        own = frozenset((*self.lab.node_addresses, *self.lab.gateways))
+        for case in self.cases:
+            number = connections_for(case.expected, connections)
+            packet = case.packet
+            results = self.lab.connect_many(case.where, packet.destination, packet.port, packet.protocol, number)
+            yield judge(case, results, own, case.scheduler or self.default)
+
+    # ---- connections that last
+
+    def survivors(self) -> Iterator[Verdict]:
+        """Connections that are open while the same bundle is loaded again keep their endpoints."""
+        held = list(self._conversations())
+        try:
+            before = [conversation.ask() for _, conversation in held]
+            self.load()
+            for (case, conversation), first in zip(held, before, strict=True):
+                again = conversation.ask()
+                same = isinstance(first, Answer) and isinstance(again, Answer) and first.name == again.name
+                deviation = "" if same else f"{_who(first)} before the rules were loaded again, {_who(again)} after"
+                yield Verdict(_about(case, "an open connection"), {_who(again): 1}, deviation)
+        finally:
+            for _, conversation in held:
+                conversation.close()
+
+    def _conversations(self) -> Iterator[tuple[Case, Conversation]]:
+        left = count(HELD, -1)
+        for case in self.cases:
+            if case.where == CLIENT and isinstance(case.expected, Forwarded) and next(left) > 0:
+                packet = case.packet
+                yield case, self.lab.open(case.where, packet.destination, packet.port, packet.protocol)
+
+    # ---- affinity
+
+    def expiries(self) -> Iterator[Verdict]:
+        """Where an affinity is short enough to wait for: once it has passed, a client may get another endpoint.
+
+        Each of its new connections is chosen afresh, so in many rounds one gets another, unless there is only one.
+        """
+        for case in self.cases:
+            expected = case.expected
+            if case.where != CLIENT or not isinstance(expected, Forwarded) or len(expected.choices) < 2:
+                continue
+            if expected.affinity is not None and expected.affinity <= PATIENCE:
+                yield self._expiry(case, expected.affinity)
+
+    def _expiry(self, case: Case, timeout: int) -> Verdict:
+        packet, seen = case.packet, dict[str, int]()
+        for _ in range(ROUNDS):
+            answer = self.lab.connect(case.where, packet.destination, packet.port, packet.protocol)
+            seen[_who(answer)] = seen.get(_who(answer), 0) + 1
+            if len(seen) > 1:
+                return Verdict(_about(case, "after its affinity"), seen)
+            time.sleep(timeout + 1)
+        deviation = f"always the same endpoint, though {timeout} s passed {ROUNDS} times"
+        return Verdict(_about(case, "after its affinity"), seen, deviation)
+
+
+def _who(result: Answer | Failure) -> str:
+    return result.name if isinstance(result, Answer) else result.value
+
+
+def _about(case: Case, what: str) -> Case:
+    return Case(case.frontend, case.where, what, case.packet, case.expected, case.scheduler, case.known_source)
