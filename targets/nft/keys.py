@@ -8,10 +8,9 @@ protocol as a part of a key with ranges.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend
 from svcc.targets.naming import fit
 from svcc.targets.nft.expressions import Concat, Expression, Meta, Network, Payload
 from svcc.targets.nft.objects import Set
@@ -113,15 +112,22 @@ class Key:
         """The frontends that reject their clients for want of an endpoint."""
         return Set(f"{self.prefix}empty", self._types, interval=self.ranges is not None)
 
-    def element(self, frontend: Frontend) -> str:
-        """A frontend as an element of those, in JSON."""
-        ports = frontend.ports
+    def element(self, address: str, protocol: ir.Protocol, ports: ir.PortRange) -> str:
+        """A frontend as an element of those, in JSON; a node port has no address."""
         if self.ranges is not None:
             port = f'{{"range": [{ports.first}, {ports.last}]}}'
-            return port if self.nodeport else f'{{"concat": ["{frontend.address}", {port}]}}'
+            return port if self.nodeport else f'{{"concat": ["{address}", {port}]}}'
         if self.nodeport:
-            return f'{{"concat": ["{frontend.port.protocol}", {ports.first}]}}'
-        return f'{{"concat": ["{frontend.address}", "{frontend.port.protocol}", {ports.first}]}}'
+            return f'{{"concat": ["{protocol.value}", {ports.first}]}}'
+        return f'{{"concat": ["{address}", "{protocol.value}", {ports.first}]}}'
+
+
+def text_of(address: ir.Address) -> str:
+    """``str(address)``, several times faster: there are a hundred thousand of them."""
+    if isinstance(address, IPv4Address):
+        number = int(address)
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(address)
 
 
 #: Characters of a name, for the reader's sake; nft would take 255.

@@ -14,7 +14,7 @@ from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift, choice, slots
 from svcc.targets.nft.expressions import Network
 from svcc.targets.nft.fronts import PODS, Affinity, Front, Landing, Source, ports_map
-from svcc.targets.nft.keys import NAME, Family, Key
+from svcc.targets.nft.keys import NAME, Family, Key, text_of
 from svcc.targets.nft.objects import Chain, Elements, Object, Set
 from svcc.targets.nft.statements import Drop, Goto
 
@@ -60,17 +60,19 @@ class TableBuilder:
         self._keyed: dict[tuple[bool, ir.Protocol | None], _Keyed] = {}
         self._verdicts: dict[Front | None, str] = {}
         self._allowed: dict[tuple[ir.Network, ...], str] = {}
-        self._addresses: dict[int, str] = {}
-        self._hairpins: dict[int, str] = {}
+        self._addresses: dict[str, ir.Address] = {}
+        self._hairpins: dict[str, ir.Address] = {}
         self._last: tuple[tuple[ir.Endpoint, ...], list[str]] = ((), [])
 
     # ---- taking frontends
 
     def add(self, frontend: Frontend) -> None:
         keyed = self._key(frontend)
-        element = keyed.key.element(frontend)
+        address = ""
         if frontend.address is not None:
-            self._addresses[int(frontend.address)] = str(frontend.address)
+            address = text_of(frontend.address)
+            self._addresses[address] = frontend.address
+        element = keyed.key.element(address, frontend.port.protocol, frontend.ports)
         verdict = self._verdict(self._front(keyed.key, frontend))
         label = json.dumps(comment(frontend.label, _COMMENT))
         keyed.services.append(f'[{{"elem": {{"val": {element}, "comment": {label}}}}}, {verdict}]')
@@ -126,11 +128,10 @@ class TableBuilder:
     def _texts(self, frontend: Frontend) -> list[str]:
         """The endpoints' addresses by slot. The frontends of a service mostly have the same ones."""
         if self._last[0] is not frontend.endpoints:
-            self._last = frontend.endpoints, [str(e.address) if e else "" for e in slots(frontend)]
-            for endpoint in frontend.endpoints:
-                number = int(endpoint.address)
-                if number not in self._hairpins:
-                    self._hairpins[number] = str(endpoint.address)
+            texts = [text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)]
+            addresses = [endpoint.address for endpoint in frontend.endpoints]
+            self._hairpins.update(zip(filter(None, texts), addresses, strict=True))
+            self._last = frontend.endpoints, texts
         return self._last[1]
 
     # ---- giving objects
@@ -142,9 +143,11 @@ class TableBuilder:
         fronts = sorted((f for f in self._verdicts if f is not None), key=lambda front: _natural(front.name))
         landings = {landing: None for front in fronts for landing in front.landings()}
         filled = list(self._filled(landings))
-        yield from (set for set, _ in filled)
+        yield from (set for set, _ in filled if set.data != "verdict")
         yield from _landing_chains(landings)
         yield from (front.chain(bool(self._pods), self._mark) for front in fronts)
+        # nft 1.0.6 sends the elements of a map of ranges along with the map, wherever they stand.
+        yield from (set for set, _ in filled if set.data == "verdict")
         yield from self._fixed()
         yield from (Elements(set.name, lines) for set, lines in filled if lines)
 
@@ -163,11 +166,11 @@ class TableBuilder:
     def _address_sets(self) -> Iterator[tuple[Set, list[str]]]:
         address = self._family.address
         if self._addresses:
-            lines = [f'"{text}"' for _, text in sorted(self._addresses.items())]
+            lines = [f'"{text}"' for text in _by_number(self._addresses)]
             yield Set(hooks.ADDRESSES.name, (address,)), lines
         yield (
             Set(hooks.HAIRPIN.name, (address, address)),
-            [f'{{"concat": ["{text}", "{text}"]}}' for _, text in sorted(self._hairpins.items())],
+            [f'{{"concat": ["{text}", "{text}"]}}' for text in _by_number(self._hairpins)],
         )
         networks = {name: networks for networks, name in self._allowed.items()}
         if self._pods:
@@ -209,3 +212,7 @@ def _networks(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Networ
 def _natural(name: str) -> list[tuple[int, str]]:
     """Orders names with their numbers by value: ``to-9`` before ``to-10``."""
     return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
+
+
+def _by_number(addresses: dict[str, ir.Address]) -> list[str]:
+    return sorted(addresses, key=lambda text: int(addresses[text]))
