@@ -42,7 +42,7 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
     endpoints = _eligible(entry, node, packet.destination.version)
     if not endpoints:
         return Refusal.REJECT if entry.service.when_empty is ir.WhenEmpty.REJECT else Refusal.DROP
-    return Forwarded(_choices(program, entry, endpoints, packet), entry.service.affinity)
+    return Forwarded(_choices(program, node, entry, endpoints, packet), entry.service.affinity)
 
 
 # ---- which service
@@ -112,15 +112,16 @@ def _eligible(entry: _Entry, node: ir.Node | None, version: int) -> list[ir.Endp
 
 
 def _choices(
-    program: ir.Program, entry: _Entry, endpoints: Sequence[ir.Endpoint], packet: Packet
+    program: ir.Program, node: ir.Node | None, entry: _Entry, endpoints: Sequence[ir.Endpoint], packet: Packet
 ) -> tuple[Choice, ...]:
     found: dict[tuple[ir.Address, int], Fraction] = {}
     for endpoint, share in _shares(entry.service.scheduler, endpoints):
         first = entry.port.target if endpoint.port is None else endpoint.port
         place = (endpoint.address, first + entry.offset)
         found[place] = found.get(place, Fraction(0)) + share
+    own = node.addresses if node else ()
     return tuple(
-        Choice(address, port, share, _masqueraded(program, entry, packet.source, address))
+        Choice(address, port, share, address not in own and _masqueraded(program, entry, packet.source, address))
         for (address, port), share in sorted(found.items())
     )
 
@@ -136,7 +137,10 @@ def _shares(scheduler: ir.Scheduler | None, endpoints: Sequence[ir.Endpoint]) ->
 
 
 def _masqueraded(program: ir.Program, entry: _Entry, source: ir.Address, endpoint: ir.Address) -> bool:
-    """Whether the endpoint sees the node's address, because its reply would not pass the node otherwise."""
+    """Whether an endpoint elsewhere sees the node's address, because its reply would not pass the node otherwise.
+
+    One on the node itself never does: the packet is delivered as it came, and the reply passes the node.
+    """
     service = entry.service
     if service.masquerade is ir.Masquerade.ALWAYS:
         return True

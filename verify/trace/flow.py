@@ -95,6 +95,7 @@ class Flow:
     packet: Packet
     chance: Chance
     memory: Memory
+    own: tuple[ir.Address, ...] = ()  # the node's own addresses, the first one first
     binding: Binding | None = None  # None: the packet opens a connection
     source: ir.Address | None = None  # None: an address of the node's that routing chooses
     destination: ir.Address = field(default_factory=lambda: ip_address(0))
@@ -104,6 +105,7 @@ class Flow:
     going_out: str = ""
     hook: str = ""
     tracked: bool = False
+    sent: bool = False  # a rule has chosen the destination
     translated: bool = False  # the destination is no longer the original one
     masqueraded: bool = False
     by_ipvs: ir.Address | None = None  # the real server's address
@@ -133,12 +135,15 @@ class Flow:
 
     def send_to(self, address: ir.Address, port: int) -> None:
         """Translate the destination, for the connection as a whole."""
+        self.sent = True
         self.translated |= (address, port) != (self.destination, self.port)
         self.destination, self.port = address, port
         self.settled.add(Manip.DESTINATION)
 
     def masquerade(self) -> None:
-        self.source, self.masqueraded = None, True
+        """Translate the source. What leaves through loopback gets the node's first address (inet_select_addr)."""
+        first = next((a for a in self.own if a.version == self.version), None)
+        self.source, self.masqueraded = first if self.going_out == LOOPBACK else None, True
         self.settled.add(Manip.SOURCE)
 
     def follow(self, binding: Binding, manip: Manip) -> None:

@@ -15,7 +15,8 @@ _LOOPBACKS = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 class Host:
     """The node. Everything that no artifact says about it is as a running router has it."""
 
-    addresses: set[ir.Address] = field(default_factory=set)  # its own, without loopback
+    own: tuple[ir.Address, ...] = ()  # its addresses before anything was loaded, the first one first
+    addresses: set[ir.Address] = field(default_factory=set)  # all but loopback
     devices: set[str] = field(default_factory=set)  # those that artifacts made
     networks: dict[ir.Network, str] = field(default_factory=dict)  # behind such devices
     settings: dict[str, str] | None = None  # by name; None: no artifact sets any

@@ -27,8 +27,8 @@ _EVEN = frozenset({"rr", "lc"})
 _EVEN_AMONG_ALL = frozenset({"dh"})
 _HEAVIEST = frozenset({"fo"})
 _BY_WEIGHT = frozenset({"wrr", "sh", "mh", "wlc", "lblc", "lblcr", "sed", "nq", "ovf", "twos"})
-#: Schedulers that hash: without the flag they refuse who hashes to a server without a weight.
-_FALLBACKS: Mapping[str, str] = {"sh": "sh-fallback", "mh": "mh-fallback"}
+#: Schedulers that hash to servers without a weight too, and without the flag refuse who does (ip_vs_sh_reassign).
+_FALLBACKS: Mapping[str, str] = {"sh": "sh-fallback"}
 _FLAGS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"sh-fallback", "sh-port"}),
     "mh": frozenset({"mh-fallback", "mh-port"}),

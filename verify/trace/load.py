@@ -21,7 +21,8 @@ class _Loading:
 
 def load(bundle: Bundle, addresses: Iterable[ir.Address] = ()) -> Kernel:
     """The node with these addresses after every part was loaded with its tool. Errors: TraceError."""
-    loading = _Loading(Kernel(Host(set(addresses))))
+    own = tuple(addresses)
+    loading = _Loading(Kernel(Host(own, set(own))))
     for artifact in bundle.artifacts:
         name = artifact.part.name
         if name not in _READERS:

@@ -119,6 +119,7 @@ class _Run:
             packet,
             chance,
             memory.copy(),
+            self.kernel.host.own,
             self.binding,
             source=packet.source,
             destination=packet.destination,
@@ -151,7 +152,7 @@ class _Run:
 def _end(flow: Flow, refusal: Refusal | None) -> End:
     if refusal is not None:
         return End(refusal)
-    if flow.by_ipvs is not None or flow.translated or flow.masqueraded:
+    if flow.by_ipvs is not None or flow.sent or flow.masqueraded:
         return End(None, flow.by_ipvs or flow.destination, flow.port, flow.masqueraded)
     return End(Refusal.UNTOUCHED)
 

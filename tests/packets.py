@@ -1,0 +1,105 @@
+"""Packets that could show a difference: aimed at and around all that a program names, from all kinds of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+
+from svcc.compiler import ir
+from svcc.verify.packet import Packet, Vantage
+
+#: Addresses that mean nothing to any program of the tests.
+STRANGERS = tuple(map(ip_address, ("198.51.100.7", "2001:db8:51::7", "198.51.100.8", "2001:db8:51::8")))
+_LOOPBACKS = tuple(map(ip_address, ("127.0.0.1", "::1")))
+_HOST_PORT = 22
+
+
+def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
+    """Every destination and port that matters: those declared from all sources, others from a few in turn."""
+    found = _Places(program, node)
+    turn = 0
+    for destination in found.destinations():
+        sources = list(found.sources(destination))
+        declared = set(found.declared(destination))
+        for protocol, port in found.ports(destination):
+            if (protocol, port) in declared:
+                chosen = sources
+            else:
+                turn += 1
+                chosen = [sources[turn % len(sources)]]
+            for source, vantage in chosen:
+                yield Packet(source, destination, protocol, port, vantage)
+
+
+class _Places:
+    """What a program names, seen from one node."""
+
+    def __init__(self, program: ir.Program, node: ir.Node | None) -> None:
+        self._program = program
+        self._own = node.addresses if node else ()
+        services = program.services
+        self._vips = list(dict.fromkeys(a for s in services for a in (*s.vips, *s.external_ips)))
+        self._endpoints = list(dict.fromkeys(e.address for s in services for e in s.endpoints))
+
+    def destinations(self) -> Iterable[ir.Address]:
+        found: list[ir.Address] = [*self._vips, *self._own, *self._endpoints[:3], *_LOOPBACKS, *STRANGERS[:2]]
+        found += [a for vip in self._vips for a in (vip + 1, vip - 1)]
+        found += [a + 1 for a in self._own]
+        return dict.fromkeys(found)
+
+    def declared(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int]]:
+        """What is served there: the first and the last port of each range."""
+        for service in self._program.services:
+            for port in service.ports:
+                here = destination in (*service.vips, *service.external_ips)
+                ranges = port.ports if here else port.nodeport if destination in self._own else None
+                if ranges is not None:
+                    yield from ((port.protocol, number) for number in {ranges.first, ranges.last})
+
+    def ports(self, destination: ir.Address) -> Iterable[tuple[ir.Protocol, int]]:
+        """What is served there, and what is near it or is served elsewhere."""
+        found = list(self.declared(destination))
+        numbers: dict[int, None] = {}
+        for service in self._program.services:
+            for port in service.ports:
+                for ports in filter(None, (port.ports, port.nodeport, port.targets)):
+                    near = destination in self._vips or destination in self._own
+                    numbers |= dict.fromkeys((ports.first - 1, ports.first, ports.last, ports.last + 1) if near else ())
+                    numbers[ports.first] = None
+                found += [(port.protocol, number) for number in numbers]
+        found += [(protocol, number) for number in [*numbers][:2] for protocol in ir.Protocol]
+        found.append((ir.Protocol.TCP, _HOST_PORT))
+        return dict.fromkeys((protocol, number) for protocol, number in found if 0 < number < 65_536)
+
+    def sources(self, destination: ir.Address) -> Iterator[tuple[ir.Address, Vantage]]:
+        """Who may send there: strangers, allowed clients and their neighbours, pods, endpoints, the node."""
+        if destination in _LOOPBACKS:
+            yield destination, Vantage.NODE
+            return
+        networks = [*self._program.cluster.pods, *(n for s in self._program.services for n in s.allow_from)]
+        found: list[ir.Address] = [*STRANGERS, *self._endpoints, *(a for n in networks for a in _around(n))]
+        for address in dict.fromkeys(found):
+            if address.version == destination.version and _possible(address) and address not in self._vips:
+                if address in self._own or address == destination:
+                    continue
+                inside = any(address in network for network in self._program.cluster.pods)
+                yield address, Vantage.POD if inside or address in self._endpoints else Vantage.CLIENT
+        for address in self._own:
+            if address.version == destination.version:
+                yield address, Vantage.NODE
+
+
+def _around(network: ir.Network) -> Iterator[ir.Address]:
+    """The first and the last address of a network, and those beside it."""
+    first, last = int(network[0]), int(network[-1])
+    kind = ip_address if network.version == 4 else type(network[0])
+    for number in (first, last, first - 1, last + 1):
+        if 0 <= number < 1 << network.max_prefixlen:
+            yield kind(number)
+
+
+def _possible(address: ir.Address) -> bool:
+    """Whether packets come from such an address."""
+    if address.is_multicast or address.is_loopback or address.is_unspecified or address.is_link_local:
+        return False
+    return address.version == 6 or int(address) < 0xE0000000 and int(address) >> 24 != 0
