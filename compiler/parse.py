@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedInput
+from lark import Lark, Token, Transformer, Tree, UnexpectedInput
 
 from svcc.compiler import syntax
 from svcc.compiler.diagnostic import Diagnostic
@@ -19,6 +19,14 @@ MAX_ERRORS = 25
 
 class _ToSyntax(Transformer[Token, Any]):
     """Reduces the grammar's rules to syntax while the parser runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: list[syntax.Item] = []  # those read so far
+
+    def _item(self, items: list[Any]) -> Tree[Any]:
+        self.items += items
+        return Tree("_item", items)  # what the parser itself makes of a rule whose name begins with "_"
 
     def setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(words[1:]))
@@ -73,9 +81,6 @@ class _ToSyntax(Transformer[Token, Any]):
 
     cluster = defaults = block
 
-    def start(self, items: list[Any]) -> tuple[syntax.Item, ...]:
-        return tuple(items)
-
 
 def _lines(children: list[Any]) -> tuple[syntax.EndpointLine, ...]:
     return tuple(child for child in children if isinstance(child, syntax.EndpointLine))
@@ -86,30 +91,46 @@ def _statements(children: list[Any]) -> tuple[Any, ...]:
 
 
 @cache
-def _parser() -> Lark:
-    return parser(_ToSyntax())
+def _parser() -> tuple[Lark, _ToSyntax]:
+    transformer = _ToSyntax()
+    return parser(transformer), transformer
 
 
 def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
     """The file's syntax, and a diagnostic for each statement that is none.
 
-    A statement with an error is left out and the rest is read again, so that each statement is judged by
-    itself. None where no reading is left (a block without end, or too many errors).
+    A statement with an error is left out and what is around and after it is read again, so that each statement is
+    judged by itself. None where no reading is left (a block without end, or too many errors).
     """
+    lark, transformer = _parser()
+    items: list[syntax.Item] = []
     text = source.text if source.text.endswith("\n") else source.text + "\n"
     diagnostics: list[Diagnostic] = []
     while len(diagnostics) < MAX_ERRORS:
+        transformer.items = []
         try:
-            items: Any = _parser().parse(text)
+            lark.parse(text)
         except UnexpectedInput as error:
             diagnostics.append(explain(error, source, text))
             start, end = statement_at(text, _offset(error, text))
             if not text[start:end].strip():
                 return None, diagnostics
-            text = text[:start] + _blank(text[start:end]) + text[end:]
+            begin = _last_start(transformer.items)
+            if begin <= start:
+                items += transformer.items[:-1]
+            else:
+                begin = 0
+            text = " " * begin + text[begin:start] + _blank(text[start:end]) + text[end:]
         else:
-            return syntax.File(source, items, recovered=bool(diagnostics)), diagnostics
+            items += transformer.items
+            transformer.items = []
+            return syntax.File(source, tuple(items), recovered=bool(diagnostics)), diagnostics
     return None, diagnostics
+
+
+def _last_start(items: list[syntax.Item]) -> int:
+    """Where the last item begins: there the parser has been between items, so that it can begin there again."""
+    return (items[-1].keyword.start_pos or 0) if items else 0
 
 
 def _offset(error: UnexpectedInput, text: str) -> int:
