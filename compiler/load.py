@@ -50,7 +50,7 @@ def load(name: str) -> Loaded:
     language. Whatever the input is, the answer is a program or diagnostics, never an exception.
     """
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        data = _stdin() if name == "-" else Path(name).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return Loaded(None, (Diagnostic(Code.UNREADABLE, f"cannot read {name}: {reason}", file=name),))
@@ -63,6 +63,12 @@ def load(name: str) -> Loaded:
 
 
 @_without_collector()
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
+    return sys.stdin.buffer.read()
+
+
 def load_text(source: Source, path: Path | None = None) -> Loaded:
     """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
     reader = Reader()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import IO, Any
 
 import click
 
@@ -15,8 +19,37 @@ from svcc.exits import Exit
 COMMANDS = ("check", "compile", "doctor", "lab", "verify")
 
 
+#: What a shell reports of a program that SIGINT or SIGPIPE ended: neither done nor any of our own codes.
+_INTERRUPTED, _NO_READER = 130, 141
+
+
+class _NoReader(click.ClickException):
+    """Nobody reads our output any more. click itself would say 1, which means that there are differences."""
+
+    exit_code = _NO_READER
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        _discard_output()
+
+
+@contextmanager
+def _noticing_readers() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _NoReader("") from error
+
+
 class _Commands(click.Group):
     """Finds commands by name without importing the others."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        with _noticing_readers():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _noticing_readers():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -46,13 +79,47 @@ def svcc() -> None:
 
 
 def main() -> None:
-    """Run the command line. A reader that goes away ends it quietly, an interrupt with status 130."""
+    """Run the command line. Whatever becomes of the standard streams, there is an exit status and no traceback."""
     gc.disable()  # a command ends before cycles matter, and searching a large program for them takes a quarter of it
+    if sys.stderr is None:  # closed by who started us
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
-        svcc.main(prog_name="svcc", standalone_mode=True)
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "standard output is closed")
+        status = _run()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.DONE)
+        status = _NO_READER
+        _discard_output()
+    except OSError as error:
+        status = Exit.MACHINE
+        _report(error)
+        _discard_output()
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        status = svcc.main(prog_name="svcc", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _INTERRUPTED
+    return status if isinstance(status, int) else Exit.DONE
+
+
+def _report(error: OSError) -> None:
+    what = f"{error.filename}: " if error.filename else ""
+    with suppress(OSError):
+        click.echo(f"svcc: {what}{error.strerror or error}", err=True)
+
+
+def _discard_output() -> None:
+    """Let what is left in the buffers of streams that fail go nowhere, when Python flushes them at its end."""
+    for number in (1, 2):
+        with suppress(OSError):
+            os.fstat(number)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +16,7 @@ from svcc.compiler.load import load
 from svcc.compiler.report import FORMATS, as_text
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
+from svcc.output import put
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
@@ -64,9 +66,11 @@ def tell(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False, t
     """Print diagnostics: to stderr, or to stdout where they are the command's result for a machine to read."""
     if quiet:
         diagnostics = [d for d in diagnostics if d.severity is Severity.ERROR]
-    if form != "text":
-        click.echo(FORMATS[form](diagnostics), err=not to_stdout, nl=False)
-    elif diagnostics and sys.stderr.isatty():
+    if form != "text" and to_stdout:
+        put(FORMATS[form](diagnostics))
+    elif form != "text":
+        click.echo(FORMATS[form](diagnostics), err=True, nl=False)
+    elif diagnostics and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         _tell_in_colour(diagnostics)
     elif diagnostics:
         click.echo(as_text(diagnostics), err=True, nl=False)

@@ -8,17 +8,19 @@ from pathlib import Path
 import click
 
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.load import load
 from svcc.exits import Exit
 from svcc.options import (
     file_argument,
     format_option,
-    load_program,
     node_option,
     pick_node,
     quiet_option,
     refuse,
     target_option,
+    tell,
 )
+from svcc.output import put
 from svcc.targets.bundle import bundle_text
 from svcc.targets.capability import check_target
 from svcc.targets.folder import folder_differences, write_folder
@@ -60,26 +62,22 @@ def command(
         _write(bundle, output)
     elif part is not None:
         artifact = bundle.artifact(part)
-        _print(artifact.text if artifact else "")
+        put(artifact.text if artifact else "")
     else:
-        _print(bundle_text(bundle, single=len(target.parts) == 1))
+        put(bundle_text(bundle, single=len(target.parts) == 1))
 
 
 def compile_bundle(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Bundle:
     """The target's bundle for a file; whatever is wrong with the file ends the command."""
-    program = load_program(file, form, quiet=quiet)
-    node = pick_node(program, node_name, file)
-    if isinstance(node, Diagnostic):
-        refuse([node], form)
-    refused = check_target(program, target, node)
-    if refused:
-        refuse(refused, form)
-    return target.render(program, node)
-
-
-def _print(text: str) -> None:
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    loaded = load(file)
+    if loaded.program is None:
+        refuse(loaded.diagnostics, form, quiet=quiet)
+    node = pick_node(loaded.program, node_name, file)
+    refused = [node] if isinstance(node, Diagnostic) else check_target(loaded.program, target, node)
+    if isinstance(node, Diagnostic) or refused:
+        refuse([*loaded.diagnostics, *refused], form, quiet=quiet)
+    tell(loaded.diagnostics, form, quiet=quiet)
+    return target.render(loaded.program, node)
 
 
 def _write(bundle: Bundle, folder: Path) -> None:
@@ -93,7 +91,11 @@ def _write(bundle: Bundle, folder: Path) -> None:
 
 
 def _compare(bundle: Bundle, folder: Path) -> None:
-    differences = list(folder_differences(bundle, folder))
+    try:
+        differences = list(folder_differences(bundle, folder))
+    except OSError as error:
+        click.echo(f"svcc: cannot read {error.filename}: {error.strerror}", err=True)
+        sys.exit(Exit.MACHINE)
     if differences:
-        _print("".join(differences))
+        put("".join(differences))
         sys.exit(Exit.DIFFERENT)

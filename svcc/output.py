@@ -1,0 +1,13 @@
+"""Standard output, for results: the whole text as UTF-8, whatever the locale, or OSError."""
+
+from __future__ import annotations
+
+import sys
+
+
+def put(text: str) -> None:
+    """Write a result. Bytes that were no text when they were read (surrogateescape) come out as they were."""
+    rest = memoryview(text.encode("utf-8", "surrogateescape"))
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) or 0 :]  # under PYTHONUNBUFFERED it may take only a part
+    sys.stdout.buffer.flush()
