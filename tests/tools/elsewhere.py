@@ -50,7 +50,7 @@ class Place:
         _run(str(self.directory / "bin/pip"), "install", "-qq", *arguments)
 
     def test(self) -> None:
-        # the command, not `python -m`: that would put this directory's svcc/ before the installed one
+        # safe path: this directory's bare svcc/ must not come before the installed one
         command = [
             str(self.directory / "bin/pytest"),
             "--quiet",
@@ -60,7 +60,7 @@ class Place:
             "-p",
             "no:cacheprovider",
         ]
-        _run(*command, HYPOTHESIS_PROFILE="quick")
+        _run(*command, HYPOTHESIS_PROFILE="quick", PYTHONSAFEPATH="1")
 
 
 def _run(*command: str, **environment: str) -> None:
