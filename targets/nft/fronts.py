@@ -113,6 +113,11 @@ class Front:
         words = f"{self.key.prefix}{external}{allowed}{self.source.value}{affinity}{self.choice.method}"
         return fit(f"{words}-{self.owner}", NAME)
 
+    @property
+    def asks_for_pods(self) -> bool:
+        """Whether it would look at the set of pods, where there is one."""
+        return self.choice is not None and self.source is Source.DEFAULT
+
     def landings(self) -> Iterator[Landing]:
         if self.choice is not None:
             for slot, target in self.choice.slots:
@@ -130,7 +135,7 @@ class Front:
         set_mark = SetMark(Or(Meta("mark"), Word(mark)))
         if self.source is Source.MASQUERADE:
             yield (set_mark,)
-        elif self.source is Source.DEFAULT and pods:
+        elif self.asks_for_pods and pods:
             yield Match(self.key.family.source, PODS, "!="), set_mark
         landings = {landing.slot: Goto(landing.name) for landing in self.landings()}
         if self.affinity is not None:

@@ -92,12 +92,11 @@ class TableBuilder:
     def _front(self, key: Key, frontend: Frontend) -> Front | None:
         """What serves a frontend, or rejects its clients; None: they are dropped."""
         service = frontend.service
-        if frontend.restricted and not frontend.allow_from:
+        nobody = frontend.restricted and not frontend.allow_from
+        if nobody or (not frontend.endpoints and service.when_empty is ir.WhenEmpty.DROP):
             return None
         allowed = self._allow(frontend) if frontend.restricted else ""
         if not frontend.endpoints:
-            if service.when_empty is ir.WhenEmpty.DROP:
-                return None
             return Front(Key(self._family), Source.DEFAULT, None, allowed=allowed)
         chosen = choice(frontend)
         source = _SOURCES[frontend.rewrite]
@@ -173,9 +172,9 @@ class TableBuilder:
             [f'{{"concat": ["{text}", "{text}"]}}' for text in _by_number(self._hairpins)],
         )
         networks = {name: networks for networks, name in self._allowed.items()}
-        if self._pods:
+        if self._pods and any(front.asks_for_pods for front in self._verdicts if front):
             networks[PODS.name] = self._pods
-        if self._nodeport_addresses:
+        if self._nodeport_addresses and any(nodeport for nodeport, _ in self._keyed):
             networks[hooks.NODEPORT_ADDRESSES.name] = self._nodeport_addresses
         for name in sorted(networks):
             yield Set(name, (address,), interval=True), [json.dumps(Network(n).json()) for n in networks[name]]
