@@ -112,7 +112,7 @@ def cases(stack: ExitStack, counts: Sequence[int], names: Sequence[str], peers: 
 def _loads(name: str, count: int, folder: Path) -> Iterator[Load]:
     file, parts = folder / f"{count}.dsl", folder / f"{name}-{count}"
     file.write_text(program(Size(count, 10)), encoding="utf-8")
-    run([sys.executable, "-m", "svcc", "compile", str(file), "-t", name, "-o", str(parts)])
+    run([sys.executable, "-P", "-m", "svcc", "compile", str(file), "-t", name, "-o", str(parts)])
     return our_loads(targets()[name], parts)
 
 

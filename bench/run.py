@@ -27,7 +27,7 @@ from svcc.targets import targets
 from svcc.targets.interface import Target
 
 _HERE = Path(__file__).parent
-_SVCC = (sys.executable, "-m", "svcc")
+_SVCC = (sys.executable, "-P", "-m", "svcc")  # -P: the directory that this runs in is not where svcc is
 _PARTS = ("start", "compile", "stages", "load")
 
 
@@ -125,7 +125,7 @@ def measure_compile(file: Path, chosen: list[Target], number: int) -> dict[str, 
 def measure_stages(file: Path, chosen: list[Target], number: int) -> dict[str, list[float]]:
     def stages(*words: str) -> dict[str, float]:
         with TemporaryFile() as said:
-            run([sys.executable, str(_HERE / "stages.py"), str(file), *words], stdout=said)
+            run([sys.executable, "-P", str(_HERE / "stages.py"), str(file), *words], stdout=said)
             said.seek(0)
             seconds: dict[str, Any] = json.load(said)
         return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ def test_connections_are_timed_with_and_without_rules(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "bench" / "latency.py"), "--services", "3", "--connections", "20", "--json"]
     done = subprocess.run(
         [*command, "--target", "nft", "--peer", f"other={peer}:nft -f -"],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

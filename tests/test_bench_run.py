@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ SMALL = ("--services", "20", "--endpoints", "3", "--rounds", "1")
 def bench(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, str(ROOT / "bench" / "run.py"), *SMALL, *arguments],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
