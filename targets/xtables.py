@@ -60,6 +60,16 @@ class To(Match):
         return f"{_not(self.negate)}-d {to}{host}"
 
 
+def from_(network: ir.Network) -> tuple[Match, ...]:
+    """Sources in ``network``: no match at all where that is every address, as iptables-save has it."""
+    return (From(network),) if network.prefixlen else ()
+
+
+def to(network: ir.Network) -> tuple[Match, ...]:
+    """Destinations in ``network``, likewise."""
+    return (To(network),) if network.prefixlen else ()
+
+
 @dataclass(frozen=True, slots=True)
 class In(Match):
     device: str

@@ -45,11 +45,10 @@ def _destinations(frontend: Frontend) -> list[Dnat]:
     if size == 1:
         targets = {own: ir.PortRange(target, target) for own, target in ports.items()}
         return [Dnat(str(e.address), targets[e.port]) for e in frontend.endpoints]
-    target = frontend.port.target
-    if target == first:
-        return [Dnat(str(e.address)) for e in frontend.endpoints]
-    shifted = ir.PortRange(target, target + size - 1)
-    return [Dnat(str(e.address), shifted, first) for e in frontend.endpoints]
+    shifted = {
+        own: (ir.PortRange(target, target + size - 1), first) for own, target in ports.items() if target != first
+    }
+    return [Dnat(str(e.address), *shifted.get(e.port, ())) for e in frontend.endpoints]
 
 
 # -- schedulers -------------------------------------------------------------------------------------------------------

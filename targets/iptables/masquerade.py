@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from svcc.compiler import ir
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import RETURN, Bytecode, Chain, CtState, From, Jump, Mark, Masquerade, Out, Rule, SetMark
+from svcc.targets.xtables import RETURN, Bytecode, Chain, CtState, Jump, Mark, Masquerade, Out, Rule, SetMark, from_
 
 #: Classic BPF opcodes (linux/filter.h).
 _LOAD_WORD, _COPY_TO_X, _JUMP_IF_X, _RETURN = 0x20, 0x07, 0x1D, 0x06
@@ -41,19 +41,22 @@ def mark(names: Names, bit: int) -> Chain:
 
 def outside(names: Names, bit: int, pods: Iterable[ir.Network]) -> Chain:
     """Pods come back unmarked."""
-    return Chain(names.outside, (*(Rule((From(pod),), RETURN) for pod in pods), Rule((), SetMark(bit, bit))))
+    return Chain(names.outside, (*(Rule(from_(pod), RETURN) for pod in pods), Rule((), SetMark(bit, bit))))
 
 
 def postrouting(names: Names, bit: int, version: int) -> list[Chain]:
-    """Only connections whose destination was rewritten. Through ``lo`` the node reaches itself: nothing to rewrite."""
-    ours = CtState(("DNAT",))
+    """Connections whose destination was rewritten. What stays on the node (it leaves through ``lo``) keeps its source.
+
+    That spares other programs too: they redirect a loopback address's connections from one port to another.
+    """
+    rewritten, leaves = CtState(("DNAT",)), Out("lo", negate=True)
     return [
-        Chain(names.masquerade, (Rule((), SetMark(0, bit)), Rule((), Masquerade()))),
+        Chain(names.masquerade, (Rule((), SetMark(0, bit)), Rule((leaves,), Masquerade()))),
         Chain(
             names.postrouting,
             (
-                Rule((Mark(bit, bit), ours), Jump(names.masquerade)),
-                Rule((Out("lo", negate=True), ours, hairpin(version)), Masquerade()),
+                Rule((Mark(bit, bit), rewritten), Jump(names.masquerade)),
+                Rule((leaves, rewritten, hairpin(version)), Masquerade()),
             ),
         ),
     ]

@@ -28,6 +28,7 @@ from svcc.targets.xtables import (
     To,
     ToLocal,
     Verdict,
+    to,
 )
 
 _LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1/128")}
@@ -92,8 +93,8 @@ def _at_node(cluster: ir.Cluster, names: Names, rules: list[PortRule], version: 
     served = [network for network in cluster.nodeport_addresses if network.version == version]
     before = [Rule((To(loopback),), RETURN)] if any(network.overlaps(loopback) for network in served) else []
     chain = Chain(names.node_ports, (*before, *walk.rules))
-    places = [To(network) for network in served] or [To(loopback, negate=True)]
-    return Walk(tuple(Rule((to, ToLocal()), Goto(chain.name)) for to in places), (*walk.chains, chain))
+    places = [to(network) for network in served] or [(To(loopback, negate=True),)]
+    return Walk(tuple(Rule((*place, ToLocal()), Goto(chain.name)) for place in places), (*walk.chains, chain))
 
 
 def _entry(names: Names, hook: str, chain: str, *matches: Match) -> Entry:

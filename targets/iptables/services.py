@@ -17,7 +17,7 @@ from svcc.targets.iptables.choice import choice
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names
 from svcc.targets.naming import comment
-from svcc.targets.xtables import ACCEPT, COMMENT, RETURN, Chain, Comment, From, Goto, Jump, Rule
+from svcc.targets.xtables import ACCEPT, COMMENT, RETURN, Chain, Comment, Goto, Jump, Rule, from_
 
 
 class Services:
@@ -95,7 +95,7 @@ class Services:
             return []
         name = self._names.sources(f.service.name)
         if name not in self._sources:
-            allowed = [Rule((From(network),), RETURN) for network in f.allow_from]
+            allowed = [Rule(from_(network), RETURN) for network in f.allow_from]
             self._sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))
         return [Rule((), Jump(name))]
 
@@ -107,13 +107,13 @@ class Services:
 
 def _same_choice(a: Frontend, b: Frontend) -> bool:
     """The same endpoints and ports, whatever endpoints come and go."""
-    return _traffic(a) is _traffic(b) and _shift(a) == _shift(b)
+    return _traffic(a) is _traffic(b) and _first(a) == _first(b)
 
 
 def _traffic(f: Frontend) -> ir.Traffic:
     return f.service.internal_traffic if f.kind is Kind.VIP else f.service.external_traffic
 
 
-def _shift(f: Frontend) -> int:
-    """By how much a range's port numbers change; 0 for a single port, which is just replaced."""
-    return f.port.target - f.ports.first if len(f.ports) > 1 else 0
+def _first(f: Frontend) -> int | None:
+    """What a range of ports is counted from. A single port is just replaced."""
+    return f.ports.first if len(f.ports) > 1 else None

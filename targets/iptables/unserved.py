@@ -12,7 +12,7 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import DROP, Chain, From, Goto, Proto, Reject, Rule, Verdict
+from svcc.targets.xtables import DROP, Chain, Goto, Proto, Reject, Rule, Verdict, from_
 
 _UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 
@@ -51,6 +51,6 @@ class Unserved:
         if f.endpoints or not f.allow_from or f.service.when_empty is ir.WhenEmpty.DROP:
             return DROP
         name = self._names.sources(f.service.name)
-        allowed = [Rule((From(network),), self.reject) for network in f.allow_from]
+        allowed = [Rule(from_(network), self.reject) for network in f.allow_from]
         self._sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
         return Goto(name)
