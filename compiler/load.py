@@ -42,18 +42,28 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-@_without_collector()
 def load(name: str) -> Loaded:
     """Read a program from a file, or from standard input where ``name`` is ``-``.
 
     A file that ends in ``.json``, or a text that begins with ``{``, is the IR's JSON form; all else is the
     language. Whatever the input is, the answer is a program or diagnostics, never an exception.
     """
+    data = read_file(name)
+    return Loaded(None, (data,)) if isinstance(data, Diagnostic) else load_data(name, data)
+
+
+def read_file(name: str) -> bytes | Diagnostic:
+    """What is in a file, or in standard input where ``name`` is ``-``."""
     try:
-        data = _stdin() if name == "-" else Path(name).read_bytes()
+        return _stdin() if name == "-" else Path(name).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return Loaded(None, (Diagnostic(Code.UNREADABLE, f"cannot read {name}: {reason}", file=name),))
+        return Diagnostic(Code.UNREADABLE, f"cannot read {name}: {reason}", file=name)
+
+
+@_without_collector()
+def load_data(name: str, data: bytes) -> Loaded:
+    """The program that a file of that name holds."""
     read = read_text("<stdin>" if name == "-" else name, data)
     if isinstance(read, Diagnostic):
         return Loaded(None, (read,))
@@ -62,13 +72,13 @@ def load(name: str) -> Loaded:
     return load_text(read, None if name == "-" else Path(name))
 
 
-@_without_collector()
 def _stdin() -> bytes:
     if sys.stdin is None:
         raise ValueError("standard input is closed")
     return sys.stdin.buffer.read()
 
 
+@_without_collector()
 def load_text(source: Source, path: Path | None = None) -> Loaded:
     """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
     reader = Reader()

@@ -102,4 +102,4 @@ def _possible(address: ir.Address) -> bool:
     """Whether packets come from such an address."""
     if address.is_multicast or address.is_loopback or address.is_unspecified or address.is_link_local:
         return False
-    return address.version == 6 or int(address) < 0xE0000000 and int(address) >> 24 != 0
+    return address.version == 6 or 0x1000000 <= int(address) < 0xE0000000

@@ -16,7 +16,7 @@ TARGETS = [target for target in targets().values() if target.loads]
 _each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 _BIG = settings(
     report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
 

@@ -12,7 +12,7 @@ from svcc.verify.trace.chains import Call, Final
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.nft_json import Fields
-from svcc.verify.trace.nft_sets import Elements, NamedSet, add_all, range_of
+from svcc.verify.trace.nft_sets import D, Elements, NamedSet, Ranges, add_all, range_of
 from svcc.verify.trace.nft_types import INTEGER, IPV4, IPV6, MARK, PORT, Type
 
 _FINAL = {"accept": Final.ACCEPT, "drop": Final.DROP, "return": Final.RETURN, "continue": None}
@@ -198,8 +198,7 @@ class RuleReader:
         elements: Elements[st.Judgement] = Elements(key.types, intervals=True)
         add_all(self.place, elements, inner.take("set"), self._judgement, is_map=True)
         inner.done()
-        shown = [f"{elements.show(value)} : {found.text}" for value, found in elements.exact.items()]
-        shown += [f"{_shown_ranges(elements, r)} : {found.text}" for r, found in elements.ranges]
+        shown = [f"{text} : {found.text}" for text, found in _listed(elements)]
         return st.VerdictMap(key, elements, f"{{ {', '.join(shown)} }}")
 
     def _judgement(self, value: Any) -> st.Judgement:
@@ -282,12 +281,17 @@ class RuleReader:
 
 
 def _shown(elements: Elements[bool], braces: bool) -> str:
-    texts = [elements.show(value) for value in elements.exact]
-    texts += [_shown_ranges(elements, ranges) for ranges, _ in elements.ranges]
+    texts = [text for text, _ in _listed(elements)]
     return f"{{ {', '.join(texts)} }}" if braces else texts[0]
 
 
-def _shown_ranges(elements: Elements[Any], ranges: Any) -> str:
+def _listed(elements: Elements[D]) -> list[tuple[str, D]]:
+    """The elements as nft prints them, by value."""
+    found = [(tuple((p, p) for p in (v if isinstance(v, tuple) else (v,))), data) for v, data in elements.exact.items()]
+    return [(_shown_ranges(elements, r), data) for r, data in sorted(found + elements.ranges, key=lambda item: item[0])]
+
+
+def _shown_ranges(elements: Elements[Any], ranges: Ranges) -> str:
     parts = []
     for type, (first, last) in zip(elements.types, ranges, strict=True):
         parts.append(type.show(first) if first == last else f"{type.show(first)}-{type.show(last)}")

@@ -10,7 +10,7 @@ from svcc.compiler import ir
 from svcc.verify.trace.chains import Call, Final, Verdict
 from svcc.verify.trace.faults import LoadError, Place
 from svcc.verify.trace.flow import NUMBERS, Flow, Manip
-from svcc.verify.trace.nft_expressions import Concat, Expression, Lookup, NoMatch, Selector
+from svcc.verify.trace.nft_expressions import Binary, Concat, Expression, Lookup, NoMatch, Selector
 from svcc.verify.trace.nft_sets import Elements, NamedSet, all_data
 from svcc.verify.trace.nft_types import Value
 
@@ -68,7 +68,8 @@ class Match(Statement):
         return None
 
     def __str__(self) -> str:
-        operator = "" if self.operator in ("==", "in") else f"{self.operator} "
+        implied = self.operator == "in" or (self.operator == "==" and not isinstance(self.left, Binary))
+        operator = "" if implied else f"{self.operator} "
         return f"{self.left} {operator}{self.text}"
 
 

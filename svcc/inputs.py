@@ -1,0 +1,65 @@
+"""What commands take as FILE: a program, or a bundle that was compiled from one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import click
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.load import load_data, read_file
+from svcc.exits import Exit
+from svcc.options import pick_node, refuse, tell
+from svcc.targets.bundle import BundleError, is_bundle, read_bundle
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Bundle, Target
+
+#: How the document of a single-part target begins; the IR's JSON has no such member.
+_BARE = '"nftables"'
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """FILE, ready for a target. A bundle was compiled elsewhere: of its program nothing is known but the rules."""
+
+    bundle: Bundle
+    program: ir.Program | None
+    node: ir.Node | None
+
+
+def read_input(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Input:
+    """Compile a program, or read a bundle. Whatever is wrong with the file ends the command."""
+    data = read_file(file)
+    if isinstance(data, Diagnostic):
+        refuse([data], form)
+    if _is_compiled(data, target):
+        return Input(_bundle(file, data, target, node_name), None, None)
+    loaded = load_data(file, data)
+    if loaded.program is None:
+        refuse(loaded.diagnostics, form, quiet=quiet)
+    node = pick_node(loaded.program, node_name, file)
+    refused = [node] if isinstance(node, Diagnostic) else check_target(loaded.program, target, node)
+    if isinstance(node, Diagnostic) or refused:
+        refuse([*loaded.diagnostics, *refused], form, quiet=quiet)
+    tell(loaded.diagnostics, form, quiet=quiet)
+    return Input(target.render(loaded.program, node), loaded.program, node)
+
+
+def _is_compiled(data: bytes, target: Target) -> bool:
+    """Bundles say so in their first line; the bare part of a target with one part is known by its first word."""
+    start = data[:200].decode("utf-8", "replace").lstrip("{ \t\r\n")
+    return is_bundle(start) or (len(target.parts) == 1 and start.startswith(_BARE))
+
+
+def _bundle(file: str, data: bytes, target: Target, node: str | None) -> Bundle:
+    try:
+        bundle = read_bundle(data.decode(), target)
+    except (BundleError, UnicodeDecodeError) as error:
+        click.echo(f"svcc: {'<stdin>' if file == '-' else file}: {error}", err=True)
+        sys.exit(Exit.INPUT)
+    if node not in (None, bundle.node):
+        was = f"for {bundle.node}" if bundle.node else "for no node in particular"
+        raise click.UsageError(f"{file} was compiled {was}: --node cannot change that")
+    return bundle

@@ -1,0 +1,95 @@
+"""The bundle format: what is printed is read back, and nothing else is taken for a bundle."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import programs_for
+
+from svcc.targets import targets
+from svcc.targets.bundle import BundleError, bundle_text, is_bundle, read_bundle
+from svcc.targets.interface import Artifact, Bundle, Target
+
+_IPVS = targets()["ipvs"]
+_NFT = targets()["nft"]
+_each_target = pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
+_BIG = settings(suppress_health_check=list(HealthCheck))
+
+_LINES = st.lists(st.text("ab #:\"{}\\'\t", max_size=6).filter(lambda line: not line.startswith("#: ")), max_size=4)
+_TEXTS = _LINES.map(lambda lines: "".join(f"{line}\n" for line in lines))
+
+
+@st.composite
+def _bundles(draw: st.DrawFn) -> Bundle:
+    """Any texts as the parts of any target."""
+    target = draw(st.sampled_from([*targets().values()]))
+    node = draw(st.sampled_from((None, "node-a", "x.y_z")))
+    return Bundle(target.name, node, tuple(Artifact(part, draw(_TEXTS)) for part in target.parts))
+
+
+@_BIG
+@given(_bundles())
+def test_what_is_printed_is_read_back(bundle: Bundle) -> None:
+    assert read_bundle(bundle_text(bundle, single=False)) == bundle
+
+
+@_each_target
+def test_what_a_target_renders_is_read_back(target: Target) -> None:
+    @settings(_BIG, max_examples=20)
+    @given(programs_for(target))
+    def check(case: tuple[object, object]) -> None:
+        bundle = target.render(*case)  # type: ignore[arg-type]
+        text = bundle_text(bundle, single=False)
+        assert read_bundle(text) == read_bundle(text, target) == bundle
+        if len(target.parts) == 1:
+            alone = read_bundle(bundle_text(bundle, single=True), target)
+            assert alone == Bundle(target.name, None, bundle.artifacts)
+
+    check()
+
+
+@_BIG
+@given(st.text("#: svcbundle1targ=node-\nip" + "x", max_size=60))
+def test_anything_else_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(BundleError, match=r"\Aline \d+: "):
+        read_bundle(text)
+
+
+_HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`"),
+        ("*nat\n", "line 1: a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`"),
+        (_HEAD.replace(" 1 ", " 2 "), "line 1: a bundle of version 2, and this svcc reads version 1"),
+        (_HEAD.replace("ipvs", "ebpf"), "line 1: there is no target ebpf"),
+        (_HEAD + "x\n", "line 2: `#: part NAME` comes here"),
+        (_HEAD + "#: part nft\n", "line 2: target ipvs has no part nft"),
+        (_HEAD + "#: part ip\nx\n#: part ip\n", "line 4: part ip is here twice, or behind one that is loaded after it"),
+        (
+            _HEAD + "#: part ip\nx\n#: part sysctl\n",
+            "line 4: part sysctl is here twice, or behind one that is loaded after it",
+        ),
+        (_HEAD + "#: part ip\nx", "line 3: the end is missing: the last line is not ended"),
+        (_HEAD + "#: part ip\n#: part", "line 3: `#: part NAME` comes here"),
+    ],
+)
+def test_refusals(text: str, message: str) -> None:
+    with pytest.raises(BundleError) as refused:
+        read_bundle(text)
+    assert str(refused.value) == message
+
+
+def test_a_bundle_for_another_target_is_refused() -> None:
+    with pytest.raises(BundleError, match="line 1: it is a bundle for ipvs, not for nft"):
+        read_bundle(_HEAD, _NFT)
+
+
+def test_a_bare_part_is_a_bundle_only_where_it_is_the_only_one() -> None:
+    assert not is_bundle("{}\n")
+    assert read_bundle("{}\n", _NFT) == Bundle("nft", None, (Artifact(_NFT.parts[0], "{}\n"),))
+    with pytest.raises(BundleError):
+        read_bundle("{}\n", _IPVS)
