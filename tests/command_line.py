@@ -1,0 +1,68 @@
+"""Run svcc: in this process for most tests, as the installed program for what only a process has."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from svcc.__main__ import svcc as command
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
+#: The program as it was installed beside this Python.
+PROGRAM = Path(sys.executable).with_name("svcc")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+
+def svcc(*arguments: object, stdin: str | bytes = b"") -> Done:
+    """In this process. An exception that no user should see fails the test as itself."""
+    separate = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+    runner = CliRunner(**separate)  # type: ignore[arg-type,unused-ignore]
+    result = runner.invoke(command, [str(a) for a in arguments], input=stdin, prog_name="svcc")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Done(result.exit_code, result.stdout_bytes, result.stderr)
+
+
+def program(*arguments: object, stdin: bytes = b"", **more: Any) -> Done:
+    """As a process, of the installed program."""
+    done = subprocess.run(
+        [PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=120, **more
+    )
+    return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "surrogateescape"))
+
+
+def environment(**changes: str) -> Mapping[str, str]:
+    """The test's own environment without what changes how Python and svcc print, with these changes."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LC_", "LANG", "NO_COLOR", "COLUMNS"))}
+    return kept | changes
+
+
+@contextmanager
+def folder(path: Path) -> Iterator[Path]:
+    """With the working directory at ``path``."""
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield path
+    finally:
+        os.chdir(before)
