@@ -28,7 +28,6 @@ class Services:
         self._balance: list[Chain] = []
         self._sources: dict[str, Chain] = {}
         self._external: list[Chain] = []
-        self._jumps: set[str] = set()
         self.addresses: dict[ir.Address, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
         for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
@@ -40,9 +39,10 @@ class Services:
         sources = [self._sources[name] for name in sorted(self._sources, reverse=True)]
         return [*by_name[0], *sources, *by_name[1]]
 
-    def marks(self, chain: str) -> bool:
-        """Whether some frontend sends its clients through a chain that marks them."""
-        return chain in self._jumps
+    def marks(self, name: str) -> bool:
+        """Whether clients are sent through the chain ``name``, which marks them."""
+        jump = Jump(name)  # before the choice, and behind the check of sources
+        return any(rule.verdict == jump for chain in (*self._balance, *self._external) for rule in chain.rules[:2])
 
     def _add_port(self, frontends: list[Frontend]) -> None:
         """All frontends of one port of a service."""
@@ -81,13 +81,11 @@ class Services:
     def _marking(self, f: Frontend) -> list[Rule]:
         match f.rewrite:
             case Rewrite.EVERYBODY:
-                chain = self._names.mark
+                return [Rule((), Jump(self._names.mark))]
             case Rewrite.OUTSIDE_PODS:
-                chain = self._names.outside
+                return [Rule((), Jump(self._names.outside))]
             case Rewrite.NOBODY:
                 return []
-        self._jumps.add(chain)
-        return [Rule((), Jump(chain))]
 
     def _source_check(self, f: Frontend) -> list[Rule]:
         """Whom ``allow-from`` keeps out is done with nat here, and meets the filter table."""

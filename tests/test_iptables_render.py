@@ -1,0 +1,380 @@
+"""The iptables target's scripts: whole chains for small programs, and what holds for every program."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from difflib import ndiff
+from fractions import Fraction
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from iptables_kernel import FAMILIES, TARGET, chain, script
+from strategies import programs_for
+
+from svcc.compiler import ir
+from svcc.targets.iptables.choice import interleaved
+from svcc.targets.xtables import dangling
+
+SEED = """
+cluster { prefix CUSTOM; pods 100.64.0.0/24; nodeports 65500-65535 }
+service service-1 { vip 198.19.10.0; port 8080/tcp nodeport 65512; endpoints { 100.64.0.9; 100.64.0.19 } }
+service service-2 { vip 198.19.20.0; port 8080/tcp nodeport 65513; endpoints { 100.64.0.10; 100.64.0.20 } }
+"""
+
+
+def test_two_services_with_two_pods_each() -> None:
+    assert (
+        script(SEED)
+        == """\
+*nat
+:CUSTOM-MARK - [0:0]
+-A CUSTOM-MARK -j MARK --set-xmark 0x4000/0x4000
+:CUSTOM-OUTSIDE - [0:0]
+-A CUSTOM-OUTSIDE -s 100.64.0.0/24 -j RETURN
+-A CUSTOM-OUTSIDE -j MARK --set-xmark 0x4000/0x4000
+:CUSTOM-MASQUERADE - [0:0]
+-A CUSTOM-MASQUERADE -j MARK --set-xmark 0x0/0x4000
+-A CUSTOM-MASQUERADE ! -o lo -j MASQUERADE --random-fully
+:CUSTOM-POSTROUTING - [0:0]
+-A CUSTOM-POSTROUTING -m mark --mark 0x4000/0x4000 -m conntrack --ctstate DNAT -j CUSTOM-MASQUERADE
+-A CUSTOM-POSTROUTING ! -o lo -m conntrack --ctstate DNAT -m bpf --bytecode \
+"6,32 0 0 12,7 0 0 0,32 0 0 16,29 0 1 0,6 0 0 65535,6 0 0 0" -j MASQUERADE --random-fully
+:CUSTOM-SVC-service-2 - [0:0]
+-A CUSTOM-SVC-service-2 -j CUSTOM-OUTSIDE
+-A CUSTOM-SVC-service-2 -p tcp -m statistic --mode random --probability 0.50000000000 \
+-j DNAT --to-destination 100.64.0.20:8080
+-A CUSTOM-SVC-service-2 -p tcp -j DNAT --to-destination 100.64.0.10:8080
+:CUSTOM-SVC-service-1 - [0:0]
+-A CUSTOM-SVC-service-1 -j CUSTOM-OUTSIDE
+-A CUSTOM-SVC-service-1 -p tcp -m statistic --mode random --probability 0.50000000000 \
+-j DNAT --to-destination 100.64.0.19:8080
+-A CUSTOM-SVC-service-1 -p tcp -j DNAT --to-destination 100.64.0.9:8080
+:CUSTOM-EXT-service-2 - [0:0]
+-A CUSTOM-EXT-service-2 -j CUSTOM-MARK
+-A CUSTOM-EXT-service-2 -g CUSTOM-SVC-service-2
+:CUSTOM-EXT-service-1 - [0:0]
+-A CUSTOM-EXT-service-1 -j CUSTOM-MARK
+-A CUSTOM-EXT-service-1 -g CUSTOM-SVC-service-1
+:CUSTOM-NODEPORTS - [0:0]
+-A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65512 -g CUSTOM-EXT-service-1
+-A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65513 -g CUSTOM-EXT-service-2
+:CUSTOM-SERVICES - [0:0]
+-A CUSTOM-SERVICES -d 198.19.10.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-1
+-A CUSTOM-SERVICES -d 198.19.10.0/32 -j ACCEPT
+-A CUSTOM-SERVICES -d 198.19.20.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-2
+-A CUSTOM-SERVICES -d 198.19.20.0/32 -j ACCEPT
+-A CUSTOM-SERVICES ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -g CUSTOM-NODEPORTS
+-I PREROUTING -m comment --comment "CUSTOM services" -j CUSTOM-SERVICES
+-I OUTPUT -m comment --comment "CUSTOM services" -j CUSTOM-SERVICES
+-I POSTROUTING -m comment --comment "CUSTOM services" -j CUSTOM-POSTROUTING
+COMMIT
+*filter
+:CUSTOM-REJECT - [0:0]
+-A CUSTOM-REJECT -p tcp -j REJECT --reject-with tcp-reset
+-A CUSTOM-REJECT -j REJECT --reject-with icmp-port-unreachable
+:CUSTOM-UNSERVED - [0:0]
+-A CUSTOM-UNSERVED -m conntrack --ctstate DNAT -j RETURN
+-A CUSTOM-UNSERVED -d 198.19.10.0/32 -g CUSTOM-REJECT
+-A CUSTOM-UNSERVED -d 198.19.20.0/32 -g CUSTOM-REJECT
+-I INPUT -m conntrack --ctstate NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
+-I FORWARD -m conntrack --ctstate NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
+-I OUTPUT -m conntrack --ctstate NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
+COMMIT
+"""
+    )
+
+
+def test_a_family_without_frontends_is_empty() -> None:
+    assert script(SEED, 6) == ""
+
+
+def test_no_services_no_script() -> None:
+    assert [a.text for a in TARGET.render(ir.Program(), None).artifacts] == ["", ""]
+
+
+# -- the choice -------------------------------------------------------------------------------------------------------
+
+
+def service(settings: str, endpoints: str = "100.64.0.9; 100.64.0.19; 100.64.0.29", port: str = "80/tcp") -> str:
+    return f"service web {{ vip 198.19.10.0; port {port}; {settings}; endpoints {{ {endpoints} }} }}\n"
+
+
+DNAT = "-j DNAT --to-destination"
+NTH = "-m statistic --mode nth --every"
+RANDOM = "-m statistic --mode random --probability"
+SEEDED = "--cluster-hash-seed 0x00000001"
+CLUSTER = "-m cluster --cluster-local-nodemask"
+
+
+@pytest.mark.parametrize(
+    ("text", "choice"),
+    [
+        (
+            service("scheduler random", "100.64.0.9; 100.64.0.19 weight 2; 100.64.0.29 draining"),
+            [f"-p tcp {RANDOM} 0.66666666651 {DNAT} 100.64.0.19:80", f"-p tcp {DNAT} 100.64.0.9:80"],
+        ),
+        (
+            service("scheduler rr"),
+            [
+                f"-p tcp {NTH} 3 --packet 0 {DNAT} 100.64.0.29:80",
+                f"-p tcp {NTH} 2 --packet 0 {DNAT} 100.64.0.19:80",
+                f"-p tcp {DNAT} 100.64.0.9:80",
+            ],
+        ),
+        (
+            service("scheduler wrr", "100.64.0.9 weight 20; 100.64.0.19 weight 10"),
+            [
+                f"-p tcp {NTH} 3 --packet 0 {DNAT} 100.64.0.9:80",
+                f"-p tcp {NTH} 2 --packet 0 {DNAT} 100.64.0.19:80",
+                f"-p tcp {DNAT} 100.64.0.9:80",
+            ],
+        ),
+        (
+            service("scheduler sh", "100.64.0.9; 100.64.0.19 weight 3"),
+            [
+                f"-p tcp {CLUSTER} 0x0000000e --cluster-total-nodes 4 {SEEDED} {DNAT} 100.64.0.19:80",
+                f"-p tcp {DNAT} 100.64.0.9:80",
+            ],
+        ),
+        (service("scheduler sh", "100.64.0.9"), [f"-p tcp {DNAT} 100.64.0.9:80"]),
+        (service("", "100.64.0.9:9443"), [f"-p tcp {DNAT} 100.64.0.9:9443"]),
+        (service("", "100.64.0.9", "5000-5099/udp"), [f"-p udp {DNAT} 100.64.0.9"]),
+        (service("", "100.64.0.9", "5000-5099/udp -> 6000"), [f"-p udp {DNAT} 100.64.0.9:6000-6099/5000"]),
+        (service("", "100.64.0.9:7000", "5000-5099/udp"), [f"-p udp {DNAT} 100.64.0.9:7000-7099/5000"]),
+        (service("", "100.64.0.9", "9000/sctp"), [f"-p sctp {DNAT} 100.64.0.9:9000"]),
+    ],
+)
+def test_choice(text: str, choice: list[str]) -> None:
+    assert chain(script(text), "SVCC-SVC-web") == choice
+
+
+def test_affinity() -> None:
+    """A client that is known goes where it went; one that is chosen for is put on the endpoint's list."""
+    again = "-m recent --update --seconds 600 --reap --name SVCC-SVC-a:b-{} --mask 255.255.255.255 --rsource"
+    put = "-m recent --set --name SVCC-SVC-a:b-{} --mask 255.255.255.255 --rsource"
+    text = "service a/b { vip 198.19.10.0; port 80/tcp; affinity client-ip 10m; endpoints { 100.64.0.9; 100.64.0.19 } }"
+    assert chain(script(text), "SVCC-SVC-a/b") == [
+        f"-p tcp {again.format('100.64.0.19')} {DNAT} 100.64.0.19:80",
+        f"-p tcp {again.format('100.64.0.9')} {DNAT} 100.64.0.9:80",
+        f"-p tcp {RANDOM} 0.50000000000 {put.format('100.64.0.19')} {DNAT} 100.64.0.19:80",
+        f"-p tcp {put.format('100.64.0.9')} {DNAT} 100.64.0.9:80",
+    ]
+
+
+@given(st.lists(st.integers(1, 65535), min_size=1, max_size=12))
+def test_random_shares_are_the_weights(weights: list[int]) -> None:
+    endpoints = "\n".join(f"100.64.0.{n} weight {weight}" for n, weight in enumerate(weights, start=1))
+    rules = chain(script(service("scheduler random", endpoints)), "SVCC-SVC-web")
+    left, shares = Fraction(1), []
+    for rule in rules:
+        found = re.search(r"--probability (\S+)", rule)
+        chance = Fraction(found[1]) if found else Fraction(1)
+        shares.append(left * chance)
+        left *= 1 - chance
+    assert left == 0
+    for share, weight in zip(reversed(shares), weights, strict=True):
+        assert abs(share - Fraction(weight, sum(weights))) <= len(weights) * Fraction(1, 1 << 31)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
+def test_turns_are_as_many_as_the_weights_and_spread_evenly(weights: list[int]) -> None:
+    """After any number of turns nobody is a whole turn or more behind or ahead of its share."""
+    order = interleaved(weights)
+    assert [order.count(index) for index in range(len(weights))] == weights
+    for turns in range(len(order) + 1):
+        for index, weight in enumerate(weights):
+            assert abs(order[:turns].count(index) - Fraction(turns * weight, sum(weights))) < max(1, len(weights) - 1)
+
+
+# -- who may, and whose source is rewritten ---------------------------------------------------------------------------
+
+OPEN = "vip 198.19.10.0; external-ip 203.0.113.7; port 80/tcp -> 8080 nodeport 30080"
+CHOICE = f"-p tcp {DNAT} 100.64.0.9:8080"
+
+
+def policies(settings: str, cluster: str = "pods 100.64.0.0/24") -> dict[str, list[str]]:
+    """The chains of a service with a frontend of each kind."""
+    text = (
+        f"cluster {{ {cluster} }}\nnode n {{ address 10.0.0.4 }}\n"
+        f"service web {{ {OPEN}; {settings}; endpoints {{ 100.64.0.9 on n }} }}"
+    )
+    made = script(text)
+    assert dangling(made) == []
+    kinds = ("SVC", "EXT", "SRC")
+    return {kind: found for kind in kinds if (found := chain(made, f"SVCC-{kind}-web"))}
+
+
+@pytest.mark.parametrize(
+    ("settings", "cluster", "chains"),
+    [
+        ("", "prefix SVCC", {"SVC": [CHOICE], "EXT": ["-j SVCC-MARK", "-g SVCC-SVC-web"]}),
+        (
+            "",
+            "pods 100.64.0.0/24",
+            {"SVC": ["-j SVCC-OUTSIDE", CHOICE], "EXT": ["-j SVCC-MARK", "-g SVCC-SVC-web"]},
+        ),
+        ("masquerade always", "pods 100.64.0.0/24", {"SVC": ["-j SVCC-MARK", CHOICE]}),
+        ("masquerade never", "pods 100.64.0.0/24", {"SVC": [CHOICE]}),
+        ("traffic external local", "pods 100.64.0.0/24", {"SVC": ["-j SVCC-OUTSIDE", CHOICE], "EXT": [CHOICE]}),
+        (
+            "traffic external local; traffic internal local",
+            "pods 100.64.0.0/24",
+            {"SVC": ["-j SVCC-OUTSIDE", CHOICE], "EXT": [CHOICE]},
+        ),
+        ("traffic external local; traffic internal local", "prefix SVCC", {"SVC": [CHOICE]}),
+        (
+            "masquerade never; allow-from 10.0.0.0/8 192.0.2.0/24",
+            "prefix SVCC",
+            {
+                "SVC": [CHOICE],
+                "EXT": ["-j SVCC-SRC-web", "-g SVCC-SVC-web"],
+                "SRC": ["-s 10.0.0.0/8 -j RETURN", "-s 192.0.2.0/24 -j RETURN", "-j ACCEPT"],
+            },
+        ),
+    ],
+)
+def test_policies(settings: str, cluster: str, chains: dict[str, list[str]]) -> None:
+    assert policies(settings, cluster) == chains
+
+
+def test_several_pod_networks_are_listed_once() -> None:
+    made = script("cluster { pods 100.64.0.0/24 100.65.0.0/24 fd00:64::/64 }\n" + service("masquerade auto"))
+    bit = "MARK --set-xmark 0x4000/0x4000"
+    assert chain(made, "SVCC-OUTSIDE") == ["-s 100.64.0.0/24 -j RETURN", "-s 100.65.0.0/24 -j RETURN", f"-j {bit}"]
+
+
+def test_a_shifted_range_of_node_ports_has_a_choice_of_its_own() -> None:
+    made = script("service web { vip 198.19.10.0; port 5000-5003/udp nodeport 30000-30003; endpoints { 100.64.0.9 } }")
+    assert chain(made, "SVCC-SVC-web") == [f"-p udp {DNAT} 100.64.0.9"]
+    assert chain(made, "SVCC-NPT-web") == ["-j SVCC-MARK", f"-p udp {DNAT} 100.64.0.9:5000-5003/30000"]
+    assert chain(made, "SVCC-NODEPORTS") == ["-p udp -m udp --dport 30000:30003 -g SVCC-NPT-web"]
+
+
+# -- what is not served -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "addresses", "node_ports", "sources"),
+    [
+        ("", [], ["-p tcp -m tcp --dport 30080 -g SVCC-REJECT"], []),
+        (
+            "when-empty drop",
+            ["-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -j DROP"],
+            ["-p tcp -m tcp --dport 30080 -j DROP"],
+            [],
+        ),
+        (
+            "allow-from 10.0.0.0/8",
+            ["-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -g SVCC-SRC-web"],
+            ["-p tcp -m tcp --dport 30080 -g SVCC-SRC-web"],
+            ["-s 10.0.0.0/8 -g SVCC-REJECT", "-j DROP"],
+        ),
+        (
+            "allow-from 2001:db8::/32",
+            ["-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -j DROP"],
+            ["-p tcp -m tcp --dport 30080 -j DROP"],
+            [],
+        ),
+    ],
+)
+def test_an_empty_service(settings: str, addresses: list[str], node_ports: list[str], sources: list[str]) -> None:
+    made = script(f"service web {{ external-ip 203.0.113.7; port 80/tcp nodeport 30080; {settings}; endpoints {{ }} }}")
+    assert dangling(made) == []
+    assert chain(made, "SVCC-UNSERVED", "filter") == [
+        "-m conntrack --ctstate DNAT -j RETURN",
+        *addresses,
+        "-d 203.0.113.7/32 -g SVCC-REJECT",
+        "! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -g SVCC-NODEPORTS",
+    ]
+    assert chain(made, "SVCC-NODEPORTS", "filter") == node_ports
+    assert chain(made, "SVCC-SRC-web", "filter") == sources
+    assert "DNAT --to" not in made
+
+
+def test_whom_allow_from_keeps_out_is_dropped() -> None:
+    made = script(
+        "service web { external-ip 203.0.113.7; port 80/tcp; allow-from 10.0.0.0/8; endpoints { 100.64.0.9 } }"
+    )
+    assert chain(made, "SVCC-UNSERVED", "filter")[1:] == [
+        "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -j DROP",
+        "-d 203.0.113.7/32 -g SVCC-REJECT",
+    ]
+
+
+def test_node_ports_that_are_all_served_need_no_filter() -> None:
+    assert "*filter" not in script("service web { port 80/tcp nodeport 30080; endpoints { 100.64.0.9 } }")
+
+
+def test_node_port_addresses() -> None:
+    made = script(
+        "cluster { nodeport-addresses 10.0.0.0/8 127.0.0.0/16 }\n"
+        "service web { port 80/tcp nodeport 30080; endpoints { 100.64.0.9 } }"
+    )
+    assert chain(made, "SVCC-SERVICES") == [
+        "-d 10.0.0.0/8 -m addrtype --dst-type LOCAL -g SVCC-NODEPORTS",
+        "-d 127.0.0.0/16 -m addrtype --dst-type LOCAL -g SVCC-NODEPORTS",
+    ]
+    assert chain(made, "SVCC-NODEPORTS") == [
+        "-d 127.0.0.0/8 -j RETURN",
+        "-p tcp -m tcp --dport 30080 -g SVCC-EXT-web",
+    ]
+
+
+# -- every program ----------------------------------------------------------------------------------------------------
+
+
+@given(programs_for(TARGET))
+def test_references_are_sound(case: tuple[ir.Program, ir.Node | None]) -> None:
+    for artifact in TARGET.render(*case).artifacts:
+        assert dangling(artifact.text) == []
+
+
+@given(programs_for(TARGET))
+def test_every_chain_is_ours_and_fits(case: tuple[ir.Program, ir.Node | None]) -> None:
+    for artifact in TARGET.render(*case).artifacts:
+        for name in re.findall(r"^(?::|-A )(\S+)", artifact.text, re.MULTILINE):
+            assert name.startswith(f"{case[0].cluster.prefix}-")
+            assert len(name) <= 28
+
+
+@given(programs_for(TARGET))
+def test_a_family_is_empty_only_without_frontends(case: tuple[ir.Program, ir.Node | None]) -> None:
+    program, node = case
+    texts = [artifact.text for artifact in TARGET.render(program, node).artifacts]
+    for version, text in zip(FAMILIES, texts, strict=True):
+        addresses = [a for s in program.services for a in (*s.vips, *s.external_ips) if a.version == version]
+        if addresses:
+            assert all(f"-d {a}/{a.max_prefixlen} " in text for a in addresses)
+
+
+def changes(old: str, new: str) -> tuple[list[str], list[str]]:
+    """The lines that only the old text has, and those that only the new one has, each in its order."""
+    lines = list(ndiff(old.splitlines(), new.splitlines()))
+    return [line[2:] for line in lines if line[0] == "-"], [line[2:] for line in lines if line[0] == "+"]
+
+
+NEW = ip_address("100.64.9.9")
+
+
+@given(programs_for(TARGET, max_services=2))
+def test_one_more_endpoint_adds_a_line_to_each_choice(case: tuple[ir.Program, ir.Node | None]) -> None:
+    program, node = case
+    for index, grown in enumerate(program.services):
+        if grown.scheduler not in (None, ir.Scheduler.RANDOM, ir.Scheduler.RR):
+            continue
+        if not any(e.address.version == 4 and not e.draining for e in grown.endpoints):
+            continue  # it was empty: now it is there
+        where = node.name if node else None
+        after = replace(grown, endpoints=(*grown.endpoints, ir.Endpoint(NEW, node=where)))
+        services = (*program.services[:index], after, *program.services[index + 1 :])
+        old, new = (TARGET.render(p, node).artifacts for p in (program, replace(program, services=services)))
+        removed, added = changes(old[0].text, new[0].text)
+        if any(not e.draining and e.address.version == 4 and e.node == where for e in grown.endpoints):
+            assert removed == []
+            assert all(f" {DNAT} {NEW}" in line for line in added)
+            choices = len({line.split()[1] for line in added})
+            assert len(added) == choices * (2 if grown.affinity is not None else 1)
+        assert old[1] == new[1]
