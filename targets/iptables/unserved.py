@@ -40,7 +40,8 @@ class Unserved:
         reset = Rule((Proto(ir.Protocol.TCP),), Reject("tcp-reset"))
         unreachable = Rule((), Reject(_UNREACHABLE[version]))
         sources = [self._sources[name] for name in sorted(self._sources, reverse=True)]
-        return [Chain(self._names.reject, (reset, unreachable)), *sources]
+        rejects = self.addresses or sources or any(rule.verdict == self.reject for rule in self.node_ports)
+        return [Chain(self._names.reject, (reset, unreachable)), *sources] if rejects else []
 
     def _verdict(self, f: Frontend) -> Verdict | None:
         """None: nat serves everybody who may come."""
