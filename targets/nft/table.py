@@ -43,8 +43,7 @@ class _Keyed:
 
     def maps(self) -> Iterator[tuple[Set, list[str]]]:
         yield self.key.services, self.services
-        for slot, lines in enumerate(self.endpoints):
-            yield self.key.endpoint(slot), lines
+        yield from ((self.key.endpoint(slot), lines) for slot, lines in enumerate(self.endpoints) if lines)
         if self.empty:
             yield self.key.empty, self.empty
 
@@ -73,12 +72,12 @@ class TableBuilder:
             address = text_of(frontend.address)
             self._addresses[address] = frontend.address
         element = keyed.key.element(address, frontend.port.protocol, frontend.ports)
-        verdict = self._verdict(self._front(keyed.key, frontend))
+        front = self._front(keyed.key, frontend)
         label = json.dumps(comment(frontend.label, _COMMENT))
-        keyed.services.append(f'[{{"elem": {{"val": {element}, "comment": {label}}}}}, {verdict}]')
-        if frontend.endpoints:
+        keyed.services.append(f'[{{"elem": {{"val": {element}, "comment": {label}}}}}, {self._verdict(front)}]')
+        if front is not None and front.choice is not None:
             keyed.add_endpoints(element, self._texts(frontend))
-        elif frontend.address is None and frontend.service.when_empty is ir.WhenEmpty.REJECT:
+        elif front is not None and frontend.kind is Kind.NODE_PORT:
             keyed.empty.append(element)
 
     def _key(self, frontend: Frontend) -> _Keyed:
