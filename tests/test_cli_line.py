@@ -1,0 +1,107 @@
+"""The command line as a whole: commands, options, versions, completion."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from command_line import PROGRAM, environment, program, svcc
+
+from svcc.__main__ import COMMANDS
+from svcc.targets import targets
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = svcc("--version")
+    assert (done.status, done.text, done.err) == (0, f"svcc {version('svcc')}\n", "")
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_lists_the_commands(option: str) -> None:
+    done = svcc(option)
+    assert (done.status, done.err) == (0, "")
+    assert re.findall(r"^  ([a-z]+)  ", done.text.partition("Commands:")[2], re.MULTILINE) == list(COMMANDS)
+
+
+def test_commands_are_listed_in_order() -> None:
+    assert list(COMMANDS) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    done = svcc(name, "--help")
+    assert (done.status, done.err) == (0, "")
+    assert done.text.startswith(f"Usage: svcc {name} ")
+
+
+def test_help_names_the_targets_that_there_are() -> None:
+    words = [word.strip("[]") for word in svcc("compile", "--help").text.split()]
+    assert "|".join(targets()) in words
+
+
+def test_without_a_command_the_help_is_an_error() -> None:
+    done = svcc()
+    assert done.status in (0, 2), "click changed its mind in 8.2"
+    assert "Usage: svcc" in done.text + done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["complie"], "no command `complie`: did you mean `compile`?"),
+        (["chekc", "x"], "no command `chekc`: did you mean `check`?"),
+        (["xyzzy"], "no command `xyzzy`"),
+        (["--verison"], "No such option"),
+        (["compile", "--tagret", "nft", "x"], "--target"),
+        (["check", "--fromat", "json", "x"], "--format"),
+    ],
+)
+def test_what_is_unknown_is_an_error_with_a_guess(arguments: list[str], message: str) -> None:
+    done = svcc(*arguments)
+    assert (done.status, done.out) == (2, b"")
+    assert message in done.err
+
+
+def test_the_installed_program_and_the_module_are_the_same(tmp_path: Path) -> None:
+    outputs = {
+        subprocess.run([*command, "--version"], capture_output=True, check=True, cwd=tmp_path, timeout=60).stdout
+        for command in ([str(PROGRAM)], [sys.executable, "-m", "svcc"])
+    }
+    assert outputs == {svcc("--version").out}
+
+
+# ---- completion
+
+
+def completions(*words: str) -> list[str]:
+    """What bash is offered for the last word."""
+    line = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1), "_SVCC_COMPLETE": "bash_complete"}
+    done = program(env=environment(**line))
+    assert (done.status, done.err) == (0, "")
+    return [entry.partition(",")[2] for entry in done.text.splitlines()]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_are_given_a_script(shell: str) -> None:
+    done = program(env=environment(_SVCC_COMPLETE=f"{shell}_source"))
+    assert done.status == 0
+    assert "_SVCC_COMPLETE" in done.text
+    assert f"{shell}_complete" in done.text
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["svcc", "c"], [name for name in COMMANDS if name.startswith("c")]),
+        (["svcc", "compile", "--target", ""], list(targets())),
+        (["svcc", "compile", "-t", "ip"], [name for name in targets() if name.startswith("ip")]),
+        (["svcc", "check", "--format", ""], ["text", "json", "sarif", "github"]),
+        (["svcc", "compile", "--che"], ["--check"]),
+    ],
+)
+def test_what_is_completed(words: list[str], offered: list[str]) -> None:
+    assert completions(*words) == offered
