@@ -257,6 +257,13 @@ def test_everything_is_under_always_and_only_hairpins_under_never() -> None:
         assert masqueraded(of(to(destination, port), never)) == NO_ONE
 
 
+def test_an_endpoint_on_the_node_itself_sees_the_client() -> None:
+    host = replace(WEB, endpoints=(ir.Endpoint(NODE.addresses[0]), ir.Endpoint(A)))
+    for masquerade in (ir.Masquerade.AUTO, ir.Masquerade.ALWAYS):
+        result = of(to(EXTERNAL), replace(host, masquerade=masquerade))
+        assert masqueraded(result) == {"10.0.0.4": False, str(A): True}
+
+
 @pytest.mark.parametrize("forward", [ir.Forward.DIRECT, ir.Forward.TUNNEL])
 def test_nothing_is_where_packets_are_forwarded_as_they_are(forward: ir.Forward) -> None:
     service = replace(WEB, forward=forward)
@@ -294,7 +301,7 @@ def by_frontends(program: ir.Program, node: ir.Node | None, every: Sequence[Fron
         return Refusal.DROP
     if not frontend.endpoints:
         return Refusal[frontend.service.when_empty.name]
-    return Forwarded(_choices(program, frontend, packet), frontend.service.affinity)
+    return Forwarded(_choices(program, node, frontend, packet), frontend.service.affinity)
 
 
 def _matches(program: ir.Program, node: ir.Node | None, frontend: Frontend, packet: Packet) -> bool:
@@ -311,19 +318,20 @@ def _matches(program: ir.Program, node: ir.Node | None, frontend: Frontend, pack
     )
 
 
-def _choices(program: ir.Program, frontend: Frontend, packet: Packet) -> tuple[Choice, ...]:
-    """Shares are of no concern to frontends: those of the reference's own table, by an endpoint's place."""
+def _choices(program: ir.Program, node: ir.Node | None, frontend: Frontend, packet: Packet) -> tuple[Choice, ...]:
+    """Shares are of no concern to frontends, and neither is that nothing is rewritten on its way to the very node."""
     offset = packet.port - frontend.ports.first
     outside = not any(packet.source in network for network in program.cluster.pods)
     rewritten = frontend.rewrite is Rewrite.EVERYBODY or (frontend.rewrite is Rewrite.OUTSIDE_PODS and outside)
     hairpins = frontend.service.forward is ir.Forward.MASQUERADE
+    elsewhere = {endpoint.address for endpoint in frontend.endpoints} - set(node.addresses if node else ())
     endpoints = frontend.endpoints
     if frontend.service.scheduler is ir.Scheduler.FO:
         endpoints = tuple(e for e in endpoints if e.weight == max(other.weight for other in endpoints))
     places = sorted({(endpoint.address, frontend.target(endpoint) + offset) for endpoint in endpoints})
     return tuple(
-        Choice(address, port, Fraction(0), rewritten or (hairpins and packet.source == address))
-        for address, port in places
+        Choice(a, port, Fraction(0), a in elsewhere and (rewritten or (hairpins and packet.source == a)))
+        for a, port in places
     )
 
 
