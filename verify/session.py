@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,7 +15,7 @@ from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
 from svcc.verify.judge import Verdict, connections_for, judge
-from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab
+from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab, Probe, Result
 from svcc.verify.packet import Forwarded
 
 #: Affinities up to so many seconds are waited out.
@@ -22,6 +23,9 @@ PATIENCE = 10
 
 #: Rounds that a client waits for its affinity to pass: two endpoints by chance give the same 20 times in a million.
 ROUNDS = 20
+
+#: Connections under way together while most of them wait for an answer that is not to come.
+AT_ONCE = 512
 
 #: Conversations that are held open over a reload: as many frontends, from the client.
 HELD = 32
@@ -73,11 +77,24 @@ class Session:
     def verdicts(self, connections: int) -> Iterator[Verdict]:
         """One verdict per case, with about ``connections`` connections each."""
         own = frozenset((*self.lab.node_addresses, *self.lab.gateways))
+        refused = self._refused(connections)
         for case in self.cases:
-            number = connections_for(case.expected, connections)
-            packet = case.packet
-            results = self.lab.connect_many(case.where, packet.destination, packet.port, packet.protocol, number)
+            results = refused.get(id(case))
+            if results is None:
+                number = connections_for(case.expected, connections)
+                packet = case.packet
+                results = self.lab.connect_many(case.where, packet.destination, packet.port, packet.protocol, number)
             yield judge(case, results, own, case.scheduler or self.default)
+
+    def _refused(self, connections: int) -> dict[int, list[Result]]:
+        """The results of all cases that expect no answer, tried together: silence takes its time only once."""
+        cases = [case for case in self.cases if not isinstance(case.expected, Forwarded)]
+        probes = [(case, p) for case in cases for p in [_probe(case)] * connections_for(case.expected, connections)]
+        found: dict[int, list[Result]] = {}
+        results = self.lab.connect_all([probe for _, probe in probes], at_once=AT_ONCE)
+        for (case, _), result in zip(probes, results, strict=True):
+            found.setdefault(id(case), []).append(result)
+        return found
 
     # ---- connections that last
 
@@ -109,24 +126,42 @@ class Session:
         """Where an affinity is short enough to wait for: once it has passed, a client may get another endpoint.
 
         Each of its new connections is chosen afresh, so in many rounds one gets another, unless there is only one.
+        All are waited for together.
         """
-        for case in self.cases:
-            expected = case.expected
-            if case.where != CLIENT or not isinstance(expected, Forwarded) or len(expected.choices) < 2:
-                continue
-            if expected.affinity is not None and expected.affinity <= PATIENCE:
-                yield self._expiry(case, expected.affinity)
+        waiting = {id(case): case for case in self.cases if _expires(case)}
+        seen: dict[int, Counter[str]] = {key: Counter() for key in waiting}
+        longest = max((_timeout(case) for case in waiting.values()), default=0)
+        for _ in range(ROUNDS if waiting else 0):
+            tried = list(waiting.values())
+            for case, result in zip(tried, self.lab.connect_all(map(_probe, tried)), strict=True):
+                seen[id(case)][_who(result)] += 1
+                if len(seen[id(case)]) > 1:
+                    yield Verdict(_about(case, "after its affinity"), dict(seen[id(case)]))
+                    del waiting[id(case)]
+            if not waiting:
+                return
+            time.sleep(longest + 1)
+        for case in waiting.values():
+            deviation = f"always the same endpoint, though {_timeout(case)} s passed {ROUNDS} times"
+            yield Verdict(_about(case, "after its affinity"), dict(seen[id(case)]), deviation)
 
-    def _expiry(self, case: Case, timeout: int) -> Verdict:
-        packet, seen = case.packet, dict[str, int]()
-        for _ in range(ROUNDS):
-            answer = self.lab.connect(case.where, packet.destination, packet.port, packet.protocol)
-            seen[_who(answer)] = seen.get(_who(answer), 0) + 1
-            if len(seen) > 1:
-                return Verdict(_about(case, "after its affinity"), seen)
-            time.sleep(timeout + 1)
-        deviation = f"always the same endpoint, though {timeout} s passed {ROUNDS} times"
-        return Verdict(_about(case, "after its affinity"), seen, deviation)
+
+def _expires(case: Case) -> bool:
+    """Whether to wait for the case's affinity to pass."""
+    expected = case.expected
+    return case.where == CLIENT and isinstance(expected, Forwarded) and len(expected.choices) > 1 and _short(expected)
+
+
+def _short(expected: Forwarded) -> bool:
+    return expected.affinity is not None and expected.affinity <= PATIENCE
+
+
+def _timeout(case: Case) -> int:
+    return case.expected.affinity or 0 if isinstance(case.expected, Forwarded) else 0
+
+
+def _probe(case: Case) -> Probe:
+    return Probe(case.where, case.packet.destination, case.packet.port, case.packet.protocol)
 
 
 def _who(result: Answer | Failure) -> str:

@@ -36,10 +36,11 @@ def command(wanted: tuple[Target, ...], as_json: bool) -> None:
 
 
 def _print(examined: dict[str, list[Finding]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    from svcc.console import console
+
+    out = console()
     for target, findings in examined.items():
         table = Table(title=f"{target}: {_verdict(findings)}", title_justify="left", box=None, pad_edge=False)
         for column in ("", "needs", "found", "to get it"):
@@ -47,8 +48,8 @@ def _print(examined: dict[str, list[Finding]]) -> None:
         for finding in findings:
             sign = "✗" if finding.lacking else "!" if finding.remedy else "✓"
             table.add_row(sign, finding.subject, finding.state, finding.remedy)
-        console.print(table)
-        console.print()
+        out.print(table)
+        out.print()
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

@@ -83,15 +83,16 @@ def execute(host: str, argv: tuple[str, ...], name: str) -> None:
 
 
 def _print(kept: Kept) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from svcc.console import console
 
     table = Table(title=f"{kept.name} ({kept.file}), kept by process {kept.pid}", title_justify="left", box=None)
     for column in ("host", "addresses"):
         table.add_column(column)
     for host, (_, addresses) in kept.hosts.items():
         table.add_row(host, " ".join(addresses))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console().print(table)
 
 
 def _fail(message: str) -> NoReturn:

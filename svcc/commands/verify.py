@@ -95,10 +95,11 @@ def _with_progress(verdicts: Iterable[Verdict], total: int) -> Iterator[Verdict]
 
 
 def _print(verdicts: list[Verdict]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    from svcc.console import console
+
+    out = console()
     table = Table(box=None, pad_edge=False)
     for column in ("", "frontend", "from", "went to", "", "of 100"):
         table.add_column(column, justify="right" if column == "of 100" else "left")
@@ -106,9 +107,9 @@ def _print(verdicts: list[Verdict]) -> None:
     for verdict in verdicts:
         _add(table, verdict, before)
         before = verdict.case.frontend
-    console.print(table)
+    out.print(table)
     failed = sum(not verdict.passed for verdict in verdicts)
-    console.print(f"\n{len(verdicts) - failed} as expected, {failed} not")
+    out.print(f"\n{len(verdicts) - failed} as expected, {failed} not")
 
 
 def _add(table: Table, verdict: Verdict, before: str) -> None:

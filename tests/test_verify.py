@@ -1,0 +1,125 @@
+"""``svcc verify`` on every example, with every release and variant of the tools: real packets against the reference."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+from tools.nft import nft
+
+from svcc.__main__ import svcc
+from svcc.apply.tools import find
+from svcc.targets import targets
+from svcc.targets.interface import Artifact, Bundle
+
+ROOT = Path(__file__).parent.parent
+PROGRAMS = Path(__file__).parent / "programs"
+EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
+POLICIES = PROGRAMS / "policies.dsl"
+
+#: Each way to run a target's tools: the target, and what its tools are called here.
+KERNEL = ("nft installed", "nft trixie", "nft sid", "iptables nft", "iptables legacy")
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> str:
+    """Puts the tools of a way first in PATH; the name of its target."""
+    target, variant = way.split()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    if target == "nft" and variant != "installed":
+        (tools / "nft").write_text(f'#!/bin/sh\nexec {shlex.join(nft(variant))} "$@"\n')
+        (tools / "nft").chmod(0o755)
+    elif target == "iptables":
+        for name in ("iptables", "ip6tables"):
+            path = find(f"{name}-{variant}-restore")
+            assert path is not None, f"{name}-{variant}-restore is not installed"
+            (tools / f"{name}-restore").symlink_to(path)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    return target
+
+
+def verify(path: Path, target: str, *options: str) -> Result:
+    return CliRunner().invoke(svcc, ["verify", "-q", "-t", target, *options, str(path)], catch_exceptions=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", KERNEL)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_do_what_they_mean(path: Path, ways: str) -> None:
+    result = verify(path, ways, "-c", "60")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", KERNEL)
+def test_policies_do_what_they_mean(ways: str) -> None:
+    result = verify(POLICIES, ways, "-c", "30", "--node", "here")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.vm
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [*EXAMPLES, POLICIES, PROGRAMS / "ipvs-schedulers.dsl"], ids=lambda path: path.stem)
+def test_ipvs_does_what_they_mean(path: Path) -> None:
+    node = ["--node", "here"] if path.parent == PROGRAMS else []
+    result = verify(path, "ipvs", "-c", "30", *node)
+    assert result.exit_code == 0, result.output
+
+
+# ---- and it is not blind
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "finding"),
+    [
+        ("--every 2 --packet 0", "--every 3 --packet 0", "turns are exact"),
+        ("100.64.0.19:8080", "100.64.0.20:8080", "none of its endpoints"),
+        ("--to-destination 100.64.0.19:8080", "--to-destination 100.64.0.19:8081", "expected an answer, got refused"),
+        ("-A CUSTOM-MARK -j MARK --set-xmark 0x4000/0x4000\n", "", "to be masqueraded"),
+        ("-A CUSTOM-OUTSIDE -s 100.64.0.0/24 -j RETURN\n", "", "to be kept"),
+        ("-A CUSTOM-UNSERVED -d 198.19.10.0/32 -g CUSTOM-REJECT\n", "", "expected reject"),
+        ("29 0 1 0,6 0 0 65535,6 0 0 0", "29 0 1 0,6 0 0 0,6 0 0 65535", "to be kept"),
+    ],
+)
+def test_a_broken_rule_is_found(was: str, becomes: str, finding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = targets()["iptables"]
+    render = type(target).render
+
+    def broken(self: object, *arguments: object) -> Bundle:
+        bundle = render(self, *arguments)  # type: ignore[arg-type]
+        assert any(was in artifact.text for artifact in bundle.artifacts)
+        parts = tuple(Artifact(a.part, a.text.replace(was, becomes)) for a in bundle.artifacts)
+        return Bundle(bundle.target, bundle.node, parts)
+
+    monkeypatch.setattr(type(target), "render", broken)
+    result = verify(ROOT / "examples" / "custom-cluster.dsl", "iptables", "-c", "10", "--json")
+    assert result.exit_code == 1
+    assert any(finding in (case["deviation"] or "") for case in json.loads(result.output)["cases"])
+
+
+def test_reports_for_machines(tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    result = verify(ROOT / "examples" / "dns.dsl", "nft", "-c", "20", "--json", "--junit", str(junit))
+    document = json.loads(result.output)
+    assert (document["target"], document["failed"]) == ("nft", 0)
+    suite = ET.parse(junit).getroot()
+    assert (suite.get("tests"), suite.get("failures")) == (str(len(document["cases"])), "0")
+    first = document["cases"][0]
+    assert first["expected"][0] == {"endpoint": "100.64.0.53", "port": 5353, "share": 0.75, "masquerade": True}
+    assert sum(first["seen"].values()) == 20
+
+
+def test_without_ip_vs_it_says_what_is_missing() -> None:
+    if Path("/proc/net/ip_vs").exists():
+        pytest.fail("this kernel has ip_vs: run this test where it has not")
+    result = verify(ROOT / "examples" / "custom-cluster.dsl", "ipvs")
+    assert result.exit_code == 3
+    assert "this kernel has no module" in result.output
