@@ -117,11 +117,14 @@ def _loads(name: str, count: int, folder: Path) -> Iterator[Load]:
 
 
 def measure(found: Sequence[Case], number: int) -> dict[str, list[int]]:
-    """Nanoseconds by case: ``number`` connections of each, one of each in turn, to services chosen at random."""
+    """Nanoseconds by case: ``number`` connections of each, to services chosen at random.
+
+    One of each in turn, and never in the same order: a case pays for what the one before it did to the caches.
+    """
     chosen = random.Random(1)
     took: dict[str, list[int]] = {case.name: [] for case in found}
     for i in range(number + number // 10):
-        for case in found:
+        for case in chosen.sample(found, len(found)):
             nanoseconds = case.row.connect(chosen.choice(case.addresses))
             if i >= number // 10:  # the first tenth warms up
                 took[case.name].append(nanoseconds)
