@@ -251,15 +251,13 @@ class Dnat(Verdict):
     """nat table only. Destination becomes ``address`` (as printed, an IPv6 address without brackets)."""
 
     address: str
-    ports: ir.PortRange | None = None  # None: the port stays
-    base: int | None = None  # ports is a range: the packet's port that becomes its first; the others follow
+    port: int | None = None  # None: the port stays
 
     def __str__(self) -> str:
-        if self.ports is None:
+        if self.port is None:
             return f"-j DNAT --to-destination {self.address}"
         host = f"[{self.address}]" if ":" in self.address else self.address
-        shift = f"/{self.base}" if self.base is not None else ""
-        return f"-j DNAT --to-destination {host}:{self.ports}{shift}"
+        return f"-j DNAT --to-destination {host}:{self.port}"
 
 
 # -- rules, chains, tables, script ------------------------------------------------------------------------------------

@@ -40,9 +40,7 @@ def _nat_verdicts(version: int) -> list[x.Verdict]:
     address = "100.64.0.9" if version == 4 else "fd00:64::9"
     return [
         x.Dnat(address),
-        x.Dnat(address, PortRange(8080, 8080)),
-        x.Dnat(address, PortRange(6000, 6099)),
-        x.Dnat(address, PortRange(6000, 6099), 5000),
+        x.Dnat(address, 8080),
         x.SetMark(0x4000, 0x4000),
         x.SetMark(0, 0x4000),
         x.ACCEPT,

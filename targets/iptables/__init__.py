@@ -11,6 +11,7 @@ from svcc.compiler.features import Feature
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.targets.interface import Artifact, Bundle, Part, Target
 from svcc.targets.iptables import limits
+from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
 from svcc.targets.iptables.script import script
 
 _PARTS = {
@@ -33,7 +34,7 @@ class Iptables(Target):
         Feature.ALLOW_FROM: "",
         Feature.SCTP: "",
         Feature.PORT_RANGE: "",
-        Feature.PORT_RANGE_SHIFT: "Linux 4.18, iptables 1.8",
+        Feature.PORT_RANGE_SHIFT: f"a chain for each port, at most {SHIFTED_PORTS}",
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
         Feature.AFFINITY: "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N",
@@ -50,7 +51,7 @@ class Iptables(Target):
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         by_version: dict[int, list[Frontend]] = {version: [] for version in _PARTS}
-        for frontend in frontends(program, node):
+        for frontend in spread_ranges(frontends(program, node)):
             by_version[frontend.version].append(frontend)
         artifacts = tuple(
             Artifact(part, str(script(program.cluster, by_version[version], version)))

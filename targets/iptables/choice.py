@@ -39,16 +39,10 @@ def _endpoint(endpoint: ir.Endpoint) -> str:
 
 
 def _destinations(frontend: Frontend) -> list[Dnat]:
-    """The endpoints as DNAT takes them. A range keeps its port numbers where it can, else it is shifted."""
-    size, first = len(frontend.ports), frontend.ports.first
-    ports = {e.port: frontend.target(e) for e in frontend.endpoints}
-    if size == 1:
-        targets = {own: ir.PortRange(target, target) for own, target in ports.items()}
-        return [Dnat(str(e.address), targets[e.port]) for e in frontend.endpoints]
-    shifted = {
-        own: (ir.PortRange(target, target + size - 1), first) for own, target in ports.items() if target != first
-    }
-    return [Dnat(str(e.address), *shifted.get(e.port, ())) for e in frontend.endpoints]
+    """The endpoints as DNAT takes them. A range keeps its port numbers."""
+    if len(frontend.ports) > 1:
+        return [Dnat(str(e.address)) for e in frontend.endpoints]
+    return [Dnat(str(e.address), frontend.target(e)) for e in frontend.endpoints]
 
 
 # -- schedulers -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from svcc.compiler.frontends import port_label
 from svcc.targets.iptables.choice import units
 from svcc.targets.iptables.matches import BUCKETS
 from svcc.targets.iptables.names import PREFIX, Names
+from svcc.targets.iptables.ranges import SHIFTED_PORTS
 
 #: The most rules of one weighted round robin, each of which is one turn.
 TURNS = 1024
@@ -23,6 +24,7 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _chain_names(program)
     for service in program.services:
         yield from _scheduler(service)
+        yield from _ranges(service)
 
 
 def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
@@ -50,6 +52,15 @@ def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
                     port.span or service.span,
                     hint="rename one of the ports",
                 )
+
+
+def _ranges(service: ir.Service) -> Iterator[Diagnostic]:
+    for port in service.ports:
+        shifted = port.target != port.ports.first or port.nodeport not in (None, port.targets)
+        if len(port.ports) > SHIFTED_PORTS and (shifted or any(e.port is not None for e in service.endpoints)):
+            message = f"{len(port.ports)} ports with other numbers at the endpoints take a chain each on iptables"
+            hint = f"at most {SHIFTED_PORTS}, or let the endpoints listen on the service's own ports"
+            yield Diagnostic(Code.TARGET_LIMIT, message, port.span or service.span, hint)
 
 
 def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:

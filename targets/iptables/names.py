@@ -71,10 +71,6 @@ class Names:
         """nat: the same for external ips and node ports, where they are treated in another way than vips."""
         return self._fit(f"EXT-{label}")
 
-    def node_port(self, label: str) -> str:
-        """nat: the same for a range of node ports whose numbers are not those of the vip's ports."""
-        return self._fit(f"NPT-{label}")
-
     def sources(self, service: str) -> str:
         """nat: goes on for those who may use a service's external ips and node ports; filter: answers those."""
         return self._fit(f"SRC-{service}")

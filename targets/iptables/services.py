@@ -3,7 +3,7 @@
 ``SVC`` holds the choice among endpoints. It belongs to the vips: what depends on who comes through a vip stands before
 the choice. External ips and node ports go there too; an ``EXT`` chain on the way says who may use them and marks what
 is to be masqueraded. Where they need a choice of their own (``traffic`` gives them other endpoints, or a vip's mark
-would be wrong for them), ``EXT`` holds it, or ``NPT`` for a range of node ports with other numbers than the vip's.
+would be wrong for them), ``EXT`` holds it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Services:
             before = self._source_check(f) + self._marking(f)
             shares = _same_choice(f, lead) and (not front or f.rewrite in (lead.rewrite, Rewrite.EVERYBODY))
             shared |= shares
-            name = ways[f.kind] = main if shares and before == front else self._external_name(f)
+            name = ways[f.kind] = main if shares and before == front else self._names.external(f.label)
             if name != main and name not in external:
                 rest = [Rule((), Goto(main))] if shares else choice(f, name)
                 external[name] = Chain(name, (*before, *rest))
@@ -97,21 +97,11 @@ class Services:
             self._sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))
         return [Rule((), Jump(name))]
 
-    def _external_name(self, f: Frontend) -> str:
-        if len(f.ports) > 1 and f.ports != f.port.ports:
-            return self._names.node_port(f.label)
-        return self._names.external(f.label)
-
 
 def _same_choice(a: Frontend, b: Frontend) -> bool:
-    """The same endpoints and ports, whatever endpoints come and go."""
-    return _traffic(a) is _traffic(b) and _first(a) == _first(b)
+    """The same endpoints, whatever endpoints come and go."""
+    return _traffic(a) is _traffic(b)
 
 
 def _traffic(f: Frontend) -> ir.Traffic:
     return f.service.internal_traffic if f.kind is Kind.VIP else f.service.external_traffic
-
-
-def _first(f: Frontend) -> int | None:
-    """What a range of ports is counted from. A single port is just replaced."""
-    return f.ports.first if len(f.ports) > 1 else None
