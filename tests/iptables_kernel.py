@@ -17,7 +17,7 @@ from svcc.verify.lab import NODE, Lab
 from svcc.verify.lab.netns import Namespace
 
 TARGET = targets()["iptables"]
-VARIANTS = ("legacy", "nft")
+VARIANTS = ("nft", "legacy")  # in this order both can be in one namespace without a warning
 #: A part's name, which is its tool's name before ``-restore`` too.
 FAMILIES = {4: "iptables", 6: "ip6tables"}
 

@@ -38,7 +38,7 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
-    """Service ``a`` with port ``b-c`` and service ``a-b`` with port ``c`` would share their chains."""
+    """Names that were cut to fit may have become one."""
     names = Names(program.cluster.prefix)
     taken: dict[str, tuple[ir.Service, ir.Port]] = {}
     for service in program.services:
@@ -50,7 +50,7 @@ def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
                     Code.NAME,
                     f"service {service.name} and service {other.name} would share the iptables chain {chain}",
                     port.span or service.span,
-                    hint="rename one of the ports",
+                    hint="rename one of the services or ports",
                 )
 
 

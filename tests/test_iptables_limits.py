@@ -1,0 +1,116 @@
+"""What the iptables target refuses, and that what it lets through just fits."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from iptables_kernel import TARGET, program
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.targets.capability import check_target
+from svcc.targets.iptables.names import PREFIX, Names
+from svcc.targets.xtables import CHAIN_NAME
+
+
+def refused(text: str) -> list[tuple[Code, str, str | None]]:
+    """The code of each finding, the text that it points at, and the hint."""
+    made = program(text)
+    found = []
+    for diagnostic in check_target(made, TARGET, next(iter(made.nodes), None)):
+        span = diagnostic.span
+        assert span is not None
+        found.append((diagnostic.code, span.source.text[span.start : span.end], diagnostic.hint))
+    return found
+
+
+def service(scheduler: str, *weights: int, name: str = "web") -> str:
+    endpoints = "\n".join(f"100.64.0.{n} weight {weight}" for n, weight in enumerate(weights, start=1))
+    return f"service {name} {{ vip 198.19.10.0; port 80/tcp; scheduler {scheduler}; endpoints {{ {endpoints} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place", "hint"),
+    [
+        (
+            service("wrr", 1, 1024),
+            Code.TARGET_LIMIT,
+            "wrr",
+            "choose weights that, in lowest terms, add up to at most 1024, or use scheduler random",
+        ),
+        (
+            service("sh", *[1] * 33),
+            Code.TARGET_LIMIT,
+            "sh",
+            "choose weights that, in lowest terms, add up to at most 32, or use target nft or ipvs",
+        ),
+        (
+            "cluster { prefix SEVENTEEN-LETTERS }",
+            Code.NAME_TOO_LONG,
+            "SEVENTEEN-LETTERS",
+            "use at most 16 characters",
+        ),
+    ],
+)
+def test_refused(text: str, code: Code, place: str, hint: str) -> None:
+    assert refused(text) == [(code, place, hint)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        service("wrr", 1, 1023),
+        service("wrr", 65535, 65535),
+        service("random", 1, 65535),
+        service("sh", *[7] * 32),
+        service("sh", 1, 31),
+        "cluster { prefix SIXTEEN--LETTERS }",
+    ],
+)
+def test_taken(text: str) -> None:
+    assert refused(text) == []
+
+
+def test_draining_endpoints_and_other_families_take_no_turns() -> None:
+    text = (
+        "service web { vip 198.19.10.0 fd00:19::10; port 80/tcp; scheduler sh; endpoints {\n"
+        "100.64.0.1 weight 31; 100.64.0.2 weight 1; 100.64.0.3 draining; fd00:64::1 weight 2; fd00:64::2 weight 30 } }"
+    )
+    assert refused(text) == []
+
+
+def test_names_fit_with_the_longest_prefix() -> None:
+    names = Names("P" * PREFIX)
+    fixed = [getattr(names, key) for key, value in vars(Names).items() if isinstance(value, property)]
+    long = [names.balance("x" * 60), names.external("x" * 60), names.sources("x" * 60), names.at("fd00:19::/128")]
+    assert max(map(len, fixed)) == CHAIN_NAME
+    assert all(len(name) <= CHAIN_NAME and name.startswith("P" * PREFIX + "-") for name in (*fixed, *long))
+
+
+def test_a_name_that_was_cut_is_told_in_a_comment() -> None:
+    artifact = TARGET.render(
+        program(
+            "service shop/web-frontend-of-the-shop { vip 198.19.10.0; port http 80/tcp; port x 81/tcp;"
+            " endpoints { 100.64.0.9 } }"
+        ),
+        None,
+    ).artifacts[0]
+    line = next(line for line in artifact.text.splitlines() if "--dport 80 " in line)
+    assert line == (
+        "-A SVCC-SERVICES -d 198.19.10.0/32 -p tcp -m tcp --dport 80 "
+        '-m comment --comment "shop/web-frontend-of-the-shop-http" -g SVCC-SVC-shop/web-4966ac9f3a'
+    )
+
+
+def test_no_two_services_share_a_chain() -> None:
+    """The compiler keeps their labels apart; two that are cut could still end in the same hash, once in a long while."""
+    address, port = ip_address("198.19.10.0"), ir.PortRange(80, 80)
+    services = [
+        ir.Service(name, vips=(address + n,), ports=(ir.Port(port_name, ir.Protocol.TCP, port, 80),))
+        for n, (name, port_name) in enumerate([("a", "b-c"), ("a-b", "c"), ("b", "c")])
+    ]
+    found = list(TARGET.limits(ir.Program(services=tuple(services)), None))
+    assert [(d.code, d.message) for d in found] == [
+        (Code.NAME, "service a-b and service a would share the iptables chain SVCC-SVC-a-b-c")
+    ]
