@@ -29,7 +29,10 @@ pivot_root . mnt && cd / || fail "no pivot_root"   # not chroot: the kernel runs
 umount -l /mnt
 hostname svcc-vm
 ip link set lo up
-[ -z "$MODULES" ] || modprobe -aq dummy veth bridge br_netfilter nf_conntrack ip_vs
+if [ -n "$MODULES" ]; then modprobe -aq dummy veth bridge br_netfilter nf_conntrack ip_vs
+else    # all is built in, of which modprobe knows nothing
+  printf '#!/bin/sh\n' > /usr/local/sbin/modprobe && chmod 755 /usr/local/sbin/modprobe
+fi
 
 # Debian's user-mode kernel has no nftables for IP: iptables has to be the legacy one.
 if nft add table ip probe 2>/dev/null; then nft delete table ip probe
