@@ -22,7 +22,10 @@ class Kind(Enum):
 
 
 class Rewrite(Enum):
-    """Whose source address is masqueraded. A hairpin (an endpoint that reaches itself) always is, in each case."""
+    """Whose source address is masqueraded.
+
+    A hairpin (an endpoint that reaches itself) is in each case, unless packets stay as they are (forward direct, tunnel).
+    """
 
     NOBODY = "nobody"
     OUTSIDE_PODS = "outside pods"  # clients outside the pod networks of the frontend's family
