@@ -24,7 +24,8 @@ class Kind(Enum):
 class Rewrite(Enum):
     """Whose source address is masqueraded.
 
-    A hairpin (an endpoint that reaches itself) is in each case, unless packets stay as they are (forward direct, tunnel).
+    A hairpin (an endpoint that reaches itself) is in each case, unless packets stay as they are (forward direct and
+    tunnel).
     """
 
     NOBODY = "nobody"
