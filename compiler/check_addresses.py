@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Address
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
@@ -13,6 +13,7 @@ from svcc.compiler.source import Span
 
 def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _check_kinds(program)
+    yield from _check_networks(program)
     yield from _check_roles(program)
 
 
@@ -43,7 +44,7 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
     def bad(what: str, address: ir.Address, span: Span | None) -> Iterator[Diagnostic]:
         kind = _kind(address)
         if kind is not None:
-            yield Diagnostic(Code.ADDRESS_KIND, f"{what} {address} is {kind}", span)
+            yield Diagnostic(Code.ADDRESS_KIND, f"{what} {_text(address)} is {kind}", span)
 
     edges = _edges(program.cluster)
     edge_numbers = set(map(int, edges))  # a sieve: it takes an address ten times as long to hash
@@ -60,6 +61,32 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
             if int(endpoint.address) in edge_numbers and endpoint.address in edges:
                 message = f"endpoint {endpoint.address} is {edges[endpoint.address]}"
                 yield Diagnostic(Code.ADDRESS_KIND, message, endpoint.span or service.span)
+
+
+def _text(address: ir.Address) -> str:
+    """The address as Python 3.13 and later write it; earlier ones have an IPv4 address in it in hexadecimal."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(address) if mapped is None else f"::ffff:{mapped}"
+
+
+def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
+    """No packet has an IPv4-mapped address (RFC 4038 4.2), so a network of them would match nothing."""
+    cluster = program.cluster
+    lists: list[tuple[str, tuple[ir.Network, ...], Mapping[str, Span], Span | None]] = [
+        ("pods", cluster.pods, cluster.spans, None),
+        ("nodeport-addresses", cluster.nodeport_addresses, cluster.spans, None),
+        *(("allow-from", service.allow_from, service.spans, service.span) for service in program.services),
+    ]
+    for statement, networks, spans, fallback in lists:
+        for network in networks:
+            mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+            if mapped is not None and network.prefixlen >= 96:
+                span = spans.get(f"{statement} {network}") or spans.get(statement, fallback)
+                meant = IPv4Network((mapped, network.prefixlen - 96))
+                message = (
+                    f"{statement} ::ffff:{mapped}/{network.prefixlen} is an IPv4 network in IPv6 dress: write {meant}"
+                )
+                yield Diagnostic(Code.ADDRESS_KIND, message, span)
 
 
 def _edges(cluster: ir.Cluster) -> dict[ir.Address, str]:
