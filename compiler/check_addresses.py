@@ -70,7 +70,7 @@ def _text(address: ir.Address) -> str:
 
 
 def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
-    """No packet has an IPv4-mapped address (RFC 4038 4.2), so a network of them would match nothing."""
+    """No packet has an IPv4-mapped address (RFC 6890 2.2.3), so a network of them would match nothing."""
     cluster = program.cluster
     lists: list[tuple[str, tuple[ir.Network, ...], Mapping[str, Span], Span | None]] = [
         ("pods", cluster.pods, cluster.spans, None),
