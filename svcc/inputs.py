@@ -21,6 +21,15 @@ _BARE = '"nftables"'
 
 
 @dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program, and what it is for a target on one node."""
+
+    program: ir.Program
+    node: ir.Node | None
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """FILE, ready for a target. A bundle was compiled elsewhere: of its program nothing is known but the rules."""
 
@@ -31,11 +40,26 @@ class Input:
 
 def read_input(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Input:
     """Compile a program, or read a bundle. Whatever is wrong with the file ends the command."""
+    data = _read(file, form)
+    if _is_compiled(data, target):
+        return Input(_bundle(file, data, target, node_name), None, None)
+    made = _compile(file, data, target, node_name, form, quiet=quiet)
+    return Input(made.bundle, made.program, made.node)
+
+
+def compile_file(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Compiled:
+    """Compile a program. Whatever is wrong with the file ends the command."""
+    return _compile(file, _read(file, form), target, node_name, form, quiet=quiet)
+
+
+def _read(file: str, form: str) -> bytes:
     data = read_file(file)
     if isinstance(data, Diagnostic):
         refuse([data], form)
-    if _is_compiled(data, target):
-        return Input(_bundle(file, data, target, node_name), None, None)
+    return data
+
+
+def _compile(file: str, data: bytes, target: Target, node_name: str | None, form: str, *, quiet: bool) -> Compiled:
     loaded = load_data(file, data)
     if loaded.program is None:
         refuse(loaded.diagnostics, form, quiet=quiet)
@@ -44,7 +68,7 @@ def read_input(file: str, target: Target, node_name: str | None, form: str, *, q
     if isinstance(node, Diagnostic) or refused:
         refuse([*loaded.diagnostics, *refused], form, quiet=quiet)
     tell(loaded.diagnostics, form, quiet=quiet)
-    return Input(target.render(loaded.program, node), loaded.program, node)
+    return Compiled(loaded.program, node, target.render(loaded.program, node))
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:

@@ -7,22 +7,11 @@ from pathlib import Path
 
 import click
 
-from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.load import load
 from svcc.exits import Exit
-from svcc.options import (
-    file_argument,
-    format_option,
-    node_option,
-    pick_node,
-    quiet_option,
-    refuse,
-    target_option,
-    tell,
-)
+from svcc.inputs import compile_file
+from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
 from svcc.targets.bundle import bundle_text
-from svcc.targets.capability import check_target
 from svcc.targets.folder import folder_differences, write_folder
 from svcc.targets.interface import Bundle, Target
 
@@ -55,7 +44,7 @@ def command(
         raise click.UsageError("give one of --part, --output and --check")
     if part is not None and part not in (names := [p.name for p in target.parts]):
         raise click.UsageError(f"target {target.name} has no part `{part}`: it has {', '.join(names)}")
-    bundle = compile_bundle(file, target, node, form, quiet=quiet)
+    bundle = compile_file(file, target, node, form, quiet=quiet).bundle
     if check is not None:
         _compare(bundle, check)
     elif output is not None:
@@ -65,19 +54,6 @@ def command(
         put(artifact.text if artifact else "")
     else:
         put(bundle_text(bundle, single=len(target.parts) == 1))
-
-
-def compile_bundle(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Bundle:
-    """The target's bundle for a file; whatever is wrong with the file ends the command."""
-    loaded = load(file)
-    if loaded.program is None:
-        refuse(loaded.diagnostics, form, quiet=quiet)
-    node = pick_node(loaded.program, node_name, file)
-    refused = [node] if isinstance(node, Diagnostic) else check_target(loaded.program, target, node)
-    if isinstance(node, Diagnostic) or refused:
-        refuse([*loaded.diagnostics, *refused], form, quiet=quiet)
-    tell(loaded.diagnostics, form, quiet=quiet)
-    return target.render(loaded.program, node)
 
 
 def _write(bundle: Bundle, folder: Path) -> None:

@@ -12,19 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from svcc.apply.netns import NamespaceError
-from svcc.compiler.diagnostic import Diagnostic
 from svcc.exits import Exit
-from svcc.options import (
-    file_argument,
-    format_option,
-    load_program,
-    node_option,
-    pick_node,
-    quiet_option,
-    refuse,
-    target_option,
-)
-from svcc.targets.capability import check_target
+from svcc.inputs import compile_file
+from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded
@@ -63,15 +53,9 @@ def command(
     target's rules there, and connects to every vip, external ip and node port from every side. Needs root.
     Exit status 1 if anything deviates.
     """
-    program = load_program(file, form, quiet=quiet)
-    chosen = pick_node(program, node, file)
-    if isinstance(chosen, Diagnostic):
-        refuse([chosen], form)
-    refused = check_target(program, target, chosen)
-    if refused:
-        refuse(refused, form)
+    made = compile_file(file, target, node, form, quiet=quiet)
     try:
-        with Session.start(program, chosen, target.render(program, chosen), target.default_scheduler) as session:
+        with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
             steps = chain(session.verdicts(connections), session.survivors(), session.expiries())
             verdicts = list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))
     except (NamespaceError, CannotLoad) as error:
