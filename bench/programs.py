@@ -31,7 +31,7 @@ def vip(number: int, version: int = 4) -> str:
 
 def endpoint(number: int, version: int = 4) -> str:
     if version == 6:
-        return f"fd00:64::{number >> 16:x}:{(number & 0xFFFF) + 1:x}"
+        return f"fd00:64::{(number + 1) >> 16:x}:{(number + 1) & 0xFFFF:x}"
     return f"100.{64 + number // 64000}.{number % 64000 // 250}.{1 + number % 250}"
 
 

@@ -58,9 +58,9 @@ def compile_with_svcc(text: str, names: list[str]) -> dict[str, float]:
     file, _ = parse(Source("bench.dsl", text))
     assert file is not None
     stages.done("parse")
-    program, _ = lower([file])
+    program, found = lower([file])
     stages.done("lower")
-    found = list(check(program))
+    found += check(program)
     stages.done("check")
     assert not found, found[0]
     node = program.nodes[0] if program.nodes else None
