@@ -29,7 +29,7 @@ pivot_root . mnt && cd / || fail "no pivot_root"   # not chroot: the kernel runs
 umount -l /mnt
 hostname svcc-vm
 ip link set lo up
-if [ -n "$MODULES" ]; then modprobe -aq dummy veth bridge br_netfilter nf_conntrack ip_vs
+if [ -n "$MODULES" ]; then modprobe -q dummy numdummies=0; modprobe -aq veth bridge br_netfilter nf_conntrack ip_vs
 else    # all is built in, of which modprobe knows nothing
   printf '#!/bin/sh\n' > /usr/local/sbin/modprobe && chmod 755 /usr/local/sbin/modprobe
 fi
