@@ -36,9 +36,14 @@ def rehearse(bundle: Bundle) -> list[Failure]:
         namespace.close()
 
 
-def load_bundle(bundle: Bundle, namespace: Namespace) -> list[Failure]:
-    """Load every part of a bundle into a namespace, up to the first that is refused."""
+def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) -> list[Failure]:
+    """Load every part of a bundle into a namespace, up to the first that is refused.
+
+    ``again``: the bundle is there already; only parts whose tools can take that are loaded.
+    """
     for artifact in bundle.artifacts:
+        if again and not artifact.part.repeatable:
+            continue
         failures = list(_load(artifact, namespace))
         if failures:
             return failures

@@ -22,7 +22,8 @@ class Part:
 
     name: str  # as in ``--part NAME`` and ``#: part NAME``
     file: str  # its name below ``-o DIR``
-    tool: str  # the command that loads it from standard input, for readers
+    tool: str  # the command that loads it from standard input
+    repeatable: bool = True  # False: the tool fails on what is there already, and changes nothing of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Target(ABC):
     title: ClassVar[str]  # one line for ``--help`` and the docs
     parts: ClassVar[tuple[Part, ...]]  # in load order
     loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
+    #: Whether a client's affinity ends when its time has passed. False: it may last longer.
+    affinity_ends_in_time: ClassVar[bool] = True
     #: How endpoints are chosen where a service does not say.
     default_scheduler: ClassVar[ir.Scheduler] = ir.Scheduler.RANDOM
     #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).

@@ -60,6 +60,8 @@ def _vantages(frontend: Frontend, lab: Lab) -> Iterator[tuple[str, str]]:
         yield STRANGER, "a stranger"
     if frontend.kind is Kind.NODE_PORT:
         yield PEER, "another node"
+    if frontend.service.forward is not ir.Forward.MASQUERADE:
+        return  # endpoints have the vip themselves and so has the node: none of them is a client of it
     yield NODE, "the node"
     own = [str(endpoint.address) for endpoint in frontend.endpoints]
     pods = [pod.name for pod in lab.plan.pods if _speaks(pod.addresses, frontend.version)]

@@ -63,8 +63,9 @@ class Session:
             raise
         return session
 
-    def load(self) -> None:
-        failures = load_bundle(self.bundle, self.lab.namespace(NODE))
+    def load(self, *, again: bool = False) -> None:
+        """Load the bundle in the node. Errors: CannotLoad."""
+        failures = load_bundle(self.bundle, self.lab.namespace(NODE), again=again)
         if failures:
             raise CannotLoad(failures[0])
 
@@ -103,7 +104,7 @@ class Session:
         held = list(self._conversations())
         try:
             before = [conversation.ask() for _, conversation in held]
-            self.load()
+            self.load(again=True)
             for (case, conversation), first in zip(held, before, strict=True):
                 again = conversation.ask()
                 same = isinstance(first, Answer) and isinstance(again, Answer) and first.name == again.name

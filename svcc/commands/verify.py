@@ -56,7 +56,9 @@ def command(
     made = compile_file(file, target, node, form, quiet=quiet)
     try:
         with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
-            steps = chain(session.verdicts(connections), session.survivors(), session.expiries())
+            steps = chain(session.verdicts(connections), session.survivors())
+            if target.affinity_ends_in_time:
+                steps = chain(steps, session.expiries())
             verdicts = list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))
     except (NamespaceError, CannotLoad) as error:
         click.echo(f"svcc: {error}\nsvcc doctor --target {target.name} says what this machine lacks", err=True)

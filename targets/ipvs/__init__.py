@@ -23,9 +23,9 @@ from svcc.targets.ipvs.state import FamilyState, families
 
 _MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
 _SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
-_IP = Part("ip", "ip.batch", "ip -force -batch -")
+_IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
 _IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
-_IPVSADM = Part("ipvsadm", "ipvsadm.rules", "ipvsadm -R")
+_IPVSADM = Part("ipvsadm", "ipvsadm.rules", "ipvsadm -R", repeatable=False)
 _IPTABLES = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
 _IP6TABLES = Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w")
 
@@ -39,6 +39,7 @@ class Ipvs(Target):
 
     name = "ipvs"
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
+    affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
     default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
     parts = (_MODULES, _SYSCTL, _IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
     features: ClassVar[Mapping[Feature, str]] = {
@@ -52,7 +53,7 @@ class Ipvs(Target):
         Feature.PORT_RANGE_SHIFT: f"one virtual server per port; at most {limits.RANGE_PORTS} ports",
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
-        Feature.AFFINITY: "",
+        Feature.AFFINITY: "ends 2 minutes after the client's last connection at the earliest",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.MASQUERADE_ALWAYS: "",
