@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,9 +36,24 @@ def test_output_status_and_files_come_back(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("_kernels")
-def test_a_command_that_hangs_is_ended_and_what_it_said_is_kept() -> None:
-    outcome = run([sys.executable, "-c", "import time; print('so far', flush=True); time.sleep(600)"], timeout=PATIENCE)
+def test_a_command_that_hangs_is_ended_and_what_it_said_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STARTED_BY", str(os.getpid()))
+    outcome = run([sys.executable, "-c", "import time; print('so far', flush=True); time.sleep(600)"], PATIENCE)
     assert (outcome.status, outcome.output) == (TIMED_OUT, "so far\n")
+    deadline = time.monotonic() + 5  # a process that was killed takes a moment to go
+    while _started_by_us() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _started_by_us() == []
+
+
+def _started_by_us() -> list[str]:
+    """The names of processes whose environment says that this one started them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"STARTED_BY={os.getpid()}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "comm").read_text().strip())
+    return found
 
 
 def test_nothing_that_the_guest_writes_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

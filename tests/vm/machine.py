@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,18 +115,21 @@ def _on_guest(control: Path, command: Sequence[str], timeout: float, environment
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
+    """The exit status, or TIMED_OUT; in any case nothing of the process's group is left."""
     try:
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
         return TIMED_OUT
     finally:
         if process.poll() is None:
-            process.terminate()  # at that user-mode Linux ends its children
+            process.terminate()  # at that user-mode Linux ends most of its children
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
                 process.wait()
+        with suppress(ProcessLookupError):  # and these are the others, stopped by the tracer that is gone
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _tied() -> None:
