@@ -127,7 +127,7 @@ class _Addresses:
         for network in networks:
             if network.version == version:
                 for address in self._free(islice(_from_the_end(network), _CANDIDATES)):
-                    if not any(address in pods for pods in self._pods):
+                    if _can_be_a_host(address) and not any(address in pods for pods in self._pods):
                         self._taken.add(address)
                         return address
         return self._take(iter(self._spare[version]))
@@ -147,6 +147,11 @@ class _Addresses:
             if not any(first <= int(network[-1]) and last >= int(network[0]) for first, last in known):
                 return network
         return next(_spare_networks(version))  # the program's networks are everywhere: 0.0.0.0/0
+
+
+def _can_be_a_host(address: ir.Address) -> bool:
+    """Networks as wide as ``::/0`` end in addresses that no host can have."""
+    return not (address.is_multicast or address.is_reserved or address.is_loopback or address.is_link_local)
 
 
 def _spare_networks(version: int) -> Iterator[ir.Network]:
