@@ -242,7 +242,6 @@ def test_with_an_error_nothing_is_written() -> None:
     assert not Path("elsewhere").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="targets/folder.py replaces file by file, and stops at the first that it cannot")
 def test_with_a_file_that_cannot_be_replaced_none_is() -> None:
     svcc("compile", "svc.dsl", "-t", "ipvs", "-o", "out")
     Path("out/ipvsadm.rules").unlink()
@@ -346,7 +345,6 @@ def test_the_difference_is_a_patch(target: Target, text: str) -> None:
 
 
 @pytest.mark.usefixtures("_out")
-@pytest.mark.xfail(strict=True, reason="targets/folder.py does not mark a last line without its end")
 def test_a_last_line_without_its_end_is_marked() -> None:
     path = Path("out/modules.conf")
     path.write_bytes(path.read_bytes()[:-1])
