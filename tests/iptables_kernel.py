@@ -64,11 +64,13 @@ def load(namespace: Namespace, command: str, text: str = "") -> str:
 
 
 @contextmanager
-def lab(text: str, variant: str, node: str | None = None) -> Iterator[Lab]:
+def lab(
+    text: str, variant: str, node: str | None = None, clients: dict[str, tuple[ir.Address, ...]] | None = None
+) -> Iterator[Lab]:
     """A lab whose node has the program's scripts loaded."""
     made = program(text)
     chosen = made.node(node) if node else next(iter(made.nodes), None)
-    with Lab.up(made, chosen) as up:
+    with Lab.up(made, chosen, clients=clients) as up:
         for version, tool in FAMILIES.items():
             up.run(NODE, [f"{tool}-{variant}-restore", "--noflush"], input=script(text, version, node), check=True)
         yield up

@@ -72,12 +72,27 @@ def test_taken(text: str) -> None:
     assert refused(text) == []
 
 
-def test_draining_endpoints_and_other_families_take_no_turns() -> None:
-    text = (
-        "service web { vip 198.19.10.0 fd00:19::10; port 80/tcp; scheduler sh; endpoints {\n"
-        "100.64.0.1 weight 31; 100.64.0.2 weight 1; 100.64.0.3 draining; fd00:64::1 weight 2; fd00:64::2 weight 30 } }"
-    )
-    assert refused(text) == []
+def test_draining_endpoints_take_no_turns() -> None:
+    assert refused(service("sh", 31, 1, 0)) == []
+
+
+DUAL = "100.64.0.9; 100.64.0.19; fd00:64::9; fd00:64::19"
+
+
+@pytest.mark.parametrize(
+    ("reached", "endpoints", "right"),
+    [
+        ("vip 198.19.10.0 fd00:19::10; port 80/tcp", DUAL, False),
+        ("vip 198.19.10.0; port 80/tcp nodeport 30080", DUAL, False),
+        ("vip 198.19.10.0; port 80/tcp", DUAL, True),
+        ("vip 198.19.10.0 fd00:19::10; port 80/tcp", "100.64.0.9; 100.64.0.19; fd00:64::9; fd00:64::19 draining", True),
+    ],
+)
+def test_sh_cannot_tell_ipv6_clients_apart(reached: str, endpoints: str, right: bool) -> None:
+    """Measured: sixty clients in one /64, and all of them at one endpoint of sixteen."""
+    found = refused(f"service web {{ {reached}; scheduler sh; endpoints {{ {endpoints} }} }}")
+    hint = "use target nft or ipvs, or another scheduler"
+    assert found == ([] if right else [(Code.UNSUPPORTED, "sh", hint)])
 
 
 def test_names_fit_with_the_longest_prefix() -> None:
@@ -103,8 +118,15 @@ def test_a_name_that_was_cut_is_told_in_a_comment() -> None:
     )
 
 
+def test_a_port_of_a_shifted_range_is_called_like_another_service() -> None:
+    assert refused(
+        "service web { vip 198.19.10.0; port 80-81/tcp -> 90; endpoints { 100.64.0.9 } }\n"
+        "service web-81 { vip 198.19.10.1; port 80/tcp; endpoints { 100.64.0.9 } }"
+    ) == [(Code.NAME, "port", "rename one of the services or ports")]
+
+
 def test_no_two_services_share_a_chain() -> None:
-    """The compiler keeps their labels apart; two that are cut could still end in the same hash, once in a long while."""
+    """The compiler keeps their labels apart; two that are cut could still end in the same hash."""
     address, port = ip_address("198.19.10.0"), ir.PortRange(80, 80)
     services = [
         ir.Service(name, vips=(address + n,), ports=(ir.Port(port_name, ir.Protocol.TCP, port, 80),))
@@ -112,5 +134,5 @@ def test_no_two_services_share_a_chain() -> None:
     ]
     found = list(TARGET.limits(ir.Program(services=tuple(services)), None))
     assert [(d.code, d.message) for d in found] == [
-        (Code.NAME, "service a-b and service a would share the iptables chain SVCC-SVC-a-b-c")
+        (Code.NAME, "service a-b and service a would share the chain SVCC-SVC-a-b-c")
     ]

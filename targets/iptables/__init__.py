@@ -46,7 +46,7 @@ class Iptables(Target):
         Feature.SCHEDULER_RANDOM: "the default",
         Feature.SCHEDULER_RR: "starts again when its rules are loaded again",
         Feature.SCHEDULER_WRR: f"a rule for each turn, at most {limits.TURNS}",
-        Feature.SCHEDULER_SH: "weights in lowest terms add up to at most 32",
+        Feature.SCHEDULER_SH: "IPv4 (IPv6 with one endpoint); weights in lowest terms add up to at most 32",
     }
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
@@ -60,7 +60,7 @@ class Iptables(Target):
         return Bundle(self.name, node.name if node else None, artifacts)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-        return limits.limits(program)
+        return limits.limits(program, node)
 
 
 TARGET = Iptables()

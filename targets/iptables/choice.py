@@ -1,7 +1,7 @@
 """The choice of an endpoint: one rule for each, the last of which takes what is left.
 
 The rules stand in reverse order. Endpoint k's rule depends on endpoints 1 to k only, so that appending an endpoint
-puts one line in front and changes none behind it (under ``random`` and ``rr``; two lines with affinity).
+puts one line in front and changes none behind it (two lines with affinity; not under ``wrr``, which spreads turns).
 """
 
 from __future__ import annotations
@@ -70,16 +70,12 @@ def _wrr(protocol: ir.Protocol, endpoints: tuple[ir.Endpoint, ...]) -> list[Turn
 
 
 def _sh(protocol: ir.Protocol, endpoints: tuple[ir.Endpoint, ...]) -> list[Turn]:
-    """As many buckets as the weights (in lowest terms) add up to; the first endpoint has the lowest."""
-    weights = units(endpoints)
-    total = sum(weights)
-    turns: list[Turn] = [((Proto(protocol),), 0)]
-    taken = weights[0]
-    for index, weight in enumerate(weights[1:], start=1):
-        turns.append(((Proto(protocol), Bucket(total, ((1 << weight) - 1) << taken)), index))
-        taken += weight
-    turns.reverse()
-    return turns
+    """As a choice at random among as many turns as the weights (in lowest terms) add up to, but hashes are the dice.
+
+    A client that goes to an endpoint now goes there or to the new one when one is appended.
+    """
+    order = [index for index, weight in enumerate(units(endpoints)) for _ in range(weight)]
+    return [(_bucket(protocol, position + 1), order[position]) for position in range(len(order) - 1, -1, -1)]
 
 
 #: The schedulers that iptables has, and their rules' conditions from the first to the last.
@@ -127,3 +123,8 @@ def _part(protocol: ir.Protocol, weight: int, total: int) -> tuple[Match, ...]:
 @lru_cache(maxsize=4096)
 def _every(protocol: ir.Protocol, turns: int) -> tuple[Match, ...]:
     return (Proto(protocol),) if turns == 1 else (Proto(protocol), Nth(turns))
+
+
+@lru_cache(maxsize=4096)
+def _bucket(protocol: ir.Protocol, turns: int) -> tuple[Match, ...]:
+    return (Proto(protocol),) if turns == 1 else (Proto(protocol), Bucket(turns))

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.frontends import port_label
+from svcc.compiler.frontends import Frontend, frontends
 from svcc.targets.iptables.choice import units
 from svcc.targets.iptables.matches import BUCKETS
 from svcc.targets.iptables.names import PREFIX, Names
-from svcc.targets.iptables.ranges import SHIFTED_PORTS
+from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
 
 #: The most rules of one weighted round robin, each of which is one turn.
 TURNS = 1024
@@ -19,9 +19,9 @@ TURNS = 1024
 _SMALLER = "choose weights that, in lowest terms, add up to at most"
 
 
-def limits(program: ir.Program) -> Iterator[Diagnostic]:
+def limits(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
     yield from _prefix(program.cluster)
-    yield from _chain_names(program)
+    yield from _chain_names(program, node)
     for service in program.services:
         yield from _scheduler(service)
         yield from _ranges(service)
@@ -37,21 +37,21 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
         )
 
 
-def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
-    """Names that were cut to fit may have become one."""
+def _chain_names(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+    """A port of a shifted range may be called as a service is; names that were cut to fit may have become one."""
     names = Names(program.cluster.prefix)
-    taken: dict[str, tuple[ir.Service, ir.Port]] = {}
-    for service in program.services:
-        for port in service.ports:
-            chain = names.balance(port_label(service, port))
-            other, other_port = taken.setdefault(chain, (service, port))
-            if other_port is not port:
-                yield Diagnostic(
-                    Code.NAME,
-                    f"service {service.name} and service {other.name} would share the iptables chain {chain}",
-                    port.span or service.span,
-                    hint="rename one of the services or ports",
-                )
+    taken: dict[str, Frontend] = {}
+    for frontend in spread_ranges(frontends(program, node)):
+        name = names.balance(frontend.label)
+        other = taken.setdefault(name, frontend)
+        if other.service is not frontend.service or other.port != frontend.port:
+            yield Diagnostic(
+                Code.NAME,
+                f"service {frontend.service.name} and service {other.service.name} would share the chain {name}",
+                frontend.port.span or frontend.service.span,
+                hint="rename one of the services or ports",
+            )
+            return
 
 
 def _ranges(service: ir.Service) -> Iterator[Diagnostic]:
@@ -69,13 +69,21 @@ def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:
     for version in (4, 6):
         endpoints = tuple(e for e in service.endpoints if e.address.version == version and not e.draining)
         total = sum(units(endpoints)) if endpoints else 0
-        if service.scheduler is ir.Scheduler.WRR and total > TURNS:
-            message = (
-                f"under wrr the weights of service {service.name} take {total} turns, and iptables a rule for each"
-            )
-            yield Diagnostic(Code.TARGET_LIMIT, message, span, hint=f"{_SMALLER} {TURNS}, or use scheduler random")
-        if service.scheduler is ir.Scheduler.SH and total > BUCKETS:
-            message = (
-                f"under sh the weights of service {service.name} add up to {total}, and iptables has {BUCKETS} buckets"
-            )
-            yield Diagnostic(Code.TARGET_LIMIT, message, span, hint=f"{_SMALLER} {BUCKETS}, or use target nft or ipvs")
+        match service.scheduler:
+            case ir.Scheduler.WRR if total > TURNS:
+                message = f"under wrr the weights of service {service.name} take {total} turns, each a rule of its own"
+                yield Diagnostic(Code.TARGET_LIMIT, message, span, f"{_SMALLER} {TURNS}, or use scheduler random")
+            case ir.Scheduler.SH if version == 6 and total > 1 and _has_ipv6(service):
+                # xt_cluster hashes the first of an address's four words.
+                message = f"iptables hashes only the first 32 bits of an IPv6 client's address (service {service.name})"
+                yield Diagnostic(Code.UNSUPPORTED, message, span, "use target nft or ipvs, or another scheduler")
+            case ir.Scheduler.SH if total > BUCKETS:
+                message = (
+                    f"under sh the weights of service {service.name} add up to {total}, and a hash has {BUCKETS} values"
+                )
+                yield Diagnostic(Code.TARGET_LIMIT, message, span, f"{_SMALLER} {BUCKETS}, or use target nft or ipvs")
+
+
+def _has_ipv6(service: ir.Service) -> bool:
+    addresses = (*service.vips, *service.external_ips)
+    return any(a.version == 6 for a in addresses) or any(port.nodeport is not None for port in service.ports)

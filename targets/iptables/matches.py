@@ -34,14 +34,16 @@ class Nth(Match):
 
 @dataclass(frozen=True, slots=True)
 class Bucket(Match):
-    """A hash of the client's address, from 0 to ``total`` - 1, is one of the bits set in ``mask``."""
+    """A hash of the client's address falls into the first of ``total`` buckets. Each total has a hash of its own.
+
+    Only the first: iptables 1.8 prints a bucket as a mask, and refuses to read a mask above 32 again.
+    """
 
     total: int
-    mask: int
 
     def __str__(self) -> str:
-        nodes = f"--cluster-local-nodemask {self.mask:#010x} --cluster-total-nodes {self.total}"
-        return f"-m cluster {nodes} --cluster-hash-seed 0x00000001"
+        buckets = f"--cluster-local-nodemask 0x00000001 --cluster-total-nodes {self.total}"
+        return f"-m cluster {buckets} --cluster-hash-seed {self.total:#010x}"
 
 
 @dataclass(frozen=True, slots=True)
