@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# What svcc makes of one file of services: its diagnostics, then the beginning of each target's output.
+# What svcc makes of one file of services: the beginning of each target's rules, and, as root, real connections
+# through them, in network namespaces that are gone afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
 file=examples/custom-cluster.dsl
 
-run() { # a command as one would type it, and the first lines of what it prints
-    [ -t 1 ] && printf '\n\033[1m$ %s\033[0m\n' "$*" || printf '\n$ %s\n' "$*"
-    "$@" | awk -v most=25 'NR <= most; END { if (NR > most) print "… " NR - most " more lines" }'
+step() { # TITLE COMMAND: runs a command and shows at most LINES lines of what it prints
+    printf '\n\033[1m# %s\033[0m\n$ %s\n' "$1" "$2"
+    bash -o pipefail -c "$2" | awk -v most="${LINES_SHOWN:-24}" 'NR <= most { print } END { if (NR > most) print "… and " NR - most " lines more" }'
 }
 
-run cat "$file"
-run svcc check "$file"
-for target in iptables nft ipvs; do
-    run svcc compile "$file" --target "$target"
-done
+LINES_SHOWN=40 step "Two services, each with two pods" "cat $file"
+step "Nothing is wrong with them, on any target" "svcc check $file && echo fine"
+step "As iptables rules" "svcc compile $file --target iptables --part iptables"
+step "As IPVS: the virtual servers" "svcc compile $file --target ipvs --part ipvsadm"
+step "As IPVS: the sets" "svcc compile $file --target ipvs --part ipset"
+step "As nftables: the elements of the maps" "svcc compile $file --target nft | grep -A3 '\"elem\"'"
+if [ "$(id -u)" = 0 ]; then
+    LINES_SHOWN=40 step "What each target needs of this machine, and whether it is there" "svcc doctor || true"
+    LINES_SHOWN=60 step "Real connections through the nft rules, from every side" "svcc verify $file --target nft --connections 20"
+    LINES_SHOWN=60 step "Real connections through the iptables rules" "svcc verify $file --target iptables --connections 20"
+else
+    printf '\nAs root, this would also send real connections through the rules: svcc verify %s --target nft\n' "$file"
+fi

@@ -87,8 +87,8 @@ def _print(verdicts: list[Verdict]) -> None:
 
     out = console()
     table = Table(box=None, pad_edge=False)
-    for column in ("", "frontend", "from", "went to", "", "of 100"):
-        table.add_column(column, justify="right" if column == "of 100" else "left")
+    for column in ("", "frontend", "from", "went to", "", "%"):
+        table.add_column(column, justify="right" if column == "%" else "left")
     before = ""
     for verdict in verdicts:
         _add(table, verdict, before)
