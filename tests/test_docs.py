@@ -88,7 +88,8 @@ def test_the_readme_shows_what_svcc_prints(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(blocks) >= 3
     for command, shown in blocks:
         printed = CliRunner().invoke(svcc, shlex.split(command)[1:]).output
-        pattern = "".join(re.escape(line) if line != "…\n" else "(?:.*\\n)*?" for line in shown.splitlines(keepends=True))
+        lines = shown.splitlines(keepends=True)
+        pattern = "".join("(?:.*\\n)*?" if line == "…\n" else re.escape(line) for line in lines)
         assert re.fullmatch(pattern, printed), f"{command} does not print\n{shown}"
 
 

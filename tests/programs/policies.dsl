@@ -33,7 +33,7 @@ service weighed    { vip 198.19.0.12; port 80/tcp -> 8012; scheduler wrr
                      endpoints { 100.64.0.9 weight 3; 100.64.0.19 weight 2; 100.64.0.29 } }
 service turns      { vip 198.19.0.13 fd00:19::13; port a 80/tcp -> 8013; port b 80/udp -> 8013; scheduler rr
                      endpoints both }
-service sticky     { vip 198.19.0.14 fd00:19::14; port 80/tcp -> 8014; scheduler sh; endpoints both }
+service sticky     { vip 198.19.0.14; port 80/tcp -> 8014; scheduler sh; endpoints { 100.64.0.9; 100.64.0.19 } }
 service own-port   { vip 198.19.0.15; port 80/tcp -> 8015; endpoints { 100.64.0.9:9015; 100.64.0.19 } }
 service streams    { vip 198.19.0.16 fd00:19::16; port 90/sctp -> 9090 nodeport 30016; endpoints both }
 service one-family { vip 198.19.0.17 fd00:19::17; port 80/tcp -> 8017; endpoints { 100.64.0.9 } }
