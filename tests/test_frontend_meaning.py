@@ -9,6 +9,7 @@ import pytest
 from dsl_printer import Files, program_text, spellings, write_files
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from soundness import assert_sound
 from strategies import programs, programs_for
 
 from svcc.compiler import ir
@@ -46,6 +47,13 @@ def spelled_programs(draw: st.DrawFn) -> tuple[ir.Program, Files]:
 def test_a_plain_text_means_the_program_that_it_was_printed_from(program: ir.Program) -> None:
     text = program_text(program)
     assert program_of(load_text(Source("main.dsl", text))) == program, text
+
+
+@_BIG
+@given(programs(min_services=1))
+def test_every_target_takes_a_program_or_says_why_not(program: ir.Program) -> None:
+    """For every node, and for none."""
+    assert_sound(load_text(Source("main.dsl", program_text(program))))
 
 
 @_BIG
