@@ -21,12 +21,17 @@ from svcc.targets import targets
 from svcc.targets.interface import Target
 
 if TYPE_CHECKING:
-    _ParamType = click.ParamType[Target]
+    ParameterType = click.ParamType
 else:
-    _ParamType = click.ParamType  # takes a type from click 8.4 on
+
+    class ParameterType(click.ParamType):
+        """click's own, which takes a type in brackets only from 8.4 on."""
+
+        def __class_getitem__(cls, _: type) -> type:
+            return cls
 
 
-class TargetName(_ParamType):
+class TargetName(ParameterType[Target]):
     """A target by its name; the choices are whatever targets there are."""
 
     name = "target"

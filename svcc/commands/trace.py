@@ -12,7 +12,7 @@ import click
 from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.inputs import Input, read_input
-from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
+from svcc.options import ParameterType, file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
 from svcc.targets.interface import Target
 from svcc.verify.packet import Packet, Vantage
@@ -25,7 +25,7 @@ _SOCKET = re.compile(
 _VANTAGES = {vantage.value: vantage for vantage in Vantage}
 
 
-class _Address(click.ParamType[ir.Address]):
+class _Address(ParameterType[ir.Address]):
     name = "address"
 
     def convert(self, value: str | ir.Address, param: click.Parameter | None, ctx: click.Context | None) -> ir.Address:
@@ -41,7 +41,7 @@ class _Socket(NamedTuple):
     protocol: ir.Protocol
 
 
-class _Destination(click.ParamType[_Socket]):
+class _Destination(ParameterType[_Socket]):
     name = "destination"
 
     def convert(self, value: str | _Socket, param: click.Parameter | None, ctx: click.Context | None) -> _Socket:
