@@ -205,6 +205,29 @@ def test_only_our_bit_of_the_mark_changes_and_it_ends_at_the_node(lab: Lab) -> N
     assert [line.split()[1] for line in counters.splitlines() if "packets" in line] == ["3", "0"]
 
 
+def test_the_mark_ends_at_an_endpoint_on_the_node_itself() -> None:
+    own = program(
+        "node one { address 10.0.0.4 }\n"
+        "service own { vip 198.19.10.0; masquerade always; port 80/tcp -> 8080; endpoints { 10.0.0.4 on one } }"
+    )
+    watch = """
+    table ip watch {
+      counter clear { }
+      counter marked { }
+      chain check { meta mark 0 counter name clear return; counter name marked; }
+      chain after { type filter hook input priority 200; tcp dport 8080 ct state new jump check; }
+    }
+    """
+    with Lab.up(own, own.node("one")) as lab:
+        load(lab, own, "one")
+        run(lab, ["nft", "-f", "-"], watch)
+        answer = lab.connect("client", "198.19.10.0", 80)
+        counters = run(lab, ["nft", "list", "counters", "table", "ip", "watch"])
+    assert isinstance(answer, Answer)
+    assert answer.name == "10.0.0.4"
+    assert [line.split()[1] for line in counters.splitlines() if "packets" in line] == ["1", "0"]
+
+
 def test_a_vip_on_a_device_of_the_node_exposes_nothing(lab: Lab) -> None:
     """Neither the node's own ports nor node ports are there, and pings are refused like other protocols."""
     run(lab, ["ip", "address", "add", "198.19.10.1/32", "dev", "lo"])
