@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.features import Feature, uses
+from svcc.compiler.features import Feature, Use, uses
 from svcc.compiler.suggest import one_of
 from svcc.targets import targets
 from svcc.targets.interface import Target
@@ -18,15 +18,23 @@ _ABOUT_THE_NODE = (Feature.EXTERNAL_LOCAL, Feature.INTERNAL_LOCAL)
 
 def check_target(program: ir.Program, target: Target, node: ir.Node | None) -> list[Diagnostic]:
     """Every reason why ``target`` cannot render ``program`` for ``node``; none: it can."""
-    found = list(_unsupported(program, target))
-    if node is None:
-        found += _needs_node(program)
+    return check_nodes(program, target, (node,))
+
+
+def check_nodes(program: ir.Program, target: Target, nodes: Sequence[ir.Node | None]) -> list[Diagnostic]:
+    """The same for any of several nodes, each reason once."""
+    needed = list(uses(program))
+    found = list(_unsupported(needed, target))
+    if None in nodes:
+        found += _needs_node(needed, program)
         found += target.needs_node(program)
-    return found or list(target.limits(program, node))
+    if not found:
+        found += [diagnostic for node in nodes for diagnostic in target.limits(program, node)]
+    return list(dict.fromkeys(found))
 
 
-def _unsupported(program: ir.Program, target: Target) -> Iterator[Diagnostic]:
-    for use in uses(program):
+def _unsupported(needed: Iterable[Use], target: Target) -> Iterator[Diagnostic]:
+    for use in needed:
         if use.feature not in target.features:
             able = [f"`{t.name}`" for t in targets().values() if t.loads and use.feature in t.features]
             hint = f"{one_of(able, 'and')} can" if able else "no target can"
@@ -35,8 +43,8 @@ def _unsupported(program: ir.Program, target: Target) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.UNSUPPORTED, message, use.span, hint)
 
 
-def _needs_node(program: ir.Program) -> Iterator[Diagnostic]:
-    for use in uses(program):
+def _needs_node(needed: Iterable[Use], program: ir.Program) -> Iterator[Diagnostic]:
+    for use in needed:
         if use.feature in _ABOUT_THE_NODE:
             yield Diagnostic(Code.NODE_NEEDED, f"`{use.feature.value}` depends on the node", use.span, choose(program))
 

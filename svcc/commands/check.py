@@ -14,7 +14,7 @@ from svcc.compiler.load import load
 from svcc.exits import Exit
 from svcc.options import TargetName, format_option, quiet_option, tell
 from svcc.targets import targets
-from svcc.targets.capability import check_target
+from svcc.targets.capability import check_nodes
 from svcc.targets.interface import Target
 
 
@@ -55,4 +55,4 @@ def check_file(file: str, wanted: Sequence[Target]) -> list[Diagnostic]:
 def _refused(program: ir.Program, target: Target) -> list[Diagnostic]:
     """Why a target refuses the program on any of its nodes."""
     nodes: Sequence[ir.Node | None] = program.nodes or (None,)
-    return list(dict.fromkeys(d for node in nodes for d in check_target(program, target, node)))
+    return check_nodes(program, target, nodes)
