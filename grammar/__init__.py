@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token, Transformer
-from lark import lexer as lark_lexer
 from lark.lark import PostLex
 
 from svcc.grammar.lexer import QuickLexer
@@ -28,31 +26,19 @@ class _AnyWord(PostLex):
         return stream
 
 
-@contextmanager
-def _unchecked() -> Iterator[None]:
-    """Where interegular is installed, lark compares all terminals with each other (0.1 s) even if nobody asks it to."""
-    known = lark_lexer.has_interegular
-    lark_lexer.has_interegular = False
-    try:
-        yield
-    finally:
-        lark_lexer.has_interegular = known
-
-
 def parser(transformer: Transformer[Token, Any] | None = None, *, strict: bool = False) -> Lark:
     """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
 
     ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``), and
     reads with lark's own lexer.
     """
-    with nullcontext() if strict else _unchecked():
-        return Lark(
-            grammar_text(),
-            _plugins={} if strict else {"ContextualLexer": QuickLexer},
-            parser="lalr",
-            lexer="contextual",
-            postlex=_AnyWord(),
-            transformer=transformer,
-            strict=strict,
-            maybe_placeholders=False,
-        )
+    return Lark(
+        grammar_text(),
+        _plugins={} if strict else {"ContextualLexer": QuickLexer},
+        parser="lalr",
+        lexer="contextual",
+        postlex=_AnyWord(),
+        transformer=transformer,
+        strict=strict,
+        maybe_placeholders=False,
+    )
