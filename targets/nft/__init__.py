@@ -2,7 +2,10 @@
 
 Services and endpoints are elements of maps; chains are shapes that all services of a kind share. A new connection
 is looked up in ``services`` (or ``nodeports``), goes to a chain that draws a slot, and from there to the endpoint
-that ``endpoint-SLOT`` has for the same key. It loads on nft 1.0.6 and later, and on Linux 5.10 and later.
+that ``endpoint-SLOT`` has for the same key. It loads on nft 1.0.6 and later; rejecting needs Linux 5.9.
+
+What ``nft list ruleset`` prints of it is for reading: nft 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, and read that
+as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verdicts. What loads is this document.
 """
 
 from __future__ import annotations
@@ -48,8 +51,8 @@ class Nft(Target):
         Feature.MASQUERADE_NEVER: "",
         Feature.WHEN_EMPTY_DROP: "",
         Feature.SCHEDULER_RANDOM: "the default",
-        Feature.SCHEDULER_RR: "",
-        Feature.SCHEDULER_WRR: "",
+        Feature.SCHEDULER_RR: "a chain with a counter per port: thousands of them load slowly",
+        Feature.SCHEDULER_WRR: "likewise",
         Feature.SCHEDULER_SH: "a hash of the client's address",
     }
 
