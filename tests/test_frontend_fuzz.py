@@ -10,11 +10,12 @@ import pytest
 from dsl_printer import program_text, spellings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from soundness import assert_sound
+from soundness import assert_inside, assert_sound, assert_text
 from strategies import programs
 
 from svcc.compiler.diagnostic import has_errors
-from svcc.compiler.load import Loaded, load
+from svcc.compiler.load import Loaded, load, load_text
+from svcc.compiler.source import Source
 from svcc.compiler.syntax_error import STATEMENTS
 
 ROOT = Path(__file__).parent.parent
@@ -112,6 +113,55 @@ def test_bytes_at_random_are_answered(data: bytes, text: str, where: float, alon
     whole = text.encode()
     at = int(where * len(whole))
     assert_sound(load_bytes(data if alone else whole[:at] + data + whole[at:]))
+
+
+_SLOTS = (
+    *(
+        "{}",
+        "{} 1",
+        "svcc {}",
+        "include {}",
+        "let {} = 10.0.0.1",
+        "let x = {}",
+        "let x = [{}]",
+        "let x = [10.0.0.1, {}]",
+    ),
+    *("cluster {}", "cluster {{ {} }}", "cluster {{ prefix {} }}", "cluster {{ pods {} }}", "cluster {{ mark {} }}"),
+    *("cluster {{ nodeports {} }}", "cluster {{ vip-device {} }}", "cluster {{ nodeport-addresses 10.0.0.0/8 {} }}"),
+    *("node {} {{ address 10.0.0.4 }}", "node n {{ address {} }}", "node n {{ zone {} }}", "defaults {{ {} }}"),
+    *(
+        "service {} {{ }}",
+        "service a {} {{ }}",
+        "service a {{ {} }}",
+        "service a {{ vip {} }}",
+        "service a {{ vip $x {} }}",
+    ),
+    *("service a {{ external-ip {} }}", "service a {{ allow-from {} }}", "service a {{ port {} }}"),
+    *(
+        "service a {{ port {} 80/tcp }}",
+        "service a {{ port 80/tcp -> {} }}",
+        "service a {{ port 80-81/tcp nodeport {} }}",
+    ),
+    *("service a {{ scheduler {} }}", "service a {{ affinity {} }}", "service a {{ affinity client-ip {} }}"),
+    *("service a {{ traffic {} local }}", "service a {{ traffic external {} }}", "service a {{ masquerade {} }}"),
+    *("service a {{ forward {} }}", "service a {{ when-empty {} }}", "service a {{ endpoints {} }}"),
+    *("service a {{ endpoints {{ {} }} }}", "service a {{ endpoints p {} {{ }} }}", "endpoints {} {{ }}"),
+    *("endpoints p {{ {} }}", "endpoints p {{ 10.0.0.1 {} }}", "endpoints p {{ 10.0.0.1 weight {} }}"),
+    *("endpoints p {{ 10.0.0.1 on {} }}", "endpoints p {{ $x {} weight 1 }}", "endpoints p {{ 10.0.0.1 }} {}"),
+)
+
+
+@pytest.mark.parametrize("slot", _SLOTS)
+def test_anything_in_the_place_of_a_word_is_answered(slot: str) -> None:
+    """Without the rest of a program, so that every word in every place is tried."""
+    for word in _GARBAGE:
+        source = Source("slot.dsl", slot.format(word))
+        loaded = load_text(source, Path("/nowhere/slot.dsl"))
+        assert loaded.diagnostics or loaded.program is not None
+        for diagnostic in loaded.diagnostics:
+            assert diagnostic.span is not None
+            assert_inside(diagnostic.span)
+        assert_text(loaded.diagnostics)
 
 
 @pytest.mark.parametrize(
