@@ -123,7 +123,7 @@ def test_a_walk_is_short(shape: str) -> None:
 
 def _addresses(shape: str) -> list[ir.Address]:
     dice = random.Random(0)
-    ranges = {
+    ranges: dict[str, tuple[type[IPv4Address] | type[IPv6Address], int, int | list[int]]] = {
         "dense": (IPv4Address, 0xC6130000, 1),
         "spread": (IPv4Address, 0xC6130000, 16),
         "random": (IPv4Address, 0xC6120000, dice.sample(range(1 << 17), 10_000)),

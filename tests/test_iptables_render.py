@@ -395,3 +395,37 @@ def test_one_more_endpoint_adds_a_line_to_each_choice(case: tuple[ir.Program, ir
             choices = len({line.split()[1] for line in added})
             assert len(added) == choices * (2 if grown.affinity is not None else 1)
         assert old[1] == new[1]
+
+
+@given(programs_for(TARGET, max_services=2))
+def test_one_more_service_takes_no_line_away(case: tuple[ir.Program, ir.Node | None]) -> None:
+    program, node = case
+    port = ir.Port(None, ir.Protocol.TCP, ir.PortRange(80, 80), 8080)
+    new = ir.Service("one-more", vips=(ip_address("198.18.0.1"),), ports=(port,), endpoints=(ir.Endpoint(NEW),))
+    more = replace(program, services=tuple(sorted((*program.services, new), key=lambda s: s.name)))
+    old, now = (TARGET.render(p, node).artifacts for p in (program, more))
+    assert changes(old[0].text, now[0].text)[0] == []
+    assert old[1] == now[1]
+
+
+def test_one_more_service_among_many() -> None:
+    """Its own chain, and its lines in one branch of each table."""
+    many = [n for n in range(1, 200) if n != 77]
+
+    def text(numbers: list[int]) -> str:
+        line = (
+            "service s-{0:03} {{ vip 198.19.0.{0}; port 80/tcp -> 8080; endpoints {{ 100.64.0.{0}; 100.64.1.{0} }} }}"
+        )
+        return "cluster { pods 100.64.0.0/10 }\n" + "\n".join(map(line.format, numbers))
+
+    removed, added = changes(script(text(many)), script(text(sorted([*many, 77]))))
+    assert removed == []
+    assert added == [
+        ":SVCC-SVC-s-077 - [0:0]",
+        "-A SVCC-SVC-s-077 -j SVCC-OUTSIDE",
+        f"-A SVCC-SVC-s-077 -p tcp {RANDOM} 0.50000000000 {DNAT} 100.64.1.77:8080",
+        f"-A SVCC-SVC-s-077 -p tcp {DNAT} 100.64.0.77:8080",
+        "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -p tcp -m tcp --dport 80 -g SVCC-SVC-s-077",
+        "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -j ACCEPT",
+        "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -g SVCC-REJECT",
+    ]
