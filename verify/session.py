@@ -82,7 +82,7 @@ class Session:
         for case in self.cases:
             results = refused.get(id(case))
             if results is None:
-                number = connections_for(case.expected, connections)
+                number = connections_for(case, connections, self.default)
                 packet = case.packet
                 results = self.lab.connect_many(case.where, packet.destination, packet.port, packet.protocol, number)
             yield judge(case, results, own, case.scheduler or self.default)
@@ -90,7 +90,9 @@ class Session:
     def _refused(self, connections: int) -> dict[int, list[Result]]:
         """The results of all cases that expect no answer, tried together: silence takes its time only once."""
         cases = [case for case in self.cases if not isinstance(case.expected, Forwarded)]
-        probes = [(case, p) for case in cases for p in [_probe(case)] * connections_for(case.expected, connections)]
+        probes = [
+            (case, p) for case in cases for p in [_probe(case)] * connections_for(case, connections, self.default)
+        ]
         found: dict[int, list[Result]] = {}
         results = self.lab.connect_all([probe for _, probe in probes], at_once=AT_ONCE)
         for (case, _), result in zip(probes, results, strict=True):
