@@ -116,6 +116,32 @@ def test_a_wrong_command_line_is_explained(arguments: list[str], message: str) -
     assert message in done.err
 
 
+# ---- files
+
+
+def test_a_file_that_is_not_utf_8_is_an_error_at_the_first_byte_that_is_not() -> None:
+    Path("latin.dsl").write_bytes("# caf\xe9\n".encode("latin-1"))
+    assert svcc("check", "latin.dsl").err == (
+        "error[SVC004]: byte 0xe9 is not UTF-8 text\n"
+        " --> latin.dsl:1:6\n"
+        "1 | # caf\ufffd\n"
+        "  |      ^\n"
+        "  = hint: save the file as UTF-8\n"
+    )
+    Path("wide.dsl").write_bytes(FINE.encode("utf-16"))
+    assert svcc("check", "wide.dsl").err.startswith("error[SVC004]: byte 0xff is not UTF-8 text\n --> wide.dsl:1:1\n")
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_byte_order_marks_and_line_ends_of_other_systems_are_taken(before: str, line_end: str) -> None:
+    Path("other.dsl").write_bytes((before + f"# é\n{FINE}".replace("\n", line_end)).encode())
+    assert svcc("check", "other.dsl") == svcc("check", "fine.dsl")
+    Path("other.dsl").write_bytes((before + f"# é\n{BROKEN}".replace("\n", line_end)).encode())
+    found = json.loads(svcc("check", "other.dsl", "--format", "json").text)["diagnostics"]
+    assert [(d["line"], d["column"], d["end_column"]) for d in found] == [(2, 13, 16)]
+
+
 # ---- includes
 
 
