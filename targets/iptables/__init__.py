@@ -37,7 +37,10 @@ class Iptables(Target):
         Feature.PORT_RANGE_SHIFT: f"a chain for each port, at most {SHIFTED_PORTS}",
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
-        Feature.AFFINITY: "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N",
+        Feature.AFFINITY: (
+            "per port of a service, through whichever address; "
+            "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N"
+        ),
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.MASQUERADE_ALWAYS: "",
