@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
+from itertools import islice
 
 from svcc.compiler import ir
 from svcc.verify.packet import Packet, Vantage
 
 #: Addresses that mean nothing to any program of the tests.
 STRANGERS = tuple(map(ip_address, ("198.51.100.7", "2001:db8:51::7", "198.51.100.8", "2001:db8:51::8")))
-_LOOPBACKS = tuple(map(ip_address, ("127.0.0.1", "::1")))
+_LOOPBACKS = tuple(map(ip_address, ("127.0.0.1", "::1", "127.255.255.254")))
 _HOST_PORT = 22
 
 
@@ -28,6 +29,16 @@ def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
                 turn += 1
                 chosen = [sources[turn % len(sources)]]
             for source, vantage in chosen:
+                yield Packet(source, destination, protocol, port, vantage)
+
+
+def every_port(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
+    """The same, and every port inside of ranges, from one source each."""
+    yield from packets(program, node)
+    found = _Places(program, node)
+    for destination in found.destinations():
+        for source, vantage in islice(found.sources(destination), 1):
+            for protocol, port in found.inner(destination):
                 yield Packet(source, destination, protocol, port, vantage)
 
 
@@ -49,12 +60,21 @@ class _Places:
 
     def declared(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int]]:
         """What is served there: the first and the last port of each range."""
+        for protocol, ports in self._served(destination):
+            yield from ((protocol, number) for number in {ports.first, ports.last})
+
+    def inner(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int]]:
+        """What is served there between these."""
+        for protocol, ports in self._served(destination):
+            yield from ((protocol, number) for number in range(ports.first + 1, ports.last))
+
+    def _served(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, ir.PortRange]]:
         for service in self._program.services:
             for port in service.ports:
                 here = destination in (*service.vips, *service.external_ips)
-                ranges = port.ports if here else port.nodeport if destination in self._own else None
-                if ranges is not None:
-                    yield from ((port.protocol, number) for number in {ranges.first, ranges.last})
+                ports = port.ports if here else port.nodeport if destination in self._own else None
+                if ports is not None:
+                    yield port.protocol, ports
 
     def ports(self, destination: ir.Address) -> Iterable[tuple[ir.Protocol, int]]:
         """What is served there, and what is near it or is served elsewhere."""
@@ -75,6 +95,7 @@ class _Places:
         """Who may send there: strangers, allowed clients and their neighbours, pods, endpoints, the node."""
         if destination in _LOOPBACKS:
             yield destination, Vantage.NODE
+            yield from self._from_node(destination)
             return
         networks = [*self._program.cluster.pods, *(n for s in self._program.services for n in s.allow_from)]
         found: list[ir.Address] = [*STRANGERS, *self._endpoints, *(a for n in networks for a in _around(n))]
@@ -84,9 +105,10 @@ class _Places:
                     continue
                 inside = any(address in network for network in self._program.cluster.pods)
                 yield address, Vantage.POD if inside or address in self._endpoints else Vantage.CLIENT
-        for address in self._own:
-            if address.version == destination.version:
-                yield address, Vantage.NODE
+        yield from self._from_node(destination)
+
+    def _from_node(self, destination: ir.Address) -> Iterator[tuple[ir.Address, Vantage]]:
+        return ((address, Vantage.NODE) for address in self._own if address.version == destination.version)
 
 
 def _around(network: ir.Network) -> Iterator[ir.Address]:

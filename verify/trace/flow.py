@@ -80,6 +80,15 @@ class Binding:
     by_ipvs: bool = False  # else by address translation
 
 
+class Draw(StrEnum):
+    """How something is chosen for a connection."""
+
+    RANDOM = "random"
+    TURN = "turn"  # one after the other
+    CLIENT = "client"  # by a hash of the client's address
+    OTHER = "other"  # by another hash, or by load
+
+
 class Stopped(Exception):
     """The packet goes no further."""
 
@@ -112,6 +121,8 @@ class Flow:
     tunnelled: bool = False  # inside a packet of the node's own, which no rule of a service is about
     settled: set[Manip] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
+    answer: str = ""  # how a rejection is answered
+    draws: set[tuple[Draw, Place]] = field(default_factory=set)  # how chance decided, and which line asked it
     recalled: set[int] = field(default_factory=set)  # timeouts of what was remembered and counted
     limits: set[int] = field(default_factory=set)  # all timeouts that were looked at
 

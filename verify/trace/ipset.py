@@ -96,9 +96,8 @@ def _field(flow: Flow, kind: str, side: str, place: Place) -> int:
 # ---- reading
 
 
-def read(part: str, text: str) -> dict[str, IpSet]:
-    """The sets that ``ipset -exist restore`` makes of a part. Errors: TraceError."""
-    sets: dict[str, IpSet] = {}
+def read(part: str, text: str, sets: dict[str, IpSet]) -> None:
+    """Make and fill sets as ``ipset -exist restore`` does. Errors: TraceError."""
     for words in Reader(part, text):
         verb = words.take()
         if verb == "create":
@@ -113,7 +112,6 @@ def read(part: str, text: str) -> dict[str, IpSet]:
             _add(words, sets[name])
         else:
             raise words.unknown(verb)
-    return sets
 
 
 def _create(words: Words) -> IpSet:

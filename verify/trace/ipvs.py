@@ -14,7 +14,7 @@ from svcc.compiler import ir
 from svcc.verify.packet import Refusal
 from svcc.verify.trace import values
 from svcc.verify.trace.faults import Place
-from svcc.verify.trace.flow import NUMBERS, Flow, Stopped
+from svcc.verify.trace.flow import NUMBERS, Draw, Flow, Stopped
 from svcc.verify.trace.lines import Reader, Words
 
 #: Seconds of ``-p`` without a number, and at most (ipvsadm(8)).
@@ -33,6 +33,7 @@ _FLAGS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"sh-fallback", "sh-port"}),
     "mh": frozenset({"mh-fallback", "mh-port"}),
 }
+_DRAWS = {"rr": Draw.TURN, "wrr": Draw.TURN, "sh": Draw.CLIENT, "mh": Draw.CLIENT}
 _METHODS = {"-m": "masq", "--masquerading": "masq", "-g": "direct", "--gatewaying": "direct", "-i": "tunnel"}
 _METHODS["--ipip"] = "tunnel"
 
@@ -121,10 +122,12 @@ class Ipvs:
                 flow.remember(owner, client, service.persistence, kept)
                 return kept
         shares = service.shares()
+        flow.draws.add((_DRAWS.get(service.scheduler, Draw.OTHER), service.place))
         chosen = shares[flow.chance.pick([share for _, share in shares])][0] if shares else None
         if chosen is None or chosen.weight == 0:
             flow.note("no real server takes the connection", service.place)
-            raise Stopped(Refusal.REJECT)  # ip_vs_leave: an ICMP error
+            flow.answer = "icmp-port-unreachable" if flow.version == 4 else "icmp6-port-unreachable"
+            raise Stopped(Refusal.REJECT)  # ip_vs_leave
         if service.persistence is not None:
             flow.remember(owner, client, service.persistence, chosen)
         return chosen
@@ -199,9 +202,8 @@ class Ipvs:
         service.servers.append(RealServer(words.place, address, port, weight, method))
 
 
-def read(part: str, text: str) -> Ipvs:
-    """The services that ``ipvsadm -R`` makes of a part. Errors: TraceError."""
-    ipvs = Ipvs()
+def read(part: str, text: str, ipvs: Ipvs) -> None:
+    """Add services as ``ipvsadm -R`` does. Errors: TraceError."""
     for words in Reader(part, text):
         verb = words.take()
         if verb in ("-A", "--add-service"):
@@ -210,7 +212,6 @@ def read(part: str, text: str) -> Ipvs:
             ipvs.add_server(words)
         else:
             raise words.unknown(verb)
-    return ipvs
 
 
 _PROTOCOLS = {

@@ -1,76 +1,65 @@
-"""A bundle's parts, loaded one after the other into a node that has nothing else."""
+"""Bundles' parts, loaded one after the other into a node that has nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
-from svcc.verify.trace import ipset, ipvs, nft_tables, node_files, xt_script
+from svcc.verify.trace import ipset, ipvs, node_files
 from svcc.verify.trace.faults import Place, UnknownRule
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.kernel import Kernel
+from svcc.verify.trace.nft_tables import Ruleset
+from svcc.verify.trace.xt_script import Xtables
+
+
+def load(bundles: Bundle | Iterable[Bundle], addresses: Iterable[ir.Address] = ()) -> Kernel:
+    """The node with these addresses after every part was loaded with its tool, one bundle on top of the other.
+
+    Errors: TraceError.
+    """
+    own = tuple(addresses)
+    node = _Node(Host(own, set(own)))
+    for bundle in [bundles] if isinstance(bundles, Bundle) else bundles:
+        for artifact in bundle.artifacts:
+            node.read(artifact.part.name, artifact.text)
+    return node.kernel()
 
 
 @dataclass(slots=True)
-class _Loading:
-    kernel: Kernel
+class _Node:
+    """What the tools fill."""
+
+    host: Host
     sets: dict[str, ipset.IpSet] = field(default_factory=dict)
+    balancer: ipvs.Ipvs = field(default_factory=ipvs.Ipvs)
+    readers: Mapping[str, Callable[[str, str], None]] = field(init=False)
+    tables: tuple[Xtables | Ruleset, ...] = field(init=False)
 
+    def __post_init__(self) -> None:
+        ip4, ip6 = (Xtables(version, self.sets, self.host) for version in (4, 6))
+        ruleset = Ruleset(self.host)
+        self.tables = ip4, ip6, ruleset
+        # A part of the same name is of the same format, whatever the target.
+        self.readers = {
+            "modules": node_files.read_modules,
+            "sysctl": partial(node_files.read_sysctl, host=self.host),
+            "ip": partial(node_files.read_ip, host=self.host),
+            "ipset": partial(ipset.read, sets=self.sets),
+            "ipvsadm": partial(ipvs.read, ipvs=self.balancer),
+            "iptables": ip4.read,
+            "ip6tables": ip6.read,
+            "nft": ruleset.read,
+        }
 
-def load(bundle: Bundle, addresses: Iterable[ir.Address] = ()) -> Kernel:
-    """The node with these addresses after every part was loaded with its tool. Errors: TraceError."""
-    own = tuple(addresses)
-    loading = _Loading(Kernel(Host(own, set(own))))
-    for artifact in bundle.artifacts:
-        name = artifact.part.name
-        if name not in _READERS:
-            raise UnknownRule(Place(name, 1), "nothing here reads this part")
-        if artifact.text:
-            _READERS[name](loading, name, artifact.text)
-    return loading.kernel
+    def read(self, part: str, text: str) -> None:
+        if part not in self.readers:
+            raise UnknownRule(Place(part, 1), "nothing here reads this part")
+        if text:
+            self.readers[part](part, text)
 
-
-def _modules(_: _Loading, part: str, text: str) -> None:
-    node_files.read_modules(part, text)
-
-
-def _sysctl(loading: _Loading, part: str, text: str) -> None:
-    node_files.read_sysctl(part, text, loading.kernel.host)
-
-
-def _ip(loading: _Loading, part: str, text: str) -> None:
-    node_files.read_ip(part, text, loading.kernel.host)
-
-
-def _ipset(loading: _Loading, part: str, text: str) -> None:
-    loading.sets |= ipset.read(part, text)
-
-
-def _ipvsadm(loading: _Loading, part: str, text: str) -> None:
-    loading.kernel.balancer = ipvs.read(part, text)
-
-
-def _xtables(version: int) -> Callable[[_Loading, str, str], None]:
-    def read(loading: _Loading, part: str, text: str) -> None:
-        loading.kernel.bases += xt_script.read(part, text, version, loading.sets, loading.kernel.host)
-
-    return read
-
-
-def _nft(loading: _Loading, part: str, text: str) -> None:
-    loading.kernel.bases += nft_tables.read(part, text, loading.kernel.host)
-
-
-#: Who reads a part, by its name: a part of the same name is of the same format, whatever the target.
-_READERS: Mapping[str, Callable[[_Loading, str, str], None]] = {
-    "modules": _modules,
-    "sysctl": _sysctl,
-    "ip": _ip,
-    "ipset": _ipset,
-    "ipvsadm": _ipvsadm,
-    "iptables": _xtables(4),
-    "ip6tables": _xtables(6),
-    "nft": _nft,
-}
+    def kernel(self) -> Kernel:
+        return Kernel(self.host, [base for tables in self.tables for base in tables.bases()], self.balancer)

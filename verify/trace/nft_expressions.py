@@ -10,7 +10,7 @@ from typing import Any
 
 from svcc.compiler import ir
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
-from svcc.verify.trace.flow import Flow
+from svcc.verify.trace.flow import Draw, Flow
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.nft_sets import Elements, NamedSet
 from svcc.verify.trace.nft_types import (
@@ -156,8 +156,9 @@ class Drawn(Expression):
     text: str
     modulus: int
     offset: int
-    hashed: Expression | None  # None: a fresh number
-    seed: int | None  # None: the kernel takes one for each rule
+    how: Draw
+    hashed: Expression | None = None  # None: a fresh number
+    seed: int | None = None  # None: the kernel takes one for each rule
 
     @property
     def types(self) -> tuple[Type, ...]:
@@ -170,6 +171,7 @@ class Drawn(Expression):
 
     def drawn(self, flow: Flow, cuts: set[int]) -> Value:
         inner = sorted(cut - self.offset for cut in cuts if 0 < cut - self.offset < self.modulus)
+        flow.draws.add((self.how, self.place))
         bounds = [0, *inner, self.modulus]
         key = None
         if self.hashed is not None:

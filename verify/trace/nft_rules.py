@@ -10,6 +10,7 @@ from svcc.verify.trace import nft_expressions as ex
 from svcc.verify.trace import nft_statements as st
 from svcc.verify.trace.chains import Call, Final
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.flow import Draw
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.nft_json import Fields
 from svcc.verify.trace.nft_sets import D, Elements, NamedSet, Ranges, add_all, range_of
@@ -111,7 +112,7 @@ class RuleReader:
         if mode not in ("inc", "random") or modulus < 1:
             raise LoadError(self.place, f"numgen {mode} mod {modulus} is not valid")
         text = f"numgen {mode} mod {modulus}" + (f" offset {offset}" if offset else "")
-        return ex.Drawn(self.place, text, modulus, offset, None, None)
+        return ex.Drawn(self.place, text, modulus, offset, Draw.TURN if mode == "inc" else Draw.RANDOM)
 
     def jhash(self, fields: Fields) -> ex.Expression:
         modulus, offset, seed = fields.number("mod"), fields.number("offset", 0), fields.take("seed", None)
@@ -119,8 +120,9 @@ class RuleReader:
         fields.done()
         if modulus < 1 or not (seed is None or isinstance(seed, int)):
             raise LoadError(self.place, f"jhash mod {modulus} seed {seed} is not valid")
+        how = Draw.CLIENT if str(hashed) in ("ip saddr", "ip6 saddr") else Draw.OTHER
         text = f"jhash {hashed} mod {modulus}" + ("" if seed is None else f" seed {seed:#x}")
-        return ex.Drawn(self.place, text + (f" offset {offset}" if offset else ""), modulus, offset, hashed, seed)
+        return ex.Drawn(self.place, text + (f" offset {offset}" if offset else ""), modulus, offset, how, hashed, seed)
 
     def lookup(self, fields: Fields) -> ex.Expression:
         key, data = self.expression(fields.take("key")), fields.take("data")
@@ -231,13 +233,14 @@ class RuleReader:
         if kind == "tcp reset":
             if reason is not None:
                 raise LoadError(self.place, "a reset has no reason")
-            return st.Reject("reject with tcp reset", 6)
+            return st.Reject("reject with tcp reset", 6, "")
         versions = {"ip": ("icmp",), "ip6": ("icmpv6",), "inet": ()}[self.scope.family]
         if kind not in (None, "icmpx", *versions) or (kind is None) != (reason is None):
             raise LoadError(self.place, f"reject with {kind} {reason} is not valid here")
         if reason not in (None, *_REASONS[kind]):
             raise UnknownRule(self.place, f"reject with {kind} {reason} is not known here")
-        return st.Reject("reject" if kind is None else f"reject with {kind} {reason}", None)
+        text = "reject" if kind is None else f"reject with {kind} {reason}"
+        return st.Reject(text, None, f"{kind or 'icmp'}-{reason or 'port-unreachable'}")
 
     def mangle(self, fields: Fields) -> st.Statement:
         key, value = fields.take("key"), fields.take("value")

@@ -176,15 +176,20 @@ class Masquerade(Statement):
         return self.text
 
 
+_TCP = 6
+
+
 @dataclass(frozen=True)
 class Reject(Statement):
     text: str
     protocol: int | None  # the only one that it answers
+    reason: str
     hooks = ("prerouting", "input", "forward", "output")
 
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
         if self.protocol not in (None, flow.protocol):
             raise NoMatch
+        flow.answer = "tcp-reset" if self.protocol == _TCP else self.reason
         return Judgement("reject", Final.REJECT)
 
     def __str__(self) -> str:

@@ -52,20 +52,21 @@ class Table:
     bases: dict[str, Hooked] = field(default_factory=dict)
 
 
-def read(part: str, text: str, host: Host) -> list[Base]:
-    """The base chains of a document. Errors: TraceError."""
-    document = Document(host)
-    for command in commands(part, text):
-        document.obey(command)
-    return [base for table in document.tables.values() for base in _bases(table)]
-
-
-class Document:
-    """The tables while commands are obeyed, one after the other."""
+class Ruleset:
+    """The tables; commands are obeyed one after the other."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self.tables: dict[tuple[str, str], Table] = {}
+
+    def read(self, part: str, text: str) -> None:
+        """Load a document on top of what is there. Errors: TraceError."""
+        for command in commands(part, text):
+            self.obey(command)
+
+    def bases(self) -> list[Base]:
+        """The base chains. Errors: TraceError."""
+        return [base for table in self.tables.values() for base in _bases(table)]
 
     def obey(self, command: Command) -> None:
         """Errors: TraceError."""
@@ -178,16 +179,16 @@ class Document:
         _add_elements(table, table.scope.sets[name], fields.place, fields.take("elem"))
 
 
-_ACTS: Mapping[tuple[str, str], Callable[[Document, Fields], None]] = {
-    ("add", "table"): Document.add_table,
-    ("delete", "table"): Document.delete_table,
-    ("destroy", "table"): Document.destroy_table,
-    ("add", "chain"): Document.add_chain,
-    ("add", "rule"): Document.add_rule,
-    ("insert", "rule"): Document.insert_rule,
-    ("add", "set"): Document.add_set,
-    ("add", "map"): Document.add_map,
-    ("add", "element"): Document.add_element,
+_ACTS: Mapping[tuple[str, str], Callable[[Ruleset, Fields], None]] = {
+    ("add", "table"): Ruleset.add_table,
+    ("delete", "table"): Ruleset.delete_table,
+    ("destroy", "table"): Ruleset.destroy_table,
+    ("add", "chain"): Ruleset.add_chain,
+    ("add", "rule"): Ruleset.add_rule,
+    ("insert", "rule"): Ruleset.insert_rule,
+    ("add", "set"): Ruleset.add_set,
+    ("add", "map"): Ruleset.add_map,
+    ("add", "element"): Ruleset.add_element,
 }
 
 

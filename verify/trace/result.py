@@ -11,7 +11,7 @@ from svcc.compiler import ir
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
 from svcc.verify.trace.chance import Chance, explore
 from svcc.verify.trace.faults import Place, UnknownRule
-from svcc.verify.trace.flow import Binding, Flow, Memory, Step
+from svcc.verify.trace.flow import Binding, Draw, Flow, Memory, Step
 from svcc.verify.trace.kernel import Kernel
 
 #: More packets than this until the counters are back where they were: nobody reads that.
@@ -27,6 +27,7 @@ class End:
     address: ir.Address | None = None
     port: int = 0
     masquerade: bool = False
+    answer: str = ""  # of a rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Way:
     share: Fraction  # of the connections that clients open
     steps: tuple[Step, ...]
     end: End
+    mark: int  # of the packet, at the end
+    draws: frozenset[tuple[Draw, Place]]  # how chance decided, and which lines asked it
     memory: Memory  # what the node remembers afterwards
     limits: frozenset[int]  # seconds for which something was remembered
     recalled: frozenset[int]  # seconds for which what decided here is remembered
@@ -75,15 +78,17 @@ def _by_place(choice: Choice) -> tuple[int, int, bool]:
     return int(choice.address), choice.port, choice.masquerade
 
 
-def trace(kernel: Kernel, packet: Packet, memory: Memory | None = None, binding: Binding | None = None) -> Trace:
+def trace(
+    kernel: Kernel, packet: Packet, memory: Memory | None = None, binding: Binding | None = None, mark: int = 0
+) -> Trace:
     """Every way of a packet through a node.
 
     ``memory`` is what earlier packets left (a way's ``memory``); without it the client is new. ``binding`` says that
-    the packet belongs to a connection that exists.
+    the packet belongs to a connection that exists. ``mark`` is the packet's mark when it enters.
 
     Errors: TraceError.
     """
-    run = _Run(kernel, packet, binding)
+    run = _Run(kernel, packet, binding, mark)
     ways = tuple(run.ways(memory or Memory()))
     return Trace(packet, ways, run.affinity(ways) if binding is None else None)
 
@@ -93,6 +98,7 @@ class _Run:
     kernel: Kernel
     packet: Packet
     binding: Binding | None
+    mark: int
 
     def ways(self, memory: Memory) -> Iterator[Way]:
         """All ways; where rules count packets, those of one full period of their counters."""
@@ -104,8 +110,8 @@ class _Run:
             ways = [replace(way, share=share) for share, way in explore(partial(self._way, memory))]
             rounds.append(ways)
             counters = ways[0].memory.counters
-            for place in counters:
-                if any(way.memory.counters.get(place) != counters[place] for way in ways):
+            for place in {place for way in ways for place in way.memory.counters}:
+                if any(way.memory.counters.get(place) != counters.get(place) for way in ways):
                     raise UnknownRule(place, "counts packets, but chance decides which ones come here")
                 if len(rounds) > _PERIOD:
                     raise UnknownRule(place, f"more than {_PERIOD} packets pass until the counters come round")
@@ -124,10 +130,12 @@ class _Run:
             source=packet.source,
             destination=packet.destination,
             port=packet.port,
+            mark=self.mark,
         )
-        refusal = self.kernel.walk(flow)
-        steps, limits, recalled = tuple(flow.steps), frozenset(flow.limits), frozenset(flow.recalled)
-        return Way(chance.share, steps, _end(flow, refusal), flow.memory, limits, recalled)
+        end = _end(flow, self.kernel.walk(flow))
+        limits, recalled = frozenset(flow.limits), frozenset(flow.recalled)
+        draws = frozenset(flow.draws)
+        return Way(chance.share, tuple(flow.steps), end, flow.mark, draws, flow.memory, limits, recalled)
 
     # ---- affinity
 
@@ -151,7 +159,7 @@ class _Run:
 
 def _end(flow: Flow, refusal: Refusal | None) -> End:
     if refusal is not None:
-        return End(refusal)
+        return End(refusal, answer=flow.answer)
     if flow.by_ipvs is not None or flow.sent or flow.masqueraded:
         return End(None, flow.by_ipvs or flow.destination, flow.port, flow.masqueraded)
     return End(Refusal.UNTOUCHED)

@@ -136,7 +136,7 @@ def _statistic(given: Given) -> Match:
             raise LoadError(given.place, "a probability is from 0 to 1")
         # lround(0x80000000 * probability), compared with 31 random bits (libxt_statistic.c, xt_statistic.c)
         bound = int(probability * (1 << 31) + Fraction(1, 2))
-        return _negatable(given, "--probability", Random(Fraction(bound, 1 << 31)))
+        return _negatable(given, "--probability", Random(given.place, Fraction(bound, 1 << 31)))
     if mode == "nth" and set(given.options) <= {"--mode", "--every", "--packet"}:
         every, first = given.value("--every", values.number), given.value("--packet", values.number, "0")
         if every < 1 or not 0 <= first < every:

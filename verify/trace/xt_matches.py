@@ -10,7 +10,7 @@ from fractions import Fraction
 from svcc.compiler import ir
 from svcc.verify.trace import bpf, values
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
-from svcc.verify.trace.flow import SOME_DEVICE, Flow
+from svcc.verify.trace.flow import SOME_DEVICE, Draw, Flow
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.ipset import IpSet
 
@@ -153,9 +153,11 @@ class InSet(Match):
 class Random(Match):
     """A fresh number of 31 bits is below a bound (xt_statistic.c)."""
 
+    place: Place
     share: Fraction
 
     def holds(self, flow: Flow) -> bool:
+        flow.draws.add((Draw.RANDOM, self.place))
         return flow.chance.happens(self.share)
 
 
@@ -168,6 +170,7 @@ class Nth(Match):
     first: int  # the packet that matches first, from 0
 
     def holds(self, flow: Flow) -> bool:
+        flow.draws.add((Draw.TURN, self.place))
         counters = flow.memory.counters
         before = counters.get(self.place, self.every - 1 - self.first)
         after = 0 if before == self.every - 1 else before + 1
@@ -187,6 +190,7 @@ class Cluster(Match):
     def holds(self, flow: Flow) -> bool:
         if not flow.tracked:
             return False
+        flow.draws.add((Draw.CLIENT, self.place))
         key: Hashable = ("cluster", self.seed, flow.packet.source)
         cuts = [Fraction(bucket, self.total) for bucket in range(self.total + 1)]
         return bool(self.buckets >> flow.chance.segment(cuts, key) & 1)

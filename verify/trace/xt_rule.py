@@ -125,7 +125,11 @@ class _Draft:
             if (name := extension.option(word)) is not None:
                 take(extension, given, self.words, name, negated)
                 return True
-        return False
+        implied = _IMPLIED.get(self.header.protocol or 0)
+        if implied is None or any(given.name == implied for _, given in self.used):
+            return False
+        self._use(implied)
+        return self._give(word, negated)
 
     def matches(self) -> tuple[Match, ...]:
         return (*self.header_matches, *(extension.build(given) for extension, given in self.used))
@@ -171,6 +175,8 @@ _HEADER: Mapping[str, Callable[[_Draft], Match]] = {
     **dict.fromkeys(("-o", "--out-interface"), _device(going_out=True)),
     **dict.fromkeys(("-p", "--protocol", "--proto"), _protocol),
 }
+#: Matches that -p loads by itself, where an option of theirs comes.
+_IMPLIED = {6: "tcp", 17: "udp", 132: "sctp"}
 #: Targets that there are, and that are not followed here: no chain can have such a name.
 _OTHER_TARGETS = frozenset(
     {"LOG", "SNAT", "REDIRECT", "NETMAP", "CT", "NOTRACK", "CONNMARK", "SET", "TPROXY", "NFLOG", "NFQUEUE", "QUEUE"}

@@ -45,43 +45,52 @@ class Table:
         return (self.chains[name] for name in _BUILT_IN[self.name])
 
 
-def read(part: str, text: str, version: int, sets: Mapping[str, IpSet], host: Host) -> list[Base]:
-    """The built-in chains of the tables that a part fills. Errors: TraceError."""
-    tables: dict[str, Table] = {}
-    builder = Builder(version, sets, host)
-    table: Table | None = None
-    words: Words | None = None
-    for words in Reader(part, text):
-        if words.text.startswith("*"):
-            if table is not None:
-                raise words.refused("the table before has no COMMIT")
-            table = _open(words, tables)
-        elif table is None:
-            raise words.refused("this stands in no table")
-        elif words.text == "COMMIT":
-            _commit(table)
-            table = None
-        elif words.text.startswith(":"):
-            _declare(words, table)
-        else:
-            _command(words, table, builder)
-    if table is not None and words is not None:
-        raise words.refused("the last table has no COMMIT: it is not loaded")
-    return [base for table in tables.values() for base in _bases(table, version)]
+class Xtables:
+    """The tables of one family."""
+
+    def __init__(self, version: int, sets: Mapping[str, IpSet], host: Host) -> None:
+        self._version = version
+        self._builder = Builder(version, sets, host)
+        self._tables: dict[str, Table] = {}
+
+    def read(self, part: str, text: str) -> None:
+        """Load a part on top of what is there. Errors: TraceError."""
+        table: Table | None = None
+        words: Words | None = None
+        declared: set[str] = set()
+        for words in Reader(part, text):
+            if words.text.startswith("*"):
+                if table is not None:
+                    raise words.refused("the table before has no COMMIT")
+                table, declared = self._open(words), set()
+            elif table is None:
+                raise words.refused("this stands in no table")
+            elif words.text == "COMMIT":
+                _commit(table)
+                table = None
+            elif words.text.startswith(":"):
+                _declare(words, table, declared)
+            else:
+                _command(words, table, self._builder)
+        if table is not None and words is not None:
+            raise words.refused("the last table has no COMMIT: it is not loaded")
+
+    def bases(self) -> list[Base]:
+        """The built-in chains that have rules."""
+        return [base for table in self._tables.values() for base in _bases(table, self._version)]
+
+    def _open(self, words: Words) -> Table:
+        name = words.take()[1:]
+        words.done()
+        if name not in _BUILT_IN:
+            raise words.unknown(name)
+        if name not in self._tables:
+            self._tables[name] = Table(name, {chain: Chain(chain, words.place) for chain in _BUILT_IN[name]})
+        return self._tables[name]
 
 
-def _open(words: Words, tables: dict[str, Table]) -> Table:
-    name = words.take()[1:]
-    words.done()
-    if name not in _BUILT_IN:
-        raise words.unknown(name)
-    if name not in tables:
-        tables[name] = Table(name, {chain: Chain(chain, words.place) for chain in _BUILT_IN[name]})
-    return tables[name]
-
-
-def _declare(words: Words, table: Table) -> None:
-    """``:CHAIN POLICY [PACKETS:BYTES]``: a new chain, or an empty one."""
+def _declare(words: Words, table: Table, declared: set[str]) -> None:
+    """``:CHAIN POLICY [PACKETS:BYTES]``: a new chain, or one that loses its rules (a built-in one keeps them)."""
     name, policy = words.take()[1:], words.take("a policy")
     words.take("the counters")
     words.done()
@@ -91,10 +100,12 @@ def _declare(words: Words, table: Table) -> None:
         if policy not in _POLICIES:
             raise words.refused(f"{policy} is no policy")
         table.policies[name] = _POLICIES[policy]
-    elif policy != "-":
+        return
+    if policy != "-":
         raise words.refused("only a built-in chain has a policy")
-    elif name in table.chains:
+    if name in declared:
         raise words.refused(f"{name} is declared twice")
+    declared.add(name)
     table.chains[name] = Chain(name, words.place)
 
 

@@ -77,10 +77,12 @@ class To(Target):
 
 @dataclass(frozen=True)
 class Reject(Target):
+    reason: str
     tables = ("filter",)
     hooks = ("INPUT", "FORWARD", "OUTPUT")
 
     def apply(self, flow: Flow) -> Verdict:
+        flow.answer = self.reason
         return Final.REJECT
 
 
@@ -140,7 +142,7 @@ def _reject(given: Given) -> Target:
             raise LoadError(given.place, "tcp-reset needs -p tcp")
     elif reason not in _REJECTIONS[given.setting.version]:
         raise LoadError(given.place, f"there is no rejection {reason}")
-    return Reject()
+    return Reject(reason)
 
 
 def _mark(given: Given) -> Target:
