@@ -345,6 +345,17 @@ def test_the_difference_is_a_patch(target: Target, text: str) -> None:
 
 
 @pytest.mark.usefixtures("_out")
+@pytest.mark.xfail(strict=True, reason="targets/folder.py takes other characters than line feeds for ends of lines")
+@pytest.mark.parametrize("odd", ["a\rb\n", "a\fb\n", "a\x85b\n", "a\u2028b\n"], ids=ascii)
+def test_only_a_line_feed_ends_a_line(odd: str) -> None:
+    path = Path("out/modules.conf")
+    path.write_bytes(odd.encode() + path.read_bytes())
+    status, difference = check()
+    assert status == 1
+    assert f"@@\n-{odd} " in difference
+
+
+@pytest.mark.usefixtures("_out")
 def test_a_last_line_without_its_end_is_marked() -> None:
     path = Path("out/modules.conf")
     path.write_bytes(path.read_bytes()[:-1])
