@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction as F
+from fractions import Fraction
 
 import pytest
 from trace_nodes import ends, follow, node, table
@@ -15,31 +15,34 @@ IP = "link add svcc0 type dummy\naddress add 198.19.0.1/32 dev svcc0\n"
 
 
 def _servers(service: str, *servers: str) -> str:
-    head = service.split(" -s ")[0]
+    head = service.split(" -s ", maxsplit=1)[0]
     return "".join([f"-A {service}\n", *(f"-a {head} -r {server}\n" for server in servers)])
 
 
-def _ends(ipvsadm: str, to: str = "198.19.0.1:80/tcp", **parts: str) -> dict[str, F]:
+def _ends(ipvsadm: str, to: str = "198.19.0.1:80/tcp", **parts: str) -> dict[str, Fraction]:
     return ends(node(sysctl=SYSCTL, ip=IP, ipvsadm=ipvsadm, **parts), to)
 
 
 @pytest.mark.parametrize(
     ("scheduler", "first", "second"),
     [
-        *((name, F(1, 2), F(1, 2)) for name in ("rr", "lc")),
-        *((name, F(1, 4), F(3, 4)) for name in ("wrr", "wlc", "sh -b sh-fallback", "mh", "sed", "nq", "lblc", "lblcr")),
-        *((name, F(1, 4), F(3, 4)) for name in ("ovf", "twos", "sh -b sh-fallback,sh-port")),
-        ("fo", F(0), F(1)),
+        *((name, Fraction(1, 2), Fraction(1, 2)) for name in ("rr", "lc")),
+        *(
+            (name, Fraction(1, 4), Fraction(3, 4))
+            for name in ("wrr", "wlc", "sh -b sh-fallback", "mh", "sed", "nq", "lblc", "lblcr")
+        ),
+        *((name, Fraction(1, 4), Fraction(3, 4)) for name in ("ovf", "twos", "sh -b sh-fallback,sh-port")),
+        ("fo", Fraction(0), Fraction(1)),
     ],
 )
-def test_shares(scheduler: str, first: F, second: F) -> None:
+def test_shares(scheduler: str, first: Fraction, second: Fraction) -> None:
     text = _servers("-t 198.19.0.1:80", "100.64.0.1:8080 -m -w 1", "100.64.0.2:8080 -m -w 3", "100.64.0.3:8080 -m -w 0")
     found = _ends(text.replace("-A -t 198.19.0.1:80", f"-A -t 198.19.0.1:80 -s {scheduler}"))
     assert found == {end: share for end, share in (("100.64.0.1:8080", first), ("100.64.0.2:8080", second)) if share}
 
 
-@pytest.mark.parametrize(("scheduler", "refused"), [("sh", F(1, 3)), ("dh", F(1, 2))])
-def test_some_hashes_refuse_who_meets_a_server_without_weight(scheduler: str, refused: F) -> None:
+@pytest.mark.parametrize(("scheduler", "refused"), [("sh", Fraction(1, 3)), ("dh", Fraction(1, 2))])
+def test_some_hashes_refuse_who_meets_a_server_without_weight(scheduler: str, refused: Fraction) -> None:
     text = _servers("-t 198.19.0.1:80", "100.64.0.1:8080 -m -w 2", "100.64.0.2:8080 -m -w 0")
     found = _ends(text.replace("-A -t 198.19.0.1:80", f"-A -t 198.19.0.1:80 -s {scheduler}"))
     assert found == {"100.64.0.1:8080": 1 - refused, "reject": refused}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction as F
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -54,7 +54,7 @@ NAT = base("n", "nat", "prerouting", -100)
 HEAD = (TABLE, FILTER, NAT)
 
 
-def _ends(*commands: dict[str, Any], to: str = TO, source: str | None = None) -> dict[str, F]:
+def _ends(*commands: dict[str, Any], to: str = TO, source: str | None = None) -> dict[str, Fraction]:
     return ends(node(nft=document(*HEAD, *commands)), to, source)
 
 
@@ -189,19 +189,22 @@ def _spread(key: Any, *slots: Any) -> tuple[dict[str, Any], ...]:
 @pytest.mark.parametrize("mode", ["random", "inc"])
 def test_numbers_share_by_their_slots(mode: str) -> None:
     number = {"numgen": {"mode": mode, "mod": 4}}
-    assert _ends(*_spread(number, (0, 1), ((1, 3), 2))) == {"100.64.0.1:80": F(1, 4), "100.64.0.2:80": F(3, 4)}
+    assert _ends(*_spread(number, (0, 1), ((1, 3), 2))) == {
+        "100.64.0.1:80": Fraction(1, 4),
+        "100.64.0.2:80": Fraction(3, 4),
+    }
     assert _ends(*_spread(number, (0, 1), (2, 2))) == {
-        "100.64.0.1:80": F(1, 4),
-        "100.64.0.2:80": F(1, 4),
-        "untouched": F(1, 2),
+        "100.64.0.1:80": Fraction(1, 4),
+        "100.64.0.2:80": Fraction(1, 4),
+        "untouched": Fraction(1, 2),
     }
 
 
 def test_large_weights_are_not_drawn_one_by_one() -> None:
     number = {"numgen": {"mode": "random", "mod": 131_070}}
     assert _ends(*_spread(number, ((0, 65_534), 1), ((65_535, 131_069), 2))) == {
-        "100.64.0.1:80": F(1, 2),
-        "100.64.0.2:80": F(1, 2),
+        "100.64.0.1:80": Fraction(1, 2),
+        "100.64.0.2:80": Fraction(1, 2),
     }
 
 
@@ -213,7 +216,7 @@ def test_how_was_it_chosen() -> None:
     assert [{d for way in t.ways for d, _ in way.draws} for t in found] == [
         {d} for d in (Draw.RANDOM, Draw.TURN, Draw.CLIENT, Draw.OTHER)
     ]
-    assert [[way.share for way in t.ways] for t in found] == [[F(1, 2), F(1, 2)]] * 4
+    assert [[way.share for way in t.ways] for t in found] == [[Fraction(1, 2), Fraction(1, 2)]] * 4
 
 
 def test_a_seeded_hash_is_the_same_in_every_rule() -> None:
@@ -275,7 +278,7 @@ def test_sets_keep_clients(rules: list[dict[str, Any]], affinity: int | None) ->
     rest = [c for c in _spread({"numgen": {"mode": "random", "mod": 2}}, (0, 1), (1, 2)) if "chain" not in c["add"]]
     found = follow(node(nft=document(*HEAD, *rules, *rest)), TO).outcome
     assert isinstance(found, Forwarded)
-    assert [choice.share for choice in found.choices] == [F(1, 2), F(1, 2)]
+    assert [choice.share for choice in found.choices] == [Fraction(1, 2), Fraction(1, 2)]
     assert found.affinity == affinity
 
 

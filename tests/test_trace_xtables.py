@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction as F
+from fractions import Fraction
 from ipaddress import ip_address
 
 import pytest
@@ -14,7 +14,7 @@ from svcc.verify.trace import Binding, Draw, LoadError, TraceError, UnknownRule,
 TO = "198.19.0.1:80/tcp"
 
 
-def _mangle(*rules: str, source: str | None = None, to: str = TO) -> dict[str, F]:
+def _mangle(*rules: str, source: str | None = None, to: str = TO) -> dict[str, Fraction]:
     return ends(node(iptables=table("mangle", *rules)), to, source)
 
 
@@ -85,7 +85,9 @@ def test_connection_tracking_begins_between_raw_and_mangle() -> None:
 # ---- translation
 
 
-def _nat(*rules: str, to: str = TO, source: str | None = None, vantage: Vantage = Vantage.CLIENT) -> dict[str, F]:
+def _nat(
+    *rules: str, to: str = TO, source: str | None = None, vantage: Vantage = Vantage.CLIENT
+) -> dict[str, Fraction]:
     return ends(node(iptables=table("nat", *rules)), to, source, vantage)
 
 
@@ -201,10 +203,10 @@ def test_local_destinations() -> None:
 
 def test_probabilities_are_numbers_of_31_bits() -> None:
     third = _mangle("-A PREROUTING -m statistic --mode random --probability 0.33333333349 -j DROP")
-    assert third == {"drop": F(715827883, 1 << 31), "untouched": 1 - F(715827883, 1 << 31)}
+    assert third == {"drop": Fraction(715827883, 1 << 31), "untouched": 1 - Fraction(715827883, 1 << 31)}
     assert _mangle("-A PREROUTING -m statistic --mode random ! --probability 0.25 -j DROP") == {
-        "drop": F(3, 4),
-        "untouched": F(1, 4),
+        "drop": Fraction(3, 4),
+        "untouched": Fraction(1, 4),
     }
 
 
@@ -214,9 +216,13 @@ def test_turns_are_counted_over_a_full_period() -> None:
         "-A PREROUTING -p tcp -m statistic --mode nth --every 2 --packet 1 -j DNAT --to-destination 100.64.0.2",
         "-A PREROUTING -p tcp -j DNAT --to-destination 100.64.0.1",
     ]
-    assert _nat(*cascade) == {f"100.64.0.{n}:80": F(1, 3) for n in (1, 2, 3)}
+    assert _nat(*cascade) == {f"100.64.0.{n}:80": Fraction(1, 3) for n in (1, 2, 3)}
     uneven = [line.replace("--every 2", "--every 4").replace("--packet 1", "--packet 2") for line in cascade]
-    assert _nat(*uneven) == {"100.64.0.3:80": F(1, 3), "100.64.0.2:80": F(1, 6), "100.64.0.1:80": F(1, 2)}
+    assert _nat(*uneven) == {
+        "100.64.0.3:80": Fraction(1, 3),
+        "100.64.0.2:80": Fraction(1, 6),
+        "100.64.0.1:80": Fraction(1, 2),
+    }
 
 
 def test_turns_behind_chance_are_not_followed() -> None:
@@ -237,9 +243,9 @@ def test_buckets_are_shares_of_one_hash() -> None:
     ]
     found = follow(node(iptables=table("nat", *cascade)), TO)
     assert [(str(end.address), share) for end, share in found.ends.items()] == [
-        ("100.64.0.1", F(1, 4)),
-        ("100.64.0.2", F(1, 4)),
-        ("100.64.0.3", F(1, 2)),
+        ("100.64.0.1", Fraction(1, 4)),
+        ("100.64.0.2", Fraction(1, 4)),
+        ("100.64.0.3", Fraction(1, 2)),
     ]
     assert {draw for way in found.ways for draw, _ in way.draws} == {Draw.CLIENT}
 
@@ -266,7 +272,7 @@ def _affinity(check: str, put: str = "--set --name {} --rsource") -> list[str]:
 def test_recent_lists_keep_clients(check: str, put: str, affinity: int | None) -> None:
     found = follow(node(iptables=table("nat", *_affinity(check, put))), TO, "192.0.2.7").outcome
     assert isinstance(found, Forwarded)
-    assert [choice.share for choice in found.choices] == [F(1, 2), F(1, 2)]
+    assert [choice.share for choice in found.choices] == [Fraction(1, 2), Fraction(1, 2)]
     assert found.affinity == affinity
 
 
