@@ -132,8 +132,9 @@ class _Printer:
     # -- statements -----------------------------------------------------------------------------------------------
 
     def _unless(self, default: bool, statement: str) -> list[str]:
-        left_out = default and self._pick((True, False))
-        return [] if left_out else [statement]
+        if default and self._pick((True, False)):
+            return []
+        return [statement]
 
     def _value(self, keyword: str, value: object) -> str:
         if keyword == "affinity":

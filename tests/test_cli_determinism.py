@@ -44,7 +44,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("tree")
     lay_out(place)
     for library in (lark, click):
-        package = Path(library.__file__).parent
+        package = Path(str(library.__file__)).parent
         (place / package.name).symlink_to(package)
     return place
 

@@ -103,7 +103,11 @@ def _with_defaults(members: dict[str, Any], definition: dict[str, Any]) -> None:
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_ir() -> None:
-    said = {"svcc": 1, "cluster": {}, "services": [{"name": "a", "vips": ["198.19.0.1"], "ports": [], "endpoints": []}]}
+    said: Any = {
+        "svcc": 1,
+        "cluster": {},
+        "services": [{"name": "a", "vips": ["198.19.0.1"], "ports": [], "endpoints": []}],
+    }
     said["services"][0] |= {"ports": [{"protocol": "tcp", "ports": 80}], "endpoints": [{"address": "100.64.0.1"}]}
     plain = load_json(json.dumps(said)).program
     assert plain is not None
@@ -125,7 +129,7 @@ def test_whole_numbers_may_be_written_as_fractions() -> None:
 # ---- refused
 
 
-_SERVICE = {
+_SERVICE: dict[str, Any] = {
     "name": "a",
     "vips": ["198.19.0.1"],
     "ports": [{"protocol": "tcp", "ports": 80}],
@@ -143,7 +147,7 @@ def _cluster(**members: Any) -> str:
 
 
 def _ports(**members: Any) -> str:
-    return _service(ports=[_SERVICE["ports"][0] | members])  # type: ignore[index]
+    return _service(ports=[_SERVICE["ports"][0] | members])
 
 
 @pytest.mark.parametrize(
@@ -263,7 +267,7 @@ def _said(loaded: Loaded) -> list[tuple[str, Severity, str]]:
 # ---- anything at all
 
 
-_ODD = st.sampled_from(
+_ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, False, 0, 1, -1, 80, 65_535, 65_536, 10**30, 1.5, 80.0, 1e300, float("nan"), "", "a", "a\n", "0"),
         *("1-2", "2-1", "80-99999", "0-0", "10.0.0.1", "10.0.0.0/8", "10.0.0.1/8", "::1", "fe80::1%a", "\ud800", "é"),
