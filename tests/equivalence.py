@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from dsl_printer import program_text
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
-from svcc.targets.interface import Target
+from svcc.targets.interface import Bundle, Target
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
 from svcc.verify.reference import outcome
 from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace
@@ -34,11 +34,15 @@ _ANSWERS = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 
 @dataclass(frozen=True)
 class Case:
-    """A program on a node, as a target renders it."""
+    """A program on a node, and how a target's artifacts must treat packets there.
+
+    Each method follows packets through a node that has the artifacts loaded, and says what is not as it should be.
+    """
 
     target: Target
     program: ir.Program
     node: ir.Node | None
+    _expected: dict[Packet, Outcome] = field(default_factory=dict, repr=False)
 
     @cached_property
     def own(self) -> tuple[ir.Address, ...]:
@@ -50,20 +54,24 @@ class Case:
         return tuple(dict.fromkeys(a for s in services for a in (*s.vips, *s.external_ips)))
 
     @cached_property
-    def kernel(self) -> Kernel:
-        return load(self.target.render(self.program, self.node), self.own)
-
-    @cached_property
-    def kernel_with_vips(self) -> Kernel:
-        """The same, where the vips are addresses of the node's own: of a loopback device, or left there by ipvs."""
-        return load(self.target.render(self.program, self.node), (*self.own, *self.vips))
-
-    @cached_property
     def by_ipvs(self) -> bool:
         return has_vip_device(self.target)
 
+    def render(self) -> Bundle:
+        return self.target.render(self.program, self.node)
+
+    def load(self, *bundles: Bundle) -> Kernel:
+        return load(bundles, self.own)
+
+    def load_with_vips(self, *bundles: Bundle) -> Kernel:
+        """The same where the vips are addresses of the node's own: of a loopback device, or left there by ipvs."""
+        return load(bundles, (*self.own, *self.vips))
+
     def expected(self, packet: Packet) -> Outcome:
-        return outcome(self.program, self.node, packet)
+        found = self._expected.get(packet)
+        if found is None:
+            found = self._expected[packet] = outcome(self.program, self.node, packet)
+        return found
 
     def port(self, packet: Packet) -> tuple[ir.Service, ir.Port] | None:
         """The service that a packet is for, and the port."""
@@ -77,100 +85,99 @@ class Case:
 
     # ---- what one packet shows
 
-    def differences(self, packets: Iterable[Packet]) -> Iterator[str]:
-        """Whatever is not as the reference says."""
-        turns: dict[Place, str] = {}
-        for packet in packets:
-            traced, expected = trace(self.kernel, packet, mark=FOREIGN_MARK), self.expected(packet)
-            if not same(packet, traced.outcome, expected):
-                yield self.story("another outcome", traced, expected)
-            elif (complaint := self._complaint(packet, traced, expected)) is not None:
-                yield self.story(complaint, traced, expected)
-            if (found := self.port(packet)) is not None:
-                label = port_label(*found)
-                for place in {place for way in traced.ways for draw, place in way.draws if draw is Draw.TURN}:
-                    if turns.setdefault(place, label) != label:
-                        yield self.story(f"{turns[place]} and {label} take turns together", traced, expected)
-
-    def _complaint(self, packet: Packet, traced: Trace, expected: Outcome) -> str | None:
+    def fares(self, kernel: Kernel, packet: Packet) -> str | None:
+        """Whether it fares as the reference says."""
+        traced, expected = trace(kernel, packet, mark=FOREIGN_MARK), self.expected(packet)
+        if not same(packet, traced.outcome, expected):
+            return self.story("another outcome", traced)
         for way in traced.ways:
             ended = way.end.refusal in (Refusal.REJECT, Refusal.DROP) or way.end.address in self.own
             if way.mark != FOREIGN_MARK and not ended:
-                return "the packet leaves with another mark"
-        if expected is Refusal.REJECT:
-            unreachable = _ANSWERS[packet.destination.version]
-            allowed = {"tcp-reset" if packet.protocol is ir.Protocol.TCP else unreachable}
-            allowed |= {unreachable} if self.by_ipvs else set()  # which answers itself where servers are draining
-            if any(_plain(way.end.answer) not in allowed for way in traced.ways):
-                return f"not answered with {min(allowed)}"
-        found = self.port(packet)
-        if isinstance(expected, Forwarded) and len(expected.choices) > 1 and found is not None:
-            how = _DRAWS.get(found[0].scheduler or self.target.default_scheduler, Draw.OTHER)
+                return self.story("the packet leaves with another mark", traced)
+        if expected is Refusal.REJECT and any(way.end.answer not in self._answers(packet) for way in traced.ways):
+            return self.story("answered in another way", traced)
+        if isinstance(expected, Forwarded) and len(expected.choices) > 1:
+            found = self.port(packet)
+            how = _DRAWS.get((found and found[0].scheduler) or self.target.default_scheduler, Draw.OTHER)
             if {draw for way in traced.ways for draw, _ in way.draws} != {how}:
-                return f"not chosen by {how}"
+                return self.story(f"not chosen by {how}", traced)
         return None
 
-    def with_vips(self, packets: Iterable[Packet]) -> Iterator[str]:
-        """Whatever is otherwise where the vips are the node's own addresses."""
-        for packet in packets:
-            traced, expected = trace(self.kernel_with_vips, packet), self.expected(packet)
-            if not same(packet, traced.outcome, expected):
-                yield self.story("another outcome where vips are addresses of the node", traced, expected)
+    def _answers(self, packet: Packet) -> set[str]:
+        unreachable = _ANSWERS[packet.destination.version]
+        if packet.protocol is not ir.Protocol.TCP:
+            return {unreachable, unreachable.replace("icmp6", "icmpv6")}
+        return {"tcp-reset", unreachable} if self.by_ipvs else {"tcp-reset"}  # IPVS itself answers so
+
+    def fares_the_same(self, kernel: Kernel, packet: Packet) -> str | None:
+        """The outcome alone."""
+        traced = trace(kernel, packet)
+        return None if same(packet, traced.outcome, self.expected(packet)) else self.story("another outcome", traced)
+
+    def is_answered(self, kernel: Kernel, packet: Packet) -> str | None:
+        """What the node sends to a vip without naming a source comes from the vip itself, if that is on a device.
+
+        An endpoint elsewhere could not answer that.
+        """
+        packet = Packet(packet.destination, packet.destination, packet.protocol, packet.port, Vantage.NODE)
+        found = self.port(packet)
+        if packet.destination not in self.vips or (found and found[0].forward is not ir.Forward.MASQUERADE):
+            return None
+        traced = trace(kernel, packet)
+        if any(end.address and end.address not in self.own and not end.masquerade for end in traced.ends):
+            return self.story("comes from the vip", traced)
+        return None
 
     # ---- what came before a packet
 
-    def existing(self, packets: Iterable[Packet]) -> Iterator[str]:
-        """Connections that are cut off: those to any endpoint, draining or not, and those that no rule translated."""
-        for packet in packets:
-            bindings = [Binding(packet.destination, packet.port, masquerade=False)]
-            found = self.port(packet)
-            if found is not None and self.expected(packet) is not Refusal.UNTOUCHED:
-                bindings += [
-                    Binding(e.address, 4321, masquerade, self.by_ipvs)
-                    for e in found[0].endpoints
-                    if e.address.version == packet.destination.version
-                    for masquerade in (False, True)
-                ]
-            for binding in bindings:
-                traced = trace(self.kernel, packet, binding=binding)
-                (way,) = traced.ways
-                end = (way.end.address or packet.destination, way.end.port or packet.port)
-                if way.end.refusal not in (None, Refusal.UNTOUCHED) or end != (binding.address, binding.port):
-                    yield self.story(f"a connection that exists, {binding},", traced, self.expected(packet))
+    def goes_on(self, kernel: Kernel, packet: Packet) -> str | None:
+        """Connections that exist: those to any endpoint, draining or not, and those that no rule translated."""
+        for binding in self._bindings(packet):
+            traced = trace(kernel, packet, binding=binding)
+            (way,) = traced.ways
+            end = (way.end.address or packet.destination, way.end.port or packet.port)
+            if way.end.refusal not in (None, Refusal.UNTOUCHED) or end != (binding.address, binding.port):
+                return self.story(f"a connection that exists, {binding},", traced)
+        return None
 
-    def histories(self, packets: Iterable[Packet]) -> Iterator[str]:
+    def _bindings(self, packet: Packet) -> Iterator[Binding]:
+        yield Binding(packet.destination, packet.port, masquerade=False)
+        found = self.port(packet)
+        if found is not None and self.expected(packet) is not Refusal.UNTOUCHED:
+            for endpoint in found[0].endpoints:
+                if endpoint.address.version == packet.destination.version:
+                    for masquerade in (False, True):
+                        yield Binding(endpoint.address, 4321, masquerade, self.by_ipvs)
+
+    def strangers(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
         """Clients that get another client's endpoint, or one that they had of another service."""
         several = [p for p in packets if isinstance(e := self.expected(p), Forwarded) and e.affinity]
         for packet in several[:4]:
-            for way in trace(self.kernel, packet).ways[:2]:
+            for way in trace(kernel, packet).ways[:2]:
                 for other in several[:12]:
                     if other.source != packet.source or self.port(other) != self.port(packet):
-                        traced = trace(self.kernel, other, way.memory)
+                        traced = trace(kernel, other, way.memory)
                         if not same(other, traced.outcome, self.expected(other)):
-                            yield self.story(f"after {packet}, {way.end},", traced, self.expected(other))
+                            yield self.story(f"after {packet}, {way.end},", traced)
 
-    def from_vips(self, packets: Iterable[Packet]) -> Iterator[str]:
-        """What the node sends without naming a source comes from the vip itself, if that is on one of its devices.
-
-        An endpoint elsewhere could not answer it.
-        """
+    def turns(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
+        """Services that take turns together: each client of one would move the other's on."""
+        labels: dict[Place, str] = {}
         for packet in packets:
-            if packet.vantage is not Vantage.NODE or packet.destination not in self.vips:
-                continue
-            packet = Packet(packet.destination, packet.destination, packet.protocol, packet.port, Vantage.NODE)
             found = self.port(packet)
-            if found is not None and found[0].forward is not ir.Forward.MASQUERADE:
+            if found is None or len(getattr(self.expected(packet), "choices", ())) < 2:
                 continue
-            traced = trace(self.kernel, packet)
-            if any(e.address and e.address not in self.own and not e.masquerade for e in traced.ends):
-                yield self.story("comes from the vip", traced, self.expected(packet))
+            traced, label = trace(kernel, packet), port_label(*found)
+            for place in {place for way in traced.ways for draw, place in way.draws if draw is Draw.TURN}:
+                if labels.setdefault(place, label) != label:
+                    yield self.story(f"{labels[place]} and {label} take turns together", traced)
 
     # ---- words
 
-    def story(self, complaint: str, traced: Trace, expected: Outcome) -> str:
+    def story(self, complaint: str, traced: Trace) -> str:
         packet = traced.packet
         lines = [f"{packet.source} -> {packet.destination} {packet.port}/{packet.protocol}, {packet.vantage.value}"]
-        lines += [f"reference: {_words(expected)}", f"trace:     {_words(traced.outcome)}"]
+        lines += [f"reference: {_words(self.expected(packet))}", f"trace:     {_words(traced.outcome)}"]
         for way in traced.ways[:4]:
             lines += [f"  {way.share}: {way.end}, mark {way.mark:#x}"]
             lines += [f"    {step.hook:12} {step.place or ''!s:14} {step.text}" for step in way.steps]
@@ -200,10 +207,6 @@ def _alike(packet: Packet, one: Choice, other: Choice, allowance: Fraction) -> b
     if (one.address, one.port) != (other.address, other.port) or abs(one.share - other.share) > allowance:
         return False
     return one.masquerade == other.masquerade or packet.vantage is Vantage.NODE
-
-
-def _plain(answer: str) -> str:
-    return answer.replace("icmpv6", "icmp6")
 
 
 def _words(found: Outcome | None) -> str:
