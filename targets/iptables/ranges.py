@@ -19,21 +19,21 @@ SHIFTED_PORTS = 1024
 
 
 def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:
-    """The frontends, those of a port whose range is shifted replaced by one for each of its ports."""
+    """The frontends, those of a port and family whose range is shifted replaced by one for each of its ports."""
     for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
         same_port = list(group)
-        if any(map(shifts, same_port)):
-            for offset in range(len(same_port[0].ports)):
-                port = _single(same_port[0].port, offset)
-                yield from (_at(frontend, port, offset) for frontend in same_port)
-        else:
-            yield from same_port
+        shifted = {frontend.version for frontend in same_port if shifts(frontend)}
+        yield from (frontend for frontend in same_port if frontend.version not in shifted)
+        for offset in range(len(same_port[0].ports)) if shifted else ():
+            port = _single(same_port[0].port, offset)
+            yield from (_at(frontend, port, offset) for frontend in same_port if frontend.version in shifted)
 
 
 def shifts(frontend: Frontend) -> bool:
-    """Whether a range does not keep its numbers on the way to every endpoint."""
-    first = frontend.ports.first
-    return len(frontend.ports) > 1 and any(frontend.target(endpoint) != first for endpoint in frontend.endpoints)
+    """Whether a range does not keep its numbers on the way to every endpoint that the service may have anywhere."""
+    if len(frontend.ports) == 1:
+        return False
+    return frontend.port.target != frontend.ports.first or any(e.port is not None for e in frontend.service.endpoints)
 
 
 def _single(port: ir.Port, offset: int) -> ir.Port:
