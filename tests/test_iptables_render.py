@@ -98,7 +98,9 @@ def test_no_services_no_script() -> None:
 # -- the choice -------------------------------------------------------------------------------------------------------
 
 
-def service(settings: str, endpoints: str = "100.64.0.9; 100.64.0.19; 100.64.0.29", port: str = "80/tcp") -> str:
+def service(
+    settings: str, endpoints: str = "100.64.0.9; 100.64.0.19; 100.64.0.29", port: str = "80/tcp -> 8080"
+) -> str:
     return f"service web {{ vip 198.19.10.0; port {port}; {settings}; endpoints {{ {endpoints} }} }}\n"
 
 
@@ -113,36 +115,42 @@ CLUSTER = "-m cluster --cluster-local-nodemask 0x00000001 --cluster-total-nodes"
     [
         (
             service("scheduler random", "100.64.0.9; 100.64.0.19 weight 2; 100.64.0.29 draining"),
-            [f"-p tcp {RANDOM} 0.66666666651 {DNAT} 100.64.0.19:80", f"-p tcp {DNAT} 100.64.0.9:80"],
+            [f"-p tcp {RANDOM} 0.66666666651 {DNAT} 100.64.0.19:8080", f"-p tcp {DNAT} 100.64.0.9:8080"],
         ),
         (
             service("scheduler rr"),
             [
-                f"-p tcp {NTH} 3 --packet 0 {DNAT} 100.64.0.29:80",
-                f"-p tcp {NTH} 2 --packet 0 {DNAT} 100.64.0.19:80",
-                f"-p tcp {DNAT} 100.64.0.9:80",
+                f"-p tcp {NTH} 3 --packet 0 {DNAT} 100.64.0.29:8080",
+                f"-p tcp {NTH} 2 --packet 0 {DNAT} 100.64.0.19:8080",
+                f"-p tcp {DNAT} 100.64.0.9:8080",
             ],
         ),
         (
             service("scheduler wrr", "100.64.0.9 weight 20; 100.64.0.19 weight 10"),
             [
-                f"-p tcp {NTH} 3 --packet 0 {DNAT} 100.64.0.9:80",
-                f"-p tcp {NTH} 2 --packet 0 {DNAT} 100.64.0.19:80",
-                f"-p tcp {DNAT} 100.64.0.9:80",
+                f"-p tcp {NTH} 3 --packet 0 {DNAT} 100.64.0.9:8080",
+                f"-p tcp {NTH} 2 --packet 0 {DNAT} 100.64.0.19:8080",
+                f"-p tcp {DNAT} 100.64.0.9:8080",
             ],
         ),
         (
             service("scheduler sh", "100.64.0.9 weight 5; 100.64.0.19 weight 10"),
             [
-                f"-p tcp {CLUSTER} 3 --cluster-hash-seed 0x00000003 {DNAT} 100.64.0.19:80",
-                f"-p tcp {CLUSTER} 2 --cluster-hash-seed 0x00000002 {DNAT} 100.64.0.19:80",
-                f"-p tcp {DNAT} 100.64.0.9:80",
+                f"-p tcp {CLUSTER} 3 --cluster-hash-seed 0x00000003 {DNAT} 100.64.0.19:8080",
+                f"-p tcp {CLUSTER} 2 --cluster-hash-seed 0x00000002 {DNAT} 100.64.0.19:8080",
+                f"-p tcp {DNAT} 100.64.0.9:8080",
             ],
         ),
-        (service("scheduler sh", "100.64.0.9"), [f"-p tcp {DNAT} 100.64.0.9:80"]),
+        (service("scheduler sh", "100.64.0.9"), [f"-p tcp {DNAT} 100.64.0.9:8080"]),
         (service("", "100.64.0.9:9443"), [f"-p tcp {DNAT} 100.64.0.9:9443"]),
-        (service("", "100.64.0.9", "5000-5099/udp"), [f"-p udp {DNAT} 100.64.0.9"]),
-        (service("", "100.64.0.9", "9000/sctp"), [f"-p sctp {DNAT} 100.64.0.9:9000"]),
+        (service("", "100.64.0.9", "80/tcp"), [f"{DNAT} 100.64.0.9"]),
+        (service("", "100.64.0.9", "80/tcp nodeport 30080"), [f"-p tcp {DNAT} 100.64.0.9:80"]),
+        (
+            service("", "100.64.0.9; 100.64.0.19:81", "80/tcp"),
+            [f"-p tcp {RANDOM} 0.50000000000 {DNAT} 100.64.0.19:81", f"{DNAT} 100.64.0.9"],
+        ),
+        (service("", "100.64.0.9", "5000-5099/udp"), [f"{DNAT} 100.64.0.9"]),
+        (service("", "100.64.0.9", "9000/sctp -> 9001"), [f"-p sctp {DNAT} 100.64.0.9:9001"]),
     ],
 )
 def test_choice(text: str, choice: list[str]) -> None:
@@ -153,12 +161,12 @@ def test_affinity() -> None:
     """A client that is known goes where it went; one that is chosen for is put on the endpoint's list."""
     again = "-m recent --update --seconds 600 --reap --name SVCC-SVC-a:b-{} --mask 255.255.255.255 --rsource"
     put = "-m recent --set --name SVCC-SVC-a:b-{} --mask 255.255.255.255 --rsource"
-    text = "service a/b { vip 198.19.10.0; port 80/tcp; affinity client-ip 10m; endpoints { 100.64.0.9; 100.64.0.19 } }"
+    text = service("affinity client-ip 10m", "100.64.0.9; 100.64.0.19").replace("web", "a/b")
     assert chain(script(text), "SVCC-SVC-a/b") == [
-        f"-p tcp {again.format('100.64.0.19')} {DNAT} 100.64.0.19:80",
-        f"-p tcp {again.format('100.64.0.9')} {DNAT} 100.64.0.9:80",
-        f"-p tcp {RANDOM} 0.50000000000 {put.format('100.64.0.19')} {DNAT} 100.64.0.19:80",
-        f"-p tcp {put.format('100.64.0.9')} {DNAT} 100.64.0.9:80",
+        f"-p tcp {again.format('100.64.0.19')} {DNAT} 100.64.0.19:8080",
+        f"-p tcp {again.format('100.64.0.9')} {DNAT} 100.64.0.9:8080",
+        f"-p tcp {RANDOM} 0.50000000000 {put.format('100.64.0.19')} {DNAT} 100.64.0.19:8080",
+        f"-p tcp {put.format('100.64.0.9')} {DNAT} 100.64.0.9:8080",
     ]
 
 

@@ -67,8 +67,8 @@ def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:
     """Each family by itself, and all its endpoints: a node that has only some of them needs no more than that."""
     span = service.spans.get("scheduler", service.span)
     for version in (4, 6):
-        endpoints = tuple(e for e in service.endpoints if e.address.version == version and not e.draining)
-        total = sum(units(endpoints)) if endpoints else 0
+        weights = [e.weight for e in service.endpoints if e.address.version == version and not e.draining]
+        total = sum(units(weights))
         match service.scheduler:
             case ir.Scheduler.WRR if total > TURNS:
                 message = f"under wrr the weights of service {service.name} take {total} turns, each a rule of its own"

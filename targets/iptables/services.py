@@ -61,21 +61,20 @@ class Services:
         main = self._names.balance(lead.label)
         front = self._marking(lead) if lead.kind is Kind.VIP else []
         ways: dict[Kind, str] = {}
-        external: dict[str, Chain] = {}
-        shared = False
+        before: dict[str, list[Rule]] = {main: front}
+        choosing: dict[str, list[Frontend]] = {}
         for f in {f.kind: f for f in reversed(frontends)}.values():
             if not f.endpoints or (f.restricted and not f.allow_from):
                 continue
-            before = self._source_check(f) + self._marking(f)
+            rules = self._source_check(f) + self._marking(f)
             shares = _same_choice(f, lead) and (not front or f.rewrite in (lead.rewrite, Rewrite.EVERYBODY))
-            shared |= shares
-            name = ways[f.kind] = main if shares and before == front else self._names.external(f.label)
-            if name != main and name not in external:
-                rest = [Rule((), Goto(main))] if shares else choice(f, name)
-                external[name] = Chain(name, (*before, *rest))
-        if shared:
-            self._balance.append(Chain(main, (*front, *choice(lead, main))))
-        self._external += external.values()
+            ways[f.kind] = main if shares and rules == front else self._names.external(f.label)
+            before[ways[f.kind]] = rules
+            choosing.setdefault(main if shares else ways[f.kind], []).append(f)
+        for name in dict.fromkeys((*choosing, *ways.values())):
+            rest = choice(choosing[name], name) if name in choosing else [Rule((), Goto(main))]
+            chains = self._balance if name == main else self._external
+            chains.append(Chain(name, (*before[name], *rest)))
         return ways
 
     def _marking(self, f: Frontend) -> list[Rule]:
