@@ -148,7 +148,7 @@ def by_port(names: Names, rules: Iterable[PortRule]) -> Walk:
 
 def _blocks(rules: Iterable[PortRule]) -> tuple[PortRule | Block, ...]:
     """Blocks of rules, until there are few; a range that lies across the blocks' borders stays on its own."""
-    nodes: tuple[PortRule | Block, ...] = tuple(sorted(rules, key=lambda rule: (rule.protocol.value, rule.ports.first)))
+    nodes: tuple[PortRule | Block, ...] = tuple(sorted(rules, key=lambda rule: (rule.protocol, rule.ports)))
     for size in BLOCKS:
         if len(nodes) <= FEW:
             break

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.frontends import Frontend, frontends
+from svcc.compiler.frontends import frontends, port_label
 from svcc.targets.iptables.choice import units
 from svcc.targets.iptables.matches import BUCKETS
 from svcc.targets.iptables.names import PREFIX, Names
@@ -40,18 +41,28 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 def _chain_names(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
     """A port of a shifted range may be called as a service is; names that were cut to fit may have become one."""
     names = Names(program.cluster.prefix)
-    taken: dict[str, Frontend] = {}
-    for frontend in spread_ranges(frontends(program, node)):
-        name = names.balance(frontend.label)
-        other = taken.setdefault(name, frontend)
-        if other.service is not frontend.service or other.port != frontend.port:
-            yield Diagnostic(
-                Code.NAME,
-                f"service {frontend.service.name} and service {other.service.name} would share the chain {name}",
-                frontend.port.span or frontend.service.span,
-                hint="rename one of the services or ports",
-            )
-            return
+    taken: dict[str, tuple[ir.Service, ir.Port]] = {}
+    for service in program.services:
+        for label, port in _labels(program, service, node):
+            name = names.balance(label)
+            other, other_port = taken.setdefault(name, (service, port))
+            if other is not service or other_port != port:
+                yield Diagnostic(
+                    Code.NAME,
+                    f"service {service.name} and service {other.name} would share the chain {name}",
+                    port.span or service.span,
+                    hint="rename one of the services or ports",
+                )
+                return
+
+
+def _labels(program: ir.Program, service: ir.Service, node: ir.Node | None) -> Iterator[tuple[str, ir.Port]]:
+    """What chains of a service are named after, more than once where several frontends share them."""
+    if all(len(port.ports) == 1 for port in service.ports):
+        yield from ((port_label(service, port), port) for port in service.ports)
+        return
+    for frontend in spread_ranges(frontends(replace(program, services=(service,)), node)):
+        yield frontend.label, frontend.port
 
 
 def _ranges(service: ir.Service) -> Iterator[Diagnostic]:

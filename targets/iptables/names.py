@@ -1,6 +1,6 @@
 """The names of this target's chains. Each begins with the cluster's prefix and ``-``.
 
-Chains stand in a script in the reverse order of these names' second words (SVC, SRC, NPT, EXT, AT). That is no matter
+Chains stand in a script in the reverse order of these names' second words (SVC, SRC, EXT, AT). That is no matter
 of taste: iptables-nft-restore 1.8 keeps the chains that it has met in a sorted list and walks it from the front for
 every line, which takes seconds for 10,000 services, unless what it meets next is always what comes first.
 """
