@@ -107,7 +107,8 @@ class _Printer:
             *self._unless(cluster.vip_device == default.vip_device, f"vip-device {cluster.vip_device}"),
             *self._unless(cluster.mark == default.mark, f"mark {self._pick((hex(cluster.mark), str(cluster.mark)))}"),
         ]
-        if statements or self._pick((False, True)):
+        said: bool = bool(statements) or self._pick((False, True))
+        if said:
             yield _Block("cluster", tuple(self._shuffled(statements)))
 
     def _node(self, node: ir.Node) -> _Block:
@@ -132,9 +133,8 @@ class _Printer:
     # -- statements -----------------------------------------------------------------------------------------------
 
     def _unless(self, default: bool, statement: str) -> list[str]:
-        if default and self._pick((True, False)):
-            return []
-        return [statement]
+        said: bool = not default or not self._pick((True, False))
+        return [statement] if said else []
 
     def _value(self, keyword: str, value: object) -> str:
         if keyword == "affinity":
