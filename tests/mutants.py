@@ -1,0 +1,313 @@
+"""Mutants: artifacts with one thing removed or altered, as a slip of a programmer's (or of a reviewer's) hand would.
+
+Each is made from the text alone, by its format. Nothing is drawn: the same text has the same mutants.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from itertools import pairwise
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    part: str
+    line: str  # what was changed, as it was
+    change: str  # in words
+    text: str  # of the whole part
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.change}\n    {self.line}"
+
+
+def mutants(part: str, text: str) -> Iterator[Mutant]:
+    """Every mutant of a part."""
+    if part == "nft":
+        yield from _json_mutants(text)
+    else:
+        yield from _line_mutants(part, text)
+
+
+# ---- words
+
+
+def _next_address(text: str) -> str | None:
+    """The address or network that comes next."""
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return None
+    following = network.broadcast_address + 1
+    return f"{following}/{network.prefixlen}" if "/" in text else str(following)
+
+
+_TURNED = {
+    "tcp": "udp",
+    "udp": "sctp",
+    "sctp": "tcp",
+    "saddr": "daddr",
+    "daddr": "saddr",
+    "dport": "sport",
+    "src": "dst",
+    "dst": "src",
+    "prerouting": "input",
+    "input": "forward",
+    "forward": "output",
+    "output": "prerouting",
+    "postrouting": "output",
+    "nat": "filter",
+    "filter": "nat",
+    "accept": "drop",
+    "drop": "accept",
+    "==": "!=",
+    "!=": "==",
+    "random": "inc",
+    "inc": "random",
+    "update": "delete",
+    "add": "delete",
+    "PREROUTING": "INPUT",
+    "INPUT": "FORWARD",
+    "FORWARD": "OUTPUT",
+    "OUTPUT": "PREROUTING",
+    "POSTROUTING": "OUTPUT",
+    "ACCEPT": "DROP",
+    "DROP": "ACCEPT",
+    "RETURN": "ACCEPT",
+    "NEW": "ESTABLISHED",
+    "DNAT": "SNAT",
+    "-j": "-g",
+    "-g": "-j",
+    "-A": "-D",
+    "-I": "-D",
+    "LOCAL": "UNICAST",
+    "-m": "-g",
+    "rr": "wrr",
+    "wrr": "rr",
+    "sh": "wrr",
+    "inet": "inet6",
+    "inet6": "inet",
+    "new": "established",
+    "local": "unicast",
+    "ip": "ip6",
+    "ip6": "ip",
+    "tcp-reset": "icmp-port-unreachable",
+}
+
+
+def altered(word: str, names: Sequence[str]) -> Iterator[str]:
+    """What a word could be instead: another of ``names`` (of the same kind), another number, address or keyword."""
+    if word in names:
+        yield names[(names.index(word) + 1) % len(names)]
+        yield f"{word}x"
+    elif word in _TURNED:
+        yield _TURNED[word]
+    elif (moved := _next_address(word)) is not None:
+        yield moved
+    elif re.fullmatch(r"0x[0-9a-f]+(/0x[0-9a-f]+)?", word):
+        yield from (re.sub(pattern, _doubled, word) for pattern in (r"\A0x[0-9a-f]+", r"0x[0-9a-f]+\Z"))
+    elif re.fullmatch(r"0\.\d+", word):
+        yield f"{float(word) * 0.9:.11f}"
+    elif re.search(r"\d", word):
+        yield from _numbers(word)
+
+
+def _doubled(match: re.Match[str]) -> str:
+    return hex(int(match[0], 16) * 2 or 1)
+
+
+def _numbers(word: str) -> Iterator[str]:
+    """Each number of a word one higher; of an address its last number."""
+    for match in re.finditer(r"(?<![\w.])\d+(?![\w.])|\d+(?=[:,\]/]|\Z)", word):
+        yield f"{word[: match.start()]}{int(match[0]) + 1}{word[match.end() :]}"
+
+
+# ---- lines
+
+
+def _line_mutants(part: str, text: str) -> Iterator[Mutant]:
+    lines = text.splitlines()
+    names = _chain_names(lines) if part in ("iptables", "ip6tables") else _set_names(lines)
+    for index, line in enumerate(lines):
+        if not line or line.startswith("#"):
+            continue
+
+        def whole(*instead: str, index: int = index) -> str:
+            return "".join(f"{line}\n" for line in (*lines[:index], *instead, *lines[index + 1 :]))
+
+        yield Mutant(part, line, "removed", whole())
+        seen = {line}
+        for change, instead in _altered_lines(part, line, names):
+            if instead not in seen:
+                seen.add(instead)
+                yield Mutant(part, line, change, whole(instead))
+    for index, (line, after) in enumerate(pairwise(lines)):
+        if part in ("iptables", "ip6tables") and line.split()[:2] == after.split()[:2] and line.startswith("-A"):
+            swapped = [*lines[:index], after, line, *lines[index + 2 :]]
+            yield Mutant(part, f"{line}\n    {after}", "swapped", "".join(f"{line}\n" for line in swapped))
+
+
+def _chain_names(lines: Sequence[str]) -> list[str]:
+    return [line[1:].split()[0] for line in lines if line.startswith(":")]
+
+
+def _set_names(lines: Sequence[str]) -> list[str]:
+    return [line.split()[1] for line in lines if line.startswith("create ")]
+
+
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
+
+
+def _altered_lines(part: str, line: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The line with one word altered, or one match removed or negated."""
+    words = _WORD.findall(line)
+    for index, word in enumerate(words):
+        if index and words[index - 1] == "--comment":
+            continue
+        for other in altered(word, names):
+            yield f"{word} -> {other}", " ".join([*words[:index], other, *words[index + 1 :]])
+        if word == "--match-set" and part.endswith("tables"):
+            continue
+        if "," in word and word.replace(",", "").isalpha():  # dst,dst,src
+            fields = word.split(",")
+            for i, field in enumerate(fields):
+                other = ",".join([*fields[:i], _TURNED.get(field, field), *fields[i + 1 :]])
+                yield f"{word} -> {other}", " ".join([*words[:index], other, *words[index + 1 :]])
+    if part in ("iptables", "ip6tables") and line.startswith(("-A", "-I")):
+        yield from _altered_matches(words)
+    if part == "sysctl":
+        yield "1 -> 0", line.replace("= 1", "= 0").replace("= 2", "= 0")
+
+
+def _altered_matches(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    groups = _groups(words[2:])
+    for index, group in enumerate(groups):
+        before, after = groups[:index], groups[index + 1 :]
+        if group[0] in ("-j", "-g"):
+            for target in ("ACCEPT", "DROP", "RETURN"):
+                yield f"target {target}", _joined(words, [*before, ["-j", target], *after])
+            yield "without target", _joined(words, [*before, *after])
+            if len(group) > 2:
+                yield "without the target's options", _joined(words, [*before, group[:2], *after])
+        else:
+            yield f"without {' '.join(group)}", _joined(words, [*before, *after])
+            yield f"negated {' '.join(group)}", _joined(words, [*before, _negated(group), *after])
+
+
+def _groups(words: Sequence[str]) -> list[list[str]]:
+    """A rule's words by match and target."""
+    groups: list[list[str]] = []
+    for index, word in enumerate(words):
+        begins = word in ("-s", "-d", "-p", "-i", "-o", "-m", "-j", "-g") or (
+            word == "!" and words[index + 1] in ("-s", "-d", "-p", "-i", "-o")
+        )
+        if begins and not (groups and groups[-1] == ["!"]):
+            groups.append([])
+        groups[-1].append(word)
+    return groups
+
+
+def _negated(group: Sequence[str]) -> list[str]:
+    if "!" in group:
+        return [word for word in group if word != "!"]
+    first = next((i for i, word in enumerate(group) if word.startswith("--")), 0)
+    return [*group[:first], "!", *group[first:]]
+
+
+def _joined(words: Sequence[str], groups: Sequence[Sequence[str]]) -> str:
+    return " ".join([*words[:2], *(word for group in groups for word in group)])
+
+
+# ---- JSON
+
+
+def _json_mutants(text: str) -> Iterator[Mutant]:
+    commands = json.loads(text)["nftables"]
+    lines = [json.dumps(command) for command in commands]
+    names = _Names(commands)
+    for index, command in enumerate(commands):
+
+        def whole(*instead: str, index: int = index) -> str:
+            return _document([*lines[:index], *instead, *lines[index + 1 :]])
+
+        yield Mutant("nft", lines[index], "removed", whole())
+        for change, other in _altered_json(command, names, ()):
+            yield Mutant("nft", lines[index], change, whole(json.dumps(other)))
+    for index, (command, after) in enumerate(pairwise(commands)):
+        if _chain_of(command) is not None and _chain_of(command) == _chain_of(after):
+            swapped = [*lines[:index], lines[index + 1], lines[index], *lines[index + 2 :]]
+            yield Mutant("nft", f"{lines[index]}\n    {lines[index + 1]}", "swapped", _document(swapped))
+
+
+def _document(lines: Sequence[str]) -> str:
+    return '{"nftables": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def _chain_of(command: Mapping[str, Any]) -> tuple[str, str] | None:
+    rule = command.get("add", {}).get("rule")
+    return None if rule is None else (rule["family"], rule["chain"])
+
+
+class _Names:
+    """What else a name could be: the other names of its kind."""
+
+    def __init__(self, commands: Sequence[Mapping[str, Any]]) -> None:
+        self._kinds: dict[str, list[str]] = {}
+        for command in commands:
+            for kind, fields in command.get("add", {}).items():
+                if "name" in fields and kind in ("chain", "set", "map"):
+                    self._kinds.setdefault("chain" if kind == "chain" else "set", []).append(fields["name"])
+
+    def others(self, path: tuple[Any, ...], value: str) -> list[str]:
+        """All names that could stand in a place."""
+        if value.startswith("@"):
+            return [f"@{name}" for name in self._kinds.get("set", [])]
+        if path[-1] in ("target", "chain"):
+            return self._kinds.get("chain", [])
+        return []
+
+
+def _altered_json(value: Any, names: _Names, path: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """The value with one thing in it removed or altered."""
+    if isinstance(value, dict):
+        if set(value) == {"addr", "len"}:
+            yield from _moved_network(value)
+            return
+        for key, inner in value.items():
+            rest = {k: v for k, v in value.items() if k != key}
+            if len(value) > 1:
+                yield f"without {key}", rest
+            elif key in _VERDICTS:
+                yield from ((f"{key} -> {other}", {other: None}) for other in ("accept", "drop", "return"))
+            for change, other in _altered_json(inner, names, (*path, key)):
+                yield change, {k: other if k == key else v for k, v in value.items()}
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield f"without {json.dumps(inner)}", [*value[:index], *value[index + 1 :]]
+            for change, other in _altered_json(inner, names, (*path, index)):
+                yield change, [*value[:index], other, *value[index + 1 :]]
+    elif isinstance(value, bool) or value is None or path[-1:] == ("comment",):
+        return
+    elif isinstance(value, int):
+        yield f"{value} -> {value + 1}", value + 1
+    elif path[-1:] != ("name",) and path[-1:] != ("table",):
+        for other in altered(value, names.others(path, value)):
+            yield f"{value} -> {other}", other
+
+
+def _moved_network(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The next network, and one of half the size."""
+    network = ip_network(f"{value['addr']}/{value['len']}")
+    following = network.broadcast_address + 1
+    yield f"{network} -> {following}", {**value, "addr": str(following)}
+    yield f"{network} -> half of it", {**value, "len": value["len"] + 1}
+
+
+_VERDICTS = ("accept", "drop", "goto", "jump", "return", "continue")
+
+#: By part and what a mutant changed: for use in tables.
+Predicate = Callable[[Mutant], bool]
