@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from difflib import unified_diff
 from errno import EISDIR
+from io import StringIO
 from pathlib import Path
 
 from svcc.targets.interface import Bundle
@@ -55,6 +56,6 @@ def folder_differences(bundle: Bundle, folder: Path) -> Iterator[str]:
         except FileNotFoundError:
             committed = ""
         if committed != artifact.text:
-            before, after = committed.splitlines(keepends=True), artifact.text.splitlines(keepends=True)
+            before, after = list(StringIO(committed, "\n")), list(StringIO(artifact.text, "\n"))
             for line in unified_diff(before, after, str(path), f"{path} (compiled)"):
                 yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

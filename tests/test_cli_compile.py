@@ -345,7 +345,6 @@ def test_the_difference_is_a_patch(target: Target, text: str) -> None:
 
 
 @pytest.mark.usefixtures("_out")
-@pytest.mark.xfail(strict=True, reason="targets/folder.py takes other characters than line feeds for ends of lines")
 @pytest.mark.parametrize("odd", ["a\rb\n", "a\fb\n", "a\x85b\n", "a\u2028b\n"], ids=ascii)
 def test_only_a_line_feed_ends_a_line(odd: str) -> None:
     path = Path("out/modules.conf")
