@@ -19,9 +19,6 @@ from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace
 #: iptables keeps a probability as a number of 31 bits (xt_statistic): a cascade of rules is wrong by one of these
 #: for each rule.
 STEP = Fraction(1, 1 << 31)
-#: A mark of somebody else's, without the bits that programs of the tests take for theirs.
-FOREIGN_MARK = 0x0003_0000
-
 _DRAWS = {
     ir.Scheduler.RANDOM: Draw.RANDOM,
     ir.Scheduler.RR: Draw.TURN,
@@ -52,6 +49,11 @@ class Case:
     def vips(self) -> tuple[ir.Address, ...]:
         services = self.program.services
         return tuple(dict.fromkeys(a for s in services for a in (*s.vips, *s.external_ips)))
+
+    @cached_property
+    def foreign_mark(self) -> int:
+        """A mark of somebody else's: every bit but the program's own."""
+        return 0xFFFF_FFFF & ~self.program.cluster.mark
 
     @cached_property
     def by_ipvs(self) -> bool:
@@ -87,12 +89,12 @@ class Case:
 
     def fares(self, kernel: Kernel, packet: Packet) -> str | None:
         """Whether it fares as the reference says."""
-        traced, expected = trace(kernel, packet, mark=FOREIGN_MARK), self.expected(packet)
+        traced, expected = trace(kernel, packet, mark=self.foreign_mark), self.expected(packet)
         if not same(packet, traced.outcome, expected):
             return self.story("another outcome", traced)
         for way in traced.ways:
             ended = way.end.refusal in (Refusal.REJECT, Refusal.DROP) or way.end.address in self.own
-            if way.mark != FOREIGN_MARK and not ended:
+            if way.mark != self.foreign_mark and not ended:
                 return self.story("the packet leaves with another mark", traced)
         if expected is Refusal.REJECT and any(way.end.answer not in self._answers(packet) for way in traced.ways):
             return self.story("answered in another way", traced)
@@ -144,10 +146,21 @@ class Case:
         yield Binding(packet.destination, packet.port, masquerade=False)
         found = self.port(packet)
         if found is not None and self.expected(packet) is not Refusal.UNTOUCHED:
-            for endpoint in found[0].endpoints:
-                if endpoint.address.version == packet.destination.version:
-                    for masquerade in (False, True):
-                        yield Binding(endpoint.address, 4321, masquerade, self.by_ipvs)
+            for endpoint, port in self._endpoints(packet, *found):
+                for masquerade in (False, True):
+                    yield Binding(endpoint.address, port if self.by_ipvs else 4321, masquerade, self.by_ipvs)
+
+    def _endpoints(self, packet: Packet, service: ir.Service, port: ir.Port) -> Iterator[tuple[ir.Endpoint, int]]:
+        """Those that a packet's connection may have been given, draining now or not, and its port."""
+        by_vip = packet.destination in service.vips
+        traffic = service.internal_traffic if by_vip else service.external_traffic
+        there = packet.destination in (*service.vips, *service.external_ips)
+        first = port.ports.first if there or port.nodeport is None else port.nodeport.first
+        for endpoint in service.endpoints:
+            here = traffic is ir.Traffic.CLUSTER or (self.node is not None and endpoint.node == self.node.name)
+            if endpoint.address.version == packet.destination.version and here:
+                base = port.target if endpoint.port is None else endpoint.port
+                yield endpoint, base + packet.port - first
 
     def strangers(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
         """Clients that get another client's endpoint, or one that they had of another service."""

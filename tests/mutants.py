@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from itertools import pairwise
 from typing import Any
 
@@ -17,9 +17,11 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Mutant:
     part: str
-    line: str  # what was changed, as it was
+    number: int  # of the line that was changed, from 1
+    line: str  # as it was
     change: str  # in words
     text: str  # of the whole part
+    focus: str = ""  # what of the line is another, before and after
 
     def __str__(self) -> str:
         return f"{self.part}: {self.change}\n    {self.line}"
@@ -42,8 +44,14 @@ def _next_address(text: str) -> str | None:
         network = ip_network(text)
     except ValueError:
         return None
-    following = network.broadcast_address + 1
+    following = _beside(network)
     return f"{following}/{network.prefixlen}" if "/" in text else str(following)
+
+
+def _beside(network: IPv4Network | IPv6Network) -> IPv4Address | IPv6Address:
+    """The address behind a network, or of the last one the address before it."""
+    last = int(network[-1]) == (1 << network.max_prefixlen) - 1
+    return network[0] - 1 if last else network[-1] + 1
 
 
 _TURNED = {
@@ -139,16 +147,17 @@ def _line_mutants(part: str, text: str) -> Iterator[Mutant]:
         def whole(*instead: str, index: int = index) -> str:
             return "".join(f"{line}\n" for line in (*lines[:index], *instead, *lines[index + 1 :]))
 
-        yield Mutant(part, line, "removed", whole())
+        yield Mutant(part, index + 1, line, "removed", whole(), line)
         seen = {line}
         for change, instead in _altered_lines(part, line, names):
             if instead not in seen:
                 seen.add(instead)
-                yield Mutant(part, line, change, whole(instead))
+                yield Mutant(part, index + 1, line, change, whole(instead), f"{line} {change}")
     for index, (line, after) in enumerate(pairwise(lines)):
         if part in ("iptables", "ip6tables") and line.split()[:2] == after.split()[:2] and line.startswith("-A"):
             swapped = [*lines[:index], after, line, *lines[index + 2 :]]
-            yield Mutant(part, f"{line}\n    {after}", "swapped", "".join(f"{line}\n" for line in swapped))
+            both = f"{line}\n    {after}"
+            yield Mutant(part, index + 1, both, "swapped", "".join(f"{line}\n" for line in swapped), both)
 
 
 def _chain_names(lines: Sequence[str]) -> list[str]:
@@ -234,13 +243,27 @@ def _json_mutants(text: str) -> Iterator[Mutant]:
         def whole(*instead: str, index: int = index) -> str:
             return _document([*lines[:index], *instead, *lines[index + 1 :]])
 
-        yield Mutant("nft", lines[index], "removed", whole())
+        yield Mutant("nft", index + 2, lines[index], "removed", whole(), lines[index])
         for change, other in _altered_json(command, names, ()):
-            yield Mutant("nft", lines[index], change, whole(json.dumps(other)))
+            instead, focus = json.dumps(other), " ".join(map(json.dumps, _other_elements(command, other)))
+            yield Mutant("nft", index + 2, lines[index], change, whole(instead), focus or f"{lines[index]} {instead}")
     for index, (command, after) in enumerate(pairwise(commands)):
         if _chain_of(command) is not None and _chain_of(command) == _chain_of(after):
             swapped = [*lines[:index], lines[index + 1], lines[index], *lines[index + 2 :]]
-            yield Mutant("nft", f"{lines[index]}\n    {lines[index + 1]}", "swapped", _document(swapped))
+            both = f"{lines[index]}\n    {lines[index + 1]}"
+            yield Mutant("nft", index + 2, both, "swapped", _document(swapped), both)
+
+
+def _other_elements(command: Any, other: Any) -> Iterator[Any]:
+    """The elements that only one of two commands adds."""
+    one, two = (c.get("add", {}).get("element", {}).get("elem", []) for c in (command, other))
+    yield from (element for element in one if element not in two)
+    yield from (element for element in two if element not in one)
+
+
+def one_line_each(text: str) -> str:
+    """A document with each command on a line of its own, as it is in its mutants."""
+    return _document([json.dumps(command) for command in json.loads(text)["nftables"]])
 
 
 def _document(lines: Sequence[str]) -> str:
@@ -282,7 +305,9 @@ def _altered_json(value: Any, names: _Names, path: tuple[Any, ...]) -> Iterator[
             if len(value) > 1:
                 yield f"without {key}", rest
             elif key in _VERDICTS:
-                yield from ((f"{key} -> {other}", {other: None}) for other in ("accept", "drop", "return"))
+                yield from (
+                    (f"{key} -> {other}", {other: None}) for other in ("accept", "drop", "return") if other != key
+                )
             for change, other in _altered_json(inner, names, (*path, key)):
                 yield change, {k: other if k == key else v for k, v in value.items()}
     elif isinstance(value, list):
@@ -302,12 +327,9 @@ def _altered_json(value: Any, names: _Names, path: tuple[Any, ...]) -> Iterator[
 def _moved_network(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The next network, and one of half the size."""
     network = ip_network(f"{value['addr']}/{value['len']}")
-    following = network.broadcast_address + 1
+    following = _beside(network)
     yield f"{network} -> {following}", {**value, "addr": str(following)}
     yield f"{network} -> half of it", {**value, "len": value["len"] + 1}
 
 
 _VERDICTS = ("accept", "drop", "goto", "jump", "return", "continue")
-
-#: By part and what a mutant changed: for use in tables.
-Predicate = Callable[[Mutant], bool]

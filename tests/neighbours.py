@@ -11,54 +11,78 @@ from typing import Any
 
 from svcc.targets.interface import Artifact, Bundle, Part
 
-#: A bit of the mark that they set wherever a packet comes by.
-MARK = 0x0010_0000
-#: Where they send what nobody has translated.
+#: Bits of the mark that they set, a chain one each.
+MARKS = tuple(1 << bit for bit in range(20, 30))
+#: Where they send what nobody has translated, but for one port.
 ELSEWHERE = {4: "192.0.2.250", 6: "2001:db8:fe::250"}
+LEFT_ALONE = 22
 _FAMILIES = {"ip": 4, "ip6": 6}
 
 
-def around(bundle: Bundle) -> tuple[Bundle, ...]:
-    """A bundle and others' rules, in the order of loading."""
+def around(bundle: Bundle, mark: int) -> tuple[Bundle, ...]:
+    """A bundle and others' rules, in the order of loading. ``mark`` is the bundle's own bit of the mark."""
     if any(artifact.part.name == "nft" for artifact in bundle.artifacts):
-        return bundle, _beside()
+        return bundle, _beside(mark)
     return _behind(), bundle
 
 
 def _behind() -> Bundle:
     """Rules of xtables that follow ours in every hook: loaded first, as ours are put in front."""
-    marks = f"-j MARK --set-xmark {MARK:#x}/{MARK:#x}"
     artifacts = []
     for part, version in (("iptables", 4), ("ip6tables", 6)):
-        dnat = f"-j DNAT --to-destination {ELSEWHERE[version]}"
+        to = f"-j DNAT --to-destination {ELSEWHERE[version]}"
+        dnat = [f"-p {p} -m {p} ! --dport {LEFT_ALONE} {to}" for p in ("tcp", "udp", "sctp")]
+        marks = (f"-j MARK --set-xmark {bit:#x}/{bit:#x}" for bit in MARKS)
         lines = [
-            *("*mangle", *(f"-A {hook} {marks}" for hook in ("INPUT", "OUTPUT", "FORWARD")), "COMMIT"),
-            *("*filter", *(f"-A {hook} {marks}" for hook in ("INPUT", "OUTPUT", "FORWARD")), "COMMIT"),
-            *("*nat", f"-A PREROUTING {dnat}", f"-A OUTPUT {dnat}", f"-A POSTROUTING {marks}", "COMMIT"),
+            *("*mangle", *(f"-A {hook} {next(marks)}" for hook in ("INPUT", "OUTPUT", "FORWARD")), "COMMIT"),
+            *("*filter", *(f"-A {hook} {next(marks)}" for hook in ("INPUT", "OUTPUT", "FORWARD")), "COMMIT"),
+            *("*nat", *(f"-A {hook} {rule}" for hook in ("PREROUTING", "OUTPUT") for rule in dnat)),
+            *(f"-A POSTROUTING {next(marks)}", "COMMIT"),
         ]
         artifacts.append(Artifact(Part(part, "", ""), "".join(f"{line}\n" for line in lines)))
     return Bundle("neighbours", None, tuple(artifacts))
 
 
-def _beside() -> Bundle:
-    """Tables of nft's with chains of the same priorities as ours: loaded later, they are called later."""
+def _beside(own: int) -> Bundle:
+    """Tables of nft's with chains of the same priorities as ours: loaded later, they are called later.
+
+    They translate TCP at the priority of ours, and all else later than any of ours.
+    """
     commands: list[Any] = []
     for family, version in _FAMILIES.items():
         commands.append({"add": {"table": {"family": family, "name": "neighbours"}}})
-        mark: Any = {"meta": {"key": "mark"}}
-        marks = [{"mangle": {"key": mark, "value": {"|": [mark, MARK]}}}]
-        for hook, priority in (("prerouting", -100), ("output", -100)):
-            commands += _chain(family, "nat", hook, priority, [{"dnat": {"addr": ELSEWHERE[version]}}])
-        for hook, priority in (("prerouting", -90), ("output", -90), ("postrouting", 100), ("input", 100)):
-            commands += _chain(family, "filter" if priority == -90 else "nat", hook, priority, marks)
+        dnat = {"dnat": {"addr": ELSEWHERE[version]}}
+        for hook in ("prerouting", "output"):
+            for operator, priority in (("==", -100), ("!=", -80)):
+                tcp = _match({"meta": {"key": "l4proto"}}, operator, "tcp")
+                other = _match({"payload": {"protocol": "th", "field": "dport"}}, "!=", LEFT_ALONE)
+                commands += _chain(family, "nat", hook, priority, [[tcp, other, dnat]])
+        marks = iter(MARKS)
+        for type, hook, priority in (("filter", "prerouting", -90), ("filter", "output", -90)):
+            commands += _chain(family, type, hook, priority, [[_marked(next(marks))]])
+        for hook in ("postrouting", "input"):
+            seen = _match({"&": [_MARK, own]}, "==", own)
+            commands += _chain(family, "nat", hook, 100, [[_marked(next(marks))], [seen, _marked(next(marks))]])
     return Bundle("neighbours", None, (Artifact(Part("nft", "", ""), json.dumps({"nftables": commands})),))
 
 
-def _chain(family: str, type: str, hook: str, priority: int, statements: list[Any]) -> list[Any]:
+_MARK: Any = {"meta": {"key": "mark"}}
+
+
+def _marked(bit: int) -> Any:
+    return {"mangle": {"key": _MARK, "value": {"|": [_MARK, bit]}}}
+
+
+def _match(left: Any, operator: str, right: Any) -> Any:
+    return {"match": {"op": operator, "left": left, "right": right}}
+
+
+def _chain(family: str, type: str, hook: str, priority: int, rules: list[list[Any]]) -> list[Any]:
     place = {"family": family, "table": "neighbours"}
-    name = f"{type}-{hook}"
+    name = f"{type}-{hook}-{priority}"
     chain = {"name": name, "type": type, "hook": hook, "prio": priority}
-    return [{"add": {"chain": {**place, **chain}}}, {"add": {"rule": {**place, "chain": name, "expr": statements}}}]
+    added = [{"add": {"rule": {**place, "chain": name, "expr": statements}}} for statements in rules]
+    return [{"add": {"chain": {**place, **chain}}}, *added]
 
 
 def stale(bundle: Bundle) -> Bundle:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
-from itertools import islice
+from itertools import product
 
 from svcc.compiler import ir
 from svcc.verify.packet import Packet, Vantage
 
 #: Addresses that mean nothing to any program of the tests.
 STRANGERS = tuple(map(ip_address, ("198.51.100.7", "2001:db8:51::7", "198.51.100.8", "2001:db8:51::8")))
+#: A machine that no program names: what a node is called where a program has none.
+_SOME_NODE = tuple(map(ip_address, ("203.0.113.200", "2001:db8:77::200")))
 _LOOPBACKS = tuple(map(ip_address, ("127.0.0.1", "::1", "127.255.255.254")))
 _HOST_PORT = 22
 
@@ -33,12 +35,22 @@ def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
 
 
 def every_port(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
-    """The same, and every port inside of ranges, from one source each."""
+    """The same, and more of what only happens now and then.
+
+    Every port inside of ranges, from somewhere and from its endpoints, which may get themselves; what is served and a
+    port of the host's own by every protocol, from somewhere and from the node.
+    """
     yield from packets(program, node)
     found = _Places(program, node)
     for destination in found.destinations():
-        for source, vantage in islice(found.sources(destination), 1):
-            for protocol, port in found.inner(destination):
+        for protocol, port, endpoints in found.inner(destination):
+            for source in (*STRANGERS[:2], *endpoints):
+                if source.version == destination.version:
+                    vantage = Vantage.POD if source in endpoints else Vantage.CLIENT
+                    yield Packet(source, destination, protocol, port, vantage)
+        numbers = {_HOST_PORT, *(port for _, port in found.declared(destination))}
+        for protocol, port in product(ir.Protocol, sorted(numbers)):
+            for source, vantage in (*found.outside(destination), *found.from_node(destination)):
                 yield Packet(source, destination, protocol, port, vantage)
 
 
@@ -60,21 +72,22 @@ class _Places:
 
     def declared(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int]]:
         """What is served there: the first and the last port of each range."""
-        for protocol, ports in self._served(destination):
+        for _, protocol, ports in self._served(destination):
             yield from ((protocol, number) for number in {ports.first, ports.last})
 
-    def inner(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int]]:
-        """What is served there between these."""
-        for protocol, ports in self._served(destination):
-            yield from ((protocol, number) for number in range(ports.first + 1, ports.last))
+    def inner(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int, list[ir.Address]]]:
+        """What is served there between these, with the endpoints that are elsewhere."""
+        for service, protocol, ports in self._served(destination):
+            endpoints = [e.address for e in service.endpoints if e.address not in self._own]
+            yield from ((protocol, number, endpoints) for number in range(ports.first + 1, ports.last))
 
-    def _served(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, ir.PortRange]]:
+    def _served(self, destination: ir.Address) -> Iterator[tuple[ir.Service, ir.Protocol, ir.PortRange]]:
         for service in self._program.services:
             for port in service.ports:
                 here = destination in (*service.vips, *service.external_ips)
                 ports = port.ports if here else port.nodeport if destination in self._own else None
                 if ports is not None:
-                    yield port.protocol, ports
+                    yield service, port.protocol, ports
 
     def ports(self, destination: ir.Address) -> Iterable[tuple[ir.Protocol, int]]:
         """What is served there, and what is near it or is served elsewhere."""
@@ -95,7 +108,7 @@ class _Places:
         """Who may send there: strangers, allowed clients and their neighbours, pods, endpoints, the node."""
         if destination in _LOOPBACKS:
             yield destination, Vantage.NODE
-            yield from self._from_node(destination)
+            yield from self.from_node(destination)
             return
         networks = [*self._program.cluster.pods, *(n for s in self._program.services for n in s.allow_from)]
         found: list[ir.Address] = [*STRANGERS, *self._endpoints, *(a for n in networks for a in _around(n))]
@@ -105,10 +118,14 @@ class _Places:
                     continue
                 inside = any(address in network for network in self._program.cluster.pods)
                 yield address, Vantage.POD if inside or address in self._endpoints else Vantage.CLIENT
-        yield from self._from_node(destination)
+        yield from self.from_node(destination)
 
-    def _from_node(self, destination: ir.Address) -> Iterator[tuple[ir.Address, Vantage]]:
-        return ((address, Vantage.NODE) for address in self._own if address.version == destination.version)
+    def outside(self, destination: ir.Address) -> Iterator[tuple[ir.Address, Vantage]]:
+        return ((address, Vantage.CLIENT) for address in STRANGERS[:2] if address.version == destination.version)
+
+    def from_node(self, destination: ir.Address) -> Iterator[tuple[ir.Address, Vantage]]:
+        own = self._own or [a for a in _SOME_NODE if a not in (*self._vips, *self._endpoints)]
+        return ((address, Vantage.NODE) for address in own if address.version == destination.version)
 
 
 def _around(network: ir.Network) -> Iterator[ir.Address]:

@@ -107,7 +107,7 @@ def shares(table: Table, frontend: Frontend) -> dict[tuple[str, int], Fraction] 
     if "goto" not in verdict:
         (word,) = verdict
         return str(word)
-    chain = verdict["goto"]["target"]
+    chain: str = verdict["goto"]["target"]
     if chain.startswith("empty"):
         return chain
     found: dict[tuple[str, int], Fraction] = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from ipaddress import ip_address
 
 import pytest
-from trace_nodes import ends, follow, node, table
+from trace_nodes import ends, follow, node, packet, table
 
-from svcc.verify.packet import Forwarded, Vantage
-from svcc.verify.trace import LoadError, TraceError, UnknownRule, trace
+from svcc.verify.packet import Forwarded, Refusal, Vantage
+from svcc.verify.trace import Binding, LoadError, TraceError, UnknownRule, trace
 
 SYSCTL = "net.ipv4.vs.conntrack = 1\nnet.ipv4.ip_forward = 1\n"
 IP = "link add svcc0 type dummy\naddress add 198.19.0.1/32 dev svcc0\n"
@@ -162,3 +163,13 @@ def test_what_is_refused(text: str, error: type[TraceError], message: str) -> No
 def test_a_server_is_there_once() -> None:
     with pytest.raises(LoadError, match="the real server is there already"):
         node(ipvsadm=_servers("-t 198.19.0.1:80 -s rr", "100.64.0.1:80 -m", "100.64.0.1:80 -m -w 2"))
+
+
+def test_a_connection_ends_with_its_server() -> None:
+    kernel = node("10.0.0.4", "198.19.0.1", ipvsadm=_servers("-t 198.19.0.1:80 -s rr", "100.64.0.1:80 -m -w 0"))
+    draining, gone = (
+        Binding(ip_address(address), 80, masquerade=False, by_ipvs=True) for address in ("100.64.0.1", "100.64.0.2")
+    )
+    ways = [trace(kernel, packet("198.19.0.1:80/tcp"), binding=binding).ways for binding in (draining, gone)]
+    assert [way.end.address for (way,) in ways] == [draining.address, None]
+    assert ways[1][0].end.refusal is Refusal.DROP

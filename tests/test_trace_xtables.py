@@ -116,7 +116,7 @@ def test_ipv6_destinations() -> None:
 
 
 def test_a_translation_is_decided_once() -> None:
-    twice = ("-A PREROUTING -d 198.19.0.1 -j DNAT --to-destination 100.64.0.1", "-A PREROUTING -j DROP")
+    twice = ("-A PREROUTING -d 198.19.0.1 -j DNAT --to-destination 100.64.0.1", "-A PREROUTING -j ACCEPT")
     assert _nat(*twice) == {"100.64.0.1:80": 1}
     looped = ("-A OUTPUT -j DNAT --to-destination 10.0.0.4", "-A PREROUTING -j DNAT --to-destination 100.64.0.1")
     assert _nat(*looped, source="10.0.0.4", vantage=Vantage.NODE) == {"10.0.0.4:80": 1}
@@ -345,6 +345,8 @@ def test_what_is_refused(rule: str, error: type[TraceError], message: str) -> No
             table("filter", ":A - [0:0]", ":B - [0:0]", "-A A -j B", "-A B -j A"),
             "iptables:5: chain A leads back to itself",
         ),
+        (table("filter", ":A - [0:0]", "-A A -j B", ":B - [0:0]"), "iptables:3: there is no chain B"),
+        (table("nat", "-A PREROUTING -j DROP"), "iptables:2: this target is not valid in the table nat"),
         (table("filter", ":A - [0:0]", ":A - [0:0]"), "iptables:3: A is declared twice"),
         ("*filter\n-A INPUT -j DROP\n", "iptables:2: the last table has no COMMIT: it is not loaded"),
         ("-A INPUT -j DROP\n", "iptables:1: this stands in no table"),

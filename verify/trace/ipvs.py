@@ -14,7 +14,7 @@ from svcc.compiler import ir
 from svcc.verify.packet import Refusal
 from svcc.verify.trace import values
 from svcc.verify.trace.faults import Place
-from svcc.verify.trace.flow import NUMBERS, Draw, Flow, Stopped
+from svcc.verify.trace.flow import NUMBERS, Binding, Draw, Flow, Stopped
 from svcc.verify.trace.lines import Reader, Words
 
 #: Seconds of ``-p`` without a number, and at most (ipvsadm(8)).
@@ -83,7 +83,7 @@ class Ipvs:
     """The virtual services of a node."""
 
     def __init__(self) -> None:
-        self._services: dict[Key, VirtualService] = {}
+        self.services: dict[Key, VirtualService] = {}
 
     # ---- the packet
 
@@ -92,7 +92,7 @@ class Ipvs:
         binding = flow.binding
         if binding is not None:
             if binding.by_ipvs:
-                self._send(flow, RealServer(Place("", 0), binding.address, binding.port, 0, "masq"))
+                self._send(flow, self._bound(flow, binding))
             return binding.by_ipvs
         service = self._find(flow)
         if service is None:
@@ -101,6 +101,15 @@ class Ipvs:
         self._send(flow, self._schedule(service, flow))
         return True
 
+    def _bound(self, flow: Flow, binding: Binding) -> RealServer:
+        """The real server of a connection. Errors: Stopped, where it is no longer one (ip_vs_in_hook)."""
+        service = self._find(flow)
+        for server in service.servers if service else ():
+            if server.address == binding.address and (server.port or flow.port) == binding.port:
+                return server
+        flow.note(f"{_socket_text(binding.address, binding.port)} is no real server any more")
+        raise Stopped(Refusal.DROP)
+
     def _find(self, flow: Flow) -> VirtualService | None:
         """By mark, then by address and port, then by address alone (ip_vs_service_find)."""
         keys: tuple[Key, ...] = (
@@ -108,7 +117,7 @@ class Ipvs:
             (flow.protocol, flow.destination, flow.port),
             (flow.protocol, flow.destination, 0),
         )
-        return next((self._services[key] for key in keys if key in self._services), None)
+        return next((self.services[key] for key in keys if key in self.services), None)
 
     def _schedule(self, service: VirtualService, flow: Flow) -> RealServer:
         owner, client = ("ipvs", service.key), 0
@@ -168,13 +177,13 @@ class Ipvs:
             raise words.refused(f"-p is from 1 to {_MAX_PERSISTENCE} seconds")
         if len(key) == 3 and key[2] == 0 and persistence is None:
             raise words.refused("port 0 needs persistence")
-        if key in self._services:
+        if key in self.services:
             raise words.refused("the virtual service is there already")
-        self._services[key] = VirtualService(words.place, key, scheduler, persistence, prefix, flags)
+        self.services[key] = VirtualService(words.place, key, scheduler, persistence, prefix, flags)
 
     def add_server(self, words: Words) -> None:
         key = _key(words)
-        service = self._services.get(key)
+        service = self.services.get(key)
         if service is None:
             raise words.refused("there is no such virtual service")
         address: ir.Address | None = None

@@ -8,13 +8,14 @@ what it sends on passes OUTPUT and POSTROUTING (ip_vs_core.c, ip_vs_xmit.c).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import itemgetter
 from typing import Protocol, TypeAlias
 
 from svcc.verify.packet import Refusal, Vantage
+from svcc.verify.trace.chains import Chain, Final, walk
 from svcc.verify.trace.flow import LOOPBACK, SOME_DEVICE, Flow, Hook, Manip, Stopped
 from svcc.verify.trace.host import Host
 
@@ -36,7 +37,13 @@ class Base:
     priority: int
     kind: Kind
     versions: frozenset[int]
-    run: Callable[[Flow], None]
+    chains: Mapping[str, Chain]  # of its table
+    chain: Chain
+    policy: Final
+
+    def run(self, flow: Flow) -> None:
+        """Errors: Stopped."""
+        walk(self.chains, self.chain, flow, self.policy)
 
 
 #: A stage of a hook. True: it took the packet away.

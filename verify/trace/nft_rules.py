@@ -120,7 +120,8 @@ class RuleReader:
         fields.done()
         if modulus < 1 or not (seed is None or isinstance(seed, int)):
             raise LoadError(self.place, f"jhash mod {modulus} seed {seed} is not valid")
-        how = Draw.CLIENT if str(hashed) in ("ip saddr", "ip6 saddr") else Draw.OTHER
+        kept = seed is not None and str(hashed) in ("ip saddr", "ip6 saddr")  # else every load has a seed of its own
+        how = Draw.CLIENT if kept else Draw.OTHER
         text = f"jhash {hashed} mod {modulus}" + ("" if seed is None else f" seed {seed:#x}")
         return ex.Drawn(self.place, text + (f" offset {offset}" if offset else ""), modulus, offset, how, hashed, seed)
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from svcc.verify.trace.chains import Chain, Final, check_calls, walk
+from svcc.verify.trace.chains import Chain, Final, check_calls
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
-from svcc.verify.trace.flow import Flow, Hook
+from svcc.verify.trace.flow import Hook
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.kernel import Base, Kind
 from svcc.verify.trace.nft_json import Command, Fields, commands
@@ -244,9 +243,5 @@ def _bases(table: Table) -> Iterator[Base]:
             if isinstance(rule, NftRule):
                 rule.check_place(hooks)
     for name, hooked in table.bases.items():
-        run = partial(_walk, table.chains, table.chains[name], hooked.policy)
-        yield Base(Hook(hooked.hook), hooked.priority, Kind(hooked.type), _VERSIONS[table.family], run)
-
-
-def _walk(chains: Mapping[str, Chain], chain: Chain, policy: Final, flow: Flow) -> None:
-    walk(chains, chain, flow, policy)
+        kind, versions = Kind(hooked.type), _VERSIONS[table.family]
+        yield Base(Hook(hooked.hook), hooked.priority, kind, versions, table.chains, table.chains[name], hooked.policy)

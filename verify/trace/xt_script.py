@@ -5,13 +5,12 @@ The tables are taken to be empty before, as on a node where only these artifacts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
-from svcc.verify.trace.chains import Chain, Final, check_calls, walk
+from svcc.verify.trace.chains import Chain, Final, check_calls
 from svcc.verify.trace.faults import LoadError
-from svcc.verify.trace.flow import Flow, Hook
+from svcc.verify.trace.flow import Hook
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.ipset import IpSet
 from svcc.verify.trace.kernel import NAT_DESTINATION, NAT_SOURCE, Base, Kind
@@ -122,7 +121,11 @@ def _command(words: Words, table: Table, builder: Builder) -> None:
         index = words.value(words.take(), int) - 1 if words.peek().isdigit() else 0
         if not 0 <= index <= len(rules):
             raise words.refused("there are not so many rules")
-    rules.insert(index, builder.rule(words, table.name, name))
+    rule = builder.rule(words, table.name, name)
+    for other in rule.calls():
+        if other not in table.chains:  # not even where it is declared further down
+            raise words.refused(f"there is no chain {other}")
+    rules.insert(index, rule)
 
 
 def _commit(table: Table) -> None:
@@ -153,10 +156,5 @@ def _bases(table: Table, version: int) -> Iterator[Base]:
         policy = table.policies.get(name, Final.ACCEPT)
         if not chain.rules and policy is Final.ACCEPT:
             continue
-        run: Callable[[Flow], None] = partial(_walk, table.chains, chain, policy)
         kind = Kind.NAT if table.name == "nat" else Kind.FILTER
-        yield Base(Hook(name.lower()), priority, kind, frozenset({version}), run)
-
-
-def _walk(chains: Mapping[str, Chain], chain: Chain, policy: Final, flow: Flow) -> None:
-    walk(chains, chain, flow, policy)
+        yield Base(Hook(name.lower()), priority, kind, frozenset({version}), table.chains, chain, policy)

@@ -54,12 +54,19 @@ class Nothing(Target):
 
 @dataclass(frozen=True)
 class End(Target):
-    """ACCEPT, DROP, RETURN."""
+    """ACCEPT and RETURN."""
 
     verdict: Final
 
     def apply(self, flow: Flow) -> Verdict:
         return self.verdict
+
+
+@dataclass(frozen=True)
+class Drop(End):
+    """The tools refuse it in nat, which "is not intended for filtering" (iptables-restore(8))."""
+
+    tables = ("raw", "mangle", "filter")
 
 
 @dataclass(frozen=True)
@@ -195,7 +202,7 @@ def _destination(text: str) -> tuple[ir.Address, tuple[int, int] | None, int | N
 
 TARGETS: Mapping[str, Extension[Target]] = {
     "ACCEPT": Extension({}, lambda _: End(Final.ACCEPT)),
-    "DROP": Extension({}, lambda _: End(Final.DROP)),
+    "DROP": Extension({}, lambda _: Drop(Final.DROP)),
     "RETURN": Extension({}, lambda _: End(Final.RETURN)),
     "REJECT": Extension({"--reject-with": 1}, _reject),
     "MARK": Extension({"--set-xmark": 1, "--set-mark": 1, "--and-mark": 1, "--or-mark": 1, "--xor-mark": 1}, _mark),

@@ -1,0 +1,200 @@
+"""Changes to artifacts that change nothing for any packet, and why: all that may survive in the mutation test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mutants import Mutant
+
+_X = "ip6?tables"
+_NODE_ITSELF = r".*-SERVICES -m set --match-set \S+-CLUSTER-IP dst,dst -m set --match-set \S+-SERVICE-IP src "
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Mutants of a part: regular expressions, each found anywhere.
+
+    ``absent`` is found nowhere in the part; {1}, {2} in it stand for what the groups of ``line`` found.
+    """
+
+    part: str
+    change: str
+    line: str
+    absent: str | None = None
+    focus: str = ""  # found in what of the line was changed
+
+
+#: By reason, what it is true of.
+REASONS: Mapping[str, tuple[Pattern, ...]] = {
+    # ---- words for people, room, counters
+    "a comment": (
+        Pattern(_X, "^without -m comment", ""),
+        Pattern("nft", "^without comment$", '"comment"'),
+    ),
+    "a counter of packets begins elsewhere": (Pattern(_X, r"^\[0:0\] -> ", "^:"),),
+    "room for more elements": (
+        Pattern("ipset", r"^1024 -> 1025$|^65536 -> 65537$", "^create .* hashsize 1024 maxelem 65536"),
+        Pattern("ipset", r"^(\d+-\d+) -> ", r"^create \S+ bitmap:port range"),
+        Pattern("nft", "^without size$|^1048576 -> 1048577$", '"size": 1048576'),
+    ),
+    # ---- the same, said otherwise
+    "it is what the tool does without it": (
+        Pattern("nft", "^without policy$", '"policy": "accept"'),
+        Pattern(_X, "^without the target's options$", "-j REJECT --reject-with icmp6?-port-unreachable$"),
+    ),
+    "nft itself asks for TCP before it resets (stmt_evaluate_reset)": (
+        Pattern("nft", "^without .*l4proto.*tcp", '"reject": {"type": "tcp reset"}'),
+    ),
+    "a field that the instruction does not use, or another number that is not 0": (
+        Pattern(_X, r'^"\d+,.*" -> "\d+,', "--bytecode"),
+    ),
+    "udp and sctp are refused alike": (Pattern(_X, "^without -p (udp|sctp)$", r"-REJECT -p (udp|sctp) "),),
+    "the set's elements name the protocol too": (
+        Pattern(_X, "^without -p sctp$", r"-NODEPORTS -p sctp -m set --match-set \S+-NODE-PORT-SCTP dst,dst "),
+    ),
+    "ipset cuts what is behind a network's prefix": (
+        Pattern("ipset", r"^(\S*?)(\d+\.\d+\.\d+)\.0/(\d+) -> \1\2\.1/\3$", "^add "),
+    ),
+    "another half of the clients, as large": (
+        Pattern(
+            _X,
+            "^0x00000001 -> 0x2$|^negated -m cluster",
+            "--cluster-local-nodemask 0x00000001 --cluster-total-nodes 2 ",
+        ),
+    ),
+    "another seed parts the clients otherwise, into as large parts": (
+        Pattern(_X, r"^0x0000000\d -> 0x\d$", "--cluster-hash-seed 0x0000000[0-9] -j", "--cluster-total-nodes (?!2 )"),
+        Pattern("nft", r"^\d{9,10} -> \d{9,10}$", '"jhash": {"mod": 2, "seed": '),
+    ),
+    # ---- what takes effect elsewhere, or with time
+    "modules are loaded when they are needed, and those of schedulers load ip_vs": (
+        Pattern("modules", "^removed$", ""),
+    ),
+    "an address is local whether its device is up or not (fib_add_ifaddr)": (
+        Pattern("ip", "^removed$", r"^link set \S+ up$"),
+    ),
+    "about connections and clients of servers that are removed or drained later": (
+        Pattern("sysctl", "^removed$|^1 -> 0$", r"vs\.expire_(nodest_conn|quiescent_template) = 1$"),
+    ),
+    "random source ports only keep racing connections apart": (
+        Pattern(_X, "^without the target's options$", "-j MASQUERADE --random-fully$"),
+        Pattern("nft", '^without flags$|^without "fully-random"$', '"masquerade": {"flags": "fully-random"}'),
+    ),
+    "it begins with another of its turns": (Pattern(_X, "^0 -> 1$", "--mode nth --every 2 --packet 0"),),
+    "these schedulers ask of a weight only whether it is 0": (
+        Pattern("ipvsadm", r"^1 -> 2$", r"^-a (-\S+ \S+) .* -w 1\b", "-A {1} -s (?!(rr|lc|dh)\\b)"),
+    ),
+    "the only server has every connection": (
+        Pattern("ipvsadm", r"^1 -> 2$", r"^-a (-\S+ \S+) -r (\S+) .*-w 1\b", "-a {1} -r (?!{2} )"),
+    ),
+    "with equal weights rr and wrr are one": (
+        Pattern("ipvsadm", "^(rr -> wrr|wrr -> rr)$", r"^-A (-\S+ \S+) -s w?rr", "-a {1} .* -w (?!1\\b)"),
+    ),
+    "ipvsadm takes the service's port where no address is translated (ipvsadm(8))": (
+        Pattern("ipvsadm", r":(\d+) -> \S+:(?!\1)\d+$", r"^-a \S+ \S+ -r \S+ -[gi] "),
+    ),
+    "about who answers for a vip on the network, which no packet here asks": (
+        Pattern("sysctl", r"^removed$|^\d -> \d$", r"conf\.all\.arp_(ignore|announce) = "),
+    ),
+    # ---- nothing comes back
+    "no packet comes back from the chain": (
+        Pattern(_X, "^-g -> -j$", r"-g \S+-(SVC|EXT|SRC)-\S+$"),
+        Pattern(_X, "^-g -> -j$", r"-g \S+-REJECT$"),
+        Pattern(_X, "^-j -> -g$", r"-FILTER .* -j \S+-REJECT$"),
+        Pattern("nft", "^(goto -> jump|jump -> goto)$", ""),
+    ),
+    "nothing follows that would be for what comes back": (
+        Pattern(_X, "^-g -> -j$", r"-(SERVICES|UNSERVED) .* --dst-type LOCAL -g \S+-NODEPORTS$"),
+        Pattern(_X, "^-j -> -g$", r"-SERVICES .*-NODE-IP dst -j \S+-NODEPORTS$"),
+        Pattern(_X, "^-j -> -g$", r"-POSTROUTING .* -j \S+-MASQUERADE$"),
+    ),
+    "a bit that is not set is cleared, and stays as it is": (
+        Pattern(
+            "nft",
+            '^without {"match": .*"mark"',
+            r'"chain": "nat-input".*"value": {"&": \[{"meta": {"key": "mark"}}, 42',
+        ),
+    ),
+    "the port stays the one that the client asked for": (
+        Pattern("nft", "^without port$", r'"chain": "to-\d+-(\d+)"', r'", (?!{1}\])\d+\]}[^[\n]*"target": "[^"]*-{1}"'),
+    ),
+    "the node has no address in the half that is left out": (
+        Pattern("nft", "^10.0.0.0/24 -> half of it$", '"name": "nodeport-addresses"'),
+    ),
+    "the chains of two ports of a service do the same where no port is moved": (
+        Pattern(_X, r"^\S+-SVC-(\S+)-\w+ -> \S+-SVC-\1-\w+$", "-g", r"-SVC-media/relay-\S+ .*--to-destination \S+:\d"),
+    ),
+    "a vip is no pod: the rule for clients from elsewhere marks the node's own packets too": (
+        Pattern(_X, "^(removed|target (ACCEPT|RETURN)|without target)$", _NODE_ITSELF, "KEEP-SOURCE"),
+        Pattern(_X, r"^(\S+)-SERVICES -> \1-POSTROUTING$", _NODE_ITSELF, "KEEP-SOURCE"),
+        Pattern(_X, "^swapped$", rf"{_NODE_ITSELF}.*\n.* -j ACCEPT$", "KEEP-SOURCE"),
+    ),
+    "an address that serves node ports here is no loopback one": (
+        Pattern("nft", r"^without .*(127\.0\.0\.0|::1)|^(127\.0\.0\.0/8|::1/128) -> ", '"!=".*"@nodeport-addresses"'),
+    ),
+    "an empty service is refused as a port is that nobody declares": (
+        Pattern("nft", "^goto -> (return|accept)$", '"name": "services"', focus='"goto": {"target": "empty"}'),
+        Pattern("nft", r'^without \[.*"empty"', '"name": "services"', focus='"goto": {"target": "empty"}'),
+    ),
+    "no vip is an address that serves node ports here": (
+        Pattern("nft", '^without .*"@addresses"', '"chain": "dispatch".*"@addresses".*"@nodeport-addresses"'),
+        Pattern("nft", "^daddr -> saddr$", '"chain": "dispatch".*"@addresses".*"@nodeport-addresses"'),
+    ),
+    "the map of services is asked first, and has no such port": (
+        Pattern("nft", r"^(30102|6002|5031) -> (30103|6003|5032)$", r'"name": "(nodeport-)?udp-range-endpoint-\d"'),
+    ),
+    "what goes from the node to itself stays there, with its own address": (
+        Pattern("nft", r"10\.0\.0\.4", '"name": "hairpin".*"10.0.0.4", "10.0.0.4"'),
+        Pattern("ipset", "^removed$|^10", r"-LOOP-BACK 10\.0\.0\.4,"),
+    ),
+    # ---- orders that do not matter
+    "both do the same": (
+        Pattern(_X, "^swapped$", r"-(SERVICES|NODEPORTS) .*(-j MARK .*)\n.*-\1 .*\2$"),
+        Pattern(_X, "^swapped$", r"-POSTROUTING .*(-j \S+-MASQUERADE)\n.*-POSTROUTING .*\1$"),
+        Pattern(_X, "^swapped$", r"-GUARD .* -j DROP\n.*-GUARD .* -j DROP$"),
+        Pattern(_X, "^swapped$", r"-FILTER .* -j \S+-REJECT\n.*-FILTER .* -j \S+-REJECT$"),
+    ),
+    "no packet is for both of them": (
+        Pattern(_X, "^swapped$", r"^-A \S+ -d (\S+) .*\n    -A \S+ -d (?!\1)"),
+        Pattern(_X, "^swapped$", r"-SERVICE-IP dst .*\n.*-SERVICES -m set --match-set \S+-NODE-IP dst"),
+        Pattern(
+            "nft", "^swapped$", r'"chain": "dispatch".*"data": "@(udp-range-)?services".*\n.*"op": "!=".*"@addresses"'
+        ),
+        Pattern("nft", "^swapped$", r'"chain": "dispatch.*"vmap".*\n.*"chain": "dispatch.*"vmap"'),
+        Pattern(_X, "^swapped$", r"^-A \S+ (-d \S+ )?-p (\w+) .*\n    -A \S+ \1?-p (?!\2)"),
+        Pattern(
+            _X, "^swapped$", r"^-A \S+ (-d \S+ )?-p (\w+) -m \2 --dport (\S+) -.*\n    .* -p \2 -m \2 --dport (?!\3 )"
+        ),
+    ),
+    "a client is remembered for one endpoint at a time": (
+        Pattern(_X, "^swapped$", r"-m recent --update .*\n.* -m recent --update "),
+        Pattern(
+            "nft", "^swapped$", r'"right": "@(nodeport-)?affinity-\d"}}.*\n.*"right": "@(nodeport-)?affinity-\d"}}'
+        ),
+    ),
+    "what is translated is not for any of ours": (
+        Pattern(_X, "^swapped$", r"^-A \S+-UNSERVED -m conntrack --ctstate DNAT -j RETURN\n    .*-UNSERVED -d "),
+        Pattern(
+            _X, "^(removed|DNAT -> SNAT|without target)$", r"^-A \S+-UNSERVED -m conntrack --ctstate DNAT -j RETURN$"
+        ),
+    ),
+}
+
+
+def _covers(pattern: Pattern, mutant: Mutant) -> bool:
+    line = re.search(pattern.line, mutant.line)
+    if line is None or not re.fullmatch(pattern.part, mutant.part) or not re.search(pattern.change, mutant.change):
+        return False
+    if not re.search(pattern.focus, mutant.focus):
+        return False
+    absent = pattern.absent
+    for number, text in enumerate(line.groups(""), 1):
+        absent = absent and absent.replace(f"{{{number}}}", re.escape(text))
+    return absent is None or not re.search(absent, mutant.text)
+
+
+def reasons(mutant: Mutant) -> Iterator[Pattern]:
+    """Why a mutant may survive."""
+    return (pattern for patterns in REASONS.values() for pattern in patterns if _covers(pattern, mutant))

@@ -1,0 +1,245 @@
+"""Tells artifacts from those that they were made of, by packets: mutants from the golden files, above all."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from heapq import nlargest
+from typing import Any, TypeAlias
+
+import neighbours
+from equivalence import Case
+from kernel_shape import Met, shape, tellers, watch
+from mutants import Mutant
+from packets import STRANGERS, every_port
+
+from svcc.compiler import ir
+from svcc.targets.interface import Bundle
+from svcc.verify.packet import Forwarded, Packet, Vantage
+from svcc.verify.trace import Binding, Kernel, Place, TraceError, load, trace
+
+#: How many probes of each kind, those that a mutant's line speaks of most, are tried before all others.
+_LIKELY = 12
+_EVERY_BIT = 0xFFFF_FFFF
+
+#: A bundle on a node.
+Setting: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A question about a node: does it treat a packet otherwise than it should?"""
+
+    kind: str
+    setting: Setting
+    differs: Callable[[Kernel], bool]
+    packet: Packet | None = None  # None: several
+
+
+class Judge:
+    """Tells mutants, asking first what is likely to tell one: the probes that its line is about."""
+
+    def __init__(self, case: Case, bundle: Bundle) -> None:
+        self._case = case
+        self._stale = neighbours.stale(bundle)
+        self._packets = list(dict.fromkeys(every_port(case.program, case.node)))
+        self._endpoints = tuple(dict.fromkeys(e.address for s in case.program.services for e in s.endpoints))
+        self._probes = [*self._by_reference(), *self._by_comparison(bundle)]
+        self._kernel = self._plain(bundle)
+        self._shape = shape(self._kernel)
+        self._about = self._index()
+        self.complaints: list[Probe] = []  # of the bundle itself: there should be none
+        self._met = self._meetings(bundle)
+        self._recent: deque[Probe] = deque(maxlen=3)
+
+    # ---- where it is asked
+
+    def _plain(self, bundle: Bundle) -> Kernel:
+        return self._case.load(self._stale, bundle)
+
+    def _with_vips(self, bundle: Bundle) -> Kernel:
+        return self._case.load_with_vips(bundle)
+
+    def _with_endpoints(self, bundle: Bundle) -> Kernel:
+        """Where endpoints are on the node itself, every second one."""
+        return load(bundle, (*self._case.own, *self._endpoints[::2]))
+
+    def _crowded(self, bundle: Bundle) -> Kernel:
+        """Among other people's rules, where some vips are addresses of the node's, and the other endpoints."""
+        case = self._case
+        own = (*case.own, *case.vips[::2], *self._endpoints[1::2])
+        return load(neighbours.around(bundle, case.program.cluster.mark), own)
+
+    # ---- what is asked
+
+    def _by_reference(self) -> Iterator[Probe]:
+        """What the program's meaning says itself."""
+        case, packets = self._case, self._packets
+        complaints = [(self._plain, case.fares, packets), (self._plain, case.goes_on, packets[::3])]
+        complaints += [
+            (self._with_vips, case.fares_the_same, packets[::2]),
+            (self._with_vips, case.goes_on, packets[::5]),
+        ]
+        complaints += [(self._plain, case.is_answered, packets)] if case.by_ipvs else []
+        for setting, complaint, some in complaints:
+            for packet in some:
+                kind = f"{setting.__name__} {complaint.__name__}"
+                yield Probe(kind, setting, partial(_complains, complaint, packet), packet)
+        yield Probe("turns", self._plain, lambda kernel: any(case.turns(kernel, packets)))
+        yield Probe("strangers", self._plain, lambda kernel: any(case.strangers(kernel, packets[::5])))
+
+    def _by_comparison(self, bundle: Bundle) -> Iterator[Probe]:
+        """What is as it was: among other people's rules, with endpoints on the node, for packets that others marked."""
+        packets, lands = self._packets, list(_to_themselves(self._case.program))
+        itself = [replace(packet, vantage=Vantage.NODE) for packet in packets if packet.source in self._endpoints[::2]]
+        foreign = self._case.foreign_mark
+        asked = [(self._crowded, packets, 0, False), (self._plain, packets[1::2], _EVERY_BIT, False)]
+        asked += [(self._plain, lands, foreign, False), (self._with_endpoints, [*packets, *itself], foreign, False)]
+        asked += [(self._with_vips, packets[::5], _EVERY_BIT, True)]
+        if self._case.by_ipvs:
+            asked += [(self._plain, list(_from_vips(packets, self._case.vips)), foreign, False)]
+        for setting, some, mark, goes_on in asked:
+            kernel = setting(bundle)
+            for packet in some:
+                fate = partial(_fate, packet, mark, goes_on)
+                kind = f"{setting.__name__} {mark} {goes_on}"
+                yield Probe(kind, setting, partial(_differs, fate, fate(kernel)), packet)
+
+    # ---- asking
+
+    @property
+    def _settings(self) -> tuple[Setting, ...]:
+        return self._plain, self._with_vips, self._with_endpoints, self._crowded
+
+    def catches(self, mutant: Mutant, bundle: Bundle) -> bool:
+        """Whether a mutant does not load, or a probe tells it."""
+        try:
+            kernels = {self._plain: self._plain(bundle)}
+            scores = self._scores(mutant)
+            if self._tell(kernels, bundle, [*self._recent, *self._likely(scores)]):
+                return True
+            further = sorted(self._further(kernels, bundle), key=lambda probe: -scores.get(probe, 0))
+            return self._tell(kernels, bundle, further)
+        except TraceError:
+            return True
+
+    def _tell(self, kernels: dict[Setting, Kernel], bundle: Bundle, probes: Iterable[Probe]) -> bool:
+        for probe in probes:
+            if probe.setting not in kernels:
+                kernels[probe.setting] = probe.setting(bundle)
+            if probe.differs(kernels[probe.setting]):
+                if probe.packet:
+                    self._recent.append(probe)
+                return True
+        return False
+
+    # ---- which probes may tell
+
+    def _further(self, kernels: dict[Setting, Kernel], bundle: Bundle) -> Iterable[Probe]:
+        """All that come by what is another than it was. Errors: TraceError, where it does not load everywhere."""
+        kernels |= {setting: setting(bundle) for setting in self._settings if setting not in kernels}
+        now = shape(kernels[self._plain])
+        if now == self._shape:
+            return []
+        by = tellers(self._kernel, self._shape, now)
+        return self._probes if by is None else dict.fromkeys(probe for one in by for probe in self._met.get(one, ()))
+
+    def _meetings(self, bundle: Bundle) -> dict[Met | ir.Address, list[Probe]]:
+        """Probes by the rules that their packets meet, and the addresses that these are sent to."""
+        found: defaultdict[Met | ir.Address, list[Probe]] = defaultdict(list)
+        for setting in self._settings:
+            kernel = setting(bundle)
+            met = watch(kernel)
+            for probe in self._probes:
+                if probe.setting == setting:
+                    met.clear()
+                    if probe.differs(kernel):
+                        self.complaints.append(probe)
+                    sent = {probe.packet.destination} if probe.packet else {p.destination for p in self._packets}
+                    for one in met | sent:
+                        found[one].append(probe)
+        return found
+
+    def _index(self) -> dict[object, list[Probe]]:
+        """Probes by the addresses and ports that they have to do with, and by the lines that their packets match."""
+        index: defaultdict[object, list[Probe]] = defaultdict(list)
+        words: dict[Packet, set[object]] = {}
+        for probe in self._probes:
+            if probe.packet is not None:
+                if probe.packet not in words:
+                    words[probe.packet] = self._words(probe.packet)
+                for word in words[probe.packet]:
+                    index[word].append(probe)
+        return index
+
+    def _words(self, packet: Packet) -> set[object]:
+        found: set[object] = {str(packet.source), str(packet.destination), str(packet.port), packet.protocol.value}
+        expected = self._case.expected(packet)
+        if isinstance(expected, Forwarded):
+            found |= {str(word) for choice in expected.choices for word in (choice.address, choice.port)}
+        traced = trace(self._kernel, packet)
+        return found | {step.place for way in traced.ways for step in way.steps if step.place}
+
+    def _likely(self, scores: Mapping[Probe, float]) -> list[Probe]:
+        """Of each kind those that have most to do with a mutant's line; those of the plain node first."""
+        kinds: defaultdict[str, list[Probe]] = defaultdict(list)
+        for probe in scores:
+            kinds[probe.kind].append(probe)
+        likely = [probe for some in kinds.values() for probe in nlargest(_LIKELY, some, key=scores.__getitem__)]
+        return sorted(likely, key=lambda probe: probe.setting != self._plain)  # that is loaded already
+
+    def _scores(self, mutant: Mutant) -> dict[Probe, float]:
+        """What each probe has to do with a mutant's line; what many have counts less."""
+        scores: defaultdict[Probe, float] = defaultdict(float)
+        for word in {*_WORD.findall(mutant.focus), Place(mutant.part, mutant.number)}:
+            about = self._about.get(word, ())
+            for probe in about:
+                scores[probe] += 1 / len(about)
+        return scores
+
+
+#: Addresses, numbers and protocols.
+_WORD = re.compile(r"[0-9a-f]*:[0-9a-f:]+[0-9a-f]|[0-9.]+[0-9]|[0-9]|tcp|udp|sctp")
+
+
+def _complains(complaint: Callable[[Kernel, Packet], str | None], packet: Packet, kernel: Kernel) -> bool:
+    return complaint(kernel, packet) is not None
+
+
+def _differs(fate: Callable[[Kernel], object], before: object, kernel: Kernel) -> bool:
+    return fate(kernel) != before
+
+
+def _fate(packet: Packet, mark: int, goes_on: bool, kernel: Kernel) -> object:
+    """What becomes of a packet that enters with a mark, and of its mark: others' rules may ask for that.
+
+    ``goes_on``: its connection was there before, and nobody translates it.
+    """
+    binding = Binding(packet.destination, packet.port, masquerade=False) if goes_on else None
+    ways: defaultdict[object, Fraction] = defaultdict(Fraction)
+    for way in trace(kernel, packet, binding=binding, mark=mark).ways:
+        ways[way.end, way.mark] += way.share
+    return ways
+
+
+def _from_vips(packets: Iterable[Packet], vips: Collection[ir.Address]) -> Iterable[Packet]:
+    """Packets that the node sends from vips of its own: to these themselves, and elsewhere."""
+    found = dict.fromkeys(replace(p, source=p.destination, vantage=Vantage.NODE) for p in packets)
+    answered = [packet for packet in found if packet.destination in vips]
+    strangers = {address.version: address for address in STRANGERS}
+    yield from answered
+    yield from (replace(packet, destination=strangers[packet.source.version]) for packet in answered)
+
+
+def _to_themselves(program: ir.Program) -> Iterable[Packet]:
+    """Packets of endpoints that carry their own address as destination, translated by nobody here."""
+    return dict.fromkeys(
+        Packet(endpoint.address, endpoint.address, port.protocol, endpoint.port or port.target, Vantage.POD)
+        for service in program.services
+        for port in service.ports
+        for endpoint in service.endpoints
+    )
