@@ -6,9 +6,12 @@ import lzma
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from measure import Failed, Sample, run
+from measure import Failed, Values, in_a_row, rounds, run
+from results import Part
+from task import Task
 
 from svcc.targets.interface import Target
 from svcc.verify.lab.netns import Namespace
@@ -19,29 +22,31 @@ _LOADERS = ("nft", "iptables-restore", "ip6tables-restore", "ip", "ipset", "ipvs
 _VARIANTS = ("legacy", "nft")
 
 
+def fresh(name: str) -> Namespace:
+    """A new namespace with loopback up: without any address there, IPVS takes no address for a host's."""
+    namespace = Namespace(name)
+    namespace.ip(["link set lo up"])
+    return namespace
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     name: str
     command: tuple[str, ...]
     file: Path
 
-    @property
-    def program(self) -> str:
-        return self.command[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Steps into one namespace; ``peer``: it is not ours."""
+    """Steps into one namespace."""
 
     name: str
     steps: tuple[Step, ...]
-    peer: bool = False
 
-    def run(self, failed: dict[str, str]) -> dict[str, Sample]:
-        """The samples of the steps by their names. One that fails goes to ``failed``, and is not tried again."""
-        namespace = Namespace(self.name)
-        samples: dict[str, Sample] = {}
+    def run(self, failed: dict[str, str]) -> dict[str, Values]:
+        """The values of each step, and of all. A step that fails goes to ``failed``, and is not tried again."""
+        namespace = fresh(self.name)
+        samples: dict[str, Values] = {}
         try:
             for step in self.steps:
                 if step.name not in failed:
@@ -51,18 +56,47 @@ class Load:
                         failed[step.name] = str(error)
         finally:
             namespace.close()
+        if len(samples) == len(self.steps) > 1:
+            samples[self.name] = in_a_row(samples.values())
         return samples
+
+    def into(self, namespace: Namespace) -> None:
+        """Load without measuring. Errors: Failed."""
+        for step in self.steps:
+            run(step.command, step.file, namespace=namespace)
+
+
+def load(task: Task) -> Part:
+    """Each target's rules, and the peers', by turns."""
+    loads: list[Load] = []
+    for target in task.targets:
+        if target.loads:
+            loads += our_loads(target, task.compiled(task.size, target))
+    failed: dict[str, str] = {}
+    again = {"nft": as_nft_text, "ipvs": as_saved}
+    for ours in [ours for ours in loads if ours.name in again]:
+        try:
+            loads.append(again[ours.name](ours, task.folder))
+        except Failed as error:
+            failed[f"{ours.name}, as its tools list it"] = str(error)
+    loads += [peer_load(peer, task.folder) for peer in task.peers]
+    found = rounds([partial(load.run, failed) for load in loads], task.rounds)
+    return Part(str(task.size), {name: values for name, values in found.items() if name not in failed}, failed)
 
 
 def our_loads(target: Target, folder: Path) -> Iterator[Load]:
-    """The ways to load a target's parts, which are in ``folder``: xtables have two variants."""
+    """The ways to load a target's parts, which are in ``folder``: where all are xtables' there are two variants."""
     parts = [part for part in target.parts if part.tool.split()[0] in _LOADERS and _has_text(folder / part.file)]
-    for variant in _VARIANTS if any("tables-restore" in part.tool for part in parts) else ("",):
+    for variant in _VARIANTS if all("tables-restore" in part.tool for part in parts) else ("",):
         name = f"{target.name} ({variant})" if variant else target.name
-        commands = {part: part.tool.replace("tables-restore", f"tables-{variant}-restore") for part in parts}
+        restore = f"tables-{variant}-restore" if variant else "tables-restore"
         steps = (
-            Step(name if len(target.parts) == 1 else f"{name}: {part.name}", tuple(command.split()), folder / part.file)
-            for part, command in commands.items()
+            Step(
+                name if len(parts) == 1 else f"{name}: {part.name}",
+                tuple(part.tool.replace("tables-restore", restore).split()),
+                folder / part.file,
+            )
+            for part in parts
         )
         yield Load(name, tuple(steps))
 
@@ -73,16 +107,34 @@ def _has_text(file: Path) -> bool:
 
 def as_nft_text(load: Load, folder: Path) -> Load:
     """What nft lists after a load of JSON, to be loaded as nft's own language."""
-    file, namespace = folder / "listed.nft", Namespace("listing")
+    name = f"{load.name}, as its tools list it"
+    file = _listed(load, ("nft", "list", "ruleset"), folder / "listed.nft")
+    return Load(name, (Step(name, ("nft", "-f", "-"), file),))
+
+
+def as_saved(load: Load, folder: Path) -> Load:
+    """The same sets and servers without anything else, as ipset and ipvsadm save them."""
+    name = f"{load.name}, as its tools list it"
+    sets = _listed(load, ("ipset", "save"), folder / "saved.ipset")
+    servers = _listed(load, ("ipvsadm", "-Sn"), folder / "saved.ipvsadm")
+    return Load(
+        name,
+        (
+            Step(f"{name}: ipset", ("ipset", "restore"), sets),
+            Step(f"{name}: ipvsadm", ("ipvsadm", "-R"), servers),
+        ),
+    )
+
+
+def _listed(load: Load, command: tuple[str, ...], file: Path) -> Path:
+    namespace = fresh("listing")
     try:
-        for step in load.steps:
-            run(step.command, step.file, namespace=namespace)
+        load.into(namespace)
         with file.open("wb") as listed:
-            run(("nft", "list", "ruleset"), stdout=listed, namespace=namespace)
+            run(command, stdout=listed, namespace=namespace)
     finally:
         namespace.close()
-    name = f"{load.name}, as nft text"
-    return Load(name, (Step(name, ("nft", "-f", "-"), file),))
+    return file
 
 
 def peer_load(word: str, folder: Path) -> Load:
@@ -97,4 +149,5 @@ def peer_load(word: str, folder: Path) -> Load:
         plain.write_bytes(lzma.decompress(file.read_bytes()))
         file = plain
     command = tuple(shlex.split(tool))
-    return Load(name, (Step(f"{name} ({command[0].removesuffix('-restore')})", command, file),), peer=True)
+    name = f"{name} ({command[0].removesuffix('-restore')})"
+    return Load(name, (Step(name, command, file),))

@@ -10,17 +10,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
-from typing import IO, TypeVar
+from typing import IO
+
+from rich.console import Console
 
 from svcc.verify.lab.netns import Namespace
 
-V = TypeVar("V")
+#: What one run of a case gave, by measure: seconds by the clock, cpu seconds, megabytes, …
+Values = Mapping[str, float]
+#: By case, the values of each round, in the order of the rounds.
+Cases = dict[str, list[Values]]
+
+#: svcc as its users have it: the tests' environment has interegular, with which lark checks its own lexers for
+#: collisions at every start. -P: the directory that this runs in is not where svcc is.
+_AS_USERS = "import sys; sys.modules['interegular'] = None; from svcc.__main__ import main; sys.exit(main())"
+SVCC = (sys.executable, "-P", "-c", _AS_USERS)
 
 #: Starts a program and waits for it. A process of its own: the peak memory that the kernel counts for a child
 #: begins with that of the process that started it, so the starter has to be small.
@@ -38,15 +48,6 @@ with os.fdopen(int(sys.argv[1]), "w") as result:
 
 class Failed(Exception):
     """A program that is measured failed; the message is what it said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One run: wall and processor seconds, and the peak of its resident memory in MB (2**20 bytes)."""
-
-    seconds: float
-    cpu: float
-    megabytes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,12 @@ def run(
     stdin: Path | None = None,
     stdout: IO[bytes] | int = subprocess.DEVNULL,
     namespace: Namespace | None = None,
-) -> Sample:
-    """Run a program to its end, in a network namespace if given; :class:`Failed` where its exit status is not 0."""
+) -> Values:
+    """Run a program to its end, in a network namespace if given; :class:`Failed` where its exit status is not 0.
+
+    Gives wall and processor seconds (user and system, and of all that it waited for), and the peak of its resident
+    memory in megabytes (2**20 bytes).
+    """
     reading, writing = os.pipe()
     with open(stdin or os.devnull, "rb") as text, TemporaryFile() as said, os.fdopen(reading) as result:
         with namespace.entered() if namespace else nullcontext():
@@ -83,25 +88,43 @@ def run(
         os.close(writing)
         answer = result.read()
         process.wait()
-        status, *numbers = json.loads(answer or "[127, 0, 0, 0]")
+        status, seconds, cpu, megabytes = json.loads(answer or "[127, 0, 0, 0]")
         if status:
             said.seek(0)
             lines = said.read().decode(errors="replace").split("\n")
             reason = lines[-2] if lines[0].startswith("Traceback") else lines[0]
-            raise Failed(f"{' '.join(command)}: exit status {status}: {reason}")
-    return Sample(*numbers)
+            shown = ["svcc", *command[len(SVCC) :]] if tuple(command[: len(SVCC)]) == SVCC else command
+            raise Failed(f"{' '.join(shown)}: exit status {status}: {reason}")
+    return {"seconds": seconds, "cpu": cpu, "megabytes": megabytes}
 
 
-def rounds(cases: Sequence[Callable[[], Mapping[str, V]]], number: int) -> dict[str, list[V]]:
-    """Every case once per round; what they found by name, in the order of the rounds."""
-    found: dict[str, list[V]] = {}
+def in_a_row(samples: Iterable[Values]) -> Values:
+    """Of programs that run one after another."""
+    known = list(samples)
+    return {
+        "seconds": sum(sample["seconds"] for sample in known),
+        "cpu": sum(sample["cpu"] for sample in known),
+        "megabytes": max(sample["megabytes"] for sample in known),
+    }
+
+
+def rounds(cases: Sequence[Callable[[], Mapping[str, Values]]], number: int) -> Cases:
+    """Every case once per round; what they found by name."""
+    found: Cases = {}
     for _ in range(number):
         for case in cases:
-            for name, value in case().items():
-                found.setdefault(name, []).append(value)
+            for name, values in case().items():
+                found.setdefault(name, []).append(values)
     return found
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> Spread:
     """How many times as much as ``base``, each compared with its own round's."""
     return Spread.of(value / other for value, other in zip(values, base, strict=True))
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Say on a terminal what takes so long."""
+    with Console(stderr=True).status(what):
+        yield

@@ -24,6 +24,12 @@ class Size:
         marks = ("mixed", self.mixed), ("v6", self.version == 6), (f"{self.ports}ports", self.ports > 1)
         return "-".join((f"{self.services}x{self.endpoints}", *(name for name, said in marks if said)))
 
+    def options(self) -> list[str]:
+        """For run.py."""
+        numbers = ("--services", self.services), ("--endpoints", self.endpoints), ("--ports", self.ports)
+        flags = ("--mixed", self.mixed), ("--ipv6", self.version == 6)
+        return [str(word) for option in numbers for word in option] + [flag for flag, said in flags if said]
+
 
 def vip(number: int, version: int = 4) -> str:
     return f"198.19.{number // 250}.{1 + number % 250}" if version == 4 else f"fd00:19::{number + 1:x}"

@@ -1,40 +1,46 @@
 """How long svcc takes: ``python bench/run.py --help``.
 
-Compiles benchmark programs, loads the result into network namespaces of its own and prints what it took; nothing of
-the machine is changed and no file is left, unless --output names one.
+Compiles benchmark programs, loads the result into network namespaces of its own, sends connections through them, and
+prints what it took; nothing of the machine is changed and no file is left, unless --output or --plots names one.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import click
-from loads import Load, as_nft_text, our_loads, peer_load
-from measure import Failed, Sample, rounds, run
-from programs import Size, program
-from report import Document, machine, show
-from rich.console import Console
+import compiling
+from changes import changes
+from growth import growth
+from latency import latency
+from loads import load
+from machine_with_ipvs import with_ipvs
+from measure import Failed, doing
+from plots import draw
+from programs import Size
+from report import console, show
+from results import Part, Results, machine
+from task import Task
 
 from svcc.targets import targets
-from svcc.targets.interface import Target
 
-_HERE = Path(__file__).parent
-_SVCC = (sys.executable, "-P", "-m", "svcc")  # -P: the directory that this runs in is not where svcc is
-_PARTS = ("start", "compile", "stages", "load")
-
-
-@contextmanager
-def _doing(what: str) -> Iterator[None]:
-    with Console(stderr=True).status(what):
-        yield
+_PARTS: dict[str, Callable[[Task], Part]] = {
+    "start": compiling.start,
+    "compile": compiling.compile,
+    "stages": compiling.stages,
+    "load": load,
+    "mixed": lambda task: load(replace(task, size=replace(task.size, mixed=True))),
+    "changes": changes,
+    "growth": growth,
+    "latency": latency,
+}
+_NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "ipvs")
+#: What is measured again where there is IPVS.
+_WITH_IPVS = ("load", "changes", "growth", "latency")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,12 +50,28 @@ def _doing(what: str) -> Iterator[None]:
 @click.option("--mixed", is_flag=True, help="Every tenth service has a node port and client-ip affinity as well.")
 @click.option("--ipv6", is_flag=True, help="All addresses are IPv6.")
 @click.option("--ports", default=1, show_default=True, help="How many ports each service has.")
-@click.option("--rounds", "number", default=5, show_default=True, help="How often everything is measured.")
+@click.option("--rounds", "number", default=3, show_default=True, help="How often everything is measured.")
+@click.option("--turns", default=100, show_default=True, help="How many turns of connections each case has.")
 @click.option("--target", "names", type=click.Choice(list(targets())), multiple=True, help="Only this target.")
-@click.option("--only", "parts", type=click.Choice(_PARTS), multiple=True, help="Only this part.")
-@click.option("--peer", "peers", metavar="NAME=FILE:TOOL", multiple=True, help="Load another program's rules beside.")
+@click.option("--only", "parts", type=click.Choice((*_PARTS, "ipvs")), multiple=True, help="Only this part.")
+@click.option(
+    "--with-ipvs", "inner", type=click.Choice(_WITH_IPVS), multiple=True, help="Of part ipvs, only this part."
+)
+@click.option(
+    "--peer",
+    "peers",
+    metavar="NAME=FILE:TOOL",
+    multiple=True,
+    help="Another program's rules for the same services, loaded beside.",
+)
+@click.option("--mixed-peer", "mixed_peers", metavar="NAME=FILE:TOOL", multiple=True, help="The same for part mixed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to this file as well.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the JSON to this file as well. Parts that it has and that are not measured now stay in it.",
+)
+@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), help="Draw into this directory.")
 def main(
     services: int,
     endpoints: int,
@@ -58,97 +80,52 @@ def main(
     ipv6: bool,
     ports: int,
     number: int,
+    turns: int,
     names: tuple[str, ...],
     parts: tuple[str, ...],
+    inner: tuple[str, ...],
     peers: tuple[str, ...],
+    mixed_peers: tuple[str, ...],
     as_json: bool,
     output: Path | None,
+    plots: Path | None,
 ) -> None:
-    """Measure svcc on a program of many services."""
+    """Measure svcc on a program of many services. Without --only all parts, which takes a few minutes."""
     size = Size(10_000 if full else services, endpoints, mixed, 6 if ipv6 else 4, ports)
-    chosen = [targets()[name] for name in names] or [t for t in targets().values() if t.loads]
-    document = Document(str(size), number, machine())
+    chosen = tuple(targets()[name] for name in names) or tuple(t for t in targets().values() if t.loads)
+    results = Results(machine(), Results.read(output).parts if output and output.exists() else {})
     try:
-        with TemporaryDirectory(prefix="svcc-bench-") as folder:
-            measure(document, size, chosen, parts or _PARTS, peers, Path(folder))
+        for name in _possible(parts or (*_PARTS, "ipvs")):
+            with TemporaryDirectory(prefix="svcc-bench-") as folder, doing(name):
+                os.environ["XTABLES_LOCKFILE"] = f"{folder}/xtables.lock"  # not to wait for others' work
+                task = Task(size, number, chosen, Path(folder), mixed_peers if name == "mixed" else peers, turns)
+                results.parts |= _measure(name, task, inner or _WITH_IPVS)
     except Failed as error:
         raise click.ClickException(str(error)) from error
-    text = json.dumps(document.as_json(), indent=2) + "\n"
     if output:
-        output.write_text(text, encoding="utf-8")
+        output.write_text(results.as_json(), encoding="utf-8")
+    if plots:
+        draw(results, plots)
     if as_json:
-        click.echo(text, nl=False)
+        click.echo(results.as_json(), nl=False)
     else:
-        show(document)
+        show(results, console())
 
 
-def measure(
-    document: Document, size: Size, chosen: list[Target], parts: tuple[str, ...], peers: tuple[str, ...], folder: Path
-) -> None:
-    file = folder / "bench.dsl"
-    file.write_text(program(size), encoding="utf-8")
-    if "start" in parts:
-        document.start = measure_start(folder, document.rounds)
-    if "compile" in parts:
-        document.compile = measure_compile(file, chosen, document.rounds)
-    if "stages" in parts:
-        document.stages = measure_stages(file, chosen, document.rounds)
-    if "load" in parts and os.geteuid() != 0:
-        click.echo("loading is left out: it needs root", err=True)
-    elif "load" in parts:
-        measure_loads(document, file, chosen, peers, folder)
+def _possible(names: tuple[str, ...]) -> list[str]:
+    if os.geteuid() != 0 and any(name in _NEED_ROOT for name in names):
+        click.echo("only compiling is measured: the rest needs root", err=True)
+        return [name for name in names if name not in _NEED_ROOT]
+    return list(names)
 
 
-def measure_start(folder: Path, number: int) -> dict[str, list[Sample]]:
-    file = folder / "small.dsl"
-    file.write_text(program(Size(1, 10)), encoding="utf-8")
-    lines = len(file.read_text(encoding="utf-8").splitlines())
-    with _doing("starting"):
-        return rounds(
-            [
-                lambda: {"svcc --version": run([*_SVCC, "--version"])},
-                lambda: {f"svcc check, {lines} lines": run([*_SVCC, "check", str(file)])},
-            ],
-            number,
-        )
-
-
-def measure_compile(file: Path, chosen: list[Target], number: int) -> dict[str, list[Sample]]:
-    def whole() -> dict[str, Sample]:
-        found = {f"svcc compile -t {t.name}": run([*_SVCC, "compile", str(file), "-t", t.name]) for t in chosen}
-        return {"svcc check": run([*_SVCC, "check", str(file)])} | found
-
-    with _doing("compiling"):
-        return rounds([whole], number)
-
-
-def measure_stages(file: Path, chosen: list[Target], number: int) -> dict[str, list[float]]:
-    def stages(*words: str) -> dict[str, float]:
-        with TemporaryFile() as said:
-            run([sys.executable, "-P", str(_HERE / "stages.py"), str(file), *words], stdout=said)
-            said.seek(0)
-            seconds: dict[str, Any] = json.load(said)
-        return seconds
-
-    with _doing("compiling in stages"):
-        return rounds(
-            [lambda: stages("lark"), lambda: stages("lark-alone"), lambda: stages(*(t.name for t in chosen))], number
-        )
-
-
-def measure_loads(document: Document, file: Path, chosen: list[Target], peers: tuple[str, ...], folder: Path) -> None:
-    loads: list[Load] = []
-    for target in chosen:
-        if target.loads:
-            parts = folder / target.name
-            run([*_SVCC, "compile", str(file), "-t", target.name, "-o", str(parts)])
-            loads += our_loads(target, parts)
-    loads += [as_nft_text(load, folder) for load in loads if load.name == "nft"]
-    loads += [peer_load(peer, folder) for peer in peers]
-    document.loads = loads
-    with _doing("loading"):
-        found = rounds([partial(load.run, document.failed) for load in loads], document.rounds)
-    document.load = {name: samples for name, samples in found.items() if name not in document.failed}
+def _measure(name: str, task: Task, inner: tuple[str, ...]) -> dict[str, Part]:
+    if name == "ipvs":
+        return with_ipvs(task, inner)
+    before = os.getloadavg()[0]
+    part = _PARTS[name](task)
+    part.load_average = (before, os.getloadavg()[0])
+    return {name: part}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,169 @@
+"""What svcc promises about its speed, and whether a run kept it.
+
+The limits are meant for 10,000 services with 10 endpoints each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from latency import DIRECT, FEW, NOT_OURS, TRACKED
+from measure import Spread
+from results import Part, Results
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A limit and what was measured. Ratios are judged by their median.
+
+    Times in seconds are judged by the lowest: what disturbs a program only ever adds to it.
+    """
+
+    words: str
+    measured: Spread
+    limit: float
+    unit: str = ""  # "": a ratio; else s, MB
+    at_least: bool = False  # else at most
+    cpu: Spread | None = None  # the same by processor seconds, where the first is by the clock
+
+    @property
+    def met(self) -> bool:
+        value = self.measured.low if self.unit == "s" else self.measured.middle
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+def bars(results: Results) -> Iterator[Bar]:
+    """All that can be told from the parts that were measured."""
+    for name, part in results.parts.items():
+        if name in _OF_PART:
+            yield from _OF_PART[name](part)
+
+
+def _start(part: Part) -> Iterator[Bar]:
+    check = next(name for name in part.cases if name.startswith("svcc check"))
+    for case, limit in (("svcc --version", 0.150), (check, 0.300)):
+        yield Bar(case, part.spread(case, "seconds"), limit, "s", cpu=part.spread(case, "cpu"))
+
+
+def _compile(part: Part) -> Iterator[Bar]:
+    for case in part.cases:
+        if case.startswith("svcc compile"):
+            yield Bar(f"{case}: peak", part.spread(case, "megabytes"), 1000, "MB")
+            if "nft" in part.cases:
+                yield _ratio(part, f"{case} : loading nft's JSON", case, "nft", 2.0)
+
+
+def _stages(part: Part) -> Iterator[Bar]:
+    for lark, said in (("lark", ""), ("lark-alone", ", both without garbage collection")):
+        front = [sum(values) for values in zip(part.values("parse", "cpu"), part.values("lower", "cpu"), strict=True)]
+        each = zip(front, part.values(lark, "cpu"), strict=True)
+        yield Bar(f"parse + lower : lark alone{said}", Spread.of(ours / theirs for ours, theirs in each), 1.2)
+
+
+#: How much longer a peer's rules take to load than ours: by the tool, and with node ports and affinity.
+_PEERS = {
+    "nft": ("nft", 8, 25),
+    "iptables-legacy": ("iptables (legacy)", 8, None),
+    "iptables-nft": ("iptables (nft)", 6, None),
+}
+
+
+def _load(part: Part, *, mixed: bool = False) -> Iterator[Bar]:
+    for case in part.cases:
+        ours, plain, with_more = _PEERS.get(case.rpartition(" (")[2].removesuffix(")"), ("", 0, 0))
+        limit = with_more if mixed else plain
+        if ours in part.cases and ours != case and limit:
+            words = f"loading{' (mixed)' if mixed else ''}: {case} : {ours}"
+            yield _ratio(part, words, case, ours, limit, at_least=True)
+
+
+def _load_ipvs(part: Part) -> Iterator[Bar]:
+    saved = "ipvs, as its tools list it"
+    if saved in part.cases:
+        cases = [f"ipvs: {name}" for name in ("ipset", "ipvsadm", "iptables")]
+        found = {
+            measure: Spread.of(
+                sum(ours) / bare
+                for *ours, bare in zip(*(part.values(case, measure) for case in (*cases, saved)), strict=True)
+            )
+            for measure in ("seconds", "cpu")
+        }
+        words = "loading ipset + ipvsadm + iptables : the same sets and servers as saved"
+        yield Bar(words, found["seconds"], 1.3, cpu=found["cpu"])
+
+
+def _changes(part: Part) -> Iterator[Bar]:
+    for case in part.cases:
+        name, colon, rest = case.partition(": ")
+        reading, plan, apply = (f"{name}: {what}" for what in _CHANGES)
+        if case == plan:
+            yield _ratio(part, f"{plan} : reading with the tool", plan, reading, 1.5)
+        elif case == apply:
+            yield _ratio(part, f"{apply} : plan", apply, plan, 1.5)
+        elif colon and rest == "inside apply: kernel":
+            yield Bar(f"{apply}: the kernel's part", part.spread(case, "seconds"), 0.050, "s")
+
+
+_CHANGES = ("reading with the tool", "plan, nothing to do", "apply, one endpoint")
+
+
+def _growth(part: Part) -> Iterator[Bar]:
+    sizes = sorted({int(case.rpartition(", ")[2].removesuffix(" services")) for case in part.cases})
+    for case in part.cases:
+        name, _, size = case.rpartition(", ")
+        if size == f"{sizes[0]} services":
+            yield _ratio(part, f"{name}: {sizes[1]} : {sizes[0]} services", f"{name}, {sizes[1]} services", case, 2.3)
+
+
+def _latency(part: Part) -> Iterator[Bar]:
+    """Beside no rules at all, and beside a node that tracks connections, as whatever translates addresses has to."""
+    for case in part.cases:
+        name = case.partition(", ")[0]
+        few = f"{name}, {FEW} services"
+        if name not in _OURS or case.startswith(few):
+            continue
+        for base in (DIRECT, TRACKED):
+            if case.endswith(NOT_OURS):
+                yield Bar(
+                    f"{case}: connect p50 : {base}", part.ratio_of_medians(case, f"{base}, {NOT_OURS}", "p50"), 1.1
+                )
+                continue
+            for quantile in ("p50", "p99"):
+                yield Bar(f"{case}: connect {quantile} : {base}", part.ratio_of_medians(case, base, quantile), 1.15)
+            rate = part.ratio_of_medians(case, base, "per second")
+            yield Bar(f"{case}: connections per second : {base}", rate, 0.9, at_least=True)
+        if few in part.cases and not case.endswith(NOT_OURS):
+            yield Bar(f"{case}: connect p50 : {FEW} services", part.ratio_of_medians(case, few, "p50"), 1.15)
+
+
+_OURS = ("nft", "iptables (legacy)", "iptables (nft)", "ipvs")
+
+
+def _ratio(part: Part, words: str, case: str, base: str, limit: float, *, at_least: bool = False) -> Bar:
+    by_clock, by_cpu = (part.ratio(case, base, measure) for measure in ("seconds", "cpu"))
+    return Bar(words, by_clock, limit, at_least=at_least, cpu=by_cpu)
+
+
+def _named(prefix: str, of_part: Callable[[Part], Iterator[Bar]]) -> Callable[[Part], Iterator[Bar]]:
+    def found(part: Part) -> Iterator[Bar]:
+        for bar in of_part(part):
+            yield Bar(prefix + bar.words, bar.measured, bar.limit, bar.unit, bar.at_least, bar.cpu)
+
+    return found
+
+
+_OF_PART: dict[str, Callable[[Part], Iterator[Bar]]] = {
+    "start": _start,
+    "compile": _compile,
+    "stages": _stages,
+    "load": _load,
+    "mixed": lambda part: _load(part, mixed=True),
+    "changes": _changes,
+    "growth": _growth,
+    "latency": _latency,
+    "ipvs: load": _load_ipvs,
+    "ipvs: changes": _changes,
+    "ipvs: growth": _named("ipvs's kernel: ", _growth),
+    "ipvs: latency": _latency,
+}

@@ -1,0 +1,37 @@
+"""What needs IPVS, which few kernels have that a benchmark may use: measured on a throw-away kernel if need be.
+
+The benchmark runs there once more, for the ipvs target alone. System calls cost some ten times what they cost
+elsewhere on such a kernel, so there are a tenth of the services, and only ratios carry over.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from measure import Failed
+from results import Part, Results
+from task import Task
+
+_HERE = Path(__file__).parent
+#: Where the inner benchmark writes what it measured.
+_FILE = "SVCC_BENCH_RESULTS"
+_PATIENCE = 1800.0  # seconds
+
+
+def with_ipvs(task: Task, names: tuple[str, ...]) -> dict[str, Part]:
+    """Parts ``ipvs: NAME``. Errors: Failed."""
+    sys.path.insert(0, str(_HERE.parent / "tests"))
+    from vm.machine import run_with_file
+
+    size = replace(task.size, services=max(1, task.size.services // 10))
+    words = [sys.executable, str(_HERE / "run.py"), "--target", "ipvs", "--json", *size.options()]
+    words += ["--rounds", str(task.rounds), "--turns", str(task.turns)]
+    words += [word for name in names for word in ("--only", name)]
+    command = ["sh", "-c", f'"$@" > "${_FILE}"', "sh", *words]
+    outcome, text = run_with_file(command, _PATIENCE, _FILE)
+    if outcome.status:
+        raise Failed(f"on a kernel with IPVS: {outcome.trouble}{outcome.output}")
+    return {f"ipvs: {name}": part for name, part in Results.of_json(json.loads(text)).parts.items()}
