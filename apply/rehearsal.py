@@ -74,7 +74,7 @@ def missing_modules(names: list[str]) -> list[str]:
 
 
 def _has_module(name: str) -> bool:
-    if Path("/sys/module", name).exists() or _built_in(name):
+    if Path("/sys/module", name).exists() or built_in(name):
         return True
     try:
         return tools.run(["modprobe", "--dry-run", "--quiet", name]).returncode == 0
@@ -82,7 +82,7 @@ def _has_module(name: str) -> bool:
         return False
 
 
-def _built_in(name: str) -> bool:
+def built_in(name: str) -> bool:
     """Parts of the kernel that show no module of their own, by what they bring."""
     shown = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
     return name in shown and Path(shown[name]).exists()

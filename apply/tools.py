@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from signal import Signals
 
 #: Where the tools are on every distribution; a user's PATH often lacks sbin.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -18,7 +19,10 @@ def find(tool: str) -> str | None:
 
 
 def run(argv: Sequence[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end with ``text`` as its input. Errors: FileNotFoundError where there is no such tool."""
+    """Run a tool to its end with ``text`` as its input. Errors: FileNotFoundError where there is no such tool.
+
+    A terminal's Ctrl-C does not reach it: what is begun is ended.
+    """
     path = find(argv[0])
     if path is None:
         raise FileNotFoundError(argv[0])
@@ -32,6 +36,7 @@ def run(argv: Sequence[str], text: str | None = None) -> subprocess.CompletedPro
         errors="replace",
         env=environment,
         check=False,
+        process_group=0,
     )
 
 
@@ -43,6 +48,8 @@ def version(tool: str) -> tuple[int, ...] | None:
 
 
 def last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """What a tool that failed said, on one line."""
+    """What a tool that failed said, on one line; of one that was killed, by which signal."""
     said = " ".join((done.stderr.strip() or done.stdout.strip()).split())
+    if done.returncode < 0:
+        return f"killed by {Signals(-done.returncode).name}" + (f": {said}" if said else "")
     return said or f"exit status {done.returncode}"

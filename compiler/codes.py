@@ -53,6 +53,8 @@ class Code(Enum):
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"
     TARGET_LIMIT = "SVC062", "a limit of the target is exceeded"
+    # machines
+    REFUSED = "SVC070", "the kernel or one of its tools refuses an object"
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id

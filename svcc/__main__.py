@@ -16,7 +16,22 @@ import click
 from svcc.exits import Exit
 
 #: Commands and what they do. Each is the module of its name in ``svcc.commands``, imported when it is called.
-COMMANDS = ("check", "compile", "doctor", "lab", "trace", "verify")
+COMMANDS = (
+    "apply",
+    "check",
+    "compile",
+    "confirm",
+    "delete",
+    "doctor",
+    "history",
+    "lab",
+    "plan",
+    "restore",
+    "rollback",
+    "status",
+    "trace",
+    "verify",
+)
 
 
 #: What a shell reports of a program that SIGINT or SIGPIPE ended: neither done nor any of our own codes.

@@ -56,7 +56,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    _tell_points(terminalreporter)
     left_out = config.stash.get(_LEFT_OUT, 0)
     if left_out:
         terminalreporter.section("left out", sep="-", yellow=True)
         terminalreporter.line(f"{left_out} kernel tests did not run (--no-kernel): nothing was tried against a kernel")
+
+
+def _tell_points(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many points of an apply were interrupted, by the tests that did it (the property ``points``)."""
+    points: dict[str, int] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "points":
+                test = report.nodeid.rpartition("::")[2].partition("[")[0]
+                points[test] = points.get(test, 0) + int(str(value))
+    if points:
+        terminalreporter.section("points of an apply at which it was interrupted, and survived", sep="-")
+        for test, number in points.items():
+            terminalreporter.line(f"{number:5} {test}")

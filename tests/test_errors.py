@@ -15,7 +15,7 @@ from svcc.compiler.report import as_text, in_order
 ERRORS = Path(__file__).parent / "errors"
 PROGRAMS = sorted(ERRORS.glob("*.dsl"))
 
-#: Codes that no text of ours can show: they are about bytes, JSON, files, or depend on targets and options.
+#: Codes that no text of ours can show: they are about bytes, JSON, files, or depend on targets, options and the kernel.
 ELSEWHERE = {
     Code.ENCODING,
     Code.UNREADABLE,
@@ -23,6 +23,7 @@ ELSEWHERE = {
     Code.NAME_TOO_LONG,
     Code.NODE_NEEDED,
     Code.TARGET_LIMIT,
+    Code.REFUSED,
 }
 
 

@@ -36,8 +36,6 @@ _TARGET_WORDS = re.compile(
 
 #: What the dependencies are called in imports, where that is not their own name.
 _IMPORTED_AS = {"pip-nftables": "nftables"}
-#: What only `svcc apply` will import: declared before the command is there.
-_ONLY_APPLY_IMPORTS = {"nftables", "pyroute2"}
 
 
 def _layer(name: str) -> str:
@@ -138,8 +136,6 @@ def test_the_schema_names_no_target() -> None:
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     declared = {_IMPORTED_AS.get(name, name) for name in floors()}
-    if not any(module.name == "svcc.commands.apply" for module in modules()):
-        declared -= _ONLY_APPLY_IMPORTS
     tops = {name.split(".")[0] for module in modules() for name, _ in module.imports()}
     assert tops - sys.stdlib_module_names - {"svcc"} == declared
 

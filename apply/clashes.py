@@ -1,0 +1,27 @@
+"""Installations on one machine that would take each other's objects for their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.apply.scope import Scope
+from svcc.apply.store import Installation, Store
+
+
+def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[str]:
+    """Why a scope cannot be applied beside the other installations of a state directory, a sentence each."""
+    for other in store.installations():
+        current = other.current
+        if other.name == installation.name or current is None or current.target is None:
+            continue
+        if _nested(other.name, installation.name):
+            yield (
+                f"the prefixes {scope.prefix} and {current.prefix}, which is applied here, cannot be told apart: "
+                "every name that begins with one of them and `-` belongs to it"
+            )
+        if scope.device is not None and scope.device == current.device and current.target == "ipvs":
+            yield f"vip-device {scope.device} belongs to prefix {current.prefix}, which is applied here"
+
+
+def _nested(one: str, other: str) -> bool:
+    return one.startswith(f"{other}-") or other.startswith(f"{one}-")

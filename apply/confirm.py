@@ -1,0 +1,181 @@
+"""Applies that are undone unless they are confirmed.
+
+The watchdog is a process of its own, started before the first step: in a session of its own, so that no terminal can
+hang it up, and with nothing open that could fill or break. It needs nothing but the state directory. If it is killed
+too, or the machine restarts, the next command does its work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from svcc.apply import engine, files
+from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.summary import Summary
+
+#: Seconds between the watchdog's looks.
+_GLANCE = 0.2
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An apply that waits to be confirmed."""
+
+    token: str  # tells this apply from another
+    before: int | None  # the generation to go back to
+    deadline: float  # seconds since the machine started (CLOCK_BOOTTIME)
+    boot: str  # which start of the machine that was
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; none after the machine has restarted."""
+        return self.deadline - _now() if self.boot == _boot() else 0.0
+
+    def write(self, installation: Installation) -> None:
+        files.make_directory(installation.path)
+        files.write(installation.confirm, json.dumps(asdict(self)) + "\n")
+
+    def later(self, seconds: float) -> Pending:
+        return replace(self, deadline=_now() + seconds)
+
+    @classmethod
+    def read(cls, installation: Installation) -> Self | None:
+        try:
+            return cls(**json.loads(installation.confirm.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise StoreError(f"{installation.confirm} is damaged") from None
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _boot() -> str:
+    return _BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def arm(store: Store, installation: Installation, seconds: float) -> Pending:
+    """Write down that the coming apply waits for its confirmation, and start the watchdog. Errors: OSError."""
+    pending = Pending(os.urandom(8).hex(), installation.number, _now() + seconds, _boot())
+    pending.write(installation)
+    try:
+        _start(store, installation, pending)
+    except BaseException:
+        disarm(installation)
+        raise
+    return pending
+
+
+def disarm(installation: Installation) -> None:
+    """Confirm: the watchdog finds nothing more to wait for."""
+    files.remove(installation.confirm)
+
+
+def _start(store: Store, installation: Installation, pending: Pending) -> None:
+    """The watchdog, and wait until it says that it is there."""
+    words = [sys.executable, "-P", "-m", __name__, str(store.root.absolute()), installation.name, pending.token]
+    with open(installation.path / "watchdog.log", "a", encoding="utf-8") as log:
+        os.fchmod(log.fileno(), 0o600)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, cwd="/", start_new_session=True
+        )
+    assert process.stdout is not None
+    with process.stdout as ready:
+        said = ready.readline()
+    if said != b"watching\n":
+        process.wait()
+        raise OSError(f"the watchdog does not start: see {installation.path / 'watchdog.log'}")
+    process.returncode = 0  # it outlives this process, which is not to wait for it
+
+
+def settle(installation: Installation) -> list[str]:
+    """Before anything else, the lock being held: end what a killed apply left, and what was not confirmed in time.
+
+    Returns what was done, a sentence each. Errors: as :func:`engine.perform` and :func:`engine.recover`.
+    """
+    done = [said for said in [engine.recover(installation)] if said]
+    pending = Pending.read(installation)
+    if pending is not None and pending.left <= 0:
+        done.append(put_back(installation, pending))
+    return done
+
+
+def put_back(installation: Installation, pending: Pending) -> str:
+    """Go back to the generation before the one that was not confirmed."""
+    if installation.number == pending.before:
+        disarm(installation)
+        return "an apply that was never confirmed had not come to be"
+    current = installation.current
+    assert current is not None
+    draft = earlier(installation, pending.before, f"generation {current.number} was not confirmed")
+    plan = engine.make_plan(installation, draft)
+    engine.perform(plan, installation, draft, lambda _: None)
+    disarm(installation)
+    return f"{draft.note}: {_back(pending.before)}"
+
+
+def _back(before: int | None) -> str:
+    return "everything of svcc's is removed again" if before is None else f"generation {before} is back"
+
+
+def earlier(installation: Installation, number: int | None, note: str) -> Draft:
+    """A draft of what generation ``number`` was (None: nothing of ours)."""
+    current = installation.current
+    if number is None:
+        if current is None:
+            raise StoreError("nothing was applied yet")
+        return Draft(None, installation.scope(current), Summary(), "", note)
+    generation = installation.generation(number)
+    scope = installation.scope(generation)
+    return Draft(installation.bundle(generation), scope, installation.summary(generation), generation.source, note)
+
+
+# ---- the watchdog's own process
+
+
+def watch(store: Store, installation: Installation, token: str) -> None:
+    """Wait for the confirmation; without one in time, go back."""
+    while True:
+        while (left := _left(installation, token)) > 0:
+            time.sleep(min(left, _GLANCE))
+        if left < 0:
+            return
+        with store.locked(patience=float("inf")):
+            if _left(installation, token) == 0:  # the apply itself held the lock: it has set another time since
+                said = "; ".join(settle(installation))
+                print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {said}", file=sys.stderr)
+                return
+
+
+def _left(installation: Installation, token: str) -> float:
+    """Seconds to wait; 0: time has run out; -1: confirmed, or another apply's."""
+    pending = Pending.read(installation)
+    if pending is None or pending.token != token:
+        return -1.0
+    return max(0.0, pending.left)
+
+
+def main(words: list[str]) -> None:
+    root, name, token = words
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdout.write("watching\n")
+    sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    store = Store(Path(root))
+    watch(store, store.installation(name), token)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

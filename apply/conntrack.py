@@ -1,0 +1,157 @@
+"""Connections that the kernel remembers (conntrack): counting them by endpoint, and forgetting those that lead nowhere.
+
+Listing is conntrack(8)'s work, which takes a million of them in its stride; without it, netlink's. Deleting is by
+netlink, each by its exact original tuple: the tool would walk the whole table once for each.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from svcc.apply import tools
+from svcc.apply.steps import Place, Route, StepError
+
+_NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
+_NAMES = {number: name for name, number in _NUMBERS.items()}
+_FAMILIES = {4: (socket.AF_INET, "ipv4"), 6: (socket.AF_INET6, "ipv6")}
+_ENTRY = re.compile(
+    r"^(?P<protocol>\w+) .*?src=(?P<client>\S+) dst=(?P<to>\S+) sport=(?P<from_port>\d+) dport=(?P<port>\d+) .*?"
+    r"src=(?P<endpoint>\S+) dst=\S+ sport=(?P<target>\d+) dport=\d+",
+    re.MULTILINE,
+)
+
+
+class Connection(NamedTuple):
+    """A connection as its client addressed it, and who answers."""
+
+    protocol: str
+    client: str
+    client_port: int
+    address: str
+    port: int
+    endpoint: str
+    target: int
+
+    @property
+    def translated(self) -> bool:
+        return (self.address, self.port) != (self.endpoint, self.target)
+
+
+def connections(protocols: Collection[str] = ("tcp", "udp", "sctp")) -> Iterator[Connection]:
+    """All of these protocols, in both families. Errors: StepError where the kernel does not tell."""
+    for version in _FAMILIES:
+        yield from _listed(version, protocols) if tools.find("conntrack") else _dumped(version, protocols)
+
+
+def _listed(version: int, protocols: Collection[str]) -> Iterator[Connection]:
+    only = ["-p", *protocols] if len(protocols) == 1 else []
+    done = tools.run(["conntrack", "-L", "-f", _FAMILIES[version][1], *only])
+    if done.returncode:
+        raise StepError("conntrack", tools.last_words(done))
+    for found in _ENTRY.finditer(done.stdout):
+        if found["protocol"] in protocols:
+            yield Connection(
+                found["protocol"],
+                found["client"],
+                int(found["from_port"]),
+                found["to"],
+                int(found["port"]),
+                found["endpoint"],
+                int(found["target"]),
+            )
+
+
+def _dumped(version: int, protocols: Collection[str]) -> Iterator[Connection]:
+    from pyroute2 import NFCTSocket
+
+    with NFCTSocket(nfgen_family=_FAMILIES[version][0]) as kernel:
+        for message in kernel.dump():
+            there, back = message.get_attr("CTA_TUPLE_ORIG"), message.get_attr("CTA_TUPLE_REPLY")
+            name = _NAMES.get(there.get_attr("CTA_TUPLE_PROTO").get_attr("CTA_PROTO_NUM"))
+            if name is not None and name in protocols:
+                client, address = _ends(there, version)
+                endpoint, _ = _ends(back, version)
+                yield Connection(name, *client, *address, *endpoint)
+
+
+def _ends(side: object, version: int) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Source and destination, each with its port, of one direction's netlink attribute."""
+    ip = side.get_attr("CTA_TUPLE_IP")  # type: ignore[attr-defined]
+    proto = side.get_attr("CTA_TUPLE_PROTO")  # type: ignore[attr-defined]
+    return (
+        (str(ip_address(ip.get_attr(f"CTA_IP_V{version}_SRC"))), int(proto.get_attr("CTA_PROTO_SRC_PORT"))),
+        (str(ip_address(ip.get_attr(f"CTA_IP_V{version}_DST"))), int(proto.get_attr("CTA_PROTO_DST_PORT"))),
+    )
+
+
+class _Ways:
+    """Routes, looked up by what a connection shows of them."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes = {(r.place.address, r.place.protocol, r.place.port, r.endpoint, r.port): r for r in routes}
+
+    def of(self, one: Connection) -> Route | None:
+        """The route that a connection took: through its address, or through a node port."""
+        for address in (one.address, None):
+            route = self._routes.get((address, one.protocol, one.port, one.endpoint, one.target))
+            if route is not None:
+                return route
+        return None
+
+
+def count(routes: Collection[Route]) -> Counter[Route]:
+    """How many connections each route has now."""
+    if not routes:
+        return Counter()
+    ways = _Ways(routes)
+    protocols = {route.place.protocol for route in routes}
+    return Counter(route for one in connections(protocols) if (route := ways.of(one)))
+
+
+def stale(left: Collection[Route], served: Collection[Place]) -> list[Connection]:
+    """UDP connections that would go on to where nothing answers them.
+
+    ``left``: routes that are gone. ``served``: places that are served now and were not: what talked to them then is
+    remembered as going to the address itself. Only UDP: its clients never notice, so the kernel never forgets.
+    """
+    gone = [route for route in left if route.place.protocol == "udp"]
+    new = {(place.address, place.port) for place in served if place.protocol == "udp"}
+    if not gone and not new:
+        return []
+    ways = _Ways(gone)
+    return [
+        one
+        for one in connections(("udp",))
+        if ways.of(one) or (not one.translated and ((one.address, one.port) in new or (None, one.port) in new))
+    ]
+
+
+def forget(stale: Collection[Connection]) -> int:
+    """Delete connections from the kernel's memory; returns how many there still were. Errors: StepError."""
+    if not stale:
+        return 0
+    from pyroute2 import NFCTSocket
+    from pyroute2.netlink.exceptions import NetlinkError
+    from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple
+
+    forgotten = 0
+    for version, (family, _) in _FAMILIES.items():
+        mine = [one for one in stale if ip_address(one.client).version == version]
+        if not mine:
+            continue
+        with NFCTSocket(nfgen_family=family) as kernel:
+            for one in mine:
+                way = NFCTAttrTuple(family, one.client, one.address, _NUMBERS[one.protocol], one.client_port, one.port)
+                try:
+                    kernel.entry("del", tuple_orig=way)
+                    forgotten += 1
+                except NetlinkError as error:
+                    if error.code != errno.ENOENT:  # it ended by itself meanwhile
+                        raise StepError("conntrack", str(error)) from error
+    return forgotten

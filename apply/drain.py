@@ -1,0 +1,45 @@
+"""Waiting for connections that end with what carries them.
+
+A connection that IPVS forwards ends with its real server there, while those that nat translated outlast every rule. So
+a real server that goes gets no new connections first, nor do virtual servers when another target takes over; and they
+stay until those that they have are ended, or time has run out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from svcc.apply import ipvs
+from svcc.apply.driver import Transition
+from svcc.apply.ipvs import virtual
+from svcc.apply.steps import Phase, Step
+
+#: Seconds that connections are given, unless somebody says otherwise.
+PATIENCE = 10.0
+#: Seconds between looks.
+_GLANCE = 0.2
+
+
+def drain_steps(
+    live: Mapping[str, Any], wanted: Mapping[str, Any], transition: Transition, patience: float
+) -> list[Step]:
+    """The step in which is waited, where there is something to wait for."""
+    if transition.new is None or not patience:
+        return []
+    if not any(virtual.leaving(live.get("ipvsadm", {}), wanted.get("ipvsadm", {}))):
+        return []
+    title = f"connections to what goes may end, for at most {patience:.0f} s"
+    return [Step(Phase.DRAIN, "ipvsadm", title, True, 1, lambda: None)]
+
+
+def wait(live: Mapping[str, Any], wanted: Mapping[str, Any], patience: float, tell: Callable[[int], None]) -> None:
+    """Until what goes has no established connection. ``tell`` hears how many there are, and may raise.
+
+    Errors: StepError.
+    """
+    deadline = time.monotonic() + patience
+    while (number := ipvs.leaving(live["ipvsadm"], wanted["ipvsadm"])) and time.monotonic() < deadline:
+        tell(number)
+        time.sleep(_GLANCE)

@@ -1,0 +1,74 @@
+"""One kind of kernel object: reading what is there, comparing it with an artifact, and the steps between the two.
+
+There is a driver for each part of a target's output (nft; iptables and ip6tables; ipset; ipvsadm; ip; sysctl; modules).
+A driver knows nothing of targets: it makes the live state equal to a text. Everything it does happens in the network
+namespace of the calling thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Route, Step
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """From what to what all drivers are going together."""
+
+    old: str | None  # the target that served before, as far as it is known
+    new: str | None  # the target that is to serve; None: everything is taken down
+
+
+class Driver(ABC, Generic[State]):
+    """States are values: comparable with ``==``, in a canonical form that is the same for a live state and a text."""
+
+    part: ClassVar[str]  # the part of a bundle that it takes
+
+    @abstractmethod
+    def parse(self, text: str, scope: Scope) -> State:
+        """The state that an artifact describes; of the empty text, the state in which nothing of ours is there.
+
+        Errors: ValueError, with the line, for a text that svcc would not have written.
+        """
+
+    @abstractmethod
+    def read(self, scope: Scope, wanted: State) -> State:
+        """What is ours in the kernel now. Errors: StepError where it cannot be read.
+
+        ``wanted`` is for objects that are nobody's (sysctls): those that it names are read.
+        """
+
+    @abstractmethod
+    def changes(self, live: State, wanted: State) -> Iterator[Change]:
+        """What differs, object by object, in a stable order."""
+
+    @abstractmethod
+    def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
+        """What makes ``wanted`` of ``live``, and no more, in the order within each phase; for equal states, nothing."""
+
+    @abstractmethod
+    def dump(self, state: State) -> Any:
+        """The state as JSON, for the journal."""
+
+    @abstractmethod
+    def load(self, data: Any) -> State:
+        """What :meth:`dump` made."""
+
+    def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
+        """Why ``wanted`` cannot be had without changing what is somebody else's, a sentence each."""
+        return iter(())
+
+    def routes(self, state: State) -> Iterator[Route]:
+        """Where a state sends packets, if it does so at all."""
+        return iter(())
+
+    def left(self, live: State, wanted: State) -> set[Route]:
+        """The routes of ``live`` that ``wanted`` lacks."""
+        return set(self.routes(live)) - set(self.routes(wanted))

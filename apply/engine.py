@@ -1,0 +1,305 @@
+"""All of it or none of it: from the state that is there to the one that is wanted, and back if anything fails.
+
+Going back is no list of undone steps: it is going to the state before from wherever the machine is now, the same way
+as forward. So it works after a failure, after a kill at any point, and after somebody else's interference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from svcc.apply import conntrack, drain
+from svcc.apply.driver import Transition
+from svcc.apply.journal import Journal
+from svcc.apply.machine import Machine, States
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
+from svcc.apply.store import Draft, Generation, Installation, StoreError
+from svcc.targets.interface import Bundle
+
+#: Rounds of going to a state, before it is said that it cannot be had.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens on the way; ``step`` where it is about one."""
+
+    what: str  # checking, recording, step, done, undoing, finishing, forgetting
+    step: Step | None = None
+    number: int = 0  # of the step, from 1
+    total: int = 0
+
+
+#: Is told every event before it happens; may raise, which ends the apply there, and is undone.
+Tell = Callable[[Event], None]
+
+
+class Refused(Exception):
+    """The apply was not begun: what is in the way, a sentence each."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class Restored(Exception):
+    """The apply failed and everything is as it was. ``cause`` says why."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Broken(Exception):
+    """The apply failed, and so did going back. ``left`` is what differs from the state before."""
+
+    def __init__(self, cause: BaseException, left: Sequence[Change], words: str = "") -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.left = tuple(left)
+        self.words = words  # why there is no going back, where it failed outright
+
+
+class NotTaken(Exception):
+    """The kernel does not hold what it was given, though no tool complained."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        shown = "; ".join(map(str, changes[:3])) + ("; …" if len(changes) > 3 else "")
+        super().__init__(f"the kernel does not hold what it was given: {shown}")
+        self.changes = tuple(changes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stands between the machine and a bundle. Made without changing anything."""
+
+    machine: Machine
+    transition: Transition
+    live: States = field(repr=False)
+    wanted: States = field(repr=False)
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    obstacles: tuple[str, ...]
+    left: frozenset[Route] = frozenset()  # routes that are gone afterwards
+    come: frozenset[Place] = frozenset()  # places that are served afterwards, and were not
+    patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
+
+    @property
+    def empty(self) -> bool:
+        return not self.changes
+
+
+def make_plan(installation: Installation, draft: Draft, patience: float = drain.PATIENCE) -> Plan:
+    """Compare the machine with a draft. ``patience``: see :mod:`svcc.apply.drain`.
+
+    Errors: StepError, StoreError, ValueError.
+    """
+    before = installation.current
+    old = _known(installation, before)
+    known = Machine(_scope(draft.scope, before).including(old))
+    machine = Machine(known.scope.including(draft.bundle))
+    wanted = machine.parse(draft.bundle)
+    live = known.read(wanted)  # what the draft wants is not ours yet
+    transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
+    differing = [*machine.differing(live, wanted)]
+    if not differing:
+        return Plan(machine, transition, live, wanted, (), (), ())
+    return Plan(
+        machine,
+        transition,
+        live,
+        wanted,
+        tuple(machine.changes(live, wanted)),
+        _with_drain(machine.steps(live, wanted, transition), drain.drain_steps(live, wanted, transition, patience)),
+        tuple(known.obstacles(live, wanted)),
+        frozenset(machine.left(live, wanted, transition)),
+        frozenset(machine.come(live, wanted)),
+        patience,
+    )
+
+
+def _with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:
+    """Before the first step that takes something away from the target before."""
+    first = next((at for at, step in enumerate(steps) if step.phase > Phase.DRAIN), len(steps))
+    return (*steps[:first], *(waiting if first < len(steps) else ()), *steps[first:])
+
+
+def _known(installation: Installation, generation: Generation | None) -> Bundle | None:
+    """A generation's bundle; one that is damaged is no reason to stay where it led."""
+    try:
+        return installation.bundle(generation)
+    except StoreError:
+        return None
+
+
+def _scope(scope: Scope, before: Generation | None) -> Scope:
+    """As the generation before spelt it: nft's tables do not tell `Custom` from `CUSTOM`, nor what device there was."""
+    if before is None or scope.prefix.lower() != before.prefix.lower():
+        return scope
+    return replace(scope, prefix=before.prefix, device=scope.device or before.device)
+
+
+def check(plan: Plan, tell: Tell) -> None:
+    """Try every step that can be tried without effect. Errors: Refused, StepError."""
+    if plan.obstacles:
+        raise Refused(plan.obstacles)
+    for number, step in enumerate(plan.steps, 1):
+        if step.check is not None:
+            tell(Event("checking", step, number, len(plan.steps)))
+            step.check()
+
+
+def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) -> Generation:
+    """Make the machine match the draft, and say so in the store, whose lock is held.
+
+    Errors: Restored, Broken; OSError and StoreError where nothing was begun.
+    """
+    before = installation.number
+    generation = installation.record(draft)
+    journal = Journal(installation.journal, before, generation.number, plan.machine.dump(plan.live))
+    try:
+        tell(Event("recording"))
+        journal.write()
+    except BaseException:
+        journal.remove()
+        installation.forget(generation.number)
+        raise
+    try:
+        journal = _take(plan, journal, tell)
+        _read_back(plan, tell)
+        tell(Event("finishing"))
+        installation.make_current(generation.number)
+    except BaseException as error:
+        with suppress(OSError):
+            journal.switch(forward=False)
+        _undo(plan.machine, plan.live, plan.transition, error, tell)
+        if installation.number != before:
+            installation.make_current(before)
+        journal.remove()
+        installation.forget(generation.number)
+        raise Restored(error) from error
+    journal.remove()
+    return generation
+
+
+def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
+    """All steps; then UDP connections that would lead nowhere are forgotten."""
+    for number, step in enumerate(plan.steps, 1):
+        if step.phase > Phase.RULES and not journal.switched and plan.transition.new is not None:
+            tell(Event("switched"))
+            journal = journal.switch(forward=True)
+        tell(Event("step", step, number, len(plan.steps)))
+        if step.phase is Phase.DRAIN:
+            drain.wait(plan.live, plan.wanted, plan.patience, lambda left: tell(Event("waiting", number=left)))
+        else:
+            step.run()
+        tell(Event("done", step, number, len(plan.steps)))
+    stale = conntrack.stale(plan.left, plan.come)
+    if stale:
+        tell(Event("forgetting", number=len(stale)))
+        conntrack.forget(stale)
+    return journal
+
+
+def _read_back(plan: Plan, tell: Tell) -> None:
+    tell(Event("reading back"))
+    machine = plan.machine
+    differing = machine.changes(machine.read(plan.wanted), plan.wanted)
+    if differing:
+        raise NotTaken(differing)
+
+
+def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:
+    """Back to a state. Errors: Broken."""
+    _quietly(tell, Event("undoing"))
+    back = Transition(transition.new, transition.old)
+    try:
+        left = converge(machine, old, back)
+    except (StepError, OSError, ValueError) as error:
+        raise Broken(cause, _what_differs(machine, old), str(error)) from cause
+    if left:
+        raise Broken(cause, left) from cause
+
+
+def converge(machine: Machine, wanted: States, transition: Transition) -> list[Change]:
+    """Go to a state from wherever the machine is; returns what differs still. Errors: StepError."""
+    failure: StepError | None = None
+    for _ in range(_ROUNDS):
+        live = machine.read(wanted)
+        if not any(machine.differing(live, wanted)):
+            return []
+        failure = None
+        for step in machine.steps(live, wanted, transition):
+            try:
+                step.run()
+            except StepError as error:  # the others may do without it, and the next round sees what is left
+                failure = error
+    if failure is not None:
+        raise failure
+    return machine.changes(machine.read(wanted), wanted)
+
+
+def _what_differs(machine: Machine, wanted: States) -> list[Change]:
+    try:
+        return machine.changes(machine.read(wanted), wanted)
+    except (StepError, OSError, ValueError):
+        return []
+
+
+def _quietly(tell: Tell, event: Event) -> None:
+    """Going back is not stopped by anybody who does not want to hear of it."""
+    with suppress(Exception):
+        tell(event)
+
+
+# ---- after a kill
+
+
+def recover(installation: Installation) -> str:
+    """Finish or undo what a killed apply left, the store's lock being held; says what was done, "" if nothing was.
+
+    Forward where the new rules were in, else back. Errors: Broken, StepError, StoreError.
+    """
+    journal = Journal.read(installation.journal)
+    if journal is None:
+        installation.forget_unborn()
+        return ""
+    after = installation.generation(journal.after)
+    before = None if journal.before is None else installation.generation(journal.before)
+    new, old = installation.bundle(after), installation.bundle(before)
+    machine = Machine(installation.scope(after).including(old, new))
+    forward = journal.switched or installation.number == journal.after
+    there = Transition(before.target if before else None, after.target)
+    if forward:
+        _arrive(machine, machine.parse(new), there)
+    else:
+        _arrive(machine, machine.load(journal.old), Transition(there.new, there.old))
+    end(installation, journal, forward=forward)
+    how = "finished" if forward else "undone"
+    return f"generation {after.number}, which was under way when svcc was stopped, is {how}"
+
+
+def _arrive(machine: Machine, wanted: States, transition: Transition) -> None:
+    left = converge(machine, wanted, transition)
+    if left:
+        raise Broken(NotTaken(left), left)
+
+
+def end(installation: Installation, journal: Journal, *, forward: bool) -> None:
+    """Close a journal: the generation after is the current one, or never was."""
+    current = journal.after if forward else journal.before
+    if installation.number != current:
+        installation.make_current(current)
+    journal.remove()
+    if not forward:
+        installation.forget(journal.after)
+
+
+def give_up(installation: Installation) -> None:
+    """Forget an apply that can neither be finished nor undone: the next one goes on from what is there."""
+    journal = Journal.read(installation.journal)
+    if journal is not None:
+        end(installation, journal, forward=installation.number == journal.after)

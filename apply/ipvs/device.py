@@ -1,0 +1,252 @@
+"""The dummy device that carries the vips, with ip(8) and by netlink."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from svcc.apply import tools
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.ipvs.call import attempt, call, counted
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+
+#: Up to so many changes go by netlink, at a third of a millisecond each; more than these go to one ``ip -batch``.
+_FEW = 500
+_FAILED = re.compile(r"Command failed -:(\d+)")
+_NODAD = 0x02  # IFA_F_NODAD (if_addr.h)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    up: bool
+    addresses: Mapping[str, str]  # "198.19.10.0/32" -> "", "2001:db8::7/128" -> "nodad"
+
+
+#: By name. There are several only while one takes over from another.
+Devices: TypeAlias = Mapping[str, Device]
+
+
+class DeviceDriver(Driver[Devices]):
+    """Dummy devices of our names, and every address on them but those that the kernel makes itself (fe80::/64)."""
+
+    part: ClassVar[str] = "ip"
+
+    def parse(self, text: str, scope: Scope) -> Devices:
+        found: dict[str, dict[str, str]] = {}
+        up = set()
+        for number, line in enumerate(text.splitlines(), 1):
+            match line.split():
+                case ["link", "add", name, "type", "dummy"]:
+                    found[name] = {}
+                case ["link", "set", name, "up"] if name in found:
+                    up.add(name)
+                case ["address", "replace", address, "dev", name, *options] if name in found:
+                    found[name][address] = " ".join(options)
+                case _:
+                    raise ValueError(f"line {number}: not what makes a dummy device with addresses: {line}")
+        return {name: Device(name in up, addresses) for name, addresses in found.items()}
+
+    def read(self, scope: Scope, wanted: Devices) -> Devices:
+        names = {scope.device, *_named(self, scope), *wanted}
+        if tools.find("ip") is None:
+            return {}
+        return {one["ifname"]: _device(one) for one in _listed() if one.get("ifname") in names and _is_dummy(one)}
+
+    def changes(self, live: Devices, wanted: Devices) -> Iterator[Change]:
+        for name in sorted(live.keys() | wanted.keys()):
+            before, after = live.get(name), wanted.get(name)
+            if before is None or after is None:
+                yield Change(Verb.ADD if after else Verb.REMOVE, self.part, "link", name)
+            elif before.up != after.up:
+                words = {True: "up", False: "down"}
+                yield Change(Verb.CHANGE, self.part, "link", name, words[before.up], words[after.up])
+            yield from _address_changes(name, before, after)
+
+    def steps(self, live: Devices, wanted: Devices, scope: Scope, transition: Transition) -> list[Step]:
+        lines = {Phase.ADDRESSES: [*_additions(live, wanted)], Phase.ADDRESSES_OFF: [*_removals(live, wanted)]}
+        return [_step(phase, some, live) for phase, some in lines.items() if some]
+
+    def dump(self, state: Devices) -> Any:
+        return {name: [device.up, dict(device.addresses)] for name, device in state.items()}
+
+    def load(self, data: Any) -> Devices:
+        return {name: Device(up, addresses) for name, (up, addresses) in data.items()}
+
+    def obstacles(self, live: Devices, wanted: Devices, scope: Scope) -> Iterator[str]:
+        if not wanted or tools.find("ip") is None:
+            return
+        pairs = [(device.addresses, _addresses_of(live.get(name))) for name, device in wanted.items()]
+        new = {_bare(address) for after, before in pairs for address in after if address not in before}
+        for one in _listed():
+            name = one.get("ifname", "")
+            if name in wanted and not _is_dummy(one):
+                yield f"device {name} exists, and is no dummy device"
+            elif name not in wanted and name not in live:
+                for address in sorted(new & {shown.get("local", "") for shown in one["addr_info"]}):
+                    yield f"{address} is on device {name} already"
+
+
+def _named(driver: DeviceDriver, scope: Scope) -> Iterator[str]:
+    """The devices of the bundles that may be in the kernel."""
+    for bundle in scope.bundles:
+        if artifact := bundle.artifact(driver.part):
+            yield from driver.parse(artifact.text, scope)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _listed() -> list[dict[str, Any]]:
+    said = call("ip", ["ip", "-details", "-json", "address", "show"])
+    return [one for one in json.loads(said or "[]") if one]  # older releases leave {} for what they filter out
+
+
+def _is_dummy(one: Mapping[str, Any]) -> bool:
+    return bool(one.get("linkinfo", {}).get("info_kind") == "dummy")
+
+
+def _device(one: Mapping[str, Any]) -> Device:
+    addresses = {_prefix(shown): "nodad" if shown.get("nodad") else "" for shown in one["addr_info"] if _set(shown)}
+    return Device("UP" in one["flags"], addresses)
+
+
+def _set(shown: Mapping[str, Any]) -> bool:
+    """Whether somebody set an address: fe80::…/64 comes with the device."""
+    return not (shown["family"] == "inet6" and shown["scope"] == "link")
+
+
+def _prefix(shown: Mapping[str, Any]) -> str:
+    return f"{shown.get('local', '')}/{shown['prefixlen']}"
+
+
+def _bare(prefix: str) -> str:
+    return prefix.partition("/")[0]
+
+
+def _addresses_of(device: Device | None) -> Mapping[str, str]:
+    return device.addresses if device else {}
+
+
+# -- differences ------------------------------------------------------------------------------------------------------
+
+
+def _address_changes(name: str, before: Device | None, after: Device | None) -> Iterator[Change]:
+    old, new = _addresses_of(before), _addresses_of(after)
+    for address in sorted(old.keys() - new.keys()):
+        yield Change(Verb.REMOVE, "ip", "address", f"{address} dev {name}")
+    for address, options in new.items():
+        if address not in old:
+            yield Change(Verb.ADD, "ip", "address", f"{address} dev {name}")
+        elif old[address] != options:
+            yield Change(Verb.CHANGE, "ip", "address", f"{address} dev {name}", old[address], options)
+
+
+def _additions(live: Devices, wanted: Devices) -> Iterator[str]:
+    for name, after in wanted.items():
+        before = live.get(name)
+        if before is None:
+            yield f"link add {name} type dummy"
+        old, was_up = _addresses_of(before), before is not None and before.up
+        if after.up != was_up:
+            yield f"link set {name} {'up' if after.up else 'down'}"
+            old = {} if was_up else old  # a device that goes down loses its IPv6 addresses
+        for address, options in after.addresses.items():
+            if old.get(address) != options:
+                yield f"address replace {address} dev {name}{' ' if options else ''}{options}"
+
+
+def _removals(live: Devices, wanted: Devices) -> Iterator[str]:
+    for name, before in live.items():
+        if name not in wanted:
+            yield f"link del {name}"
+            continue
+        for address in sorted(before.addresses.keys() - wanted[name].addresses.keys()):
+            yield f"address del {address} dev {name}"
+
+
+def _change_of_line(line: str, live: Devices) -> Change:
+    kind, command, *words = line.split()
+    if kind == "link":
+        verbs = {"add": Verb.ADD, "del": Verb.REMOVE}
+        return Change(
+            verbs.get(command, Verb.CHANGE), "ip", "link", words[0], after="" if command != "set" else words[1]
+        )
+    address, name = words[0], words[2]
+    known = address in _addresses_of(live.get(name))
+    verb = Verb.REMOVE if command == "del" else Verb.CHANGE if known else Verb.ADD
+    return Change(verb, "ip", "address", f"{address} dev {name}")
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+
+def _step(phase: Phase, lines: list[str], live: Devices) -> Step:
+    run = _by_netlink if len(lines) <= _FEW else _by_batch
+    return Step(phase, "ip", _title(lines), len(lines) == 1, len(lines), lambda: run(lines, live))
+
+
+def _title(lines: Iterable[str]) -> str:
+    commands = [tuple(line.split(" ", 2)[:2]) for line in lines]
+    counts = {
+        ("device", "created"): commands.count(("link", "add")),
+        ("device", "removed"): commands.count(("link", "del")),
+        ("address", "added"): commands.count(("address", "replace")),
+        ("address", "removed"): commands.count(("address", "del")),
+    }
+    shown = [f"{counted(number, noun)} {what}" for (noun, what), number in counts.items() if number]
+    return ", ".join(shown) or "device set up or down"
+
+
+def _by_batch(lines: Sequence[str], live: Devices) -> None:
+    done = attempt("ip", ["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+    if not done.returncode:
+        return
+    words = tools.last_words(done)
+    failed = _FAILED.search(words)
+    if failed is None or not 1 <= int(failed[1]) <= len(lines):
+        raise StepError("ip", words)
+    line = lines[int(failed[1]) - 1]
+    raise StepError("ip", words[: failed.start()].strip(), culprit=_change_of_line(line, live), line=line)
+
+
+def _by_netlink(lines: Sequence[str], live: Devices) -> None:
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    with IPRoute() as netlink:
+        indices: dict[str, int] = {}
+        for line in lines:
+            try:
+                _send(netlink, line, indices)
+            except NetlinkError as error:
+                words = os.strerror(error.code)
+                raise StepError("ip", words, culprit=_change_of_line(line, live), line=line) from error
+
+
+def _send(netlink: Any, line: str, indices: dict[str, int]) -> None:
+    """One line of a batch as a message."""
+    kind, command, *words = line.split()
+    if (kind, command) == ("link", "add"):
+        netlink.link("add", ifname=words[0], kind="dummy")
+        return
+    name = words[0] if kind == "link" else words[2]
+    index = indices.get(name) or _index(netlink, name, line)
+    indices[name] = index
+    if kind == "link":
+        netlink.link(command, index=index, **({"state": words[1]} if command == "set" else {}))
+        return
+    address, length = words[0].split("/")
+    flags = {"flags": _NODAD} if "nodad" in words else {}
+    netlink.addr(command, index=index, address=address, prefixlen=int(length), **flags)
+
+
+def _index(netlink: Any, name: str, line: str) -> int:
+    found = netlink.link_lookup(ifname=name)
+    if not found:
+        raise StepError("ip", f"there is no device {name}", line=line)
+    return int(found[0])

@@ -1,0 +1,114 @@
+"""Kernel parameters. They are nobody's: those that are wanted are read and set, and nothing is undone but by
+going back to an earlier state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.ipvs.call import counted
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+
+#: Each key's value; None: the kernel has no such key. As a wanted value None wants nothing: the module that brings
+#: the key stays, and its key with it.
+Parameters: TypeAlias = Mapping[str, str | None]
+
+#: What brings the keys that not every kernel has.
+_MODULES = {"net.ipv4.vs.": "ip_vs", "net.netfilter.nf_conntrack": "nf_conntrack", "net.ipv6.": "ipv6"}
+
+
+class SysctlDriver(Driver[Parameters]):
+    """sysctl.d(5), written through /proc/sys, whose net/ is that of the calling thread's namespace."""
+
+    part: ClassVar[str] = "sysctl"
+
+    def parse(self, text: str, scope: Scope) -> Parameters:
+        found = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            line = line.strip()
+            if line and line[0] not in "#;":
+                key, equals, value = line.partition("=")
+                if not equals:
+                    raise ValueError(f"line {number}: not KEY = VALUE: {line}")
+                found[key.strip()] = _words(value)
+        return found
+
+    def read(self, scope: Scope, wanted: Parameters) -> Parameters:
+        return {key: None if value is None else _read(key) for key, value in wanted.items()}
+
+    def changes(self, live: Parameters, wanted: Parameters) -> Iterator[Change]:
+        for key, value in _differing(live, wanted).items():
+            yield _set(key, live.get(key), value)
+
+    def steps(self, live: Parameters, wanted: Parameters, scope: Scope, transition: Transition) -> list[Step]:
+        values = _differing(live, wanted)
+        if not values:
+            return []
+        title = f"{counted(len(values), 'value')} set"
+
+        def run() -> None:
+            for key, value in values.items():
+                _write(key, value, _set(key, live.get(key), value))
+
+        return [Step(Phase.SYSCTLS, self.part, title, len(values) == 1, len(values), run, lambda: _check(values))]
+
+    def dump(self, state: Parameters) -> Any:
+        return dict(state)
+
+    def load(self, data: Any) -> Parameters:
+        return dict(data)
+
+
+def _differing(live: Parameters, wanted: Parameters) -> dict[str, str]:
+    return {key: value for key, value in wanted.items() if value is not None and live.get(key) != value}
+
+
+def _set(key: str, before: str | None, after: str) -> Change:
+    if before is None:
+        return Change(Verb.ADD, "sysctl", "value", f"{key} = {after}")
+    return Change(Verb.CHANGE, "sysctl", "value", key, before, after)
+
+
+def _path(key: str) -> Path:
+    """A key's file: dots and slashes are exchanged (sysctl(8))."""
+    return Path("/proc/sys", key.translate(str.maketrans("./", "/.")))
+
+
+def _words(value: str) -> str:
+    """A value as it is written by hand: the kernel prints several numbers with tabs between."""
+    return " ".join(value.split())
+
+
+def _read(key: str) -> str | None:
+    try:
+        return _words(_path(key).read_text())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StepError("sysctl", f"cannot read {key}: {error.strerror}", line=key) from error
+
+
+def _write(key: str, value: str, change: Change) -> None:
+    line = f"{key} = {value}"
+    try:
+        with open(_path(key), "w") as file:  # not created: sysfs has no such thing, and says ENOENT or EACCES
+            file.write(value)
+    except OSError as error:
+        words = error.strerror if _path(key).exists() else _absent(key)
+        raise StepError("sysctl", f"cannot set {line}: {words}", culprit=change, line=line) from error
+
+
+def _absent(key: str) -> str:
+    module = next((module for start, module in _MODULES.items() if key.startswith(start)), None)
+    return f"the kernel has no such key{f'; module {module} brings it' if module else ''}"
+
+
+def _check(values: Mapping[str, str]) -> None:
+    """Keys that a module brings may come with the module, which is loaded before; the others must be there."""
+    for key, value in values.items():
+        if not key.startswith(tuple(_MODULES)) and not _path(key).exists():
+            line = f"{key} = {value}"
+            raise StepError("sysctl", f"cannot set {line}: {_absent(key)}", culprit=_set(key, None, value), line=line)

@@ -1,0 +1,62 @@
+"""The journal of an apply: written before its first step, gone after its last.
+
+Whoever finds one whose writer is dead knows what was to become of what, and how far it came.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from svcc.apply import files
+from svcc.apply.store import StoreError
+
+
+@dataclass(frozen=True)
+class Journal:
+    """``old`` is every driver's state before, dumped. Errors of all methods: StoreError, OSError."""
+
+    path: Path
+    before: int | None  # the number of the generation that was current
+    after: int  # of the one that is to be
+    old: dict[str, Any]
+    switched: bool = False  # whether the new rules are in: then the way is forward
+
+    def write(self) -> None:
+        data = asdict(self)
+        del data["path"], data["switched"]
+        files.write(self.path, json.dumps(data))
+        self._mark(self.switched)
+
+    def switch(self, forward: bool) -> Self:
+        """Note that the new rules are in (or that the way is back, whatever is in)."""
+        self._mark(forward)
+        return replace(self, switched=forward)
+
+    def remove(self) -> None:
+        files.remove(self.path)
+        files.remove(_switched(self.path))
+
+    def _mark(self, switched: bool) -> None:
+        """A file of its own: the journal of a large machine takes its time to write."""
+        if switched:
+            files.write(_switched(self.path), f"{self.after}\n")
+        else:
+            files.remove(_switched(self.path))
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The journal that was left, if one was."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(path=path, switched=_switched(path).exists(), **data)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise StoreError(f"{path} is damaged") from None
+
+
+def _switched(path: Path) -> Path:
+    return path.with_name("switched")

@@ -1,0 +1,45 @@
+"""The nft driver: our two tables, changed in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.nft import changes, routes, switching, tool
+from svcc.apply.nft.reading import read_document, read_listing
+from svcc.apply.nft.state import FAMILIES, NftState, dump, load
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Route, Step
+
+
+class NftDriver(Driver[NftState]):
+    part = tool.PART
+
+    def parse(self, text: str, scope: Scope) -> NftState:
+        return read_document(text, scope.table)
+
+    def read(self, scope: Scope, wanted: NftState) -> NftState:
+        listings = {family: tool.list_table(family, scope.table) for family in FAMILIES}
+        return NftState({family: read_listing(text) for family, text in listings.items() if text is not None})
+
+    def changes(self, live: NftState, wanted: NftState) -> Iterator[Change]:
+        return changes.changes(live, wanted)
+
+    def steps(self, live: NftState, wanted: NftState, scope: Scope, transition: Transition) -> list[Step]:
+        return switching.steps(live, wanted)
+
+    def dump(self, state: NftState) -> Any:
+        return dump(state)
+
+    def load(self, data: Any) -> NftState:
+        return load(data)
+
+    def routes(self, state: NftState) -> Iterator[Route]:
+        return routes.routes(state)
+
+    def left(self, live: NftState, wanted: NftState) -> set[Route]:
+        return routes.left(live, wanted)
+
+
+DRIVER = NftDriver()

@@ -1,0 +1,102 @@
+"""What differs between two states, object by object, in nft's own notation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from svcc.apply.nft.names import keyed
+from svcc.apply.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
+from svcc.apply.nft.tool import PART
+from svcc.apply.steps import Change, Place, Verb
+
+
+def changes(live: NftState, wanted: NftState) -> Iterator[Change]:
+    for family in FAMILIES:
+        old, new = live.tables.get(family), wanted.tables.get(family)
+        if old == new:
+            continue
+        yield from _table_changes(family, old, new)
+        empty = Table("")
+        yield from _set_changes(family, (old or empty).sets, (new or empty).sets)
+        yield from _chain_changes(family, (old or empty).chains, (new or empty).chains)
+        yield from _other_changes(family, old or empty, new or empty)
+
+
+def _table_changes(family: str, old: Table | None, new: Table | None) -> Iterator[Change]:
+    if old is None or new is None:
+        table = old or new
+        assert table is not None
+        yield Change(Verb.ADD if old is None else Verb.REMOVE, PART, "table", f"{family} {table.name}")
+    elif old.attributes != new.attributes:
+        yield Change(Verb.CHANGE, PART, "table", f"{family} {new.name}", old.attributes, new.attributes)
+
+
+def _set_changes(family: str, old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]) -> Iterator[Change]:
+    for name in (*new, *(name for name in old if name not in new)):
+        before, after = old.get(name), new.get(name)
+        subject = f"{family} {name}"
+        if before is None or after is None:
+            it = before or after
+            assert it is not None
+            yield Change(Verb.ADD if before is None else Verb.REMOVE, PART, it.kind, subject)
+        elif (before.kind, before.declaration) != (after.kind, after.declaration):
+            yield Change(Verb.CHANGE, PART, after.kind, subject, before.declaration, after.declaration)
+        there, here = before.elements if before else {}, after.elements if after else {}
+        if there != here:
+            yield from _element_changes(subject, name, there, here)
+
+
+def _element_changes(
+    subject: str, name: str, old: Mapping[str, Element], new: Mapping[str, Element]
+) -> Iterator[Change]:
+    for key, (value, comment) in new.items():
+        before = old.get(key)
+        if before is None:
+            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, _place(name, key), comment)
+        elif before != (value, comment):
+            texts = (value, before[0]) if before[1] == comment else (_whole(value, comment), _whole(*before))
+            place = _place(name, key)
+            yield Change(Verb.CHANGE, PART, "element", f"{subject} {key}", texts[1], texts[0], place, comment)
+    for key in sorted(old.keys() - new.keys()):
+        value, comment = old[key]
+        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", _place(name, key), comment)
+
+
+def _whole(value: str, comment: str) -> str:
+    return f'{value} comment "{comment}"'.strip()
+
+
+def _chain_changes(family: str, old: Mapping[str, Chain], new: Mapping[str, Chain]) -> Iterator[Change]:
+    for name in (*new, *(name for name in old if name not in new)):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        subject = f"{family} {name}"
+        if before is None or after is None:
+            yield Change(Verb.ADD if before is None else Verb.REMOVE, PART, "chain", subject)
+        else:
+            yield Change(Verb.CHANGE, PART, "chain", subject, _different(before, after), _different(after, before))
+
+
+def _different(chain: Chain, other: Chain) -> str:
+    """What a chain has and the other has not."""
+    hook = [chain.hook] if chain.hook != other.hook else []
+    rules = [rule for rule in chain.rules if rule not in other.rules]
+    if not hook and not rules:  # in another order, or more often
+        rules = list(chain.rules)
+    return " ".join((*hook, *rules))
+
+
+def _other_changes(family: str, old: Table, new: Table) -> Iterator[Change]:
+    for kind, name in new.others:
+        if (kind, name) not in old.others:
+            yield Change(Verb.ADD, PART, kind, f"{family} {name}")
+    for kind, name in old.others:
+        if (kind, name) not in new.others:
+            yield Change(Verb.REMOVE, PART, kind, f"{family} {name}")
+
+
+def _place(name: str, key: str) -> Place | None:
+    """The frontend that an element is for; None where it is for none, or for several."""
+    known = keyed(name)
+    return None if known is None else known.place(key)

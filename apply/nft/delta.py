@@ -1,0 +1,128 @@
+"""The commands that make one state of another: what differs, and no more.
+
+Order matters to nft, which looks names up as it reads, and to the kernel, which counts references as it goes: chains
+and sets first, then elements (a changed one is deleted and added again), then rules, then what is not used any more.
+Nothing shows before the end of the transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from svcc.apply.nft.elements import ElementWriter
+from svcc.apply.nft.rules import rule_fields
+from svcc.apply.nft.state import FAMILIES, NamedSet, NftState, Table
+from svcc.apply.nft.transaction import Command, Writer
+
+
+def switch(live: NftState, wanted: NftState, *, together: bool) -> Iterator[Command]:
+    """The transaction to the wanted state.
+
+    ``together``: it may delete the chains whose last references it takes away.
+    """
+    for family in FAMILIES:
+        old, new = live.tables.get(family), wanted.tables.get(family)
+        if old is not None and new is not None and not must_rebuild(old, new):
+            yield from _change(Writer(family, new.name), old, new, together=together)
+        elif old != new:
+            yield from _replace(family, old, new)
+
+
+def sweep(live: NftState, wanted: NftState) -> Iterator[Command]:
+    """The transaction after a :func:`switch` that was not to delete chains."""
+    for family in FAMILIES:
+        old, new = live.tables.get(family), wanted.tables.get(family)
+        if old is not None and new is not None and not must_rebuild(old, new):
+            yield from _delete_chains(Writer(family, new.name), old, new)
+
+
+def must_rebuild(old: Table, new: Table) -> bool:
+    """Whether there is a difference that the kernel does not take for what is there: a table's attributes, a chain's
+    hook (EEXIST), a set's declaration (EEXIST; a timeout is ignored).
+    """
+    return (
+        (old.name, old.attributes) != (new.name, new.attributes)
+        or any(name in old.chains and old.chains[name].hook != chain.hook for name, chain in new.chains.items())
+        or any(name in old.sets and _declared(old.sets[name]) != _declared(it) for name, it in new.sets.items())
+    )
+
+
+def _declared(named: NamedSet) -> tuple[str, str]:
+    return named.kind, named.declaration
+
+
+def _replace(family: str, old: Table | None, new: Table | None) -> Iterator[Command]:
+    """The whole table. It is added before it is deleted, for the case that it is not there after all."""
+    for name in dict.fromkeys(table.name for table in (old, new) if table is not None):
+        writer = Writer(family, name)
+        yield writer.table("add")
+        yield writer.table("delete")
+    if new is not None:
+        writer = Writer(family, new.name)
+        yield writer.table("add")
+        yield from _change(writer, Table(new.name), new, together=True)
+
+
+def _change(write: Writer, old: Table, new: Table, *, together: bool) -> Iterator[Command]:
+    for name, chain in new.chains.items():
+        if name not in old.chains:
+            yield write.object("add", "chain", name, json.loads(chain.hook))
+    for name, named in new.sets.items():
+        if name not in old.sets:
+            yield write.object("add", named.kind, name, json.loads(named.declaration))
+    for name, named in old.sets.items():
+        if name in new.sets:
+            yield from _delete_elements(write, name, named, new.sets[name])
+        elif named.elements:
+            yield write.object("flush", named.kind, name)
+    for name, named in new.sets.items():
+        yield from _add_elements(write, name, old.sets.get(name), named)
+    yield from _fill_chains(write, old, new)
+    if together:
+        yield from _delete_chains(write, old, new)
+    for name, named in old.sets.items():
+        if name not in new.sets:
+            yield write.object("delete", named.kind, name)
+    for kind, name in old.others:
+        if (kind, name) not in new.others:
+            yield write.object("delete", kind, name)
+
+
+def _fill_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
+    """Empty all chains that change before any is filled again: no loop of jumps may show in between."""
+    changed = [name for name, chain in new.chains.items() if name in old.chains and old.chains[name] != chain]
+    gone = [name for name in old.chains if name not in new.chains]
+    for name in (*changed, *gone):
+        if old.chains[name].rules:
+            yield write.object("flush", "chain", name)
+    for name, chain in new.chains.items():
+        if name not in old.chains or name in changed:
+            yield from (write.rule(name, rule_fields(rule)) for rule in chain.rules)
+
+
+def _delete_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
+    for name in old.chains:
+        if name not in new.chains:
+            yield write.object("delete", "chain", name)
+
+
+def _delete_elements(write: Writer, name: str, old: NamedSet, new: NamedSet) -> Iterator[Command]:
+    """Those that go, and those that change: the kernel changes neither a value nor a comment."""
+    if old.elements == new.elements:
+        return
+    keys = sorted(key for key, element in old.elements.items() if new.elements.get(key) != element)
+    if keys:
+        writer = ElementWriter(json.loads(old.declaration))
+        written = [writer.json(key, old.elements[key], whole=False) for key in keys]
+        yield write.elements("delete", name, keys, written)
+
+
+def _add_elements(write: Writer, name: str, old: NamedSet | None, new: NamedSet) -> Iterator[Command]:
+    there = {} if old is None else old.elements
+    if there == new.elements:
+        return
+    keys = [key for key, element in new.elements.items() if there.get(key) != element]
+    if keys:
+        writer = ElementWriter(json.loads(new.declaration))
+        yield write.elements("add", name, keys, [writer.json(key, new.elements[key]) for key in keys])

@@ -1,0 +1,143 @@
+"""From JSON to a state: the document of an artifact, and what ``nft -n -j list table`` prints."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from svcc.apply.nft.elements import read_elements, types_of
+from svcc.apply.nft.rules import declaration_text, hook_text, listed, rule_text, table_text
+from svcc.apply.nft.state import FAMILIES, Chain, NamedSet, NftState, Table
+
+_LISTED_ONLY = ("metainfo",)
+
+
+class _Builder:
+    """A table, object by object."""
+
+    def __init__(self, fields: Any) -> None:
+        self._name = str(fields["name"])
+        self._attributes = table_text(fields)
+        self._sets: dict[str, tuple[str, Any]] = {}
+        self._elements: dict[str, list[Any]] = {}
+        self._hooks: dict[str, str] = {}
+        self._rules: dict[str, list[str]] = {}
+        self._others: list[tuple[str, str]] = []
+
+    def add(self, kind: str, fields: Any) -> None:
+        if kind in ("set", "map"):
+            self._sets[fields["name"]] = kind, fields
+            self._elements.setdefault(fields["name"], []).extend(fields.get("elem", ()))
+        elif kind == "element":
+            self._elements[fields["name"]].extend(fields["elem"])
+        elif kind == "chain":
+            self._hooks[fields["name"]] = hook_text(fields)
+            self._rules[fields["name"]] = []
+        elif kind == "rule":
+            self._rules[fields["chain"]].append(rule_text(fields))
+        else:
+            self._others.append((kind, str(fields["name"])))
+
+    def table(self) -> Table:
+        sets = {name: self._set(*declared) for name, declared in self._sets.items()}
+        chains = {name: Chain(hook, tuple(self._rules[name])) for name, hook in self._hooks.items()}
+        return Table(self._name, self._attributes, sets, chains, tuple(sorted(self._others)))
+
+    def _set(self, kind: str, fields: Any) -> NamedSet:
+        dynamic = "timeout" in listed(fields.get("flags")) or "timeout" in fields
+        items = () if dynamic else self._elements[fields["name"]]
+        elements = read_elements(items, types_of(fields), is_map=kind == "map")
+        return NamedSet(kind, declaration_text(fields), dynamic, elements)
+
+
+def read_listing(text: str) -> Table:
+    """The table that a listing shows, of any release from 1.0.6 to 1.1.7."""
+    with _uncollected():
+        return _listed(text)
+
+
+def _listed(text: str) -> Table:
+    builder = None
+    for entry in json.loads(text)["nftables"]:
+        ((kind, fields),) = entry.items()
+        if kind == "table":
+            builder = _Builder(fields)
+        elif kind not in _LISTED_ONLY:
+            assert builder is not None, "a listing begins with its table"
+            builder.add(kind, fields)
+    assert builder is not None, "the listing of a table has one"
+    return builder.table()
+
+
+def read_document(text: str, name: str) -> NftState:
+    """What a document of the nft target makes of tables of that name.
+
+    Errors: ValueError, with the line, where it is not such a document.
+    """
+    if not text.strip():
+        return NftState()
+    with _uncollected():
+        return _obeyed(text, name)
+
+
+def _obeyed(text: str, name: str) -> NftState:
+    builders: dict[str, _Builder] = {}
+    for number, command in enumerate(_commands(text)):
+        try:
+            _obey(builders, command, name)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            line = _line(text, number)
+            raise ValueError(f"line {line}: not a command that svcc writes ({error!r})") from error
+    return NftState({family: builders[family].table() for family in FAMILIES if family in builders})
+
+
+def _commands(text: str) -> list[Any]:
+    """Errors: ValueError."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("nftables"), list):
+        raise ValueError("line 1: not a document for nft -j")
+    commands: list[Any] = document["nftables"]
+    return commands
+
+
+def _obey(builders: dict[str, _Builder], command: Any, name: str) -> None:
+    ((verb, body),) = command.items()
+    ((kind, fields),) = body.items()
+    family = fields["family"]
+    if family not in FAMILIES or fields["name" if kind == "table" else "table"] != name:
+        raise ValueError(f"not our table: {family} {fields}")
+    if (verb, kind) == ("delete", "table"):
+        builders.pop(family, None)
+    elif verb != "add":
+        raise ValueError(verb)
+    elif kind == "table":
+        builders.setdefault(family, _Builder(fields))
+    else:
+        builders[family].add(kind, fields)
+
+
+def _line(text: str, number: int) -> int:
+    """The line of a command: each begins one, after a comma but for the first."""
+    starts = [i for i, line in enumerate(text.splitlines(), 1) if line.startswith(("  {", ", {"))]
+    return starts[number] if number < len(starts) else 1
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage: a hundred thousand new lists would make that most of the time that JSON takes.
+
+    What is made inside is to be gone at its end, but for the result.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

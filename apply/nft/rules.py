@@ -1,0 +1,164 @@
+"""Rules and declarations in canonical JSON: what our documents say and what the releases of nft list is the same here.
+
+The form is the document's, so that it loads everywhere. nft 1.0.6 to 1.1.7, with ``-n``, list it otherwise thus:
+
+- numbers for words (``ct state in 8``), and ``numgen``, ``jhash`` with an offset that is 0;
+- ``ct status & dnat == 0`` as ``ct status ! dnat``;
+- ``meta mark & 0x80000000 == 0x80000000``, whose mask is a prefix, as one: ``meta mark 0x80000000/1``;
+- a single flag as a word (1.0.6, 1.1.3) or as a list of one (1.1.7);
+- the elements of an anonymous set in an order of their own;
+- no ``meta l4proto tcp`` before ``reject with tcp reset`` or ``tcp dport``. In the kernel it is there in either case:
+  nft adds it where it lacks, and leaves it out when it lists. So the listing tells no such two rules apart, but there
+  are no two.
+
+The counts of ``counter`` and ``quota`` statements change by themselves, and are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from svcc.apply.nft.elements import PROTOCOLS
+
+#: Numbers of linux/netfilter/nf_conntrack_common.h and linux/rtnetlink.h, for words in our rules.
+_WORDS: dict[str, dict[Any, str]] = {
+    '{"ct": {"key": "state"}}': {8: "new"},
+    '{"ct": {"key": "status"}}': {32: "dnat"},
+    '{"fib": {"flags": ["daddr"], "result": "type"}}': {2: "local"},
+    '{"meta": {"key": "l4proto"}}': PROTOCOLS,
+}
+#: Codes of ICMP (RFC 792) and ICMPv6 (RFC 4443) that our rules answer with.
+_CODES: dict[str, dict[Any, str]] = {"icmp": {3: "port-unreachable"}, "icmpv6": {4: "port-unreachable"}}
+
+_ALL_BITS = 0xFFFF_FFFF  # of a mark
+
+#: What makes an object what it is. All else that a listing has, handles and counts, is for reading.
+_CHAIN = ("type", "hook", "prio", "policy", "dev", "comment")
+_SET = ("type", "map", "size", "timeout", "gc-interval", "policy", "auto-merge", "stmt", "comment")
+
+
+def text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def rule_text(fields: Any) -> str:
+    """A rule: its statements, and at last the comment that somebody may have given it."""
+    statements = [_canonical(statement) for statement in fields["expr"]]
+    kept = [
+        statement
+        for statement, following in zip(statements, [*statements[1:], None], strict=True)
+        if not (_is_tcp(statement) and following == {"reject": {"type": "tcp reset"}})
+    ]
+    return text(kept + ([{"comment": fields["comment"]}] if "comment" in fields else []))
+
+
+def rule_fields(rule: str) -> dict[str, Any]:
+    """What :func:`rule_text` was made of."""
+    statements = json.loads(rule)
+    if statements and "comment" in statements[-1]:
+        return {"expr": statements[:-1], **statements[-1]}
+    return {"expr": statements}
+
+
+def _is_tcp(statement: Any) -> bool:
+    return bool(statement == {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}})
+
+
+def hook_text(fields: Any) -> str:
+    """What makes a chain a base chain; {} of others."""
+    return _kept(fields, _CHAIN)
+
+
+def table_text(fields: Any) -> str:
+    """A table's flags and comment. nft 1.0.6 lists its flag ``dormant`` as ``ipv4_addr``, of the same number."""
+    flags = ["dormant" if flag == "ipv4_addr" else flag for flag in listed(fields.get("flags"))]
+    return _kept(fields | {"flags": sorted(flags)}, ("comment", *(["flags"] if flags else [])))
+
+
+def declaration_text(fields: Any) -> str:
+    """A set's or map's declaration."""
+    flags = sorted(flag for flag in listed(fields.get("flags")) if flag != "dynamic")
+    return _kept(fields | {"flags": flags}, (*_SET, *(["flags"] if flags else [])))
+
+
+def _kept(fields: Any, names: Iterable[str]) -> str:
+    return text({name: fields[name] for name in names if name in fields})
+
+
+def listed(flags: Any) -> list[Any]:
+    """Flags as a list, whichever way they are given."""
+    return flags if isinstance(flags, list) else [] if flags is None else [flags]
+
+
+def _canonical(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_canonical(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    fields = {name: _canonical(inner) for name, inner in node.items()}
+    for name, inner in fields.items():
+        if name in _FORMS:
+            fields[name] = _FORMS[name](inner)
+    return fields
+
+
+def _match(fields: Any) -> Any:
+    left, right, op = fields.get("left"), fields.get("right"), fields.get("op")
+    words = _WORDS.get(text(left), {})
+    right = words.get(right, right) if isinstance(right, int) else right
+    if isinstance(right, dict) and isinstance(right.get("prefix", {}).get("addr"), int):
+        addr, length = right["prefix"]["addr"], right["prefix"]["len"]
+        left, right = {"&": [left, _ALL_BITS ^ _ALL_BITS >> length]}, addr
+    if op == "!":
+        left, right, op = {"&": [left, right]}, 0, "=="
+    return {"left": left, "op": op, "right": right}
+
+
+def _without_offset(fields: Any) -> Any:
+    return {name: value for name, value in fields.items() if (name, value) != ("offset", 0)}
+
+
+def _nat(fields: Any) -> Any:
+    flags = listed(fields.get("flags")) if isinstance(fields, dict) else []
+    return fields | {"flags": flags[0]} if len(flags) == 1 else fields
+
+
+def _fib(fields: Any) -> Any:
+    return fields | {"flags": listed(fields.get("flags"))}
+
+
+def _reject(fields: Any) -> Any:
+    if not isinstance(fields, dict) or "expr" not in fields:
+        return fields
+    codes = _CODES.get(fields.get("type", ""), {})
+    return fields | {"expr": codes.get(fields["expr"], fields["expr"])}
+
+
+def _anonymous(members: Any) -> Any:
+    return sorted(members, key=_by_number) if isinstance(members, list) else members
+
+
+def _by_number(member: Any) -> tuple[int, str]:
+    """Numbers and ranges by value: the order that our documents have."""
+    key = member[0] if isinstance(member, list) and member else member
+    first = key["range"][0] if isinstance(key, dict) and "range" in key else key
+    return (first, "") if isinstance(first, int) else (-1, text(key))
+
+
+_FORMS: Mapping[str, Callable[[Any], Any]] = {
+    "match": _match,
+    "numgen": _without_offset,
+    "jhash": _without_offset,
+    "symhash": _without_offset,
+    "masquerade": _nat,
+    "dnat": _nat,
+    "snat": _nat,
+    "redirect": _nat,
+    "fib": _fib,
+    "reject": _reject,
+    "set": _anonymous,
+    "counter": lambda fields: None if isinstance(fields, dict) else fields,
+    "quota": lambda fields: {k: v for k, v in fields.items() if k != "used"} if isinstance(fields, dict) else fields,
+}

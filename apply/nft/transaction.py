@@ -1,0 +1,59 @@
+"""Commands of one transaction, with what each stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Kind and subject of a Change.
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of libnftables-json(5). Of elements: each with the name of its change."""
+
+    verb: str
+    kind: str
+    fields: dict[str, Any]
+    name: Name
+    elements: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()  # the subjects of the elements, without the set
+
+    def json(self, elements: Sequence[Any] | None = None) -> Any:
+        """``elements``: instead of all of them."""
+        fields = self.fields
+        if self.kind == "element":
+            fields = fields | {"elem": list(self.elements if elements is None else elements)}
+        return {self.verb: {self.kind: fields}}
+
+    @property
+    def size(self) -> int:
+        return len(self.elements) if self.kind == "element" else 1
+
+
+class Writer:
+    """Writes commands about one table."""
+
+    def __init__(self, family: str, table: str) -> None:
+        self._family, self._table = family, table
+        self._place = {"family": family, "table": table}
+
+    def table(self, verb: str) -> Command:
+        fields = {"family": self._family, "name": self._table}
+        return Command(verb, "table", fields, ("table", f"{self._family} {self._table}"))
+
+    def object(self, verb: str, kind: str, name: str, more: dict[str, Any] | None = None) -> Command:
+        """A set, map, chain or something else with a name."""
+        return Command(verb, kind, self._place | {"name": name} | (more or {}), (kind, self.subject(name)))
+
+    def rule(self, chain: str, fields: dict[str, Any]) -> Command:
+        return Command("add", "rule", self._place | {"chain": chain} | fields, ("chain", self.subject(chain)))
+
+    def elements(self, verb: str, name: str, keys: Iterable[str], written: Iterable[Any]) -> Command:
+        fields = self._place | {"name": name}
+        return Command(verb, "element", fields, ("element", self.subject(name)), tuple(written), tuple(keys))
+
+    def subject(self, name: str) -> str:
+        return f"{self._family} {name}"

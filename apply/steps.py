@@ -1,0 +1,105 @@
+"""What stands between two states of the kernel: changes, for people, and steps, to be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+
+class Verb(Enum):
+    """The value is the sign that plans show."""
+
+    ADD = "+"
+    REMOVE = "-"
+    CHANGE = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A frontend, as packets name it: where a client connects to. What belongs to a service is found by it."""
+
+    address: str | None  # as ``str()`` of an IPv4Address or IPv6Address prints it; None: a node port
+    protocol: str  # tcp, udp, sctp
+    port: int  # of a range: the first
+
+    def __str__(self) -> str:
+        host = "node port" if self.address is None else f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}{' ' if self.address is None else ':'}{self.port}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object of ours that is added, removed or changed."""
+
+    verb: Verb
+    part: str  # the part of the target: nft, iptables, ipvsadm, …
+    kind: str  # the tool's own word: element, chain, rule, set, virtual server, real server, address, …
+    subject: str  # which, in the tool's own notation
+    before: str = ""  # of a change: the value that is there; else empty
+    after: str = ""
+    place: Place | None = None  # of the frontend that it belongs to
+    label: str = ""  # SERVICE or SERVICE-PORT, where the object itself says which it belongs to
+
+    def __str__(self) -> str:
+        value = f": {self.before} -> {self.after}" if self.verb is Verb.CHANGE and (self.before or self.after) else ""
+        return f"{self.verb.value} {self.kind} {self.subject}{value}"
+
+
+class Phase(IntEnum):
+    """When a step is taken. Every state between two phases serves all that old and new both serve.
+
+    What rules name is there before them; what they do not name any more goes after them. A vip on a device leads to
+    the node's own sockets where nothing keeps packets from them: so addresses come last and go first, and a port is
+    declared when its servers are there, and not any more before they go (else its clients are refused).
+    """
+
+    MODULES = 10
+    SYSCTLS = 20
+    SETS = 30  # sets created, elements added
+    SERVERS = 40  # virtual and real servers added and changed
+    DECLARED = 50  # elements that say which ports are served
+    RULES = 60  # the switch: each table at once
+    ADDRESSES = 65  # the device and its addresses; before all others, where IPVS takes over from rules that translate
+    DECLARED_OFF = 70  # elements that say which ports are served
+    DRAIN = 80  # waiting for connections that what goes still has
+    ADDRESSES_OFF = 90
+    SERVERS_OFF = 100
+    SETS_OFF = 110  # all other elements, and sets
+
+
+#: The order in which everything of ours is taken down: nothing is exposed that the rules kept from the network.
+TEARDOWN = (Phase.ADDRESSES_OFF, Phase.SERVERS_OFF, Phase.RULES, Phase.DECLARED_OFF, Phase.SETS_OFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of a tool, or one transaction. ``run`` and ``check`` raise StepError."""
+
+    phase: Phase
+    part: str
+    title: str  # what it does, in a few words: "3 elements added, 1 removed"
+    atomic: bool  # True: the kernel takes all of it or nothing
+    size: int  # commands, lines or messages
+    run: Callable[[], None]
+    check: Callable[[], None] | None = None  # tries it without effect; None: the tool cannot
+
+
+class StepError(Exception):
+    """A tool or the kernel refused a step. ``words`` are the tool's own."""
+
+    def __init__(self, part: str, words: str, *, culprit: Change | None = None, line: str = "") -> None:
+        super().__init__(f"{part}: {words}")
+        self.part = part
+        self.words = words
+        self.culprit = culprit  # the object that was refused, where it could be told
+        self.line = line  # the line of input that was refused, likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where packets to a frontend may go: one of its endpoints. Of a range, one route for each port."""
+
+    place: Place
+    endpoint: str  # its address
+    port: int  # the endpoint's

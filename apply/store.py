@@ -1,0 +1,260 @@
+"""The state directory: what was applied, generation by generation, and what is under way.
+
+    STATE/lock                   held by whoever changes anything
+    STATE/NAME/                  an installation: everything under one prefix; NAME is the prefix in lower case
+        current                  the number of the generation that is in the kernel; no file: none
+        000007.json              a generation: target, node, time, hash, who, …
+        000007.bundle            its bundle, as compile prints it
+        000007.services          which frontends and endpoints it has
+        journal.json             only while an apply is under way, or was killed
+        confirm.json             only while an apply waits to be confirmed
+
+All are written so that they are whole or not there, and only their owner can read them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self
+
+from svcc.apply import files
+from svcc.apply.scope import Scope
+from svcc.apply.summary import Summary
+from svcc.targets.bundle import bundle_text, read_bundle
+from svcc.targets.interface import Bundle
+
+#: Generations that are kept besides the current one.
+KEPT = 20
+#: Seconds between looks at a lock that somebody else has.
+_PAUSE = 0.05
+
+
+class StoreError(Exception):
+    """The state directory cannot be used; the message says why."""
+
+
+class Locked(StoreError):
+    """Somebody else is at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One state of the machine that was applied."""
+
+    number: int
+    target: str | None  # None: everything of ours was removed
+    node: str | None
+    time: str  # ISO 8601, UTC
+    who: str  # the user, and behind sudo the one before
+    hash: str  # SHA-256 of the bundle's text
+    source: str  # the file, as it was named
+    prefix: str
+    device: str | None
+    note: str = ""  # what made it, if not an apply: "rollback to 3"
+
+
+class Store:
+    """A state directory. Errors of all methods: StoreError, OSError."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def installation(self, name: str) -> Installation:
+        return Installation(self.root / name)
+
+    def installations(self) -> list[Installation]:
+        """Those with a current generation, or with something under way; by name."""
+        if not self.root.is_dir():
+            return []
+        found = [Installation(path) for path in sorted(self.root.iterdir()) if path.is_dir()]
+        return [one for one in found if one.number is not None or one.journal.exists()]
+
+    @contextmanager
+    def locked(self, patience: float = 30.0) -> Iterator[Self]:
+        """Hold the lock, which nobody else then can. ``patience``: seconds to wait for it. Errors: Locked."""
+        files.make_directory(self.root)
+        with open(self.root / "lock", "a+", encoding="utf-8", opener=_private) as file:
+            _lock(file.fileno(), patience, lambda: _holder(self.root / "lock"))
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield self
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _lock(handle: int, patience: float, holder: Any) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Locked(f"another svcc is at work here{holder()}; try again when it is done") from None
+            time.sleep(_PAUSE)
+
+
+def _holder(path: Path) -> str:
+    said = path.read_text(encoding="utf-8").strip()
+    return f" (process {said})" if said.isdigit() else ""
+
+
+class Installation:
+    """Everything under one prefix on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.journal = path / "journal.json"
+        self.confirm = path / "confirm.json"
+
+    # ---- reading
+
+    @property
+    def number(self) -> int | None:
+        """The number of the current generation."""
+        try:
+            return int((self.path / "current").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise StoreError(f"{self.path / 'current'} is damaged: it holds no number") from None
+
+    @property
+    def current(self) -> Generation | None:
+        number = self.number
+        return None if number is None else self.generation(number)
+
+    def generation(self, number: int) -> Generation:
+        try:
+            return Generation(**json.loads(self._file(number, "json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise StoreError(f"there is no generation {number}") from None
+        except (ValueError, TypeError):
+            raise StoreError(f"{self._file(number, 'json')} is damaged") from None
+
+    def generations(self) -> list[Generation]:
+        """All that are kept, the newest first."""
+        return [self.generation(number) for number in sorted(self._numbers(), reverse=True)]
+
+    def bundle(self, generation: Generation | None) -> Bundle | None:
+        """What a generation put into the kernel; None: nothing."""
+        if generation is None or generation.target is None:
+            return None
+        path = self._file(generation.number, "bundle")
+        text = _text(path)
+        if sha256(_bytes(text)).hexdigest() != generation.hash:
+            raise StoreError(f"{path} is not what was applied: its hash has changed")
+        return read_bundle(text)
+
+    def summary(self, generation: Generation | None) -> Summary:
+        if generation is None or generation.target is None:
+            return Summary()
+        try:
+            return Summary.from_json(json.loads(_text(self._file(generation.number, "services"))))
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise StoreError(f"{self._file(generation.number, 'services')} is damaged") from None
+
+    def scope(self, generation: Generation) -> Scope:
+        return Scope(generation.prefix, generation.device).including(self.bundle(generation))
+
+    # ---- writing, under the store's lock
+
+    def record(self, draft: Draft) -> Generation:
+        """Write a new generation. It is not the current one yet."""
+        files.make_directory(self.path)
+        number = max([*self._numbers(), self.number or 0, 0]) + 1
+        text = draft.text
+        generation = Generation(
+            number,
+            draft.bundle.target if draft.bundle else None,
+            draft.bundle.node if draft.bundle else None,
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            _who(),
+            sha256(_bytes(text)).hexdigest(),
+            draft.source,
+            draft.scope.prefix,
+            draft.scope.device,
+            draft.note,
+        )
+        files.write(self._file(number, "bundle"), text)
+        files.write(self._file(number, "services"), json.dumps(draft.summary.to_json()))
+        files.write(self._file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
+        return generation
+
+    def make_current(self, number: int | None) -> None:
+        """Say which generation is in the kernel, and forget the oldest ones."""
+        if number is None:
+            files.remove(self.path / "current")
+            return
+        files.write(self.path / "current", f"{number}\n")
+        for old in sorted(self._numbers())[: -KEPT - 1]:
+            if old != number:
+                self.forget(old)
+
+    def forget(self, number: int) -> None:
+        """Remove a generation, its description first: what is left of it otherwise is no generation."""
+        for suffix in ("json", "bundle", "services"):
+            files.remove(self._file(number, suffix))
+
+    def forget_unborn(self) -> None:
+        """Remove generations that were written and never came to be: those after the current one."""
+        for number in self._numbers():
+            if number > (self.number or 0):
+                self.forget(number)
+
+    def _file(self, number: int, suffix: str) -> Path:
+        return self.path / f"{number:06}.{suffix}"
+
+    def _numbers(self) -> list[int]:
+        return [int(path.stem) for path in self.path.glob("*.json") if path.stem.isdigit()]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a generation is to be made of. ``bundle`` None: nothing of ours."""
+
+    bundle: Bundle | None
+    scope: Scope
+    summary: Summary
+    source: str
+    note: str = ""
+
+    @cached_property
+    def text(self) -> str:
+        return "" if self.bundle is None else bundle_text(self.bundle, single=False)
+
+    @property
+    def hash(self) -> str:
+        return sha256(_bytes(self.text)).hexdigest()
+
+
+def _who() -> str:
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = f"uid {os.getuid()}"
+    before = os.environ.get("SUDO_USER")
+    return f"{before} as {user}" if before else user
+
+
+def _text(path: Path) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,177 @@
+"""From some tables of ours to others: the shortest input for ``iptables-restore --noflush``.
+
+Under ``--noflush`` a line ``:NAME - [0:0]`` makes a chain, or empties the one there is (iptables-restore(8)). So a
+chain that differs is written anew and others are not named: the nft variant leaves them as they are, with the counters
+of ``statistic --mode nth``. The legacy variant's kernel only takes whole tables: there every round robin of a table
+begins again, whatever changes in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import heapify, heappop, heappush
+from typing import TypeAlias
+
+from svcc.apply.driver import Transition
+from svcc.apply.xtables.state import Rules, Table, Tables, leads_to
+
+_NOTHING = Table()
+#: Built-in chains and rules.
+Entries: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableDelta:
+    """What changes in one table."""
+
+    table: str
+    written: Mapping[str, Rules]  # chains that are new or other than before, each after those that it leads to
+    gone: tuple[str, ...]
+    added: Entries
+    removed: Entries
+
+    def lines(self) -> Iterator[str]:
+        """The table's block; entries are added at the head of the built-in chains."""
+        yield f"*{self.table}"
+        for chain, rules in self.written.items():
+            yield f":{chain} - [0:0]"
+            head = f"-A {chain} "
+            for rule in rules:
+                yield head + rule
+        yield from (f"-D {hook} {rule}" for hook, rule in self.removed)
+        yield from (f"-I {hook} {rule}" for hook, rule in self.added)
+        yield from (f"-F {chain}" for chain in self.gone)  # they may lead to each other
+        yield from (f"-X {chain}" for chain in self.gone)
+        yield "COMMIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The tables that change, in the order in which they are committed."""
+
+    tables: tuple[TableDelta, ...] = ()
+    lines: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", tuple(line for table in self.tables for line in table.lines()))
+
+    def __str__(self) -> str:
+        return "".join(f"{line}\n" for line in self.lines)
+
+    @property
+    def atomic(self) -> bool:
+        """COMMIT is per table."""
+        return len(self.tables) == 1
+
+    @property
+    def title(self) -> str:
+        counts = {
+            "chains written": sum(len(table.written) for table in self.tables),
+            "chains removed": sum(len(table.gone) for table in self.tables),
+            "entries added": sum(len(table.added) for table in self.tables),
+            "entries removed": sum(len(table.removed) for table in self.tables),
+        }
+        return ", ".join(_counted(number, what) for what, number in counts.items() if number)
+
+    def table_of(self, number: int) -> str:
+        """The table of a line, counted from 1."""
+        heads = [line[1:] for line in self.lines[:number] if line.startswith("*")]
+        return heads[-1] if heads else ""
+
+
+def _counted(number: int, what: str) -> str:
+    singular = what.replace("chains", "chain").replace("entries", "entry")
+    return f"{number} {what if number != 1 else singular}"
+
+
+def delta(live: Tables, wanted: Tables, transition: Transition) -> Delta:
+    """What makes ``wanted`` of ``live``; empty if they are equal."""
+    names = sorted({*live, *wanted}, key=partial(_place, _TO_IPVS if transition.new == "ipvs" else _TO_OTHERS))
+    found = (_table(name, live.get(name, _NOTHING), wanted.get(name, _NOTHING)) for name in names)
+    return Delta(tuple(table for table in found if table is not None))
+
+
+#: The order of tables: what nat sends to no endpoint any more must not meet a filter that rejects all that nat did not
+#: send anywhere; and the other way round when nat begins to. ipvs rejects by sets, in filter and mangle.
+_TO_IPVS = ("mangle", "filter", "nat")
+_TO_OTHERS = ("nat", "filter", "mangle")
+
+
+def _place(order: tuple[str, ...], table: str) -> tuple[int, str]:
+    return (order.index(table) if table in order else len(order)), table
+
+
+def _table(name: str, live: Table, wanted: Table) -> TableDelta | None:
+    if live == wanted:
+        return None
+    written = {chain: rules for chain, rules in wanted.chains.items() if live.chains.get(chain) != rules}
+    gone = tuple(chain for chain in live.chains if chain not in wanted.chains)
+    added, removed = _entries(Counter(live.entries), Counter(wanted.entries))
+    return TableDelta(name, ordered(written), gone, added, removed)
+
+
+def _entries(live: Counter[tuple[str, str]], wanted: Counter[tuple[str, str]]) -> tuple[Entries, Entries]:
+    """The entries to add and to remove.
+
+    ``-D`` takes the first of several that are equal, and what is left may stand behind rules that ours was in front of.
+    So where there are too many all of them are removed, and as many as are wanted are added at the head.
+    """
+    added: list[tuple[str, str]] = []
+    removed: list[tuple[str, str]] = []
+    for entry in sorted({*live, *wanted}):
+        there, due = live[entry], wanted[entry]
+        if there > due:
+            removed += [entry] * there
+            added += [entry] * due
+        else:
+            added += [entry] * (due - there)
+    return tuple(added), tuple(removed)
+
+
+# -- the order of chains ----------------------------------------------------------------------------------------------
+
+
+def ordered(chains: Mapping[str, Rules]) -> Mapping[str, Rules]:
+    """The chains, each after those of them that it leads to.
+
+    What svcc's scripts have in that order stays as it is. Otherwise (a saved state, sorted by the kernel) names come in
+    descending order wherever it can be had: iptables-nft-restore takes time that is quadratic in the number of chains
+    where a name sorts behind those in front of it.
+    """
+    led = {chain: _led(rules, chains) for chain, rules in chains.items()}
+    if _in_order(led):
+        return chains
+    return {chain: chains[chain] for chain in _from_the_end(led)}
+
+
+def _led(rules: Rules, among: Collection[str]) -> set[str]:
+    return {target for target in map(leads_to, rules) if target is not None and target in among}
+
+
+def _in_order(led: Mapping[str, set[str]]) -> bool:
+    seen: set[str] = set()
+    for chain, targets in led.items():
+        if not targets <= seen:
+            return False
+        seen.add(chain)
+    return True
+
+
+def _from_the_end(led: Mapping[str, set[str]]) -> list[str]:
+    """Of the chains that nothing before them needs, the one whose name sorts first comes last, and so on."""
+    needed = Counter(target for targets in led.values() for target in targets)
+    free = [chain for chain in led if not needed[chain]]
+    heapify(free)
+    reverse: list[str] = []
+    while free:
+        chain = heappop(free)
+        reverse.append(chain)
+        for target in led[chain]:
+            needed[target] -= 1
+            if not needed[target]:
+                heappush(free, target)
+    reverse.reverse()
+    return reverse

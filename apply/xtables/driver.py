@@ -1,0 +1,81 @@
+"""The drivers of parts iptables and ip6tables: one step each, a single run of iptables-restore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Phase, Route, Step
+from svcc.apply.xtables.changes import changes
+from svcc.apply.xtables.fronts import left_routes, routes
+from svcc.apply.xtables.load import Load
+from svcc.apply.xtables.state import State, Table, Tables, dump_state, leads_to, load_state, parse_script
+from svcc.apply.xtables.variant import default, other, read
+
+
+class XtablesDriver(Driver[State]):
+    """Our chains of one family, and the rules in built-in chains that lead to them."""
+
+    def parse(self, text: str, scope: Scope) -> State:
+        return parse_script(text, scope)
+
+    def read(self, scope: Scope, wanted: State) -> State:
+        return read(self.part, scope, wanted.tables.keys())
+
+    def changes(self, live: State, wanted: State) -> Iterator[Change]:
+        return changes(self.part, live, wanted)
+
+    def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
+        """One step; another where the variant that is not used holds chains of ours."""
+        if live == wanted:
+            return []
+        used = wanted.variant or live.variant or default(self.part)
+        there, due = _by_variant(live, live.variant or used), _by_variant(wanted, used)
+        loads = [
+            Load(self.part, variant, there[variant], due[variant], scope, transition)
+            for variant in (used, other(used))
+            if there[variant] != due[variant]
+        ]
+        return [self._step(load) for load in loads]
+
+    def dump(self, state: State) -> Any:
+        return dump_state(state)
+
+    def load(self, data: Any) -> State:
+        return load_state(data)
+
+    def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
+        for held in live.held:
+            kept = (wanted.strays if held.stray else wanted.tables).get(held.table, Table())
+            if leads_to(held.rule) not in kept.chains:
+                yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that is to go"
+
+    def routes(self, state: State) -> Iterator[Route]:
+        return routes(_nat(state.tables), state.prefix)
+
+    def left(self, live: State, wanted: State) -> set[Route]:
+        """As the base class has it, without making the routes of what stays as it is."""
+        before, after = _nat(live.tables), _nat(wanted.tables)
+        return set() if before == after else left_routes(before, after, wanted.prefix or live.prefix)
+
+    def _step(self, load: Load) -> Step:
+        due = load.delta
+        return Step(Phase.RULES, self.part, due.title, due.atomic, len(due.lines), load.run, load.check)
+
+
+def _by_variant(state: State, used: str) -> dict[str, Tables]:
+    return {used: state.tables, other(used): state.strays}
+
+
+def _nat(tables: Tables) -> Table:
+    return tables.get("nat", Table())
+
+
+class Iptables(XtablesDriver):
+    part: ClassVar[str] = "iptables"
+
+
+class Ip6tables(XtablesDriver):
+    part: ClassVar[str] = "ip6tables"

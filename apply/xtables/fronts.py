@@ -1,0 +1,153 @@
+"""Where packets come to our chains by destination, and where those chains send them.
+
+The scripts of the iptables target find a packet's rules in chains that branch by address and by port; the rule at the
+end names the frontend, by itself (``-d ADDRESS/32 -p tcp -m tcp --dport 80 -g CHAIN``) or together with those before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from svcc.apply.steps import Place, Route
+from svcc.apply.xtables.state import Rules, Table, leads_to
+
+_HEAD = re.compile(
+    r"(?P<not>! )?(?:-d (?P<address>[^ /]+)/(?P<length>\d+) )?"
+    r"(?:-p (?P<protocol>tcp|udp|sctp) -m (?P=protocol) --dport (?P<first>\d+)(?::(?P<last>\d+))? )?"
+)
+_LOCAL = "-m addrtype --dst-type LOCAL "
+_TO = " --to-destination "
+_WHOLE = {"32", "128"}  # the lengths of a single address
+
+
+class _Where(NamedTuple):
+    """What is known of a packet's destination on the way."""
+
+    address: str | None = None
+    local: bool = False  # an address of the node: node ports
+    protocol: str = ""
+    first: int = 0
+    last: int = 0
+
+
+_NOWHERE = _Where()
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A rule that takes the packets to a frontend, or to some ports of one."""
+
+    chain: str
+    rule: str
+    place: Place
+    last: int  # the last port
+    through: tuple[str, ...]  # the chains that they walk from there, as far as these are the service's
+
+
+Fronts: TypeAlias = tuple[Front, ...]
+
+
+def fronts(table: Table, prefix: str) -> Fronts:
+    """The fronts of a table, in the order of the chains that no branch leads to, and of their rules."""
+    branching = [chain for chain in table.chains if not label_of(chain, prefix)]  # services' chains end in endpoints
+    led = {leads_to(rule) for chain in branching for rule in table.chains[chain]}
+    walk = _Walk(table.chains, prefix)
+    return tuple(front for chain in branching if chain not in led for front in walk.of(chain, _NOWHERE, ()))
+
+
+def label_of(chain: str, prefix: str) -> str:
+    """The service, or service and port, that a chain is named after; empty for other chains."""
+    word, _, label = chain[len(prefix) + 1 :].partition("-")
+    return label if word in ("SVC", "EXT", "SRC") else ""
+
+
+class _Walk:
+    """From a chain to the fronts in it and below (the names: targets/iptables/names.py)."""
+
+    def __init__(self, chains: Mapping[str, Rules], prefix: str) -> None:
+        self._chains = chains
+        self._prefix = prefix
+        self._branches = (f"{prefix}-AT-", f"{prefix}-NODEPORTS")
+
+    def of(self, chain: str, where: _Where, seen: tuple[str, ...]) -> Iterator[Front]:
+        for rule in self._chains.get(chain, ()):
+            target = leads_to(rule)
+            if target is None or target in seen:
+                continue
+            there = _narrowed(where, rule)
+            if target.startswith(self._branches):
+                yield from self.of(target, there, (*seen, chain))
+            elif there.protocol and (there.local or there.address is not None):
+                place = Place(None if there.local else there.address, there.protocol, there.first)
+                yield Front(chain, rule, place, there.last, tuple(self._through(target)))
+
+    def _through(self, chain: str) -> Iterator[str]:
+        if label_of(chain, self._prefix):
+            yield chain
+            onwards = (leads_to(rule) for rule in self._chains.get(chain, ()) if rule.startswith("-g "))
+            yield from (target for target in onwards if target and label_of(target, self._prefix))
+
+
+def _narrowed(where: _Where, rule: str) -> _Where:
+    found = _HEAD.match(rule)
+    assert found is not None, "it matches the empty string"
+    address, protocol = found["address"], found["protocol"]
+    if address is not None and not found["not"] and found["length"] in _WHOLE:
+        where = where._replace(address=address)
+    if protocol is not None:
+        first = int(found["first"])
+        where = where._replace(protocol=protocol, first=first, last=int(found["last"] or first))
+    return where._replace(local=True) if _LOCAL in rule else where
+
+
+# -- routes -----------------------------------------------------------------------------------------------------------
+
+#: An endpoint's address, and its port; None: the port that the client asked for.
+Endpoint: TypeAlias = tuple[str, int | None]
+
+
+def routes(table: Table, prefix: str) -> Iterator[Route]:
+    """Where the nat table sends packets."""
+    return _routes(table, fronts(table, prefix))
+
+
+def left_routes(before: Table, after: Table, prefix: str) -> set[Route]:
+    """The routes of one nat table that another lacks. Only those of fronts that differ are made."""
+    old, new = fronts(before, prefix), fronts(after, prefix)
+    same = {_reach(front, before) for front in old} & {_reach(front, after) for front in new}
+    gone = (front for front in old if _reach(front, before) not in same)
+    come = (front for front in new if _reach(front, after) not in same)
+    return set(_routes(before, gone)) - set(_routes(after, come))
+
+
+def _reach(front: Front, table: Table) -> tuple[Place, int, tuple[Rules, ...]]:
+    return front.place, front.last, tuple(table.chains.get(chain, ()) for chain in front.through)
+
+
+def _routes(table: Table, some: Iterable[Front]) -> Iterator[Route]:
+    known: dict[str, tuple[Endpoint, ...]] = {}
+    for front in some:
+        for chain in front.through:
+            if chain not in known:
+                known[chain] = tuple(dict.fromkeys(_endpoints(table.chains.get(chain, ()))))
+            for port in range(front.place.port, front.last + 1):
+                place = Place(front.place.address, front.place.protocol, port)
+                for address, own in known[chain]:
+                    yield Route(place, address, port if own is None else own)
+
+
+def _endpoints(rules: Rules) -> Iterator[Endpoint]:
+    for rule in rules:
+        _, dnat, destination = rule.partition(_TO)
+        if not dnat or "-" in destination:  # a range, or options: not svcc's
+            continue
+        if destination.startswith("["):
+            host, _, port = destination[1:].partition("]:")
+        elif destination.count(":") == 1:
+            host, _, port = destination.partition(":")
+        else:
+            host, port = destination, ""
+        yield host, int(port) if port else None

@@ -1,0 +1,216 @@
+"""Our chains as values: what a script for iptables-restore asks for, and what iptables-save prints, in one form.
+
+The scripts that svcc writes have each rule word for word as iptables-save has it (``targets/xtables.py``), so a rule
+is its text. Reading is one pass over the lines: there may be hundreds of thousands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from svcc.apply.scope import Scope
+from svcc.targets.xtables import EXTENSIONS
+
+#: A chain's rules, each without ``-A CHAIN``.
+Rules: TypeAlias = tuple[str, ...]
+
+_DECLARED = re.compile(r":(?P<chain>\S+) - \[0:0\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is ours in one table. The order of chains is the source's, and says nothing."""
+
+    chains: Mapping[str, Rules] = field(default_factory=dict)
+    entries: tuple[tuple[str, str], ...] = ()  # built-in chain and rule, sorted; one that is there twice is here twice
+
+
+class Held(NamedTuple):
+    """A rule in a chain of somebody else's that leads to one of ours, which cannot go before."""
+
+    table: str
+    chain: str
+    rule: str
+    stray: bool = False  # in the variant that is not used
+
+
+#: By name (nat, filter, mangle, …); tables in which nothing is ours are left out.
+Tables: TypeAlias = Mapping[str, Table]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is ours in one family. Texts know of no variant: there all is in ``tables``."""
+
+    tables: Tables = field(default_factory=dict)
+    strays: Tables = field(default_factory=dict)  # in the variant that is not used: always too much
+    prefix: str = field(default="", compare=False)  # of the chains' names, without ``-``
+    variant: str | None = field(default=None, compare=False)  # that is used: legacy, nft
+    held: tuple[Held, ...] = field(default=(), compare=False)
+
+    @property
+    def empty(self) -> bool:
+        return not self.tables and not self.strays
+
+
+def leads_to(rule: str) -> str | None:
+    """The chain that a rule's text leads to.
+
+    A rule ends in its target and the target's options: a target that is a chain has none, and what looks like one in a
+    comment ends in the comment's quote.
+    """
+    words = rule.rsplit(" ", 2)
+    if len(words) < 2 or words[-2] not in ("-j", "-g") or words[-1] in EXTENSIONS or words[-1].endswith('"'):
+        return None
+    return words[-1]
+
+
+class _Builder:
+    """Collects tables, chains, rules and entries."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[dict[str, list[str]], list[tuple[str, str]]]] = {}
+        self.table = ""
+        self.chains: dict[str, list[str]] = {}
+        self.entries: list[tuple[str, str]] = []
+
+    def enter(self, table: str) -> None:
+        self.table = table
+        self.chains, self.entries = self._tables.setdefault(table, ({}, []))
+
+    def tables(self) -> Tables:
+        return {
+            name: Table({chain: tuple(rules) for chain, rules in chains.items()}, tuple(sorted(entries)))
+            for name, (chains, entries) in self._tables.items()
+            if chains or entries
+        }
+
+
+def parse_script(text: str, scope: Scope) -> State:
+    """The state that a script of svcc's describes. Errors: ValueError, with the line, for any other text."""
+    built = _Builder()
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        if not _take(built, line, scope):
+            raise ValueError(f"line {number}: svcc writes no such line: {line}")
+    if text and (built.table or not text.endswith("\n")):
+        raise ValueError(f"line {text.count(chr(10)) + 1}: the end is missing")
+    return State(built.tables(), prefix=scope.prefix)
+
+
+def _take(built: _Builder, line: str, scope: Scope) -> bool:
+    """Take one line of a script; False: it is none that svcc writes."""
+    if line.startswith("-A "):
+        chain, _, rule = line[3:].partition(" ")
+        rules = built.chains.get(chain)
+        if rules is None or not built.table:
+            return False
+        rules.append(rule)
+        return True
+    if line.startswith("*") and not built.table:
+        built.enter(line[1:])
+        return True
+    if not built.table:
+        return False
+    if line.startswith("-I "):
+        hook, _, rule = line[3:].partition(" ")
+        built.entries.append((hook, rule))
+        return scope.owns(leads_to(rule) or "")
+    if line == "COMMIT":
+        built.table = ""
+        return True
+    declared = _DECLARED.fullmatch(line)
+    return declared is not None and scope.owns(declared["chain"]) and _declare(built, declared["chain"])
+
+
+def _declare(built: _Builder, chain: str) -> bool:
+    return built.chains.setdefault(chain, []) == []
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What is ours in the listing of one variant."""
+
+    tables: Tables
+    held: tuple[Held, ...] = ()
+    unreadable: frozenset[str] = frozenset()  # tables that hold rules of nft's own
+
+
+_UNREADABLE = re.compile(r"^# Table `(?P<table>\w+)' is incompatible", re.MULTILINE)
+
+
+def parse_saved(text: str, scope: Scope) -> Saved:
+    """What is ours in what iptables-save printed."""
+    built = _Builder()
+    held: list[Held] = []
+    builtin: set[str] = set()
+    ours = f"-A {scope.prefix}-"
+    hint = f" {scope.prefix}-"
+    current, rules = "", list[str]()
+    for line in text.split("\n"):
+        if line.startswith(ours):
+            chain, _, rule = line[3:].partition(" ")
+            if chain != current:
+                current, rules = chain, built.chains[chain]
+            rules.append(rule)
+        elif line.startswith("-"):
+            if hint in line:
+                chain, _, rule = line[3:].partition(" ")
+                if not scope.owns(leads_to(rule) or ""):
+                    continue
+                if chain in builtin:
+                    built.entries.append((chain, rule))
+                else:
+                    held.append(Held(built.table, chain, rule))
+        elif line.startswith(":"):
+            chain, policy, _ = line[1:].split(" ", 2)
+            if policy != "-":
+                builtin.add(chain)
+            elif scope.owns(chain):
+                built.chains[chain] = []
+        elif line.startswith("*"):
+            built.enter(line[1:])
+            builtin.clear()
+            current = ""
+    return Saved(built.tables(), tuple(held), frozenset(_UNREADABLE.findall(text)))
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def dump_state(state: State) -> Any:
+    return {
+        "prefix": state.prefix,
+        "variant": state.variant,
+        "tables": _dumped(state.tables),
+        "strays": _dumped(state.strays),
+    }
+
+
+def load_state(data: Any) -> State:
+    return State(_loaded(data["tables"]), _loaded(data["strays"]), data["prefix"], data["variant"])
+
+
+def _dumped(tables: Tables) -> Any:
+    return {name: {"chains": dict(table.chains), "entries": table.entries} for name, table in tables.items()}
+
+
+def _loaded(data: Any) -> Tables:
+    return {
+        name: Table(
+            {chain: tuple(rules) for chain, rules in table["chains"].items()},
+            tuple((hook, rule) for hook, rule in table["entries"]),
+        )
+        for name, table in data.items()
+    }
+
+
+def lines_of(tables: Tables) -> Iterator[str]:
+    """Every rule's text."""
+    for table in tables.values():
+        for rules in table.chains.values():
+            yield from rules
+        for _, rule in table.entries:
+            yield rule

@@ -1,0 +1,132 @@
+"""From a draft to the kernel, with everything that may come between them turned into words and exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from svcc.apply import confirm, drain, engine
+from svcc.apply.clashes import clashes
+from svcc.apply.engine import Broken, NotTaken, Plan, Refused, Restored
+from svcc.apply.scope import Scope, scope_of_bundle, scope_of_program
+from svcc.apply.steps import Change, StepError
+from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.summary import Summary, summary
+from svcc.blame import refusal
+from svcc.compiler import ir
+from svcc.exits import Exit
+from svcc.inputs import Input
+from svcc.progress import Progress
+from svcc.state import fail, pick_installation
+
+#: Differences that are named where going back failed; all of them are in `svcc status`.
+_NAMED = 50
+
+
+_NOTHING = Summary()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an apply came from, for messages that point to it."""
+
+    summary: Summary = _NOTHING
+    program: ir.Program | None = None
+    file: str | None = None
+
+
+def draft_of(file: str, given: Input, store: Store) -> Draft:
+    """A draft of a program or bundle. An empty bundle does not say whose it is: then there must be one installation."""
+    if given.program is not None:
+        scope = scope_of_program(given.program)
+        return Draft(given.bundle, scope, summary(given.program, given.node), file)
+    found = scope_of_bundle(given.bundle) or _recorded(store)
+    return Draft(given.bundle, found, Summary(), file)
+
+
+def _recorded(store: Store) -> Scope:
+    current = pick_installation(store, None).current
+    if current is None:
+        fail("the bundle is empty and does not say what prefix it is for", Exit.INPUT)
+    return Scope(current.prefix, current.device)
+
+
+@contextmanager
+def explained(cause: Cause) -> Iterator[None]:
+    """Turns what goes wrong inside into messages, and ends the command with the right status."""
+    try:
+        yield
+    except Refused as error:
+        fail("nothing was changed:\n" + "".join(f"  {reason}\n" for reason in error.reasons), Exit.MACHINE)
+    except Restored as error:
+        _say(_reason(error.cause, cause) + "Everything was put back as it was.")
+        raise SystemExit(Exit.RESTORED) from error
+    except Broken as error:
+        _say(_reason(error.cause, cause) + _what_is_left(error))
+        raise SystemExit(Exit.BROKEN) from error
+    except StepError as error:
+        _say(_reason(error, cause) + "Nothing was changed.")
+        raise SystemExit(Exit.RESTORED) from error
+    except (StoreError, ValueError) as error:
+        fail(str(error), Exit.MACHINE)
+
+
+def _reason(error: BaseException, cause: Cause) -> str:
+    match error:
+        case StepError():
+            return refusal(error, cause.summary, cause.program, cause.file)
+        case NotTaken():
+            return f"svcc: {error}\n"
+        case _:
+            return f"svcc: {error or type(error).__name__}\n"
+
+
+def _what_is_left(error: Broken) -> str:
+    lines = ["Not everything could be put back as it was."]
+    if error.words:
+        lines.append(f"  {error.words}")
+    lines += [f"  {_part(change)} {change}" for change in error.left[:_NAMED]]
+    if len(error.left) > _NAMED:
+        lines.append(f"  and {len(error.left) - _NAMED} more")
+    return "\n".join(
+        [*lines, "`svcc status` shows what differs; the next apply, rollback or delete goes on from there."]
+    )
+
+
+def _part(change: Change) -> str:
+    return f"{change.part}:"
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def settled(installation: Installation) -> None:
+    """First of all: what a killed apply left is finished or undone, and what was not confirmed in time goes."""
+    try:
+        for said in confirm.settle(installation):
+            _say(said)
+    except (Broken, Restored, StepError) as error:
+        _say(
+            f"svcc: what was under way before can be neither finished nor undone: {error}\nGoing on from what is there."
+        )
+        engine.give_up(installation)
+
+
+def make_plan(store: Store, installation: Installation, draft: Draft, patience: float = drain.PATIENCE) -> Plan:
+    """The plan, and what other installations have against it. Errors: Refused, StepError, StoreError."""
+    against = list(clashes(store, installation, draft.scope)) if draft.bundle else []
+    if against:
+        raise Refused(against)
+    return engine.make_plan(installation, draft, patience)
+
+
+def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
+    """Check and perform a plan; returns the generation's number. Errors: as :func:`engine.perform`."""
+    progress = Progress(quiet=quiet)
+    with progress.interruptible():
+        engine.check(plan, progress)
+        return engine.perform(plan, installation, draft, progress).number

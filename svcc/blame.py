@@ -1,0 +1,55 @@
+"""From what a tool or the kernel refuses to the service, and the place in the text, that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.apply.steps import Change, StepError
+from svcc.apply.summary import Summary
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.frontends import port_label
+from svcc.compiler.report import as_text
+from svcc.compiler.source import Span
+
+
+def refusal(error: StepError, summary: Summary, program: ir.Program | None, file: str | None) -> str:
+    """The error as text: the service and its statement where they are known, the tool's own words below."""
+    listener = summary.of(error.culprit) if error.culprit else None
+    what = f" {_named(error.culprit)}" if error.culprit else ""
+    of = f" of service {listener.service}" if listener else ""
+    message = f"the kernel or its tools refuse part {error.part}{of}:{what or ' it'} cannot be loaded"
+    span = _span(program, listener.service, listener.label, error.culprit) if program and listener else None
+    diagnostic = Diagnostic(Code.REFUSED, message, span, file=None if span else file)
+    return as_text([diagnostic]) + "".join(f"  {line}\n" for line in _words(error))
+
+
+def _named(change: Change) -> str:
+    return f"{change.kind} {change.subject}"
+
+
+def _words(error: StepError) -> Iterator[str]:
+    yield from (f"{error.part} says: {line}" for line in error.words.splitlines())
+    if error.line:
+        yield f"about:      {error.line}"
+
+
+def _span(program: ir.Program, service_name: str, label: str, culprit: Change | None) -> Span | None:
+    """The endpoint's statement if the object is about one, else the port's, else the service's."""
+    service = next((one for one in program.services if one.name == service_name), None)
+    if service is None:
+        return None
+    words = culprit.subject.replace(",", " ").split() if culprit else []
+    for endpoint in service.endpoints:
+        if endpoint.span is not None and any(_is(word, str(endpoint.address)) for word in words):
+            return endpoint.span
+    for port in service.ports:
+        if port_label(service, port) == label and (span := port.spans.get("ports")) is not None:
+            return span
+    return service.span
+
+
+def _is(word: str, address: str) -> bool:
+    """Whether a word of a subject is an address, alone or with a port."""
+    return word == address or word.startswith((f"{address}:", f"[{address}]:"))

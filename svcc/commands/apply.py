@@ -1,0 +1,103 @@
+"""``svcc apply``: make the kernel match a program, all of it or nothing."""
+
+from __future__ import annotations
+
+import click
+
+from svcc.apply import confirm, engine
+from svcc.apply.confirm import Pending
+from svcc.apply.drain import PATIENCE
+from svcc.apply.engine import Plan
+from svcc.apply.store import Draft, Installation, Store
+from svcc.applying import Cause, carry_out, draft_of, explained, make_plan, settled
+from svcc.exits import Exit
+from svcc.inputs import read_input
+from svcc.options import file_argument, format_option, node_option, target_option
+from svcc.plan_text import count, plan_text
+from svcc.progress import Progress
+from svcc.state import fail, need_root, state_option
+from svcc.targets.interface import Target
+
+
+@click.command("apply")
+@file_argument
+@target_option
+@node_option
+@click.option(
+    "--confirm",
+    "seconds",
+    type=click.IntRange(1, 86_400),
+    metavar="SECONDS",
+    help="Go back after SECONDS unless `svcc confirm` is called.",
+)
+@click.option(
+    "--drain",
+    "patience",
+    type=click.IntRange(0),
+    metavar="SECONDS",
+    default=int(PATIENCE),
+    show_default=True,
+    help="On ipvs: how long connections to what goes may go on.",
+)
+@click.option("--dry-run", is_flag=True, help="Plan, and let the tools check every step; change nothing.")
+@state_option
+@format_option
+@click.option("-q", "--quiet", is_flag=True, help="Print no warnings and no progress.")
+def command(
+    file: str,
+    target: Target,
+    node: str | None,
+    seconds: int | None,
+    patience: int,
+    dry_run: bool,
+    store: Store,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Make this machine's kernel match FILE: all of it or nothing.
+
+    FILE is a program, its IR as JSON, or a compiled bundle. What is ours and not in FILE is removed; nothing else is
+    touched. Exit status 4: it failed and everything was put back; 5: something could not be put back.
+    """
+    given = read_input(file, target, node, form, quiet=quiet)
+    need_root()
+    draft = draft_of(file, given, store)
+    installation = store.installation(draft.scope.table)
+    with explained(Cause(draft.summary, given.program, file)):
+        if dry_run:
+            _try(make_plan(store, installation, draft, patience), draft)
+            return
+        with store.locked():
+            settled(installation)
+            if (pending := Pending.read(installation)) is not None:
+                fail(f"the last apply waits {pending.left:.0f} s for `svcc confirm` or `svcc rollback`", Exit.MACHINE)
+            plan = make_plan(store, installation, draft, patience)
+            _apply(store, installation, plan, draft, seconds, quiet=quiet)
+
+
+def _try(plan: Plan, draft: Draft) -> None:
+    engine.check(plan, Progress(quiet=True))
+    click.echo(plan_text(plan, draft.summary, draft.summary), nl=False)
+    if not plan.empty:
+        click.echo("Every step that can be checked without taking it was checked; nothing was changed.")
+
+
+def _apply(
+    store: Store, installation: Installation, plan: Plan, draft: Draft, seconds: int | None, *, quiet: bool
+) -> None:
+    current = installation.current
+    if plan.empty and current is not None and current.hash == draft.hash:
+        click.echo(f"Nothing to do: generation {current.number} is in place.")
+        return
+    pending = confirm.arm(store, installation, seconds) if seconds else None
+    try:
+        number = carry_out(plan, installation, draft, quiet=quiet)
+    except BaseException:
+        if pending:
+            confirm.disarm(installation)
+        raise
+    changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
+    click.echo(f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}.")
+    if pending and seconds:
+        pending.later(seconds).write(installation)
+        click.echo(f"It goes again in {count(seconds, 'second')}, unless you keep it: svcc confirm")

@@ -1,0 +1,30 @@
+"""``svcc confirm``: keep what was applied with --confirm."""
+
+from __future__ import annotations
+
+import click
+
+from svcc.apply import confirm
+from svcc.apply.confirm import Pending
+from svcc.apply.store import Store
+from svcc.applying import Cause, explained, settled
+from svcc.exits import Exit
+from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
+
+
+@click.command("confirm")
+@prefix_option
+@state_option
+def command(prefix: str | None, store: Store) -> None:
+    """Keep what was applied with --confirm, which goes away again otherwise."""
+    need_root()
+    installation = pick_installation(store, prefix)
+    with explained(Cause()), store.locked():
+        pending = Pending.read(installation)
+        settled(installation)
+        if pending is None:
+            fail("nothing waits to be confirmed", Exit.INPUT)
+        if Pending.read(installation) is None:
+            fail("too late: it was put back", Exit.DIFFERENT)
+        confirm.disarm(installation)
+        click.echo(f"Generation {installation.number} stays.")

@@ -1,0 +1,64 @@
+"""``svcc delete``: remove everything of ours, and nothing else."""
+
+from __future__ import annotations
+
+import click
+
+from svcc.apply import confirm, engine
+from svcc.apply.scope import Scope
+from svcc.apply.store import Draft, Installation, Store
+from svcc.apply.summary import Summary
+from svcc.applying import Cause, carry_out, explained, settled
+from svcc.plan_text import count, plan_text
+from svcc.state import need_root, pick_installation, prefix_option, state_option
+
+
+@click.command("delete")
+@prefix_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@state_option
+@click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
+def command(prefix: str | None, dry_run: bool, store: Store, quiet: bool) -> None:
+    """Remove everything of ours from the kernel: chains, tables, sets, virtual servers, the device; nothing else.
+
+    Sysctls and modules stay as they are: others may have come to rely on them. With --prefix, also what was loaded
+    by hand under that prefix. `svcc rollback` brings it back.
+    """
+    need_root()
+    with explained(Cause()):
+        installation, scope = _subject(store, prefix)
+        if dry_run:
+            _show(installation, scope)
+            return
+        with store.locked():
+            settled(installation)
+            current = installation.current
+            scope = installation.scope(current) if current else scope
+            draft = Draft(None, scope, Summary(), "", "delete")
+            plan = engine.make_plan(installation, draft)
+            if plan.empty and (current is None or current.target is None):
+                click.echo("Nothing to do: there is nothing of ours.")
+                return
+            number = carry_out(plan, installation, draft, quiet=quiet)
+            confirm.disarm(installation)
+            removed = count(len(plan.changes), "object")
+            click.echo(
+                f"Removed {removed}. `svcc rollback {number - 1}` brings them back."
+                if current
+                else f"Removed {removed}."
+            )
+
+
+def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
+    """What was applied; or, under a prefix that never was, what may have been loaded by hand."""
+    if prefix is not None and prefix.lower() not in {one.name for one in store.installations()}:
+        return store.installation(prefix.lower()), Scope(prefix)
+    installation = pick_installation(store, prefix)
+    current = installation.current
+    return installation, installation.scope(current) if current else Scope(installation.name.upper())
+
+
+def _show(installation: Installation, scope: Scope) -> None:
+    before = installation.summary(installation.current)
+    plan = engine.make_plan(installation, Draft(None, scope, Summary(), ""))
+    click.echo(plan_text(plan, before, Summary()), nl=False)

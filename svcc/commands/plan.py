@@ -1,0 +1,75 @@
+"""``svcc plan``: what would change on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from svcc.apply.confirm import Pending
+from svcc.apply.store import Installation, Store
+from svcc.applying import Cause, draft_of, explained, make_plan
+from svcc.exits import Exit
+from svcc.inputs import read_input
+from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
+from svcc.output import put
+from svcc.plan_json import plan_json
+from svcc.plan_text import plan_text
+from svcc.state import need_root, state_option
+from svcc.targets.interface import Target
+
+
+@click.command("plan")
+@file_argument
+@target_option
+@node_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--all", "everything", is_flag=True, help="Show every change, however many there are.")
+@state_option
+@format_option
+@quiet_option
+def command(
+    file: str,
+    target: Target,
+    node: str | None,
+    as_json: bool,
+    everything: bool,
+    store: Store,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Compare this machine with FILE, and say what `svcc apply` would do. Changes nothing.
+
+    Finds what was changed by hand as well. Exit status 1 if anything is to do.
+    """
+    given = read_input(file, target, node, form, quiet=quiet)
+    need_root()
+    draft = draft_of(file, given, store)
+    installation = store.installation(draft.scope.table)
+    with explained(Cause(draft.summary, given.program, file)):
+        plan = make_plan(store, installation, draft)
+        unfinished = _unfinished(installation)
+        if as_json:
+            put(
+                json.dumps(
+                    plan_json(plan, installation.summary(installation.current), draft.summary, unfinished), indent=2
+                )
+                + "\n"
+            )
+        else:
+            if unfinished:
+                click.echo(f"svcc: {unfinished}", err=True)
+            put(plan_text(plan, installation.summary(installation.current), draft.summary, everything=everything))
+    if not plan.empty:
+        sys.exit(Exit.DIFFERENT)
+
+
+def _unfinished(installation: Installation) -> str:
+    """What the next command that changes anything would do first; "" if nothing."""
+    if installation.journal.exists():
+        return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
+    pending = Pending.read(installation)
+    if pending is not None:
+        return f"generation {installation.number} waits {max(0, pending.left):.0f} s for `svcc confirm`"
+    return ""

@@ -1,0 +1,154 @@
+"""``svcc status``: what is live, who is connected, and what was changed by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from svcc.apply import confirm, conntrack, engine
+from svcc.apply.confirm import Pending
+from svcc.apply.engine import Plan
+from svcc.apply.steps import Route
+from svcc.apply.store import Generation, Installation, Store
+from svcc.apply.summary import Listener, Summary
+from svcc.applying import Cause, explained
+from svcc.console import console
+from svcc.exits import Exit
+from svcc.plan_json import change_json
+from svcc.plan_text import by_service, count
+from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command("status")
+@prefix_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@state_option
+def command(prefix: str | None, as_json: bool, store: Store) -> None:
+    """Show what is in the kernel: services, endpoints, weights, connections, and what differs from what was applied.
+
+    Exit status 1 if anything of ours was changed by hand.
+    """
+    need_root()
+    installation = pick_installation(store, prefix)
+    with explained(Cause()):
+        current = installation.current
+        if current is None:
+            fail(
+                "the first apply here was stopped in the middle: the next command that changes anything undoes it",
+                Exit.DIFFERENT,
+            )
+        summary = installation.summary(current)
+        draft = confirm.earlier(installation, current.number, "")
+        plan = engine.make_plan(installation, draft)
+        counted = _connections(plan)
+        if as_json:
+            click.echo(json.dumps(_as_json(installation, current, summary, plan, counted), indent=2))
+        else:
+            _print(installation, current, summary, plan, counted)
+    if not plan.empty:
+        sys.exit(Exit.DIFFERENT)
+
+
+def _connections(plan: Plan) -> Mapping[Route, int]:
+    """How many connections each route has that the kernel's rules give."""
+    return conntrack.count(
+        {route for driver in plan.machine.drivers for route in driver.routes(plan.live[driver.part])}
+    )
+
+
+def _of(listener: Listener, counted: Mapping[Route, int], node: tuple[str, ...]) -> list[int]:
+    """The connections of each endpoint of a listener. On ipvs a node port is found by the node's addresses."""
+    sums = []
+    for address, port, _ in listener.endpoints:
+        total = 0
+        for route, number in counted.items():
+            same = route.place.address == listener.address or (listener.address is None and route.place.address in node)
+            inside = listener.first <= route.place.port <= listener.last and route.place.protocol == listener.protocol
+            if same and inside and route.endpoint == address and route.port == port + route.place.port - listener.first:
+                total += number
+        sums.append(total)
+    return sums
+
+
+def _print(
+    installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Mapping[Route, int]
+) -> None:
+    out = console()
+    target = current.target or "nothing"
+    out.print(f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}")
+    pending = Pending.read(installation)
+    if pending is not None:
+        out.print(f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm")
+    if installation.journal.exists():
+        out.print("An apply is under way, or was stopped in the middle: then the next one finishes or undoes it first.")
+    _print_services(out, summary, counted)
+    if plan.empty:
+        out.print("\nThe kernel holds what was applied.")
+        return
+    out.print(f"\nThe kernel differs in {count(len(plan.changes), 'object')} from what was applied; to mend it:")
+    for service, changes in by_service(plan.changes, summary, summary).items():
+        out.print(service or "(shared by all services)")
+        for change in changes:
+            out.print(f"  {change.verb.value} {change.part}: {str(change)[2:]}")
+
+
+def _print_services(out: Console, summary: Summary, counted: Mapping[Route, int]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("service", "frontend", "endpoint", "weight", "connections"):
+        table.add_column(column, justify="right" if column in ("weight", "connections") else "left")
+    before = ""
+    for listener in summary.listeners:
+        label = "" if listener.label == before else listener.label
+        before, place = listener.label, _frontend(listener)
+        sums = _of(listener, counted, summary.node_addresses)
+        if not listener.endpoints:
+            table.add_row(label, place, "none")
+        for (address, port, weight), number in zip(listener.endpoints, sums, strict=True):
+            host = f"[{address}]" if ":" in address else address
+            table.add_row(label, place, f"{host}:{port}", str(weight) if weight else "draining", str(number))
+            label = place = ""
+    out.print(table)
+
+
+def _frontend(listener: Listener) -> str:
+    ports = "" if listener.first == listener.last else f"-{listener.last}"
+    base, protocol = str(listener.place).rsplit("/", 1)
+    return f"{base}{ports}/{protocol}"
+
+
+def _as_json(
+    installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Mapping[Route, int]
+) -> dict[str, Any]:
+    pending = Pending.read(installation)
+    return {
+        "generation": asdict(current),
+        "unconfirmed": None if pending is None else {"seconds": round(max(0.0, pending.left), 1)},
+        "interrupted": installation.journal.exists(),
+        "listeners": [
+            {
+                "label": one.label,
+                "service": one.service,
+                "address": one.address,
+                "protocol": one.protocol,
+                "ports": [one.first, one.last],
+                "endpoints": [
+                    {"address": address, "port": port, "weight": weight, "connections": number}
+                    for (address, port, weight), number in zip(
+                        one.endpoints, _of(one, counted, summary.node_addresses), strict=True
+                    )
+                ],
+            }
+            for one in summary.listeners
+        ],
+        "drift": [change_json(change, summary, summary) for change in plan.changes],
+    }

@@ -1,0 +1,201 @@
+"""Applies that are interrupted: the programs, the nodes that they are tried on, and what may go wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from apply_world import World, killed_at
+
+from svcc.apply.engine import Event, Restored
+from svcc.apply.netns import Namespace
+from svcc.apply.steps import StepError
+from svcc.apply.store import Draft
+
+_HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 fd00:64::/64 }\nnode n { address 10.0.0.4 fd00:10::4 }\n"
+OLD = (
+    _HEAD
+    + """
+service web { vip 198.19.10.1 fd00:19::1; port http 80/tcp -> 8080 nodeport 30080; port dns 53/udp
+  endpoints { 100.64.0.1; 100.64.0.2 weight 2; fd00:64::1; fd00:64::2 } }
+service gone { vip 198.19.10.2; external-ip 203.0.113.2; allow-from 10.0.0.0/8; affinity client-ip 5m
+  port 443/tcp; endpoints { 100.64.0.3 } }
+service turns { vip 198.19.10.3; scheduler rr; port 80/tcp; endpoints { 100.64.0.1; 100.64.0.2; 100.64.0.3 } }
+"""
+)
+NEW = (
+    _HEAD
+    + """
+service web { vip 198.19.10.1 fd00:19::1; port http 80/tcp -> 8080 nodeport 30080; port dns 53/udp
+  endpoints { 100.64.0.2; 100.64.0.4; fd00:64::2 } }
+service turns { vip 198.19.10.3; scheduler rr; port 80/tcp; endpoints { 100.64.0.1; 100.64.0.3 } }
+service come { vip 198.19.10.4 fd00:19::4; port range 5000-5009/udp -> 6000; endpoints { 100.64.0.5; fd00:64::5 } }
+"""
+)
+#: From target and program, to target and program, by which variant of iptables.Side = tuple[str, str] | None
+
+
+#: A target and a program; None: nothing of ours.
+Side = tuple[str, str] | None
+
+
+class Case:
+    """A transition, to be tried over and over, each time on a node of its own."""
+
+    def __init__(self, old: Side, new: Side, variant: str, *, ipvs: bool = False) -> None:
+        self.old, self.new, self._variant, self._ipvs = old, new, variant, ipvs
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        """A node on which the old program is applied."""
+        with TemporaryDirectory(dir="/dev/shm") as state, tools_of(self._variant):
+            namespace = Namespace("faults")
+            try:
+                world = World(namespace, Path(state), self._variant, ipvs=self._ipvs)
+                if self.old:
+                    world.apply(self.old[1], self.old[0])
+                yield world
+            finally:
+                namespace.close()
+
+    def draft(self, world: World, side: Side) -> Draft:
+        if side is not None:
+            return world.draft(side[1], side[0])
+        other = self.old or self.new
+        assert other is not None
+        draft = world.draft(other[1], other[0])
+        return Draft(None, draft.scope, draft.summary, "")
+
+    def events(self) -> list[str]:
+        """What happens in an apply that goes well, and that it goes well."""
+        seen: list[str] = []
+        with self.world() as world:
+            others = world.others()
+            world.carry_out(self.draft(world, self.new), lambda event: seen.append(event.what))
+            self.check(world, others, {"new"})
+        return seen
+
+    def check(self, world: World, others: dict[str, str], allowed: set[str]) -> str:
+        """That the kernel holds exactly one of the allowed states, the one that is recorded; returns which."""
+        drafts = {"old": self.draft(world, self.old), "new": self.draft(world, self.new)}
+        held = {
+            name: not any(world.machine(*drafts.values()).differing(*world.states(draft, *drafts.values())))
+            for name, draft in drafts.items()
+        }
+        assert sum(held.values()) == 1, held
+        found = next(name for name, holds in held.items() if holds)
+        assert found in allowed
+        assert world.recorded("custom") == drafts[found].hash
+        assert world.others() == others
+        assert not world.store.installation("custom").journal.exists()
+        return found
+
+
+@contextmanager
+def tools_of(variant: str) -> Iterator[None]:
+    """A machine on which ``iptables`` is of a variant."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for tool in ("iptables", "ip6tables"):
+            for action in ("", "-save", "-restore"):
+                Path(folder, f"{tool}{action}").symlink_to(f"/usr/sbin/xtables-{variant}-multi")
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield
+
+
+def kill_at_every_point(case: Case, every: int = 1) -> int:
+    """Kill an apply at one event after the other; the next command ends it. Returns how many there are."""
+    events, ends = case.events(), list[str]()
+    with case.world() as world:
+        others = world.others()
+        for number in range(1 + every // 2, len(events) + 1, every):
+            assert killed_at(number, world, case.draft(world, case.new)), events[number - 1]
+            world.settle()
+            ends.append(case.check(world, others, {"old", "new"}))
+            if ends[-1] == "new":
+                world.carry_out(case.draft(world, case.old))
+    assert ends == sorted(ends, reverse=True), "once the new state is kept, a later kill does not lose it"
+    return len(ends)
+
+
+def fail_at_every_point(case: Case, every: int = 1) -> int:
+    """Let one event after the other fail; everything is put back. Returns how many there are."""
+    numbers = range(1 + every // 2, len(case.events()) + 1, every)
+    with case.world() as world:
+        others = world.others()
+        for number in numbers:
+            with pytest.raises((Restored, OSError)):
+                world.carry_out(case.draft(world, case.new), _Failing(number))
+            case.check(world, others, {"old"})
+    return len(numbers)
+
+
+class _Failing:
+    """A disk that is full from one event on, for this one write."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self, _: Event) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(28, "No space left on device")
+
+
+#: What may become of a call of a tool, as a shell script around the real one.
+MISHAPS = {
+    "fails": "echo 'out of order' >&2; exit 1",
+    "is killed": "kill -KILL $$",
+    "fails afterwards": '"$real" "$@"; echo "out of order" >&2; exit 1',
+    "is killed afterwards": '"$real" "$@"; kill -KILL $$',
+}
+
+
+def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Path) -> int:
+    """Call after call of some tools goes wrong, once, until an apply needs no more calls. Returns how many it needs."""
+    calls = 0
+    with case.world() as world:
+        others = world.others()
+        while True:
+            calls += 1
+            broken = folder / str(calls)
+            with _broken(broken, calls, MISHAPS[mishap], tools):
+                try:
+                    world.carry_out(case.draft(world, case.new))
+                except (Restored, StepError) as error:
+                    words = str(error)
+                    assert "out of order" in words or "SIGKILL" in words
+                    case.check(world, others, {"old"})
+                    continue
+            case.check(world, others, {"new"})
+            if not (broken / "used").exists():
+                return calls - 1  # else it was tried again, and then it went well
+            world.carry_out(case.draft(world, case.old))
+
+
+@contextmanager
+def _broken(folder: Path, at: int, mishap: str, tools: tuple[str, ...]) -> Iterator[None]:
+    """Programs of which call number ``at`` goes wrong."""
+    folder.mkdir()
+    (folder / "calls").write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        for tool in tools:
+            _wrap(folder, tool, at, mishap)
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield
+
+
+def _wrap(folder: Path, tool: str, at: int, mishap: str) -> None:
+    path = folder / tool
+    path.write_text(
+        f"""#!/bin/sh
+real=$(PATH=${{PATH#*:}} command -v {tool})
+echo x >> {folder}/calls
+if [ "$(wc -l < {folder}/calls)" = {at} ]; then touch {folder}/used; {mishap}; fi
+exec "$real" "$@"
+"""
+    )
+    path.chmod(0o755)

@@ -1,0 +1,155 @@
+"""A client that never stops connecting, while rules change under it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from apply_world import quietly
+
+from svcc.apply import confirm, engine
+from svcc.apply.netns import Namespace
+from svcc.apply.scope import scope_of_program
+from svcc.apply.store import Draft, Store
+from svcc.apply.summary import summary
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+from svcc.targets import targets
+from svcc.verify.lab import NODE, Lab
+
+#: Every pod that any program of these tests names.
+PODS = tuple(f"100.64.0.{host}" for host in range(10, 16))
+WEB, DB, NODE_PORT = ("198.19.10.1", 80), ("198.19.10.2", 5432), ("10.0.0.4", 30080)
+HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 }\nnode n { address 10.0.0.4 }\n"
+
+
+def everything() -> str:
+    """A program with all the pods that there will ever be: what the lab is built for."""
+    return _text(PODS, PODS, "", extra=True)
+
+
+def some(dice: random.Random) -> str:
+    """A program that serves what clients ask for, one way or another."""
+    web, db = (dice.sample(PODS, dice.randint(1, len(PODS))) for _ in range(2))
+    scheduler = dice.choice(["", "scheduler rr;", "scheduler wrr;"])
+    return _text([_weighted(pod, dice) for pod in web], db, scheduler, extra=dice.random() < 0.5)
+
+
+def _weighted(pod: str, dice: random.Random) -> str:
+    return dice.choice([pod, f"{pod} weight {dice.randint(1, 5)}"])
+
+
+def _text(web: Sequence[str], db: Sequence[str], scheduler: str, *, extra: bool) -> str:
+    text = f"""{HEAD}
+service web {{ vip {WEB[0]}; port 80/tcp -> 8080 nodeport 30080; {scheduler} endpoints {{ {"; ".join(web)} }} }}
+service db {{ vip {DB[0]}; port 5432/tcp; endpoints {{ {"; ".join(db)} }} }}
+"""
+    if extra:
+        text += f"service extra {{ vip 198.19.10.9; port 9/tcp; affinity client-ip 1m; endpoints {{ {PODS[0]} }} }}\n"
+    return text
+
+
+@dataclass
+class Node:
+    """The lab's node, with its state directory."""
+
+    lab: Lab
+    store: Store
+    applied: list[float] = field(default_factory=list)  # seconds that each apply took
+
+    def apply(self, text: str, target: str) -> None:
+        program = load_text(Source("load.dsl", text)).program
+        assert program is not None
+        bundle = targets()[target].render(program, program.nodes[0])
+        draft = Draft(bundle, scope_of_program(program), summary(program, program.nodes[0]), "load.dsl")
+        installation = self.store.installation("custom")
+        began = time.monotonic()
+        with self.lab.namespace(NODE).entered(), self.store.locked():
+            confirm.settle(installation)
+            plan = engine.make_plan(installation, draft, patience=5)
+            engine.check(plan, quietly)
+            engine.perform(plan, installation, draft, quietly)
+        self.applied.append(time.monotonic() - began)
+
+
+@contextmanager
+def node(state: Path) -> Iterator[Node]:
+    """A lab whose node has no rules yet."""
+    program = load_text(Source("load.dsl", everything())).program
+    assert program is not None
+    with Lab.up(program, program.nodes[0], bridge_netfilter=False) as lab:
+        yield Node(lab, Store(state))
+
+
+class Client:
+    """Connects from a namespace in a process of its own, as fast as it can, until it is told to stop."""
+
+    def __init__(self, namespace: Namespace, destinations: Sequence[tuple[str, int]], *, held: bool) -> None:
+        self._stop, stop = os.pipe()[::-1]
+        found, self._found = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                os.close(self._stop)
+                with namespace.entered():
+                    os.write(self._found, json.dumps(_connect(destinations, stop, held)).encode())
+            finally:
+                os._exit(0)
+        os.close(stop)
+        os.close(self._found)
+        self._result = found
+
+    def stop(self) -> Counter[str]:
+        """What became of its connections: how many were answered, and each failure."""
+        os.write(self._stop, b"x")  # closing it would not do: a client that was started later has it open as well
+        os.close(self._stop)
+        with open(self._result, encoding="utf-8") as file:
+            counted = Counter[str](json.load(file))
+        os.waitpid(self._child, 0)
+        return counted
+
+
+def _connect(destinations: Sequence[tuple[str, int]], stop: int, hold: bool) -> Counter[str]:
+    """Until something is in the pipe. ``hold``: some connections are open all the while, and asked again at the end."""
+    import select
+
+    counted: Counter[str] = Counter()
+    held: list[tuple[socket.socket, bytes]] = []
+    number = 0
+    while not select.select([stop], [], [], 0)[0]:
+        destination = destinations[number % len(destinations)]
+        number += 1
+        try:
+            connection = socket.create_connection(destination, timeout=3)
+            name = _ask(connection)
+        except OSError as error:
+            counted[f"{destination[0]}:{destination[1]}: {error}"] += 1
+            continue
+        counted["answered"] += 1
+        if hold and number % 50 == 0:
+            held.append((connection, name))
+        else:
+            connection.close()
+    for connection, name in held:
+        try:
+            counted["held" if _ask(connection) == name else "answered by another"] += 1
+        except OSError as error:
+            counted[f"held: {error}"] += 1
+        connection.close()
+    return counted
+
+
+def _ask(connection: socket.socket) -> bytes:
+    connection.sendall(b"?\n")
+    answer = connection.recv(200)
+    if not answer:
+        raise OSError("closed")
+    return answer.split()[0]

@@ -1,0 +1,71 @@
+"""A kernel that is a set of words in a file, and a driver for it: for the engine's own tests, at any number of steps.
+
+Words that begin with a capital are rules, which change all at once; the others are servers, each a step of its own.
+The bundle's part lists them, a line each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+from svcc.targets import targets
+from svcc.targets.interface import Artifact, Bundle
+
+Words = frozenset[str]
+
+
+class FakeDriver(Driver[Words]):
+    part = "nft"
+
+    def __init__(self, kernel: Path) -> None:
+        self._kernel = kernel
+        self.refused: Words = frozenset()  # that the kernel does not take, nor give back
+
+    def holds(self) -> Words:
+        return frozenset(json.loads(self._kernel.read_text())) if self._kernel.exists() else frozenset()
+
+    def hold(self, words: Words) -> None:
+        self._kernel.write_text(json.dumps(sorted(words)))
+
+    def parse(self, text: str, scope: Scope) -> Words:
+        return frozenset(text.split())
+
+    def read(self, scope: Scope, wanted: Words) -> Words:
+        return self.holds()
+
+    def changes(self, live: Words, wanted: Words) -> Iterator[Change]:
+        yield from (Change(Verb.REMOVE, self.part, "word", word) for word in sorted(live - wanted))
+        yield from (Change(Verb.ADD, self.part, "word", word) for word in sorted(wanted - live))
+
+    def steps(self, live: Words, wanted: Words, scope: Scope, transition: Transition) -> list[Step]:
+        rules_off, rules_on = ({w for w in words if w.isupper()} for words in (live - wanted, wanted - live))
+        steps = [self._step(Phase.SERVERS, {word}, set()) for word in sorted(wanted - live - rules_on)]
+        if rules_off or rules_on:
+            steps.append(self._step(Phase.RULES, rules_on, rules_off))
+        return steps + [self._step(Phase.SERVERS_OFF, set(), {word}) for word in sorted(live - wanted - rules_off)]
+
+    def _step(self, phase: Phase, come: set[str], go: set[str]) -> Step:
+        def run() -> None:
+            refused = sorted(self.refused & (come | go))
+            if refused:
+                raise StepError(self.part, f"{refused[0]} is refused")
+            self.hold(self.holds() - go | come)
+
+        return Step(phase, self.part, f"{len(come)} come, {len(go)} go", True, 1, run)
+
+    def dump(self, state: Words) -> Any:
+        return sorted(state)
+
+    def load(self, data: Any) -> Words:
+        return frozenset(data)
+
+
+def bundle_of(words: Words) -> Bundle:
+    part = targets()["nft"].parts[0]
+    return Bundle("nft", None, (Artifact(part, "".join(f"{word}\n" for word in sorted(words))),))

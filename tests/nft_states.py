@@ -1,0 +1,63 @@
+"""What the tests of the nft driver share: programs as states, and steps taken."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tools.nft
+
+import svcc.apply.nft.tool
+from svcc.apply.driver import Transition
+from svcc.apply.nft import DRIVER
+from svcc.apply.nft.state import NftState
+from svcc.apply.scope import Scope
+from svcc.compiler import ir
+from svcc.targets.nft import TARGET
+
+SCOPE = Scope("LAB")
+HERE = Transition("nft", "nft")
+
+
+def text(program: ir.Program, node: ir.Node | None) -> str:
+    """A program's document, in tables of the name that all tests have."""
+    cluster = replace(program.cluster, prefix=SCOPE.prefix)
+    return TARGET.render(replace(program, cluster=cluster), node).artifacts[0].text
+
+
+def state(program: ir.Program, node: ir.Node | None) -> NftState:
+    return DRIVER.parse(text(program, node), SCOPE)
+
+
+def read() -> NftState:
+    return DRIVER.read(SCOPE, NftState())
+
+
+def take(live: NftState, wanted: NftState) -> None:
+    """Take the steps, each after its check."""
+    for step in DRIVER.steps(live, wanted, SCOPE, HERE):
+        assert step.check is not None
+        step.check()
+        step.run()
+
+
+def nft(command: str, *options: str) -> str:
+    """What nft prints at a command, in the namespace of the calling thread."""
+    done = subprocess.run(["nft", *options, command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def use_release(release: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a release of nft the one that the driver and :func:`nft` find."""
+    if release != "installed":
+        wrapper = directory / "nft"
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(tools.nft.nft(release))} "$@"\n')
+        wrapper.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+        # Its library cannot be loaded here (it wants a C library of its own), so its program does all the work.
+        monkeypatch.setattr(svcc.apply.nft.tool, "_library", lambda: None)

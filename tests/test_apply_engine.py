@@ -1,0 +1,203 @@
+"""All of it or none of it, whatever happens between: the engine over a kernel that is a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from fake_kernel import FakeDriver, Words, bundle_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svcc.apply import confirm, engine, machine
+from svcc.apply.engine import Broken, Event, NotTaken, Restored
+from svcc.apply.scope import Scope
+from svcc.apply.steps import StepError
+from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.summary import Summary
+
+#: Many small files, each synced to disk: where there is no disk that takes less time.
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+SCOPE = Scope("FAKE")
+WORDS = st.frozensets(st.sampled_from(["a", "b", "c", "d", "A", "B", "C"]))
+
+
+class Stop(BaseException):
+    """The end of a process, without its last words."""
+
+
+class World:
+    """A kernel, a state directory, and a driver between them."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.driver = FakeDriver(root / "kernel")
+        self.store = Store(root / "state")
+        self.installation: Installation = self.store.installation("fake")
+        monkeypatch.setattr(machine, "DRIVERS", (self.driver,))
+
+    def apply(self, words: Words, tell: engine.Tell = lambda _: None) -> None:
+        draft = Draft(bundle_of(words), SCOPE, Summary(), "fake.dsl")
+        plan = engine.make_plan(self.installation, draft)
+        engine.check(plan, tell)
+        engine.perform(plan, self.installation, draft, tell)
+
+    def recorded(self) -> Words:
+        """What the current generation says is in the kernel."""
+        bundle = self.installation.bundle(self.installation.current)
+        return frozenset(bundle.artifacts[0].text.split()) if bundle else frozenset()
+
+    def at_rest(self) -> bool:
+        """Whether nothing is under way, and no generation is left over."""
+        numbers = [one.number for one in self.installation.generations()]
+        return not self.installation.journal.exists() and max(numbers, default=0) == (self.installation.number or 0)
+
+
+class AtEvent:
+    """Raises at an event's number; counts them."""
+
+    def __init__(self, number: int, error: BaseException) -> None:
+        self.number, self.error, self.count = number, error, 0
+
+    def __call__(self, event: Event) -> None:
+        self.count += 1
+        if self.count == self.number:
+            raise self.error
+
+
+def events(root: Path, old: Words, new: Words) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        world, counter = World(root, patch), AtEvent(0, Stop())
+        world.apply(old)
+        world.apply(new, counter)
+        return counter.count
+
+
+@settings(max_examples=25)
+@given(WORDS, WORDS)
+def test_after_an_apply_the_kernel_holds_what_is_recorded(old: Words, new: Words) -> None:
+    with TemporaryDirectory(dir=_MEMORY) as root, pytest.MonkeyPatch.context() as patch:
+        world = World(Path(root), patch)
+        for words in (old, new):
+            world.apply(words)
+            assert world.driver.holds() == words == world.recorded()
+            assert world.at_rest()
+
+
+@settings(max_examples=25)
+@given(WORDS, WORDS)
+def test_an_error_at_any_event_puts_everything_back(old: Words, new: Words) -> None:
+    with TemporaryDirectory(dir=_MEMORY) as first:
+        total = events(Path(first), old, new)
+    for number in range(1, total + 1):
+        with TemporaryDirectory(dir=_MEMORY) as root, pytest.MonkeyPatch.context() as patch:
+            world = World(Path(root), patch)
+            world.apply(old)
+            with pytest.raises((Restored, OSError)):
+                world.apply(new, AtEvent(number, OSError(28, "No space left on device")))
+            assert world.driver.holds() == old == world.recorded()
+            assert world.at_rest()
+
+
+@settings(max_examples=25)
+@given(WORDS, WORDS)
+def test_after_a_kill_at_any_event_the_next_command_finishes_or_undoes(old: Words, new: Words) -> None:
+    with TemporaryDirectory(dir=_MEMORY) as first:
+        total = events(Path(first), old, new)
+    for number in range(1, total + 1):
+        with TemporaryDirectory(dir=_MEMORY) as root, pytest.MonkeyPatch.context() as patch:
+            world = World(Path(root), patch)
+            world.apply(old)
+            with pytest.MonkeyPatch.context() as dying:
+                dying.setattr(engine, "_undo", _die)
+                dying.setattr(Installation, "forget", _die)
+                with pytest.raises(Stop):
+                    world.apply(new, AtEvent(number, Stop()))
+            confirm.settle(world.installation)
+            assert world.driver.holds() == world.recorded()
+            assert world.recorded() in (old, new)
+            assert world.at_rest()
+
+
+def _die(*_: object) -> None:
+    raise Stop
+
+
+def test_what_cannot_be_put_back_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    world.apply(frozenset("ab"))
+
+    def refuse(event: Event) -> None:
+        if event.what == "reading back":
+            world.driver.refused = frozenset("b")
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(Broken) as caught:
+        world.apply(frozenset("ac"), refuse)
+    assert [str(change) for change in caught.value.left] == ["+ word b"]
+    world.driver.refused = frozenset()
+    assert [said.endswith("is undone") for said in confirm.settle(world.installation)] == [True]
+
+
+def test_what_the_kernel_drops_silently_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+
+    def interfere(event: Event) -> None:
+        if event.what == "reading back":
+            world.driver.hold(world.driver.holds() - {"a"})
+
+    with pytest.raises(Restored) as caught:
+        world.apply(frozenset("ab"), interfere)
+    assert isinstance(caught.value.cause, NotTaken)
+    assert (world.driver.holds(), world.installation.number) == (frozenset(), None)
+
+
+def test_drift_is_put_back_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed apply does not mend what somebody changed by hand either: it leaves what it found."""
+    world = World(tmp_path, monkeypatch)
+    world.apply(frozenset("ab"))
+    world.driver.hold(frozenset("axY"))
+    with pytest.raises(Restored):
+        world.apply(frozenset("cd"), AtEvent(6, OSError(5, "Input/output error")))
+    assert world.driver.holds() == frozenset("axY")
+
+
+def test_a_bundle_that_was_changed_since_is_not_gone_back_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    world.apply(frozenset("ab"))
+    path = world.installation.path / "000001.bundle"
+    path.write_text(path.read_text().replace("a\n", "x\n"))
+    with pytest.raises(StoreError, match="its hash has changed"):
+        confirm.earlier(world.installation, 1, "rollback")
+    world.apply(frozenset("c"))
+    assert world.driver.holds() == frozenset("c")
+
+
+def test_what_can_be_neither_finished_nor_undone_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    world.apply(frozenset("ab"))
+
+    def refuse(event: Event) -> None:
+        if event.what == "reading back":
+            world.driver.refused = frozenset("b")
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(Broken):
+        world.apply(frozenset("ac"), refuse)
+    with pytest.raises(StepError, match="b is refused"):
+        confirm.settle(world.installation)
+    engine.give_up(world.installation)
+    world.apply(frozenset("acd"))
+    assert world.driver.holds() == frozenset("acd")
+    assert world.at_rest()
+
+
+def test_the_state_directory_is_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    with world.store.locked():
+        world.apply(frozenset("ab"))
+    modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o077 for path in (tmp_path / "state").rglob("*")}
+    assert set(modes.values()) == {0}, modes
+    assert json.loads((world.installation.path / "000001.json").read_text())["target"] == "nft"

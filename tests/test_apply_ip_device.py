@@ -1,0 +1,124 @@
+"""The driver of the device with the vips, as far as a kernel without dummy devices goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from apply_states import SAME, inside, run
+
+from svcc.apply.ipvs.device import Device, DeviceDriver, Devices
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Phase, StepError
+
+pytestmark = pytest.mark.kernel
+
+DRIVER = DeviceDriver()
+SCOPE = Scope("T", "svcc0")
+GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "", "fd00:19::10/128": "nodad"})}
+
+
+@pytest.fixture(autouse=True)
+def _namespace() -> Iterator[None]:
+    with inside():
+        yield
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+def test_the_steps_to_a_text_are_its_lines(name: str) -> None:
+    text = (GOLDEN / name / "ip.batch").read_text()
+    wanted = DRIVER.parse(text, SCOPE)
+    assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
+    (step,) = DRIVER.steps({}, wanted, SCOPE, SAME)
+    assert (step.phase, step.size) == (Phase.ADDRESSES, len(text.splitlines()))
+    assert DRIVER.parse("", SCOPE) == {}
+
+
+@pytest.mark.parametrize("line", ["link set eth0 up", "address replace 1.2.3.4/32 dev eth0", "route flush"])
+def test_a_text_that_svcc_did_not_write(line: str) -> None:
+    with pytest.raises(ValueError, match=f"^line 2: .*{line}$"):
+        DRIVER.parse(f"link add svcc0 type dummy\n{line}\n", SCOPE)
+
+
+def test_a_device_that_is_somebody_elses_is_in_the_way_and_is_not_read() -> None:
+    run("ip link add svcc0 type veth peer name other")
+    run("ip address add 198.19.10.0/32 dev svcc0")
+    assert DRIVER.read(SCOPE, WANTED) == {}
+    assert [*DRIVER.obstacles({}, WANTED, SCOPE)] == ["device svcc0 exists, and is no dummy device"]
+
+
+def test_a_vip_that_is_on_another_device_is_in_the_way() -> None:
+    run("ip link add other type veth peer name more")
+    run("ip address add 198.19.10.0/24 dev other")
+    assert [*DRIVER.obstacles({}, WANTED, SCOPE)] == ["198.19.10.0 is on device other already"]
+    assert [*DRIVER.obstacles(WANTED, WANTED, SCOPE)] == []  # it has been served so far
+
+
+def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svcc.apply.tools.find", lambda _: None)
+    assert DRIVER.read(SCOPE, WANTED) == {}
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_what_the_kernel_refuses_is_named(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By ip -batch and by netlink: a device of that name is there."""
+    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    run("ip link add svcc0 type veth peer name other")
+    (step,) = DRIVER.steps({}, WANTED, SCOPE, SAME)
+    with pytest.raises(StepError) as caught:
+        step.run()
+    assert caught.value.line == "link add svcc0 type dummy"
+    assert str(caught.value.culprit) == "+ link svcc0"
+    assert caught.value.words in {"File exists", "RTNETLINK answers: File exists", *UNKNOWN}
+
+
+#: Where the kernel has no dummy devices, that is what it says first.
+UNKNOWN = ("Operation not supported", "Error: Unknown device type.")
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_addresses_go_by_netlink_or_in_a_batch(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device of another kind, as this kernel may have no dummy: what is sent is the same."""
+    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    run("ip link add svcc0 type veth peer name other")
+    states: list[Devices] = [
+        {"svcc0": Device(False, {})},
+        WANTED,
+        {"svcc0": Device(False, {"fd00:19::10/128": "nodad"})},
+        {},
+    ]
+    for before, after in pairwise(states):
+        for step in DRIVER.steps(before, after, SCOPE, SAME):
+            step.run()
+        assert _shown() == ({"svcc0": after["svcc0"]} if after else {})
+
+
+def _shown() -> Devices:
+    listed = json.loads(run("ip -json address show"))
+    return {
+        one["ifname"]: Device(
+            "UP" in one["flags"],
+            {
+                f"{a['local']}/{a['prefixlen']}": "nodad" if a.get("nodad") else ""
+                for a in one["addr_info"]
+                if a["scope"] == "global"
+            },
+        )
+        for one in listed
+        if one["ifname"] == "svcc0"
+    }
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_a_device_that_has_gone_is_named(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    (step,) = DRIVER.steps(WANTED, {}, SCOPE, SAME)
+    assert (step.phase, step.title) == (Phase.ADDRESSES_OFF, "1 device removed")
+    with pytest.raises(StepError) as caught:
+        step.run()
+    assert caught.value.line == "link del svcc0"
+    assert caught.value.words in ("there is no device svcc0", 'Cannot find device "svcc0"')

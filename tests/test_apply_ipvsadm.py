@@ -1,0 +1,289 @@
+"""The driver of virtual servers without a kernel that has IPVS: states, steps, and what it does without."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from apply_states import SAME
+from ipvs_kernel import EVERYTHING, TARGET, part, render
+from large_programs import plain
+
+from svcc.apply.ipvs import connected, connections, messages
+from svcc.apply.ipvs.ipvsadm import IpvsadmDriver, _one_of_each
+from svcc.apply.ipvs.sets import parse_sets
+from svcc.apply.ipvs.virtual import (
+    Command,
+    Virtual,
+    Virtuals,
+    additions,
+    keys_of_sets,
+    keys_of_text,
+    parse_table,
+    place_of,
+)
+from svcc.apply.scope import Scope
+from svcc.apply.steps import Phase, Place, Route, StepError
+
+DRIVER = IpvsadmDriver()
+GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+SCOPE = Scope("T")
+
+WEB = "-t 198.19.10.1:80"
+ONE = {WEB: Virtual("-s rr", {"100.64.0.9:8080": "-m -w 1", "100.64.0.19:8080": "-m -w 1"})}
+
+
+def commands(live: Virtuals, wanted: Virtuals) -> list[str]:
+    return [str(command) for command in additions(live, wanted)]
+
+
+def parsed(text: str) -> Virtuals:
+    return DRIVER.parse(text, SCOPE)
+
+
+# -- states -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+def test_the_commands_to_a_text_are_its_lines(name: str) -> None:
+    text = (GOLDEN / name / "ipvsadm.rules").read_text()
+    wanted = parsed(text)
+    assert commands({}, wanted) == text.splitlines()
+    assert messages.can_say([*additions({}, wanted)])
+    assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
+    assert [*keys_of_text(text)] == [*wanted]
+    sets = parse_sets((GOLDEN / name / "ipset.restore").read_text())
+    prefix = next(iter(sets)).removesuffix("-SERVICE-IP")
+    assert wanted.keys() <= set(keys_of_sets(sets, prefix))
+
+
+def test_what_sets_declare_is_each_port_of_each_address() -> None:
+    text = part(render(EVERYTHING), "ipvsadm")
+    sets = parse_sets(part(render(EVERYTHING), "ipset"))
+    declared = set(keys_of_sets(sets, "CUSTOM"))
+    assert declared >= set(keys_of_text(text))
+    assert {"-t 10.0.0.4:65518", "-t [fd00:19::30]:80"} <= declared  # without endpoints they have no virtual server
+    assert not {key for key in declared if "172.31.0.4" in key}
+
+
+@pytest.mark.parametrize("line", ["-a -t 1.1.1.2:80 -r 2.2.2.2:80 -m -w 1", "-C", "-A"])
+def test_a_text_that_svcc_did_not_write(line: str) -> None:
+    with pytest.raises(ValueError, match=f"^line 2: .*{line}$"):
+        parsed(f"-A -t 1.1.1.1:80 -s rr\n{line}\n")
+
+
+def test_places() -> None:
+    assert place_of("-u [fd00:19:0::1]:53") == Place("fd00:19::1", "udp", 53)
+    assert place_of("--sctp-service 10.0.0.4:9") == Place("10.0.0.4", "sctp", 9)
+    assert place_of("-f 77") is None
+
+
+def test_a_table_of_ipvsadm() -> None:
+    text = """\
+IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn
+  -> RemoteAddress:Port
+TCP  1.1.1.1:80 mh persistent 5 mask 255.255.0.0
+  -> 2.2.2.2:80                   9          3          0          0
+SCTP [fd00::1]:80 wlc
+  -> [fd00:aaaa:bbbb:cccc:dddd:eeee:ffff:1]:80 80000000   7          0          0
+FWM  5 wlc
+  -> 4.4.4.4:0                    0          0          0          0
+"""
+    assert [*parse_table(text)] == [
+        ("-t 1.1.1.1:80", "2.2.2.2:80", ["9", "3", "0", "0"]),
+        ("--sctp-service [fd00::1]:80", "[fd00:aaaa:bbbb:cccc:dddd:eeee:ffff:1]:80", ["80000000", "7", "0", "0"]),
+        ("-f 5", "4.4.4.4:0", ["0", "0", "0", "0"]),
+    ]
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+
+def test_changes_edit_what_is_there() -> None:
+    wanted = {
+        WEB: Virtual("-s wrr -p 60", {"100.64.0.9:8080": "-m -w 3", "100.64.0.29:8080": "-m -w 1"}),
+        "-u 198.19.10.1:53": Virtual("-s rr", {"100.64.0.9:53": "-m -w 1"}),
+    }
+    assert commands(ONE, wanted) == [
+        "-e -t 198.19.10.1:80 -r 100.64.0.9:8080 -m -w 3",
+        "-a -t 198.19.10.1:80 -r 100.64.0.29:8080 -m -w 1",
+        "-E -t 198.19.10.1:80 -s wrr -p 60",
+        "-A -u 198.19.10.1:53 -s rr",
+        "-a -u 198.19.10.1:53 -r 100.64.0.9:53 -m -w 1",
+    ]
+    steps = DRIVER.steps(ONE, wanted, SCOPE, SAME)
+    assert [(step.phase, step.title, step.size, step.atomic) for step in steps] == [
+        (
+            Phase.SERVERS,
+            "2 real servers changed, 2 real servers added, 1 virtual server changed, 1 virtual server added",
+            6,
+            False,
+        ),
+        (Phase.SERVERS_OFF, "1 real server removed", 1, True),
+    ]
+    assert [str(change) for change in DRIVER.changes(ONE, wanted)] == [
+        "~ virtual server -t 198.19.10.1:80: -s rr -> -s wrr -p 60",
+        "- real server -t 198.19.10.1:80 -r 100.64.0.19:8080",
+        "~ real server -t 198.19.10.1:80 -r 100.64.0.9:8080: -m -w 1 -> -m -w 3",
+        "+ real server -t 198.19.10.1:80 -r 100.64.0.29:8080",
+        "+ virtual server -u 198.19.10.1:53",
+        "+ real server -u 198.19.10.1:53 -r 100.64.0.9:53",
+    ]
+    assert {change.place for change in DRIVER.changes(ONE, wanted)} == {
+        Place("198.19.10.1", "tcp", 80),
+        Place("198.19.10.1", "udp", 53),
+    }
+
+
+def test_what_goes_gets_no_more_connections_before_it_is_removed() -> None:
+    virtual = "-t 198.19.10.1:80"
+    live = {virtual: Virtual("-s rr", {"100.64.0.9:80": "-m -w 5", "100.64.0.19:80": "-m -w 1"})}
+    wanted = {virtual: Virtual("-s rr", {"100.64.0.19:80": "-m -w 1"})}
+    first, last = DRIVER.steps(live, wanted, SCOPE, SAME)
+    assert [str(c) for c in quiescing(live, wanted)] == [f"-e {virtual} -r 100.64.0.9:80 -m -w 0"]
+    assert (first.phase, last.phase) == (Phase.SERVERS, Phase.SERVERS_OFF)
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted"),
+    [
+        (Virtual("-s dh", {"100.64.0.9:80": "-m -w 5", "100.64.0.19:80": "-m -w 1"}), {"100.64.0.19:80": "-m -w 1"}),
+        (Virtual("-s rr", {"100.64.0.9:80": "-m -w 5"}), {}),
+        (Virtual("-s rr", {"100.64.0.9:80": "-m -w 0", "100.64.0.19:80": "-m -w 1"}), {"100.64.0.19:80": "-m -w 1"}),
+    ],
+    ids=["dh would refuse its clients", "the last one", "drained already"],
+)
+def test_what_is_not_quieted(live: Virtual, wanted: dict[str, str]) -> None:
+    virtual = "-t 198.19.10.1:80"
+    assert not [*quiescing({virtual: live}, {virtual: Virtual(live.options, wanted)})]
+
+
+def test_with_a_virtual_server_go_its_real_servers() -> None:
+    (step,) = DRIVER.steps(ONE, {}, SCOPE, SAME)
+    assert (step.phase, step.title, step.size) == (Phase.SERVERS_OFF, "1 virtual server removed", 1)
+
+
+def test_one_changed_endpoint_among_ten_thousand_services() -> None:
+    program = plain(10_000)
+    service = program.services[5_000]
+    moved = replace(service.endpoints[0], address=IPv4Address("100.127.0.1"))
+    services = list(program.services)
+    services[5_000] = replace(service, endpoints=(moved, *service.endpoints[1:]))
+    programs = program, replace(program, services=tuple(services))
+    before, after = (parsed(part(TARGET.render(p, program.nodes[0]), "ipvsadm")) for p in programs)
+    steps = DRIVER.steps(before, after, SCOPE, SAME)
+    assert [(step.title, step.size) for step in steps] == [
+        ("1 real server added, 1 real server changed", 2),  # the one that goes gets no more connections
+        ("1 real server removed", 1),
+    ]
+    place = Place(str(service.vips[0]), "tcp", 80)
+    assert DRIVER.left(before, after) == {Route(place, str(service.endpoints[0].address), 8080)}
+    assert DRIVER.left(after, before) == {Route(place, "100.127.0.1", 8080)}
+
+
+def test_routes_are_those_that_rewrite_the_destination() -> None:
+    state = {
+        **ONE,
+        "-u [fd00:19::1]:53": Virtual("-s rr", {"[fd00:64::9]:53": "-m -w 0"}),
+        "-t 198.19.10.2:80": Virtual(
+            "-s rr", {"100.64.0.9:80": "-g -w 1", "100.64.0.19:80": "-i -w 1 --tun-type ipip"}
+        ),
+        "-f 7": Virtual("-s rr", {"100.64.0.9:0": "-m -w 1"}),
+    }
+    assert {*DRIVER.routes(state)} == {
+        Route(Place("198.19.10.1", "tcp", 80), "100.64.0.9", 8080),
+        Route(Place("198.19.10.1", "tcp", 80), "100.64.0.19", 8080),
+        Route(Place("fd00:19::1", "udp", 53), "fd00:64::9", 53),
+    }
+    assert DRIVER.left(state, {}) == {*DRIVER.routes(state)}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Command("-A", "-f 77", options="-s rr"),
+        Command("-A", WEB, options="-s rr -M 255.255.255.0 -p 5"),
+        Command("-A", WEB, options="-s rr -p 5 --pe sip"),
+        Command("-A", WEB, options="-s rr -o"),
+        Command("-A", WEB, options="-s rr -b no-such-flag"),
+        Command("-a", WEB, "100.64.0.9:80", "-m -w 1 -x 9 -y 3"),
+        Command("-a", WEB, "100.64.0.9:80", "-i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum"),
+    ],
+)
+def test_what_messages_cannot_say_goes_to_the_tool(command: Command) -> None:
+    assert not messages.can_say([command])
+
+
+def test_of_very_many_commands_one_of_each_kind_is_tried() -> None:
+    wanted = {
+        f"{option} {host}:{port}": Virtual(f"-s {scheduler}", {f"{server}:{n}": "-m -w 1" for n in (1, 2)})
+        for option in ("-t", "-u")
+        for host, server in (("10.0.0.1", "10.1.0.1"), ("[fd00::1]", "[fd00:1::1]"))
+        for port, scheduler in ((1, "rr"), (2, "rr"), (3, "sh"))
+    }
+    tried = [str(command) for command in _one_of_each([*additions({}, wanted)])]
+    assert tried == [
+        line
+        for option in ("-t", "-u")
+        for host, server in (("10.0.0.1", "10.1.0.1"), ("[fd00::1]", "[fd00:1::1]"))
+        for line in (
+            f"-A {option} {host}:1 -s rr",
+            f"-a {option} {host}:1 -r {server}:1 -m -w 1",
+            f"-A {option} {host}:3 -s sh",
+        )
+    ]
+
+
+# -- without --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _no_ipvs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for module in ("ipvsadm", "traffic"):
+        monkeypatch.setattr(f"svcc.apply.ipvs.{module}.TABLE", tmp_path / "ip_vs")
+
+
+@pytest.mark.usefixtures("_no_ipvs")
+def test_without_the_module_nothing_is_there_and_nothing_loads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (step,) = DRIVER.steps({}, ONE, SCOPE, SAME)
+    monkeypatch.setattr("svcc.apply.ipvs.call.tools.run", _never)
+    assert DRIVER.read(SCOPE, ONE) == {}
+    assert [*DRIVER.obstacles({}, ONE, SCOPE)] == []
+    assert (connections(ONE), connected(ONE)) == ({}, {})
+    assert step.check is not None
+    monkeypatch.setattr("svcc.apply.tools.find", lambda tool: tool)
+    step.check()
+    with pytest.raises(StepError, match=r"^ipvsadm: the kernel has no IPVS: module ip_vs is not loaded$"):
+        step.run()
+
+
+def _never(*_: object) -> None:
+    pytest.fail("a tool was run")
+
+
+@pytest.mark.usefixtures("_no_ipvs")
+def test_without_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svcc.apply.tools.find", lambda _: None)
+    (step,) = DRIVER.steps({}, ONE, SCOPE, SAME)
+    assert step.check is not None
+    with pytest.raises(StepError, match=r"^ipvsadm: ipvsadm is not installed$"):
+        step.check()
+
+
+def test_a_tool_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "ipvsadm"
+    fake.write_text("#!/bin/sh\nkill -15 $$\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("svcc.apply.ipvs.ipvsadm._FEW", 0)
+    monkeypatch.setattr("svcc.apply.ipvs.ipvsadm.TABLE", tmp_path)
+    (step,) = DRIVER.steps({}, ONE, SCOPE, SAME)
+    run: Callable[[], None] = step.run
+    with pytest.raises(StepError, match=r"^ipvsadm: ipvsadm was killed by SIGTERM$"):
+        run()

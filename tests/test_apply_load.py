@@ -1,0 +1,66 @@
+"""Clients that connect without pause see nothing of applies, nor of moving from one target to another."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from apply_load import DB, NODE_PORT, WEB, Client, Node, everything, node, some
+
+from svcc.verify.lab import CLIENT
+
+pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+
+#: Applies under load, each of a program that chance has made: CI does with few.
+APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "40"))
+
+
+@contextmanager
+def clients(node: Node, *, held: bool = True) -> Iterator[list[Counter[str]]]:
+    """While this lasts, an outside client and a pod connect without pause; then the list has what they saw."""
+    running = [
+        Client(node.lab.namespace(CLIENT), [WEB, DB, NODE_PORT], held=held),
+        Client(node.lab.namespace("100.64.0.10"), [WEB, DB], held=held),
+    ]
+    seen: list[Counter[str]] = []
+    try:
+        yield seen
+    finally:
+        seen.extend(client.stop() for client in running)
+
+
+def all_answered(seen: list[Counter[str]], *, held: bool = True) -> bool:
+    kinds = {"answered", "held"} if held else {"answered"}
+    return all(set(counted) == kinds for counted in seen)
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_no_connection_fails_while_rules_change(
+    target: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    dice = random.Random(target)
+    with node(tmp_path / "state") as there:
+        there.apply(everything(), target)
+        with clients(there) as seen:
+            for _ in range(APPLIES):
+                there.apply(some(dice), target)
+    record_property("connections", sum(counted["answered"] for counted in seen))
+    assert all_answered(seen), seen
+
+
+@pytest.mark.parametrize(("old", "new"), [("nft", "iptables"), ("iptables", "nft")])
+def test_no_connection_fails_while_another_target_takes_over(
+    old: str, new: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with node(tmp_path / "state") as there:
+        there.apply(everything(), old)
+        with clients(there) as seen:
+            for turn in range(max(2, APPLIES // 5)):
+                there.apply(everything(), (new, old)[turn % 2])
+    record_property("connections", sum(counted["answered"] for counted in seen))
+    assert all_answered(seen), seen

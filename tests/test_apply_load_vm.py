@@ -1,0 +1,40 @@
+"""The same of ipvs, on a kernel that has it: clients see nothing of applies, nor of moving to ipvs and away."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from apply_load import everything, node, some
+from test_apply_load import all_answered, clients
+
+pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
+
+APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "10"))
+
+
+def test_no_connection_fails_while_ipvs_changes(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Short connections, that is: a long one ends with its endpoint on ipvs, once it has had its time."""
+    dice = random.Random("ipvs")
+    with node(tmp_path / "state") as there:
+        there.apply(everything(), "ipvs")
+        with clients(there, held=False) as seen:
+            for _ in range(APPLIES):
+                there.apply(some(dice), "ipvs")
+    record_property("connections", sum(counted["answered"] for counted in seen))
+    assert all_answered(seen, held=False), seen
+
+
+@pytest.mark.parametrize(("old", "new"), [("iptables", "ipvs"), ("ipvs", "iptables")])
+def test_no_connection_fails_while_another_target_takes_over(
+    old: str, new: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with node(tmp_path / "state") as there:
+        there.apply(everything(), old)
+        with clients(there) as seen:
+            there.apply(everything(), new)
+    record_property("connections", sum(counted["answered"] for counted in seen))
+    assert all_answered(seen), seen

@@ -1,0 +1,491 @@
+"""plan, apply, confirm, rollback, history, status, delete and restore, as a user calls them, on a node of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from apply_world import World
+from jsonschema import Draft202012Validator
+from tools.project import ROOT
+
+from svcc.apply.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+
+PROGRAM = """\
+cluster { prefix CUSTOM; pods 100.64.0.0/24 }
+node n { address 10.0.0.4 }
+service web {
+  vip 198.19.10.1
+  port 80/tcp -> 8080 nodeport 30080
+  endpoints { 100.64.0.1; 100.64.0.2 }
+}
+service dns { vip 198.19.10.2; port 53/udp; endpoints { 100.64.0.3 } }
+"""
+OTHER = PROGRAM.replace("100.64.0.2 }", "100.64.0.4 }")
+
+
+class Shell:
+    """A user on a node: svcc in its namespace, with files and a state directory."""
+
+    def __init__(self, namespace: Namespace, folder: Path) -> None:
+        self.namespace = namespace
+        self.folder = folder
+        self.world = World(namespace, folder / "state")
+        (folder / "a.dsl").write_text(PROGRAM)
+        (folder / "b.dsl").write_text(OTHER)
+
+    def words(self, *words: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "svcc", *words]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "SVCC_STATE_DIR": str(self.folder / "state"), "COLUMNS": "200"}
+
+    def svcc(self, *words: str, status: int = 0, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        with self.namespace.entered():
+            done = subprocess.run(
+                self.words(*words), cwd=self.folder, env=self.environment(),
+                input=given, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        assert done.returncode == status, done
+        assert "Traceback" not in done.stderr
+        return done
+
+    def run(self, *words: str) -> str:
+        with self.namespace.entered():
+            return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    def rules(self) -> list[str]:
+        """What iptables-save prints, without times and counters."""
+        return [line.partition(" [")[0] for line in self.run("iptables-save").splitlines() if line[0] != "#"]
+
+    def endpoints(self) -> set[str]:
+        """The endpoints in nft's maps."""
+        with self.namespace.entered():
+            words = ["nft", "list", "table", "ip", "custom"]
+            listing = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        return {f"100.64.0.{host}" for host in range(1, 9) if f" : 100.64.0.{host}" in listing}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    namespace = Namespace("shell")
+    yield Shell(namespace, tmp_path)
+    namespace.close()
+
+
+A, B = {"100.64.0.1", "100.64.0.2", "100.64.0.3"}, {"100.64.0.1", "100.64.0.3", "100.64.0.4"}
+
+
+# ---- plan
+
+
+def test_a_plan_says_what_changes_by_service_and_changes_nothing(shell: Shell) -> None:
+    before = shell.world.others()
+    said = shell.svcc("plan", "a.dsl", "-t", "nft", status=1).stdout
+    assert [line for line in said.splitlines() if line in ("dns", "web")] == ["dns", "web"]
+    assert "in 1 step: all at once." in said.splitlines()[-1]
+    assert shell.endpoints() == set()
+    assert shell.world.others() == before
+    assert not (shell.folder / "state" / "custom").exists()
+
+
+def test_a_plan_after_an_apply_is_empty(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    assert shell.svcc("plan", "a.dsl", "-t", "nft").stdout == "Nothing to do: the kernel holds what it should.\n"
+
+
+def test_a_small_change_is_a_small_plan(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    assert shell.svcc("plan", "b.dsl", "-t", "nft", status=1).stdout == (
+        """\
+web
+  ~ nft: element ip endpoint-1 198.19.10.1 . tcp . 80: 100.64.0.2 -> 100.64.0.4
+  ~ nft: element ip nodeport-endpoint-1 tcp . 30080: 100.64.0.2 -> 100.64.0.4
+(rules and settings that all services share)
+  + nft: element ip hairpin 100.64.0.4 . 100.64.0.4
+  - nft: element ip hairpin 100.64.0.2 . 100.64.0.2
+
+Steps
+  1. nft: 3 elements added, 3 removed (at once)
+
+1 to add, 2 to change, 1 to remove, in 1 step: all at once.
+"""
+    )
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_a_plan_as_json_follows_its_schema(shell: Shell, target: str) -> None:
+    schema = json.loads((ROOT / "svcc" / "plan.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    for prepare, status in (([], 1), (["apply", "b.dsl", "-t", "nft"], 1), (["apply", "a.dsl", "-t", target], 0)):
+        if prepare:
+            shell.svcc(*prepare)
+        plan = json.loads(shell.svcc("plan", "a.dsl", "-t", target, "--json", status=status).stdout)
+        validator.validate(plan)
+        assert bool(plan["changes"]) == bool(status)
+        services = {change["service"] for change in plan["changes"]}
+        assert services <= {"web", "dns", None}
+
+
+# ---- apply
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_applying_twice_changes_nothing_and_says_so(shell: Shell, target: str) -> None:
+    others = shell.world.others()
+    first = shell.svcc("apply", "a.dsl", "-t", target)
+    assert first.stdout.startswith("Generation 1 is in place: ")
+    again = shell.svcc("apply", "a.dsl", "-t", target)
+    assert (again.stdout, again.stderr) == ("Nothing to do: generation 1 is in place.\n", "")
+    assert shell.world.others() == others
+
+
+def test_a_compiled_bundle_is_applied_as_it_was_reviewed(shell: Shell) -> None:
+    for target, file in (("nft", "a.json"), ("iptables", "a.bundle")):
+        (shell.folder / file).write_text(shell.svcc("compile", "a.dsl", "-t", target).stdout)
+        shell.svcc("apply", file, "-t", target)
+        assert shell.svcc("plan", "a.dsl", "-t", target).stdout.startswith("Nothing to do")
+    assert "web" in shell.svcc("plan", "a.json", "-t", "nft", status=1).stdout
+
+
+def test_the_ir_is_applied_from_standard_input(shell: Shell) -> None:
+    text = shell.svcc("compile", "a.dsl", "-t", "ir").stdout
+    shell.svcc("apply", "-", "-t", "nft", given=text)
+    assert shell.endpoints() == A
+
+
+def test_what_is_not_in_the_file_any_more_goes(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    assert shell.endpoints() == B
+
+
+def test_a_dry_run_checks_and_changes_nothing(shell: Shell) -> None:
+    said = shell.svcc("apply", "a.dsl", "-t", "iptables", "--dry-run").stdout
+    assert said.endswith("Every step that can be checked without taking it was checked; nothing was changed.\n")
+    assert "CUSTOM-" not in shell.run("iptables-save").replace("CUSTOM services, but not ours", "")
+    assert not (shell.folder / "state" / "custom").exists()
+
+
+def test_wrong_input_is_refused_before_anything_else(shell: Shell) -> None:
+    (shell.folder / "a.dsl").write_text("service web { vip 198.19.10.1; prot 80/tcp }\n")
+    assert "error[SVC002]" in shell.svcc("apply", "a.dsl", "-t", "nft", status=2).stderr
+    assert not (shell.folder / "state" / "custom").exists()
+
+
+def test_only_root_may(shell: Shell) -> None:
+    for words in (["plan", "-", "-t", "nft"], ["apply", "-", "-t", "nft"], ["delete"], ["status"], ["restore"]):
+        with shell.namespace.entered():
+            done = subprocess.run(
+                ["setpriv", "--reuid=65534", "--clear-groups", *shell.words(*words)],
+                input=PROGRAM, env=shell.environment(), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        assert (done.returncode, done.stdout) == (3, ""), done
+        assert done.stderr == "svcc: rules can be read and changed by root only\n"
+
+
+def test_what_the_kernel_refuses_is_led_back_to_the_service(shell: Shell) -> None:
+    """iptables cannot know a match that its machine lacks: here, a module's tool plug-in is hidden from it."""
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    (shell.folder / "c.dsl").write_text(PROGRAM.replace("port 53/udp", "affinity client-ip 5m; port 53/udp"))
+    hidden = shell.folder / "xtables"
+    hidden.mkdir()
+    for plugin in Path("/usr/lib").glob("*/xtables/*.so"):
+        if plugin.name != "libxt_recent.so":
+            (hidden / plugin.name).symlink_to(plugin)
+    before = shell.rules()
+    os.environ["XTABLES_LIBDIR"] = str(hidden)
+    try:
+        said = shell.svcc("apply", "c.dsl", "-t", "iptables", status=4).stderr
+    finally:
+        del os.environ["XTABLES_LIBDIR"]
+    assert "error[SVC070]: the kernel or its tools refuse part iptables of service dns" in said
+    assert " --> c.dsl:8:" in said
+    assert "recent" in said
+    assert shell.rules() == before
+
+
+def test_two_prefixes_stand_side_by_side(shell: Shell) -> None:
+    (shell.folder / "c.dsl").write_text(PROGRAM.replace("CUSTOM", "OTHER").replace("198.19.10", "198.19.20"))
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "c.dsl", "-t", "iptables")
+    assert shell.svcc("plan", "a.dsl", "-t", "nft").returncode == 0
+    said = shell.svcc("status", status=2).stderr
+    assert "choose one with --prefix" in said
+    shell.svcc("delete", "--prefix", "OTHER")
+    assert shell.endpoints() == A
+
+
+def test_a_prefix_that_would_take_anothers_chains_is_refused(shell: Shell) -> None:
+    (shell.folder / "c.dsl").write_text(PROGRAM.replace("CUSTOM", "CUSTOM-B").replace("198.19.10", "198.19.20"))
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    assert "cannot be told apart" in shell.svcc("apply", "c.dsl", "-t", "iptables", status=3).stderr
+
+
+def test_interrupted_between_two_steps_everything_is_put_back(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    held = shell.rules()
+    slow = shell.folder / "bin"
+    slow.mkdir()
+    for tool in ("iptables-nft-restore", "iptables-restore"):
+        (slow / tool).write_text(
+            f"""#!/bin/sh
+PATH=${{PATH#*:}}
+case "$*" in *--test*) ;; *) touch {shell.folder}/in; sleep 1 ;; esac
+exec {tool} "$@"
+"""
+        )
+        (slow / tool).chmod(0o755)
+    environment = {**shell.environment(), "PATH": f"{slow}:{os.environ['PATH']}"}
+    with shell.namespace.entered():
+        process = subprocess.Popen(
+            shell.words("apply", "b.dsl", "-t", "iptables"), cwd=shell.folder, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    while not (shell.folder / "in").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 4, said
+    assert "interrupted by SIGINT" in said
+    assert "Everything was put back" in said
+    assert shell.rules() == held
+
+
+# ---- history, rollback, delete, restore, status
+
+
+def test_history_and_rollback(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+    shell.svcc("rollback", "2")
+    assert shell.endpoints() == B
+    found = json.loads(shell.svcc("history", "--json").stdout)
+    assert found["current"] == 4
+    assert [(one["number"], one["target"], one["note"]) for one in found["generations"]] == [
+        (4, "nft", "rollback to 2"),
+        (3, "nft", "rollback to 1"),
+        (2, "nft", ""),
+        (1, "nft", ""),
+    ]
+    assert "there is no generation 9" in shell.svcc("rollback", "9", status=3).stderr
+
+
+def test_rollback_goes_back_to_another_target(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    assert shell.endpoints() == set()
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+    assert "CUSTOM-SERVICES" not in shell.run("iptables-save")
+
+
+def test_delete_removes_everything_of_ours_and_nothing_else(shell: Shell) -> None:
+    others, rules = shell.world.others(), shell.rules()
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    assert "0 to add, " in shell.svcc("delete", "--dry-run").stdout
+    assert shell.endpoints() == A
+    shell.svcc("delete")
+    assert shell.world.others() == others
+    assert shell.rules() == rules
+    assert "custom" not in shell.run("nft", "list", "tables")
+    assert shell.svcc("delete").stdout == "Nothing to do: there is nothing of ours.\n"
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+
+
+def test_delete_finds_what_was_loaded_by_hand(shell: Shell) -> None:
+    others = shell.world.others()
+    text = shell.svcc("compile", "a.dsl", "-t", "iptables", "--part", "iptables").stdout
+    with shell.namespace.entered():
+        subprocess.run(["iptables-restore", "--noflush"], input=text, text=True, check=True)
+    shell.svcc("delete", "--prefix", "CUSTOM")
+    assert "CUSTOM-SERVICES" not in shell.run("iptables-save")
+    assert shell.world.others() == others
+
+
+def test_status_shows_drift_and_a_plan_mends_it(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    assert "The kernel holds what was applied." in shell.svcc("status").stdout
+    shell.run("nft", "delete element ip custom endpoint-0 { 198.19.10.1 . tcp . 80 }")
+    found = json.loads(shell.svcc("status", "--json", status=1).stdout)
+    assert [(one["verb"], one["service"]) for one in found["drift"]] == [("add", "web")]
+    shell.svcc("plan", "a.dsl", "-t", "nft", status=1)
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    assert json.loads(shell.svcc("status", "--json").stdout)["drift"] == []
+
+
+def test_restore_puts_back_what_a_restart_took(shell: Shell, tmp_path: Path) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    namespace = Namespace("restarted")
+    try:
+        shell.namespace = namespace
+        assert shell.endpoints() == set()
+        shell.svcc("restore")
+        assert shell.endpoints() == A
+        assert shell.svcc("restore").stdout.endswith("is in place.\n")
+    finally:
+        namespace.close()
+    shell.namespace = Namespace("empty")
+    (tmp_path / "state").rename(tmp_path / "elsewhere")
+    assert shell.svcc("restore").stdout == "Nothing to do: nothing was applied here.\n"
+    shell.namespace.close()
+
+
+# ---- confirm
+
+
+def wait_for(shell: Shell, endpoints: set[str], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while shell.endpoints() != endpoints:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "5").stdout
+    assert said.endswith("It goes again in 5 seconds, unless you keep it: svcc confirm\n")
+    assert shell.endpoints() == B
+    assert "waits" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
+    assert wait_for(shell, A, 20)
+    assert "generation 2 was not confirmed" in wait_for_rest(shell)
+
+
+def wait_for_rest(shell: Shell) -> str:
+    """History, once nothing is under way any more."""
+    deadline = time.monotonic() + 20
+    while (shell.folder / "state/custom/confirm.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return shell.svcc("history").stdout
+
+
+def test_also_on_first_install(shell: Shell) -> None:
+    others = shell.world.others()
+    shell.svcc("apply", "a.dsl", "-t", "nft", "--confirm", "1")
+    assert wait_for(shell, set(), 20)
+    wait_for_rest(shell)
+    assert shell.world.others() == others
+
+
+def test_what_is_confirmed_stays(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "60")
+    assert shell.svcc("confirm").stdout == "Generation 2 stays.\n"
+    assert not (shell.folder / "state/custom/confirm.json").exists()
+    assert shell.endpoints() == B
+    assert "nothing waits" in shell.svcc("confirm", status=2).stderr
+
+
+def test_a_rollback_does_not_wait_for_the_watchdog(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "60")
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+    assert not (shell.folder / "state/custom/confirm.json").exists()
+
+
+def test_a_failed_apply_leaves_nothing_to_confirm(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "bin").mkdir()
+    for tool in ("iptables-restore", "iptables-nft-restore"):
+        path = shell.folder / "bin" / tool
+        path.write_text("#!/bin/sh\nexit 1\n")
+        path.chmod(0o755)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{shell.folder / 'bin'}:{before}"
+    try:
+        shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "60", status=4)
+    finally:
+        os.environ["PATH"] = before
+    assert not (shell.folder / "state/custom/confirm.json").exists()
+    assert shell.endpoints() == A
+
+
+def test_a_terminal_that_hangs_up_does_not_keep_the_new_rules(shell: Shell) -> None:
+    """As when an ssh session is lost: the shell's whole session gets SIGHUP, and its terminal is gone."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    with shell.namespace.entered():
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(shell.folder)
+            words = " ".join(shell.words("apply", "b.dsl", "-t", "nft", "--confirm", "3"))
+            os.execvpe("sh", ["sh", "-c", f"{words}; sleep 60"], shell.environment())
+    assert wait_for(shell, B, 20)
+    while json.loads(shell.svcc("history", "--json").stdout)["current"] != 2:
+        time.sleep(0.1)
+    os.close(terminal)  # the kernel hangs up
+    os.waitpid(child, 0)
+    assert wait_for(shell, A, 20)
+    assert "generation 2 was not confirmed" in wait_for_rest(shell)
+
+
+def test_a_terminal_that_hangs_up_in_the_middle_does_not_either(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    with shell.namespace.entered():
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(shell.folder)
+            words = shell.words("apply", "b.dsl", "-t", "iptables", "--confirm", "3")
+            os.execvpe(words[0], words, shell.environment())
+    while not (shell.folder / "state/custom/confirm.json").exists():
+        time.sleep(0.01)
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert wait_for(shell, A, 20)
+    wait_for_rest(shell)
+    assert "CUSTOM-SERVICES" not in "".join(shell.rules())
+
+
+def test_without_the_watchdog_the_next_command_does_its_work(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "2")
+    end_watchdog(shell)
+    time.sleep(2.2)
+    assert shell.endpoints() == B
+    said = shell.svcc("confirm", status=1).stderr
+    assert "generation 1 is back" in said
+    assert "too late" in said
+    assert shell.endpoints() == A
+
+
+def end_watchdog(shell: Shell) -> None:
+    """Kill it, by the state directory that it was started for."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            if "svcc.apply.confirm" in words and str(shell.folder / "state") in words:
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
+def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    end_watchdog(shell)
+    pending = shell.folder / "state/custom/confirm.json"
+    pending.write_text(json.dumps({**json.loads(pending.read_text()), "boot": "an earlier one"}))
+    shell.namespace = Namespace("restarted")
+    try:
+        shell.svcc("restore")
+        assert shell.endpoints() == A
+    finally:
+        shell.namespace.close()
