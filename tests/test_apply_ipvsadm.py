@@ -26,6 +26,7 @@ from svcc.apply.ipvs.virtual import (
     keys_of_text,
     parse_table,
     place_of,
+    quiescing,
 )
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, Place, Route, StepError
