@@ -28,29 +28,29 @@ def show(results: Results, console: Console) -> None:
     """Medians, with the lowest and highest of all rounds in brackets."""
     console.print(", ".join(f"{name} {value}" for name, value in results.machine.items()), soft_wrap=True)
     for name, part in results.parts.items():
-        console.print()
-        console.print(_part_table(name, part))
+        busy = " to ".join(f"{load:.1f}" for load in part.load_average)
+        title = f"{name}: {part.program}, Linux {part.kernel}, load average {busy}"
+        console.print(f"\n{title}", soft_wrap=True, highlight=False)
+        console.print(_part_table(part))
         for case, reason in part.failed.items():
             console.print(f"{case} could not be measured here: {reason}", soft_wrap=True)
     found = list(bars(results))
     if found:
-        console.print()
+        console.print("\nwhat is promised at 10,000 services with 10 endpoints", highlight=False)
         console.print(bar_table(found))
 
 
-def _table(title: str, first: str, columns: Iterable[str]) -> Table:
-    table = Table(first, title=title, title_justify="left", box=None, pad_edge=False)
+def _table(columns: Iterable[str]) -> Table:
+    table = Table("", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
-def _part_table(name: str, part: Part) -> Table:
+def _part_table(part: Part) -> Table:
     known = {measure for rounds in part.cases.values() for measure in rounds[0]}
     measures = [measure for measure in _COLUMNS if measure in known]
-    busy = " to ".join(f"{load:.1f}" for load in part.load_average)
-    title = f"{name}: {part.program}, Linux {part.kernel}, load average {busy}"
-    table = _table(title, "", ["rounds", *(_COLUMNS[measure][0] for measure in measures)])
+    table = _table(["rounds", *(_COLUMNS[measure][0] for measure in measures)])
     for case, rounds in part.cases.items():
         cells = [
             figure(part.spread(case, measure), _COLUMNS[measure][1]) if measure in rounds[0] else ""
@@ -65,19 +65,17 @@ def figure(spread: Spread, digits: int) -> str:
 
 
 def bar_table(found: Iterable[Bar]) -> Table:
-    table = _table(
-        "what is promised at 10,000 services with 10 endpoints", "", ["limit", "measured", "of cpu s", "met?"]
-    )
+    table = _table(["measured", "bar", "met", "of cpu s"])
     for bar in found:
         digits = 0 if bar.unit == "MB" else 3 if bar.unit == "s" else 2
         sign = "≥" if bar.at_least else "≤"
         unit = f" {bar.unit}" if bar.unit else ""
         table.add_row(
             bar.words,
-            f"{sign} {bar.limit:g}{unit}",
             figure(bar.measured, digits) + unit,
-            figure(bar.cpu, digits) if bar.cpu else "",
+            f"{sign} {bar.limit:g}{unit}",
             "yes" if bar.met else "no",
+            figure(bar.cpu, digits) if bar.cpu else "",
         )
     return table
 

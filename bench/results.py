@@ -31,7 +31,8 @@ def machine() -> dict[str, str]:
         except FileNotFoundError:
             continue
         words = (word for word in done.stdout.split() if word[:1] == "v" and word[1:2].isdigit())
-        found[command] = next(words, "").removeprefix("v").strip(",")
+        if word := next(words, ""):  # ipvsadm does not tell where there is no IPVS
+            found[command] = word.removeprefix("v").strip(",")
     return found
 
 

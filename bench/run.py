@@ -100,10 +100,10 @@ def main(
                 os.environ["XTABLES_LOCKFILE"] = f"{folder}/xtables.lock"  # not to wait for others' work
                 task = Task(size, number, chosen, Path(folder), mixed_peers if name == "mixed" else peers, turns)
                 results.parts |= _measure(name, task, inner or _WITH_IPVS)
+            if output:  # after each part: should another one fail, this one is kept
+                output.write_text(results.as_json(), encoding="utf-8")
     except Failed as error:
         raise click.ClickException(str(error)) from error
-    if output:
-        output.write_text(results.as_json(), encoding="utf-8")
     if plots:
         draw(results, plots)
     if as_json:
