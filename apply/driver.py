@@ -8,7 +8,7 @@ namespace of the calling thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -44,6 +44,17 @@ class Driver(ABC, Generic[State]):
 
         ``wanted`` is for objects that are nobody's (sysctls): those that it names are read.
         """
+
+    def begin(self, scope: Scope) -> Callable[[], State] | None:
+        """Begin to read what is ours, where that takes long and something else can be done meanwhile.
+
+        What is returned waits for the state; errors as of :meth:`read`. None: reading has no part that can be begun.
+        """
+        return None
+
+    def read_back(self, scope: Scope, live: State, wanted: State) -> State:
+        """The state after the steps from ``live`` to ``wanted``: read where it was to change, at least."""
+        return self.read(scope, wanted)
 
     @abstractmethod
     def changes(self, live: State, wanted: State) -> Iterator[Change]:

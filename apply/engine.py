@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from svcc.apply import conntrack, drain
 from svcc.apply.driver import Transition
 from svcc.apply.journal import Journal
-from svcc.apply.machine import Machine, States
+from svcc.apply.machine import Begun, Machine, States
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
-from svcc.apply.store import Draft, Generation, Installation, StoreError
+from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
 from svcc.targets.interface import Bundle
 
 #: Rounds of going to a state, before it is said that it cannot be had.
@@ -92,8 +92,39 @@ class Plan:
         return not self.changes
 
 
-def make_plan(installation: Installation, draft: Draft, patience: float = drain.PATIENCE) -> Plan:
-    """Compare the machine with a draft. ``patience``: see :mod:`svcc.apply.drain`.
+@dataclass(frozen=True)
+class Ahead:
+    """Readings that were begun before it was known what they are to be compared with."""
+
+    generation: int | None
+    scope: Scope
+    begun: Begun
+
+    def holds(self, installation: Installation, scope: Scope) -> bool:
+        """Whether it is this installation's objects that are read, and no other svcc changed them since."""
+        return (self.generation, self.scope.table) == (installation.number, scope.table) and self.scope == replace(
+            scope, bundles=self.scope.bundles
+        )
+
+
+def look_ahead(store: Store) -> Ahead | None:
+    """Begin to read what is there, while a program is compiled: most machines have one installation, and compiling is
+    for that. None where there is nothing to begin with, or something is under way.
+
+    Errors: StepError.
+    """
+    found = store.installations()
+    if len(found) != 1 or found[0].journal.exists() or found[0].current is None:
+        return None
+    generation = found[0].current
+    scope = Scope(generation.prefix, generation.device)
+    return Ahead(generation.number, scope, Machine(scope).begin())
+
+
+def make_plan(
+    installation: Installation, draft: Draft, patience: float = drain.PATIENCE, ahead: Ahead | None = None
+) -> Plan:
+    """Compare the machine with a draft. ``patience``: see :mod:`svcc.apply.drain`; ``ahead``: see :func:`look_ahead`.
 
     Errors: StepError, StoreError, ValueError.
     """
@@ -102,7 +133,8 @@ def make_plan(installation: Installation, draft: Draft, patience: float = drain.
     known = Machine(_scope(draft.scope, before).including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
-    live = known.read(wanted)  # what the draft wants is not ours yet
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else None
+    live = known.read(wanted, begun)  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = [*machine.differing(live, wanted)]
     if not differing:
@@ -207,7 +239,7 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
 def _read_back(plan: Plan, tell: Tell) -> None:
     tell(Event("reading back"))
     machine = plan.machine
-    differing = machine.changes(machine.read(plan.wanted), plan.wanted)
+    differing = machine.changes(machine.read_back(plan.live, plan.wanted), plan.wanted)
     if differing:
         raise NotTaken(differing)
 

@@ -6,7 +6,7 @@ Whoever finds one whose writer is dead knows what was to become of what, and how
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,9 +25,7 @@ class Journal:
     switched: bool = False  # whether the new rules are in: then the way is forward
 
     def write(self) -> None:
-        data = asdict(self)
-        del data["path"], data["switched"]
-        files.write(self.path, json.dumps(data))
+        files.write(self.path, json.dumps({"before": self.before, "after": self.after, "old": self.old}))
         self._mark(self.switched)
 
     def switch(self, forward: bool) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from svcc.targets.interface import Bundle
 
 #: A state of everything that is ours, by the driver's part.
 States = Mapping[str, Any]
+#: Readings that were begun, by the driver's part: what waits for them.
+Begun = Mapping[str, Callable[[], Any]]
 
 DRIVERS: tuple[Driver[Any], ...] = (*ipvs.DRIVERS, nft.DRIVER, *xtables.DRIVERS)
 
@@ -29,9 +31,24 @@ class Machine:
         """What a bundle asks for; None: that nothing of ours is there. Errors: ValueError."""
         return {driver.part: driver.parse(_text(bundle, driver.part), self.scope) for driver in self.drivers}
 
-    def read(self, wanted: States) -> States:
-        """What is there. Errors: StepError."""
-        return {driver.part: driver.read(self.scope, wanted[driver.part]) for driver in self.drivers}
+    def read(self, wanted: States, begun: Begun | None = None) -> States:
+        """What is there. ``begun``: readings of the same scope, to be waited for. Errors: StepError."""
+        waiting = begun or {}
+        return {
+            part: waiting[part]() if part in waiting else driver.read(self.scope, wanted[part])
+            for part, driver in ((driver.part, driver) for driver in self.drivers)
+        }
+
+    def begin(self) -> Begun:
+        """Begin to read what is there."""
+        begun = ((driver.part, driver.begin(self.scope)) for driver in self.drivers)
+        return {part: wait for part, wait in begun if wait is not None}
+
+    def read_back(self, live: States, wanted: States) -> States:
+        """What is there after the steps between two states. Errors: StepError."""
+        return {
+            driver.part: driver.read_back(self.scope, live[driver.part], wanted[driver.part]) for driver in self.drivers
+        }
 
     def dump(self, states: States) -> dict[str, Any]:
         return {driver.part: driver.dump(states[driver.part]) for driver in self.drivers}

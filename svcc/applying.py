@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import click
 
 from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import clashes
-from svcc.apply.engine import Broken, NotTaken, Plan, Refused, Restored
+from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.scope import Scope, scope_of_bundle, scope_of_program
 from svcc.apply.steps import Change, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
@@ -116,12 +117,27 @@ def settled(installation: Installation) -> None:
         engine.give_up(installation)
 
 
-def make_plan(store: Store, installation: Installation, draft: Draft, patience: float = drain.PATIENCE) -> Plan:
+def look_ahead(store: Store) -> Ahead | None:
+    """As :func:`engine.look_ahead`; what goes wrong is met again, and told, when a plan is made."""
+    if os.geteuid() != 0:
+        return None
+    with suppress(StepError, StoreError, OSError, ValueError):
+        return engine.look_ahead(store)
+    return None
+
+
+def make_plan(
+    store: Store,
+    installation: Installation,
+    draft: Draft,
+    patience: float = drain.PATIENCE,
+    ahead: Ahead | None = None,
+) -> Plan:
     """The plan, and what other installations have against it. Errors: Refused, StepError, StoreError."""
     against = list(clashes(store, installation, draft.scope)) if draft.bundle else []
     if against:
         raise Refused(against)
-    return engine.make_plan(installation, draft, patience)
+    return engine.make_plan(installation, draft, patience, ahead)
 
 
 def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:

@@ -201,3 +201,19 @@ def test_the_state_directory_is_for_its_owner_alone(tmp_path: Path, monkeypatch:
     modes = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o077 for path in (tmp_path / "state").rglob("*")}
     assert set(modes.values()) == {0}, modes
     assert json.loads((world.installation.path / "000001.json").read_text())["target"] == "nft"
+
+
+def test_what_was_read_ahead_counts_until_another_generation_is_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, monkeypatch)
+    monkeypatch.setattr(FakeDriver, "begin", lambda self, scope: lambda: frozenset({"B"}))
+    assert engine.look_ahead(world.store) is None
+    world.apply(frozenset("A"))
+    ahead = engine.look_ahead(world.store)
+    draft = Draft(bundle_of(frozenset("B")), SCOPE, Summary(), "fake.dsl")
+    assert engine.make_plan(world.installation, draft, ahead=ahead).empty
+    elsewhere = Draft(bundle_of(frozenset("B")), Scope("OTHER"), Summary(), "fake.dsl")
+    assert not engine.make_plan(world.store.installation("other"), elsewhere, ahead=ahead).empty
+    world.apply(frozenset("C"))
+    assert not engine.make_plan(world.installation, draft, ahead=ahead).empty

@@ -16,7 +16,7 @@ from nft_states import HERE, SCOPE, state, text
 from strategies import programs_for
 
 from svcc.apply import tools
-from svcc.apply.nft import DRIVER
+from svcc.apply.nft import DRIVER, tool
 from svcc.apply.nft.state import NftState
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Place, Route, StepError, Verb
@@ -208,6 +208,7 @@ def test_one_service_more_among_ten_thousand_fills_no_chain() -> None:
 
 def test_without_nft_nothing_is_ours_and_nothing_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "find", lambda _: None)
+    monkeypatch.setattr(tool, "_library", lambda: None)
     assert DRIVER.read(SCOPE, NftState()) == NftState()
     (step,) = DRIVER.steps(NftState(), of(_ONE), SCOPE, HERE)
     assert step.check is not None

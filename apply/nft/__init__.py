@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.nft import changes, routes, switching, tool
-from svcc.apply.nft.reading import read_document, read_listing
+from svcc.apply.nft.reading import read_document, read_listing, sets_that_changed, with_sets
 from svcc.apply.nft.state import FAMILIES, NftState, dump, load
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Route, Step
@@ -20,8 +20,21 @@ class NftDriver(Driver[NftState]):
         return read_document(text, scope.table)
 
     def read(self, scope: Scope, wanted: NftState) -> NftState:
-        listings = {family: tool.list_table(family, scope.table) for family in FAMILIES}
-        return NftState({family: read_listing(text) for family, text in listings.items() if text is not None})
+        return self.begin(scope)()
+
+    def begin(self, scope: Scope) -> Callable[[], NftState]:
+        begun = {family: tool.Listing("table", family, scope.table) for family in FAMILIES}
+        return lambda: _read({family: listing.text() for family, listing in begun.items()})
+
+    def read_back(self, scope: Scope, live: NftState, wanted: NftState) -> NftState:
+        """A kernel takes a transaction whole or not at all, and lists nothing in less time than all of a table:
+        where elements alone were to change, the sets that have them are listed, each by itself.
+        """
+        changed = sets_that_changed(live, wanted)
+        if changed is None:
+            return self.read(scope, wanted)
+        begun = [(family, name, tool.Listing(kind, family, scope.table, name)) for family, kind, name in changed]
+        return with_sets(live, [(family, name, listing.text()) for family, name, listing in begun])
 
     def changes(self, live: NftState, wanted: NftState) -> Iterator[Change]:
         return changes.changes(live, wanted)
@@ -40,6 +53,10 @@ class NftDriver(Driver[NftState]):
 
     def left(self, live: NftState, wanted: NftState) -> set[Route]:
         return routes.left(live, wanted)
+
+
+def _read(listings: Mapping[str, str | None]) -> NftState:
+    return NftState({family: read_listing(text) for family, text in listings.items() if text is not None})
 
 
 DRIVER = NftDriver()

@@ -9,7 +9,7 @@ from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Plan
 from svcc.apply.store import Draft, Installation, Store
-from svcc.applying import Cause, carry_out, draft_of, explained, make_plan, settled
+from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled
 from svcc.exits import Exit
 from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, target_option
@@ -59,19 +59,20 @@ def command(
     FILE is a program, its IR as JSON, or a compiled bundle. What is ours and not in FILE is removed; nothing else is
     touched. Exit status 4: it failed and everything was put back; 5: something could not be put back.
     """
+    ahead = look_ahead(store)
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
     draft = draft_of(file, given, store)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
         if dry_run:
-            _try(make_plan(store, installation, draft, patience), draft)
+            _try(make_plan(store, installation, draft, patience, ahead), draft)
             return
         with store.locked():
             settled(installation)
             if (pending := Pending.read(installation)) is not None:
                 fail(f"the last apply waits {pending.left:.0f} s for `svcc confirm` or `svcc rollback`", Exit.MACHINE)
-            plan = make_plan(store, installation, draft, patience)
+            plan = make_plan(store, installation, draft, patience, ahead)
             _apply(store, installation, plan, draft, seconds, quiet=quiet)
 
 

@@ -9,7 +9,7 @@ import click
 
 from svcc.apply.confirm import Pending
 from svcc.apply.store import Installation, Store
-from svcc.applying import Cause, draft_of, explained, make_plan
+from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan
 from svcc.exits import Exit
 from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
@@ -43,12 +43,13 @@ def command(
 
     Finds what was changed by hand as well. Exit status 1 if anything is to do.
     """
+    ahead = look_ahead(store)
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
     draft = draft_of(file, given, store)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
-        plan = make_plan(store, installation, draft)
+        plan = make_plan(store, installation, draft, ahead=ahead)
         unfinished = _unfinished(installation)
         if as_json:
             put(

@@ -6,14 +6,14 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from svcc.apply import confirm, conntrack, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Route
+from svcc.apply.steps import Place
 from svcc.apply.store import Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained
@@ -57,30 +57,32 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
         sys.exit(Exit.DIFFERENT)
 
 
-def _connections(plan: Plan) -> Mapping[Route, int]:
-    """How many connections each route has that the kernel's rules give."""
-    return conntrack.count(
-        {route for driver in plan.machine.drivers for route in driver.routes(plan.live[driver.part])}
-    )
+#: How many connections each endpoint (address and port) has, by the place that its clients connect to.
+Connections: TypeAlias = Mapping[Place, Mapping[tuple[str, int], int]]
 
 
-def _of(listener: Listener, counted: Mapping[Route, int], node: tuple[str, ...]) -> list[int]:
+def _connections(plan: Plan) -> Connections:
+    """Of every route that the kernel's rules give."""
+    found: dict[Place, dict[tuple[str, int], int]] = {}
+    routes = {route for driver in plan.machine.drivers for route in driver.routes(plan.live[driver.part])}
+    for route, number in conntrack.count(routes).items():
+        found.setdefault(route.place, {})[route.endpoint, route.port] = number
+    return found
+
+
+def _of(listener: Listener, counted: Connections, node: tuple[str, ...]) -> list[int]:
     """The connections of each endpoint of a listener. On ipvs a node port is found by the node's addresses."""
-    sums = []
-    for address, port, _ in listener.endpoints:
-        total = 0
-        for route, number in counted.items():
-            same = route.place.address == listener.address or (listener.address is None and route.place.address in node)
-            inside = listener.first <= route.place.port <= listener.last and route.place.protocol == listener.protocol
-            if same and inside and route.endpoint == address and route.port == port + route.place.port - listener.first:
-                total += number
-        sums.append(total)
+    addresses = (listener.address,) if listener.address is not None else (None, *node)
+    sums = [0] * len(listener.endpoints)
+    for shift in range(listener.last - listener.first + 1):
+        for address in addresses:
+            there = counted.get(Place(address, listener.protocol, listener.first + shift))
+            if there:
+                sums = [n + there.get((e[0], e[1] + shift), 0) for n, e in zip(sums, listener.endpoints, strict=True)]
     return sums
 
 
-def _print(
-    installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Mapping[Route, int]
-) -> None:
+def _print(installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Connections) -> None:
     out = console()
     target = current.target or "nothing"
     out.print(f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}")
@@ -100,7 +102,7 @@ def _print(
             out.print(f"  {change.verb.value} {change.part}: {str(change)[2:]}")
 
 
-def _print_services(out: Console, summary: Summary, counted: Mapping[Route, int]) -> None:
+def _print_services(out: Console, summary: Summary, counted: Connections) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -127,7 +129,7 @@ def _frontend(listener: Listener) -> str:
 
 
 def _as_json(
-    installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Mapping[Route, int]
+    installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Connections
 ) -> dict[str, Any]:
     pending = Pending.read(installation)
     return {
