@@ -207,7 +207,7 @@ def test_what_was_read_ahead_counts_until_another_generation_is_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, monkeypatch)
-    monkeypatch.setattr(FakeDriver, "begin", lambda self, scope: lambda: frozenset({"B"}))
+    monkeypatch.setattr(FakeDriver, "begin", lambda *_: lambda: frozenset({"B"}))
     assert engine.look_ahead(world.store) is None
     world.apply(frozenset("A"))
     ahead = engine.look_ahead(world.store)
