@@ -77,18 +77,10 @@ def _load(part: Part, *, mixed: bool = False) -> Iterator[Bar]:
 
 
 def _load_ipvs(part: Part) -> Iterator[Bar]:
+    """All parts of it, with the device's addresses and the rules, which those that list the servers do not have."""
     saved = "ipvs, as its tools list it"
     if saved in part.cases:
-        cases = [f"ipvs: {name}" for name in ("ipset", "ipvsadm", "iptables")]
-        found = {
-            measure: Spread.of(
-                sum(ours) / bare
-                for *ours, bare in zip(*(part.values(case, measure) for case in (*cases, saved)), strict=True)
-            )
-            for measure in ("seconds", "cpu")
-        }
-        words = "loading ipset + ipvsadm + iptables : the same sets and servers as saved"
-        yield Bar(words, found["seconds"], 1.3, cpu=found["cpu"])
+        yield _ratio(part, "loading all of ipvs : the same sets and servers as saved", "ipvs", saved, 1.3)
 
 
 def _changes(part: Part) -> Iterator[Bar]:

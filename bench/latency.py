@@ -29,6 +29,7 @@ from task import Task
 from svcc.verify.lab.netns import Namespace
 
 DIRECT, TRACKED, NOT_OURS = "no rules", "only tracked", "unrelated"  # parts of the names of cases
+_BY_HAND = "one rule by hand"
 FEW = 10  # services, to compare many with
 #: What every node does that translates addresses, or has a stateful firewall, before any rule is looked at.
 _TRACKING = "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
@@ -36,6 +37,10 @@ _PORT = 8080
 _CLIENT = "100.127.255.2"  # inside the pod networks, and not among the endpoints
 _UNRELATED = "203.0.113.77"  # behind the node as well, and no service's
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close without TIME_WAIT, so that ports do not run out
+#: The least that a service can be: one address becomes another one.
+_TRANSLATING = (
+    f"*nat\n-A PREROUTING -d {vip(0)} -p tcp --dport {_PORT} -j DNAT --to-destination {endpoint(0)}\nCOMMIT\n"
+)
 _CONNECTIONS = 200  # of a turn
 _UNTIMED = 20  # before them: a turn pays for what the one before it did to the caches
 
@@ -162,11 +167,16 @@ def _shuffled(cases: Sequence[Case], chosen: random.Random) -> dict[str, Values]
 def _cases(task: Task, stack: ExitStack, failed: dict[str, str]) -> Iterator[Case]:
     number = task.size.services * task.size.endpoints
     case = partial(Case, chosen=random.Random(1))
-    for name, rules in ((DIRECT, ""), (TRACKED, _TRACKING)):
+    every = [endpoint(k) for k in range(number)]
+    for name, rules, addresses in (
+        (DIRECT, "", every),
+        (TRACKED, _TRACKING, every),
+        (_BY_HAND, _TRANSLATING, [vip(0)]),
+    ):
         row = Row(stack)
         _load_xtables(row.node, rules)
         row.tune()
-        yield case(name, row, [endpoint(k) for k in range(number)])
+        yield case(name, row, addresses)
         yield case(f"{name}, {NOT_OURS}", row, [_UNRELATED])
     for name, count, into in _rules(task):
         row = Row(stack)

@@ -1,6 +1,7 @@
 """Bars as SVG: ``python bench/plots.py RESULTS.json DIRECTORY``.
 
-A bar is as long as the median; a thin line goes from the lowest of all rounds to the highest.
+A bar is as long as the median; a thin line goes from the lowest of all rounds to the highest, or where there were many
+(turns of connections) from the first quartile to the third: the highest is the machine's own then, and dwarfs the rest.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import quantiles
 from xml.sax.saxutils import escape
 
 from measure import Spread
 from results import Part, Results
 
 _WIDTH, _LABELS, _ROW, _TOP = 900, 330, 22, 40
+_MANY = 20  # rounds
 _RIGHT = 80  # for the figure behind a bar
 _COLOURS = {False: "#3b6ea5", True: "#b0b0b0"}  # ours, and what it is compared with
 
@@ -69,7 +72,14 @@ def _lines(part: Part, measure: str) -> Iterator[Line]:
     for case, rounds in part.cases.items():
         if measure in rounds[0]:
             compared = not case.startswith(_OURS) or "the tool" in case or "its tools" in case
-            yield Line(case, part.spread(case, measure), compared)
+            yield Line(case, _spread(part.values(case, measure)), compared)
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    if len(values) < _MANY:
+        return Spread.of(values)
+    low, middle, high = quantiles(values, n=4)
+    return Spread(middle, low, high)
 
 
 def svg(title: str, unit: str, lines: Sequence[Line]) -> str:

@@ -83,7 +83,7 @@ class Results:
     parts: dict[str, Part] = field(default_factory=dict)
 
     def as_json(self) -> str:
-        return json.dumps(_rounded(asdict(self)), indent=1) + "\n"
+        return json.dumps(_rounded(asdict(self)), separators=(",", ":")) + "\n"
 
     @classmethod
     def read(cls, file: Path) -> Results:

@@ -128,7 +128,8 @@ def test_connections_are_timed_with_and_without_rules(tmp_path: Path) -> None:
         "add rule ip peer nat ip daddr 198.19.0.0/16 tcp dport 8080 dnat to 100.64.0.1\n"
     )
     part = measured("--only", "latency", "--target", "nft", "--peer", f"other={peer}:nft -f -")["latency"]
-    rows = ["no rules", "only tracked", "nft, 10 services", "nft, 20 services", "other (nft), 20 services"]
+    without = ["no rules", "only tracked", "one rule by hand"]
+    rows = [*without, "nft, 10 services", "nft, 20 services", "other (nft), 20 services"]
     assert list(part["cases"]) == [f"{name}{traffic}" for name in rows for traffic in ("", ", unrelated")]
     for turns in part["cases"].values():
         assert len(turns) == 2
