@@ -27,8 +27,7 @@ demo: $(VENV)/installed
 # The order is that of what one waits for; pytest is last, so that its summary ends the output.
 test:
 	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory floors
-	$(MAKE) --no-print-directory pythons
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target floors pythons
 	$(MAKE) --no-print-directory pytest
 
 lint: $(VENV)/installed

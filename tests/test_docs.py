@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from golden_files import compare
 
 from svcc.__main__ import svcc
+from svcc.apply.netns import Namespace
 from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
 from svcc.compiler.syntax_error import STATEMENTS
@@ -79,25 +81,46 @@ def test_parts_table(update_golden: bool) -> None:
     compare(page, with_generated(page.read_text(encoding="utf-8"), heading + parts_table()), update_golden)
 
 
-CONSOLE = re.findall(r"```console\n\$ (svcc .+)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text(encoding="utf-8"))
+#: Blocks of commands, each with what it prints.
+CONSOLE = [
+    re.findall(r"\$ (svcc .+)\n((?:(?!\$ ).*\n)*)", block)
+    for block in re.findall(r"```console\n((?:.*\n)*?)```", (ROOT / "README.md").read_text(encoding="utf-8"))
+]
+_KERNEL = ("svcc verify", "svcc apply", "svcc plan")
 
 
-def _marked(command: str, shown: str) -> ParameterSet:
-    return pytest.param(command, shown, marks=[pytest.mark.kernel] * command.startswith("svcc verify"), id=command)
+def _marked(block: list[tuple[str, str]]) -> ParameterSet:
+    needs_kernel = any(command.startswith(_KERNEL) for command, _ in block)
+    return pytest.param(block, marks=[pytest.mark.kernel] * needs_kernel, id=block[0][0])
 
 
-@pytest.mark.parametrize(("command", "shown"), [_marked(*block) for block in CONSOLE])
-def test_the_readme_shows_what_svcc_prints(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command's real output, where lines ``…`` stand for lines left out."""
+@pytest.mark.parametrize("block", [_marked(block) for block in CONSOLE])
+def test_the_readme_shows_what_svcc_prints(
+    block: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The commands' real output, where lines ``…`` stand for lines left out."""
     monkeypatch.chdir(ROOT)
-    printed = CliRunner().invoke(svcc, shlex.split(command)[1:]).output
-    lines = shown.splitlines(keepends=True)
-    pattern = "".join("(?:.*\\n)*?" if line == "…\n" else re.escape(line.rstrip()) + " *\\n" for line in lines)
-    assert re.fullmatch(pattern, printed), f"it does not print\n{shown}\nbut\n{printed}"
+    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
+    with _namespace() if request.node.get_closest_marker("kernel") else nullcontext():
+        for command, shown in block:
+            printed = CliRunner().invoke(svcc, shlex.split(command)[1:]).output
+            lines = shown.splitlines(keepends=True)
+            pattern = "".join("(?:.*\\n)*?" if line == "…\n" else re.escape(line.rstrip()) + " *\\n" for line in lines)
+            assert re.fullmatch(pattern, printed), f"it does not print\n{shown}\nbut\n{printed}"
+
+
+@contextmanager
+def _namespace() -> Iterator[None]:
+    namespace = Namespace("readme")
+    try:
+        with namespace.entered():
+            yield
+    finally:
+        namespace.close()
 
 
 def test_the_readme_shows_something() -> None:
-    assert len(CONSOLE) >= 3
+    assert len(CONSOLE) >= 4
 
 
 def test_the_language_page_has_every_statement() -> None:
