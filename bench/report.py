@@ -1,14 +1,21 @@
-"""Tables of what was measured, and of what was promised: ``python bench/report.py RESULTS.json``."""
+"""Tables of what was measured, and of what was promised: ``python bench/report.py RESULTS.json [PAGE.md]``.
+
+Where there is a page, the tables in it are made anew: each stands between ``<!-- table: PART -->`` (or ``bars``) and
+``<!-- end -->``.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 
 from bars import Bar, bars
 from measure import Spread
 from results import Part, Results
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +45,23 @@ def show(results: Results, console: Console) -> None:
     if found:
         console.print("\nwhat is promised at 10,000 services with 10 endpoints", highlight=False)
         console.print(bar_table(found))
+
+
+def rewrite(page: str, results: Results) -> str:
+    """The page with the tables of these results. Errors: KeyError, for a part that was not measured."""
+
+    def anew(match: re.Match[str]) -> str:
+        found = bar_table(bars(results)) if match[1] == "bars" else _part_table(results.parts[match[1]])
+        return f"<!-- table: {match[1]} -->\n\n{_markdown(found)}\n<!-- end -->"
+
+    return re.sub(r"<!-- table: (.+) -->\n(?:.*\n)*?<!-- end -->", anew, page)
+
+
+def _markdown(table: Table) -> str:
+    table.box, table.pad_edge = box.MARKDOWN, True
+    lines = Console(width=400, file=StringIO(), record=True)
+    lines.print(table)
+    return "".join(f"{line.strip()}\n" for line in lines.export_text().splitlines() if line.strip())
 
 
 def _table(columns: Iterable[str]) -> Table:
@@ -85,5 +109,13 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 
+def main(file: Path, *pages: Path) -> None:
+    results = Results.read(file)
+    for page in pages:
+        page.write_text(rewrite(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+    if not pages:
+        show(results, console())
+
+
 if __name__ == "__main__":
-    show(Results.read(Path(sys.argv[1])), console())
+    main(*map(Path, sys.argv[1:]))
