@@ -104,9 +104,10 @@ def _find(name: str) -> str | None:
 
 
 def main() -> int:
-    built = wheel.build(_CACHE / "dist")
+    what = sys.argv[1]
+    built = wheel.build(_CACHE / "dist" / what)
     failed = []
-    for place in {"floors": _oldest, "pythons": _further}[sys.argv[1]]():
+    for place in {"floors": _oldest, "pythons": _further}[what]():
         try:
             place.prepare(built)
             place.test()
