@@ -82,7 +82,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(_X, "^without the target's options$", "-j MASQUERADE --random-fully$"),
         Pattern("nft", '^without flags$|^without "fully-random"$', '"masquerade": {"flags": "fully-random"}'),
     ),
-    "it begins with another of its turns": (Pattern(_X, "^0 -> 1$", "--mode nth --every 2 --packet 0"),),
+    "it begins with another of its turns": (Pattern(_X, "^0 -> 1$", r"--mode nth --every \d+ --packet 0"),),
     "these schedulers ask of a weight only whether it is 0": (
         Pattern("ipvsadm", r"^1 -> 2$", r"^-a (-\S+ \S+) .* -w 1\b", "-A {1} -s (?!(rr|lc|dh)\\b)"),
     ),
@@ -153,6 +153,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "both do the same": (
         Pattern(_X, "^swapped$", r"-(SERVICES|NODEPORTS) .*(-j MARK .*)\n.*-\1 .*\2$"),
         Pattern(_X, "^swapped$", r"-POSTROUTING .*(-j \S+-MASQUERADE)\n.*-POSTROUTING .*\1$"),
+        Pattern(_X, "^swapped$", r"-SRC-\S+ .* -j RETURN\n.*-SRC-\S+ .* -j RETURN$"),
         Pattern(_X, "^swapped$", r"-GUARD .* -j DROP\n.*-GUARD .* -j DROP$"),
         Pattern(_X, "^swapped$", r"-FILTER .* -j \S+-REJECT\n.*-FILTER .* -j \S+-REJECT$"),
     ),

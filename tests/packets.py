@@ -37,11 +37,15 @@ def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
 def every_port(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
     """The same, and more of what only happens now and then.
 
-    Every port inside of ranges, from somewhere and from its endpoints, which may get themselves; what is served and a
-    port of the host's own by every protocol, from somewhere and from the node.
+    Every port inside of ranges, from somewhere and from its endpoints, which may get themselves, and to an address
+    that serves nothing; what is served and a port of the host's own by every protocol, from somewhere and from the
+    node.
     """
     yield from packets(program, node)
     found = _Places(program, node)
+    for source, destination in ((STRANGERS[2], STRANGERS[0]), (STRANGERS[3], STRANGERS[1])):
+        for protocol, port in dict.fromkeys((p, n) for vip in found.destinations() for p, n, _ in found.inner(vip)):
+            yield Packet(source, destination, protocol, port, Vantage.CLIENT)
     for destination in found.destinations():
         for protocol, port, endpoints in found.inner(destination):
             for source in (*STRANGERS[:2], *endpoints):

@@ -37,7 +37,7 @@ CASES = [
 
 ALL = os.environ.get("SVCC_MUTANTS") == "all"
 #: Of more mutants than this some are left out otherwise.
-ENOUGH = 1000
+ENOUGH = 600
 
 
 @dataclass(frozen=True, slots=True)
