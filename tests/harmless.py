@@ -121,7 +121,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("nft", "^without port$", r'"chain": "to-\d+-(\d+)"', r'", (?!{1}\])\d+\]}[^[\n]*"target": "[^"]*-{1}"'),
     ),
     "the node has no address in the half that is left out": (
-        Pattern("nft", "^10.0.0.0/24 -> half of it$", '"name": "nodeport-addresses"'),
+        Pattern("nft", r"^(10\.0\.0\.0/24|fd00:10::/64) -> half of it$", '"name": "nodeport-addresses"'),
     ),
     "the chains of two ports of a service do the same where no port is moved": (
         Pattern(_X, r"^\S+-SVC-(\S+)-\w+ -> \S+-SVC-\1-\w+$", "-g", r"-SVC-media/relay-\S+ .*--to-destination \S+:\d"),
