@@ -145,6 +145,12 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "the map of services is asked first, and has no such port": (
         Pattern("nft", r"^(30102|6002|5031) -> (30103|6003|5032)$", r'"name": "(nodeport-)?udp-range-endpoint-\d"'),
     ),
+    "no map of endpoints has that port: nothing is translated, and the vip refuses it": (
+        Pattern("nft", "^5031 -> 5032$", '"name": "udp-range-services"'),
+    ),
+    "of three numbers from 0 none is 3": (
+        Pattern("nft", "^2 -> 3$", r'"numgen": {"mode": "\w+", "mod": 3}.*{"range": \[1, 2\]}'),
+    ),
     "what goes from the node to itself stays there, with its own address": (
         Pattern("nft", r"10\.0\.0\.4", '"name": "hairpin".*"10.0.0.4", "10.0.0.4"'),
         Pattern("ipset", "^removed$|^10", r"-LOOP-BACK 10\.0\.0\.4,"),
