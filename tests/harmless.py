@@ -137,6 +137,12 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "an empty service is refused as a port is that nobody declares": (
         Pattern("nft", "^goto -> (return|accept)$", '"name": "services"', focus='"goto": {"target": "empty"}'),
         Pattern("nft", r'^without \[.*"empty"', '"name": "services"', focus='"goto": {"target": "empty"}'),
+        Pattern(
+            "nft",
+            r"^(198\.19\.20\.1 -> 198\.19\.20\.2|tcp -> udp|80 -> 81)$",
+            '"name": "services"',
+            focus=r'^\[\{[^\[]*\[[^\[]*"target": "empty"\}\}\] \[\{[^\[]*\[[^\[]*"target": "empty"\}\}\]$',
+        ),
     ),
     "no vip is an address that serves node ports here": (
         Pattern("nft", '^without .*"@addresses"', '"chain": "dispatch".*"@addresses".*"@nodeport-addresses"'),
