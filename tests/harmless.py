@@ -80,7 +80,6 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "random source ports only keep racing connections apart": (
         Pattern(_X, "^without the target's options$", "-j MASQUERADE --random-fully$"),
-        Pattern("nft", '^without flags$|^without "fully-random"$', '"masquerade": {"flags": "fully-random"}'),
     ),
     "it begins with another of its turns": (Pattern(_X, "^0 -> 1$", r"--mode nth --every \d+ --packet 0"),),
     "these schedulers ask of a weight only whether it is 0": (
@@ -103,7 +102,6 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(_X, "^-g -> -j$", r"-g \S+-(SVC|EXT|SRC)-\S+$"),
         Pattern(_X, "^-g -> -j$", r"-g \S+-REJECT$"),
         Pattern(_X, "^-j -> -g$", r"-FILTER .* -j \S+-REJECT$"),
-        Pattern("nft", "^(goto -> jump|jump -> goto)$", ""),
     ),
     "nothing follows that would be for what comes back": (
         Pattern(_X, "^-g -> -j$", r"-(SERVICES|UNSERVED) .* --dst-type LOCAL -g \S+-NODEPORTS$"),
