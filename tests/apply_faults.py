@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,9 +37,6 @@ service turns { vip 198.19.10.3; scheduler rr; port 80/tcp; endpoints { 100.64.0
 service come { vip 198.19.10.4 fd00:19::4; port range 5000-5009/udp -> 6000; endpoints { 100.64.0.5; fd00:64::5 } }
 """
 )
-#: From target and program, to target and program, by which variant of iptables.Side = tuple[str, str] | None
-
-
 #: A target and a program; None: nothing of ours.
 Side = tuple[str, str] | None
 
@@ -154,13 +152,11 @@ MISHAPS = {
 }
 
 
-def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Path) -> int:
-    """Call after call of some tools goes wrong, once, until an apply needs no more calls. Returns how many it needs."""
-    calls = 0
+def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Path, every: int = 1) -> int:
+    """Call after call of some tools goes wrong, once, until an apply needs no more calls. Returns how many did."""
     with case.world() as world:
         others = world.others()
-        while True:
-            calls += 1
+        for tried, calls in enumerate(count(1 + every // 2, every)):
             broken = folder / str(calls)
             with _broken(broken, calls, MISHAPS[mishap], tools):
                 try:
@@ -172,8 +168,9 @@ def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Pa
                     continue
             case.check(world, others, {"new"})
             if not (broken / "used").exists():
-                return calls - 1  # else it was tried again, and then it went well
+                return tried  # else it was tried again, and then it went well
             world.carry_out(case.draft(world, case.old))
+    raise AssertionError("an apply has an end")
 
 
 @contextmanager

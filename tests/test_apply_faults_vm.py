@@ -26,8 +26,8 @@ TRANSITIONS = {
 TOOLS = ("ipset", "ipvsadm", "iptables-restore", "iptables-legacy-restore", "ip6tables-legacy-restore")
 
 
-#: The guest is slow: one point in so many is tried, unless all are asked for.
-EVERY = 1 if os.environ.get("SVCC_TEST_EVERY_POINT") else 4
+#: The guest is slow: one point in so many is tried, and one call of a tool, unless all are asked for.
+EVERY, EVERY_CALL = (1, 1) if os.environ.get("SVCC_TEST_EVERY_POINT") else (7, 20)
 
 
 def case_of(name: str) -> Case:
@@ -47,6 +47,6 @@ def test_failed_at_every_point(name: str, record_property: Tell) -> None:
 @pytest.mark.parametrize("mishap", list(MISHAPS) if EVERY == 1 else ["fails", "is killed afterwards"])
 @pytest.mark.parametrize("name", ["changed", "ipvs to iptables"] if EVERY == 1 else ["changed"])
 def test_a_tool_fails_at_every_call(name: str, mishap: str, tmp_path: Path, record_property: Tell) -> None:
-    calls = break_every_call(case_of(name), mishap, TOOLS, tmp_path)
+    calls = break_every_call(case_of(name), mishap, TOOLS, tmp_path, EVERY_CALL)
     record_property("points", calls)
     assert calls > 0

@@ -13,7 +13,7 @@ from test_apply_load import all_answered, clients
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 
-APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "10"))
+APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "6"))
 
 
 def test_no_connection_fails_while_ipvs_changes(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
@@ -32,9 +32,11 @@ def test_no_connection_fails_while_ipvs_changes(tmp_path: Path, record_property:
 def test_no_connection_fails_while_another_target_takes_over(
     old: str, new: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
+    """IPVS carries its connections itself: those that outlast their time to end go with it, so none is held then."""
+    held = old != "ipvs"
     with node(tmp_path / "state") as there:
         there.apply(everything(), old)
-        with clients(there) as seen:
+        with clients(there, held=held) as seen:
             there.apply(everything(), new)
     record_property("connections", sum(counted["answered"] for counted in seen))
-    assert all_answered(seen), seen
+    assert all_answered(seen, held=held), seen
