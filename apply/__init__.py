@@ -1,1 +1,1 @@
-"""Artifacts and the kernel: what this machine can take."""
+"""Artifacts and the kernel: what this machine has, what would change, changing it, and going back."""
