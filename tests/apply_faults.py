@@ -69,10 +69,17 @@ class Case:
         return Draft(None, draft.scope, draft.summary, "")
 
     def events(self) -> list[str]:
-        """What happens in an apply that goes well, and that it goes well."""
+        """What happens in an apply that goes well, and that it goes well.
+
+        The second one is listened to, as all but the first are tried where another was before: going back leaves
+        modules and sysctls as they are, and then their steps are not taken again.
+        """
         seen: list[str] = []
         with self.world() as world:
             others = world.others()
+            world.carry_out(self.draft(world, self.new))
+            self.check(world, others, {"new"})
+            world.carry_out(self.draft(world, self.old))
             world.carry_out(self.draft(world, self.new), lambda event: seen.append(event.what))
             self.check(world, others, {"new"})
         return seen
