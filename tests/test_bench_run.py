@@ -269,3 +269,16 @@ nft, 10000 services, unrelated: connect p50 : only tracked  1.04 (1.04 - 1.04)  
 
 def test_connections_are_held_against_those_without_rules(tmp_path: Path) -> None:
     assert _words(bars_of({"latency": CONNECTIONS}, tmp_path / "known.json")) == _words(TOLD_OF_CONNECTIONS)
+
+
+def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
+    """Its tables and plots are those of the results beside it."""
+    results, page, plots = ROOT / "docs" / "performance.json", tmp_path / "performance.md", tmp_path / "plots"
+    shown = (ROOT / "docs" / page.name).read_text(encoding="utf-8")
+    page.write_text(shown, encoding="utf-8")
+    bench(str(results), str(page), program="report.py")
+    assert shown == page.read_text(encoding="utf-8")
+    assert shown.count("<!-- table: ") > len(json.loads(results.read_text(encoding="utf-8"))["parts"])
+    bench(str(results), str(plots), program="plots.py")
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "plots").iterdir()}
+    assert drawn == {path.name: path.read_text(encoding="utf-8") for path in plots.iterdir()}
