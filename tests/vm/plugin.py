@@ -18,7 +18,7 @@ from vm.machine import Outcome, run_with_file
 
 #: In the machine: the file that takes the reports.
 _REPORTS = "SVCC_VM_REPORTS"
-_TIMEOUT = float(os.environ.get("SVCC_VM_TIMEOUT", "540"))
+_TIMEOUT = float(os.environ.get("SVCC_VM_TIMEOUT", "900"))
 _RESULTS = pytest.StashKey[dict[str, list[pytest.TestReport]]]()
 _OUTCOME = pytest.StashKey[Outcome]()
 
