@@ -27,7 +27,7 @@ TOOLS = ("ipset", "ipvsadm", "iptables-restore", "iptables-legacy-restore", "ip6
 
 
 #: The guest is slow: one point in so many is tried, and one call of a tool, unless all are asked for.
-EVERY, EVERY_CALL = (1, 1) if os.environ.get("SVCC_TEST_EVERY_POINT") else (7, 20)
+EVERY, EVERY_CALL = (1, 1) if os.environ.get("SVCC_TEST_EVERY_POINT") else (9, 25)
 
 
 def case_of(name: str) -> Case:

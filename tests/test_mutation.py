@@ -37,7 +37,7 @@ CASES = [
 
 ALL = os.environ.get("SVCC_MUTANTS") == "all"
 #: Of more mutants than this some are left out otherwise.
-ENOUGH = 600
+ENOUGH = 350
 
 
 @dataclass(frozen=True, slots=True)

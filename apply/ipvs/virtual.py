@@ -114,6 +114,7 @@ class Command:
     key: str
     server: str = ""
     options: str = ""
+    leaving: bool = False  # it is about what is to go, and nothing is to do where that is gone
 
     def __str__(self) -> str:
         server = f" -r {self.server}" if self.server else ""
@@ -151,7 +152,7 @@ def quiescing(live: Virtuals, wanted: Virtuals) -> Iterator[Command]:
         if key in wanted and wanted[key].servers and " dh" not in live[key].options:
             quiet = _WEIGHT.sub("-w 0", options)
             if quiet != options:
-                yield Command("-e", key, server, quiet)
+                yield Command("-e", key, server, quiet, leaving=True)
 
 
 def removals(live: Virtuals, wanted: Virtuals) -> Iterator[Command]:
@@ -171,7 +172,9 @@ def taken(command: Command, live: Virtuals) -> bool:
     if not command.server:
         return virtual is None if command.verb == "-D" else virtual is not None and virtual.options == command.options
     options = virtual.servers.get(command.server) if virtual else None
-    return options is None if command.verb == "-d" else options == command.options
+    if options is None:
+        return command.verb == "-d" or command.leaving
+    return command.verb != "-d" and options == command.options
 
 
 def among(commands: Iterable[Command], live: Virtuals) -> list[Command]:
