@@ -102,9 +102,7 @@ class Ahead:
 
     def holds(self, installation: Installation, scope: Scope) -> bool:
         """Whether it is this installation's objects that are read, and no other svcc changed them since."""
-        return (self.generation, self.scope.table) == (installation.number, scope.table) and self.scope == replace(
-            scope, bundles=self.scope.bundles
-        )
+        return self.generation == installation.number and self.scope == replace(scope, bundles=())
 
 
 def look_ahead(store: Store) -> Ahead | None:
@@ -114,9 +112,9 @@ def look_ahead(store: Store) -> Ahead | None:
     Errors: StepError.
     """
     found = store.installations()
-    if len(found) != 1 or found[0].journal.exists() or found[0].current is None:
+    generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
+    if generation is None:
         return None
-    generation = found[0].current
     scope = Scope(generation.prefix, generation.device)
     return Ahead(generation.number, scope, Machine(scope).begin())
 

@@ -35,8 +35,8 @@ class Machine:
         """What is there. ``begun``: readings of the same scope, to be waited for. Errors: StepError."""
         waiting = begun or {}
         return {
-            part: waiting[part]() if part in waiting else driver.read(self.scope, wanted[part])
-            for part, driver in ((driver.part, driver) for driver in self.drivers)
+            one.part: waiting[one.part]() if one.part in waiting else one.read(self.scope, wanted[one.part])
+            for one in self.drivers
         }
 
     def begin(self) -> Begun:

@@ -15,6 +15,11 @@ class Verb(Enum):
     CHANGE = "~"
 
 
+def socket_text(address: str, port: int) -> str:
+    """ "10.0.0.1:80", "[fd00::1]:80"."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A frontend, as packets name it: where a client connects to. What belongs to a service is found by it."""
@@ -24,8 +29,8 @@ class Place:
     port: int  # of a range: the first
 
     def __str__(self) -> str:
-        host = "node port" if self.address is None else f"[{self.address}]" if ":" in self.address else self.address
-        return f"{host}{' ' if self.address is None else ':'}{self.port}/{self.protocol}"
+        where = f"node port {self.port}" if self.address is None else socket_text(self.address, self.port)
+        return f"{where}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from svcc.apply import conntrack
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Change, Route, Verb
+from svcc.apply.steps import Change, Route, Verb, socket_text
 from svcc.apply.summary import Summary
 
 #: Objects that are shown of each service, and services, unless all are asked for.
@@ -53,7 +53,7 @@ def _by_service(changes: Sequence[Change], before: Summary, after: Summary, *, e
     for service, mine in shown:
         lines.append(service or _REST)
         few = mine if everything else mine[:_OBJECTS]
-        lines += [f"  {_line(change)}" for change in few]
+        lines += [f"  {change_text(change)}" for change in few]
         if len(few) < len(mine):
             lines.append(f"  … and {count(len(mine) - len(few), 'more change')} (--all shows them)")
     if len(shown) < len(grouped):
@@ -61,7 +61,7 @@ def _by_service(changes: Sequence[Change], before: Summary, after: Summary, *, e
     return lines
 
 
-def _line(change: Change) -> str:
+def change_text(change: Change) -> str:
     return f"{change.verb.value} {change.part}: {str(change)[2:]}"
 
 
@@ -80,8 +80,7 @@ def _connections(plan: Plan) -> list[str]:
 
 
 def _fate(plan: Plan, route: Route, number: int) -> str:
-    endpoint = f"[{route.endpoint}]" if ":" in route.endpoint else route.endpoint
-    what = f"{count(number, 'connection')} from {route.place} to {endpoint}:{route.port}"
+    what = f"{count(number, 'connection')} from {route.place} to {socket_text(route.endpoint, route.port)}"
     if route.place.protocol == "udp":
         return f"{what}: forgotten, their next packet goes to another endpoint"
     if "ipvs" in (plan.transition.old, plan.transition.new):

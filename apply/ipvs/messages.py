@@ -56,7 +56,7 @@ def send(commands: Sequence[Command]) -> None:
                 else:
                     netlink.service({"-A": "add", "-E": "set", "-D": "del"}[command.verb], service=service)
             except NetlinkError as error:
-                if (command.verb in ("-d", "-D") or command.leaving) and error.code in (errno.ENOENT, errno.ESRCH):
+                if command.leaving and error.code in (errno.ENOENT, errno.ESRCH):
                     continue  # somebody was quicker
                 raise Refused(command, os.strerror(error.code)) from error
 

@@ -114,7 +114,7 @@ class Command:
     key: str
     server: str = ""
     options: str = ""
-    leaving: bool = False  # it is about what is to go, and nothing is to do where that is gone
+    leaving: bool = False  # it is about what is to go, and nothing is to do where that is gone; removals always are
 
     def __str__(self) -> str:
         server = f" -r {self.server}" if self.server else ""
@@ -160,10 +160,10 @@ def removals(live: Virtuals, wanted: Virtuals) -> Iterator[Command]:
     for key, before in live.items():
         after = wanted.get(key)
         if after is None:
-            yield Command("-D", key)
+            yield Command("-D", key, leaving=True)
             continue
         for server in sorted(before.servers.keys() - after.servers.keys()):
-            yield Command("-d", key, server)
+            yield Command("-d", key, server, leaving=True)
 
 
 def taken(command: Command, live: Virtuals) -> bool:
@@ -173,7 +173,7 @@ def taken(command: Command, live: Virtuals) -> bool:
         return virtual is None if command.verb == "-D" else virtual is not None and virtual.options == command.options
     options = virtual.servers.get(command.server) if virtual else None
     if options is None:
-        return command.verb == "-d" or command.leaving
+        return command.leaving
     return command.verb != "-d" and options == command.options
 
 

@@ -13,14 +13,14 @@ import click
 from svcc.apply import confirm, conntrack, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Place
+from svcc.apply.steps import Place, socket_text
 from svcc.apply.store import Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained
 from svcc.console import console
 from svcc.exits import Exit
 from svcc.plan_json import change_json
-from svcc.plan_text import by_service, count
+from svcc.plan_text import by_service, change_text, count
 from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _print(installation: Installation, current: Generation, summary: Summary, pl
     for service, changes in by_service(plan.changes, summary, summary).items():
         out.print(service or "(shared by all services)")
         for change in changes:
-            out.print(f"  {change.verb.value} {change.part}: {str(change)[2:]}")
+            out.print(f"  {change_text(change)}")
 
 
 def _print_services(out: Console, summary: Summary, counted: Connections) -> None:
@@ -116,8 +116,7 @@ def _print_services(out: Console, summary: Summary, counted: Connections) -> Non
         if not listener.endpoints:
             table.add_row(label, place, "none")
         for (address, port, weight), number in zip(listener.endpoints, sums, strict=True):
-            host = f"[{address}]" if ":" in address else address
-            table.add_row(label, place, f"{host}:{port}", str(weight) if weight else "draining", str(number))
+            table.add_row(label, place, socket_text(address, port), str(weight) if weight else "draining", str(number))
             label = place = ""
     out.print(table)
 
