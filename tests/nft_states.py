@@ -38,10 +38,12 @@ def read() -> NftState:
 
 
 def take(live: NftState, wanted: NftState) -> None:
-    """Take the steps, each after its check."""
-    for step in DRIVER.steps(live, wanted, SCOPE, HERE):
-        assert step.check is not None
-        step.check()
+    """Take the steps, after the check of the first, which is of all."""
+    steps = DRIVER.steps(live, wanted, SCOPE, HERE)
+    assert [step.check is not None for step in steps] == [number == 0 for number in range(len(steps))]
+    for step in steps:
+        if step.check is not None:
+            step.check()
         step.run()
 
 

@@ -50,20 +50,7 @@ def test_no_connection_fails_while_rules_change(
             for _ in range(APPLIES):
                 there.apply(some(dice), target)
     record_property("connections", sum(counted["answered"] for counted in seen))
-    assert all_answered(seen) or (target == "nft" and few_refused(seen)), seen
-
-
-def few_refused(seen: list[Counter[str]]) -> bool:
-    """Whether of all connections one in 5,000 at most was refused, and all else is well.
-
-    A packet that goes through nft's rules in the moment of a transaction may look into one map before it, and into the
-    next one after it: where a service has fewer endpoints then, it finds none. Seen in 2 of 36,710 connections over 40
-    applies on a machine whose cores had much else to do, and not in 134,296 over 200.
-    """
-    kinds = {"answered", "held"}
-    refused = sum(n for counted in seen for kind, n in counted.items() if kind.endswith("Connection refused"))
-    others = {k for counted in seen for k in counted if not k.endswith("Connection refused")}
-    return others == kinds and refused * 5_000 <= sum(counted["answered"] for counted in seen)
+    assert all_answered(seen), seen
 
 
 @pytest.mark.parametrize(("old", "new"), [("nft", "iptables"), ("iptables", "nft")])

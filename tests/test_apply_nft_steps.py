@@ -1,32 +1,48 @@
-"""The nft driver's transaction: what it leaves alone, what it says when it is refused, and on old kernels."""
+"""The nft driver's transactions: what they leave alone, their order, and what is said of one that is refused."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+import tools.nft
+from hypothesis import assume, given, settings
 from nft_programs import EVERYTHING, program
 from nft_states import HERE, SCOPE, nft, read, state, take, use_release
+from strategies import programs_for
 from tools.nft import RELEASES
 
 from svcc.apply.driver import Transition
 from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.state import Chain, Element, NftState
+from svcc.apply.nft.delta import must_rebuild
+from svcc.apply.nft.names import keyed
+from svcc.apply.nft.routes import endpoint_of
+from svcc.apply.nft.stages import prepared, switched
+from svcc.apply.nft.state import Chain, Element, NftState, Table
+from svcc.apply.nft.ways import Ways
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+from svcc.compiler import ir
+from svcc.targets.nft import TARGET
 
 pytestmark = pytest.mark.kernel
 
 _GOLDEN = sorted((Path(__file__).parent / "golden" / "nft").glob("*/*.json"))
+_CASES = programs_for(TARGET)
+Case: TypeAlias = tuple[ir.Program, ir.Node | None]
 _RELEASES = pytest.mark.parametrize("release", RELEASES)
 
 
 @pytest.fixture(autouse=True)
 def _inside() -> Iterator[None]:
+    for release in RELEASES:
+        tools.nft.nft(release)  # they are fetched here, if they are: inside there is no network
     namespace = Namespace("steps")
     with namespace.entered():
         yield
@@ -149,9 +165,9 @@ def test_a_check_changes_nothing() -> None:
     take(NftState(), of(_ONE))
     before = nft("list ruleset", "-a")
     for wanted in (_EVERYTHING, of(_TWO), NftState()):
-        (step,) = DRIVER.steps(read(), wanted, SCOPE, HERE)
-        assert step.check is not None
-        step.check()
+        first, *_ = DRIVER.steps(read(), wanted, SCOPE, HERE)
+        assert first.check is not None
+        first.check()
         assert nft("list ruleset", "-a") == before
 
 
@@ -181,21 +197,95 @@ def test_what_somebody_did_is_seen_and_undone(by_hand: str) -> None:
         assert read() == drifted
 
 
-# ---- old kernels
+# ---- what a packet in the midst of a transaction may see
 
 
 def _steps(live: NftState, wanted: NftState) -> list[Step]:
     return DRIVER.steps(live, wanted, SCOPE, Transition("nft", "nft"))
 
 
-def test_an_old_kernel_takes_chains_out_in_a_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def _titles(live: NftState, wanted: NftState) -> list[tuple[Phase, str]]:
+    return [(step.phase, step.title) for step in _steps(live, wanted)]
+
+
+def test_chains_come_before_what_leads_there_and_elements_go_when_nothing_asks_for_them() -> None:
+    assert _titles(of(_ONE), of(_TWO)) == [
+        (Phase.SETS, "3 chains added"),
+        (Phase.RULES, "4 elements added"),
+    ]
+    assert _titles(of(_TWO), of(_ONE)) == [
+        (Phase.RULES, "1 element removed"),
+        (Phase.SETS_OFF, "3 elements removed; 3 chains removed"),
+    ]
+
+
+def test_another_endpoint_in_the_same_place_is_one_step() -> None:
+    assert _titles(of(_ONE), of(_ONE.replace("100.64.0.19", "100.64.0.29"))) == [
+        (Phase.RULES, "2 elements added, 1 removed"),
+        (Phase.SETS_OFF, "1 element removed"),
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(_CASES, _CASES)
+def test_every_state_has_what_packets_that_met_the_one_before_may_ask_for(before: Case, after: Case) -> None:
+    live, wanted = state(*before), state(*after)
+    kept = {family for family, old in live.tables.items() if family in wanted.tables}
+    assume(not any(must_rebuild(live.tables[family], wanted.tables[family]) for family in kept))
+    for old, new in pairwise((live, prepared(live, wanted), switched(live, wanted), wanted)):
+        for family in kept:
+            assert _demands(old.tables[family]) <= _elements(new.tables[family])
+            assert _led_to(new.tables[family]) <= old.tables[family].chains.keys()
+
+
+def _demands(table: Table) -> set[tuple[str, str]]:
+    """Map and key of the elements that packets ask for; but for ranges, of which those that overlap change at once."""
+    ways = Ways(table)
+    return {
+        (way.endpoints, key)
+        for name, named in table.sets.items()
+        if (known := keyed(name)) is not None and known.services and known.protocol is None
+        for key, (verdict, _) in named.elements.items()
+        for way in ways.of(verdict)
+        if endpoint_of(table, way, key)
+    }
+
+
+def _elements(table: Table) -> set[tuple[str, str]]:
+    return {(name, key) for name, named in table.sets.items() for key in named.elements}
+
+
+def _led_to(table: Table) -> set[str]:
+    """The chains that elements lead to."""
+    verdicts = (named for named in table.sets.values() if '"map": "verdict"' in named.declaration)
+    return {value.partition(" ")[2] for named in verdicts for value, _ in named.elements.values()} - {""}
+
+
+def test_intervals_that_overlap_change_at_once() -> None:
+    ports = "service one {{ vip 198.19.10.0; port {}/udp; endpoints {{ 100.64.0.9; 100.64.0.19 }} }}"
+    live, wanted = of(ports.format("5000-5099")), of(ports.format("5050-5199"))
+    take(NftState(), live)
+    take(live, wanted)
+    assert read() == wanted
+    fewer = of(ports.format("5050-5199").replace("; 100.64.0.19", ""))
+    assert _titles(wanted, fewer)[-1][0] is Phase.SETS_OFF
+    take(wanted, fewer)
+    assert read() == fewer
+
+
+# ---- old kernels
+
+
+def test_an_old_kernel_takes_chains_out_when_nothing_leads_there_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svcc.apply.nft.switching.kernel", lambda: (6, 1))
     take(NftState(), of(_TWO))
     live, wanted = read(), of(_ONE)
-    switch, sweep = _steps(live, wanted)
-    assert (switch.phase, sweep.phase) == (Phase.RULES, Phase.SETS_OFF)
-    assert (sweep.title, sweep.check) == ("3 chains removed", None)
+    switch, emptying, sweep = _steps(live, wanted)
+    assert (switch.phase, emptying.phase, sweep.phase) == (Phase.RULES, Phase.SETS_OFF, Phase.SETS_OFF)
+    assert (switch.title, emptying.title) == ("1 element removed", "3 chains changed")
+    assert sweep.title == "3 elements removed; 3 chains removed"
     switch.run()
+    emptying.run()
     between = read()
     assert {n: c for n, c in between.tables["ip"].chains.items() if n in wanted.tables["ip"].chains} == dict(
         wanted.tables["ip"].chains
@@ -211,17 +301,14 @@ def test_an_old_kernel_takes_chains_out_in_a_second_step(monkeypatch: pytest.Mon
 def test_an_old_kernel_can_be_left_and_entered_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svcc.apply.nft.switching.kernel", lambda: (5, 15))
     take(NftState(), _EVERYTHING)
-    _steps(read(), of(_ONE))[0].run()
-    half = read()
-    for wanted in (of(_ONE), half, _EVERYTHING, NftState()):
-        for step in _steps(read(), wanted):
+    for number in range(len(_steps(read(), of(_ONE)))):
+        take(read(), _EVERYTHING)
+        for step in _steps(read(), of(_ONE))[: number + 1]:
             step.run()
-        assert read() == wanted
-
-
-def test_a_new_kernel_takes_one_step() -> None:
-    (step,) = _steps(of(_TWO), of(_ONE))
-    assert step.title == "4 elements removed; 3 chains removed"
+        half = read()
+        for wanted in (of(_ONE), half, _EVERYTHING, NftState()):
+            take(read(), wanted)
+            assert read() == wanted
 
 
 def test_titles_tell_what_becomes_of_tables() -> None:

@@ -116,9 +116,10 @@ web
   - nft: element ip hairpin 100.64.0.2 . 100.64.0.2
 
 Steps
-  1. nft: 3 elements added, 3 removed (at once)
+  1. nft: 3 elements added, 2 removed (at once)
+  2. nft: 1 element removed (at once)
 
-1 to add, 2 to change, 1 to remove, in 1 step: all at once.
+1 to add, 2 to change, 1 to remove, in 2 steps: each step undone if a later one fails.
 """
     )
 

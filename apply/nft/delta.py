@@ -16,25 +16,14 @@ from svcc.apply.nft.state import FAMILIES, NamedSet, NftState, Table
 from svcc.apply.nft.transaction import Command, Writer
 
 
-def switch(live: NftState, wanted: NftState, *, together: bool) -> Iterator[Command]:
-    """The transaction to the wanted state.
-
-    ``together``: it may delete the chains whose last references it takes away.
-    """
+def delta(live: NftState, wanted: NftState) -> Iterator[Command]:
+    """The commands of one transaction; for equal states, none."""
     for family in FAMILIES:
         old, new = live.tables.get(family), wanted.tables.get(family)
         if old is not None and new is not None and not must_rebuild(old, new):
-            yield from _change(Writer(family, new.name), old, new, together=together)
+            yield from _change(Writer(family, new.name), old, new)
         elif old != new:
             yield from _replace(family, old, new)
-
-
-def sweep(live: NftState, wanted: NftState) -> Iterator[Command]:
-    """The transaction after a :func:`switch` that was not to delete chains."""
-    for family in FAMILIES:
-        old, new = live.tables.get(family), wanted.tables.get(family)
-        if old is not None and new is not None and not must_rebuild(old, new):
-            yield from _delete_chains(Writer(family, new.name), old, new)
 
 
 def must_rebuild(old: Table, new: Table) -> bool:
@@ -61,10 +50,10 @@ def _replace(family: str, old: Table | None, new: Table | None) -> Iterator[Comm
     if new is not None:
         writer = Writer(family, new.name)
         yield writer.table("add")
-        yield from _change(writer, Table(new.name), new, together=True)
+        yield from _change(writer, Table(new.name), new)
 
 
-def _change(write: Writer, old: Table, new: Table, *, together: bool) -> Iterator[Command]:
+def _change(write: Writer, old: Table, new: Table) -> Iterator[Command]:
     for name, chain in new.chains.items():
         if name not in old.chains:
             yield write.object("add", "chain", name, json.loads(chain.hook))
@@ -79,8 +68,7 @@ def _change(write: Writer, old: Table, new: Table, *, together: bool) -> Iterato
     for name, named in new.sets.items():
         yield from _add_elements(write, name, old.sets.get(name), named)
     yield from _fill_chains(write, old, new)
-    if together:
-        yield from _delete_chains(write, old, new)
+    yield from _delete_chains(write, old, new)
     for name, named in old.sets.items():
         if name not in new.sets:
             yield write.object("delete", named.kind, name)

@@ -1,21 +1,28 @@
-"""The steps between two states: one transaction, and on old kernels a second one for what it leaves over."""
+"""The steps between two states: what is to come is made ready, the switch, and what is left over goes.
+
+Each is one transaction, and each is left out where there is nothing to do in it.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from svcc.apply.nft import affinity, delta, tool
+from svcc.apply.nft import affinity, tool
 from svcc.apply.nft.changes import changes
 from svcc.apply.nft.culprit import find_culprit
+from svcc.apply.nft.delta import delta
+from svcc.apply.nft.stages import emptied, prepared, switched
 from svcc.apply.nft.state import NftState
 from svcc.apply.nft.titles import title
 from svcc.apply.nft.transaction import Command
+from svcc.apply.packets import wait_for_packets
 from svcc.apply.steps import Phase, Step, StepError
 
-#: From this kernel on, a chain can be deleted in the transaction that takes its last reference out of a map.
+#: From this kernel on, a chain can be deleted in the transaction that takes the last reference to it out of a map.
 _TOGETHER = (6, 2)
 #: How often a transaction with clients in it is tried: on older kernels a client's time may end in the midst of it.
 _TRIES = 3
@@ -25,13 +32,31 @@ def steps(live: NftState, wanted: NftState) -> list[Step]:
     """Equal states: none."""
     if live == wanted:
         return []
-    together = kernel() >= _TOGETHER
-    switch = _Switch(live, wanted, list(delta.switch(live, wanted, together=together)), affinity.moves(live, wanted))
-    found = [switch.step(Phase.RULES)]
-    if not together:
-        sweep = _Switch(live, wanted, list(delta.sweep(live, wanted)), []).step(Phase.SETS_OFF)
-        found.append(replace(sweep, check=None))  # before the switch, its chains are in use
-    return [step for step in found if step.size]
+    ready, due = prepared(live, wanted), switched(live, wanted)
+    phases = [(Phase.SETS, live, ready), (Phase.RULES, ready, due)]
+    if kernel() >= _TOGETHER:
+        phases.append((Phase.SETS_OFF, due, wanted))
+    else:
+        bare = emptied(live, wanted)
+        phases += [(Phase.SETS_OFF, due, bare), (Phase.SETS_OFF, bare, wanted)]
+    moves = affinity.moves(live, wanted)
+    found = [
+        _Transaction(live, wanted, phase, list(delta(old, new)), moves if phase is Phase.RULES else [])
+        for phase, old, new in phases
+    ]
+    return _in_turn([one for one in found if one.commands or one.moves])
+
+
+def _in_turn(transactions: Sequence[_Transaction]) -> list[Step]:
+    """The first one's check is of all that the kernel would take in one transaction."""
+    together = [one for one in transactions if kernel() >= _TOGETHER or one.phase <= Phase.RULES]
+    found: list[Step] = []
+    for one in transactions:
+        if found:
+            found.append(one.step(check=None, wait=True))
+        else:
+            found.append(one.step(check=partial(_check, together or [one]), wait=False))
+    return found
 
 
 def kernel() -> tuple[int, ...]:
@@ -39,45 +64,53 @@ def kernel() -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
 
 
-class _Switch:
-    """A transaction; ``moves`` are of clients, and become commands when it runs."""
+@dataclass(frozen=True)
+class _Transaction:
+    """One on the way from ``live`` to ``wanted``; ``moves`` are of clients, and become commands when it runs."""
 
-    def __init__(
-        self, live: NftState, wanted: NftState, commands: Sequence[Command], moves: list[affinity.Move]
-    ) -> None:
-        self._live, self._wanted = live, wanted
-        self._commands, self._moves = commands, moves
+    live: NftState
+    wanted: NftState
+    phase: Phase
+    commands: Sequence[Command]
+    moves: list[affinity.Move]
 
-    def step(self, phase: Phase) -> Step:
-        size = sum(command.size for command in self._commands)
-        return Step(phase, tool.PART, title(self._commands, self._live), True, size, self.run, self.check)
+    def step(self, *, check: Callable[[], None] | None, wait: bool) -> Step:
+        """``wait``: it takes away, or leads to, what the transaction before it left or made."""
+        size = sum(command.size for command in self.commands)
+        run = self._run_after_packets if wait else self.run
+        return Step(self.phase, tool.PART, title(self.commands, self.live), True, size, run, check)
+
+    def _run_after_packets(self) -> None:
+        wait_for_packets()
+        self.run()
 
     def run(self) -> None:
-        for _ in range(_TRIES if self._moves else 1):
-            commands = self._all()
+        for _ in range(_TRIES if self.moves else 1):
+            commands = self.all()
             try:
                 tool.run([command.json() for command in commands])
             except StepError as error:
                 refused = error
             else:
                 return
-        raise self._explained(refused, commands)
+        raise self.explained(refused, commands)
 
-    def check(self) -> None:
-        commands = self._all()
-        try:
-            tool.check([command.json() for command in commands])
-        except StepError as error:
-            raise self._explained(error, commands) from error
+    def all(self) -> list[Command]:
+        return [*self.commands, *affinity.commands(self.live, self.wanted, self.moves)]
 
-    def _all(self) -> list[Command]:
-        return [*self._commands, *affinity.commands(self._live, self._wanted, self._moves)]
-
-    def _explained(self, error: StepError, commands: Sequence[Command]) -> StepError:
+    def explained(self, error: StepError, commands: Sequence[Command]) -> StepError:
         """The error with the change that is to blame."""
         found = find_culprit(commands) if tool.installed() else None
         if found is None:
             return error
         name, line = found
-        blamed = (change for change in changes(self._live, self._wanted) if (change.kind, change.subject) == name)
+        blamed = (change for change in changes(self.live, self.wanted) if (change.kind, change.subject) == name)
         return StepError(tool.PART, error.words, culprit=next(blamed, None), line=line)
+
+
+def _check(transactions: Sequence[_Transaction]) -> None:
+    commands = [command for one in transactions for command in one.all()]
+    try:
+        tool.check([command.json() for command in commands])
+    except StepError as error:
+        raise transactions[0].explained(error, commands) from error

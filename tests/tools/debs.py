@@ -83,6 +83,8 @@ def _private(release: str, scratch: Path) -> list[str]:
         "Dir::Etc::preferences": scratch / "none",
         "Acquire::Check-Valid-Until": "false",  # a mirror may lag; what it has is still signed
         "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "APT::Update::Error-Mode": "any",  # by default a list that was not fetched is only warned of
         "APT::Sandbox::User": "root",
         "Debug::NoLocking": "true",
     }

@@ -1,0 +1,94 @@
+"""The states on the way from one to another, each of which serves all that both serve, also for a packet that is under
+way in the moment of a transaction.
+
+A transaction is atomic, but a packet's walk through the rules is not. The kernel decides at the first chain of a hook
+which generation of rules a packet sees (``nft_do_chain``), and anew at each look-up which one of elements
+(``nft_genmask_cur``). So a packet may see old rules and then new elements, never the other way round, and there are two
+ways to lose one: old rules meet an element that leads to a new chain, which is still empty for them; or they look for
+an element that has just gone. Hence chains are made before anything leads there, and elements go when nothing asks for
+them any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from svcc.apply.nft.delta import must_rebuild
+from svcc.apply.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
+
+
+def prepared(live: NftState, wanted: NftState) -> NftState:
+    """With the chains and sets that are to come, to which nothing leads yet."""
+    tables = dict(live.tables)
+    for family, old, new in _changing(live, wanted):
+        chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not _is_base(chain)}
+        if chains:
+            sets = {name: replace(named, elements={}) for name, named in new.sets.items() if name not in old.sets}
+            tables[family] = replace(old, chains={**old.chains, **chains}, sets={**old.sets, **sets})
+    return NftState(tables)
+
+
+def switched(live: NftState, wanted: NftState) -> NftState:
+    """With all that is wanted, and what a packet that came before may still ask for."""
+    tables = dict(wanted.tables)
+    for family, old, new in _changing(live, wanted):
+        tables[family] = replace(
+            new,
+            chains={**new.chains, **_left_over(old, new)},
+            sets={**new.sets, **{name: _with_old(named, new.sets.get(name)) for name, named in old.sets.items()}},
+            others=old.others,
+        )
+    return NftState(tables)
+
+
+def emptied(live: NftState, wanted: NftState) -> NftState:
+    """As :func:`switched`, but chains that are left over have no rules, and so lead to none of the others."""
+    tables = dict(switched(live, wanted).tables)
+    for family, old, new in _changing(live, wanted):
+        bare = {name: replace(chain, rules=()) for name, chain in _left_over(old, new).items()}
+        tables[family] = replace(tables[family], chains={**new.chains, **bare})
+    return NftState(tables)
+
+
+def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Table]]:
+    """The tables that are not added, removed or replaced as a whole."""
+    for family in FAMILIES:
+        old, new = live.tables.get(family), wanted.tables.get(family)
+        if old is not None and new is not None and old != new and not must_rebuild(old, new):
+            yield family, old, new
+
+
+def _left_over(old: Table, new: Table) -> dict[str, Chain]:
+    return {name: chain for name, chain in old.chains.items() if name not in new.chains and not _is_base(chain)}
+
+
+def _is_base(chain: Chain) -> bool:
+    """Whether packets come to it by themselves."""
+    return chain.hook != "{}"
+
+
+def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
+    """A set with the elements that go, as far as they may stay for a while: none that leads to a chain may, as nothing
+    is to lead to those that go; and of intervals none that what comes may overlap."""
+    if _has_verdicts(old):
+        return new or replace(old, elements={})
+    if new is None or old.elements == new.elements:
+        return new or old
+    going: Mapping[str, Element] = {key: element for key, element in old.elements.items() if key not in new.elements}
+    if "interval" in old.declaration:
+        going = _apart(going, old.elements, new.elements)
+    return replace(new, elements={**new.elements, **going})
+
+
+def _apart(
+    going: Mapping[str, Element], old: Mapping[str, Element], new: Mapping[str, Element]
+) -> Mapping[str, Element]:
+    """Those that nothing which comes can overlap: only a key's last part is an interval, and another one differs."""
+    coming = {key.rpartition(" . ")[0] for key, element in new.items() if old.get(key) != element}
+    return {key: element for key, element in going.items() if key.rpartition(" . ")[0] not in coming}
+
+
+def _has_verdicts(named: NamedSet) -> bool:
+    return bool(json.loads(named.declaration).get("map") == "verdict")
