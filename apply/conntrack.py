@@ -11,6 +11,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from functools import reduce
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -21,10 +22,35 @@ _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
 _NAMES = {number: name for name, number in _NUMBERS.items()}
 _FAMILIES = {4: (socket.AF_INET, "ipv4"), 6: (socket.AF_INET6, "ipv6")}
 _ENTRY = re.compile(
-    r"^(?P<protocol>\w+) .*?src=(?P<client>\S+) dst=(?P<to>\S+) sport=(?P<from_port>\d+) dport=(?P<port>\d+) .*?"
-    r"src=(?P<endpoint>\S+) dst=\S+ sport=(?P<target>\d+) dport=\d+",
+    r"^(?P<protocol>\w+) .*?src=(?P<client>\S+) dst=(?P<to>\S+) sport=(?P<from_port>\d+) dport=(?P<port>\d+)"
+    r"(?: packets=(?P<packets>\d+) bytes=(?P<bytes>\d+))? .*?"
+    r"src=(?P<endpoint>\S+) dst=\S+ sport=(?P<target>\d+) dport=\d+"
+    r"(?: packets=(?P<packets_back>\d+) bytes=(?P<bytes_back>\d+))?",
     re.MULTILINE,
 )
+
+
+class Volume(NamedTuple):
+    """What went over connections: there, from the client, and back."""
+
+    packets: int
+    bytes: int
+    packets_back: int
+    bytes_back: int
+
+    def plus(self, other: Volume) -> Volume:
+        return Volume(*map(sum, zip(self, other, strict=True)))
+
+
+class Usage(NamedTuple):
+    """The connections of a route, and their volume as far as it is counted (net.netfilter.nf_conntrack_acct)."""
+
+    connections: int = 0
+    volume: Volume | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        volumes = [one.volume for one in (self, other) if one.volume is not None]
+        return Usage(self.connections + other.connections, reduce(Volume.plus, volumes) if volumes else None)
 
 
 class Connection(NamedTuple):
@@ -37,6 +63,7 @@ class Connection(NamedTuple):
     port: int
     endpoint: str
     target: int
+    volume: Volume | None = None  # where the kernel counts it
 
     @property
     def translated(self) -> bool:
@@ -64,7 +91,13 @@ def _listed(version: int, protocols: Collection[str]) -> Iterator[Connection]:
                 int(found["port"]),
                 found["endpoint"],
                 int(found["target"]),
+                _volume(*found.group("packets", "bytes", "packets_back", "bytes_back")),
             )
+
+
+def _volume(*counted: str | int | None) -> Volume | None:
+    known = [int(number) for number in counted if number is not None]
+    return Volume(*known) if len(known) == len(counted) else None
 
 
 def _dumped(version: int, protocols: Collection[str]) -> Iterator[Connection]:
@@ -77,7 +110,14 @@ def _dumped(version: int, protocols: Collection[str]) -> Iterator[Connection]:
             if name is not None and name in protocols:
                 client, address = _ends(there, version)
                 endpoint, _ = _ends(back, version)
-                yield Connection(name, *client, *address, *endpoint)
+                yield Connection(name, *client, *address, *endpoint, _volume(*_counters(message)))
+
+
+def _counters(message: object) -> Iterator[int | None]:
+    for side in ("CTA_COUNTERS_ORIG", "CTA_COUNTERS_REPLY"):
+        counters = message.get_attr(side)  # type: ignore[attr-defined]
+        for what in ("CTA_COUNTERS_PACKETS", "CTA_COUNTERS_BYTES"):
+            yield counters and counters.get_attr(what)
 
 
 def _ends(side: object, version: int) -> tuple[tuple[str, int], tuple[str, int]]:
@@ -107,11 +147,20 @@ class _Ways:
 
 def count(routes: Collection[Route]) -> Counter[Route]:
     """How many connections each route has now."""
+    return Counter({route: used.connections for route, used in usage(routes).items()})
+
+
+def usage(routes: Collection[Route]) -> dict[Route, Usage]:
+    """What each route has now, of those that have connections."""
+    found: dict[Route, Usage] = {}
     if not routes:
-        return Counter()
+        return found
     ways = _Ways(routes)
-    protocols = {route.place.protocol for route in routes}
-    return Counter(route for one in connections(protocols) if (route := ways.of(one)))
+    for one in connections({route.place.protocol for route in routes}):
+        route = ways.of(one)
+        if route is not None:
+            found[route] = found.get(route, Usage()).plus(Usage(1, one.volume))
+    return found
 
 
 def stale(left: Collection[Route], served: Collection[Place]) -> list[Connection]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from svcc.apply import conntrack, tools
-from svcc.apply.conntrack import Connection
+from svcc.apply.conntrack import Connection, Usage, Volume
 from svcc.apply.netns import Namespace
 from svcc.apply.steps import Place, Route
 
@@ -70,6 +70,25 @@ def test_connections_are_counted_by_route(by_tool: bool, monkeypatch: pytest.Mon
         assert conntrack.count([]) == {}
         for one in held:
             one.close()
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("by_tool", [True, False], ids=["tool", "netlink"])
+def test_what_went_over_connections_is_added_up_where_the_kernel_counts(
+    by_tool: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not by_tool:
+        monkeypatch.setattr(tools, "find", lambda _: None)
+    early = send("198.19.0.1", 53)
+    subprocess.run(["sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1"], check=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 5353))
+        late = send("198.19.0.1", 53)
+        _, client = server.recvfrom(10)
+        server.sendto(b"yes", client)
+        assert conntrack.usage([DNS4, WEB]) == {DNS4: Usage(2, Volume(1, 29, 1, 31))}  # with 28 bytes of headers
+        late.close()
+    early.close()
 
 
 @pytest.mark.usefixtures("namespace")

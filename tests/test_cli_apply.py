@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -328,6 +329,41 @@ def test_status_shows_drift_and_a_plan_mends_it(shell: Shell) -> None:
     shell.svcc("plan", "a.dsl", "-t", "nft", status=1)
     shell.svcc("apply", "a.dsl", "-t", "nft")
     assert json.loads(shell.svcc("status", "--json").stdout)["drift"] == []
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_status_shows_endpoints_with_their_connections_and_what_went_over_them(shell: Shell, target: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", target)
+    shell.run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1")
+    shell.run("ip", "link", "set", "lo", "up")
+    for address in ("100.64.0.3", "10.0.0.4"):
+        shell.run("ip", "addr", "add", address, "dev", "lo")
+    shell.run("ip", "route", "add", "default", "dev", "lo")
+    with shell.namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("100.64.0.3", 53))
+        with _client("198.19.10.2") as client:
+            client.send(b"x")
+            server.sendto(b"yes", server.recvfrom(10)[1])
+            client.recv(10)
+        lines = shell.svcc("status").stdout.splitlines()
+        listeners = json.loads(shell.svcc("status", "--json").stdout)["listeners"]
+    assert [line.split() for line in lines[1:7]] == [
+        ["service", "frontend", "endpoint", "weight", "connections", "packets", "bytes", "bytes", "back"],
+        ["dns", "198.19.10.2:53/udp", "100.64.0.3:53", "1", "1", "2", "29", "31"],
+        ["web", "198.19.10.1:80/tcp", "100.64.0.1:8080", "1", "0"],
+        ["100.64.0.2:8080", "1", "0"],
+        ["node", "port", "30080/tcp", "100.64.0.1:8080", "1", "0"],
+        ["100.64.0.2:8080", "1", "0"],
+    ]
+    volume = {"packets": 1, "bytes": 29, "packets_back": 1, "bytes_back": 31}
+    assert [one["volume"] for listener in listeners for one in listener["endpoints"] if one["volume"]] == [volume]
+
+
+def _client(address: str) -> socket.socket:
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(5)
+    client.connect((address, 53))
+    return client
 
 
 def test_restore_puts_back_what_a_restart_took(shell: Shell, tmp_path: Path) -> None:

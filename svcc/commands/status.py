@@ -12,6 +12,7 @@ import click
 
 from svcc.apply import confirm, conntrack, engine
 from svcc.apply.confirm import Pending
+from svcc.apply.conntrack import Usage, Volume
 from svcc.apply.engine import Plan
 from svcc.apply.steps import Place, socket_text
 from svcc.apply.store import Generation, Installation, Store
@@ -48,41 +49,44 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
         summary = installation.summary(current)
         draft = confirm.earlier(installation, current.number, "")
         plan = engine.make_plan(installation, draft)
-        counted = _connections(plan)
+        used = _used(plan)
         if as_json:
-            click.echo(json.dumps(_as_json(installation, current, summary, plan, counted), indent=2))
+            click.echo(json.dumps(_as_json(installation, current, summary, plan, used), indent=2))
         else:
-            _print(installation, current, summary, plan, counted)
+            _print(installation, current, summary, plan, used)
     if not plan.empty:
         sys.exit(Exit.DIFFERENT)
 
 
-#: How many connections each endpoint (address and port) has, by the place that its clients connect to.
-Connections: TypeAlias = Mapping[Place, Mapping[tuple[str, int], int]]
+#: What each endpoint (address and port) has, by the place that its clients connect to.
+Used: TypeAlias = Mapping[Place, Mapping[tuple[str, int], Usage]]
+
+_NOT_USED = Usage()
 
 
-def _connections(plan: Plan) -> Connections:
+def _used(plan: Plan) -> Used:
     """Of every route that the kernel's rules give."""
-    found: dict[Place, dict[tuple[str, int], int]] = {}
+    found: dict[Place, dict[tuple[str, int], Usage]] = {}
     routes = {route for driver in plan.machine.drivers for route in driver.routes(plan.live[driver.part])}
-    for route, number in conntrack.count(routes).items():
-        found.setdefault(route.place, {})[route.endpoint, route.port] = number
+    for route, usage in conntrack.usage(routes).items():
+        found.setdefault(route.place, {})[route.endpoint, route.port] = usage
     return found
 
 
-def _of(listener: Listener, counted: Connections, node: tuple[str, ...]) -> list[int]:
-    """The connections of each endpoint of a listener. On ipvs a node port is found by the node's addresses."""
+def _of(listener: Listener, used: Used, node: tuple[str, ...]) -> list[Usage]:
+    """What each endpoint of a listener has. On ipvs a node port is found by the node's addresses."""
     addresses = (listener.address,) if listener.address is not None else (None, *node)
-    sums = [0] * len(listener.endpoints)
+    sums = [_NOT_USED] * len(listener.endpoints)
     for shift in range(listener.last - listener.first + 1):
         for address in addresses:
-            there = counted.get(Place(address, listener.protocol, listener.first + shift))
+            there = used.get(Place(address, listener.protocol, listener.first + shift))
             if there:
-                sums = [n + there.get((e[0], e[1] + shift), 0) for n, e in zip(sums, listener.endpoints, strict=True)]
+                ends = ((endpoint[0], endpoint[1] + shift) for endpoint in listener.endpoints)
+                sums = [sum_.plus(there.get(end, _NOT_USED)) for sum_, end in zip(sums, ends, strict=True)]
     return sums
 
 
-def _print(installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Connections) -> None:
+def _print(installation: Installation, current: Generation, summary: Summary, plan: Plan, used: Used) -> None:
     out = console()
     target = current.target or "nothing"
     out.print(f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}")
@@ -91,7 +95,7 @@ def _print(installation: Installation, current: Generation, summary: Summary, pl
         out.print(f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm")
     if installation.journal.exists():
         out.print("An apply is under way, or was stopped in the middle: then the next one finishes or undoes it first.")
-    _print_services(out, summary, counted)
+    _print_services(out, summary, used)
     if plan.empty:
         out.print("\nThe kernel holds what was applied.")
         return
@@ -102,23 +106,33 @@ def _print(installation: Installation, current: Generation, summary: Summary, pl
             out.print(f"  {change_text(change)}")
 
 
-def _print_services(out: Console, summary: Summary, counted: Connections) -> None:
+def _print_services(out: Console, summary: Summary, used: Used) -> None:
     from rich.table import Table
 
+    counts = any(usage.volume for ends in used.values() for usage in ends.values())
     table = Table(box=None, pad_edge=False)
-    for column in ("service", "frontend", "endpoint", "weight", "connections"):
-        table.add_column(column, justify="right" if column in ("weight", "connections") else "left")
+    for column in ("service", "frontend", "endpoint"):
+        table.add_column(column)
+    for column in ("weight", "connections", *(("packets", "bytes", "bytes back") if counts else ())):
+        table.add_column(column, justify="right")
     before = ""
     for listener in summary.listeners:
         label = "" if listener.label == before else listener.label
         before, place = listener.label, _frontend(listener)
-        sums = _of(listener, counted, summary.node_addresses)
+        sums = _of(listener, used, summary.node_addresses)
         if not listener.endpoints:
             table.add_row(label, place, "none")
-        for (address, port, weight), number in zip(listener.endpoints, sums, strict=True):
-            table.add_row(label, place, socket_text(address, port), str(weight) if weight else "draining", str(number))
+        for (address, port, weight), usage in zip(listener.endpoints, sums, strict=True):
+            row = (socket_text(address, port), str(weight) if weight else "draining", f"{usage.connections:,}")
+            table.add_row(label, place, *row, *(_counters(usage.volume) if counts else ()))
             label = place = ""
     out.print(table)
+
+
+def _counters(volume: Volume | None) -> tuple[str, ...]:
+    if volume is None:
+        return ()
+    return tuple(f"{number:,}" for number in (volume.packets + volume.packets_back, volume.bytes, volume.bytes_back))
 
 
 def _frontend(listener: Listener) -> str:
@@ -128,7 +142,7 @@ def _frontend(listener: Listener) -> str:
 
 
 def _as_json(
-    installation: Installation, current: Generation, summary: Summary, plan: Plan, counted: Connections
+    installation: Installation, current: Generation, summary: Summary, plan: Plan, used: Used
 ) -> dict[str, Any]:
     pending = Pending.read(installation)
     return {
@@ -143,9 +157,15 @@ def _as_json(
                 "protocol": one.protocol,
                 "ports": [one.first, one.last],
                 "endpoints": [
-                    {"address": address, "port": port, "weight": weight, "connections": number}
-                    for (address, port, weight), number in zip(
-                        one.endpoints, _of(one, counted, summary.node_addresses), strict=True
+                    {
+                        "address": address,
+                        "port": port,
+                        "weight": weight,
+                        "connections": usage.connections,
+                        "volume": usage.volume and usage.volume._asdict(),
+                    }
+                    for (address, port, weight), usage in zip(
+                        one.endpoints, _of(one, used, summary.node_addresses), strict=True
                     )
                 ],
             }
