@@ -62,13 +62,24 @@ def examine(target: Target) -> Iterator[Finding]:
     for tool in _TOOLS.get(target.name, ()):
         yield _examine_tool(target.name, tool)
     for module in _MODULES.get(target.name, ()):
-        lacking = missing_modules([module])
-        remedy = f"a kernel with {module}, or its modules package; then: modprobe {module}" if lacking else ""
-        yield Finding(target.name, f"module {module}", "missing" if lacking else "there", remedy)
+        yield _examine_module(target.name, module)
     if target.name != "nft":
         yield from _examine_variants(target.name)
     yield from _examine_forwarding(target.name)
     yield _examine_by_trial(target)
+
+
+def preflight(target: str) -> list[str]:
+    """What a target cannot do without and this machine lacks, with how to get it; before anything changes."""
+    found = [_examine_tool(target, tool) for tool in _TOOLS.get(target, ()) if tools.find(tool.name) is None]
+    found += [_examine_module(target, module) for module in _MODULES.get(target, ())]
+    return [f"{one.subject}: {one.state} ({one.remedy})" for one in found if one.lacking]
+
+
+def _examine_module(target: str, module: str) -> Finding:
+    lacking = missing_modules([module])
+    remedy = f"a kernel with {module}, or its modules package; then: modprobe {module}" if lacking else ""
+    return Finding(target, f"module {module}", "missing" if lacking else "there", remedy)
 
 
 def _examine_tool(target: str, tool: _Tool) -> Finding:

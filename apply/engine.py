@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from svcc.apply import conntrack, drain
+from svcc.apply.doctor import preflight
 from svcc.apply.driver import Transition
 from svcc.apply.journal import Journal
 from svcc.apply.machine import Begun, Machine, States
@@ -174,8 +175,9 @@ def _scope(scope: Scope, before: Generation | None) -> Scope:
 
 def check(plan: Plan, tell: Tell) -> None:
     """Try every step that can be tried without effect. Errors: Refused, StepError."""
-    if plan.obstacles:
-        raise Refused(plan.obstacles)
+    lacking = preflight(plan.transition.new) if plan.transition.new is not None and plan.steps else []
+    if lacking or plan.obstacles:
+        raise Refused([*lacking, *plan.obstacles])
     for number, step in enumerate(plan.steps, 1):
         if step.check is not None:
             tell(Event("checking", step, number, len(plan.steps)))

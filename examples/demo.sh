@@ -6,8 +6,11 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/.venv/bin:$PATH"
 file=examples/custom-cluster.dsl
 
-step() { # TITLE COMMAND: runs a command and shows at most LINES lines of what it prints
-    printf '\n\033[1m# %s\033[0m\n$ %s\n' "$1" "$2"
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+
+step() { # TITLE COMMAND: runs a command and shows at most LINES_SHOWN lines of what it prints
+    printf '\n%s# %s%s\n$ %s\n' "$bold" "$1" "$plain" "$2"
     bash -o pipefail -c "$2" | awk -v most="${LINES_SHOWN:-24}" 'NR <= most { print } END { if (NR > most) print "… and " NR - most " lines more" }'
 }
 

@@ -95,7 +95,8 @@ def _print(installation: Installation, current: Generation, summary: Summary, pl
         out.print(f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm")
     if installation.journal.exists():
         out.print("An apply is under way, or was stopped in the middle: then the next one finishes or undoes it first.")
-    _print_services(out, summary, used)
+    if summary.listeners:
+        _print_services(out, summary, used)
     if plan.empty:
         out.print("\nThe kernel holds what was applied.")
         return
