@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from latency import DIRECT, FEW, NOT_OURS, TRACKED
+from latency import BY_HAND, DIRECT, FEW, NOT_OURS, TRACKED
 from measure import Spread
 from results import Part, Results
 
@@ -107,7 +107,8 @@ def _growth(part: Part) -> Iterator[Bar]:
 
 
 def _latency(part: Part, measured: Sequence[str] = ("p50", "p99")) -> Iterator[Bar]:
-    """Beside no rules at all, and beside a node that tracks connections, as whatever translates addresses has to."""
+    """Beside no rules at all; and beside the least that could be: for services one rule that translates an address, for
+    what is none a node that tracks connections, as whatever translates addresses has to."""
     for case in part.cases:
         name = case.partition(", ")[0]
         few = f"{name}, {FEW} services"
@@ -117,7 +118,7 @@ def _latency(part: Part, measured: Sequence[str] = ("p50", "p99")) -> Iterator[B
             for base in (DIRECT, TRACKED):
                 yield _connect(part, case, f"{base}, {NOT_OURS}", "p50", 1.1)
             continue
-        for base in (DIRECT, TRACKED):
+        for base in (DIRECT, BY_HAND):
             for quantile in measured:
                 yield _connect(part, case, base, quantile, 1.15)
             rate = part.ratio_of_medians(case, base, "per second")

@@ -29,7 +29,7 @@ from task import Task
 from svcc.verify.lab.netns import Namespace
 
 DIRECT, TRACKED, NOT_OURS = "no rules", "only tracked", "unrelated"  # parts of the names of cases
-_BY_HAND = "one rule by hand"
+BY_HAND = "one rule by hand"
 FEW = 10  # services, to compare many with
 #: What every node does that translates addresses, or has a stateful firewall, before any rule is looked at.
 _TRACKING = "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
@@ -171,7 +171,7 @@ def _cases(task: Task, stack: ExitStack, failed: dict[str, str]) -> Iterator[Cas
     for name, rules, addresses in (
         (DIRECT, "", every),
         (TRACKED, _TRACKING, every),
-        (_BY_HAND, _TRANSLATING, [vip(0)]),
+        (BY_HAND, _TRANSLATING, [vip(0)]),
     ):
         row = Row(stack)
         _load_xtables(row.node, rules)
