@@ -7,6 +7,10 @@ which generation of rules a packet sees (``nft_do_chain``), and anew at each loo
 ways to lose one: old rules meet an element that leads to a new chain, which is still empty for them; or they look for
 an element that has just gone. Hence chains are made before anything leads there, and elements go when nothing asks for
 them any more.
+
+A table that goes has its base chains taken off their hooks one after the other, after the transaction, with their rules
+as they were and their maps empty (``nf_tables_commit``): what nat does not translate any more would be refused still,
+though something else serves it by then. So these rules go first, which is at once.
 """
 
 from __future__ import annotations
@@ -28,6 +32,16 @@ def prepared(live: NftState, wanted: NftState) -> NftState:
             sets = {name: replace(named, elements={}) for name, named in new.sets.items() if name not in old.sets}
             tables[family] = replace(old, chains={**old.chains, **chains}, sets={**old.sets, **sets})
     return NftState(tables)
+
+
+def silenced(live: NftState, wanted: NftState) -> NftState:
+    """As :func:`prepared`, and no packet gets into a table that is to go."""
+    tables = dict(prepared(live, wanted).tables)
+    for family in live.tables.keys() - wanted.tables.keys():
+        chains = live.tables[family].chains
+        silent = {name: replace(chain, rules=()) for name, chain in chains.items() if _is_base(chain)}
+        tables[family] = replace(live.tables[family], chains={**chains, **silent})
+    return NftState({family: tables[family] for family in live.tables})
 
 
 def switched(live: NftState, wanted: NftState) -> NftState:

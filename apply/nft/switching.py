@@ -15,7 +15,7 @@ from svcc.apply.nft import affinity, tool
 from svcc.apply.nft.changes import changes
 from svcc.apply.nft.culprit import find_culprit
 from svcc.apply.nft.delta import delta
-from svcc.apply.nft.stages import emptied, prepared, switched
+from svcc.apply.nft.stages import emptied, prepared, silenced, switched
 from svcc.apply.nft.state import NftState
 from svcc.apply.nft.titles import title
 from svcc.apply.nft.transaction import Command
@@ -32,8 +32,8 @@ def steps(live: NftState, wanted: NftState) -> list[Step]:
     """Equal states: none."""
     if live == wanted:
         return []
-    ready, due = prepared(live, wanted), switched(live, wanted)
-    phases = [(Phase.SETS, live, ready), (Phase.RULES, ready, due)]
+    ready, silent, due = prepared(live, wanted), silenced(live, wanted), switched(live, wanted)
+    phases = [(Phase.SETS, live, ready), (Phase.RULES, ready, silent), (Phase.RULES, silent, due)]
     if kernel() >= _TOGETHER:
         phases.append((Phase.SETS_OFF, due, wanted))
     else:
@@ -41,7 +41,7 @@ def steps(live: NftState, wanted: NftState) -> list[Step]:
         phases += [(Phase.SETS_OFF, due, bare), (Phase.SETS_OFF, bare, wanted)]
     moves = affinity.moves(live, wanted)
     found = [
-        _Transaction(live, wanted, phase, list(delta(old, new)), moves if phase is Phase.RULES else [])
+        _Transaction(live, wanted, phase, list(delta(old, new)), moves if new is due else [])
         for phase, old, new in phases
     ]
     return _in_turn([one for one in found if one.commands or one.moves])
