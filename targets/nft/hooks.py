@@ -59,23 +59,24 @@ def reject_unserved(
 ) -> Iterator[Chain]:
     """Answer the new connections to service addresses, and to ``empty`` node ports, that found no endpoint.
 
-    Only new ones: an ICMP error about a connection that a service address has (RELATED) is let through. TCP is
-    reset, since the kernel limits its rate of ICMP errors.
+    Only new ones: an ICMP error about a connection that a service address has (RELATED) is let through. And only what
+    was not translated: all that was served is spared a look into the set of addresses. TCP is reset, since the kernel
+    limits its rate of ICMP errors.
     """
     rules: list[tuple[Statement, ...]] = []
     if addresses:
         rules.append((Match(family.destination, ADDRESSES), Goto(_REJECT)))
-    untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
     for key in empty:
-        rules.append((*serving, untouched, Match(key.expression, Named(key.empty.name)), Goto(_REJECT)))
+        rules.append((*serving, Match(key.expression, Named(key.empty.name)), Goto(_REJECT)))
     if not rules:
         return
     tcp = Match(Meta("l4proto"), Word("tcp"))
     yield Chain(_REJECT, ((tcp, Reject("tcp reset")), (family.unreachable,)))
     yield Chain(_UNSERVED, tuple(rules))
     new = Match(Conntrack("state"), Word("new"), "in")
+    untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
     for hook in ("prerouting", "output"):
-        yield Chain(f"filter-{hook}", ((new, Goto(_UNSERVED)),), Hook("filter", hook, AFTER_DSTNAT))
+        yield Chain(f"filter-{hook}", ((new, untouched, Goto(_UNSERVED)),), Hook("filter", hook, AFTER_DSTNAT))
 
 
 def masquerade(family: Family, mark: int) -> Iterator[Chain]:
