@@ -190,6 +190,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(
             _X, "^(removed|DNAT -> SNAT|without target)$", r"^-A \S+-UNSERVED -m conntrack --ctstate DNAT -j RETURN$"
         ),
+        Pattern("nft", '^without {"match": .*"status"', '"chain": "filter-(prerouting|output)"'),
     ),
 }
 
