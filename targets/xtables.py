@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
+from zlib import crc32
 
 from svcc.compiler import ir
 
@@ -291,32 +293,67 @@ class Entry:
 class Table:
     """One table. Loading its text twice without looking repeats the entries, and nothing else.
 
-    ``inline``: a chain is declared where its rules stand, not at the table's head. Every chain must then come after
-    the chains that it leads to. That keeps what belongs together in one place, and saves iptables-nft-restore time
-    that is quadratic in the number of chains, if each name sorts before those in front of it.
+    ``upwards``: every chain comes after the chains that it leads to, as :func:`chain_lines` wants it.
     """
 
     name: str  # nat, filter, mangle, raw
     entries: tuple[Entry, ...]
     chains: tuple[Chain, ...]
-    inline: bool = False
+    upwards: bool = False
 
     def lines(self) -> list[str]:
-        lines = [f"*{self.name}"]
-        entries = [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
-        if not self.inline:
-            lines += [f":{chain.name} - [0:0]" for chain in self.chains]
-            lines += entries
         words = _Words()
-        for chain in self.chains:
-            if self.inline:
-                lines.append(f":{chain.name} - [0:0]")
-            head = f"-A {chain.name} "
-            lines += [f"{head}{words.of(rule.matches)}{rule.verdict}" for rule in chain.rules]
-        if self.inline:
+        rules = {chain.name: [words.of(rule) for rule in chain.rules] for chain in self.chains}
+        entries = [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
+        lines = [f"*{self.name}"]
+        if self.upwards:
+            lines += chain_lines(rules)
             lines += entries
+        else:
+            lines += [f":{name} - [0:0]" for name in rules]
+            lines += entries
+            lines += rule_lines(rules)
         lines.append("COMMIT")
         return lines
+
+
+#: As many chains are declared at once at a table's head.
+AT_ONCE = 1024
+#: Where there are more, how many are declared together, on average.
+TOGETHER = 256
+
+
+def chain_lines(chains: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Declare the chains, and append the texts of their rules; every chain comes after those that it leads to.
+
+    More than :data:`AT_ONCE` come in groups, each declared before its rules, for the sake of iptables-nft-restore.
+    Under ``--noflush`` it keeps a sorted list of all chains that it has met, and for each line looks up its chain, and
+    the one that it leads to, from the list's front. So names should stand in descending order, and a chain's rules not
+    far from its declaration; and links of the list that were made in a row are close in memory, where they are walked
+    several times faster than links with rules in between.
+
+    Whether a group begins with a chain depends on its name alone: one more chain is one more declaration in its group,
+    but for one in :data:`TOGETHER`, which parts a group in two.
+    """
+    group: dict[str, Sequence[str]] = {}
+    for name, rules in chains.items():
+        if group and len(chains) > AT_ONCE and crc32(name.encode()) % TOGETHER == 0:
+            yield from _group_lines(group)
+            group = {}
+        group[name] = rules
+    yield from _group_lines(group)
+
+
+def _group_lines(group: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    yield from (f":{name} - [0:0]" for name in group)
+    yield from rule_lines(group)
+
+
+def rule_lines(chains: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Append the texts of rules to their chains."""
+    for name, rules in chains.items():
+        head = f"-A {name} "
+        yield from [head + rule for rule in rules]
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,16 +368,17 @@ class Script:
 
 
 class _Words:
-    """The text of rules' matches, each tuple of them printed once: thousands of rules share theirs."""
+    """The text of rules, their matches (each tuple of them) printed once: thousands of rules share theirs."""
 
     def __init__(self) -> None:
         self._known: dict[int, str] = {}  # by identity: the rules keep the tuples alive, and hashing costs more
 
-    def of(self, matches: tuple[Match, ...]) -> str:
+    def of(self, rule: Rule) -> str:
+        matches = rule.matches
         text = self._known.get(id(matches))
         if text is None:
             text = self._known[id(matches)] = "".join(f"{match} " for match in matches)
-        return text
+        return f"{text}{rule.verdict}"
 
 
 # -- references -------------------------------------------------------------------------------------------------------

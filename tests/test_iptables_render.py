@@ -31,37 +31,37 @@ def test_two_services_with_two_pods_each() -> None:
         == """\
 *nat
 :CUSTOM-MARK - [0:0]
--A CUSTOM-MARK -j MARK --set-xmark 0x4000/0x4000
 :CUSTOM-OUTSIDE - [0:0]
+:CUSTOM-MASQUERADE - [0:0]
+:CUSTOM-POSTROUTING - [0:0]
+:CUSTOM-SVC-service-2 - [0:0]
+:CUSTOM-SVC-service-1 - [0:0]
+:CUSTOM-EXT-service-2 - [0:0]
+:CUSTOM-EXT-service-1 - [0:0]
+:CUSTOM-NODEPORTS - [0:0]
+:CUSTOM-SERVICES - [0:0]
+-A CUSTOM-MARK -j MARK --set-xmark 0x4000/0x4000
 -A CUSTOM-OUTSIDE -s 100.64.0.0/24 -j RETURN
 -A CUSTOM-OUTSIDE -j MARK --set-xmark 0x4000/0x4000
-:CUSTOM-MASQUERADE - [0:0]
 -A CUSTOM-MASQUERADE -j MARK --set-xmark 0x0/0x4000
 -A CUSTOM-MASQUERADE ! -o lo -j MASQUERADE --random-fully
-:CUSTOM-POSTROUTING - [0:0]
 -A CUSTOM-POSTROUTING -m mark --mark 0x4000/0x4000 -m conntrack --ctstate DNAT -j CUSTOM-MASQUERADE
 -A CUSTOM-POSTROUTING ! -o lo -m conntrack --ctstate DNAT -m bpf --bytecode \
 "6,32 0 0 12,7 0 0 0,32 0 0 16,29 0 1 0,6 0 0 65535,6 0 0 0" -j MASQUERADE --random-fully
-:CUSTOM-SVC-service-2 - [0:0]
 -A CUSTOM-SVC-service-2 -j CUSTOM-OUTSIDE
 -A CUSTOM-SVC-service-2 -p tcp -m statistic --mode random --probability 0.50000000000 \
 -j DNAT --to-destination 100.64.0.20:8080
 -A CUSTOM-SVC-service-2 -p tcp -j DNAT --to-destination 100.64.0.10:8080
-:CUSTOM-SVC-service-1 - [0:0]
 -A CUSTOM-SVC-service-1 -j CUSTOM-OUTSIDE
 -A CUSTOM-SVC-service-1 -p tcp -m statistic --mode random --probability 0.50000000000 \
 -j DNAT --to-destination 100.64.0.19:8080
 -A CUSTOM-SVC-service-1 -p tcp -j DNAT --to-destination 100.64.0.9:8080
-:CUSTOM-EXT-service-2 - [0:0]
 -A CUSTOM-EXT-service-2 -j CUSTOM-MARK
 -A CUSTOM-EXT-service-2 -g CUSTOM-SVC-service-2
-:CUSTOM-EXT-service-1 - [0:0]
 -A CUSTOM-EXT-service-1 -j CUSTOM-MARK
 -A CUSTOM-EXT-service-1 -g CUSTOM-SVC-service-1
-:CUSTOM-NODEPORTS - [0:0]
 -A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65512 -g CUSTOM-EXT-service-1
 -A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65513 -g CUSTOM-EXT-service-2
-:CUSTOM-SERVICES - [0:0]
 -A CUSTOM-SERVICES -d 198.19.10.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-1
 -A CUSTOM-SERVICES -d 198.19.10.0/32 -j ACCEPT
 -A CUSTOM-SERVICES -d 198.19.20.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-2
@@ -73,9 +73,9 @@ def test_two_services_with_two_pods_each() -> None:
 COMMIT
 *filter
 :CUSTOM-REJECT - [0:0]
+:CUSTOM-UNSERVED - [0:0]
 -A CUSTOM-REJECT -p tcp -j REJECT --reject-with tcp-reset
 -A CUSTOM-REJECT -j REJECT --reject-with icmp-port-unreachable
-:CUSTOM-UNSERVED - [0:0]
 -A CUSTOM-UNSERVED -m conntrack --ctstate DNAT -j RETURN
 -A CUSTOM-UNSERVED -d 198.19.10.0/32 -g CUSTOM-REJECT
 -A CUSTOM-UNSERVED -d 198.19.20.0/32 -g CUSTOM-REJECT

@@ -81,12 +81,42 @@ def test_a_script_is_printed_in_the_form_of_iptables_save() -> None:
     )
 
 
-def test_an_inline_table_declares_its_chains_where_their_rules_are() -> None:
+def test_a_table_upwards_ends_in_its_entries() -> None:
     chains = (x.Chain("T-B", (x.Rule((), x.DROP),)), x.Chain("T-A", (x.Rule((), x.Goto("T-B")),)))
-    table = x.Table("filter", (x.Entry("OUTPUT", x.Rule((), x.Jump("T-A"))),), chains, inline=True)
+    table = x.Table("filter", (x.Entry("OUTPUT", x.Rule((), x.Jump("T-A"))),), chains, upwards=True)
     assert str(x.Script((table,))) == (
-        "*filter\n:T-B - [0:0]\n-A T-B -j DROP\n:T-A - [0:0]\n-A T-A -g T-B\n-I OUTPUT -j T-A\nCOMMIT\n"
+        "*filter\n:T-B - [0:0]\n:T-A - [0:0]\n-A T-B -j DROP\n-A T-A -g T-B\n-I OUTPUT -j T-A\nCOMMIT\n"
     )
+
+
+def test_many_chains_are_declared_in_groups_that_a_new_chain_leaves_as_they_are() -> None:
+    names = [f"T-{number}" for number in range(9999, -1, -1)]
+    groups = _groups(names)
+    assert [name for group in groups for name in group] == names
+    assert len(names) / len(groups) == pytest.approx(x.TOGETHER, rel=0.25)
+    others = [group for group in groups if "T-5000" not in group]
+    without = _groups([name for name in names if name != "T-5000"])
+    assert [group for group in without if "T-5001" not in group] == others
+    assert _groups(names[: x.AT_ONCE]) == [names[: x.AT_ONCE]]
+
+
+def _groups(names: list[str]) -> list[list[str]]:
+    """The names that are declared together; each has its one rule before the next group."""
+    groups: list[list[str]] = []
+    rules: list[str] = []
+    for line in x.chain_lines(dict.fromkeys(names, ("-j RETURN",))):
+        word, name, *_ = line.replace(":", ": ").split()
+        if word == ":":
+            if not groups or rules:
+                assert not groups or rules == groups[-1]
+                groups.append([])
+                rules = []
+            groups[-1].append(name)
+        else:
+            assert line == f"-A {name} -j RETURN"
+            rules.append(name)
+    assert rules == groups[-1]
+    return groups
 
 
 def test_no_table_prints_nothing() -> None:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from svcc.apply.driver import Transition
 from svcc.apply.xtables.state import Rules, Table, Tables, leads_to
+from svcc.targets.xtables import chain_lines
 
 _NOTHING = Table()
 #: Built-in chains and rules.
@@ -36,11 +37,7 @@ class TableDelta:
     def lines(self) -> Iterator[str]:
         """The table's block; entries are added at the head of the built-in chains."""
         yield f"*{self.table}"
-        for chain, rules in self.written.items():
-            yield f":{chain} - [0:0]"
-            head = f"-A {chain} "
-            for rule in rules:
-                yield head + rule
+        yield from chain_lines(self.written)
         yield from (f"-D {hook} {rule}" for hook, rule in self.removed)
         yield from (f"-I {hook} {rule}" for hook, rule in self.added)
         yield from (f"-F {chain}" for chain in self.gone)  # they may lead to each other
@@ -138,8 +135,7 @@ def ordered(chains: Mapping[str, Rules]) -> Mapping[str, Rules]:
     """The chains, each after those of them that it leads to.
 
     What svcc's scripts have in that order stays as it is. Otherwise (a saved state, sorted by the kernel) names come in
-    descending order wherever it can be had: iptables-nft-restore takes time that is quadratic in the number of chains
-    where a name sorts behind those in front of it.
+    descending order wherever it can be had, for which :func:`chain_lines` has a reason.
     """
     led = {chain: _led(rules, chains) for chain, rules in chains.items()}
     if _in_order(led):

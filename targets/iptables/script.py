@@ -60,7 +60,7 @@ def _nat(cluster: ir.Cluster, names: Names, services: Services, nodes: tuple[Nod
     local = _at_node(cluster, names, services.node_ports, version)
     chains += (*addresses.chains, *local.chains, Chain(names.services, (*addresses.rules, *local.rules)))
     entries = [_entry(names, hook, names.services) for hook in ("PREROUTING", "OUTPUT")]
-    return Table("nat", (*entries, _entry(names, "POSTROUTING", names.postrouting)), tuple(chains), inline=True)
+    return Table("nat", (*entries, _entry(names, "POSTROUTING", names.postrouting)), tuple(chains), upwards=True)
 
 
 def _filter(
@@ -75,7 +75,7 @@ def _filter(
     root = Chain(names.unserved, (served, *addresses.rules, *local.rules))
     chains = (*unserved.chains(version), *addresses.chains, *local.chains, root)
     entries = (_entry(names, hook, names.unserved, CtState(("NEW",))) for hook in ("INPUT", "FORWARD", "OUTPUT"))
-    return Table("filter", tuple(entries), chains, inline=True)
+    return Table("filter", tuple(entries), chains, upwards=True)
 
 
 def _at_addresses(
