@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from ipaddress import IPv4Address
+
+from svcc.compiler import ir
 
 #: Length of the hash that ends a cut name. 40 bits: among 10,000 cut names a clash has odds of 1 in 20,000.
 HASH_DIGITS = 10
@@ -27,3 +30,11 @@ def fit(name: str, limit: int) -> str:
 def comment(text: str, limit: int) -> str:
     """A comment that fits, cut with an ellipsis of three dots."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def text_of(address: ir.Address) -> str:
+    """``str(address)``, several times faster: there are a hundred thousand of them."""
+    if isinstance(address, IPv4Address):
+        number = int(address)
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(address)

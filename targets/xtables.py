@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
 from svcc.compiler import ir
+from svcc.targets.naming import text_of
 
 #: The most characters of a chain's name on either variant; names of this length load on both.
 CHAIN_NAME = 28
@@ -58,8 +59,8 @@ class To(Match):
 
     def __str__(self) -> str:
         to = self.destination
-        host = "" if hasattr(to, "prefixlen") else f"/{to.max_prefixlen}"
-        return f"{_not(self.negate)}-d {to}{host}"
+        text = str(to) if isinstance(to, ir.Network) else f"{text_of(to)}/{to.max_prefixlen}"
+        return f"{_not(self.negate)}-d {text}"
 
 
 def from_(network: ir.Network) -> tuple[Match, ...]:
@@ -302,19 +303,36 @@ class Table:
     upwards: bool = False
 
     def lines(self) -> list[str]:
-        words = _Words()
-        rules = {chain.name: [words.of(rule) for rule in chain.rules] for chain in self.chains}
+        texts = _texts(self.chains)
         entries = [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
         lines = [f"*{self.name}"]
         if self.upwards:
-            lines += chain_lines(rules)
+            lines += chain_lines(texts)
             lines += entries
         else:
-            lines += [f":{name} - [0:0]" for name in rules]
+            lines += [f":{name} - [0:0]" for name in texts]
             lines += entries
-            lines += rule_lines(rules)
+            lines += rule_lines(texts)
         lines.append("COMMIT")
         return lines
+
+
+def _texts(chains: Iterable[Chain]) -> dict[str, list[str]]:
+    """The texts of the chains' rules, by the chain's name.
+
+    Each tuple of matches is printed once: thousands of rules share theirs. It is known by identity: the rules keep
+    the tuples alive, and hashing would cost more.
+    """
+    known: dict[int, str] = {}
+    texts: dict[str, list[str]] = {}
+    for chain in chains:
+        texts[chain.name] = rules = []
+        for matches, verdict in chain.rules:
+            words = known.get(id(matches))
+            if words is None:
+                words = known[id(matches)] = "".join([f"{match} " for match in matches])
+            rules.append(f"{words}{verdict!s}")
+    return texts
 
 
 #: As many chains are declared at once at a table's head.
@@ -323,7 +341,7 @@ AT_ONCE = 1024
 TOGETHER = 256
 
 
-def chain_lines(chains: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def chain_lines(chains: Mapping[str, Sequence[str]]) -> list[str]:
     """Declare the chains, and append the texts of their rules; every chain comes after those that it leads to.
 
     More than :data:`AT_ONCE` come in groups, each declared before its rules, for the sake of iptables-nft-restore.
@@ -335,25 +353,23 @@ def chain_lines(chains: Mapping[str, Sequence[str]]) -> Iterator[str]:
     Whether a group begins with a chain depends on its name alone: one more chain is one more declaration in its group,
     but for one in :data:`TOGETHER`, which parts a group in two.
     """
+    lines: list[str] = []
     group: dict[str, Sequence[str]] = {}
     for name, rules in chains.items():
         if group and len(chains) > AT_ONCE and crc32(name.encode()) % TOGETHER == 0:
-            yield from _group_lines(group)
+            lines += _group_lines(group)
             group = {}
         group[name] = rules
-    yield from _group_lines(group)
+    return lines + _group_lines(group)
 
 
-def _group_lines(group: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    yield from (f":{name} - [0:0]" for name in group)
-    yield from rule_lines(group)
+def _group_lines(group: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f":{name} - [0:0]" for name in group] + rule_lines(group)
 
 
-def rule_lines(chains: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def rule_lines(chains: Mapping[str, Sequence[str]]) -> list[str]:
     """Append the texts of rules to their chains."""
-    for name, rules in chains.items():
-        head = f"-A {name} "
-        yield from [head + rule for rule in rules]
+    return [f"-A {name} {rule}" for name, rules in chains.items() for rule in rules]
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,21 +380,7 @@ class Script:
 
     def __str__(self) -> str:
         """The script's text, every line ended; empty where there is no table."""
-        return "".join(f"{line}\n" for table in self.tables for line in table.lines())
-
-
-class _Words:
-    """The text of rules, their matches (each tuple of them) printed once: thousands of rules share theirs."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, str] = {}  # by identity: the rules keep the tuples alive, and hashing costs more
-
-    def of(self, rule: Rule) -> str:
-        matches = rule.matches
-        text = self._known.get(id(matches))
-        if text is None:
-            text = self._known[id(matches)] = "".join(f"{match} " for match in matches)
-        return f"{text}{rule.verdict}"
+        return "".join("\n".join((*table.lines(), "")) for table in self.tables)
 
 
 # -- references -------------------------------------------------------------------------------------------------------

@@ -14,12 +14,13 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.targets.iptables.matches import CERTAIN, Bucket, Nth, Random, Remember, Remembered
+from svcc.targets.naming import text_of
 from svcc.targets.xtables import Dnat, Match, Proto, Rule
 
 #: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.
 Turn: TypeAlias = tuple[tuple[Match, ...], int]
-#: An endpoint and, where its port has to be written, the protocol.
-Target: TypeAlias = tuple[ir.Endpoint, ir.Protocol | None]
+#: An endpoint's weight and, where its port has to be written, the protocol.
+Target: TypeAlias = tuple[int, ir.Protocol | None]
 
 
 def choice(frontends: Sequence[Frontend], chain: str) -> list[Rule]:
@@ -30,22 +31,23 @@ def choice(frontends: Sequence[Frontend], chain: str) -> list[Rule]:
     frontend = frontends[0]
     to = _destinations(frontends)
     protocol = frontend.port.protocol
-    targets = [(e, None if d.port is None else protocol) for e, d in zip(frontend.endpoints, to, strict=True)]
-    turns = TURNS[frontend.service.scheduler or ir.Scheduler.RANDOM](targets)
+    protocols = [None if d.port is None else protocol for d in to]
+    targets = tuple(zip([e.weight for e in frontend.endpoints], protocols, strict=True))
+    turns = _turns(frontend.service.scheduler or ir.Scheduler.RANDOM, targets)
     seconds = frontend.service.affinity
     if seconds is None:
         return [Rule(matches, to[index]) for matches, index in turns]
     version = frontend.version
     lists = [f"{chain.replace('/', ':')}-{_endpoint(endpoint)}" for endpoint in frontend.endpoints]
     again = [
-        Rule((*_proto(targets[index][1]), Remembered(lists[index], version, seconds)), to[index])
+        Rule((*_proto(protocols[index]), Remembered(lists[index], version, seconds)), to[index])
         for index in range(len(to) - 1, -1, -1)
     ]
     return again + [Rule((*matches, Remember(lists[index], version)), to[index]) for matches, index in turns]
 
 
 def _endpoint(endpoint: ir.Endpoint) -> str:
-    return str(endpoint.address) if endpoint.port is None else f"{endpoint.address}:{endpoint.port}"
+    return text_of(endpoint.address) if endpoint.port is None else f"{endpoint.address}:{endpoint.port}"
 
 
 def _destinations(frontends: Sequence[Frontend]) -> list[Dnat]:
@@ -57,19 +59,25 @@ def _destinations(frontends: Sequence[Frontend]) -> list[Dnat]:
     frontend, arrivals = frontends[0], {f.ports.first for f in frontends}
     ports = {own: frontend.port.target if own is None else own for own in {e.port for e in frontend.endpoints}}
     written = {own: None if arrivals == {port} else port for own, port in ports.items()}
-    return [Dnat(str(e.address), written[e.port]) for e in frontend.endpoints]
+    return [Dnat(text_of(e.address), written[e.port]) for e in frontend.endpoints]
 
 
 # -- schedulers -------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _turns(scheduler: ir.Scheduler, targets: tuple[Target, ...]) -> tuple[Turn, ...]:
+    """The turns from the first to the last. Thousands of services share theirs (and each condition is printed once)."""
+    return tuple(TURNS[scheduler](targets))
 
 
 def _random(targets: Sequence[Target]) -> list[Turn]:
     """Endpoint k takes its weight's part of the weights up to its own: what the rules before it have left over."""
     turns: list[Turn] = []
     total = 0
-    for index, (endpoint, protocol) in enumerate(targets):
-        total += endpoint.weight
-        turns.append((_part(protocol, endpoint.weight, total), index))
+    for index, (weight, protocol) in enumerate(targets):
+        total += weight
+        turns.append((_part(protocol, weight, total), index))
     turns.reverse()
     return turns
 
@@ -92,7 +100,7 @@ def _sh(targets: Sequence[Target]) -> list[Turn]:
 
 
 def _units(targets: Sequence[Target]) -> list[int]:
-    return units([endpoint.weight for endpoint, _ in targets])
+    return units([weight for weight, _ in targets])
 
 
 def _in_turn(
@@ -133,7 +141,7 @@ def interleaved(weights: list[int]) -> list[int]:
     return order
 
 
-# -- conditions that thousands of services share (a tuple is printed once) ---------------------------------------------
+# -- conditions, which turns of different numbers share as well --------------------------------------------------------
 
 
 def _proto(protocol: ir.Protocol | None) -> tuple[Match, ...]:

@@ -76,6 +76,8 @@ def _ranges(service: ir.Service) -> Iterator[Diagnostic]:
 
 def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:
     """Each family by itself, and all its endpoints: a node that has only some of them needs no more than that."""
+    if service.scheduler not in (ir.Scheduler.WRR, ir.Scheduler.SH):
+        return
     span = service.spans.get("scheduler", service.span)
     for version in (4, 6):
         weights = [e.weight for e in service.endpoints if e.address.version == version and not e.draining]

@@ -25,6 +25,11 @@ class Services:
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
         self._names = names
+        self._marking: dict[Rewrite, list[Rule]] = {
+            Rewrite.EVERYBODY: [Rule((), Jump(names.mark))],
+            Rewrite.OUTSIDE_PODS: [Rule((), Jump(names.outside))],
+            Rewrite.NOBODY: [],
+        }
         self._balance: list[Chain] = []
         self._sources: dict[str, Chain] = {}
         self._external: list[Chain] = []
@@ -59,14 +64,14 @@ class Services:
         """The chain that each kind of frontend leads to; none where nobody is to be served."""
         lead = frontends[0]
         main = self._names.balance(lead.label)
-        front = self._marking(lead) if lead.kind is Kind.VIP else []
+        front = self._marking[lead.rewrite] if lead.kind is Kind.VIP else []
         ways: dict[Kind, str] = {}
         before: dict[str, list[Rule]] = {main: front}
         choosing: dict[str, list[Frontend]] = {}
         for f in {f.kind: f for f in reversed(frontends)}.values():
             if not f.endpoints or (f.restricted and not f.allow_from):
                 continue
-            rules = self._source_check(f) + self._marking(f)
+            rules = self._source_check(f) + self._marking[f.rewrite]
             shares = _same_choice(f, lead) and (not front or f.rewrite in (lead.rewrite, Rewrite.EVERYBODY))
             ways[f.kind] = main if shares and rules == front else self._names.external(f.label)
             before[ways[f.kind]] = rules
@@ -76,15 +81,6 @@ class Services:
             chains = self._balance if name == main else self._external
             chains.append(Chain(name, (*before[name], *rest)))
         return ways
-
-    def _marking(self, f: Frontend) -> list[Rule]:
-        match f.rewrite:
-            case Rewrite.EVERYBODY:
-                return [Rule((), Jump(self._names.mark))]
-            case Rewrite.OUTSIDE_PODS:
-                return [Rule((), Jump(self._names.outside))]
-            case Rewrite.NOBODY:
-                return []
 
     def _source_check(self, f: Frontend) -> list[Rule]:
         """Whom ``allow-from`` keeps out is done with nat here, and meets the filter table."""

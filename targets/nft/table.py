@@ -9,12 +9,12 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite
-from svcc.targets.naming import comment, fit
+from svcc.targets.naming import comment, fit, text_of
 from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift, choice, slots
 from svcc.targets.nft.expressions import Network
 from svcc.targets.nft.fronts import PODS, Affinity, Front, Landing, Source, ports_map
-from svcc.targets.nft.keys import NAME, Family, Key, text_of
+from svcc.targets.nft.keys import NAME, Family, Key
 from svcc.targets.nft.objects import Chain, Elements, Object, Set
 from svcc.targets.nft.statements import Drop, Goto
 
