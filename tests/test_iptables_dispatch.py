@@ -25,7 +25,7 @@ class Walker:
     """Follows a walk for one packet, and counts what it looks at."""
 
     def __init__(self, walk: Walk) -> None:
-        self._root = walk.rules
+        self._root = (*walk.rules, *walk.rest)
         self._chains = {chain.name: chain for chain in walk.chains}
         assert len(self._chains) == len(walk.chains)
         assert all(len(name) <= 28 for name in self._chains)

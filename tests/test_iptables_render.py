@@ -63,8 +63,8 @@ def test_two_services_with_two_pods_each() -> None:
 -A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65512 -g CUSTOM-EXT-service-1
 -A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65513 -g CUSTOM-EXT-service-2
 -A CUSTOM-SERVICES -d 198.19.10.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-1
--A CUSTOM-SERVICES -d 198.19.10.0/32 -j ACCEPT
 -A CUSTOM-SERVICES -d 198.19.20.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-2
+-A CUSTOM-SERVICES -d 198.19.10.0/32 -j ACCEPT
 -A CUSTOM-SERVICES -d 198.19.20.0/32 -j ACCEPT
 -A CUSTOM-SERVICES ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -g CUSTOM-NODEPORTS
 -I PREROUTING -m comment --comment "CUSTOM services" -j CUSTOM-SERVICES

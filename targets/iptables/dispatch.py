@@ -8,6 +8,8 @@ What a change of the program changes here:
 
 * A chain's name comes from its prefix only, and its rules from the addresses below it. A new address adds lines to
   its own chain, or a new chain and the line that leads to it.
+* In a chain of addresses their ports come first, and behind all of them what becomes of the rest of each address: a
+  connection to a service compares about one rule of each address in front of its own, and not two.
 * With the 17th address (or branch) of a family the root gets a new level below it: its lines move into chains, which
   keep their names from then on. Chains that were below the root before do not change.
 * IPv6 addresses are far apart, and a chain for every four bits would mostly be chains with one line. There a chain
@@ -82,6 +84,7 @@ class Walk:
 
     rules: tuple[Rule, ...]
     chains: tuple[Chain, ...]
+    rest: tuple[Rule, ...] = ()  # for the chain to end with, behind all other addresses' rules
 
 
 def by_address(names: Names, nodes: tuple[Node, ...], rules: Mapping[ir.Address, Walk]) -> Walk:
@@ -95,10 +98,13 @@ def _rules(
     names: Names, nodes: tuple[Node, ...], rules: Mapping[ir.Address, Walk], chains: list[Chain], depth: int
 ) -> tuple[Rule, ...]:
     found: list[Rule] = []
+    rest: list[Rule] = []
     for node in nodes:
         if isinstance(node, Leaf):
-            chains += rules[node.address].chains
-            found += rules[node.address].rules
+            walk = rules[node.address]
+            chains += walk.chains
+            found += walk.rules
+            rest += walk.rest
         elif depth == DEPTH:  # addresses made to be deep: the rest in a line
             found += _rules(names, node.nodes, rules, chains, depth)
         else:
@@ -106,7 +112,7 @@ def _rules(
             chains.append(Chain(name, _rules(names, node.nodes, rules, chains, depth + 1)))
             # From the root by a jump, so that the walk comes back to what follows; below, nothing follows.
             found.append(Rule((To(node.network),), Goto(name) if depth else Jump(name)))
-    return tuple(found)
+    return (*found, *rest)
 
 
 # -- ports ------------------------------------------------------------------------------------------------------------
@@ -130,12 +136,11 @@ class Block:
 
 
 def at_address(names: Names, address: ir.Address, rules: Iterable[PortRule], other: Verdict) -> Walk:
-    """The rules of an address's ports, and ``other`` for the rest of it."""
+    """The rules of an address's ports, and ``other`` for the rest of it, which is rarely asked for."""
     to = To(address)
     nodes = _blocks(rules)
     if all(isinstance(node, PortRule) for node in nodes):
-        walk = _ports(names, nodes, (to,), "")
-        return Walk((*walk.rules, Rule((to,), other)), ())
+        return Walk(_ports(names, nodes, (to,), "").rules, (), (Rule((to,), other),))
     walk = _ports(names, nodes, (), f"-{address}")
     own = Chain(names.at(str(address)), (*walk.rules, Rule((), other)))
     return Walk((Rule((to,), Goto(own.name)),), (*walk.chains, own))
