@@ -16,8 +16,9 @@ from svcc.apply.driver import Transition
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Place, Route, Verb
 from svcc.apply.xtables import DRIVERS
+from svcc.apply.xtables import delta as module
 from svcc.apply.xtables.delta import delta, ordered
-from svcc.apply.xtables.state import State, Table, leads_to, parse_saved
+from svcc.apply.xtables.state import Rules, State, Table, leads_to, parse_saved
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.targets import targets
@@ -150,6 +151,23 @@ def test_all_is_written_as_the_target_wrote_it() -> None:
             at -= 1
         lines.insert(at, line)
     assert input_for(State(), state(TEXT)).split("\n") == lines
+
+
+def test_many_new_chains_are_committed_before_what_leads_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(module, "AHEAD", 2)
+    live = {"nat": Table({"X-OLD": ("-j RETURN",)})}
+    chains: dict[str, Rules] = {"X-C": ("-j RETURN",), "X-B": ("-g X-C",), "X-OLD": ("-g X-B",), "X-A": ("-g X-OLD",)}
+    wanted = {"nat": Table(chains, (("OUTPUT", "-j X-A"),))}
+    due = delta(live, wanted, STAYS, ahead=True)
+    assert str(due) == (
+        "*nat\n:X-C - [0:0]\n:X-B - [0:0]\n-A X-C -j RETURN\n-A X-B -g X-C\nCOMMIT\n"
+        "*nat\n:X-A - [0:0]\n-A X-A -g X-OLD\nCOMMIT\n"
+        "*nat\n:X-OLD - [0:0]\n-A X-OLD -g X-B\n-I OUTPUT -j X-A\nCOMMIT\n"
+    )
+    assert (due.title, due.atomic) == ("4 chains written, 1 entry added", False)
+    assert delta(live, wanted, STAYS).atomic
+    assert delta(wanted, live, STAYS, ahead=True).atomic
 
 
 def test_all_is_taken_down_in_an_order_that_the_kernel_takes() -> None:

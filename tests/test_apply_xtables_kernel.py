@@ -28,6 +28,7 @@ from xtables_machine import (
 )
 
 from svcc.apply.scope import Scope
+from svcc.apply.xtables import delta
 from svcc.compiler import ir
 from svcc.targets import targets
 
@@ -155,3 +156,23 @@ def test_what_does_not_change_keeps_its_round_robin_on_the_nft_variant() -> None
         converge(driver, text.replace("100.64.0.20:8080", "100.64.0.21:8080"), scope, TO_IPTABLES)
         assert must("nft -a list chain ip nat CUSTOM-SVC-service-1") == before
         assert must("nft -a list chain ip nat CUSTOM-SVC-service-2") != other
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_chains_that_were_committed_ahead_of_an_apply_that_ended_are_no_hindrance(
+    done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "AT_ONCE", 2)
+    monkeypatch.setattr(delta, "AHEAD", 2)
+    text = (GOLDEN / "iptables" / "custom-cluster" / "iptables.rules").read_text()
+    driver, scope = FAMILIES["iptables"], Scope("CUSTOM")
+    tables = driver.parse(text, scope).tables
+    blocks = str(delta.delta({}, tables, TO_IPTABLES, ahead=True)).split("COMMIT\n")[:-1]
+    assert len(blocks) > 3
+    with namespace():
+        load_others("iptables", "nft", "CUSTOM")
+        load("iptables", "nft", "".join(f"{block}COMMIT\n" for block in blocks[:done]))
+        before = others("iptables", "nft", "CUSTOM")
+        converge(driver, text, scope, TO_IPTABLES)
+        converge(driver, "", scope, DOWN)
+        assert others("iptables", "nft", "CUSTOM") == before

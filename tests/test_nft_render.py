@@ -16,9 +16,9 @@ from strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, frontends
 from svcc.targets.capability import check_target
+from svcc.targets.naming import text_of
 from svcc.targets.nft import TARGET
 from svcc.targets.nft.choice import Choice
-from svcc.targets.naming import text_of
 from svcc.targets.nft.limits import KEYWORDS
 
 _FAMILIES = {4: "ip", 6: "ip6"}

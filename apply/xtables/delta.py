@@ -4,6 +4,9 @@ Under ``--noflush`` a line ``:NAME - [0:0]`` makes a chain, or empties the one t
 chain that differs is written anew and others are not named: the nft variant leaves them as they are, with the counters
 of ``statistic --mode nth``. The legacy variant's kernel only takes whole tables: there every round robin of a table
 begins again, whatever changes in it.
+
+Many new chains, to which nothing leads yet, are committed some at a time ahead of all else on the nft variant, whose
+tool takes time that is quadratic in the number of chains of one commit. What packets meet still changes at once.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from typing import TypeAlias
 
 from svcc.apply.driver import Transition
 from svcc.apply.xtables.state import Rules, Table, Tables, leads_to
-from svcc.targets.xtables import chain_lines
+from svcc.targets.xtables import AT_ONCE, chain_lines
 
 _NOTHING = Table()
+#: How many new chains are committed together where they are committed ahead.
+AHEAD = 128
 #: Built-in chains and rules.
 Entries: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -33,11 +38,17 @@ class TableDelta:
     gone: tuple[str, ...]
     added: Entries
     removed: Entries
+    ahead: tuple[Collection[str], ...] = ()  # those of the chains written that are committed before, by commit
 
     def lines(self) -> Iterator[str]:
-        """The table's block; entries are added at the head of the built-in chains."""
+        """The table's block, and those ahead of it; entries are added at the head of the built-in chains."""
+        written = dict(self.written)
+        for names in self.ahead:
+            yield f"*{self.table}"
+            yield from chain_lines({name: written.pop(name) for name in names})
+            yield "COMMIT"
         yield f"*{self.table}"
-        yield from chain_lines(self.written)
+        yield from chain_lines(written)
         yield from (f"-D {hook} {rule}" for hook, rule in self.removed)
         yield from (f"-I {hook} {rule}" for hook, rule in self.added)
         yield from (f"-F {chain}" for chain in self.gone)  # they may lead to each other
@@ -61,7 +72,7 @@ class Delta:
     @property
     def atomic(self) -> bool:
         """COMMIT is per table."""
-        return len(self.tables) == 1
+        return len(self.tables) == 1 and not self.tables[0].ahead
 
     @property
     def title(self) -> str:
@@ -84,10 +95,10 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what if number != 1 else singular}"
 
 
-def delta(live: Tables, wanted: Tables, transition: Transition) -> Delta:
-    """What makes ``wanted`` of ``live``; empty if they are equal."""
+def delta(live: Tables, wanted: Tables, transition: Transition, ahead: bool = False) -> Delta:
+    """What makes ``wanted`` of ``live``; empty if they are equal. ``ahead``: many new chains are committed before."""
     names = sorted({*live, *wanted}, key=partial(_place, _TO_IPVS if transition.new == "ipvs" else _TO_OTHERS))
-    found = (_table(name, live.get(name, _NOTHING), wanted.get(name, _NOTHING)) for name in names)
+    found = (_table(name, live.get(name, _NOTHING), wanted.get(name, _NOTHING), ahead) for name in names)
     return Delta(tuple(table for table in found if table is not None))
 
 
@@ -101,13 +112,15 @@ def _place(order: tuple[str, ...], table: str) -> tuple[int, str]:
     return (order.index(table) if table in order else len(order)), table
 
 
-def _table(name: str, live: Table, wanted: Table) -> TableDelta | None:
+def _table(name: str, live: Table, wanted: Table, ahead: bool) -> TableDelta | None:
     if live == wanted:
         return None
-    written = {chain: rules for chain, rules in wanted.chains.items() if live.chains.get(chain) != rules}
+    written = ordered({chain: rules for chain, rules in wanted.chains.items() if live.chains.get(chain) != rules})
+    new = [chain for chain in written if chain not in live.chains] if ahead else []
+    before = [new[i : i + AHEAD] for i in range(0, len(new), AHEAD)] if len(new) > AT_ONCE else []
     gone = tuple(chain for chain in live.chains if chain not in wanted.chains)
     added, removed = _entries(Counter(live.entries), Counter(wanted.entries))
-    return TableDelta(name, ordered(written), gone, added, removed)
+    return TableDelta(name, written, gone, added, removed, tuple(before))
 
 
 def _entries(live: Counter[tuple[str, str]], wanted: Counter[tuple[str, str]]) -> tuple[Entries, Entries]:

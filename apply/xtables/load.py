@@ -17,7 +17,7 @@ from svcc.apply.steps import Change, StepError
 from svcc.apply.xtables.changes import table_changes
 from svcc.apply.xtables.delta import Delta, TableDelta, delta
 from svcc.apply.xtables.state import Tables, leads_to, lines_of
-from svcc.apply.xtables.variant import Restore, saved, words
+from svcc.apply.xtables.variant import NFT, Restore, saved, words
 
 #: What iptables exits with when the ruleset changed under it (RESOURCE_PROBLEM); with other failures of the kernel too.
 _RESOURCE_PROBLEM = 4
@@ -42,7 +42,7 @@ class Load:
 
     @cached_property
     def delta(self) -> Delta:
-        return delta(self.live, self.wanted, self.transition)
+        return self._delta_from(self.live)
 
     def run(self) -> None:
         """Errors: StepError."""
@@ -53,8 +53,7 @@ class Load:
                 break
             # Tables may have been committed before: what is left to do is another delta.
             time.sleep(pause)
-            live = saved(self.family, self.variant, self.scope).tables
-            due = delta(live, self.wanted, self.transition)
+            due = self._delta_from(saved(self.family, self.variant, self.scope).tables)
             done = self._restore.run(str(due))
         self._judge(due, done)
 
@@ -69,6 +68,10 @@ class Load:
             self._judge(due, self._restore.run(str(due), test=True))
 
     # -- pieces -------------------------------------------------------------------------------------------------------
+
+    def _delta_from(self, live: Tables) -> Delta:
+        """The legacy variant fetches and replaces the whole table for each commit: there one is best."""
+        return delta(live, self.wanted, self.transition, ahead=self.variant == NFT)
 
     @property
     def _restore(self) -> Restore:
@@ -88,7 +91,7 @@ class Load:
 
     def _rehearse(self) -> None:
         """Load all of it where the sets can be made first: here they are another step's, which was not taken yet."""
-        whole = delta({}, self.wanted, self.transition)
+        whole = self._delta_from({})
         namespace = Namespace("rehearsal")
         try:
             with namespace.entered():
