@@ -22,6 +22,9 @@ def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:
     """The frontends, those of a port and family whose range is shifted replaced by one for each of its ports."""
     for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
         same_port = list(group)
+        if len(same_port[0].port.ports) == 1:
+            yield from same_port
+            continue
         shifted = {frontend.version for frontend in same_port if shifts(frontend)}
         yield from (frontend for frontend in same_port if frontend.version not in shifted)
         for offset in range(len(same_port[0].ports)) if shifted else ():
