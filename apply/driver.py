@@ -8,7 +8,7 @@ namespace of the calling thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -24,6 +24,21 @@ class Transition:
 
     old: str | None  # the target that served before, as far as it is known
     new: str | None  # the target that is to serve; None: everything is taken down
+
+
+class Reading(ABC, Generic[State]):
+    """A reading of what is ours in the kernel, begun, and going on by itself. Errors of all methods: StepError."""
+
+    @abstractmethod
+    def state(self, scope: Scope, wanted: State) -> State:
+        """Waits for it; as :meth:`Driver.read`. ``scope``: that of the beginning, or one that knows of more bundles."""
+
+    def fingerprint(self, scope: Scope) -> str | None:
+        """Waits as well: a digest of all that the state is read from, and of as little as can be that changes by itself
+        or is somebody else's. Two readings of one scope with one digest are of one state, and it takes less time than
+        to make that. None: there is no telling.
+        """
+        return None
 
 
 class Driver(ABC, Generic[State]):
@@ -45,10 +60,10 @@ class Driver(ABC, Generic[State]):
         ``wanted`` is for objects that are nobody's (sysctls): those that it names are read.
         """
 
-    def begin(self, scope: Scope) -> Callable[[], State] | None:
+    def begin(self, scope: Scope) -> Reading[State] | None:
         """Begin to read what is ours, where that takes long and something else can be done meanwhile.
 
-        What is returned waits for the state; errors as of :meth:`read`. None: reading has no part that can be begun.
+        None: reading has no part that can be begun.
         """
         return None
 
@@ -63,6 +78,14 @@ class Driver(ABC, Generic[State]):
     @abstractmethod
     def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
         """What makes ``wanted`` of ``live``, and no more, in the order within each phase; for equal states, nothing."""
+
+    def unsaid(self, state: State) -> Any:
+        """What a state has, as JSON, besides what an artifact says and what is compared."""
+        return None
+
+    def told(self, text: str, scope: Scope, unsaid: Any) -> State:
+        """The state that an artifact describes, with what :meth:`unsaid` gave of it."""
+        return self.parse(text, scope)
 
     @abstractmethod
     def dump(self, state: State) -> Any:

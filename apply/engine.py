@@ -14,8 +14,9 @@ from svcc.apply import conntrack, drain
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Transition
 from svcc.apply.journal import Journal
-from svcc.apply.machine import Begun, Machine, States
+from svcc.apply.machine import Begun, Machine
 from svcc.apply.scope import Scope
+from svcc.apply.states import States
 from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
 from svcc.targets.interface import Bundle
@@ -135,7 +136,7 @@ def make_plan(
     begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else None
     live = known.read(wanted, begun)  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
-    differing = [*machine.differing(live, wanted)]
+    differing = machine.differing(live, wanted)
     if not differing:
         return Plan(machine, transition, live, wanted, (), (), ())
     return Plan(
@@ -143,11 +144,11 @@ def make_plan(
         transition,
         live,
         wanted,
-        tuple(machine.changes(live, wanted)),
-        _with_drain(machine.steps(live, wanted, transition), drain.drain_steps(live, wanted, transition, patience)),
-        tuple(known.obstacles(live, wanted)),
-        frozenset(machine.left(live, wanted, transition)),
-        frozenset(machine.come(live, wanted)),
+        tuple(machine.changes(differing)),
+        _with_drain(machine.steps(live, differing, transition), drain.drain_steps(live, wanted, transition, patience)),
+        tuple(known.obstacles(differing)),
+        frozenset(machine.left(differing, transition)),
+        frozenset(machine.come(differing)),
         patience,
     )
 
@@ -239,9 +240,9 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
 def _read_back(plan: Plan, tell: Tell) -> None:
     tell(Event("reading back"))
     machine = plan.machine
-    differing = machine.changes(machine.read_back(plan.live, plan.wanted), plan.wanted)
-    if differing:
-        raise NotTaken(differing)
+    left = machine.changes(machine.differing(machine.read_back(plan.live, plan.wanted), plan.wanted))
+    if left:
+        raise NotTaken(left)
 
 
 def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:
@@ -261,22 +262,23 @@ def converge(machine: Machine, wanted: States, transition: Transition) -> list[C
     failure: StepError | None = None
     for _ in range(_ROUNDS):
         live = machine.read(wanted)
-        if not any(machine.differing(live, wanted)):
+        differing = machine.differing(live, wanted)
+        if not differing:
             return []
         failure = None
-        for step in machine.steps(live, wanted, transition):
+        for step in machine.steps(live, differing, transition):
             try:
                 step.run()
             except StepError as error:  # the others may do without it, and the next round sees what is left
                 failure = error
     if failure is not None:
         raise failure
-    return machine.changes(machine.read(wanted), wanted)
+    return machine.changes(machine.differing(machine.read(wanted), wanted))
 
 
 def _what_differs(machine: Machine, wanted: States) -> list[Change]:
     try:
-        return machine.changes(machine.read(wanted), wanted)
+        return machine.changes(machine.differing(machine.read(wanted), wanted))
     except (StepError, OSError, ValueError):
         return []
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from svcc.apply import ipvs, nft, xtables
-from svcc.apply.driver import Driver, Transition
+from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.scope import Scope
+from svcc.apply.states import States, Told
 from svcc.apply.steps import TEARDOWN, Change, Phase, Place, Route, Step
 from svcc.targets.interface import Bundle
 
-#: A state of everything that is ours, by the driver's part.
-States = Mapping[str, Any]
-#: Readings that were begun, by the driver's part: what waits for them.
-Begun = Mapping[str, Callable[[], Any]]
+#: Readings that were begun, by the driver's part.
+Begun: TypeAlias = Mapping[str, Reading[Any]]
+#: The drivers whose states differ, each with the one that is there and the one that is wanted.
+Differing: TypeAlias = Sequence[tuple[Driver[Any], Any, Any]]
 
 DRIVERS: tuple[Driver[Any], ...] = (*ipvs.DRIVERS, nft.DRIVER, *xtables.DRIVERS)
 
@@ -28,51 +29,50 @@ class Machine:
     drivers: Sequence[Driver[Any]] = field(default_factory=lambda: DRIVERS)
 
     def parse(self, bundle: Bundle | None) -> States:
-        """What a bundle asks for; None: that nothing of ours is there. Errors: ValueError."""
-        return {driver.part: driver.parse(_text(bundle, driver.part), self.scope) for driver in self.drivers}
-
-    def read(self, wanted: States, begun: Begun | None = None) -> States:
-        """What is there. ``begun``: readings of the same scope, to be waited for. Errors: StepError."""
-        waiting = begun or {}
-        return {
-            one.part: waiting[one.part]() if one.part in waiting else one.read(self.scope, wanted[one.part])
-            for one in self.drivers
-        }
+        """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
+        return States({one.part: Told(one, text_of(bundle, one.part), self.scope) for one in self.drivers})
 
     def begin(self) -> Begun:
         """Begin to read what is there."""
         begun = ((driver.part, driver.begin(self.scope)) for driver in self.drivers)
-        return {part: wait for part, wait in begun if wait is not None}
+        return {part: reading for part, reading in begun if reading is not None}
+
+    def read(self, wanted: States, begun: Begun | None = None) -> States:
+        """What is there. ``begun``: readings of the same scope. Errors: StepError."""
+        readings = self.begin() if begun is None else begun
+        return States({one.part: self._state(one, readings.get(one.part), wanted) for one in self.drivers})
+
+    def _state(self, driver: Driver[Any], reading: Reading[Any] | None, wanted: States) -> Any:
+        if reading is None:
+            return driver.read(self.scope, wanted[driver.part])
+        return reading.state(self.scope, wanted[driver.part])
 
     def read_back(self, live: States, wanted: States) -> States:
         """What is there after the steps between two states. Errors: StepError."""
-        return {
-            driver.part: driver.read_back(self.scope, live[driver.part], wanted[driver.part]) for driver in self.drivers
-        }
+        return States({one.part: one.read_back(self.scope, live[one.part], wanted[one.part]) for one in self.drivers})
 
     def dump(self, states: States) -> dict[str, Any]:
         return {driver.part: driver.dump(states[driver.part]) for driver in self.drivers}
 
     def load(self, data: Mapping[str, Any]) -> States:
-        return {driver.part: driver.load(data[driver.part]) for driver in self.drivers}
+        return States({driver.part: driver.load(data[driver.part]) for driver in self.drivers})
 
-    def differing(self, live: States, wanted: States) -> Iterator[tuple[Driver[Any], Any, Any]]:
-        for driver in self.drivers:
-            if live[driver.part] != wanted[driver.part]:
-                yield driver, live[driver.part], wanted[driver.part]
+    def differing(self, live: States, wanted: States) -> Differing:
+        pairs = [(one, live[one.part], wanted[one.part]) for one in self.drivers if not _same_text(one, live, wanted)]
+        return [(driver, have, want) for driver, have, want in pairs if have != want]
 
-    def changes(self, live: States, wanted: States) -> list[Change]:
-        return [change for d, have, want in self.differing(live, wanted) for change in d.changes(have, want)]
+    def changes(self, differing: Differing) -> list[Change]:
+        return [change for driver, have, want in differing for change in driver.changes(have, want)]
 
-    def obstacles(self, live: States, wanted: States) -> list[str]:
-        return [why for d, have, want in self.differing(live, wanted) for why in d.obstacles(have, want, self.scope)]
+    def obstacles(self, differing: Differing) -> list[str]:
+        return [why for driver, have, want in differing for why in driver.obstacles(have, want, self.scope)]
 
-    def steps(self, live: States, wanted: States, transition: Transition) -> list[Step]:
+    def steps(self, live: States, differing: Differing, transition: Transition) -> list[Step]:
         """In the order in which they are taken. In one phase, what comes is there before what goes is gone."""
         first = self._translates(live)
         ranked = [
             (_rank(step.phase, transition, first), want == driver.parse("", self.scope), step)
-            for driver, have, want in self.differing(live, wanted)
+            for driver, have, want in differing
             for step in driver.steps(have, want, self.scope, transition)
         ]
         return [step for _, _, step in sorted(ranked, key=lambda one: one[:2])]
@@ -82,28 +82,33 @@ class Machine:
         rules = [driver for driver in self.drivers if driver.part in ("nft", "iptables", "ip6tables")]
         return not live.get("ipvsadm") and any(live[one.part] != one.parse("", self.scope) for one in rules)
 
-    def left(self, live: States, wanted: States, transition: Transition) -> set[Route]:
-        """The routes that are gone when ``wanted`` is there.
+    def left(self, differing: Differing, transition: Transition) -> set[Route]:
+        """The routes that are gone when what is wanted is there.
 
         Translated connections go on when another part translates the new ones; those of IPVS do not outlast it.
         """
         gone: set[Route] = set()
         kept: set[Route] = set()
-        for driver, have, want in self.differing(live, wanted):
-            left = driver.left(have, want)
-            gone |= left
+        for driver, have, want in differing:
+            gone |= driver.left(have, want)
             if transition.new != transition.old and transition.old != "ipvs":
                 kept |= set(driver.routes(want))
         return gone - kept
 
-    def come(self, live: States, wanted: States) -> set[Place]:
-        """The places that ``wanted`` serves and ``live`` does not."""
+    def come(self, differing: Differing) -> set[Place]:
+        """The places that are served when what is wanted is there, and are not before."""
         come: set[Place] = set()
         before: set[Place] = set()
-        for driver, have, want in self.differing(live, wanted):
+        for driver, have, want in differing:
             come |= {route.place for route in driver.left(want, have)}
             before |= {route.place for route in driver.routes(have)}
         return come - before
+
+
+def _same_text(driver: Driver[Any], live: States, wanted: States) -> bool:
+    """Whether two states are told by one text: then neither is made."""
+    one, other = live.told(driver.part), wanted.told(driver.part)
+    return one is not None and other is not None and one.text == other.text
 
 
 def _rank(phase: Phase, transition: Transition, addresses_first: bool) -> int:
@@ -114,6 +119,7 @@ def _rank(phase: Phase, transition: Transition, addresses_first: bool) -> int:
     return phase
 
 
-def _text(bundle: Bundle | None, part: str) -> str:
+def text_of(bundle: Bundle | None, part: str) -> str:
+    """The text of a part; empty where a bundle has none."""
     artifact = bundle.artifact(part) if bundle else None
     return artifact.text if artifact else ""

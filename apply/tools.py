@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import cached_property
 from signal import Signals
 
 #: Where the tools are on every distribution; a user's PATH often lacks sbin.
@@ -38,6 +39,42 @@ def run(argv: Sequence[str], text: str | None = None) -> subprocess.CompletedPro
         check=False,
         process_group=0,
     )
+
+
+class Running:
+    """A tool that was begun, and goes on by itself. Errors: FileNotFoundError where there is no such tool.
+
+    It writes to a file in memory: nobody need read meanwhile, and tools that print a listing in very small pieces are
+    quicker than with a pipe.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        path = find(argv[0])
+        if path is None:
+            raise FileNotFoundError(argv[0])
+        self._output = os.fdopen(os.memfd_create(argv[0]), "r+b")
+        self._process = subprocess.Popen(
+            [path, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+            process_group=0,
+        )
+
+    def __del__(self) -> None:
+        """What nobody asks for any more need not go on."""
+        if "_process" in vars(self) and self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    @cached_property
+    def ended(self) -> subprocess.CompletedProcess[bytes]:
+        """Waits for the end, and for all that was printed."""
+        with self._output as output:
+            said = self._process.communicate()[1]
+            output.seek(0)
+            return subprocess.CompletedProcess(self._process.args, self._process.returncode, output.read(), said)
 
 
 def version(tool: str) -> tuple[int, ...] | None:

@@ -11,13 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from svcc.apply.driver import Driver, Transition
+from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Step, StepError, Verb
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 
 Words = frozenset[str]
+
+
+class FakeReading(Reading[Words]):
+    """That finds these words."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def state(self, scope: Scope, wanted: Words) -> Words:
+        return self._words
 
 
 class FakeDriver(Driver[Words]):

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from fake_kernel import FakeDriver, Words, bundle_of
+from fake_kernel import FakeDriver, FakeReading, Words, bundle_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -207,10 +207,11 @@ def test_what_was_read_ahead_counts_until_another_generation_is_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, monkeypatch)
-    monkeypatch.setattr(FakeDriver, "begin", lambda *_: lambda: frozenset({"B"}))
     assert engine.look_ahead(world.store) is None
     world.apply(frozenset("A"))
-    ahead = engine.look_ahead(world.store)
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeDriver, "begin", lambda *_: FakeReading(frozenset("B")))
+        ahead = engine.look_ahead(world.store)
     draft = Draft(bundle_of(frozenset("B")), SCOPE, Summary(), "fake.dsl")
     assert engine.make_plan(world.installation, draft, ahead=ahead).empty
     elsewhere = Draft(bundle_of(frozenset("B")), Scope("OTHER"), Summary(), "fake.dsl")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from svcc.apply.driver import Driver, Transition
+from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.nft import changes, routes, switching, tool
 from svcc.apply.nft.reading import read_document, read_listing, sets_that_changed, with_sets
 from svcc.apply.nft.state import FAMILIES, NftState, dump, load
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Route, Step
+
+
+class NftReading(Reading[NftState]):
+    """Our tables, listed."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._listings = {family: tool.Listing("table", family, scope.table) for family in FAMILIES}
+
+    def state(self, scope: Scope, wanted: NftState) -> NftState:
+        texts = {family: listing.text() for family, listing in self._listings.items()}
+        return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
 
 
 class NftDriver(Driver[NftState]):
@@ -20,11 +31,10 @@ class NftDriver(Driver[NftState]):
         return read_document(text, scope.table)
 
     def read(self, scope: Scope, wanted: NftState) -> NftState:
-        return self.begin(scope)()
+        return self.begin(scope).state(scope, wanted)
 
-    def begin(self, scope: Scope) -> Callable[[], NftState]:
-        begun = {family: tool.Listing("table", family, scope.table) for family in FAMILIES}
-        return lambda: _read({family: listing.text() for family, listing in begun.items()})
+    def begin(self, scope: Scope) -> NftReading:
+        return NftReading(scope)
 
     def read_back(self, scope: Scope, live: NftState, wanted: NftState) -> NftState:
         """A kernel takes a transaction whole or not at all, and lists nothing in less time than all of a table:
@@ -53,10 +63,6 @@ class NftDriver(Driver[NftState]):
 
     def left(self, live: NftState, wanted: NftState) -> set[Route]:
         return routes.left(live, wanted)
-
-
-def _read(listings: Mapping[str, str | None]) -> NftState:
-    return NftState({family: read_listing(text) for family, text in listings.items() if text is not None})
 
 
 DRIVER = NftDriver()

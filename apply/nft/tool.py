@@ -2,16 +2,14 @@
 
 A transaction is given to libnftables in this process (the library has no better way to be told of an error, but there
 is no program to be killed half way). Listing is the program's: nft 1.0.6 ends with a segmentation fault where it lists
-a table that 1.1 made, and svcc is to survive that. It is given a file in memory to write to, as it writes a listing in
-very small pieces. Checking is the program's too: the library's binding cannot ask for a check.
+a table that 1.1 made, and svcc is to survive that. Checking is the program's too: the library's binding cannot ask for
+a check.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,37 +35,24 @@ class Listing:
 
     def __init__(self, *what: str) -> None:
         self._what = what
-        self._output = os.fdopen(os.memfd_create("nft"), "r+b")
-        path = tools.find("nft")
-        self._process = path and subprocess.Popen(
-            [path, "-n", "-j", "list", *what],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            process_group=0,
-        )
+        self._running = tools.Running(["nft", "-n", "-j", "list", *what]) if installed() else None
 
-    def __del__(self) -> None:
-        """A listing that nobody asks for any more need not go on."""
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
-        self._output.close()
+    def data(self) -> bytes | None:
+        """Waits for it; None where there is no such thing, or no nft. Errors: StepError."""
+        if self._running is None:
+            return None
+        done = self._running.ended
+        if done.returncode:
+            said = done.stderr.decode(errors="replace")
+            if done.returncode > 0 and _ABSENT in said:
+                return None
+            raise StepError(PART, _words(done.returncode, said), line=f"list {' '.join(self._what)}")
+        return done.stdout
 
     def text(self) -> str | None:
-        """Waits for it; None where there is no such thing, or no nft. Errors: StepError."""
-        with self._output as output:
-            if not self._process:
-                return None
-            said = self._process.communicate()[1].decode(errors="replace")
-            status = self._process.returncode
-            if status:
-                if status > 0 and _ABSENT in said:
-                    return None
-                raise StepError(PART, _words(status, said), line=f"list {' '.join(self._what)}")
-            output.seek(0)
-            return output.read().decode()
+        """The same as text."""
+        data = self.data()
+        return None if data is None else data.decode()
 
 
 def list_set(family: str, table: str, name: str) -> str | None:
@@ -111,10 +96,6 @@ def _by_program(words: Sequence[str], commands: Sequence[Any]) -> None:
 
 def _text(commands: Sequence[Any]) -> str:
     return '{"nftables": [\n' + ",\n".join(map(json.dumps, commands)) + "\n]}\n"
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C"}
 
 
 def _words(status: int, said: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Transition
@@ -11,8 +12,9 @@ from svcc.apply.steps import Change, Phase, Route, Step
 from svcc.apply.xtables.changes import changes
 from svcc.apply.xtables.fronts import left_routes, routes
 from svcc.apply.xtables.load import Load
-from svcc.apply.xtables.state import State, Table, Tables, dump_state, leads_to, load_state, parse_script
-from svcc.apply.xtables.variant import default, other, read
+from svcc.apply.xtables.reading import XtablesReading
+from svcc.apply.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
+from svcc.apply.xtables.variant import default, other
 
 
 class XtablesDriver(Driver[State]):
@@ -22,7 +24,19 @@ class XtablesDriver(Driver[State]):
         return parse_script(text, scope)
 
     def read(self, scope: Scope, wanted: State) -> State:
-        return read(self.part, scope, wanted.tables.keys())
+        return self.begin(scope).state(scope, wanted)
+
+    def begin(self, scope: Scope) -> XtablesReading:
+        return XtablesReading(self.part)
+
+    def unsaid(self, state: State) -> Any:
+        return {"variant": state.variant, "held": state.held}
+
+    def told(self, text: str, scope: Scope, unsaid: Any) -> State:
+        state = self.parse(text, scope)
+        if unsaid is None:
+            return state
+        return replace(state, variant=unsaid["variant"], held=tuple(Held(*held) for held in unsaid["held"]))
 
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
         return changes(self.part, live, wanted)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from svcc.apply import tools
 from svcc.apply.scope import Scope
 from svcc.apply.steps import StepError
-from svcc.apply.xtables.state import Saved, State, parse_saved
+from svcc.apply.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
 _OTHER = {LEGACY: NFT, NFT: LEGACY}
@@ -41,49 +41,32 @@ def tool(family: str, variant: str, verb: str) -> str:
     return named if tools.find(named) or variant != default(family) else f"{family}-{verb}"
 
 
-def read(family: str, scope: Scope, wanted: Collection[str] = ()) -> State:
-    """What is ours in a family.
-
-    Errors: StepError where the kernel does not let us see, or the tool cannot read one of the ``wanted`` tables, or one
-    that may have been loaded.
-    """
-    usual = default(family)
-    unusual = other(usual)
-    found = {usual: saved(family, usual, scope), unusual: _saved_if_any(family, unusual, scope)}
-    used = unusual if found[unusual].tables and not found[usual].tables else usual
-    main, stray = found[used], found[other(used)]
-    for table in sorted(main.unreadable | stray.unreadable):
-        if table in wanted or _may_hold(family, scope, table):
-            raise StepError(family, f"{family}-save cannot read table {table}: nft put rules of its own there")
-    held = (*main.held, *(one._replace(stray=True) for one in stray.held))
-    return State(main.tables, stray.tables, scope.prefix, used, held)
-
-
-def _may_hold(family: str, scope: Scope, table: str) -> bool:
-    """Whether a bundle that may be in the kernel has something in a table."""
-    artifacts = (bundle.artifact(family) for bundle in scope.bundles)
-    return any(f"*{table}\n" in artifact.text for artifact in artifacts if artifact is not None)
-
-
 def saved(family: str, variant: str, scope: Scope) -> Saved:
     """What is ours in one variant. Errors: StepError."""
-    if variant == LEGACY and not _has_legacy_tables(family):
-        return Saved({})
-    try:
-        done = tools.run([tool(family, variant, "save")])
-    except FileNotFoundError:
-        return Saved({})
-    if done.returncode:
-        raise StepError(family, words(done))
-    return parse_saved(done.stdout, scope)
+    return Listing(family, variant).saved(scope)
 
 
-def _saved_if_any(family: str, variant: str, scope: Scope) -> Saved:
-    """The same for the variant that the machine's ``iptables`` is not: its kernel side may be missing."""
-    try:
-        return saved(family, variant, scope)
-    except StepError:
-        return Saved({})
+class Listing:
+    """A listing of one variant under way. Errors of all methods: StepError."""
+
+    def __init__(self, family: str, variant: str) -> None:
+        self._family = family
+        self._running: tools.Running | None = None
+        if variant == NFT or _has_legacy_tables(family):
+            with suppress(FileNotFoundError):
+                self._running = tools.Running([tool(family, variant, "save")])
+
+    def data(self) -> bytes:
+        """Waits for what iptables-save prints; nothing where there is no such variant."""
+        if self._running is None:
+            return b""
+        done = self._running.ended
+        if done.returncode:
+            raise StepError(self._family, words(_as_text(done)))
+        return done.stdout
+
+    def saved(self, scope: Scope) -> Saved:
+        return parse_saved(self.data().decode(errors="replace"), scope)
 
 
 def _has_legacy_tables(family: str) -> bool:
@@ -93,6 +76,11 @@ def _has_legacy_tables(family: str) -> bool:
         return False
     except PermissionError as error:
         raise StepError(family, f"{error.filename}: only root may see which rules there are") from None
+
+
+def _as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
+    output = (said.decode(errors="replace") for said in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, *output)
 
 
 def words(done: subprocess.CompletedProcess[str]) -> str:

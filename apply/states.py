@@ -1,0 +1,49 @@
+"""The states of all drivers together, each made when it is first asked for where it is what a text tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from svcc.apply.driver import Driver
+from svcc.apply.scope import Scope
+
+
+@dataclass(frozen=True)
+class Told:
+    """A state that a text tells, and what a driver noted of it besides (:meth:`Driver.unsaid`)."""
+
+    driver: Driver[Any]
+    text: str
+    scope: Scope
+    unsaid: Any = None
+
+    @cached_property
+    def state(self) -> Any:
+        """Errors: ValueError, as of :meth:`Driver.parse`."""
+        return self.driver.told(self.text, self.scope, self.unsaid)
+
+
+class States(Mapping[str, Any]):
+    """A state of everything that is ours, by the driver's part."""
+
+    def __init__(self, parts: Mapping[str, Any]) -> None:
+        """``parts``: states, or :class:`Told`."""
+        self._parts = parts
+
+    def __getitem__(self, part: str) -> Any:
+        held = self._parts[part]
+        return held.state if isinstance(held, Told) else held
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def told(self, part: str) -> Told | None:
+        """What a state is told by; None where it was read."""
+        held = self._parts[part]
+        return held if isinstance(held, Told) else None
