@@ -14,6 +14,7 @@ from svcc.apply import conntrack, drain
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Transition
 from svcc.apply.journal import Journal
+from svcc.apply.known import Known, looks_of, note_looks
 from svcc.apply.machine import Begun, Machine
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
@@ -88,10 +89,16 @@ class Plan:
     left: frozenset[Route] = frozenset()  # routes that are gone afterwards
     come: frozenset[Place] = frozenset()  # places that are served afterwards, and were not
     patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
+    begun: Begun = field(default_factory=dict, repr=False)  # what the live state was read from
 
     @property
     def empty(self) -> bool:
         return not self.changes
+
+    @property
+    def recognised(self) -> bool:
+        """Whether all that takes long to read looked as it is known to."""
+        return all(self.live.told(part) is not None for part in self.begun)
 
 
 @dataclass(frozen=True)
@@ -133,12 +140,13 @@ def make_plan(
     known = Machine(_scope(draft.scope, before).including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
-    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else None
-    live = known.read(wanted, begun)  # what the draft wants is not ours yet
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else known.begin()
+    looks = looks_of(installation, before) if before is not None and old is not None else {}
+    live = known.read(wanted, begun, Known(old, looks))  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
     if not differing:
-        return Plan(machine, transition, live, wanted, (), (), ())
+        return Plan(machine, transition, live, wanted, (), (), (), begun=begun)
     return Plan(
         machine,
         transition,
@@ -150,7 +158,18 @@ def make_plan(
         frozenset(machine.left(differing, transition)),
         frozenset(machine.come(differing)),
         patience,
+        begun,
     )
+
+
+def note(plan: Plan, installation: Installation, draft: Draft) -> None:
+    """Remember how the machine looks, where it holds what the current generation put there, the store's lock being
+    held. What cannot be noted is found out again the next time.
+    """
+    current = installation.current
+    if plan.empty and current is not None and current.hash == draft.hash and not installation.journal.exists():
+        with suppress(OSError, StepError):
+            note_looks(installation, current, plan.machine.looks(plan.begun, plan.live))
 
 
 def _with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from svcc.apply import ipvs, nft, xtables
 from svcc.apply.driver import Driver, Reading, Transition
+from svcc.apply.known import Known, Look
 from svcc.apply.scope import Scope
 from svcc.apply.states import States, Told
 from svcc.apply.steps import TEARDOWN, Change, Phase, Place, Route, Step
@@ -37,15 +38,29 @@ class Machine:
         begun = ((driver.part, driver.begin(self.scope)) for driver in self.drivers)
         return {part: reading for part, reading in begun if reading is not None}
 
-    def read(self, wanted: States, begun: Begun | None = None) -> States:
+    def read(self, wanted: States, begun: Begun | None = None, known: Known | None = None) -> States:
         """What is there. ``begun``: readings of the same scope. Errors: StepError."""
         readings = self.begin() if begun is None else begun
-        return States({one.part: self._state(one, readings.get(one.part), wanted) for one in self.drivers})
+        return States({one.part: self._state(one, readings.get(one.part), wanted, known) for one in self.drivers})
 
-    def _state(self, driver: Driver[Any], reading: Reading[Any] | None, wanted: States) -> Any:
+    def _state(self, driver: Driver[Any], reading: Reading[Any] | None, wanted: States, known: Known | None) -> Any:
+        """A state as it is read, or told by the bundle that is known to look like this when it is there."""
         if reading is None:
             return driver.read(self.scope, wanted[driver.part])
+        look = known.looks.get(driver.part) if known else None
+        if known and look and reading.fingerprint(self.scope) == look.fingerprint:
+            return Told(driver, text_of(known.bundle, driver.part), self.scope, look.unsaid)
         return reading.state(self.scope, wanted[driver.part])
+
+    def looks(self, begun: Begun, states: States) -> dict[str, Look]:
+        """How what was read looks. Errors: StepError."""
+        found = {}
+        for driver in self.drivers:
+            digest = begun[driver.part].fingerprint(self.scope) if driver.part in begun else None
+            if digest is not None:
+                told = states.told(driver.part)
+                found[driver.part] = Look(digest, told.unsaid if told else driver.unsaid(states[driver.part]))
+        return found
 
     def read_back(self, live: States, wanted: States) -> States:
         """What is there after the steps between two states. Errors: StepError."""

@@ -6,6 +6,8 @@
         000007.json              a generation: target, node, time, hash, who, …
         000007.bundle            its bundle, as compile prints it
         000007.services          which frontends and endpoints it has
+        000007.looks             how the kernel's listings look while it is there; may be missing
+        000007.source            what it was compiled from; may be missing
         journal.json             only while an apply is under way, or was killed
         confirm.json             only while an apply waits to be confirmed
 
@@ -140,11 +142,11 @@ class Installation:
 
     def generation(self, number: int) -> Generation:
         try:
-            return Generation(**json.loads(self._file(number, "json").read_text(encoding="utf-8")))
+            return Generation(**json.loads(self.file(number, "json").read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise StoreError(f"there is no generation {number}") from None
         except (ValueError, TypeError):
-            raise StoreError(f"{self._file(number, 'json')} is damaged") from None
+            raise StoreError(f"{self.file(number, 'json')} is damaged") from None
 
     def generations(self) -> list[Generation]:
         """All that are kept, the newest first."""
@@ -154,7 +156,7 @@ class Installation:
         """What a generation put into the kernel; None: nothing."""
         if generation is None or generation.target is None:
             return None
-        path = self._file(generation.number, "bundle")
+        path = self.file(generation.number, "bundle")
         text = _text(path)
         if sha256(_bytes(text)).hexdigest() != generation.hash:
             raise StoreError(f"{path} is not what was applied: its hash has changed")
@@ -164,9 +166,9 @@ class Installation:
         if generation is None or generation.target is None:
             return Summary()
         try:
-            return Summary.from_json(json.loads(_text(self._file(generation.number, "services"))))
+            return Summary.from_json(json.loads(_text(self.file(generation.number, "services"))))
         except (ValueError, KeyError, IndexError, TypeError):
-            raise StoreError(f"{self._file(generation.number, 'services')} is damaged") from None
+            raise StoreError(f"{self.file(generation.number, 'services')} is damaged") from None
 
     def scope(self, generation: Generation) -> Scope:
         return Scope(generation.prefix, generation.device).including(self.bundle(generation))
@@ -190,9 +192,9 @@ class Installation:
             draft.scope.device,
             draft.note,
         )
-        files.write(self._file(number, "bundle"), text)
-        files.write(self._file(number, "services"), json.dumps(draft.summary.to_json()))
-        files.write(self._file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
+        files.write(self.file(number, "bundle"), text)
+        files.write(self.file(number, "services"), json.dumps(draft.summary.to_json()))
+        files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
         return generation
 
     def make_current(self, number: int | None) -> None:
@@ -207,8 +209,8 @@ class Installation:
 
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
-        for suffix in ("json", "bundle", "services"):
-            files.remove(self._file(number, suffix))
+        for suffix in ("json", "bundle", "services", "looks", "source"):
+            files.remove(self.file(number, suffix))
 
     def forget_unborn(self) -> None:
         """Remove generations that were written and never came to be: those after the current one."""
@@ -216,7 +218,8 @@ class Installation:
             if number > (self.number or 0):
                 self.forget(number)
 
-    def _file(self, number: int, suffix: str) -> Path:
+    def file(self, number: int, suffix: str) -> Path:
+        """One of the files of a generation."""
         return self.path / f"{number:06}.{suffix}"
 
     def _numbers(self) -> list[int]:

@@ -140,6 +140,13 @@ def make_plan(
     return engine.make_plan(installation, draft, patience, ahead)
 
 
+def remember(store: Store, installation: Installation, plan: Plan, draft: Draft) -> None:
+    """As :func:`engine.note`, by a command that holds no lock: only if nobody else is at work."""
+    if plan.empty and not plan.recognised:
+        with suppress(StoreError, OSError), store.locked(patience=0):
+            engine.note(plan, installation, draft)
+
+
 def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
     """Check and perform a plan; returns the generation's number. Errors: as :func:`engine.perform`."""
     progress = Progress(quiet=quiet)

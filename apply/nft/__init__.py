@@ -7,6 +7,7 @@ from typing import Any
 
 from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.nft import changes, routes, switching, tool
+from svcc.apply.nft.fingerprint import fingerprint
 from svcc.apply.nft.reading import read_document, read_listing, sets_that_changed, with_sets
 from svcc.apply.nft.state import FAMILIES, NftState, dump, load
 from svcc.apply.scope import Scope
@@ -22,6 +23,9 @@ class NftReading(Reading[NftState]):
     def state(self, scope: Scope, wanted: NftState) -> NftState:
         texts = {family: listing.text() for family, listing in self._listings.items()}
         return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
+
+    def fingerprint(self, scope: Scope) -> str:
+        return fingerprint(listing.data() for listing in self._listings.values())
 
 
 class NftDriver(Driver[NftState]):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from svcc.apply.nft.elements import read_elements, types_of
-from svcc.apply.nft.rules import declaration_text, hook_text, listed, rule_text, table_text
+from svcc.apply.nft.rules import declaration_text, hook_text, remembers, rule_text, table_text
 from svcc.apply.nft.state import FAMILIES, Chain, NamedSet, NftState, Table
 
 _LISTED_ONLY = ("metainfo",)
@@ -48,7 +48,7 @@ class _Builder:
         return Table(self._name, self._attributes, sets, chains, tuple(sorted(self._others)))
 
     def _set(self, kind: str, fields: Any) -> NamedSet:
-        dynamic = "timeout" in listed(fields.get("flags")) or "timeout" in fields
+        dynamic = remembers(fields)
         items = () if dynamic else self._elements[fields["name"]]
         elements = read_elements(items, types_of(fields), is_map=kind == "map")
         return NamedSet(kind, declaration_text(fields), dynamic, elements)

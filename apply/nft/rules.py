@@ -77,6 +77,11 @@ def table_text(fields: Any) -> str:
     return _kept(fields | {"flags": sorted(flags)}, ("comment", *(["flags"] if flags else [])))
 
 
+def remembers(fields: Any) -> bool:
+    """Whether a set or map is one that rules put elements in, and time takes them out."""
+    return "timeout" in listed(fields.get("flags")) or "timeout" in fields
+
+
 def declaration_text(fields: Any) -> str:
     """A set's or map's declaration."""
     flags = sorted(flag for flag in listed(fields.get("flags")) if flag != "dynamic")

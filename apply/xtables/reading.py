@@ -5,7 +5,8 @@ from __future__ import annotations
 from svcc.apply.driver import Reading
 from svcc.apply.scope import Scope
 from svcc.apply.steps import StepError
-from svcc.apply.xtables.state import Saved, State
+from svcc.apply.xtables.fingerprint import fingerprint
+from svcc.apply.xtables.state import Saved, State, parse_saved
 from svcc.apply.xtables.variant import Listing, default, other
 
 
@@ -20,7 +21,7 @@ class XtablesReading(Reading[State]):
 
     def state(self, scope: Scope, wanted: State) -> State:
         """Errors: StepError also where a tool cannot read a table that is wanted, or that may have been loaded."""
-        usual, unusual = self._main.saved(scope), self._saved_if_any(scope)
+        usual, unusual = (_saved(data, scope) for data in (self._main.data(), self._stray_data() or b""))
         used, main, stray = self._usual, usual, unusual
         if unusual.tables and not usual.tables:
             used, main, stray = other(used), unusual, usual
@@ -32,11 +33,18 @@ class XtablesReading(Reading[State]):
         held = (*main.held, *(one._replace(stray=True) for one in stray.held))
         return State(main.tables, stray.tables, scope.prefix, used, held)
 
-    def _saved_if_any(self, scope: Scope) -> Saved:
+    def fingerprint(self, scope: Scope) -> str | None:
+        return fingerprint(self._usual, [self._main.data(), self._stray_data()], scope)
+
+    def _stray_data(self) -> bytes | None:
         try:
-            return self._stray.saved(scope) if self._stray else Saved({})
+            return self._stray.data() if self._stray else None
         except StepError:
-            return Saved({})
+            return None
+
+
+def _saved(data: bytes, scope: Scope) -> Saved:
+    return parse_saved(data.decode(errors="replace"), scope)
 
 
 def _listing_if_any(family: str, variant: str) -> Listing | None:

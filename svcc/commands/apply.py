@@ -88,6 +88,7 @@ def _apply(
 ) -> None:
     current = installation.current
     if plan.empty and current is not None and current.hash == draft.hash:
+        engine.note(plan, installation, draft)
         click.echo(f"Nothing to do: generation {current.number} is in place.")
         return
     pending = confirm.arm(store, installation, seconds) if seconds else None

@@ -9,7 +9,7 @@ import click
 
 from svcc.apply.confirm import Pending
 from svcc.apply.store import Installation, Store
-from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan
+from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember
 from svcc.exits import Exit
 from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
@@ -62,6 +62,7 @@ def command(
             if unfinished:
                 click.echo(f"svcc: {unfinished}", err=True)
             put(plan_text(plan, installation.summary(installation.current), draft.summary, everything=everything))
+        remember(store, installation, plan, draft)
     if not plan.empty:
         sys.exit(Exit.DIFFERENT)
 

@@ -17,7 +17,7 @@ from svcc.apply.engine import Plan
 from svcc.apply.steps import Place, socket_text
 from svcc.apply.store import Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
-from svcc.applying import Cause, explained
+from svcc.applying import Cause, explained, remember
 from svcc.console import console
 from svcc.exits import Exit
 from svcc.plan_json import change_json
@@ -54,6 +54,7 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
             click.echo(json.dumps(_as_json(installation, current, summary, plan, used), indent=2))
         else:
             _print(installation, current, summary, plan, used)
+        remember(store, installation, plan, draft)
     if not plan.empty:
         sys.exit(Exit.DIFFERENT)
 

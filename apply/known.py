@@ -1,0 +1,45 @@
+"""What a generation looks like when it is in the kernel.
+
+That is noted when a machine was read, and held what it should. The next time a part looks like that, whatever it is
+listed with, its state is the generation's, and the listing need not be taken apart. It is listed in full and compared
+each time all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from svcc.apply import cache
+from svcc.apply.store import Generation, Installation
+from svcc.targets.interface import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one driver's part looks."""
+
+    fingerprint: str  # Reading.fingerprint
+    unsaid: Any  # Driver.unsaid
+
+
+@dataclass(frozen=True)
+class Known:
+    """The bundle of a generation, and how its parts look in the kernel, as far as it is known."""
+
+    bundle: Bundle | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict)
+
+
+def looks_of(installation: Installation, generation: Generation) -> dict[str, Look]:
+    """How the parts of a generation look; those that nothing is known of are left out."""
+    noted = cache.read(installation.file(generation.number, "looks"), generation.hash)
+    return {part: Look(**look) for part, look in (noted or {}).items()}
+
+
+def note_looks(installation: Installation, generation: Generation, looks: Mapping[str, Look]) -> None:
+    """Note them, the store's lock being held. Errors: OSError."""
+    if looks != looks_of(installation, generation):
+        noted = {part: asdict(look) for part, look in looks.items()}
+        cache.write(installation.file(generation.number, "looks"), generation.hash, noted)

@@ -1,0 +1,50 @@
+"""A digest of what iptables-save printed, without what is somebody else's, dates and counters.
+
+What is left is what :func:`svcc.apply.xtables.state.parse_saved` looks at.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from svcc.apply.scope import Scope
+
+_OURS = b"\n-A %b-"
+_UNREADABLE = b"# Table `"
+
+
+def stable(data: bytes, scope: Scope) -> bytes | None:
+    """The lines that say something about ours; None where nft put rules of its own into a table, which hides it."""
+    ours = _OURS % scope.prefix.encode("utf-8", "surrogateescape")
+    name = ours[4:]
+    rules = (b"\n" + data).split(ours)
+    for at, rule in enumerate(rules):
+        if b"\n" in rule:  # other lines follow it
+            first, *others = rule.split(b"\n")
+            if any(line.startswith(_UNREADABLE) for line in others):
+                return None
+            rules[at] = b"\n".join([first, *_kept(others, name)])
+    return ours.join(rules)
+
+
+def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
+    """Of lines that are no rules in chains of ours: tables, their built-in chains, and whatever names ours."""
+    kept = []
+    for line in lines:
+        if name in line or line.startswith(b"*"):
+            kept.append(line)
+        elif line.startswith(b":") and b" - " not in line:
+            kept.append(line.partition(b" [")[0])  # without its counters
+    return kept
+
+
+def fingerprint(usual: str, listings: list[bytes | None], scope: Scope) -> str | None:
+    """Of the listings of both variants; None for one that cannot be had. ``usual``: which is the machine's own."""
+    digest = sha256(usual.encode())
+    for data in listings:
+        lines = b"" if data is None else stable(data, scope)
+        if lines is None:
+            return None
+        digest.update(b"\nnone" if data is None else b"\nlisted")
+        digest.update(lines)
+    return digest.hexdigest()
