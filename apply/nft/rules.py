@@ -74,7 +74,7 @@ def hook_text(fields: Any) -> str:
 def table_text(fields: Any) -> str:
     """A table's flags and comment. nft 1.0.6 lists its flag ``dormant`` as ``ipv4_addr``, of the same number."""
     flags = ["dormant" if flag == "ipv4_addr" else flag for flag in listed(fields.get("flags"))]
-    return _kept(fields | {"flags": sorted(flags)}, ("comment", *(["flags"] if flags else [])))
+    return _kept(fields | {"flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else [])))
 
 
 def remembers(fields: Any) -> bool:

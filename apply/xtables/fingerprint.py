@@ -31,10 +31,12 @@ def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
     """Of lines that are no rules in chains of ours: tables, their built-in chains, and whatever names ours."""
     kept = []
     for line in lines:
-        if name in line or line.startswith(b"*"):
+        if line.startswith(b":"):
+            chain = line.partition(b" [")[0]  # without its counters
+            if name in chain or not chain.endswith(b" -"):
+                kept.append(chain)
+        elif name in line or line.startswith(b"*"):
             kept.append(line)
-        elif line.startswith(b":") and b" - " not in line:
-            kept.append(line.partition(b" [")[0])  # without its counters
     return kept
 
 

@@ -1,0 +1,209 @@
+"""What was seen before is recognised, and whatever else is there is seen as if nothing were known."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from socket import AF_INET, SOCK_DGRAM, socket
+
+import pytest
+from apply_faults import tools_of
+from apply_world import World
+from nft_states import use_release
+from tools.nft import RELEASES
+
+from svcc.apply import code, engine
+from svcc.apply.engine import Plan
+from svcc.apply.netns import Namespace
+from svcc.apply.store import Draft
+
+pytestmark = pytest.mark.kernel
+
+_HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 fd00:64::/64 }\nnode n { address 10.0.0.4 fd00:10::4 }\n"
+_ONE = "service one { vip 198.19.10.1 fd00:19::1; port 80/tcp -> 8080 nodeport 30080\n"
+PROGRAM = f"""{_HEAD}{_ONE}
+  endpoints {{ 100.64.0.1; 100.64.0.2; fd00:64::1 }} }}
+service kept {{ vip 198.19.10.2; affinity client-ip 3h; port 80/tcp; endpoints {{ 100.64.0.1; 100.64.0.2 }} }}
+"""
+OTHER = PROGRAM.replace("100.64.0.2; fd00:64::1", "100.64.0.3; fd00:64::1")
+
+#: A target, by the variant of iptables that the machine has.
+SIDES = {"nft": ("nft", "nft"), "iptables": ("iptables", "nft"), "legacy": ("iptables", "legacy")}
+NFT_DRIFT = {
+    "an element less": "delete element ip custom endpoint-0 { 198.19.10.1 . tcp . 80 }",
+    "an element more": "add element ip custom hairpin { 100.64.0.7 . 100.64.0.7 }",
+    "another value": (
+        "delete element ip custom endpoint-0 { 198.19.10.1 . tcp . 80 }; "
+        "add element ip custom endpoint-0 { 198.19.10.1 . tcp . 80 : 100.64.0.7 }"
+    ),
+    "a comment": (
+        "delete element ip custom hairpin { 100.64.0.1 . 100.64.0.1 }; "
+        'add element ip custom hairpin { 100.64.0.1 . 100.64.0.1 comment "mine" }'
+    ),
+    "a rule more": "insert rule ip custom dispatch return",
+    "no rules": "flush chain ip6 custom refuse",
+    "a chain more": "add chain ip custom mine",
+    "a set more": "add set ip custom mine { type ipv4_addr; timeout 5m; }",
+    "a counter": "add counter ip6 custom mine",
+    "a table less": "delete table ip6 custom",
+}
+XTABLES_DRIFT = {
+    "a rule more": "-t nat -A CUSTOM-SERVICES -j RETURN",
+    "a rule less": "-t nat -D CUSTOM-SERVICES 1",
+    "no rules": "-t filter -F CUSTOM-UNSERVED",
+    "a chain more": "-t mangle -N CUSTOM-MINE",
+    "an entry twice": "-t nat -A OUTPUT -m comment --comment mine -j CUSTOM-SERVICES",
+    "an entry less": "-t nat -D PREROUTING 1",
+}
+
+
+@pytest.fixture(params=SIDES)
+def side(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def world(side: str, tmp_path: Path) -> Iterator[World]:
+    """A node on which the program was applied, and seen."""
+    variant = SIDES[side][1]
+    with tools_of(variant):
+        namespace = Namespace("known")
+        made = World(namespace, tmp_path, variant)
+        made.apply(PROGRAM, SIDES[side][0])
+        see(made, made.draft(PROGRAM, SIDES[side][0]))
+        yield made
+        namespace.close()
+
+
+def see(world: World, draft: Draft) -> None:
+    """Plan, and remember how it looks."""
+    plan = world.plan(draft)
+    assert plan.empty
+    with world.inside(), world.store.locked():
+        engine.note(plan, world.store.installation("custom"), draft)
+
+
+def forget(world: World) -> None:
+    for path in world.store.installation("custom").path.glob("*.looks"):
+        path.unlink()
+
+
+def found(plan: Plan) -> tuple[object, ...]:
+    """All that a plan says."""
+    steps = [(step.part, step.phase, step.title, step.size) for step in plan.steps]
+    return plan.changes, steps, plan.obstacles, plan.left, plan.come, plan.transition
+
+
+def run(world: World, *commands: str) -> None:
+    with world.inside():
+        for command in commands:
+            subprocess.run(shlex.split(command), check=True)
+
+
+def drift(side: str) -> dict[str, str]:
+    if side == "nft":
+        return {name: f"nft '{command}'" for name, command in NFT_DRIFT.items()}
+    tables = {name: f"iptables {words}" for name, words in XTABLES_DRIFT.items()}
+    stray = {"nft": "legacy", "legacy": "nft"}[SIDES[side][1]]
+    return {**tables, "a chain in the other variant": f"iptables-{stray} -t nat -N CUSTOM-MINE"}
+
+
+def test_what_was_seen_is_recognised(world: World, side: str) -> None:
+    for program in (PROGRAM, OTHER):
+        draft = world.draft(program, SIDES[side][0])
+        plan = world.plan(draft)
+        assert plan.recognised
+        known = found(plan)
+        forget(world)
+        other = world.plan(draft)
+        assert not other.recognised
+        assert known == found(other)
+        see(world, world.draft(PROGRAM, SIDES[side][0]))
+
+
+@pytest.mark.parametrize("side", SIDES, indirect=True)
+def test_whatever_was_changed_by_hand_is_seen(world: World, side: str) -> None:
+    draft = world.draft(PROGRAM, SIDES[side][0])
+    for name, command in drift(side).items():
+        run(world, command)
+        known = found(world.plan(draft))
+        assert known[0], name
+        forget(world)
+        assert known == found(world.plan(draft)), name
+        world.apply(PROGRAM, SIDES[side][0])
+        see(world, draft)
+
+
+@pytest.mark.usefixtures("side")
+@pytest.mark.parametrize("side", ["iptables", "legacy"], indirect=True)
+def test_a_rule_of_somebody_elses_that_leads_to_ours_is_in_the_way(world: World) -> None:
+    gone = world.draft(_HEAD + "service none { vip 198.19.10.9; port 80/tcp; endpoints { } }", "iptables")
+    run(world, "iptables -t nat -N MINE", "iptables -t nat -A MINE -j CUSTOM-SVC-one")
+    obstacles = world.plan(gone).obstacles
+    assert obstacles == ("`iptables -t nat -A MINE -j CUSTOM-SVC-one` leads to a chain that is to go",)
+    see(world, world.draft(PROGRAM, "iptables"))
+    plan = world.plan(gone)
+    assert plan.recognised
+    assert plan.obstacles == obstacles
+
+
+def test_what_is_somebody_elses_or_changes_by_itself_makes_no_difference(world: World, side: str) -> None:
+    clients = ["nft add element ip custom affinity-0 '{ 10.1.1.1 . 198.19.10.2 . tcp . 80 timeout 3h expires 9m }'"]
+    rules = ["iptables -t nat -N MINE", "iptables -t nat -I PREROUTING -j MINE", "iptables -A INPUT -j ACCEPT"]
+    run(world, *(clients if side == "nft" else rules))
+    assert world.plan(world.draft(PROGRAM, SIDES[side][0])).recognised
+    with world.inside(), socket(AF_INET, SOCK_DGRAM) as client:
+        client.sendto(b"counted", ("127.0.0.1", 9))
+    time.sleep(1.1)  # of a client's time
+    assert world.plan(world.draft(PROGRAM, SIDES[side][0])).recognised
+
+
+def test_what_is_damaged_or_of_another_svcc_is_not_relied_on(
+    world: World, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = world.draft(PROGRAM, SIDES[side][0])
+    path = world.store.installation("custom").path / "000001.looks"
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    seal, body = text.split("\n", 1)
+    for damaged in ("", seal, body, f"{seal}\n{{}}", text[:-9], text.replace("null", "[]").replace("nft", "nfs")):
+        path.write_text(damaged)
+        plan = world.plan(draft)
+        assert plan.empty
+        assert not plan.recognised
+    path.write_text(text)
+    assert world.plan(draft).recognised
+    monkeypatch.setattr(code, "stamp", lambda: "another")
+    assert not world.plan(draft).recognised
+
+
+def test_a_note_is_of_one_generation(world: World, side: str) -> None:
+    """And of its bundle: another that came to have the number is not taken for it."""
+    path = world.store.installation("custom").path
+    world.apply(OTHER, SIDES[side][0])
+    (path / "000001.looks").rename(path / "000002.looks")
+    plan = world.plan(world.draft(OTHER, SIDES[side][0]))
+    assert plan.empty
+    assert not plan.recognised
+
+
+@pytest.mark.usefixtures("side")
+@pytest.mark.parametrize("side", ["nft"], indirect=True)
+def test_other_releases_of_nft_are_recognised_too(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = world.draft(PROGRAM, "nft")
+    for release in RELEASES:
+        with monkeypatch.context() as patch:
+            (tmp_path / release).mkdir()
+            use_release(release, tmp_path / release, patch)
+            forget(world)
+            see(world, draft)
+            run(world, "nft add element ip custom affinity-0 '{ 10.1.1.2 . 198.19.10.2 . tcp . 80 timeout 3h }'")
+            assert world.plan(draft).recognised, release
+            run(world, "nft delete element ip custom hairpin '{ 100.64.0.1 . 100.64.0.1 }'")
+            assert not world.plan(draft).empty, release
+        world.apply(PROGRAM, "nft")
