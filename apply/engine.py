@@ -163,13 +163,14 @@ def make_plan(
 
 
 def note(plan: Plan, installation: Installation, draft: Draft) -> None:
-    """Remember how the machine looks, where it holds what the current generation put there, the store's lock being
-    held. What cannot be noted is found out again the next time.
+    """Remember how the machine looks, where it holds what the current generation put there, and what that is compiled
+    from. The store's lock is held. What cannot be noted is found out again the next time.
     """
     current = installation.current
     if plan.empty and current is not None and current.hash == draft.hash and not installation.journal.exists():
         with suppress(OSError, StepError):
             note_looks(installation, current, plan.machine.looks(plan.begun, plan.live))
+            installation.note_origin(current, draft)
 
 
 def _with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:

@@ -29,7 +29,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
-from svcc.apply import files
+from svcc.apply import cache, files
+from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope
 from svcc.apply.summary import Summary
 from svcc.targets.bundle import bundle_text, read_bundle
@@ -194,8 +195,21 @@ class Installation:
         )
         files.write(self.file(number, "bundle"), text)
         files.write(self.file(number, "services"), json.dumps(draft.summary.to_json()))
+        if draft.origin is not None:
+            cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
         files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
         return generation
+
+    def origin(self, generation: Generation) -> Origin | None:
+        """What a generation is known to be compiled from."""
+        noted = cache.read(self.file(generation.number, "source"), generation.hash)
+        return None if noted is None else Origin.from_json(noted)
+
+    def note_origin(self, generation: Generation, draft: Draft) -> None:
+        """Note that a draft, of the same bundle and services, was compiled from something else."""
+        services = _text(self.file(generation.number, "services"))
+        if draft.origin not in (None, self.origin(generation)) and services == json.dumps(draft.summary.to_json()):
+            cache.write(self.file(generation.number, "source"), generation.hash, asdict(draft.origin))
 
     def make_current(self, number: int | None) -> None:
         """Say which generation is in the kernel, and forget the oldest ones."""
@@ -235,6 +249,7 @@ class Draft:
     summary: Summary
     source: str
     note: str = ""
+    origin: Origin | None = None  # what it was compiled from, where that is known
 
     @cached_property
     def text(self) -> str:

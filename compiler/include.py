@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.parse import parse
 from svcc.compiler.source import Source, Span
+from svcc.compiler.sources import Sources, digest, matching
 from svcc.compiler.syntax import Word
 
 #: Files that include a file that includes a file …
@@ -35,8 +36,15 @@ class Reader:
     files: list[syntax.File] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     complete: bool = True  # False: some text could not be taken in
+    _named: list[tuple[str, str]] = field(default_factory=list)  # these three: see Sources
+    _links: list[tuple[str, str]] = field(default_factory=list)
+    _patterns: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     _read: set[Path] = field(default_factory=set)
     _open: list[Path] = field(default_factory=list)
+
+    def sources(self, first: Sources) -> Sources:
+        """What was read, ``first`` being the file that was added."""
+        return Sources((*first.files, *self._named), (*first.links, *self._links), tuple(self._patterns))
 
     def add(self, source: Source, folder: Path, path: Path | None = None) -> None:
         """Parse a source whose includes are relative to ``folder``; ``path`` is its own place, resolved."""
@@ -57,7 +65,8 @@ class Reader:
     def _include(self, source: Source, folder: Path, word: Word) -> None:
         span = Span(source, word.start_pos or 0, word.end_pos or 0)
         pattern = word[1:-1]
-        matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True)) if "\0" not in pattern else []
+        matches = sorted(matching(folder, pattern))
+        self._patterns.append((os.path.abspath(folder), pattern, tuple(matches)))
         if not matches:
             hint = f"the pattern is relative to {folder}/" if str(folder) != "." else None
             self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, hint)
@@ -66,6 +75,7 @@ class Reader:
 
     def _included(self, path: Path, span: Span) -> None:
         resolved = path.resolve()
+        self._links.append((os.path.abspath(path), str(resolved)))
         if resolved in self._open:
             names = [p.name for p in self._open[self._open.index(resolved) :]] + [resolved.name]
             self._error(Code.INCLUDE_CYCLE, f"files include each other: {' -> '.join(names)}", span)
@@ -73,10 +83,12 @@ class Reader:
             self._error(Code.UNREADABLE, f"cannot read {path}: includes go more than {_DEPTH} deep", span)
         elif resolved not in self._read:
             try:
-                read = read_text(str(path), path.read_bytes())
+                data = path.read_bytes()
             except OSError as error:
                 self._error(Code.UNREADABLE, f"cannot read {path}: {error.strerror}", span)
                 return
+            self._named.append((os.path.abspath(path), digest(data)))
+            read = read_text(str(path), data)
             if isinstance(read, Diagnostic):
                 self._error(read.code, read.message, read.span, read.hint, (Related("included here", span),))
             else:

@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from svcc.compiler import ir
@@ -17,6 +17,7 @@ from svcc.compiler.include import Reader, read_text
 from svcc.compiler.ir_from_json import from_json
 from svcc.compiler.lower import lower
 from svcc.compiler.source import Source
+from svcc.compiler.sources import Sources, source_of
 
 #: Findings that something is missing: not said while errors may have hidden it.
 _ABOUT_ABSENCE = {Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.EMPTY_FAMILY}
@@ -28,6 +29,7 @@ class Loaded:
 
     program: ir.Program | None
     diagnostics: tuple[Diagnostic, ...]
+    sources: Sources | None = None  # None: standard input, or a text
 
 
 @contextmanager
@@ -67,9 +69,10 @@ def load_data(name: str, data: bytes) -> Loaded:
     read = read_text("<stdin>" if name == "-" else name, data)
     if isinstance(read, Diagnostic):
         return Loaded(None, (read,))
+    first = None if name == "-" else source_of(name, data)
     if name.endswith(".json") or read.text.lstrip().startswith("{"):
-        return _finish(*from_json(read), complete=True)
-    return load_text(read, None if name == "-" else Path(name))
+        return replace(_finish(*from_json(read), complete=True), sources=first)
+    return _load_text(read, None if name == "-" else Path(name), first)
 
 
 def _stdin() -> bytes:
@@ -81,10 +84,15 @@ def _stdin() -> bytes:
 @_without_collector()
 def load_text(source: Source, path: Path | None = None) -> Loaded:
     """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
+    return _load_text(source, path, None)
+
+
+def _load_text(source: Source, path: Path | None, first: Sources | None) -> Loaded:
     reader = Reader()
     reader.add(source, Path(".") if path is None else path.parent, path and path.resolve())
     program, diagnostics = lower(reader.files)
-    return _finish(program, reader.diagnostics + diagnostics, reader.complete)
+    loaded = _finish(program, reader.diagnostics + diagnostics, reader.complete)
+    return replace(loaded, sources=first and reader.sources(first))
 
 
 def _finish(program: ir.Program | None, diagnostics: list[Diagnostic], complete: bool) -> Loaded:

@@ -12,6 +12,7 @@ import click
 from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
+from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope, scope_of_bundle, scope_of_program
 from svcc.apply.steps import Change, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
@@ -39,13 +40,17 @@ class Cause:
     file: str | None = None
 
 
-def draft_of(file: str, given: Input, store: Store) -> Draft:
-    """A draft of a program or bundle. An empty bundle does not say whose it is: then there must be one installation."""
+def draft_of(file: str, given: Input, store: Store, node: str | None = None) -> Draft:
+    """A draft of a program or bundle. An empty bundle does not say whose it is: then there must be one installation.
+
+    ``node``: the one that was asked for, if any was.
+    """
+    origin = Origin(given.bundle.target, node, given.sources) if given.sources else None
     if given.program is not None:
         scope = scope_of_program(given.program)
-        return Draft(given.bundle, scope, summary(given.program, given.node), file)
+        return Draft(given.bundle, scope, summary(given.program, given.node), file, origin=origin)
     found = scope_of_bundle(given.bundle) or _recorded(store)
-    return Draft(given.bundle, found, Summary(), file)
+    return Draft(given.bundle, found, Summary(), file, origin=origin)
 
 
 def _recorded(store: Store) -> Scope:
@@ -142,7 +147,7 @@ def make_plan(
 
 def remember(store: Store, installation: Installation, plan: Plan, draft: Draft) -> None:
     """As :func:`engine.note`, by a command that holds no lock: only if nobody else is at work."""
-    if plan.empty and not plan.recognised:
+    if plan.empty and not (plan.recognised and draft.origin is None):
         with suppress(StoreError, OSError), store.locked(patience=0):
             engine.note(plan, installation, draft)
 

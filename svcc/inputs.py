@@ -10,6 +10,7 @@ import click
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.load import load_data, read_file
+from svcc.compiler.sources import Sources, source_of
 from svcc.exits import Exit
 from svcc.options import pick_node, refuse, tell
 from svcc.targets.bundle import BundleError, is_bundle, read_bundle
@@ -27,6 +28,7 @@ class Compiled:
     program: ir.Program
     node: ir.Node | None
     bundle: Bundle
+    sources: Sources | None  # None: not known, or there was something to say about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,16 @@ class Input:
     bundle: Bundle
     program: ir.Program | None
     node: ir.Node | None
+    sources: Sources | None  # as of Compiled
 
 
 def read_input(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Input:
     """Compile a program, or read a bundle. Whatever is wrong with the file ends the command."""
     data = _read(file, form)
     if _is_compiled(data, target):
-        return Input(_bundle(file, data, target, node_name), None, None)
+        return Input(_bundle(file, data, target, node_name), None, None, None if file == "-" else source_of(file, data))
     made = _compile(file, data, target, node_name, form, quiet=quiet)
-    return Input(made.bundle, made.program, made.node)
+    return Input(made.bundle, made.program, made.node, made.sources)
 
 
 def compile_file(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Compiled:
@@ -68,7 +71,8 @@ def _compile(file: str, data: bytes, target: Target, node_name: str | None, form
     if isinstance(node, Diagnostic) or refused:
         refuse([*loaded.diagnostics, *refused], form, quiet=quiet)
     tell(loaded.diagnostics, form, quiet=quiet)
-    return Compiled(loaded.program, node, target.render(loaded.program, node))
+    sources = None if loaded.diagnostics else loaded.sources
+    return Compiled(loaded.program, node, target.render(loaded.program, node), sources)
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:

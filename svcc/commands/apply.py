@@ -7,10 +7,11 @@ import click
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
-from svcc.apply.engine import Plan
-from svcc.apply.store import Draft, Installation, Store
+from svcc.apply.engine import Ahead, Plan
+from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled
 from svcc.exits import Exit
+from svcc.in_place import in_place
 from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, target_option
 from svcc.plan_text import count, plan_text
@@ -60,9 +61,11 @@ def command(
     touched. Exit status 4: it failed and everything was put back; 5: something could not be put back.
     """
     ahead = look_ahead(store)
+    if not dry_run and _in_place(store, file, target, node, ahead):
+        return
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
-    draft = draft_of(file, given, store)
+    draft = draft_of(file, given, store, node)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
         if dry_run:
@@ -74,6 +77,25 @@ def command(
                 fail(f"the last apply waits {pending.left:.0f} s for `svcc confirm` or `svcc rollback`", Exit.MACHINE)
             plan = make_plan(store, installation, draft, patience, ahead)
             _apply(store, installation, plan, draft, seconds, quiet=quiet)
+
+
+def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None) -> bool:
+    """Whether nothing is to do, and that is said. What waits to be finished, undone or confirmed comes first."""
+    known = in_place(store, file, target.name, node, ahead)
+    if known is None:
+        return False
+    installation, generation = known.installation, known.generation
+    with explained(Cause(file=file)), store.locked():
+        waits = installation.journal.exists() or Pending.read(installation) is not None
+        if waits or installation.number != generation.number:
+            return False
+        _nothing_to_do(known.plan, installation, known.draft, generation)
+    return True
+
+
+def _nothing_to_do(plan: Plan, installation: Installation, draft: Draft, generation: Generation) -> None:
+    engine.note(plan, installation, draft)
+    click.echo(f"Nothing to do: generation {generation.number} is in place.")
 
 
 def _try(plan: Plan, draft: Draft) -> None:
@@ -88,8 +110,7 @@ def _apply(
 ) -> None:
     current = installation.current
     if plan.empty and current is not None and current.hash == draft.hash:
-        engine.note(plan, installation, draft)
-        click.echo(f"Nothing to do: generation {current.number} is in place.")
+        _nothing_to_do(plan, installation, draft, current)
         return
     pending = confirm.arm(store, installation, seconds) if seconds else None
     try:

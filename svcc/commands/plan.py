@@ -8,9 +8,12 @@ import sys
 import click
 
 from svcc.apply.confirm import Pending
+from svcc.apply.engine import Plan
 from svcc.apply.store import Installation, Store
+from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember
 from svcc.exits import Exit
+from svcc.in_place import in_place
 from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
@@ -44,27 +47,41 @@ def command(
     Finds what was changed by hand as well. Exit status 1 if anything is to do.
     """
     ahead = look_ahead(store)
+    known = in_place(store, file, target.name, node, ahead)
+    if known is not None:
+        with explained(Cause(file=file)):
+            _show(known.plan, known.installation, (Summary(), Summary()), as_json=as_json)
+            remember(store, known.installation, known.plan, known.draft)
+        return
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
-    draft = draft_of(file, given, store)
+    draft = draft_of(file, given, store, node)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
         plan = make_plan(store, installation, draft, ahead=ahead)
-        unfinished = _unfinished(installation)
-        if as_json:
-            put(
-                json.dumps(
-                    plan_json(plan, installation.summary(installation.current), draft.summary, unfinished), indent=2
-                )
-                + "\n"
-            )
-        else:
-            if unfinished:
-                click.echo(f"svcc: {unfinished}", err=True)
-            put(plan_text(plan, installation.summary(installation.current), draft.summary, everything=everything))
+        summaries = installation.summary(installation.current), draft.summary
+        _show(plan, installation, summaries, as_json=as_json, everything=everything)
         remember(store, installation, plan, draft)
     if not plan.empty:
         sys.exit(Exit.DIFFERENT)
+
+
+def _show(
+    plan: Plan,
+    installation: Installation,
+    summaries: tuple[Summary, Summary],
+    *,
+    as_json: bool,
+    everything: bool = False,
+) -> None:
+    """``summaries``: of what is there, and of what is to be."""
+    unfinished = _unfinished(installation)
+    if as_json:
+        put(json.dumps(plan_json(plan, *summaries, unfinished), indent=2) + "\n")
+        return
+    if unfinished:
+        click.echo(f"svcc: {unfinished}", err=True)
+    put(plan_text(plan, *summaries, everything=everything))
 
 
 def _unfinished(installation: Installation) -> str:

@@ -1,0 +1,27 @@
+"""What a bundle was compiled from, so that it need not be compiled again to see that nothing changed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from svcc.compiler.sources import Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A target, what node was asked for, and the files. That the svcc is the same is the cache's affair."""
+
+    target: str
+    node: str | None
+    sources: Sources
+
+    def gives(self, file: str, target: str, node: str | None) -> bool:
+        """Whether compiling a file again gives the same. Errors: OSError."""
+        asked = target, node, os.path.abspath(file)
+        return asked == (self.target, self.node, self.sources.first) and self.sources.unchanged()
+
+    @classmethod
+    def from_json(cls, data: Any) -> Origin:
+        return cls(data["target"], data["node"], Sources.from_json(data["sources"]))
