@@ -20,6 +20,7 @@ from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.targets import find
 from svcc.targets.interface import Bundle
 
 #: Rounds of going to a state, before it is said that it cannot be had.
@@ -160,6 +161,20 @@ def make_plan(
         patience,
         begun,
     )
+
+
+def nothing_to_do(installation: Installation, generation: Generation, ahead: Ahead | None) -> Plan | None:
+    """The empty plan, where the machine looks as it is known to while the generation is in place; not even its bundle
+    is read then. None: make a plan. Errors: StepError, StoreError.
+    """
+    scope = Scope(generation.prefix, generation.device)
+    machine = Machine(scope)
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, scope) else machine.begin()
+    target = find(generation.target) if generation.target else None
+    filled = [part.name for part in target.parts] if target else []
+    if not machine.looks_like(looks_of(installation, generation), begun, filled):
+        return None
+    return Plan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())
 
 
 def note(plan: Plan, installation: Installation, draft: Draft) -> None:

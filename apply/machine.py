@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -51,6 +51,17 @@ class Machine:
         if known and look and reading.fingerprint(self.scope) == look.fingerprint:
             return Told(driver, text_of(known.bundle, driver.part), self.scope, look.unsaid)
         return reading.state(self.scope, wanted[driver.part])
+
+    def looks_like(self, looks: Mapping[str, Look], begun: Begun, filled: Collection[str]) -> bool:
+        """Whether all parts look so, and nothing of ours is in those that are not ``filled``. Errors: StepError."""
+        for driver in self.drivers:
+            look, reading = looks.get(driver.part), begun.get(driver.part)
+            if look is not None and reading is not None:
+                if reading.fingerprint(self.scope) != look.fingerprint:
+                    return False
+            elif driver.part in filled or not _nothing(driver, self.scope):
+                return False
+        return True
 
     def looks(self, begun: Begun, states: States) -> dict[str, Look]:
         """How what was read looks. Errors: StepError."""
@@ -118,6 +129,11 @@ class Machine:
             come |= {route.place for route in driver.left(want, have)}
             before |= {route.place for route in driver.routes(have)}
         return come - before
+
+
+def _nothing(driver: Driver[Any], scope: Scope) -> bool:
+    nothing = driver.parse("", scope)
+    return bool(driver.read(scope, nothing) == nothing)
 
 
 def _same_text(driver: Driver[Any], live: States, wanted: States) -> bool:

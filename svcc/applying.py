@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,12 +18,13 @@ from svcc.apply.scope import Scope, scope_of_bundle, scope_of_program
 from svcc.apply.steps import Change, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary, summary
-from svcc.blame import refusal
 from svcc.compiler import ir
 from svcc.exits import Exit
-from svcc.inputs import Input
 from svcc.progress import Progress
 from svcc.state import fail, pick_installation
+
+if TYPE_CHECKING:
+    from svcc.inputs import Input
 
 #: Differences that are named where going back failed; all of them are in `svcc status`.
 _NAMED = 50
@@ -83,6 +85,8 @@ def explained(cause: Cause) -> Iterator[None]:
 def _reason(error: BaseException, cause: Cause) -> str:
     match error:
         case StepError():
+            from svcc.blame import refusal
+
             return refusal(error, cause.summary, cause.program, cause.file)
         case NotTaken():
             return f"svcc: {error}\n"

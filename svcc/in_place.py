@@ -9,12 +9,11 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
-from svcc.apply.engine import Ahead, Plan, Refused
+from svcc.apply.clashes import clashes
+from svcc.apply.engine import Ahead, Plan, nothing_to_do
 from svcc.apply.scope import Scope
 from svcc.apply.steps import StepError
-from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
-from svcc.apply.summary import Summary
-from svcc.applying import make_plan
+from svcc.apply.store import Generation, Installation, Store, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,6 @@ class InPlace:
 
     installation: Installation
     generation: Generation
-    draft: Draft
     plan: Plan
 
 
@@ -31,7 +29,7 @@ def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahea
     """None: compile and plan. ``node``: the one that is asked for, if any."""
     if file == "-" or os.geteuid() != 0:
         return None
-    with suppress(Refused, StepError, StoreError, OSError, ValueError):
+    with suppress(StepError, StoreError, OSError, ValueError):
         for installation in store.installations():
             generation = installation.current
             origin = generation and installation.origin(generation)
@@ -41,8 +39,8 @@ def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahea
 
 
 def _planned(store: Store, installation: Installation, generation: Generation, ahead: Ahead | None) -> InPlace | None:
-    """The draft is what compiling would give, but for the services, which only changes need."""
     scope = Scope(generation.prefix, generation.device)
-    draft = Draft(installation.bundle(generation), scope, Summary(), generation.source)
-    plan = make_plan(store, installation, draft, ahead=ahead)
-    return InPlace(installation, generation, draft, plan) if plan.empty else None
+    plan = None if any(clashes(store, installation, scope)) else nothing_to_do(installation, generation, ahead)
+    if plan is None or installation.number != generation.number:  # another svcc was quicker
+        return None
+    return InPlace(installation, generation, plan)

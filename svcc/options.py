@@ -12,12 +12,11 @@ import click
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity
-from svcc.compiler.load import load
 from svcc.compiler.report import FORMATS, as_text
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
 from svcc.output import put
-from svcc.targets import targets
+from svcc.targets import find, targets
 from svcc.targets.interface import Target
 
 if TYPE_CHECKING:
@@ -42,10 +41,11 @@ class TargetName(ParameterType[Target]):
     def convert(self, value: str | Target, param: click.Parameter | None, ctx: click.Context | None) -> Target:
         if isinstance(value, Target):
             return value
-        if value not in targets():
+        found = find(value)
+        if found is None:
             hint = did_you_mean(value, targets()) or f"it is {one_of(targets())}"
             self.fail(f"no target `{value}`: {hint}", param, ctx)
-        return targets()[value]
+        return found
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -103,6 +103,8 @@ def refuse(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False)
 
 def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
     """The program in a file; with errors the command ends here."""
+    from svcc.compiler.load import load
+
     loaded = load(file)
     if loaded.program is None:
         refuse(loaded.diagnostics, form, quiet=quiet)

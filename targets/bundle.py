@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from svcc.targets import targets
+from svcc.targets import find
 from svcc.targets.interface import Artifact, Bundle, Target
 
 _HEADER = "#: svcc bundle 1 target={target} node={node}\n"
@@ -55,7 +55,7 @@ def read_bundle(text: str, target: Target | None = None) -> Bundle:
         raise BundleError(1, "a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`")
     if header["version"] != "1":
         raise BundleError(1, f"a bundle of version {header['version']}, and this svcc reads version 1")
-    named = targets().get(header["target"])
+    named = find(header["target"])
     if named is None:
         raise BundleError(1, f"there is no target {header['target']}")
     if target is not None and named.name != target.name:

@@ -12,7 +12,6 @@ from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled
 from svcc.exits import Exit
 from svcc.in_place import in_place
-from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, target_option
 from svcc.plan_text import count, plan_text
 from svcc.progress import Progress
@@ -63,6 +62,8 @@ def command(
     ahead = look_ahead(store)
     if not dry_run and _in_place(store, file, target, node, ahead):
         return
+    from svcc.inputs import read_input  # and all of the compiler
+
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
     draft = draft_of(file, given, store, node)
@@ -89,12 +90,11 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
         waits = installation.journal.exists() or Pending.read(installation) is not None
         if waits or installation.number != generation.number:
             return False
-        _nothing_to_do(known.plan, installation, known.draft, generation)
+        _say_in_place(generation)
     return True
 
 
-def _nothing_to_do(plan: Plan, installation: Installation, draft: Draft, generation: Generation) -> None:
-    engine.note(plan, installation, draft)
+def _say_in_place(generation: Generation) -> None:
     click.echo(f"Nothing to do: generation {generation.number} is in place.")
 
 
@@ -110,7 +110,8 @@ def _apply(
 ) -> None:
     current = installation.current
     if plan.empty and current is not None and current.hash == draft.hash:
-        _nothing_to_do(plan, installation, draft, current)
+        engine.note(plan, installation, draft)
+        _say_in_place(current)
         return
     pending = confirm.arm(store, installation, seconds) if seconds else None
     try:

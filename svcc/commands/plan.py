@@ -14,7 +14,6 @@ from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember
 from svcc.exits import Exit
 from svcc.in_place import in_place
-from svcc.inputs import read_input
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
 from svcc.plan_json import plan_json
@@ -51,8 +50,9 @@ def command(
     if known is not None:
         with explained(Cause(file=file)):
             _show(known.plan, known.installation, (Summary(), Summary()), as_json=as_json)
-            remember(store, known.installation, known.plan, known.draft)
         return
+    from svcc.inputs import read_input  # and all of the compiler
+
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
     draft = draft_of(file, given, store, node)
