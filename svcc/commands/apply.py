@@ -90,6 +90,8 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
         waits = installation.journal.exists() or Pending.read(installation) is not None
         if waits or installation.number != generation.number:
             return False
+        if known.draft is not None:
+            engine.note(known.plan, installation, known.draft)
         _say_in_place(generation)
     return True
 

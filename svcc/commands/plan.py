@@ -50,6 +50,8 @@ def command(
     if known is not None:
         with explained(Cause(file=file)):
             _show(known.plan, known.installation, (Summary(), Summary()), as_json=as_json)
+            if known.draft is not None:
+                remember(store, known.installation, known.plan, known.draft)
         return
     from svcc.inputs import read_input  # and all of the compiler
 
