@@ -280,13 +280,12 @@ def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
     """See that the kernel holds what it was given; how it looks then, as far as all of it was read."""
     tell(Event("reading back"))
     machine = plan.machine
-    there, begun = machine.read_back(plan.live, plan.differing)
-    left = machine.changes(machine.differing(there, plan.wanted))
+    left, looks = machine.read_back(plan.differing)
     if left:
-        raise NotTaken(left)
+        raise NotTaken(machine.changes(left))
     changed = {driver.part for driver, _, _ in plan.differing}
     same = {part: reading for part, reading in plan.begun.items() if part not in changed}
-    return machine.looks({**same, **begun}, there)
+    return {**machine.looks(same, plan.live), **looks}
 
 
 def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:

@@ -73,17 +73,18 @@ class Machine:
                 found[driver.part] = Look(digest, told.unsaid if told else driver.unsaid(states[driver.part]))
         return found
 
-    def read_back(self, live: States, differing: Differing) -> tuple[States, Begun]:
-        """What is there after the steps between states that differed so, read where it was to change, and what was read
-        for it. Errors: StepError.
+    def read_back(self, differing: Differing) -> tuple[Differing, dict[str, Look]]:
+        """What differs still after the steps between states that differed so, read where it was to change; and how that
+        looks which was read whole for it. Errors: StepError.
         """
-        changed = {one.part: one.read_changed(self.scope, have, want) for one, have, want in differing}
-        whole = [(one, want) for one, _, want in differing if changed[one.part] is None]
+        now = {one.part: one.read_changed(self.scope, have, want) for one, have, want in differing}
+        whole = [(one, want) for one, _, want in differing if now[one.part] is None]
         begun = {one.part: reading for one, _ in whole if (reading := one.begin(self.scope)) is not None}
         for one, want in whole:
             reading = begun.get(one.part)
-            changed[one.part] = reading.state(self.scope, want) if reading else one.read(self.scope, want)
-        return live.replaced(changed), begun
+            now[one.part] = reading.state(self.scope, want) if reading else one.read(self.scope, want)
+        left = [(one, now[one.part], want) for one, _, want in differing if now[one.part] != want]
+        return left, self.looks(begun, States(now))
 
     def dump(self, live: States) -> dict[str, Any]:
         """What is there, as JSON: of what a known bundle tells, only what it does not say."""
@@ -99,8 +100,18 @@ class Machine:
         return Told(driver, text_of(bundle, driver.part), self.scope, data["unsaid"])
 
     def differing(self, live: States, wanted: States) -> Differing:
-        pairs = [(one, live[one.part], wanted[one.part]) for one in self.drivers if not _same_text(one, live, wanted)]
-        return [(driver, have, want) for driver, have, want in pairs if have != want]
+        pairs = [(one, self._pair(one, live, wanted)) for one in self.drivers]
+        return [(driver, *pair) for driver, pair in pairs if pair is not None and pair[0] != pair[1]]
+
+    def _pair(self, driver: Driver[Any], live: States, wanted: States) -> tuple[Any, Any] | None:
+        """What is to be compared of a part. None: both are told by one text, and neither is made of it."""
+        one, other = live.told(driver.part), wanted.told(driver.part)
+        if one is not None and other is not None:
+            if one.text == other.text:
+                return None
+            if pair := driver.told_apart(one.text, other.text, self.scope):
+                return pair
+        return live[driver.part], wanted[driver.part]
 
     def changes(self, differing: Differing) -> list[Change]:
         return [change for driver, have, want in differing for change in driver.changes(have, want)]
@@ -121,7 +132,7 @@ class Machine:
     def _translates(self, live: States) -> bool:
         """Whether it is rules that serve, and not IPVS: when they go, what they led elsewhere has to be local."""
         rules = [driver for driver in self.drivers if driver.part in ("nft", "iptables", "ip6tables")]
-        return not live.get("ipvsadm") and any(live[one.part] != one.parse("", self.scope) for one in rules)
+        return not live.get("ipvsadm") and any(_is_there(one, live, self.scope) for one in rules)
 
     def left(self, differing: Differing, transition: Transition) -> set[Route]:
         """The routes that are gone when what is wanted is there.
@@ -150,15 +161,15 @@ def _dumped(driver: Driver[Any], told: Told | None, live: States) -> Any:
     return {"state": driver.dump(live[driver.part])} if told is None else {"unsaid": told.unsaid}
 
 
+def _is_there(driver: Driver[Any], live: States, scope: Scope) -> bool:
+    """Whether anything of ours is in a part; an artifact says so without being parsed."""
+    told = live.told(driver.part)
+    return bool(told.text) if told else bool(live[driver.part] != driver.parse("", scope))
+
+
 def _nothing(driver: Driver[Any], scope: Scope) -> bool:
     nothing = driver.parse("", scope)
     return bool(driver.read(scope, nothing) == nothing)
-
-
-def _same_text(driver: Driver[Any], live: States, wanted: States) -> bool:
-    """Whether two states are told by one text: then neither is made."""
-    one, other = live.told(driver.part), wanted.told(driver.part)
-    return one is not None and other is not None and one.text == other.text
 
 
 def _rank(phase: Phase, transition: Transition, addresses_first: bool) -> int:

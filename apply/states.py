@@ -43,10 +43,6 @@ class States(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._parts)
 
-    def replaced(self, states: Mapping[str, Any]) -> States:
-        """These states with others in some parts."""
-        return States({**self._parts, **states})
-
     def told(self, part: str) -> Told | None:
         """What a state is told by; None where it was read."""
         held = self._parts[part]

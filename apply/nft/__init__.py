@@ -7,6 +7,7 @@ from typing import Any
 
 from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.nft import changes, routes, switching, tool
+from svcc.apply.nft.abridged import abridged
 from svcc.apply.nft.fingerprint import fingerprint
 from svcc.apply.nft.reading import read_document, read_listing
 from svcc.apply.nft.reading_back import read_changed
@@ -40,6 +41,10 @@ class NftDriver(Driver[NftState]):
 
     def begin(self, scope: Scope) -> NftReading:
         return NftReading(scope)
+
+    def told_apart(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
+        pair = abridged(old, new)
+        return None if pair is None else (self.parse(pair[0], scope), self.parse(pair[1], scope))
 
     def read_changed(self, scope: Scope, live: NftState, wanted: NftState) -> NftState | None:
         return read_changed(live, wanted)

@@ -1,0 +1,135 @@
+"""Documents without what they have in common: the same plan as of the whole ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nft_programs import EVERYTHING, program
+from nft_states import HERE, SCOPE, text
+from strategies import programs_for
+
+from svcc.apply.nft import DRIVER, affinity, delta
+from svcc.apply.nft.abridged import abridged
+from svcc.apply.nft.state import NftState
+from svcc.targets.nft import TARGET
+
+_CASES = programs_for(TARGET)
+_BLOCK = re.compile(r'(, \{"add": \{"element": \{[^\n]*\n    )(.*?)(\n  \]\}\}\})', re.DOTALL)
+_VALUES = ("100.64.0.77", "fd00:64::77")
+
+
+def plan(old: NftState, new: NftState) -> dict[str, Any]:
+    """All that comes of two states."""
+    commands = [command.json() for command in delta.switch(old, new, together=True)]
+    left, come = DRIVER.left(old, new), DRIVER.left(new, old)
+    served = {route.place for route in DRIVER.routes(old)}
+    return {
+        "changes": [*DRIVER.changes(old, new)],
+        "commands": json.dumps(commands),
+        "moves": affinity.moves(old, new),
+        "steps": [(step.title, step.size) for step in DRIVER.steps(old, new, SCOPE, HERE)],
+        "left": left,
+        "come": {route.place for route in come} - served,
+    }
+
+
+def check(old: str, new: str) -> bool:
+    """That the plan is the same; returns whether the documents were abridged."""
+    pair = DRIVER.told_apart(old, new, SCOPE)
+    if pair is None:
+        return False
+    assert plan(*pair) == plan(DRIVER.parse(old, SCOPE), DRIVER.parse(new, SCOPE))
+    return True
+
+
+def whole(case: Any) -> str:
+    return text(*case)
+
+
+@st.composite
+def edited(draw: st.DrawFn, document: str) -> str:
+    """A document with some elements taken out, changed, and moved."""
+    blocks = list(_BLOCK.finditer(document))
+    for block in draw(st.lists(st.sampled_from(blocks), max_size=3, unique=True)) if blocks else ():
+        lines = block[2].split("\n  , ")
+        at = draw(st.integers(0, len(lines) - 1))
+        lines[at : at + 1] = draw(st.sampled_from(([], [_other(lines[at])], [_other(lines[at]), lines[at]])))
+        if len(set(map(_key, lines))) == len(lines) and lines:
+            document = document.replace(block[0], block[1] + "\n  , ".join(lines) + block[3])
+    return document
+
+
+def _key(line: str) -> str:
+    element = json.loads(line)
+    return json.dumps(element[0] if isinstance(element, list) else element)
+
+
+def _other(line: str) -> str:
+    """An element with another value, or of another key."""
+    for address, value in ((r'"100\.64\.[\d.]+"', _VALUES[0]), (r'"fd00:64::\w+"', _VALUES[1])):
+        line = re.sub(address + r"(?=\]$)", f'"{value}"', line)
+    return re.sub(r'"comment": "[^"]*"', '"comment": "other"', line)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), _CASES)
+def test_edited_elements_give_the_same_plan(data: st.DataObject, case: Any) -> None:
+    document = whole(case)
+    check(document, data.draw(edited(document)))
+
+
+@pytest.mark.slow
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(_CASES, _CASES)
+def test_any_two_programs_give_the_same_plan(one: Any, other: Any) -> None:
+    check(whole(one), whole(other))
+
+
+def _services(count: int, changed: Sequence[int] = (), more: str = "") -> str:
+    endpoints = [f"100.64.{i}.{2 if i in changed else 1}; 100.64.{i}.9; fd00:64::{i + 1:x}" for i in range(count)]
+    lines = [
+        f"service s{i} {{ vip 198.19.{i}.1 fd00:19::{i + 1:x}; port 80/tcp nodeport {30000 + i}\n"
+        f"  affinity client-ip 3h; endpoints {{ {it} }} }}"
+        for i, it in enumerate(endpoints)
+    ]
+    parsed = program("cluster { prefix LAB }\nnode n { address 10.0.0.4 fd00:10::4 }\n" + "\n".join([*lines, more]))
+    return text(parsed, parsed.nodes[0])
+
+
+@pytest.mark.parametrize("changed", [[0], [7], [3, 4], [19]])
+def test_a_changed_endpoint_leaves_little(changed: list[int]) -> None:
+    old, new = _services(20), _services(20, changed)
+    pair = abridged(old, new)
+    assert pair is not None
+    assert all(len(short) < len(long) - 3000 for short, long in zip(pair, (old, new), strict=True))
+    assert check(old, new)
+    assert check(new, old)
+
+
+def test_where_more_differs_nothing_is_left_out() -> None:
+    old = _services(3)
+    assert (
+        abridged(old, _services(3, more="service r { vip 198.19.9.1; port 5-9/udp; endpoints { 100.64.9.9 } }")) is None
+    )
+    assert abridged(old, "") is None
+    assert abridged(_services(70), _services(70, range(70))) is None
+    assert abridged(old, old) is not None
+
+
+def test_a_service_that_comes_or_goes_is_found() -> None:
+    assert check(_services(20), _services(19))
+    assert check(_services(19), _services(20))
+
+
+def test_everything_is_found_in_a_program_of_everything() -> None:
+    parsed = program(EVERYTHING)
+    document = text(parsed, parsed.nodes[0] if parsed.nodes else None)
+    for line in re.findall(r"\n(?:    |  , )(.*)", document):
+        if _other(line) != line:
+            assert check(document, document.replace(line, _other(line), 1))
