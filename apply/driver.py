@@ -8,12 +8,12 @@ namespace of the calling thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Route, Step
+from svcc.apply.steps import Change, Place, Route, Step
 
 State = TypeVar("State")
 
@@ -111,6 +111,10 @@ class Driver(ABC, Generic[State]):
     def routes(self, state: State) -> Iterator[Route]:
         """Where a state sends packets, if it does so at all."""
         return iter(())
+
+    def serves(self, state: State, places: Collection[Place]) -> set[Place]:
+        """Those of some places that a state sends packets from."""
+        return {route.place for route in self.routes(state)} & {*places} if places else set()
 
     def left(self, live: State, wanted: State) -> set[Route]:
         """The routes of ``live`` that ``wanted`` lacks."""

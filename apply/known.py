@@ -41,5 +41,5 @@ def looks_of(installation: Installation, generation: Generation) -> dict[str, Lo
 def note_looks(installation: Installation, generation: Generation, looks: Mapping[str, Look]) -> None:
     """Note them, the store's lock being held. Errors: OSError."""
     if looks != looks_of(installation, generation):
-        noted = {part: asdict(look) for part, look in looks.items()}
+        noted = {part: asdict(look) for part, look in sorted(looks.items())}
         cache.write(installation.file(generation.number, "looks"), generation.hash, noted)

@@ -149,12 +149,8 @@ class Machine:
 
     def come(self, differing: Differing) -> set[Place]:
         """The places that are served when what is wanted is there, and are not before."""
-        come: set[Place] = set()
-        before: set[Place] = set()
-        for driver, have, want in differing:
-            come |= {route.place for route in driver.left(want, have)}
-            before |= {route.place for route in driver.routes(have)}
-        return come - before
+        come = {route.place for driver, have, want in differing for route in driver.left(want, have)}
+        return come - {place for driver, have, _ in differing for place in driver.serves(have, come)}
 
 
 def _dumped(driver: Driver[Any], told: Told | None, live: States) -> Any:

@@ -334,6 +334,20 @@ def test_what_left_is_what_the_other_state_lacks(
         assert driver.left(live, wanted) == set(driver.routes(live)) - set(driver.routes(wanted))
 
 
+@given(programs_for(IPTABLES))
+def test_what_is_served_is_what_has_routes(case: tuple[ir.Program, ir.Node | None]) -> None:
+    program, node = case
+    scope = Scope(program.cluster.prefix)
+    for artifact in IPTABLES.render(program, node).artifacts:
+        driver = FAMILIES[artifact.part.name]
+        state = driver.parse(artifact.text, scope)
+        places = sorted({route.place for route in driver.routes(state)}, key=str)
+        for some in (places[:3], places[-1:], places):
+            asked = {*some, Place("192.0.2.1", "tcp", 80), Place(None, "udp", 9)}
+            assert driver.serves(state, asked) == asked & {*places}
+        assert driver.serves(state, ()) == set()
+
+
 def test_an_address_that_is_excluded_is_none_that_is_served() -> None:
     rule = "-A CUSTOM-SERVICES -d 198.19.10.0/32 -p tcp"
     excluded = TEXT.replace(rule, rule.replace("-d", "! -d"))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Route, Step
+from svcc.apply.steps import Change, Phase, Place, Route, Step
 from svcc.apply.xtables.changes import changes
-from svcc.apply.xtables.fronts import left_routes, routes
+from svcc.apply.xtables.fronts import left_routes, routes, served
 from svcc.apply.xtables.load import Load
 from svcc.apply.xtables.reading import XtablesReading
 from svcc.apply.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
 from svcc.apply.xtables.variant import default, other
+
+#: Of more places, all routes are made as quickly.
+_FEW = 16
 
 
 class XtablesDriver(Driver[State]):
@@ -68,6 +71,11 @@ class XtablesDriver(Driver[State]):
 
     def routes(self, state: State) -> Iterator[Route]:
         return routes(_nat(state.tables), state.prefix)
+
+    def serves(self, state: State, places: Collection[Place]) -> set[Place]:
+        if len(places) > _FEW:
+            return super().serves(state, places)
+        return served(_nat(state.tables), state.prefix, places) if places else set()
 
     def left(self, live: State, wanted: State) -> set[Route]:
         """As the base class has it, without making the routes of what stays as it is."""

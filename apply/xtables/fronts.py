@@ -7,7 +7,7 @@ end names the frontend, by itself (``-d ADDRESS/32 -p tcp -m tcp --dport 80 -g C
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -112,6 +112,17 @@ Endpoint: TypeAlias = tuple[str, int | None]
 def routes(table: Table, prefix: str) -> Iterator[Route]:
     """Where the nat table sends packets."""
     return _routes(table, fronts(table, prefix))
+
+
+def served(table: Table, prefix: str, places: Collection[Place]) -> set[Place]:
+    """Those of some places that the nat table sends packets from. Only their routes are made."""
+    known = [front for front in fronts(table, prefix) if any(_holds(front, place) for place in places)]
+    return {route.place for route in _routes(table, known)} & {*places}
+
+
+def _holds(front: Front, place: Place) -> bool:
+    own = front.place
+    return (own.address, own.protocol) == (place.address, place.protocol) and own.port <= place.port <= front.last
 
 
 def left_routes(before: Table, after: Table, prefix: str) -> set[Route]:
