@@ -64,9 +64,10 @@ class Running:
 
     def __del__(self) -> None:
         """What nobody asks for any more need not go on."""
-        if "_process" in vars(self) and self._process.poll() is None:
+        if "_process" in vars(self) and "ended" not in vars(self):
             self._process.kill()
             self._process.communicate()
+            self._output.close()
 
     @cached_property
     def ended(self) -> subprocess.CompletedProcess[bytes]:
