@@ -14,8 +14,9 @@ from nft_programs import EVERYTHING, program
 from nft_states import HERE, SCOPE, text
 from strategies import programs_for
 
-from svcc.apply.nft import DRIVER, affinity, delta
+from svcc.apply.nft import DRIVER, affinity
 from svcc.apply.nft.abridged import abridged
+from svcc.apply.nft.delta import delta
 from svcc.apply.nft.state import NftState
 from svcc.targets.nft import TARGET
 
@@ -26,7 +27,7 @@ _VALUES = ("100.64.0.77", "fd00:64::77")
 
 def plan(old: NftState, new: NftState) -> dict[str, Any]:
     """All that comes of two states."""
-    commands = [command.json() for command in delta.switch(old, new, together=True)]
+    commands = [command.json() for command in delta(old, new)]
     left, come = DRIVER.left(old, new), DRIVER.left(new, old)
     served = {route.place for route in DRIVER.routes(old)}
     return {
