@@ -44,8 +44,8 @@ Side = tuple[str, str] | None
 class Case:
     """A transition, to be tried over and over, each time on a node of its own."""
 
-    def __init__(self, old: Side, new: Side, variant: str, *, ipvs: bool = False) -> None:
-        self.old, self.new, self._variant, self._ipvs = old, new, variant, ipvs
+    def __init__(self, old: Side, new: Side, variant: str, *, ipvs: bool = False, nft: bool = True) -> None:
+        self.old, self.new, self._variant, self._ipvs, self._nft = old, new, variant, ipvs, nft
 
     @contextmanager
     def world(self) -> Iterator[World]:
@@ -53,7 +53,7 @@ class Case:
         with TemporaryDirectory(dir="/dev/shm") as state, tools_of(self._variant):
             namespace = Namespace("faults")
             try:
-                world = World(namespace, Path(state), self._variant, ipvs=self._ipvs)
+                world = World(namespace, Path(state), self._variant, ipvs=self._ipvs, nft=self._nft)
                 if self.old:
                     world.apply(self.old[1], self.old[0])
                 yield world

@@ -66,13 +66,16 @@ def quietly(_: Event) -> None:
 
 
 class World:
-    """A node. ``variant`` of iptables: nft or legacy. ``ipvs``: on a kernel that has IPVS, and need not have nft."""
+    """A node. ``variant`` of iptables: nft or legacy. ``ipvs``, ``nft``: whether the kernel has them."""
 
-    def __init__(self, namespace: Namespace, state: Path, variant: str = "nft", *, ipvs: bool = False) -> None:
+    def __init__(
+        self, namespace: Namespace, state: Path, variant: str = "nft", *, ipvs: bool = False, nft: bool = True
+    ) -> None:
         self.namespace = namespace
         self.store = Store(state)
         self._variant = variant
         self._ipvs = ipvs
+        self._nft = nft
         with self.inside():
             self._settle_in()
 
@@ -85,7 +88,7 @@ class World:
         if self._ipvs:
             subprocess.run(["ip", "-batch", "-"], input=_OTHER_DEVICE, text=True, check=True)
             subprocess.run(["ipvsadm", "-R"], input=_OTHER_SERVERS, text=True, check=True)
-        else:
+        if self._nft:
             subprocess.run(["nft", "-f", "-"], input=_OTHERS, text=True, check=True)
 
     @contextmanager
@@ -147,20 +150,17 @@ class World:
     def others(self) -> dict[str, str]:
         """Everything in the kernel that is not ours, as its tools print it, without counters."""
         with self.inside():
-            found = (
-                self._others_of_ipvs() if self._ipvs else {"nft": _without_ours(_said("nft", "-j", "list", "ruleset"))}
-            )
+            found = self._others_of_ipvs() if self._ipvs else {}
+            if self._nft:
+                found["nft"] = _without_ours(_said("nft", "-j", "list", "ruleset"))
             found["ipset"] = _lines(_said("ipset", "save"), r"\S+ CUSTOM-|\S+ SVCC-")
             for tool in ("iptables", "ip6tables"):
-                for variant in ("legacy",) if self._ipvs else ("nft", "legacy"):
+                for variant in ("nft", "legacy") if self._nft else ("legacy",):
                     found[f"{tool}-{variant}"] = _lines(
                         _said(f"{tool}-{variant}-save"),
                         r":(CUSTOM|SVCC)-|-A (CUSTOM|SVCC)-|-A .*-[jg] (CUSTOM|SVCC)-|#",
                     )
         return found
-
-    def _others_of_nft(self) -> dict[str, str]:
-        return {"nft": _without_ours(_said("nft", "-j", "list", "ruleset"))}
 
     def _others_of_ipvs(self) -> dict[str, str]:
         servers = [line for line in _said("ipvsadm", "-S", "-n").splitlines() if " 192.0.2." in line or " -f " in line]

@@ -31,7 +31,7 @@ EVERY, EVERY_CALL = (1, 1) if os.environ.get("SVCC_TEST_EVERY_POINT") else (9, 2
 
 
 def case_of(name: str) -> Case:
-    return Case(*TRANSITIONS[name], "legacy", ipvs=True)
+    return Case(*TRANSITIONS[name], "legacy", ipvs=True, nft=False)
 
 
 @pytest.mark.parametrize("name", TRANSITIONS)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from vm import machine, plugin
-from vm.kernel import NoKernelError
-from vm.machine import GUEST_FAILED, TIMED_OUT, Outcome, run, run_with_file
+from vm.guest import GUEST_FAILED, NoKernelError, Outcome
+from vm.machine import run, run_with_file
+from vm.process import TIMED_OUT
 
 pytestmark = pytest.mark.kernel
 

@@ -40,11 +40,13 @@ def unpacked(release: str, package: str) -> Path:
 
 
 def argv(release: str, package: str, program: str) -> list[str]:
-    """The words that run ``program`` (a name in a bin directory) of an unpacked package with its own libraries."""
+    """The words that run ``program`` (a name in a bin or libexec directory) of an unpacked package with its own
+    libraries. Errors: NoDebs."""
     root = unpacked(release, package)
     loader = _only(root, "usr/lib*/ld-linux*.so.*", "lib*/ld-linux*.so.*")
     libraries = sorted({str(path.parent) for top in ("usr/lib*", "lib*") for path in root.glob(f"{top}/**/*.so.*")})
-    return [str(loader), "--library-path", ":".join(libraries), str(_only(root, f"**/*bin/{program}"))]
+    executable = _only(root, f"**/*bin/{program}", f"**/libexec/{program}")
+    return [str(loader), "--library-path", ":".join(libraries), str(executable)]
 
 
 def _only(root: Path, *patterns: str) -> Path:

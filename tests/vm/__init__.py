@@ -1,7 +1,12 @@
 """A throw-away kernel with IPVS for tests marked ``vm``.
 
 Few kernels that tests run on have ip_vs, and those that have it are somebody's. Where this machine's kernel has it
-loaded, tests get fresh namespaces on it; anywhere else they get a user-mode Linux: Debian's ``user-mode-linux``
-package, an ordinary process that needs no KVM, with this machine's own file tree as its root, read-only below an
-overlay. ``python tests/vm COMMAND...`` runs any command there.
+loaded, tests get fresh namespaces on it. Anywhere else they get a guest, with this machine's own file tree as its
+root, read-only below an overlay; there are two kinds of them, and neither needs KVM:
+
+- ``uml``, a user-mode Linux: an ordinary process, and as quick as one, but Debian's has no nf_tables for IP;
+- ``emulated``, Debian's cloud kernel in qemu without acceleration: it has all that svcc uses, and is some ten times
+  as slow. Tests that need nf_tables beside IPVS ask for it: ``vm(nf_tables=True)``.
+
+``python tests/vm [--nf-tables] COMMAND...`` runs any command there.
 """

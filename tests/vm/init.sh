@@ -1,14 +1,14 @@
 #!/bin/bash
 # Process 1 of the guest. Its directory is the control directory, at the same path here and on the machine:
-# `settings` (MODULES, DIRECTORY, COMMAND) and `environment` come in, `out` and `status` go out.
+# `settings` (MODULES, STOP, MOUNT, DIRECTORY, COMMAND) and `environment` come in, `out` and `status` go out.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 control=${0%/*}
 . "$control/settings"
 
-stop() { sync; halt -f -f; }      # and should that fail, the kernel panics when process 1 ends: it stops as well
+stop() { sync; $STOP; }      # and should that fail, the kernel panics when process 1 ends: it stops as well
 fail() { echo "init: $*"; stop; exit; }
 
-if [ -n "$MODULES" ]; then insmod "$MODULES/kernel/fs/overlayfs/overlay.ko" || fail "no overlayfs"; fi
+if [ -n "$MODULES" ]; then insmod "$MODULES"/kernel/fs/overlayfs/overlay.ko* || fail "no overlayfs"; fi
 mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root || fail "no tmpfs"
 mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root || fail "no overlay"
 cd /mnt/root || fail "no root"
@@ -24,7 +24,7 @@ mount -t tmpfs run run
 mkdir -p run/netns run/lock lib/modules
 [ -z "$MODULES" ] || ln -sfn "$MODULES" "lib/modules/$(uname -r)"
 mkdir -p ".$control"
-mount -t hostfs none ".$control" -o "$control" || fail "no control directory"
+mount "${MOUNT[@]}" ".$control" || fail "no control directory"
 pivot_root . mnt && cd / || fail "no pivot_root"   # not chroot: the kernel runs modprobe in the first root
 umount -l /mnt
 hostname svcc-vm

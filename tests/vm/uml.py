@@ -1,13 +1,18 @@
-"""The user-mode Linux that the tests run on: Debian's, fetched once and kept in a cache directory."""
+"""The guest that is a user-mode Linux: Debian's, fetched once and kept in a cache directory."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.debs import CACHE, NoDebs, unpacked
+
+from vm.guest import Guest, NoKernelError
+from vm.process import end, start
 
 #: One kernel for all machines: Linux 6.1.
 _RELEASE = "bookworm"
@@ -15,27 +20,36 @@ _RELEASE = "bookworm"
 _OTHER = "SVCC_VM_KERNEL"
 
 
-class NoKernelError(Exception):
-    """The throw-away kernel cannot be had here; the message says which step failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
+@dataclass(frozen=True)
+class UserMode(Guest):
     executable: Path
-    modules: Path | None  # None: all is built in
     preload: Path
+    modules: Path | None
+    stop = "halt -f -f"
+    mount = ("-t", "hostfs", "none", "-o", "{}")
+
+    @contextmanager
+    def started(self, control: Path) -> Iterator[subprocess.Popen[bytes]]:
+        words = [str(self.executable), "mem=2G", "quiet", "umid=x", f"uml_dir={control}/", "root=none"]
+        words += ["rootfstype=hostfs", "rootflags=/", "ro", f"init={control}/init", "con=null", "con0=null,fd:1"]
+        preload = {"LD_PRELOAD": str(self.preload)}
+        process = start([*words, "ssl=null"], control / "console", preload, pinned=True)
+        try:
+            yield process
+        finally:
+            end(process)
 
 
-def kernel() -> Kernel:
-    """The kernel; the first call fetches it (41 MB). Errors: NoKernelError."""
+def user_mode() -> UserMode:
+    """The first call fetches it (41 MB). Errors: NoKernelError."""
     preload = _preload()
     if os.environ.get(_OTHER):
-        return Kernel(Path(os.environ[_OTHER]), None, preload)
+        return UserMode(Path(os.environ[_OTHER]), preload, None)
     try:
         root = unpacked(_RELEASE, "user-mode-linux")
     except NoDebs as error:
         raise NoKernelError(f"no user-mode Linux: {error}") from error
-    return Kernel(root / "usr/bin/linux.uml", next((root / "usr/lib/uml/modules").iterdir()), preload)
+    return UserMode(root / "usr/bin/linux.uml", preload, next((root / "usr/lib/uml/modules").iterdir()))
 
 
 def _preload() -> Path:

@@ -1,0 +1,50 @@
+"""Moving between ipvs and what nf_tables carries, on a kernel that has both: under load, killed and failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from apply_faults import Case, fail_at_every_point, kill_at_every_point
+from apply_load import everything, node
+from test_apply_faults_vm import NEW, OLD
+from test_apply_load import all_answered, clients
+
+pytestmark = [pytest.mark.vm(nf_tables=True), pytest.mark.kernel, pytest.mark.slow]
+
+Tell = Callable[[str, object], None]
+#: From target to target.
+MOVES = [("nft", "ipvs"), ("ipvs", "nft"), ("iptables", "ipvs"), ("ipvs", "iptables")]
+BETWEEN_NFT_AND_IPVS = MOVES[:2]
+#: The guest is emulated: one point in so many is tried, unless all are asked for.
+EVERY = 1 if os.environ.get("SVCC_TEST_EVERY_POINT") else 12
+
+
+def case_of(old: str, new: str) -> Case:
+    return Case((old, OLD), (new, NEW), "nft", ipvs=True)
+
+
+@pytest.mark.parametrize(("old", "new"), MOVES)
+def test_no_connection_fails_while_another_target_takes_over(
+    old: str, new: str, tmp_path: Path, record_property: Tell
+) -> None:
+    """Nor are those that are open broken, but for those that IPVS carries and that outlast their time to end."""
+    held = old != "ipvs"
+    with node(tmp_path / "state") as there:
+        there.apply(everything(), old)
+        with clients(there, held=held) as seen:
+            there.apply(everything(), new)
+    record_property("connections", sum(counted["answered"] for counted in seen))
+    assert all_answered(seen, held=held), seen
+
+
+@pytest.mark.parametrize(("old", "new"), MOVES if EVERY == 1 else BETWEEN_NFT_AND_IPVS)
+def test_killed_at_every_point(old: str, new: str, record_property: Tell) -> None:
+    record_property("points", kill_at_every_point(case_of(old, new), EVERY))
+
+
+@pytest.mark.parametrize(("old", "new"), MOVES if EVERY == 1 else BETWEEN_NFT_AND_IPVS)
+def test_failed_at_every_point(old: str, new: str, record_property: Tell) -> None:
+    record_property("points", fail_at_every_point(case_of(old, new), EVERY))

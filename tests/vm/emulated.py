@@ -1,0 +1,118 @@
+"""The guest that has nf_tables beside IPVS: Debian's cloud kernel in qemu, which translates its instructions.
+
+Of Debian's kernels it is the one with virtio-fs built in, so that it boots with this machine's file tree and nothing
+else: no disk, no initramfs. All of it is fetched once, kept in a cache directory and installed nowhere.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.debs import NoDebs, argv, unpacked
+
+from vm.guest import Guest, NoKernelError
+from vm.process import end, start
+
+#: One kernel for all machines: Linux 6.12; and the emulator beside it.
+_RELEASE = "trixie"
+_KERNEL, _EMULATOR, _FILES = "linux-image-cloud-amd64", "qemu-system-x86", "virtiofsd"
+_MEMORY = "2G"
+#: Seconds for a server of files to be there, however busy the machine is.
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Emulated(Guest):
+    kernel: Path
+    modules: Path | None
+    stop = "reboot -f -f"  # it has nobody who would listen to a power switch; -no-reboot makes it end
+    mount = ("-t", "virtiofs", "control")
+
+    @contextmanager
+    def started(self, control: Path) -> Iterator[subprocess.Popen[bytes]]:
+        words = [*_machine(), *_with_kernel(self.kernel, f"{control}/init")]
+        with ExitStack() as stack:
+            for tag, directory, options in (("root", Path("/"), ["--readonly"]), ("control", control, [])):
+                socket = stack.enter_context(_served(directory, control, tag, options))
+                words += ["-chardev", f"socket,id={tag},path={socket}"]
+                words += ["-device", f"vhost-user-fs-pci,chardev={tag},tag={tag}"]
+            process = start(words, control / "console")
+            stack.callback(end, process)
+            yield process
+
+
+def emulated() -> Emulated:
+    """The first call fetches it (100 MB). Errors: NoKernelError."""
+    if platform.machine() != "x86_64":
+        raise NoKernelError(
+            f"no kernel with nf_tables and IPVS for {platform.machine()}: the emulated one is an x86_64"
+        )
+    try:
+        root = unpacked(_RELEASE, _KERNEL)
+        argv(_RELEASE, _EMULATOR, "qemu-system-x86_64")
+        argv(_RELEASE, _FILES, "virtiofsd")
+    except NoDebs as error:
+        raise NoKernelError(f"no emulated Linux: {error}") from error
+    return Emulated(next((root / "boot").glob("vmlinuz-*")), _modules(root))
+
+
+def _modules(root: Path) -> Path:
+    """The directory of a kernel's modules, with the list of what needs what that installing it would have made."""
+    modules = next((root / "usr/lib/modules").iterdir())
+    if not (modules / "modules.dep").exists():
+        command = ["depmod", "-b", str(root / "usr"), modules.name]
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", "")
+            raise NoKernelError(f"no emulated Linux: {said or error} (apt-get install kmod)") from error
+    return modules
+
+
+def _machine() -> list[str]:
+    """An emulator with nothing but memory, which virtio-fs shares, and a serial line as its console.
+
+    Its processor is an old one: a C library that finds vector instructions uses them, and these are slow to translate.
+    """
+    data = unpacked(_RELEASE, _EMULATOR) / "usr/share"
+    return [
+        *argv(_RELEASE, _EMULATOR, "qemu-system-x86_64"),
+        *("-L", str(data / "qemu"), "-L", str(data / "seabios")),
+        *("-accel", "tcg", "-machine", "q35", "-cpu", "qemu64", "-smp", "1", "-m", _MEMORY),
+        *("-object", f"memory-backend-memfd,id=memory,size={_MEMORY},share=on", "-numa", "node,memdev=memory"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"),
+    ]
+
+
+def _with_kernel(kernel: Path, init: str) -> list[str]:
+    words = ["console=ttyS0", "quiet", "panic=-1", "nokaslr", "mitigations=off"]
+    words += ["root=root", "rootfstype=virtiofs", "ro", f"init={init}"]
+    return ["-kernel", str(kernel), "-append", " ".join(words)]
+
+
+@contextmanager
+def _served(directory: Path, control: Path, tag: str, options: list[str]) -> Iterator[Path]:
+    """A directory served to a guest; yields the socket. Errors: NoKernelError."""
+    socket, log = control / f"{tag}.socket", control / f"{tag}.log"
+    words = [*argv(_RELEASE, _FILES, "virtiofsd"), "--socket-path", str(socket), "--shared-dir", str(directory)]
+    # What is mounted in the tree is a part of it: of mount points that it hears of, overlayfs makes no layer.
+    words += ["--no-announce-submounts", "--sandbox", "chroot", *options]
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # it keeps a file open for each that the guest knows of
+    words += ["--rlimit-nofile", str(min(most, 1_000_000))]
+    process = start(words, log)
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while not socket.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NoKernelError(f"no emulated Linux: virtiofsd does not serve {directory}: {log.read_text()}")
+            time.sleep(0.02)
+        yield socket
+    finally:
+        end(process)
