@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from apply_world import quietly
@@ -66,10 +66,12 @@ class Node:
     applied: list[float] = field(default_factory=list)  # seconds that each apply took
 
     def apply(self, text: str, target: str) -> None:
-        program = load_text(Source("load.dsl", text)).program
-        assert program is not None
-        bundle = targets()[target].render(program, program.nodes[0])
-        draft = Draft(bundle, scope_of_program(program), summary(program, program.nodes[0]), "load.dsl")
+        self._carry_out(_draft(text, target))
+
+    def take_down(self) -> None:
+        self._carry_out(replace(_draft(everything(), "nft"), bundle=None))
+
+    def _carry_out(self, draft: Draft) -> None:
         installation = self.store.installation("custom")
         began = time.monotonic()
         with self.lab.namespace(NODE).entered(), self.store.locked():
@@ -78,6 +80,13 @@ class Node:
             engine.check(plan, quietly)
             engine.perform(plan, installation, draft, quietly)
         self.applied.append(time.monotonic() - began)
+
+
+def _draft(text: str, target: str) -> Draft:
+    program = load_text(Source("load.dsl", text)).program
+    assert program is not None
+    bundle = targets()[target].render(program, program.nodes[0])
+    return Draft(bundle, scope_of_program(program), summary(program, program.nodes[0]), "load.dsl")
 
 
 @contextmanager
@@ -99,6 +108,7 @@ class Client:
         if self._child == 0:
             try:
                 os.close(self._stop)
+                os.nice(5)  # where there is one processor, and a slow one, it is the apply that has to get on
                 with namespace.entered():
                     os.write(self._found, json.dumps(_connect(destinations, stop, held)).encode())
             finally:

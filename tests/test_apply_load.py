@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from apply_load import DB, NODE_PORT, WEB, Client, Node, everything, node, some
 
-from svcc.verify.lab import CLIENT
+from svcc.verify.lab import CLIENT, NODE
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -21,11 +21,13 @@ APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "20"))
 
 
 @contextmanager
-def clients(node: Node, *, held: bool = True) -> Iterator[list[Counter[str]]]:
+def clients(
+    node: Node, places: Sequence[tuple[str, int]] = (WEB, DB, NODE_PORT), *, held: bool = True
+) -> Iterator[list[Counter[str]]]:
     """While this lasts, an outside client and a pod connect without pause; then the list has what they saw."""
     running = [
-        Client(node.lab.namespace(CLIENT), [WEB, DB, NODE_PORT], held=held),
-        Client(node.lab.namespace("100.64.0.10"), [WEB, DB], held=held),
+        Client(node.lab.namespace(CLIENT), places, held=held),
+        Client(node.lab.namespace("100.64.0.10"), [one for one in places if one != NODE_PORT], held=held),
     ]
     seen: list[Counter[str]] = []
     try:
@@ -63,4 +65,18 @@ def test_no_connection_fails_while_another_target_takes_over(
             for turn in range(max(2, APPLIES // 5)):
                 there.apply(everything(), (new, old)[turn % 2])
     record_property("connections", sum(counted["answered"] for counted in seen))
+    assert all_answered(seen), seen
+
+
+def test_where_nft_goes_what_is_behind_it_serves(tmp_path: Path) -> None:
+    """Whatever takes over where packets come in to the node itself, as IPVS does; here, a server of the node's own. And
+    somebody's rule translates as well, so that connections that are translated go on."""
+    with node(tmp_path / "state") as there:
+        for command in (f"ip address add {WEB[0]} dev lo", "iptables -t nat -A POSTROUTING -o nowhere -j MASQUERADE"):
+            assert there.lab.run(NODE, command.split()).returncode == 0
+        there.lab.listen(NODE, *WEB)
+        with clients(there, [WEB]) as seen:
+            for _ in range(APPLIES):
+                there.apply(everything(), "nft")
+                there.take_down()
     assert all_answered(seen), seen

@@ -317,6 +317,24 @@ def test_titles_tell_what_becomes_of_tables() -> None:
     assert _titles(of(_ONE), NftState()) == [(Phase.RULES, "6 chains changed"), (Phase.RULES, "table ip lab removed")]
 
 
+def test_before_a_table_goes_no_packet_gets_in_any_more() -> None:
+    """Else chains that are deleted still refuse what others of them do not translate any more."""
+    take(NftState(), _EVERYTHING)
+    live = read()
+    silence, switch = _steps(live, NftState())
+    silence.run()
+    silent = {
+        family: replace(
+            table, chains={n: c if c.hook == "{}" else replace(c, rules=()) for n, c in table.chains.items()}
+        )
+        for family, table in live.tables.items()
+    }
+    assert read() == NftState(silent)
+    assert [step.title for step in _steps(read(), NftState())] == [switch.title]
+    switch.run()
+    assert nft("list ruleset") == ""
+
+
 # ---- refusals
 
 
