@@ -258,9 +258,13 @@ def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) ->
 
 
 def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
-    """All steps; then UDP connections that would lead nowhere are forgotten."""
+    """All steps; then UDP connections that would lead nowhere are forgotten.
+
+    The new rules are in after the last step up to their phase; addresses may be taken before it (see Machine.steps).
+    """
+    rules = max((number for number, step in enumerate(plan.steps, 1) if step.phase <= Phase.RULES), default=0)
     for number, step in enumerate(plan.steps, 1):
-        if step.phase > Phase.RULES and not journal.switched and plan.transition.new is not None:
+        if number > rules and not journal.switched and plan.transition.new is not None:
             tell(Event("switched"))
             journal = journal.switch(forward=True)
         tell(Event("step", step, number, len(plan.steps)))

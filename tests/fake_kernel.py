@@ -1,6 +1,7 @@
 """A kernel that is a set of words in a file, and a driver for it: for the engine's own tests, at any number of steps.
 
-Words that begin with a capital are rules, which change all at once; the others are servers, each a step of its own.
+Words that begin with a capital are rules, which change all at once; those with an @, addresses; the others are servers,
+each a step of its own.
 The bundle's part lists them, a line each.
 """
 
@@ -55,7 +56,10 @@ class FakeDriver(Driver[Words]):
 
     def steps(self, live: Words, wanted: Words, scope: Scope, transition: Transition) -> list[Step]:
         rules_off, rules_on = ({w for w in words if w.isupper()} for words in (live - wanted, wanted - live))
-        steps = [self._step(Phase.SERVERS, {word}, set()) for word in sorted(wanted - live - rules_on)]
+        steps = [
+            self._step(Phase.ADDRESSES if word.startswith("@") else Phase.SERVERS, {word}, set())
+            for word in sorted(wanted - live - rules_on)
+        ]
         if rules_off or rules_on:
             steps.append(self._step(Phase.RULES, rules_on, rules_off))
         return steps + [self._step(Phase.SERVERS_OFF, set(), {word}) for word in sorted(live - wanted - rules_off)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from svcc.apply import confirm, engine, machine
 from svcc.apply.engine import Broken, Event, NotTaken, Restored
 from svcc.apply.scope import Scope
-from svcc.apply.steps import StepError
+from svcc.apply.steps import Phase, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
 
@@ -123,6 +123,27 @@ def test_after_a_kill_at_any_event_the_next_command_finishes_or_undoes(old: Word
 
 def _die(*_: object) -> None:
     raise Stop
+
+
+def test_what_is_killed_before_the_new_rules_are_in_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where addresses come first, as they do when rules that translate go: they are no sign of the new rules."""
+    seen: list[tuple[str, Phase | None]] = []
+    world = World(tmp_path, monkeypatch)
+    world.apply(frozenset(("a", "A")))
+
+    def see(event: Event) -> None:
+        seen.append((event.what, event.step.phase if event.step else None))
+
+    world.apply(frozenset(("b", "B", "@vip")), see)
+    assert [one for one in seen if one[0] in ("done", "switched")] == [
+        ("done", Phase.ADDRESSES),
+        ("done", Phase.SERVERS),
+        ("done", Phase.RULES),
+        ("switched", None),  # from here on, the next command finishes it
+        ("done", Phase.SERVERS_OFF),
+    ]
 
 
 def test_what_cannot_be_put_back_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
