@@ -132,6 +132,8 @@ def drifts(draw: st.DrawFn, live: Virtuals) -> list[str]:
         version6 = "[" in key
         new = "[fd00:64::99]:99" if version6 else "100.64.0.99:99"
         mask = "64" if version6 else "255.255.255.0"
+        # Without translation a server has the port of its virtual server, whatever ipvsadm is told.
+        way = "-g" if server.rpartition(":")[2] == key.rpartition(":")[2] else "-m"
         found.append(
             draw(
                 st.sampled_from(
@@ -141,7 +143,7 @@ def drifts(draw: st.DrawFn, live: Virtuals) -> list[str]:
                         f"-a {key} -r {new} -m -w 9",
                         f"-a {key} -r {new} -i -w 9 --tun-type gue --tun-port 6080 --tun-nocsum",
                         f"-e {key} -r {server} -m -w 77",
-                        f"-e {key} -r {server} -g -w 1",
+                        f"-e {key} -r {server} {way} -w 1",
                         f"-e {key} -r {server} {live[key].servers[server]} -x 90 -y 30",
                         f"-E {key} -s wlc",
                         f"-E {key} -s rr -p 77 -M {mask}",
