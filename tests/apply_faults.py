@@ -68,22 +68,6 @@ class Case:
         draft = world.draft(other[1], other[0])
         return Draft(None, draft.scope, draft.summary, "")
 
-    def events(self) -> list[str]:
-        """What happens in an apply that goes well, and that it goes well.
-
-        The second one is listened to, as all but the first are tried where another was before: going back leaves
-        modules and sysctls as they are, and then their steps are not taken again.
-        """
-        seen: list[str] = []
-        with self.world() as world:
-            others = world.others()
-            world.carry_out(self.draft(world, self.new))
-            self.check(world, others, {"new"})
-            world.carry_out(self.draft(world, self.old))
-            world.carry_out(self.draft(world, self.new), lambda event: seen.append(event.what))
-            self.check(world, others, {"new"})
-        return seen
-
     def check(self, world: World, others: dict[str, str], allowed: set[str]) -> str:
         """That the kernel holds exactly one of the allowed states, the one that is recorded; returns which."""
         drafts = {"old": self.draft(world, self.old), "new": self.draft(world, self.new)}
@@ -112,30 +96,39 @@ def tools_of(variant: str) -> Iterator[None]:
 
 
 def kill_at_every_point(case: Case, every: int = 1) -> int:
-    """Kill an apply at one event after the other; the next command ends it. Returns how many there are."""
-    events, ends = case.events(), list[str]()
+    """Kill an apply at one event after the other, until it has no more; the next command ends it. Returns how many."""
+    ends = list[str]()
     with case.world() as world:
         others = world.others()
-        for number in range(1 + every // 2, len(events) + 1, every):
-            assert killed_at(number, world, case.draft(world, case.new)), events[number - 1]
+        for number in count(1 + every // 2, every):
+            if not killed_at(number, world, case.draft(world, case.new)):
+                break
             world.settle()
             ends.append(case.check(world, others, {"old", "new"}))
             if ends[-1] == "new":
                 world.carry_out(case.draft(world, case.old))
+        case.check(world, others, {"new"})
+    assert ends, "an apply has events"
     assert ends == sorted(ends, reverse=True), "once the new state is kept, a later kill does not lose it"
     return len(ends)
 
 
 def fail_at_every_point(case: Case, every: int = 1) -> int:
-    """Let one event after the other fail; everything is put back. Returns how many there are."""
-    numbers = range(1 + every // 2, len(case.events()) + 1, every)
+    """Let one event after the other fail, until there are no more; everything is put back. Returns how many."""
     with case.world() as world:
         others = world.others()
-        for number in numbers:
-            with pytest.raises((Restored, OSError)):
-                world.carry_out(case.draft(world, case.new), _Failing(number))
-            case.check(world, others, {"old"})
-    return len(numbers)
+        for tried, number in enumerate(count(1 + every // 2, every)):
+            failing = _Failing(number)
+            try:
+                world.carry_out(case.draft(world, case.new), failing)
+            except (Restored, OSError):
+                case.check(world, others, {"old"})
+                continue
+            assert not failing.failed
+            case.check(world, others, {"new"})
+            assert tried, "an apply has events"
+            return tried
+    raise AssertionError("an apply has an end")
 
 
 class _Failing:
@@ -143,10 +136,12 @@ class _Failing:
 
     def __init__(self, number: int) -> None:
         self._left = number
+        self.failed = False
 
     def __call__(self, _: Event) -> None:
         self._left -= 1
         if self._left == 0:
+            self.failed = True
             raise OSError(28, "No space left on device")
 
 

@@ -10,36 +10,47 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from vm import machine, plugin
-from vm.guest import GUEST_FAILED, NoKernelError, Outcome
+from tools.debs import NoDebs
+from vm import emulated, machine, plugin, uml
+from vm.guest import GUEST_FAILED, Outcome
 from vm.machine import run, run_with_file
 from vm.process import TIMED_OUT
 
 pytestmark = pytest.mark.kernel
 
-#: Seconds in which a guest has started and said something, however busy the machine is.
-PATIENCE = 20
+#: Seconds in which a guest has started and said something, however busy the machine is: without nf_tables, and with.
+PATIENCE = {False: 20, True: 45}
 
 
-@pytest.fixture(params=["own kernel", "guest"])
-def _kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["own kernel", "user-mode guest", "emulated guest"])
+def nf_tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Every kind of machine: what to ask for to have it."""
     monkeypatch.setattr(machine, "has_ipvs", lambda: request.param == "own kernel")
+    return bool(request.param == "emulated guest")
 
 
-@pytest.mark.usefixtures("_kernels")
-def test_output_status_and_files_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[False, True], ids=["user-mode", "emulated"])
+def guest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Every kind of guest, likewise."""
+    monkeypatch.setattr(machine, "has_ipvs", lambda: False)
+    return bool(request.param)
+
+
+def test_output_status_and_files_come_back(nf_tables: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     script = 'echo out; echo err >&2; id -u; pwd; echo "$HERE"; ip -o link | wc -l; ls /run/netns'
     script += '; echo text > "$FILE"; exit 3'
     monkeypatch.setenv("HERE", "it's here")
-    outcome, text = run_with_file(["sh", "-c", script], 60, "FILE")
+    outcome, text = run_with_file(["sh", "-c", script], 120, "FILE", nf_tables=nf_tables)
     assert (outcome.status, outcome.trouble, text) == (3, "", "text\n")
     assert outcome.output.splitlines() == ["out", "err", "0", os.getcwd(), "it's here", "1"]
 
 
-@pytest.mark.usefixtures("_kernels")
-def test_a_command_that_hangs_is_ended_and_what_it_said_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_hangs_is_ended_and_what_it_said_is_kept(
+    nf_tables: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("STARTED_BY", str(os.getpid()))
-    outcome = run([sys.executable, "-c", "import time; print('so far', flush=True); time.sleep(600)"], PATIENCE)
+    hanging = [sys.executable, "-c", "import time; print('so far', flush=True); time.sleep(600)"]
+    outcome = run(hanging, PATIENCE[nf_tables], nf_tables=nf_tables)
     assert (outcome.status, outcome.output) == (TIMED_OUT, "so far\n")
     deadline = time.monotonic() + 5  # a process that was killed takes a moment to go
     while _started_by_us() and time.monotonic() < deadline:
@@ -57,30 +68,40 @@ def _started_by_us() -> list[str]:
     return found
 
 
-def test_nothing_that_the_guest_writes_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(machine, "has_ipvs", lambda: False)
-    assert run(["touch", str(tmp_path / "file")], 60) == Outcome(0, "")
+def test_nothing_that_the_guest_writes_stays(guest: bool, tmp_path: Path) -> None:
+    assert run(["touch", str(tmp_path / "file")], 120, nf_tables=guest) == Outcome(0, "")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_kernel_that_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> None:
-        raise NoKernelError("no user-mode Linux: no network")
+def test_a_kernel_that_cannot_be_had_is_said(guest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: str) -> Path:
+        raise NoDebs("no network")
 
-    monkeypatch.setattr(machine, "has_ipvs", lambda: False)
-    monkeypatch.setattr(machine, "kernel", none)
-    assert run(["true"], 60) == Outcome(GUEST_FAILED, "", "no user-mode Linux: no network\n")
+    for kind in (uml, emulated):
+        monkeypatch.setattr(kind, "unpacked", none)
+    monkeypatch.delenv("SVCC_VM_KERNEL", raising=False)
+    words = "no emulated Linux: no network\n" if guest else "no user-mode Linux: no network\n"
+    assert run(["true"], 60, nf_tables=guest) == Outcome(GUEST_FAILED, "", words)
 
 
-def test_a_guest_that_fails_shows_its_console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A guest whose init cannot find its settings: it ends, and the test run goes on."""
-    monkeypatch.setattr(machine, "has_ipvs", lambda: False)
+def test_a_guest_that_fails_shows_its_console(guest: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A guest whose init gives up: it ends, and the test run goes on."""
     broken = tmp_path / "init.sh"
-    broken.write_text("#!/bin/sh\necho 'I cannot go on' >/dev/console\nhalt -f -f\n")
-    monkeypatch.setattr(machine, "INIT", broken)
-    outcome = run(["true"], 60)
+    broken.write_text('#!/bin/sh\n. "${0%/*}/settings"\necho "I cannot go on" >/dev/console\n$STOP\n')
+    monkeypatch.setattr("vm.guest.INIT", broken)
+    outcome = run(["true"], 120, nf_tables=guest)
     assert outcome.status == GUEST_FAILED
     assert "its console:" in outcome.trouble
+
+
+def test_only_a_kernel_with_all_that_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's own, with IPVS, but without nf_tables."""
+    monkeypatch.setattr(machine, "has_ipvs", lambda: True)
+    monkeypatch.setattr(machine, "has_nf_tables", lambda: False)
+    monkeypatch.setattr(machine, "_on_own_kernel", lambda *_: Outcome(0, "own"))
+    monkeypatch.setattr(machine, "emulated", lambda: None)
+    monkeypatch.setattr(machine, "run_on", lambda *_: Outcome(0, "emulated"))
+    assert [run(["true"], 1, nf_tables=asked).output for asked in (False, True)] == ["own", "emulated"]
 
 
 def test_a_test_that_the_machine_does_not_reach_fails(request: pytest.FixtureRequest) -> None:
