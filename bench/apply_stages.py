@@ -5,6 +5,7 @@ python bench/apply_stages.py FILE TARGET STATE-DIR
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -64,4 +65,5 @@ def apply(file: str, name: str, state: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # as svcc does
     json.dump(apply(sys.argv[1], sys.argv[2], Path(sys.argv[3])), sys.stdout)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from latency import BY_HAND, DIRECT, FEW, NOT_OURS, TRACKED
+from latency import BY_HAND, DIRECT, FEW, NOT_OURS, SOME, TRACKED
 from measure import Spread
 from results import Part, Results
 
@@ -60,20 +60,21 @@ def _stages(part: Part) -> Iterator[Bar]:
 
 
 #: How much longer a peer's rules take to load than ours: by the tool, and with node ports and affinity.
-_PEERS: Mapping[str, tuple[str, float, float | None]] = {
-    "nft": ("nft", 8, 25),
-    "iptables-legacy": ("iptables (legacy)", 8, None),
-    "iptables-nft": ("iptables (nft)", 6, None),
+_PEERS: Mapping[str, tuple[Sequence[str], float, float | None]] = {
+    "nft": (("nft",), 8, 25),
+    "iptables-legacy": (("iptables (legacy)",), 8, None),
+    "iptables-nft": (("iptables (nft)", "iptables (nft), as applied"), 6, None),
 }
 
 
 def _load(part: Part, *, mixed: bool = False) -> Iterator[Bar]:
     for case in part.cases:
-        ours, plain, with_more = _PEERS.get(case.rpartition(" (")[2].removesuffix(")"), ("", 0, None))
+        names, plain, with_more = _PEERS.get(case.rpartition(" (")[2].removesuffix(")"), ((), 0, None))
         limit = with_more if mixed else plain
-        if ours in part.cases and case not in _OURS and limit:
-            words = f"loading{' (mixed)' if mixed else ''}: {case} : {ours}"
-            yield _ratio(part, words, case, ours, limit, at_least=True)
+        for ours in names:
+            if ours in part.cases and case not in _OURS and limit:
+                words = f"loading{' (mixed)' if mixed else ''}: {case} : {ours}"
+                yield _ratio(part, words, case, ours, limit, at_least=True)
 
 
 def _load_ipvs(part: Part) -> Iterator[Bar]:
@@ -118,7 +119,7 @@ def _latency(part: Part, measured: Sequence[str] = ("p50", "p99")) -> Iterator[B
             for base in (DIRECT, TRACKED):
                 yield _connect(part, case, f"{base}, {NOT_OURS}", "p50", 1.1)
             continue
-        for base in (DIRECT, BY_HAND):
+        for base in () if case.endswith(SOME) else (DIRECT, BY_HAND):
             for quantile in measured:
                 yield _connect(part, case, base, quantile, 1.15)
             rate = part.ratio_of_medians(case, base, "per second")

@@ -31,6 +31,7 @@ from svcc.verify.lab.netns import Namespace
 DIRECT, TRACKED, NOT_OURS = "no rules", "only tracked", "unrelated"  # parts of the names of cases
 BY_HAND = "one rule by hand"
 FEW = 10  # services, to compare many with
+SOME = f"{FEW} of them"  # of many services: what is looked up is in the processor's caches, as with few
 #: What every node does that translates addresses, or has a stateful firewall, before any rule is looked at.
 _TRACKING = "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
 _PORT = 8080
@@ -188,6 +189,8 @@ def _cases(task: Task, stack: ExitStack, failed: dict[str, str]) -> Iterator[Cas
             failed[name] = str(error)
         else:
             yield case(f"{name}, {count} services", row, [vip(i) for i in range(count)])
+            if count > FEW:
+                yield case(f"{name}, {count} services, {SOME}", row, [vip(i * count // FEW) for i in range(FEW)])
             yield case(f"{name}, {count} services, {NOT_OURS}", row, [_UNRELATED])
 
 

@@ -13,6 +13,12 @@ from measure import Failed, Values, in_a_row, rounds, run
 from results import Part
 from task import Task
 
+from svcc.apply.driver import Transition
+from svcc.apply.scope import Scope
+from svcc.apply.xtables.delta import delta
+from svcc.apply.xtables.state import parse_script
+from svcc.apply.xtables.variant import NFT
+from svcc.compiler.ir import Cluster
 from svcc.targets.interface import Target
 from svcc.verify.lab.netns import Namespace
 
@@ -74,6 +80,7 @@ def load(task: Task) -> Part:
             loads += our_loads(target, task.compiled(task.size, target))
     failed: dict[str, str] = {}
     again = {"nft": as_nft_text, "ipvs": as_saved}
+    loads += [as_applied(ours, task.folder) for ours in loads if ours.name == f"iptables ({NFT})"]
     for ours in [ours for ours in loads if ours.name in again]:
         try:
             loads.append(again[ours.name](ours, task.folder))
@@ -124,6 +131,19 @@ def as_saved(load: Load, folder: Path) -> Load:
             Step(f"{name}: ipvsadm", ("ipvsadm", "-R"), servers),
         ),
     )
+
+
+def as_applied(load: Load, folder: Path) -> Load:
+    """What ``svcc apply`` gives to the tool where there is nothing yet: many chains are committed some at a time."""
+    name = f"{load.name}, as applied"
+    return Load(name, tuple(_applied(step, name, folder) for step in load.steps))
+
+
+def _applied(step: Step, name: str, folder: Path) -> Step:
+    tables = parse_script(step.file.read_text(encoding="utf-8"), Scope(Cluster().prefix)).tables
+    file = folder / f"applied-{step.file.name}"
+    file.write_text(str(delta({}, tables, Transition(None, "iptables"), ahead=True)), encoding="utf-8")
+    return Step(step.name.replace(step.name.partition(": ")[0], name), step.command, file)
 
 
 def _listed(load: Load, command: tuple[str, ...], file: Path) -> Path:
