@@ -139,13 +139,10 @@ class Machine:
 
         Translated connections go on when another part translates the new ones; those of IPVS do not outlast it.
         """
-        gone: set[Route] = set()
-        kept: set[Route] = set()
-        for driver, have, want in differing:
-            gone |= driver.left(have, want)
-            if transition.new != transition.old and transition.old != "ipvs":
-                kept |= set(driver.routes(want))
-        return gone - kept
+        gone = {route for driver, have, want in differing for route in driver.left(have, want)}
+        if not gone or transition.new == transition.old or transition.old == "ipvs":
+            return gone
+        return gone - {route for driver, _, want in differing for route in driver.routes(want)}
 
     def come(self, differing: Differing) -> set[Place]:
         """The places that are served when what is wanted is there, and are not before."""
