@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.vm(nf_tables=True), pytest.mark.kernel, pytest.mark.sl
 
 Tell = Callable[[str, object], None]
 #: The guest is emulated: one point in so many is tried, and only what nothing else tries, unless all are asked for.
-EVERY = 1 if os.environ.get("SVCC_TEST_EVERY_POINT") else 12
+EVERY = 1 if os.environ.get("SVCC_TEST_EVERY_POINT") else 24
 #: From target to target; iptables is of the variant that nf_tables carries.
 MOVES = [("nft", "ipvs"), ("ipvs", "nft"), *([("iptables", "ipvs"), ("ipvs", "iptables")] if EVERY == 1 else [])]
 MISHAPS = {"killed": kill_at_every_point, **({"failed": fail_at_every_point} if EVERY == 1 else {})}
