@@ -19,7 +19,7 @@ from vm.process import TIMED_OUT
 pytestmark = pytest.mark.kernel
 
 #: Seconds in which a guest has started and said something, however busy the machine is: without nf_tables, and with.
-PATIENCE = {False: 20, True: 45}
+PATIENCE = {False: 10, True: 35}
 
 
 @pytest.fixture(params=["own kernel", "user-mode guest", "emulated guest"])
