@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 from typing import Any
 
+import lark.lexer
 from lark import Lark, Token, Transformer
 from lark.lark import PostLex
 
@@ -32,13 +34,27 @@ def parser(transformer: Transformer[Token, Any] | None = None, *, strict: bool =
     ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``), and
     reads with lark's own lexer.
     """
-    return Lark(
-        grammar_text(),
-        _plugins={} if strict else {"ContextualLexer": QuickLexer},
-        parser="lalr",
-        lexer="contextual",
-        postlex=_AnyWord(),
-        transformer=transformer,
-        strict=strict,
-        maybe_placeholders=False,
-    )
+    with nullcontext() if strict else _terminals_uncompared():
+        return Lark(
+            grammar_text(),
+            _plugins={} if strict else {"ContextualLexer": QuickLexer},
+            parser="lalr",
+            lexer="contextual",
+            postlex=_AnyWord(),
+            transformer=transformer,
+            strict=strict,
+            maybe_placeholders=False,
+        )
+
+
+@contextmanager
+def _terminals_uncompared() -> Iterator[None]:
+    """Wherever ``interegular`` can be imported lark compares all terminals with each other, its own notation's as well:
+    a third of the time that a small program takes, to warn of what ``strict`` refuses.
+    """
+    found: bool = lark.lexer.has_interegular
+    lark.lexer.has_interegular = False
+    try:
+        yield
+    finally:
+        lark.lexer.has_interegular = found

@@ -50,3 +50,16 @@ def test_files_are_read_as_lark_reads_them(text: str) -> None:
 @given(st.lists(st.sampled_from(PIECES)).map("".join) | st.lists(st.sampled_from(PIECES)).map(" ".join))
 def test_any_text_is_read_as_lark_reads_it(text: str) -> None:
     assert _read(text, strict=False) == _read(text, strict=True)
+
+
+def test_terminals_are_compared_with_each_other_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Compared(Exception):
+        pass
+
+    def compare(*_: object) -> None:
+        raise Compared
+
+    monkeypatch.setattr("interegular.Comparator.from_regexes", compare)
+    parser()
+    with pytest.raises(Compared):
+        parser(strict=True)
