@@ -27,10 +27,8 @@ Values = Mapping[str, float]
 #: By case, the values of each round, in the order of the rounds.
 Cases = dict[str, list[Values]]
 
-#: svcc as its users have it: the tests' environment has interegular, with which lark checks its own lexers for
-#: collisions at every start. -P: the directory that this runs in is not where svcc is.
-_AS_USERS = "import sys; sys.modules['interegular'] = None; from svcc.__main__ import main; sys.exit(main())"
-SVCC = (sys.executable, "-P", "-c", _AS_USERS)
+#: -P: the directory that this runs in is not where svcc is.
+SVCC = (sys.executable, "-P", "-m", "svcc")
 
 #: Starts a program and waits for it. A process of its own: the peak memory that the kernel counts for a child
 #: begins with that of the process that started it, so the starter has to be small.
