@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from measure import Spread
 from results import Part, Results
 
-_WIDTH, _LABELS, _ROW, _TOP = 900, 330, 22, 40
+_WIDTH, _LABELS, _ROW, _TOP = 900, 380, 22, 40
 _MANY = 20  # rounds
 _RIGHT = 80  # for the figure behind a bar
 _COLOURS = {False: "#3b6ea5", True: "#b0b0b0"}  # ours, and what it is compared with
