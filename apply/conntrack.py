@@ -11,7 +11,6 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from functools import reduce
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -49,8 +48,8 @@ class Usage(NamedTuple):
     volume: Volume | None = None
 
     def plus(self, other: Usage) -> Usage:
-        volumes = [one.volume for one in (self, other) if one.volume is not None]
-        return Usage(self.connections + other.connections, reduce(Volume.plus, volumes) if volumes else None)
+        volume = self.volume.plus(other.volume) if self.volume and other.volume else self.volume or other.volume
+        return Usage(self.connections + other.connections, volume)
 
 
 class Connection(NamedTuple):

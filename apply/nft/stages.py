@@ -34,35 +34,37 @@ def prepared(live: NftState, wanted: NftState) -> NftState:
     return NftState(tables)
 
 
-def silenced(live: NftState, wanted: NftState) -> NftState:
+def silenced(ready: NftState, wanted: NftState) -> NftState:
     """As :func:`prepared`, and no packet gets into a table that is to go."""
-    tables = dict(prepared(live, wanted).tables)
-    for family in live.tables.keys() - wanted.tables.keys():
-        chains = live.tables[family].chains
+    tables = dict(ready.tables)
+    for family in ready.tables.keys() - wanted.tables.keys():
+        chains = ready.tables[family].chains
         silent = {name: replace(chain, rules=()) for name, chain in chains.items() if _is_base(chain)}
-        tables[family] = replace(live.tables[family], chains={**chains, **silent})
-    return NftState({family: tables[family] for family in live.tables})
+        tables[family] = replace(ready.tables[family], chains={**chains, **silent})
+    return NftState(tables)
 
 
 def switched(live: NftState, wanted: NftState) -> NftState:
     """With all that is wanted, and what a packet that came before may still ask for."""
     tables = dict(wanted.tables)
     for family, old, new in _changing(live, wanted):
+        left_over = {name: it for name, it in old.chains.items() if name not in new.chains and not _is_base(it)}
         tables[family] = replace(
             new,
-            chains={**new.chains, **_left_over(old, new)},
+            chains={**new.chains, **left_over},
             sets={**new.sets, **{name: _with_old(named, new.sets.get(name)) for name, named in old.sets.items()}},
             others=old.others,
         )
     return NftState(tables)
 
 
-def emptied(live: NftState, wanted: NftState) -> NftState:
+def emptied(due: NftState, wanted: NftState) -> NftState:
     """As :func:`switched`, but chains that are left over have no rules, and so lead to none of the others."""
-    tables = dict(switched(live, wanted).tables)
-    for family, old, new in _changing(live, wanted):
-        bare = {name: replace(chain, rules=()) for name, chain in _left_over(old, new).items()}
-        tables[family] = replace(tables[family], chains={**new.chains, **bare})
+    tables = dict(due.tables)
+    for family, table in due.tables.items():
+        kept = wanted.tables[family].chains
+        bare = {name: replace(chain, rules=()) for name, chain in table.chains.items() if name not in kept}
+        tables[family] = replace(table, chains={**table.chains, **bare})
     return NftState(tables)
 
 
@@ -72,10 +74,6 @@ def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Ta
         old, new = live.tables.get(family), wanted.tables.get(family)
         if old is not None and new is not None and old != new and not must_rebuild(old, new):
             yield family, old, new
-
-
-def _left_over(old: Table, new: Table) -> dict[str, Chain]:
-    return {name: chain for name, chain in old.chains.items() if name not in new.chains and not _is_base(chain)}
 
 
 def _is_base(chain: Chain) -> bool:

@@ -32,12 +32,13 @@ def steps(live: NftState, wanted: NftState) -> list[Step]:
     """Equal states: none."""
     if live == wanted:
         return []
-    ready, silent, due = prepared(live, wanted), silenced(live, wanted), switched(live, wanted)
+    ready, due = prepared(live, wanted), switched(live, wanted)
+    silent = silenced(ready, wanted)
     phases = [(Phase.SETS, live, ready), (Phase.RULES, ready, silent), (Phase.RULES, silent, due)]
     if kernel() >= _TOGETHER:
         phases.append((Phase.SETS_OFF, due, wanted))
     else:
-        bare = emptied(live, wanted)
+        bare = emptied(due, wanted)
         phases += [(Phase.SETS_OFF, due, bare), (Phase.SETS_OFF, bare, wanted)]
     moves = affinity.moves(live, wanted)
     found = [
