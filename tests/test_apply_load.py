@@ -36,6 +36,15 @@ def clients(
         seen.extend(client.stop() for client in running)
 
 
+def seen_while_moving(old: str, new: str, state: Path, *, held: bool) -> list[Counter[str]]:
+    """What clients saw while another target took over."""
+    with node(state) as there:
+        there.apply(everything(), old)
+        with clients(there, held=held) as seen:
+            there.apply(everything(), new)
+    return seen
+
+
 def all_answered(seen: list[Counter[str]], *, held: bool = True) -> bool:
     kinds = {"answered", "held"} if held else {"answered"}
     return all(set(counted) == kinds for counted in seen)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from apply_load import everything, node, some
-from test_apply_load import all_answered, clients
+from test_apply_load import all_answered, clients, seen_while_moving
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 
@@ -37,9 +37,6 @@ def test_no_connection_fails_while_another_target_takes_over(
     With connections held, 24 of 147 were reset: those from before the switch. Of 7,381 new ones none failed.
     """
     held = old != "ipvs"
-    with node(tmp_path / "state") as there:
-        there.apply(everything(), old)
-        with clients(there, held=held) as seen:
-            there.apply(everything(), new)
+    seen = seen_while_moving(old, new, tmp_path / "state", held=held)
     record_property("connections", sum(counted["answered"] for counted in seen))
     assert all_answered(seen, held=held), seen

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from apply_faults import Case, fail_at_every_point, kill_at_every_point
-from apply_load import everything, node
 from test_apply_faults_vm import NEW, OLD
-from test_apply_load import all_answered, clients
+from test_apply_load import all_answered, seen_while_moving
 
 pytestmark = [pytest.mark.vm(nf_tables=True), pytest.mark.kernel, pytest.mark.slow]
 
@@ -32,10 +31,7 @@ def test_no_connection_fails_while_another_target_takes_over(
 ) -> None:
     """Nor are those that are open broken, but for those that IPVS carries and that outlast their time to end."""
     held = old != "ipvs"
-    with node(tmp_path / "state") as there:
-        there.apply(everything(), old)
-        with clients(there, held=held) as seen:
-            there.apply(everything(), new)
+    seen = seen_while_moving(old, new, tmp_path / "state", held=held)
     record_property("connections", sum(counted["answered"] for counted in seen))
     assert all_answered(seen, held=held), seen
 
