@@ -7,12 +7,11 @@ go is asked for, which takes time for them and not for the hundred thousand othe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 from svcc.apply.nft import netlink
 from svcc.apply.nft.reading import read_set
-from svcc.apply.nft.state import Element, NamedSet, NftState
+from svcc.apply.nft.state import NamedSet, NftState, differing_keys
 from svcc.apply.nft.tool import Listing
 
 #: Up to so many sets are looked into by themselves.
@@ -60,15 +59,10 @@ def read_changed(live: NftState, wanted: NftState) -> NftState | None:
 
 def _set_now(family: str, table: str, name: str, old: NamedSet, new: NamedSet) -> NamedSet | None:
     """None: there is no such set any more."""
-    keys = differing_keys(old.elements, new.elements)
+    keys = sorted(differing_keys(old.elements, new.elements))
     declaration = json.loads(old.declaration)
     if len(keys) <= _ASKED and netlink.can_ask(declaration):
         others = {key: element for key, element in old.elements.items() if new.elements.get(key) == element}
         return replace(old, elements=others | netlink.elements(family, table, name, declaration, keys))
     text = Listing(old.kind, family, table, name).text()
     return None if text is None else read_set(text)
-
-
-def differing_keys(old: Mapping[str, Element], new: Mapping[str, Element]) -> list[str]:
-    """The keys of the elements that come, change or go."""
-    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))

@@ -50,6 +50,11 @@ class NftState:
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 
+def differing_keys(old: Mapping[str, Element], new: Mapping[str, Element]) -> set[str]:
+    """The keys of the elements that come, change or go."""
+    return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+
+
 def dump(state: NftState) -> Any:
     return {family: _dumped(table) for family, table in state.tables.items()}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from svcc.apply.nft.names import keyed, services_of
-from svcc.apply.nft.state import Table
+from svcc.apply.nft.state import Table, differing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,7 @@ def changed_keys(old: Table, new: Table, ways: tuple[Ways, Ways]) -> dict[str, s
         here = old.sets[name].elements if name in old.sets else {}
         there = new.sets[name].elements if name in new.sets else {}
         if here != there:
-            keys = {key for key in here.keys() | there.keys() if here.get(key) != there.get(key)}
-            found.setdefault(services_of(known.prefix), set()).update(keys)
+            found.setdefault(services_of(known.prefix), set()).update(differing_keys(here, there))
     for name, named in old.sets.items():
         known = keyed(name)
         if known is not None and known.services:
