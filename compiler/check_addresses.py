@@ -15,6 +15,8 @@ def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _check_kinds(program)
     yield from _check_networks(program)
     yield from _check_roles(program)
+    yield from _check_shared(program)
+    yield from _check_announced(program)
 
 
 def _kind(address: ir.Address) -> str | None:
@@ -100,7 +102,7 @@ def _edges(cluster: ir.Cluster) -> dict[ir.Address, str]:
 
 
 def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
-    """A service address is nothing else: not an endpoint, not a node's, not vip and external-ip at once."""
+    """A service address is nothing else: not an endpoint, not vip and external-ip at once; a node's if it is shared."""
     roles: dict[ir.Address, tuple[str, Span | None]] = {}
     for node in program.nodes:
         for address in node.addresses:
@@ -115,7 +117,7 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
             for address in addresses:
                 span = service.spans.get(f"{statement} {address}", service.span)
                 role = f"the {statement} of {service.name}"
-                known = roles.get(address) or frontal.get(address)
+                known = (None if address in service.shared else roles.get(address)) or frontal.get(address)
                 if known is not None and not known[0].startswith(f"the {statement} "):
                     yield _two_roles(address, known, role, span)
                 frontal.setdefault(address, (role, span))
@@ -131,4 +133,52 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
 def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None) -> Diagnostic:
     related = () if known[1] is None else (Related(f"{known[0]} here", known[1]),)
     message = f"{address} cannot be both {known[0]} and {role}"
-    return Diagnostic(Code.ADDRESS_ROLE, message, span, "a service address leads to services alone", related)
+    hint = "a service address leads to services alone"
+    if known[0].startswith("an address of node") and role.startswith(("the vip of", "the external-ip of")):
+        statement = role.split()[1]
+        hint = f"to take the declared ports alone, and leave the machine its others: {statement} {address} shared"
+    return Diagnostic(Code.ADDRESS_ROLE, message, span, hint, related)
+
+
+def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
+    """What becomes of an address's other ports is one decision, though several services may have the address."""
+    first: dict[ir.Address, ir.Service] = {}
+    if not any(service.shared for service in program.services):
+        return
+    for service in program.services:
+        for address in service.addresses:
+            other = first.setdefault(address, service)
+            if (address in service.shared) is (address in other.shared):
+                continue
+            shared, alone = (service, other) if address in service.shared else (other, service)
+            message = f"{address} is shared in service {shared.name}, and not in service {alone.name}"
+            span = _address_span(other, address)
+            related = () if span is None else (Related(f"service {other.name} has it here", span),)
+            hint = "write `shared` behind it in both, or in neither"
+            yield Diagnostic(Code.SHARED_BY_SOME, message, _address_span(service, address), hint, related)
+
+
+def _check_announced(program: ir.Program) -> Iterator[Diagnostic]:
+    """Who announces an address has to hold it: ``shared`` and ``vip-device none`` say that somebody else does."""
+    device = program.cluster.spans.get("vip-device")
+    for service in program.services:
+        if not service.announce:
+            continue
+        span = service.spans.get("announce", service.span)
+        if program.cluster.vip_device is None:
+            message = f"service {service.name} announces its addresses, and `vip-device none` puts them on no device"
+            related = () if device is None else (Related("declared here", device),)
+            yield Diagnostic(Code.ANNOUNCE, message, span, "leave one of the two out", related)
+        for address in service.shared:
+            message = f"service {service.name} announces {address}, which is shared: somebody else holds it"
+            place = _address_span(service, address)
+            related = () if place is None else (Related("shared here", place),)
+            yield Diagnostic(Code.ANNOUNCE, message, span, "who holds an address announces it", related)
+        if not service.addresses:
+            message = f"service {service.name} announces addresses, and has none"
+            yield Diagnostic(Code.ANNOUNCE, message, span, "give it a vip or an external-ip")
+
+
+def _address_span(service: ir.Service, address: ir.Address) -> Span | None:
+    statement = "vip" if address in service.vips else "external-ip"
+    return service.spans.get(f"{statement} {address}", service.span)

@@ -105,9 +105,28 @@ def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
                 related = _related("declared here", program.cluster.spans.get("nodeports"))
                 hint = "the cluster's `nodeports` says which ports a node gives to services"
                 yield Diagnostic(Code.NODEPORT_RANGE, message, span, hint, related)
+    yield from _check_own_addresses(program, claims)
     for protocol, first, second in _clashes(claims):
         message = f"node port {_overlap(first, second)}/{protocol} is taken by {first.service.name}"
         yield Diagnostic(Code.NODEPORT_CLASH, message, second.span, related=_related("taken here", first.span))
+
+
+def _check_own_addresses(program: ir.Program, nodeports: dict[ir.Protocol, list[_Claim]]) -> Iterator[Diagnostic]:
+    """A node's own address that a service shares serves node ports too, and one port cannot lead to two services."""
+    own = {address for node in program.nodes for address in node.addresses}
+    networks = program.cluster.nodeport_addresses
+    for service in program.services:
+        for address in service.shared:
+            if address not in own or not (not networks or any(address in network for network in networks)):
+                continue
+            for port in service.ports:
+                for claim in nodeports.get(port.protocol, ()):
+                    if claim.ports.overlaps(port.ports):
+                        here = _Claim(port.ports, service, port.spans.get("ports", port.span) or service.span)
+                        ports = _overlap(here, claim)
+                        message = f"{address} port {ports}/{port.protocol} is a node port of {claim.service.name} too"
+                        related = _related("the node port", claim.span)
+                        yield Diagnostic(Code.PORT_CLASH, message, here.span, related=related)
 
 
 def _overlap(first: _Claim, second: _Claim) -> ir.PortRange:

@@ -37,6 +37,7 @@ class Code(Enum):
     ADDRESS_KIND = "SVC033", "the address is of a kind that cannot serve here"
     ADDRESS_ROLE = "SVC034", "one address in two roles"
     DUPLICATE_ADDRESS = "SVC035", "an address stands twice"
+    SHARED_BY_SOME = "SVC036", "an address is shared in one service and not in another"
     # ports
     PORT = "SVC040", "not a port or a range of ports"
     PROTOCOL = "SVC041", "no such protocol"
@@ -49,6 +50,7 @@ class Code(Enum):
     # services
     UNREACHABLE = "SVC050", "nothing leads to the service"
     EMPTY_FAMILY = "SVC051", "an address has no endpoint of its family"
+    ANNOUNCE = "SVC052", "the machine cannot announce an address that it does not hold"
     # targets
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"

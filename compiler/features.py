@@ -19,6 +19,8 @@ class Feature(Enum):
 
     VIP = "vip"
     EXTERNAL_IP = "external-ip"
+    SHARED = "external-ip … shared"
+    ANNOUNCE = "announce yes"
     NODE_PORT = "nodeport"
     NODE_PORT_ADDRESSES = "nodeport-addresses"
     ALLOW_FROM = "allow-from"
@@ -100,6 +102,10 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.VIP, "vip")
     if service.external_ips:
         yield use(Feature.EXTERNAL_IP, "external-ip")
+    if service.shared:
+        yield use(Feature.SHARED, "shared")
+    if service.announce:
+        yield use(Feature.ANNOUNCE, "announce")
     if service.allow_from:
         yield use(Feature.ALLOW_FROM, "allow-from")
     if service.affinity is not None:

@@ -54,6 +54,11 @@ class Frontend:
         return self.port.target if endpoint.port is None else endpoint.port
 
     @property
+    def shared(self) -> bool:
+        """Whether the address is somebody else's too: all but its declared ports pass untouched."""
+        return self.address in self.service.shared
+
+    @property
     def label(self) -> str:
         """``SERVICE`` or ``SERVICE-PORT``: what names and comments are made of."""
         return port_label(self.service, self.port)

@@ -106,7 +106,7 @@ class Cluster:
     pods: tuple[Network, ...] = ()
     nodeports: PortRange = PortRange(30000, 32767)
     nodeport_addresses: tuple[Network, ...] = ()  # empty: every local address
-    vip_device: str = "svcc0"
+    vip_device: str | None = "svcc0"  # None: svcc puts no address on any device, somebody else holds them
     mark: int = 0x4000  # a single bit of the packet mark
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by statement
 
@@ -155,6 +155,8 @@ class Service:
     name: str
     vips: tuple[Address, ...] = ()
     external_ips: tuple[Address, ...] = ()
+    shared: tuple[Address, ...] = ()  # of ``addresses``: those of which only the declared ports are taken
+    announce: bool = False  # the machine answers ARP and ND for ``addresses``
     allow_from: tuple[Network, ...] = ()  # empty: everyone
     ports: tuple[Port, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
@@ -168,6 +170,11 @@ class Service:
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The vips and external-ips."""
+        return (*self.vips, *self.external_ips)
 
 
 @dataclass(frozen=True, slots=True)

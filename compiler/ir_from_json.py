@@ -117,7 +117,7 @@ class _Reader:
             pods=self.networks(document, path, "pods"),
             nodeports=self.ports(document, path, "nodeports") or default.nodeports,
             nodeport_addresses=self.networks(document, path, "nodeport-addresses"),
-            vip_device=document.get("vip-device", default.vip_device),
+            vip_device=None if document.get("vip-device") == "none" else document.get("vip-device", default.vip_device),
             mark=mark,
             spans={key: span for key, span in spans.items() if span is not None},
         )
@@ -143,6 +143,15 @@ class _Reader:
             if span is not None:
                 spans[f"{statement} {address}"] = span
         return tuple(addresses), spans
+
+    def shared(self, document: Json, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
+        """The shared ones of a service's own addresses, in the order of those."""
+        shared, spans = self.addresses(document, path, "shared", "shared")
+        for address in shared:
+            if address not in own:
+                message = f"{address} is shared, and is neither a vip nor an external-ip of this service"
+                self._error(Code.UNDEFINED, message, spans.get(f"shared {address}"))
+        return tuple(address for address in own if address in shared)
 
     def address(self, text: str, span: Span | None) -> ir.Address | None:
         try:
@@ -206,6 +215,7 @@ class _Reader:
     def service(self, document: Json, path: Path) -> ir.Service:
         vips, spans = self.addresses(document, path, "vips", "vip")
         external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
+        shared = self.shared(document, path, (*vips, *external_ips))
         for key, statement in _STATEMENTS.items():
             span = self.span(*path, key)
             if span is not None:
@@ -220,6 +230,8 @@ class _Reader:
             name=document["name"],
             vips=vips,
             external_ips=external_ips,
+            shared=shared,
+            announce=document.get("announce", False),
             allow_from=self.networks(document, path, "allow-from"),
             ports=tuple(port for port in ports if port is not None),
             endpoints=tuple(e for e in endpoints if e is not None),
@@ -239,6 +251,8 @@ class _Reader:
 _STATEMENTS = {
     "vips": "vip",
     "external-ips": "external-ip",
+    "shared": "shared",
+    "announce": "announce",
     "allow-from": "allow-from",
     "endpoints": "endpoints",
     "scheduler": "scheduler",

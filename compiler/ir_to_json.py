@@ -43,7 +43,7 @@ def _cluster_to_json(cluster: ir.Cluster) -> dict[str, Json]:
         pods=[str(network) for network in cluster.pods],
         nodeports=_unless(_ports_to_json(cluster.nodeports), _ports_to_json(default.nodeports)),
         nodeport_addresses=[str(network) for network in cluster.nodeport_addresses],
-        vip_device=_unless(cluster.vip_device, default.vip_device),
+        vip_device=_unless(cluster.vip_device or "none", default.vip_device),
         mark=_unless(cluster.mark, default.mark),
     )
 
@@ -53,6 +53,8 @@ def _service_to_json(service: ir.Service) -> dict[str, Json]:
         name=service.name,
         vips=[str(a) for a in service.vips],
         external_ips=[str(a) for a in service.external_ips],
+        shared=[str(a) for a in service.shared],
+        announce=_unless(service.announce, False),
         allow_from=[str(n) for n in service.allow_from],
         scheduler=service.scheduler and service.scheduler.value,
         affinity=service.affinity,

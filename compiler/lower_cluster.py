@@ -40,6 +40,9 @@ def _cluster_setting(settings: Settings, statement: syntax.Setting, lets: Lets) 
             values.error(Code.NAME, f"`{word}` cannot be a prefix", word, hint)
         case "vip-device" if "/" in word:
             values.error(Code.NAME, f"`{word}` cannot be a device", word, "a device's name has no `/`")
+        case "vip-device" if word == "none":
+            settings.fields["vip_device"] = None
+            settings.spans[keyword] = values.span(word)
         case _:
             settings.put(keyword.replace("-", "_"), str(word), keyword, word)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.lets import Lets
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.settings import Settings
@@ -21,6 +23,7 @@ _CHOICES: dict[str, tuple[str, type[StrEnum]]] = {
     "when-empty": ("when_empty", ir.WhenEmpty),
 }
 _LISTS = {"vip": "vips", "external-ip": "external_ips"}
+_YES_OR_NO = ("yes", "no")
 _ONLY_IN_SERVICES = ("vip", "external-ip", "port", "endpoints")
 
 
@@ -33,7 +36,7 @@ def service_settings(values: Values, block: syntax.Block, lets: Lets) -> Setting
             message = f"`{keyword}` cannot be a default"
             values.error(Code.NOT_A_DEFAULT, message, statement.keyword, "each service says its own")
         elif isinstance(statement, syntax.Setting):
-            name = f"{keyword} {statement.values[0]}" if keyword == "traffic" else keyword
+            name = _statement(statement)
             if settings.begin(statement.keyword, name):
                 _setting(settings, statement, lets)
     return settings
@@ -42,9 +45,12 @@ def service_settings(values: Values, block: syntax.Block, lets: Lets) -> Setting
 def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     values, keyword, word = settings.values, str(statement.keyword), statement.values[0]
     if keyword in _LISTS:
-        addresses = lets.addresses(values, statement.values)
-        settings.put(_LISTS[keyword], tuple(addresses), keyword, word)
-        settings.spans |= {f"{keyword} {address}": span for address, span in addresses.items()}
+        _addresses(settings, statement, lets)
+    elif keyword == "announce":
+        if word in _YES_OR_NO:
+            settings.put("announce", word == "yes", keyword, word)
+        else:
+            values.unknown(word, _YES_OR_NO, "value of announce")
     elif keyword == "allow-from":
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
     elif keyword in _CHOICES:
@@ -57,6 +63,41 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     else:
         traffic = values.choice(statement.values[1], ir.Traffic, "traffic")
         settings.put(f"{word}_traffic", traffic, f"traffic {word}", statement.values[1])
+
+
+def _statement(statement: syntax.Setting) -> str:
+    """What may stand once in a block: ``vip``, ``vip … shared``, ``traffic external``, ``scheduler``, …"""
+    keyword = str(statement.keyword)
+    if keyword == "traffic":
+        return f"{keyword} {statement.values[0]}"
+    return f"{keyword} … shared" if statement.values[-1].type == "SHARED" else keyword
+
+
+def _addresses(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
+    """``vip`` and ``external-ip``: one statement for addresses of the service's own, one for ``shared`` ones."""
+    values, keyword = settings.values, str(statement.keyword)
+    field = _LISTS[keyword]
+    shared = statement.values[-1].type == "SHARED"
+    addresses = lets.addresses(values, statement.values[:-1] if shared else statement.values)
+    before: tuple[ir.Address, ...] = settings.fields.get(field, ())
+    for address in [a for a in addresses if a in before]:
+        message = f"{address} stands in both `{keyword}` and `{keyword} … shared`"
+        related = (Related("first here", settings.spans[f"{keyword} {address}"]),)
+        values.diagnostics.append(Diagnostic(Code.DUPLICATE_ADDRESS, message, addresses.pop(address), None, related))
+    settings.fields[field] = (*before, *addresses)
+    settings.spans |= {f"{keyword} {address}": span for address, span in addresses.items()}
+    settings.spans.setdefault(keyword, values.span(statement.values[0]))
+    if shared:
+        settings.fields["shared"] = (*settings.fields.get("shared", ()), *addresses)
+        settings.spans.setdefault("shared", values.span(statement.values[-1]))
+
+
+def _in_order(fields: dict[str, Any]) -> dict[str, tuple[ir.Address, ...]]:
+    """The addresses as fields of the IR: shared ones last, whichever statement comes first."""
+    shared = fields["shared"]
+    found = {name: tuple(sorted(fields.get(name, ()), key=lambda a: a in shared)) for name in _LISTS.values()}
+    own = (*found["vips"], *found["external_ips"])
+    return found | {"shared": tuple(address for address in own if address in shared)}
 
 
 def _affinity(settings: Settings, statement: syntax.Setting) -> None:
@@ -76,6 +117,8 @@ def lower_service(
     if defaults is not None:
         fields = defaults.fields | fields
         spans = {name: span for name, span in defaults.spans.items() if name not in spans} | spans
+    if "shared" in fields:
+        fields = fields | _in_order(fields)
     ports = tuple(
         port
         for statement in block.statements

@@ -20,6 +20,7 @@ STATEMENTS = {
     "service": (
         "vip",
         "external-ip",
+        "announce",
         "allow-from",
         "port",
         "scheduler",
@@ -147,7 +148,14 @@ def explain(error: UnexpectedInput, source: Source, text: str) -> Diagnostic:
 def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
-    written |= {"ADDRESSES": "address", "WEIGHT": "weight", "DRAINING": "draining", "ON": "on", "NODEPORT": "nodeport"}
+    written |= {
+        "ADDRESSES": "address",
+        "WEIGHT": "weight",
+        "DRAINING": "draining",
+        "ON": "on",
+        "NODEPORT": "nodeport",
+        "SHARED": "shared",
+    }
     del written["ADDRESS"]
     return {written[terminal] for terminal in expected if terminal in written}
 

@@ -104,7 +104,7 @@ class _Printer:
             *([f"pods {self._list(cluster.pods)}"] if cluster.pods else []),
             *self._unless(cluster.nodeports == default.nodeports, f"nodeports {cluster.nodeports}"),
             *([f"nodeport-addresses {self._list(addresses)}"] if (addresses := cluster.nodeport_addresses) else []),
-            *self._unless(cluster.vip_device == default.vip_device, f"vip-device {cluster.vip_device}"),
+            *self._unless(cluster.vip_device == default.vip_device, f"vip-device {cluster.vip_device or 'none'}"),
             *self._unless(cluster.mark == default.mark, f"mark {self._pick((hex(cluster.mark), str(cluster.mark)))}"),
         ]
         said: bool = bool(statements) or self._pick((False, True))
@@ -119,10 +119,10 @@ class _Printer:
 
     def _service(self, service: ir.Service) -> _Block:
         settings: list[_Statement] = []
-        if service.vips:
-            settings.append(f"vip {self._list(service.vips)}")
-        if service.external_ips:
-            settings.append(f"external-ip {self._list(service.external_ips)}")
+        for keyword, own in (("vip", service.vips), ("external-ip", service.external_ips)):
+            for shared in (False, True):
+                if some := [address for address in own if (address in service.shared) is shared]:
+                    settings.append(f"{keyword} {self._list(some)}{' shared' if shared else ''}")
         addresses = len(settings)
         settings += [f"{k} {self._value(k, _setting(service, k))}" for k in self._settings.said(service)]
         settings = self._shuffled([*settings, self._endpoints(service)])
@@ -137,6 +137,8 @@ class _Printer:
         return [statement] if said else []
 
     def _value(self, keyword: str, value: object) -> str:
+        if keyword == "announce":
+            return "yes" if value else "no"
         if keyword == "affinity":
             assert isinstance(value, int)
             return self._affinity(value)
@@ -285,6 +287,7 @@ def _socket(endpoint: ir.Endpoint) -> str:
 #: Settings that ``defaults`` may hold: statement, field of the IR, and what it is when nothing is said.
 _FIELDS: dict[str, tuple[str, object]] = {
     "scheduler": ("scheduler", None),
+    "announce": ("announce", False),
     "allow-from": ("allow_from", ()),
     "affinity": ("affinity", None),
     "traffic external": ("external_traffic", ir.Traffic.CLUSTER),

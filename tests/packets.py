@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from itertools import product
 
 from svcc.compiler import ir
-from svcc.verify.packet import Packet, Vantage
+from svcc.verify.packet import Packet, Portless, Vantage
 
 #: Addresses that mean nothing to any program of the tests.
 STRANGERS = tuple(map(ip_address, ("198.51.100.7", "2001:db8:51::7", "198.51.100.8", "2001:db8:51::8")))
@@ -32,6 +32,10 @@ def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
                 chosen = [sources[turn % len(sources)]]
             for source, vantage in chosen:
                 yield Packet(source, destination, protocol, port, vantage)
+        for portless in Portless:
+            turn += 1
+            source, vantage = sources[turn % len(sources)]
+            yield Packet(source, destination, portless, vantage=vantage)
 
 
 def every_port(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:

@@ -136,7 +136,7 @@ def _clusters(draw: st.DrawFn, features: frozenset[Feature]) -> ir.Cluster:
         pods=draw(_some(PODS)),
         nodeports=draw(st.sampled_from(_NODE_PORTS)),
         nodeport_addresses=draw(serving),
-        vip_device=draw(st.sampled_from(("svcc0", "custom-ipvs0", "_.x"))),
+        vip_device=draw(st.sampled_from(("svcc0", "custom-ipvs0", "_.x", None))),
         mark=draw(st.sampled_from((0x4000, 1, 0x8000_0000))),
     )
 
@@ -186,6 +186,7 @@ class _Services:
         self._nodes = [None, *(node.name for node in nodes)]
         self._taken = _Taken()
         self._labels: set[str] = set()
+        self._shared: dict[ir.Address, bool] = {}
 
     def _one(self, options: Sequence[T]) -> T:
         return self._draw(st.sampled_from(options))
@@ -208,8 +209,26 @@ class _Services:
             allow_from=self._draw(_some(CLIENTS)) if Feature.ALLOW_FROM in self._features else (),
             **self._settings(),
         )
+        service = self._with_owners(service)
         service = self._with_ports(service, Feature.NODE_PORT in reach)
         return replace(service, endpoints=self._endpoints(service.ports))
+
+    def _with_owners(self, service: ir.Service) -> ir.Service:
+        """Who holds the service's addresses: svcc, which may announce them, or (``shared``) somebody else."""
+        service = replace(
+            service,
+            vips=tuple(sorted(service.vips, key=self._is_shared)),
+            external_ips=tuple(sorted(service.external_ips, key=self._is_shared)),
+        )
+        shared = tuple(address for address in service.addresses if self._is_shared(address))
+        may = Feature.ANNOUNCE in self._features and self._cluster.vip_device and service.addresses and not shared
+        return replace(service, shared=shared, announce=bool(may) and self._one((False, True)))
+
+    def _is_shared(self, address: ir.Address) -> bool:
+        """One decision for all services that have the address."""
+        if address not in self._shared:
+            self._shared[address] = self._if(Feature.SHARED, (False, True))
+        return self._shared[address]
 
     def _settings(self) -> dict[str, Any]:
         local = ir.Traffic.LOCAL

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
+from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Portless, Refusal, Vantage
 from svcc.verify.reference import outcome
 
 T = TypeVar("T")
@@ -83,6 +83,21 @@ def test_a_declared_port_of_an_address_leads_to_the_service_s_endpoints(destinat
 def test_any_other_port_of_it_is_rejected_and_never_the_host_s_own(destination: ir.Address) -> None:
     for port, protocol in ((22, "tcp"), (80, "udp"), (80, "sctp"), (8080, "tcp"), (30080, "tcp")):
         assert of(to(destination, port, protocol)) is Refusal.REJECT
+
+
+@pytest.mark.parametrize("protocol", Portless)
+@pytest.mark.parametrize("destination", [VIP, VIP6, EXTERNAL, NODE.addresses[0]])
+def test_protocols_without_ports_are_not_ours(destination: ir.Address, protocol: Portless) -> None:
+    source = CLIENT if destination.version == 4 else CLIENT6
+    assert of(Packet(source, destination, protocol)) is Refusal.UNTOUCHED
+
+
+def test_of_a_shared_address_the_declared_ports_are_ours_alone() -> None:
+    shared = replace(WEB, shared=(EXTERNAL,))
+    assert endpoints(of(to(EXTERNAL), shared)) == [(str(A), 8080), (str(B), 8080)]
+    for port, protocol in ((22, "tcp"), (80, "udp"), (80, "sctp"), (8080, "tcp")):
+        assert of(to(EXTERNAL, port, protocol), shared) is Refusal.UNTOUCHED
+        assert of(to(VIP, port, protocol), shared) is Refusal.REJECT
 
 
 def test_services_share_an_address_by_ports() -> None:
@@ -294,7 +309,7 @@ def by_frontends(program: ir.Program, node: ir.Node | None, every: Sequence[Fron
     found = [frontend for frontend in every if _matches(program, node, frontend, packet)]
     assert len(found) <= 1, "two frontends for one packet"
     if not found:
-        ours = {frontend.address for frontend in every}
+        ours = {frontend.address for frontend in every if not frontend.shared}
         return Refusal.REJECT if packet.destination in ours else Refusal.UNTOUCHED
     frontend = found[0]
     if frontend.restricted and not any(packet.source in network for network in frontend.allow_from):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -18,14 +18,23 @@ class Vantage(Enum):
     NODE = "node"  # is sent by the node itself
 
 
+class Portless(StrEnum):
+    """Protocols without ports, which no service declares: none of them is a service's affair."""
+
+    ICMP = "icmp"  # to an IPv6 address: ICMPv6
+    GRE = "gre"
+    ESP = "esp"
+    OSPF = "ospf"
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """The first packet of a new connection (or a first datagram)."""
 
     source: ir.Address
     destination: ir.Address
-    protocol: ir.Protocol
-    port: int  # the destination port
+    protocol: ir.Protocol | Portless
+    port: int = 0  # the destination port; 0: the protocol has none
     vantage: Vantage = Vantage.CLIENT
 
 

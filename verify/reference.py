@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from svcc.compiler import ir
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
+from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Portless, Refusal
 
 #: Schedulers that give every endpoint the same share whatever its weight (but 0). All others follow the weights:
 #: those that follow the load or hash do so in the long run and over many clients.
@@ -34,6 +34,8 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
     Without a node nothing is known of local addresses and of where the node's own endpoints are: there are no node
     ports, and ``traffic … local`` has no endpoints.
     """
+    if isinstance(packet.protocol, Portless):
+        return Refusal.UNTOUCHED
     entry = _by_address(program, packet) or _by_node_port(program, node, packet)
     if entry is None:
         return Refusal.REJECT if _is_ours(program, packet.destination) else Refusal.UNTOUCHED
@@ -62,8 +64,8 @@ def _by_address(program: ir.Program, packet: Packet) -> _Entry | None:
 
 
 def _is_ours(program: ir.Program, address: ir.Address) -> bool:
-    """A vip or external-ip of any service: what none of them declares there must not reach the host's own ports."""
-    return any(address in service.vips or address in service.external_ips for service in program.services)
+    """An address of services alone: what none of them declares there must not reach the host's own ports."""
+    return any(address in service.addresses and address not in service.shared for service in program.services)
 
 
 def _by_node_port(program: ir.Program, node: ir.Node | None, packet: Packet) -> _Entry | None:

@@ -15,7 +15,7 @@ from svcc.inputs import Input, read_input
 from svcc.options import ParameterType, file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
 from svcc.targets.interface import Target
-from svcc.verify.packet import Packet, Vantage
+from svcc.verify.packet import Packet, Portless, Vantage
 from svcc.verify.trace import TraceError, load, trace
 from svcc.verify.trace.show import as_json, as_text
 
@@ -38,7 +38,7 @@ class _Address(ParameterType[ir.Address]):
 class _Socket(NamedTuple):
     address: ir.Address
     port: int
-    protocol: ir.Protocol
+    protocol: ir.Protocol | Portless
 
 
 class _Destination(ParameterType[_Socket]):
@@ -50,11 +50,19 @@ class _Destination(ParameterType[_Socket]):
         try:
             return _socket(value)
         except ValueError:
-            self.fail(f"`{value}` is not ADDR:PORT/PROTO, like 198.19.0.1:80/tcp or [fd00::1]:53/udp", param, ctx)
+            self.fail(
+                f"`{value}` is not ADDR:PORT/PROTO, like 198.19.0.1:80/tcp or [fd00::1]:53/udp; a protocol without "
+                f"ports ({', '.join(Portless)}) is ADDR/PROTO, like 198.19.0.1/icmp",
+                param,
+                ctx,
+            )
 
 
 def _socket(text: str) -> _Socket:
     """Errors: ValueError."""
+    address_text, _, protocol = text.rpartition("/")
+    if protocol in Portless.__members__.values():
+        return _Socket(ip_address(address_text), 0, Portless(protocol))
     found = _SOCKET.fullmatch(text)
     if found is None:
         raise ValueError(text)
@@ -70,7 +78,9 @@ def _socket(text: str) -> _Socket:
 @target_option
 @node_option
 @click.option("--from", "source", type=_Address(), metavar="ADDR", required=True, help="Who sends the packet.")
-@click.option("--to", type=_Destination(), metavar="ADDR:PORT/PROTO", required=True, help="Where it is sent.")
+@click.option(
+    "--to", type=_Destination(), metavar="ADDR:PORT/PROTO", required=True, help="Where it is sent (a ping: ADDR/icmp)."
+)
 @click.option(
     "--in", "vantage", type=click.Choice([*_VANTAGES]), help="Where it enters the node.  [default: see above]"
 )

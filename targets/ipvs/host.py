@@ -47,11 +47,13 @@ def sysctl_text(families: Sequence[FamilyState]) -> str:
     return text + (_ARP if direct else "")
 
 
-def ip_text(device: str, families: Sequence[FamilyState]) -> str:
-    """``ip -batch``: the dummy device and every vip and external ip; empty where there are none.
+def ip_text(device: str | None, families: Sequence[FamilyState]) -> str:
+    """``ip -batch``: the dummy device and every vip and external ip; empty where svcc is to hold none.
 
     Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
     """
+    if device is None:
+        return ""
     lines = [
         f"address replace {address}{_LENGTHS[family.version]} dev {device}{_OPTIONS[family.version]}"
         for family in families

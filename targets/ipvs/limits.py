@@ -41,7 +41,7 @@ def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
             cluster.spans.get("prefix"),
             hint=f"use at most {PREFIX} characters",
         )
-    if len(cluster.vip_device) > DEVICE_NAME:
+    if cluster.vip_device is not None and len(cluster.vip_device) > DEVICE_NAME:
         yield Diagnostic(
             Code.NAME_TOO_LONG,
             f"{cluster.vip_device} has {len(cluster.vip_device)} characters, and a device's name at most {DEVICE_NAME}",

@@ -9,12 +9,14 @@ from fractions import Fraction
 from ipaddress import ip_address
 
 from svcc.compiler import ir
-from svcc.verify.packet import Packet, Refusal
+from svcc.verify.packet import Packet, Portless, Refusal
 from svcc.verify.trace.chance import Chance
 from svcc.verify.trace.faults import Place, UnknownRule
 
 #: Protocol numbers (IANA).
 NUMBERS = {ir.Protocol.TCP: 6, ir.Protocol.UDP: 17, ir.Protocol.SCTP: 132}
+_PORTLESS = {Portless.ICMP: 1, Portless.GRE: 47, Portless.ESP: 50, Portless.OSPF: 89}
+_ICMPV6 = 58
 
 #: A device whose name is not known, other than the loopback device and those that the artifacts make.
 SOME_DEVICE = "?"
@@ -132,7 +134,10 @@ class Flow:
 
     @property
     def protocol(self) -> int:
-        return NUMBERS[self.packet.protocol]
+        protocol = self.packet.protocol
+        if isinstance(protocol, ir.Protocol):
+            return NUMBERS[protocol]
+        return _ICMPV6 if protocol is Portless.ICMP and self.version == 6 else _PORTLESS[protocol]
 
     def sender(self, place: Place) -> ir.Address:
         if self.source is None:

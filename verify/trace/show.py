@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from svcc.compiler import ir
-from svcc.verify.packet import Packet, Refusal, Vantage
+from svcc.verify.packet import Packet, Portless, Refusal, Vantage
 from svcc.verify.trace.flow import Step
 from svcc.verify.trace.result import End, Trace, Way
 
@@ -84,6 +84,8 @@ def _end(end: End) -> str:
 
 
 def _socket(packet: Packet) -> str:
+    if isinstance(packet.protocol, Portless):
+        return f"{packet.destination}/{packet.protocol}"
     return f"{_host(packet.destination)}:{packet.port}/{packet.protocol}"
 
 
@@ -92,7 +94,10 @@ def _host(address: ir.Address) -> str:
 
 
 def as_json(trace: Trace) -> str:
-    """One object: ``packet``, ``ends`` with their shares as exact fractions, ``affinity`` in seconds, ``ways``."""
+    """One object: ``packet``, ``ends`` with their shares as exact fractions, ``affinity`` in seconds, ``ways``.
+
+    The packet's ``port`` is 0 where its protocol has none.
+    """
     packet = trace.packet
     document = {
         "packet": {
