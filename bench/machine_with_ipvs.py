@@ -16,22 +16,26 @@ from results import Part, Results
 from task import Task
 
 _HERE = Path(__file__).parent
-#: Where the inner benchmark writes what it measured.
-_FILE = "SVCC_BENCH_RESULTS"
 _PATIENCE = 1800.0  # seconds
 
 
 def with_ipvs(task: Task, names: tuple[str, ...]) -> dict[str, Part]:
     """Parts ``ipvs: NAME``. Errors: Failed."""
     sys.path.insert(0, str(_HERE.parent / "tests"))
-    from vm.machine import run_with_file
+    from vm.guest import NoKernelError
+    from vm.machine import FILE, started
 
     size = replace(task.size, services=max(1, task.size.services // 10))
     words = [sys.executable, str(_HERE / "run.py"), "--target", "ipvs", "--json", *size.options()]
     words += ["--rounds", str(task.rounds), "--turns", str(task.turns)]
     words += [word for name in names for word in ("--only", name)]
-    command = ["sh", "-c", f'"$@" > "${_FILE}"', "sh", *words]
-    outcome, text = run_with_file(command, _PATIENCE, _FILE)
+    command = ["sh", "-c", f'"$@" > "${FILE}"', "sh", *words]
+    try:
+        with started(command) as running:
+            outcome = running.wait(_PATIENCE)
+            text = (running.control / "file").read_text()
+    except NoKernelError as error:
+        raise Failed(f"no kernel with IPVS: {error}") from error
     if outcome.status:
         raise Failed(f"on a kernel with IPVS: {outcome.trouble}{outcome.output}")
     return {f"ipvs: {name}": part for name, part in Results.of_json(json.loads(text)).parts.items()}

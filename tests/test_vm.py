@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
 import sys
-import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
 from tools.debs import NoDebs
-from vm import emulated, machine, plugin, uml
+from tools.project import ROOT
+from vm import emulated, machine, uml
 from vm.guest import GUEST_FAILED, Outcome
-from vm.machine import run, run_with_file
+from vm.machine import FILE, run, started
 from vm.process import TIMED_OUT
+from waiting import LID, until
 
 pytestmark = pytest.mark.kernel
-
-#: Seconds in which a guest has started and said something, however busy the machine is: without nf_tables, and with.
-PATIENCE = {False: 10, True: 35}
 
 
 @pytest.fixture(params=["own kernel", "user-mode guest", "emulated guest"])
@@ -38,9 +36,11 @@ def guest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bo
 
 def test_output_status_and_files_come_back(nf_tables: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     script = 'echo out; echo err >&2; id -u; pwd; echo "$HERE"; ip -o link | wc -l; ls /run/netns'
-    script += '; echo text > "$FILE"; exit 3'
+    script += f'; echo text > "${FILE}"; exit 3'
     monkeypatch.setenv("HERE", "it's here")
-    outcome, text = run_with_file(["sh", "-c", script], 120, "FILE", nf_tables=nf_tables)
+    with started(["sh", "-c", script], nf_tables=nf_tables) as running:
+        outcome = running.wait(LID)
+        text = (running.control / "file").read_text()
     assert (outcome.status, outcome.trouble, text) == (3, "", "text\n")
     assert outcome.output.splitlines() == ["out", "err", "0", os.getcwd(), "it's here", "1"]
 
@@ -49,13 +49,12 @@ def test_a_command_that_hangs_is_ended_and_what_it_said_is_kept(
     nf_tables: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STARTED_BY", str(os.getpid()))
-    hanging = [sys.executable, "-c", "import time; print('so far', flush=True); time.sleep(600)"]
-    outcome = run(hanging, PATIENCE[nf_tables], nf_tables=nf_tables)
+    hanging = [sys.executable, "-c", "import time; print('so far', flush=True); time.sleep(6000)"]
+    with started(hanging, nf_tables=nf_tables) as running:
+        until(lambda: running.output or running.ended, "the command says something")
+        outcome = running.wait(0)
     assert (outcome.status, outcome.output) == (TIMED_OUT, "so far\n")
-    deadline = time.monotonic() + 5  # a process that was killed takes a moment to go
-    while _started_by_us() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert _started_by_us() == []
+    until(lambda: not _started_by_us(), "all processes are gone")
 
 
 def _started_by_us() -> list[str]:
@@ -69,7 +68,7 @@ def _started_by_us() -> list[str]:
 
 
 def test_nothing_that_the_guest_writes_stays(guest: bool, tmp_path: Path) -> None:
-    assert run(["touch", str(tmp_path / "file")], 120, nf_tables=guest) == Outcome(0, "")
+    assert run(["touch", str(tmp_path / "file")], LID, nf_tables=guest) == Outcome(0, "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,7 +80,7 @@ def test_a_kernel_that_cannot_be_had_is_said(guest: bool, monkeypatch: pytest.Mo
         monkeypatch.setattr(kind, "unpacked", none)
     monkeypatch.delenv("SVCC_VM_KERNEL", raising=False)
     words = "no emulated Linux: no network\n" if guest else "no user-mode Linux: no network\n"
-    assert run(["true"], 60, nf_tables=guest) == Outcome(GUEST_FAILED, "", words)
+    assert run(["true"], LID, nf_tables=guest) == Outcome(GUEST_FAILED, "", words)
 
 
 def test_a_guest_that_fails_shows_its_console(guest: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ def test_a_guest_that_fails_shows_its_console(guest: bool, monkeypatch: pytest.M
     broken = tmp_path / "init.sh"
     broken.write_text('#!/bin/sh\n. "${0%/*}/settings"\necho "I cannot go on" >/dev/console\n$STOP\n')
     monkeypatch.setattr("vm.guest.INIT", broken)
-    outcome = run(["true"], 120, nf_tables=guest)
+    outcome = run(["true"], LID, nf_tables=guest)
     assert outcome.status == GUEST_FAILED
     assert "its console:" in outcome.trouble
 
@@ -98,18 +97,66 @@ def test_only_a_kernel_with_all_that_is_asked_for_is_enough(monkeypatch: pytest.
     """This machine's own, with IPVS, but without nf_tables."""
     monkeypatch.setattr(machine, "has_ipvs", lambda: True)
     monkeypatch.setattr(machine, "has_nf_tables", lambda: False)
-    monkeypatch.setattr(machine, "_on_own_kernel", lambda *_: Outcome(0, "own"))
+    monkeypatch.setattr(machine, "_on_own_kernel", lambda *_: nullcontext("own"))
     monkeypatch.setattr(machine, "emulated", lambda: None)
-    monkeypatch.setattr(machine, "run_on", lambda *_: Outcome(0, "emulated"))
-    assert [run(["true"], 1, nf_tables=asked).output for asked in (False, True)] == ["own", "emulated"]
+    monkeypatch.setattr(machine, "started_on", lambda *_: nullcontext("emulated"))
+    with started(["true"]) as one, started(["true"], nf_tables=True) as other:
+        assert list(map(str, (one, other))) == ["own", "emulated"]
 
 
-def test_a_test_that_the_machine_does_not_reach_fails(request: pytest.FixtureRequest) -> None:
-    report = plugin._missing(request.node, Outcome(TIMED_OUT, "so far", "the guest ran past 540 s"))
-    assert report.failed
-    assert report.longreprtext.splitlines()[1:] == ["the guest ran past 540 s", "so far"]
+# ---- the tests of a machine
 
 
-def test_a_report_that_was_being_written_is_left_out(request: pytest.FixtureRequest) -> None:
-    whole = json.dumps(plugin._missing(request.node, Outcome(0, ""))._to_json())
-    assert [report.nodeid for report in plugin._read(f"{whole}\n{whole[:40]}")] == [request.node.nodeid]
+_CONFTEST = """
+import vm.machine, vm.plugin
+
+pytest_plugins = ["vm.plugin"]
+vm.machine.has_ipvs = lambda: False
+vm.plugin.LIDS[False] = 5
+vm.plugin.GRACE = 25
+"""
+_TESTS = """
+import ctypes, os, time
+import pytest
+
+pytestmark = pytest.mark.vm
+
+def test_before(): pass
+
+def test_fails(): raise AssertionError("as it should")
+
+def test_is_slow(): time.sleep(6000)
+
+def test_ends_the_machine():
+    ctypes.CDLL(None).reboot(0xCDEF0123)  # RB_HALT_SYSTEM
+    time.sleep(6000)
+
+def test_between(): pass
+
+def test_stops_all_that_could_end_it():
+    print("nothing is heard of this")
+    os.kill(os.getpid(), 19)
+
+def test_after(): pass
+"""
+
+
+def test_what_ends_or_stops_the_machine_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(_CONFTEST)
+    (tmp_path / "test_some.py").write_text(_TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "test_some.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "PYTHONSAFEPATH": ""}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    words = [line.split(" - ", 1) for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED"))]
+    assert sorted(line[0].replace(" test_some.py::test_", " ") for line in words) == [
+        "FAILED ends_the_machine",
+        "FAILED fails",
+        "FAILED is_slow",
+        "FAILED stops_all_that_could_end_it",
+        "PASSED after",
+        "PASSED before",
+        "PASSED between",
+    ], done.stdout
+    assert "the machine has said nothing for" in done.stdout
+    assert done.stdout.count("the machine ended or hung during this test") == 2

@@ -25,7 +25,7 @@ _RELEASE = "trixie"
 _KERNEL, _EMULATOR, _FILES = "linux-image-cloud-amd64", "qemu-system-x86", "virtiofsd"
 _MEMORY = "2G"
 #: Seconds for a server of files to be there, however busy the machine is.
-_PATIENCE = 60.0
+_PATIENCE = 600.0
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import shlex
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from vm.process import TIMED_OUT, wait
+from vm.process import TIMED_OUT, end, wait
 
 #: The exit status of a run whose guest failed.
 GUEST_FAILED = 125
@@ -34,6 +34,50 @@ class Outcome:
     trouble: str = ""  # what went wrong with the machine itself
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command that was started on some kernel, and its control directory."""
+
+    process: Popen[bytes]
+    control: Path
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return (self.control / "out").read_text(errors="replace")
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def wait(self, timeout: float) -> Outcome:
+        """How it ended. After ``timeout`` seconds it is ended."""
+        return self.stop() if wait(self.process, timeout) != TIMED_OUT else self._timed_out(timeout)
+
+    def stop(self) -> Outcome:
+        """End it, unless it has ended; how it did."""
+        end(self.process)
+        return self._outcome()
+
+    def _timed_out(self, timeout: float) -> Outcome:
+        return Outcome(TIMED_OUT, self.output, f"it ran past {timeout:.0f} s\n")
+
+    def _outcome(self) -> Outcome:
+        return Outcome(self.process.returncode, self.output)
+
+
+@dataclass(frozen=True, slots=True)
+class InGuest(Running):
+    """A command whose exit status its guest writes down."""
+
+    def _outcome(self) -> Outcome:
+        status = self.control / "status"
+        if status.exists() and status.read_text().strip():
+            return Outcome(int(status.read_text()), self.output)
+        console = (self.control / "console").read_text(errors="replace")[-4000:]
+        return Outcome(GUEST_FAILED, self.output, f"the guest ended without an exit status; its console:\n{console}\n")
+
+
 class Guest(ABC):
     """A kernel that can be started with this machine's file tree as its root."""
 
@@ -49,21 +93,14 @@ class Guest(ABC):
         """
 
 
-def run_on(
-    guest: Guest, control: Path, command: Sequence[str], timeout: float, environment: Mapping[str, str]
-) -> Outcome:
+@contextmanager
+def started_on(
+    guest: Guest, control: Path, command: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[Running]:
     """Run a command in this working directory; ``environment`` is added to this one's. Errors: NoKernelError."""
     _write(guest, control, command, environment)
     with guest.started(control) as process:
-        ended = wait(process, timeout)
-    output = (control / "out").read_text(errors="replace")
-    if ended == TIMED_OUT:
-        return Outcome(TIMED_OUT, output, f"the guest ran past {timeout:.0f} s\n")
-    status = control / "status"
-    if status.exists() and status.read_text().strip():
-        return Outcome(int(status.read_text()), output)
-    console_end = (control / "console").read_text(errors="replace")[-4000:]
-    return Outcome(GUEST_FAILED, output, f"the guest ended without an exit status; its console:\n{console_end}\n")
+        yield InGuest(process, control)
 
 
 def _write(guest: Guest, control: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -80,7 +117,6 @@ def _write(guest: Guest, control: Path, command: Sequence[str], environment: Map
     (control / "settings").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     shutil.copy(INIT, control / "init")
     (control / "init").chmod(0o755)
-    (control / "out").touch()
 
 
 def _passed_on() -> Iterator[tuple[str, str]]:

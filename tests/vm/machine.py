@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from vm.emulated import emulated
-from vm.guest import GUEST_FAILED, NoKernelError, Outcome, run_on
-from vm.process import start, wait
+from vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running, started_on
+from vm.process import end, start
 from vm.uml import user_mode
 
+#: A command finds in this variable the path of a file that it shares with the one who started it.
+FILE = "SVCC_VM_FILE"
 # Network namespaces by name live in a directory that all of the machine shares: the command gets its own.
 _OWN = "mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns; mount -t tmpfs tmpfs /run/netns; }; "
 
@@ -30,37 +33,42 @@ def has_nf_tables() -> bool:
 def run(command: Sequence[str], timeout: float, *, nf_tables: bool = False) -> Outcome:
     """Run ``command`` in this working directory and environment, with nf_tables if these are asked for.
 
-    It sees no network but its own loopback, and on a throw-away kernel nothing that it writes stays.
+    It sees no network but its own loopback, and on a throw-away kernel nothing that it writes stays. Where no kernel
+    can be had, the outcome says so.
     """
-    with tempfile.TemporaryDirectory(prefix="svcc-vm.") as control:
-        return _run(Path(control), command, timeout, {}, nf_tables)
-
-
-def run_with_file(
-    command: Sequence[str], timeout: float, variable: str, *, nf_tables: bool = False
-) -> tuple[Outcome, str]:
-    """As :func:`run`; the command finds in ``$variable`` the path of a file whose text comes back."""
-    with tempfile.TemporaryDirectory(prefix="svcc-vm.") as control:
-        file = Path(control, "file")
-        file.touch()
-        outcome = _run(Path(control), command, timeout, {variable: str(file)}, nf_tables)
-        return outcome, file.read_text()
-
-
-def _run(
-    control: Path, command: Sequence[str], timeout: float, environment: Mapping[str, str], nf_tables: bool
-) -> Outcome:
     try:
-        if has_ipvs() and (not nf_tables or has_nf_tables()):
-            return _on_own_kernel(control, command, timeout, environment)
-        guest = emulated() if nf_tables else user_mode()
-        return run_on(guest, control, command, timeout, environment)
+        with started(command, nf_tables=nf_tables) as running:
+            return running.wait(timeout)
     except (NoKernelError, OSError) as error:
         return Outcome(GUEST_FAILED, "", f"{error}\n")
 
 
-def _on_own_kernel(control: Path, command: Sequence[str], timeout: float, environment: Mapping[str, str]) -> Outcome:
+@contextmanager
+def started(command: Sequence[str], *, nf_tables: bool = False) -> Iterator[Running]:
+    """As :func:`run`, for one who looks at what the command does; it is ended at the end of this.
+
+    Errors: NoKernelError.
+    """
+    with tempfile.TemporaryDirectory(prefix="svcc-vm.") as directory:
+        control = Path(directory)
+        (control / "file").touch()
+        (control / "out").touch()
+        environment = {FILE: str(control / "file")}
+        if has_ipvs() and (not nf_tables or has_nf_tables()):
+            with _on_own_kernel(control, command, environment) as running:
+                yield running
+        else:
+            guest = emulated() if nf_tables else user_mode()
+            with started_on(guest, control, command, environment) as running:
+                yield running
+
+
+@contextmanager
+def _on_own_kernel(control: Path, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Running]:
     script = f'{_OWN} ip link set lo up; exec "$@"'
     words = ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *command]
-    status = wait(start(words, control / "out", environment), timeout)
-    return Outcome(status, (control / "out").read_text(errors="replace"))
+    process = start(words, control / "out", environment)
+    try:
+        yield Running(process, control)
+    finally:
+        end(process)

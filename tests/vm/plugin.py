@@ -1,8 +1,10 @@
-"""pytest: tests marked ``vm`` run on a kernel that has IPVS, all of a session's in one go.
+"""pytest: tests marked ``vm`` run on a kernel that has IPVS, all of a session's in one boot if it can be.
 
-Outside, none of their fixtures is set up: the first of them starts the machine with a pytest of its own for all of
-them, and each reports what that one reported. A test that the machine did not get to fails. Those that are marked
-``vm(nf_tables=True)`` share another machine in the same way.
+Outside, none of their fixtures is set up: a pytest of the machine's own runs them, and each reports what that one
+reported. Those that are marked ``vm(nf_tables=True)`` have another machine in the same way.
+
+A test that ends its machine, or that hangs in a way that the pytest inside cannot end, fails by itself. Those that
+come after it run in a fresh boot.
 """
 
 from __future__ import annotations
@@ -10,48 +12,55 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vm.guest import Outcome
-from vm.machine import run_with_file
+from vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running
+from vm.machine import FILE, started
 
-#: In the machine: the file that takes the reports.
-_REPORTS = "SVCC_VM_REPORTS"
-_TIMEOUT = float(os.environ.get("SVCC_VM_TIMEOUT", "900"))
-#: What became of the machine's tests, by whether it has nf_tables.
-_RUNS = pytest.StashKey[dict[bool, "Run"]]()
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    outcome: Outcome
-    reports: dict[str, list[pytest.TestReport]]  # by node id
+#: Seconds that a test has in a machine, by whether that has nf_tables: many times what any needs.
+LIDS = {False: 900, True: 1800}
+#: Seconds without a word from the machine, beyond what a test has: then it hangs as a whole.
+GRACE = 120
+#: Seconds until a machine begins its first test.
+BOOT = 1200
+_GLANCE = 0.05
+_MACHINES = pytest.StashKey[dict[bool, "Machine"]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Outside, the first test of a machine takes as long as all of them: the machine's own time-out is for that."""
+    """Outside, the machines' own limits are for their tests; those of a machine come one after the other."""
+    if FILE in os.environ:
+        return
     for item in items:
-        if _REPORTS not in os.environ and _machine_of(item) is not None:
+        if _machine_of(item) is not None:
             item.add_marker(pytest.mark.timeout(0), append=False)
+    items.sort(key=lambda item: (None, False, True).index(_machine_of(item)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    machine = _machine_of(item)
-    if _REPORTS in os.environ or machine is None:
+    kind = _machine_of(item)
+    if FILE in os.environ or kind is None:
         return None
-    runs = item.session.stash.setdefault(_RUNS, {})
-    if machine not in runs:
-        runs[machine] = _run_all(item.session, machine)
+    machines = item.session.stash.setdefault(_MACHINES, {})
+    if kind not in machines:
+        machines[kind] = Machine(item.session, kind)
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in runs[machine].reports.get(item.nodeid) or [_missing(item, runs[machine].outcome)]:
+    for report in machines[kind].reports(item):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    for machine in session.stash.get(_MACHINES, {}).values():
+        machine.stop()
 
 
 def _machine_of(item: pytest.Item) -> bool | None:
@@ -60,43 +69,153 @@ def _machine_of(item: pytest.Item) -> bool | None:
     return None if mark is None else bool(mark.kwargs.get("nf_tables"))
 
 
+# -- in the machine ---------------------------------------------------------------------------------------------------
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    _hand_out({"begun": nodeid})
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """In the machine: hand the report out."""
-    if _REPORTS in os.environ:
-        with open(os.environ[_REPORTS], "a") as out:
-            out.write(json.dumps(report._to_json()) + "\n")
+    _hand_out({"report": report._to_json()})
 
 
-def _run_all(session: pytest.Session, nf_tables: bool) -> Run:
-    config = session.config
-    wanted = [item.nodeid for item in session.items if _machine_of(item) is nf_tables]
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        kernel = "IPVS and nf_tables" if nf_tables else "IPVS"
-        reporter.write_line(f"\nrunning {len(wanted)} tests on a kernel with {kernel}")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
-    command += ["-o", f"timeout={_TIMEOUT}"]
-    here = Path.cwd()
-    os.chdir(config.rootpath)  # what node ids are relative to
-    try:
-        outcome, reports = run_with_file([*command, *wanted], _TIMEOUT, _REPORTS, nf_tables=nf_tables)
-    finally:
-        os.chdir(here)
-    results: dict[str, list[pytest.TestReport]] = {}
-    for report in _read(reports):
-        results.setdefault(report.nodeid, []).append(report)
-    return Run(outcome, results)
+def _hand_out(line: dict[str, Any]) -> None:
+    if FILE in os.environ:
+        with open(os.environ[FILE], "a") as out:
+            out.write(json.dumps(line) + "\n")
 
 
-def _read(reports: str) -> Iterator[pytest.TestReport]:
-    for line in reports.splitlines():
-        try:
-            yield pytest.TestReport._from_json(json.loads(line))
-        except ValueError:  # the line that was being written when the machine stopped
+# -- outside ----------------------------------------------------------------------------------------------------------
+
+
+class Machine:
+    """The tests of one kind of machine, and what is known of them so far."""
+
+    def __init__(self, session: pytest.Session, nf_tables: bool) -> None:
+        self._config = session.config
+        self._nf_tables = nf_tables
+        self._items = [item for item in session.items if _machine_of(item) is nf_tables]
+        self._reports: dict[str, list[pytest.TestReport]] = {item.nodeid: [] for item in self._items}
+        self._ended: set[str] = set()
+        self._boot: Boot | None = None
+
+    def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
+        """What became of a test, as soon as it is known."""
+        while item.nodeid not in self._ended:
+            try:
+                self._boot = self._boot or self._begin()
+            except (NoKernelError, OSError) as error:
+                self._give_up(Outcome(GUEST_FAILED, "", str(error)))
+                continue
+            if not self._listen(self._boot):
+                time.sleep(_GLANCE)
+        return self._reports[item.nodeid]
+
+    def stop(self) -> None:
+        if self._boot is not None:
+            self._boot.close()
+            self._boot = None
+
+    def _begin(self) -> Boot:
+        left = [item.nodeid for item in self._items if item.nodeid not in self._ended]
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            kernel = "IPVS and nf_tables" if self._nf_tables else "IPVS"
+            reporter.write_line(f"\nrunning {len(left)} tests on a kernel with {kernel}")
+        return Boot(self._config, left, self._nf_tables)
+
+    def _listen(self, boot: Boot) -> bool:
+        """Take in what a machine has said; whether it had anything to say."""
+        ended = boot.running.ended  # looked at first: what it said last is read below
+        lines = boot.news()
+        for line in lines:
+            self._take(boot, line)
+        patience = LIDS[self._nf_tables] + GRACE if boot.has_begun else BOOT
+        if not lines and (ended or boot.silence > patience):
+            self._blame(boot, ended)
+            return True
+        return bool(lines)
+
+    def _take(self, boot: Boot, line: dict[str, Any]) -> None:
+        if "begun" in line:
+            boot.at_work, boot.has_begun = line["begun"], True
             return
+        report = pytest.TestReport._from_json(line["report"])
+        self._reports[report.nodeid].append(report)
+        if report.when == "teardown":
+            self._ended.add(report.nodeid)
+            boot.at_work, boot.has_ended_one = None, True
+
+    def _blame(self, boot: Boot, ended: bool) -> None:
+        """The machine is gone, or hangs: the test that it was at work on fails, and if there was none, all do."""
+        outcome = boot.running.stop()
+        self.stop()
+        if not ended:
+            trouble = f"the machine has said nothing for {boot.silence:.0f} s, and was ended\n{outcome.trouble}"
+            outcome = Outcome(outcome.status, outcome.output, trouble)
+        if boot.at_work is not None:
+            item = next(item for item in self._items if item.nodeid == boot.at_work)
+            self._fail(item, "the machine ended or hung during this test", outcome)
+        elif not boot.has_ended_one:
+            self._give_up(outcome)
+
+    def _give_up(self, outcome: Outcome) -> None:
+        for item in self._items:
+            if item.nodeid not in self._ended:
+                self._fail(item, "the machine did not get to any test", outcome)
+
+    def _fail(self, item: pytest.Item, why: str, outcome: Outcome) -> None:
+        text = f"{why} (status {outcome.status})\n{outcome.trouble}\n{outcome.output[-8000:]}"
+        report = pytest.TestReport(item.nodeid, item.location, dict.fromkeys(item.keywords, 1), "failed", text, "call")
+        self._reports[item.nodeid].append(report)
+        self._ended.add(item.nodeid)
 
 
-def _missing(item: pytest.Item, outcome: Outcome) -> pytest.TestReport:
-    text = f"the machine did not report this test (status {outcome.status})\n"
-    text += f"{outcome.trouble}\n{outcome.output[-8000:]}"
-    return pytest.TestReport(item.nodeid, item.location, dict.fromkeys(item.keywords, 1), "failed", text, "call")
+class Boot:
+    """A machine with a pytest of its own for some tests. Errors: NoKernelError."""
+
+    def __init__(self, config: pytest.Config, tests: list[str], nf_tables: bool) -> None:
+        self._stack = ExitStack()
+        here = Path.cwd()
+        os.chdir(config.rootpath)  # what node ids are relative to
+        try:
+            command = _command(config, LIDS[nf_tables], tests)
+            self.running: Running = self._stack.enter_context(started(command, nf_tables=nf_tables))
+        finally:
+            os.chdir(here)
+        self.at_work: str | None = None  # the test that began and has not ended
+        self.has_begun = self.has_ended_one = False
+        self._read = 0  # bytes
+        self._heard = time.monotonic()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since it last had news."""
+        return time.monotonic() - self._heard
+
+    def news(self) -> list[dict[str, Any]]:
+        """What was handed out since the last time, in whole lines."""
+        with (self.running.control / "file").open("rb") as file:
+            file.seek(self._read)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole:
+            self._heard = time.monotonic()
+        self._read += len(whole)
+        return list(_lines(whole))
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _lines(text: bytes) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        yield json.loads(line)
+
+
+def _command(config: pytest.Config, lid: int, tests: list[str]) -> list[str]:
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={config.rootpath}"]
+    words += ["-o", f"timeout={lid}"]
+    seed = config.getoption("hypothesis_seed", None)
+    return [*words, *([] if seed is None else [f"--hypothesis-seed={seed}"]), *tests]
