@@ -16,6 +16,7 @@ from svcc.apply.driver import Transition
 from svcc.apply.journal import Journal
 from svcc.apply.known import Known, Look, looks_of, note_looks
 from svcc.apply.machine import Begun, Differing, Machine
+from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
@@ -156,7 +157,7 @@ def make_plan(
         wanted,
         tuple(machine.changes(differing)),
         _with_drain(machine.steps(live, differing, transition), drain.drain_steps(live, wanted, transition, patience)),
-        tuple(known.obstacles(differing)),
+        (*known.obstacles(differing), *own_addresses(draft.bundle, known.scope)),
         frozenset(machine.left(differing, transition)),
         frozenset(machine.come(differing)),
         patience,

@@ -26,7 +26,6 @@ def plan_text(plan: Plan, before: Summary, after: Summary, *, everything: bool =
         _by_service(plan.changes, before, after, everything=everything),
         _steps(plan),
         _connections(plan),
-        [f"! {why}" for why in plan.obstacles],
         [_total(plan.changes, plan)],
     ]
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks if block)

@@ -64,6 +64,10 @@ class Target(ABC):
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         """The program as native files. The program has passed the capability check and :meth:`limits`."""
 
+    def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
+        """The service addresses of a bundle that lead to services alone: all but the ``shared`` ones."""
+        return iter(())
+
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         """What this target refuses for reasons of size or name, beyond its feature table."""
         return iter(())

@@ -38,3 +38,8 @@ def text_of(address: ir.Address) -> str:
         number = int(address)
         return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
     return str(address)
+
+
+def device_alias(prefix: str) -> str:
+    """The alias (ip-link(8)) of a device that svcc makes: it tells whose a device is, wherever svcc's records are."""
+    return f"svcc:{prefix}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from apply_states import SAME, inside, run
 
-from svcc.apply.ipvs.device import Device, DeviceDriver, Devices
+from svcc.apply.ipvs.device import Device, DeviceDriver, Devices, is_ours
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, StepError
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kernel
 DRIVER = DeviceDriver()
 SCOPE = Scope("T", "svcc0")
 GOLDEN = Path(__file__).parent / "golden" / "ipvs"
-WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "", "fd00:19::10/128": "nodad"})}
+WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "", "fd00:19::10/128": "nodad"}, "svcc:T")}
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +48,26 @@ def test_a_device_that_is_somebody_elses_is_in_the_way_and_is_not_read() -> None
     run("ip link add svcc0 type veth peer name other")
     run("ip address add 198.19.10.0/32 dev svcc0")
     assert DRIVER.read(SCOPE, WANTED) == {}
-    assert [*DRIVER.obstacles({}, WANTED, SCOPE)] == ["device svcc0 exists, and is no dummy device"]
+    (why,) = DRIVER.obstacles({}, WANTED, SCOPE)
+    remedy = "choose another name (cluster { vip-device NAME }), or remove the device"
+    assert why == f"device svcc0 exists, and svcc did not make it: {remedy}"
 
 
-def test_a_vip_that_is_on_another_device_is_in_the_way() -> None:
-    run("ip link add other type veth peer name more")
-    run("ip address add 198.19.10.0/24 dev other")
-    assert [*DRIVER.obstacles({}, WANTED, SCOPE)] == ["198.19.10.0 is on device other already"]
-    assert [*DRIVER.obstacles(WANTED, WANTED, SCOPE)] == []  # it has been served so far
+@pytest.mark.parametrize(
+    ("alias", "recorded", "ours"),
+    [
+        ("svcc:T", (), True),
+        ("svcc:t", (), True),  # nft's tables do not tell prefixes apart by case
+        ("", ("svcc0",), True),  # svcc was killed before it could set the alias
+        ("", (), False),
+        ("svcc:OTHER", ("svcc0",), False),
+        ("an operator's own", ("svcc0",), False),
+    ],
+)
+def test_the_alias_says_whose_a_device_is(alias: str, recorded: tuple[str, ...], ours: bool) -> None:
+    device = {"ifname": "svcc0", "ifalias": alias, "linkinfo": {"info_kind": "dummy"}}
+    assert is_ours(device, "T", recorded) is ours
+    assert not is_ours({**device, "linkinfo": {"info_kind": "bridge"}}, "T", recorded)
 
 
 def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +100,7 @@ def test_addresses_go_by_netlink_or_in_a_batch(few: int, monkeypatch: pytest.Mon
     states: list[Devices] = [
         {"svcc0": Device(False, {})},
         WANTED,
-        {"svcc0": Device(False, {"fd00:19::10/128": "nodad"})},
+        {"svcc0": Device(False, {"fd00:19::10/128": "nodad"}, "svcc:T")},
         {},
     ]
     for before, after in pairwise(states):
@@ -98,7 +110,7 @@ def test_addresses_go_by_netlink_or_in_a_batch(few: int, monkeypatch: pytest.Mon
 
 
 def _shown() -> Devices:
-    listed = json.loads(run("ip -json address show"))
+    listed = json.loads(run("ip -details -json address show"))
     return {
         one["ifname"]: Device(
             "UP" in one["flags"],
@@ -107,6 +119,7 @@ def _shown() -> Devices:
                 for a in one["addr_info"]
                 if a["scope"] == "global"
             },
+            one.get("ifalias", ""),
         )
         for one in listed
         if one["ifname"] == "svcc0"

@@ -526,3 +526,17 @@ def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) ->
         assert shell.endpoints() == A
     finally:
         shell.namespace.close()
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_an_address_of_the_machine_s_own_is_refused_by_plan_and_apply(shell: Shell, target: str) -> None:
+    with shell.namespace.entered():
+        subprocess.run(["ip", "address", "add", "198.19.10.2/32", "dev", "lo"], check=True)
+    reason = (
+        "  198.19.10.2 is on device lo of this machine; to take the declared ports alone, "
+        "and leave the machine its others, write `198.19.10.2 shared`\n\n"
+    )
+    planned = shell.svcc("plan", "a.dsl", "-t", target, status=3)
+    assert planned.stderr == f"svcc: `svcc apply` would be refused:\n{reason}"
+    assert shell.svcc("apply", "a.dsl", "-t", target, "-q", status=3).stderr == f"svcc: nothing was changed:\n{reason}"
+    assert shell.svcc("plan", "a.dsl", "-t", target, status=3).stdout == planned.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -14,6 +14,7 @@ from svcc.apply.driver import Driver, Transition
 from svcc.apply.ipvs.call import attempt, call, counted
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+from svcc.targets.naming import device_alias
 
 #: Up to so many changes go by netlink, at a third of a millisecond each; more than these go to one ``ip -batch``.
 _FEW = 500
@@ -25,6 +26,7 @@ _NODAD = 0x02  # IFA_F_NODAD (if_addr.h)
 class Device:
     up: bool
     addresses: Mapping[str, str]  # "198.19.10.0/32" -> "", "2001:db8::7/128" -> "nodad"
+    alias: str = ""  # says whose it is
 
 
 #: By name. There are several only while one takes over from another.
@@ -32,39 +34,45 @@ Devices: TypeAlias = Mapping[str, Device]
 
 
 class DeviceDriver(Driver[Devices]):
-    """Dummy devices of our names, and every address on them but those that the kernel makes itself (fe80::/64)."""
+    """Dummy devices that svcc made, and every address on them but those that the kernel makes itself (fe80::/64).
+
+    The alias tells that svcc made a device. A dummy device without any alias is ours where a recorded bundle names it:
+    svcc was killed before it could set the alias.
+    """
 
     part: ClassVar[str] = "ip"
 
     def parse(self, text: str, scope: Scope) -> Devices:
         found: dict[str, dict[str, str]] = {}
+        aliases: dict[str, str] = {}
         up = set()
         for number, line in enumerate(text.splitlines(), 1):
             match line.split():
                 case ["link", "add", name, "type", "dummy"]:
                     found[name] = {}
+                case ["link", "set", name, "alias", alias] if name in found:
+                    aliases[name] = alias
                 case ["link", "set", name, "up"] if name in found:
                     up.add(name)
                 case ["address", "replace", address, "dev", name, *options] if name in found:
                     found[name][address] = " ".join(options)
                 case _:
                     raise ValueError(f"line {number}: not what makes a dummy device with addresses: {line}")
-        return {name: Device(name in up, addresses) for name, addresses in found.items()}
+        return {name: Device(name in up, addresses, aliases.get(name, "")) for name, addresses in found.items()}
 
     def read(self, scope: Scope, wanted: Devices) -> Devices:
-        names = {scope.device, *_named(self, scope), *wanted}
         if tools.find("ip") is None:
             return {}
-        return {one["ifname"]: _device(one) for one in _listed() if one.get("ifname") in names and _is_dummy(one)}
+        recorded = {*_named(self, scope)}
+        return {one["ifname"]: _device(one) for one in listed() if is_ours(one, scope.prefix, recorded)}
 
     def changes(self, live: Devices, wanted: Devices) -> Iterator[Change]:
         for name in sorted(live.keys() | wanted.keys()):
             before, after = live.get(name), wanted.get(name)
             if before is None or after is None:
                 yield Change(Verb.ADD if after else Verb.REMOVE, self.part, "link", name)
-            elif before.up != after.up:
-                words = {True: "up", False: "down"}
-                yield Change(Verb.CHANGE, self.part, "link", name, words[before.up], words[after.up])
+            elif _look(before) != _look(after):
+                yield Change(Verb.CHANGE, self.part, "link", name, _look(before), _look(after))
             yield from _address_changes(name, before, after)
 
     def steps(self, live: Devices, wanted: Devices, scope: Scope, transition: Transition) -> list[Step]:
@@ -72,23 +80,22 @@ class DeviceDriver(Driver[Devices]):
         return [_step(phase, some, live) for phase, some in lines.items() if some]
 
     def dump(self, state: Devices) -> Any:
-        return {name: [device.up, dict(device.addresses)] for name, device in state.items()}
+        return {name: [device.up, dict(device.addresses), device.alias] for name, device in state.items()}
 
     def load(self, data: Any) -> Devices:
-        return {name: Device(up, addresses) for name, (up, addresses) in data.items()}
+        return {name: Device(up, addresses, alias) for name, (up, addresses, alias) in data.items()}
 
     def obstacles(self, live: Devices, wanted: Devices, scope: Scope) -> Iterator[str]:
         if not wanted or tools.find("ip") is None:
             return
-        pairs = [(device.addresses, _addresses_of(live.get(name))) for name, device in wanted.items()]
-        new = {_bare(address) for after, before in pairs for address in after if address not in before}
-        for one in _listed():
+        recorded = {*_named(self, scope)}
+        for one in listed():
             name = one.get("ifname", "")
-            if name in wanted and not _is_dummy(one):
-                yield f"device {name} exists, and is no dummy device"
-            elif name not in wanted and name not in live:
-                for address in sorted(new & {shown.get("local", "") for shown in one["addr_info"]}):
-                    yield f"{address} is on device {name} already"
+            if name in wanted and not is_ours(one, scope.prefix, recorded):
+                yield (
+                    f"device {name} exists, and svcc did not make it: "
+                    "choose another name (cluster { vip-device NAME }), or remove the device"
+                )
 
 
 def _named(driver: DeviceDriver, scope: Scope) -> Iterator[str]:
@@ -101,18 +108,26 @@ def _named(driver: DeviceDriver, scope: Scope) -> Iterator[str]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _listed() -> list[dict[str, Any]]:
+def listed() -> list[dict[str, Any]]:
+    """The devices of the namespace with their addresses, as ``ip -details -json address show`` has them.
+
+    Errors: StepError.
+    """
     said = call("ip", ["ip", "-details", "-json", "address", "show"])
     return [one for one in json.loads(said or "[]") if one]  # older releases leave {} for what they filter out
 
 
-def _is_dummy(one: Mapping[str, Any]) -> bool:
-    return bool(one.get("linkinfo", {}).get("info_kind") == "dummy")
+def is_ours(one: Mapping[str, Any], prefix: str, recorded: Collection[str] = ()) -> bool:
+    """Whether svcc made a device for a prefix: see :class:`DeviceDriver`. ``recorded``: names in recorded bundles."""
+    if one.get("linkinfo", {}).get("info_kind") != "dummy":
+        return False
+    alias = str(one.get("ifalias", ""))
+    return alias.lower() == device_alias(prefix).lower() if alias else one.get("ifname") in recorded
 
 
 def _device(one: Mapping[str, Any]) -> Device:
     addresses = {_prefix(shown): "nodad" if shown.get("nodad") else "" for shown in one["addr_info"] if _set(shown)}
-    return Device("UP" in one["flags"], addresses)
+    return Device("UP" in one["flags"], addresses, str(one.get("ifalias", "")))
 
 
 def _set(shown: Mapping[str, Any]) -> bool:
@@ -124,15 +139,16 @@ def _prefix(shown: Mapping[str, Any]) -> str:
     return f"{shown.get('local', '')}/{shown['prefixlen']}"
 
 
-def _bare(prefix: str) -> str:
-    return prefix.partition("/")[0]
-
-
 def _addresses_of(device: Device | None) -> Mapping[str, str]:
     return device.addresses if device else {}
 
 
 # -- differences ------------------------------------------------------------------------------------------------------
+
+
+def _look(device: Device) -> str:
+    """What a change of a link shows of it."""
+    return f"{'up' if device.up else 'down'}{f' alias {device.alias}' if device.alias else ''}"
 
 
 def _address_changes(name: str, before: Device | None, after: Device | None) -> Iterator[Change]:
@@ -151,6 +167,8 @@ def _additions(live: Devices, wanted: Devices) -> Iterator[str]:
         before = live.get(name)
         if before is None:
             yield f"link add {name} type dummy"
+        if after.alias and after.alias != (before.alias if before else ""):
+            yield f"link set {name} alias {after.alias}"
         old, was_up = _addresses_of(before), before is not None and before.up
         if after.up != was_up:
             yield f"link set {name} {'up' if after.up else 'down'}"
@@ -174,7 +192,7 @@ def _change_of_line(line: str, live: Devices) -> Change:
     if kind == "link":
         verbs = {"add": Verb.ADD, "del": Verb.REMOVE}
         return Change(
-            verbs.get(command, Verb.CHANGE), "ip", "link", words[0], after="" if command != "set" else words[1]
+            verbs.get(command, Verb.CHANGE), "ip", "link", words[0], after="" if command != "set" else words[-1]
         )
     address, name = words[0], words[2]
     known = address in _addresses_of(live.get(name))
@@ -199,7 +217,7 @@ def _title(lines: Iterable[str]) -> str:
         ("address", "removed"): commands.count(("address", "del")),
     }
     shown = [f"{counted(number, noun)} {what}" for (noun, what), number in counts.items() if number]
-    return ", ".join(shown) or "device set up or down"
+    return ", ".join(shown) or "device changed"
 
 
 def _by_batch(lines: Sequence[str], live: Devices) -> None:
@@ -238,7 +256,13 @@ def _send(netlink: Any, line: str, indices: dict[str, int]) -> None:
     index = indices.get(name) or _index(netlink, name, line)
     indices[name] = index
     if kind == "link":
-        netlink.link(command, index=index, **({"state": words[1]} if command == "set" else {}))
+        match words[1:]:
+            case ["alias", alias]:
+                netlink.link("set", index=index, ifalias=alias)
+            case [state]:
+                netlink.link("set", index=index, state=state)
+            case _:
+                netlink.link(command, index=index)
         return
     address, length = words[0].split("/")
     flags = {"flags": _NODAD} if "nodad" in words else {}

@@ -18,7 +18,7 @@ from svcc.options import file_argument, format_option, node_option, quiet_option
 from svcc.output import put
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
-from svcc.state import need_root, state_option
+from svcc.state import fail, need_root, state_option
 from svcc.targets.interface import Target
 
 
@@ -64,6 +64,8 @@ def command(
         summaries = installation.summary(installation.current), draft.summary
         _show(plan, installation, summaries, as_json=as_json, everything=everything)
         remember(store, installation, plan, draft)
+    if plan.obstacles:
+        fail("`svcc apply` would be refused:\n" + "".join(f"  {why}\n" for why in plan.obstacles), Exit.MACHINE)
     if not plan.empty:
         sys.exit(Exit.DIFFERENT)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -13,6 +15,10 @@ from svcc.targets.interface import Artifact, Bundle, Part, Target
 from svcc.targets.iptables import limits
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
 from svcc.targets.iptables.script import script
+
+#: Where all that is sent to an address goes, and the chains at whose end it is rejected.
+_AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
+_REST = re.compile(r"^-A (\S+) -g (\S+-REJECT)$", re.MULTILINE)
 
 _PARTS = {
     4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
@@ -61,6 +67,13 @@ class Iptables(Target):
             for version, part in _PARTS.items()
         )
         return Bundle(self.name, node.name if node else None, artifacts)
+
+    def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
+        for artifact in bundle.artifacts:
+            rejecting = {chain for chain, _ in _REST.findall(artifact.text)}
+            for address, chain in _AT_ADDRESS.findall(artifact.text):
+                if chain in rejecting or chain.endswith("-REJECT"):
+                    yield ip_address(address)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits.limits(program, node)

@@ -10,7 +10,9 @@ their order, gives a working node; loading them again is harmless, but adds noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -20,6 +22,9 @@ from svcc.compiler.features import Feature
 from svcc.targets.interface import Artifact, Bundle, Part, Target
 from svcc.targets.ipvs import host, limits, rules, sets, virtual
 from svcc.targets.ipvs.state import FamilyState, families
+
+#: The elements of the sets of addresses of which no undeclared port is served.
+_SERVICE_IP = re.compile(rf"^add \S+-{sets.Purpose.SERVICE_IP.suffix} (\S+)$", re.MULTILINE)
 
 _MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
 _SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
@@ -82,7 +87,7 @@ class Ipvs(Target):
         texts = {
             _MODULES: host.modules_text(state),
             _SYSCTL: host.sysctl_text(state),
-            _IP: host.ip_text(program.cluster.vip_device, state),
+            _IP: host.ip_text(program.cluster.vip_device, program.cluster.prefix, state),
             _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
             _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),
             _IPTABLES: _rules_text(program.cluster, 4, state),
@@ -90,6 +95,11 @@ class Ipvs(Target):
         }
         artifacts = tuple(Artifact(part, text if state else "") for part, text in texts.items())
         return Bundle(self.name, node.name if node else None, artifacts)
+
+    def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
+        for artifact in bundle.artifacts:
+            if artifact.part.name == _IPSET.name:
+                yield from map(ip_address, _SERVICE_IP.findall(artifact.text))
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits.limits(program)

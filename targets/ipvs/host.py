@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from svcc.compiler import ir
 from svcc.targets.ipvs.state import FamilyState
+from svcc.targets.naming import device_alias
 
 #: Characters of a device's name (IFNAMSIZ with its final zero).
 DEVICE_NAME = 15
@@ -47,9 +48,10 @@ def sysctl_text(families: Sequence[FamilyState]) -> str:
     return text + (_ARP if direct else "")
 
 
-def ip_text(device: str | None, families: Sequence[FamilyState]) -> str:
+def ip_text(device: str | None, prefix: str, families: Sequence[FamilyState]) -> str:
     """``ip -batch``: the dummy device and every vip and external ip; empty where svcc is to hold none.
 
+    The alias says whose the device is: one without it was not made by svcc, whatever its name.
     Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
     """
     if device is None:
@@ -60,5 +62,6 @@ def ip_text(device: str | None, families: Sequence[FamilyState]) -> str:
         for address in family.addresses
     ]
     if lines:
-        lines = [f"link add {device} type dummy", f"link set {device} up", *lines]
+        alias = f"link set {device} alias {device_alias(prefix)}"
+        lines = [f"link add {device} type dummy", alias, f"link set {device} up", *lines]
     return "".join(f"{line}\n" for line in lines)

@@ -10,7 +10,10 @@ as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verd
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -18,11 +21,15 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.compiler.frontends import frontends
 from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.nft import hooks
 from svcc.targets.nft.keys import FAMILIES
 from svcc.targets.nft.limits import limits, table_name
 from svcc.targets.nft.objects import Table
 from svcc.targets.nft.table import TableBuilder
 from svcc.targets.nft.text import document
+
+#: The elements of the set of service addresses, whatever the white space between JSON's tokens is.
+_ADDRESSES = re.compile(rf'"name":\s*{json.dumps(hooks.ADDRESSES.name)},\s*"elem":\s*\[([^\]]*)\]')
 
 _PART = Part("nft", "nft.json", "nft -j -f -")
 
@@ -63,6 +70,11 @@ class Nft(Target):
             builders[frontend.version].add(frontend)
         text = document((Table(family.table, name), builders[family.version].objects()) for family in FAMILIES)
         return Bundle(self.name, node.name if node else None, (Artifact(_PART, text),))
+
+    def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
+        for artifact in bundle.artifacts:
+            for elements in _ADDRESSES.findall(artifact.text):
+                yield from map(ip_address, json.loads(f"[{elements}]"))
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits(program)

@@ -39,9 +39,13 @@ def read_ip(part: str, text: str, host: Host) -> None:
             if name == "dev":
                 name = words.take("the device")
             _check_device(words, host, name)
-            if words.peek() != "up":
-                raise words.unknown(words.peek())
-            words.take()
+            match words.take("what to set"):
+                case "up":
+                    pass
+                case "alias":  # says whose the device is; packets do not see it
+                    words.take("the alias")
+                case other:
+                    raise words.unknown(other)
         elif verb[0] in ("address", "addr") and verb[1] in ("add", "replace"):
             _add_address(words, host, verb[1])
         else:

@@ -1,0 +1,100 @@
+"""Service addresses that the machine holds already: taking them would close ports that it serves itself.
+
+A vip or external-ip leads to services alone: what no service declares there is rejected, the machine's own sshd among
+it. So an address that is on a device of the machine is refused on every target, unless it is ``shared``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+from svcc.apply.ipvs.device import is_ours, listed
+from svcc.apply.scope import Scope
+from svcc.compiler import ir
+from svcc.targets import find
+from svcc.targets.interface import Bundle
+
+#: The state of a socket that serves, in /proc/net (TCP_LISTEN, TCP_CLOSE for udp; include/net/tcp_states.h).
+_SERVES = {"tcp": "0A", "udp": "07"}
+#: Addresses and ports that are named; a machine may have thousands.
+_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Listener:
+    """A socket that waits for clients. ``address`` is unspecified (0.0.0.0, ::) where it takes those of any."""
+
+    port: int
+    protocol: str
+    address: ir.Address
+
+    def takes(self, address: ir.Address) -> bool:
+        """Whether it may get what is sent to an address. A socket of ``::`` takes IPv4 too, unless told not to."""
+        if self.address.is_unspecified:
+            return self.address.version == 6 or address.version == 4
+        return self.address == address
+
+
+def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
+    """Why a bundle cannot be applied to this machine, a sentence for each address that is the machine's own.
+
+    Errors: StepError.
+    """
+    target = find(bundle.target) if bundle is not None else None
+    if bundle is None or target is None:
+        return
+    wanted = set(target.exclusive_addresses(bundle))
+    if not wanted:
+        return
+    held = [(address, device) for address, device in _held(scope) if address in wanted]
+    listeners = sorted(_listeners()) if held else []
+    for address, device in held[:_NAMED]:
+        yield (
+            f"{address} is on device {device} of this machine{_listened(address, listeners)}; "
+            f"to take the declared ports alone, and leave the machine its others, write `{address} shared`"
+        )
+    if len(held) > _NAMED:
+        yield f"{len(held) - _NAMED} more service addresses are on devices of this machine"
+
+
+def _held(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
+    """The addresses on devices that svcc did not make for this prefix."""
+    recorded = {scope.device} if scope.device else set()
+    for device in listed():
+        if not is_ours(device, scope.prefix, recorded):
+            for shown in device["addr_info"]:
+                if text := shown.get("local"):
+                    yield ip_address(text), str(device["ifname"])
+
+
+def _listened(address: ir.Address, listeners: Collection[Listener]) -> str:
+    """The ports that would be cut off, as an end of a sentence."""
+    ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in listeners if one.takes(address))]
+    if not ports:
+        return ""
+    shown = ", ".join(ports[:_NAMED])
+    return f", which listens there on {shown}{f' and {len(ports) - _NAMED} more' if len(ports) > _NAMED else ''}"
+
+
+def _listeners() -> Iterator[Listener]:
+    """The sockets of the thread's network namespace that wait for clients (proc_net_tcp(5))."""
+    for protocol, state in _SERVES.items():
+        for name in (protocol, f"{protocol}6"):
+            path = Path("/proc/thread-self/net", name)
+            lines = path.read_text(encoding="ascii").splitlines() if path.exists() else []
+            for line in lines[1:]:
+                _, local, _, found, *_ = line.split()
+                address, _, port = local.partition(":")
+                if found == state:
+                    yield Listener(int(port, 16), protocol, _address(address))
+
+
+def _address(text: str) -> ir.Address:
+    """An address as /proc/net has it: words of 32 bits in hexadecimal, each in the machine's own byte order."""
+    words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
+    packed = b"".join(words)
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)

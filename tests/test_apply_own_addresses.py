@@ -1,0 +1,101 @@
+"""Service addresses that are the machine's own are refused on every target, and only those."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+from apply_states import inside, run
+from hypothesis import given
+from strategies import programs_for
+
+from svcc.apply.own_addresses import Listener, own_addresses
+from svcc.apply.scope import scope_of_program
+from svcc.compiler import ir
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+from svcc.targets import targets
+from svcc.targets.interface import Target
+
+LOADED = [target for target in targets().values() if target.loads]
+PROGRAM = """\
+cluster { pods 100.64.0.0/24 }
+service web { vip 198.19.10.1 fd00:19::1; external-ip 10.0.0.4; port 80/tcp; endpoints { 100.64.0.9; fd00:64::9 } }
+"""
+WHERE = "10.0.0.4 is on device uplink of this machine"
+REMEDY = "to take the declared ports alone, and leave the machine its others, write"
+
+
+def found(text: str, target: Target) -> list[str]:
+    program = load_text(Source("test.dsl", text)).program
+    assert program is not None
+    return [*own_addresses(target.render(program, None), scope_of_program(program))]
+
+
+@pytest.fixture(name="machine")
+def _machine() -> Iterator[None]:
+    """A machine with an address of each family, on a device that is down."""
+    with inside():
+        run("ip link set lo up")
+        run("ip link add uplink type veth peer name far")
+        run("ip address add 10.0.0.4/24 dev uplink")
+        yield
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_it_is_named_with_its_device_and_who_listens_there(target: Target) -> None:
+    with socket.create_server(("10.0.0.4", 22)), socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind(("0.0.0.0", 53))
+        with socket.create_server(("127.0.0.1", 25)):
+            assert found(PROGRAM, target) == [
+                f"{WHERE}, which listens there on 22/tcp, 53/udp; {REMEDY} `10.0.0.4 shared`"
+            ]
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_of_ipv6_too_where_nobody_listens(target: Target) -> None:
+    run("ip address del 10.0.0.4/24 dev uplink")
+    run("ip address add fd00:19::1/64 dev far nodad")
+    assert found(PROGRAM, target) == [f"fd00:19::1 is on device far of this machine; {REMEDY} `fd00:19::1 shared`"]
+
+
+@pytest.mark.kernel
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_other_addresses_of_the_machine_are_nobodys_business(target: Target) -> None:
+    assert found(PROGRAM.replace("external-ip 10.0.0.4;", "external-ip 10.0.0.5;"), target) == []
+
+
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_a_bundle_tells_which_addresses_lead_to_services_alone(target: Target) -> None:
+    @given(programs_for(target))
+    def check(drawn: tuple[ir.Program, ir.Node | None]) -> None:
+        program, node = drawn
+        alone = {a for service in program.services for a in service.addresses if a not in service.shared}
+        bundle = target.render(program, node)
+        assert set(target.exclusive_addresses(bundle)) == alone
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("listens", "asked", "takes"),
+    [
+        ("10.0.0.4", "10.0.0.4", True),
+        ("10.0.0.5", "10.0.0.4", False),
+        ("0.0.0.0", "10.0.0.4", True),
+        ("0.0.0.0", "fd00::4", False),
+        ("::", "fd00::4", True),
+        ("::", "10.0.0.4", True),
+        ("fd00::4", "10.0.0.4", False),
+    ],
+)
+def test_a_socket_takes_what_is_sent_to_its_address(listens: str, asked: str, takes: bool) -> None:
+    address: IPv4Address | IPv6Address = ip_address(listens)
+    assert Listener(80, "tcp", address).takes(ip_address(asked)) is takes
