@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
 from lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, WEB, port, program
+from waiting import LID
 
 from svcc.compiler import ir
 from svcc.verify.lab import Answer, Failure, Lab, LabError, Probe, Result
@@ -127,11 +129,39 @@ def test_clients_and_peer_reach_the_node_and_each_other(plain: Lab) -> None:
 @pytest.mark.parametrize("where", ["client", "node", str(POD)])
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_what_nobody_has_is_unreachable_and_what_nobody_serves_refused(plain: Lab, where: str, protocol: str) -> None:
-    """Both at once, however many: rejects without rate limits, where nft can be had."""
-    started = time.monotonic()
+    """All of them, at the first packet: rejects without rate limits, where nft can be had."""
+    before = sent_again(plain, where)
     assert plain.connect_many(where, VIP, 80, protocol, 30) == [Failure.UNREACHABLE] * 30
     assert plain.connect_many(where, OTHER_POD, 9, protocol, 30) == [Failure.REFUSED] * 30
-    assert time.monotonic() - started < 1
+    assert sent_again(plain, where) == before
+
+
+def sent_again(lab: Lab, where: str) -> int:
+    """How many TCP segments a host has sent again, as it had not heard of them (RFC 4022: tcpRetransSegs)."""
+    names, values = (
+        line.split()
+        for line in lab.run(where, ["cat", "/proc/net/snmp"]).stdout.splitlines()
+        if line.startswith("Tcp:")
+    )
+    return int(dict(zip(names, values, strict=True))["RetransSegs"])
+
+
+def test_silence_is_not_what_a_server_has_not_come_to_yet() -> None:
+    """A server that stands still for longer than a client waits, as on a busy machine, and answers in the end."""
+    with Lab.up(WEB) as lab, lab.open("client", POD, 8080, timeout=0.1) as conversation:
+        caught_up = lab._server.catch_up
+
+        def catch_up() -> None:
+            os.kill(lab.server_pid, signal.SIGCONT)
+            caught_up()
+
+        lab._server.catch_up = conversation._catch_up = catch_up  # type: ignore[method-assign]
+        for protocol, number in (("tcp", 8080), ("udp", 5353)):
+            os.kill(lab.server_pid, signal.SIGSTOP)
+            answers = lab.connect_many("client", POD, number, protocol, 100, timeout=0.1)
+            assert {seen(answer) for answer in answers} == {(str(POD), number, address(lab, "client", 4))}
+        os.kill(lab.server_pid, signal.SIGSTOP)
+        assert seen(conversation.ask()) == (str(POD), 8080, address(lab, "client", 4))
 
 
 def test_a_source_and_a_source_port_of_the_caller_s() -> None:
@@ -163,20 +193,18 @@ def test_nft_rules_lead_from_vip_to_pod(ruled: Lab, protocol: str, number: int) 
 
 @pytest.mark.parametrize("where", ["client", "node", str(POD)])
 def test_refusals_are_heard_at_once_and_drops_not_at_all(ruled: Lab, where: str) -> None:
-    started = time.monotonic()
+    before = sent_again(ruled, where)
     vips = [VIP, *([VIP6] if where != str(POD) else [])]
     refused = [Probe(where, vip, 81, protocol) for vip in vips for protocol in ("tcp", "udp")]
     assert set(ruled.connect_all([*refused, Probe(where, VIP, 82)])) == {Failure.REFUSED}
-    assert time.monotonic() - started < 1
+    assert sent_again(ruled, where) == before
     dropped = [Probe(where, vip, 83, protocol) for vip in vips for protocol in ("tcp", "udp")]
     assert set(ruled.connect_all(dropped, timeout=1.2)) == {Failure.TIMEOUT}
-    assert time.monotonic() - started < 3
+    assert sent_again(ruled, where) > before
 
 
-def test_a_thousand_connections_in_about_a_second(ruled: Lab) -> None:
-    started = time.monotonic()
+def test_a_thousand_connections(ruled: Lab) -> None:
     answers = ruled.connect_many("client", VIP, 90, count=1000)
-    assert time.monotonic() - started < 5  # 0.1 s on an idle machine; this one may be busy
     assert Counter(answer.name if isinstance(answer, Answer) else answer for answer in answers) == {
         str(POD): 500,
         str(OTHER_POD): 500,
@@ -222,7 +250,7 @@ def test_commands_see_the_host_s_network(plain: Lab) -> None:
     assert str(POD) in done.stdout
     assert plain.run("node", ["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "1\n"
     background = plain.start("node", ["sh", "-c", "read line; echo got $line"])
-    assert background.communicate("this", timeout=10) == ("got this\n", "")
+    assert background.communicate("this", timeout=LID) == ("got this\n", "")
 
 
 def test_what_cannot_be_is_said(plain: Lab) -> None:

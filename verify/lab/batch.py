@@ -7,7 +7,7 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 
 from svcc.verify.lab.connection import QUESTION, Answer, Destination, Failure, Result, failure_of, pending_error
@@ -65,11 +65,16 @@ class _Attempt:
 
 
 class Batch:
-    """Connections that are started in order, some under way together."""
+    """Connections that are started in order, some under way together.
 
-    def __init__(self, timeout: float, at_once: int) -> None:
+    One fails for its silence after ``timeout`` seconds, but not before the servers have caught up with what had reached
+    them (``catch_up``): that a machine is busy is no silence.
+    """
+
+    def __init__(self, timeout: float, at_once: int, catch_up: Callable[[], None]) -> None:
         self._timeout = timeout
         self._at_once = at_once
+        self._catch_up = catch_up
         self._selector = selectors.DefaultSelector()
         self._under_way: dict[_Attempt, None] = {}  # oldest first
 
@@ -98,9 +103,21 @@ class Batch:
         return attempt
 
     def _wait(self) -> None:
-        """Wait for something to happen to one of those under way, or for the oldest to run out of time."""
+        """Wait for something to happen to some of those under way, or for the oldest to run out of time."""
         oldest = next(iter(self._under_way))
-        for key, _ in self._selector.select(max(0.0, oldest.deadline - time.monotonic())):
+        if self._go_on(max(0.0, oldest.deadline - time.monotonic())):
+            return
+        self._catch_up()
+        if self._go_on(0):
+            return
+        now = time.monotonic()
+        for attempt in list(takewhile(lambda a: a.deadline <= now, self._under_way)):
+            self._end(attempt)
+
+    def _go_on(self, seconds: float) -> bool:
+        """Take in what happens within some seconds; whether anything did."""
+        events = self._selector.select(seconds)
+        for key, _ in events:
             attempt: _Attempt = key.data
             before = attempt.interest
             attempt.step()
@@ -108,9 +125,7 @@ class Batch:
                 self._end(attempt)
             elif attempt.interest != before:
                 self._selector.modify(attempt.sock, attempt.interest, attempt)
-        now = time.monotonic()
-        for attempt in list(takewhile(lambda a: a.deadline <= now, self._under_way)):
-            self._end(attempt)
+        return bool(events)
 
     def _end(self, attempt: _Attempt) -> None:
         self._selector.unregister(attempt.sock)

@@ -10,6 +10,7 @@ import os
 import selectors
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -135,10 +136,16 @@ class Destination:
 
 
 class Conversation:
-    """An open connection: asks any number of questions, to see that it keeps its endpoint. Close it after use."""
+    """An open connection: asks any number of questions, to see that it keeps its endpoint. Close it after use.
 
-    def __init__(self, sock: socket.socket, failure: Failure | None, timeout: float) -> None:
+    Silence fails as in a :class:`Batch`.
+    """
+
+    def __init__(
+        self, sock: socket.socket, failure: Failure | None, timeout: float, catch_up: Callable[[], None]
+    ) -> None:
         self._sock = sock
+        self._catch_up = catch_up
         self._buffer = b""
         self.failure = failure  # why the connection could not be opened
         sock.settimeout(timeout)
@@ -165,8 +172,8 @@ class Conversation:
         """Wait for one answer."""
         while b"\n" not in self._buffer:
             try:
-                data = self._sock.recv(4096)
-            except TimeoutError:
+                data = self._receive()
+            except BlockingIOError:
                 return Failure.TIMEOUT
             except OSError as error:
                 return failure_of(error, self._sock)
@@ -175,6 +182,19 @@ class Conversation:
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return Answer.parse(line)
+
+    def _receive(self) -> bytes:
+        """Errors: BlockingIOError after silence."""
+        try:
+            return self._sock.recv(4096)
+        except TimeoutError:
+            self._catch_up()
+        timeout = self._sock.gettimeout()
+        self._sock.settimeout(0)
+        try:
+            return self._sock.recv(4096)
+        finally:
+            self._sock.settimeout(timeout)
 
     def close(self) -> None:
         self._sock.close()
@@ -186,12 +206,14 @@ class Conversation:
         self.close()
 
 
-def open_conversation(namespace: Namespace, destination: Destination, timeout: float) -> Conversation:
+def open_conversation(
+    namespace: Namespace, destination: Destination, timeout: float, catch_up: Callable[[], None]
+) -> Conversation:
     """Connect; what went wrong is in the result's ``failure``."""
     with namespace.entered():
         sock = destination.open_socket()
     try:
-        return Conversation(sock, _connect(sock, destination, timeout), timeout)
+        return Conversation(sock, _connect(sock, destination, timeout), timeout, catch_up)
     except OSError:
         sock.close()
         raise

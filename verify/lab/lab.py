@@ -194,14 +194,14 @@ class Lab:
     ) -> list[Result]:
         """``count`` connections alike: as :meth:`connect_all`."""
         connection = (self.namespace(where), Probe(where, address, port, protocol).destination)
-        return Batch(timeout, at_once).run(repeat(connection, count))
+        return self._batch(timeout, at_once).run(repeat(connection, count))
 
     def connect_all(self, probes: Iterable[Probe], *, timeout: float = TIMEOUT, at_once: int = AT_ONCE) -> list[Result]:
         """Connections of all kinds: started in order, up to ``at_once`` under way, results in the same order.
 
         Refusals and drops take their time (see TIMEOUT); together they take it once.
         """
-        return Batch(timeout, at_once).run((self.namespace(probe.where), probe.destination) for probe in probes)
+        return self._batch(timeout, at_once).run((self.namespace(probe.where), probe.destination) for probe in probes)
 
     def open(
         self,
@@ -215,9 +215,11 @@ class Lab:
         timeout: float = TIMEOUT,
     ) -> Conversation:
         """A connection that stays open, to be asked again and again."""
-        return open_conversation(
-            self.namespace(where), Probe(where, address, port, protocol, source, source_port).destination, timeout
-        )
+        destination = Probe(where, address, port, protocol, source, source_port).destination
+        return open_conversation(self.namespace(where), destination, timeout, self._server.catch_up)
+
+    def _batch(self, timeout: float, at_once: int) -> Batch:
+        return Batch(timeout, at_once, self._server.catch_up)
 
     def listen(
         self,

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Lock
 
 from svcc.verify.lab.netns import LabError, Namespace
 from svcc.verify.lab.plan import Listener
 from svcc.verify.lab.servers import MARKER
 
 #: Seconds that the process may take to answer.
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 class ServerProcess:
@@ -23,6 +24,7 @@ class ServerProcess:
 
     def __init__(self, marker: str, namespaces: Mapping[str, Namespace]) -> None:
         self._namespaces = namespaces
+        self._one_at_a_time = Lock()
         self._wire, theirs = socket.socketpair()
         self._wire.settimeout(_PATIENCE)
         self._answers = self._wire.makefile("rb")
@@ -44,6 +46,11 @@ class ServerProcess:
     def stop(self, listeners: Iterable[Listener]) -> None:
         """Close listeners; their connections go on. Errors: LabError."""
         self._command("stop", listeners)
+
+    def catch_up(self) -> None:
+        """Return once all that has reached the servers by now is answered. Errors: LabError."""
+        for _ in range(3):  # a round in which it accepts a connection, one in which it answers, and the end of that
+            self.listen(())
 
     def end(self) -> None:
         self._process.kill()
@@ -70,8 +77,9 @@ class ServerProcess:
             for item in listeners
         ]
         try:
-            self._wire.sendall(json.dumps({verb: items}).encode() + b"\n")
-            answer = self._answers.readline()
+            with self._one_at_a_time:
+                self._wire.sendall(json.dumps({verb: items}).encode() + b"\n")
+                answer = self._answers.readline()
         except OSError as error:
             raise LabError(f"the lab's server process does not answer: {error}") from error
         if not answer:
