@@ -59,9 +59,13 @@ class Progress:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """While this lasts, signals are only noted, so that no step is torn in the middle."""
+        """While this lasts, signals are only noted, so that no step is torn in the middle.
+
+        One that whoever started us ignores, as nohup(1) does with SIGHUP, stays ignored.
+        """
         wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, self._note) for number in wanted}
+        heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._note) for number in heard}
         try:
             yield
         finally:

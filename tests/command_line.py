@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from waiting import LID
 
 from svcc.__main__ import svcc as command
 
@@ -46,7 +47,7 @@ def svcc(*arguments: object, stdin: str | bytes = b"") -> Done:
 def program(*arguments: object, stdin: bytes = b"", **more: Any) -> Done:
     """As a process, of the installed program."""
     done = subprocess.run(
-        [PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=120, **more
+        [PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=LID, **more
     )
     return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "surrogateescape"))
 

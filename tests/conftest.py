@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 
 import pytest
 from hypothesis import settings
@@ -17,12 +18,25 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 _LEFT_OUT = pytest.StashKey[int]()
+#: What a user sends to end a program, or a terminal that goes.
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("svcc")
     group.addoption("--update-golden", action="store_true", help="rewrite the golden files with what svcc prints now")
     group.addoption("--no-kernel", action="store_true", help="leave out the tests that need root and a kernel")
+
+
+def pytest_configure() -> None:
+    """What a test starts hears signals, though whoever started us ignores some, as nohup does, and ``&`` in a script.
+
+    A handler is not passed on to programs, being ignored is: here they go on being ignored.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+    for number in _ENDS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_report_header() -> str:

@@ -48,7 +48,7 @@ def assert_once_each(cases: Mapping[str, list[Mapping[str, float]]]) -> None:
     """One round, and nothing took no time at all or no memory."""
     for name, rounds in cases.items():
         assert len(rounds) == 1, name
-        assert rounds[0]["seconds"] > 0.001, name
+        assert rounds[0]["seconds"] > 0, name
         assert rounds[0]["cpu"] > 0, name
         assert rounds[0]["megabytes"] > 1, name
 
@@ -71,7 +71,7 @@ def test_processes_are_timed() -> None:
     assert {len(rounds) for rounds in start.values()} == {2}
     for rounds in (start | {name: compile[name] for name in compiling}).values():
         assert all(values["megabytes"] > 5 for values in rounds)
-        assert all(values["seconds"] > 0.01 for values in rounds)
+        assert all(values["seconds"] > 0 for values in rounds)
 
 
 @pytest.mark.kernel

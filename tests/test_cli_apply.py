@@ -9,14 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from apply_world import World
 from jsonschema import Draft202012Validator
 from tools.project import ROOT
+from waiting import LID, until
 
 from svcc.apply.netns import Namespace
 
@@ -186,11 +187,18 @@ def test_wrong_input_is_refused_before_anything_else(shell: Shell) -> None:
     assert not (shell.folder / "state" / "custom").exists()
 
 
+#: Another user, who may read what only root may: svcc itself may be below a home directory.
+_AS_ANOTHER = [
+    *("setpriv", "--reuid=65534", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+]
+
+
 def test_only_root_may(shell: Shell) -> None:
     for words in (["plan", "-", "-t", "nft"], ["apply", "-", "-t", "nft"], ["delete"], ["status"], ["restore"]):
         with shell.namespace.entered():
             done = subprocess.run(
-                ["setpriv", "--reuid=65534", "--clear-groups", *shell.words(*words)],
+                [*_AS_ANOTHER, *shell.words(*words)],
                 input=PROGRAM, env=shell.environment(), capture_output=True, text=True, check=False,
             )  # fmt: skip
         assert (done.returncode, done.stdout) == (3, ""), done
@@ -235,16 +243,18 @@ def test_a_prefix_that_would_take_anothers_chains_is_refused(shell: Shell) -> No
     assert "cannot be told apart" in shell.svcc("apply", "c.dsl", "-t", "iptables", status=3).stderr
 
 
-def test_interrupted_between_two_steps_everything_is_put_back(shell: Shell) -> None:
-    shell.svcc("apply", "a.dsl", "-t", "iptables")
-    held = shell.rules()
+@contextmanager
+def apply_at_work(shell: Shell, *before: str) -> Iterator[subprocess.Popen[str]]:
+    """An apply in the middle of a step, which it ends when this is left. ``before``: words before the command's."""
     slow = shell.folder / "bin"
     slow.mkdir()
     for tool in ("iptables-nft-restore", "iptables-restore"):
         (slow / tool).write_text(
             f"""#!/bin/sh
 PATH=${{PATH#*:}}
-case "$*" in *--test*) ;; *) touch {shell.folder}/in; sleep 1 ;; esac
+case "$*" in *--test*) exec {tool} "$@" ;; esac
+touch {shell.folder}/in
+for _ in $(seq 9000); do [ -e {shell.folder}/heard ] && break; sleep 0.1; done
 exec {tool} "$@"
 """
         )
@@ -252,17 +262,37 @@ exec {tool} "$@"
     environment = {**shell.environment(), "PATH": f"{slow}:{os.environ['PATH']}"}
     with shell.namespace.entered():
         process = subprocess.Popen(
-            shell.words("apply", "b.dsl", "-t", "iptables"), cwd=shell.folder, env=environment,
+            [*before, *shell.words("apply", "b.dsl", "-t", "iptables")], cwd=shell.folder, env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-    while not (shell.folder / "in").exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    until((shell.folder / "in").exists, "a tool is at work", process=process)
+    try:
+        yield process
+    finally:
+        (shell.folder / "heard").touch()
+
+
+def test_interrupted_between_two_steps_everything_is_put_back(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    held = shell.rules()
+    with apply_at_work(shell) as process:
+        process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=LID)
     assert process.returncode == 4, said
     assert "interrupted by SIGINT" in said
     assert "Everything was put back" in said
     assert shell.rules() == held
+
+
+def test_what_whoever_started_it_ignores_does_not_interrupt(shell: Shell) -> None:
+    """As nohup(1) ignores SIGHUP, and a script SIGINT for what it starts with ``&``."""
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    with apply_at_work(shell, "sh", "-c", 'trap "" HUP INT; exec "$@"', "sh") as process:
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=LID)
+    assert process.returncode == 0
+    assert shell.svcc("plan", "b.dsl", "-t", "iptables").stdout.startswith("Nothing to do")
 
 
 # ---- history, rollback, delete, restore, status
@@ -361,7 +391,7 @@ def test_status_shows_endpoints_with_their_connections_and_what_went_over_them(s
 
 def _client(address: str) -> socket.socket:
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    client.settimeout(5)
+    client.settimeout(LID)
     client.connect((address, 53))
     return client
 
@@ -386,44 +416,46 @@ def test_restore_puts_back_what_a_restart_took(shell: Shell, tmp_path: Path) -> 
 # ---- confirm
 
 
-def wait_for(shell: Shell, endpoints: set[str], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while shell.endpoints() != endpoints:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
+def put_back(shell: Shell, endpoints: set[str]) -> str:
+    """Wait until all is as it was before; returns the history."""
+    until(lambda: shell.endpoints() == endpoints, f"the endpoints are {endpoints}")
+    until(lambda: not (shell.folder / "state/custom/confirm.json").exists(), "nothing is under way any more")
+    return shell.svcc("history").stdout
+
+
+def change_pending(shell: Shell, **fields: object) -> None:
+    """Alter what waits to be confirmed, as a whole: the watchdog reads it all the time."""
+    pending = shell.folder / "state/custom/confirm.json"
+    altered = pending.with_name("altered")
+    altered.write_text(json.dumps({**json.loads(pending.read_text()), **fields}))
+    altered.rename(pending)
+
+
+def time_runs_out(shell: Shell) -> None:
+    """Instead of waiting: a test cannot tell how much it gets done in a time."""
+    change_pending(shell, deadline=0.0)
 
 
 def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "5").stdout
-    assert said.endswith("It goes again in 5 seconds, unless you keep it: svcc confirm\n")
+    said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600").stdout
+    assert said.endswith("It goes again in 600 seconds, unless you keep it: svcc confirm\n")
     assert shell.endpoints() == B
     assert "waits" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
-    assert wait_for(shell, A, 20)
-    assert "generation 2 was not confirmed" in wait_for_rest(shell)
-
-
-def wait_for_rest(shell: Shell) -> str:
-    """History, once nothing is under way any more."""
-    deadline = time.monotonic() + 20
-    while (shell.folder / "state/custom/confirm.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return shell.svcc("history").stdout
+    time_runs_out(shell)
+    assert "generation 2 was not confirmed" in put_back(shell, A)
 
 
 def test_also_on_first_install(shell: Shell) -> None:
     others = shell.world.others()
     shell.svcc("apply", "a.dsl", "-t", "nft", "--confirm", "1")
-    assert wait_for(shell, set(), 20)
-    wait_for_rest(shell)
+    assert "generation 1 was not confirmed" in put_back(shell, set())
     assert shell.world.others() == others
 
 
 def test_what_is_confirmed_stays(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "60")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     assert shell.svcc("confirm").stdout == "Generation 2 stays.\n"
     assert not (shell.folder / "state/custom/confirm.json").exists()
     assert shell.endpoints() == B
@@ -432,7 +464,7 @@ def test_what_is_confirmed_stays(shell: Shell) -> None:
 
 def test_a_rollback_does_not_wait_for_the_watchdog(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "60")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     shell.svcc("rollback")
     assert shell.endpoints() == A
     assert not (shell.folder / "state/custom/confirm.json").exists()
@@ -448,7 +480,7 @@ def test_a_failed_apply_leaves_nothing_to_confirm(shell: Shell) -> None:
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{shell.folder / 'bin'}:{before}"
     try:
-        shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "60", status=4)
+        shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "600", status=4)
     finally:
         os.environ["PATH"] = before
     assert not (shell.folder / "state/custom/confirm.json").exists()
@@ -462,15 +494,21 @@ def test_a_terminal_that_hangs_up_does_not_keep_the_new_rules(shell: Shell) -> N
         child, terminal = pty.fork()
         if child == 0:
             os.chdir(shell.folder)
-            words = " ".join(shell.words("apply", "b.dsl", "-t", "nft", "--confirm", "3"))
-            os.execvpe("sh", ["sh", "-c", f"{words}; sleep 60"], shell.environment())
-    assert wait_for(shell, B, 20)
-    while json.loads(shell.svcc("history", "--json").stdout)["current"] != 2:
-        time.sleep(0.1)
+            words = " ".join(shell.words("apply", "b.dsl", "-t", "nft", "--confirm", "600"))
+            os.execvpe("sh", ["sh", "-c", f"{words}; sleep 6000"], shell.environment())
+    hear(terminal, b"unless you keep it: svcc confirm")
+    assert shell.endpoints() == B
     os.close(terminal)  # the kernel hangs up
     os.waitpid(child, 0)
-    assert wait_for(shell, A, 20)
-    assert "generation 2 was not confirmed" in wait_for_rest(shell)
+    time_runs_out(shell)
+    assert "generation 2 was not confirmed" in put_back(shell, A)
+
+
+def hear(terminal: int, words: bytes) -> None:
+    """Wait until a terminal shows some words."""
+    shown = b""
+    while words not in shown:
+        shown += os.read(terminal, 1000)
 
 
 def test_a_terminal_that_hangs_up_in_the_middle_does_not_either(shell: Shell) -> None:
@@ -479,22 +517,23 @@ def test_a_terminal_that_hangs_up_in_the_middle_does_not_either(shell: Shell) ->
         child, terminal = pty.fork()
         if child == 0:
             os.chdir(shell.folder)
-            words = shell.words("apply", "b.dsl", "-t", "iptables", "--confirm", "3")
+            words = shell.words("apply", "b.dsl", "-t", "iptables", "--confirm", "600")
             os.execvpe(words[0], words, shell.environment())
-    while not (shell.folder / "state/custom/confirm.json").exists():
-        time.sleep(0.01)
+    pending = shell.folder / "state/custom/confirm.json"
+    hear(terminal, b"[1/")
     os.close(terminal)
     os.waitpid(child, 0)
-    assert wait_for(shell, A, 20)
-    wait_for_rest(shell)
+    if pending.exists():  # it came to its end before it heard
+        time_runs_out(shell)
+    put_back(shell, A)
     assert "CUSTOM-SERVICES" not in "".join(shell.rules())
 
 
 def test_without_the_watchdog_the_next_command_does_its_work(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "2")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     end_watchdog(shell)
-    time.sleep(2.2)
+    time_runs_out(shell)
     assert shell.endpoints() == B
     said = shell.svcc("confirm", status=1).stderr
     assert "generation 1 is back" in said
@@ -518,8 +557,7 @@ def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) ->
     shell.svcc("apply", "a.dsl", "-t", "nft")
     shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     end_watchdog(shell)
-    pending = shell.folder / "state/custom/confirm.json"
-    pending.write_text(json.dumps({**json.loads(pending.read_text()), "boot": "an earlier one"}))
+    change_pending(shell, boot="an earlier one")
     shell.namespace = Namespace("restarted")
     try:
         shell.svcc("restore")

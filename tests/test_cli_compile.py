@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import EXAMPLES, svcc
+from waiting import LID
 
 from svcc.compiler.load import load
 from svcc.compiler.report import FORMATS
@@ -340,7 +341,7 @@ def test_the_difference_is_a_patch(target: Target, text: str) -> None:
     """What --check prints leads from the committed files to the compiled ones."""
     svcc("compile", "svc.dsl", "-t", target.name, "-o", "out")
     Path("patch").write_text(check(text, target.name)[1])
-    subprocess.run(["patch", "-p0", "-s", "-E", "-i", "patch"], check=True, timeout=60)
+    subprocess.run(["patch", "-p0", "-s", "-E", "-i", "patch"], check=True, timeout=LID)
     assert check(text, target.name) == (0, "")
 
 

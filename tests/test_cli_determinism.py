@@ -18,6 +18,7 @@ import pytest
 from command_line import EXAMPLES, ROOT, folder, svcc
 from tools.elsewhere import _find as find
 from tools.strict import lay_out
+from waiting import LID
 
 from svcc.targets import targets
 
@@ -70,7 +71,7 @@ def test_every_python_compiles_the_same(minor: int, seed: int, tree: Path, tmp_p
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     environment |= {"PYTHONPATH": str(tree), "PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [python, "-P", "-s", "-c", _SCRIPT, ",".join(targets()), *map(str, _PROGRAMS)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=True, timeout=LID)
     assert done.stdout.decode() == _compiled_here().decode()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import PROGRAM, environment, program, svcc
+from waiting import LID
 
 from svcc.__main__ import COMMANDS
 from svcc.targets import targets
@@ -68,7 +69,7 @@ def test_what_is_unknown_is_an_error_with_a_guess(arguments: list[str], message:
 
 def test_the_installed_program_and_the_module_are_the_same(tmp_path: Path) -> None:
     outputs = {
-        subprocess.run([*command, "--version"], capture_output=True, check=True, cwd=tmp_path, timeout=60).stdout
+        subprocess.run([*command, "--version"], capture_output=True, check=True, cwd=tmp_path, timeout=LID).stdout
         for command in ([str(PROGRAM)], [sys.executable, "-m", "svcc"])
     }
     assert outputs == {svcc("--version").out}

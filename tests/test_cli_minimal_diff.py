@@ -14,6 +14,7 @@ import large_programs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import LID
 
 from svcc.compiler import ir
 from svcc.targets import targets
@@ -66,7 +67,7 @@ def changed_lines(first: str, second: str) -> list[str]:
         for file, text in ((one, first), (two, second)):
             file.write(_without_comma(text))
             file.flush()
-        done = subprocess.run(["diff", one.name, two.name], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(["diff", one.name, two.name], capture_output=True, text=True, check=False, timeout=LID)
     assert done.returncode in (0, 1), done.stderr
     return [line[2:] for line in done.stdout.splitlines() if line.startswith(("<", ">"))]
 

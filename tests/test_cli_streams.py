@@ -6,12 +6,12 @@ import os
 import pty
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import PROGRAM, environment, program, svcc
+from waiting import LID, until
 
 BROKEN = b"service a { vpi 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }\n"
 _LARGE = "".join(
@@ -33,7 +33,7 @@ def shell(command: str, **changes: str) -> tuple[int, str, str]:
     """Status of the first command of a pipeline (``svcc`` is the program), and the shell's outputs."""
     script = f'svcc() {{ {str(PROGRAM)!r} "$@"; }}\n{command}\nexit "${{PIPESTATUS[0]}}"'
     done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, check=False, timeout=120, env=environment(**changes)
+        ["bash", "-c", script], capture_output=True, check=False, timeout=LID, env=environment(**changes)
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -99,7 +99,7 @@ def on_a_terminal(*arguments: str, **changes: str) -> str:
         pass
     finally:
         os.close(main)
-        process.wait(60)
+        process.wait(LID)
     return received.decode().replace("\r\n", "\n")
 
 
@@ -168,7 +168,7 @@ def test_an_interrupt_is_status_130() -> None:
     ) as process:
         _wait_until_it_reads(process)
         process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=LID)
     assert process.returncode == 130
     assert out == b""
     assert b"Traceback" not in error
@@ -176,7 +176,5 @@ def test_an_interrupt_is_status_130() -> None:
 
 def _wait_until_it_reads(process: subprocess.Popen[Any]) -> None:
     """Until the kernel says that it waits for its standard input."""
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{process.pid}/wchan").read_text() not in ("pipe_read", "anon_pipe_read"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    reads = ("pipe_read", "anon_pipe_read")
+    until(lambda: Path(f"/proc/{process.pid}/wchan").read_text() in reads, "it waits for its input", process=process)

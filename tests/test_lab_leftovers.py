@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from lab_programs import POD, VIP, WEB
+from waiting import LID, until
 
 from svcc.verify.lab import Answer, Lab, LabError, sweep
 from svcc.verify.lab.servers import MARKER, processes_of
@@ -28,9 +28,9 @@ sys.path.insert(0, sys.argv[1])
 from lab_programs import WEB
 from svcc.verify.lab import Lab
 lab = Lab.up(WEB)
-background = lab.start("node", ["sleep", "600"])
+background = lab.start("node", ["sleep", "6000"])
 print(lab.marker, lab.namespace("node").inode, lab.server_pid, background.pid, flush=True)
-time.sleep(600)
+time.sleep(6000)
 """
 
 
@@ -71,10 +71,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_until_gone(*pids: int) -> None:
-    deadline = time.monotonic() + 10
-    while any(map(alive, pids)):
-        assert time.monotonic() < deadline, f"still there: {[pid for pid in pids if alive(pid)]}"
-        time.sleep(0.02)
+    until(lambda: not any(map(alive, pids)), f"processes {pids} are gone")
 
 
 @contextmanager
@@ -94,11 +91,11 @@ def test_nothing_is_left_after_down() -> None:
     before = own_network()
     descriptors = len(os.listdir("/proc/self/fd"))
     with Lab.up(WEB) as lab:
-        background = lab.start("node", ["sleep", "600"])
+        background = lab.start("node", ["sleep", "6000"])
         inode, marker, server = lab.namespace("node").inode, lab.marker, lab.server_pid
         assert isinstance(lab.connect("client", POD, 8080), Answer)
         assert own_network() == before
-    assert background.wait(10) == -signal.SIGKILL
+    assert background.wait(LID) == -signal.SIGKILL
     for pipe in (background.stdin, background.stdout, background.stderr):
         assert pipe is not None
         pipe.close()
