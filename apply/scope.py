@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 
 from svcc.compiler import ir
+from svcc.compiler.prefix import fault
 from svcc.targets.interface import Bundle
 
-_CHAIN = re.compile(r"^:(?P<prefix>\S+?)-(?:SERVICES|POSTROUTING) ", re.MULTILINE)
-_SET = re.compile(r"^create (?P<prefix>\S+?)-(?:6-)?SERVICE-IP ", re.MULTILINE)
 _DEVICE = re.compile(r"^link add (?P<device>\S+) type dummy$", re.MULTILINE)
 
 
@@ -23,6 +21,10 @@ class Scope:
     #: What may be in the kernel: of the generation that is recorded, and of one that was under way. Objects that
     #: have no name to go by (IPVS virtual servers) are ours if one of these bundles has them.
     bundles: tuple[Bundle, ...] = ()
+
+    def __post_init__(self) -> None:
+        if wrong := fault(self.prefix):
+            raise ValueError(f"`{self.prefix}` cannot be a prefix: {wrong}")
 
     @property
     def table(self) -> str:
@@ -42,26 +44,6 @@ class Scope:
 
 def scope_of_program(program: ir.Program) -> Scope:
     return Scope(program.cluster.prefix, program.cluster.vip_device)
-
-
-def scope_of_bundle(bundle: Bundle) -> Scope | None:
-    """The scope of a compiled bundle, as its texts tell it; None where it is empty.
-
-    nft's tables have the prefix in lower case: it is given in upper case then, as most prefixes are.
-    """
-    for artifact in bundle.artifacts:
-        if artifact.part.name == "nft":
-            return Scope(_table_of(artifact.text).upper())
-        for pattern in (_CHAIN, _SET):
-            if found := pattern.search(artifact.text):
-                return Scope(found["prefix"], _device_of(bundle))
-    return None
-
-
-def _table_of(text: str) -> str:
-    """The table in the first command of an nft document (`{"add": {"table": {…}}}`)."""
-    first = text.split("\n", 2)[1].strip()
-    return str(json.loads(first)["add"]["table"]["name"])
 
 
 def _device_of(bundle: Bundle) -> str | None:

@@ -33,6 +33,7 @@ from svcc.apply import cache, files
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope
 from svcc.apply.summary import Summary
+from svcc.compiler.prefix import FORM, fault, is_prefix
 from svcc.targets.bundle import bundle_text, read_bundle
 from svcc.targets.interface import Bundle
 
@@ -73,13 +74,15 @@ class Store:
         self.root = root
 
     def installation(self, name: str) -> Installation:
+        if not is_prefix(name):
+            raise StoreError(f"`{name}` cannot be a prefix: {FORM}")
         return Installation(self.root / name)
 
     def installations(self) -> list[Installation]:
         """Those with a current generation, or with something under way; by name."""
         if not self.root.is_dir():
             return []
-        found = [Installation(path) for path in sorted(self.root.iterdir()) if path.is_dir()]
+        found = [Installation(path) for path in sorted(self.root.iterdir()) if is_prefix(path.name) and path.is_dir()]
         return [one for one in found if one.number is not None or one.journal.exists()]
 
     @contextmanager
@@ -143,10 +146,13 @@ class Installation:
 
     def generation(self, number: int) -> Generation:
         try:
-            return Generation(**json.loads(self.file(number, "json").read_text(encoding="utf-8")))
+            found = Generation(**json.loads(self.file(number, "json").read_text(encoding="utf-8")))
+            if found.prefix.lower() != self.name or fault(found.prefix):
+                raise ValueError(found.prefix)
+            return found
         except FileNotFoundError:
             raise StoreError(f"there is no generation {number}") from None
-        except (ValueError, TypeError):
+        except (AttributeError, ValueError, TypeError):
             raise StoreError(f"{self.file(number, 'json')} is damaged") from None
 
     def generations(self) -> list[Generation]:

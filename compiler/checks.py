@@ -10,12 +10,14 @@ from svcc.compiler.check_addresses import check_addresses
 from svcc.compiler.check_ports import check_ports
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.prefix import is_taken
 from svcc.compiler.values import MAX_PORT
 
 
 def check(program: ir.Program) -> Iterator[Diagnostic]:
     """Everything wrong with a program, and (as warnings) what is likely a mistake."""
     program = replace(program, services=tuple(sorted(program.services, key=_place)))
+    yield from _check_prefix(program.cluster)
     yield from check_addresses(program)
     yield from check_ports(program)
     for service in program.services:
@@ -27,6 +29,13 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
 def _place(service: ir.Service) -> tuple[str, int]:
     """Services as the reader meets them: of two that clash, the second is to blame."""
     return ("", 0) if service.span is None else (service.span.source.name, service.span.start)
+
+
+def _check_prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
+    if is_taken(cluster.prefix):
+        message = f"the prefix {cluster.prefix} is the name of a table of iptables, which nft has under the same name"
+        hint = f"any other word will do: {cluster.prefix}-LB"
+        yield Diagnostic(Code.PREFIX_TAKEN, message, cluster.spans.get("prefix"), hint)
 
 
 def _check_reachable(service: ir.Service) -> Iterator[Diagnostic]:

@@ -24,6 +24,7 @@ class Code(Enum):
     UNUSED = "SVC012", "the name is declared and never used"
     NAME = "SVC013", "the name cannot be used"
     NAME_TOO_LONG = "SVC014", "the name is too long for a target"
+    PREFIX_TAKEN = "SVC015", "tables of the prefix's name belong to iptables"
     # statements and values
     REPEATED = "SVC020", "a statement stands twice in one block"
     MISSING = "SVC021", "a block lacks a statement that it needs"
@@ -55,6 +56,10 @@ class Code(Enum):
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"
     TARGET_LIMIT = "SVC062", "a limit of the target is exceeded"
+    # compiled bundles and folders
+    BUNDLE = "SVC065", "the bundle is not one that svcc compiled for this target"
+    BUNDLE_LINE = "SVC066", "the target prints no such line"
+    BUNDLE_NAME = "SVC067", "the bundle names what is not its own"
     # machines
     REFUSED = "SVC070", "the kernel or one of its tools refuses an object"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from svcc.compiler import syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.files import Budget, Unreadable, may_quote
 from svcc.compiler.parse import parse
 from svcc.compiler.source import Source, Span
 from svcc.compiler.sources import Sources, digest, matching
@@ -21,18 +22,31 @@ _DEPTH = 50
 def read_text(name: str, data: bytes) -> Source | Diagnostic:
     """The text of a file: UTF-8, with or without a byte order mark."""
     try:
-        return Source(name, data.decode("utf-8-sig"))
+        source = Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         good = Source(name, data[: error.start].decode("utf-8-sig", "replace") + "\ufffd")
         offset = len(good.text) - 1
         message = f"byte 0x{data[error.start]:02x} is not UTF-8 text"
         return Diagnostic(Code.ENCODING, message, Span(good, offset, offset + 1), "save the file as UTF-8")
+    offset = source.text.find("\0")
+    if offset >= 0:
+        return Diagnostic(Code.ENCODING, "byte 0x00 is not text", Span(source, offset, offset + 1))
+    return source
+
+
+def _not_shown(source: Source, diagnostics: list[Diagnostic], included: Span | None) -> Diagnostic:
+    """One finding for all that is wrong with a file whose lines are not to be shown."""
+    line = min((d.span.source.position(d.span.start)[0] for d in diagnostics if d.span), default=1)
+    message = f"{source.name} is not written in svcc's language: line {line} is no statement"
+    hint = "as root, svcc shows only lines of files whose names end in .dsl"
+    return Diagnostic(Code.SYNTAX, message, included, hint, file=source.name)
 
 
 @dataclass(slots=True)
 class Reader:
     """Reads and parses a file and its includes, depth first; what is wrong goes to ``diagnostics``."""
 
+    budget: Budget = field(default_factory=Budget)
     files: list[syntax.File] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     complete: bool = True  # False: some text could not be taken in
@@ -46,12 +60,17 @@ class Reader:
         """What was read, ``first`` being the file that was added."""
         return Sources((*first.files, *self._named), (*first.links, *self._links), tuple(self._patterns))
 
-    def add(self, source: Source, folder: Path, path: Path | None = None) -> None:
-        """Parse a source whose includes are relative to ``folder``; ``path`` is its own place, resolved."""
+    def add(self, source: Source, folder: Path, path: Path | None = None, included: Span | None = None) -> None:
+        """Parse a source whose includes are relative to ``folder``.
+
+        ``path``: its own place, resolved; ``included``: where it is included.
+        """
         if path is not None:
             self._read.add(path)
             self._open.append(path)
         file, diagnostics = parse(source)
+        if diagnostics and path is not None and not may_quote(path):
+            file, diagnostics = None, [_not_shown(source, diagnostics, included)]
         self.diagnostics += diagnostics
         self.complete &= not diagnostics
         if file is not None:
@@ -65,7 +84,11 @@ class Reader:
     def _include(self, source: Source, folder: Path, word: Word) -> None:
         span = Span(source, word.start_pos or 0, word.end_pos or 0)
         pattern = word[1:-1]
-        matches = sorted(matching(folder, pattern))
+        try:
+            matches = sorted(matching(folder, pattern))
+        except OSError as error:
+            self._error(Code.UNREADABLE, f"cannot look for {word}: {error.strerror}", span)
+            return
         self._patterns.append((os.path.abspath(folder), pattern, tuple(matches)))
         if not matches:
             hint = f"the pattern is relative to {folder}/" if str(folder) != "." else None
@@ -83,16 +106,17 @@ class Reader:
             self._error(Code.UNREADABLE, f"cannot read {path}: includes go more than {_DEPTH} deep", span)
         elif resolved not in self._read:
             try:
-                data = path.read_bytes()
-            except OSError as error:
-                self._error(Code.UNREADABLE, f"cannot read {path}: {error.strerror}", span)
+                data = self.budget.read(str(path))
+            except Unreadable as error:
+                self._error(Code.UNREADABLE, f"cannot read {path}: {error}", span)
                 return
             self._named.append((os.path.abspath(path), digest(data)))
             read = read_text(str(path), data)
             if isinstance(read, Diagnostic):
-                self._error(read.code, read.message, read.span, read.hint, (Related("included here", span),))
+                shown = read.span if may_quote(resolved) else None
+                self._error(read.code, read.message, shown or span, read.hint, (Related("included here", span),))
             else:
-                self.add(read, path.parent, resolved)
+                self.add(read, path.parent, resolved, span)
 
     def _error(
         self,

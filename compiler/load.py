@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, has_errors
+from svcc.compiler.files import LIMIT, Budget, Unreadable
 from svcc.compiler.include import Reader, read_text
 from svcc.compiler.ir_from_json import from_json
 from svcc.compiler.lower import lower
@@ -57,10 +57,9 @@ def load(name: str) -> Loaded:
 def read_file(name: str) -> bytes | Diagnostic:
     """What is in a file, or in standard input where ``name`` is ``-``."""
     try:
-        return _stdin() if name == "-" else Path(name).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return Diagnostic(Code.UNREADABLE, f"cannot read {name}: {reason}", file=name)
+        return Budget().read(name)
+    except Unreadable as error:
+        return Diagnostic(Code.UNREADABLE, f"cannot read {name}: {error}", file=name)
 
 
 @_without_collector()
@@ -75,12 +74,6 @@ def load_data(name: str, data: bytes) -> Loaded:
     return _load_text(read, None if name == "-" else Path(name), first)
 
 
-def _stdin() -> bytes:
-    if sys.stdin is None:
-        raise ValueError("standard input is closed")
-    return sys.stdin.buffer.read()
-
-
 @_without_collector()
 def load_text(source: Source, path: Path | None = None) -> Loaded:
     """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
@@ -88,7 +81,7 @@ def load_text(source: Source, path: Path | None = None) -> Loaded:
 
 
 def _load_text(source: Source, path: Path | None, first: Sources | None) -> Loaded:
-    reader = Reader()
+    reader = Reader(Budget(LIMIT - len(source.text)))
     reader.add(source, Path(".") if path is None else path.parent, path and path.resolve())
     program, diagnostics = lower(reader.files)
     loaded = _finish(program, reader.diagnostics + diagnostics, reader.complete)

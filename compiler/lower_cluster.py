@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.lets import Lets
+from svcc.compiler.prefix import FORM, is_prefix
 from svcc.compiler.settings import Settings
 from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
-
-#: Prefixes become parts of names of chains, sets and tables.
-_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def lower_cluster(values: Values, block: syntax.Block, lets: Lets) -> ir.Cluster:
@@ -35,9 +31,8 @@ def _cluster_setting(settings: Settings, statement: syntax.Setting, lets: Lets) 
             settings.put("nodeports", values.ports(word), keyword, word)
         case "mark":
             settings.put("mark", _mark(values, word), keyword, word)
-        case "prefix" if not _PREFIX.fullmatch(word):
-            hint = "a prefix is ASCII letters, digits, `_` and `-`, and begins with a letter"
-            values.error(Code.NAME, f"`{word}` cannot be a prefix", word, hint)
+        case "prefix" if not is_prefix(word):
+            values.error(Code.NAME, f"`{word}` cannot be a prefix", word, FORM)
         case "vip-device" if "/" in word:
             values.error(Code.NAME, f"`{word}` cannot be a device", word, "a device's name has no `/`")
         case "vip-device" if word == "none":

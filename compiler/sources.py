@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from errno import E2BIG
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from svcc.compiler.files import Budget
+
+#: Folders that a pattern with ``**`` looks into, at most.
+_FOLDERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,11 @@ class Sources:
         return self.files[0][0]
 
     def unchanged(self) -> bool:
-        """Whether all of them are as they were. Errors: OSError."""
+        """Whether all of them are as they were. Errors: OSError, Unreadable."""
         return (
             all(sorted(matching(folder, pattern)) == [*found] for folder, pattern, found in self.patterns)
             and all(str(Path(name).resolve()) == file for name, file in self.links)
-            and all(digest(Path(name).read_bytes()) == before for name, before in self.files)
+            and all(digest(Budget().read(name)) == before for name, before in self.files)
         )
 
     @classmethod
@@ -43,8 +49,39 @@ class Sources:
 
 
 def matching(folder: str | Path, pattern: str) -> Sequence[str]:
-    """The files that an include in a folder names."""
-    return glob.glob(pattern, root_dir=folder, recursive=True) if "\0" not in pattern else []
+    """The files that an include in a folder names. ``**`` goes through folders and follows no links.
+
+    Errors: OSError, where there are too many folders to look into.
+    """
+    if "\0" in pattern:
+        return []
+    parts = pattern.split("/")
+    if "**" not in parts:
+        return glob.glob(pattern, root_dir=folder)
+    at = parts.index("**")
+    head, tail = "/".join(parts[:at]), "/".join(part for part in parts[at + 1 :] if part != "**") or "*"
+    if at and not head:
+        head = "/"
+    tops = glob.glob(head, root_dir=folder) if at else [""]
+    return [*{found: None for top in tops for found in _matching_below(folder, top, tail)}]
+
+
+def _matching_below(folder: str | Path, top: str, tail: str) -> Iterator[str]:
+    """What matches ``tail`` in a folder, in its folders, and so on; those whose name begins with a dot left out."""
+    count = 0
+    for path, folders, _ in os.walk(os.path.join(folder, top)):
+        count += 1 + len(folders)
+        if count > _FOLDERS:
+            raise OSError(E2BIG, f"there are more than {_FOLDERS} folders")
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = os.path.relpath(path, folder) if not os.path.isabs(top) else path
+        place = "" if below == "." else f"{glob.escape(below)}/"
+        found = glob.glob(place + tail, root_dir=folder)
+        yield from (name for name in found if tail != "*" or not _is_folder(folder, name))
+
+
+def _is_folder(folder: str | Path, name: str) -> bool:
+    return os.path.isdir(os.path.join(folder, name))
 
 
 def source_of(name: str, data: bytes) -> Sources:

@@ -14,7 +14,7 @@ from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.origin import Origin
-from svcc.apply.scope import Scope, scope_of_bundle, scope_of_program
+from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.steps import Change, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary, summary
@@ -51,7 +51,8 @@ def draft_of(file: str, given: Input, store: Store, node: str | None = None) -> 
     if given.program is not None:
         scope = scope_of_program(given.program)
         return Draft(given.bundle, scope, summary(given.program, given.node), file, origin=origin)
-    found = scope_of_bundle(given.bundle) or _recorded(store)
+    accepted = given.accepted
+    found = Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else _recorded(store)
     return Draft(given.bundle, found, Summary(), file, origin=origin)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from svcc.compiler import ir
+from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.load import load_data, read_file
 from svcc.compiler.sources import Sources, source_of
-from svcc.exits import Exit
 from svcc.options import pick_node, refuse, tell
-from svcc.targets.bundle import BundleError, is_bundle, read_bundle
+from svcc.targets.bundle import Given, is_bundle, source_of_text, split_bundle
 from svcc.targets.capability import check_target
-from svcc.targets.interface import Bundle, Target
+from svcc.targets.folder import given_folder
+from svcc.targets.interface import Accepted, Bundle, Target
+from svcc.targets.reading import Refused
 
 #: How the document of a single-part target begins; the IR's JSON has no such member.
 _BARE = '"nftables"'
@@ -39,13 +42,18 @@ class Input:
     program: ir.Program | None
     node: ir.Node | None
     sources: Sources | None  # as of Compiled
+    accepted: Accepted | None = None  # of a bundle
 
 
 def read_input(file: str, target: Target, node_name: str | None, form: str, *, quiet: bool = False) -> Input:
-    """Compile a program, or read a bundle. Whatever is wrong with the file ends the command."""
+    """Compile a program, or accept a bundle or a folder. Whatever is wrong with the file ends the command."""
+    if file != "-" and Path(file).is_dir():
+        return _accepted(file, lambda: given_folder(Path(file), target, node_name), node_name, None, form)
     data = _read(file, form)
     if _is_compiled(data, target):
-        return Input(_bundle(file, data, target, node_name), None, None, None if file == "-" else source_of(file, data))
+        sources = None if file == "-" else source_of(file, data)
+        name = "<stdin>" if file == "-" else file
+        return _accepted(file, lambda: split_bundle(source_of_text(name, data), target), node_name, sources, form)
     made = _compile(file, data, target, node_name, form, quiet=quiet)
     return Input(made.bundle, made.program, made.node, made.sources)
 
@@ -81,13 +89,18 @@ def _is_compiled(data: bytes, target: Target) -> bool:
     return is_bundle(start) or (len(target.parts) == 1 and start.startswith(_BARE))
 
 
-def _bundle(file: str, data: bytes, target: Target, node: str | None) -> Bundle:
+def _accepted(file: str, read: Callable[[], Given], node: str | None, sources: Sources | None, form: str) -> Input:
+    """The bundle, as its target prints what it read in it."""
     try:
-        bundle = read_bundle(data.decode(), target)
-    except (BundleError, UnicodeDecodeError) as error:
-        click.echo(f"svcc: {'<stdin>' if file == '-' else file}: {error}", err=True)
-        sys.exit(Exit.INPUT)
-    if node not in (None, bundle.node):
-        was = f"for {bundle.node}" if bundle.node else "for no node in particular"
+        given = read()
+        accepted = given.target.accept(given.texts)
+    except Refused as error:
+        refuse([error.diagnostic], form)
+    except OSError as error:
+        message = f"cannot read {error.filename or file}: {error.strerror}"
+        refuse([Diagnostic(Code.UNREADABLE, message, file=file)], form)
+    if node not in (None, given.node):
+        was = f"for {given.node}" if given.node else "for no node in particular"
         raise click.UsageError(f"{file} was compiled {was}: --node cannot change that")
-    return bundle
+    bundle = Bundle(given.target.name, given.node, accepted.artifacts)
+    return Input(bundle, None, None, sources, accepted)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from svcc.apply.store import Generation, Installation, Store, StoreError
+from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
 from svcc.exits import Exit
 
@@ -24,8 +25,19 @@ state_option = click.option(
     callback=lambda _ctx, _param, path: Store(path),
     help="Where generations are kept.",
 )
+
+
+def _prefix(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | None:
+    if given is not None and (wrong := fault(given)):
+        raise click.BadParameter(f"`{given}` cannot be a prefix: {wrong}")
+    return given
+
+
 prefix_option = click.option(
-    "--prefix", metavar="PREFIX", help="Of what was applied, where there is more than one prefix."
+    "--prefix",
+    metavar="PREFIX",
+    callback=_prefix,
+    help="Of what was applied, where there is more than one prefix.",
 )
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from svcc.compiler.codes import Code
+from svcc.compiler.source import Source, Span
 from svcc.targets import find
 from svcc.targets.interface import Artifact, Bundle, Target
+from svcc.targets.reading import Line, Refused, Text
 
 _HEADER = "#: svcc bundle 1 target={target} node={node}\n"
 _PART = "#: part {name}\n"
 _MARK = "#: "
 _ANY_HEADER = re.compile(r"#: svcc bundle (?P<version>\S+) target=(?P<target>\S+) node=(?P<node>\S+)\n")
 _ANY_PART = re.compile(r"#: part (?P<name>\S+)\n")
-
-
-class BundleError(ValueError):
-    """A text that is no bundle. ``str()`` says why, and where."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(f"line {line}: {message}")
-        self.line = line
+_NODE = re.compile(r"-|[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
 def bundle_text(bundle: Bundle, single: bool) -> str:
@@ -42,50 +39,96 @@ def is_bundle(text: str) -> bool:
     return text.startswith(_MARK)
 
 
-def read_bundle(text: str, target: Target | None = None) -> Bundle:
-    """What :func:`bundle_text` printed. The bare text of a target's single part needs ``target``, and has no node.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A bundle's texts by part, every part of the target among them; not one of them was looked into."""
 
-    Errors: BundleError: another version, an unknown target or part, a part twice or out of its order (which is the
-    order of loading), a last line without its end, or another target than ``target``.
+    target: Target
+    node: str | None
+    texts: Mapping[str, Text]
+
+    def bundle(self) -> Bundle:
+        """The texts as they are. What is not svcc's own record of itself is to be accepted by its target first."""
+        artifacts = tuple(Artifact(part, self.texts[part.name].text) for part in self.target.parts)
+        return Bundle(self.target.name, self.node, artifacts)
+
+
+def split_bundle(source: Source, target: Target | None = None) -> Given:
+    """The parts of what :func:`bundle_text` printed. The bare text of a target's single part has no node.
+
+    Errors: Refused: another version, an unknown target or part, a part twice or out of its order (which is the
+    order of loading), an empty part, a last line without its end, or another target than ``target``.
     """
+    text = source.text
     if not is_bundle(text) and target is not None and len(target.parts) == 1:
-        return Bundle(target.name, None, (Artifact(target.parts[0], text),))
+        return Given(target, None, {target.parts[0].name: Text(source, 0, len(text))})
+    first = Line(source, 0, text.partition("\n")[0])
     header = _ANY_HEADER.match(text)
     if header is None:
-        raise BundleError(1, "a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`")
+        raise first.refused("a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`", code=Code.BUNDLE)
     if header["version"] != "1":
-        raise BundleError(1, f"a bundle of version {header['version']}, and this svcc reads version 1")
+        raise _refused(
+            first, header["version"], f"a bundle of version {header['version']}, and this svcc reads version 1"
+        )
     named = find(header["target"])
     if named is None:
-        raise BundleError(1, f"there is no target {header['target']}")
+        raise _refused(first, header["target"], f"there is no target {header['target']}")
     if target is not None and named.name != target.name:
-        raise BundleError(1, f"it is a bundle for {named.name}, not for {target.name}")
-    texts = dict(_parts(text, header.end(), named))
-    artifacts = tuple(Artifact(part, texts.get(part.name, "")) for part in named.parts)
-    return Bundle(named.name, None if header["node"] == "-" else header["node"], artifacts)
+        raise _refused(first, named.name, f"it is a bundle for {named.name}, not for {target.name}")
+    if not _NODE.fullmatch(header["node"]):
+        raise _refused(first, header["node"], "no node has such a name")
+    texts = {part.name: Text(source, len(text), len(text)) for part in named.parts}
+    texts |= _parts(source, header.end(), named)
+    return Given(named, None if header["node"] == "-" else header["node"], texts)
 
 
-def _parts(text: str, start: int, target: Target) -> Iterator[tuple[str, str]]:
+def source_of_text(name: str, data: bytes) -> Source:
+    """The text of a file that was compiled. Errors: Refused, where it is not UTF-8."""
+    try:
+        return Source(name, data.decode())
+    except UnicodeDecodeError as error:
+        good = Source(name, data[: error.start].decode() + "\ufffd")
+        span = Span(good, len(good.text) - 1, len(good.text))
+        raise Refused(Code.ENCODING, f"byte 0x{data[error.start]:02x} is not UTF-8 text", span) from None
+
+
+def read_bundle(text: str) -> Bundle:
+    """What :func:`bundle_text` printed, as svcc itself recorded it. Errors: Refused."""
+    return split_bundle(Source("the bundle", text)).bundle()
+
+
+def _refused(line: Line, word: str, why: str) -> Refused:
+    return line.refused(why, word, Code.BUNDLE)
+
+
+def _parts(source: Source, start: int, target: Target) -> Iterator[tuple[str, Text]]:
     """Each part's name and text, from the offset of the first one's heading."""
     names = [part.name for part in target.parts]
-    line, following = 2, 0  # what may come next: names[following:]
-    for name, body in _sections(text, start):
+    following = 0  # what may come next: names[following:]
+    for name, heading, text in _sections(source, start):
         if name not in names:
-            raise BundleError(line, f"target {target.name} has no part {name}")
+            raise _refused(heading, name, f"target {target.name} has no part {name}")
         if name not in names[following:]:
-            raise BundleError(line, f"part {name} is here twice, or behind one that is loaded after it")
+            raise _refused(heading, name, f"part {name} is here twice, or behind one that is loaded after it")
+        if text.start == text.end:
+            raise _refused(heading, name, f"part {name} is empty: the target leaves it out then")
         following = names.index(name) + 1
-        yield name, body
-        line += 1 + body.count("\n")
+        yield name, text
 
 
-def _sections(text: str, start: int) -> Iterator[tuple[str, str]]:
+def _sections(source: Source, start: int) -> Iterator[tuple[str, Line, Text]]:
+    text = source.text
     while start < len(text):
+        line_end = text.find("\n", start)
+        line = Line(source, start, text[start : len(text) if line_end < 0 else line_end])
         heading = _ANY_PART.match(text, start)
         if heading is None:
-            raise BundleError(1 + text.count("\n", 0, start), "`#: part NAME` comes here")
+            raise line.refused("`#: part NAME` comes here", code=Code.BUNDLE)
         end = text.find(f"\n{_MARK}", heading.end() - 1) + 1 or len(text)
         if end == len(text) and not text.endswith("\n"):
-            raise BundleError(1 + text.count("\n"), "the end is missing: the last line is not ended")
-        yield heading["name"], text[heading.end() : end]
+            last = text.rfind("\n") + 1
+            raise Line(source, last, text[last:]).refused(
+                "the end is missing: the last line is not ended", code=Code.BUNDLE
+            )
+        yield heading["name"], line, Text(source, heading.end(), end)
         start = end

@@ -7,11 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from difflib import unified_diff
-from errno import EISDIR
+from errno import EINVAL, EISDIR
 from io import StringIO
 from pathlib import Path
 
-from svcc.targets.interface import Bundle
+from svcc.compiler.codes import Code
+from svcc.compiler.files import Budget, Unreadable
+from svcc.compiler.suggest import one_of
+from svcc.targets.bundle import Given, source_of_text
+from svcc.targets.interface import Bundle, Target
+from svcc.targets.reading import Refused, Text
 
 
 def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
@@ -47,14 +52,43 @@ def _draft(path: Path, text: str, stack: ExitStack) -> str:
     return name
 
 
+def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
+    """What is in a part's file; None where there is no such file. Errors: OSError."""
+    if not path.exists():
+        return None
+    try:
+        return (budget or Budget()).read(str(path))
+    except Unreadable as error:
+        raise OSError(EINVAL, str(error), str(path)) from None
+
+
+def given_folder(folder: Path, target: Target, node: str | None) -> Given:
+    """The parts that :func:`write_folder` wrote; of the node nothing is known but what the caller says.
+
+    Errors: OSError where a file cannot be read, Refused where one is not text, and where there is no part at all.
+    """
+    budget = Budget()
+    texts: dict[str, Text] = {}
+    for part in target.parts:
+        path = folder / part.file
+        data = read_part(path, budget)
+        source = source_of_text(str(path), data or b"")
+        texts[part.name] = Text(source, 0, len(source.text))
+        if data == b"":
+            raise texts[part.name].refused(
+                f"part {part.name} is empty: the target writes no file then", 0, 0, Code.BUNDLE
+            )
+    if not any(text.end for text in texts.values()):
+        files = one_of([part.file for part in target.parts])
+        raise Refused(Code.BUNDLE, f"no part of target {target.name} is in this folder: {files}", None, str(folder))
+    return Given(target, node, texts)
+
+
 def folder_differences(bundle: Bundle, folder: Path) -> Iterator[str]:
     """Lines of a unified diff from the folder's files to the bundle; none where they are the same."""
     for artifact in bundle.artifacts:
         path = folder / artifact.part.file
-        try:
-            committed = path.read_bytes().decode("utf-8", "surrogateescape")
-        except FileNotFoundError:
-            committed = ""
+        committed = (read_part(path) or b"").decode("utf-8", "surrogateescape")
         if committed != artifact.text:
             before, after = list(StringIO(committed, "\n")), list(StringIO(artifact.text, "\n"))
             for line in unified_diff(before, after, str(path), f"{path} (compiled)"):

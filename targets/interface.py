@@ -14,6 +14,7 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
+from svcc.targets.reading import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class Bundle:
         return next((a for a in self.artifacts if a.part.name == part), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A bundle that somebody gave, read into the target's own objects and printed again from them."""
+
+    artifacts: tuple[Artifact, ...]  # in load order
+    prefix: str | None  # whose it is, as the cluster spells it; None: it is empty, and does not say
+    device: str | None = None  # that carries the vips, where one does
+
+
 class Target(ABC):
     """A target. ``render`` is a pure function: same program and node, same bytes."""
 
@@ -67,6 +77,14 @@ class Target(ABC):
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         """The service addresses of a bundle that lead to services alone: all but the ``shared`` ones."""
         return iter(())
+
+    @abstractmethod
+    def accept(self, texts: Mapping[str, Text]) -> Accepted:
+        """What :meth:`render` printed, part by part (every part has a text, if only an empty one), and nothing else.
+
+        A text that names other objects than the target would write, or writes them in another way, is refused.
+        Errors: svcc.targets.reading.Refused, at the first place that the target would not print.
+        """
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         """What this target refuses for reasons of size or name, beyond its feature table."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from svcc.compiler import ir
+from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
 from svcc.compiler.ir_to_json import to_json
-from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
+from svcc.targets.reading import Text
 
 PART = Part("ir", "ir.json", "svcc compile - --target TARGET")
 
@@ -22,6 +24,10 @@ class IrTarget(Target):
     parts = (PART,)
     loads = False
     features: ClassVar[dict[Feature, str]] = dict.fromkeys(Feature, "")
+
+    def accept(self, texts: Mapping[str, Text]) -> Accepted:
+        text = texts[PART.name]
+        raise text.refused("a program is no bundle: give its JSON without this heading", 0, 0, Code.BUNDLE)
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         text = "".join(_pretty(to_json(program), "")) + "\n"

@@ -18,7 +18,7 @@ from strategies import programs_for
 
 from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.sets import Set, Sets, element_place
-from svcc.apply.scope import Scope, scope_of_bundle
+from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.steps import Phase, Place, StepError, Verb
 
 pytestmark = pytest.mark.kernel
@@ -198,8 +198,7 @@ def test_one_changed_endpoint_among_ten_thousand_services() -> None:
     services[5_000] = replace(service, endpoints=(moved, *service.endpoints[1:]))
     bundles = [TARGET.render(p, program.nodes[0]) for p in (program, replace(program, services=tuple(services)))]
     before, after = (parsed(part(bundle, "ipset")) for bundle in bundles)
-    scope = scope_of_bundle(bundles[0])
-    assert scope is not None
+    scope = scope_of_program(program)
     assert [str(change) for change in DRIVER.changes(before, after)] == [
         f"- element SVCC-LOOP-BACK {service.endpoints[0].address},tcp:8080,{service.endpoints[0].address}",
         "+ element SVCC-LOOP-BACK 100.127.0.1,tcp:8080,100.127.0.1",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from apply_states import SAME, arrived, go, inside, phases, run, steps_to, take
+from bundles import scope_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipvs_kernel import EVERYTHING, TARGET, part, render, served
@@ -19,7 +20,7 @@ from svcc.apply.ipvs.device import Device, DeviceDriver, Devices
 from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.ipvsadm import IpvsadmDriver
 from svcc.apply.ipvs.virtual import Virtuals
-from svcc.apply.scope import Scope, scope_of_bundle
+from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, Place, StepError
 from svcc.compiler import ir
 from svcc.targets.interface import Artifact, Bundle
@@ -86,8 +87,7 @@ def lines_of(text: str, keys: str) -> list[str]:
 @pytest.mark.usefixtures("_namespace", "_way")
 def test_all_parts_come_and_go() -> None:
     bundle = render(EVERYTHING + FORWARDS)
-    scope = scope_of_bundle(bundle)
-    assert scope is not None
+    scope = scope_of(bundle)
     scope = scope.including(bundle)
     wanted = {driver: driver.parse(part(bundle, driver.part), scope) for driver in DRIVERS}
     before = {driver: driver.read(scope, state) for driver, state in wanted.items()}
@@ -107,8 +107,7 @@ def test_all_parts_come_and_go() -> None:
 def test_what_was_loaded_by_hand_is_ours_and_reads_as_its_text(name: str) -> None:
     """No bundle is recorded: our sets say which virtual servers are ours."""
     files = {p.name: (GOLDEN / name / p.file).read_text() for p in TARGET.parts if (GOLDEN / name / p.file).exists()}
-    scope = scope_of_bundle(Bundle("ipvs", None, tuple(Artifact(p, files.get(p.name, "")) for p in TARGET.parts)))
-    assert scope is not None
+    scope = scope_of(Bundle("ipvs", None, tuple(Artifact(p, files.get(p.name, "")) for p in TARGET.parts)))
     for tool in TARGET.parts:
         if tool.name in ("ip", "ipset", "ipvsadm"):
             run(tool.tool, files[tool.name])

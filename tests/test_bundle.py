@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from bundles import accepted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import programs_for
 
+from svcc.compiler import ir
+from svcc.compiler.source import Source
 from svcc.targets import targets
-from svcc.targets.bundle import BundleError, bundle_text, is_bundle, read_bundle
+from svcc.targets.bundle import bundle_text, is_bundle, read_bundle, split_bundle
+from svcc.targets.folder import given_folder
 from svcc.targets.interface import Artifact, Bundle, Target
+from svcc.targets.reading import Refused
 
+GOLDEN = Path(__file__).parent / "golden"
 _IPVS = targets()["ipvs"]
 _NFT = targets()["nft"]
 _each_target = pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
@@ -41,18 +49,45 @@ def test_what_a_target_renders_is_read_back(target: Target) -> None:
     def check(case: tuple[object, object]) -> None:
         bundle = target.render(*case)  # type: ignore[arg-type]
         text = bundle_text(bundle, single=False)
-        assert read_bundle(text) == read_bundle(text, target) == bundle
+        assert read_bundle(text) == split_bundle(Source("x", text), target).bundle() == bundle
         if len(target.parts) == 1:
-            alone = read_bundle(bundle_text(bundle, single=True), target)
+            alone = split_bundle(Source("x", bundle_text(bundle, single=True)), target).bundle()
             assert alone == Bundle(target.name, None, bundle.artifacts)
 
     check()
 
 
+@pytest.mark.parametrize("name", sorted(t.name for t in targets().values() if t.loads))
+def test_what_a_target_renders_is_accepted_and_printed_again(name: str) -> None:
+    target = targets()[name]
+
+    @settings(_BIG)
+    @given(programs_for(target))
+    def check(case: tuple[ir.Program, ir.Node | None]) -> None:
+        bundle = target.render(*case)
+        found = accepted(bundle)
+        assert found.artifacts == bundle.artifacts
+        if any(artifact.text for artifact in bundle.artifacts):
+            assert found.prefix is not None
+            assert found.prefix.lower() == case[0].cluster.prefix.lower()
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "folder", sorted(path for path in GOLDEN.glob("*/*") if path.is_dir()), ids=lambda p: f"{p.parent.name}-{p.name}"
+)
+def test_golden_folders_are_accepted(folder: Path) -> None:
+    target = targets()[folder.parent.name]
+    if target.loads:
+        given_ = given_folder(folder, target, "node-a")
+        assert target.accept(given_.texts).artifacts == given_.bundle().artifacts
+
+
 @_BIG
 @given(st.text("#: svcbundle1targ=node-\nip" + "x", max_size=60))
 def test_anything_else_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(BundleError, match=r"\Aline \d+: "):
+    with pytest.raises(Refused, match=r"\Aline \d+: "):
         read_bundle(text)
 
 
@@ -78,18 +113,18 @@ _HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
     ],
 )
 def test_refusals(text: str, message: str) -> None:
-    with pytest.raises(BundleError) as refused:
+    with pytest.raises(Refused) as refused:
         read_bundle(text)
     assert str(refused.value) == message
 
 
 def test_a_bundle_for_another_target_is_refused() -> None:
-    with pytest.raises(BundleError, match="line 1: it is a bundle for ipvs, not for nft"):
-        read_bundle(_HEAD, _NFT)
+    with pytest.raises(Refused, match="line 1: it is a bundle for ipvs, not for nft"):
+        split_bundle(Source("x", _HEAD), _NFT)
 
 
 def test_a_bare_part_is_a_bundle_only_where_it_is_the_only_one() -> None:
     assert not is_bundle("{}\n")
-    assert read_bundle("{}\n", _NFT) == Bundle("nft", None, (Artifact(_NFT.parts[0], "{}\n"),))
-    with pytest.raises(BundleError):
-        read_bundle("{}\n", _IPVS)
+    assert split_bundle(Source("x", "{}\n"), _NFT).bundle() == Bundle("nft", None, (Artifact(_NFT.parts[0], "{}\n"),))
+    with pytest.raises(Refused):
+        split_bundle(Source("x", "{}\n"), _IPVS)

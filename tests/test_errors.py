@@ -23,6 +23,9 @@ ELSEWHERE = {
     Code.NAME_TOO_LONG,
     Code.NODE_NEEDED,
     Code.TARGET_LIMIT,
+    Code.BUNDLE,
+    Code.BUNDLE_LINE,
+    Code.BUNDLE_NAME,
     Code.REFUSED,
 }
 

@@ -24,7 +24,10 @@ _LAYERS: dict[str, frozenset[str]] = {
 #: The part of the compiler that targets see: the IR, what is derived from it, and diagnostics.
 _IR_SIDE = frozenset(
     f"svcc.compiler.{name}"
-    for name in ("codes", "diagnostic", "features", "frontends", "ir", "ir_to_json", "source", "suggest")
+    for name in (
+        *("codes", "diagnostic", "features", "files", "frontends", "ir", "ir_to_json", "prefix"),
+        *("source", "suggest"),
+    )
 )
 
 #: The modules that say what a program means, which must not lean towards any target.

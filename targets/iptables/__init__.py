@@ -11,10 +11,12 @@ from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.compiler.frontends import Frontend, frontends
-from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.iptables import limits
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
+from svcc.targets.iptables.read import check_script
 from svcc.targets.iptables.script import script
+from svcc.targets.reading import Text
 
 #: Where all that is sent to an address goes, and the chains at whose end it is rejected.
 _AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
@@ -74,6 +76,16 @@ class Iptables(Target):
             for address, chain in _AT_ADDRESS.findall(artifact.text):
                 if chain in rejecting or chain.endswith("-REJECT"):
                     yield ip_address(address)
+
+    def accept(self, texts: Mapping[str, Text]) -> Accepted:
+        found = {part: check_script(texts[part.name], version) for version, part in _PARTS.items()}
+        prefixes = {prefix for prefix, _, _ in found.values() if prefix is not None}
+        bits = {bit for _, _, marks in found.values() for bit in marks}
+        if len(prefixes) > 1 or len(bits) > 1:
+            what = "prefix" if len(prefixes) > 1 else "mark"
+            raise texts[_PARTS[6].name].refused(f"the two families do not have the same {what}", 0, 1)
+        artifacts = tuple(Artifact(part, script) for part, (_, script, _) in found.items())
+        return Accepted(artifacts, next(iter(prefixes), None))
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits.limits(program, node)

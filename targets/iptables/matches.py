@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from svcc.targets.xtables import Match
+from svcc.targets.xtables_read import NotRead, Reader, Words
 
 #: The kernel keeps a probability as a number of 31 bits (xt_statistic).
 CERTAIN = 1 << 31
 #: The most buckets of ``-m cluster`` (XT_CLUSTER_NODES_MAX).
 BUCKETS = 32
+
+
+_PROBABILITY = re.compile(r"0\.[0-9]{11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +77,50 @@ class Remember(Match):
 def _list(name: str, version: int) -> str:
     mask = "255.255.255.255" if version == 4 else "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
     return f"--name {name} --mask {mask} --rsource"
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _statistic(words: Words, _: bool) -> Match:
+    words.expect("--mode")
+    if (mode := words.take()) == "nth":
+        words.expect("--every")
+        every = words.number()
+        words.expect("--packet", "0")
+        return Nth(every)
+    if mode != "random":
+        raise NotRead(f"`random` or `nth` comes here, not {mode}")
+    words.expect("--probability")
+    text = words.take()
+    if not _PROBABILITY.fullmatch(text):
+        raise NotRead("a probability is below 1, with eleven decimals")
+    return Random(round(float(text) * CERTAIN))
+
+
+def _cluster(words: Words, _: bool) -> Match:
+    words.expect("--cluster-local-nodemask", "0x00000001", "--cluster-total-nodes")
+    total = words.number()
+    words.expect("--cluster-hash-seed")
+    words.number(16)
+    if not 2 <= total <= BUCKETS:
+        raise NotRead(f"buckets are 2 to {BUCKETS}")
+    return Bucket(total)
+
+
+def _recent(words: Words, _: bool) -> Match:
+    seconds = None
+    if words.take() == "--update":
+        words.expect("--seconds")
+        seconds = words.number()
+        words.expect("--reap")
+    words.expect("--name")
+    name = words.take()
+    words.expect("--mask")
+    version = 6 if ":" in words.take() else 4
+    words.expect("--rsource")
+    return Remember(name, version) if seconds is None else Remembered(name, version, seconds)
+
+
+#: As in :data:`svcc.targets.xtables_read.MATCHES`.
+READERS: dict[str, Reader] = {"-m statistic": _statistic, "-m cluster": _cluster, "-m recent": _recent}

@@ -31,7 +31,7 @@ from svcc.targets.xtables import (
     to,
 )
 
-_LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1/128")}
+LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1/128")}
 
 
 def script(cluster: ir.Cluster, frontends: list[Frontend], version: int) -> Script:
@@ -59,8 +59,7 @@ def _nat(cluster: ir.Cluster, names: Names, services: Services, nodes: tuple[Nod
     addresses = _at_addresses(names, nodes, services.addresses, ACCEPT)
     local = _at_node(cluster, names, services.node_ports, version)
     chains += (*addresses.chains, *local.chains, Chain(names.services, (*addresses.rules, *local.rules)))
-    entries = [_entry(names, hook, names.services) for hook in ("PREROUTING", "OUTPUT")]
-    return Table("nat", (*entries, _entry(names, "POSTROUTING", names.postrouting)), tuple(chains), upwards=True)
+    return Table("nat", entries("nat", names), tuple(chains), upwards=True)
 
 
 def _filter(
@@ -74,8 +73,7 @@ def _filter(
     served = Rule((CtState(("DNAT",)),), RETURN)
     root = Chain(names.unserved, (served, *addresses.rules, *local.rules))
     chains = (*unserved.chains(version), *addresses.chains, *local.chains, root)
-    entries = (_entry(names, hook, names.unserved, CtState(("NEW",))) for hook in ("INPUT", "FORWARD", "OUTPUT"))
-    return Table("filter", tuple(entries), chains, upwards=True)
+    return Table("filter", entries("filter", names), chains, upwards=True)
 
 
 def _at_addresses(
@@ -89,12 +87,20 @@ def _at_node(cluster: ir.Cluster, names: Names, rules: list[PortRule], version: 
     if not rules:
         return Walk((), ())
     walk = by_port(names, rules)
-    loopback = _LOOPBACK[version]
+    loopback = LOOPBACK[version]
     served = [network for network in cluster.nodeport_addresses if network.version == version]
     before = [Rule((To(loopback),), RETURN)] if any(network.overlaps(loopback) for network in served) else []
     chain = Chain(names.node_ports, (*before, *walk.rules))
     places = [to(network) for network in served] or [(To(loopback, negate=True),)]
     return Walk(tuple(Rule((*place, ToLocal()), Goto(chain.name)) for place in places), (*walk.chains, chain))
+
+
+def entries(table: str, names: Names) -> tuple[Entry, ...]:
+    """How packets come to the chains of a table."""
+    if table == "filter":
+        return tuple(_entry(names, hook, names.unserved, CtState(("NEW",))) for hook in ("INPUT", "FORWARD", "OUTPUT"))
+    services = (_entry(names, hook, names.services) for hook in ("PREROUTING", "OUTPUT"))
+    return (*services, _entry(names, "POSTROUTING", names.postrouting))
 
 
 def _entry(names: Names, hook: str, chain: str, *matches: Match) -> Entry:

@@ -19,9 +19,11 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.ipvs import host, limits, rules, sets, virtual
+from svcc.targets.ipvs.read import read
 from svcc.targets.ipvs.state import FamilyState, families
+from svcc.targets.reading import Text, compare
 
 #: The elements of the sets of addresses of which no undeclared port is served.
 _SERVICE_IP = re.compile(rf"^add \S+-{sets.Purpose.SERVICE_IP.suffix} (\S+)$", re.MULTILINE)
@@ -83,23 +85,21 @@ class Ipvs(Target):
     }
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
-        state = families(program, node)
-        texts = {
-            _MODULES: host.modules_text(state),
-            _SYSCTL: host.sysctl_text(state),
-            _IP: host.ip_text(program.cluster.vip_device, program.cluster.prefix, state),
-            _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
-            _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),
-            _IPTABLES: _rules_text(program.cluster, 4, state),
-            _IP6TABLES: _rules_text(program.cluster, 6, state),
-        }
-        artifacts = tuple(Artifact(part, text if state else "") for part, text in texts.items())
+        artifacts = _artifacts(program.cluster, families(program, node))
         return Bundle(self.name, node.name if node else None, artifacts)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:
             if artifact.part.name == _IPSET.name:
                 yield from map(ip_address, _SERVICE_IP.findall(artifact.text))
+
+    def accept(self, texts: Mapping[str, Text]) -> Accepted:
+        cluster, state = read(texts)
+        artifacts = _artifacts(cluster, state)
+        for artifact in artifacts:
+            compare(artifact.part.name, texts[artifact.part.name], artifact.text)
+        device = cluster.vip_device if any(family.addresses for family in state) else None
+        return Accepted(artifacts, cluster.prefix if state else None, device)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits.limits(program)
@@ -115,6 +115,20 @@ class Ipvs(Target):
                         hint="declare the machine (node NAME { address … }) and name it with --node",
                     )
                     return
+
+
+def _artifacts(cluster: ir.Cluster, state: list[FamilyState]) -> tuple[Artifact, ...]:
+    """The parts, in load order: all of them follow from the state, and a few settings of the cluster."""
+    texts = {
+        _MODULES: host.modules_text(state),
+        _SYSCTL: host.sysctl_text(state),
+        _IP: host.ip_text(cluster.vip_device, cluster.prefix, state),
+        _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
+        _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),
+        _IPTABLES: _rules_text(cluster, 4, state),
+        _IP6TABLES: _rules_text(cluster, 6, state),
+    }
+    return tuple(Artifact(part, text if state else "") for part, text in texts.items())
 
 
 def _rules_text(cluster: ir.Cluster, version: int, state: list[FamilyState]) -> str:

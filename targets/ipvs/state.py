@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
@@ -35,6 +36,22 @@ def families(program: ir.Program, node: ir.Node | None) -> list[FamilyState]:
     for frontend in frontends(program, node):
         gatherers[frontend.version].add(frontend)
     return [gatherer.state() for gatherer in gatherers.values() if gatherer.used]
+
+
+def loop_backs(servers: Iterable[VirtualServer]) -> list[str]:
+    """Each endpoint that packets reach with another source, with itself as the client: in the order of their numbers.
+
+    Under ``forward direct`` and ``tunnel`` sources stay what they are.
+    """
+    found: dict[tuple[int, int, int], str] = {}
+    for server in servers:
+        if server.forward is ir.Forward.MASQUERADE:
+            for real in server.servers:
+                address, _, port = real.address.rpartition(":")
+                text = address.strip("[]")
+                key = int(ip_address(text)), _RANKS[server.protocol], int(port)
+                found[key] = f"{text},{server.protocol}:{port},{text}"
+    return [found[key] for key in sorted(found)]
 
 
 def scheduler(frontend: Frontend) -> ir.Scheduler:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 
-_SERVICE = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}
+#: The option that names a virtual server of a protocol.
+SERVICE = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}
 #: How packets reach a real server, and what follows its weight. Without a word ipvsadm means direct routing.
-_FORWARD = {
+FORWARD = {
     ir.Forward.MASQUERADE: ("-m", ""),
     ir.Forward.DIRECT: ("-g", ""),
     ir.Forward.TUNNEL: ("-i", " --tun-type ipip"),
@@ -35,10 +36,10 @@ class VirtualServer:
     servers: tuple[RealServer, ...]
 
     def lines(self) -> Iterator[str]:
-        service = f"{_SERVICE[self.protocol]} {self.address}"
+        service = f"{SERVICE[self.protocol]} {self.address}"
         persistence = "" if self.persistence is None else f" -p {self.persistence}"
         yield f"-A {service} -s {self.scheduler}{persistence}{_SCHEDULER_FLAGS.get(self.scheduler, '')}\n"
-        forward, tail = _FORWARD[self.forward]
+        forward, tail = FORWARD[self.forward]
         for address, weight in self.servers:
             yield f"-a {service} -r {address} {forward} -w {weight}{tail}\n"
 
@@ -51,6 +52,12 @@ def restore_text(servers: Iterable[VirtualServer]) -> str:
 def address_text(number: int, version: int) -> str:
     """An address as ipset and ipvsadm print it (inet_ntop(3)); in that, and for its speed, not ``str``."""
     return inet_ntop(AF_INET, number.to_bytes(4)) if version == 4 else inet_ntop(AF_INET6, number.to_bytes(16))
+
+
+def server_element(server: VirtualServer) -> str:
+    """A virtual server as an element of a set (``hash:ip,port``)."""
+    address, _, port = server.address.rpartition(":")
+    return f"{address.strip('[]')},{server.protocol}:{port}"
 
 
 def socket_text(address: str, port: int) -> str:

@@ -20,13 +20,15 @@ from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.compiler.frontends import frontends
-from svcc.targets.interface import Artifact, Bundle, Part, Target
+from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.nft import hooks
 from svcc.targets.nft.keys import FAMILIES
 from svcc.targets.nft.limits import limits, table_name
 from svcc.targets.nft.objects import Table
+from svcc.targets.nft.read import table_of
 from svcc.targets.nft.table import TableBuilder
 from svcc.targets.nft.text import document
+from svcc.targets.reading import Text
 
 #: The elements of the set of service addresses, whatever the white space between JSON's tokens is.
 _ADDRESSES = re.compile(rf'"name":\s*{json.dumps(hooks.ADDRESSES.name)},\s*"elem":\s*\[([^\]]*)\]')
@@ -75,6 +77,11 @@ class Nft(Target):
         for artifact in bundle.artifacts:
             for elements in _ADDRESSES.findall(artifact.text):
                 yield from map(ip_address, json.loads(f"[{elements}]"))
+
+    def accept(self, texts: Mapping[str, Text]) -> Accepted:
+        text = texts[_PART.name]
+        name = table_of(text)
+        return Accepted((Artifact(_PART, text.text),), name.upper())
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits(program)

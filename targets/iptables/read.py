@@ -1,0 +1,280 @@
+"""One family's script as text, read into its tables, and held against what this target prints."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.prefix import fault
+from svcc.targets.iptables.masquerade import hairpin
+from svcc.targets.iptables.matches import CERTAIN, READERS, Bucket, Nth, Random, Remember, Remembered
+from svcc.targets.iptables.names import PREFIX, Names
+from svcc.targets.iptables.script import LOOPBACK, entries
+from svcc.targets.iptables.shapes import DESCENDING, SEVERAL, SHAPES
+from svcc.targets.reading import Line, Text, quoted
+from svcc.targets.xtables import (
+    CHAIN_NAME,
+    Bytecode,
+    Comment,
+    CtState,
+    Dnat,
+    Final,
+    From,
+    Goto,
+    Jump,
+    Mark,
+    Masquerade,
+    Match,
+    Out,
+    Proto,
+    Reject,
+    Rule,
+    SetMark,
+    To,
+    ToLocal,
+    Verdict,
+)
+from svcc.targets.xtables_read import Grammar, Placed, ReadTable, read_tables
+
+_LABEL = re.compile(r"[A-Za-z0-9_.:/-]+")
+_ROOT = re.compile(r"(?P<prefix>.+)-SERVICES")
+_ICMP = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
+#: As many rules of a chain are looked at one by one, to say which is wrong.
+_LOOKED_AT = 500
+_LONGEST = 86_400  # seconds of affinity
+
+
+def check_script(text: Text, version: int) -> tuple[str | None, str, set[int]]:
+    """The prefix of a family's script (None: it is empty), the script as it is printed again, and its mark bits.
+
+    Errors: Refused.
+    """
+    tables = read_tables(text, Grammar(READERS), upwards=True)
+    if not tables:
+        return None, "", set()
+    names = Names(_prefix(tables[0]))
+    checks = [_TableCheck(table, names, version) for table in tables]
+    for before, table in pairwise(tables):
+        if [*SHAPES].index(before.name) >= [*SHAPES].index(table.name):
+            raise table.line.refused(f"table {table.name} does not come behind table {before.name}")
+    for check in checks:
+        check.run()
+    return names.prefix, text.text, {bit for check in checks for bit in check.marks}
+
+
+def _prefix(first: ReadTable) -> str:
+    if first.name != "nat" or not first.entries:
+        raise first.line.refused("the script begins with table nat, and its way in from a built-in chain")
+    entry = first.entries[0][1]
+    chain = entry.rule.verdict.chain if isinstance(entry.rule.verdict, Jump) else ""
+    found = _ROOT.fullmatch(chain)
+    if found is None:
+        raise entry.line.refused("this leads to no chain `PREFIX-SERVICES`", chain, Code.BUNDLE_NAME)
+    prefix = found["prefix"]
+    if wrong := fault(prefix):
+        raise entry.line.refused(f"{quoted(prefix)} cannot be a prefix: {wrong}", chain, Code.BUNDLE_NAME)
+    if len(prefix) > PREFIX:
+        raise entry.line.refused(f"a prefix has at most {PREFIX} characters here", chain, Code.BUNDLE_NAME)
+    return prefix
+
+
+class _TableCheck:
+    """Holds one table against the shapes of this target."""
+
+    def __init__(self, table: ReadTable, names: Names, version: int) -> None:
+        if table.name not in SHAPES:
+            raise table.line.refused(f"the target has no table {table.name}", table.name, Code.BUNDLE_NAME)
+        self._table = table
+        self._shapes = SHAPES[table.name]
+        self._names = names
+        self._version = version
+        self._kinds = {name: self._kind(name, line) for name, line in table.chains.items()}
+        self._places: dict[str | None, int] = {name: place for place, name in enumerate(table.chains)}
+        self.marks: set[int] = set()
+
+    def run(self) -> None:
+        """Errors: Refused."""
+        self._check_entries()
+        self._check_order()
+        reached: set[str] = set()
+        for _, placed in self._table.entries:
+            reached.add(self._target(placed.line, placed.rule.verdict))
+        for name, line in reversed(self._table.chains.items()):
+            if name not in reached:
+                raise line.refused(f"nothing leads to chain {name}", name)
+            reached |= self._check_chain(name, line)
+
+    def _kind(self, name: str, line: Line) -> str:
+        """The kind of a chain. Errors: Refused, where it is none of ours."""
+        rest = name.removeprefix(f"{self._names.prefix}-")
+        word, _, label = rest.partition("-")
+        known = rest if rest in self._shapes and rest not in SEVERAL else word
+        if rest == name or known not in self._shapes or len(name) > CHAIN_NAME:
+            raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
+        if (known in SEVERAL and not _LABEL.fullmatch(label)) or (known not in SEVERAL and known != rest):
+            raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
+        return known
+
+    def _check_entries(self) -> None:
+        wanted = entries(self._table.name, self._names)
+        for (hook, placed), should in zip(self._table.entries, wanted, strict=False):
+            if (hook, placed.rule) != (should.hook, should.rule):
+                raise placed.line.refused(f"the target prints here: {quoted(f'-I {should.hook} {should.rule}')}")
+        if len(self._table.entries) > len(wanted):
+            raise self._table.entries[len(wanted)][1].line.refused(
+                "the target prints no such way in from a built-in chain"
+            )
+        if len(self._table.entries) < len(wanted):
+            missing = wanted[len(self._table.entries)]
+            raise self._table.line.refused(f"this table lacks {quoted(f'-I {missing.hook} {missing.rule}')}")
+
+    def _check_order(self) -> None:
+        ranks = {kind: rank for rank, kind in enumerate(self._shapes)}
+        for (before, _), (name, line) in pairwise(self._table.chains.items()):
+            rank, last = ranks[self._kinds[name]], ranks[self._kinds[before]]
+            if rank < last or (rank == last and self._kinds[name] in DESCENDING and name > before):
+                raise line.refused(f"chain {name} stands before {before}", name)
+
+    def _check_chain(self, name: str, line: Line) -> set[str]:
+        """Where the chain leads. Errors: Refused."""
+        rules = self._table.rules[name]
+        words = [self._words(placed) for placed in rules]
+        pattern = self._shapes[self._kinds[name]]
+        if not pattern.fullmatch("".join(words)):
+            placed = _first_wrong(pattern, words, rules)
+            at = placed.line if placed else line
+            raise at.refused(f"chain {name} has no such rule here" if placed else f"chain {name} lacks a rule")
+        _check_turns(rules)
+        return {
+            self._target(placed.line, placed.rule.verdict, name)
+            for placed in rules
+            if isinstance(placed.rule.verdict, Jump | Goto)
+        }
+
+    def _target(self, line: Line, verdict: Verdict, of: str | None = None) -> str:
+        """The chain that a rule leads to, which stands before its own."""
+        assert isinstance(verdict, Jump | Goto)
+        if self._places.get(verdict.chain, len(self._places)) < self._places.get(of, len(self._places)):
+            return verdict.chain
+        raise line.refused(f"this leads to {quoted(verdict.chain)}, which no line before declares", verdict.chain)
+
+    # -- words of rules -----------------------------------------------------------------------------------------------
+
+    def _words(self, placed: Placed) -> str:
+        words = [self._match_word(match, placed) for match in placed.rule.matches]
+        return " ".join((*words, self._verdict_word(placed))) + ";"
+
+    def _match_word(self, match: Match, placed: Placed) -> str:
+        line = placed.line
+        match match:
+            case To(destination, negate):
+                self._check_family(line, destination)
+                loopback = match in (To(LOOPBACK[self._version], negate), To(LOOPBACK[self._version][0], negate))
+                word = "loopback" if loopback else "net" if isinstance(destination, ir.Network) else "addr"
+                return "!" * negate + word
+            case From(network, False):
+                self._check_family(line, network)
+                return "from"
+            case Proto(_, ports):
+                return "proto" if ports is None else "ports"
+            case Out("lo", True):
+                return "!lo"
+            case ToLocal(False):
+                return "local"
+            case CtState(states):
+                return f"state:{','.join(states)}"
+            case Mark(value, mask, False) if value == mask:
+                self._bit(line, mask)
+                return "marked"
+            case Bytecode() if match == hairpin(self._version):
+                return "hairpin"
+            case Comment(text) if _LABEL.fullmatch(text):
+                return "comment"
+            case Random(share) if 0 < share < CERTAIN:
+                return "turn"
+            case Nth() | Bucket():
+                return "turn"
+            case Remembered(name, self._version, seconds) if 0 < seconds <= _LONGEST:
+                return self._list_word("remembered", name, placed)
+            case Remember(name, self._version):
+                return self._list_word("remember", name, placed)
+            case _:
+                raise line.refused(f"the target has no rule with {quoted(str(match))}", str(match))
+
+    def _verdict_word(self, placed: Placed) -> str:
+        line, verdict = placed.line, placed.rule.verdict
+        match verdict:
+            case Final(name):
+                return name
+            case Jump(chain) | Goto(chain):
+                kind = self._kinds.get(chain)
+                if kind is None:
+                    raise line.refused(
+                        f"this leads to {quoted(chain)}, which is no chain of this bundle's", chain, Code.BUNDLE_NAME
+                    )
+                if kind == "AT":
+                    self._check_branch(placed, chain)
+                return f"{'jump' if isinstance(verdict, Jump) else 'goto'}:{kind}"
+            case SetMark(value, mask) if value in (0, mask):
+                self._bit(line, mask)
+                return "mark:on" if value else "mark:off"
+            case Masquerade():
+                return "masquerade"
+            case Reject(reason) if reason in ("tcp-reset", _ICMP[self._version]):
+                return "reject:icmp" if reason == _ICMP[self._version] else "reject:tcp-reset"
+            case Dnat(address) if (":" in address) == (self._version == 6):
+                return "dnat"
+            case _:
+                raise line.refused(f"the target has no rule with {quoted(str(verdict))}", str(verdict))
+
+    def _check_branch(self, placed: Placed, chain: str) -> None:
+        """A branch by address is called by the addresses that go there."""
+        first, *more = placed.rule.matches or (None,)
+        if isinstance(first, To) and not more and chain != self._names.at(str(first.destination)):
+            raise placed.line.refused(f"the addresses of {first.destination} have another chain than {chain}", chain)
+
+    def _check_family(self, line: Line, place: ir.Address | ir.Network) -> None:
+        if place.version != self._version:
+            raise line.refused(f"{place} is of the other family", str(place))
+
+    def _bit(self, line: Line, mask: int) -> None:
+        self.marks.add(mask)
+        if mask & (mask - 1) or not 0 < mask < 1 << 32 or len(self.marks) > 1:
+            raise line.refused("the mark is one bit, and the same everywhere", f"{mask:#x}")
+
+    def _list_word(self, word: str, name: str, placed: Placed) -> str:
+        """The list of an endpoint's clients is called by it."""
+        verdict = placed.rule.verdict
+        address = verdict.address if isinstance(verdict, Dnat) else ""
+        rest = name.removeprefix(f"{self._names.prefix}-")
+        of_it = re.compile(rf"[A-Za-z0-9_.:-]+-{re.escape(address)}(:[0-9]+)?")
+        if rest == name or not address or not of_it.fullmatch(rest):
+            raise placed.line.refused(f"{quoted(name)} is no list of this endpoint's clients", name, Code.BUNDLE_NAME)
+        return word
+
+
+def _first_wrong(pattern: re.Pattern[str], words: list[str], rules: list[Placed]) -> Placed | None:
+    """The rule behind the longest part of the rules that a chain could begin with; None: the last ones are missing.
+
+    ``words``: of all rules. A part that may be the beginning of a chain's rules is one that a chain has whole.
+    """
+    if len(rules) > _LOOKED_AT:
+        return None
+    good = max((n for n in range(len(words)) if pattern.fullmatch("".join(words[:n]))), default=0)
+    if good == 0:
+        good = max((n for n in range(len(words)) if pattern.match("".join(words[:n]))), default=0)
+    return rules[good] if good < len(rules) else None
+
+
+def _check_turns(rules: list[Placed]) -> None:
+    """Turns count down to the last two, of which one is left over."""
+    turns = [(placed.line, n) for placed in rules if (n := _turn(placed.rule)) is not None]
+    for number, (line, turn) in enumerate(reversed(turns), 2):
+        if turn != number:
+            raise line.refused(f"turn {number} comes here, not turn {turn}")
+
+
+def _turn(rule: Rule) -> int | None:
+    return next((m.every if isinstance(m, Nth) else m.total for m in rule.matches if isinstance(m, Nth | Bucket)), None)

@@ -1,0 +1,234 @@
+"""From the texts of the parts back to what they are printed of: a few settings of the cluster, and the state.
+
+Sets and virtual servers are read here. Modules, sysctls, the device and the rules follow from them; that they are what
+follows is seen when they are printed again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.prefix import fault
+from svcc.targets.ipvs.elements import element_fault, sort_key
+from svcc.targets.ipvs.host import DEVICE_NAME
+from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, IpSet, Purpose
+from svcc.targets.ipvs.state import FamilyState, loop_backs
+from svcc.targets.ipvs.virtual import VirtualServer, server_element
+from svcc.targets.ipvs.virtual_read import read_servers
+from svcc.targets.reading import Line, Text, in_order, quoted
+
+_CREATE = re.compile(r"create (\S+) (\S+) (.*)")
+_OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+|range ([0-9]+)-([0-9]+)")
+_ADD = re.compile(r"add (\S+) (\S+)")
+_VERSIONS = {"inet": 4, "inet6": 6}
+_LINK = re.compile(r"link add (\S+) type dummy")
+_DEVICE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_MARK = re.compile(r"--set-xmark 0x0/0x([0-9a-f]{1,8})\n")
+#: The purposes, those whose suffix ends in another's first.
+_BY_SUFFIX = sorted(Purpose, key=lambda purpose: len(purpose.suffix), reverse=True)
+
+
+@dataclass(slots=True)
+class _Set:
+    """A set while it is read."""
+
+    line: Line  # of its declaration
+    purpose: Purpose
+    version: int
+    ports: ir.PortRange | None
+    elements: dict[str, Line] = field(default_factory=dict)
+
+    def ipset(self, name: str) -> IpSet:
+        return IpSet(name, self.purpose.type, self.version, tuple(self.elements), self.ports)
+
+
+def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
+    """The settings and the state that all parts are printed of; no family where all of them are empty.
+
+    Errors: Refused.
+    """
+    prefix, sets = _sets(texts["ipset"])
+    servers = [*read_servers(texts["ipvsadm"])]
+    if prefix is None:
+        _nothing(texts)
+        return ir.Cluster(), []
+    cluster = ir.Cluster(
+        prefix=prefix,
+        nodeports=_node_ports(sets.values()),
+        vip_device=_device(texts["ip"]),
+        mark=_mark(texts["iptables"], texts["ip6tables"]),
+    )
+    return cluster, [*_families(sets, servers)]
+
+
+def _nothing(texts: Mapping[str, Text]) -> None:
+    for text in texts.values():
+        for line in text.lines():
+            raise line.refused("without a set, the target prints nothing at all")
+
+
+# -- sets -------------------------------------------------------------------------------------------------------------
+
+
+def _sets(text: Text) -> tuple[str | None, dict[str, _Set]]:
+    """The prefix, and the sets by name."""
+    prefix: str | None = None
+    sets: dict[str, _Set] = {}
+    current = ""
+    for line in text.lines():
+        if found := _ADD.fullmatch(line.text):
+            if found[1] != current:
+                raise line.refused(
+                    f"elements stand behind the `create` of their set, and {found[1]} is not it", found[1]
+                )
+            _add(sets[current], line, found[2])
+        elif found := _CREATE.fullmatch(line.text):
+            prefix, read = _create(line, found, prefix)
+            current = found[1]
+            if current in sets:
+                raise line.refused(f"set {current} stands here twice", current)
+            sets[current] = read
+        else:
+            raise line.refused("neither a set nor an element as the target prints them")
+    for one in sets.values():
+        if not one.elements:
+            raise one.line.refused("the target makes no set without an element")
+    return prefix, sets
+
+
+def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, _Set]:
+    name, type, options = found.groups()
+    purpose = next((p for p in _BY_SUFFIX if name.endswith(f"-{p.suffix}")), None)
+    if purpose is None:
+        raise line.refused(f"no set of the target is called {quoted(name)}", name, Code.BUNDLE_NAME)
+    sized = _OPTIONS.fullmatch(options)
+    if sized is None or type != purpose.type:
+        raise line.refused(f"the target makes a {purpose.type} of set {name}, and sizes it", f"{type} {options}")
+    family, *ports = sized.groups()
+    before = name.removesuffix(f"-{purpose.suffix}")
+    version = _VERSIONS[family] if family else 6 if prefix is not None and before == f"{prefix}-6" else 4
+    if prefix is None:
+        prefix = before.removesuffix("-6") if version == 6 else before
+        if wrong := fault(prefix):
+            raise line.refused(f"{quoted(prefix)} cannot be a prefix: {wrong}", name, Code.BUNDLE_NAME)
+        if len(prefix) > PREFIX:
+            raise line.refused(f"a prefix has at most {PREFIX} characters here", name, Code.BUNDLE_NAME)
+    if purpose.set_name(prefix, version) != name:
+        raise line.refused(f"a set of the prefix {prefix} comes here, not {quoted(name)}", name, Code.BUNDLE_NAME)
+    if (family is None) != (type == "bitmap:port"):
+        raise line.refused(f"no {type} has these options", options)
+    numbers = [int(port) if len(port) < 6 else 0 for port in ports if port]
+    if numbers and not 0 < numbers[0] <= numbers[1] < 1 << 16:
+        raise line.refused("not a range of ports", f"{ports[0]}-{ports[1]}")
+    return prefix, _Set(line, purpose, version, ir.PortRange(*numbers) if numbers else None)
+
+
+def _add(to: _Set, line: Line, element: str) -> None:
+    wrong = element_fault(element, to.purpose.type, to.version, to.ports)
+    if wrong:
+        raise line.refused(f"{quoted(element)} is {wrong}", element)
+    if element in to.elements:
+        raise line.refused(f"{element} stands twice in its set", element)
+    to.elements[element] = line
+
+
+# -- settings of the cluster ------------------------------------------------------------------------------------------
+
+
+def _node_ports(sets: Iterable[_Set]) -> ir.PortRange:
+    """The range of the bitmaps, which is one for all."""
+    spans = {one.ports: one for one in sets if one.ports is not None}
+    if len(spans) > 1:
+        raise [*spans.values()][-1].line.refused("the node ports are one range for all protocols", "range")
+    return next((ports for ports in spans if ports is not None), ir.Cluster().nodeports)
+
+
+def _device(text: Text) -> str | None:
+    """The device that carries the vips; None: none does."""
+    line = next(text.lines(), None)
+    if line is None:
+        return None
+    found = _LINK.fullmatch(line.text)
+    if found is None:
+        raise line.refused("the device of the vips comes first: `link add DEVICE type dummy`")
+    if not _DEVICE.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME:
+        raise line.refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
+    return found[1]
+
+
+def _mark(*texts: Text) -> int:
+    """The bit that is taken off again where connections are masqueraded."""
+    for text in texts:
+        found = _MARK.search(text.text)
+        if found is None:
+            continue
+        mark = int(found[1], 16)
+        if mark & (mark - 1) or not mark:
+            raise text.refused("the mark is one bit", *found.span(1))
+        return mark
+    return ir.Cluster().mark
+
+
+# -- the state --------------------------------------------------------------------------------------------------------
+
+
+def _families(sets: Mapping[str, _Set], servers: list[tuple[Line, VirtualServer]]) -> Iterator[FamilyState]:
+    for version in (4, 6):
+        own = {one.purpose: one for one in sets.values() if one.version == version}
+        if own:
+            names = {one.purpose: name for name, one in sets.items() if one.version == version}
+            listening = [(line, server) for line, server in servers if (server.address[0] == "[") == (version == 6)]
+            _check_sorted(own)
+            _check_servers(own, listening)
+            ipsets = {p: own[p].ipset(names[p]) for p in Purpose if p in own}
+            addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
+            yield FamilyState(version, tuple(addresses), tuple(server for _, server in listening), ipsets)
+    versions = {one.version for one in sets.values()}
+    for line, server in servers:
+        if (6 if server.address[0] == "[" else 4) not in versions:
+            raise line.refused("a virtual server of a family that has no sets")
+
+
+def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
+    """Sets of addresses and ports are in their numbers' order."""
+    for purpose in (Purpose.SERVICE_IP, *NODE_PORTS.values()):
+        if purpose in sets and purpose is not Purpose.NODE_PORT_SCTP:
+            before = -1
+            for element, line in sets[purpose].elements.items():
+                if sort_key(element) < before:
+                    raise line.refused(f"{element} stands behind a higher one", element)
+                before = sort_key(element)
+
+
+def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]) -> None:
+    """Every virtual server is declared, in the sets' order; of its endpoints, each is known to the hairpin's set."""
+    declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
+    at = {server_element(server): line for line, server in servers}
+    for (line, server), element in zip(servers, at, strict=True):
+        if element not in declared and not _on_a_node_port(sets, server):
+            raise line.refused(f"{element} is in no set: no service declares this virtual server", server.address)
+    if wrong := in_order([element for element in at if element in declared], [*declared]):
+        raise at[wrong].refused("virtual servers stand in the order of their set")
+    loops = loop_backs(server for _, server in servers)
+    hairpins = sets[Purpose.LOOP_BACK].elements if Purpose.LOOP_BACK in sets else {}
+    for element, line in hairpins.items():
+        if element not in loops:
+            raise line.refused(f"{element} is no endpoint's, with itself as the client", element)
+    if wrong := next((element for element in loops if element not in hairpins), None):
+        line = servers[0][0] if not hairpins else sets[Purpose.LOOP_BACK].line
+        raise line.refused(f"{wrong} is missing in the set of endpoints that reach themselves")
+    if wrong := in_order(loops, [*hairpins]):
+        raise hairpins[wrong].refused(f"{wrong} stands behind a higher one", wrong)
+
+
+def _on_a_node_port(sets: Mapping[Purpose, _Set], server: VirtualServer) -> bool:
+    address, _, port = server.address.rpartition(":")
+    if Purpose.NODE_IP not in sets or address.strip("[]") not in sets[Purpose.NODE_IP].elements:
+        return False
+    purpose = NODE_PORTS[server.protocol]
+    element = server_element(server) if server.protocol is ir.Protocol.SCTP else port
+    return purpose in sets and element in sets[purpose].elements

@@ -1,0 +1,88 @@
+"""Virtual servers and their real servers, read from what ``ipvsadm -R`` takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.targets.ipvs.elements import number_of
+from svcc.targets.ipvs.virtual import FORWARD, SERVICE, RealServer, VirtualServer
+from svcc.targets.reading import Line, Text
+
+_SOCKET = r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,39}\]):[1-9][0-9]{0,4}"
+_SERVER = re.compile(
+    rf"-A (?P<service>-t|-u|--sctp-service) (?P<at>{_SOCKET}) -s (?P<s>[a-z]+)(?: -p (?P<p>[0-9]+))?.*"
+)
+_REAL = re.compile(rf"-a (?P<to>\S+ \S+) -r (?P<at>{_SOCKET}) (?P<how>-[mgi]) -w (?P<w>[0-9]{{1,5}}).*")
+_PROTOCOLS = {option: protocol for protocol, option in SERVICE.items()}
+_FORWARDS = {option: forward for forward, (option, _) in FORWARD.items()}
+_SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
+#: Seconds that affinity lasts, at most (a day).
+_PERSISTENCE = 86_400
+
+
+def read_servers(text: Text) -> Iterator[tuple[Line, VirtualServer]]:
+    """The virtual servers, each with the line that adds it. Errors: Refused."""
+    head: Line | None = None
+    real: list[Line] = []
+    known: set[tuple[ir.Protocol, str]] = set()
+    for line in text.lines():
+        if line.text.startswith("-a ") and head is not None:
+            real.append(line)
+            continue
+        if head is not None:
+            yield head, _server(head, real, known)
+        head, real = line, []
+    if head is not None:
+        yield head, _server(head, real, known)
+
+
+def _server(head: Line, real: list[Line], known: set[tuple[ir.Protocol, str]]) -> VirtualServer:
+    found = _SERVER.fullmatch(head.text)
+    if found is None or found["s"] not in _SCHEDULERS:
+        raise head.refused("not a virtual server as the target adds one")
+    protocol, at = _PROTOCOLS[found["service"]], _socket(head, found["at"])
+    if (protocol, at) in known:
+        raise head.refused(f"the virtual server {at} stands here twice", at)
+    known.add((protocol, at))
+    persistence = None if found["p"] is None else int(found["p"]) if len(found["p"]) < 6 else 0
+    if persistence is not None and not 0 < persistence <= _PERSISTENCE:
+        raise head.refused("affinity lasts from a second to a day", found["p"])
+    if not real:
+        raise head.refused("the target adds no virtual server without a real one")
+    forwards, servers = {}, {}
+    for line in real:
+        forward, server = _real(line, found["at"])
+        if server.address in servers:
+            raise line.refused(f"the real server {server.address} stands twice", server.address)
+        servers[server.address] = server
+        forwards[forward] = line
+    if len(forwards) > 1:
+        raise [*forwards.values()][-1].refused("packets reach the real servers of a virtual one in one way")
+    made = VirtualServer(protocol, at, _SCHEDULERS[found["s"]], persistence, next(iter(forwards)), (*servers.values(),))
+    for line, should in zip((head, *real), made.lines(), strict=True):
+        if f"{line.text}\n" != should:
+            raise line.refused(f"the target prints this as `{should.rstrip()}`")
+    return made
+
+
+def _real(line: Line, virtual: str) -> tuple[ir.Forward, RealServer]:
+    found = _REAL.fullmatch(line.text)
+    if found is None:
+        raise line.refused("not a real server as the target adds one")
+    at = _socket(line, found["at"])
+    if (at[0] == "[") != (virtual[0] == "["):
+        raise line.refused("a real server is of its virtual server's family", at)
+    weight = int(found["w"])
+    if weight > 65_535:
+        raise line.refused("a weight is 0 to 65535", found["w"])
+    return _FORWARDS[found["how"]], RealServer(at, weight)
+
+
+def _socket(line: Line, text: str) -> str:
+    address, _, port = text.rpartition(":")
+    version = 6 if address[0] == "[" else 4
+    if number_of(address.strip("[]"), version) is None or int(port) > 65_535:
+        raise line.refused(f"`{text}` is no address with a port", text)
+    return text

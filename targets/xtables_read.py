@@ -1,0 +1,367 @@
+"""``iptables-restore`` scripts as text, read into the objects of :mod:`svcc.targets.xtables`.
+
+There is a reader for every match and verdict; a target adds those that it alone has. A rule that is not printed again
+as it was read is refused, so readers need not look at how numbers and addresses are spelt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import TypeAlias
+
+from svcc.compiler import ir
+from svcc.targets.reading import Line, Text, compare, quoted
+from svcc.targets.xtables import (
+    Bytecode,
+    Chain,
+    Comment,
+    CtState,
+    Dnat,
+    Entry,
+    Final,
+    From,
+    Goto,
+    In,
+    InSet,
+    Jump,
+    Mark,
+    Masquerade,
+    Match,
+    Out,
+    Proto,
+    Reject,
+    Rule,
+    Script,
+    SetMark,
+    Table,
+    To,
+    ToLocal,
+    Verdict,
+)
+
+#: Bytes of a line with its end that iptables-restore reads as one (sizeof(buffer) in iptables-restore.c).
+LINE = 10_240
+
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|[^\s"]+')
+_FINAL = {name: Final(name) for name in ("ACCEPT", "DROP", "RETURN")}
+_PROTOCOLS = {protocol.value: protocol for protocol in ir.Protocol}
+
+
+class NotRead(Exception):
+    """Words that are none of the rule's; the message says what is wrong."""
+
+
+@dataclass(slots=True)
+class Words:
+    """The words of a rule, taken from the left."""
+
+    words: list[str]
+    at: int = 0
+
+    def take(self) -> str:
+        if self.at == len(self.words):
+            raise NotRead("the rule ends in the middle")
+        self.at += 1
+        return self.words[self.at - 1]
+
+    def expect(self, *words: str) -> None:
+        for word in words:
+            if (found := self.take()) != word:
+                raise NotRead(f"`{word}` comes here, not {quoted(found)}")
+
+    def negation(self) -> bool:
+        """Whether `!` comes next, which is taken."""
+        found = self.words[self.at : self.at + 1] == ["!"]
+        self.at += found
+        return found
+
+    def number(self, base: int = 10) -> int:
+        text = self.take()
+        try:
+            return int(text[:20], base)
+        except ValueError:
+            raise NotRead(f"{quoted(text)} is no number") from None
+
+    def masked(self) -> tuple[int, int]:
+        """``0x4000/0x4000``."""
+        value, _, mask = self.take().partition("/")
+        try:
+            return int(value[:20], 16), int(mask[:20], 16)
+        except ValueError:
+            raise NotRead(f"{quoted(value)} is no mark with a mask") from None
+
+
+#: Reads the words behind those that it is known by; the flag says that `!` stood before them.
+Reader: TypeAlias = Callable[[Words, bool], Match]
+
+
+@lru_cache(maxsize=65_536)
+def _network(text: str) -> ir.Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise NotRead(f"{quoted(text)} is no network") from None
+
+
+def _from(words: Words, negate: bool) -> Match:
+    return From(_network(words.take()), negate)
+
+
+def _to(words: Words, negate: bool) -> Match:
+    network = _network(words.take())
+    return To(network.network_address if network.prefixlen == network.max_prefixlen else network, negate)
+
+
+def _proto(words: Words, _negate: bool) -> Match:
+    name = words.take()
+    protocol = _PROTOCOLS.get(name)
+    if protocol is None:
+        raise NotRead(f"{quoted(name)} is no protocol of a service")
+    if words.words[words.at : words.at + 2] != ["-m", name]:
+        return Proto(protocol)
+    words.expect("-m", name, "--dport")
+    first, _, last = words.take().partition(":")
+    if not (first.isdecimal() and (last or "0").isdecimal() and len(first) < 6 and len(last) < 6):
+        raise NotRead(f"{quoted(first)} is no port")
+    ports = ir.PortRange(int(first), int(last or first))
+    if not 0 <= ports.first <= ports.last < 1 << 16:
+        raise NotRead(f"{ports} are no ports")
+    return Proto(protocol, ports)
+
+
+def _conntrack(words: Words, _negate: bool) -> Match:
+    words.expect("--ctstate")
+    return CtState(tuple(words.take().split(",")))
+
+
+def _addrtype(words: Words, _negate: bool) -> Match:
+    negate = words.negation()
+    words.expect("--dst-type", "LOCAL")
+    return ToLocal(negate)
+
+
+def _mark(words: Words, _negate: bool) -> Match:
+    negate = words.negation()
+    words.expect("--mark")
+    return Mark(*words.masked(), negate)
+
+
+def _set(words: Words, _negate: bool) -> Match:
+    negate = words.negation()
+    words.expect("--match-set")
+    return InSet(words.take(), words.take(), negate)
+
+
+def _bytecode(words: Words, _negate: bool) -> Match:
+    words.expect("--bytecode")
+    _, *steps = words.take().split(",")
+    try:
+        code = [tuple(int(number[:20]) for number in step.split(" ")) for step in steps]
+        return Bytecode(tuple((a, b, c, d) for a, b, c, d in code))
+    except ValueError:
+        raise NotRead("the bytecode is not four numbers a step") from None
+
+
+def _comment(words: Words, _negate: bool) -> Match:
+    words.expect("--comment")
+    return Comment(words.take())
+
+
+#: The matches that all targets print, by the words that they begin with.
+MATCHES: dict[str, Reader] = {
+    "-s": _from,
+    "-d": _to,
+    "-i": lambda words, negate: In(words.take(), negate),
+    "-o": lambda words, negate: Out(words.take(), negate),
+    "-p": _proto,
+    "-m conntrack": _conntrack,
+    "-m addrtype": _addrtype,
+    "-m mark": _mark,
+    "-m set": _set,
+    "-m bpf": _bytecode,
+    "-m comment": _comment,
+}
+
+
+def _dnat(words: Words) -> Verdict:
+    words.expect("--to-destination")
+    text = words.take()
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]:")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        address = str(ip_address(host))
+        number = int(port[:20]) if port else None
+    except ValueError:
+        raise NotRead(f"{quoted(text)} is no endpoint") from None
+    if number is not None and not 0 < number < 1 << 16:
+        raise NotRead(f"{number} is no port")
+    return Dnat(address, number)
+
+
+def _set_mark(words: Words) -> Verdict:
+    words.expect("--set-xmark")
+    return SetMark(*words.masked())
+
+
+def _masquerade(words: Words) -> Verdict:
+    words.expect("--random-fully")
+    return Masquerade()
+
+
+def _reject(words: Words) -> Verdict:
+    words.expect("--reject-with")
+    return Reject(words.take())
+
+
+#: The verdicts that are no chains, by the word behind ``-j``.
+VERDICTS: dict[str, Callable[[Words], Verdict]] = {
+    "MARK": _set_mark,
+    "MASQUERADE": _masquerade,
+    "REJECT": _reject,
+    "DNAT": _dnat,
+}
+
+
+@dataclass(slots=True)
+class Grammar:
+    """The matches and verdicts of one target."""
+
+    matches: Mapping[str, Reader] = field(default_factory=dict)  # its own, beside :data:`MATCHES`
+    verdicts: Mapping[str, Callable[[Words], Verdict]] = field(default_factory=dict)
+    _known: dict[str, tuple[Match, ...]] = field(default_factory=dict)  # thousands of rules share their matches
+
+    def rule(self, text: str) -> Rule:
+        """The rule that is printed as ``text``. Errors: NotRead."""
+        known = self._known
+        cut = max(text.rfind(" -j "), text.rfind(" -g ")) + 1
+        if cut and text[:cut] in known:
+            matches = known[text[:cut]]
+            words = _split(text[cut:])
+        else:
+            words = _split(text)
+            matches = tuple(self._matches(words))
+            if cut:
+                known[text[:cut]] = matches
+        rule = Rule(matches, self._verdict(words))
+        if words.at < len(words.words):
+            raise NotRead(f"nothing comes behind the verdict, and here is {quoted(words.words[words.at])}")
+        if str(rule) != text:
+            raise NotRead(f"the target prints this as {quoted(str(rule))}")
+        return rule
+
+    def _matches(self, words: Words) -> list[Match]:
+        found: list[Match] = []
+        while words.words[words.at : words.at + 1] not in ([], ["-j"], ["-g"]):
+            word = words.take()
+            negate = word == "!"
+            key = words.take() if negate else word
+            if key == "-m":
+                key = f"-m {words.take()}"
+            reader = self.matches.get(key) or MATCHES.get(key)
+            if reader is None:
+                raise NotRead(f"no rule of the target has {quoted(key)}")
+            found.append(reader(words, negate))
+        return found
+
+    def _verdict(self, words: Words) -> Verdict:
+        option, name = words.take(), words.take()
+        if option == "-g":
+            return Goto(name)
+        special = self.verdicts.get(name) or VERDICTS.get(name)
+        return special(words) if special else _FINAL.get(name) or Jump(name)
+
+
+def _split(text: str) -> Words:
+    """Errors: NotRead."""
+    words: list[str] = []
+    if '"' not in text:
+        return Words(text.split(" "))
+    end = 0
+    for found in _WORD.finditer(text):
+        quote = found[1]
+        words.append(found[0] if quote is None else re.sub(r"\\(.)", r"\1", quote))
+        end = found.end()
+    if end != len(text):
+        raise NotRead("a quote is not closed")
+    return Words(words)
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule with its line."""
+
+    line: Line
+    rule: Rule
+
+
+@dataclass(slots=True)
+class ReadTable:
+    """A table, with the lines of what is in it."""
+
+    line: Line
+    name: str
+    chains: dict[str, Line] = field(default_factory=dict)
+    rules: dict[str, list[Placed]] = field(default_factory=dict)  # by chain
+    entries: list[tuple[str, Placed]] = field(default_factory=list)  # by built-in chain
+
+    def table(self, *, upwards: bool) -> Table:
+        chains = tuple(Chain(name, tuple(p.rule for p in self.rules[name])) for name in self.chains)
+        return Table(self.name, tuple(Entry(hook, p.rule) for hook, p in self.entries), chains, upwards)
+
+
+_LINE = re.compile(r":(?P<chain>\S+) - \[0:0\]|-(?P<verb>[AI]) (?P<to>\S+) (?P<rule>.+)|\*(?P<table>[a-z]+)|COMMIT")
+
+
+def read_tables(text: Text, grammar: Grammar, *, upwards: bool) -> list[ReadTable]:
+    """The tables of a script, in its order. ``upwards``: as of :class:`svcc.targets.xtables.Table`.
+
+    Chains and rules are not looked into. Errors: Refused, where no script of ours is printed so.
+    """
+    tables: list[ReadTable] = []
+    inside = False
+    line = Line(text.source, text.start, "")
+    for line in text.lines():
+        found = _LINE.fullmatch(line.text)
+        if found is None or bool(found["table"]) == inside or len(line.text.encode()) >= LINE - 1:
+            raise line.refused("no line of a script of the target")
+        if found["table"]:
+            tables.append(ReadTable(line, found["table"]))
+            inside = True
+        elif line.text == "COMMIT":
+            inside = False
+        else:
+            _take(tables[-1], line, found, grammar)
+    if inside:
+        raise line.refused("the table is not committed: `COMMIT` is missing")
+    compare("", text, str(Script(tuple(table.table(upwards=upwards) for table in tables))))
+    return tables
+
+
+def _take(table: ReadTable, line: Line, found: re.Match[str], grammar: Grammar) -> None:
+    chain = found["chain"]
+    if chain:
+        if chain in table.chains:
+            raise line.refused(f"chain {chain} is declared twice", chain)
+        table.chains[chain] = line
+        table.rules[chain] = []
+        return
+    try:
+        placed = Placed(line, grammar.rule(found["rule"]))
+    except NotRead as error:
+        raise line.refused(str(error), found["rule"]) from None
+    if found["verb"] == "I":
+        table.entries.append((found["to"], placed))
+    elif found["to"] in table.rules:
+        table.rules[found["to"]].append(placed)
+    else:
+        raise line.refused(f"chain {quoted(found['to'])} is not declared in this table", found["to"])

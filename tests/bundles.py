@@ -1,0 +1,34 @@
+"""Bundles as somebody gives them: texts that a target is to accept or refuse."""
+
+from __future__ import annotations
+
+from svcc.apply.scope import Scope
+from svcc.compiler.report import as_text
+from svcc.compiler.source import Source
+from svcc.targets import targets
+from svcc.targets.bundle import split_bundle
+from svcc.targets.interface import Accepted, Bundle, Target
+from svcc.targets.reading import Refused, Text
+
+
+def accepted(bundle: Bundle) -> Accepted:
+    """What the bundle's target makes of its texts. Errors: Refused."""
+    texts = {a.part.name: Text(Source(a.part.file, a.text), 0, len(a.text)) for a in bundle.artifacts}
+    return targets()[bundle.target].accept(texts)
+
+
+def scope_of(bundle: Bundle) -> Scope:
+    found = accepted(bundle)
+    assert found.prefix is not None
+    return Scope(found.prefix, found.device)
+
+
+def refusal(text: str, target: Target, name: str = "bundle") -> str | None:
+    """The message about a file of that text; None: it is accepted, and printed again as it is."""
+    try:
+        given = split_bundle(Source(name, text), target)
+        made = target.accept(given.texts)
+    except Refused as error:
+        return as_text([error.diagnostic])
+    assert [a.text for a in made.artifacts] == [given.texts[part.name].text for part in target.parts]
+    return None

@@ -1,0 +1,5 @@
+cluster {
+  prefix Filter
+#        ^ SVC015
+}
+service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }
