@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 from dataclasses import dataclass
+from errno import EISDIR
 from pathlib import Path
 
 #: Bytes of all the texts of one input together.
@@ -69,7 +70,7 @@ class Budget:
 
 def _demand_regular(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise Unreadable("it is a directory")
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
     if not stat.S_ISREG(found.st_mode) or found.st_dev == _device_of("/proc"):
         raise Unreadable("it is no regular file")
 

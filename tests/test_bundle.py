@@ -109,7 +109,8 @@ _HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
             "line 4: part sysctl is here twice, or behind one that is loaded after it",
         ),
         (_HEAD + "#: part ip\nx", "line 3: the end is missing: the last line is not ended"),
-        (_HEAD + "#: part ip\n#: part", "line 3: `#: part NAME` comes here"),
+        (_HEAD + "#: part ip\nx\n#: part", "line 4: `#: part NAME` comes here"),
+        (_HEAD + "#: part ip\n#: part", "line 2: part ip is empty: the target leaves it out then"),
     ],
 )
 def test_refusals(text: str, message: str) -> None:
