@@ -68,8 +68,14 @@ def bundle_of(virtuals: str) -> Bundle:
 
 
 def with_prefix(made: tuple[ir.Program, ir.Node | None]) -> Bundle:
+    """With our prefix and device, and no scheduler that Debian's user-mode kernel is built without."""
     program, node = made
-    return TARGET.render(replace(program, cluster=replace(program.cluster, prefix=PREFIX, vip_device="svcc0")), node)
+    cluster = replace(program.cluster, prefix=PREFIX, vip_device="svcc0")
+    services = tuple(
+        replace(service, scheduler=ir.Scheduler.WLC) if service.scheduler is ir.Scheduler.TWOS else service
+        for service in program.services
+    )
+    return TARGET.render(replace(program, cluster=cluster, services=services), node)
 
 
 BUNDLES = programs_for(TARGET).map(with_prefix)
