@@ -44,7 +44,7 @@ class Change:
     before: str = ""  # of a change: the value that is there; else empty
     after: str = ""
     place: Place | None = None  # of the frontend that it belongs to
-    label: str = ""  # SERVICE or SERVICE-PORT, where the object itself says which it belongs to
+    label: str = ""  # where the object itself says which service or port it belongs to
 
     def __str__(self) -> str:
         value = f": {self.before} -> {self.after}" if self.verb is Verb.CHANGE and (self.before or self.after) else ""

@@ -10,13 +10,14 @@ from typing import Any
 from svcc.apply.steps import Change, Place
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
+from svcc.compiler.names import word
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
     """A frontend: where it listens, and who answers there."""
 
-    label: str  # SERVICE, or SERVICE-PORT
+    label: str  # see svcc.compiler.names
     service: str
     address: str | None  # None: a node port
     version: int
@@ -44,7 +45,7 @@ class Summary:
     @cached_property
     def _labels(self) -> dict[str, Listener]:
         return {one.label: one for one in reversed(self.listeners)} | {
-            one.service: one for one in reversed(self.listeners)
+            word(one.service): one for one in reversed(self.listeners)
         }
 
     def listener(self, place: Place | None, label: str = "") -> Listener | None:

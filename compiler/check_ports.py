@@ -9,7 +9,6 @@ from typing import TypeVar
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
-from svcc.compiler.frontends import port_label
 from svcc.compiler.source import Span
 
 K = TypeVar("K")
@@ -18,7 +17,6 @@ K = TypeVar("K")
 def check_ports(program: ir.Program) -> Iterator[Diagnostic]:
     for service in program.services:
         yield from _check_names(service)
-    yield from _check_labels(program)
     yield from _check_clashes(program)
     yield from _check_nodeports(program)
 
@@ -37,22 +35,6 @@ def _check_names(service: ir.Service) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.PORT_NAME, message, port.spans.get("name", port.span), related=related)
         else:
             seen[port.name] = port
-
-
-def _check_labels(program: ir.Program) -> Iterator[Diagnostic]:
-    """``a`` with port ``b-c`` and ``a-b`` with port ``c`` would share their names in the rules."""
-    seen: dict[str, ir.Port] = {}
-    owner: dict[str, ir.Service] = {}
-    for service in program.services:
-        for port in service.ports:
-            label = port_label(service, port)
-            if label in seen and owner[label] is not service:
-                message = f"`{label}` would name both this port and one of service {owner[label].name}"
-                related = _related("the other one", seen[label].span)
-                hint = "rename one of the services or ports"
-                yield Diagnostic(Code.NAME, message, port.spans.get("name", service.span), hint, related)
-            seen.setdefault(label, port)
-            owner.setdefault(label, service)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from svcc.compiler import ir
+from svcc.compiler import ir, names
 
 
 class Kind(Enum):
@@ -60,12 +60,17 @@ class Frontend:
 
     @property
     def label(self) -> str:
-        """``SERVICE`` or ``SERVICE-PORT``: what names and comments are made of."""
+        """What names and comments are made of."""
         return port_label(self.service, self.port)
 
 
 def port_label(service: ir.Service, port: ir.Port) -> str:
-    return service.name if port.name is None else f"{service.name}-{port.name}"
+    return names.label(service.name, port.name)
+
+
+def service_label(service: ir.Service) -> str:
+    """What names of objects that are for all of a service's ports are made of."""
+    return names.word(service.name)
 
 
 def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:

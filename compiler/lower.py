@@ -79,7 +79,7 @@ class _Lowering:
 
 
 def _declare(table: dict[str, tuple[Values, D]], values: Values, item: D, name: Word, what: str) -> None:
-    known = table.setdefault(str(name), (values, item))
+    known = table.setdefault(values.name(name), (values, item))
     if known[1] is item:
         return
     there, first = known

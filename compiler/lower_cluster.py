@@ -59,7 +59,7 @@ def lower_node(values: Values, block: syntax.Block, lets: Lets) -> ir.Node:
         if not settings.begin(statement.keyword, keyword):
             continue
         if keyword == "zone":
-            settings.put("zone", str(word), keyword, word)
+            settings.put("zone", values.name(word), keyword, word)
         else:
             addresses = lets.addresses(values, statement.values)
             settings.put("addresses", tuple(addresses), keyword, word)

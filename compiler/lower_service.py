@@ -153,7 +153,7 @@ def _port(values: Values, statement: syntax.PortStatement) -> ir.Port | None:
         spans["name"] = values.span(statement.name)
     if target is None:
         return None
-    name = None if statement.name is None else str(statement.name)
+    name = None if statement.name is None else values.name(statement.name)
     return ir.Port(name, protocol, ports, target.first, nodeport, values.span(statement.keyword), spans)
 
 

@@ -31,7 +31,10 @@ class _ToSyntax(Transformer[Token, Any]):
     def setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(words[1:]))
 
-    version = include = cluster_setting = node_setting = service_setting = setting
+    version = include = cluster_setting = service_setting = setting
+
+    def node_setting(self, words: list[Token]) -> syntax.Setting:
+        return syntax.Setting(words[0], tuple(map(_unquoted, words[1:])))
 
     def let(self, words: list[Token]) -> syntax.Let:
         return syntax.Let(words[0], words[1], tuple(w for w in words[2:] if w.type in ("ADDRESS", "VARIABLE")))
@@ -47,7 +50,7 @@ class _ToSyntax(Transformer[Token, Any]):
         return syntax.PortStatement(children[0], spec, **options)
 
     def port_name(self, words: list[Token]) -> tuple[str, Token]:
-        return "name", words[0]
+        return "name", _unquoted(words[0])
 
     def port_target(self, words: list[Token]) -> tuple[str, Token]:
         return "target", words[-1]
@@ -58,10 +61,10 @@ class _ToSyntax(Transformer[Token, Any]):
     def endpoint(self, words: list[Token]) -> syntax.EndpointLine:
         if len(words) == 1:
             return syntax.EndpointLine(words[0])
-        return syntax.EndpointLine(words[0], tuple(words[1:]))
+        return syntax.EndpointLine(words[0], tuple(map(_unquoted, words[1:])))
 
     def pools(self, words: list[Token]) -> list[Token]:
-        return words
+        return list(map(_unquoted, words))
 
     def endpoints(self, children: list[Any]) -> syntax.EndpointsStatement:
         pools: list[Token] = children[1] if len(children) > 1 and isinstance(children[1], list) else []
@@ -69,10 +72,10 @@ class _ToSyntax(Transformer[Token, Any]):
         return syntax.EndpointsStatement(children[0], tuple(pools), _lines(lines))
 
     def pool(self, children: list[Any]) -> syntax.Pool:
-        return syntax.Pool(children[0], children[1], _lines(children[2:]))
+        return syntax.Pool(children[0], _unquoted(children[1]), _lines(children[2:]))
 
     def named_block(self, children: list[Any]) -> syntax.Block:
-        return syntax.Block(children[0], children[1], _statements(children[2:]))
+        return syntax.Block(children[0], _unquoted(children[1]), _statements(children[2:]))
 
     node = service = named_block
 
@@ -80,6 +83,11 @@ class _ToSyntax(Transformer[Token, Any]):
         return syntax.Block(children[0], None, _statements(children[1:]))
 
     cluster = defaults = block
+
+
+def _unquoted(word: Token) -> Token:
+    """A name without its quotes, which its place still has."""
+    return word.update(value=word[1:-1]) if word.type == "STRING" else word
 
 
 def _lines(children: list[Any]) -> tuple[syntax.EndpointLine, ...]:

@@ -173,7 +173,8 @@ def _unknown_statement(word: str, span: Span, block: str) -> Diagnostic:
 
 
 def _unexpected(span: Span, found: str, expected: set[str], hint: str | None = None) -> Diagnostic:
-    forms = {_FORMS[t] for t in expected - _NOT_SAID if t in _FORMS}
+    left_out = _NOT_SAID | {"STRING"} if "NAME" in expected else _NOT_SAID
+    forms = {_FORMS[t] for t in expected - left_out if t in _FORMS}
     said = sorted(forms - {"the end of the statement"}) + sorted(f"`{k}`" for k in _keywords(expected))
     if not said or ("_END" in expected and found != "the statement ends"):
         said.append("the end of the statement")

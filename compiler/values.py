@@ -15,6 +15,7 @@ from typing import TypeVar
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.names import QUOTED, QUOTED_FORM
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.compiler.syntax import Word
@@ -53,6 +54,12 @@ class Values:
 
     def warning(self, code: Code, message: str, word: Word, hint: str | None = None) -> None:
         self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, severity=Severity.WARNING))
+
+    def name(self, word: Word) -> str:
+        """A name that is declared; the grammar has seen to what stands without quotes."""
+        if word.type == "STRING" and not QUOTED.fullmatch(word):
+            self.error(Code.NAME, f'"{word}" cannot be a name', word, QUOTED_FORM)
+        return str(word)
 
     def address(self, word: Word) -> ir.Address | None:
         try:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from ipaddress import IPv4Address
 
 from svcc.compiler import ir
-
-#: Length of the hash that ends a cut name. 40 bits: among 10,000 cut names a clash has odds of 1 in 20,000.
-HASH_DIGITS = 10
+from svcc.compiler.names import HASH_DIGITS, digest
 
 
 def fit(name: str, limit: int) -> str:
@@ -23,8 +20,7 @@ def fit(name: str, limit: int) -> str:
     """
     if len(name) <= limit:
         return name
-    digest = sha256(name.encode()).hexdigest()[:HASH_DIGITS]
-    return f"{name[: limit - HASH_DIGITS - 1]}-{digest}"
+    return f"{name[: limit - HASH_DIGITS - 1]}-{digest(name)}"
 
 
 def comment(text: str, limit: int) -> str:

@@ -9,6 +9,7 @@ Whatever can be written in several ways is put as a list of them to ``pick``, th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
@@ -70,6 +71,7 @@ class _Block:
 
 _Statement = str | _Block
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NOTE = '# a } note { of [ "all; $sorts é 漢'
 _OPENINGS = ("\n", " ", ";", f" {_NOTE}\n", "\n\n", " \t")
 _SEPARATORS = ("\n", "; ", f"  {_NOTE}\n", "\n\n;\n", " ;\n")
@@ -114,8 +116,8 @@ class _Printer:
     def _node(self, node: ir.Node) -> _Block:
         statements = [f"address {self._list(node.addresses)}"]
         if node.zone is not None:
-            statements.append(f"zone {node.zone}")
-        return _Block(f"node {node.name}", tuple(self._shuffled(statements)))
+            statements.append(f"zone {self._name(node.zone)}")
+        return _Block(f"node {self._name(node.name)}", tuple(self._shuffled(statements)))
 
     def _service(self, service: ir.Service) -> _Block:
         settings: list[_Statement] = []
@@ -128,7 +130,7 @@ class _Printer:
         settings = self._shuffled([*settings, self._endpoints(service)])
         ports = [self._port(port) for port in service.ports]
         at = self._pick((addresses, *range(len(settings) + 1)))
-        return _Block(f"service {service.name}", (*settings[:at], *ports, *settings[at:]))
+        return _Block(f"service {self._name(service.name)}", (*settings[:at], *ports, *settings[at:]))
 
     # -- statements -----------------------------------------------------------------------------------------------
 
@@ -156,7 +158,7 @@ class _Printer:
     def _port(self, port: ir.Port) -> str:
         words = ["port"]
         if port.name is not None:
-            words.append(port.name)
+            words.append(self._name(port.name))
         words.append(f"{port.ports}/{port.protocol}")
         if port.target != port.ports.first or self._pick((False, True)):
             words.append(f"-> {self._pick((str(port.target), str(port.targets)))}")
@@ -171,7 +173,7 @@ class _Printer:
         while own and len(names) < 2 and self._pick((False, True)):
             count = self._pick(range(len(own), 0, -1))
             pool, own = own[:count], own[count:]
-            names.append(self._pools.setdefault(pool, f"pool-{len(self._pools) + 1}"))
+            names.append(self._pools.setdefault(pool, self._name(f"pool-{len(self._pools) + 1}")))
         head = " ".join(("endpoints", *names))
         return head if names and not own and self._pick((True, False)) else _Block(head, self._lines(own))
 
@@ -192,9 +194,13 @@ class _Printer:
     def _endpoint_options(self, address: str, endpoint: ir.Endpoint) -> str:
         weights = {0: ("draining", "weight 0", "weight 7 draining", "draining weight 7"), 1: ("", "weight 1")}
         weight = self._pick(weights.get(endpoint.weight, (f"weight {endpoint.weight}",)))
-        node = f"on {endpoint.node}" if endpoint.node else ""
+        node = f"on {self._name(endpoint.node)}" if endpoint.node else ""
         words = self._pick(((weight, node), (node, weight)))
         return " ".join(word for word in (address, *words) if word)
+
+    def _name(self, name: str) -> str:
+        """Plain where it can be."""
+        return self._pick((name, f'"{name}"')) if _PLAIN.fullmatch(name) else f'"{name}"'
 
     # -- values ---------------------------------------------------------------------------------------------------
 

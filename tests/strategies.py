@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from svcc.compiler import ir
 from svcc.compiler.features import Feature
-from svcc.compiler.frontends import port_label
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
 
@@ -30,9 +29,26 @@ ALL_FEATURES = frozenset(Feature)
 
 _LONG = "team/service-with-a-name-that-does-not-fit-into-that-of-a-chain-"
 #: The first are plain; then names that differ little, are keywords, or are too long for a kernel object.
-NAMES = ("a", "b", "shop/web", "shop.web", "shop_web", "A", "service", "endpoints", "on", f"{_LONG}1", f"{_LONG}2", "_")
-PORT_NAMES = ("http", "quic", "x", "x-y", "nodeport", "a-port-with-a-name-of-its-own")
-NODE_NAMES = ("node-a", "node-b", "draining")
+NAMES = (
+    "a",
+    "b",
+    "shop/web",
+    "shop.web",
+    "shop_web",
+    "A",
+    "a-b",
+    "9to5/web",
+    "a@2",
+    "a_2",
+    "service",
+    "endpoints",
+    "on",
+    f"{_LONG}1",
+    f"{_LONG}2",
+    "_",
+)
+PORT_NAMES = ("http", "quic", "x", "x-y", "b", "8080-tcp", "a{b;$#", "nodeport", "a-port-with-a-name-of-its-own")
+NODE_NAMES = ("node-a", "node-b", "draining", "10.0.0.4")
 
 VIPS = tuple(map(ip_address, ("198.19.0.1", "198.19.0.2", "fd00:19::1", "198.19.255.255", "fd00:19::ffff:1")))
 EXTERNAL_IPS = tuple(map(ip_address, ("203.0.113.7", "2001:db8:7::7", "203.0.113.8")))
@@ -119,7 +135,7 @@ def _programs(
 
 
 def _names(usual: Sequence[str]) -> st.SearchStrategy[str]:
-    any_name = st.from_regex(r"[A-Za-z_][A-Za-z0-9_./-]{0,9}", fullmatch=True)
+    any_name = st.from_regex(r"[A-Za-z_][A-Za-z0-9_./-]{0,9}|[A-Za-z0-9_][!#-&(-Z^_a-~]{0,9}", fullmatch=True)
     return st.sampled_from(usual) | any_name
 
 
@@ -185,7 +201,6 @@ class _Services:
         self._cluster = cluster
         self._nodes = [None, *(node.name for node in nodes)]
         self._taken = _Taken()
-        self._labels: set[str] = set()
         self._shared: dict[ir.Address, bool] = {}
 
     def _one(self, options: Sequence[T]) -> T:
@@ -265,7 +280,7 @@ class _Services:
                 needed = False
             ports.append(port)
         assume(not needed or any(port.nodeport for port in ports))
-        return replace(service, ports=self._renamed(service, ports))
+        return replace(service, ports=tuple(ports))
 
     def _port(self, service: ir.Service, name: str | None) -> ir.Port:
         protocol = self._one((ir.Protocol.TCP, ir.Protocol.UDP, ir.Protocol.SCTP))
@@ -291,16 +306,6 @@ class _Services:
             if not inside:
                 return None
         return self._taken.place([port.protocol], wanted, room)
-
-    def _renamed(self, service: ir.Service, ports: list[ir.Port]) -> tuple[ir.Port, ...]:
-        """The ports under names that make labels which no other service has."""
-        found: list[ir.Port] = []
-        for port in ports:
-            while (label := port_label(service, port)) in self._labels:
-                port = replace(port, name=f"{port.name or ''}x")
-            self._labels.add(label)
-            found.append(port)
-        return tuple(found)
 
     # -- endpoints ------------------------------------------------------------------------------------------------
 

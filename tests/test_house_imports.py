@@ -25,8 +25,8 @@ _LAYERS: dict[str, frozenset[str]] = {
 _IR_SIDE = frozenset(
     f"svcc.compiler.{name}"
     for name in (
-        *("codes", "diagnostic", "features", "files", "frontends", "ir", "ir_to_json", "prefix"),
-        *("source", "suggest"),
+        *("codes", "diagnostic", "features", "files", "frontends", "ir", "ir_to_json", "names"),
+        *("prefix", "source", "suggest"),
     )
 )
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 import pytest
 from iptables_kernel import TARGET, program
 
-from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.targets.capability import check_target
 from svcc.targets.iptables.names import PREFIX, Names
@@ -118,21 +115,22 @@ def test_a_name_that_was_cut_is_told_in_a_comment() -> None:
     )
 
 
-def test_a_port_of_a_shifted_range_is_called_like_another_service() -> None:
+def test_a_port_of_a_shifted_range_is_called_like_another_port() -> None:
     assert refused(
+        "service web { vip 198.19.10.0; port x 80-81/tcp -> 90; port x-81 82/tcp; endpoints { 100.64.0.9 } }"
+    ) == [(Code.NAME, "port", "rename one of the ports")]
+
+
+def test_a_port_of_a_shifted_range_is_called_like_another_service() -> None:
+    assert not refused(
         "service web { vip 198.19.10.0; port 80-81/tcp -> 90; endpoints { 100.64.0.9 } }\n"
         "service web-81 { vip 198.19.10.1; port 80/tcp; endpoints { 100.64.0.9 } }"
-    ) == [(Code.NAME, "port", "rename one of the services or ports")]
+    )
 
 
-def test_no_two_services_share_a_chain() -> None:
-    """The compiler keeps their labels apart; two that are cut could still end in the same hash."""
-    address, port = ip_address("198.19.10.0"), ir.PortRange(80, 80)
-    services = [
-        ir.Service(name, vips=(address + n,), ports=(ir.Port(port_name, ir.Protocol.TCP, port, 80),))
-        for n, (name, port_name) in enumerate([("a", "b-c"), ("a-b", "c"), ("b", "c")])
-    ]
-    found = list(TARGET.limits(ir.Program(services=tuple(services)), None))
-    assert [(d.code, d.message) for d in found] == [
-        (Code.NAME, "service a-b and service a would share the chain SVCC-SVC-a-b-c")
-    ]
+def test_services_and_ports_whose_names_run_together_have_chains_of_their_own() -> None:
+    assert not refused(
+        "service a { vip 198.19.10.0; port b 80/tcp; port b-c 81/tcp; endpoints { 100.64.0.9 } }\n"
+        "service a-b { vip 198.19.10.1; port c 80/tcp; endpoints { 100.64.0.9 } }\n"
+        "service a-b-c { vip 198.19.10.2; port 80/tcp; endpoints { 100.64.0.9 } }"
+    )

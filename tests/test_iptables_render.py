@@ -260,16 +260,16 @@ def test_a_shifted_range_has_a_chain_for_each_port(port: str, endpoint: str, fir
     """The kernel's own shift of a range takes a wrong port where the right one would make two connections alike."""
     made = script(service("", endpoint, port))
     for offset in range(4):
-        assert chain(made, f"SVCC-SVC-web-{5000 + offset}") == [f"-p udp {DNAT} 100.64.0.9:{first + offset}"]
+        assert chain(made, f"SVCC-SVC-web--{5000 + offset}") == [f"-p udp {DNAT} 100.64.0.9:{first + offset}"]
 
 
 def test_a_range_of_node_ports_with_other_numbers_has_a_chain_for_each_port() -> None:
     made = script("service web { vip 198.19.10.0; port 5000-5001/udp nodeport 30000-30001; endpoints { 100.64.0.9 } }")
-    assert chain(made, "SVCC-SVC-web-5001") == [f"-p udp {DNAT} 100.64.0.9:5001"]
-    assert chain(made, "SVCC-EXT-web-5001") == ["-j SVCC-MARK", "-g SVCC-SVC-web-5001"]
+    assert chain(made, "SVCC-SVC-web--5001") == [f"-p udp {DNAT} 100.64.0.9:5001"]
+    assert chain(made, "SVCC-EXT-web--5001") == ["-j SVCC-MARK", "-g SVCC-SVC-web--5001"]
     assert chain(made, "SVCC-NODEPORTS") == [
-        "-p udp -m udp --dport 30000 -g SVCC-EXT-web-5000",
-        "-p udp -m udp --dport 30001 -g SVCC-EXT-web-5001",
+        "-p udp -m udp --dport 30000 -g SVCC-EXT-web--5000",
+        "-p udp -m udp --dport 30001 -g SVCC-EXT-web--5001",
     ]
 
 

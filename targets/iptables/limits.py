@@ -39,7 +39,7 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _chain_names(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-    """A port of a shifted range may be called as a service is; names that were cut to fit may have become one."""
+    """A port of a shifted range may be called as another port is; names that were cut to fit may have become one."""
     names = Names(program.cluster.prefix)
     taken: dict[str, tuple[ir.Service, ir.Port]] = {}
     for service in program.services:
@@ -49,9 +49,9 @@ def _chain_names(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnost
             if other is not service or other_port != port:
                 yield Diagnostic(
                     Code.NAME,
-                    f"service {service.name} and service {other.name} would share the chain {name}",
+                    f"a port of service {service.name} and one of service {other.name} would share the chain {name}",
                     port.span or service.span,
-                    hint="rename one of the services or ports",
+                    hint="rename one of the ports",
                 )
                 return
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from svcc.targets.naming import HASH_DIGITS, fit
+from svcc.compiler.names import HASH_DIGITS
+from svcc.targets.naming import fit
 from svcc.targets.xtables import CHAIN_NAME
 
 #: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.

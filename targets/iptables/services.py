@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
 from svcc.targets.iptables.choice import choice
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names
@@ -86,7 +86,7 @@ class Services:
         """Whom ``allow-from`` keeps out is done with nat here, and meets the filter table."""
         if not f.restricted:
             return []
-        name = self._names.sources(f.service.name)
+        name = self._names.sources(service_label(f.service))
         if name not in self._sources:
             allowed = [Rule(from_(network), RETURN) for network in f.allow_from]
             self._sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))

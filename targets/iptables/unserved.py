@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend
+from svcc.compiler.frontends import Frontend, service_label
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names
 from svcc.targets.xtables import DROP, Chain, Goto, Proto, Reject, Rule, Verdict, from_
@@ -51,7 +51,7 @@ class Unserved:
             return DROP if f.service.when_empty is ir.WhenEmpty.DROP else self.reject
         if f.endpoints or not f.allow_from or f.service.when_empty is ir.WhenEmpty.DROP:
             return DROP
-        name = self._names.sources(f.service.name)
+        name = self._names.sources(service_label(f.service))
         allowed = [Rule(from_(network), self.reject) for network in f.allow_from]
         self._sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
         return Goto(name)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
 from svcc.targets.naming import comment, fit, text_of
 from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift, choice, slots
@@ -115,7 +115,7 @@ class TableBuilder:
         networks = _networks(frontend.allow_from, frontend.version)
         if networks[0].prefixlen == 0:
             return ""
-        return self._allowed.setdefault(networks, fit(f"allow-{frontend.service.name}", NAME))
+        return self._allowed.setdefault(networks, fit(f"allow-{service_label(frontend.service)}", NAME))
 
     def _verdict(self, front: Front | None) -> str:
         text = self._verdicts.get(front)

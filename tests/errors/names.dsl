@@ -25,4 +25,12 @@ service api { vip 198.19.0.3; port 80/tcp; allow-from $hom $home $one; endpoints
 #                                                     ^ SVC011
 service a { vip 198.19.0.4; port b-c 80/tcp; endpoints pool }
 service a-b { vip 198.19.0.5; port c 80/tcp; endpoints pool }
-#                                  ^ SVC013
+service "9to5/web" { vip 198.19.0.6; port "8080-tcp" 80/tcp; endpoints pool }
+service "a b" { vip 198.19.0.7; port "" 80/tcp; endpoints pool }
+#       ^ SVC013
+#                                    ^ SVC013
+service "9to5/web" { vip 198.19.0.8; port 80/tcp; endpoints "pool" }
+#       ^ SVC010
+node "-" { address 10.0.0.5; zone "\" }
+#    ^ SVC013
+#                                 ^ SVC013
