@@ -21,7 +21,7 @@ from svcc.apply import confirm, engine
 from svcc.apply.netns import Namespace
 from svcc.apply.scope import scope_of_program
 from svcc.apply.store import Draft, Store
-from svcc.apply.summary import summary
+from svcc.apply.summary import Summary, summary
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.targets import targets
@@ -71,7 +71,7 @@ class Node:
         self._carry_out(_draft(text, target))
 
     def take_down(self) -> None:
-        self._carry_out(replace(_draft(everything(), "nft"), bundle=None))
+        self._carry_out(replace(_draft(everything(), "nft"), bundle=None, summary=Summary()))
 
     def _carry_out(self, draft: Draft) -> None:
         installation = self.store.installation("custom")

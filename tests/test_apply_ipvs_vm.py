@@ -24,6 +24,7 @@ from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, Place, StepError
 from svcc.compiler import ir
 from svcc.targets.interface import Artifact, Bundle
+from svcc.targets.naming import device_alias
 from svcc.verify.lab import CLIENT, NODE, Answer
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
@@ -349,9 +350,9 @@ def device_drifts(draw: st.DrawFn, live: Devices) -> list[str]:
 @pytest.mark.usefixtures("_namespace")
 def test_a_device_with_many_addresses() -> None:
     many = {f"198.18.{n >> 8}.{n & 255}/32": "" for n in range(2_000)}
-    wanted = {"svcc0": Device(True, many)}
+    wanted = {"svcc0": Device(True, many, device_alias(PREFIX))}
     assert phases(go(DEVICE, wanted, SCOPE)) == {Phase.ADDRESSES: "1 device created, 2000 addresses added"}
-    few = {"svcc0": Device(True, {**dict([*many.items()][1:]), "198.19.255.1/32": ""})}
+    few = {"svcc0": Device(True, {**dict([*many.items()][1:]), "198.19.255.1/32": ""}, device_alias(PREFIX))}
     assert phases(go(DEVICE, few, SCOPE)) == {
         Phase.ADDRESSES: "1 address added",
         Phase.ADDRESSES_OFF: "1 address removed",

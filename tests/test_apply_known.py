@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
@@ -14,6 +13,7 @@ from apply_faults import tools_of
 from apply_world import World
 from nft_states import use_release
 from tools.nft import RELEASES
+from waiting import until
 
 from svcc.apply import code, engine
 from svcc.apply.engine import Plan
@@ -103,6 +103,11 @@ def run(world: World, *commands: str) -> None:
             subprocess.run(shlex.split(command), check=True)
 
 
+def output(world: World, command: str) -> str:
+    with world.inside():
+        return subprocess.run(command.split(), check=True, capture_output=True, text=True).stdout
+
+
 def drift(side: str) -> dict[str, str]:
     if side == "nft":
         return {name: f"nft '{command}'" for name, command in NFT_DRIFT.items()}
@@ -157,7 +162,10 @@ def test_what_is_somebody_elses_or_changes_by_itself_makes_no_difference(world: 
     assert world.plan(world.draft(PROGRAM, SIDES[side][0])).recognised
     with world.inside(), socket(AF_INET, SOCK_DGRAM) as client:
         client.sendto(b"counted", ("127.0.0.1", 9))
-    time.sleep(1.1)  # of a client's time
+    if side == "nft":
+        listed = "nft list set ip custom affinity-0"
+        before = output(world, listed)
+        until(lambda: output(world, listed) != before, "a second of the client's time is over")
     assert world.plan(world.draft(PROGRAM, SIDES[side][0])).recognised
 
 

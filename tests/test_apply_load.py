@@ -86,6 +86,6 @@ def test_where_nft_goes_what_is_behind_it_serves(tmp_path: Path) -> None:
         there.lab.listen(NODE, *WEB)
         with clients(there, [WEB]) as seen:
             for _ in range(APPLIES):
-                there.apply(everything(), "nft")
+                there.apply(everything().replace(f"vip {WEB[0]}", f"vip {WEB[0]} shared"), "nft")
                 there.take_down()
     assert all_answered(seen), seen
