@@ -118,7 +118,8 @@ def put_back(installation: Installation, pending: Pending) -> str:
         return "an apply that was never confirmed had not come to be"
     current = installation.current
     assert current is not None
-    draft = earlier(installation, pending.before, f"generation {current.number} was not confirmed")
+    note = f"generation {current.number} was not confirmed"
+    draft = replace(earlier(installation, pending.before, note), undoes=current.number)
     plan = engine.make_plan(installation, draft)
     engine.perform(plan, installation, draft, lambda _: None)
     disarm(installation)

@@ -123,7 +123,7 @@ def look_ahead(store: Store) -> Ahead | None:
 
     Errors: StepError.
     """
-    found = store.installations()
+    found = [one for one in store.installations() if one.holds]
     generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
     if generation is None:
         return None

@@ -65,6 +65,7 @@ class Generation:
     prefix: str
     device: str | None
     note: str = ""  # what made it, if not an apply: "rollback to 3"
+    undoes: int | None = None  # the generation that was not confirmed, where this one came in its stead
 
 
 class Store:
@@ -79,7 +80,7 @@ class Store:
         return Installation(self.root / name)
 
     def installations(self) -> list[Installation]:
-        """Those with a current generation, or with something under way; by name."""
+        """All that have a history: those with a current generation, or with something under way; by name."""
         if not self.root.is_dir():
             return []
         found = [Installation(path) for path in sorted(self.root.iterdir()) if is_prefix(path.name) and path.is_dir()]
@@ -128,6 +129,19 @@ class Installation:
         self.confirm = path / "confirm.json"
 
     # ---- reading
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything of it is in the kernel, or may be: else nothing but its history is left."""
+        if self.journal.exists() or self.confirm.exists():
+            return True
+        current = self.current
+        return current is not None and current.target is not None
+
+    @property
+    def unconfirmed(self) -> frozenset[int]:
+        """The numbers of generations that went because nobody confirmed them."""
+        return frozenset(one.undoes for one in self.generations() if one.undoes is not None)
 
     @property
     def number(self) -> int | None:
@@ -198,6 +212,7 @@ class Installation:
             draft.scope.prefix,
             draft.scope.device,
             draft.note,
+            draft.undoes,
         )
         files.write(self.file(number, "bundle"), text)
         files.write(self.file(number, "services"), json.dumps(draft.summary.to_json()))
@@ -255,6 +270,7 @@ class Draft:
     summary: Summary
     source: str
     note: str = ""
+    undoes: int | None = None  # as of Generation
     origin: Origin | None = None  # what it was compiled from, where that is known
 
     @cached_property

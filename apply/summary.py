@@ -58,6 +58,10 @@ class Summary:
                 return found
         return self._labels.get(label)
 
+    def served_by(self, other: Summary) -> list[str]:
+        """The services that have a frontend in common with another summary's, sorted."""
+        return sorted({self._places[key].service for key in self._places.keys() & other._places.keys()})
+
     def of(self, change: Change) -> Listener | None:
         return self.listener(change.place, change.label)
 

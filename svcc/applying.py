@@ -22,6 +22,7 @@ from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.progress import Progress
 from svcc.state import fail, pick_installation
+from svcc.targets import find
 
 if TYPE_CHECKING:
     from svcc.inputs import Input
@@ -49,11 +50,13 @@ def draft_of(file: str, given: Input, store: Store, node: str | None = None) -> 
     """
     origin = Origin(given.bundle.target, node, given.sources) if given.sources else None
     if given.program is not None:
-        scope = scope_of_program(given.program)
-        return Draft(given.bundle, scope, summary(given.program, given.node), file, origin=origin)
-    accepted = given.accepted
-    found = Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else _recorded(store)
-    return Draft(given.bundle, found, Summary(), file, origin=origin)
+        scope, services = scope_of_program(given.program), summary(given.program, given.node)
+    else:
+        accepted, services = given.accepted, Summary()
+        scope = Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else _recorded(store)
+    target = find(given.bundle.target)
+    empty = target is not None and target.asks_nothing(given.bundle, scope.prefix)
+    return Draft(None if empty else given.bundle, scope, services, file, origin=origin)
 
 
 def _recorded(store: Store) -> Scope:

@@ -31,30 +31,42 @@ else:
 
 
 class TargetName(ParameterType[Target]):
-    """A target by its name; the choices are whatever targets there are."""
+    """A target by its name; the choices are whatever targets there are, or those of them that a kernel loads."""
 
     name = "target"
 
+    def __init__(self, *, loaded: bool = False) -> None:
+        self._loaded = loaded
+
+    def _choices(self) -> list[str]:
+        return [name for name, target in targets().items() if target.loads or not self._loaded]
+
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "|".join(targets())
+        return "|".join(self._choices())
 
     def convert(self, value: str | Target, param: click.Parameter | None, ctx: click.Context | None) -> Target:
         if isinstance(value, Target):
             return value
         found = find(value)
         if found is None:
-            hint = did_you_mean(value, targets()) or f"it is {one_of(targets())}"
+            hint = did_you_mean(value, self._choices()) or f"it is {one_of(self._choices())}"
             self.fail(f"no target `{value}`: {hint}", param, ctx)
+        if self._loaded and not found.loads:
+            able = one_of(self._choices())
+            self.fail(f"`{value}` is {found.title}, which no kernel loads: choose {able}", param, ctx)
         return found
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        return [click.shell_completion.CompletionItem(n) for n in targets() if n.startswith(incomplete)]
+        return [click.shell_completion.CompletionItem(n) for n in self._choices() if n.startswith(incomplete)]
 
 
 file_argument = click.argument("file", type=click.Path(allow_dash=True))
 target_option = click.option("-t", "--target", type=TargetName(), required=True, help="What to compile to.")
+loaded_target_option = click.option(
+    "-t", "--target", type=TargetName(loaded=True), required=True, help="What serves here."
+)
 node_option = click.option("-n", "--node", metavar="NODE", help="The machine, where the file declares several.")
 format_option = click.option(
     "--format",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,6 +38,7 @@ prefix_option = click.option(
     callback=_prefix,
     help="Of what was applied, where there is more than one prefix.",
 )
+all_option = click.option("--all", "every", is_flag=True, help="Of every prefix that is applied here.")
 
 
 def need_root() -> None:
@@ -62,18 +62,32 @@ def pick_installation(store: Store, prefix: str | None) -> Installation:
         return found[prefix.lower()]
     if not found:
         fail(f"nothing was applied here yet ({store.root})", Exit.INPUT)
-    if len(found) > 1:
-        fail(f"several prefixes are applied here: choose one with --prefix: {one_of(list(found))}", Exit.INPUT)
-    return next(iter(found.values()))
+    able = [name for name, one in found.items() if one.holds] or list(found)
+    if len(able) > 1:
+        fail(f"several prefixes are applied here: choose one with --prefix: {one_of(able)}", Exit.INPUT)
+    return found[able[0]]
 
 
-def pick_generation(
-    installation: Installation, number: int | None, earlier: Callable[[Generation], bool]
-) -> Generation:
-    """Generation ``number``; without a number, the newest that ``earlier`` holds for."""
+def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list[Installation]:
+    """What a command is about: with ``every`` (--all) each installation that holds anything, by name."""
+    if every and prefix is not None:
+        raise click.UsageError("--all and --prefix: choose one")
+    if every:
+        return [one for one in store.installations() if one.holds]
+    return [pick_installation(store, prefix)]
+
+
+def pick_generation(installation: Installation, number: int | None) -> Generation:
+    """Generation ``number``; without a number, the newest before the one in place that is another. What was not
+    confirmed is none to go back to. Errors: StoreError.
+    """
+    unconfirmed = installation.unconfirmed
     if number is not None:
+        if number in unconfirmed:
+            fail(f"generation {number} was never confirmed: apply its file again", Exit.INPUT)
         return installation.generation(number)
-    found = next(filter(earlier, installation.generations()), None)
-    if found is None:
-        raise StoreError("there is no earlier generation to go back to; svcc delete removes everything")
-    return found
+    current = installation.current
+    for one in installation.generations():
+        if current and one.number < current.number and one.number not in unconfirmed and one.hash != current.hash:
+            return one
+    raise StoreError("there is no earlier generation to go back to; svcc delete removes everything")

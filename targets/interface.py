@@ -86,6 +86,11 @@ class Target(ABC):
         Errors: svcc.targets.reading.Refused, at the first place that the target would not print.
         """
 
+    def asks_nothing(self, bundle: Bundle, prefix: str) -> bool:
+        """Whether nothing is to be there: a bundle is what the target makes of a program without services."""
+        nothing = ir.Program(ir.Cluster(prefix=prefix), (), ())
+        return bundle.artifacts == self.render(nothing, None).artifacts
+
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         """What this target refuses for reasons of size or name, beyond its feature table."""
         return iter(())

@@ -11,8 +11,9 @@ from svcc.apply.engine import Ahead, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled
 from svcc.exits import Exit
+from svcc.guards import Consent, consent_options, guard, warn_of_doubles
 from svcc.in_place import in_place
-from svcc.options import file_argument, format_option, node_option, target_option
+from svcc.options import file_argument, format_option, loaded_target_option, node_option
 from svcc.plan_text import count, plan_text
 from svcc.progress import Progress
 from svcc.state import fail, need_root, state_option
@@ -21,7 +22,7 @@ from svcc.targets.interface import Target
 
 @click.command("apply")
 @file_argument
-@target_option
+@loaded_target_option
 @node_option
 @click.option(
     "--confirm",
@@ -40,6 +41,7 @@ from svcc.targets.interface import Target
     help="On ipvs: how long connections to what goes may go on.",
 )
 @click.option("--dry-run", is_flag=True, help="Plan, and let the tools check every step; change nothing.")
+@consent_options
 @state_option
 @format_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no warnings and no progress.")
@@ -50,6 +52,8 @@ def command(
     seconds: int | None,
     patience: int,
     dry_run: bool,
+    allow_empty: bool,
+    yes: bool,
     store: Store,
     form: str,
     quiet: bool,
@@ -57,7 +61,9 @@ def command(
     """Make this machine's kernel match FILE: all of it or nothing.
 
     FILE is a program, its IR as JSON, or a compiled bundle. What is ours and not in FILE is removed; nothing else is
-    touched. Exit status 4: it failed and everything was put back; 5: something could not be put back.
+    touched. A FILE without services is refused where some are served.
+
+    Exit status 4: it failed and everything was put back; 5: something could not be put back.
     """
     ahead = look_ahead(store)
     if not dry_run and _in_place(store, file, target, node, ahead):
@@ -69,14 +75,19 @@ def command(
     draft = draft_of(file, given, store, node)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
+        consent = Consent(allow_empty, yes or dry_run)
         if dry_run:
-            _try(make_plan(store, installation, draft, patience, ahead), draft)
+            plan = make_plan(store, installation, draft, patience, ahead)
+            guard(plan, installation.summary(installation.current), draft, consent)
+            _try(plan, draft)
             return
         with store.locked():
             settled(installation)
             if (pending := Pending.read(installation)) is not None:
                 fail(f"the last apply waits {pending.left:.0f} s for `svcc confirm` or `svcc rollback`", Exit.MACHINE)
             plan = make_plan(store, installation, draft, patience, ahead)
+            guard(plan, installation.summary(installation.current), draft, consent)
+            warn_of_doubles(store, installation, draft.summary)
             _apply(store, installation, plan, draft, seconds, quiet=quiet)
 
 

@@ -9,16 +9,19 @@ from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, carry_out, explained, settled
+from svcc.guards import ask, yes_option
 from svcc.plan_text import count, plan_text
-from svcc.state import need_root, pick_installation, prefix_option, state_option
+from svcc.state import all_option, need_root, pick_installation, prefix_option, state_option
 
 
 @click.command("delete")
 @prefix_option
+@all_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@yes_option
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
-def command(prefix: str | None, dry_run: bool, store: Store, quiet: bool) -> None:
+def command(prefix: str | None, every: bool, dry_run: bool, yes: bool, store: Store, quiet: bool) -> None:
     """Remove everything of ours from the kernel: chains, tables, sets, virtual servers, the device; nothing else.
 
     Sysctls and modules stay as they are: others may have come to rely on them. With --prefix, also what was loaded
@@ -26,27 +29,43 @@ def command(prefix: str | None, dry_run: bool, store: Store, quiet: bool) -> Non
     """
     need_root()
     with explained(Cause()):
-        installation, scope = _subject(store, prefix)
+        found = _all(store) if every else [_subject(store, prefix)]
         if dry_run:
-            _show(installation, scope)
+            for installation, scope in found:
+                _show(installation, scope)
             return
         with store.locked():
-            settled(installation)
-            current = installation.current
-            scope = installation.scope(current) if current else scope
-            draft = Draft(None, scope, Summary(), "", "delete")
-            plan = engine.make_plan(installation, draft)
-            if plan.empty and (current is None or current.target is None):
-                click.echo("Nothing to do: there is nothing of ours.")
-                return
-            number = carry_out(plan, installation, draft, quiet=quiet)
-            confirm.disarm(installation)
-            removed = count(len(plan.changes), "object")
-            click.echo(
-                f"Removed {removed}. `svcc rollback {number - 1}` brings them back."
-                if current
-                else f"Removed {removed}."
-            )
+            for installation, scope in found:
+                said = _delete(installation, scope, yes=yes, quiet=quiet)
+                click.echo(f"{installation.name.upper()}: {said}" if every else said)
+            if not found:
+                click.echo(_NOTHING)
+
+
+_NOTHING = "Nothing to do: there is nothing of ours."
+
+
+def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool) -> str:
+    """Returns what was done. The store's lock is held."""
+    settled(installation)
+    current = installation.current
+    scope = installation.scope(current) if current else scope
+    draft = Draft(None, scope, Summary(), "", "delete")
+    plan = engine.make_plan(installation, draft)
+    if plan.empty and (current is None or current.target is None):
+        return _NOTHING
+    removed = count(len(plan.changes), "object")
+    if not yes:
+        ask(plan, installation.summary(current), Summary(), f"This removes all that prefix {scope.prefix} serves here.")
+    carry_out(plan, installation, draft, quiet=quiet)
+    confirm.disarm(installation)
+    if current is None or current.target is None:
+        return f"Removed {removed}."
+    return f"Removed {removed}. `svcc rollback {current.number}` brings them back."
+
+
+def _all(store: Store) -> list[tuple[Installation, Scope]]:
+    return [_subject(store, one.name) for one in store.installations() if one.holds]
 
 
 def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:

@@ -17,7 +17,9 @@ from svcc.targets.interface import Target
 
 
 @click.command("doctor")
-@click.option("-t", "--target", "wanted", type=TargetName(), multiple=True, help="Only this target (may be repeated).")
+@click.option(
+    "-t", "--target", "wanted", type=TargetName(loaded=True), multiple=True, help="Only this target (may be repeated)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(wanted: tuple[Target, ...], as_json: bool) -> None:
     """List what this machine has and lacks for each target, and how to get it.

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
 
-from svcc.apply.store import Store
+from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, explained
-from svcc.state import pick_installation, prefix_option, state_option
+from svcc.state import all_option, pick_installations, prefix_option, state_option
 
 
 @click.command("history")
 @prefix_option
+@all_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_option
-def command(prefix: str | None, as_json: bool, store: Store) -> None:
+def command(prefix: str | None, every: bool, as_json: bool, store: Store) -> None:
     """List what was applied, the newest first; `*` is what is in place."""
     with explained(Cause()):
-        installation = pick_installation(store, prefix)
-        current = installation.number
-        generations = [one for one in installation.generations() if one.number <= (current or 0)]
+        found = {one.name: _History.read(one) for one in pick_installations(store, prefix, every=every)}
     if as_json:
-        click.echo(json.dumps({"current": current, "generations": [asdict(one) for one in generations]}, indent=2))
+        histories = {name: history.as_json() for name, history in found.items()}
+        click.echo(json.dumps({"prefixes": histories} if every else next(iter(histories.values())), indent=2))
         return
+    for name, history in found.items():
+        if every:
+            click.echo(name.upper())
+        _print(history)
+
+
+@dataclass(frozen=True)
+class _History:
+    current: int | None
+    generations: tuple[Generation, ...]  # the newest first
+    unconfirmed: frozenset[int]
+
+    @classmethod
+    def read(cls, installation: Installation) -> _History:
+        current = installation.number
+        kept = tuple(one for one in installation.generations() if one.number <= (current or 0))
+        return cls(current, kept, installation.unconfirmed)
+
+    def as_json(self) -> dict[str, Any]:
+        rows = [asdict(one) | {"confirmed": one.number not in self.unconfirmed} for one in self.generations]
+        return {"current": self.current, "generations": rows}
+
+
+def _print(history: _History) -> None:
     from rich.table import Table
 
     from svcc.console import console
@@ -32,8 +57,8 @@ def command(prefix: str | None, as_json: bool, store: Store) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("", "generation", "time", "who", "target", "node", "hash", "from"):
         table.add_column(column)
-    for one in generations:
-        mark = "*" if one.number == current else ""
+    for one in history.generations:
+        mark = "*" if one.number == history.current else ""
         target, origin = one.target or "nothing", one.note or one.source
         table.add_row(mark, str(one.number), one.time, one.who, target, one.node or "", one.hash[:12], origin)
     console().print(table)

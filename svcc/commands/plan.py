@@ -9,12 +9,14 @@ import click
 
 from svcc.apply.confirm import Pending
 from svcc.apply.engine import Plan
+from svcc.apply.losses import losses
 from svcc.apply.store import Installation, Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember
 from svcc.exits import Exit
+from svcc.guards import refusal, warn_of_doubles
 from svcc.in_place import in_place
-from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
+from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
@@ -24,7 +26,7 @@ from svcc.targets.interface import Target
 
 @click.command("plan")
 @file_argument
-@target_option
+@loaded_target_option
 @node_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--all", "everything", is_flag=True, help="Show every change, however many there are.")
@@ -62,6 +64,9 @@ def command(
     with explained(Cause(draft.summary, given.program, file)):
         plan = make_plan(store, installation, draft, ahead=ahead)
         summaries = installation.summary(installation.current), draft.summary
+        if why := refusal(losses(plan, summaries[0], draft)):
+            click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
+        warn_of_doubles(store, installation, draft.summary)
         _show(plan, installation, summaries, as_json=as_json, everything=everything)
         remember(store, installation, plan, draft)
     if plan.obstacles:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
 from svcc.apply.store import Store
 from svcc.applying import Cause, carry_out, explained, make_plan, settled
-from svcc.state import need_root, pick_generation, pick_installation, prefix_option, state_option
+from svcc.exits import Exit
+from svcc.guards import Consent, consent_options, guard
+from svcc.state import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
 @click.command("rollback")
 @click.argument("generation", type=click.IntRange(1), required=False)
 @prefix_option
 @state_option
+@consent_options
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
-def command(generation: int | None, prefix: str | None, store: Store, quiet: bool) -> None:
-    """Go back to GENERATION (see `svcc history`), or to the one before the current one."""
+def command(
+    generation: int | None, prefix: str | None, store: Store, allow_empty: bool, yes: bool, quiet: bool
+) -> None:
+    """Go back to GENERATION (see `svcc history`), or to the one before the one in place.
+
+    While an apply waits for its confirmation, that is the one before it. A generation that was never confirmed is none
+    to go back to.
+    """
     need_root()
     installation = pick_installation(store, prefix)
     with explained(Cause()), store.locked():
@@ -25,13 +36,18 @@ def command(generation: int | None, prefix: str | None, store: Store, quiet: boo
         settled(installation)
         if unconfirmed is not None and Pending.read(installation) is None:
             return
-        current = installation.number or 0
+        current = installation.current
         if unconfirmed is not None and generation is None:
             click.echo(confirm.put_back(installation, unconfirmed))
             return
-        wanted = pick_generation(installation, generation, lambda one: one.number < current)
+        if unconfirmed is not None and current is not None and generation == current.number:
+            fail(f"generation {generation} is in place, and waits for `svcc confirm`", Exit.INPUT)
+        wanted = pick_generation(installation, generation)
         draft = earlier(installation, wanted.number, f"rollback to {wanted.number}")
+        if unconfirmed is not None and current is not None:
+            draft = replace(draft, undoes=current.number)
         plan = make_plan(store, installation, draft)
+        guard(plan, installation.summary(current), draft, Consent(allow_empty, yes))
         with explained(Cause(draft.summary)):
             number = carry_out(plan, installation, draft, quiet=quiet)
         confirm.disarm(installation)

@@ -12,7 +12,7 @@ import click
 from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.inputs import Input, read_input
-from svcc.options import ParameterType, file_argument, format_option, node_option, quiet_option, target_option
+from svcc.options import ParameterType, file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put
 from svcc.targets.interface import Target
 from svcc.verify.packet import Packet, Portless, Vantage
@@ -75,7 +75,7 @@ def _socket(text: str) -> _Socket:
 
 @click.command("trace")
 @file_argument
-@target_option
+@loaded_target_option
 @node_option
 @click.option("--from", "source", type=_Address(), metavar="ADDR", required=True, help="Who sends the packet.")
 @click.option(
@@ -109,8 +109,6 @@ def command(
     A packet from one of them is sent by the node, one from FILE's pod networks arrives from a pod, every
     other from a client outside.
     """
-    if not target.loads:
-        raise click.UsageError(f"{target.name} is {target.title}: there are no rules to follow")
     if source.version != to.address.version:
         raise click.UsageError(f"{source} and {to.address} are of different families")
     given = read_input(file, target, node, form, quiet=quiet)

@@ -14,7 +14,7 @@ import click
 from svcc.apply.netns import NamespaceError
 from svcc.exits import Exit
 from svcc.inputs import compile_file
-from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
+from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded
@@ -30,7 +30,7 @@ _BAR = 20
 
 @click.command("verify")
 @file_argument
-@target_option
+@loaded_target_option
 @node_option
 @click.option("-c", "--connections", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Per case.")
 @click.option("--json", "to_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,85 @@
+"""What is asked before services are taken away: an input may have lost them on its way here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from svcc.apply.engine import Plan
+from svcc.apply.losses import Losses, losses
+from svcc.apply.store import Draft, Installation, Store
+from svcc.apply.summary import Summary
+from svcc.exits import Exit
+from svcc.plan_text import count, plan_text
+from svcc.state import fail
+
+#: Services that are named where some are lost.
+_NAMED = 8
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the command line agrees to beforehand."""
+
+    allow_empty: bool = False  # nothing is served afterwards
+    yes: bool = False  # services go; without it, whoever sits at a terminal is asked
+
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="On a terminal: remove services without asking.")
+
+
+def consent_options(command: _Command) -> _Command:
+    """``--allow-empty`` and ``--yes``."""
+    allow = click.option("--allow-empty", is_flag=True, help="Apply it although no service is left then.")
+    return allow(yes_option(command))
+
+
+def lost(found: Losses) -> str:
+    """ "2 services that are served here: db, web"."""
+    number = len(found.services)
+    named = ", ".join(found.services[:_NAMED])
+    more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
+    return f"{count(number, 'service')} that {'is' if number == 1 else 'are'} served here: {named}{more}"
+
+
+def refusal(found: Losses) -> str:
+    """Why this is not applied without ``--allow-empty``; "" where services are left."""
+    return f"this would leave no service, and take away {lost(found)}" if found.everything else ""
+
+
+def guard(plan: Plan, before: Summary, draft: Draft, given: Consent) -> None:
+    """Ends the command where services would be lost and nobody agrees. ``before``: of the generation in place."""
+    if given.allow_empty and given.yes:
+        return
+    found = losses(plan, before, draft)
+    if found.everything and not given.allow_empty:
+        fail(f"nothing was changed: {refusal(found)}\n  If that is meant: --allow-empty", Exit.INPUT)
+    if found.services and not given.yes:
+        ask(plan, before, draft.summary, f"This removes {lost(found)}.")
+
+
+def ask(plan: Plan, before: Summary, after: Summary, what: str) -> None:
+    """Where a person sits at a terminal: show the plan, and end the command unless they say yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    click.echo(f"{plan_text(plan, before, after)}\n{what}", err=True)
+    if not click.confirm("Go on?", err=True):
+        fail("nothing was changed", Exit.DIFFERENT)
+
+
+def warn_of_doubles(store: Store, installation: Installation, services: Summary) -> None:
+    """Say which services another prefix serves here as well: one that was renamed, most likely."""
+    for other in store.installations():
+        if other.name == installation.name or not other.holds:
+            continue
+        current = other.current
+        double = services.served_by(other.summary(current))
+        if current is not None and double:
+            remedy = f"`svcc delete --prefix {current.prefix}` ends them there"
+            click.echo(f"svcc: prefix {current.prefix} serves here as well: {', '.join(double)}; {remedy}", err=True)

@@ -1,0 +1,291 @@
+"""What is asked and refused before services are lost; going back; prefixes of which nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_cli_apply import PROGRAM, A, B, Shell
+from waiting import until
+
+from svcc.apply.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+
+NONE = "cluster { prefix CUSTOM }\n"
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    namespace = Namespace("guards")
+    made = Shell(namespace, tmp_path)
+    (tmp_path / "none.dsl").write_text(NONE)
+    yield made
+    namespace.close()
+
+
+def history(shell: Shell) -> list[int]:
+    """The numbers of what was applied, the newest first."""
+    return [one["number"] for one in json.loads(shell.svcc("history", "--json").stdout)["generations"]]
+
+
+# ---- targets that no kernel loads
+
+
+@pytest.mark.parametrize("command", ["apply", "plan", "verify", "trace"])
+def test_what_no_kernel_loads_is_no_target_here(shell: Shell, command: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    said = shell.svcc(command, "a.dsl", "-t", "ir", status=2).stderr
+    assert said.splitlines()[-1] == (
+        "Error: Invalid value for '-t' / '--target': `ir` is the program itself, as JSON, which no kernel loads: "
+        "choose iptables, ipvs or nft"
+    )
+    assert shell.endpoints() == A
+
+
+# ---- inputs that lost their services
+
+_LOST = (
+    "svcc: nothing was changed: this would leave no service, and take away 2 services that are served here: dns, web\n"
+    "  If that is meant: --allow-empty\n"
+)
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+@pytest.mark.parametrize("form", ["text", "ir", "bundle", "standard input"])
+def test_an_input_without_services_is_refused_where_some_are_served(shell: Shell, target: str, form: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    given = None
+    file = {"text": "none.dsl", "standard input": "-"}.get(form, "none")
+    if form == "standard input":
+        given = NONE
+    elif form != "text":
+        compiled = shell.svcc("compile", "none.dsl", "-t", target if form == "bundle" else "ir").stdout
+        (shell.folder / "none").write_text(compiled)
+    assert shell.svcc("apply", file, "-t", target, status=2, given=given).stderr == _LOST
+    assert shell.svcc("apply", file, "-t", target, "--dry-run", status=2, given=given).stderr == _LOST
+    said = shell.svcc("plan", file, "-t", target, status=1, given=given).stderr
+    assert said == (
+        "svcc: this would leave no service, and take away 2 services that are served here: dns, web: "
+        "`svcc apply` refuses that without --allow-empty\n"
+    )
+    assert (shell.endpoints(), history(shell)) == (A, [1])
+    shell.svcc("apply", file, "-t", target, "--allow-empty", given=given)
+    assert shell.endpoints() == set()
+    assert shell.svcc("apply", file, "-t", target, given=given).stdout == "Nothing to do: generation 2 is in place.\n"
+
+
+def test_what_was_applied_from_a_bundle_is_guarded_too(shell: Shell) -> None:
+    (shell.folder / "a.json").write_text(shell.svcc("compile", "a.dsl", "-t", "nft").stdout)
+    shell.svcc("apply", "a.json", "-t", "nft")
+    assert shell.svcc("apply", "none.dsl", "-t", "nft", status=2).stderr == (
+        "svcc: nothing was changed: this would leave no service, and take away 3 services that are served here: "
+        "198.19.10.1:80/tcp, 198.19.10.2:53/udp, node port 30080/tcp\n  If that is meant: --allow-empty\n"
+    )
+    assert shell.endpoints() == A
+
+
+def test_what_the_kernel_lost_is_not_forgotten_for_an_empty_input(shell: Shell) -> None:
+    """A firewall's reload flushed the rules, then a generator fails: the record is what brings the services back."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.run("nft", "flush", "ruleset")
+    assert shell.svcc("apply", "none.dsl", "-t", "nft", status=2).stderr == _LOST
+    shell.svcc("restore")
+    assert shell.endpoints() == A
+
+
+def test_where_nothing_is_served_an_empty_input_is_nothing_to_refuse(shell: Shell) -> None:
+    assert shell.svcc("apply", "none.dsl", "-t", "nft").stdout == "Generation 1 is in place: it was there already.\n"
+
+
+def test_one_service_less_is_not_asked_about_in_a_script(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "c.dsl").write_text(PROGRAM.partition("service dns")[0])
+    shell.svcc("apply", "c.dsl", "-t", "nft")
+    assert shell.endpoints() == A - {"100.64.0.3"}
+
+
+def test_an_empty_generation_is_not_gone_back_to_unasked(shell: Shell) -> None:
+    shell.svcc("apply", "none.dsl", "-t", "nft")
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    for words in ([], ["1"]):
+        assert shell.svcc("rollback", *words, status=2).stderr == _LOST
+    assert shell.endpoints() == A
+    shell.svcc("rollback", "--allow-empty")
+    assert shell.endpoints() == set()
+
+
+def answer(shell: Shell, reply: str, *words: str) -> tuple[int, str]:
+    """Run svcc at a terminal and type a reply; its status and all that the terminal showed."""
+    with shell.namespace.entered():
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(shell.folder)
+            command = shell.words(*words)
+            os.execvpe(command[0], command, shell.environment())
+    said = b""
+
+    def shown() -> bool:
+        nonlocal said
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:  # the other end is closed
+            return True
+        return b"[y/N]" in said
+
+    until(shown, "it asks, or ends")
+    os.write(terminal, f"{reply}\n".encode())
+    while True:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:
+            break
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(terminal)
+    return status, said.decode().replace("\r\n", "\n")
+
+
+def test_at_a_terminal_a_plan_that_removes_services_is_shown_and_asked_for(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "c.dsl").write_text(PROGRAM.partition("service dns")[0])
+    status, said = answer(shell, "n", "apply", "c.dsl", "-t", "nft")
+    assert status == 1
+    assert "\ndns\n  - nft: element ip endpoint-0 198.19.10.2 . udp . 53" in f"\n{said}"
+    assert said.endswith(
+        "This removes 1 service that is served here: dns.\nGo on? [y/N]: n\nsvcc: nothing was changed\n"
+    )
+    assert (shell.endpoints(), history(shell)) == (A, [1])
+    status, said = answer(shell, "y", "apply", "c.dsl", "-t", "nft")
+    assert (status, shell.endpoints()) == (0, A - {"100.64.0.3"})
+    status, said = answer(shell, "n", "delete")
+    assert (status, shell.endpoints()) == (1, A - {"100.64.0.3"})
+    assert "This removes all that prefix CUSTOM serves here.\n" in said
+    status, said = answer(shell, "", "delete", "--yes")
+    assert (status, shell.endpoints()) == (0, set())
+    assert "Go on?" not in said
+
+
+def test_what_another_prefix_serves_already_is_said(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "c.dsl").write_text(PROGRAM.replace("CUSTOM", "OTHER"))
+    doubles = "svcc: prefix CUSTOM serves here as well: dns, web; `svcc delete --prefix CUSTOM` ends them there\n"
+    assert shell.svcc("plan", "c.dsl", "-t", "nft", status=1).stderr == doubles
+    assert shell.svcc("apply", "c.dsl", "-t", "nft").stderr.startswith(doubles)
+    shell.svcc("delete", "--prefix", "CUSTOM")
+    assert "prefix CUSTOM" not in shell.svcc("apply", "c.dsl", "-t", "iptables").stderr
+
+
+# ---- going back
+
+
+def unconfirmed(shell: Shell, file: str) -> None:
+    """Apply a file, and go back as when nobody confirms it in time."""
+    shell.svcc("apply", file, "-t", "nft", "--confirm", "600")
+    pending = shell.folder / "state/custom/confirm.json"
+    altered = pending.with_name("altered")
+    altered.write_text(json.dumps({**json.loads(pending.read_text()), "deadline": 0.0}))
+    altered.rename(pending)
+    until(lambda: not pending.exists(), "it is put back")
+
+
+def test_what_was_not_confirmed_is_not_gone_back_to(shell: Shell) -> None:
+    (shell.folder / "c.dsl").write_text(PROGRAM.replace("100.64.0.1;", "100.64.0.5;"))
+    shell.svcc("apply", "c.dsl", "-t", "nft")
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    unconfirmed(shell, "b.dsl")
+    assert (shell.endpoints(), history(shell)) == (A, [4, 3, 2, 1])
+    shell.svcc("rollback")
+    assert shell.endpoints() == {"100.64.0.5", "100.64.0.2", "100.64.0.3"}
+    assert shell.svcc("rollback", "3", status=2).stderr == (
+        "svcc: generation 3 was never confirmed: apply its file again\n"
+    )
+    found = json.loads(shell.svcc("history", "--json").stdout)["generations"]
+    assert [one["number"] for one in found if not one["confirmed"]] == [3]
+
+
+def test_without_an_earlier_generation_nothing_is_gone_back_to(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    unconfirmed(shell, "b.dsl")
+    said = shell.svcc("rollback", status=3).stderr
+    assert said == "svcc: there is no earlier generation to go back to; svcc delete removes everything\n"
+    assert shell.endpoints() == A
+
+
+def test_what_waits_to_be_confirmed_is_never_gone_back_to_either(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    assert "waits for `svcc confirm`" in shell.svcc("rollback", "2", status=2).stderr
+    shell.svcc("rollback", "1")
+    assert shell.endpoints() == A
+    assert "was never confirmed" in shell.svcc("rollback", "2", status=2).stderr
+
+
+def test_a_rollback_always_changes_something(shell: Shell) -> None:
+    """What was only mended is the same generation again, and no earlier one."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    shell.run("nft", "delete element ip custom endpoint-0 { 198.19.10.1 . tcp . 80 }")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    shell.run("nft", "flush", "ruleset")
+    shell.svcc("restore")
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+    assert shell.svcc("rollback").stdout.startswith("Generation 4 is in place again")
+    assert shell.endpoints() == B
+
+
+# ---- prefixes
+
+
+@pytest.fixture
+def two(shell: Shell) -> Shell:
+    """Two prefixes that were applied, of which nothing is left of OLD."""
+    (shell.folder / "old.dsl").write_text(PROGRAM.replace("CUSTOM", "OLD").replace("198.19.10", "198.19.20"))
+    shell.svcc("apply", "old.dsl", "-t", "iptables")
+    shell.svcc("delete")
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    return shell
+
+
+def test_a_prefix_of_which_nothing_is_left_is_none_to_choose(two: Shell) -> None:
+    assert two.svcc("status").stdout.startswith("CUSTOM: generation 1 (nft)")
+    assert history(two) == [1]
+    two.svcc("apply", "b.dsl", "-t", "nft")
+    two.svcc("rollback")
+    assert two.endpoints() == A
+    assert two.svcc("delete").stdout.endswith("`svcc rollback 3` brings them back.\n")
+    assert two.endpoints() == set()
+
+
+def test_an_emptied_prefix_is_none_either(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "none.dsl").write_text(NONE.replace("CUSTOM", "OLD"))
+    shell.svcc("apply", "none.dsl", "-t", "nft")
+    assert history(shell) == [1]
+    shell.svcc("status")
+
+
+def test_its_history_is_there_for_who_names_it(two: Shell) -> None:
+    two.svcc("rollback", "--prefix", "OLD", "1")
+    assert "OLD-SERVICES" in two.run("iptables-save")
+    assert two.svcc("status", status=2).stderr == (
+        "svcc: several prefixes are applied here: choose one with --prefix: custom or old\n"
+    )
+
+
+def test_all_are_shown_and_deleted(two: Shell) -> None:
+    two.svcc("rollback", "--prefix", "OLD", "1")
+    assert list(json.loads(two.svcc("history", "--all", "--json").stdout)["prefixes"]) == ["custom", "old"]
+    assert [line for line in two.svcc("history", "--all").stdout.splitlines() if " " not in line] == ["CUSTOM", "OLD"]
+    others = two.world.others()
+    removed = two.svcc("delete", "--all").stdout.splitlines()
+    assert [line.partition(":")[0] for line in removed] == ["CUSTOM", "OLD"]
+    assert "OLD-SERVICES" not in two.run("iptables-save")
+    assert two.endpoints() == set()
+    assert two.world.others() == others
+    assert two.svcc("delete", "--all").stdout == "Nothing to do: there is nothing of ours.\n"
+    assert "choose one" in two.svcc("history", "--all", "--prefix", "OLD", status=2).stderr
