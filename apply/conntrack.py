@@ -10,11 +10,12 @@ import errno
 import re
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from svcc.apply import tools
+from svcc.apply.local_addresses import serving
 from svcc.apply.steps import Place, Route, StepError
 
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
@@ -132,16 +133,17 @@ def _ends(side: object, version: int) -> tuple[tuple[str, int], tuple[str, int]]
 class _Ways:
     """Routes, looked up by what a connection shows of them."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], serves: Callable[[str], bool]) -> None:
+        self._serves = serves
         self._routes = {(r.place.address, r.place.protocol, r.place.port, r.endpoint, r.port): r for r in routes}
 
     def of(self, one: Connection) -> Route | None:
         """The route that a connection took: through its address, or through a node port."""
-        for address in (one.address, None):
-            route = self._routes.get((address, one.protocol, one.port, one.endpoint, one.target))
-            if route is not None:
-                return route
-        return None
+        route = self._routes.get((one.address, one.protocol, one.port, one.endpoint, one.target))
+        if route is None:
+            route = self._routes.get((None, one.protocol, one.port, one.endpoint, one.target))
+            return route if route is not None and self._serves(one.address) else None
+        return route
 
 
 def count(routes: Collection[Route]) -> Counter[Route]:
@@ -154,7 +156,7 @@ def usage(routes: Collection[Route]) -> dict[Route, Usage]:
     found: dict[Route, Usage] = {}
     if not routes:
         return found
-    ways = _Ways(routes)
+    ways = _Ways(routes, serving(()))
     for one in connections({route.place.protocol for route in routes}):
         route = ways.of(one)
         if route is not None:
@@ -162,22 +164,24 @@ def usage(routes: Collection[Route]) -> dict[Route, Usage]:
     return found
 
 
-def stale(left: Collection[Route], served: Collection[Place]) -> list[Connection]:
+def stale(left: Collection[Route], served: Collection[Place], networks: Collection[str] = ()) -> list[Connection]:
     """UDP connections that would go on to where nothing answers them.
 
-    ``left``: routes that are gone. ``served``: places that are served now and were not: what talked to them then is
-    remembered as going to the address itself. Only UDP: its clients never notice, so the kernel never forgets.
+    ``left``: routes that are gone, with their endpoints. ``served``: places that are served now and were not: what
+    talked to them then is remembered as going to the address itself. Only UDP: its clients never notice, so the kernel
+    never forgets. ``networks``: in which a local address serves node ports now; none: in all. What is sent through this
+    machine to a port of another one's is not ours, whatever the port.
     """
     gone = [route for route in left if route.place.protocol == "udp"]
     new = {(place.address, place.port) for place in served if place.protocol == "udp"}
     if not gone and not new:
         return []
-    ways = _Ways(gone)
-    return [
-        one
-        for one in connections(("udp",))
-        if ways.of(one) or (not one.translated and ((one.address, one.port) in new or (None, one.port) in new))
-    ]
+    ways, serves = _Ways(gone, serving(())), serving(networks)
+
+    def came(one: Connection) -> bool:
+        return (one.address, one.port) in new or ((None, one.port) in new and serves(one.address))
+
+    return [one for one in connections(("udp",)) if ways.of(one) or (not one.translated and came(one))]
 
 
 def forget(stale: Collection[Connection]) -> int:

@@ -6,7 +6,7 @@ as forward. So it works after a failure, after a kill at any point, and after so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -93,6 +93,13 @@ class Plan:
     patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
     begun: Begun = field(default_factory=dict, repr=False)  # what the live state was read from
     differing: Differing = field(default=(), repr=False)
+    lasting: frozenset[Route] = frozenset()  # of those that are gone: whose connections go on, UDP's too
+    networks: tuple[str, ...] = ()  # in which local addresses serve node ports afterwards; none: in all
+
+    @property
+    def ending(self) -> frozenset[Route]:
+        """Routes whose UDP connections are forgotten."""
+        return frozenset(route for route in self.left - self.lasting if route.place.protocol == "udp")
 
     @property
     def empty(self) -> bool:
@@ -148,8 +155,10 @@ def make_plan(
     live = known.read(wanted, begun, Known(old, looks))  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
+    finished = _finished(installation, before, draft)
     if not differing:
-        return Plan(machine, transition, live, wanted, (), (), (), begun=begun)
+        return Plan(machine, transition, live, wanted, (), (), (), finished, begun=begun)
+    left = frozenset(machine.left(differing, transition)) | finished
     return Plan(
         machine,
         transition,
@@ -158,12 +167,37 @@ def make_plan(
         tuple(machine.changes(differing)),
         _with_drain(machine.steps(live, differing, transition), drain.drain_steps(live, wanted, transition, patience)),
         (*known.obstacles(differing), *own_addresses(draft.bundle, known.scope)),
-        frozenset(machine.left(differing, transition)),
+        left,
         frozenset(machine.come(differing)),
         patience,
         begun,
         differing,
+        _lasting(left, draft, transition),
+        draft.summary.node_port_networks,
     )
+
+
+def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
+    """Of endpoints that were there to finish what they had, and left: their UDP flows would go on for ever. Of a bundle
+    that was compiled elsewhere it is not known whether they left.
+    """
+    if draft.bundle is not None and not draft.summary.listeners:
+        return frozenset()
+    try:
+        old = installation.summary(before)
+    except StoreError:
+        return frozenset()
+    return frozenset(route for route in old.finishing("udp") if not draft.summary.lasts(route))
+
+
+def _lasting(left: Collection[Route], draft: Draft, transition: Transition) -> frozenset[Route]:
+    """The routes that are gone for new connections only: their endpoints are draining, or served from other nodes.
+
+    Not where connections end with what carries them.
+    """
+    if transition.old == "ipvs":
+        return frozenset()
+    return frozenset(route for route in left if draft.summary.lasts(route))
 
 
 def nothing_to_do(installation: Installation, generation: Generation, ahead: Ahead | None) -> Plan | None:
@@ -274,7 +308,7 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
         else:
             step.run()
         tell(Event("done", step, number, len(plan.steps)))
-    stale = conntrack.stale(plan.left, plan.come)
+    stale = conntrack.stale(plan.ending, plan.come, plan.networks)
     if stale:
         tell(Event("forgetting", number=len(stale)))
         conntrack.forget(stale)

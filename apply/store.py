@@ -127,6 +127,7 @@ class Installation:
         self.name = path.name
         self.journal = path / "journal.json"
         self.confirm = path / "confirm.json"
+        self._summaries: dict[int, Summary] = {}  # those that were read; a generation's does not change
 
     # ---- reading
 
@@ -186,6 +187,12 @@ class Installation:
     def summary(self, generation: Generation | None) -> Summary:
         if generation is None or generation.target is None:
             return Summary()
+        known = self._summaries.get(generation.number)
+        if known is None:
+            known = self._summaries[generation.number] = self._summary(generation)
+        return known
+
+    def _summary(self, generation: Generation) -> Summary:
         try:
             return Summary.from_json(json.loads(_text(self.file(generation.number, "services"))))
         except (ValueError, KeyError, IndexError, TypeError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from svcc.apply.steps import Change, Place
+from svcc.apply.steps import Change, Place, Route
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
@@ -25,6 +25,12 @@ class Listener:
     first: int
     last: int
     endpoints: tuple[tuple[str, int, int], ...]  # address, port (for the first port), weight; 0: draining
+    elsewhere: tuple[tuple[str, int], ...] = ()  # those that get nothing new because they are on other nodes
+
+    def lasts(self, route: Route) -> bool:
+        """Whether the endpoint of a route is declared, if only to finish what it has."""
+        shift = route.place.port - self.first
+        return any(one[:2] == (route.endpoint, route.port - shift) for one in (*self.endpoints, *self.elsewhere))
 
     @property
     def place(self) -> Place:
@@ -37,10 +43,17 @@ class Summary:
 
     listeners: tuple[Listener, ...] = ()
     node_addresses: tuple[str, ...] = ()
+    node_port_networks: tuple[str, ...] = ()  # whose local addresses serve node ports; empty: all
 
     @cached_property
-    def _places(self) -> dict[tuple[str | None, str, int], Listener]:
-        return {(one.address, one.protocol, port): one for one in self.listeners for port in _ports(one)}
+    def _places(self) -> dict[tuple[str | None, str, int], tuple[Listener, ...]]:
+        """By what clients connect to. Of a node port there is one for each family."""
+        found: dict[tuple[str | None, str, int], tuple[Listener, ...]] = {}
+        for one in self.listeners:
+            for port in _ports(one):
+                key = one.address, one.protocol, port
+                found[key] = (*found.get(key, ()), one)
+        return found
 
     @cached_property
     def _labels(self) -> dict[str, Listener]:
@@ -50,39 +63,65 @@ class Summary:
 
     def listener(self, place: Place | None, label: str = "") -> Listener | None:
         """Which one an object is of. On ipvs a node port is a virtual server at one of the node's addresses."""
-        if place is not None:
-            found = self._places.get((place.address, place.protocol, place.port))
-            if found is None and place.address in self.node_addresses:
-                found = self._places.get((None, place.protocol, place.port))
-            if found is not None:
-                return found
-        return self._labels.get(label)
+        found = () if place is None else self._at(place)
+        return found[0] if found else self._labels.get(label)
+
+    def _at(self, place: Place) -> tuple[Listener, ...]:
+        found = self._places.get((place.address, place.protocol, place.port), ())
+        if not found and place.address in self.node_addresses:
+            found = self._places.get((None, place.protocol, place.port), ())
+        return found
 
     def served_by(self, other: Summary) -> list[str]:
         """The services that have a frontend in common with another summary's, sorted."""
-        return sorted({self._places[key].service for key in self._places.keys() & other._places.keys()})
+        return sorted({self._places[key][0].service for key in self._places.keys() & other._places.keys()})
+
+    def lasts(self, route: Route) -> bool:
+        """Whether connections of a route may go on, as its endpoint is still one of that frontend."""
+        return any(one.lasts(route) for one in self._at(route.place))
+
+    def finishing(self, protocol: str) -> Iterator[Route]:
+        """The routes whose endpoints get nothing new, and finish what they have: no rule leads to them any more."""
+        for one in self.listeners:
+            ends = [(address, port) for address, port, weight in one.endpoints if not weight] + [*one.elsewhere]
+            if ends and one.protocol == protocol:
+                for shift, port in enumerate(_ports(one)):
+                    place = Place(one.address, protocol, port)
+                    yield from (Route(place, address, target + shift) for address, target in ends)
 
     def of(self, change: Change) -> Listener | None:
         return self.listener(change.place, change.label)
 
     def to_json(self) -> Any:
         rows = [
-            [one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints]
+            [
+                *(one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints),
+                *([one.elsewhere] if one.elsewhere else []),
+            ]
             for one in self.listeners
         ]
-        return {"node_addresses": self.node_addresses, "listeners": rows}
+        own = {"node_addresses": self.node_addresses, "node_port_networks": self.node_port_networks}
+        return {**own, "listeners": rows}
 
     @classmethod
     def from_json(cls, data: Any) -> Summary:
         rows = (Listener(*row) for row in data["listeners"])
-        listeners = [replace(row, endpoints=tuple((e[0], e[1], e[2]) for e in row.endpoints)) for row in rows]
-        return cls(tuple(listeners), tuple(data["node_addresses"]))
+        listeners = [
+            replace(
+                row,
+                endpoints=tuple((e[0], e[1], e[2]) for e in row.endpoints),
+                elsewhere=tuple((e[0], e[1]) for e in row.elsewhere),
+            )
+            for row in rows
+        ]
+        return cls(tuple(listeners), tuple(data["node_addresses"]), tuple(data.get("node_port_networks", ())))
 
 
 def summary(program: ir.Program, node: ir.Node | None) -> Summary:
     """The summary of a program on a node."""
     own = tuple(map(str, node.addresses)) if node else ()
-    return Summary(tuple(map(_listener, frontends(program, node))), own)
+    networks = tuple(map(str, program.cluster.nodeport_addresses))
+    return Summary(tuple(map(_listener, frontends(program, node))), own, networks)
 
 
 def _listener(frontend: Frontend) -> Listener:
@@ -98,6 +137,17 @@ def _listener(frontend: Frontend) -> Listener:
             (str(endpoint.address), frontend.target(endpoint), endpoint.weight)
             for endpoint in (*frontend.endpoints, *frontend.draining)
         ),
+        tuple((str(endpoint.address), frontend.target(endpoint)) for endpoint in _elsewhere(frontend)),
+    )
+
+
+def _elsewhere(frontend: Frontend) -> Iterable[ir.Endpoint]:
+    here = len(frontend.endpoints) + len(frontend.draining)
+    if here == len(frontend.service.endpoints):
+        return ()
+    eligible = {*frontend.endpoints, *frontend.draining}
+    return (
+        one for one in frontend.service.endpoints if one.address.version == frontend.version and one not in eligible
     )
 
 

@@ -13,7 +13,7 @@ from svcc.plan_text import service_of
 
 def plan_json(plan: Plan, before: Summary, after: Summary, unfinished: str) -> dict[str, Any]:
     """See the schema. ``unfinished``: what the next command would do first, "" if nothing."""
-    counted = conntrack.count(plan.left)
+    counted, ending = conntrack.count(plan.left), plan.ending
     return {
         "version": 1,
         "from": plan.transition.old,
@@ -27,7 +27,7 @@ def plan_json(plan: Plan, before: Summary, after: Summary, unfinished: str) -> d
                 "endpoint": route.endpoint,
                 "port": route.port,
                 "count": counted[route],
-                "forgotten": route.place.protocol == "udp",
+                "forgotten": route in ending,
             }
             for route in sorted(counted, key=str)
         ],

@@ -80,7 +80,7 @@ def _connections(plan: Plan) -> list[str]:
 
 def _fate(plan: Plan, route: Route, number: int) -> str:
     what = f"{count(number, 'connection')} from {route.place} to {socket_text(route.endpoint, route.port)}"
-    if route.place.protocol == "udp":
+    if route in plan.ending:
         return f"{what}: forgotten, their next packet goes to another endpoint"
     if "ipvs" in (plan.transition.old, plan.transition.new):
         return f"{what}: end, as the endpoint leaves"

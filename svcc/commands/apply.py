@@ -122,7 +122,7 @@ def _apply(
     store: Store, installation: Installation, plan: Plan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> None:
     current = installation.current
-    if plan.empty and current is not None and current.hash == draft.hash:
+    if plan.empty and not plan.ending and current is not None and current.hash == draft.hash:
         engine.note(plan, installation, draft)
         _say_in_place(current)
         return

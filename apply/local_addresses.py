@@ -1,0 +1,43 @@
+"""The machine's own addresses for node ports: all in the kernel's table ``local`` (ip-route(8)), but loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from ipaddress import ip_address, ip_network
+from socket import AF_INET, AF_INET6
+
+from svcc.compiler import ir
+
+_TABLE_LOCAL, _TYPE_LOCAL = 255, 2  # RT_TABLE_LOCAL, RTN_LOCAL (linux/rtnetlink.h)
+
+
+def serving(networks: Collection[str]) -> Callable[[str], bool]:
+    """Whether an address is one that a packet to a node port may be sent to. ``networks``: nodeport-addresses, if any.
+
+    The kernel is asked when the first address is.
+    """
+    wanted = [ip_network(network) for network in networks]
+    own: list[ir.Network] = []
+
+    def serves(text: str) -> bool:
+        if not own:
+            own.extend(_local())
+        address = ip_address(text)
+        return (
+            not address.is_loopback
+            and any(address in network for network in own)
+            and (not wanted or any(address in network for network in wanted))
+        )
+
+    return serves
+
+
+def _local() -> list[ir.Network]:
+    from pyroute2 import IPRoute
+
+    with IPRoute() as kernel:
+        return [
+            ip_network((route.get_attr("RTA_DST"), route["dst_len"]))
+            for family in (AF_INET, AF_INET6)
+            for route in kernel.get_routes(family=family, table=_TABLE_LOCAL, type=_TYPE_LOCAL)
+        ]
