@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from svcc.compiler import ir
 from svcc.compiler.check_addresses import check_addresses
+from svcc.compiler.check_node_ports import check_node_port_addresses
 from svcc.compiler.check_ports import check_ports
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
@@ -20,6 +21,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _check_prefix(program.cluster)
     yield from check_addresses(program)
     yield from check_ports(program)
+    yield from check_node_port_addresses(program)
     for service in program.services:
         yield from _check_reachable(service)
         yield from _check_endpoints(service)

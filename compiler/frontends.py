@@ -84,19 +84,18 @@ def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
             for external_ip in service.external_ips:
                 yield reach.frontend(port, Kind.EXTERNAL_IP, external_ip.version, external_ip)
             if port.nodeport is not None:
-                for version in _node_port_versions(program, service):
+                for version in node_port_versions(program, service):
                     yield reach.frontend(port, Kind.NODE_PORT, version, None)
 
 
-def _node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, ...]:
+def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, ...]:
     """The families in which a service has node ports.
 
     Those of its endpoints and its own addresses: a service without either in a family says nothing about
     that family, and its node ports there stay the host's own. A service without any is empty in all the
     families that the node ports' addresses have.
     """
-    named = {a.version for a in (*service.vips, *service.external_ips)}
-    named |= {endpoint.address.version for endpoint in service.endpoints}
+    named = service.families
     served = {network.version for network in program.cluster.nodeport_addresses} or {4, 6}
     return tuple(sorted((named or served) & served))
 

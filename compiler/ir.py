@@ -176,6 +176,11 @@ class Service:
         """The vips and external-ips."""
         return (*self.vips, *self.external_ips)
 
+    @property
+    def families(self) -> set[int]:
+        """Those of its addresses and endpoints: 4, 6 or both."""
+        return {one.version for one in self.addresses} | {endpoint.address.version for endpoint in self.endpoints}
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
