@@ -56,13 +56,15 @@ _LOST = (
 
 
 @pytest.mark.parametrize("target", ["nft", "iptables"])
-@pytest.mark.parametrize("form", ["text", "ir", "bundle", "standard input"])
+@pytest.mark.parametrize("form", ["text", "ir", "bundle", "folder", "standard input"])
 def test_an_input_without_services_is_refused_where_some_are_served(shell: Shell, target: str, form: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     given = None
     file = {"text": "none.dsl", "standard input": "-"}.get(form, "none")
     if form == "standard input":
         given = NONE
+    elif form == "folder":
+        shell.svcc("compile", "none.dsl", "-t", target, "-o", "none")
     elif form != "text":
         compiled = shell.svcc("compile", "none.dsl", "-t", target if form == "bundle" else "ir").stdout
         (shell.folder / "none").write_text(compiled)
