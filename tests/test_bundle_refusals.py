@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from golden_files import compare
 
 from svcc.compiler.load import load
 from svcc.targets import targets
-from svcc.targets.bundle import bundle_text
+from svcc.compiler.source import Source
+from svcc.targets.bundle import bundle_text, split_bundle
 from svcc.targets.capability import check_target
 
 FOLDER = Path(__file__).parent / "refusals"
@@ -68,3 +70,47 @@ def test_it_ends_nowhere_but_at_its_end(name: str) -> None:
         assert refusal(printed[: end - 3] + "\n", targets()[name]) is not None
         if not printed[: end + 1].endswith(_EARLIER[name]):
             assert refusal(printed[: end + 1], targets()[name]) is not None
+
+
+def _number(document: str, digits: str) -> str:
+    return document.replace('"prio": -100', f'"prio": {digits}', 1)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("", "a document begins with"),
+        ('{"nftables": []}\n', "begins with its tables, and this one is empty"),
+        ('{"nftables": ' + "[" * 10_000 + "]" * 10_000 + "}\n", "it nests too deep"),
+        ('{"nftables": [' + '{"add":' * 10_000 + "}" * 10_000 + "]}\n", "it nests too deep"),
+    ],
+    ids=["no text", "empty", "lists in lists", "objects in objects"],
+)
+def test_documents_that_are_none(document: str, said: str) -> None:
+    message = refusal(document, targets()["nft"])
+    assert message is not None
+    assert said in message.splitlines()[0]
+
+
+def test_a_number_of_thousands_of_digits() -> None:
+    message = refusal(_number(_printed("nft"), "9" * 5_000), targets()["nft"])
+    assert message is not None
+    assert message.startswith("error[SVC066]: a number of 5000 digits\n")
+
+
+def test_a_document_may_be_laid_out_in_any_way() -> None:
+    """As `jq -c` prints it, or `jq -S`: what is loaded is what the target prints."""
+    printed, target = _printed("nft"), targets()["nft"]
+    value = json.loads(printed)
+    for layout in (json.dumps(value, separators=(",", ":")), json.dumps(value, indent=4, sort_keys=True)):
+        given = split_bundle(Source("x", layout), target)
+        assert [a.text for a in target.accept(given.texts).artifacts] == [printed]
+
+
+def test_the_order_of_commands_counts() -> None:
+    printed, target = _printed("nft"), targets()["nft"]
+    commands = json.loads(printed)["nftables"]
+    for at in range(len(commands) - 1):
+        swapped = [*commands[:at], commands[at + 1], commands[at], *commands[at + 2 :]]
+        if swapped != commands:
+            assert refusal(json.dumps({"nftables": swapped}), target) is not None, commands[at]

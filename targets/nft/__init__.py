@@ -25,7 +25,8 @@ from svcc.targets.nft import hooks
 from svcc.targets.nft.keys import FAMILIES
 from svcc.targets.nft.limits import limits, table_name
 from svcc.targets.nft.objects import Table
-from svcc.targets.nft.read import table_of
+from svcc.targets.nft.read import TableCheck, read
+from svcc.targets.nft.read_elements import check_elements
 from svcc.targets.nft.table import TableBuilder
 from svcc.targets.nft.text import document
 from svcc.targets.reading import Text
@@ -79,9 +80,12 @@ class Nft(Target):
                 yield from map(ip_address, json.loads(f"[{elements}]"))
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        text = texts[_PART.name]
-        name = table_of(text)
-        return Accepted((Artifact(_PART, text.text),), name.upper())
+        name, tables, printed = read(texts[_PART.name])
+        for table in tables:
+            check = TableCheck(table)
+            check.run()
+            check_elements(table, check)
+        return Accepted((Artifact(_PART, printed),), name.upper())
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         return limits(program)

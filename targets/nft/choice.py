@@ -18,7 +18,7 @@ from svcc.compiler.frontends import Frontend
 from svcc.targets.nft.expressions import Expression, Jhash, Numgen
 
 #: Of jhash: some number, the same in every output.
-_SEED = 0x73766363
+SEED = 0x73766363
 
 #: Numbers that wrr deals out endpoint by endpoint; where weights need more, each endpoint's come in one run.
 _DEALT = 256
@@ -75,7 +75,7 @@ class Choice:
         """The number that a packet draws, below the sum of the weights."""
         modulus = sum(self.weights)
         if self.scheduler is ir.Scheduler.SH:
-            return Jhash(source, modulus, _SEED)
+            return Jhash(source, modulus, SEED)
         return Numgen("inc" if self.counts else "random", modulus)
 
     def runs(self) -> Iterator[tuple[int, int, int]]:

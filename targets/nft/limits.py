@@ -9,7 +9,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 
 #: Characters of a name (NFT_NAME_MAXLEN, less the final zero).
-_NAME = 255
+NAME_MAX = 255
 
 #: Words that nft (1.0.6 to 1.1.7) does not read as the name of a table: libnftables would make one, and
 #: ``nft list table ip NAME`` could not name it.
@@ -38,6 +38,6 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
     if name in KEYWORDS:
         hint = f"any other word will do: {cluster.prefix}-LB"
         yield Diagnostic(Code.NAME, f"`{name}` is a word of nft's own, and would be the name of the table", span, hint)
-    if len(name) > _NAME:
-        message = f"the prefix has {len(name)} characters, and names in nft at most {_NAME}"
+    if len(name) > NAME_MAX:
+        message = f"the prefix has {len(name)} characters, and names in nft at most {NAME_MAX}"
         yield Diagnostic(Code.NAME_TOO_LONG, message, span)

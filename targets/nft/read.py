@@ -1,20 +1,302 @@
-"""A document as text, read into the tables that it makes."""
+"""A document as text, read into the tables that it makes, and held against what this target prints.
+
+Order and names of objects are looked at here, elements in :mod:`svcc.targets.nft.read_elements`.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from json import dumps
+from typing import Any, TypeAlias
 
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
-from svcc.targets.reading import Text, quoted
+from svcc.targets.nft.expressions import Lookup, Named
+from svcc.targets.nft.keys import FAMILIES, Family, Key
+from svcc.targets.nft.limits import KEYWORDS, NAME_MAX
+from svcc.targets.nft.objects import Chain, Elements, Object, Set, Table
+from svcc.targets.nft.read_json import NotRead, commands, same, statement
+from svcc.targets.nft.shapes import HOOKS, PATTERNS, keys, kind_of_chain, set_of
+from svcc.targets.nft.statements import Dnat, Goto, Jump, Statement
+from svcc.targets.nft.table import natural
+from svcc.targets.nft.text import document
+from svcc.targets.nft.words import words
+from svcc.targets.reading import Refused, Text, quoted
+
+#: The chains that every table with something in it has.
+_ALWAYS = ("dispatch", "nat-prerouting", "nat-output", "nat-postrouting", "nat-input")
+
+Rule: TypeAlias = tuple[Statement, ...]
 
 
-def table_of(text: Text) -> str:
-    """The table in the first command of a document (`{"add": {"table": {…}}}`). Errors: Refused."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, and where it stands in the part."""
+
+    text: Text
+    start: int
+    end: int
+    value: Any
+
+    def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> Refused:
+        """The error about the command, or about a ``word`` of it."""
+        at = self.text.source.text.find(word, self.text.start + self.start, self.text.start + self.end) if word else -1
+        if at < 0:
+            return self.text.refused(why, self.start, self.end, code)
+        return self.text.refused(why, at - self.text.start, at - self.text.start + len(word), code)
+
+    def fields(self) -> tuple[str, str, dict[str, Any]]:
+        """Verb, kind and fields. Errors: Refused."""
+        match self.value:
+            case dict() if len(self.value) == 1:
+                verb, body = next(iter(self.value.items()))
+                if isinstance(body, dict) and len(body) == 1:
+                    kind, fields = next(iter(body.items()))
+                    if isinstance(fields, dict) and all(isinstance(fields.get(k, ""), str) for k in ("family", "name")):
+                        return verb, kind, fields
+        raise self.refused("not a command as the target writes one")
+
+
+@dataclass(slots=True)
+class ReadTable:
+    """A table while it is read."""
+
+    family: Family
+    table: Table
+    sets: dict[str, tuple[str, Set, Command]] = field(default_factory=dict)  # kind, declaration, command
+    chains: dict[str, tuple[Command, dict[str, Any]]] = field(default_factory=dict)
+    rules: dict[str, list[tuple[Command, Rule]]] = field(default_factory=dict)
+    elements: dict[str, tuple[Command, list[Any]]] = field(default_factory=dict)
+    objects: list[tuple[str, str]] = field(default_factory=list)  # kinds and names, in the order of the commands
+
+    def printed(self) -> Iterator[Object]:
+        for kind, name in self.objects:
+            if kind == "set":
+                yield self.sets[name][1]
+            elif kind == "chain":
+                yield Chain(name, tuple(rule for _, rule in self.rules[name]), HOOKS.get(name))
+            else:
+                yield Elements(name, [dumps(item) for item in self.elements[name][1]])
+
+
+def read(text: Text) -> tuple[str, list[ReadTable], str]:
+    """The name of the tables, what is in them, and the document as the target prints it. Errors: Refused."""
+    found = [Command(text, *command) for command in commands(text)]
+    name, tables, rest = _replaced(text, found)
+    current = 0
+    for command in rest:
+        verb, kind, fields = command.fields()
+        places = [n for n, t in enumerate(tables) if t.table.family == fields.get("family")]
+        if verb != "add" or fields.get("table") != name or not places or places[0] < current:
+            why = f"only what is in table {name} is added here, the IPv4 table's first"
+            raise command.refused(why, code=Code.BUNDLE_NAME)
+        current = places[0]
+        _add(tables[current], command, kind, fields)
+    printed = document((table.table, list(table.printed())) for table in tables)
+    _compare(text, found, printed)
+    return name, tables, printed
+
+
+def _compare(text: Text, found: list[Command], printed: str) -> None:
+    made = list(commands(Text(type(text.source)("", printed), 0, len(printed))))
+    for command, (_, _, value) in zip(found, made, strict=False):
+        if not same(command.value, value):
+            raise command.refused("the target writes this command in another way, or another one here")
+    if len(made) != len(found):
+        raise text.refused("the target writes other commands", 0, 1)
+
+
+def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], list[Command]]:
+    """The commands at the head, which make both tables anew, and those that follow."""
+    if not found:
+        raise text.refused("a document of the target begins with its tables, and this one is empty", 0, 1, Code.BUNDLE)
+    name = found[0].fields()[2].get("name", "")
+    if fault(name) or name != name.lower() or name in KEYWORDS or len(name) > NAME_MAX:
+        raise found[0].refused(f"{quoted(name)} cannot be a table of the target", f'"{name}"', Code.BUNDLE_NAME)
+    at, tables = 0, []
+    for family in FAMILIES:
+        table = {"table": {"family": family.table, "name": name}}
+        wanted = [{"add": table}, {"delete": table}, {"add": table}]
+        for number, value in enumerate(wanted):
+            if at < len(found) and same(found[at].value, value):
+                at += 1
+            elif number < 2:
+                here = found[min(at, len(found) - 1)]
+                raise here.refused(f"the tables are added, deleted and added first: {family.table} {name} comes here")
+        tables.append(ReadTable(family, Table(family.table, name)))
+    return name, tables, found[at:]
+
+
+# -- objects ----------------------------------------------------------------------------------------------------------
+
+
+def _add(table: ReadTable, command: Command, kind: str, fields: dict[str, Any]) -> None:
+    name = fields.get("chain" if kind == "rule" else "name", "")
+    match kind:
+        case "set" | "map":
+            known = set_of(name, table.family)
+            if known is None or name in table.sets:
+                raise command.refused(f"{quoted(name)} is no set of the target's", f'"{name}"', Code.BUNDLE_NAME)
+            table.sets[name] = *known, command
+            table.objects.append(("set", name))
+        case "chain":
+            if kind_of_chain(name) is None or name in table.chains:
+                raise command.refused(f"{quoted(name)} is no chain of the target's", f'"{name}"', Code.BUNDLE_NAME)
+            table.chains[name] = command, fields
+            table.rules[name] = []
+            table.objects.append(("chain", name))
+        case "rule":
+            if table.objects[-1:] != [("chain", name)]:
+                raise command.refused("the rules of a chain stand behind it", f'"{name}"')
+            table.rules[name].append((command, _rule(command, fields)))
+        case "element":
+            if name not in table.sets or name in table.elements or not isinstance(fields.get("elem"), list):
+                raise command.refused(f"no set {quoted(name)} is there to be filled", f'"{name}"')
+            table.elements[name] = command, fields["elem"]
+            table.objects.append(("element", name))
+        case _:
+            raise command.refused(f"the target adds no {quoted(kind)}", f'"{kind}"', Code.BUNDLE_NAME)
+
+
+def _rule(command: Command, fields: dict[str, Any]) -> Rule:
+    expressions = fields.get("expr")
+    if not isinstance(expressions, list):
+        raise command.refused("not a rule as the target writes one")
     try:
-        name = json.loads(text.text)["nftables"][0]["add"]["table"]["name"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        raise text.refused("not a document of the target", 0, min(1, text.end), Code.BUNDLE) from None
-    if not isinstance(name, str) or fault(name):
-        raise text.refused(f"{quoted(str(name))} is no table of the target", 0, min(1, text.end), Code.BUNDLE_NAME)
-    return name
+        return tuple(map(statement, expressions))
+    except NotRead as error:
+        raise command.refused(str(error)) from None
+
+
+# -- what is in a table -----------------------------------------------------------------------------------------------
+
+
+class TableCheck:
+    """Holds a table's sets, chains and rules against the shapes of this target."""
+
+    def __init__(self, read: ReadTable) -> None:
+        self._read = read
+        self._keys = {key.expression: key for key in keys(read.family)}
+        self._used: set[str] = set()
+        self._led: dict[str, set[str]] = {}
+        self.marks: set[int] = set()
+
+    def run(self) -> None:
+        """Errors: Refused."""
+        self._check_order()
+        for name in self._read.rules:
+            self._check_chain(name)
+        for name in _ALWAYS if self._read.objects else ():
+            if name not in self._read.chains:
+                first = self._command(*self._read.objects[0])
+                raise first.refused(f"a table of the target has a chain {name}, and this one none")
+        for name, (_, _, command) in self._read.sets.items():
+            if name not in self._used:
+                raise command.refused(f"no rule asks for set {name}", f'"{name}"')
+
+    def unreached(self, fronts: set[str]) -> None:
+        """Errors: Refused, where nothing leads to a chain; ``fronts``: those that elements lead to."""
+        reached = {name for name, hook in HOOKS.items() if hook} | fronts
+        todo = [*reached]
+        while todo:
+            more = self._led.get(todo.pop(), set()) - reached
+            reached |= more
+            todo += more
+        for name, (command, _) in self._read.chains.items():
+            if name not in reached:
+                raise command.refused(f"nothing leads to chain {name}", f'"{name}"')
+
+    def maps_of(self, front: str) -> list[str]:
+        """The maps of endpoints that a front leads to, by slot."""
+        return sorted({m for landing in self._led.get(front, ()) for m in self._maps(landing)}, key=natural)
+
+    def _maps(self, landing: str) -> Iterator[str]:
+        for _, rule in self._read.rules[landing]:
+            for made in rule:
+                if isinstance(made, Dnat) and isinstance(made.address, Lookup):
+                    yield made.address.map.name
+                elif isinstance(made, Goto):
+                    yield from self._maps(made.chain)
+
+    def _check_order(self) -> None:
+        before: Any = ()
+        for kind, name in self._read.objects:
+            rank = self._rank(kind, name)
+            if rank < before:
+                raise self._command(kind, name).refused(f"{name} stands behind what it comes before", f'"{name}"')
+            before = rank
+
+    def _command(self, kind: str, name: str) -> Command:
+        if kind == "set":
+            return self._read.sets[name][2]
+        return self._read.chains[name][0] if kind == "chain" else self._read.elements[name][0]
+
+    def _rank(self, kind: str, name: str) -> tuple[Any, ...]:
+        if kind == "set":
+            return (3,) if self._read.sets[name][1].data == "verdict" else (0,)
+        if kind == "element":
+            return (5,)
+        known = kind_of_chain(name)
+        if known == "landing":
+            return 1, "affinity-" in name, natural(name)
+        return (2, natural(name)) if known == "front" else (4, [*HOOKS].index(name))
+
+    def _check_chain(self, name: str) -> None:
+        kind = kind_of_chain(name)
+        assert kind is not None
+        said = [self._words(name, command, rule) for command, rule in self._read.rules[name]]
+        if not PATTERNS[kind].fullmatch("".join(said)):
+            command = next((c for c, _ in self._wrong(kind, name, said)), self._read.chains[name][0])
+            raise command.refused(f"a chain {name} of the target's has other rules")
+
+    def _wrong(self, kind: str, name: str, said: list[str]) -> Iterator[tuple[Command, Rule]]:
+        """The first rule behind those that a chain could have as its own."""
+        rules = self._read.rules[name]
+        good = max((n for n in range(min(len(rules), 500)) if PATTERNS[kind].fullmatch("".join(said[:n]))), default=0)
+        yield from rules[good : good + 1]
+
+    def _words(self, chain: str, command: Command, rule: Rule) -> str:
+        try:
+            return " ".join(words(made, self, chain) for made in rule) + ";"
+        except NotRead as error:
+            raise command.refused(str(error)) from None
+
+    # -- what words ask for -------------------------------------------------------------------------------------------
+
+    @property
+    def family(self) -> Family:
+        return self._read.family
+
+    def kind_of_set(self, named: Named) -> str:
+        """Errors: NotRead."""
+        if named.name not in self._read.sets:
+            raise NotRead(f"no set {quoted(named.name)} is declared")
+        self._used.add(named.name)
+        return self._read.sets[named.name][0]
+
+    def declaration(self, named: Named) -> Set:
+        self.kind_of_set(named)
+        return self._read.sets[named.name][1]
+
+    def lead(self, chain: str, verdict: Goto | Jump) -> str:
+        """The kind of the chain that one leads to. Errors: NotRead."""
+        to = verdict.chain
+        kind = kind_of_chain(to) if isinstance(to, str) and to in self._read.chains else None
+        if kind is None or to == chain:
+            raise NotRead(f"this leads to {quoted(str(to))}, which is no chain of this table's")
+        self._led.setdefault(chain, set()).add(to)
+        return kind
+
+    def key(self, expression: Any) -> Key | None:
+        return self._keys.get(expression)
+
+    def clients(self, expression: Any) -> list[Key]:
+        """The keys for which an expression is a client with its frontend: those of ranges have the same."""
+        return [key for key in self._keys.values() if key.client == expression]
+
+    def mark(self, bit: int) -> None:
+        """Errors: NotRead."""
+        self.marks.add(bit)
+        if not bit or bit & (bit - 1) or bit >> 32 or len(self.marks) > 1:
+            raise NotRead("the mark is one bit, and the same everywhere")

@@ -138,7 +138,7 @@ class TableBuilder:
         """The table's content, each object after those that it refers to; nothing where there was no frontend."""
         if not self._keyed:
             return
-        fronts = sorted((f for f in self._verdicts if f is not None), key=lambda front: _natural(front.name))
+        fronts = sorted((f for f in self._verdicts if f is not None), key=lambda front: natural(front.name))
         landings = {landing: None for front in fronts for landing in front.landings()}
         filled = list(self._filled(landings))
         yield from (set for set, _ in filled if set.data != "verdict")
@@ -154,7 +154,7 @@ class TableBuilder:
         for keyed in self._sorted():
             yield from keyed.maps()
         affinities = {la.key.affinity(la.slot, la.affinity.owner) for la in landings if la.affinity}
-        for clients in sorted(affinities, key=lambda clients: _natural(clients.name)):
+        for clients in sorted(affinities, key=lambda clients: natural(clients.name)):
             yield clients, []
         for shift in sorted({la.target for la in landings if isinstance(la.target, Shift)}, key=str):
             ports = enumerate(range(shift.first, shift.last + 1), shift.target)
@@ -194,9 +194,9 @@ class TableBuilder:
 
 def _landing_chains(landings: Iterable[Landing]) -> Iterator[Chain]:
     """The plain ones first: the others go on to them."""
-    ordered = sorted(landings, key=lambda landing: _natural(landing.name))
+    ordered = sorted(landings, key=lambda landing: natural(landing.name))
     plain = {landing.plain: None for landing in ordered}
-    yield from (landing.chain() for landing in sorted(plain, key=lambda landing: _natural(landing.name)))
+    yield from (landing.chain() for landing in sorted(plain, key=lambda landing: natural(landing.name)))
     yield from (landing.chain() for landing in ordered if landing.affinity)
 
 
@@ -207,7 +207,7 @@ def _networks(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Networ
     return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
     """Orders names with their numbers by value: ``to-9`` before ``to-10``."""
     return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
 

@@ -1,0 +1,185 @@
+"""The elements of a table, held against its sets, its chains and each other."""
+
+from __future__ import annotations
+
+from ipaddress import collapse_addresses, ip_address, ip_network
+from json import dumps
+from typing import Any
+
+from svcc.compiler import ir
+from svcc.targets.naming import text_of
+from svcc.targets.nft.objects import Set
+from svcc.targets.nft.read import Command, ReadTable, TableCheck
+from svcc.targets.nft.read_json import NotRead, same
+from svcc.targets.nft.shapes import NAME, kind_of_chain
+from svcc.targets.reading import Refused, quoted
+
+_PROTOCOLS = frozenset(protocol.value for protocol in ir.Protocol)
+#: Characters of a comment.
+_COMMENT = 128
+
+
+def check_elements(table: ReadTable, check: TableCheck) -> None:
+    """Errors: Refused."""
+    read = {name: _read(table, name) for name in table.elements}
+    for name, (kind, _, command) in table.sets.items():
+        if kind not in ("affinity", "hairpin") and name not in read:
+            raise command.refused(f"set {name} has no element", f'"{name}"')
+        if kind == "affinity" and name in read:
+            raise table.elements[name][0].refused(f"rules alone fill {name}", f'"{name}"')
+    fronts = {data for name, found in read.items() if table.sets[name][0] == "services" for data in found.values()}
+    check.unreached({front for front in fronts if front})
+    _check_endpoints(table, check, read)
+    _check_addresses(table, read)
+
+
+def _read(table: ReadTable, name: str) -> dict[str, str]:
+    """What each element of a set leads to, by its key; "" for nothing. Errors: Refused."""
+    kind, declared, _ = table.sets[name]
+    command, items = table.elements[name]
+    found: dict[str, str] = {}
+    networks: list[Any] = []
+    if not items:
+        raise command.refused(f"no element of {name} is here", f'"{name}"')
+    for item in items:
+        try:
+            key, data = _element(item, kind, declared, table)
+        except (NotRead, KeyError, TypeError, ValueError) as error:
+            why = str(error) if isinstance(error, NotRead) else "not an element as the target writes one"
+            raise _refused(command, item, f"{name}: {why}") from None
+        if key in found:
+            raise _refused(command, item, f"{name}: {key} stands twice")
+        found[key] = data
+        if declared.interval and declared.types == (table.family.address,):
+            networks.append(ip_network(key))
+    if [*collapse_addresses(networks)] != networks:
+        raise command.refused(f"the networks of {name} overlap, or are not in order", f'"{name}"')
+    return found
+
+
+def _refused(command: Command, item: Any, why: str) -> Refused:
+    return command.refused(why, dumps(item))
+
+
+def _element(item: Any, kind: str, declared: Set, table: ReadTable) -> tuple[str, str]:
+    key, data = item if declared.data is not None else (item, None)
+    if kind == "services":
+        label = key["elem"]["comment"]
+        if not isinstance(label, str) or not NAME.fullmatch(label) or len(label) > _COMMENT:
+            raise NotRead("a comment is the name of a service's port")
+        inner = key["elem"]["val"]
+        if not same(key, {"elem": {"val": inner, "comment": label}}):
+            raise NotRead("not an element as the target writes one")
+        key = inner
+    return _key(key, declared, table), _data(data, kind, table)
+
+
+def _key(key: Any, declared: Set, table: ReadTable) -> str:
+    types = declared.types
+    if len(types) == 1:
+        return _scalar(key, types[0], table, interval=declared.interval)
+    if not isinstance(key, dict) or [*key] != ["concat"] or len(key["concat"]) != len(types):
+        raise NotRead("a key has as many parts as its set says")
+    ranges = declared.interval
+    return " . ".join(
+        _scalar(part, type, table, interval=ranges and type != table.family.address)
+        for part, type in zip(key["concat"], types, strict=True)
+    )
+
+
+def _scalar(value: Any, type: str, table: ReadTable, *, interval: bool) -> str:
+    if type == "inet_proto":
+        if value in _PROTOCOLS:
+            return str(value)
+    elif type == "inet_service":
+        return _port(value, interval=interval)
+    elif interval and isinstance(value, dict):
+        network = ip_network((value["prefix"]["addr"], value["prefix"]["len"]))
+        address = str(network.network_address)
+        if (
+            network.version == table.family.version
+            and network.prefixlen < network.max_prefixlen
+            and same(value, {"prefix": {"addr": address, "len": network.prefixlen}})
+        ):
+            return str(network)
+    else:
+        return _address(value, table)
+    raise NotRead(f"{quoted(str(value))} is no {type}")
+
+
+def _port(value: Any, *, interval: bool) -> str:
+    first = last = value
+    if interval and isinstance(value, dict):
+        first, last = value["range"]
+        if not same(value, {"range": [first, last]}) or first == last:
+            raise NotRead("a range has a first port and a last one")
+    if type(first) is not int or type(last) is not int or not 0 < first <= last < 1 << 16:
+        raise NotRead(f"{quoted(str(value))} is no port")
+    return f"{first}-{last}"
+
+
+def _address(value: Any, table: ReadTable) -> str:
+    if not isinstance(value, str):
+        raise NotRead("an address comes here")
+    address = ip_address(value)
+    if address.version != table.family.version or text_of(address) != value:
+        raise NotRead(f"{quoted(value)} is no IPv{table.family.version} address as the target writes it")
+    return value
+
+
+def _data(data: Any, kind: str, table: ReadTable) -> str:
+    if kind == "endpoint":
+        return _address(data, table)
+    if kind == "ports":
+        return _port(data, interval=False)
+    if kind != "services":
+        return ""
+    if same(data, {"drop": None}):
+        return ""
+    front = data["goto"]["target"]
+    if not same(data, {"goto": {"target": front}}) or front not in table.chains or kind_of_chain(front) != "front":
+        raise NotRead(f"this leads to {quoted(str(front))}, which is no chain for it in this table")
+    return str(front)
+
+
+# -- of different sets -------------------------------------------------------------------------------------------------
+
+
+def _check_endpoints(table: ReadTable, check: TableCheck, read: dict[str, dict[str, str]]) -> None:
+    """A map of endpoints has just the frontends whose chain looks into it, in their order."""
+    wanted: dict[str, list[str]] = {name: [] for name, (kind, _, _) in table.sets.items() if kind == "endpoint"}
+    maps: dict[str, list[str]] = {}
+    for name, found in read.items():
+        if table.sets[name][0] != "services":
+            continue
+        for key, front in found.items():
+            if front and front not in maps:
+                maps[front] = check.maps_of(front)
+            for endpoints in maps.get(front, ()):
+                if table.sets[endpoints][1].types != table.sets[name][1].types:
+                    raise table.elements[name][0].refused(f"{front} is of another key than {name}", f'"{front}"')
+                wanted[endpoints].append(key)
+    for name, keys in wanted.items():
+        if [*read[name]] != keys:
+            odd = next((k for k, w in zip([*read[name]], keys, strict=False) if k != w), "its end")
+            raise table.elements[name][0].refused(f"{name} and the services differ at {odd}", f'"{name}"')
+
+
+def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
+    """The sets of addresses are in order; each endpoint has its hairpin, each service address a service."""
+    served = {k.partition(" . ")[0] for n, f in read.items() if table.sets[n][0] == "services" for k in f}
+    endpoints = {a for n, f in read.items() if table.sets[n][0] == "endpoint" for a in f.values()}
+    for name, found in read.items():
+        if name not in ("addresses", "hairpin"):
+            continue
+        command = table.elements[name][0]
+        firsts = [key.partition(" . ")[0] for key in found]
+        if firsts != sorted(firsts, key=lambda text: int(ip_address(text))):
+            raise command.refused(f"the addresses of {name} are in the order of their numbers", f'"{name}"')
+        if name == "addresses" and (odd := next((a for a in firsts if a not in served), None)):
+            raise command.refused(f"{odd} is no service's", f'"{odd}"')
+        if name == "hairpin":
+            if odd := next((key for key in found if key.partition(" . ")[::2] != (key.partition(" . ")[0],) * 2), None):
+                raise command.refused(f"{odd} is not an endpoint with itself", f'"{name}"')
+            if missing := endpoints - {*firsts}:
+                raise command.refused(f"endpoint {min(missing)} is missing in {name}", f'"{name}"')

@@ -1,0 +1,113 @@
+"""The sets of this target by name, and what rules its chains have, by kind of chain.
+
+Rules are written as words, each rule ended by a semicolon; a chain's pattern takes all of its rules together. A key is
+``key``, a client ``client``, a set ``@kind``, a chain that is led to ``goto:kind``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from svcc.compiler import ir
+from svcc.targets.nft import hooks
+from svcc.targets.nft.choice import Shift
+from svcc.targets.nft.fronts import PODS, ports_map
+from svcc.targets.nft.keys import Family, Key
+from svcc.targets.nft.objects import Hook, Set
+
+#: The chains with a name of their own.
+HOOKS: Mapping[str, Hook | None] = {
+    "dispatch-nodeports": None,
+    "dispatch": None,
+    "nat-prerouting": Hook("nat", "prerouting", hooks.DSTNAT),
+    "nat-output": Hook("nat", "output", hooks.DSTNAT),
+    "refuse": None,
+    "unserved": None,
+    "filter-prerouting": Hook("filter", "prerouting", hooks.AFTER_DSTNAT),
+    "filter-output": Hook("filter", "output", hooks.AFTER_DSTNAT),
+    "nat-postrouting": Hook("nat", "postrouting", hooks.SRCNAT),
+    "nat-input": Hook("nat", "input", hooks.SRCNAT),
+}
+
+_KEY = r"(?:nodeport-)?(?:(?:tcp|udp|sctp)-range-)?"
+_AFFINITY = r"affinity-[0-9]+[smhd]-"
+_LANDING = re.compile(rf"{_KEY}(?:{_AFFINITY})?to-[0-9]+-.+")
+_FRONT = re.compile(
+    rf"empty(?:-.+)?|{_KEY}(?:external-)?(?:allowed-)?(?:masquerade-|keep-)?(?:{_AFFINITY})?(?:spread|hash|rr|wrr)-.+"
+    r"|.{53}-[0-9a-f]{10}"  # cut, maybe in the midst of these words
+)
+NAME = re.compile(r"[A-Za-z0-9_./-]+")
+
+_SERVING = r"daddr!=loopback (daddr!=@addresses )?(daddr=@nodeport-addresses )?fib=local "
+PATTERNS = {
+    kind: re.compile(pattern)
+    for kind, pattern in {
+        "landing": r"dnat;|remember;goto:landing;",
+        "front": r"(saddr!=@allow drop;)?((saddr!=@pods )?set-mark:on;)?(client=@affinity goto:landing;)*"
+        r"(goto:landing;|choose;)?",
+        "dispatch-nodeports": r"(vmap:nodeport;)+",
+        "dispatch": rf"(vmap:service;)*({_SERVING}goto:dispatch-nodeports;)?",
+        "nat-prerouting": r"jump:dispatch;",
+        "nat-output": r"jump:dispatch;",
+        "refuse": r"l4proto=tcp reject:tcp reset;reject:unreachable;",
+        "unserved": rf"(daddr=@addresses goto:refuse;)?({_SERVING}key=@empty goto:refuse;)*",
+        "filter-prerouting": r"ct-state~new \(ct-status & dnat\)=0 goto:unserved;",
+        "filter-output": r"ct-state~new \(ct-status & dnat\)=0 goto:unserved;",
+        "nat-postrouting": r"marked set-mark:off masquerade;ct-status~dnat hairpin=@hairpin masquerade;",
+        "nat-input": r"marked set-mark:off;",
+    }.items()
+}
+
+
+def kind_of_chain(name: str) -> str | None:
+    """None: no chain of this target has that name."""
+    if name in HOOKS:
+        return name
+    if NAME.fullmatch(name) is None:
+        return None
+    return "landing" if _LANDING.fullmatch(name) else "front" if _FRONT.fullmatch(name) else None
+
+
+def keys(family: Family) -> Iterator[Key]:
+    for nodeport in (False, True):
+        for ranges in (None, *ir.Protocol):
+            yield Key(family, nodeport, ranges)
+
+
+def set_of(name: str, family: Family) -> tuple[str, Set] | None:
+    """The kind and the declaration of the set or map of that name; None: this target has none such."""
+    address = family.address
+    fixed = {
+        hooks.ADDRESSES.name: Set(hooks.ADDRESSES.name, (address,)),
+        hooks.HAIRPIN.name: Set(hooks.HAIRPIN.name, (address, address)),
+        PODS.name: Set(PODS.name, (address,), interval=True),
+        hooks.NODEPORT_ADDRESSES.name: Set(hooks.NODEPORT_ADDRESSES.name, (address,), interval=True),
+    }
+    if name in fixed:
+        return name, fixed[name]
+    if NAME.fullmatch(name) is None:
+        return None
+    if name.startswith("allow-"):
+        return "allow", Set(name, (address,), interval=True)
+    if shift := re.fullmatch(r"ports-([0-9]{1,5})-([0-9]{1,5})-to-([0-9]{1,5})", name):
+        made = ports_map(Shift(int(shift[1]), int(shift[2]), int(shift[3])))
+        return ("ports", made) if made.name == name else None
+    return _keyed(name, family)
+
+
+def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
+    for key in keys(family):
+        if name == key.services.name:
+            return "services", key.services
+        if name == key.empty.name:
+            return "empty", key.empty
+        rest = name.removeprefix(key.prefix)
+        if len(rest) + len(key.prefix) != len(name):
+            continue
+        if slot := re.fullmatch(r"endpoint-(0|[1-9][0-9]{0,5})", rest):
+            return "endpoint", key.endpoint(int(slot[1]))
+        if slot := re.fullmatch(r"affinity-(0|[1-9][0-9]{0,5})(-.+)?", rest):
+            made = key.affinity(int(slot[1]), "")
+            return "affinity", Set(name, made.types, timeout=made.timeout, size=made.size)
+    return None

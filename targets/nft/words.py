@@ -1,0 +1,177 @@
+"""Statements as the words in which :mod:`svcc.targets.nft.shapes` writes rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from svcc.targets.nft.choice import SEED
+from svcc.targets.nft.expressions import (
+    And,
+    Concat,
+    Conntrack,
+    DestinationType,
+    Jhash,
+    Lookup,
+    Meta,
+    Named,
+    Numgen,
+    Or,
+    Payload,
+    Range,
+    Word,
+)
+from svcc.targets.nft.read_json import NotRead, same
+from svcc.targets.nft.statements import (
+    Dnat,
+    Drop,
+    Goto,
+    Jump,
+    Masquerade,
+    Match,
+    Reject,
+    Remember,
+    SetMark,
+    Statement,
+    VerdictMap,
+)
+
+if TYPE_CHECKING:
+    from svcc.targets.nft.read import TableCheck
+
+_OPERATORS = {"==": "=", "!=": "!=", "in": "~"}
+_ALL = 0xFFFF_FFFF
+#: Seconds of affinity, at most.
+_LONGEST = 86_400
+_MARK = Meta("mark")
+
+
+def words(made: Statement, table: TableCheck, chain: str) -> str:
+    """The words of a statement of ``chain``. Errors: NotRead, where no rule of the target has it."""
+    match made:
+        case Match(left, right, op):
+            return _match(left, right, op, table)
+        case Goto():
+            return f"goto:{table.lead(chain, made)}"
+        case Jump():
+            return f"jump:{table.lead(chain, made)}"
+        case Drop():
+            return "drop"
+        case Masquerade():
+            return "masquerade"
+        case Reject() if made == table.family.unreachable:
+            return "reject:unreachable"
+        case Reject("tcp reset", None):
+            return "reject:tcp reset"
+        case SetMark(Or(left, Word(int(bit)))) if left == _MARK:
+            table.mark(bit)
+            return "set-mark:on"
+        case SetMark(And(left, Word(int(bits)))) if left == _MARK:
+            table.mark(_ALL ^ bits)
+            return "set-mark:off"
+        case Remember(key, named, int(seconds)) if 0 < seconds <= _LONGEST:
+            _look_up(key, named, "affinity", table)
+            return "remember"
+        case Dnat(Lookup(key, named), port):
+            _look_up(key, named, "endpoint", table)
+            _port(key, port, table)
+            return "dnat"
+        case VerdictMap(key, Named() as named):
+            _look_up(key, named, "services", table)
+            found = table.key(key)
+            assert found is not None
+            return "vmap:nodeport" if found.nodeport else "vmap:service"
+        case VerdictMap(number, tuple(runs)):
+            return _choose(number, runs, table, chain)
+    raise NotRead("no rule of the target has this statement")
+
+
+def _look_up(key: Any, named: Named, kind: str, table: TableCheck) -> None:
+    """Errors: NotRead, unless that set is of that kind, and has that key."""
+    declared = table.declaration(named)
+    if table.kind_of_set(named) == kind:
+        own = table.key(key)
+        for one in table.clients(key) if kind == "affinity" else [own] if own else []:
+            types = one.affinity(0, "").types if kind == "affinity" else one.services.types
+            if types == declared.types and (named.name.startswith(one.prefix) or named.name == one.services.name):
+                return
+    raise NotRead(f"this key asks no set such as {named.name}")
+
+
+def _match(left: Any, right: Any, op: str, table: TableCheck) -> str:
+    sign = _OPERATORS.get(op)
+    if sign is None:
+        raise NotRead(f"no rule of the target compares by {op!r}")
+    if isinstance(right, Named):
+        kind = table.kind_of_set(right)
+        if table.clients(left) and kind == "affinity":
+            _look_up(left, right, kind, table)
+            return f"client{sign}@{kind}"
+        if table.key(left) and kind != "addresses":
+            _look_up(left, right, kind, table)
+            return f"key{sign}@{kind}"
+        if left == Concat((table.family.source, table.family.destination)):
+            return f"hairpin{sign}@{kind}"
+        return f"{_say(left, table)}{sign}@{kind}"
+    if right in (table.family.loopback, Word(str(table.family.loopback.network.network_address))) and (
+        same(right.json(), table.family.loopback.json())
+    ):
+        return f"{_say(left, table)}{sign}loopback"
+    if isinstance(left, And) and left.left == _MARK and left.right == right and isinstance(right, Word):
+        table.mark(right.value if isinstance(right.value, int) else 0)
+        return "marked"
+    return f"{_say(left, table)}{sign}{_say(right, table)}"
+
+
+def _say(expression: Any, table: TableCheck) -> str:
+    match expression:
+        case Word(value):
+            return str(value)
+        case Payload(protocol, field):
+            return field if protocol == table.family.table else f"{protocol}-{field}"
+        case Meta(key):
+            return key
+        case Conntrack(key):
+            return f"ct-{key}"
+        case DestinationType():
+            return "fib"
+        case And(left, right):
+            return f"({_say(left, table)} & {_say(right, table)})"
+        case Concat(parts):
+            return "(" + " . ".join(_say(part, table) for part in parts) + ")"
+        case Numgen("inc", int(modulus)) if modulus > 1:
+            return "turn"
+    raise NotRead("no rule of the target asks for this")
+
+
+def _port(key: Any, port: Any, table: TableCheck) -> None:
+    own = table.key(key)
+    match port:
+        case None:
+            return
+        case Word(int(number)) if 0 < number < 1 << 16:
+            return
+        case Lookup(asked, Named() as named) if own and asked == own.port and table.kind_of_set(named) == "ports":
+            return
+    raise NotRead("the endpoint's port is a number, or its range's map gives it")
+
+
+def _choose(number: Any, runs: tuple[Any, ...], table: TableCheck, chain: str) -> str:
+    """A choice by number: its runs leave out none below its modulus."""
+    match number:
+        case Numgen("random" | "inc", int(modulus)):
+            pass
+        case Jhash(value, int(modulus), int(seed)) if value == table.family.source and seed == SEED:
+            pass
+        case _:
+            raise NotRead("no rule of the target draws such a number")
+    following = 0
+    for value, verdict in runs:
+        first, last = (value.first, value.last) if isinstance(value, Range) else (getattr(value, "value", -1),) * 2
+        if first != following or not isinstance(last, int) or last < first or not isinstance(verdict, Goto):
+            raise NotRead("the numbers of a choice lead somewhere one after the other")
+        if table.lead(chain, verdict) != "landing":
+            raise NotRead("a choice leads to endpoints")
+        following = last + 1
+    if following != modulus or len(runs) < 2:
+        raise NotRead("every number of a choice leads somewhere")
+    return "choose"
