@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from svcc.compiler.codes import Code
+from svcc.compiler.names import QUOTED
 from svcc.compiler.source import Source, Span
 from svcc.targets import find
 from svcc.targets.interface import Artifact, Bundle, Target
@@ -17,7 +18,6 @@ _PART = "#: part {name}\n"
 _MARK = "#: "
 _ANY_HEADER = re.compile(r"#: svcc bundle (?P<version>\S+) target=(?P<target>\S+) node=(?P<node>\S+)\n")
 _ANY_PART = re.compile(r"#: part (?P<name>\S+)\n")
-_NODE = re.compile(r"-|[A-Za-z0-9_][A-Za-z0-9_./-]*")
 
 
 def bundle_text(bundle: Bundle, single: bool) -> str:
@@ -75,7 +75,7 @@ def split_bundle(source: Source, target: Target | None = None) -> Given:
         raise _refused(first, header["target"], f"there is no target {header['target']}")
     if target is not None and named.name != target.name:
         raise _refused(first, named.name, f"it is a bundle for {named.name}, not for {target.name}")
-    if not _NODE.fullmatch(header["node"]):
+    if header["node"] != "-" and not QUOTED.fullmatch(header["node"]):
         raise _refused(first, header["node"], "no node has such a name")
     texts = {part.name: Text(source, len(text), len(text)) for part in named.parts}
     texts |= _parts(source, header.end(), named)

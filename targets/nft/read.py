@@ -5,6 +5,7 @@ Order and names of objects are looked at here, elements in :mod:`svcc.targets.nf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from json import dumps
@@ -17,8 +18,8 @@ from svcc.targets.nft.keys import FAMILIES, Family, Key
 from svcc.targets.nft.limits import KEYWORDS, NAME_MAX
 from svcc.targets.nft.objects import Chain, Elements, Object, Set, Table
 from svcc.targets.nft.read_json import NotRead, commands, same, statement
-from svcc.targets.nft.shapes import HOOKS, PATTERNS, keys, kind_of_chain, set_of
-from svcc.targets.nft.statements import Dnat, Goto, Jump, Statement
+from svcc.targets.nft.shapes import HOOKS, PATTERNS, keys, kind_of_chain, rank_of_set, set_of
+from svcc.targets.nft.statements import Dnat, Goto, Jump, Match, Remember, Statement
 from svcc.targets.nft.table import natural
 from svcc.targets.nft.text import document
 from svcc.targets.nft.words import words
@@ -26,6 +27,12 @@ from svcc.targets.reading import Refused, Text, quoted
 
 #: The chains that every table with something in it has.
 _ALWAYS = ("dispatch", "nat-prerouting", "nat-output", "nat-postrouting", "nat-input")
+
+#: The keys of an element, where there are several.
+_KEYS = ("val", "comment", "addr", "len")
+
+_SLOT_OF_CHAIN = re.compile(r"(?:^|-)to-([0-9]{1,6})-")
+_SLOT_OF_SET = re.compile(r"(?:^|-)(?:endpoint|affinity)-([0-9]{1,6})(?:-|$)")
 
 Rule: TypeAlias = tuple[Statement, ...]
 
@@ -77,7 +84,30 @@ class ReadTable:
             elif kind == "chain":
                 yield Chain(name, tuple(rule for _, rule in self.rules[name]), HOOKS.get(name))
             else:
-                yield Elements(name, [dumps(item) for item in self.elements[name][1]])
+                yield Elements(name, [dumps(_in_order(item)) for item in self.elements[name][1]])
+
+
+def _in_order(value: Any) -> Any:
+    """An element with its keys in the order in which the target writes them."""
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    if not isinstance(value, dict) or len(value) < 2:
+        return {key: _in_order(one) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: _in_order(value[key]) for key in (*_KEYS, *(value.keys() - {*_KEYS})) if key in value}
+
+
+def _slot(name: str) -> int | None:
+    """The number of a slot in the name of a chain that leads to its endpoint."""
+    found = _SLOT_OF_CHAIN.search(name)
+    return int(found[1]) if found else None
+
+
+def _slots(made: Statement) -> Iterator[int | None]:
+    """The slots of the sets that a statement asks or fills."""
+    match made:
+        case Match(_, Named(name), _) | Remember(_, Named(name), _) | Dnat(Lookup(_, Named(name)), _):
+            if found := _SLOT_OF_SET.search(name):
+                yield int(found[1])
 
 
 def read(text: Text) -> tuple[str, list[ReadTable], str]:
@@ -233,10 +263,10 @@ class TableCheck:
         return self._read.chains[name][0] if kind == "chain" else self._read.elements[name][0]
 
     def _rank(self, kind: str, name: str) -> tuple[Any, ...]:
-        if kind == "set":
-            return (3,) if self._read.sets[name][1].data == "verdict" else (0,)
-        if kind == "element":
-            return (5,)
+        if kind in ("set", "element"):
+            own, declared, _ = self._read.sets[name]
+            place = 5 if kind == "element" else 3 if declared.data == "verdict" else 0
+            return place, *rank_of_set(name, own, self.family)
         known = kind_of_chain(name)
         if known == "landing":
             return 1, "affinity-" in name, natural(name)
@@ -249,6 +279,20 @@ class TableCheck:
         if not PATTERNS[kind].fullmatch("".join(said)):
             command = next((c for c, _ in self._wrong(kind, name, said)), self._read.chains[name][0])
             raise command.refused(f"a chain {name} of the target's has other rules")
+
+        self._check_slots(kind, name)
+
+    def _check_slots(self, kind: str, name: str) -> None:
+        """A client that is remembered in a slot goes to the endpoint there; the slots come in order."""
+        before = -1
+        for command, rule in self._read.rules[name]:
+            asked = [slot for made in rule for slot in _slots(made)]
+            leads = [_slot(made.chain) for made in rule if isinstance(made, Goto)] if asked else []
+            own = [_slot(name)] if kind == "landing" else []
+            slots = {slot for slot in (*asked, *leads, *(own if asked else ())) if slot is not None}
+            if len(slots) > 1 or (slots and min(slots, default=0) <= before):
+                raise command.refused("the slots of a rule differ, or come in another order")
+            before = max(slots, default=before)
 
     def _wrong(self, kind: str, name: str, said: list[str]) -> Iterator[tuple[Command, Rule]]:
         """The first rule behind those that a chain could have as its own."""

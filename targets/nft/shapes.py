@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from svcc.compiler import ir
 from svcc.targets.nft import hooks
@@ -15,6 +16,7 @@ from svcc.targets.nft.choice import Shift
 from svcc.targets.nft.fronts import PODS, ports_map
 from svcc.targets.nft.keys import Family, Key
 from svcc.targets.nft.objects import Hook, Set
+from svcc.targets.nft.table import natural
 
 #: The chains with a name of their own.
 HOOKS: Mapping[str, Hook | None] = {
@@ -58,6 +60,8 @@ PATTERNS = {
         "nat-input": r"marked set-mark:off;",
     }.items()
 }
+
+_ADDRESSES = (hooks.ADDRESSES.name, hooks.HAIRPIN.name)
 
 
 def kind_of_chain(name: str) -> str | None:
@@ -111,3 +115,18 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
             made = key.affinity(int(slot[1]), "")
             return "affinity", Set(name, made.types, timeout=made.timeout, size=made.size)
     return None
+
+
+def rank_of_set(name: str, kind: str, family: Family) -> tuple[Any, ...]:
+    """Where a set stands among those of its table; its elements stand likewise."""
+    for key in keys(family):
+        if kind in ("services", "endpoint", "empty"):
+            own = name in (key.services.name, key.empty.name) or name.startswith(f"{key.prefix}endpoint-")
+            if own:
+                place = ("services", "endpoint", "empty").index(kind)
+                return 0, key.nodeport, key.ranges or "", place, natural(name)
+    if kind == "affinity":
+        return 1, natural(name)
+    if kind == "ports":
+        return 2, name
+    return (3, _ADDRESSES.index(name)) if name in _ADDRESSES else (4, name)

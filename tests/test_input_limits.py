@@ -1,0 +1,134 @@
+"""What svcc takes as an input: regular files, so much text, and no word of a file that is not svcc's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from svcc.__main__ import svcc
+from svcc.compiler import files
+from svcc.compiler.load import load
+from svcc.exits import Exit
+
+FINE = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }\n"
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def said(name: str) -> list[tuple[str, str]]:
+    return [(d.code.id, d.message) for d in load(name).diagnostics]
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "/proc/self/environ"])
+@pytest.mark.parametrize("way", ["itself", "included", "linked"])
+def test_only_regular_files_are_read(name: str, way: str) -> None:
+    if name == "fifo":
+        os.mkfifo(name)
+    file, named = name, name
+    if way == "linked":
+        file = named = "link.dsl"
+        Path(file).symlink_to(name)
+    if way == "included":
+        file = "a.dsl"
+        Path(file).write_text(f'include "{name}"\n{FINE}')
+    assert said(file) == [("SVC005", f"cannot read {named}: it is no regular file")]
+
+
+def test_all_texts_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LIMIT", 4 << 20)
+    monkeypatch.setattr("svcc.compiler.load.LIMIT", 4 << 20)
+    Path("a.dsl").write_text('include "b.dsl"\ninclude "c.dsl"\n' + FINE)
+    for name in "bc":
+        Path(f"{name}.dsl").write_text("#" * (2 << 20) + "\n")
+    assert said("a.dsl") == [("SVC005", "cannot read c.dsl: it is more than svcc reads: 4 MiB of text in all")]
+
+
+@pytest.mark.parametrize("ending", ["dsl", "json", "rules"])
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read_whole(ending: str) -> None:
+    name = f"big.{ending}"
+    with open(name, "wb") as file:
+        file.truncate(files.LIMIT + 1)
+    assert said(name) == [("SVC005", f"cannot read {name}: it is more than svcc reads: 64 MiB of text in all")]
+
+
+def test_nul_is_not_text() -> None:
+    Path("a.dsl").write_bytes(b"\0" * (50 << 20))
+    assert said("a.dsl") == [("SVC004", "byte 0x00 is not text")]
+
+
+def test_folders_are_looked_through_without_following_links() -> None:
+    Path("lib/deep").mkdir(parents=True)
+    Path("lib/deep/web.dsl").write_text(FINE)
+    for name in ("lib/up", "lib/here", "lib/deep/again"):
+        Path(name).symlink_to("..")
+    Path("a.dsl").write_text('include "lib/**/*.dsl"\n')
+    loaded = load("a.dsl")
+    assert loaded.diagnostics == ()
+    assert loaded.program is not None
+    assert [service.name for service in loaded.program.services] == ["web"]
+
+
+def test_patterns_find_what_they_found() -> None:
+    for name in ("x.dsl", "lib/y.dsl", "lib/a/z.dsl", "lib/.hidden/w.dsl"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("# nothing\n")
+    from svcc.compiler.sources import matching
+
+    assert sorted(matching(".", "**/*.dsl")) == ["lib/a/z.dsl", "lib/y.dsl", "x.dsl"]
+    assert sorted(matching(".", "lib/**")) == ["lib/a/z.dsl", "lib/y.dsl"]
+    assert sorted(matching(".", "lib/**/z.dsl")) == ["lib/a/z.dsl"]
+    assert sorted(matching(".", f"{Path.cwd()}/**/y.dsl")) == [f"{Path.cwd()}/lib/y.dsl"]
+
+
+SECRET = "root:$6$secret:19000:0:99999:7:::\n"
+
+
+@pytest.mark.parametrize("way", ["itself", "included", "linked"])
+def test_root_quotes_no_file_that_is_not_svcc_s(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    Path("shadow").write_text(SECRET * 3)
+    file = {"itself": "shadow", "included": "a.dsl", "linked": "link.dsl"}[way]
+    if way == "linked":
+        Path(file).symlink_to("shadow")
+    if way == "included":
+        Path(file).write_text(f'include "shadow"\n{FINE}')
+    for form in ("text", "json"):
+        result = CliRunner().invoke(svcc, ["check", file, "--format", form])
+        assert result.exit_code == Exit.INPUT
+        assert "is not written in svcc's language: line 1 is no statement" in result.output
+        assert "secret" not in result.output
+
+
+def test_a_folder_is_taken_where_a_bundle_is() -> None:
+    Path("a.dsl").write_text(FINE)
+    packet = ["--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]
+    for target in ("iptables", "ipvs", "nft"):
+        run = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", target, "-o", target])
+        assert run.exit_code == 0
+        traced = [CliRunner().invoke(svcc, ["trace", file, "-t", target, *packet]) for file in ("a.dsl", target)]
+        assert traced[0].exit_code == traced[1].exit_code == 0, traced[1].output
+        assert traced[0].output == traced[1].output
+    wrong = CliRunner().invoke(svcc, ["trace", "nft", "-t", "ipvs", *packet])
+    assert wrong.exit_code == Exit.INPUT
+    assert wrong.output.startswith(
+        "error[SVC065]: no part of target ipvs is in this folder: modules.conf, sysctl.conf,"
+    )
+
+
+def test_a_bundle_that_is_refused_says_so_like_any_input() -> None:
+    Path("a.dsl").write_text(FINE)
+    printed = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", "ipvs"]).output
+    Path("b.rules").write_text(printed.replace("net.ipv4.vs.conntrack = 1", "kernel.core_pattern = |/x"))
+    for command in (["plan"], ["apply"], ["apply", "--dry-run"]):
+        result = CliRunner().invoke(svcc, [*command, "b.rules", "-t", "ipvs", "--state-dir", "state"])
+        assert result.exit_code == Exit.INPUT
+        first, place, *_ = result.output.splitlines()
+        assert first == "error[SVC066]: the target prints no such line here, but `net.ipv4.vs.conntrack = 1`"
+        assert place == "  --> b.rules:10:1"
+    assert not Path("state").exists()
