@@ -107,8 +107,31 @@ class Proto(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class FromPorts(Match):
+    """A protocol, and source ports of it."""
+
+    protocol: ir.Protocol
+    ports: ir.PortRange
+
+    def __str__(self) -> str:
+        first, last = self.ports.first, self.ports.last
+        name = self.protocol.value
+        return f"-p {name} -m {name} --sport {first}" + (f":{last}" if last != first else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags(Match):
+    """TCP flags, none of which is set. It follows a :class:`Proto` without ports."""
+
+    clear: tuple[str, ...]  # in the order of FIN, SYN, RST, PSH, ACK, URG
+
+    def __str__(self) -> str:
+        return f"-m tcp --tcp-flags {','.join(self.clear)} NONE"
+
+
+@dataclass(frozen=True, slots=True)
 class CtState(Match):
-    """Connection-tracking states: NEW, ESTABLISHED, DNAT, …"""
+    """Connection-tracking states, in the order of INVALID, NEW, RELATED, ESTABLISHED, UNTRACKED, SNAT, DNAT."""
 
     states: tuple[str, ...]
 

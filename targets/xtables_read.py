@@ -23,7 +23,9 @@ from svcc.targets.xtables import (
     Dnat,
     Entry,
     Final,
+    Flags,
     From,
+    FromPorts,
     Goto,
     In,
     InSet,
@@ -121,16 +123,24 @@ def _proto(words: Words, _negate: bool) -> Match:
     protocol = _PROTOCOLS.get(name)
     if protocol is None:
         raise NotRead(f"{quoted(name)} is no protocol of a service")
-    if words.words[words.at : words.at + 2] != ["-m", name]:
+    option = "".join(words.words[words.at + 2 : words.at + 3])
+    if words.words[words.at : words.at + 2] != ["-m", name] or option not in ("--dport", "--sport"):
         return Proto(protocol)
-    words.expect("-m", name, "--dport")
+    words.expect("-m", name, option)
     first, _, last = words.take().partition(":")
     if not (first.isdecimal() and (last or "0").isdecimal() and len(first) < 6 and len(last) < 6):
         raise NotRead(f"{quoted(first)} is no port")
     ports = ir.PortRange(int(first), int(last or first))
     if not 0 <= ports.first <= ports.last < 1 << 16:
         raise NotRead(f"{ports} are no ports")
-    return Proto(protocol, ports)
+    return Proto(protocol, ports) if option == "--dport" else FromPorts(protocol, ports)
+
+
+def _flags(words: Words, _negate: bool) -> Match:
+    words.expect("--tcp-flags")
+    clear = tuple(words.take().split(","))
+    words.expect("NONE")
+    return Flags(clear)
 
 
 def _conntrack(words: Words, _negate: bool) -> Match:
@@ -178,6 +188,7 @@ MATCHES: dict[str, Reader] = {
     "-i": lambda words, negate: In(words.take(), negate),
     "-o": lambda words, negate: Out(words.take(), negate),
     "-p": _proto,
+    "-m tcp": _flags,
     "-m conntrack": _conntrack,
     "-m addrtype": _addrtype,
     "-m mark": _mark,

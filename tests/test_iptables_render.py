@@ -64,8 +64,8 @@ def test_two_services_with_two_pods_each() -> None:
 -A CUSTOM-NODEPORTS -p tcp -m tcp --dport 65513 -g CUSTOM-EXT-service-2
 -A CUSTOM-SERVICES -d 198.19.10.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-1
 -A CUSTOM-SERVICES -d 198.19.20.0/32 -p tcp -m tcp --dport 8080 -g CUSTOM-SVC-service-2
--A CUSTOM-SERVICES -d 198.19.10.0/32 -j ACCEPT
--A CUSTOM-SERVICES -d 198.19.20.0/32 -j ACCEPT
+-A CUSTOM-SERVICES -d 198.19.10.0/32 -j RETURN
+-A CUSTOM-SERVICES -d 198.19.20.0/32 -j RETURN
 -A CUSTOM-SERVICES ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -g CUSTOM-NODEPORTS
 -I PREROUTING -m comment --comment "CUSTOM services" -j CUSTOM-SERVICES
 -I OUTPUT -m comment --comment "CUSTOM services" -j CUSTOM-SERVICES
@@ -73,15 +73,23 @@ def test_two_services_with_two_pods_each() -> None:
 COMMIT
 *filter
 :CUSTOM-REJECT - [0:0]
+:CUSTOM-ENDPOINTS - [0:0]
+:CUSTOM-INVALID - [0:0]
 :CUSTOM-UNSERVED - [0:0]
+-A CUSTOM-REJECT -p tcp -m conntrack --ctstate INVALID -j DROP
 -A CUSTOM-REJECT -p tcp -j REJECT --reject-with tcp-reset
--A CUSTOM-REJECT -j REJECT --reject-with icmp-port-unreachable
+-A CUSTOM-REJECT -p udp -j REJECT --reject-with icmp-port-unreachable
+-A CUSTOM-REJECT -p sctp -j REJECT --reject-with icmp-port-unreachable
+-A CUSTOM-ENDPOINTS -p tcp -m tcp --sport 8080 -j DROP
+-A CUSTOM-INVALID -s 100.64.0.0/24 -j CUSTOM-ENDPOINTS
+-A CUSTOM-INVALID ! -d 127.0.0.0/8 -p tcp -m tcp --dport 65500:65535 -m addrtype --dst-type LOCAL -j DROP
 -A CUSTOM-UNSERVED -m conntrack --ctstate DNAT -j RETURN
+-A CUSTOM-UNSERVED -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate INVALID -j CUSTOM-INVALID
 -A CUSTOM-UNSERVED -d 198.19.10.0/32 -g CUSTOM-REJECT
 -A CUSTOM-UNSERVED -d 198.19.20.0/32 -g CUSTOM-REJECT
--I INPUT -m conntrack --ctstate NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
--I FORWARD -m conntrack --ctstate NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
--I OUTPUT -m conntrack --ctstate NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
+-I INPUT -m conntrack --ctstate INVALID,NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
+-I FORWARD -m conntrack --ctstate INVALID,NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
+-I OUTPUT -m conntrack --ctstate INVALID,NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
 COMMIT
 """
     )
@@ -318,14 +326,63 @@ def test_whom_allow_from_keeps_out_is_dropped() -> None:
     made = script(
         "service web { external-ip 203.0.113.7; port 80/tcp; allow-from 10.0.0.0/8; endpoints { 100.64.0.9 } }"
     )
-    assert chain(made, "SVCC-UNSERVED", "filter")[1:] == [
+    assert chain(made, "SVCC-UNSERVED", "filter")[2:] == [
         "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -j DROP",
         "-d 203.0.113.7/32 -g SVCC-REJECT",
     ]
 
 
-def test_node_ports_that_are_all_served_need_no_filter() -> None:
-    assert "*filter" not in script("service web { port 80/tcp nodeport 30080; endpoints { 100.64.0.9 } }")
+def test_node_ports_that_are_all_served_need_no_rejection() -> None:
+    assert "*filter" not in script("service dns { port 53/udp nodeport 30053; endpoints { 100.64.0.9 } }")
+    assert "REJECT" not in script("service web { port 80/tcp nodeport 30080; endpoints { 100.64.0.9 } }")
+
+
+def test_of_a_shared_address_declared_ports_alone_are_taken() -> None:
+    made = script(
+        "service web { external-ip 203.0.113.7 shared; port web 80/tcp; port dns 53/udp; allow-from 0.0.0.0/0\n"
+        "endpoints { 100.64.0.9 } }\n"
+        "service all { external-ip 203.0.113.8 shared; port web 80/tcp; port dns 53/udp; endpoints { 100.64.0.9 } }\n"
+        "service none { external-ip 203.0.113.9 shared; port 80/tcp; endpoints { 100.64.0.9 draining } }"
+    )
+    assert chain(made, "SVCC-SERVICES") == [
+        "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -g SVCC-EXT-web-web",
+        "-d 203.0.113.7/32 -p udp -m udp --dport 53 -g SVCC-EXT-web-dns",
+        "-d 203.0.113.8/32 -p tcp -m tcp --dport 80 -g SVCC-SVC-all-web",
+        "-d 203.0.113.8/32 -p udp -m udp --dport 53 -g SVCC-SVC-all-dns",
+        "-d 203.0.113.9/32 -p tcp -m tcp --dport 80 -j ACCEPT",
+    ]
+    assert chain(made, "SVCC-UNSERVED", "filter")[2:] == [
+        "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -j DROP",
+        "-d 203.0.113.7/32 -p udp -m udp --dport 53 -j DROP",
+        "-d 203.0.113.8/32 -p tcp -m tcp --dport 80 -m conntrack --ctstate INVALID -j DROP",
+        "-d 203.0.113.9/32 -p tcp -m tcp --dport 80 -g SVCC-REJECT",
+    ]
+
+
+def test_what_endpoints_send_from() -> None:
+    """The pod networks, and those around endpoints elsewhere; each service's ports in a row are one range."""
+    made = script(
+        "cluster { pods 100.64.0.0/24 100.65.0.0/24 }\n"
+        "service a { vip 198.19.0.1; port w 80/tcp -> 8080; port x 81/tcp -> 8081\n"
+        "endpoints { 100.64.0.9; 10.1.2.3 } }\n"
+        "service b { vip 198.19.0.2; port 80/tcp -> 8080; \n"
+        "endpoints { 10.1.2.4; 10.1.3.4:9000; 10.1.3.5:9001 draining } }\n"
+        "service c { vip 198.19.0.3; port 53/udp; endpoints { 10.9.9.9 } }"
+    )
+    assert chain(made, "SVCC-INVALID", "filter") == [
+        f"-s {network} -j SVCC-ENDPOINTS"
+        for network in ("100.64.0.0/24", "100.65.0.0/24", "10.1.2.0/24", "10.1.3.0/24")
+    ]
+    assert chain(made, "SVCC-ENDPOINTS", "filter") == [
+        f"-p tcp -m tcp --sport {ports} -j DROP" for ports in ("8080", "8080:8081", "9000:9001")
+    ]
+
+
+def test_endpoints_in_many_networks_stand_in_few() -> None:
+    lines = " ".join(f"10.{n}.0.9;" for n in range(40))
+    made = script(f"service a {{ vip 198.19.0.1; port 80/tcp; endpoints {{ {lines} }} }}")
+    networks = ("10.0.0.0/12", "10.16.0.0/12", "10.32.0.0/12")
+    assert chain(made, "SVCC-INVALID", "filter") == [f"-s {network} -j SVCC-ENDPOINTS" for network in networks]
 
 
 def test_node_port_addresses() -> None:
@@ -397,6 +454,7 @@ def test_one_more_endpoint_adds_a_line_to_each_choice(case: tuple[ir.Program, ir
         services = (*program.services[:index], after, *program.services[index + 1 :])
         old, new = (TARGET.render(p, node).artifacts for p in (program, replace(program, services=services)))
         removed, added = changes(old[0].text, new[0].text)
+        added = [line for line in added if not re.match(r"-A \S+-(INVALID|ENDPOINTS) ", line)]  # one of each at most
         if any(not e.draining and e.address.version == 4 and e.node == where for e in grown.endpoints):
             assert removed == []
             assert all(f" {DNAT} {NEW}" in line for line in added)
@@ -434,6 +492,6 @@ def test_one_more_service_among_many() -> None:
         f"-A SVCC-SVC-s-077 -p tcp {RANDOM} 0.50000000000 {DNAT} 100.64.1.77:8080",
         f"-A SVCC-SVC-s-077 -p tcp {DNAT} 100.64.0.77:8080",
         "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -p tcp -m tcp --dport 80 -g SVCC-SVC-s-077",
-        "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -j ACCEPT",
+        "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -j RETURN",
         "-A SVCC-AT-198.19.0.64/28 -d 198.19.0.77/32 -g SVCC-REJECT",
     ]

@@ -37,6 +37,7 @@ class Iptables(Target):
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
+        Feature.SHARED: "",
         Feature.NODE_PORT: "",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",

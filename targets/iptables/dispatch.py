@@ -19,7 +19,7 @@ What a change of the program changes here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from itertools import groupby
@@ -87,32 +87,48 @@ class Walk:
     rest: tuple[Rule, ...] = ()  # for the chain to end with, behind all other addresses' rules
 
 
-def by_address(names: Names, nodes: tuple[Node, ...], rules: Mapping[ir.Address, Walk]) -> Walk:
-    """The walk to the rules of an address. Where none of them holds, it goes on behind the root's rules."""
-    chains: list[Chain] = []
-    root = _rules(names, nodes, rules, chains, 0)
-    return Walk(root, tuple(chains))
+_NOTHING = Walk((), ())
 
 
-def _rules(
-    names: Names, nodes: tuple[Node, ...], rules: Mapping[ir.Address, Walk], chains: list[Chain], depth: int
-) -> tuple[Rule, ...]:
-    found: list[Rule] = []
-    rest: list[Rule] = []
-    for node in nodes:
-        if isinstance(node, Leaf):
-            walk = rules[node.address]
-            chains += walk.chains
-            found += walk.rules
-            rest += walk.rest
-        elif depth == DEPTH:  # addresses made to be deep: the rest in a line
-            found += _rules(names, node.nodes, rules, chains, depth)
-        else:
-            name = names.at(str(node.network))
-            chains.append(Chain(name, _rules(names, node.nodes, rules, chains, depth + 1)))
-            # From the root by a jump, so that the walk comes back to what follows; below, nothing follows.
-            found.append(Rule((To(node.network),), Goto(name) if depth else Jump(name)))
-    return (*found, *rest)
+def by_address(
+    names: Names, nodes: tuple[Node, ...], rules: Mapping[ir.Address, Walk], behind: Goto | None = None
+) -> Walk:
+    """The walk to the rules of an address.
+
+    Where none of them holds, it goes on behind the root's rules. With ``behind`` the walk leaves the root for good, so
+    that a rule of an address can end it by RETURN; where none of them holds, it goes there.
+    """
+    return _Tree(names, rules, behind).walk(nodes)
+
+
+@dataclass(slots=True)
+class _Tree:
+    names: Names
+    rules: Mapping[ir.Address, Walk]
+    behind: Goto | None
+    chains: list[Chain] = field(default_factory=list)
+
+    def walk(self, nodes: tuple[Node, ...]) -> Walk:
+        root = self._rules(nodes, 0)
+        return Walk(root, tuple(self.chains))
+
+    def _rules(self, nodes: tuple[Node, ...], depth: int) -> tuple[Rule, ...]:
+        found: list[Rule] = []
+        rest: list[Rule] = []
+        for node in nodes:
+            if isinstance(node, Leaf):
+                walk = self.rules.get(node.address, _NOTHING)
+                self.chains += walk.chains
+                found += walk.rules
+                rest += walk.rest
+            elif depth == DEPTH:  # addresses made to be deep: the rest in a line
+                found += self._rules(node.nodes, depth)
+            elif (rules := self._rules(node.nodes, depth + 1)) or self.behind:
+                name = self.names.at(str(node.network))
+                self.chains.append(Chain(name, (*rules, Rule((), self.behind)) if self.behind else rules))
+                # From the root by a jump, so that the walk comes back to what follows; below, nothing follows.
+                found.append(Rule((To(node.network),), Goto(name) if depth or self.behind else Jump(name)))
+        return (*found, *rest)
 
 
 # -- ports ------------------------------------------------------------------------------------------------------------
@@ -135,15 +151,19 @@ class Block:
     nodes: tuple[PortRule | Block, ...]
 
 
-def at_address(names: Names, address: ir.Address, rules: Iterable[PortRule], other: Verdict) -> Walk:
-    """The rules of an address's ports, and ``other`` for the rest of it, which is rarely asked for."""
+def at_address(names: Names, address: ir.Address, rules: Iterable[PortRule], other: Verdict | None) -> Walk:
+    """The rules of an address's ports, and ``other`` for the rest of it, which is rarely asked for.
+
+    Without ``other`` the walk goes on to other addresses.
+    """
     to = To(address)
     nodes = _blocks(rules)
     if all(isinstance(node, PortRule) for node in nodes):
-        return Walk(_ports(names, nodes, (to,), "").rules, (), (Rule((to,), other),))
+        return Walk(_ports(names, nodes, (to,), "").rules, (), (Rule((to,), other),) if other else ())
     walk = _ports(names, nodes, (), f"-{address}")
-    own = Chain(names.at(str(address)), (*walk.rules, Rule((), other)))
-    return Walk((Rule((to,), Goto(own.name)),), (*walk.chains, own))
+    own = Chain(names.at(str(address)), (*walk.rules, Rule((), other)) if other else walk.rules)
+    # Who may come back does so by a jump.
+    return Walk((Rule((to,), Goto(own.name) if other else Jump(own.name)),), (*walk.chains, own))
 
 
 def by_port(names: Names, rules: Iterable[PortRule]) -> Walk:

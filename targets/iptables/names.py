@@ -36,6 +36,21 @@ class Names:
         return self.fixed("NODEPORTS")
 
     @property
+    def local(self) -> str:
+        """nat: leads what is sent to the node itself, and to none of the services' addresses, to the node ports."""
+        return self.fixed("LOCAL")
+
+    @property
+    def invalid(self) -> str:
+        """filter: TCP segments that connection tracking calls INVALID, of connections that may be ours."""
+        return self.fixed("INVALID")
+
+    @property
+    def endpoints(self) -> str:
+        """filter: such segments that endpoints may have sent."""
+        return self.fixed("ENDPOINTS")
+
+    @property
     def mark(self) -> str:
         """nat: marks the connection to be masqueraded."""
         return self.fixed("MARK")

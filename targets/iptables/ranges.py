@@ -52,9 +52,8 @@ def _single(port: ir.Port, offset: int) -> ir.Port:
 
 def _at(frontend: Frontend, port: ir.Port, offset: int) -> Frontend:
     number = frontend.ports.first + offset
-    return replace(
-        frontend,
-        port=port,
-        ports=ir.PortRange(number, number),
-        endpoints=tuple(e if e.port is None else replace(e, port=e.port + offset) for e in frontend.endpoints),
+    endpoints, draining = (
+        tuple(e if e.port is None else replace(e, port=e.port + offset) for e in found)
+        for found in (frontend.endpoints, frontend.draining)
     )
+    return replace(frontend, port=port, ports=ir.PortRange(number, number), endpoints=endpoints, draining=draining)

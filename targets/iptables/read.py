@@ -21,7 +21,9 @@ from svcc.targets.xtables import (
     CtState,
     Dnat,
     Final,
+    Flags,
     From,
+    FromPorts,
     Goto,
     Jump,
     Mark,
@@ -132,7 +134,9 @@ class _TableCheck:
 
     def _check_order(self) -> None:
         ranks = {kind: rank for rank, kind in enumerate(self._shapes)}
-        for (before, _), (name, line) in pairwise(self._table.chains.items()):
+        # Branches stand before what leads to them, wherever that is.
+        chains = ((name, line) for name, line in self._table.chains.items() if self._kinds[name] != "AT")
+        for (before, _), (name, line) in pairwise(chains):
             rank, last = ranks[self._kinds[name]], ranks[self._kinds[before]]
             if rank < last or (rank == last and self._kinds[name] in DESCENDING and name > before):
                 raise line.refused(f"chain {name} stands before {before}", name)
@@ -177,8 +181,12 @@ class _TableCheck:
             case From(network, False):
                 self._check_family(line, network)
                 return "from"
-            case Proto(_, ports):
-                return "proto" if ports is None else "ports"
+            case Proto(protocol, ports):
+                return protocol.value if ports is None else "ports"
+            case FromPorts(ir.Protocol.TCP):
+                return "sport"
+            case Flags(("SYN", "RST")):
+                return "-flags"
             case Out("lo", True):
                 return "!lo"
             case ToLocal(False):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
-from svcc.targets.iptables import masquerade
-from svcc.targets.iptables.dispatch import Node, PortRule, Walk, at_address, by_address, by_port, tree
+from svcc.targets.iptables import invalid, masquerade
+from svcc.targets.iptables.dispatch import Branch, Node, PortRule, Walk, at_address, by_address, by_port, tree
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.services import Services
 from svcc.targets.iptables.unserved import Unserved
 from svcc.targets.xtables import (
-    ACCEPT,
     RETURN,
     Chain,
     Comment,
@@ -42,7 +40,7 @@ def script(cluster: ir.Cluster, frontends: list[Frontend], version: int) -> Scri
     services = Services(names, frontends)
     nodes = tree(services.addresses)
     nat = _nat(cluster, names, services, nodes, version)
-    unserved = _filter(cluster, names, Unserved(names, frontends), nodes, version)
+    unserved = _filter(cluster, names, frontends, nodes, version)
     return Script((nat, unserved) if unserved is not None else (nat,))
 
 
@@ -55,31 +53,46 @@ def _nat(cluster: ir.Cluster, names: Names, services: Services, nodes: tuple[Nod
         chains.append(masquerade.outside(names, bit, (pod for pod in cluster.pods if pod.version == version)))
     chains += masquerade.postrouting(names, bit, version)
     chains += services.chains()
-    # An address of ours has no node ports, even where it is an address of this host too.
-    addresses = _at_addresses(names, nodes, services.addresses, ACCEPT)
     local = _at_node(cluster, names, services.node_ports, version)
-    chains += (*addresses.chains, *local.chains, Chain(names.services, (*addresses.rules, *local.rules)))
+    chains += local.chains
+    branched = any(isinstance(node, Branch) for node in nodes)
+    behind = Goto(names.local) if branched else None
+    if branched:
+        chains.append(Chain(names.local, local.rules))
+    # An address of ours alone has no node ports, even where this host holds it. Others may translate what comes there.
+    addresses = _at_addresses(names, nodes, services, RETURN, behind)
+    chains += (*addresses.chains, Chain(names.services, (*addresses.rules, *local.rules)))
     return Table("nat", entries("nat", names), tuple(chains), upwards=True)
 
 
 def _filter(
-    cluster: ir.Cluster, names: Names, unserved: Unserved, nodes: tuple[Node, ...], version: int
+    cluster: ir.Cluster, names: Names, frontends: list[Frontend], nodes: tuple[Node, ...], version: int
 ) -> Table | None:
-    """None: every packet that is ours is served."""
-    addresses = _at_addresses(names, nodes, unserved.addresses, unserved.reject)
+    """None: every packet that is ours is served, and none can be INVALID."""
+    unserved = Unserved(names, frontends)
+    addresses = _at_addresses(names, nodes, unserved, unserved.reject)
     local = _at_node(cluster, names, unserved.node_ports, version)
-    if not addresses.rules and not local.rules:
+    node = _but_loopback(cluster, version), _places(cluster, version)
+    late = invalid.chains(cluster, names, frontends, *node, version)
+    rules = (*([invalid.entry(names)] if late else ()), *addresses.rules, *local.rules)
+    if not rules:
         return None
-    served = Rule((CtState(("DNAT",)),), RETURN)
-    root = Chain(names.unserved, (served, *addresses.rules, *local.rules))
-    chains = (*unserved.chains(version), *addresses.chains, *local.chains, root)
-    return Table("filter", entries("filter", names), chains, upwards=True)
+    root = Chain(names.unserved, (Rule((CtState(("DNAT",)),), RETURN), *rules))
+    chains = [*late, *addresses.chains, *local.chains, root]
+    led = {rule.verdict for chain in (*chains, *unserved.sources()) for rule in chain.rules}
+    rejects = [unserved.rejections(version)] if unserved.reject in led else []
+    return Table("filter", entries("filter", names), (*rejects, *unserved.sources(), *chains), upwards=True)
 
 
 def _at_addresses(
-    names: Names, nodes: tuple[Node, ...], rules: Mapping[ir.Address, list[PortRule]], other: Verdict
+    names: Names, nodes: tuple[Node, ...], rules: Services | Unserved, other: Verdict, behind: Goto | None = None
 ) -> Walk:
-    return by_address(names, nodes, {a: at_address(names, a, ports, other) for a, ports in rules.items()})
+    """``other``: what becomes of other ports, but where the address is shared: these are none of ours."""
+    walks = {
+        address: at_address(names, address, ports, None if address in rules.shared else other)
+        for address, ports in rules.addresses.items()
+    }
+    return by_address(names, nodes, walks, behind)
 
 
 def _at_node(cluster: ir.Cluster, names: Names, rules: list[PortRule], version: int) -> Walk:
@@ -87,18 +100,29 @@ def _at_node(cluster: ir.Cluster, names: Names, rules: list[PortRule], version: 
     if not rules:
         return Walk((), ())
     walk = by_port(names, rules)
-    loopback = LOOPBACK[version]
+    chain = Chain(names.node_ports, (*_but_loopback(cluster, version), *walk.rules))
+    led = tuple(Rule((*place, ToLocal()), Goto(chain.name)) for place in _places(cluster, version))
+    return Walk(led, (*walk.chains, chain))
+
+
+def _places(cluster: ir.Cluster, version: int) -> list[tuple[Match, ...]]:
+    """What matches the addresses that serve node ports, beside being the node's own and none of loopback."""
     served = [network for network in cluster.nodeport_addresses if network.version == version]
-    before = [Rule((To(loopback),), RETURN)] if any(network.overlaps(loopback) for network in served) else []
-    chain = Chain(names.node_ports, (*before, *walk.rules))
-    places = [to(network) for network in served] or [(To(loopback, negate=True),)]
-    return Walk(tuple(Rule((*place, ToLocal()), Goto(chain.name)) for place in places), (*walk.chains, chain))
+    return [to(network) for network in served] or [(To(LOOPBACK[version], negate=True),)]
+
+
+def _but_loopback(cluster: ir.Cluster, version: int) -> list[Rule]:
+    """What has to stand before rules for these addresses, where loopback addresses are among them."""
+    loopback = LOOPBACK[version]
+    among = any(n.version == version and n.overlaps(loopback) for n in cluster.nodeport_addresses)
+    return [Rule((To(loopback),), RETURN)] if among else []
 
 
 def entries(table: str, names: Names) -> tuple[Entry, ...]:
     """How packets come to the chains of a table."""
     if table == "filter":
-        return tuple(_entry(names, hook, names.unserved, CtState(("NEW",))) for hook in ("INPUT", "FORWARD", "OUTPUT"))
+        states = CtState(("INVALID", "NEW"))
+        return tuple(_entry(names, hook, names.unserved, states) for hook in ("INPUT", "FORWARD", "OUTPUT"))
     services = (_entry(names, hook, names.services) for hook in ("PREROUTING", "OUTPUT"))
     return (*services, _entry(names, "POSTROUTING", names.postrouting))
 

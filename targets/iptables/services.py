@@ -35,6 +35,7 @@ class Services:
         self._external: list[Chain] = []
         self.addresses: dict[ir.Address, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
+        self.shared: set[ir.Address] = set()
         for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
             self._add_port(list(group))
 
@@ -54,11 +55,15 @@ class Services:
         ways = self._ways(frontends)
         for f in frontends:
             rules = self.node_ports if f.address is None else self.addresses.setdefault(f.address, [])
+            if f.shared and f.address is not None:
+                self.shared.add(f.address)
             chain = ways.get(f.kind)
-            if chain is not None:
-                cut = not chain.endswith(f.label)
-                remark = (Comment(comment(f.label, COMMENT)),) if cut else ()
-                rules.append(PortRule(f.port.protocol, f.ports, Goto(chain), remark))
+            if chain is None:  # nobody is served, by no rule of others' that follow either
+                rules.append(PortRule(f.port.protocol, f.ports, ACCEPT))
+                continue
+            cut = not chain.endswith(f.label)
+            remark = (Comment(comment(f.label, COMMENT)),) if cut else ()
+            rules.append(PortRule(f.port.protocol, f.ports, Goto(chain), remark))
 
     def _ways(self, frontends: list[Frontend]) -> dict[Kind, str]:
         """The chain that each kind of frontend leads to; none where nobody is to be served."""
@@ -83,7 +88,7 @@ class Services:
         return ways
 
     def _source_check(self, f: Frontend) -> list[Rule]:
-        """Whom ``allow-from`` keeps out is done with nat here, and meets the filter table."""
+        """Whom ``allow-from`` keeps out is done with nat here, others' rules included, and meets the filter table."""
         if not f.restricted:
             return []
         name = self._names.sources(service_label(f.service))

@@ -5,7 +5,9 @@ rule ended by a semicolon, and its chain's pattern takes all of them together:
 
     addr, net, loopback     destination: an address, a network, the loopback network of the family
     from                    source: a network
-    ports, proto            a protocol with ports, without
+    ports, tcp, udp, sctp   a protocol with ports, without
+    sport                   source ports of TCP
+    -flags                  TCP flags: neither SYN nor RST
     local                   the destination is an address of this host
     state:…  lo  marked  hairpin  comment
     turn                    a part of what comes by: at random, in turn, by hash
@@ -20,12 +22,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_CHOICE = "(proto remembered dnat;|remembered dnat;)*((proto )?turn (remember )?dnat;)*(proto )?(remember )?dnat;"
+_CHOICE = "(P?remembered dnat;)*(P?turn (remember )?dnat;)*P?(remember )?dnat;".replace("P", "((tcp|udp|sctp) )")
 _BEFORE = "(jump:SRC;)?(jump:MARK;|jump:OUTSIDE;)?"
 _BRANCHES = "(addr|net) (goto|jump):AT;|(addr )?ports jump:AT;"
-_SERVED = "ports (comment )?goto:(SVC|EXT);"
-_REFUSED = "ports (goto:REJECT|goto:SRC|DROP);"
-_AT_NODE = "((loopback |!loopback |addr |net )?local goto:NODEPORTS;)*"
+_SERVED = "ports ((comment )?goto:(SVC|EXT)|ACCEPT);"
+_REFUSED = "ports (goto:REJECT|goto:SRC|DROP|state:INVALID DROP);"
+_PLACE = "(loopback |!loopback |addr |net )?"
+_AT_NODE = f"({_PLACE}local goto:NODEPORTS;)*"
+_FIRST = "state:DNAT RETURN;(tcp -flags state:INVALID jump:INVALID;)?"
 
 _PATTERNS = {
     "nat": {
@@ -36,16 +40,19 @@ _PATTERNS = {
         "SVC": _BEFORE + _CHOICE,
         "SRC": "((from )?RETURN;)*ACCEPT;",
         "EXT": f"{_BEFORE}(goto:SVC;|{_CHOICE})",
-        "AT": f"((addr )?{_SERVED}|{_BRANCHES}|addr ACCEPT;)*(ACCEPT;)?",
         "NODEPORTS": f"(loopback RETURN;)?({_SERVED}|ports jump:AT;)+",
-        "SERVICES": f"(addr {_SERVED}|{_BRANCHES}|addr ACCEPT;)*{_AT_NODE}",
+        "LOCAL": _AT_NODE,
+        "AT": f"((addr )?{_SERVED}|{_BRANCHES}|addr RETURN;)*(RETURN;|goto:LOCAL;)?",
+        "SERVICES": f"(addr {_SERVED}|{_BRANCHES}|addr RETURN;)*{_AT_NODE}",
     },
     "filter": {
-        "REJECT": "proto reject:tcp-reset;reject:icmp;",
+        "REJECT": "tcp state:INVALID DROP;tcp reject:tcp-reset;udp reject:icmp;sctp reject:icmp;",
         "SRC": "((from )?goto:REJECT;)*DROP;",
+        "ENDPOINTS": "(sport DROP;)+",
+        "INVALID": f"((from )?jump:ENDPOINTS;)+(loopback RETURN;)?({_PLACE}ports local DROP;)*",
         "AT": f"((addr )?{_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*(goto:REJECT;)?",
         "NODEPORTS": f"(loopback RETURN;)?({_REFUSED}|ports jump:AT;)+",
-        "UNSERVED": f"state:DNAT RETURN;(addr {_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*{_AT_NODE}",
+        "UNSERVED": f"{_FIRST}(addr {_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*{_AT_NODE}",
     },
 }
 SHAPES: Mapping[str, Mapping[str, re.Pattern[str]]] = {

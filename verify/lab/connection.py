@@ -196,6 +196,10 @@ class Conversation:
         finally:
             self._sock.settimeout(timeout)
 
+    def fileno(self) -> int:
+        """The descriptor of the client's socket, which stays this object's."""
+        return self._sock.fileno()
+
     def close(self) -> None:
         self._sock.close()
 

@@ -82,6 +82,14 @@ class Binding:
     by_ipvs: bool = False  # else by address translation
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Makes the packet a TCP segment of which connection tracking says INVALID, and what is known of it."""
+
+    source_port: int
+    flags: frozenset[str] = frozenset({"ACK"})
+
+
 class Draw(StrEnum):
     """How something is chosen for a connection."""
 
@@ -108,6 +116,7 @@ class Flow:
     memory: Memory
     own: tuple[ir.Address, ...] = ()  # the node's own addresses, the first one first
     binding: Binding | None = None  # None: the packet opens a connection
+    segment: Segment | None = None  # None: connection tracking knows the packet
     source: ir.Address | None = None  # None: an address of the node's that routing chooses
     destination: ir.Address = field(default_factory=lambda: ip_address(0))
     port: int = 0

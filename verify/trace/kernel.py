@@ -169,8 +169,8 @@ class Kernel:
 
 
 def _track(flow: Flow) -> None:
-    """What IPVS sends on is not looked at again."""
-    flow.tracked = flow.tracked or flow.by_ipvs is None
+    """What IPVS sends on is not looked at again, and an INVALID segment is of no connection."""
+    flow.tracked = flow.tracked or (flow.by_ipvs is None and flow.segment is None)
 
 
 class _Translate:

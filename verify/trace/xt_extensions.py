@@ -10,11 +10,13 @@ from svcc.verify.trace.faults import LoadError, UnknownRule
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.xt_matches import (
     AddressType,
+    All,
     Always,
     Bytecode,
     Cluster,
     CtOriginal,
     CtState,
+    FromPorts,
     InSet,
     Mark,
     Match,
@@ -24,6 +26,7 @@ from svcc.verify.trace.xt_matches import (
     Protocol,
     Random,
     Recent,
+    TcpFlags,
     mark,
     parse_bytecode,
 )
@@ -34,6 +37,7 @@ COMMENT = 255
 _CLUSTER_NODES = 32
 _RECENT_NAME = 199
 _MULTIPORT = 15
+_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
 _STATES = frozenset({"NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED", "SNAT", "DNAT"})
 _ADDRESS_TYPES = frozenset({"LOCAL", "UNICAST", "MULTICAST", "BROADCAST"})
 _TYPES = {"--dst-type": 1, "--src-type": 1}
@@ -58,12 +62,26 @@ def _protocol_ports(number: int) -> Callable[[Given], Match]:
     def build(given: Given) -> Match:
         if given.header.protocol != number or given.header.negated:
             raise LoadError(given.place, f"-m {given.name} needs -p {given.name}")
-        if "--dport" not in given:
-            return Always()
-        ports = given.value("--dport", lambda text: values.port_range(text, ":"))
-        return _negatable(given, "--dport", Ports((ports,)))
+        matches: list[Match] = []
+        for option, source in (("--dport", False), ("--sport", True)):
+            if option in given:
+                ports = given.value(option, lambda text: values.port_range(text, ":"))
+                matches.append(_negatable(given, option, FromPorts(given.place, ports) if source else Ports((ports,))))
+        if "--tcp-flags" in given:
+            matches.append(_negatable(given, "--tcp-flags", _flags(given)))
+        return matches[0] if len(matches) == 1 else All(tuple(matches))
 
     return build
+
+
+def _flags(given: Given) -> Match:
+    looked_at, set_ones = (
+        frozenset({"ALL": _FLAGS, "NONE": ()}.get(text, tuple(text.split(","))))
+        for text in given.options["--tcp-flags"][1]
+    )
+    if not looked_at <= set(_FLAGS) or not set_ones <= looked_at:
+        raise LoadError(given.place, "these are no flags of TCP")
+    return TcpFlags(looked_at, set_ones)
 
 
 def _multiport(given: Given) -> Match:
@@ -184,8 +202,9 @@ def _bpf(given: Given) -> Match:
     return Bytecode(given.place, parse_bytecode(given.text("--bytecode"), given.place))
 
 
-_PORT = frozenset({"--dport"})
-_PORT_ALIASES = {"--destination-port": "--dport"}
+_PORT = frozenset({"--dport", "--sport", "--tcp-flags"})
+_PORT_ALIASES = {"--destination-port": "--dport", "--source-port": "--sport"}
+_PORTS = {"--dport": 1, "--sport": 1}
 _CONNTRACK = dict.fromkeys(("--ctstate", "--ctorigdst", "--ctorigdstport", "--ctproto"), 1)
 _CLUSTER = dict.fromkeys(
     ("--cluster-total-nodes", "--cluster-local-node", "--cluster-local-nodemask", "--cluster-hash-seed"), 1
@@ -196,9 +215,9 @@ _STATISTIC = dict.fromkeys(("--mode", "--probability", "--every", "--packet"), 1
 
 _EXTENSIONS: Mapping[str, Extension[Match]] = {
     "comment": Extension({"--comment": 1}, _comment),
-    "tcp": Extension({"--dport": 1}, _protocol_ports(6), _PORT, _PORT_ALIASES),
-    "udp": Extension({"--dport": 1}, _protocol_ports(17), _PORT, _PORT_ALIASES),
-    "sctp": Extension({"--dport": 1}, _protocol_ports(132), _PORT, _PORT_ALIASES),
+    "tcp": Extension({**_PORTS, "--tcp-flags": 2}, _protocol_ports(6), _PORT, _PORT_ALIASES),
+    "udp": Extension(_PORTS, _protocol_ports(17), _PORT, _PORT_ALIASES),
+    "sctp": Extension(_PORTS, _protocol_ports(132), _PORT, _PORT_ALIASES),
     "multiport": Extension({"--dports": 1}, _multiport, frozenset({"--dports"}), {"--destination-ports": "--dports"}),
     "conntrack": Extension(_CONNTRACK, _conntrack, frozenset(_CONNTRACK)),
     "state": Extension({"--state": 1}, _states("--state"), frozenset({"--state"})),

@@ -90,6 +90,39 @@ class Ports(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class All(Match):
+    inner: tuple[Match, ...]
+
+    def holds(self, flow: Flow) -> bool:
+        return all(match.holds(flow) for match in self.inner)
+
+
+@dataclass(frozen=True, slots=True)
+class FromPorts(Match):
+    """Source ports. A client's is known for a segment alone, of which it is said."""
+
+    place: Place
+    ports: tuple[int, int]
+
+    def holds(self, flow: Flow) -> bool:
+        if flow.segment is None:
+            raise UnknownRule(self.place, "asks for the source port, which a trace does not know")
+        return self.ports[0] <= flow.segment.source_port <= self.ports[1]
+
+
+@dataclass(frozen=True, slots=True)
+class TcpFlags(Match):
+    """Of the flags that are looked at, just these are set. What opens a connection has SYN alone."""
+
+    looked_at: frozenset[str]
+    set_ones: frozenset[str]
+
+    def holds(self, flow: Flow) -> bool:
+        flags = frozenset({"SYN"}) if flow.segment is None else flow.segment.flags
+        return flags & self.looked_at == self.set_ones
+
+
+@dataclass(frozen=True, slots=True)
 class CtState(Match):
     """``--ctstate``, ``--state``. SNAT and DNAT are about translations that changed something (xt_conntrack.c)."""
 
