@@ -159,6 +159,15 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("nft", r"10\.0\.0\.4", '"name": "hairpin".*"10.0.0.4", "10.0.0.4"'),
         Pattern("ipset", "^removed$|^10", r"-LOOP-BACK 10\.0\.0\.4,"),
     ),
+    "about TCP segments that connection tracking calls INVALID, and no packet here is one: real ones are sent": (
+        Pattern(_X, "", r"^-A \S+-(ENDPOINTS|INVALID) "),
+        Pattern(_X, "", r"-(REJECT|UNSERVED|AT-\S+) (?!.*\n).*-m conntrack --ctstate INVALID -j "),
+        Pattern(_X, "^(negated|without|INVALID).*INVALID", r"^-I \S+ .*--ctstate INVALID,NEW "),
+        Pattern(_X, "^swapped$", r"-(UNSERVED|REJECT) .*--ctstate INVALID -j \S+(\n|$)"),
+    ),
+    "no node port is served, which an address of services alone would have": (
+        Pattern(_X, "^(removed|without target)$", r"-(SERVICES|AT-\S+) (-d \S+ )?-j RETURN$", "NODEPORTS"),
+    ),
     # ---- orders that do not matter
     "both do the same": (
         Pattern(_X, "^swapped$", r"-(SERVICES|NODEPORTS) .*(-j MARK .*)\n.*-\1 .*\2$"),

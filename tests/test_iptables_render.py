@@ -345,10 +345,10 @@ def test_of_a_shared_address_declared_ports_alone_are_taken() -> None:
         "service none { external-ip 203.0.113.9 shared; port 80/tcp; endpoints { 100.64.0.9 draining } }"
     )
     assert chain(made, "SVCC-SERVICES") == [
-        "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -g SVCC-EXT-web-web",
-        "-d 203.0.113.7/32 -p udp -m udp --dport 53 -g SVCC-EXT-web-dns",
-        "-d 203.0.113.8/32 -p tcp -m tcp --dport 80 -g SVCC-SVC-all-web",
-        "-d 203.0.113.8/32 -p udp -m udp --dport 53 -g SVCC-SVC-all-dns",
+        "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -g SVCC-EXT-web--web",
+        "-d 203.0.113.7/32 -p udp -m udp --dport 53 -g SVCC-EXT-web--dns",
+        "-d 203.0.113.8/32 -p tcp -m tcp --dport 80 -g SVCC-SVC-all--web",
+        "-d 203.0.113.8/32 -p udp -m udp --dport 53 -g SVCC-SVC-all--dns",
         "-d 203.0.113.9/32 -p tcp -m tcp --dport 80 -j ACCEPT",
     ]
     assert chain(made, "SVCC-UNSERVED", "filter")[2:] == [
