@@ -422,9 +422,11 @@ def test_a_family_is_empty_only_without_frontends(case: tuple[ir.Program, ir.Nod
     program, node = case
     texts = [artifact.text for artifact in TARGET.render(program, node).artifacts]
     for version, text in zip(FAMILIES, texts, strict=True):
-        addresses = [a for s in program.services for a in (*s.vips, *s.external_ips) if a.version == version]
-        if addresses:
-            assert all(f"-d {a}/{a.max_prefixlen} " in text for a in addresses)
+        addresses = [a for s in program.services for a in s.addresses if a.version == version]
+        assert all(f"-d {a}/{a.max_prefixlen} " in text for a in addresses)
+        node_ports = [port for s in program.services for port in s.ports if port.nodeport is not None]
+        if not addresses and not node_ports:
+            assert text == ""
 
 
 def changes(old: str, new: str) -> tuple[list[str], list[str]]:
