@@ -80,7 +80,7 @@ def _listed(version: int, protocols: Collection[str]) -> Iterator[Connection]:
     only = ["-p", *protocols] if len(protocols) == 1 else []
     done = tools.run(["conntrack", "-L", "-f", _FAMILIES[version][1], *only])
     if done.returncode:
-        raise StepError("conntrack", tools.last_words(done))
+        raise done.error("conntrack", reading=True)
     for found in _ENTRY.finditer(done.stdout):
         if found["protocol"] in protocols:
             yield Connection(

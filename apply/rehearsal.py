@@ -12,6 +12,7 @@ from pathlib import Path
 
 from svcc.apply import tools
 from svcc.apply.netns import Namespace
+from svcc.apply.steps import End, StepError
 from svcc.targets.interface import Artifact, Bundle
 
 
@@ -65,11 +66,11 @@ def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
         yield Failure(artifact.part.name, argv[0], f"{argv[0]} is not installed")
         return
     if done.returncode:
-        yield Failure(artifact.part.name, argv[0], tools.last_words(done))
+        yield Failure(artifact.part.name, argv[0], done.words)
 
 
 def missing_modules(names: list[str]) -> list[str]:
-    """Those of the modules that are neither in the kernel nor to be had with modprobe(8)."""
+    """Those of the modules that are neither in the kernel nor to be had with modprobe(8). Errors: StepError."""
     return [name for name in names if not _has_module(name)]
 
 
@@ -77,9 +78,11 @@ def _has_module(name: str) -> bool:
     if Path("/sys/module", name).exists() or built_in(name):
         return True
     try:
-        return tools.run(["modprobe", "--dry-run", "--quiet", name]).returncode == 0
-    except FileNotFoundError:
-        return False
+        return tools.attempt("modules", ["modprobe", "--dry-run", "--quiet", name]).returncode == 0
+    except StepError as error:
+        if error.end is End.MISSING:
+            return False
+        raise
 
 
 def built_in(name: str) -> bool:

@@ -90,15 +90,35 @@ class Step:
     check: Callable[[], None] | None = None  # tries it without effect; None: the tool cannot
 
 
-class StepError(Exception):
-    """A tool or the kernel refused a step. ``words`` are the tool's own."""
+class End(Enum):
+    """How a tool failed."""
 
-    def __init__(self, part: str, words: str, *, culprit: Change | None = None, line: str = "") -> None:
+    REFUSED = "refused"  # it, or the kernel, said no
+    DIED = "died"  # a signal ended it: somebody's, or its own fault
+    LATE = "late"  # it did not end in time, and was ended
+    MISSING = "missing"  # there is no such tool
+
+
+class StepError(Exception):
+    """A part could not be read, tried or changed. ``words`` are the tool's own, or say what became of it."""
+
+    def __init__(
+        self,
+        part: str,
+        words: str,
+        *,
+        culprit: Change | None = None,
+        line: str = "",
+        end: End = End.REFUSED,
+        reading: bool = False,
+    ) -> None:
         super().__init__(f"{part}: {words}")
         self.part = part
         self.words = words
         self.culprit = culprit  # the object that was refused, where it could be told
         self.line = line  # the line of input that was refused, likewise
+        self.end = end
+        self.reading = reading  # what there is could not be read
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,38 @@
-"""The system's own tools, found as root's shell would find them."""
+"""The system's own tools, found as root's shell would find them, each run with a limit.
+
+A tool may hang: on a lock, on a kernel that does not answer. Whoever waits for it must not hang with it. So every run
+has a limit, at whose end the tool and all processes that it started are ended.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import select
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
-from signal import Signals
+from signal import SIGKILL, SIGTERM, Signals
+
+from svcc.apply.steps import Change, End, StepError
 
 #: Where the tools are on every distribution; a user's PATH often lacks sbin.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+#: Seconds that a tool may take for anything. iptables alone waits 60 s for a lock, and tells it then.
+LIMIT = 90.0
+#: Bytes of input that give a tool a second more: a tenth of what the slowest of them take on a slow machine.
+BYTES_PER_SECOND = 16_384
+#: Seconds between SIGTERM and SIGKILL, and after that until a tool is left where it is (in the kernel, for ever).
+_GRACE = 2.0
+
+_FAULTS = {Signals.SIGSEGV, Signals.SIGABRT, Signals.SIGBUS, Signals.SIGILL, Signals.SIGFPE}
+#: The process groups of tools that run now: what ends this process ends them.
+_groups: set[int] = set()
 
 
 def find(tool: str) -> str | None:
@@ -19,63 +40,199 @@ def find(tool: str) -> str | None:
     return shutil.which(tool, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *_SBIN)))
 
 
-def run(argv: Sequence[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its end with ``text`` as its input. Errors: FileNotFoundError where there is no such tool.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A tool that ended, or was ended."""
 
-    A terminal's Ctrl-C does not reach it: what is begun is ended.
-    """
-    path = find(argv[0])
-    if path is None:
-        raise FileNotFoundError(argv[0])
-    environment = {**os.environ, "LC_ALL": "C"}
-    return subprocess.run(
-        [path, *argv[1:]],
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        check=False,
-        process_group=0,
-    )
+    tool: str
+    returncode: int  # of subprocess: below zero, the signal that ended it
+    output: bytes
+    stderr: str
+    late: float | None = None  # seconds after which it was ended, since it took too long; None: it ended by itself
+
+    @property
+    def stdout(self) -> str:
+        return self.output.decode(errors="replace")
+
+    @property
+    def end(self) -> End:
+        """How it failed."""
+        if self.late is not None:
+            return End.LATE
+        return End.DIED if self.returncode < 0 else End.REFUSED
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it died of a fault of its own, and not because somebody ended it."""
+        return -self.returncode in _FAULTS
+
+    @property
+    def said(self) -> str:
+        """What it printed of its failure, on one line."""
+        return " ".join((self.stderr.strip() or self.stdout.strip()).split())
+
+    @property
+    def words(self) -> str:
+        """Why it failed, on one line: in its own words, or how it ended."""
+        ended = self._ended
+        if ended:
+            return f"{ended}: {self.said}" if self.said and self.late is None else ended
+        return self.said or f"{self.tool}: exit status {self.returncode}"
+
+    @property
+    def _ended(self) -> str:
+        if self.late is not None:
+            return f"{self.tool} did not end within {self.late:.0f} s, and was ended"
+        return f"{self.tool} was killed by {Signals(-self.returncode).name}" if self.returncode < 0 else ""
+
+    def error(
+        self, part: str, words: str = "", *, reading: bool = False, culprit: Change | None = None, line: str = ""
+    ) -> StepError:
+        """The failure as an error about a part. ``words``: what a tool that refused is known to mean."""
+        if self.end is not End.REFUSED or not words:
+            words = self.words
+        return StepError(part, words, culprit=culprit, line=line, end=self.end, reading=reading)
 
 
 class Running:
     """A tool that was begun, and goes on by itself. Errors: FileNotFoundError where there is no such tool.
 
-    It writes to a file in memory: nobody need read meanwhile, and tools that print a listing in very small pieces are
-    quicker than with a pipe.
+    It reads from and writes to files in memory: nobody need read or write meanwhile, so that it is the tool alone that
+    can hang, and tools that print a listing in very small pieces are quicker than with a pipe. A terminal's Ctrl-C does
+    not reach it: it is in a process group of its own.
     """
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], text: str | None = None, *, name: str = "") -> None:
         path = find(argv[0])
         if path is None:
             raise FileNotFoundError(argv[0])
-        self._output = os.fdopen(os.memfd_create(argv[0]), "r+b")
-        self._process = subprocess.Popen(
-            [path, *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-            process_group=0,
-        )
+        self._tool = name or argv[0]
+        data = None if text is None else text.encode("utf-8", "surrogateescape")
+        self._limit = LIMIT + len(data or b"") / BYTES_PER_SECOND
+        self._output, self._errors = _memory(b""), _memory(b"")
+        source = subprocess.DEVNULL if data is None else _memory(data)
+        try:
+            self._process = subprocess.Popen(
+                [path, *argv[1:]],
+                stdin=source,
+                stdout=self._output,
+                stderr=self._errors,
+                env={**os.environ, "LC_ALL": "C"},
+                process_group=0,
+            )
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            if source != subprocess.DEVNULL:
+                os.close(source)
+        _groups.add(self._process.pid)
+        self._deadline = time.monotonic() + self._limit
 
     def __del__(self) -> None:
         """What nobody asks for any more need not go on."""
         if "_process" in vars(self) and "ended" not in vars(self):
-            self._process.kill()
-            self._process.communicate()
-            self._output.close()
+            _end(self._process.pid, SIGKILL)
+            self._reap(_GRACE)
+            self._close()
 
     @cached_property
-    def ended(self) -> subprocess.CompletedProcess[bytes]:
-        """Waits for the end, and for all that was printed."""
-        with self._output as output:
-            said = self._process.communicate()[1]
-            output.seek(0)
-            return subprocess.CompletedProcess(self._process.args, self._process.returncode, output.read(), said)
+    def ended(self) -> Done:
+        """Waits for the end, and for all that was printed; at its limit, ends it."""
+        late = None
+        if not self._reap(max(0.0, self._deadline - time.monotonic())):
+            late = self._limit
+            for number in (SIGTERM, SIGKILL):
+                _end(self._process.pid, number)
+                if self._reap(_GRACE):
+                    break
+        status = self._process.returncode
+        if late is not None and (status is None or status >= 0):  # it may take SIGTERM for a reason to end well
+            status = -SIGKILL
+        done = Done(self._tool, status, *self._printed(), late)
+        self._close()
+        return done
+
+    def _reap(self, seconds: float) -> bool:
+        """Whether it ends within some seconds; then nothing of it is left."""
+        if not _ends(self._process.pid, seconds):
+            return False
+        _groups.discard(self._process.pid)
+        self._process.wait()
+        return True
+
+    def _printed(self) -> tuple[bytes, str]:
+        output, errors = (os.pread(handle, os.fstat(handle).st_size, 0) for handle in (self._output, self._errors))
+        return output, errors.decode(errors="replace")
+
+    def _close(self) -> None:
+        for handle in (self._output, self._errors):
+            os.close(handle)
+
+
+def _memory(data: bytes) -> int:
+    """A file in memory, at its beginning."""
+    handle = os.memfd_create("svcc")
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle
+
+
+def _ends(child: int, seconds: float) -> bool:
+    """Whether a child process ends within some seconds; it is not reaped."""
+    handle = os.pidfd_open(child)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(handle)
+
+
+def _end(group: int, number: Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def end_all() -> None:
+    """End every tool that runs now, for a process that is about to end, or to give up what it waits for."""
+    for group in tuple(_groups):
+        _end(group, SIGKILL)
+
+
+def run(argv: Sequence[str], text: str | None = None, *, name: str = "") -> Done:
+    """Run a tool to its end, or to its limit, with ``text`` as its input. Errors: FileNotFoundError where there is no
+    such tool. ``name``: what it is called in messages.
+    """
+    return Running(argv, text, name=name).ended
+
+
+def attempt(part: str, argv: Sequence[str], text: str | None = None) -> Done:
+    """Run a tool to its own end, good or bad. Errors: StepError where there is no such tool, or none of its own."""
+    try:
+        done = run(argv, text)
+    except FileNotFoundError:
+        raise missing(part, argv[0]) from None
+    if done.end is not End.REFUSED:
+        raise done.error(part)
+    return done
+
+
+def read(part: str, argv: Sequence[str]) -> str:
+    """What a tool prints of what there is. Errors: StepError."""
+    try:
+        done = run(argv)
+    except FileNotFoundError:
+        raise missing(part, argv[0]) from None
+    if done.returncode:
+        raise done.error(part, reading=True)
+    return done.stdout
+
+
+def missing(part: str, tool: str) -> StepError:
+    return StepError(part, f"{tool} is not installed", end=End.MISSING)
 
 
 def version(tool: str) -> tuple[int, ...] | None:
@@ -83,11 +240,3 @@ def version(tool: str) -> tuple[int, ...] | None:
     said = run([tool, "-V" if tool == "ip" else "--version"])
     found = re.search(r"\d+(?:\.\d+)+", said.stdout)
     return tuple(int(number) for number in found[0].split(".")) if found and not said.returncode else None
-
-
-def last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """What a tool that failed said, on one line; of one that was killed, by which signal."""
-    said = " ".join((done.stderr.strip() or done.stdout.strip()).split())
-    if done.returncode < 0:
-        return f"killed by {Signals(-done.returncode).name}" + (f": {said}" if said else "")
-    return said or f"exit status {done.returncode}"

@@ -95,7 +95,7 @@ def test_a_crash_of_nft_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     wrapper.write_text("#!/bin/sh\nkill -SEGV $$\n")
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StepError, match="nft: nft was ended by SIGSEGV"):
+    with pytest.raises(StepError, match="nft: nft was killed by SIGSEGV"):
         read()
 
 

@@ -1,33 +1,13 @@
-"""Calls of tools by drivers: what they say when they fail is a StepError."""
+"""What drivers of IPVS's parts share: trials, and counting."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from svcc.apply import tools
 from svcc.apply.netns import Namespace, NamespaceError
 from svcc.apply.steps import StepError
-
-
-def attempt(part: str, argv: Sequence[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a tool to its own end, good or bad. Errors: StepError where there is no such tool, or it was killed."""
-    try:
-        done = tools.run(argv, text)
-    except FileNotFoundError:
-        raise StepError(part, f"{argv[0]} is not installed") from None
-    if done.returncode < 0:
-        raise StepError(part, f"{argv[0]} was {tools.last_words(done)}")
-    return done
-
-
-def call(part: str, argv: Sequence[str], text: str | None = None) -> str:
-    """What a tool prints. Errors: StepError, also where it fails."""
-    done = attempt(part, argv, text)
-    if done.returncode:
-        raise StepError(part, tools.last_words(done))
-    return done.stdout
 
 
 @contextmanager
@@ -40,7 +20,9 @@ def trial(part: str) -> Iterator[None]:
         raise StepError(part, str(error)) from error
     try:
         with namespace.entered():
-            call(part, ["ip", "link", "set", "lo", "up"])
+            up = tools.attempt(part, ["ip", "link", "set", "lo", "up"])
+            if up.returncode:
+                raise up.error(part)
             yield
     finally:
         namespace.close()

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.ipvs.call import attempt, call, counted
+from svcc.apply.ipvs.call import counted
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Step, StepError, Verb
 from svcc.targets.naming import device_alias
@@ -113,7 +113,7 @@ def listed() -> list[dict[str, Any]]:
 
     Errors: StepError.
     """
-    said = call("ip", ["ip", "-details", "-json", "address", "show"])
+    said = tools.read("ip", ["ip", "-details", "-json", "address", "show"])
     return [one for one in json.loads(said or "[]") if one]  # older releases leave {} for what they filter out
 
 
@@ -221,13 +221,13 @@ def _title(lines: Iterable[str]) -> str:
 
 
 def _by_batch(lines: Sequence[str], live: Devices) -> None:
-    done = attempt("ip", ["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
+    done = tools.attempt("ip", ["ip", "-batch", "-"], "".join(f"{line}\n" for line in lines))
     if not done.returncode:
         return
-    words = tools.last_words(done)
+    words = done.words
     failed = _FAILED.search(words)
     if failed is None or not 1 <= int(failed[1]) <= len(lines):
-        raise StepError("ip", words)
+        raise done.error("ip")
     line = lines[int(failed[1]) - 1]
     raise StepError("ip", words[: failed.start()].strip(), culprit=_change_of_line(line, live), line=line)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.ipvs.call import attempt, call, counted, trial
+from svcc.apply.ipvs.call import counted, trial
 from svcc.apply.ipvs.set_lines import additions, change_of_line, declared, prelude, removals, undeclared
 from svcc.apply.ipvs.sets import Set, Sets, element_place, parse_sets
 from svcc.apply.scope import Scope
@@ -63,17 +63,17 @@ def read_sets(scope: Scope, only: tuple[str, ...] = ("",)) -> dict[str, Set]:
     """Our sets as they are, or only those whose names end so. Errors: StepError."""
     if tools.find("ipset") is None:
         return {}
-    listed = attempt("ipset", ["ipset", "list", "-n"])
+    listed = tools.attempt("ipset", ["ipset", "list", "-n"])
     if listed.returncode:
         if not Path("/sys/module/ip_set").exists():  # the kernel has no sets at all
             return {}
-        raise StepError("ipset", tools.last_words(listed))
+        raise listed.error("ipset", reading=True)
     names = listed.stdout.split()
     ours = [name for name in names if scope.owns(name) and name.endswith(only)]
     if len(ours) == len(names):
-        return parse_sets(call("ipset", ["ipset", "save"])) if names else {}
+        return parse_sets(tools.read("ipset", ["ipset", "save"])) if names else {}
     # Somebody else's sets may be a thousand times as large as ours.
-    return parse_sets("".join(call("ipset", ["ipset", "save", name]) for name in ours))
+    return parse_sets("".join(tools.read("ipset", ["ipset", "save", name]) for name in ours))
 
 
 def _element_changes(name: str, before: Set | None, after: Set | None) -> Iterator[Change]:
@@ -112,13 +112,12 @@ def _title(lines: Iterable[str]) -> str:
 def _restore(lines: list[str], live: Sets, before: Iterable[str] = ()) -> None:
     """Load lines, after others. ipset stops at the first that is refused, and keeps what came before it."""
     text = [*before, *lines]
-    done = attempt("ipset", _RESTORE, "".join(f"{line}\n" for line in text))
+    done = tools.attempt("ipset", _RESTORE, "".join(f"{line}\n" for line in text))
     if not done.returncode:
         return
-    words = tools.last_words(done)
-    failed = _FAILED.search(words)
+    failed = _FAILED.search(done.words)
     if failed is None or not 1 <= int(failed[1]) <= len(text):
-        raise StepError("ipset", words)
+        raise done.error("ipset")
     line = text[int(failed[1]) - 1]
     raise StepError("ipset", failed[2], culprit=change_of_line(line, live), line=line)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.ipvs import messages
-from svcc.apply.ipvs.call import attempt, call, counted, trial
+from svcc.apply.ipvs.call import counted, trial
 from svcc.apply.ipvs.ipset import read_sets
 from svcc.apply.ipvs.sets import DECLARED, NODE_IP
 from svcc.apply.ipvs.virtual import (
@@ -114,13 +114,13 @@ def _read_all() -> dict[str, Virtual]:
     """Everybody's virtual servers. Errors: StepError."""
     if not TABLE.exists() or tools.find("ipvsadm") is None:
         return {}
-    found = parse_virtuals(call("ipvsadm", ["ipvsadm", "-S", "-n"]))
+    found = parse_virtuals(tools.read("ipvsadm", ["ipvsadm", "-S", "-n"]))
     return _with_thresholds(found) if found else {}
 
 
 def _with_thresholds(found: dict[str, Virtual]) -> dict[str, Virtual]:
     """Virtual servers with the limits of connections (-x, -y) that -S leaves out."""
-    for key, server, columns in parse_table(call("ipvsadm", ["ipvsadm", "-L", "-n", "--thresholds"])):
+    for key, server, columns in parse_table(tools.read("ipvsadm", ["ipvsadm", "-L", "-n", "--thresholds"])):
         if columns[:2] != ["0", "0"] and key in found and server in found[key].servers:
             limits = f"{found[key].servers[server]} -x {columns[0]} -y {columns[1]}"
             found[key] = replace(found[key], servers={**found[key].servers, server: limits})
@@ -184,13 +184,13 @@ def _run(commands: Sequence[Command], live: Virtuals) -> None:
 
 def _load(commands: Sequence[Command], live: Virtuals) -> None:
     """All commands by one ``ipvsadm -R``, which goes on after those that fail and returns the last one's result."""
-    done = attempt("ipvsadm", ["ipvsadm", "-R"], "".join(f"{command}\n" for command in commands))
+    done = tools.attempt("ipvsadm", ["ipvsadm", "-R"], "".join(f"{command}\n" for command in commands))
     if not done.returncode and not done.stderr:
         return
     failed = among(commands, _read_all())
     if not failed:  # what was refused was there already
         return
-    words = next(iter(done.stderr.splitlines()), tools.last_words(done))
+    words = next(iter(done.stderr.splitlines()), done.words)
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     raise StepError("ipvsadm", f"{words}{more}", culprit=_change_of(failed[0], live), line=str(failed[0]))
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, TypeAlias
 
 from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.ipvs.call import call, counted
+from svcc.apply.ipvs.call import counted
 from svcc.apply.rehearsal import built_in, missing_modules
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+from svcc.apply.steps import Change, End, Phase, Step, StepError, Verb
 
 Modules: TypeAlias = frozenset[str]
 
@@ -58,6 +58,8 @@ def _is_there(name: str) -> bool:
         shown = tools.run(["modprobe", "--show-depends", name])
     except FileNotFoundError:
         return False
+    if shown.end is not End.REFUSED:
+        raise shown.error("modules", reading=True)
     return shown.returncode == 0 and "insmod " not in shown.stdout
 
 
@@ -68,7 +70,6 @@ def _check(names: list[str]) -> None:
 
 def _load(names: list[str]) -> None:
     for name in names:
-        try:
-            call("modules", ["modprobe", name])
-        except StepError as error:
-            raise StepError("modules", error.words, culprit=_loaded(name), line=name) from error
+        done = tools.attempt("modules", ["modprobe", name])
+        if done.returncode:
+            raise done.error("modules", culprit=_loaded(name), line=name)

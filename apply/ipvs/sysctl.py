@@ -88,7 +88,7 @@ def _read(key: str) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StepError("sysctl", f"cannot read {key}: {error.strerror}", line=key) from error
+        raise StepError("sysctl", f"cannot read {key}: {error.strerror}", line=key, reading=True) from error
 
 
 def _write(key: str, value: str, change: Change) -> None:

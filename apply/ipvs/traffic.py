@@ -8,7 +8,6 @@ from ipaddress import ip_address
 
 from svcc.apply import tools
 from svcc.apply.ipvs import virtual
-from svcc.apply.ipvs.call import call
 from svcc.apply.ipvs.ipvsadm import TABLE
 from svcc.apply.ipvs.virtual import Virtuals, parse_table, place_of, socket_of
 from svcc.apply.steps import Place
@@ -88,7 +87,7 @@ def _totals() -> Iterator[tuple[tuple[Place, tuple[str, int]], tuple[int, ...]]]
     if tools.find("ipvsadm") is None:
         return
     places: dict[str, Place | None] = {}
-    for key, server, columns in parse_table(call("ipvsadm", ["ipvsadm", "-L", "-n", "--stats", "--exact"])):
+    for key, server, columns in parse_table(tools.read("ipvsadm", ["ipvsadm", "-L", "-n", "--stats", "--exact"])):
         if key not in places:
             places[key] = place_of(key)
         place = places[key]

@@ -9,6 +9,7 @@ from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.nft import changes, routes, switching, tool
 from svcc.apply.nft.abridged import abridged
 from svcc.apply.nft.fingerprint import fingerprint
+from svcc.apply.nft.netlink import PART
 from svcc.apply.nft.reading import read_document, read_listing
 from svcc.apply.nft.reading_back import read_changed
 from svcc.apply.nft.state import FAMILIES, NftState, dump, load
@@ -31,7 +32,7 @@ class NftReading(Reading[NftState]):
 
 
 class NftDriver(Driver[NftState]):
-    part = tool.PART
+    part = PART
 
     def parse(self, text: str, scope: Scope) -> NftState:
         return read_document(text, scope.table)

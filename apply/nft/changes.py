@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from svcc.apply.nft.names import keyed
+from svcc.apply.nft.netlink import PART
 from svcc.apply.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
-from svcc.apply.nft.tool import PART
 from svcc.apply.steps import Change, Place, Verb
 
 

@@ -1,6 +1,8 @@
-"""Single elements of the kernel's sets, asked for by key (nf_tables' GETSETELEM; linux/netfilter/nf_tables.h).
+"""What nft asks and tells the kernel, without its library (linux/netfilter/nf_tables.h).
 
-``nft get element`` loads all sets of the table before it asks, which takes as long as a listing of everything.
+Single elements of sets, asked for by key (GETSETELEM): ``nft get element`` loads all sets of the table before it asks,
+which takes as long as a listing of everything. And the end of a table (DELTABLE), before which the library reads all
+sets of everybody's.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from typing import Any
 
 from svcc.apply.nft.elements import PROTOCOLS, types_of
 from svcc.apply.nft.state import Element
-from svcc.apply.nft.tool import PART
-from svcc.apply.steps import StepError
+from svcc.apply.steps import End, StepError
+
+PART = "nft"
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _NEW, _GET = 10 << 8 | 12, 10 << 8 | 13  # NFNL_SUBSYS_NFTABLES with NFT_MSG_NEWSETELEM, …_GETSETELEM
-_ERROR, _REQUEST = 2, 1
+_DELETE_TABLE, _BATCH_BEGIN, _BATCH_END = 10 << 8 | 2, 16, 17  # NFT_MSG_DELTABLE, NFNL_MSG_BATCH_…
+_ERROR, _REQUEST, _ACK = 2, 1, 4
 _FAMILIES = {"ip": socket.AF_INET, "ip6": socket.AF_INET6}
 _TABLE, _SET, _ELEMENTS, _ELEMENT = 1, 2, 3, 1
 _KEY, _DATA, _FLAGS, _COMMENTS = 1, 2, 3, 6
@@ -50,6 +54,20 @@ def elements(family: str, table: str, name: str, declaration: Any, keys: Sequenc
     requests = [head + _nested(_ELEMENTS, _nested(_ELEMENT, _nested(_KEY, value))) for value in values]
     found = {key: answer for key, answer in zip(keys, _ask(requests), strict=True) if answer is not None}
     return {key: _element(answer, data) for key, answer in found.items()}
+
+
+def delete_table(family: str, name: str) -> None:
+    """End a table with all that is in it, if it is there. Errors: StepError."""
+    place = struct.pack("=BBH", _FAMILIES[family], 0, 0) + _text(_TABLE, name)
+    ends = struct.pack("=BBH", socket.AF_UNSPEC, 0, socket.htons(10))  # the subsystem whose batch it is
+    batch = (
+        _message(_BATCH_BEGIN, _REQUEST, 0, ends)
+        + _message(_DELETE_TABLE, _REQUEST | _ACK, 1, place)
+        + _message(_BATCH_END, _REQUEST, 2, ends)
+    )
+    with _kernel() as kernel:
+        kernel.send(batch)
+        _only_absent(struct.unpack_from("=i", _received(kernel), 16)[0], "delete table")
 
 
 # ---- keys and values
@@ -99,27 +117,40 @@ def _comment(data: bytes) -> str:
 
 def _ask(requests: Sequence[bytes]) -> Iterator[Mapping[int, bytes] | None]:
     """The attributes of each element, in the order of the requests; None for one that is not there."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as kernel:
-        kernel.settimeout(10)
+    with _kernel() as kernel:
         for start in range(0, len(requests), _AHEAD):
             some = requests[start : start + _AHEAD]
             for number, request in enumerate(some):
-                kernel.send(struct.pack("=IHHII", 16 + len(request), _GET, _REQUEST, number, 0) + request)
+                kernel.send(_message(_GET, _REQUEST, number, request))
             answers = _answers(kernel, len(some))
             yield from (answers[number] for number in range(len(some)))
+
+
+def _kernel() -> socket.socket:
+    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
+    kernel.settimeout(10)
+    return kernel
+
+
+def _message(kind: int, flags: int, number: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, number, 0) + body
+
+
+def _received(kernel: socket.socket) -> bytes:
+    try:
+        return kernel.recv(1 << 16)
+    except TimeoutError:
+        raise StepError(PART, "the kernel does not answer", end=End.LATE) from None
 
 
 def _answers(kernel: socket.socket, count: int) -> dict[int, Mapping[int, bytes] | None]:
     found: dict[int, Mapping[int, bytes] | None] = {}
     while len(found) < count:
-        try:
-            data = kernel.recv(1 << 16)
-        except TimeoutError:
-            raise StepError(PART, "the kernel does not answer") from None
+        data = _received(kernel)
         while len(data) >= 16:
             length, kind, _, number, _ = struct.unpack_from("=IHHII", data)
             if kind == _ERROR:
-                _only_absent(struct.unpack_from("=i", data, 16)[0])
+                _only_absent(struct.unpack_from("=i", data, 16)[0], "get element")
                 found[number] = None
             elif kind == _NEW:
                 found[number] = _only_element(data[20:length])
@@ -127,10 +158,10 @@ def _answers(kernel: socket.socket, count: int) -> dict[int, Mapping[int, bytes]
     return found
 
 
-def _only_absent(error: int) -> None:
-    """There may be no such element, set or table; everything else is an error."""
-    if -error != errno.ENOENT:
-        raise StepError(PART, os.strerror(-error), line="get element")
+def _only_absent(error: int, line: str) -> None:
+    """There may be no such element, set or table; every other error counts."""
+    if error and -error != errno.ENOENT:
+        raise StepError(PART, os.strerror(-error), line=line)
 
 
 def _only_element(data: bytes) -> Mapping[int, bytes]:

@@ -15,12 +15,13 @@ from svcc.apply.nft import affinity, tool
 from svcc.apply.nft.changes import changes
 from svcc.apply.nft.culprit import find_culprit
 from svcc.apply.nft.delta import delta
+from svcc.apply.nft.netlink import PART
 from svcc.apply.nft.stages import emptied, prepared, silenced, switched
 from svcc.apply.nft.state import NftState
 from svcc.apply.nft.titles import title
 from svcc.apply.nft.transaction import Command
 from svcc.apply.packets import wait_for_packets
-from svcc.apply.steps import Phase, Step, StepError
+from svcc.apply.steps import End, Phase, Step, StepError
 
 #: From this kernel on, a chain can be deleted in the transaction that takes the last reference to it out of a map.
 _TOGETHER = (6, 2)
@@ -79,7 +80,7 @@ class _Transaction:
         """``wait``: it takes away, or leads to, what the transaction before it left or made."""
         size = sum(command.size for command in self.commands)
         run = self._run_after_packets if wait else self.run
-        return Step(self.phase, tool.PART, title(self.commands, self.live), True, size, run, check)
+        return Step(self.phase, PART, title(self.commands, self.live), True, size, run, check)
 
     def _run_after_packets(self) -> None:
         wait_for_packets()
@@ -101,12 +102,12 @@ class _Transaction:
 
     def explained(self, error: StepError, commands: Sequence[Command]) -> StepError:
         """The error with the change that is to blame."""
-        found = find_culprit(commands) if tool.installed() else None
+        found = find_culprit(commands) if tool.installed() and error.end is End.REFUSED else None
         if found is None:
             return error
         name, line = found
         blamed = (change for change in changes(self.live, self.wanted) if (change.kind, change.subject) == name)
-        return StepError(tool.PART, error.words, culprit=next(blamed, None), line=line)
+        return StepError(PART, error.words, culprit=next(blamed, None), line=line)
 
 
 def _check(transactions: Sequence[_Transaction]) -> None:

@@ -1,24 +1,26 @@
 """nft, in the network namespace of the calling thread: the library for what changes rules, the program for all else.
 
-A transaction is given to libnftables in this process (the library has no better way to be told of an error, but there
-is no program to be killed half way). Listing is the program's: nft 1.0.6 ends with a segmentation fault where it lists
-a table that 1.1 made, and svcc is to survive that. Checking is the program's too: the library's binding cannot ask for
-a check.
+Both are run as processes of their own. nft 1.0.6 dies by SIGSEGV where it meets a set that a newer release made, in a
+container for instance: the types in its user data are more than it knows (``netlink_delinearize_set``). Listing a table
+of ours asks the kernel for that table's sets alone, but before most other commands libnftables asks for everybody's
+(``nft_cache_evaluate``), unless the last of them is a listing: then for those of the listed table. So where a
+transaction kills it, the same commands are given once more, each family's by themselves, and each with such an end.
 """
 
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Sequence
-from typing import Any
-
-import nftables  # type: ignore[import-untyped,unused-ignore]
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from svcc.apply import tools
-from svcc.apply.steps import StepError
-
-PART = "nft"
+from svcc.apply.nft import netlink, worker
+from svcc.apply.nft.netlink import PART
+from svcc.apply.steps import End
 
 _ABSENT = "No such file or directory"
 #: What errors in a JSON document begin with, having no position.
@@ -42,17 +44,16 @@ class Listing:
         if self._running is None:
             return None
         done = self._running.ended
-        if done.returncode:
-            said = done.stderr.decode(errors="replace")
-            if done.returncode > 0 and _ABSENT in said:
-                return None
-            raise StepError(PART, _words(done.returncode, said), line=f"list {' '.join(self._what)}")
-        return done.stdout
+        if not done.returncode:
+            return done.output
+        if done.end is End.REFUSED and _ABSENT in done.stderr:
+            return None
+        raise done.error(PART, _words(done), reading=True, line=f"list {' '.join(self._what)}")
 
     def text(self) -> str | None:
-        """The same as text."""
+        """The same as text; what is not UTF-8 in it is in a comment, and nobody's name."""
         data = self.data()
-        return None if data is None else data.decode()
+        return None if data is None else data.decode(errors="replace")
 
 
 def list_set(family: str, table: str, name: str) -> str | None:
@@ -61,50 +62,87 @@ def list_set(family: str, table: str, name: str) -> str | None:
 
 
 def run(commands: Sequence[Any]) -> None:
-    """Carry out commands of libnftables-json(5), all or none. Errors: StepError."""
-    kernel = _library()
-    if kernel is None:
-        _by_program(["nft", "-j", "-f", "-"], commands)
-        return
-    kernel.set_json_output(True)
-    status, output, error = kernel.cmd(_text(commands))
-    if status:
-        raise StepError(PART, _words(1, error or output))  # the library's -1 is no signal
+    """Carry out commands of libnftables-json(5), all or none; of each family, where others' sets are what libnftables
+    dies of. Errors: StepError."""
+    _surviving(_change, commands)
 
 
 def check(commands: Sequence[Any]) -> None:
     """Ask whether commands would be carried out. Errors: StepError."""
-    _by_program(["nft", "-c", "-j", "-f", "-"], commands)
+    _surviving(_try, commands)
 
 
-def _library() -> nftables.Nftables | None:
-    """A new context of libnftables, which belongs to the namespace that it is made in; None without the library."""
-    try:
-        return nftables.Nftables()
-    except OSError:
+#: Carries out commands, or tries them.
+_Give: TypeAlias = Callable[[Sequence[Any]], tools.Done]
+
+
+def _surviving(give: _Give, commands: Sequence[Any]) -> None:
+    done = give(commands)
+    if not done.crashed:
+        _judge(done)
+        return
+    by_table: dict[tuple[str, str], list[Any]] = {}
+    for command in commands:
+        by_table.setdefault(_table_of(command), []).append(command)
+    for (family, table), mine in by_table.items():
+        place = {"family": family, "name": table}
+        if mine[-1] != {"delete": {"table": place}}:
+            _judge(give([*mine, {"list": {"table": place}}]))
+        elif give is _change:
+            netlink.delete_table(family, table)
+
+
+def _table_of(command: Any) -> tuple[str, str]:
+    """Family and name of the table that a command is about."""
+    ((_, body),) = command.items()
+    ((kind, fields),) = body.items()
+    return fields["family"], fields["name" if kind == "table" else "table"]
+
+
+def _change(commands: Sequence[Any]) -> tools.Done:
+    library = _library()
+    if library is not None:
+        done = tools.run(library, _text(commands), name="libnftables")
+        if done.returncode != worker.NO_LIBRARY:
+            return done
+    return _program(["nft", "-j", "-f", "-"], commands)
+
+
+def _try(commands: Sequence[Any]) -> tools.Done:
+    """The program's work: the library's binding cannot ask for a check."""
+    return _program(["nft", "-c", "-j", "-f", "-"], commands)
+
+
+@cache
+def _library() -> tuple[str, ...] | None:
+    """What runs libnftables in a process that starts quickly: Python without what svcc itself needs. None: there is no
+    binding."""
+    spec = find_spec("nftables")
+    if spec is None or spec.origin is None:
         return None
+    binding = Path(spec.origin).parent
+    folder = binding.parent if spec.submodule_search_locations else binding
+    return sys.executable, "-I", "-S", str(Path(worker.__file__)), str(folder)
 
 
-def _by_program(words: Sequence[str], commands: Sequence[Any]) -> None:
+def _program(words: Sequence[str], commands: Sequence[Any]) -> tools.Done:
     try:
-        done = tools.run(words, _text(commands))
+        return tools.run(words, _text(commands))
     except FileNotFoundError as error:
-        raise StepError(PART, "nft is not installed") from error
+        raise tools.missing(PART, "nft") from error
+
+
+def _judge(done: tools.Done) -> None:
     if done.returncode:
-        raise StepError(PART, _words(done.returncode, done.stderr or done.stdout))
+        raise done.error(PART, _words(done))
 
 
 def _text(commands: Sequence[Any]) -> str:
     return '{"nftables": [\n' + ",\n".join(map(json.dumps, commands)) + "\n]}\n"
 
 
-def _words(status: int, said: str) -> str:
+def _words(done: tools.Done) -> str:
     """What nft said, each thing once."""
-    lines = dict.fromkeys(line.removeprefix(_NOWHERE).strip() for line in said.splitlines() if line.strip())
-    words = "; ".join(lines)
-    if status < 0:
-        ended = f"nft was ended by {signal.Signals(-status).name}"
-        if status == -signal.SIGSEGV:
-            ended += " (1.0.6 does that to tables that a newer release made)"
-        return f"{ended}: {words}" if words else ended
-    return words or f"exit status {status}"
+    said = (done.stderr or done.stdout).splitlines()
+    lines = dict.fromkeys(line.removeprefix(_NOWHERE).strip() for line in said if line.strip())
+    return "; ".join(lines)

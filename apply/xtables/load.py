@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from svcc.apply.steps import Change, StepError
 from svcc.apply.xtables.changes import table_changes
 from svcc.apply.xtables.delta import Delta, TableDelta, delta
 from svcc.apply.xtables.state import Tables, leads_to, lines_of
-from svcc.apply.xtables.variant import NFT, Restore, saved, words
+from svcc.apply.xtables.variant import NFT, Restore, saved
 
 #: What iptables exits with when the ruleset changed under it (RESOURCE_PROBLEM); with other failures of the kernel too.
 _RESOURCE_PROBLEM = 4
@@ -101,10 +100,10 @@ class Load:
             namespace.close()
         self._judge(whole, done)
 
-    def _judge(self, due: Delta, done: subprocess.CompletedProcess[str]) -> None:
+    def _judge(self, due: Delta, done: tools.Done) -> None:
         if not done.returncode:
             return
-        said = words(done)
+        said = done.words
         if "xtables lock" in said:
             said = f"another program held the xtables lock for {Restore.WAIT} seconds: {said}"
         found = _LINE.search(said)
@@ -114,7 +113,7 @@ class Load:
         if line == "COMMIT":
             said = f"{said} (the whole table {table})"  # legacy: the kernel says no more
         culprit = self._culprit(table, *_chain_and_rule(line)) if line else None
-        raise StepError(self.family, said, culprit=culprit, line=line)
+        raise done.error(self.family, said, culprit=culprit, line=line)
 
     def _culprit(self, table: str, chain: str, rule: str) -> Change | None:
         """The change of a line; where the rule itself does not change, that of its chain."""
@@ -146,9 +145,9 @@ def _make_sets(family: str, wanted: Tables) -> None:
     try:
         done = tools.run(["ipset", "restore"], text)
     except FileNotFoundError:
-        raise StepError(family, "ipset is not installed") from None
+        raise tools.missing(family, "ipset") from None
     if done.returncode:
-        raise StepError(family, words(done))
+        raise done.error(family)
 
 
 def _create_lines(family: str, rules: Iterable[str]) -> Iterator[str]:

@@ -28,7 +28,9 @@ class XtablesReading(Reading[State]):
         for table in sorted(main.unreadable | stray.unreadable):
             if table in wanted.tables or _may_hold(self._family, scope, table):
                 raise StepError(
-                    self._family, f"{self._family}-save cannot read table {table}: nft put rules of its own there"
+                    self._family,
+                    f"{self._family}-save cannot read table {table}: nft put rules of its own there",
+                    reading=True,
                 )
         held = (*main.held, *(one._replace(stray=True) for one in stray.held))
         return State(main.tables, stray.tables, scope.prefix, used, held)

@@ -6,15 +6,13 @@ the machine's ``iptables`` is (iptables-nft(8)).
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from svcc.apply import tools
 from svcc.apply.scope import Scope
-from svcc.apply.steps import StepError
+from svcc.apply.steps import End, StepError
 from svcc.apply.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
@@ -28,11 +26,17 @@ def other(variant: str) -> str:
 
 
 def default(family: str) -> str:
-    """The variant that the tool called ``iptables`` (or ip6tables) is. Before 1.8 there was only legacy."""
+    """The variant that the tool called ``iptables`` (or ip6tables) is. Before 1.8 there was only legacy.
+
+    Errors: StepError where it does not come to its end.
+    """
     try:
-        return NFT if "nf_tables" in tools.run([family, "--version"]).stdout else LEGACY
+        done = tools.run([family, "--version"])
     except FileNotFoundError:
         return NFT if tools.find(f"{family}-{NFT}-save") else LEGACY
+    if done.end is not End.REFUSED:
+        raise done.error(family, reading=True)
+    return NFT if "nf_tables" in done.stdout else LEGACY
 
 
 def tool(family: str, variant: str, verb: str) -> str:
@@ -62,8 +66,8 @@ class Listing:
             return b""
         done = self._running.ended
         if done.returncode:
-            raise StepError(self._family, words(_as_text(done)))
-        return done.stdout
+            raise done.error(self._family, reading=True)
+        return done.output
 
     def saved(self, scope: Scope) -> Saved:
         return parse_saved(self.data().decode(errors="replace"), scope)
@@ -75,19 +79,7 @@ def _has_legacy_tables(family: str) -> bool:
     except FileNotFoundError:
         return False
     except PermissionError as error:
-        raise StepError(family, f"{error.filename}: only root may see which rules there are") from None
-
-
-def _as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
-    output = (said.decode(errors="replace") for said in (done.stdout, done.stderr))
-    return subprocess.CompletedProcess(done.args, done.returncode, *output)
-
-
-def words(done: subprocess.CompletedProcess[str]) -> str:
-    """What a tool that failed said, or how it ended."""
-    if done.returncode < 0:
-        return f"{done.args[0]} was killed by {signal.Signals(-done.returncode).name}"
-    return tools.last_words(done)
+        raise StepError(family, f"{error.filename}: only root may see which rules there are", reading=True) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +92,11 @@ class Restore:
     #: Seconds to wait while another program holds the lock of legacy iptables.
     WAIT = 60
 
-    def run(self, text: str, *, test: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(self, text: str, *, test: bool = False) -> tools.Done:
         """Errors: StepError where there is no such tool."""
         name = tool(self.family, self.variant, "restore")
         argv = [name, "--noflush", "-w", str(self.WAIT), *(["--test"] if test else [])]
         try:
             return tools.run(argv, text)
         except FileNotFoundError:
-            raise StepError(self.family, f"{name} is not installed") from None
+            raise tools.missing(self.family, name) from None
