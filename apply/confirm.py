@@ -13,16 +13,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, files
+from svcc.apply.steps import StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
 
 #: Seconds between the watchdog's looks.
 _GLANCE = 0.2
+#: Seconds until it tries again to go back, where it could not.
+_PAUSE = 2.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -121,9 +125,25 @@ def put_back(installation: Installation, pending: Pending) -> str:
     note = f"generation {current.number} was not confirmed"
     draft = replace(earlier(installation, pending.before, note), undoes=current.number)
     plan = engine.make_plan(installation, draft)
-    engine.perform(plan, installation, draft, lambda _: None)
+    try:
+        engine.perform(plan, installation, draft, lambda _: None)
+    except OSError:
+        _without_record(plan, installation, pending)
+    except engine.Restored as error:
+        if not isinstance(error.cause, OSError):
+            raise
+        _without_record(plan, installation, pending)
     disarm(installation)
     return f"{draft.note}: {_back(pending.before)}"
+
+
+def _without_record(plan: engine.Plan, installation: Installation, pending: Pending) -> None:
+    """Go back where nothing can be written, on a full disk for instance: the rules first, then what is said of them.
+
+    Errors: StepError, Broken; OSError where the rules are back, and it cannot be said.
+    """
+    engine.arrive(plan.machine, plan.wanted, plan.transition)
+    installation.make_current(pending.before)
 
 
 def _back(before: int | None) -> str:
@@ -153,10 +173,26 @@ def watch(store: Store, installation: Installation, token: str) -> None:
         if left < 0:
             return
         with store.locked(patience=float("inf")):
-            if _left(installation, token) == 0:  # the apply itself held the lock: it has set another time since
-                said = "; ".join(settle(installation))
-                print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {said}", file=sys.stderr)
+            # The apply itself held the lock: it may have set another time since.
+            if _left(installation, token) == 0 and _settled(installation):
                 return
+        time.sleep(_PAUSE)
+
+
+def _settled(installation: Installation) -> bool:
+    """Whether it is settled; what keeps it from that is noted, and may be gone the next time."""
+    try:
+        said = "; ".join(settle(installation))
+    except (engine.Broken, engine.Restored, StepError, StoreError, OSError) as error:
+        _log(f"not yet put back: {error or type(error).__name__}")
+        return False
+    _log(said)
+    return True
+
+
+def _log(words: str) -> None:
+    with suppress(OSError):  # a full disk keeps nobody from going back
+        print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {words}", file=sys.stderr, flush=True)
 
 
 def _left(installation: Installation, token: str) -> float:

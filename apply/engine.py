@@ -32,10 +32,13 @@ _ROUNDS = 3
 class Event:
     """Something that happens on the way; ``step`` where it is about one."""
 
-    what: str  # checking, recording, step, done, undoing, finishing, forgetting
+    what: (
+        str  # checking, recording, step, switched, waiting, done, undoing, reading back, finishing, forgetting, warning
+    )
     step: Step | None = None
     number: int = 0  # of the step, from 1
     total: int = 0
+    words: str = ""  # of a warning
 
 
 #: Is told every event before it happens; may raise, which ends the apply there, and is undone.
@@ -289,11 +292,12 @@ def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) ->
     journal.remove()
     with suppress(OSError):
         note_looks(installation, generation, looks)
+    _forget(plan, tell)
     return generation
 
 
 def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
-    """All steps; then UDP connections that would lead nowhere are forgotten.
+    """All steps.
 
     The new rules are in after the last step up to their phase; addresses may be taken before it (see Machine.steps).
     """
@@ -308,11 +312,20 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
         else:
             step.run()
         tell(Event("done", step, number, len(plan.steps)))
-    stale = conntrack.stale(plan.ending, plan.come, plan.networks)
-    if stale:
-        tell(Event("forgetting", number=len(stale)))
-        conntrack.forget(stale)
     return journal
+
+
+def _forget(plan: Plan, tell: Tell) -> None:
+    """Have the kernel forget UDP connections that would lead nowhere. The new rules serve without that, so nothing that
+    goes wrong here is a reason to take them out again."""
+    try:
+        stale = conntrack.stale(plan.ending, plan.come, plan.networks)
+        if stale:
+            _quietly(tell, Event("forgetting", number=len(stale)))
+            conntrack.forget(stale)
+    except (StepError, OSError, ValueError) as error:
+        words = f"UDP connections of endpoints that left may go on to them for a while: {error}"
+        _quietly(tell, Event("warning", words=words))
 
 
 def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
@@ -390,15 +403,16 @@ def recover(installation: Installation) -> str:
     forward = journal.switched or installation.number == journal.after
     there = Transition(before.target if before else None, after.target)
     if forward:
-        _arrive(machine, machine.parse(new), there)
+        arrive(machine, machine.parse(new), there)
     else:
-        _arrive(machine, machine.load(journal.states, old), Transition(there.new, there.old))
+        arrive(machine, machine.load(journal.states, old), Transition(there.new, there.old))
     end(installation, journal, forward=forward)
     how = "finished" if forward else "undone"
     return f"generation {after.number}, which was under way when svcc was stopped, is {how}"
 
 
-def _arrive(machine: Machine, wanted: States, transition: Transition) -> None:
+def arrive(machine: Machine, wanted: States, transition: Transition) -> None:
+    """Go to a state from wherever the machine is. Errors: StepError, Broken."""
     left = converge(machine, wanted, transition)
     if left:
         raise Broken(NotTaken(left), left)

@@ -22,7 +22,7 @@ import os
 import pwd
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -92,10 +92,15 @@ class Store:
         files.make_directory(self.root)
         with open(self.root / "lock", "a+", encoding="utf-8", opener=_private) as file:
             _lock(file.fileno(), patience, lambda: _holder(self.root / "lock"))
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+            _say_who(file.fileno())
             yield self
+
+
+def _say_who(handle: int) -> None:
+    """The lock is held, whether or not a full disk can take who holds it."""
+    with suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
 
 
 def _private(path: str, flags: int) -> int:

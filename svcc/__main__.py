@@ -1,140 +1,18 @@
-"""The command line's entrance: ``svcc`` and ``python -m svcc``."""
+"""The command line's entrance: ``svcc`` and ``python -m svcc``.
+
+Little is imported before signals are heard: one that comes while the rest is imported ends svcc as any other does.
+"""
 
 from __future__ import annotations
 
-import errno
-import gc
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from importlib import import_module
-from typing import IO, Any
-
-import click
-
-from svcc.exits import Exit
-
-#: Commands and what they do. Each is the module of its name in ``svcc.commands``, imported when it is called.
-COMMANDS = (
-    "apply",
-    "check",
-    "compile",
-    "confirm",
-    "delete",
-    "doctor",
-    "history",
-    "lab",
-    "plan",
-    "restore",
-    "rollback",
-    "status",
-    "trace",
-    "verify",
-)
-
-
-#: What a shell reports of a program that SIGINT or SIGPIPE ended: neither done nor any of our own codes.
-_INTERRUPTED, _NO_READER = 130, 141
-
-
-class _NoReader(click.ClickException):
-    """Nobody reads our output any more. click itself would say 1, which means that there are differences."""
-
-    exit_code = _NO_READER
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        _discard_output()
-
-
-@contextmanager
-def _noticing_readers() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise _NoReader("") from error
-
-
-class _Commands(click.Group):
-    """Finds commands by name without importing the others."""
-
-    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
-        with _noticing_readers():
-            return super().make_context(*arguments, **more)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _noticing_readers():
-            return super().invoke(ctx)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command = import_module(f"svcc.commands.{name}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        from svcc.compiler.suggest import did_you_mean
-
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], COMMANDS)
-            ctx.fail(f"no command `{args[0]}`" + (f": {hint}" if hint else ""))
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="svcc", message="svcc %(version)s")
-def svcc() -> None:
-    """Compile services (virtual addresses, ports, node ports and their endpoints) to Linux's own rule files."""
+from svcc import signals
 
 
 def main() -> None:
-    """Run the command line. Whatever becomes of the standard streams, there is an exit status and no traceback."""
-    gc.disable()  # a command ends before cycles matter, and searching a large program for them takes a quarter of it
-    if sys.stderr is None:  # closed by who started us
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    try:
-        if sys.stdout is None:
-            raise OSError(errno.EBADF, "standard output is closed")
-        status = _run()
-    except BrokenPipeError:
-        status = _NO_READER
-        _discard_output()
-    except OSError as error:
-        status = Exit.MACHINE
-        _report(error)
-        _discard_output()
-    sys.exit(status)
+    signals.install()
+    from svcc.command_line import main as run
 
-
-def _run() -> int:
-    try:
-        status = svcc.main(prog_name="svcc", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        return _INTERRUPTED
-    return status if isinstance(status, int) else Exit.DONE
-
-
-def _report(error: OSError) -> None:
-    what = f"{error.filename}: " if error.filename else ""
-    with suppress(OSError):
-        click.echo(f"svcc: {what}{error.strerror or error}", err=True)
-
-
-def _discard_output() -> None:
-    """Let what is left in the buffers of streams that fail go nowhere, when Python flushes them at its end."""
-    for number in (1, 2):
-        with suppress(OSError):
-            os.fstat(number)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    run()
 
 
 if __name__ == "__main__":

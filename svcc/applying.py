@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from svcc import signals
 from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.steps import Change, StepError
+from svcc.apply.steps import Change, End, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary, summary
 from svcc.compiler import ir
 from svcc.exits import Exit
-from svcc.progress import Progress
+from svcc.progress import Interrupted, Progress
 from svcc.state import fail, pick_installation
 from svcc.targets import find
 
@@ -73,17 +74,31 @@ def explained(cause: Cause) -> Iterator[None]:
         yield
     except Refused as error:
         fail("nothing was changed:\n" + "".join(f"  {reason}\n" for reason in error.reasons), Exit.MACHINE)
+    except Interrupted as error:
+        raise _interrupted("nothing was changed") from error
     except Restored as error:
+        if signals.noted() is not None:
+            raise _interrupted("everything was put back as it was") from error
         _say(_reason(error.cause, cause) + "Everything was put back as it was.")
         raise SystemExit(Exit.RESTORED) from error
     except Broken as error:
         _say(_reason(error.cause, cause) + _what_is_left(error))
         raise SystemExit(Exit.BROKEN) from error
     except StepError as error:
+        if signals.noted() is not None:
+            raise _interrupted("nothing was changed") from error
         _say(_reason(error, cause) + "Nothing was changed.")
-        raise SystemExit(Exit.RESTORED) from error
+        refused = error.end is End.REFUSED and not error.reading
+        raise SystemExit(Exit.RESTORED if refused else Exit.MACHINE) from error
     except (StoreError, ValueError) as error:
         fail(str(error), Exit.MACHINE)
+
+
+def _interrupted(what: str) -> SystemExit:
+    number = signals.noted()
+    assert number is not None
+    _say(f"svcc: interrupted by {number.name}: {what}")
+    return SystemExit(signals.status(number))
 
 
 def _reason(error: BaseException, cause: Cause) -> str:
@@ -121,13 +136,22 @@ def _say(text: str) -> None:
 def settled(installation: Installation) -> None:
     """First of all: what a killed apply left is finished or undone, and what was not confirmed in time goes."""
     try:
-        for said in confirm.settle(installation):
-            _say(said)
+        with signals.held(leave=True):
+            for said in confirm.settle(installation):
+                _say(said)
     except (Broken, Restored, StepError) as error:
+        if _is_no_answer(error):
+            raise
         _say(
             f"svcc: what was under way before can be neither finished nor undone: {error}\nGoing on from what is there."
         )
         engine.give_up(installation)
+
+
+def _is_no_answer(error: BaseException) -> bool:
+    """Whether a tool that died, hangs or is not there is why: what it was to do is still to be done."""
+    cause = error.cause if isinstance(error, Broken | Restored) else error
+    return isinstance(cause, StepError) and (cause.reading or cause.end is not End.REFUSED)
 
 
 def look_ahead(store: Store) -> Ahead | None:
@@ -156,13 +180,13 @@ def make_plan(
 def remember(store: Store, installation: Installation, plan: Plan, draft: Draft) -> None:
     """As :func:`engine.note`, by a command that holds no lock: only if nobody else is at work."""
     if plan.empty and not (plan.recognised and draft.origin is None):
-        with suppress(StoreError, OSError), store.locked(patience=0):
+        with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
             engine.note(plan, installation, draft)
 
 
 def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
     """Check and perform a plan; returns the generation's number. Errors: as :func:`engine.perform`."""
     progress = Progress(quiet=quiet)
-    with progress.interruptible():
+    with signals.held(leave=False), signals.impatient():
         engine.check(plan, progress)
         return engine.perform(plan, installation, draft, progress).number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from svcc.apply.steps import Change, StepError
+from svcc.apply.steps import Change, End, StepError
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
@@ -19,7 +19,12 @@ def refusal(error: StepError, summary: Summary, program: ir.Program | None, file
     listener = summary.of(error.culprit) if error.culprit else None
     what = f" {_named(error.culprit)}" if error.culprit else ""
     of = f" of service {listener.service}" if listener else ""
-    message = f"the kernel or its tools refuse part {error.part}{of}:{what or ' it'} cannot be loaded"
+    if error.reading:
+        message = f"what there is of part {error.part} cannot be read"
+    elif error.end is End.REFUSED:
+        message = f"the kernel or its tools refuse part {error.part}{of}:{what or ' it'} cannot be loaded"
+    else:
+        message = f"part {error.part}{of}:{what or ' it'} could not be loaded, as its tool failed"
     span = _span(program, listener.service, listener.label, error.culprit) if program and listener else None
     diagnostic = Diagnostic(Code.REFUSED, message, span, file=None if span else file)
     return as_text([diagnostic]) + "".join(f"  {line}\n" for line in _words(error))

@@ -15,7 +15,7 @@ from typing import Any
 from click.testing import CliRunner
 from waiting import LID
 
-from svcc.__main__ import svcc as command
+from svcc.command_line import svcc as command
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))

@@ -28,7 +28,7 @@ _PROGRAMS = [*EXAMPLES, *sorted((ROOT / "tests/programs").glob("*.dsl"))]
 #: The whole command line once per program and target, in one process.
 _SCRIPT = """
 import os, sys
-from svcc.__main__ import svcc
+from svcc.command_line import svcc
 for path in sys.argv[2:]:
     for target in sys.argv[1].split(","):
         print("====", path, target, flush=True)

@@ -12,7 +12,7 @@ import pytest
 from command_line import PROGRAM, environment, program, svcc
 from waiting import LID
 
-from svcc.__main__ import COMMANDS
+from svcc.command_line import COMMANDS
 from svcc.targets import targets
 
 

@@ -13,8 +13,8 @@ from _pytest.mark import ParameterSet
 from click.testing import CliRunner
 from golden_files import compare
 
-from svcc.__main__ import svcc
 from svcc.apply.netns import Namespace
+from svcc.command_line import svcc
 from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
 from svcc.compiler.syntax_error import STATEMENTS

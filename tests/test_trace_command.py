@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from svcc.__main__ import svcc
+from svcc.command_line import svcc
 from svcc.exits import Exit
 
 DNS = """\

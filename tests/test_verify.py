@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from tools.nft import nft
 
-from svcc.__main__ import svcc
 from svcc.apply.tools import find
+from svcc.command_line import svcc
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 

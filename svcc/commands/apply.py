@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
-from svcc.apply.engine import Ahead, Plan
+from svcc.apply.engine import Ahead, Broken, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled
 from svcc.exits import Exit
@@ -88,7 +89,8 @@ def command(
             plan = make_plan(store, installation, draft, patience, ahead)
             guard(plan, installation.summary(installation.current), draft, consent)
             warn_of_doubles(store, installation, draft.summary)
-            _apply(store, installation, plan, draft, seconds, quiet=quiet)
+            with signals.held(leave=False):
+                _apply(store, installation, plan, draft, seconds, quiet=quiet)
 
 
 def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None) -> bool:
@@ -102,7 +104,8 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
         if waits or installation.number != generation.number:
             return False
         if known.draft is not None:
-            engine.note(known.plan, installation, known.draft)
+            with signals.held(leave=False):
+                engine.note(known.plan, installation, known.draft)
         _say_in_place(generation)
     return True
 
@@ -129,6 +132,8 @@ def _apply(
     pending = confirm.arm(store, installation, seconds) if seconds else None
     try:
         number = carry_out(plan, installation, draft, quiet=quiet)
+    except Broken:  # the watchdog tries again
+        raise
     except BaseException:
         if pending:
             confirm.disarm(installation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store
@@ -57,8 +58,9 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     removed = count(len(plan.changes), "object")
     if not yes:
         ask(plan, installation.summary(current), Summary(), f"This removes all that prefix {scope.prefix} serves here.")
-    carry_out(plan, installation, draft, quiet=quiet)
-    confirm.disarm(installation)
+    with signals.held(leave=False):
+        carry_out(plan, installation, draft, quiet=quiet)
+        confirm.disarm(installation)
     if current is None or current.target is None:
         return f"Removed {removed}."
     return f"Removed {removed}. `svcc rollback {current.number}` brings them back."

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from svcc import signals
 from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
 from svcc.apply.store import Store
@@ -38,7 +39,8 @@ def command(
             return
         current = installation.current
         if unconfirmed is not None and generation is None:
-            click.echo(confirm.put_back(installation, unconfirmed))
+            with signals.held(leave=False):
+                click.echo(confirm.put_back(installation, unconfirmed))
             return
         if unconfirmed is not None and current is not None and generation == current.number:
             fail(f"generation {generation} is in place, and waits for `svcc confirm`", Exit.INPUT)
@@ -48,7 +50,7 @@ def command(
             draft = replace(draft, undoes=current.number)
         plan = make_plan(store, installation, draft)
         guard(plan, installation.summary(current), draft, Consent(allow_empty, yes))
-        with explained(Cause(draft.summary)):
+        with explained(Cause(draft.summary)), signals.held(leave=False):
             number = carry_out(plan, installation, draft, quiet=quiet)
-        confirm.disarm(installation)
+            confirm.disarm(installation)
         click.echo(f"Generation {wanted.number} is in place again, as generation {number}.")
