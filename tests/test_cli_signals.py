@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_cli_apply import A, B, Shell, shell  # noqa: F401
+from test_cli_apply import A, B, Shell
+
+from svcc.apply.netns import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -39,6 +42,13 @@ finally:
 """
 #: Points that are tried of each command.
 _POINTS = int(os.environ.get("SVCC_TEST_SIGNALS", "6"))
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    namespace = Namespace("signals")
+    yield Shell(namespace, tmp_path)
+    namespace.close()
 
 
 def _run(shell: Shell, number: int, at: int, *words: str) -> subprocess.CompletedProcess[str]:
