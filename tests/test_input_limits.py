@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from svcc.__main__ import svcc
+from svcc.command_line import svcc
 from svcc.compiler import files
 from svcc.compiler.load import load
 from svcc.exits import Exit
