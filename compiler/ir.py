@@ -188,5 +188,13 @@ class Program:
     nodes: tuple[Node, ...] = ()
     services: tuple[Service, ...] = ()
 
+    @property
+    def held_by_others(self) -> tuple[Address, ...]:
+        """The service addresses that are on a device of the machine without svcc: shared ones, and under ``vip-device
+        none`` all. Each once."""
+        everything = self.cluster.vip_device is None
+        found = (service.addresses if everything else service.shared for service in self.services)
+        return tuple(dict.fromkeys(address for some in found for address in some))
+
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)

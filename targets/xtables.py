@@ -140,6 +140,22 @@ class CtState(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class NotTranslatedTo(Match):
+    """Nobody has rewritten the connection's destination (the state DNAT of conntrack's)."""
+
+    def __str__(self) -> str:
+        return "-m conntrack ! --ctstate DNAT"
+
+
+@dataclass(frozen=True, slots=True)
+class ByIpvs(Match):
+    """IPVS has chosen where the packet goes (xt_ipvs: ``skb->ipvs_property``)."""
+
+    def __str__(self) -> str:
+        return "-m ipvs --ipvs"
+
+
+@dataclass(frozen=True, slots=True)
 class ToLocal(Match):
     """The destination is an address of this host (the kernel's local routing table decides)."""
 

@@ -52,6 +52,7 @@ class Ipvs(Target):
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
+        Feature.SHARED: "",
         Feature.NODE_PORT: "on the addresses that the node is declared with",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -120,8 +121,8 @@ class Ipvs(Target):
 def _artifacts(cluster: ir.Cluster, state: list[FamilyState]) -> tuple[Artifact, ...]:
     """The parts, in load order: all of them follow from the state, and a few settings of the cluster."""
     texts = {
-        _MODULES: host.modules_text(state),
-        _SYSCTL: host.sysctl_text(state),
+        _MODULES: host.modules_text(cluster.vip_device, state),
+        _SYSCTL: host.sysctl_text(cluster.vip_device, state),
         _IP: host.ip_text(cluster.vip_device, cluster.prefix, state),
         _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
         _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from svcc.compiler import ir
 from svcc.targets.ipvs.state import FamilyState
 from svcc.targets.naming import device_alias
 
@@ -23,33 +22,33 @@ net.ipv4.vs.expire_quiescent_template = 1
 """
 _FORWARDING = {4: "net.ipv4.ip_forward = 1\n", 6: "net.ipv6.conf.all.forwarding = 1\n"}
 _ARP = """\
-# forward direct: several machines hold a vip, and none may say on a network that it is its own.
+# The addresses are on a device of this machine, and on no network does it say that they are its own.
 net.ipv4.conf.all.arp_ignore = 1
 net.ipv4.conf.all.arp_announce = 2
 """
 
 
-def modules_text(families: Sequence[FamilyState]) -> str:
+def modules_text(device: str | None, families: Sequence[FamilyState]) -> str:
     """modules-load.d(5): one module per line."""
     modules = {"ip_set", "ip_vs", "nf_conntrack"}
     modules |= {f"ip_vs_{server.scheduler}" for family in families for server in family.servers}
-    if any(family.addresses for family in families):
+    if device is not None and any(family.addresses for family in families):
         modules.add("dummy")
     return "".join(f"{module}\n" for module in sorted(modules))
 
 
-def sysctl_text(families: Sequence[FamilyState]) -> str:
+def sysctl_text(device: str | None, families: Sequence[FamilyState]) -> str:
     """sysctl.d(5). The keys below net.ipv4.vs hold for both families."""
     text = _ALWAYS + "# Packets pass through this node to the endpoints.\n"
-    direct = False
+    held = False
     for family in families:
         text += _FORWARDING[family.version]
-        direct |= family.version == 4 and any(server.forward is ir.Forward.DIRECT for server in family.servers)
-    return text + (_ARP if direct else "")
+        held |= device is not None and family.version == 4 and bool(family.addresses)
+    return text + (_ARP if held else "")
 
 
 def ip_text(device: str | None, prefix: str, families: Sequence[FamilyState]) -> str:
-    """``ip -batch``: the dummy device and every vip and external ip; empty where svcc is to hold none.
+    """``ip -batch``: the dummy device and every vip and external ip but shared ones; empty where svcc is to hold none.
 
     The alias says whose the device is: one without it was not made by svcc, whatever its name.
     Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.

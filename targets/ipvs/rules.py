@@ -4,17 +4,25 @@ What passes where (linux/net/netfilter/ipvs/ip_vs_core.c): IPVS takes an arrivin
 its filter, and a packet of the node itself in OUTPUT, after mangle and nat but *before* filter. So
 
 * mangle INPUT and OUTPUT drop what must not be answered,
-* nat PREROUTING and OUTPUT mark what is to be masqueraded, and keep other programs' DNAT away from our addresses,
+* nat PREROUTING and OUTPUT mark what is to be masqueraded, and keep other programs' DNAT away from declared ports,
 * filter INPUT rejects what nobody serves: for that there is no virtual server, and the node's own packets to its
   dummy device come back in through INPUT,
 * nat POSTROUTING, which sees the packet on its way to the endpoint, masquerades (net.ipv4.vs.conntrack).
 
-Only new connections are judged; those that exist keep going, and ICMP errors that belong to them pass.
+Only new connections are judged, those that exist keep going, and ICMP errors that belong to them pass. What somebody
+else has translated is not judged at all, and what IPVS has not sent is not masqueraded, whoever marked it.
+
+**Segments that connection tracking calls INVALID** (outside the window it knows of) it does not translate. From an
+endpoint to the node's own address, which clients are masqueraded behind, they reach no socket, and the node would
+reset the connection. From a client IPVS sends them on, as connections that are new to connection tracking: with
+another source port, and the endpoint would reset the connection. So both are dropped, as if they were lost. What
+IPVS sends back to a client whose source was kept it translates itself, and what goes to an endpoint as it is
+(forward direct, tunnel) is INVALID throughout, as nobody sees its answers here: both pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from svcc.compiler import ir
@@ -22,15 +30,18 @@ from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose
 from svcc.targets.xtables import (
     ACCEPT,
     DROP,
+    ByIpvs,
     Chain,
     Comment,
     CtState,
     Entry,
+    Flags,
     InSet,
     Jump,
     Mark,
     Masquerade,
     Match,
+    NotTranslatedTo,
     Out,
     Proto,
     Reject,
@@ -40,6 +51,10 @@ from svcc.targets.xtables import (
     Table,
     Verdict,
 )
+
+#: Entries ask so: for new connections that nobody else has sent elsewhere.
+_NEW = (CtState(("NEW",)), NotTranslatedTo())
+_INVALID = (Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), CtState(("INVALID",)))
 
 #: The fields of a packet that a set of a type holds, from the server's side.
 _DESTINATION = {"hash:ip": "dst", "bitmap:port": "dst", "hash:ip,port": "dst,dst"}
@@ -88,7 +103,20 @@ class _Writer:
             ),
             self._rule(_In(Purpose.EMPTY_DROP), verdict=DROP, why="no endpoint, when-empty drop"),
         )
-        return self._table("mangle", {"INPUT": guard, "OUTPUT": guard}, (CtState(("NEW",)),))
+        invalid = self._chain(
+            "INVALID",
+            self._rule(_In(Purpose.CLUSTER_IP), _not_in(Purpose.DIRECT), verdict=DROP, why="of a client"),
+            self._rule(
+                _In(Purpose.NODE_IP), _In(Purpose.NODE_PORT_TCP), verdict=DROP, why="of a client of a node port"
+            ),
+            self._rule(
+                _In(Purpose.LOOP_BACK, "src,src,src"),
+                verdict=DROP,
+                why="of an endpoint, to a client behind the node",
+            ),
+        )
+        entries = [("INPUT", _NEW, guard), ("OUTPUT", _NEW, guard), ("INPUT", _INVALID, invalid)]
+        return self._table("mangle", entries)
 
     def nat(self) -> Table:
         node_ports = self._chain("NODEPORTS", *(self._node_ports(protocol) for protocol in NODE_PORTS))
@@ -98,11 +126,11 @@ class _Writer:
             self._outside_pods(),
             self._rule(
                 _In(Purpose.CLUSTER_IP),
-                _In(Purpose.SERVICE_IP, "src"),
+                _In(Purpose.CLUSTER_IP, "src,dst"),
                 verdict=self._set_mark,
                 why="the node itself, which comes from the vip that it goes to",
             ),
-            self._rule(_In(Purpose.SERVICE_IP), verdict=ACCEPT, why="no other program translates these"),
+            self._rule(_In(Purpose.CLUSTER_IP), verdict=ACCEPT, why="no other program translates these"),
             self._rule(_In(Purpose.NODE_IP), verdict=Jump(node_ports.name)) if node_ports.rules else [],
         )
         masquerade = self._chain(
@@ -119,8 +147,8 @@ class _Writer:
             ),
             [Rule((Mark(self._mark, self._mark),), Jump(masquerade.name))],
         )
-        entries = {"PREROUTING": services, "OUTPUT": services, "POSTROUTING": postrouting}
-        return self._table("nat", entries, (), node_ports, masquerade)
+        entries = [("PREROUTING", (), services), ("OUTPUT", (), services), ("POSTROUTING", (ByIpvs(),), postrouting)]
+        return self._table("nat", entries, node_ports, masquerade)
 
     def filter(self) -> Table:
         reject = self._chain(
@@ -138,7 +166,7 @@ class _Writer:
                 why="a port that no service declares",
             ),
         )
-        return self._table("filter", {"INPUT": refused}, (CtState(("NEW",)),), reject)
+        return self._table("filter", [("INPUT", _NEW, refused)], reject)
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
@@ -188,8 +216,9 @@ class _Writer:
     def _chain(self, name: str, *rules: list[Rule]) -> Chain:
         return Chain(f"{self._prefix}-{name}", tuple(rule for some in rules for rule in some))
 
-    def _table(self, name: str, hooks: Mapping[str, Chain], entry: tuple[Match, ...], *called: Chain) -> Table:
-        """A table whose built-in chains lead to ours. Nothing leads to a chain without rules, or is declared for it."""
-        entries = tuple(Entry(hook, Rule(entry, Jump(chain.name))) for hook, chain in hooks.items() if chain.rules)
-        chains = {chain.name: chain for chain in (*hooks.values(), *called) if chain.rules} if entries else {}
+    def _table(self, name: str, hooks: Sequence[tuple[str, tuple[Match, ...], Chain]], *called: Chain) -> Table:
+        """A table whose built-in chains lead to ours, where packets match. Nothing leads to a chain without rules, or
+        is declared for it."""
+        entries = tuple(Entry(hook, Rule(match, Jump(chain.name))) for hook, match, chain in hooks if chain.rules)
+        chains = {chain.name: chain for chain in (*(c for _, _, c in hooks), *called) if chain.rules} if entries else {}
         return Table(name, entries, tuple(chains.values()))

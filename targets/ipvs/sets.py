@@ -17,7 +17,7 @@ _HASHSIZE, _MAXELEM = 1024, 65_536
 class Purpose(Enum):
     """What a set is for. The value is its name behind the prefix, and its type as ipset(8) calls it."""
 
-    SERVICE_IP = "SERVICE-IP", "hash:ip"  # every vip and external ip
+    SERVICE_IP = "SERVICE-IP", "hash:ip"  # every vip and external ip but shared ones
     CLUSTER_IP = "CLUSTER-IP", "hash:ip,port"  # every declared port of them, with endpoints or without
     NODE_IP = "NODE-IP", "hash:ip"  # the node's addresses that serve node ports
     NODE_PORT_TCP = "NODE-PORT-TCP", "bitmap:port"  # every declared node port
@@ -30,6 +30,7 @@ class Purpose(Enum):
     POD_NET = "POD-NET", "hash:net"  # the pod networks
     MASQUERADE = "MASQUERADE", "hash:ip,port"  # vips and external ips that masquerade every client
     KEEP_SOURCE = "KEEP-SOURCE", "hash:ip,port"  # what masquerades no client where others of its kind do
+    DIRECT = "DIRECT", "hash:ip,port"  # vips and external ips under forward direct or tunnel
     LOOP_BACK = "LOOP-BACK", "hash:ip,port,ip"  # an endpoint, its port, and itself as the client: the hairpin
 
     def __init__(self, suffix: str, type: str) -> None:

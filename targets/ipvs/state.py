@@ -19,7 +19,7 @@ class FamilyState:
     """All of one address family. ``sets`` has no empty sets; nothing refers to one that is not there."""
 
     version: int
-    addresses: tuple[str, ...]  # the vips and external ips, in numeric order
+    addresses: tuple[str, ...]  # the vips and external ips but shared ones, in numeric order
     servers: tuple[VirtualServer, ...]
     sets: dict[Purpose, IpSet]
 
@@ -88,7 +88,7 @@ class _Gatherer:
         if not listening:  # a node port, and the node has no address that serves it
             return
         self.used = True
-        if frontend.address is not None:
+        if frontend.address is not None and not frontend.shared:
             self._addresses.add(int(frontend.address))
         service, protocol, chooser = frontend.service, frontend.port.protocol, scheduler(frontend)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
@@ -108,6 +108,8 @@ class _Gatherer:
         elements, node_port = self._elements, frontend.kind is Kind.NODE_PORT
         if not node_port:
             elements[Purpose.CLUSTER_IP].append(element)
+            if frontend.service.forward is not ir.Forward.MASQUERADE:
+                elements[Purpose.DIRECT].append(element)
         elif frontend.port.protocol is ir.Protocol.SCTP:
             elements[Purpose.NODE_PORT_SCTP].append(element)
         if frontend.restricted:
@@ -164,7 +166,7 @@ class _Gatherer:
                 elements[NODE_PORTS[protocol]] = [str(port) for port in sorted(ports)]
         if any(elements[purpose] for purpose in NODE_PORTS.values()):
             elements[Purpose.NODE_IP] = [self._text(int(address)) for address in self._node_port_addresses]
-        if addresses:
+        if elements[Purpose.CLUSTER_IP]:
             elements[Purpose.POD_NET] = [*dict.fromkeys(network_elements(self._pods))]
         elements[Purpose.LOOP_BACK] = [self._loops[key] for key in sorted(self._loops)]
         sets = {purpose: self._set(purpose, found) for purpose, found in elements.items() if found}

@@ -122,6 +122,8 @@ def _node(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
     yield from _bridge(BRIDGE)
     for address in plan.node.addresses:
         yield f"address add {address} dev {UPLINK}{_nodad(address)}"
+    for address in plan.held:
+        yield f"address add {address} dev lo{_nodad(address)}"
     for address in plan.gateways:
         yield f"address add {address} dev {BRIDGE}{_nodad(address)}"
     for device in (UPLINK, BRIDGE):

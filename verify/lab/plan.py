@@ -66,6 +66,7 @@ class Listener:
 class Plan:
     node: ir.Node  # the chosen node, or a default one; at least one address of each family
     gateways: tuple[ir.Address, ...]  # the node's addresses on the pods' bridge, v4 and v6
+    held: tuple[ir.Address, ...]  # service addresses that somebody else gave the node: on its loopback device
     routers: tuple[ir.Address, ...]  # the addresses of ``outside``, v4 and v6
     hosts: tuple[Host, ...]
     listeners: tuple[Listener, ...]
@@ -97,7 +98,8 @@ def plan(
     vips, tunnels = _direct(program), _tunnels(program)
     hosts = [Host(str(a), (a,), pod=True, vips=vips.get(a, ()), tunnel=a in tunnels) for a in pods]
     hosts += [Host(name, own, pod=False) for name, own in outside.items()]
-    return Plan(nodes[0], gateways, routers, tuple(hosts), tuple(_listeners(program, places)), places)
+    held = tuple(a for a in program.held_by_others if a not in nodes[0].addresses)
+    return Plan(nodes[0], gateways, held, routers, tuple(hosts), tuple(_listeners(program, places)), places)
 
 
 class _Addresses:

@@ -12,6 +12,7 @@ from svcc.verify.trace.xt_matches import (
     AddressType,
     All,
     Always,
+    ByIpvs,
     Bytecode,
     Cluster,
     CtOriginal,
@@ -82,6 +83,12 @@ def _flags(given: Given) -> Match:
     if not looked_at <= set(_FLAGS) or not set_ones <= looked_at:
         raise LoadError(given.place, "these are no flags of TCP")
     return TcpFlags(looked_at, set_ones)
+
+
+def _ipvs(given: Given) -> Match:
+    if "--ipvs" not in given:
+        raise UnknownRule(given.place, "-m ipvs without --ipvs is not followed here")
+    return _negatable(given, "--ipvs", ByIpvs())
 
 
 def _multiport(given: Given) -> Match:
@@ -221,6 +228,7 @@ _EXTENSIONS: Mapping[str, Extension[Match]] = {
     "multiport": Extension({"--dports": 1}, _multiport, frozenset({"--dports"}), {"--destination-ports": "--dports"}),
     "conntrack": Extension(_CONNTRACK, _conntrack, frozenset(_CONNTRACK)),
     "state": Extension({"--state": 1}, _states("--state"), frozenset({"--state"})),
+    "ipvs": Extension({"--ipvs": 0}, _ipvs, frozenset({"--ipvs"})),
     "mark": Extension({"--mark": 1}, _mark, frozenset({"--mark"})),
     "set": Extension({"--match-set": 2}, _in_set, frozenset({"--match-set"})),
     "statistic": Extension(_STATISTIC, _statistic, frozenset({"--probability", "--every"})),

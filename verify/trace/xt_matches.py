@@ -123,6 +123,14 @@ class TcpFlags(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class ByIpvs(Match):
+    """IPVS has sent the packet on (``skb->ipvs_property``)."""
+
+    def holds(self, flow: Flow) -> bool:
+        return flow.by_ipvs is not None
+
+
+@dataclass(frozen=True, slots=True)
 class CtState(Match):
     """``--ctstate``, ``--state``. SNAT and DNAT are about translations that changed something (xt_conntrack.c)."""
 
