@@ -63,7 +63,8 @@ class Case:
         return self.target.render(self.program, self.node)
 
     def load(self, *bundles: Bundle) -> Kernel:
-        return load(bundles, self.own)
+        """On a node that has its own addresses, and the service addresses that others are to hold."""
+        return load(bundles, (*self.own, *self.program.held_by_others))
 
     def load_with_vips(self, *bundles: Bundle) -> Kernel:
         """The same where the vips are addresses of the node's own: of a loopback device, or left there by ipvs.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from svcc.verify.lab.netns import Namespace
@@ -12,7 +11,7 @@ from svcc.verify.lab.netns import Namespace
 _ETH_P_ALL = 0x0003
 _ETHERNET = 14
 _HEADERS = {0x0800: (4, 20, 9, slice(12, 20)), 0x86DD: (6, 40, 6, slice(8, 40))}  # version, length, protocol, addresses
-#: So far ahead of the window, connection tracking calls a segment INVALID; one from the past it lets pass since Linux 6.1.
+#: So far ahead of the window connection tracking calls a segment INVALID. From the past it lets them pass (Linux 6.1).
 _AHEAD = 0x1000_0000
 
 
@@ -50,7 +49,9 @@ class Tap:
         self._socket.settimeout(0.2)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._socket.close()
 
     def send_outside(self, port: int) -> None:

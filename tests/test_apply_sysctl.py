@@ -78,6 +78,19 @@ def test_several_numbers_compare_as_words() -> None:
     assert run(f"sysctl -n {PORTS}") == "20000\t30000\n"
 
 
+@pytest.mark.parametrize("value", "01238")
+def test_a_stricter_value_of_somebody_elses_stays(value: str) -> None:
+    """ip-sysctl.rst: arp_ignore 2 and 8 answer less than 1; 3 answers for addresses of other devices."""
+    key = "net.ipv4.conf.all.arp_ignore"
+    run(f"sysctl -w {key}={value}")
+    wanted = {key: "1"}
+    before = SYSCTL.read(SCOPE, wanted)
+    go(SYSCTL, wanted, SCOPE)
+    assert run(f"sysctl -n {key}").strip() == (value if value in "28" else "1")
+    go(SYSCTL, before, SCOPE)
+    assert run(f"sysctl -n {key}").strip() == value
+
+
 def test_nothing_wanted_changes_nothing() -> None:
     assert SYSCTL.read(SCOPE, {}) == {}
     assert SYSCTL.steps({"net.ipv4.ip_forward": "1"}, {}, SCOPE, SAME) == []

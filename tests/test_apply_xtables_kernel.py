@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ipvs_kernel import loadable
 from strategies import programs_for
 from xtables_machine import (
     DOWN,
@@ -42,7 +43,7 @@ TARGETS = ("iptables", "ipvs")
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_what_was_loaded_is_read_as_the_text_says(path: Path, variant: str) -> None:
-    text, driver = (GOLDEN / path).read_text(), FAMILIES[path.stem]
+    text, driver = loadable((GOLDEN / path).read_text()), FAMILIES[path.stem]
     scope = Scope(text.split("\n:", 1)[1].split("-")[0])
     with namespace():
         make_sets(driver.part, text)
@@ -58,7 +59,8 @@ def test_what_was_loaded_is_read_as_the_text_says(path: Path, variant: str) -> N
 @pytest.mark.parametrize("family", FAMILIES)
 def test_from_nothing_to_iptables_to_ipvs_and_back_to_nothing(family: str, variant: str) -> None:
     driver, scope = FAMILIES[family], Scope("SHOP")
-    iptables, ipvs = ((GOLDEN / target / "dual-stack-shop" / f"{family}.rules").read_text() for target in TARGETS)
+    files = (GOLDEN / target / "dual-stack-shop" / f"{family}.rules" for target in TARGETS)
+    iptables, ipvs = (loadable(file.read_text()) for file in files)
     with namespace():
         load_others(family, variant, "SHOP")
         make_sets(family, ipvs)
@@ -79,7 +81,7 @@ def texts(draw: st.DrawFn, family: str) -> str:
     cluster = ir.Cluster("LB", program.cluster.pods, program.cluster.nodeports)
     artifact = target.render(ir.Program(cluster, program.nodes, program.services), node).artifact(family)
     assert artifact is not None
-    return artifact.text
+    return loadable(artifact.text)
 
 
 def damage(draw: Callable[[st.SearchStrategy[Any]], Any], family: str, variant: str, text: str) -> None:

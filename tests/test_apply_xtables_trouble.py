@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ipvs_kernel import loadable
 from xtables_machine import (
     DOWN,
     FAMILIES,
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.kernel
 GOLDEN = Path(__file__).parent / "golden"
 SCOPE = Scope("CUSTOM")
 TEXT = (GOLDEN / "iptables" / "custom-cluster" / "iptables.rules").read_text()
-IPVS = (GOLDEN / "ipvs" / "custom-cluster" / "iptables.rules").read_text()
+IPVS = loadable((GOLDEN / "ipvs" / "custom-cluster" / "iptables.rules").read_text())
 DRIVER = FAMILIES["iptables"]
 OTHER = {"nft": "legacy", "legacy": "nft"}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
-from ipvs_kernel import EVERYTHING, TARGET, live_sets, part, render
+from ipvs_kernel import EVERYTHING, TARGET, live_sets, loadable, part, render
 from strategies import programs_for
 
 from svcc.compiler import ir
@@ -45,8 +45,9 @@ def test_rules_and_sets_come_back_as_they_were_loaded(namespace: Namespace, vari
     run(namespace, "ipset -exist restore", part(bundle, "ipset"))
     assert sorted(live_sets(run(namespace, "ipset save")).splitlines()) == sorted(part(bundle, "ipset").splitlines())
     for family in ("iptables", "ip6tables"):
-        run(namespace, f"{family}-{variant}-restore --noflush", part(bundle, family))
-        assert rules(run(namespace, f"{family}-{variant}-save")) == rules(part(bundle, family))
+        text = loadable(part(bundle, family))
+        run(namespace, f"{family}-{variant}-restore --noflush", text)
+        assert rules(run(namespace, f"{family}-{variant}-save")) == rules(text)
 
 
 def test_sets_load_again(namespace: Namespace) -> None:
@@ -74,7 +75,7 @@ def _load(namespace: Namespace, bundle: Bundle) -> None:
     assert sorted(live_sets(run(namespace, "ipset save")).splitlines()) == sorted(text.splitlines())
     for family in ("iptables", "ip6tables"):
         for variant in VARIANTS:
-            run(namespace, f"{family}-{variant}-restore --noflush --test", part(bundle, family))
+            run(namespace, f"{family}-{variant}-restore --noflush --test", loadable(part(bundle, family)))
 
 
 def test_no_set_is_too_small_or_has_to_grow(namespace: Namespace) -> None:

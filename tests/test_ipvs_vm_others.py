@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,7 +25,7 @@ service masked { vip 198.19.10.1 fd00:19::1; port 80/tcp -> 8080 nodeport 30080;
 service kept   { vip 198.19.10.2 fd00:19::2; port 80/tcp -> 8081 nodeport 30081; masquerade never
                  endpoints { 100.64.0.9; fd00:64::9 } }
 service direct { vip 198.19.10.3; port 80/tcp; forward direct; endpoints { 100.64.0.19 } }
-service shared { external-ip 10.0.0.5 fd00:10::5 shared; allow-from 192.0.2.0/24 2001:db8:100::/48 10.0.0.5
+service shared { external-ip 10.0.0.5 fd00:10::5 shared; allow-from 192.0.2.0/24 2001:db8:100::/48 10.0.0.5 fd00:10::5
                  port 80/tcp -> 8080; endpoints { 100.64.0.9; fd00:64::9 } }
 service absent { external-ip 203.0.113.100 shared; port 80/tcp -> 8080; endpoints { 100.64.0.9 } }
 service empty  { vip 198.19.10.4; port 80/tcp; endpoints { } }
@@ -54,6 +56,28 @@ def told(result: Result) -> str:
     return f"{result.name}<{result.source}" if isinstance(result, Answer) else result.value
 
 
+def pinged(lab: Lab, where: str, to: str) -> bool:
+    """Whether an echo request is answered by the address that it is sent to (RFC 792, RFC 4443)."""
+    family, protocol, request, reply = (
+        (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129) if ":" in to else (socket.AF_INET, socket.IPPROTO_ICMP, 8, 0)
+    )
+    with lab.namespace(where).entered():
+        pinger = socket.socket(family, socket.SOCK_RAW, protocol)
+    with pinger:
+        pinger.settimeout(2)
+        message = struct.pack("!BBHHH", request, 0, 0, 4711, 1)
+        checksum = 0xFFFF - (request << 8) - 4711 - 1  # the kernel writes it for ICMPv6
+        pinger.sendto(struct.pack("!BBHHH", request, 0, checksum, 4711, 1) if protocol == 1 else message, (to, 0))
+        while True:
+            try:
+                data, sender = pinger.recvfrom(2048)
+            except TimeoutError:
+                return False
+            kind, _, _, number, _ = struct.unpack_from("!BBHHH", data, 0 if family == socket.AF_INET6 else 20)
+            if (kind, number) == (reply, 4711):
+                return bool(sender[0] == to)
+
+
 # -- connection tracking's INVALID ------------------------------------------------------------------------------------
 
 
@@ -81,3 +105,102 @@ def test_a_segment_outside_the_window_ends_no_connection(
         assert isinstance(first, Answer)
         tap.send_outside(conversation.local[1] if speaker == "client" else first.source_port)
         assert conversation.ask() == first
+
+
+# -- shared addresses -------------------------------------------------------------------------------------------------
+
+
+def test_of_a_shared_address_only_declared_ports_are_taken(lab: Lab) -> None:
+    for address, pod in (("10.0.0.5", POD), ("fd00:10::5", POD6)):
+        assert told(lab.connect(CLIENT, address, 80)).startswith(f"{pod}<")
+        assert told(lab.connect(NODE, address, 80)).startswith(f"{pod}<")
+        assert told(lab.connect(pod, address, 80, timeout=0.5)) == "timeout"  # outside allow-from
+        assert told(lab.connect(CLIENT, address, 22)).startswith("host<")
+        assert told(lab.connect(NODE, address, 22, "udp")).startswith("host<")
+        assert told(lab.connect(CLIENT, address, 22, "udp")).startswith("host<")
+
+
+def test_a_shared_address_is_served_while_somebody_holds_it(lab: Lab) -> None:
+    """As on a director that VRRP makes the backup: packets that come here all the same are not ours to answer."""
+    held = ["ip", "address", "show", "to", "203.0.113.100"]
+    assert " lo\n" in lab.run(NODE, held).stdout  # the lab is that somebody
+    assert told(lab.connect(CLIENT, "203.0.113.100", 80)).startswith(f"{POD}<")
+    lab.run(NODE, ["ip", "address", "del", "203.0.113.100/32", "dev", "lo"], check=True)
+    try:
+        assert told(lab.connect(CLIENT, "203.0.113.100", 80)) == "unreachable"
+        assert told(lab.connect(CLIENT, "203.0.113.100", 22)) == "unreachable"
+    finally:
+        lab.run(NODE, ["ip", "address", "add", "203.0.113.100/32", "dev", "lo"], check=True)
+
+
+def test_no_address_is_put_on_a_device_where_others_hold_them_all() -> None:
+    text = (
+        "cluster { prefix T; pods 100.64.0.0/24; vip-device none }\n"
+        "service s { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.9 } }\n"
+    )
+    with served(text) as made:
+        made.listen(NODE, "0.0.0.0", 22, name="host")
+        links = made.run(NODE, ["ip", "-o", "link", "show", "type", "dummy"]).stdout
+        assert links == ""
+        assert told(made.connect(CLIENT, "198.19.10.1", 80)).startswith(f"{POD}<")
+        assert told(made.connect(CLIENT, "198.19.10.1", 22)) == "refused"
+
+
+@pytest.mark.parametrize("to", ["198.19.10.1", "198.19.10.4", "10.0.0.5", "203.0.113.100", "fd00:19::1", "fd00:10::5"])
+@pytest.mark.parametrize("where", [CLIENT, NODE, "endpoint"])
+def test_a_service_address_answers_a_ping(lab: Lab, to: str, where: str) -> None:
+    pod = POD6 if ":" in to else POD
+    assert pinged(lab, pod if where == "endpoint" else where, to)
+
+
+# -- other people's marks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("to", "tool"), [(POD, "iptables"), (POD6, "ip6tables")])
+def test_what_others_mark_is_not_masqueraded(lab: Lab, to: str, tool: str) -> None:
+    """Traffic of no service, straight to an endpoint's port, with the bit that means "masquerade" to us."""
+    before = lab.connect(CLIENT, to, 8080)
+    with rule(lab, "mangle", f"PREROUTING -d {to} -j MARK --set-mark 0x4000", tool):
+        marked = lab.connect(CLIENT, to, 8080)
+    assert isinstance(before, Answer)
+    assert isinstance(marked, Answer)
+    assert marked.source == before.source
+    assert marked.source in lab.addresses(CLIENT)
+
+
+def test_a_host_that_others_send_to_itself_is_not_masqueraded(lab: Lab) -> None:
+    """Somebody else's translation that leads an endpoint to itself looks like a hairpin, and is not ours."""
+    chain = ["iptables", "-t", "nat", "-xvnL", "T-MASQUERADE", "-Z"]
+    lab.run(NODE, chain, check=True)
+    with rule(lab, "nat", f"PREROUTING -d 203.0.113.200 -p tcp -j DNAT --to-destination {POD}:8080"):
+        lab.connect(POD, "203.0.113.200", 8080, timeout=0.5)
+    assert [line.split()[0] for line in lab.run(NODE, chain, check=True).stdout.splitlines()[2:4]] == ["0", "0"]
+    lab.connect(POD, "198.19.10.1", 80)
+    assert [line.split()[0] for line in lab.run(NODE, chain, check=True).stdout.splitlines()[2:4]] == ["1", "1"]
+
+
+# -- other people's translations --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["198.19.10.1", "10.0.0.5", "203.0.113.100"])
+@pytest.mark.parametrize("where", [CLIENT, NODE])
+def test_others_translate_ports_that_no_service_declares(lab: Lab, address: str, where: str) -> None:
+    hook = "OUTPUT" if where == NODE else "PREROUTING"
+    with rule(lab, "nat", f"{hook} -d {address} -p tcp --dport 443 -j DNAT --to-destination {OTHER}:80"):
+        assert told(lab.connect(where, address, 443)).startswith(f"{OTHER}<")
+    # to another port of the same address, where the machine's own server is
+    with rule(lab, "nat", f"{hook} -d {address} -p tcp --dport 443 -j DNAT --to-destination {address}:8443"):
+        assert told(lab.connect(where, address, 443)).startswith("host<")
+    if address == "198.19.10.1":
+        assert told(lab.connect(where, address, 8443)) == "refused"
+
+
+def test_declared_ports_stay_ours(lab: Lab) -> None:
+    with (
+        rule(lab, "nat", f"PREROUTING -p tcp --dport 80 -j DNAT --to-destination {OTHER}:80"),
+        rule(lab, "nat", f"PREROUTING -p tcp --dport 30080 -j DNAT --to-destination {OTHER}:80"),
+    ):
+        assert told(lab.connect(CLIENT, "198.19.10.1", 80)).startswith(f"{POD}<")
+        assert told(lab.connect(CLIENT, "10.0.0.5", 80)).startswith(f"{POD}<")
+        assert told(lab.connect(CLIENT, "10.0.0.4", 30080)).startswith(f"{POD}<")
+        assert told(lab.connect(CLIENT, "198.19.10.4", 80)) == "refused"  # declared, and nobody serves it

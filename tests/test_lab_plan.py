@@ -56,6 +56,10 @@ def test_an_endpoint_on_the_node_itself_is_no_pod() -> None:
     layout = plan(ir.Program(nodes=(node,), services=(service,)), node)
     assert layout.pods == ()
     assert layout.listeners == (Listener("node", "10.0.0.4", ir.Protocol.TCP, node.addresses[0], 8080),)
+    # Under direct routing the node, being an endpoint, takes packets as clients send them.
+    direct = replace(service, vips=(VIP, VIP6), ports=(port(80),), forward=ir.Forward.DIRECT)
+    layout = plan(ir.Program(nodes=(node,), services=(direct,)), node)
+    assert layout.listeners == (Listener("node", "10.0.0.4", ir.Protocol.TCP, VIP, 80, early=True),)
 
 
 def test_the_client_is_inside_allow_from_and_the_stranger_is_not() -> None:

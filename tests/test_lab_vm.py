@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import ipvs_kernel
 import pytest
 from lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 
 from svcc.compiler import ir
 from svcc.verify.lab import Answer, Failure, Lab, Probe
+from svcc.verify.session import Session
 
 pytestmark = pytest.mark.vm
 
@@ -72,3 +74,18 @@ def test_pods_take_what_ipvs_sends_them(forward: ir.Forward, flag: str) -> None:
             (str(POD), 53, own),
             (str(POD6), 80, own6),
         ]
+
+
+def test_verify_finds_the_director_among_its_own_real_servers() -> None:
+    """What the director serves itself under direct routing arrives there, at the vip."""
+    text = (
+        "node lb { address 192.0.2.1 fd00:10::1 }\n"
+        "service web { vip 203.0.113.100 2001:db8::100; port http 80/tcp; port dns 53/udp\n"
+        "              scheduler rr; forward direct; endpoints { 192.0.2.11; 192.0.2.1; fd00:10::1 } }\n"
+    )
+    made, bundle = ipvs_kernel.program(text), ipvs_kernel.render(text)
+    with Session.start(made, made.nodes[0], bundle, ir.Scheduler.RR) as session:
+        verdicts = [*session.verdicts(6)]
+    assert [(verdict.case.frontend, verdict.deviation) for verdict in verdicts if verdict.deviation] == []
+    told = {verdict.case.frontend: verdict.counts for verdict in verdicts}
+    assert told["web-http vip 203.0.113.100:80/tcp"] == {"192.0.2.11:80": 3, "192.0.2.1:80": 3}

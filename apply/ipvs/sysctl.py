@@ -20,6 +20,10 @@ Parameters: TypeAlias = Mapping[str, str | None]
 _MODULES = {"net.ipv4.vs.": "ip_vs", "net.netfilter.nf_conntrack": "nf_conntrack", "net.ipv6.": "ipv6"}
 
 
+#: Values that do what another does and more (ip-sysctl.rst). Where somebody wanted more, it stays.
+_STRICTER = {("net.ipv4.conf.all.arp_ignore", "1"): frozenset({"2", "8"})}
+
+
 class SysctlDriver(Driver[Parameters]):
     """sysctl.d(5), written through /proc/sys, whose net/ is that of the calling thread's namespace."""
 
@@ -37,7 +41,7 @@ class SysctlDriver(Driver[Parameters]):
         return found
 
     def read(self, scope: Scope, wanted: Parameters) -> Parameters:
-        return {key: None if value is None else _read(key) for key, value in wanted.items()}
+        return {key: None if value is None else _read_for(key, value) for key, value in wanted.items()}
 
     def changes(self, live: Parameters, wanted: Parameters) -> Iterator[Change]:
         for key, value in _differing(live, wanted).items():
@@ -89,6 +93,12 @@ def _read(key: str) -> str | None:
         return None
     except OSError as error:
         raise StepError("sysctl", f"cannot read {key}: {error.strerror}", line=key, reading=True) from error
+
+
+def _read_for(key: str, wanted: str) -> str | None:
+    """A key's value, a stricter one taken for the one that is wanted."""
+    value = _read(key)
+    return wanted if value in _STRICTER.get((key, wanted), ()) else value
 
 
 def _write(key: str, value: str, change: Change) -> None:

@@ -105,14 +105,16 @@ def command(
     FILE is a program or a compiled bundle. The rules are read as the kernel would walk them: every way that
     chance may send the packet is printed, with its share, line by line and hook by hook.
 
-    The node's own addresses are those that FILE declares and that the rules give it, and those given with --local.
+    The node's own addresses are those that FILE declares, shared service addresses among them, those that the rules
+    give it, and those given with --local.
     A packet from one of them is sent by the node, one from FILE's pod networks arrives from a pod, every
     other from a client outside.
     """
     if source.version != to.address.version:
         raise click.UsageError(f"{source} and {to.address} are of different families")
     given = read_input(file, target, node, form, quiet=quiet)
-    own = (*(given.node.addresses if given.node else ()), *local)
+    held = given.program.held_by_others if given.program else ()
+    own = (*(given.node.addresses if given.node else ()), *local, *held)
     entering = _VANTAGES[vantage] if vantage else _vantage(given, source, own)
     packet = Packet(source, to.address, to.protocol, to.port, entering)
     try:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from itertools import islice
+from itertools import islice, product
 
 from svcc.compiler import ir
 
@@ -60,6 +60,7 @@ class Listener:
     protocol: ir.Protocol
     address: ir.Address
     port: int
+    early: bool = False  # rules that are loaded later make the address one of the host's
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,21 +214,28 @@ def _tunnels(program: ir.Program) -> set[ir.Address]:
 
 
 def _listeners(program: ir.Program, places: Mapping[ir.Address, str]) -> Iterator[Listener]:
-    """A server for every port of every endpoint: on any address of a pod, on the very address elsewhere."""
-    seen: set[tuple[ir.Address, ir.Protocol, int]] = set()
+    """A server for every port of every endpoint, where packets for it arrive: on any address of a pod, on the very
+    address elsewhere; on the service's addresses where they are those of the node, which is an endpoint itself.
+    """
+    seen: set[tuple[str, ir.Address, ir.Protocol, int]] = set()
     for service in program.services:
         for endpoint in service.endpoints:
             for port in service.ports:
                 first = port.target if endpoint.port is None else endpoint.port
-                for number in range(first, first + len(port.ports)):
-                    key = (endpoint.address, port.protocol, number)
+                for number, bound in product(
+                    range(first, first + len(port.ports)), _bound(service, endpoint.address, places)
+                ):
+                    key = (places[endpoint.address], bound, port.protocol, number)
                     if key not in seen:
                         seen.add(key)
-                        yield _listener(places[endpoint.address], *key)
+                        early = bound in service.addresses
+                        yield Listener(key[0], str(endpoint.address), port.protocol, bound, number, early)
 
 
-def _listener(where: str, address: ir.Address, protocol: ir.Protocol, port: int) -> Listener:
-    bound = address
-    if where == str(address):
-        bound = ip_address("0.0.0.0" if address.version == 4 else "::")
-    return Listener(where, str(address), protocol, bound, port)
+def _bound(service: ir.Service, endpoint: ir.Address, places: Mapping[ir.Address, str]) -> tuple[ir.Address, ...]:
+    """What an endpoint's servers for a service are bound to."""
+    if places[endpoint] == str(endpoint):
+        return (ip_address("0.0.0.0" if endpoint.version == 4 else "::"),)
+    if places[endpoint] == NODE and service.forward is not ir.Forward.MASQUERADE:
+        return tuple(address for address in service.addresses if address.version == endpoint.version)
+    return (endpoint,)

@@ -73,7 +73,7 @@ class ServerProcess:
 
     def _command(self, verb: str, listeners: Iterable[Listener]) -> None:
         items = [
-            (self._namespaces[item.where].fd, item.name, str(item.protocol), str(item.address), item.port)
+            (self._namespaces[item.where].fd, item.name, str(item.protocol), str(item.address), item.port, item.early)
             for item in listeners
         ]
         try:

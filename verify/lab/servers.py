@@ -3,7 +3,7 @@
 Run as a script with nothing but the standard library, so that it starts in some 30 ms. Arguments: the
 descriptor of its control socket, the descriptor of a pidfd of the lab's owner, and the lab's marker. On the
 control socket it takes lines of JSON, ``{"listen": [LISTENER, …]}`` or ``{"stop": [LISTENER, …]}`` with LISTENER =
-``[namespace descriptor, name, protocol, address, port]``, and answers each with ``{"errors": [TEXT, …]}``.
+``[namespace descriptor, name, protocol, address, port, early]``, and answers each with ``{"errors": [TEXT, …]}``.
 
 A client sends a line (a datagram); the answer is ``NAME PORT SOURCE SOURCE-PORT``: the listener's name and port,
 and the client as the listener sees it. A connection answers any number of lines.
@@ -30,11 +30,13 @@ from typing import Any, TypeAlias
 MARKER = "SVCC_LAB"
 
 _CLONE_NEWNET = 0x40000000
+#: To be bound to a service address before rules make it one of the host's (linux/in.h, linux/in6.h).
+_FREEBIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}
 _IP_PKTINFO = 8  # linux/in.h; the socket module does not have it
 _IN_PKTINFO = struct.Struct("=i4s4s")  # ifindex, local address, destination
 _BACKLOG = 4096
 
-Listener: TypeAlias = tuple[int, str, str, str, int]
+Listener: TypeAlias = tuple[int, str, str, str, int, bool]
 Event: TypeAlias = Callable[[], None]
 
 
@@ -80,11 +82,11 @@ class Servers:
 
     def listen(self, listener: Listener) -> None:
         """Open one listener. Errors: OSError."""
-        namespace, name, protocol, address, port = listener
+        namespace, name, protocol, address, port, early = listener
         if namespace != self._namespace and self._libc.setns(namespace, _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         self._namespace = namespace
-        server = _bound(protocol, address, port)
+        server = _bound(protocol, address, port, early)
         self._listening[listener] = server
         label = f"{name} {port}"
         if protocol == "udp":
@@ -123,7 +125,7 @@ class Servers:
         connection.close()
 
 
-def _bound(protocol: str, address: str, port: int) -> socket.socket:
+def _bound(protocol: str, address: str, port: int, early: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
     server = socket.socket(family, kind, socket.IPPROTO_SCTP if protocol == "sctp" else 0)
@@ -136,6 +138,7 @@ def _bound(protocol: str, address: str, port: int) -> socket.socket:
                 server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
                 server.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        server.setsockopt(*_FREEBIND[family], int(early))
         server.bind((address, port))
         server.setblocking(False)
     except OSError:
