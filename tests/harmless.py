@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mutants import Mutant
 
 _X = "ip6?tables"
-_NODE_ITSELF = r".*-SERVICES -m set --match-set \S+-CLUSTER-IP dst,dst -m set --match-set \S+-SERVICE-IP src "
+_NODE_ITSELF = r".*-SERVICES -m set --match-set \S+-CLUSTER-IP dst,dst -m set --match-set \S+-CLUSTER-IP src,dst "
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,10 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "about who answers for a vip on the network, which no packet here asks": (
         Pattern("sysctl", r"^removed$|^\d -> \d$", r"conf\.all\.arp_(ignore|announce) = "),
     ),
+    "about segments that connection tracking calls INVALID, which no packet here is": (
+        Pattern(_X, "", r"-A \S+-INVALID |-j \S+-INVALID$"),
+        Pattern("ipset", "", r"^(create|add) \S+-DIRECT "),
+    ),
     # ---- nothing comes back
     "no packet comes back from the chain": (
         Pattern(_X, "^-g -> -j$", r"-g \S+-(SVC|EXT|SRC)-\S+$"),
@@ -178,7 +182,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "no packet is for both of them": (
         Pattern(_X, "^swapped$", r"^-A \S+ -d (\S+) .*\n    -A \S+ -d (?!\1)"),
-        Pattern(_X, "^swapped$", r"-SERVICE-IP dst .*\n.*-SERVICES -m set --match-set \S+-NODE-IP dst"),
+        Pattern(_X, "^swapped$", r"-CLUSTER-IP dst,dst .* -j ACCEPT\n.*-SERVICES -m set --match-set \S+-NODE-IP dst"),
         Pattern(
             "nft", "^swapped$", r'"chain": "dispatch".*"data": "@(udp-range-)?services".*\n.*"op": "!=".*"@addresses"'
         ),

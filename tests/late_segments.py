@@ -49,9 +49,7 @@ class Tap:
         self._socket.settimeout(0.2)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def send_outside(self, port: int) -> None:
