@@ -75,6 +75,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "an address is local whether its device is up or not (fib_add_ifaddr)": (
         Pattern("ip", "^removed$", r"^link set \S+ up$"),
     ),
+    "whose the device is, no packet asks": (Pattern("ip", "", r"^link set \S+ alias "),),
     "about connections and clients of servers that are removed or drained later": (
         Pattern("sysctl", "^removed$|^1 -> 0$", r"vs\.expire_(nodest_conn|quiescent_template) = 1$"),
     ),

@@ -61,7 +61,7 @@ class Tap:
         self._socket.sendto(_again(said, said.sequence + _AHEAD, got.sequence + got.payload), (said.device, 0))
 
     def _heard(self) -> list[_Segment]:
-        found = []
+        found: list[_Segment] = []
         while True:
             try:
                 frame, (device, _, kind, *_) = self._socket.recvfrom(65536)
