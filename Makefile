@@ -1,6 +1,7 @@
 # Both of these install what they need first (Debian packages when run by root, a Python environment in .venv):
 #   make demo     shows what svcc makes of an example
 #   make test     runs everything that has to pass: lint, types, tests (as root: also against the kernel)
+#   make check    lint, types, and the tests that need neither a kernel nor minutes
 # And: make lint, make floors, make pythons, make bench, make clean. PYTHON=python3.13 chooses another Python.
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # As a user, the tests that need a kernel are left out, and pytest says so.
 PYTEST_ARGS ?= $(if $(filter 0,$(shell id -u)),,--no-kernel)
 
-.PHONY: demo test lint types floors pythons pytest bench clean machine
+.PHONY: demo test check lint types floors pythons pytest bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -29,6 +30,9 @@ test:
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target floors pythons
 	$(MAKE) --no-print-directory pytest
+
+check: lint
+	$(BIN)/pytest --quiet --no-kernel -m 'not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .
