@@ -171,7 +171,12 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(_X, "^swapped$", r"-(UNSERVED|REJECT) .*--ctstate INVALID -j \S+(\n|$)"),
     ),
     "no node port is served, which an address of services alone would have": (
-        Pattern(_X, "^(removed|without target)$", r"-(SERVICES|AT-\S+) (-d \S+ )?-j RETURN$", "NODEPORTS"),
+        Pattern(
+            _X,
+            r"^(removed|without target|negated -d .*|\S+ -> [0-9a-f.:]+/\d+)$",
+            r"-(SERVICES|AT-\S+) (-d \S+ )?-j RETURN$",
+            "NODEPORTS",
+        ),
     ),
     # ---- orders that do not matter
     "both do the same": (
