@@ -347,8 +347,8 @@ def test_of_a_shared_address_declared_ports_alone_are_taken() -> None:
     assert chain(made, "SVCC-SERVICES") == [
         "-d 203.0.113.7/32 -p tcp -m tcp --dport 80 -g SVCC-EXT-web--web",
         "-d 203.0.113.7/32 -p udp -m udp --dport 53 -g SVCC-EXT-web--dns",
-        "-d 203.0.113.8/32 -p tcp -m tcp --dport 80 -g SVCC-SVC-all--web",
-        "-d 203.0.113.8/32 -p udp -m udp --dport 53 -g SVCC-SVC-all--dns",
+        "-d 203.0.113.8/32 -p tcp -m tcp --dport 80 -g SVCC-EXT-all--web",
+        "-d 203.0.113.8/32 -p udp -m udp --dport 53 -g SVCC-EXT-all--dns",
         "-d 203.0.113.9/32 -p tcp -m tcp --dport 80 -j ACCEPT",
     ]
     assert chain(made, "SVCC-UNSERVED", "filter")[2:] == [

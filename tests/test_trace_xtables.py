@@ -8,8 +8,8 @@ from ipaddress import ip_address
 import pytest
 from trace_nodes import ends, follow, node, packet, table
 
-from svcc.verify.packet import Forwarded, Vantage
-from svcc.verify.trace import Binding, Draw, LoadError, TraceError, UnknownRule, trace
+from svcc.verify.packet import Forwarded, Refusal, Vantage
+from svcc.verify.trace import Binding, Draw, LoadError, Segment, TraceError, UnknownRule, trace
 
 TO = "198.19.0.1:80/tcp"
 
@@ -283,7 +283,7 @@ def test_recent_lists_keep_clients(check: str, put: str, affinity: int | None) -
     ("rule", "error", "message"),
     [
         ("-A PREROUTING -m quota --quota 1 -j DROP", UnknownRule, "`quota` is not known here"),
-        ("-A PREROUTING -p tcp --sport 80 -j DROP", UnknownRule, "`--sport` is not known here"),
+        ("-A PREROUTING -p tcp --tcp-option 8 -j DROP", UnknownRule, "`--tcp-option` is not known here"),
         ("-A PREROUTING -p tcp -m tcp --syn -j DROP", UnknownRule, "`--syn` is not known here"),
         ("-A PREROUTING -j LOG", UnknownRule, "`LOG` is not known here"),
         ("-A PREROUTING -j MARK --set-mark 1 --save", UnknownRule, "`--save` is not known here"),
@@ -397,3 +397,36 @@ def test_a_script_on_top_of_another_empties_the_chains_that_it_declares() -> Non
     bundles = [Bundle("test", None, (Artifact(part, text),)) for text in (first, second)]
     assert ends(load(bundles[:1]), TO) == {"drop": 1}
     assert ends(load(bundles), TO) == {"untouched": 1}
+
+
+# ---- segments that connection tracking calls INVALID
+
+
+@pytest.mark.parametrize(
+    ("rule", "dropped"),
+    [
+        ("-p tcp --sport 8080 -j DROP", True),
+        ("-p tcp --sport 8081 -j DROP", False),
+        ("-p tcp --tcp-flags SYN,RST NONE -j DROP", True),
+        ("-p tcp --tcp-flags SYN,ACK ACK -j DROP", True),
+        ("-p tcp ! --tcp-flags SYN,ACK ACK -j DROP", False),
+        ("-p tcp --tcp-flags SYN,ACK SYN -j DROP", False),
+        ("-p tcp --sport 8080 --tcp-flags ALL ACK -m conntrack --ctstate INVALID -j DROP", True),
+        ("-m conntrack --ctstate NEW,ESTABLISHED -j DROP", False),
+    ],
+)
+def test_invalid_segments(rule: str, dropped: bool) -> None:
+    kernel = node(iptables=table("mangle", f"-A FORWARD {rule}"))
+    (way,) = trace(kernel, packet(TO), segment=Segment(8080)).ways
+    assert (way.end.refusal is Refusal.DROP) is dropped
+
+
+def test_the_source_port_of_what_opens_a_connection_is_not_known() -> None:
+    with pytest.raises(UnknownRule, match="source port"):
+        trace(node(iptables=table("mangle", "-A FORWARD -p tcp --sport 80 -j DROP")), packet(TO))
+
+
+@pytest.mark.parametrize("flags", ["SYN,FOO SYN", "SYN ACK"])
+def test_no_flags_of_tcp(flags: str) -> None:
+    with pytest.raises(LoadError, match="no flags"):
+        node(iptables=table("mangle", f"-A FORWARD -p tcp --tcp-flags {flags} -j DROP"))

@@ -5,7 +5,7 @@ Artifacts are read as the native tools and the kernel read them. What is not kno
 """
 
 from svcc.verify.trace.faults import LoadError, Place, TraceError, UnknownRule
-from svcc.verify.trace.flow import Binding, Draw, Memory, Step
+from svcc.verify.trace.flow import Binding, Draw, Memory, Segment, Step
 from svcc.verify.trace.kernel import Kernel
 from svcc.verify.trace.load import load
 from svcc.verify.trace.result import End, Trace, Way, trace
@@ -18,6 +18,7 @@ __all__ = [
     "LoadError",
     "Memory",
     "Place",
+    "Segment",
     "Step",
     "Trace",
     "TraceError",

@@ -11,7 +11,7 @@ from svcc.compiler import ir
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
 from svcc.verify.trace.chance import Chance, explore
 from svcc.verify.trace.faults import Place, UnknownRule
-from svcc.verify.trace.flow import Binding, Draw, Flow, Memory, Step
+from svcc.verify.trace.flow import Binding, Draw, Flow, Memory, Segment, Step
 from svcc.verify.trace.kernel import Kernel
 
 #: More packets than this until the counters are back where they were: nobody reads that.
@@ -79,16 +79,22 @@ def _by_place(choice: Choice) -> tuple[int, int, bool]:
 
 
 def trace(
-    kernel: Kernel, packet: Packet, memory: Memory | None = None, binding: Binding | None = None, mark: int = 0
+    kernel: Kernel,
+    packet: Packet,
+    memory: Memory | None = None,
+    binding: Binding | None = None,
+    mark: int = 0,
+    segment: Segment | None = None,
 ) -> Trace:
     """Every way of a packet through a node.
 
     ``memory`` is what earlier packets left (a way's ``memory``); without it the client is new. ``binding`` says that
-    the packet belongs to a connection that exists. ``mark`` is the packet's mark when it enters.
+    the packet belongs to a connection that exists, ``segment`` that connection tracking calls it
+    INVALID. ``mark`` is the packet's mark when it enters.
 
     Errors: TraceError.
     """
-    run = _Run(kernel, packet, binding, mark)
+    run = _Run(kernel, packet, binding, mark, segment)
     ways = tuple(run.ways(memory or Memory()))
     return Trace(packet, ways, run.affinity(ways) if binding is None else None)
 
@@ -99,6 +105,7 @@ class _Run:
     packet: Packet
     binding: Binding | None
     mark: int
+    segment: Segment | None
 
     def ways(self, memory: Memory) -> Iterator[Way]:
         """All ways; where rules count packets, those of one full period of their counters."""
@@ -127,6 +134,7 @@ class _Run:
             memory.copy(),
             self.kernel.host.own,
             self.binding,
+            segment=self.segment,
             source=packet.source,
             destination=packet.destination,
             port=packet.port,
