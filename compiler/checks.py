@@ -81,7 +81,7 @@ def _plain(endpoints: tuple[ir.Endpoint, ...]) -> bool:
 
 
 def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
-    """A service that has endpoints, but none for one of its addresses, is likely a slip."""
+    """Addresses without endpoints of their family, and endpoints without addresses, are likely a slip."""
     families = {endpoint.address.version for endpoint in service.endpoints}
     if not families:
         return
@@ -95,3 +95,10 @@ def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
                     f"IPv{address.version} clients need IPv{address.version} endpoints",
                     severity=Severity.WARNING,
                 )
+    fronts = {address.version for address in service.addresses}
+    if fronts and not families <= fronts and not any(port.nodeport for port in service.ports):
+        endpoint = next(e for e in service.endpoints if e.address.version not in fronts)
+        family = f"IPv{endpoint.address.version}"
+        message = f"nothing leads to endpoint {endpoint.address}: service {service.name} has no {family} address"
+        hint = f"give the service an {family} vip, or leave the endpoint out"
+        yield Diagnostic(Code.UNREACHED, message, endpoint.span or service.span, hint, severity=Severity.WARNING)

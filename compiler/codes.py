@@ -18,6 +18,7 @@ class Code(Enum):
     INCLUDE_CYCLE = "SVC007", "files include each other"
     VERSION = "SVC008", "the language version is not supported"
     IR_INVALID = "SVC009", "the JSON does not follow the IR's schema"
+    FOREIGN = "SVC080", "the file is in another program's language"
     # names
     DUPLICATE = "SVC010", "the name is declared twice"
     UNDEFINED = "SVC011", "the name is not declared"
@@ -32,7 +33,7 @@ class Code(Enum):
     VALUE = "SVC023", "the value is not one of the statement's values"
     RANGE = "SVC024", "the number is out of range"
     # addresses
-    ADDRESS = "SVC030", "not an IP address"
+    ADDRESS = "SVC030", "not an IP address, or likely not the one that is meant"
     NETWORK = "SVC031", "not a network"
     HOST_BITS = "SVC032", "host bits are set in a network"
     ADDRESS_KIND = "SVC033", "the address is of a kind that cannot serve here"
@@ -52,6 +53,7 @@ class Code(Enum):
     # services
     UNREACHABLE = "SVC050", "nothing leads to the service"
     EMPTY_FAMILY = "SVC051", "an address has no endpoint of its family"
+    UNREACHED = "SVC053", "an endpoint has no address of its family before it"
     ANNOUNCE = "SVC052", "the machine cannot announce an address that it does not hold"
     # targets
     UNSUPPORTED = "SVC060", "the target cannot express the statement"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from svcc.compiler import syntax
@@ -36,6 +36,8 @@ def read_text(name: str, data: bytes) -> Source | Diagnostic:
 
 def _not_shown(source: Source, diagnostics: list[Diagnostic], included: Span | None) -> Diagnostic:
     """One finding for all that is wrong with a file whose lines are not to be shown."""
+    if diagnostics[0].code is Code.FOREIGN:
+        return replace(diagnostics[0], span=included, file=source.name)
     line = min((d.span.source.position(d.span.start)[0] for d in diagnostics if d.span), default=1)
     message = f"{source.name} is not written in svcc's language: line {line} is no statement"
     hint = "as root, svcc shows only lines of files whose names end in .dsl"

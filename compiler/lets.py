@@ -64,6 +64,13 @@ class Lets:
             return self.declared[name]
         return None
 
+    def check_unused(self, values: Values, let: syntax.Let) -> None:
+        """Report what is wrong with the values of a let that nothing asks for."""
+        used = set(self.used)
+        for there, word in self.expand(values, let.values):
+            there.network(word) if "/" in word else there.endpoint_address(word)
+        self.used = used
+
     def addresses(self, values: Values, words: Iterable[Word]) -> dict[ir.Address, Span]:
         """Addresses, each with its place, in order. What is none, or stands twice, is reported."""
         found: dict[ir.Address, Span] = {}

@@ -20,7 +20,7 @@ from svcc.compiler.source import Source
 from svcc.compiler.sources import Sources, source_of
 
 #: Findings that something is missing: not said while errors may have hidden it.
-_ABOUT_ABSENCE = {Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.EMPTY_FAMILY}
+_ABOUT_ABSENCE = {Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.UNREACHED, Code.EMPTY_FAMILY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,12 @@ def load_data(name: str, data: bytes) -> Loaded:
         return Loaded(None, (read,))
     first = None if name == "-" else source_of(name, data)
     if name.endswith(".json") or read.text.lstrip().startswith("{"):
-        return replace(_finish(*from_json(read), complete=True), sources=first)
+        program, diagnostics = from_json(read)
+        if program is None:
+            from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need it
+
+            diagnostics = [foreign] if (foreign := foreign_file(read)) is not None else diagnostics
+        return replace(_finish(program, diagnostics, complete=True), sources=first)
     return _load_text(read, None if name == "-" else Path(name), first)
 
 

@@ -72,6 +72,7 @@ class _Lowering:
         for name, (values, let) in self.lets.declared.items():
             if name not in self.lets.used:
                 values.warning(Code.UNUSED, f"`{name}` is never used", let.name, f"use it as ${name}, or remove it")
+                self.lets.check_unused(values, let)
         for name, (values, pool) in self.pools.items():
             if name not in pools.used:
                 hint = f"name it in a service: endpoints {name}"

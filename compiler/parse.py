@@ -8,13 +8,14 @@ from typing import Any
 from lark import Lark, Token, Transformer, Tree, UnexpectedInput
 
 from svcc.compiler import syntax
+from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source
-from svcc.compiler.syntax_error import explain, statement_at
 from svcc.grammar import parser
 
-#: After this many errors in one file the rest is not looked at.
+#: As many errors of one file are shown, and as many counted.
 MAX_ERRORS = 25
+_COUNTED = 250
 
 
 class _ToSyntax(Transformer[Token, Any]):
@@ -108,22 +109,32 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
     """The file's syntax, and a diagnostic for each statement that is none.
 
     A statement with an error is left out and what is around and after it is read again, so that each statement is
-    judged by itself. None where no reading is left (a block without end, or too many errors).
+    judged by itself. None where no reading is left (a block without end, too many errors, another language).
     """
     lark, transformer = _parser()
     items: list[syntax.Item] = []
     text = source.text if source.text.endswith("\n") else source.text + "\n"
     diagnostics: list[Diagnostic] = []
-    while len(diagnostics) < MAX_ERRORS:
+    count = 0
+    while count < _COUNTED:
         transformer.items = []
         try:
             lark.parse(text)
         except UnexpectedInput as error:
-            diagnostics.append(explain(error, source, text))
-            start, end = statement_at(text, _offset(error, text))
-            if not text[start:end].strip():
-                return None, diagnostics
+            from svcc.compiler.foreign_files import foreign_file  # wrong programs alone need these two
+            from svcc.compiler.syntax_error import explain, statement_at
+
+            count += 1
             begin = _last_start(transformer.items)
+            if count == 1 and (foreign := foreign_file(source)) is not None:
+                return None, [foreign]
+            if count <= MAX_ERRORS + 1:
+                found = explain(error, source, text, begin)
+                if found.code is not Code.UNCLOSED or not any(d.related for d in diagnostics):  # it has been told
+                    diagnostics.append(found)
+            start, end = statement_at(text, _offset(error, text), begin)
+            if not text[start:end].strip():
+                return None, _shown(diagnostics, count)
             if begin <= start:
                 items += transformer.items[:-1]
             else:
@@ -132,8 +143,20 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
         else:
             items += transformer.items
             transformer.items = []
+            if count > MAX_ERRORS:
+                break
             return syntax.File(source, tuple(items), recovered=bool(diagnostics)), diagnostics
-    return None, diagnostics
+    return None, _shown(diagnostics, count)
+
+
+def _shown(diagnostics: list[Diagnostic], count: int) -> list[Diagnostic]:
+    """The first errors, and how many more there are."""
+    more = count - MAX_ERRORS
+    if more <= 0:
+        return diagnostics
+    message = f"{'at least ' * (count == _COUNTED)}{more} more syntax error{'s' * (more > 1)} from here on"
+    rest = Diagnostic(Code.SYNTAX, message, diagnostics[-1].span, "mend those above first")
+    return [*diagnostics[:MAX_ERRORS], rest]
 
 
 def _last_start(items: list[syntax.Item]) -> int:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from lark import Token, UnexpectedInput, UnexpectedToken
 
+from svcc.compiler import ir
 from svcc.compiler.codes import Code
-from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.slips import foreign_shape, foreign_word, hidden, quotable
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -54,6 +56,26 @@ _FORMS = {
     "__ANON_0": "`->`",
 }
 _NOT_SAID = {"$END", "OTHER"}
+#: What to say about a sign that is right elsewhere only.
+_KINDS = {
+    "_COMMA": "values stand side by side, without commas",
+    "LSQB": "only a `let` has its values in brackets: here they stand side by side",
+    "RSQB": "only a `let` has its values in brackets: here they stand side by side",
+    "BRACKETED": "only an endpoint with a port has its address in brackets",
+    "EQUAL": "only a `let` has a `=`",
+    "LBRACE": "only `cluster`, `node`, `defaults`, `service` and `endpoints` open a block",
+}
+#: The values of statements that have few.
+_VALUES: dict[str, tuple[str, ...]] = {
+    "announce": ("yes", "no"),
+    "scheduler": tuple(ir.Scheduler),
+    "affinity": ("client-ip",),
+    "traffic": ("external", "internal"),
+    "masquerade": tuple(ir.Masquerade),
+    "forward": tuple(ir.Forward),
+    "when-empty": tuple(ir.WhenEmpty),
+}
+_STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # more of it says no more, and takes longer to look at
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
 
 
@@ -68,14 +90,18 @@ class _Place:
         """The keyword of the innermost block, "" at the top of the file."""
         if not self.blocks:
             return ""
-        words = text[slice(*self.blocks[-1])].split()
+        return self.keyword_of(text, -1)
+
+    def keyword_of(self, text: str, block: int) -> str:
+        words = text[slice(*self.blocks[block])].split()
         return words[0] if words else ""
 
 
-def _place(text: str, offset: int) -> _Place:
-    start, listing = 0, 0
+def _place(text: str, offset: int, begin: int = 0) -> _Place:
+    """``begin``: an offset before, at the top of the file."""
+    start, listing = begin, 0
     blocks: list[tuple[int, int]] = []
-    for mark in _MARKS.finditer(text, 0, offset):
+    for mark in _MARKS.finditer(text, begin, offset):
         sign = mark.group()
         if sign in "[]":
             listing = max(0, listing + (1 if sign == "[" else -1))
@@ -95,12 +121,13 @@ def _leading(text: str, start: int, offset: int) -> int:
     return len(text[start:offset]) - len(text[start:offset].lstrip())
 
 
-def statement_at(text: str, offset: int) -> tuple[int, int]:
+def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
     """Start and end of the statement around an offset, with the whole block that it opens.
 
-    Empty (start = end) where the block that it opens, or is in, never ends.
+    ``begin`` is an offset before, where a statement at the top of the file begins. Empty (start = end) where the block
+    that it opens, or is in, never ends.
     """
-    place = _place(text, offset)
+    place = _place(text, offset, begin)
     depth = listing = 0
     for mark in _MARKS.finditer(text, place.start):
         sign = mark.group()
@@ -120,81 +147,134 @@ def statement_at(text: str, offset: int) -> tuple[int, int]:
     return offset, offset
 
 
-def explain(error: UnexpectedInput, source: Source, text: str) -> Diagnostic:
-    """The diagnostic for one syntax error of lark's."""
+def explain(error: UnexpectedInput, source: Source, text: str, begin: int) -> Diagnostic:
+    """The diagnostic for one syntax error of lark's; ``begin`` as for :func:`statement_at`."""
     if not isinstance(error, UnexpectedToken):
         return _bad_character(error.pos_in_stream or 0, source, text)
-    token: Token = error.token
-    if token.type == "$END":
-        return _unclosed(source, text)
-    start, end = token.start_pos or 0, token.end_pos or 0
-    place = _place(text, start)
-    expected = set(error.accepts or error.expected)
-    if token.type == "_END":
-        start = len(text[:start].rstrip(" \t"))
-        hint = "`{` stands on the line of the block's name" if "LBRACE" in expected else None
-        return _unexpected(Span(source, start, start + 1), "the statement ends", expected, hint)
-    span = Span(source, start, end)
-    block = place.keyword(text)
-    known = sorted(_keywords(expected))
-    if start == place.start and token.type in ("NAME", "OTHER") and known:
-        return _unknown_statement(str(token), span, block)
-    if token.type == "NAME" and known and not expected & {"NAME"}:
-        hint = did_you_mean(str(token), known) or f"here can stand {one_of([f'`{k}`' for k in known])}"
-        return Diagnostic(Code.UNKNOWN_STATEMENT, f"`{token}` is not an option of this statement", span, hint)
-    return _unexpected(span, f"found `{token}`", expected, _form_hint(token, expected))
+    if error.token.type == "$END":
+        return _unclosed(source, text, begin)
+    return _Culprit(source, text, error, begin).explained()
+
+
+class _Culprit:
+    """A word that cannot stand where it stands."""
+
+    def __init__(self, source: Source, text: str, error: UnexpectedToken, begin: int) -> None:
+        self.source = source
+        self.text = text
+        self.token: Token = error.token
+        self.expected = set(error.accepts or error.expected)
+        start, end = self.token.start_pos or 0, self.token.end_pos or 0
+        self.place = _place(text, start, begin)
+        self.block = self.place.keyword(text)
+        self.ended = self.token.type == "_END"
+        if self.ended:
+            start = len(text[:start].rstrip(" \t"))
+            end = start + 1
+        self.span = Span(source, start, end)
+        written = _STATEMENT.match(text, self.place.start)
+        self.statement = "" if written is None else written.group().rstrip()
+        self.at = start - self.place.start
+
+    def explained(self) -> Diagnostic:
+        token, known = self.token, sorted(_keywords(self.expected))
+        if self.ended:
+            brace = (
+                "`{` stands on the line of the block's name, with no `;` between" if "LBRACE" in self.expected else None
+            )
+            return self._unexpected("the statement ends", self._shape() or brace or self._values())
+        if self.at == 0 and token.type in ("NAME", "OTHER") and known:
+            return self._unknown_statement()
+        if token.type == "NAME" and self._outer():
+            return self._unexpected(f"found `{token}`", *self._still_open())
+        if token.type == "NAME" and known and "NAME" not in self.expected:
+            hint = self._shape() or did_you_mean(token, known) or f"here can stand {one_of([f'`{k}`' for k in known])}"
+            message = f"`{token}` is not an option of this statement"
+            return Diagnostic(Code.UNKNOWN_STATEMENT, message, self.span, hint)
+        foreign = foreign_word(token, self.block) if self.at == 0 else None
+        return self._unexpected(f"found `{token.strip()}`", foreign or self._shape() or self._form())
+
+    def _unknown_statement(self) -> Diagnostic:
+        word, block = str(self.token), self.block
+        known = STATEMENTS.get("service" if block == "defaults" else block, ())
+        where = f"`{block}`" if block else "a file"
+        bare = word.rstrip(":")
+        related: tuple[Related, ...] = ()
+        if bare != word and bare in known:
+            hint: str | None = f"without the colon: {bare}"
+        elif home := [name for name, words in STATEMENTS.items() if word in words]:
+            hint = f"it belongs {one_of([f'in `{name}`' if name else 'at the top of a file' for name in home])}"
+            if self._outer():
+                _, related = self._still_open()
+                hint += ": is a `}` missing before it?"
+        else:
+            listed = f"in {where} can stand {one_of([f'`{k}`' for k in known])}" if known else None
+            signs = next(hidden(word), None)
+            hint = signs or foreign_word(word, block) or self._shape() or did_you_mean(word, known) or listed
+        return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
+
+    def _outer(self) -> bool:
+        """Whether the word begins a statement of a block around this one, which may be open by mistake."""
+        outer = ("", *(self.place.keyword_of(self.text, i) for i in range(len(self.place.blocks) - 1)))
+        inner = STATEMENTS.get(self.block, ())
+        begins = self.at == 0 and bool(self.place.blocks) and self.token not in inner
+        return begins and any(self.token in STATEMENTS.get(name, ()) for name in outer)
+
+    def _still_open(self) -> tuple[str, tuple[Related, ...]]:
+        brace = self.place.blocks[-1][1]
+        related = Related("this block is still open", Span(self.source, brace, brace + 1))
+        return f"is the `}}` of `{self.block}` missing before it?", (related,)
+
+    def _unexpected(self, found: str, hint: str | None = None, related: tuple[Related, ...] = ()) -> Diagnostic:
+        expected = self.expected
+        left_out = _NOT_SAID | {"STRING"} if "NAME" in expected else _NOT_SAID
+        forms = {_FORMS[t] for t in expected - left_out if t in _FORMS}
+        said = sorted(forms - {"the end of the statement"}) + sorted(f"`{k}`" for k in _keywords(expected))
+        if not said or ("_END" in expected and not self.ended):
+            said.append("the end of the statement")
+        message = f"expected {one_of(said)}, but {found}"
+        return Diagnostic(Code.SYNTAX, message, self.span, hint, related)
+
+    def _shape(self) -> str | None:
+        return foreign_shape(self.statement, self.at)
+
+    def _values(self) -> str | None:
+        """The values of the statement, where it has few."""
+        values = _VALUES.get(self.statement.split(maxsplit=1)[0]) if self.statement else None
+        if values is None or "NAME" not in self.expected or self.at == 0:
+            return None
+        return f"`{self.statement.split()[0]}` is {one_of([f'`{value}`' for value in values])}"
+
+    def _form(self) -> str | None:
+        """What to say about the kind of the word."""
+        token, expected = self.token, self.expected
+        if token.type == "STRING":
+            return f"without quotes: {token[1:-1]}"
+        if values := self._values():
+            return values
+        if "PORT_SPEC" in expected and token.isdigit():
+            return f"a port names its protocol: {token}/tcp"
+        if "STRING" in expected and "NAME" in expected and quotable(token):
+            return f'a name that begins with a digit, or has such signs, is quoted: "{token}"'
+        if token.type == "OTHER" and "NAME" in expected:
+            return "a name begins with a letter and has ASCII letters, digits, `_`, `.`, `/` and `-`"
+        if token.type == "NAME" and "VARIABLE" in expected and "." not in token:
+            return f"a let is written ${token}; svcc looks up no host names: write the address"
+        if token.type in ("NAME", "OTHER") and "ADDRESS" in expected and re.fullmatch(r"\w[\w.-]*[A-Za-z]", token):
+            return "svcc looks up no host names: write the address"
+        return next(hidden(token), None) or _KINDS.get(token.type)
 
 
 def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
-    written |= {
-        "ADDRESSES": "address",
-        "WEIGHT": "weight",
-        "DRAINING": "draining",
-        "ON": "on",
-        "NODEPORT": "nodeport",
-        "SHARED": "shared",
-    }
-    del written["ADDRESS"]
+    written |= {word.upper(): word for word in ("weight", "draining", "on", "nodeport", "shared")}
+    written["ADDRESSES"] = written.pop("ADDRESS")
     return {written[terminal] for terminal in expected if terminal in written}
 
 
-def _unknown_statement(word: str, span: Span, block: str) -> Diagnostic:
-    known = STATEMENTS.get("service" if block == "defaults" else block, ())
-    where = f"`{block}`" if block else "a file"
-    home = [name for name, words in STATEMENTS.items() if word in words]
-    hint = did_you_mean(word, known)
-    if home:
-        hint = f"it belongs {one_of([f'in `{name}`' if name else 'at the top of a file' for name in home])}"
-    elif hint is None:
-        hint = f"in {where} can stand {one_of([f'`{k}`' for k in known])}" if known else None
-    return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", span, hint)
-
-
-def _unexpected(span: Span, found: str, expected: set[str], hint: str | None = None) -> Diagnostic:
-    left_out = _NOT_SAID | {"STRING"} if "NAME" in expected else _NOT_SAID
-    forms = {_FORMS[t] for t in expected - left_out if t in _FORMS}
-    said = sorted(forms - {"the end of the statement"}) + sorted(f"`{k}`" for k in _keywords(expected))
-    if not said or ("_END" in expected and found != "the statement ends"):
-        said.append("the end of the statement")
-    return Diagnostic(Code.SYNTAX, f"expected {one_of(said)}, but {found}", span, hint)
-
-
-def _form_hint(token: Token, expected: set[str]) -> str | None:
-    if "PORT_SPEC" in expected and token.isdigit():
-        return f"a port names its protocol: {token}/tcp"
-    if token.type == "OTHER" and "NAME" in expected:
-        return "a name begins with a letter and has ASCII letters, digits, `_`, `.`, `/` and `-`"
-    if token.type == "NAME" and "ADDRESS" in expected:
-        return "svcc looks up no host names: write the address"
-    if token.type == "LBRACE":
-        return "only `cluster`, `node`, `defaults`, `service` and `endpoints` open a block"
-    return None
-
-
-def _unclosed(source: Source, text: str) -> Diagnostic:
-    blocks = _place(text, len(text)).blocks
+def _unclosed(source: Source, text: str, begin: int) -> Diagnostic:
+    blocks = _place(text, len(text), begin).blocks
     if not blocks:
         end = len(text.rstrip())
         return Diagnostic(Code.UNCLOSED, "the file ends in the middle of a statement", Span(source, end - 1, end))
@@ -216,4 +296,5 @@ def _bad_character(offset: int, source: Source, text: str) -> Diagnostic:
             Code.UNCLOSED, "the string is never closed", Span(source, offset, line_end), 'a `"` is missing'
         )
     shown = character if character.isprintable() else f"U+{ord(character):04X}"
-    return Diagnostic(Code.SYNTAX, f"`{shown}` cannot stand here", Span(source, offset, offset + 1))
+    hint = next(hidden(character), None)
+    return Diagnostic(Code.SYNTAX, f"`{shown}` cannot stand here", Span(source, offset, offset + 1), hint)

@@ -71,7 +71,11 @@ class Values:
     def endpoint_address(self, word: Word) -> tuple[ir.Address | None, int | None]:
         """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
         if word[0] != "[" and word.count(":") != 1:
-            return self.address(word), None
+            found = self.address(word)
+            if found is not None and (port := _port_like(word)) is not None:
+                hint = f"port {port} of {word[: -len(port) - 1]} is [{word[: -len(port) - 1]}]:{port}"
+                self.warning(Code.ADDRESS, f"`{word}` is one address, without a port", word, hint)
+            return found, None
         address, port = self._split_port(word)
         number = None
         if port is not None:
@@ -154,9 +158,12 @@ class Values:
     def unknown(
         self, word: Word, known: Iterable[str], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> None:
+        from svcc.compiler.slips import SCHEDULERS  # wrong programs alone need it
+
         known = list(known)
         said = f"it is {one_of([f'`{k}`' for k in known])}"
-        guess = did_you_mean(text or word, known)
+        meant = SCHEDULERS.get((text or word).lower()) if what == "scheduler" else None
+        guess = f"did you mean `{meant}`?" if meant else did_you_mean(text or word, known)
         self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
@@ -191,6 +198,13 @@ def _address(text: str) -> ir.Address:
         return IPv4Address(inet_pton(AF_INET, text))
     except (OSError, ValueError):
         return IPv6Address(text) if text.count(":") > 1 else IPv4Address(text)
+
+
+def _port_like(text: str) -> str | None:
+    """The end of an IPv6 address that was perhaps meant to be a port, with an address before it."""
+    head, _, tail = text.rpartition(":")
+    usual = tail in ("53", "80", "443") or (len(tail) == 4 and tail.isdecimal() and tail[0] != "0")
+    return tail if usual and "::" in head and not head.endswith(":") else None
 
 
 def _int(digits: str) -> int:

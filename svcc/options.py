@@ -30,6 +30,15 @@ else:
             return cls
 
 
+#: Targets by names that people have for them.
+_OTHER_NAMES = {
+    **dict.fromkeys(("nftables", "nf_tables", "nf-tables"), "nft"),
+    **dict.fromkeys(("xtables", "ip6tables", "iptables-nft", "iptables-legacy"), "iptables"),
+    **dict.fromkeys(("lvs", "ipvsadm", "ip_vs", "ipset"), "ipvs"),
+    "json": "ir",
+}
+
+
 class TargetName(ParameterType[Target]):
     """A target by its name; the choices are whatever targets there are, or those of them that a kernel loads."""
 
@@ -49,7 +58,9 @@ class TargetName(ParameterType[Target]):
             return value
         found = find(value)
         if found is None:
-            hint = did_you_mean(value, self._choices()) or f"it is {one_of(self._choices())}"
+            meant = _OTHER_NAMES.get(value.lower())
+            guess = f"did you mean `{meant}`?" if meant in self._choices() else did_you_mean(value, self._choices())
+            hint = guess or f"it is {one_of(self._choices())}"
             self.fail(f"no target `{value}`: {hint}", param, ctx)
         if self._loaded and not found.loads:
             able = one_of(self._choices())

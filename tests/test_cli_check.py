@@ -203,3 +203,13 @@ def test_includes_are_relative_to_the_file_not_to_the_working_directory(monkeypa
     write(lib__a='include "b.dsl"\n', lib__b=FINE, elsewhere__x="")
     monkeypatch.chdir("elsewhere")
     assert found("../lib/a.dsl") == []
+
+
+def test_of_several_nodes_the_one_to_compile_for_has_to_be_named() -> None:
+    """What `compile` refuses without --node is a warning here, where every node is looked at."""
+    nodes = "node a { address 10.0.0.4 }\nnode b { address 10.0.0.5 }\n"
+    Path("several.dsl").write_text(nodes + FINE.replace("80/tcp", "80/tcp nodeport 30080"))
+    checked = svcc("check", "several.dsl", "--target", "ipvs")
+    compiled = svcc("compile", "several.dsl", "--target", "ipvs")
+    assert (checked.status, compiled.status) == (0, 2)
+    assert checked.err == compiled.err.replace("error[", "warning[")

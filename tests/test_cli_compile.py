@@ -169,6 +169,8 @@ def test_an_unreadable_file_is_an_error(name: str) -> None:
     [
         (["svc.dsl"], "Missing option '-t' / '--target'"),
         (["svc.dsl", "-t", "nftt"], "no target `nftt`: did you mean `nft`?"),
+        (["svc.dsl", "-t", "nftables"], "no target `nftables`: did you mean `nft`?"),
+        (["svc.dsl", "-t", "ipvsadm"], "no target `ipvsadm`: did you mean `ipvs`?"),
         (["svc.dsl", "-t", "zzz"], f"no target `zzz`: it is {', '.join([*targets()][:-1])} or {[*targets()][-1]}"),
         (["svc.dsl", "-t", "nft", "--part", "nope"], "target nft has no part `nope`: it has nft"),
         (["svc.dsl", "-t", "nft", "-o", "a", "--check", "b"], "give one of --part, --output and --check"),

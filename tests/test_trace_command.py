@@ -155,3 +155,12 @@ def test_ipv6() -> None:
     result = run("-", "-t", "ipvs", "--from", "2001:db8::1", "--to", "[fd00:19::53]:53/udp", text=text)
     assert result.output.startswith("2001:db8::1 -> [fd00:19::53]:53/udp, from outside\n")
     assert result.output.endswith("outcome\n        all  [fd00:64::53]:5353\n")
+
+
+def test_an_address_of_a_node_that_is_not_named_is_an_error() -> None:
+    text = DNS.replace("5353", "5353 nodeport 30053") + "node there { address 10.0.0.5 }\n"
+    result = run("-", "-t", "nft", "--from", "192.0.2.9", "--to", "10.0.0.5:30053/udp", text=text)
+    assert (result.exit_code, result.output.splitlines()[-1]) == (
+        Exit.INPUT,
+        "Error: 10.0.0.5 is an address of node there: say --node there",
+    )

@@ -9,6 +9,7 @@ from dataclasses import replace
 import click
 
 from svcc.compiler import ir
+from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, has_errors
 from svcc.compiler.load import load
 from svcc.exits import Exit
@@ -49,7 +50,14 @@ def check_file(file: str, wanted: Sequence[Target]) -> list[Diagnostic]:
     lenient = not wanted and not all(refused.values())
     for diagnostics in refused.values():
         found += [replace(d, severity=Severity.WARNING) for d in diagnostics] if lenient else diagnostics
+    for target in wanted if len(loaded.program.nodes) > 1 else ():
+        found += [replace(d, severity=Severity.WARNING) for d in _without_node(loaded.program, target)]
     return list(dict.fromkeys(found))
+
+
+def _without_node(program: ir.Program, target: Target) -> list[Diagnostic]:
+    """What commands that compile for one machine say where ``--node`` is left out."""
+    return [d for d in check_nodes(program, target, (None,)) if d.code is Code.NODE_NEEDED]
 
 
 def _refused(program: ir.Program, target: Target) -> list[Diagnostic]:

@@ -113,6 +113,7 @@ def command(
     if source.version != to.address.version:
         raise click.UsageError(f"{source} and {to.address} are of different families")
     given = read_input(file, target, node, form, quiet=quiet)
+    _demand_node(given, to.address)
     held = given.program.held_by_others if given.program else ()
     own = (*(given.node.addresses if given.node else ()), *local, *held)
     entering = _VANTAGES[vantage] if vantage else _vantage(given, source, own)
@@ -123,6 +124,15 @@ def command(
         click.echo(f"svcc: {error}", err=True)
         sys.exit(Exit.INPUT)
     put(as_json(traced) if to_json else as_text(traced))
+
+
+def _demand_node(given: Input, address: ir.Address) -> None:
+    """Node ports are served on the addresses of the node that the rules are for."""
+    if given.node is not None or given.program is None:
+        return
+    for node in given.program.nodes:
+        if address in node.addresses:
+            raise click.UsageError(f"{address} is an address of node {node.name}: say --node {node.name}")
 
 
 def _vantage(given: Input, source: ir.Address, own: tuple[ir.Address, ...]) -> Vantage:

@@ -1,0 +1,72 @@
+"""Whole files in other languages. One answer says what a file looks like, instead of one for every line of it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.source import Source, Span
+
+_INSTEAD = (
+    "write what it means in svcc's language: service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
+)
+
+
+class _Kind(NamedTuple):
+    title: str
+    mark: re.Pattern[str]  # what only such a file has, in its first lines
+
+
+def _kinds(*rows: tuple[str, str]) -> tuple[_Kind, ...]:
+    return tuple(_Kind(title, re.compile(pattern, re.MULTILINE)) for title, pattern in rows)
+
+
+#: The first that fits counts.
+_KINDS = _kinds(
+    ("Kubernetes YAML", r"^(?:apiVersion|kind):\s*\S"),
+    ("a Docker Compose file", r"^services:\s*(?:#.*)?$"),
+    ("YAML", r"\A(?:[ \t]*(?:#.*)?\n)*(?:---|%YAML|[\w.-]+:(?:[ \t][^{\n]*)?$|- [\w.-]+:)"),
+    ("JSON of Kubernetes", r"\A\s*\{[^{}]*\"(?:apiVersion|kind)\"\s*:"),
+    ("JSON of nftables", r"\A\s*\{\s*\"nftables\"\s*:"),
+    ("a script of iptables-restore", r"^(?:\*(?:nat|filter|mangle|raw|security)\s*$|-A [A-Z]\S* )"),
+    ("commands of iptables", r"^(?:sudo\s+)?ip6?tables\s+-"),
+    ("a list of ipsets", r"^create \S+ (?:hash|bitmap|list):"),
+    ("a list of ipvsadm", r"^(?:(?:sudo\s+)?ipvsadm\s+)?-[Aa]\s+(?:-[tuf]|--\w+-service)\s|^IP Virtual Server version"),
+    (
+        "nftables rules",
+        r"^[ \t]*(?:table\s+(?:inet|ip6?|arp)\s+\S+\s*\{|(?:add|create)\s+(?:table|chain)\s|flush\s+ruleset)",
+    ),
+    (
+        "a keepalived configuration",
+        r"^[ \t]*(?:virtual_server(?:_group)?\s+\S.*\{|vrrp_instance\s+\S+\s*\{|global_defs\s*\{)",
+    ),
+    ("an nginx configuration", r"^[ \t]*(?:(?:http|stream|events|server)\s*\{|upstream\s+\S+\s*\{|worker_processes\s)"),
+    ("an HAProxy configuration", r"^(?:global|(?:frontend|backend|listen)[ \t]+[^\s{]+)[ \t]*(?:#.*)?$"),
+    ("Terraform", r"^[ \t]*(?:resource|data)\s+\"\w+\"\s+\"[\w-]+\"\s*\{|^terraform\s*\{"),
+    ("XML", r"\A\s*<(?:\?xml|!DOCTYPE|[a-zA-Z]+[ >])"),
+    ("an INI file or a systemd unit", r"\A(?:[ \t]*(?:[#;].*)?\n)*\[[A-Za-z][\w -]*\]\s*$"),
+)
+
+#: What svcc's own files have.
+_OURS = re.compile(r"^[ \t]*(?:svcc\s+1\s|(?:service|cluster|node|endpoints|defaults)\b[^:\n]*\{)", re.MULTILINE)
+#: As much of a file as is looked at.
+_LOOKED_AT = 64 * 1024
+
+
+def foreign_file(source: Source) -> Diagnostic | None:
+    """What a text looks like that is not svcc's language, or None."""
+    text = source.text[:_LOOKED_AT]
+    if _OURS.search(text):
+        return None
+    for kind in _KINDS:
+        found = kind.mark.search(text)
+        if found is not None:
+            start = found.start() + len(found.group()) - len(found.group().lstrip())
+            line = text.rfind("\n", 0, found.end()) + 1
+            start = max(start, line)
+            end = text.find("\n", start)
+            span = Span(source, start, len(text) if end < 0 else end)
+            return Diagnostic(Code.FOREIGN, f"this looks like {kind.title}, which svcc does not read", span, _INSTEAD)
+    return None

@@ -1,0 +1,3 @@
+resource "kubernetes_service" "web" {
+  spec { cluster_ip = "198.19.0.1" }
+}

@@ -1,0 +1,12 @@
+service web {
+  vip 198.19.0.1
+  port 80:8080/tcp
+#      ^ SVC001
+  endpoints { 100.64.0.9 }
+}
+service api {
+  vip 198.19.0.2
+  port 80:8080
+#      ^ SVC001
+  endpoints { 100.64.0.9 }
+}

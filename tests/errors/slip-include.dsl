@@ -1,0 +1,4 @@
+ include lib/*.dsl
+#        ^ SVC001
+ include 'lib/*.dsl'
+#        ^ SVC001
