@@ -294,7 +294,7 @@ def test_sets_keep_clients(rules: list[dict[str, Any]], affinity: int | None) ->
         (rule("f", {"limit": {"rate": 1}}), UnknownRule, "the statement limit is not known here"),
         (rule("f", {"xt": None}), UnknownRule, "the statement xt is not known here"),
         (rule("f", match({"meta": {"key": "iifname"}}, "lo")), UnknownRule, "meta iifname is not known here"),
-        (rule("f", match({"payload": {"protocol": "tcp", "field": "sport"}}, 1)), UnknownRule, "the field tcp sport"),
+        (rule("f", match({"payload": {"protocol": "udp", "field": "sport"}}, 1)), UnknownRule, "the field udp sport"),
         (rule("f", match({"ct": {"key": "zone"}}, 1)), UnknownRule, "ct  zone is not known here"),
         (rule("f", match({"fib": {"result": "oif", "flags": ["daddr"]}}, 1)), UnknownRule, "fib ['daddr'] oif"),
         (rule("f", match(DADDR, "198.19.0.1", "~")), UnknownRule, "the comparison ~ is not known here"),

@@ -10,7 +10,7 @@ from svcc.apply.steps import Place
 
 _NAME = re.compile(
     r"(?P<prefix>(?P<nodeport>nodeport-)?(?:(?P<protocol>tcp|udp|sctp)-range-)?)"
-    r"(?:(?P<services>services)|empty|endpoint-\d+)"
+    r"(?:(?P<services>services)|declared|endpoint-\d+)"
 )
 
 

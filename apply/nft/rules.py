@@ -3,7 +3,7 @@
 The form is the document's, so that it loads everywhere. nft 1.0.6 to 1.1.7, with ``-n``, list it otherwise thus:
 
 - numbers for words (``ct state in 8``), and ``numgen``, ``jhash`` with an offset that is 0;
-- ``ct status & dnat == 0`` as ``ct status ! dnat``;
+- ``ct status & dnat == 0`` as ``ct status ! dnat``, ``tcp flags & 6 == 0`` as ``tcp flags ! [2, 4]``;
 - ``meta mark & 0x80000000 == 0x80000000``, whose mask is a prefix, as one: ``meta mark 0x80000000/1``;
 - a single flag as a word (1.0.6, 1.1.3) or as a list of one (1.1.7);
 - the elements of an anonymous set in an order of their own;
@@ -24,7 +24,7 @@ from svcc.apply.nft.elements import PROTOCOLS
 
 #: Numbers of linux/netfilter/nf_conntrack_common.h and linux/rtnetlink.h, for words in our rules.
 _WORDS: dict[str, dict[Any, str]] = {
-    '{"ct": {"key": "state"}}': {8: "new"},
+    '{"ct": {"key": "state"}}': {1: "invalid", 8: "new"},
     '{"ct": {"key": "status"}}': {32: "dnat"},
     '{"fib": {"flags": ["daddr"], "result": "type"}}': {2: "local"},
     '{"meta": {"key": "l4proto"}}': PROTOCOLS,
@@ -117,7 +117,7 @@ def _match(fields: Any) -> Any:
         addr, length = right["prefix"]["addr"], right["prefix"]["len"]
         left, right = {"&": [left, _ALL_BITS ^ _ALL_BITS >> length]}, addr
     if op == "!":
-        left, right, op = {"&": [left, right]}, 0, "=="
+        left, right, op = {"&": [left, sum(right) if isinstance(right, list) else right]}, 0, "=="
     return {"left": left, "op": op, "right": right}
 
 

@@ -46,6 +46,7 @@ class Nft(Target):
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
+        Feature.SHARED: "",
         Feature.NODE_PORT: "on every local address but loopback",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -61,7 +62,7 @@ class Nft(Target):
         Feature.MASQUERADE_NEVER: "",
         Feature.WHEN_EMPTY_DROP: "",
         Feature.SCHEDULER_RANDOM: "the default",
-        Feature.SCHEDULER_RR: "a chain with a counter per port: thousands of them load slowly",
+        Feature.SCHEDULER_RR: "a chain with a counter per port",
         Feature.SCHEDULER_WRR: "likewise",
         Feature.SCHEDULER_SH: "a hash of the client's address",
     }

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
-from math import gcd
+from math import gcd, isqrt
 from typing import TypeAlias
 
 from svcc.compiler import ir
@@ -19,9 +19,6 @@ from svcc.targets.nft.expressions import Expression, Jhash, Numgen
 
 #: Of jhash: some number, the same in every output.
 SEED = 0x73766363
-
-#: Numbers that wrr deals out endpoint by endpoint; where weights need more, each endpoint's come in one run.
-_DEALT = 256
 
 _METHODS = {ir.Scheduler.RANDOM: "spread", ir.Scheduler.SH: "hash", ir.Scheduler.RR: "rr", ir.Scheduler.WRR: "wrr"}
 
@@ -72,21 +69,30 @@ class Choice:
         return name if set(self.weights) == {1} else f"{name}-w{'.'.join(map(str, self.weights))}"
 
     def number(self, source: Expression) -> Expression:
-        """The number that a packet draws, below the sum of the weights."""
+        """The number that a packet draws, below the sum of the weights, where nothing counts."""
         modulus = sum(self.weights)
-        if self.scheduler is ir.Scheduler.SH:
-            return Jhash(source, modulus, SEED)
-        return Numgen("inc" if self.counts else "random", modulus)
+        return Jhash(source, modulus, SEED) if self.scheduler is ir.Scheduler.SH else Numgen("random", modulus)
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
         """Which numbers lead where: (first, last, slot), from 0 to the sum of the weights, without a gap."""
-        if self.scheduler is ir.Scheduler.WRR and sum(self.weights) <= _DEALT:
-            yield from _merge(_deal(self.weights))
-            return
         ends = accumulate(self.weights)
         for slot, (weight, end) in enumerate(zip(self.weights, ends, strict=True)):
             if weight:
                 yield end - weight, end - 1, slot
+
+    def turns(self) -> Iterator[tuple[int, int, int]]:
+        """Who takes which of the connections that those before it left: (``n``, ``at``, slot), each ``at``-th of ``n``.
+
+        A cascade in reverse. Slot k takes w_k of the w_1 + ... + w_k that reach it, so what is for it depends on the
+        slots before it alone. Every ``n`` divides what reaches it in a cycle: each cycle, as many connections as the
+        weights' sum, is exact. The last one takes all.
+        """
+        found, reaching = list[list[tuple[int, int, int]]](), 0
+        for slot, weight in enumerate(self.weights):
+            reaching += weight
+            found.append([(n, at, slot) for n, at in _shares(reaching, weight)])
+        for turns in reversed(found):
+            yield from turns
 
 
 def choice(frontend: Frontend) -> Choice:
@@ -135,18 +141,21 @@ def port_name(target: Target) -> str:
     return "same" if target is None else str(target)
 
 
-def _deal(weights: tuple[int, ...]) -> Iterator[int]:
-    """Slots in the order of IPVS' wrr: those with the highest weight until the others' is reached, then both."""
-    for level in range(max(weights), 0, -1):
-        yield from (slot for slot, weight in enumerate(weights) if weight >= level)
+@lru_cache(maxsize=4096)
+def _shares(all: int, part: int) -> tuple[tuple[int, int], ...]:
+    """``part`` of each ``all`` as parts of what is left: one in each ``n``, which divides what is left.
+
+    The largest first. Further ones of a slot come half way, which keeps its turns apart.
+    """
+    shares = list[tuple[int, int]]()
+    while part:
+        n = _smallest_divisor(all, all // part + (all % part > 0))
+        shares.append((n, n // 2 if shares else 0))
+        all, part = all - all // n, part - all // n
+    return tuple(shares)
 
 
-def _merge(dealt: Iterator[int]) -> Iterator[tuple[int, int, int]]:
-    """Runs of the same slot."""
-    first, last, current = 0, -1, -1
-    for number, slot in enumerate(dealt):
-        if slot != current and current >= 0:
-            yield first, last, current
-            first = number
-        last, current = number, slot
-    yield first, last, current
+def _smallest_divisor(number: int, least: int) -> int:
+    """The smallest divisor that is not below ``least``."""
+    small = [divisor for divisor in range(1, isqrt(number) + 1) if number % divisor == 0]
+    return min(d for divisor in small for d in (divisor, number // divisor) if d >= least)

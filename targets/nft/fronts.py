@@ -14,7 +14,7 @@ from functools import cached_property
 
 from svcc.targets.naming import fit
 from svcc.targets.nft.choice import Choice, Shift, Target, port_name
-from svcc.targets.nft.expressions import Lookup, Meta, Named, Or, Range, Word
+from svcc.targets.nft.expressions import Lookup, Meta, Named, Numgen, Or, Range, Word
 from svcc.targets.nft.keys import NAME, Key
 from svcc.targets.nft.objects import Chain, Set
 from svcc.targets.nft.statements import Dnat, Drop, Goto, Match, Remember, SetMark, Statement, VerdictMap
@@ -143,6 +143,10 @@ class Front:
                 yield Match(self.key.client, Named(self.key.affinity(slot, self.affinity.owner).name)), goto
         if len(landings) == 1:
             yield tuple(landings.values())
+        elif self.choice.counts:
+            # A counter a rule, no map of all turns: maps without a name cost the kernel the square of their number.
+            for n, at, slot in self.choice.turns():
+                yield (landings[slot],) if n == 1 else (Match(Numgen("inc", n), Word(at)), landings[slot])
         else:
             runs = tuple((Range(first, last), landings[slot]) for first, last, slot in self.choice.runs())
             yield (VerdictMap(self.choice.number(self.key.family.source), runs),)

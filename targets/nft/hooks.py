@@ -8,19 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from svcc.targets.nft.expressions import And, Concat, Conntrack, DestinationType, Meta, Named, Word
+from svcc.compiler import ir
+from svcc.targets.nft.expressions import And, Concat, Conntrack, DestinationType, Meta, Named, Payload, Word
 from svcc.targets.nft.keys import Family, Key
 from svcc.targets.nft.objects import Chain, Hook
-from svcc.targets.nft.statements import Goto, Jump, Masquerade, Match, Reject, SetMark, Statement, VerdictMap
+from svcc.targets.nft.statements import Drop, Goto, Jump, Masquerade, Match, Reject, SetMark, Statement, VerdictMap
 
 #: Priorities (linux/netfilter_ipv4.h): NF_IP_PRI_NAT_DST, just after it, and NF_IP_PRI_NAT_SRC.
 DSTNAT, AFTER_DSTNAT, SRCNAT = -100, -90, 100
 
-ADDRESSES = Named("addresses")  # all vips and external ips
+ADDRESSES = Named("addresses")  # the vips and external ips that are services' alone
 NODEPORT_ADDRESSES = Named("nodeport-addresses")  # the networks whose local addresses serve node ports
 HAIRPIN = Named("hairpin")  # each endpoint with itself
 
+TARGET_PORTS = Named("target-ports")  # the ports of TCP that endpoints serve at
+
 _DISPATCH, _NODEPORTS, _UNSERVED, _REJECT = "dispatch", "dispatch-nodeports", "unserved", "refuse"
+_INVALID = "invalid"
+
+#: Flags of TCP (RFC 9293).
+_SYN, _RST = 0x02, 0x04
+
+
+def _protocol(protocol: ir.Protocol) -> Statement:
+    return Match(Meta("l4proto"), Word(protocol.value))
+
+
+_TCP = _protocol(ir.Protocol.TCP)
 
 
 def dispatch(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[Chain]:
@@ -42,8 +56,8 @@ def _to_front(key: Key) -> tuple[Statement, ...]:
 def serving_nodeports(family: Family, *, addresses: bool, restricted: bool) -> tuple[Statement, ...]:
     """That the destination is an address of the node that serves node ports.
 
-    Never a loopback address, and never a service address, should one be on a device of this node.
-    ``addresses``: whether there are service addresses; ``restricted``: whether some networks serve only.
+    Never a loopback address, and never an address of services alone, should one be on a device of this node.
+    ``addresses``: whether there are such; ``restricted``: whether some networks serve only.
     """
     destination = family.destination
     statements: list[Statement] = [Match(destination, family.loopback, "!=")]
@@ -54,38 +68,79 @@ def serving_nodeports(family: Family, *, addresses: bool, restricted: bool) -> t
     return (*statements, Match(DestinationType(), Word("local")))
 
 
-def reject_unserved(
-    family: Family, *, addresses: bool, empty: Sequence[Key], serving: Sequence[Statement]
+def unserved(
+    family: Family, *, addresses: bool, declared: Sequence[Key], serving: Sequence[Statement], targets: bool
 ) -> Iterator[Chain]:
-    """Answer the new connections to service addresses, and to ``empty`` node ports, that found no endpoint.
+    """What becomes of packets to our addresses and ports that no endpoint got, and of what is no connection's.
 
-    Only new ones: an ICMP error about a connection that a service address has (RELATED) is let through. And only what
-    was not translated: all that was served is spared a look into the set of addresses. TCP is reset, since the kernel
-    limits its rate of ICMP errors.
+    ``declared``: the keys with a set of declared ports, on addresses of others; ``targets``: whether endpoints have
+    ports of TCP. Only what was not translated is looked at closer: all that was served is spared the sets.
     """
-    rules: list[tuple[Statement, ...]] = []
-    if addresses:
-        rules.append((Match(family.destination, ADDRESSES), Goto(_REJECT)))
-    for key in empty:
-        rules.append((*serving, Match(key.expression, Named(key.empty.name)), Goto(_REJECT)))
-    if not rules:
-        return
-    tcp = Match(Meta("l4proto"), Word("tcp"))
-    yield Chain(_REJECT, ((tcp, Reject("tcp reset")), (family.unreachable,)))
-    yield Chain(_UNSERVED, tuple(rules))
-    new = Match(Conntrack("state"), Word("new"), "in")
+    ours = [(key, _declared(family, key, serving)) for key in declared]
+    yield from _refuse(family, [*_of(family, addresses), *(match for _, match in ours)])
+    tcp = [match for key, match in ours if key.ranges in (None, ir.Protocol.TCP)]
+    yield from _drop_invalid(family, [*_of(family, addresses), *tcp], targets)
     untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
+    rules: list[tuple[Statement, ...]] = [(_state("new"), untouched, Goto(_UNSERVED))]
+    if addresses or tcp or targets:
+        rules.append((_state("invalid"), _TCP, Goto(_INVALID)))
     for hook in ("prerouting", "output"):
-        yield Chain(f"filter-{hook}", ((new, untouched, Goto(_UNSERVED)),), Hook("filter", hook, AFTER_DSTNAT))
+        yield Chain(f"filter-{hook}", tuple(rules), Hook("filter", hook, AFTER_DSTNAT))
+
+
+def _of(family: Family, addresses: bool) -> list[tuple[Statement, ...]]:
+    """That the destination is an address of services alone."""
+    return [(Match(family.destination, ADDRESSES),)] if addresses else []
+
+
+def _declared(family: Family, key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
+    """That the destination is a declared port on an address that others have too."""
+    declared = Match(key.expression, Named(key.declared.name))
+    return (*serving, declared) if key.nodeport else (declared,)
+
+
+def _state(state: str) -> Statement:
+    return Match(Conntrack("state"), Word(state), "in")
+
+
+def _refuse(family: Family, ours: Sequence[tuple[Statement, ...]]) -> Iterator[Chain]:
+    """Answer new connections. Protocols without ports are no service's affair, and pass.
+
+    Only new ones: an ICMP error about a connection that a service address has (RELATED) is let through. TCP is reset,
+    since the kernel limits its rate of ICMP errors.
+    """
+    others = [(_protocol(protocol), family.unreachable) for protocol in (ir.Protocol.UDP, ir.Protocol.SCTP)]
+    yield Chain(_REJECT, ((_TCP, Reject("tcp reset")), *others))
+    yield Chain(_UNSERVED, tuple((*match, Goto(_REJECT)) for match in ours))
+
+
+def _drop_invalid(family: Family, ours: Sequence[tuple[Statement, ...]], targets: bool) -> Iterator[Chain]:
+    """Drop segments that connection tracking calls INVALID, and so translates neither there nor back.
+
+    A late one of an endpoint would reach its client from an address that the client never asked, a late one of a client
+    the machine itself: each would answer with a reset, and end a connection that lives (semantics rule 8). Nobody
+    answers a reset; and a SYN-ACK is INVALID where only the way back leads over this machine. Of what endpoints send,
+    these pass.
+    """
+    rules = [(*match, Drop()) for match in ours]
+    if targets:
+        endpoint = Match(Concat((family.source, family.source)), HAIRPIN)
+        port = Match(Payload("tcp", "sport"), TARGET_PORTS)
+        rules.append((endpoint, port, Match(And(Payload("tcp", "flags"), Word(_SYN | _RST)), Word(0)), Drop()))
+    if rules:
+        yield Chain(_INVALID, tuple(rules))
 
 
 def masquerade(family: Family, mark: int) -> Iterator[Chain]:
-    """Rewrite the source of what the fronts marked, and of endpoints that reach themselves. The mark ends here."""
+    """Rewrite the source of what the fronts marked, and of endpoints that reach themselves. The mark ends here.
+
+    The bit may be others' too (0x4000 is kube-proxy's): of what nobody translated it stays as it is.
+    """
+    translated = Match(Conntrack("status"), Word("dnat"), "in")
     marked = Match(And(Meta("mark"), Word(mark)), Word(mark))
     unmark = SetMark(And(Meta("mark"), Word(0xFFFF_FFFF ^ mark)))
     hairpin = Match(Concat((family.source, family.destination)), HAIRPIN)
-    through_service = Match(Conntrack("status"), Word("dnat"), "in")
-    postrouting = ((marked, unmark, Masquerade()), (through_service, hairpin, Masquerade()))
+    postrouting = ((translated, marked, unmark, Masquerade()), (translated, hairpin, Masquerade()))
     yield Chain("nat-postrouting", postrouting, Hook("nat", "postrouting", SRCNAT))
     # What goes to an endpoint on this very node does not pass postrouting.
-    yield Chain("nat-input", ((marked, unmark),), Hook("nat", "input", SRCNAT))
+    yield Chain("nat-input", ((translated, marked, unmark),), Hook("nat", "input", SRCNAT))

@@ -108,9 +108,9 @@ class Key:
         return Set(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)
 
     @property
-    def empty(self) -> Set:
-        """The frontends that reject their clients for want of an endpoint."""
-        return Set(f"{self.prefix}empty", self._types, interval=self.ranges is not None)
+    def declared(self) -> Set:
+        """The frontends on addresses that are others' as well: of node ports all."""
+        return Set(f"{self.prefix}declared", self._types, interval=self.ranges is not None)
 
     def element(self, address: str, protocol: ir.Protocol, ports: ir.PortRange) -> str:
         """A frontend as an element of those, in JSON; a node port has no address."""

@@ -12,7 +12,7 @@ from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
 from svcc.targets.naming import comment, fit, text_of
 from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift, choice, slots
-from svcc.targets.nft.expressions import Network
+from svcc.targets.nft.expressions import Network, Range
 from svcc.targets.nft.fronts import PODS, Affinity, Front, Landing, Source, ports_map
 from svcc.targets.nft.keys import NAME, Family, Key
 from svcc.targets.nft.objects import Chain, Elements, Object, Set
@@ -31,7 +31,7 @@ class _Keyed:
         self.key = key
         self.services: list[str] = []
         self.endpoints: list[list[str]] = []  # by slot
-        self.empty: list[str] = []
+        self.declared: list[str] = []
 
     def add_endpoints(self, element: str, addresses: list[str]) -> None:
         """The endpoints of a frontend by slot; "" where a slot has none."""
@@ -44,8 +44,39 @@ class _Keyed:
     def maps(self) -> Iterator[tuple[Set, list[str]]]:
         yield self.key.services, self.services
         yield from ((self.key.endpoint(slot), lines) for slot, lines in enumerate(self.endpoints) if lines)
-        if self.empty:
-            yield self.key.empty, self.empty
+        if self.declared:
+            yield self.key.declared, self.declared
+
+
+class _Served:
+    """Where endpoints are and serve, draining ones too: they have connections."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, ir.Address] = {}
+        self.ports: set[tuple[int, int]] = set()  # of TCP: first and last
+        self._last: tuple[ir.Endpoint, ...] = ()
+
+    def add(self, frontend: Frontend) -> None:
+        endpoints = frontend.endpoints
+        if endpoints is not self._last:  # the frontends of a service mostly have the same ones
+            self.addresses.update((text_of(endpoint.address), endpoint.address) for endpoint in endpoints)
+            self._last = endpoints
+        if frontend.draining:
+            self.addresses.update((text_of(endpoint.address), endpoint.address) for endpoint in frontend.draining)
+            endpoints += frontend.draining
+        if frontend.port.protocol is ir.Protocol.TCP:
+            more = len(frontend.ports) - 1
+            targets = {frontend.port.target if endpoint.port is None else endpoint.port for endpoint in endpoints}
+            self.ports.update((target, target + more) for target in targets)
+
+    def apart(self) -> list[tuple[int, int]]:
+        """The ports in ranges that do not overlap."""
+        found: list[tuple[int, int]] = []
+        for first, last in sorted(self.ports):
+            if found and first <= found[-1][1]:
+                first, last = found[-1][0], max(last, found.pop()[1])
+            found.append((first, last))
+        return found
 
 
 class TableBuilder:
@@ -60,7 +91,7 @@ class TableBuilder:
         self._verdicts: dict[Front | None, str] = {}
         self._allowed: dict[tuple[ir.Network, ...], str] = {}
         self._addresses: dict[str, ir.Address] = {}
-        self._hairpins: dict[str, ir.Address] = {}
+        self._served = _Served()
         self._last: tuple[tuple[ir.Endpoint, ...], list[str]] = ((), [])
 
     # ---- taking frontends
@@ -70,15 +101,17 @@ class TableBuilder:
         address = ""
         if frontend.address is not None:
             address = text_of(frontend.address)
-            self._addresses[address] = frontend.address
+            if not frontend.shared:
+                self._addresses[address] = frontend.address
         element = keyed.key.element(address, frontend.port.protocol, frontend.ports)
         front = self._front(keyed.key, frontend)
         label = json.dumps(comment(frontend.label, _COMMENT))
         keyed.services.append(f'[{{"elem": {{"val": {element}, "comment": {label}}}}}, {self._verdict(front)}]')
+        if frontend.kind is Kind.NODE_PORT or frontend.shared:
+            keyed.declared.append(element)
         if front is not None and front.choice is not None:
             keyed.add_endpoints(element, self._texts(frontend))
-        elif front is not None and frontend.kind is Kind.NODE_PORT:
-            keyed.empty.append(element)
+        self._served.add(frontend)
 
     def _key(self, frontend: Frontend) -> _Keyed:
         nodeport = frontend.kind is Kind.NODE_PORT
@@ -111,11 +144,15 @@ class TableBuilder:
         return Front(key, source, chosen, affinity, allowed)
 
     def _allow(self, frontend: Frontend) -> str:
-        """The set of the networks that a frontend is for, named by the first service that has just these."""
+        """The set of the networks that a frontend is for, named by them; "": everyone."""
         networks = _networks(frontend.allow_from, frontend.version)
         if networks[0].prefixlen == 0:
             return ""
-        return self._allowed.setdefault(networks, fit(f"allow-{service_label(frontend.service)}", NAME))
+        name = self._allowed.get(networks)
+        if name is None:
+            # No name of nft's has a colon; a network has no underscore.
+            name = self._allowed[networks] = fit(f"allow-{'-'.join(map(str, networks))}".replace(":", "_"), NAME)
+        return name
 
     def _verdict(self, front: Front | None) -> str:
         text = self._verdicts.get(front)
@@ -127,8 +164,6 @@ class TableBuilder:
         """The endpoints' addresses by slot. The frontends of a service mostly have the same ones."""
         if self._last[0] is not frontend.endpoints:
             texts = [text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)]
-            addresses = [endpoint.address for endpoint in frontend.endpoints]
-            self._hairpins.update(zip(filter(None, texts), addresses, strict=True))
             self._last = frontend.endpoints, texts
         return self._last[1]
 
@@ -168,8 +203,11 @@ class TableBuilder:
             yield Set(hooks.ADDRESSES.name, (address,)), lines
         yield (
             Set(hooks.HAIRPIN.name, (address, address)),
-            [f'{{"concat": ["{text}", "{text}"]}}' for text in _by_number(self._hairpins)],
+            [f'{{"concat": ["{text}", "{text}"]}}' for text in _by_number(self._served.addresses)],
         )
+        if self._served.ports:
+            lines = [json.dumps(Range(first, last).json()) for first, last in self._served.apart()]
+            yield Set(hooks.TARGET_PORTS.name, ("inet_service",), interval=True), lines
         networks = {name: networks for networks, name in self._allowed.items()}
         if self._pods and any(front.asks_for_pods for front in self._verdicts if front):
             networks[PODS.name] = self._pods
@@ -183,8 +221,11 @@ class TableBuilder:
         addresses, restricted = bool(self._addresses), bool(self._nodeport_addresses)
         serving = hooks.serving_nodeports(self._family, addresses=addresses, restricted=restricted)
         yield from hooks.dispatch([k.key for k in keyed], serving)
-        empty = [k.key for k in keyed if k.empty]
-        yield from hooks.reject_unserved(self._family, addresses=addresses, empty=empty, serving=serving)
+        declared = [k.key for k in keyed if k.declared]
+        targets = bool(self._served.ports)
+        yield from hooks.unserved(
+            self._family, addresses=addresses, declared=declared, serving=serving, targets=targets
+        )
         yield from hooks.masquerade(self._family, self._mark)
 
     def _sorted(self) -> list[_Keyed]:

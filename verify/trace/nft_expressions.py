@@ -28,6 +28,8 @@ from svcc.verify.trace.nft_types import (
     MARK,
     PORT,
     PROTOCOL,
+    TCP_FLAG,
+    TCP_FLAGS,
     Type,
     Value,
 )
@@ -223,7 +225,11 @@ def payload(place: Place, protocol: str, name: str) -> Expression:
         return Selector(text, PROTOCOL, lambda flow: _of_version(flow, version, flow.protocol))
     if name == "dport" and protocol in _TRANSPORTS:
         number = _TRANSPORTS[protocol]
-        return Selector(text, PORT, lambda flow: _port(flow, number))
+        return Selector(text, PORT, lambda flow: _of_protocol(flow, number, flow.port))
+    if (protocol, name) == ("tcp", "flags"):
+        return Selector(text, TCP_FLAG, lambda flow: _of_protocol(flow, _TRANSPORTS["tcp"], TCP_FLAGS["syn"]))
+    if (protocol, name) == ("tcp", "sport"):
+        return Selector(text, PORT, lambda flow: _source_port(flow, place))
     raise UnknownRule(place, f"the field {text} is not known here")
 
 
@@ -248,10 +254,15 @@ def _address(flow: Flow, place: Place, version: int, source: bool) -> int:
     return _of_version(flow, version, int(address))
 
 
-def _port(flow: Flow, protocol: int) -> int:
+def _of_protocol(flow: Flow, protocol: int, value: int) -> int:
     if protocol not in (0, flow.protocol):
         raise NoMatch
-    return flow.port
+    return value
+
+
+def _source_port(flow: Flow, place: Place) -> int:
+    _of_protocol(flow, _TRANSPORTS["tcp"], 0)
+    raise UnknownRule(place, "the port that a packet comes from is not known here")
 
 
 def meta(place: Place, key: str) -> Expression:

@@ -16,6 +16,7 @@ Value: TypeAlias = int | tuple[int, ...]
 #: Names of flags and constants.
 CT_STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 CT_STATUSES = {"expected": 1, "seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32, "dying": 512}
+TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
 _DIRECTIONS = {"original": 0, "reply": 1}
 _ADDRESS_TYPES = {"unicast": 1, "local": 2, "broadcast": 3, "multicast": 5}
 ADDRESS_TYPES = _ADDRESS_TYPES
@@ -99,10 +100,11 @@ TYPES: Mapping[str, Type] = {
         Type("fib_addrtype", 32, _named(_ADDRESS_TYPES), _name_of(_ADDRESS_TYPES)),
         Type("ct_state", 32, _named(CT_STATES), _flags_of(CT_STATES), flags=True),
         Type("ct_status", 32, _named(CT_STATUSES), _flags_of(CT_STATUSES), flags=True),
+        Type("tcp_flag", 8, _named(TCP_FLAGS), _flags_of(TCP_FLAGS), flags=True),
         Type("ct_dir", 8, _named(_DIRECTIONS), _name_of(_DIRECTIONS)),
     )
 }
 IPV4, IPV6, PROTOCOL, PORT = (TYPES[n] for n in ("ipv4_addr", "ipv6_addr", "inet_proto", "inet_service"))
 MARK, INTEGER, FAMILY = (TYPES[n] for n in ("mark", "integer", "nf_proto"))
 ADDRESS_TYPE, CT_STATE, CT_STATUS = (TYPES[n] for n in ("fib_addrtype", "ct_state", "ct_status"))
-CT_DIRECTION = TYPES["ct_dir"]
+CT_DIRECTION, TCP_FLAG = TYPES["ct_dir"], TYPES["tcp_flag"]
