@@ -76,7 +76,7 @@ def unserved(
     ``declared``: the keys with a set of declared ports, on addresses of others; ``targets``: whether endpoints have
     ports of TCP. Only what was not translated is looked at closer: all that was served is spared the sets.
     """
-    ours = [(key, _declared(family, key, serving)) for key in declared]
+    ours = [(key, _declared(key, serving)) for key in declared]
     yield from _refuse(family, [*_of(family, addresses), *(match for _, match in ours)])
     tcp = [match for key, match in ours if key.ranges in (None, ir.Protocol.TCP)]
     yield from _drop_invalid(family, [*_of(family, addresses), *tcp], targets)
@@ -93,7 +93,7 @@ def _of(family: Family, addresses: bool) -> list[tuple[Statement, ...]]:
     return [(Match(family.destination, ADDRESSES),)] if addresses else []
 
 
-def _declared(family: Family, key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
+def _declared(key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
     """That the destination is a declared port on an address that others have too."""
     declared = Match(key.expression, Named(key.declared.name))
     return (*serving, declared) if key.nodeport else (declared,)
