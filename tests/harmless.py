@@ -178,6 +178,17 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
             "NODEPORTS",
         ),
     ),
+    "no first packet of a connection is INVALID (test_nft_others sends segments that are)": (
+        Pattern("nft", "", r'"chain": "invalid"|"right": "invalid"|"name": "target-ports"'),
+    ),
+    "turns begin elsewhere, or one of two begins": (
+        Pattern("nft", "^0 -> 1$", '"mode": "inc", .*"right": 0}'),
+        Pattern("nft", "^== -> !=$", '"mode": "inc", "mod": 2}'),
+    ),
+    "no packet behind a connection's first one has the bit": (
+        Pattern("nft", "^nat -> filter$", '"name": "nat-input"'),
+    ),
+    "a draining endpoint begins no connection to itself": (Pattern("nft", r"100\.64\.0\.55", '"name": "hairpin"'),),
     # ---- orders that do not matter
     "both do the same": (
         Pattern(_X, "^swapped$", r"-(SERVICES|NODEPORTS) .*(-j MARK .*)\n.*-\1 .*\2$"),
@@ -203,6 +214,9 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(
             "nft", "^swapped$", r'"right": "@(nodeport-)?affinity-\d"}}.*\n.*"right": "@(nodeport-)?affinity-\d"}}'
         ),
+    ),
+    "no packet is of two protocols": (
+        Pattern("nft", "^swapped$", r'"chain": "refuse".*"(tcp|udp)"}}.*\n.*"chain": "refuse".*"(udp|sctp)"}}'),
     ),
     "what is translated is not for any of ours": (
         Pattern(_X, "^swapped$", r"^-A \S+-UNSERVED -m conntrack --ctstate DNAT -j RETURN\n    .*-UNSERVED -d "),

@@ -69,28 +69,34 @@ def serving_nodeports(family: Family, *, addresses: bool, restricted: bool) -> t
 
 
 def unserved(
-    family: Family, *, addresses: bool, declared: Sequence[Key], serving: Sequence[Statement], targets: bool
+    family: Family,
+    *,
+    addresses: bool,
+    declared: Sequence[Key],
+    rejecting: Sequence[Key],
+    serving: Sequence[Statement],
+    targets: bool,
 ) -> Iterator[Chain]:
     """What becomes of packets to our addresses and ports that no endpoint got, and of what is no connection's.
 
-    ``declared``: the keys with a set of declared ports, on addresses of others; ``targets``: whether endpoints have
-    ports of TCP. Only what was not translated is looked at closer: all that was served is spared the sets.
+    ``declared``: the keys with a set of declared ports, on addresses that others have too; ``rejecting``: those among
+    them where one has no endpoints; ``targets``: whether endpoints have ports of TCP. Only what was not translated is
+    looked at closer: all that was served is spared the sets.
     """
-    ours = [(key, _declared(key, serving)) for key in declared]
-    yield from _refuse(family, [*_of(family, addresses), *(match for _, match in ours)])
-    tcp = [match for key, match in ours if key.ranges in (None, ir.Protocol.TCP)]
-    yield from _drop_invalid(family, [*_of(family, addresses), *tcp], targets)
-    untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
-    rules: list[tuple[Statement, ...]] = [(_state("new"), untouched, Goto(_UNSERVED))]
-    if addresses or tcp or targets:
+    ours = [(Match(family.destination, ADDRESSES),)] if addresses else []
+    tcp = [key for key in declared if key.ranges in (None, ir.Protocol.TCP)]
+    refused = [*ours, *(_declared(key, serving) for key in rejecting)]
+    rules: list[tuple[Statement, ...]] = []
+    if refused:
+        yield from _refuse(family, refused)
+        untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
+        rules.append((_state("new"), untouched, Goto(_UNSERVED)))
+    if ours or tcp or targets:
+        yield from _drop_invalid(family, [*ours, *(_declared(key, serving) for key in tcp)], targets)
         rules.append((_state("invalid"), _TCP, Goto(_INVALID)))
-    for hook in ("prerouting", "output"):
-        yield Chain(f"filter-{hook}", tuple(rules), Hook("filter", hook, AFTER_DSTNAT))
-
-
-def _of(family: Family, addresses: bool) -> list[tuple[Statement, ...]]:
-    """That the destination is an address of services alone."""
-    return [(Match(family.destination, ADDRESSES),)] if addresses else []
+    if rules:
+        for hook in ("prerouting", "output"):
+            yield Chain(f"filter-{hook}", tuple(rules), Hook("filter", hook, AFTER_DSTNAT))
 
 
 def _declared(key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
@@ -127,8 +133,7 @@ def _drop_invalid(family: Family, ours: Sequence[tuple[Statement, ...]], targets
         endpoint = Match(Concat((family.source, family.source)), HAIRPIN)
         port = Match(Payload("tcp", "sport"), TARGET_PORTS)
         rules.append((endpoint, port, Match(And(Payload("tcp", "flags"), Word(_SYN | _RST)), Word(0)), Drop()))
-    if rules:
-        yield Chain(_INVALID, tuple(rules))
+    yield Chain(_INVALID, tuple(rules))
 
 
 def masquerade(family: Family, mark: int) -> Iterator[Chain]:

@@ -32,6 +32,7 @@ class _Keyed:
         self.services: list[str] = []
         self.endpoints: list[list[str]] = []  # by slot
         self.declared: list[str] = []
+        self.rejects = False  # whether one of the declared rejects its clients
 
     def add_endpoints(self, element: str, addresses: list[str]) -> None:
         """The endpoints of a frontend by slot; "" where a slot has none."""
@@ -41,10 +42,15 @@ class _Keyed:
             if address:
                 lines.append(f'[{element}, "{address}"]')
 
+    @property
+    def declares(self) -> bool:
+        """Whether a rule asks for the declared: for segments of TCP, or where one rejects."""
+        return bool(self.declared) and (self.rejects or self.key.ranges in (None, ir.Protocol.TCP))
+
     def maps(self) -> Iterator[tuple[Set, list[str]]]:
         yield self.key.services, self.services
         yield from ((self.key.endpoint(slot), lines) for slot, lines in enumerate(self.endpoints) if lines)
-        if self.declared:
+        if self.declares:
             yield self.key.declared, self.declared
 
 
@@ -109,6 +115,7 @@ class TableBuilder:
         keyed.services.append(f'[{{"elem": {{"val": {element}, "comment": {label}}}}}, {self._verdict(front)}]')
         if frontend.kind is Kind.NODE_PORT or frontend.shared:
             keyed.declared.append(element)
+            keyed.rejects |= front is not None and front.choice is None
         if front is not None and front.choice is not None:
             keyed.add_endpoints(element, self._texts(frontend))
         self._served.add(frontend)
@@ -221,10 +228,13 @@ class TableBuilder:
         addresses, restricted = bool(self._addresses), bool(self._nodeport_addresses)
         serving = hooks.serving_nodeports(self._family, addresses=addresses, restricted=restricted)
         yield from hooks.dispatch([k.key for k in keyed], serving)
-        declared = [k.key for k in keyed if k.declared]
-        targets = bool(self._served.ports)
         yield from hooks.unserved(
-            self._family, addresses=addresses, declared=declared, serving=serving, targets=targets
+            self._family,
+            addresses=addresses,
+            declared=[k.key for k in keyed if k.declares],
+            rejecting=[k.key for k in keyed if k.rejects],
+            serving=serving,
+            targets=bool(self._served.ports),
         )
         yield from hooks.masquerade(self._family, self._mark)
 
