@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 from affinity import kept_beyond
 from nft_programs import EVERYTHING, program, render
-from waiting import LID, until
+from waiting import until
 
 from svcc.compiler import ir
 from svcc.verify.lab import Answer, Failure, Lab, Probe, Result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import collapse_addresses, ip_address, ip_network
+from itertools import pairwise
 from json import dumps
 from typing import Any
 
@@ -52,6 +53,9 @@ def _read(table: ReadTable, name: str) -> dict[str, str]:
         found[key] = data
         if declared.interval and declared.types == (table.family.address,):
             networks.append(ip_network(key))
+    ports = [[*map(int, key.split("-"))] for key in found] if kind == "target-ports" else []
+    if any(one[1] >= other[0] for one, other in pairwise(ports)):
+        raise command.refused(f"the ports of {name} overlap, or are not in order", f'"{name}"')
     if [*collapse_addresses(networks)] != networks:
         raise command.refused(f"the networks of {name} overlap, or are not in order", f'"{name}"')
     return found
@@ -167,7 +171,11 @@ def _check_endpoints(table: ReadTable, check: TableCheck, read: dict[str, dict[s
 
 def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
     """The sets of addresses are in order; each endpoint has its hairpin, each service address a service."""
-    served = {k.partition(" . ")[0] for n, f in read.items() if table.sets[n][0] == "services" for k in f}
+    services = {k for n, f in read.items() if table.sets[n][0] == "services" for k in f}
+    served = {key.partition(" . ")[0] for key in services}
+    for name, found in read.items():
+        if table.sets[name][0] == "declared" and (odd := next((key for key in found if key not in services), None)):
+            raise table.elements[name][0].refused(f"{odd} is no service's", f'"{name}"')
     endpoints = {a for n, f in read.items() if table.sets[n][0] == "endpoint" for a in f.values()}
     for name, found in read.items():
         if name not in ("addresses", "hairpin"):

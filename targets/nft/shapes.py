@@ -26,6 +26,7 @@ HOOKS: Mapping[str, Hook | None] = {
     "nat-output": Hook("nat", "output", hooks.DSTNAT),
     "refuse": None,
     "unserved": None,
+    "invalid": None,
     "filter-prerouting": Hook("filter", "prerouting", hooks.AFTER_DSTNAT),
     "filter-output": Hook("filter", "output", hooks.AFTER_DSTNAT),
     "nat-postrouting": Hook("nat", "postrouting", hooks.SRCNAT),
@@ -42,26 +43,29 @@ _FRONT = re.compile(
 NAME = re.compile(r"[A-Za-z0-9_./-]+")
 
 _SERVING = r"daddr!=loopback (daddr!=@addresses )?(daddr=@nodeport-addresses )?fib=local "
+_OURS = rf"(daddr=@addresses {{0}};)?(key=@declared {{0}};)*({_SERVING}nodeport-key=@declared {{0}};)*"
+_FILTER = r"(ct-state~new \(ct-status & dnat\)=0 goto:unserved;)?(ct-state~invalid l4proto=tcp goto:invalid;)?"
 PATTERNS = {
     kind: re.compile(pattern)
     for kind, pattern in {
         "landing": r"dnat;|remember;goto:landing;",
         "front": r"(saddr!=@allow drop;)?((saddr!=@pods )?set-mark:on;)?(client=@affinity goto:landing;)*"
-        r"(goto:landing;|choose;)?",
+        r"(goto:landing;|choose;|(turn=[0-9]+ goto:landing;)+goto:landing;)?",
         "dispatch-nodeports": r"(vmap:nodeport;)+",
         "dispatch": rf"(vmap:service;)*({_SERVING}goto:dispatch-nodeports;)?",
         "nat-prerouting": r"jump:dispatch;",
         "nat-output": r"jump:dispatch;",
-        "refuse": r"l4proto=tcp reject:tcp reset;reject:unreachable;",
-        "unserved": rf"(daddr=@addresses goto:refuse;)?({_SERVING}key=@empty goto:refuse;)*",
-        "filter-prerouting": r"ct-state~new \(ct-status & dnat\)=0 goto:unserved;",
-        "filter-output": r"ct-state~new \(ct-status & dnat\)=0 goto:unserved;",
-        "nat-postrouting": r"marked set-mark:off masquerade;ct-status~dnat hairpin=@hairpin masquerade;",
-        "nat-input": r"marked set-mark:off;",
+        "refuse": r"l4proto=tcp reject:tcp reset;l4proto=udp reject:unreachable;l4proto=sctp reject:unreachable;",
+        "unserved": _OURS.format("goto:refuse"),
+        "invalid": _OURS.format("drop") + r"(source=@hairpin tcp-sport=@target-ports \(tcp-flags & 6\)=0 drop;)?",
+        "filter-prerouting": _FILTER,
+        "filter-output": _FILTER,
+        "nat-postrouting": r"ct-status~dnat marked set-mark:off masquerade;ct-status~dnat hairpin=@hairpin masquerade;",
+        "nat-input": r"ct-status~dnat marked set-mark:off;",
     }.items()
 }
 
-_ADDRESSES = (hooks.ADDRESSES.name, hooks.HAIRPIN.name)
+_ADDRESSES = (hooks.ADDRESSES.name, hooks.HAIRPIN.name, hooks.TARGET_PORTS.name)
 
 
 def kind_of_chain(name: str) -> str | None:
@@ -85,6 +89,7 @@ def set_of(name: str, family: Family) -> tuple[str, Set] | None:
     fixed = {
         hooks.ADDRESSES.name: Set(hooks.ADDRESSES.name, (address,)),
         hooks.HAIRPIN.name: Set(hooks.HAIRPIN.name, (address, address)),
+        hooks.TARGET_PORTS.name: Set(hooks.TARGET_PORTS.name, ("inet_service",), interval=True),
         PODS.name: Set(PODS.name, (address,), interval=True),
         hooks.NODEPORT_ADDRESSES.name: Set(hooks.NODEPORT_ADDRESSES.name, (address,), interval=True),
     }
@@ -104,8 +109,8 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
     for key in keys(family):
         if name == key.services.name:
             return "services", key.services
-        if name == key.empty.name:
-            return "empty", key.empty
+        if name == key.declared.name:
+            return "declared", key.declared
         rest = name.removeprefix(key.prefix)
         if len(rest) + len(key.prefix) != len(name):
             continue
@@ -120,10 +125,10 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
 def rank_of_set(name: str, kind: str, family: Family) -> tuple[Any, ...]:
     """Where a set stands among those of its table; its elements stand likewise."""
     for key in keys(family):
-        if kind in ("services", "endpoint", "empty"):
-            own = name in (key.services.name, key.empty.name) or name.startswith(f"{key.prefix}endpoint-")
+        if kind in ("services", "endpoint", "declared"):
+            own = name in (key.services.name, key.declared.name) or name.startswith(f"{key.prefix}endpoint-")
             if own:
-                place = ("services", "endpoint", "empty").index(kind)
+                place = ("services", "endpoint", "declared").index(kind)
                 return 0, key.nodeport, key.ranges or "", place, natural(name)
     if kind == "affinity":
         return 1, natural(name)

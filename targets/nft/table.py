@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
+from svcc.compiler.frontends import Frontend, Kind, Rewrite
 from svcc.targets.naming import comment, fit, text_of
 from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift, choice, slots

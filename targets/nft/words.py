@@ -106,9 +106,11 @@ def _match(left: Any, right: Any, op: str, table: TableCheck) -> str:
         if table.clients(left) and kind == "affinity":
             _look_up(left, right, kind, table)
             return f"client{sign}@{kind}"
-        if table.key(left) and kind != "addresses":
+        if (key := table.key(left)) and kind not in ("addresses", "target-ports"):
             _look_up(left, right, kind, table)
-            return f"key{sign}@{kind}"
+            return f"{'nodeport-' * key.nodeport}key{sign}@{kind}"
+        if left == Concat((table.family.source, table.family.source)):
+            return f"source{sign}@{kind}"
         if left == Concat((table.family.source, table.family.destination)):
             return f"hairpin{sign}@{kind}"
         return f"{_say(left, table)}{sign}@{kind}"
@@ -119,6 +121,8 @@ def _match(left: Any, right: Any, op: str, table: TableCheck) -> str:
     if isinstance(left, And) and left.left == _MARK and left.right == right and isinstance(right, Word):
         table.mark(right.value if isinstance(right.value, int) else 0)
         return "marked"
+    if isinstance(left, Numgen) and not (isinstance(right, Word) and right.value in range(left.modulus)):
+        raise NotRead("a turn is one of those that are counted")
     return f"{_say(left, table)}{sign}{_say(right, table)}"
 
 
