@@ -10,10 +10,10 @@ from ipaddress import ip_address
 
 import pytest
 from nft_programs import program, render
-from segments import Segment
+from segments import send, sequence, stray_from_client, stray_from_endpoint
 from waiting import until
 
-from svcc.verify.lab import Answer, Failure, Lab, Probe
+from svcc.verify.lab import Answer, Conversation, Failure, Lab, Probe
 
 pytestmark = pytest.mark.kernel
 
@@ -43,7 +43,7 @@ def lab() -> Iterator[Lab]:
     with Lab.up(PROGRAM, ONE) as lab:
         run(lab, ["nft", "-j", "-f", "-"], render(PROGRAM, "one"))
         for address in HELD:
-            run(lab, ["ip", "address", "add", address, "dev", "lo"])
+            run(lab, ["ip", "address", "replace", address, "dev", "lo"])
         yield lab
 
 
@@ -91,38 +91,16 @@ WAYS = [
 ]
 
 
-@contextmanager
-def connected(lab: Lab, where: str, address: str, port: int) -> Iterator[socket.socket]:
-    with lab.namespace(where).entered():
-        sock = socket.create_connection((address, port), timeout=5)
-    with sock:
-        yield sock
-
-
-def late(lab: Lab, where: str, sock: socket.socket, address: str, *, from_pod: bool) -> None:
+def late(lab: Lab, where: str, talk: Conversation, address: str, port: int, *, from_pod: bool) -> None:
     """Send a segment beyond the window, and wait until connection tracking has seen it."""
-    own, to = ip_address(sock.getsockname()[0]), ip_address(address)
-    segment = Segment.of(sock, own, to)
-    if from_pod:
-        sock.sendall(b"?\n")  # and the pod says who connected to it
-        pod, port, client, client_port = sock.recv(200).decode().split()
-        answer = Segment.of(sock, own, to).answer
-        segment = Segment(
-            ip_address(pod), int(port), ip_address(client), int(client_port), answer.sequence, answer.acknowledged
-        )
-        where = pod
+    served = talk.ask()
+    assert isinstance(served, Answer)
     with beside(lab, _COUNT_INVALID):
-        with lab.namespace(where).entered():
-            segment.beyond.send()
+        if from_pod:
+            stray_from_endpoint(lab, talk, (ip_address(served.name), served.port), (served.source, served.source_port))
+        else:
+            stray_from_client(lab, where, talk, (ip_address(address), port))
         until(lambda: counted(lab, "strange") > 0, "the segment is INVALID")
-
-
-def lives(sock: socket.socket) -> bool:
-    try:
-        sock.sendall(b"?\n")
-        return bool(sock.recv(200))
-    except ConnectionResetError:
-        return False
 
 
 @pytest.mark.parametrize("from_pod", [True, False], ids=["from the pod", "from the client"])
@@ -131,9 +109,9 @@ def lives(sock: socket.socket) -> bool:
 def test_an_invalid_segment_ends_no_connection(lab: Lab, where: str, address: str, port: int, from_pod: bool) -> None:
     if where == "100.64.0.9" and ":" in address:
         where = "fd00:64::9"
-    with connected(lab, where, address, port) as sock:
-        late(lab, where, sock, address, from_pod=from_pod)
-        assert lives(sock)
+    with lab.open(where, address, port) as talk:
+        late(lab, where, talk, address, port, from_pod=from_pod)
+        assert isinstance(talk.ask(), Answer)
 
 
 @pytest.mark.parametrize("from_pod", [True, False], ids=["from the pod", "from the client"])
@@ -145,9 +123,9 @@ def test_without_the_chain_it_would(lab: Lab, address: str, port: int, from_pod:
     try:
         for family in families:
             run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
-        with connected(lab, "client", address, port) as sock:
-            late(lab, "client", sock, address, from_pod=from_pod)
-            until(lambda: not lives(sock), "the connection is reset")
+        with lab.open("client", address, port) as talk:
+            late(lab, "client", talk, address, port, from_pod=from_pod)
+            until(lambda: talk.ask() is Failure.RESET, "the connection is reset")
     finally:
         for family in families:
             run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
@@ -159,11 +137,12 @@ def test_a_draining_endpoint_s_connection_lives_too(lab: Lab) -> None:
     run(lab, ["nft", "-j", "-f", "-"], served)
     try:
         for address, port in (("198.19.10.8", 80), ("10.0.0.4", 30091)):
-            with connected(lab, "client", address, port) as sock:
+            with lab.open("client", address, port) as talk:
+                assert isinstance(talk.ask(), Answer)
                 run(lab, ["nft", "-j", "-f", "-"], render(PROGRAM, "one"))
                 for from_pod in (True, False):
-                    late(lab, "client", sock, address, from_pod=from_pod)
-                    assert lives(sock)
+                    late(lab, "client", talk, address, port, from_pod=from_pod)
+                    assert isinstance(talk.ask(), Answer)
             run(lab, ["nft", "-j", "-f", "-"], served)
     finally:
         run(lab, ["nft", "-j", "-f", "-"], render(PROGRAM, "one"))
@@ -191,13 +170,14 @@ def test_invalid_segments_of_others_pass(lab: Lab, address: str, port: int, send
     """They are seen after our rules as before."""
     listener = lab.listen("100.64.0.9" if address == "100.64.0.9" else "node", "0.0.0.0", port)
     try:
-        with connected(lab, "client", address, port) as sock:
-            assert lives(sock)
-            passed = _COUNT_INVALID.replace("-95", "-85")
-            segment = Segment.of(sock, ip_address(sock.getsockname()[0]), ip_address(address))
-            with beside(lab, passed):
-                with lab.namespace(sender).entered():
-                    (segment if sender == "client" else segment.answer).beyond.send()
+        with lab.open("client", address, port) as talk:
+            assert isinstance(talk.ask(), Answer)
+            at, to = sequence(talk), (ip_address(address), port)
+            with beside(lab, _COUNT_INVALID.replace("-95", "-85")):
+                if sender == "client":
+                    send(lab, sender, talk.local, to, at.sends + (1 << 30), at.expects)
+                else:
+                    send(lab, sender, to, talk.local, at.expects + (1 << 30), at.sends)
                 until(lambda: counted(lab, "strange") > 0, "it passes our rules")
     finally:
         lab.stop(listener)

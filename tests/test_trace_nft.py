@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from trace_nodes import document, ends, follow, node
+from trace_nodes import document, ends, follow, node, packet
 
-from svcc.verify.packet import Forwarded, Vantage
-from svcc.verify.trace import Draw, LoadError, TraceError, UnknownRule
+from svcc.verify.packet import Forwarded, Refusal, Vantage
+from svcc.verify.trace import Draw, LoadError, Segment, TraceError, UnknownRule, trace
 
 TO = "198.19.0.1:80/tcp"
 DADDR: Any = {"payload": {"protocol": "ip", "field": "daddr"}}
@@ -149,6 +149,36 @@ def test_translation_has_a_place_of_its_own_whatever_its_priority() -> None:
 )
 def test_matches(statement: dict[str, Any], holds: bool) -> None:
     assert _holds(statement) is holds
+
+
+_FLAGS: Any = {"payload": {"protocol": "tcp", "field": "flags"}}
+_SPORT: Any = {"payload": {"protocol": "tcp", "field": "sport"}}
+_STATE: Any = {"ct": {"key": "state"}}
+
+
+@pytest.mark.parametrize(
+    ("statement", "segment", "new"),
+    [
+        (match(_STATE, "invalid", "in"), True, False),
+        (match(_STATE, "new", "in"), False, True),
+        (match(_FLAGS, "ack", "in"), True, False),
+        (match(_FLAGS, "syn", "in"), False, True),
+        (match({"&": [_FLAGS, 6]}, 0), True, False),
+    ],
+)
+def test_invalid_segments_and_first_packets(statement: dict[str, Any], segment: bool, new: bool) -> None:
+    kernel = node(nft=document(*HEAD, rule("f", statement, DROP)))
+    found = [trace(kernel, packet(TO), segment=stray).ways[0].end.refusal for stray in (Segment(8080), None)]
+    assert [refusal is Refusal.DROP for refusal in found] == [segment, new]
+
+
+def test_the_source_port_of_a_segment_is_known() -> None:
+    ports = add("set", name="s", type="inet_service", flags=["interval"], elem=[80, {"range": [8000, 8080]}])
+    kernel = node(nft=document(*HEAD, ports, rule("f", match(_SPORT, "@s"), DROP)))
+    for port, refusal in ((80, Refusal.DROP), (8080, Refusal.DROP), (8081, Refusal.UNTOUCHED)):
+        assert trace(kernel, packet(TO), segment=Segment(port)).ways[0].end.refusal is refusal
+    with pytest.raises(UnknownRule, match="the port that a packet comes from is not known here"):
+        trace(kernel, packet(TO))
 
 
 def test_named_sets() -> None:

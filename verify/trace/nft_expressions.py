@@ -227,7 +227,7 @@ def payload(place: Place, protocol: str, name: str) -> Expression:
         number = _TRANSPORTS[protocol]
         return Selector(text, PORT, lambda flow: _of_protocol(flow, number, flow.port))
     if (protocol, name) == ("tcp", "flags"):
-        return Selector(text, TCP_FLAG, lambda flow: _of_protocol(flow, _TRANSPORTS["tcp"], TCP_FLAGS["syn"]))
+        return Selector(text, TCP_FLAG, lambda flow: _of_protocol(flow, _TRANSPORTS["tcp"], _flags(flow)))
     if (protocol, name) == ("tcp", "sport"):
         return Selector(text, PORT, lambda flow: _source_port(flow, place))
     raise UnknownRule(place, f"the field {text} is not known here")
@@ -260,9 +260,18 @@ def _of_protocol(flow: Flow, protocol: int, value: int) -> int:
     return value
 
 
+def _flags(flow: Flow) -> int:
+    """Of TCP: a connection begins with a SYN."""
+    names = {"SYN"} if flow.segment is None else flow.segment.flags
+    return sum(TCP_FLAGS[name.lower()] for name in names)
+
+
 def _source_port(flow: Flow, place: Place) -> int:
+    """A client's is known for a segment alone, of which it is said."""
     _of_protocol(flow, _TRANSPORTS["tcp"], 0)
-    raise UnknownRule(place, "the port that a packet comes from is not known here")
+    if flow.segment is None:
+        raise UnknownRule(place, "the port that a packet comes from is not known here")
+    return flow.segment.source_port
 
 
 def meta(place: Place, key: str) -> Expression:
