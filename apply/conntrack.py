@@ -12,7 +12,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from svcc.apply import tools
 from svcc.apply.local_addresses import serving
@@ -161,6 +161,31 @@ def usage(routes: Collection[Route]) -> dict[Route, Usage]:
         route = ways.of(one)
         if route is not None:
             found[route] = found.get(route, Usage()).plus(Usage(1, one.volume))
+    return found
+
+
+#: What connections show of a route: the address that their client named (None: a node port), protocol and port; the
+#: endpoint and its port.
+Shown: TypeAlias = tuple[str | None, str, int, str, int]
+
+
+def tally(protocols: Collection[str]) -> dict[Shown, Usage]:
+    """All translated connections by what they show of their routes; those to the machine's own addresses by port too.
+
+    Errors: StepError.
+    """
+    found: dict[Shown, Usage] = {}
+    for one in connections(protocols):
+        if one.translated:
+            key: Shown = (one.address, one.protocol, one.port, one.endpoint, one.target)
+            known = found.get(key)
+            found[key] = Usage(1, one.volume) if known is None else known.plus(Usage(1, one.volume))
+    serves = serving(())
+    own = {address: serves(address) for address in {str(key[0]) for key in found}}
+    for key, used in list(found.items()):
+        if own[str(key[0])]:
+            port: Shown = (None, *key[1:])
+            found[port] = found.get(port, Usage()).plus(used)
     return found
 
 

@@ -121,6 +121,7 @@ class Ahead:
     generation: int | None
     scope: Scope
     begun: Begun
+    stamp: str = ""  # of the store, when they were begun
 
     def holds(self, installation: Installation, scope: Scope) -> bool:
         """Whether it is this installation's objects that are read, and no other svcc changed them since."""
@@ -131,14 +132,16 @@ def look_ahead(store: Store) -> Ahead | None:
     """Begin to read what is there, while a program is compiled: most machines have one installation, and compiling is
     for that. None where there is nothing to begin with, or something is under way.
 
-    Errors: StepError.
+    What is read is good for nothing when somebody takes the lock to change anything meanwhile: see ``stamp``.
+    Errors: StepError, StoreError.
     """
-    found = [one for one in store.installations() if one.holds]
-    generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
-    if generation is None:
-        return None
-    scope = Scope(generation.prefix, generation.device)
-    return Ahead(generation.number, scope, Machine(scope).begin())
+    with store.reading(patience=0) as stamp:
+        found = [one for one in store.installations() if one.holds]
+        generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
+        if generation is None:
+            return None
+        scope = Scope(generation.prefix, generation.device)
+        return Ahead(generation.number, scope, Machine(scope).begin(), stamp)
 
 
 def make_plan(

@@ -1,6 +1,6 @@
 """The state directory: what was applied, generation by generation, and what is under way.
 
-    STATE/lock                   held by whoever changes anything
+    STATE/lock                   held by whoever changes anything, with the process and when; together by those who look
     STATE/NAME/                  an installation: everything under one prefix; NAME is the prefix in lower case
         current                  the number of the generation that is in the kernel; no file: none
         000007.json              a generation: target, node, time, hash, who, …
@@ -73,6 +73,18 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._before: str | None = None  # the stamp before this store took the lock
+
+    @property
+    def stamp(self) -> str:
+        """Changes whenever somebody takes the lock to change anything; but not when this store does. Empty where it is
+        not known: nobody ever did, or the disk was full."""
+        if self._before is not None:
+            return self._before
+        try:
+            return (self.root / "lock").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
 
     def installation(self, name: str) -> Installation:
         if not is_prefix(name):
@@ -91,27 +103,46 @@ class Store:
         """Hold the lock, which nobody else then can. ``patience``: seconds to wait for it. Errors: Locked."""
         files.make_directory(self.root)
         with open(self.root / "lock", "a+", encoding="utf-8", opener=_private) as file:
-            _lock(file.fileno(), patience, lambda: _holder(self.root / "lock"))
-            _say_who(file.fileno())
-            yield self
+            _lock(file.fileno(), fcntl.LOCK_EX, patience, lambda: _holder(self.root / "lock"))
+            self._before = self.stamp
+            try:
+                _say_who(file.fileno())
+                yield self
+            finally:
+                self._before = None
+
+    @contextmanager
+    def reading(self, patience: float = 30.0) -> Iterator[str]:
+        """Hold the lock together with others who only look; nobody changes anything meanwhile. Gives the stamp.
+
+        ``patience``: as of :meth:`locked`. Errors: Locked.
+        """
+        try:
+            file = open(self.root / "lock", "rb")  # noqa: SIM115
+        except FileNotFoundError:  # nobody ever changed anything
+            yield ""
+            return
+        with file:
+            _lock(file.fileno(), fcntl.LOCK_SH, patience, lambda: _holder(self.root / "lock"))
+            yield self.stamp
 
 
 def _say_who(handle: int) -> None:
     """The lock is held, whether or not a full disk can take who holds it."""
     with suppress(OSError):
         os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        os.write(handle, f"{os.getpid()} {time.monotonic_ns()}\n".encode())
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _lock(handle: int, patience: float, holder: Any) -> None:
+def _lock(handle: int, how: int, patience: float, holder: Any) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
@@ -120,7 +151,7 @@ def _lock(handle: int, patience: float, holder: Any) -> None:
 
 
 def _holder(path: Path) -> str:
-    said = path.read_text(encoding="utf-8").strip()
+    said, _, _ = path.read_text(encoding="utf-8").partition(" ")
     return f" (process {said})" if said.isdigit() else ""
 
 

@@ -174,14 +174,20 @@ def make_plan(
     against = list(clashes(store, installation, draft.scope)) if draft.bundle else []
     if against:
         raise Refused(against)
-    return engine.make_plan(installation, draft, patience, ahead)
+    return engine.make_plan(installation, draft, patience, still_good(store, ahead))
 
 
-def remember(store: Store, installation: Installation, plan: Plan, draft: Draft) -> None:
-    """As :func:`engine.note`, by a command that holds no lock: only if nobody else is at work."""
+def still_good(store: Store, ahead: Ahead | None) -> Ahead | None:
+    """What was read ahead, if nobody was at work since it was begun. The store's lock is held."""
+    return ahead if ahead is not None and ahead.stamp and ahead.stamp == store.stamp else None
+
+
+def remember(store: Store, stamp: str, installation: Installation, plan: Plan, draft: Draft) -> None:
+    """As :func:`engine.note`, by a command that only looked, if nobody was at work since the store had ``stamp``."""
     if plan.empty and not (plan.recognised and draft.origin is None):
         with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
-            engine.note(plan, installation, draft)
+            if stamp and store.stamp == stamp:
+                engine.note(plan, installation, draft)
 
 
 def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:

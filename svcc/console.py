@@ -6,8 +6,8 @@ import sys
 
 from rich.console import Console
 
-#: Columns where standard output is no terminal.
-_WIDTH = 140
+#: Columns where standard output is no terminal: whoever reads it there wants whole lines.
+_WIDTH = 1_000_000
 
 
 def console() -> Console:

@@ -28,7 +28,9 @@ class InPlace:
 
 
 def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahead | None) -> InPlace | None:
-    """None: compile and plan. ``node``: the one that is asked for, if any."""
+    """None: compile and plan. ``node``: the one that is asked for, if any. ``ahead``: if nobody was at work since. The
+    store's lock is held.
+    """
     if file == "-" or os.geteuid() != 0:
         return None
     with suppress(StepError, StoreError, OSError, ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from svcc import signals
@@ -10,7 +12,7 @@ from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Broken, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
-from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled
+from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled, still_good
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles
 from svcc.in_place import in_place
@@ -78,9 +80,10 @@ def command(
     with explained(Cause(draft.summary, given.program, file)):
         consent = Consent(allow_empty, yes or dry_run)
         if dry_run:
-            plan = make_plan(store, installation, draft, patience, ahead)
-            guard(plan, installation.summary(installation.current), draft, consent)
-            _try(plan, draft)
+            with store.reading():
+                plan = make_plan(store, installation, draft, patience, ahead)
+                guard(plan, installation.summary(installation.current), draft, consent)
+                _try(plan, draft)
             return
         with store.locked():
             settled(installation)
@@ -95,7 +98,10 @@ def command(
 
 def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None) -> bool:
     """Whether nothing is to do, and that is said. What waits to be finished, undone or confirmed comes first."""
-    known = in_place(store, file, target.name, node, ahead)
+    if os.geteuid() != 0:
+        return False
+    with explained(Cause(file=file)), store.reading():
+        known = in_place(store, file, target.name, node, still_good(store, ahead))
     if known is None:
         return False
     installation, generation = known.installation, known.generation

@@ -32,8 +32,9 @@ def command(prefix: str | None, every: bool, dry_run: bool, yes: bool, store: St
     with explained(Cause()):
         found = _all(store) if every else [_subject(store, prefix)]
         if dry_run:
-            for installation, scope in found:
-                _show(installation, scope)
+            with store.reading():
+                for installation, scope in found:
+                    _show(installation, scope)
             return
         with store.locked():
             for installation, scope in found:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import click
 
 from svcc.apply.confirm import Pending
-from svcc.apply.engine import Plan
+from svcc.apply.engine import Ahead, Plan
 from svcc.apply.losses import losses
 from svcc.apply.store import Installation, Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember
+from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good
 from svcc.exits import Exit
 from svcc.guards import refusal, warn_of_doubles
 from svcc.in_place import in_place
@@ -48,12 +49,7 @@ def command(
     Finds what was changed by hand as well. Exit status 1 if anything is to do.
     """
     ahead = look_ahead(store)
-    known = in_place(store, file, target.name, node, ahead)
-    if known is not None:
-        with explained(Cause(file=file)):
-            _show(known.plan, known.installation, (Summary(), Summary()), as_json=as_json)
-            if known.draft is not None:
-                remember(store, known.installation, known.plan, known.draft)
+    if _in_place(store, file, target, node, ahead, as_json=as_json):
         return
     from svcc.inputs import read_input  # and all of the compiler
 
@@ -62,17 +58,33 @@ def command(
     draft = draft_of(file, given, store, node)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
-        plan = make_plan(store, installation, draft, ahead=ahead)
-        summaries = installation.summary(installation.current), draft.summary
-        if why := refusal(losses(plan, summaries[0], draft)):
-            click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
-        warn_of_doubles(store, installation, draft.summary)
-        _show(plan, installation, summaries, as_json=as_json, everything=everything)
-        remember(store, installation, plan, draft)
+        with store.reading() as stamp:
+            plan = make_plan(store, installation, draft, ahead=ahead)
+            summaries = installation.summary(installation.current), draft.summary
+            if why := refusal(losses(plan, summaries[0], draft)):
+                click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
+            warn_of_doubles(store, installation, draft.summary)
+            _show(plan, installation, summaries, as_json=as_json, everything=everything)
+        remember(store, stamp, installation, plan, draft)
     if plan.obstacles:
         fail("`svcc apply` would be refused:\n" + "".join(f"  {why}\n" for why in plan.obstacles), Exit.MACHINE)
     if not plan.empty:
         sys.exit(Exit.DIFFERENT)
+
+
+def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None, *, as_json: bool) -> bool:
+    """Whether FILE is in place, and that is said."""
+    if os.geteuid() != 0:
+        return False
+    with explained(Cause(file=file)):
+        with store.reading() as stamp:
+            known = in_place(store, file, target.name, node, still_good(store, ahead))
+            if known is None:
+                return False
+            _show(known.plan, known.installation, (Summary(), Summary()), as_json=as_json)
+        if known.draft is not None:
+            remember(store, stamp, known.installation, known.plan, known.draft)
+    return True
 
 
 def _show(

@@ -1,140 +1,147 @@
-"""``svcc status``: what is live, who is connected, and what was changed by hand."""
+"""``svcc status``: what the kernel holds, who is connected, and what was changed by hand."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
 
 from svcc.apply import confirm, conntrack, engine
 from svcc.apply.confirm import Pending
-from svcc.apply.conntrack import Usage, Volume
+from svcc.apply.conntrack import Volume
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Place, socket_text
-from svcc.apply.store import Generation, Installation, Store
+from svcc.apply.steps import Change, socket_text
+from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained, remember
-from svcc.console import console
+from svcc.columns import columns
+from svcc.compiler.suggest import did_you_mean
 from svcc.exits import Exit
+from svcc.kernel_rows import Row, Rows
+from svcc.output import put
 from svcc.plan_json import change_json
-from svcc.plan_text import by_service, change_text, count
-from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from svcc.plan_text import by_service, change_text, count, service_of
+from svcc.state import all_option, fail, need_root, pick_installations, prefix_option, state_option
 
 
 @click.command("status")
+@click.argument("service", nargs=-1)
 @prefix_option
+@all_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_option
-def command(prefix: str | None, as_json: bool, store: Store) -> None:
+def command(service: tuple[str, ...], prefix: str | None, every: bool, as_json: bool, store: Store) -> None:
     """Show what is in the kernel: services, endpoints, weights, connections, and what differs from what was applied.
 
-    Exit status 1 if anything of ours was changed by hand.
+    With SERVICE, only that of these. Waits while another svcc is at work. Exit status 1 if anything of ours was changed
+    by hand.
     """
     need_root()
-    installation = pick_installation(store, prefix)
+    drifted = False
     with explained(Cause()):
-        current = installation.current
-        if current is None:
-            fail(
-                "the first apply here was stopped in the middle: the next command that changes anything undoes it",
-                Exit.DIFFERENT,
-            )
-        summary = installation.summary(current)
-        draft = confirm.earlier(installation, current.number, "")
-        plan = engine.make_plan(installation, draft)
-        used = _used(plan)
-        if as_json:
-            click.echo(json.dumps(_as_json(installation, current, summary, plan, used), indent=2))
-        else:
-            _print(installation, current, summary, plan, used)
-        remember(store, installation, plan, draft)
-    if not plan.empty:
+        with store.reading() as stamp:
+            found = [_look(one, service) for one in pick_installations(store, prefix, every=every)]
+            if as_json:
+                documents = {one.installation.name: _as_json(one) for one in found}
+                put(json.dumps({"prefixes": documents} if every else next(iter(documents.values())), indent=2) + "\n")
+            else:
+                put("".join(f"{line}\n" for one in found for line in _lines(one)))
+            drifted = any(one.changes for one in found)
+        for one in found:
+            remember(store, stamp, one.installation, one.plan, one.draft)
+    if drifted:
         sys.exit(Exit.DIFFERENT)
 
 
-#: What each endpoint (address and port) has, by the place that its clients connect to.
-Used: TypeAlias = Mapping[Place, Mapping[tuple[str, int], Usage]]
+@dataclass(frozen=True)
+class _Look:
+    """An installation, and what was asked for of it."""
 
-_NOT_USED = Usage()
-
-
-def _used(plan: Plan) -> Used:
-    """Of every route that the kernel's rules give."""
-    found: dict[Place, dict[tuple[str, int], Usage]] = {}
-    routes = {route for driver in plan.machine.drivers for route in driver.routes(plan.live[driver.part])}
-    for route, usage in conntrack.usage(routes).items():
-        found.setdefault(route.place, {})[route.endpoint, route.port] = usage
-    return found
-
-
-def _of(listener: Listener, used: Used, node: tuple[str, ...]) -> list[Usage]:
-    """What each endpoint of a listener has. On ipvs a node port is found by the node's addresses."""
-    addresses = (listener.address,) if listener.address is not None else (None, *node)
-    sums = [_NOT_USED] * len(listener.endpoints)
-    for shift in range(listener.last - listener.first + 1):
-        for address in addresses:
-            there = used.get(Place(address, listener.protocol, listener.first + shift))
-            if there:
-                ends = ((endpoint[0], endpoint[1] + shift) for endpoint in listener.endpoints)
-                sums = [sum_.plus(there.get(end, _NOT_USED)) for sum_, end in zip(sums, ends, strict=True)]
-    return sums
+    installation: Installation
+    generation: Generation
+    summary: Summary
+    draft: Draft
+    plan: Plan
+    rows: Rows
+    listeners: Sequence[Listener]
+    changes: Sequence[Change]
 
 
-def _print(installation: Installation, current: Generation, summary: Summary, plan: Plan, used: Used) -> None:
-    out = console()
+def _look(installation: Installation, services: Sequence[str]) -> _Look:
+    current = installation.current
+    if current is None:
+        fail(
+            "the first apply here was stopped in the middle: the next command that changes anything undoes it",
+            Exit.DIFFERENT,
+        )
+    summary = installation.summary(current)
+    names = {one.service for one in summary.listeners}
+    for name in services:
+        if name not in names:
+            hint = did_you_mean(name, names)
+            fail(f"there is no service {name} in generation {current.number}{f': {hint}' if hint else ''}", Exit.INPUT)
+    draft = confirm.earlier(installation, current.number, "")
+    plan = engine.make_plan(installation, draft)
+    listeners = [one for one in summary.listeners if not services or one.service in services]
+    changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
+    used = conntrack.tally({one.protocol for one in listeners})
+    return _Look(installation, current, summary, draft, plan, Rows(plan, summary, used), listeners, changes)
+
+
+def _lines(look: _Look) -> Iterator[str]:
+    current = look.generation
     target = current.target or "nothing"
-    out.print(f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}")
-    pending = Pending.read(installation)
+    yield f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}"
+    pending = Pending.read(look.installation)
     if pending is not None:
-        out.print(f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm")
-    if installation.journal.exists():
-        out.print("An apply is under way, or was stopped in the middle: then the next one finishes or undoes it first.")
-    if summary.listeners:
-        _print_services(out, summary, used)
-    if plan.empty:
-        out.print("\nThe kernel holds what was applied.")
+        yield f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm"
+    if look.installation.journal.exists():
+        yield "An apply was stopped in the middle: the next one finishes or undoes it first."
+    if look.listeners:
+        yield from _services(look)
+    yield ""
+    if not look.changes:
+        yield "The kernel holds what was applied."
         return
-    out.print(f"\nThe kernel differs in {count(len(plan.changes), 'object')} from what was applied; to mend it:")
-    for service, changes in by_service(plan.changes, summary, summary).items():
-        out.print(service or "(shared by all services)")
-        for change in changes:
-            out.print(f"  {change_text(change)}")
+    yield f"The kernel differs in {count(len(look.changes), 'object')} from what was applied; to mend it:"
+    for service, changes in by_service(look.changes, look.summary, look.summary).items():
+        yield service or "(shared by all services)"
+        yield from (f"  {change_text(change)}" for change in changes)
 
 
-def _print_services(out: Console, summary: Summary, used: Used) -> None:
-    from rich.table import Table
-
-    counts = any(usage.volume for ends in used.values() for usage in ends.values())
-    table = Table(box=None, pad_edge=False)
-    for column in ("service", "frontend", "endpoint"):
-        table.add_column(column)
-    for column in ("weight", "connections", *(("packets", "bytes", "bytes back") if counts else ())):
-        table.add_column(column, justify="right")
+def _services(look: _Look) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = []
+    found = [(one, list(look.rows.of(one))) for one in look.listeners]
+    counts = any(row.usage.volume for _, rows_of in found for row in rows_of)
+    differs = any(row.held.value for _, rows_of in found for row in rows_of)
     before = ""
-    for listener in summary.listeners:
+    for listener, rows_of in found:
         label = "" if listener.label == before else listener.label
         before, place = listener.label, _frontend(listener)
-        sums = _of(listener, used, summary.node_addresses)
-        if not listener.endpoints:
-            table.add_row(label, place, "none")
-        for (address, port, weight), usage in zip(listener.endpoints, sums, strict=True):
-            row = (socket_text(address, port), str(weight) if weight else "draining", f"{usage.connections:,}")
-            table.add_row(label, place, *row, *(_counters(usage.volume) if counts else ()))
+        if not rows_of:
+            rows.append((label, place, "none"))
+        for row in rows_of:
+            volume = _counters(row.usage.volume) if counts else ()
+            rows.append((label, place, *_cells(row), *volume, *((row.held.value,) if differs else ())))
             label = place = ""
-    out.print(table)
+    numbers = ("weight", "connections", *(("packets", "bytes", "bytes back") if counts else ()))
+    heads = ("service", "frontend", "endpoint", *numbers, *(("",) if differs else ()))
+    return columns(heads, rows, frozenset(range(3, 3 + len(numbers))))
 
 
-def _counters(volume: Volume | None) -> tuple[str, ...]:
+def _cells(row: Row) -> tuple[str, str, str]:
+    weight = "?" if row.weight is None else str(row.weight) if row.weight else "draining"
+    return socket_text(row.address, row.port), weight, f"{row.usage.connections:,}"
+
+
+def _counters(volume: Volume | None) -> tuple[str, str, str]:
     if volume is None:
-        return ()
-    return tuple(f"{number:,}" for number in (volume.packets + volume.packets_back, volume.bytes, volume.bytes_back))
+        return "", "", ""
+    return f"{volume.packets + volume.packets_back:,}", f"{volume.bytes:,}", f"{volume.bytes_back:,}"
 
 
 def _frontend(listener: Listener) -> str:
@@ -143,14 +150,12 @@ def _frontend(listener: Listener) -> str:
     return f"{base}{ports}/{protocol}"
 
 
-def _as_json(
-    installation: Installation, current: Generation, summary: Summary, plan: Plan, used: Used
-) -> dict[str, Any]:
-    pending = Pending.read(installation)
+def _as_json(look: _Look) -> dict[str, Any]:
+    pending = Pending.read(look.installation)
     return {
-        "generation": asdict(current),
+        "generation": asdict(look.generation),
         "unconfirmed": None if pending is None else {"seconds": round(max(0.0, pending.left), 1)},
-        "interrupted": installation.journal.exists(),
+        "interrupted": look.installation.journal.exists(),
         "listeners": [
             {
                 "label": one.label,
@@ -158,20 +163,20 @@ def _as_json(
                 "address": one.address,
                 "protocol": one.protocol,
                 "ports": [one.first, one.last],
-                "endpoints": [
-                    {
-                        "address": address,
-                        "port": port,
-                        "weight": weight,
-                        "connections": usage.connections,
-                        "volume": usage.volume and usage.volume._asdict(),
-                    }
-                    for (address, port, weight), usage in zip(
-                        one.endpoints, _of(one, used, summary.node_addresses), strict=True
-                    )
-                ],
+                "endpoints": [_endpoint(row) for row in look.rows.of(one)],
             }
-            for one in summary.listeners
+            for one in look.listeners
         ],
-        "drift": [change_json(change, summary, summary) for change in plan.changes],
+        "drift": [change_json(change, look.summary, look.summary) for change in look.changes],
+    }
+
+
+def _endpoint(row: Row) -> dict[str, Any]:
+    return {
+        "address": row.address,
+        "port": row.port,
+        "weight": row.weight,
+        "kernel": row.held.name.lower().replace("_", " "),
+        "connections": row.usage.connections,
+        "volume": row.usage.volume and row.usage.volume._asdict(),
     }

@@ -1,0 +1,85 @@
+"""What the kernel holds of each frontend, beside what was applied."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from svcc.apply.conntrack import Shown, Usage
+from svcc.apply.engine import Plan
+from svcc.apply.steps import Place, Route
+from svcc.apply.summary import Listener, Summary
+
+
+class Held(Enum):
+    """How the kernel and what was applied agree about an endpoint; the value is what `status` shows."""
+
+    AS_APPLIED = ""
+    MISSING = "not in the kernel"
+    ADDED = "only in the kernel"
+    CHANGED = "changed in the kernel"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An endpoint of a frontend. ``weight`` None: known to the kernel alone."""
+
+    address: str
+    port: int  # for the frontend's first port
+    weight: int | None
+    usage: Usage
+    held: Held
+
+
+class Rows:
+    """The endpoints of all listeners, from what was applied, the kernel's rules and connection tracking."""
+
+    def __init__(self, plan: Plan, summary: Summary, used: Mapping[Shown, Usage]) -> None:
+        self._used = used
+        self._node = summary.node_addresses
+        self._live = None if plan.empty else _by_place(plan)
+        self._changed = _changed(plan, summary)
+
+    def of(self, listener: Listener) -> Iterator[Row]:
+        live = None if self._live is None else self._held(listener)
+        known = {(address, port) for address, port, weight in listener.endpoints if weight}
+        others = Held.CHANGED if live == known and listener in self._changed else Held.AS_APPLIED
+        for address, port, weight in listener.endpoints:
+            lacks = weight and live is not None and (address, port) not in live
+            yield Row(address, port, weight, self._usage(listener, address, port), Held.MISSING if lacks else others)
+        for address, port in sorted((live or set()) - {one[:2] for one in listener.endpoints}):
+            yield Row(address, port, None, self._usage(listener, address, port), Held.ADDED)
+
+    def _held(self, listener: Listener) -> set[tuple[str, int]]:
+        """What the kernel's rules lead to from the first port; on ipvs a node port by the node's addresses."""
+        assert self._live is not None
+        found: set[tuple[str, int]] = set()
+        for address in _addresses(listener, self._node):
+            found |= self._live.get(Place(address, listener.protocol, listener.first), set())
+        return {one for one in found if (":" in one[0]) == (listener.version == 6)}
+
+    def _usage(self, listener: Listener, address: str, port: int) -> Usage:
+        found = Usage()
+        for shift in range(listener.last - listener.first + 1):
+            key: Shown = (listener.address, listener.protocol, listener.first + shift, address, port + shift)
+            if key in self._used:
+                found = found.plus(self._used[key])
+        return found
+
+
+def _addresses(listener: Listener, node: Collection[str]) -> tuple[str | None, ...]:
+    return (listener.address,) if listener.address is not None else (None, *node)
+
+
+def _by_place(plan: Plan) -> dict[Place, set[tuple[str, int]]]:
+    found: dict[Place, set[tuple[str, int]]] = {}
+    routes: set[Route] = {one for driver in plan.machine.drivers for one in driver.routes(plan.live[driver.part])}
+    for route in routes:
+        found.setdefault(route.place, set()).add((route.endpoint, route.port))
+    return found
+
+
+def _changed(plan: Plan, summary: Summary) -> set[Listener]:
+    """The listeners of which some object differs."""
+    return {one for change in plan.changes if (one := summary.of(change)) is not None}

@@ -1,0 +1,155 @@
+"""What `svcc status` says of the kernel, when somebody else is at work, and where its output goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_cli_apply import PROGRAM, Shell, apply_at_work
+from waiting import LID, until
+
+from svcc.apply.netns import Namespace
+from svcc.columns import fitting
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    namespace = Namespace("status")
+    yield Shell(namespace, tmp_path)
+    namespace.close()
+
+
+def rows(shell: Shell, *words: str, status: int) -> list[tuple[str, str, str]]:
+    """Each endpoint with its frontend's label and what the kernel holds of it."""
+    found = json.loads(shell.svcc("status", "--json", *words, status=status).stdout)
+    return [
+        (one["label"], endpoint["address"], endpoint["kernel"])
+        for one in found["listeners"]
+        for endpoint in one["endpoints"]
+    ]
+
+
+_WEB = [("web", "100.64.0.1"), ("web", "100.64.0.2")]
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_what_the_kernel_lost_is_said_at_each_row(shell: Shell, target: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", target)
+    assert rows(shell, status=0) == [(*one, "as applied") for one in [("dns", "100.64.0.3"), *_WEB, *_WEB]]
+    shell.run("nft", "flush", "ruleset")
+    assert rows(shell, status=1) == [(*one, "missing") for one in [("dns", "100.64.0.3"), *_WEB, *_WEB]]
+    lines = shell.svcc("status", status=1).stdout.splitlines()
+    assert lines[2].split() == ["dns", "198.19.10.2:53/udp", "100.64.0.3:53", "1", "0", *["not", "in", "the", "kernel"]]
+
+
+def test_an_endpoint_that_somebody_changed_is_said_with_the_one_in_its_stead(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    key = "198.19.10.1 . tcp . 80"
+    shell.run("nft", f"delete element ip custom endpoint-1 {{ {key} }}")
+    shell.run("nft", f"add element ip custom endpoint-1 {{ {key} : 100.64.0.7 }}")
+    assert rows(shell, "web", status=1) == [
+        ("web", "100.64.0.1", "as applied"),
+        ("web", "100.64.0.2", "missing"),
+        ("web", "100.64.0.7", "added"),
+        ("web", "100.64.0.1", "as applied"),
+        ("web", "100.64.0.2", "as applied"),
+    ]
+    assert rows(shell, "dns", status=0) == [("dns", "100.64.0.3", "as applied")]
+
+
+def test_a_draining_endpoint_is_none_that_the_kernel_lacks(shell: Shell) -> None:
+    (shell.folder / "a.dsl").write_text(PROGRAM.replace("100.64.0.2 }", "100.64.0.2 draining }"))
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.run("nft", "delete element ip custom endpoint-0 { 198.19.10.2 . udp . 53 }")
+    assert rows(shell, status=1) == [("dns", "100.64.0.3", "missing"), *[(*one, "as applied") for one in _WEB * 2]]
+
+
+def test_only_the_services_that_are_asked_for_are_shown(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    lines = shell.svcc("status", "dns").stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:-2]] == ["dns"]
+    said = shell.svcc("status", "wob", status=2).stderr
+    assert said == "svcc: there is no service wob in generation 1: did you mean `web`?\n"
+
+
+def test_all_prefixes_are_shown(shell: Shell) -> None:
+    (shell.folder / "c.dsl").write_text(PROGRAM.replace("CUSTOM", "OTHER").replace("198.19.10", "198.19.20"))
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "c.dsl", "-t", "iptables")
+    lines = shell.svcc("status", "--all").stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines if " generation " in line] == ["CUSTOM", "OTHER"]
+    assert list(json.loads(shell.svcc("status", "--all", "--json").stdout)["prefixes"]) == ["custom", "other"]
+
+
+@pytest.mark.parametrize("words", [["status"], ["plan", "b.dsl", "-t", "iptables"]], ids=["status", "plan"])
+def test_who_looks_while_somebody_is_at_work_waits(shell: Shell, words: list[str]) -> None:
+    """It opens the lock's file, and sees what there is when the other one is done."""
+    shell.svcc("apply", "a.dsl", "-t", "iptables")
+    with apply_at_work(shell) as working:
+        with shell.namespace.entered():
+            looking = subprocess.Popen(
+                shell.words(*words), cwd=shell.folder, env=shell.environment(), stdout=subprocess.PIPE, text=True
+            )
+        until(lambda: _has_open(looking.pid, shell.folder / "state/lock"), "it waits", process=looking)
+    working.communicate(timeout=LID)
+    said, _ = looking.communicate(timeout=LID)
+    assert (working.returncode, looking.returncode) == (0, 0)
+    assert said.splitlines()[-1].startswith(("The kernel holds what was applied.", "Nothing to do: "))
+
+
+def _has_open(process: int, path: Path) -> bool:
+    try:
+        return any(link.resolve() == path for link in Path(f"/proc/{process}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_a_pipe_gets_whole_rows_and_a_terminal_what_fits(shell: Shell) -> None:
+    name = "a-service-with-a-name-of-" + "many-" * 20 + "words"
+    (shell.folder / "a.dsl").write_text(PROGRAM.replace("service web", f"service {name}"))
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    environment = {**shell.environment(), "COLUMNS": "60"}
+    with shell.namespace.entered():
+        piped = subprocess.run(
+            shell.words("status"), cwd=shell.folder, env=environment, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+    assert piped[2].split() == [name, "198.19.10.1:80/tcp", "100.64.0.1:8080", "1", "0"]
+    with shell.namespace.entered():
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(shell.folder)
+            words = shell.words("status")
+            os.execvpe(words[0], words, {**shell.environment(), "COLUMNS": "80"})
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 65536)
+        except OSError:
+            break
+    os.waitpid(child, 0)
+    os.close(terminal)
+    table = said.decode().splitlines()[1:7]
+    assert all(len(line) <= 80 for line in table)
+    assert table[1].split()[1:] == ["198.19.10.1:80/tcp", "100.64.0.1:8080", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("widths", "limit", "fits"),
+    [
+        ([5, 5], 12, [5, 5]),
+        ([20, 5], 12, [8, 5]),
+        ([20, 30, 4], 40, [16, 16, 4]),
+        ([3, 200], 20, [3, 15]),
+        ([9, 9], 2, [8, 8]),
+        ([], 80, []),
+    ],
+)
+def test_the_widest_columns_give_way(widths: list[int], limit: int, fits: list[int]) -> None:
+    assert fitting(widths, limit) == fits
