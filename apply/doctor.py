@@ -7,13 +7,15 @@ namespace that is thrown away.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply import tools
+from svcc.apply.obstructions import obstructions
 from svcc.apply.rehearsal import missing_modules, rehearse
+from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.targets.interface import Target
 
@@ -57,8 +59,8 @@ _TOOLS: dict[str, tuple[_Tool, ...]] = {
 _MODULES = {"ipvs": ("ip_vs", "dummy", "nf_conntrack")}
 
 
-def examine(target: Target) -> Iterator[Finding]:
-    """Everything that the target needs, found or not."""
+def examine(target: Target, served: Collection[Summary] = ()) -> Iterator[Finding]:
+    """Everything that the target needs, found or not; and what stands in the way of what is ``served``."""
     for tool in _TOOLS.get(target.name, ()):
         yield _examine_tool(target.name, tool)
     for module in _MODULES.get(target.name, ()):
@@ -66,6 +68,10 @@ def examine(target: Target) -> Iterator[Finding]:
     if target.name != "nft":
         yield from _examine_variants(target.name)
     yield from _examine_forwarding(target.name)
+    if target.translates and os.geteuid() == 0:
+        for one in obstructions(served):
+            if not one.subject.endswith("forwarding"):  # of that there is a line, on or off
+                yield Finding(target.name, one.subject, one.state, one.remedy, fatal=False)
     yield _examine_by_trial(target)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,11 +12,14 @@ import click
 
 from svcc.apply.engine import Plan
 from svcc.apply.losses import Losses, losses
+from svcc.apply.obstructions import obstructions
+from svcc.apply.steps import StepError
 from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
 from svcc.exits import Exit
 from svcc.plan_text import count, plan_text
 from svcc.state import fail
+from svcc.targets import find
 
 #: Services that are named where some are lost.
 _NAMED = 8
@@ -83,3 +87,13 @@ def warn_of_doubles(store: Store, installation: Installation, services: Summary)
         if current is not None and double:
             remedy = f"`svcc delete --prefix {current.prefix}` ends them there"
             click.echo(f"svcc: prefix {current.prefix} serves here as well: {', '.join(double)}; {remedy}", err=True)
+
+
+def warn_of_obstructions(draft: Draft) -> None:
+    """Say what keeps packets from the endpoints of what is in place now, each with its remedy."""
+    target = find(draft.bundle.target) if draft.bundle else None
+    if target is None or not target.translates or not draft.summary.listeners:
+        return
+    with suppress(OSError, StepError):
+        for one in obstructions([draft.summary]):
+            click.echo(f"svcc: warning: {one.subject}: {one.state}\n  remedy: {one.remedy}", err=True)

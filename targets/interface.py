@@ -63,6 +63,8 @@ class Target(ABC):
     title: ClassVar[str]  # one line for ``--help`` and the docs
     parts: ClassVar[tuple[Part, ...]]  # in load order
     loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
+    #: Whether its rules translate packets, which are forwarded then; False: the kernel's own balancer forwards them.
+    translates: ClassVar[bool] = True
     #: Whether a client's affinity ends when its time has passed. False: it may last longer.
     affinity_ends_in_time: ClassVar[bool] = True
     #: How endpoints are chosen where a service does not say.

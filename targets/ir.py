@@ -23,6 +23,7 @@ class IrTarget(Target):
     title = "the program itself, as JSON"
     parts = (PART,)
     loads = False
+    translates = False
     features: ClassVar[dict[Feature, str]] = dict.fromkeys(Feature, "")
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:

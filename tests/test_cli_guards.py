@@ -55,8 +55,10 @@ _LOST = (
 )
 
 
-@pytest.mark.parametrize("target", ["nft", "iptables"])
-@pytest.mark.parametrize("form", ["text", "ir", "bundle", "folder", "standard input"])
+_FORMS = [(form, target) for form in ("text", "ir", "bundle", "standard input") for target in ("nft", "iptables")]
+
+
+@pytest.mark.parametrize(("form", "target"), [*_FORMS, ("folder", "nft")])
 def test_an_input_without_services_is_refused_where_some_are_served(shell: Shell, target: str, form: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     given = None
@@ -79,6 +81,16 @@ def test_an_input_without_services_is_refused_where_some_are_served(shell: Shell
     shell.svcc("apply", file, "-t", target, "--allow-empty", given=given)
     assert shell.endpoints() == set()
     assert shell.svcc("apply", file, "-t", target, given=given).stdout == "Nothing to do: generation 2 is in place.\n"
+
+
+def test_a_folder_without_a_file_of_the_target_is_no_input(shell: Shell) -> None:
+    """An empty program of iptables writes none: it is the same as a wrong folder."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("compile", "none.dsl", "-t", "iptables", "-o", "none")
+    assert (
+        "no part of target iptables is in this folder" in shell.svcc("apply", "none", "-t", "iptables", status=2).stderr
+    )
+    assert (shell.endpoints(), history(shell)) == (A, [1])
 
 
 def test_what_was_applied_from_a_bundle_is_guarded_too(shell: Shell) -> None:

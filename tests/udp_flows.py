@@ -77,6 +77,13 @@ class Net:
     def apply(self, text: str) -> None:
         self.world.apply(text, self.target)
 
+    def add_endpoint(self, address: str) -> None:
+        """One more that answers, on a network that the node has no route to."""
+        with self.pods.entered():
+            _run(f"ip addr add {address}/32 dev lo")
+            answering = _Answering([_server(address, 5353)])
+        self._held.callback(answering.end)
+
     def flow(self, address: str, port: int) -> Flow:
         with self.client.entered():
             made = Flow(address, port)
@@ -94,7 +101,11 @@ class Flow:
 
     def __init__(self, address: str, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect((address, port))
+        try:
+            self._socket.connect((address, port))
+        except OSError:
+            self.close()
+            raise
 
     def ask(self) -> str:
         """Who answers, and whom it sees: "100.64.0.9:5353 10.0.0.100:40000"."""

@@ -14,7 +14,7 @@ from svcc.apply.engine import Ahead, Broken, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled, still_good
 from svcc.exits import Exit
-from svcc.guards import Consent, consent_options, guard, warn_of_doubles
+from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, loaded_target_option, node_option
 from svcc.plan_text import count, plan_text
@@ -144,6 +144,8 @@ def _apply(
         if pending:
             confirm.disarm(installation)
         raise
+    if not quiet:
+        warn_of_obstructions(draft)
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
     click.echo(f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}.")
     if pending and seconds:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
 
 from svcc.apply.doctor import Finding, examine
+from svcc.apply.store import Store, StoreError
+from svcc.apply.summary import Summary
 from svcc.exits import Exit
 from svcc.options import TargetName
+from svcc.state import state_option
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
@@ -21,12 +25,15 @@ from svcc.targets.interface import Target
     "-t", "--target", "wanted", type=TargetName(loaded=True), multiple=True, help="Only this target (may be repeated)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(wanted: tuple[Target, ...], as_json: bool) -> None:
-    """List what this machine has and lacks for each target, and how to get it.
+@state_option
+def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
+    """List what this machine has and lacks for each target, and how to get it; and what keeps packets from the
+    endpoints of the services that are applied here: firewalls, forwarding, routes, bridges.
 
     Exit status 3 if a target named with --target cannot work here; without --target, if none can.
     """
-    examined = {t.name: list(examine(t)) for t in wanted or targets().values() if t.loads}
+    served = _served(store)
+    examined = {t.name: list(examine(t, served)) for t in wanted or targets().values() if t.loads}
     if as_json:
         findings = [asdict(f) | {"lacking": f.lacking} for found in examined.values() for f in found]
         click.echo(json.dumps({"findings": findings}, indent=2))
@@ -35,6 +42,13 @@ def command(wanted: tuple[Target, ...], as_json: bool) -> None:
     able = [not any(finding.lacking for finding in found) for found in examined.values()]
     if not (all(able) if wanted else any(able)):
         sys.exit(Exit.MACHINE)
+
+
+def _served(store: Store) -> list[Summary]:
+    """What is applied here, as far as it can be read; without root, nothing."""
+    with suppress(StoreError, OSError):
+        return [one.summary(one.current) for one in store.installations() if one.holds]
+    return []
 
 
 def _print(examined: dict[str, list[Finding]]) -> None:

@@ -45,6 +45,7 @@ class Ipvs(Target):
     """See the module."""
 
     name = "ipvs"
+    translates = False
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
     affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
     default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well

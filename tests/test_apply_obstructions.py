@@ -1,0 +1,168 @@
+"""What makes services dead is named with a remedy, and the remedy as it is printed makes them live: by real packets."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from udp_flows import Flow, Net
+
+from svcc.apply.doctor import examine
+from svcc.apply.netns import Namespace
+from svcc.apply.obstructions import Obstruction, obstructions
+from svcc.targets import targets
+
+pytestmark = pytest.mark.kernel
+
+PROGRAM = """\
+cluster { pods 100.64.0.0/24 fd00:64::/64; prefix CUSTOM }
+service stats { vip 198.19.10.1 fd00:19::1; port 53/udp -> 5353; endpoints { 100.64.0.9; fd00:64::9 } }
+"""
+FIREWALL = """\
+table inet firewall {
+  chain forward { type filter hook forward priority 0; policy drop
+    ct state established,related accept
+    tcp dport 22 accept
+  }
+}
+"""
+
+
+@pytest.fixture(params=["nft", "iptables-legacy"])
+def net(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Net]:
+    target, _, variant = request.param.partition("-")
+    made = Net(tmp_path / "state", target, variant or "nft")
+    made.run("ip route add default via 100.64.0.1")
+    made.run("ip -6 route add default via fd00:64::1")
+    yield made
+    made.close()
+
+
+def found(net: Net, text: str = PROGRAM) -> list[Obstruction]:
+    with net.node.entered():
+        return list(obstructions([net.world.draft(text, net.target).summary]))
+
+
+def mend(net: Net, remedies: Sequence[str], router: str = "") -> None:
+    """Carry out remedies as they are printed, as a person would: the router is theirs to know."""
+    with net.node.entered():
+        for remedy in remedies:
+            words = remedy.partition(" (")[0].replace("ROUTER", router)
+            subprocess.run(["sh", "-ec", words], check=True, capture_output=True)
+
+
+#: What is done to the node, and the subjects that are named.
+DEAD: dict[str, tuple[list[str], list[str]]] = {
+    "docker": (["iptables-nft -P FORWARD DROP"], ["iptables filter FORWARD"]),
+    "legacy": (["iptables-legacy -P FORWARD DROP"], ["iptables-legacy filter FORWARD"]),
+    "both families": (
+        ["iptables-nft -P FORWARD DROP", "ip6tables-nft -P FORWARD DROP"],
+        ["iptables filter FORWARD", "ip6tables filter FORWARD"],
+    ),
+    "no forwarding": (["sysctl -qw net.ipv4.ip_forward=0"], ["IPv4 forwarding"]),
+    "no IPv6 forwarding": (["sysctl -qw net.ipv6.conf.all.forwarding=0"], ["IPv6 forwarding"]),
+    "a device": (["sysctl -qw net.ipv4.conf.client.forwarding=0"], ["IPv4 forwarding from client"]),
+    "an own table": (["nft -f -"], ["nft inet firewall forward"]),
+}
+
+
+@pytest.mark.parametrize(("words", "subjects"), DEAD.values(), ids=DEAD.keys())
+def test_what_is_dead_is_named_and_lives_by_the_remedy(net: Net, words: list[str], subjects: list[str]) -> None:
+    net.apply(PROGRAM)
+    live = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
+    assert [flow.answered_by() for flow in live] == ["100.64.0.9:5353", "fd00:64::9:5353"]
+    assert found(net) == []
+    for each in words:
+        net.run(each, FIREWALL if each == "nft -f -" else None)
+    flows = [net.flow("198.19.10.1", 53), net.flow("fd00:19::1", 53)]
+    assert any(flow.silent() for flow in flows)
+    named = found(net)
+    assert [one.subject for one in named] == subjects
+    mend(net, [one.remedy for one in named])
+    assert found(net) == []
+    assert [flow.answered_by() for flow in flows] == ["100.64.0.9:5353", "fd00:64::9:5353"]
+
+
+def test_an_endpoint_without_a_route_is_named(net: Net) -> None:
+    text = PROGRAM.replace("{ 100.64.0.9;", "{ 192.0.2.9;")
+    net.run("ip route del default")
+    net.add_endpoint("192.0.2.9")
+    net.apply(text)
+    flow = net.flow("198.19.10.1", 53)
+    assert flow.silent()
+    named = found(net, text)
+    assert [(one.subject, one.state) for one in named] == [("route to endpoint 192.0.2.9", "none")]
+    mend(net, [one.remedy for one in named], "100.64.0.1")
+    assert (found(net, text), flow.answered_by()) == ([], "192.0.2.9:5353")
+
+
+def test_a_machine_that_has_no_route_to_its_services_is_told(net: Net) -> None:
+    """Its own clients have none either: they fail before any rule is asked."""
+    net.run("ip route del default")
+    net.run("ip route del 198.19.0.0/16")
+    net.apply(PROGRAM)
+    named = found(net)
+    assert [one.subject for one in named] == ["route to service address 198.19.10.1"]
+    with net.node.entered(), pytest.raises(OSError, match="unreachable"):
+        Flow("198.19.10.1", 53)
+    mend(net, [one.remedy for one in named], "100.64.0.1")
+    with net.node.entered():
+        flow = Flow("198.19.10.1", 53)
+    assert (found(net), flow.answered_by()) == ([], "100.64.0.9:5353")
+    flow.close()
+
+
+def test_pods_of_one_bridge_answer_past_the_rules_until_they_may_not(net: Net) -> None:
+    net.apply(PROGRAM)
+    for words in (
+        "ip link add br0 type bridge",
+        "ip link set br0 up",
+        "ip addr flush dev pods",
+        "ip link set pods master br0",
+        "ip addr add 100.64.0.254/24 dev br0",
+        "ip addr add fd00:64::fe/64 dev br0 nodad",
+        "ip route replace default via 100.64.0.1",
+        "ip route replace 198.19.0.0/16 via 100.64.0.1",
+        "ip -6 route replace default via fd00:64::1",
+    ):
+        net.run(words)
+    for key in ("iptables", "ip6tables"):
+        net.run(f"sysctl -qw net.bridge.bridge-nf-call-{key}=0")
+    neighbour = Namespace("neighbour")
+    net.run(f"ip link add neighbour type veth peer name veth0 netns {neighbour.path}")
+    net.run("ip link set neighbour master br0 up")
+    with neighbour.entered():
+        for words in ("addr add 100.64.0.77/24 dev veth0", "link set veth0 up", "route add default via 100.64.0.254"):
+            subprocess.run(["ip", *words.split()], check=True)
+        flow = Flow("198.19.10.1", 53)
+    assert flow.silent()
+    named = found(net)
+    assert [one.subject for one in named] == ["bridge br0", "bridge br0"]
+    mend(net, [one.remedy for one in named])
+    assert (found(net), flow.answered_by()) == ([], "100.64.0.9:5353")
+    flow.close()
+    neighbour.close()
+
+
+def test_what_cannot_be_read_is_named_as_unread(net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when another release of nft made something that this one dies of."""
+    net.run("nft -f -", FIREWALL)
+    real = net.run("which nft").strip()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nft").write_text(f'#!/bin/sh\n[ "$2" = table ] && kill -SEGV $$\nexec {real} "$@"\n')
+    (tmp_path / "bin/nft").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
+    (one,) = found(net)
+    assert one.state.endswith("; its rules were not read: killed by SIGSEGV")
+
+
+def test_the_doctor_names_them_for_the_targets_that_translate(net: Net) -> None:
+    net.run("iptables-legacy -P FORWARD DROP")
+    summary = net.world.draft(PROGRAM, net.target).summary
+    with net.node.entered():
+        examined = list(examine(targets()[net.target], [summary]))
+    assert [(one.subject, one.remedy, one.lacking) for one in examined if "FORWARD" in one.subject] == [
+        ("iptables-legacy filter FORWARD", "iptables-legacy -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT", False)
+    ]
