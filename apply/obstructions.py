@@ -152,7 +152,7 @@ def _nft_policy(family: str, table: str, chain: str) -> Iterator[_Policy]:
         return
     done = tools.run(save)
     if done.returncode:
-        yield _Policy(families, name, chain, tool, None, tools.last_words(done))
+        yield _Policy(families, name, chain, tool, None, done.words)
         return
     pattern = _TRANSLATED_IPTABLES if by_iptables else _TRANSLATED
     yield _Policy(families, name, chain, tool, bool(pattern.search(done.stdout)))

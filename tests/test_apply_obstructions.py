@@ -155,7 +155,7 @@ def test_what_cannot_be_read_is_named_as_unread(net: Net, tmp_path: Path, monkey
     (tmp_path / "bin/nft").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
     (one,) = found(net)
-    assert one.state.endswith("; its rules were not read: killed by SIGSEGV")
+    assert one.state.endswith("; its rules were not read: nft was killed by SIGSEGV")
 
 
 def test_the_doctor_names_them_for_the_targets_that_translate(net: Net) -> None:
