@@ -26,7 +26,7 @@ def _kind(address: ir.Address) -> str | None:
         if 0x2000 <= number >> 112 < 0xFE80:
             return None
         if address.ipv4_mapped is not None:
-            return f"an IPv4 address in IPv6 dress: write {address.ipv4_mapped}"
+            return f"an IPv4 address written as IPv6: write {address.ipv4_mapped}"
         if address.is_link_local:
             return "a link-local address, which means nothing beyond its link"
     elif 0 < number >> 24 < 224 and number >> 24 != 127:
@@ -86,7 +86,7 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
                 span = spans.get(f"{statement} {network}") or spans.get(statement, fallback)
                 meant = IPv4Network((mapped, network.prefixlen - 96))
                 message = (
-                    f"{statement} ::ffff:{mapped}/{network.prefixlen} is an IPv4 network in IPv6 dress: write {meant}"
+                    f"{statement} ::ffff:{mapped}/{network.prefixlen} is an IPv4 network written as IPv6: write {meant}"
                 )
                 yield Diagnostic(Code.ADDRESS_KIND, message, span)
 
@@ -131,7 +131,7 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None) -> Diagnostic:
-    related = () if known[1] is None else (Related(f"{known[0]} here", known[1]),)
+    related = () if known[1] is None else (Related(f"{known[0]}, declared here", known[1]),)
     message = f"{address} cannot be both {known[0]} and {role}"
     hint = "a service address leads to services alone"
     if known[0].startswith("an address of node") and role.startswith(("the vip of", "the external-ip of")):

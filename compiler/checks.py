@@ -59,8 +59,8 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
         if port is None:
             port = None if only is None else only.target
         elif only is None:
-            hint = "the ports of a service with several are those of its `port` statements"
-            message = f"endpoint {endpoint.address} has a port of its own, and service {service.name} several"
+            hint = "leave the port out: each `port` statement says which port its connections go to (->)"
+            message = f"endpoint {endpoint.address} has its own port, but service {service.name} has several ports"
             yield Diagnostic(Code.ENDPOINT_PORT, message, endpoint.span, hint)
             continue
         elif port + len(only.ports) - 1 > MAX_PORT:

@@ -55,7 +55,9 @@ class Lets:
         name = word[1:]
         self.used.add(name)
         if name in within:
-            values.error(Code.UNDEFINED, f"`{word}` stands for itself", word, "break the circle of lets")
+            values.error(
+                Code.UNDEFINED, f"`{word}` stands for itself", word, "lets must not refer to each other in a circle"
+            )
         elif name not in self.declared:
             guess = did_you_mean(name, self.declared)
             hint = guess.replace("`", "`$", 1) if guess else f"declare it: let {name} = [10.0.0.0/8]"

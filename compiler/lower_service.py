@@ -169,7 +169,7 @@ def _endpoints(settings: Settings, block: syntax.Block, pools: Pools) -> tuple[i
     if "endpoints" not in settings.spans:
         assert block.name is not None
         hint = "list them: endpoints { 100.64.0.9 }, or say that there are none: endpoints { }"
-        values.error(Code.MISSING, f"service `{block.name}` says nothing of its endpoints", block.name, hint)
+        values.error(Code.MISSING, f"service `{block.name}` has no `endpoints` statement", block.name, hint)
     return endpoints
 
 

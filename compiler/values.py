@@ -213,8 +213,15 @@ def _int(digits: str) -> int:
 
 
 def _address_hint(text: str, error: ValueError) -> str:
+    said = str(error)
     if "/" in text:
-        return f"one address is meant: leave the /{text.partition('/')[2]} out"
+        return f"write one address, without the /{text.partition('/')[2]}"
     if text.count(":") == 1 and "." in text:
-        return "an address without a port is meant"
-    return str(error).replace(f" in {text!r}", "").replace(f"{text!r} ", "")
+        return f"write the address without a port: {text.partition(':')[0]}"
+    if "netmask" in said:
+        return "a prefix length is 0 to 32, with IPv6 0 to 128"
+    if "octets" in said:
+        return "an IPv4 address has four numbers, such as 10.0.0.4"
+    if "> 255" in said:
+        return "the numbers of an IPv4 address are 0 to 255"
+    return said.replace(f" in {text!r}", "").replace(f"{text!r} ", "")
