@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from svcc.apply.scope import Scope
-from svcc.apply.store import Installation, Store
+from svcc.apply.store import Installation, Store, StoreError
 
 
 def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[str]:
     """Why a scope cannot be applied beside the other installations of a state directory, a sentence each."""
     for other in store.installations():
-        current = other.current
+        try:
+            current = other.current
+        except StoreError:  # its own commands say so
+            continue
         if other.name == installation.name or current is None or current.target is None:
             continue
         if _nested(other.name, installation.name):

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, files
+from svcc.apply.journal import Journal
 from svcc.apply.steps import StepError
-from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.store import Draft, Installation, Store, StoreError, read_record
 from svcc.apply.summary import Summary
 
 #: Seconds between the watchdog's looks.
@@ -54,11 +55,9 @@ class Pending:
     @classmethod
     def read(cls, installation: Installation) -> Self | None:
         try:
-            return cls(**json.loads(installation.confirm.read_text(encoding="utf-8")))
+            return read_record(installation.confirm, cls)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
-            raise StoreError(f"{installation.confirm} is damaged") from None
 
 
 def _now() -> float:
@@ -108,10 +107,36 @@ def settle(installation: Installation) -> list[str]:
 
     Returns what was done, a sentence each. Errors: as :func:`engine.perform` and :func:`engine.recover`.
     """
-    done = [said for said in [engine.recover(installation)] if said]
+    done = mended(installation)
+    try:
+        done += [said for said in [engine.recover(installation)] if said]
+    except StoreError as error:
+        done.append(f"what was under way before can be neither finished nor undone: {error}")
+        engine.give_up(installation)
     pending = Pending.read(installation)
     if pending is not None and pending.left <= 0:
-        done.append(put_back(installation, pending))
+        try:
+            done.append(put_back(installation, pending))
+        except StoreError as error:
+            done.append(f"what was not confirmed stays, as there is nothing to go back to: {error}")
+            disarm(installation)
+    return done
+
+
+def mended(installation: Installation) -> list[str]:
+    """Put damaged files of an installation out of the way, the lock being held; says which they were."""
+    if not installation.path.is_dir():
+        return []
+    done = installation.mend()
+    for path, read in (
+        (installation.journal, lambda: Journal.read(installation.journal)),
+        (installation.confirm, lambda: Pending.read(installation)),
+    ):
+        try:
+            read()
+        except StoreError as error:
+            done.append(str(error))
+            installation.set_aside(path)
     return done
 
 

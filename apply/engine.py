@@ -20,7 +20,7 @@ from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
-from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.apply.store import Draft, Generation, Installation, Store, StoreError, damaged
 from svcc.targets import find
 from svcc.targets.interface import Bundle
 
@@ -408,10 +408,18 @@ def recover(installation: Installation) -> str:
     if forward:
         arrive(machine, machine.parse(new), there)
     else:
-        arrive(machine, machine.load(journal.states, old), Transition(there.new, there.old))
+        arrive(machine, _states(machine, journal, old), Transition(there.new, there.old))
     end(installation, journal, forward=forward)
     how = "finished" if forward else "undone"
     return f"generation {after.number}, which was under way when svcc was stopped, is {how}"
+
+
+def _states(machine: Machine, journal: Journal, old: Bundle | None) -> States:
+    """The states before. Errors: StoreError where the journal holds none."""
+    try:
+        return machine.load(journal.states, old)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(journal.path, f"its states cannot be read: {error!r}"[:100]) from error
 
 
 def arrive(machine: Machine, wanted: States, transition: Transition) -> None:

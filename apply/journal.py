@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from svcc.apply import files
-from svcc.apply.store import StoreError
+from svcc.apply.store import read_record
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is in the file."""
+
+    before: int | None
+    after: int
+    states: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,10 @@ class Journal:
     def read(cls, path: Path) -> Self | None:
         """The journal that was left, if one was."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(path=path, switched=_switched(path).exists(), **data)
+            written = read_record(path, _Written)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
-            raise StoreError(f"{path} is damaged") from None
+        return cls(path, written.before, written.after, written.states, _switched(path).exists())
 
 
 def _switched(path: Path) -> Path:

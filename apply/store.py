@@ -16,10 +16,13 @@ All are written so that they are whole or not there, and only their owner can re
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import pwd
+import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +30,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, get_origin, get_type_hints
 
 from svcc.apply import cache, files
 from svcc.apply.origin import Origin
@@ -36,6 +39,8 @@ from svcc.apply.summary import Summary
 from svcc.compiler.prefix import FORM, fault, is_prefix
 from svcc.targets.bundle import bundle_text, read_bundle
 from svcc.targets.interface import Bundle
+
+_Record = TypeVar("_Record")
 
 #: Generations that are kept besides the current one.
 KEPT = 20
@@ -95,13 +100,15 @@ class Store:
         """All that have a history: those with a current generation, or with something under way; by name."""
         if not self.root.is_dir():
             return []
+        _trust(self.root)
         found = [Installation(path) for path in sorted(self.root.iterdir()) if is_prefix(path.name) and path.is_dir()]
-        return [one for one in found if one.number is not None or one.journal.exists()]
+        return [one for one in found if one.begun]
 
     @contextmanager
     def locked(self, patience: float = 30.0) -> Iterator[Self]:
         """Hold the lock, which nobody else then can. ``patience``: seconds to wait for it. Errors: Locked."""
         files.make_directory(self.root)
+        _trust(self.root)
         with open(self.root / "lock", "a+", encoding="utf-8", opener=_private) as file:
             _lock(file.fileno(), fcntl.LOCK_EX, patience, lambda: _holder(self.root / "lock"))
             self._before = self.stamp
@@ -135,7 +142,49 @@ def _say_who(handle: int) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    """Errors: StoreError where the path is a symbolic link: what it leads to is not ours."""
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StoreError(f"{path} is a symbolic link, which svcc does not follow") from None
+        raise
+
+
+def _trust(directory: Path) -> None:
+    """Whoever may write here decides what root puts into the kernel. Errors: StoreError where others may."""
+    found = directory.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise StoreError(f"{directory} belongs to somebody else (uid {found.st_uid}), who could change what is applied")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StoreError(f"others may write to {directory}, and change what is applied: chmod go-w {directory}")
+
+
+def damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} is damaged ({why}); `svcc apply` and `svcc delete` go on from what is in the kernel")
+
+
+def read_record(path: Path, kind: type[_Record]) -> _Record:
+    """A dataclass from a file of JSON with its fields. Errors: FileNotFoundError; StoreError where it holds no such."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from None
+    except (ValueError, RecursionError):
+        raise damaged(path, "it is no JSON") from None
+    hints: dict[str, Any] = get_type_hints(kind)
+    if not isinstance(data, dict) or not data.keys() <= hints.keys():
+        raise damaged(path, "it is something else")
+    for name, value in data.items():
+        hint = dict if get_origin(hints[name]) is dict else hints[name]
+        if not isinstance(value, hint) and (hint, type(value)) != (float, int):
+            raise damaged(path, f"{name} is {value!r}"[:100])
+    try:
+        return kind(**data)
+    except TypeError:
+        raise damaged(path, "something is missing") from None
 
 
 def _lock(handle: int, how: int, patience: float, holder: Any) -> None:
@@ -168,11 +217,22 @@ class Installation:
     # ---- reading
 
     @property
+    def begun(self) -> bool:
+        """Whether anything was ever applied, or is under way; what is damaged may have been."""
+        try:
+            return self.number is not None or self.journal.exists()
+        except StoreError:
+            return True
+
+    @property
     def holds(self) -> bool:
         """Whether anything of it is in the kernel, or may be: else nothing but its history is left."""
         if self.journal.exists() or self.confirm.exists():
             return True
-        current = self.current
+        try:
+            current = self.current
+        except StoreError:
+            return True
         return current is not None and current.target is not None
 
     @property
@@ -187,8 +247,10 @@ class Installation:
             return int((self.path / "current").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise damaged(self.path / "current", error.strerror or str(error)) from None
         except ValueError:
-            raise StoreError(f"{self.path / 'current'} is damaged: it holds no number") from None
+            raise damaged(self.path / "current", "it holds no number") from None
 
     @property
     def current(self) -> Generation | None:
@@ -197,14 +259,12 @@ class Installation:
 
     def generation(self, number: int) -> Generation:
         try:
-            found = Generation(**json.loads(self.file(number, "json").read_text(encoding="utf-8")))
-            if found.prefix.lower() != self.name or fault(found.prefix):
-                raise ValueError(found.prefix)
-            return found
+            found = read_record(self.file(number, "json"), Generation)
         except FileNotFoundError:
             raise StoreError(f"there is no generation {number}") from None
-        except (AttributeError, ValueError, TypeError):
-            raise StoreError(f"{self.file(number, 'json')} is damaged") from None
+        if found.number != number or found.prefix.lower() != self.name or fault(found.prefix):
+            raise damaged(self.file(number, "json"), "it is of something else")
+        return found
 
     def generations(self) -> list[Generation]:
         """All that are kept, the newest first."""
@@ -217,7 +277,7 @@ class Installation:
         path = self.file(generation.number, "bundle")
         text = _text(path)
         if sha256(_bytes(text)).hexdigest() != generation.hash:
-            raise StoreError(f"{path} is not what was applied: its hash has changed")
+            raise damaged(path, "it is not what was applied: its hash has changed")
         return read_bundle(text)
 
     def summary(self, generation: Generation | None) -> Summary:
@@ -232,12 +292,57 @@ class Installation:
         try:
             return Summary.from_json(json.loads(_text(self.file(generation.number, "services"))))
         except (ValueError, KeyError, IndexError, TypeError):
-            raise StoreError(f"{self.file(generation.number, 'services')} is damaged") from None
+            raise damaged(self.file(generation.number, "services"), "it holds no services") from None
 
     def scope(self, generation: Generation) -> Scope:
         return Scope(generation.prefix, generation.device).including(self.bundle(generation))
 
+    def check(self, number: int) -> None:
+        """Errors: StoreError where a generation is not whole."""
+        generation = self.generation(number)
+        self.bundle(generation)
+        self.summary(generation)
+
     # ---- writing, under the store's lock
+
+    def set_aside(self, path: Path) -> None:
+        """Keep a damaged file under another name, where it is in nobody's way."""
+        kept = path.with_name(f"{path.name}.damaged")
+        if kept.is_dir() and not kept.is_symlink():
+            shutil.rmtree(kept)
+        if path.is_dir() and not path.is_symlink():
+            kept.unlink(missing_ok=True)
+        os.replace(path, kept)
+
+    def mend(self) -> list[str]:
+        """Put what is damaged out of the way, so that a command can go on from what is in the kernel; says what it was.
+        The newest generation that is whole is the current one then; without one, there is none.
+        """
+        said = []
+        try:
+            if self.number is not None:
+                self.check(self.number)
+        except StoreError as error:
+            said.append(str(error))
+            whole = next((number for number in sorted(self._numbers(), reverse=True) if self._whole(number)), None)
+            if (self.path / "current").exists():
+                self.set_aside(self.path / "current")
+            if whole is not None:
+                self.make_current(whole)
+        for number in self._numbers():
+            try:
+                self.generation(number)
+            except StoreError as error:
+                said += [str(error)] if str(error) not in said else []
+                self.set_aside(self.file(number, "json"))
+        return said
+
+    def _whole(self, number: int) -> bool:
+        try:
+            self.check(number)
+        except StoreError:
+            return False
+        return True
 
     def record(self, draft: Draft) -> Generation:
         """Write a new generation. It is not the current one yet."""
@@ -288,7 +393,11 @@ class Installation:
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
         for suffix in ("json", "bundle", "services", "looks", "source"):
-            files.remove(self.file(number, suffix))
+            path = self.file(number, suffix)
+            if path.is_dir():  # somebody's accident
+                self.set_aside(path)
+            else:
+                files.remove(path)
 
     def forget_unborn(self) -> None:
         """Remove generations that were written and never came to be: those after the current one."""
@@ -335,8 +444,12 @@ def _who() -> str:
 
 
 def _text(path: Path) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return file.read()
+    """Errors: StoreError."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from None
 
 
 def _bytes(text: str) -> bytes:

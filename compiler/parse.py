@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Lock, local
 from typing import Any
 
 from lark import Lark, Token, Transformer, Tree, UnexpectedInput
@@ -99,10 +100,22 @@ def _statements(children: list[Any]) -> tuple[Any, ...]:
     return tuple(child for child in children if not isinstance(child, Token))
 
 
+class _Parsers(local):
+    """Each thread's own parser: its transformer holds what is being read."""
+
+    def __init__(self) -> None:
+        self.transformer = _ToSyntax()
+        with _MAKING:
+            self.lark: Lark = parser(self.transformer)
+
+
+#: lark makes its parsers with tables of its own that are filled once.
+_MAKING = Lock()
+
+
 @cache
-def _parser() -> tuple[Lark, _ToSyntax]:
-    transformer = _ToSyntax()
-    return parser(transformer), transformer
+def _parsers() -> _Parsers:
+    return _Parsers()
 
 
 def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
@@ -111,7 +124,8 @@ def parse(source: Source) -> tuple[syntax.File | None, list[Diagnostic]]:
     A statement with an error is left out and what is around and after it is read again, so that each statement is
     judged by itself. None where no reading is left (a block without end, too many errors, another language).
     """
-    lark, transformer = _parser()
+    mine = _parsers()
+    lark, transformer = mine.lark, mine.transformer
     items: list[syntax.Item] = []
     text = source.text if source.text.endswith("\n") else source.text + "\n"
     diagnostics: list[Diagnostic] = []

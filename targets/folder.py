@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from difflib import unified_diff
 from errno import EINVAL, EISDIR
 from io import StringIO
 from pathlib import Path
+from secrets import token_hex
 
 from svcc.compiler.codes import Code
 from svcc.compiler.files import Budget, Unreadable
@@ -42,14 +42,12 @@ def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
 
 def _draft(path: Path, text: str, stack: ExitStack) -> str:
     """The name of a new file beside ``path`` with the text; what is left of it goes with ``stack``."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    stack.callback(Path(name).unlink, missing_ok=True)
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    stack.callback(draft.unlink, missing_ok=True)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
-    return name
+    return str(draft)
 
 
 def read_part(path: Path, budget: Budget | None = None) -> bytes | None:

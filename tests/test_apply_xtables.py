@@ -372,3 +372,27 @@ def test_ipvs_scripts_send_nothing_anywhere(case: tuple[ir.Program, ir.Node | No
         artifact = IPVS.render(program, node).artifact(driver.part)
         assert artifact is not None
         assert list(driver.routes(driver.parse(artifact.text, Scope(program.cluster.prefix)))) == []
+
+
+# ---- odd things of somebody else's
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "two\nlines",
+        "ours\n-A CUSTOM-SERVICES -j ACCEPT",
+        "a table\n*mangle\n:CUSTOM-SERVICES - [0:0]\n-A CUSTOM-SERVICES -j DROP\nCOMMIT",
+        'quotes \\"\n-A CUSTOM-GONE -j \\\\',
+        "# Table `nat' is incompatible, use 'nft' tool.\n# Table `nat' is incompatible",
+    ],
+)
+def test_a_comment_of_somebody_s_is_no_more_than_one(comment: str) -> None:
+    """As iptables-save prints it: quotes and backslashes behind a backslash, ends of lines as they are."""
+    listing = (
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:CUSTOM-SERVICES - [0:0]\n:THEIRS - [0:0]\n"
+        '-A PREROUTING -m comment --comment "{}" -j THEIRS\n'
+        "-A PREROUTING -j CUSTOM-SERVICES\n-A CUSTOM-SERVICES -j RETURN\nCOMMIT\n"
+    )
+    scope = Scope("CUSTOM")
+    assert parse_saved(listing.format(comment), scope) == parse_saved(listing.format("plain"), scope)

@@ -68,7 +68,7 @@ def read_sets(scope: Scope, only: tuple[str, ...] = ("",)) -> dict[str, Set]:
         if not Path("/sys/module/ip_set").exists():  # the kernel has no sets at all
             return {}
         raise listed.error("ipset", reading=True)
-    names = listed.stdout.split()
+    names = listed.stdout.splitlines()
     ours = [name for name in names if scope.owns(name) and name.endswith(only)]
     if len(ours) == len(names):
         return parse_sets(tools.read("ipset", ["ipset", "save"])) if names else {}

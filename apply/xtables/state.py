@@ -138,7 +138,8 @@ class Saved:
     unreadable: frozenset[str] = frozenset()  # tables that hold rules of nft's own
 
 
-_UNREADABLE = re.compile(r"^# Table `(?P<table>\w+)' is incompatible", re.MULTILINE)
+_UNREADABLE = re.compile(r"# Table `(?P<table>\w+)' is incompatible")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
 def parse_saved(text: str, scope: Scope) -> Saved:
@@ -149,7 +150,8 @@ def parse_saved(text: str, scope: Scope) -> Saved:
     ours = f"-A {scope.prefix}-"
     hint = f" {scope.prefix}-"
     current, rules = "", list[str]()
-    for line in text.split("\n"):
+    unreadable = set[str]()
+    for line in _listed_lines(text):
         if line.startswith(ours):
             chain, _, rule = line[3:].partition(" ")
             if chain != current:
@@ -165,7 +167,7 @@ def parse_saved(text: str, scope: Scope) -> Saved:
                 else:
                     held.append(Held(built.table, chain, rule))
         elif line.startswith(":"):
-            chain, policy, _ = line[1:].split(" ", 2)
+            chain, policy, _ = line[1:].rsplit(" ", 2)
             if policy != "-":
                 builtin.add(chain)
             elif scope.owns(chain):
@@ -174,7 +176,31 @@ def parse_saved(text: str, scope: Scope) -> Saved:
             built.enter(line[1:])
             builtin.clear()
             current = ""
-    return Saved(built.tables(), tuple(held), frozenset(_UNREADABLE.findall(text)))
+        elif found := _UNREADABLE.match(line):
+            unreadable.add(found["table"])
+    return Saved(built.tables(), tuple(held), frozenset(unreadable))
+
+
+def _listed_lines(text: str) -> Iterator[str]:
+    """The lines of a listing. A rule goes on over the ends of lines that are in a quoted text of it, a comment of
+    somebody's: ``xtables_save_string`` puts a backslash before quotes and backslashes, and leaves line ends alone."""
+    pending = ""
+    for line in text.split("\n"):
+        whole = f"{pending}\n{line}" if pending else line
+        if whole.startswith("-") and _is_open(whole):
+            pending = whole
+        else:
+            pending = ""
+            yield whole
+    if pending:
+        yield pending
+
+
+def _is_open(rule: str) -> bool:
+    """Whether a rule's text ends amid quotes."""
+    if '"' not in rule:
+        return False
+    return bool((_ESCAPED.sub("", rule) if "\\" in rule else rule).count('"') % 2)
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import click
 from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Installation, Store
+from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, carry_out, explained, settled
 from svcc.guards import ask, yes_option
@@ -76,8 +76,11 @@ def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
     if prefix is not None and prefix.lower() not in {one.name for one in store.installations()}:
         return store.installation(prefix.lower()), Scope(prefix)
     installation = pick_installation(store, prefix)
-    current = installation.current
-    return installation, installation.scope(current) if current else Scope(installation.name.upper())
+    try:
+        current = installation.current
+        return installation, installation.scope(current) if current else Scope(installation.name.upper())
+    except StoreError:  # its files are damaged: what is in the kernel goes all the same
+        return installation, Scope(installation.name.upper())
 
 
 def _show(installation: Installation, scope: Scope) -> None:

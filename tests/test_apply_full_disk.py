@@ -1,0 +1,60 @@
+"""A full disk while an apply waits to be confirmed: the rules of before come back all the same."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from apply_faults import NEW, OLD
+from apply_world import World
+
+from svcc.apply import engine
+from svcc.apply.confirm import Pending
+from svcc.apply.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A node whose state directory is a small file system of its own."""
+    state = tmp_path / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "svcc-test", state], check=True)
+    namespace = Namespace("full")
+    try:
+        yield World(namespace, state)
+    finally:
+        namespace.close()
+        subprocess.run(["umount", state], check=True)
+
+
+def _fill(path: Path) -> None:
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_what_is_not_confirmed_goes_on_a_full_disk(world: World) -> None:
+    world.apply(OLD, "nft")
+    installation = world.store.installation("custom")
+    Pending("token", installation.number, 0.0, "another start of the machine").write(installation)
+    old, new = world.draft(OLD, "nft"), world.draft(NEW, "nft")
+    with world.inside():
+        plan = engine.make_plan(installation, new)
+        engine.perform(plan, installation, new, lambda _: None)
+    filler = world.store.root / "filler"
+    _fill(filler)
+
+    with pytest.raises(OSError, match="No space left"):
+        world.settle()
+    assert not world.machine(old, new).differing(*world.states(old, new))
+
+    filler.unlink()
+    assert world.settle() == ["generation 2 was not confirmed: generation 1 is back"]
+    assert not world.machine(old, new).differing(*world.states(old, new))
+    assert world.recorded("custom") == old.hash
+    assert Pending.read(installation) is None

@@ -1,0 +1,99 @@
+"""A state directory that is damaged, or somebody else's: it is said, and what is in the kernel can be gone on from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from test_cli_apply import B, Shell
+
+from svcc.apply.netns import Namespace
+from svcc.apply.store import Store, StoreError
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    namespace = Namespace("damage")
+    yield Shell(namespace, tmp_path)
+    namespace.close()
+
+
+def _fill(words: str) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        path.write_text(words)
+
+    return damage
+
+
+def _folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    (path / "something").touch()
+
+
+_DAMAGES: dict[str, Callable[[Path], None]] = {
+    "no JSON": _fill("{"),
+    "other JSON": _fill('{"number": "two", "before": [], "token": 1}'),
+    "a folder": _folder,
+}
+_FILES = ("current", "000001.json", "000001.bundle", "000001.services")
+
+
+@pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES)
+@pytest.mark.parametrize("name", [*_FILES, "journal.json", "confirm.json"])
+def test_delete_goes_on_from_the_kernel(shell: Shell, name: str, damage: Callable[[Path], None]) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
+    damage(shell.folder / "state/custom" / name)
+    if name in _FILES:
+        said = shell.svcc("status", status=3).stderr
+        assert f"custom/{name} is damaged (" in said
+        assert said.endswith("`svcc apply` and `svcc delete` go on from what is in the kernel\n")
+    assert f"custom/{name} is damaged (" in shell.svcc("delete", "--yes", "-q").stderr
+    assert shell.endpoints() == set()
+    shell.svcc("apply", "b.dsl", "-t", "nft", "-q")
+    assert shell.endpoints() == B
+
+
+@pytest.mark.parametrize("name", [*_FILES, "journal.json", "confirm.json"])
+def test_the_next_apply_goes_on_from_the_kernel(shell: Shell, name: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft", "-q")
+    _DAMAGES["other JSON"](shell.folder / "state/custom" / name)
+    assert f"custom/{name} is damaged (" in shell.svcc("apply", "b.dsl", "-t", "nft", "-q").stderr
+    assert shell.endpoints() == B
+    assert shell.svcc("status").stderr == ""
+
+
+# ---- somebody else's
+
+
+def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    root.mkdir()
+    for mode in (0o777, 0o720):
+        root.chmod(mode)
+        with pytest.raises(StoreError, match="others may write to"), Store(root).locked():
+            pass
+        with pytest.raises(StoreError, match="others may write to"):
+            Store(root).installations()
+
+
+def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    root.mkdir(mode=0o700)
+    os.chown(root, 65534, 65534)
+    with pytest.raises(StoreError, match="belongs to somebody else"), Store(root).locked():
+        pass
+
+
+def test_a_lock_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    root, precious = tmp_path / "state", tmp_path / "precious"
+    root.mkdir(mode=0o700)
+    precious.write_text("data")
+    (root / "lock").symlink_to(precious)
+    with pytest.raises(StoreError, match="is a symbolic link"), Store(root).locked():
+        pass
+    assert precious.read_text() == "data"
