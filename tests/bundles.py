@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from svcc.apply.scope import Scope
 from svcc.compiler.report import as_text
 from svcc.compiler.source import Source
@@ -30,5 +32,7 @@ def refusal(text: str, target: Target, name: str = "bundle") -> str | None:
         made = target.accept(given.texts)
     except Refused as error:
         return as_text([error.diagnostic])
-    assert [a.text for a in made.artifacts] == [given.texts[part.name].text for part in target.parts]
+    for artifact in made.artifacts:
+        text = given.texts[artifact.part.name].text
+        assert artifact.text == text or (target.name == "nft" and json.loads(artifact.text) == json.loads(text))
     return None

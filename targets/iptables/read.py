@@ -150,6 +150,11 @@ class _TableCheck:
             placed = _first_wrong(pattern, words, rules)
             at = placed.line if placed else line
             raise at.refused(f"chain {name} has no such rule here" if placed else f"chain {name} lacks a rule")
+        known: set[Rule] = set()
+        for placed in rules:
+            if placed.rule in known:
+                raise placed.line.refused(f"this rule stands twice in chain {name}")
+            known.add(placed.rule)
         _check_turns(rules)
         return {
             self._target(placed.line, placed.rule.verdict, name)

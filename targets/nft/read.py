@@ -275,6 +275,11 @@ class TableCheck:
     def _check_chain(self, name: str) -> None:
         kind = kind_of_chain(name)
         assert kind is not None
+        known: set[Rule] = set()
+        for command, rule in self._read.rules[name]:
+            if rule in known:
+                raise command.refused(f"this rule stands twice in chain {name}")
+            known.add(rule)
         said = [self._words(name, command, rule) for command, rule in self._read.rules[name]]
         if not PATTERNS[kind].fullmatch("".join(said)):
             command = next((c for c, _ in self._wrong(kind, name, said)), self._read.chains[name][0])
