@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from svcc.compiler.parse import parse
 from svcc.compiler.source import Source, Span
 from svcc.compiler.sources import Sources, digest, matching
 from svcc.compiler.syntax import Word
+
+#: Characters of a line: of a list of addresses, some ten thousand.
+_LINE = 500_000
+_LONG = re.compile(rf"[^\n]{{{_LINE + 1}}}")
 
 #: Files that include a file that includes a file …
 _DEPTH = 50
@@ -32,6 +37,15 @@ def read_text(name: str, data: bytes) -> Source | Diagnostic:
     if offset >= 0:
         return Diagnostic(Code.ENCODING, "byte 0x00 is not text", Span(source, offset, offset + 1))
     return source
+
+
+def long_line(source: Source) -> Diagnostic | None:
+    """The first line that is too long for any statement, and would take minutes to say more about."""
+    found = _LONG.search(source.text)
+    if found is None:
+        return None
+    message = f"a line of more than {_LINE} characters is no statement"
+    return Diagnostic(Code.SYNTAX, message, Span(source, found.start(), found.start() + 1))
 
 
 def _not_shown(source: Source, diagnostics: list[Diagnostic], included: Span | None) -> Diagnostic:
@@ -70,7 +84,8 @@ class Reader:
         if path is not None:
             self._read.add(path)
             self._open.append(path)
-        file, diagnostics = parse(source)
+        long = long_line(source)
+        file, diagnostics = parse(source) if long is None else (None, [long])
         if diagnostics and path is not None and not may_quote(path):
             file, diagnostics = None, [_not_shown(source, diagnostics, included)]
         self.diagnostics += diagnostics

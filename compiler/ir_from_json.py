@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from typing import TypeVar
 
 from svcc.compiler import ir
@@ -17,6 +18,11 @@ from svcc.compiler.ir_to_json import Json
 from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
+
+#: Values that a document may hold: Python takes some hundred bytes for each.
+_VALUES = 1_000_000
+#: After this many errors the rest is not looked for.
+_ERRORS = 100
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -28,6 +34,9 @@ def schema() -> Json:
 
 def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     """The program that a JSON text holds, or what is wrong with its form, with the place of each error."""
+    if max(source.text.count(","), source.text.count("[") + source.text.count("{")) > _VALUES:
+        message = f"more than {_VALUES} values: that is no program"
+        return None, [Diagnostic(Code.IR_INVALID, message, Span(source, 0, 1))]
     try:
         document = json.loads(source.text, parse_float=_number)
         found = places(source.text)
@@ -61,7 +70,7 @@ def _number(text: str) -> int | float:
 def _schema_errors(document: Json, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
     from jsonschema import Draft202012Validator  # 0.1 s to import, and only JSON input needs it
 
-    for error in Draft202012Validator(schema()).iter_errors(document):
+    for error in islice(Draft202012Validator(schema()).iter_errors(document), _ERRORS):
         path: Path = tuple(error.absolute_path)
         where = "".join(f"/{part}" for part in path) or "the document"
         while path and span(*path) is None:

@@ -23,7 +23,7 @@ import pytest
 from bundles import refusal
 from click.testing import CliRunner
 
-from svcc.__main__ import svcc
+from svcc.command_line import svcc
 from svcc.compiler.load import load, load_data
 from svcc.exits import Exit
 from svcc.targets import targets

@@ -132,3 +132,18 @@ def test_a_bundle_that_is_refused_says_so_like_any_input() -> None:
         assert first == "error[SVC066]: the target prints no such line here, but `net.ipv4.vs.conntrack = 1`"
         assert place == "  --> b.rules:10:1"
     assert not Path("state").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("lists.json", "[" + "[]," * 1_000_001 + "[]]", "more than 1000000 values: that is no program"),
+        ("zeros.json", '{"services": [' + "0," * 1_000_001 + "0]}", "more than 1000000 values: that is no program"),
+        ("line.dsl", "a" * 10_000_000, "a line of more than 500000 characters is no statement"),
+        ("quotes.dsl", '"' * 10_000_000, "a line of more than 500000 characters is no statement"),
+    ],
+    ids=["lists", "numbers", "a word", "quotes"],
+)
+def test_what_would_take_minutes_is_refused_at_once(name: str, text: str, message: str) -> None:
+    Path(name).write_text(text)
+    assert [words for _, words in said(name)] == [message]
