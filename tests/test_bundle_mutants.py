@@ -4,7 +4,7 @@ What is accepted although a line was altered is what the target prints for anoth
 weight. A test cannot ask for all programs, so it holds what has to be true of every such text: it is printed again as
 it is, and each object in it is under the bundle's own prefix.
 
-``SVCC_TEST_MUTANTS=200000`` tries as many, with the time and the memory that each may take.
+``SVCC_TEST_MUTANTS=200000`` tries as many; each has its seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import random
 import re
-import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,8 +32,8 @@ from svcc.targets.capability import check_target
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.dsl"))
 TRIED = int(os.environ.get("SVCC_TEST_MUTANTS", "1500"))
 KERNEL = sorted(target.name for target in targets().values() if target.loads)
-#: Seconds and bytes that one input may take.
-SECONDS, MEMORY = 5, 500 << 20
+#: Seconds that one input may take.
+SECONDS = 5
 
 #: Lines of somebody else's, none of which any target prints.
 FOREIGN = (
@@ -166,7 +165,6 @@ def test_altered_bundles_are_refused_or_another_program_s(name: str) -> None:
     assert set(tried) == {mutation.__name__ for mutation in MUTATIONS}
     assert accepted["_foreign"] == accepted["_twice"] == 0, accepted
     assert sum(accepted.values()) < sum(tried.values()) / 10, accepted
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < MEMORY << 1
 
 
 @pytest.mark.parametrize("name", KERNEL)

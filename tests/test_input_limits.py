@@ -45,7 +45,7 @@ def test_all_texts_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("svcc.compiler.load.LIMIT", 4 << 20)
     Path("a.dsl").write_text('include "b.dsl"\ninclude "c.dsl"\n' + FINE)
     for name in "bc":
-        Path(f"{name}.dsl").write_text("#" * (2 << 20) + "\n")
+        Path(f"{name}.dsl").write_text(("#" * 999 + "\n") * 2_100)
     assert said("a.dsl") == [("SVC005", "cannot read c.dsl: it is more than svcc reads: 4 MiB of text in all")]
 
 
