@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -234,6 +235,40 @@ def test_a_connection_whose_server_stops_and_one_that_is_refused() -> None:
             assert isinstance(connection.ask(), Answer)
         with lab.open("client", VIP, 80) as connection:
             assert connection.failure is Failure.UNREACHABLE
+
+
+_ICMP_RULES = """
+table inet pings {
+  chain refuse {
+    ip daddr 198.19.10.0 icmp type echo-request reject with icmp port-unreachable
+    ip6 daddr fd00:19::10 icmpv6 type echo-request drop
+  }
+  chain arriving { type filter hook prerouting priority -110; jump refuse; }
+  chain own { type filter hook output priority -110; jump refuse; }
+}
+"""
+
+
+def test_a_ping_is_answered_by_who_holds_the_address_or_by_the_router(plain: Lab) -> None:
+    for where in ("client", "node"):
+        for held in (POD, POD6, *plain.node_addresses):
+            assert plain.ping(where, held) is None
+        assert [plain.ping(where, vip) for vip in (VIP, VIP6)] == [Failure.UNREACHABLE] * 2
+
+
+def test_a_ping_that_a_rule_rejects_or_drops_is_told_apart() -> None:
+    with Lab.up(WEB) as lab:
+        load(lab, ["nft", "-f", "-"], _ICMP_RULES)
+        assert lab.ping("client", VIP) is Failure.REFUSED
+        assert [lab.ping(where, VIP6) for where in ("client", "node")] == [Failure.TIMEOUT] * 2
+
+
+def test_a_shared_address_is_the_node_s_own() -> None:
+    service = replace(WEB.services[0], shared=(VIP,))
+    with Lab.up(replace(WEB, services=(service,))) as lab:
+        lab.listen("node", "0.0.0.0", 7)
+        assert [lab.ping(where, VIP) for where in ("client", "node", str(POD))] == [None] * 3
+        assert seen(lab.connect("client", VIP, 7)) == ("node", 7, address(lab, "client", 4))
 
 
 @pytest.mark.parametrize("variant", ["nft", "legacy"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, frontends
 from svcc.verify.lab import CLIENT, NODE, PEER, STRANGER, Lab
-from svcc.verify.packet import Outcome, Packet, Refusal, Vantage
+from svcc.verify.packet import Forwarded, Outcome, Packet, Portless, Refusal, Vantage
 from svcc.verify.reference import outcome
 
 #: Where servers are put on the node that no service declares: what a vip must not expose.
@@ -95,16 +95,23 @@ def _case(
 
 
 def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
-    """A port that no service declares, on every service address: rejected, whatever the node itself serves there."""
+    """What no service declares, on every service address.
+
+    A tcp port: rejected, whatever the node itself serves there; of a ``shared`` address, served by the node. A ping:
+    not a service's affair.
+    """
     addresses = dict.fromkeys(a for service in program.services for a in (*service.vips, *service.external_ips))
     for address in addresses:
         for where, vantage in ((CLIENT, "a client"), (NODE, "the node")):
             source = next(a for a in lab.addresses(where) if a.version == address.version)
-            packet = Packet(source, address, ir.Protocol.TCP, UNDECLARED_PORT)
+            entered = Vantage.NODE if where == NODE else Vantage.CLIENT
+            packet = Packet(source, address, ir.Protocol.TCP, UNDECLARED_PORT, entered)
             expected = outcome(program, node, packet)
-            if expected is Refusal.REJECT:
+            if not isinstance(expected, Forwarded):
                 title = f"undeclared port {_joined(address, UNDECLARED_PORT)}/tcp"
                 yield Case(title, where, vantage, packet, expected, None, where != NODE)
+            echo = Packet(source, address, Portless.ICMP, vantage=entered)
+            yield Case(f"ping {address}", where, vantage, echo, outcome(program, node, echo), None, where != NODE)
 
 
 def _joined(address: ir.Address, port: int) -> str:

@@ -14,9 +14,9 @@ from svcc.apply.rehearsal import load_bundle
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
-from svcc.verify.judge import Verdict, connections_for, judge
+from svcc.verify.judge import Verdict, connections_for, judge, judge_ping
 from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab, Probe, Result
-from svcc.verify.packet import Forwarded
+from svcc.verify.packet import Forwarded, Portless
 
 #: Affinities up to so many seconds are waited out.
 PATIENCE = 10
@@ -81,6 +81,11 @@ class Session:
         refused = self._refused(connections)
         for case in self.cases:
             results = refused.get(id(case))
+            if case.packet.protocol is Portless.ICMP:
+                address = case.packet.destination
+                held = address in self.lab.plan.held or address in own
+                yield judge_ping(case, self.lab.ping(case.where, address), held=held)
+                continue
             if results is None:
                 number = connections_for(case, connections, self.default)
                 packet = case.packet
@@ -89,7 +94,11 @@ class Session:
 
     def _refused(self, connections: int) -> dict[int, list[Result]]:
         """The results of all cases that expect no answer, tried together: silence takes its time only once."""
-        cases = [case for case in self.cases if not isinstance(case.expected, Forwarded)]
+        cases = [
+            case
+            for case in self.cases
+            if not isinstance(case.expected, Forwarded) and not isinstance(case.packet.protocol, Portless)
+        ]
         probes = [
             (case, p) for case in cases for p in [_probe(case)] * connections_for(case, connections, self.default)
         ]

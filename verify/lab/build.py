@@ -18,6 +18,7 @@ UPLINK = "eth0"
 #: Of every namespace. ICMP errors without rate limits, so that every rejected connection hears of it; IPv6
 #: addresses without the second that duplicate address detection takes; no short cuts learned from redirects.
 _EVERYWHERE: Mapping[str, int | str] = {
+    "net/ipv4/ping_group_range": "0 0",
     "net/ipv4/icmp_ratelimit": 0,
     "net/ipv4/icmp_ratemask": 0,
     "net/ipv6/icmp/ratelimit": 0,

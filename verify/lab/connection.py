@@ -27,7 +27,7 @@ QUESTION = b"?\n"
 
 #: Report every ICMP error, in the error queue (linux/in.h, linux/in6.h). Without, datagrams hear of few, and a tcp
 #: connection misses those that come while its SYN is still being sent, as they do from a host on the same machine.
-_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 
 
 class Failure(StrEnum):
@@ -90,7 +90,7 @@ def pending_error(sock: socket.socket) -> int:
     except OSError:
         return number
     for level, kind, data in ancillary:
-        if (level, kind) in _RECVERR.values():  # struct sock_extended_err begins with the errno
+        if (level, kind) in RECVERR.values():  # struct sock_extended_err begins with the errno
             number = number or struct.unpack_from("=I", data)[0]
     return number
 
@@ -117,7 +117,7 @@ class Destination:
         sock = socket.socket(family, kind, number)
         try:
             sock.setblocking(False)
-            sock.setsockopt(*_RECVERR[family], 1)
+            sock.setsockopt(*RECVERR[family], 1)
             if self.source_port is not None:
                 self._make_reusable(sock)
             if self.source is not None or self.source_port is not None:

@@ -14,8 +14,9 @@ from svcc.compiler import ir
 from svcc.verify.lab import leftovers
 from svcc.verify.lab.batch import AT_ONCE, Batch
 from svcc.verify.lab.build import build, close_all
-from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Result, open_conversation
+from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Failure, Result, open_conversation
 from svcc.verify.lab.netns import LabError, Namespace, has_sctp
+from svcc.verify.lab.ping import ping
 from svcc.verify.lab.plan import NODE, OUTSIDE, Listener, Plan, plan
 from svcc.verify.lab.server_process import ServerProcess
 from svcc.verify.lab.servers import MARKER, end_processes_of
@@ -202,6 +203,10 @@ class Lab:
         Refusals and drops take their time (see TIMEOUT); together they take it once.
         """
         return self._batch(timeout, at_once).run((self.namespace(probe.where), probe.destination) for probe in probes)
+
+    def ping(self, where: str | ir.Address, address: ir.Address, *, timeout: float = TIMEOUT) -> Failure | None:
+        """Ping an address from a host: None where it answers, else what came instead."""
+        return ping(self.namespace(where), address, timeout)
 
     def open(
         self,
