@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,9 @@ from svcc.verify.lab import NODE, Lab
 #: Every pod that any program of these tests names.
 PODS = tuple(f"100.64.0.{host}" for host in range(10, 16))
 WEB, DB, NODE_PORT = ("198.19.10.1", 80), ("198.19.10.2", 5432), ("10.0.0.4", 30080)
+#: An address that the node holds itself, one that is for some clients, and a port of a range.
+SHARED, EXTERNAL, RANGE = ("203.0.113.7", 80), ("203.0.113.8", 443), ("198.19.10.3", 5003)
+DNS = ("198.19.10.4", 53)
 HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 }\nnode n { address 10.0.0.4 }\n"
 
 
@@ -43,6 +47,35 @@ def some(dice: random.Random) -> str:
     web, db = (dice.sample(PODS, dice.randint(1, len(PODS))) for _ in range(2))
     scheduler = dice.choice(["", "scheduler rr;", "scheduler wrr;"])
     return _text([_weighted(pod, dice) for pod in web], db, scheduler, extra=dice.random() < 0.5)
+
+
+def every_statement() -> str:
+    """As :func:`everything`, with every statement of the language that connections pass through."""
+    return everything() + _more(PODS, PODS, (), random.Random(0))
+
+
+def some_of_every_statement(dice: random.Random) -> str:
+    """As :func:`some`. All pods serve DNS the whole time, draining or not: its flows have no reason to move."""
+    pods = dice.sample(PODS, len(PODS))
+    draining = set(dice.sample(PODS, dice.randint(0, len(PODS) - 1)))
+    return some(dice) + _more(pods[: dice.randint(1, len(pods))], pods, draining, dice)
+
+
+def _more(pods: Sequence[str], dns: Sequence[str], draining: Collection[str], dice: random.Random) -> str:
+    settings = (
+        *("", "scheduler rr;", "scheduler wrr;", "scheduler sh;", "affinity client-ip 2s;", "affinity client-ip;"),
+        *("masquerade always;", "masquerade never;", "when-empty drop;", "traffic external local;"),
+    )
+    ours = "; ".join(f"{pod} weight {dice.randint(1, 3)} on n" for pod in pods)
+    return f"""
+service shared {{ external-ip {SHARED[0]} shared; port 80/tcp -> 8080; {dice.choice(settings)} endpoints {{ {ours} }} }}
+service allowed {{ external-ip {EXTERNAL[0]}; port 443/tcp -> 8080; allow-from 192.0.2.0/24; {dice.choice(settings)}
+  endpoints {{ {ours} }} }}
+service range {{ vip {RANGE[0]}; port 5000-5007/tcp -> 6000; {dice.choice(settings)}
+  endpoints {{ {ours} }} }}
+service dns {{ vip {DNS[0]}; port 53/udp -> 5353; {dice.choice(settings[:4])}
+  endpoints {{ {"; ".join(f"{pod} draining" if pod in draining else pod for pod in dns)} }} }}
+"""
 
 
 def _weighted(pod: str, dice: random.Random) -> str:
@@ -92,18 +125,21 @@ def _draft(text: str, target: str) -> Draft:
 
 
 @contextmanager
-def node(state: Path) -> Iterator[Node]:
-    """A lab whose node has no rules yet."""
-    program = load_text(Source("load.dsl", everything())).program
+def node(state: Path, text: str = "") -> Iterator[Node]:
+    """A lab whose node has no rules yet, for a program that names all that others will."""
+    program = load_text(Source("load.dsl", text or everything())).program
     assert program is not None
     with Lab.up(program, program.nodes[0], bridge_netfilter=False) as lab:
         yield Node(lab, Store(state))
 
 
 class Client:
-    """Connects from a namespace in a process of its own, as fast as it can, until it is told to stop."""
+    """Works from a namespace in a process of its own, until it is told to stop.
 
-    def __init__(self, namespace: Namespace, destinations: Sequence[tuple[str, int]], *, held: bool) -> None:
+    ``work``: takes the descriptor that becomes readable then, and returns what became of its connections.
+    """
+
+    def __init__(self, namespace: Namespace, work: Callable[[int], Counter[str]]) -> None:
         self._stop, stop = os.pipe()[::-1]
         found, self._found = os.pipe()
         self._child = os.fork()
@@ -112,7 +148,7 @@ class Client:
                 os.close(self._stop)
                 os.nice(5)  # where there is one processor, and a slow one, it is the apply that has to get on
                 with namespace.entered():
-                    os.write(self._found, json.dumps(_connect(destinations, stop, held)).encode())
+                    os.write(self._found, json.dumps(work(stop)).encode())
             finally:
                 os._exit(0)
         os.close(stop)
@@ -129,10 +165,8 @@ class Client:
         return counted
 
 
-def _connect(destinations: Sequence[tuple[str, int]], stop: int, hold: bool) -> Counter[str]:
-    """Until something is in the pipe. ``hold``: some connections are open all the while, and asked again at the end."""
-    import select
-
+def connect(destinations: Sequence[tuple[str, int]], stop: int, *, hold: bool) -> Counter[str]:
+    """Connects as fast as it can. ``hold``: some connections are open all the while, and asked again at the end."""
     counted: Counter[str] = Counter()
     held: list[tuple[socket.socket, bytes]] = []
     number = 0
@@ -168,6 +202,26 @@ def _sent_again(connection: socket.socket) -> int:
     arrives, however busy it is. One may be sent again where a processor stands still for a second.
     """
     return int.from_bytes(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[100:104], sys.byteorder)
+
+
+def send_datagrams(destination: tuple[str, int], stop: int, *, flows: int = 40) -> Counter[str]:
+    """Flows of udp, each from a source port of its own: the endpoint that answered first is to answer all of them."""
+    counted: Counter[str] = Counter()
+    sockets = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(flows)]
+    names: dict[socket.socket, bytes] = {}
+    for flow in sockets:
+        flow.settimeout(5)
+        flow.connect(destination)
+    while not select.select([stop], [], [], 0)[0]:
+        for flow in sockets:
+            try:
+                name = _ask(flow)
+            except OSError as error:
+                counted[f"datagram: {error}"] += 1
+                continue
+            counted["datagrams" if names.setdefault(flow, name) == name else "moved"] += 1
+            names[flow] = name
+    return counted
 
 
 def _ask(connection: socket.socket) -> bytes:

@@ -6,11 +6,30 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
-from apply_load import DB, NODE_PORT, WEB, Client, Node, everything, node, some
+from apply_faults import tools_of
+from apply_load import (
+    DB,
+    DNS,
+    EXTERNAL,
+    NODE_PORT,
+    RANGE,
+    SHARED,
+    WEB,
+    Client,
+    Node,
+    connect,
+    every_statement,
+    everything,
+    node,
+    send_datagrams,
+    some,
+    some_of_every_statement,
+)
 
 from svcc.verify.lab import CLIENT, NODE
 
@@ -22,13 +41,22 @@ APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "20"))
 
 @contextmanager
 def clients(
-    node: Node, places: Sequence[tuple[str, int]] = (WEB, DB, NODE_PORT), *, held: bool = True
+    node: Node,
+    places: Sequence[tuple[str, int]] = (WEB, DB, NODE_PORT),
+    datagrams: Sequence[tuple[str, int]] = (),
+    *,
+    held: bool = True,
 ) -> Iterator[list[Counter[str]]]:
     """While this lasts, an outside client and a pod connect without pause; then the list has what they saw."""
+    within = [one for one in places if one not in (NODE_PORT, SHARED, EXTERNAL)]
     running = [
-        Client(node.lab.namespace(CLIENT), places, held=held),
-        Client(node.lab.namespace("100.64.0.10"), [one for one in places if one != NODE_PORT], held=held),
+        Client(node.lab.namespace(CLIENT), partial(connect, places, hold=held)),
+        Client(node.lab.namespace("100.64.0.10"), partial(connect, within, hold=held)),
     ]
+    if DNS in datagrams:
+        running += [
+            Client(node.lab.namespace(where), partial(send_datagrams, DNS)) for where in (CLIENT, "100.64.0.11")
+        ]
     seen: list[Counter[str]] = []
     try:
         yield seen
@@ -62,6 +90,24 @@ def test_no_connection_fails_while_rules_change(
                 there.apply(some(dice), target)
     record_property("connections", sum(counted["answered"] for counted in seen))
     assert all_answered(seen), seen
+
+
+@pytest.mark.parametrize("way", ["nft", "iptables-nft", "iptables-legacy"])
+def test_nothing_fails_and_no_flow_moves_whatever_the_program_says(
+    way: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Programs of every statement. Endpoints of udp drain and come back meanwhile: their flows stay with them."""
+    target, _, variant = way.partition("-")
+    dice = random.Random(way)
+    with tools_of(variant) if variant else nullcontext(), node(tmp_path / "state", every_statement()) as there:
+        there.apply(every_statement(), target)
+        with clients(there, (WEB, DB, NODE_PORT, SHARED, EXTERNAL, RANGE), [DNS]) as seen:
+            for _ in range(APPLIES):
+                there.apply(some_of_every_statement(dice), target)
+    record_property("connections", sum(counted["answered"] for counted in seen))
+    record_property("datagrams", sum(counted["datagrams"] for counted in seen))
+    assert all_answered(seen[:2]), seen
+    assert all(set(counted) == {"datagrams"} for counted in seen[2:]), seen
 
 
 @pytest.mark.parametrize(("old", "new"), [("nft", "iptables"), ("iptables", "nft")])
