@@ -210,7 +210,7 @@ def send_datagrams(destination: tuple[str, int], stop: int, *, flows: int = 40) 
     sockets = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(flows)]
     names: dict[socket.socket, bytes] = {}
     for flow in sockets:
-        flow.settimeout(5)
+        flow.settimeout(LID)
         flow.connect(destination)
     while not select.select([stop], [], [], 0)[0]:
         for flow in sockets:
