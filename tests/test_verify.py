@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 PROGRAMS = Path(__file__).parent / "programs"
 EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 POLICIES = PROGRAMS / "policies.dsl"
+SHARED = PROGRAMS / "shared.dsl"
 
 #: Each way to run a target's tools: the target, and what its tools are called here.
 KERNEL = ("nft installed", "nft trixie", "nft sid", "iptables nft", "iptables legacy")
@@ -60,14 +61,15 @@ def test_examples_do_what_they_mean(path: Path, ways: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", KERNEL)
-def test_policies_do_what_they_mean(ways: str) -> None:
-    result = verify(POLICIES, ways, "-c", "30", "--node", "here")
+@pytest.mark.parametrize("path", [POLICIES, SHARED], ids=lambda path: path.stem)
+def test_policies_do_what_they_mean(path: Path, ways: str) -> None:
+    result = verify(path, ways, "-c", "30", "--node", "here")
     assert result.exit_code == 0, result.output
 
 
 @pytest.mark.vm
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [*EXAMPLES, POLICIES, PROGRAMS / "ipvs-schedulers.dsl"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*EXAMPLES, *sorted(PROGRAMS.glob("*.dsl"))], ids=lambda path: path.stem)
 def test_ipvs_does_what_they_mean(path: Path) -> None:
     node = ["--node", "here"] if path.parent == PROGRAMS else []
     result = verify(path, "ipvs", "-c", "30", *node)
