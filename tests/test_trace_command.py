@@ -37,17 +37,17 @@ def test_ipvs_line_by_line() -> None:
     lines = [line.split(None, 2) for line in result.output.splitlines()]
     places = [(line[0], line[1]) for line in lines if len(line) > 1 and line[1].startswith("ip")]
     assert places == [
-        ("prerouting", "iptables:5"),
-        ("prerouting", "iptables:10"),
-        ("input", "iptables:19"),
+        ("prerouting", "iptables:11"),
+        ("prerouting", "iptables:16"),
+        ("input", "iptables:25"),
         ("input", "ipvsadm:1"),
         ("input", "ipvsadm:2"),
-        ("postrouting", "iptables:7"),
-        ("postrouting", "iptables:11"),
         ("postrouting", "iptables:13"),
-        ("postrouting", "iptables:14"),
+        ("postrouting", "iptables:17"),
+        ("postrouting", "iptables:19"),
+        ("postrouting", "iptables:20"),
         ("input", "ipvsadm:3"),
-        ("postrouting", "iptables:7"),
+        ("postrouting", "iptables:13"),
     ]
     assert [line.strip() for line in result.output.splitlines() if "=>" in line] == [
         "=> 100.64.0.53:5353, masqueraded",
