@@ -102,6 +102,10 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(_X, "", r"-A \S+-INVALID |-j \S+-INVALID$"),
         Pattern("ipset", "", r"^(create|add) \S+-DIRECT "),
     ),
+    "the endpoint drains: of it there is no new connection, only segments that connection tracking calls INVALID": (
+        Pattern("ipset", "", r"^add DNS-LOOP-BACK 100\.64\.0\.55,"),
+        Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.29,"),
+    ),
     # ---- nothing comes back
     "no packet comes back from the chain": (
         Pattern(_X, "^-g -> -j$", r"-g \S+-(SVC|EXT|SRC)-\S+$"),
