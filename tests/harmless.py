@@ -102,6 +102,13 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(_X, "", r"-A \S+-INVALID |-j \S+-INVALID$"),
         Pattern("ipset", "", r"^(create|add) \S+-DIRECT "),
     ),
+    "nobody else's translation leads to an address of ours here": (
+        Pattern(
+            _X,
+            "^without -m conntrack ! --ctstate DNAT$|^DNAT -> SNAT$",
+            r"^-I (INPUT|OUTPUT) .* -j \S+-(FILTER|GUARD)$",
+        ),
+    ),
     "the endpoint drains: of it there is no new connection, only segments that connection tracking calls INVALID": (
         Pattern("ipset", "", r"^add DNS-LOOP-BACK 100\.64\.0\.55,"),
         Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.29,"),
