@@ -67,12 +67,8 @@ class Case:
         return load(bundles, (*self.own, *self.program.held_by_others))
 
     def load_with_vips(self, *bundles: Bundle) -> Kernel:
-        """The same where the vips are addresses of the node's own: of a loopback device, or left there by ipvs.
-
-        Not those that are shared: these serve node ports too where they are the node's own.
-        """
-        shared = {address for service in self.program.services for address in service.shared}
-        return load(bundles, (*self.own, *(vip for vip in self.vips if vip not in shared)))
+        """The same where the vips are addresses of the node's own: of a loopback device, or left there by ipvs."""
+        return load(bundles, (*self.own, *self.vips))
 
     def expected(self, packet: Packet) -> Outcome:
         found = self._expected.get(packet)

@@ -205,6 +205,8 @@ def test_a_shared_address_keeps_its_other_ports(lab: Lab, where: str, address: s
             (pod, 5353),
         ]
         assert lab.connect(where, address, 5010) is Failure.REFUSED  # nobody listens
+        nodeport = lab.connect(where, address, 30090)
+        assert isinstance(nodeport, Answer) if address == "10.0.0.5" else nodeport is Failure.REFUSED
     finally:
         for listener in listeners:
             lab.stop(listener)

@@ -69,7 +69,7 @@ class Nft(Target):
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         name = table_name(program.cluster)
-        builders = {family.version: TableBuilder(family, program.cluster) for family in FAMILIES}
+        builders = {family.version: TableBuilder(family, program.cluster, node) for family in FAMILIES}
         for frontend in frontends(program, node):
             builders[frontend.version].add(frontend)
         text = document((Table(family.table, name), builders[family.version].objects()) for family in FAMILIES)

@@ -18,6 +18,7 @@ from svcc.targets.nft.statements import Drop, Goto, Jump, Masquerade, Match, Rej
 DSTNAT, AFTER_DSTNAT, SRCNAT = -100, -90, 100
 
 ADDRESSES = Named("addresses")  # the vips and external ips that are services' alone
+SHARED = Named("shared")  # those that are others' as well, and none of the node's
 NODEPORT_ADDRESSES = Named("nodeport-addresses")  # the networks whose local addresses serve node ports
 HAIRPIN = Named("hairpin")  # each endpoint with itself
 
@@ -53,16 +54,19 @@ def _to_front(key: Key) -> tuple[Statement, ...]:
     return (VerdictMap(key.expression, Named(key.services.name)),)
 
 
-def serving_nodeports(family: Family, *, addresses: bool, restricted: bool) -> tuple[Statement, ...]:
+def serving_nodeports(family: Family, *, addresses: bool, shared: bool, restricted: bool) -> tuple[Statement, ...]:
     """That the destination is an address of the node that serves node ports.
 
     Never a loopback address, and never an address of services alone, should one be on a device of this node.
-    ``addresses``: whether there are such; ``restricted``: whether some networks serve only.
+    Of an address that is shared with others the declared ports alone are taken, unless it is the node's as well.
+    ``addresses``, ``shared``: whether there are such; ``restricted``: whether some networks serve only.
     """
     destination = family.destination
     statements: list[Statement] = [Match(destination, family.loopback, "!=")]
     if addresses:
         statements.append(Match(destination, ADDRESSES, "!="))
+    if shared:
+        statements.append(Match(destination, SHARED, "!="))
     if restricted:
         statements.append(Match(destination, NODEPORT_ADDRESSES))
     return (*statements, Match(DestinationType(), Word("local")))

@@ -178,13 +178,13 @@ def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
             raise table.elements[name][0].refused(f"{odd} is no service's", f'"{name}"')
     endpoints = {a for n, f in read.items() if table.sets[n][0] == "endpoint" for a in f.values()}
     for name, found in read.items():
-        if name not in ("addresses", "hairpin"):
+        if name not in ("addresses", "shared", "hairpin"):
             continue
         command = table.elements[name][0]
         firsts = [key.partition(" . ")[0] for key in found]
         if firsts != sorted(firsts, key=lambda text: int(ip_address(text))):
             raise command.refused(f"the addresses of {name} are in the order of their numbers", f'"{name}"')
-        if name == "addresses" and (odd := next((a for a in firsts if a not in served), None)):
+        if name != "hairpin" and (odd := next((a for a in firsts if a not in served), None)):
             raise command.refused(f"{odd} is no service's", f'"{odd}"')
         if name == "hairpin":
             if odd := next((key for key in found if key.partition(" . ")[::2] != (key.partition(" . ")[0],) * 2), None):

@@ -42,7 +42,7 @@ _FRONT = re.compile(
 )
 NAME = re.compile(r"[A-Za-z0-9_./-]+")
 
-_SERVING = r"daddr!=loopback (daddr!=@addresses )?(daddr=@nodeport-addresses )?fib=local "
+_SERVING = r"daddr!=loopback (daddr!=@addresses )?(daddr!=@shared )?(daddr=@nodeport-addresses )?fib=local "
 _OURS = rf"(daddr=@addresses {{0}};)?(key=@declared {{0}};)*({_SERVING}nodeport-key=@declared {{0}};)*"
 _FILTER = r"(ct-state~new \(ct-status & dnat\)=0 goto:unserved;)?(ct-state~invalid l4proto=tcp goto:invalid;)?"
 PATTERNS = {
@@ -65,7 +65,7 @@ PATTERNS = {
     }.items()
 }
 
-_ADDRESSES = (hooks.ADDRESSES.name, hooks.HAIRPIN.name, hooks.TARGET_PORTS.name)
+_ADDRESSES = (hooks.ADDRESSES.name, hooks.SHARED.name, hooks.HAIRPIN.name, hooks.TARGET_PORTS.name)
 
 
 def kind_of_chain(name: str) -> str | None:
@@ -88,6 +88,7 @@ def set_of(name: str, family: Family) -> tuple[str, Set] | None:
     address = family.address
     fixed = {
         hooks.ADDRESSES.name: Set(hooks.ADDRESSES.name, (address,)),
+        hooks.SHARED.name: Set(hooks.SHARED.name, (address,)),
         hooks.HAIRPIN.name: Set(hooks.HAIRPIN.name, (address, address)),
         hooks.TARGET_PORTS.name: Set(hooks.TARGET_PORTS.name, ("inet_service",), interval=True),
         PODS.name: Set(PODS.name, (address,), interval=True),

@@ -88,8 +88,9 @@ class _Served:
 class TableBuilder:
     """Takes the frontends of one family, in the program's order."""
 
-    def __init__(self, family: Family, cluster: ir.Cluster) -> None:
+    def __init__(self, family: Family, cluster: ir.Cluster, node: ir.Node | None) -> None:
         self._family = family
+        self._own = node.addresses if node else ()
         self._mark = cluster.mark
         self._pods = _networks(cluster.pods, family.version)
         self._nodeport_addresses = _networks(cluster.nodeport_addresses, family.version)
@@ -97,6 +98,7 @@ class TableBuilder:
         self._verdicts: dict[Front | None, str] = {}
         self._allowed: dict[tuple[ir.Network, ...], str] = {}
         self._addresses: dict[str, ir.Address] = {}
+        self._shared: dict[str, ir.Address] = {}
         self._served = _Served()
         self._last: tuple[tuple[ir.Endpoint, ...], list[str]] = ((), [])
 
@@ -109,6 +111,8 @@ class TableBuilder:
             address = text_of(frontend.address)
             if not frontend.shared:
                 self._addresses[address] = frontend.address
+            elif frontend.address not in self._own:
+                self._shared[address] = frontend.address
         element = keyed.key.element(address, frontend.port.protocol, frontend.ports)
         front = self._front(keyed.key, frontend)
         label = json.dumps(comment(frontend.label, _COMMENT))
@@ -208,6 +212,8 @@ class TableBuilder:
         if self._addresses:
             lines = [f'"{text}"' for text in _by_number(self._addresses)]
             yield Set(hooks.ADDRESSES.name, (address,)), lines
+        if self._shared and self._serves_nodeports:
+            yield Set(hooks.SHARED.name, (address,)), [f'"{text}"' for text in _by_number(self._shared)]
         yield (
             Set(hooks.HAIRPIN.name, (address, address)),
             [f'{{"concat": ["{text}", "{text}"]}}' for text in _by_number(self._served.addresses)],
@@ -218,7 +224,7 @@ class TableBuilder:
         networks = {name: networks for networks, name in self._allowed.items()}
         if self._pods and any(front.asks_for_pods for front in self._verdicts if front):
             networks[PODS.name] = self._pods
-        if self._nodeport_addresses and any(nodeport for nodeport, _ in self._keyed):
+        if self._nodeport_addresses and self._serves_nodeports:
             networks[hooks.NODEPORT_ADDRESSES.name] = self._nodeport_addresses
         for name in sorted(networks):
             yield Set(name, (address,), interval=True), [json.dumps(Network(n).json()) for n in networks[name]]
@@ -226,7 +232,9 @@ class TableBuilder:
     def _fixed(self) -> Iterator[Chain]:
         keyed = self._sorted()
         addresses, restricted = bool(self._addresses), bool(self._nodeport_addresses)
-        serving = hooks.serving_nodeports(self._family, addresses=addresses, restricted=restricted)
+        serving = hooks.serving_nodeports(
+            self._family, addresses=addresses, shared=bool(self._shared), restricted=restricted
+        )
         yield from hooks.dispatch([k.key for k in keyed], serving)
         yield from hooks.unserved(
             self._family,
@@ -237,6 +245,10 @@ class TableBuilder:
             targets=bool(self._served.ports),
         )
         yield from hooks.masquerade(self._family, self._mark)
+
+    @property
+    def _serves_nodeports(self) -> bool:
+        return any(nodeport for nodeport, _ in self._keyed)
 
     def _sorted(self) -> list[_Keyed]:
         """By key: services before node ports, single ports before ranges."""
