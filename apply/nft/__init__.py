@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from svcc.apply.driver import Driver, Reading, Transition
-from svcc.apply.nft import changes, routes, switching, tool
+from svcc.apply.nft import changes, foreign, routes, switching, tool
 from svcc.apply.nft.abridged import abridged
 from svcc.apply.nft.fingerprint import fingerprint
 from svcc.apply.nft.netlink import PART
@@ -55,6 +55,9 @@ class NftDriver(Driver[NftState]):
 
     def steps(self, live: NftState, wanted: NftState, scope: Scope, transition: Transition) -> list[Step]:
         return switching.steps(live, wanted)
+
+    def obstacles(self, live: NftState, wanted: NftState, scope: Scope) -> Iterator[str]:
+        return foreign.foreign(live) if not scope.bundles else iter(())
 
     def dump(self, state: NftState) -> Any:
         return dump(state)
