@@ -109,6 +109,9 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
             r"^-I (INPUT|OUTPUT) .* -j \S+-(FILTER|GUARD)$",
         ),
     ),
+    "every client of the service is masqueraded, endpoints among them": (
+        Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.\d+,tcp:8007,"),
+    ),
     "the endpoint drains: of it there is no new connection, only segments that connection tracking calls INVALID": (
         Pattern("ipset", "", r"^add DNS-LOOP-BACK 100\.64\.0\.55,"),
         Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.29,"),
