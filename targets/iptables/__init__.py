@@ -66,7 +66,7 @@ class Iptables(Target):
         for frontend in spread_ranges(frontends(program, node)):
             by_version[frontend.version].append(frontend)
         artifacts = tuple(
-            Artifact(part, str(script(program.cluster, by_version[version], version)))
+            Artifact(part, str(script(program.cluster, by_version[version], version, node.addresses if node else ())))
             for version, part in _PARTS.items()
         )
         return Bundle(self.name, node.name if node else None, artifacts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
@@ -32,19 +33,27 @@ from svcc.targets.xtables import (
 LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1/128")}
 
 
-def script(cluster: ir.Cluster, frontends: list[Frontend], version: int) -> Script:
-    """The script for the frontends of one family; without any, an empty one."""
+def script(cluster: ir.Cluster, frontends: list[Frontend], version: int, own: Collection[ir.Address]) -> Script:
+    """The script for the frontends of one family; without any, an empty one. ``own``: the node's own addresses."""
     if not frontends:
         return Script()
     names = Names(cluster.prefix)
     services = Services(names, frontends)
     nodes = tree(services.addresses)
-    nat = _nat(cluster, names, services, nodes, version)
-    unserved = _filter(cluster, names, frontends, nodes, version)
+    others = sorted(address for address in services.shared if address not in own)
+    nat = _nat(cluster, names, services, nodes, version, others)
+    unserved = _filter(cluster, names, frontends, nodes, version, others)
     return Script((nat, unserved) if unserved is not None else (nat,))
 
 
-def _nat(cluster: ir.Cluster, names: Names, services: Services, nodes: tuple[Node, ...], version: int) -> Table:
+def _nat(
+    cluster: ir.Cluster,
+    names: Names,
+    services: Services,
+    nodes: tuple[Node, ...],
+    version: int,
+    others: Sequence[ir.Address],
+) -> Table:
     bit = cluster.mark
     chains: list[Chain] = []
     if services.marks(names.mark):
@@ -53,7 +62,7 @@ def _nat(cluster: ir.Cluster, names: Names, services: Services, nodes: tuple[Nod
         chains.append(masquerade.outside(names, bit, (pod for pod in cluster.pods if pod.version == version)))
     chains += masquerade.postrouting(names, bit, version)
     chains += services.chains()
-    local = _at_node(cluster, names, services.node_ports, version)
+    local = _at_node(cluster, names, services.node_ports, version, others)
     chains += local.chains
     branched = any(isinstance(node, Branch) for node in nodes)
     behind = Goto(names.local) if branched else None
@@ -66,12 +75,17 @@ def _nat(cluster: ir.Cluster, names: Names, services: Services, nodes: tuple[Nod
 
 
 def _filter(
-    cluster: ir.Cluster, names: Names, frontends: list[Frontend], nodes: tuple[Node, ...], version: int
+    cluster: ir.Cluster,
+    names: Names,
+    frontends: list[Frontend],
+    nodes: tuple[Node, ...],
+    version: int,
+    others: Sequence[ir.Address],
 ) -> Table | None:
     """None: every packet that is ours is served, and none can be INVALID."""
     unserved = Unserved(names, frontends)
     addresses = _at_addresses(names, nodes, unserved, unserved.reject)
-    local = _at_node(cluster, names, unserved.node_ports, version)
+    local = _at_node(cluster, names, unserved.node_ports, version, others)
     node = _but_loopback(cluster, version), _places(cluster, version)
     late = invalid.chains(cluster, names, frontends, *node, version)
     rules = (*([invalid.entry(names)] if late else ()), *addresses.rules, *local.rules)
@@ -95,12 +109,18 @@ def _at_addresses(
     return by_address(names, nodes, walks, behind)
 
 
-def _at_node(cluster: ir.Cluster, names: Names, rules: list[PortRule], version: int) -> Walk:
-    """Node ports, at the node's addresses that serve them; never at loopback addresses."""
+def _at_node(
+    cluster: ir.Cluster, names: Names, rules: list[PortRule], version: int, others: Sequence[ir.Address]
+) -> Walk:
+    """Node ports, at the node's addresses that serve them; never at loopback addresses.
+
+    ``others``: shared addresses that are none of the node's own. This host may hold them; only declared ports are ours.
+    """
     if not rules:
         return Walk((), ())
     walk = by_port(names, rules)
-    chain = Chain(names.node_ports, (*_but_loopback(cluster, version), *walk.rules))
+    held = [Rule((To(address),), RETURN) for address in others]
+    chain = Chain(names.node_ports, (*_but_loopback(cluster, version), *held, *walk.rules))
     led = tuple(Rule((*place, ToLocal()), Goto(chain.name)) for place in _places(cluster, version))
     return Walk(led, (*walk.chains, chain))
 

@@ -40,7 +40,7 @@ _PATTERNS = {
         "SVC": _BEFORE + _CHOICE,
         "SRC": "((from )?RETURN;)*ACCEPT;",
         "EXT": f"{_BEFORE}(goto:SVC;|{_CHOICE})",
-        "NODEPORTS": f"(loopback RETURN;)?({_SERVED}|ports jump:AT;)+",
+        "NODEPORTS": f"(loopback RETURN;)?(addr RETURN;)*({_SERVED}|ports jump:AT;)+",
         "LOCAL": _AT_NODE,
         "AT": f"((addr )?{_SERVED}|{_BRANCHES}|addr RETURN;)*(RETURN;|goto:LOCAL;)?",
         "SERVICES": f"(addr {_SERVED}|{_BRANCHES}|addr RETURN;)*{_AT_NODE}",
@@ -51,7 +51,7 @@ _PATTERNS = {
         "ENDPOINTS": "(sport DROP;)+",
         "INVALID": f"((from )?jump:ENDPOINTS;)+(loopback RETURN;)?({_PLACE}ports local DROP;)*",
         "AT": f"((addr )?{_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*(goto:REJECT;)?",
-        "NODEPORTS": f"(loopback RETURN;)?({_REFUSED}|ports jump:AT;)+",
+        "NODEPORTS": f"(loopback RETURN;)?(addr RETURN;)*({_REFUSED}|ports jump:AT;)+",
         "UNSERVED": f"{_FIRST}(addr {_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*{_AT_NODE}",
     },
 }
