@@ -262,7 +262,7 @@ def _text(program: ir.Program) -> str:
 
 def test_changes_say_what_and_whose() -> None:
     text = TEXT.replace(" --dport 65513 ", " --dport 65514 ").replace(
-        "-I INPUT -m conntrack --ctstate NEW", "-I INPUT -m conntrack --ctstate NEW,RELATED"
+        "-I INPUT -m conntrack --ctstate INVALID,NEW", "-I INPUT -m conntrack --ctstate INVALID,NEW,RELATED"
     )
     extra = (
         ":CUSTOM-SVC-new - [0:0]\n-A CUSTOM-SVC-new -p tcp -j DNAT --to-destination 100.64.0.5:1\n:CUSTOM-EXT-service-2"
@@ -272,8 +272,8 @@ def test_changes_say_what_and_whose() -> None:
     entry = 'filter -I INPUT -m conntrack --ctstate {} -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED'
     new = "nat -A CUSTOM-SVC-new -p tcp -j DNAT --to-destination 100.64.0.5:1"
     assert list(DRIVER.changes(live, wanted)) == [
-        Change(Verb.REMOVE, "iptables", "entry", entry.format("NEW")),
-        Change(Verb.ADD, "iptables", "entry", entry.format("NEW,RELATED")),
+        Change(Verb.REMOVE, "iptables", "entry", entry.format("INVALID,NEW")),
+        Change(Verb.ADD, "iptables", "entry", entry.format("INVALID,NEW,RELATED")),
         Change(Verb.REMOVE, "iptables", "rule", port.format(65513), place=Place(None, "tcp", 65513)),
         Change(Verb.ADD, "iptables", "rule", port.format(65514), place=Place(None, "tcp", 65514)),
         Change(Verb.ADD, "iptables", "chain", "nat CUSTOM-SVC-new", label="new"),

@@ -17,6 +17,7 @@ from svcc.targets.nft.expressions import Lookup, Named
 from svcc.targets.nft.keys import FAMILIES, Family, Key
 from svcc.targets.nft.limits import KEYWORDS, NAME_MAX
 from svcc.targets.nft.objects import Chain, Elements, Object, Set, Table
+from svcc.targets.nft.read_cascade import are_turns, turn_of
 from svcc.targets.nft.read_json import NotRead, commands, same, statement
 from svcc.targets.nft.shapes import HOOKS, PATTERNS, keys, kind_of_chain, rank_of_set, set_of
 from svcc.targets.nft.statements import Dnat, Goto, Jump, Match, Remember, Statement
@@ -277,7 +278,7 @@ class TableCheck:
         assert kind is not None
         known: set[Rule] = set()
         for command, rule in self._read.rules[name]:
-            if rule in known:
+            if rule in known and turn_of(rule) is None:
                 raise command.refused(f"this rule stands twice in chain {name}")
             known.add(rule)
         said = [self._words(name, command, rule) for command, rule in self._read.rules[name]]
@@ -286,6 +287,14 @@ class TableCheck:
             raise command.refused(f"a chain {name} of the target's has other rules")
 
         self._check_slots(kind, name)
+        self._check_turns(name)
+
+    def _check_turns(self, name: str) -> None:
+        rules = [rule for _, rule in self._read.rules[name]]
+        turns = [turn for rule in rules if (turn := turn_of(rule)) is not None]
+        last = [made.chain for made in rules[-1] if isinstance(made, Goto)] if turns else []
+        if turns and not (last and are_turns(turns, last[0])):
+            raise self._read.chains[name][0].refused("these are the turns of no weights that endpoints could have")
 
     def _check_slots(self, kind: str, name: str) -> None:
         """A client that is remembered in a slot goes to the endpoint there; the slots come in order."""
