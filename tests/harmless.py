@@ -192,6 +192,14 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
             "NODEPORTS",
         ),
     ),
+    "node ports are served in some networks alone, and the address is in none of them": (
+        Pattern(
+            _X,
+            r"^(removed|without target|negated -d .*|\S+ -> [0-9a-f.:]+/\d+)$",
+            r"-(SERVICES|AT-\S+) (-d \S+ )?-j RETURN$",
+            r"-(SERVICES|LOCAL) (! -d \S+ )?-m addrtype --dst-type LOCAL",
+        ),
+    ),
     "no first packet of a connection is INVALID (test_nft_others sends segments that are)": (
         Pattern("nft", "", r'"chain": "invalid"|"right": "invalid"|"name": "target-ports"'),
     ),

@@ -81,7 +81,7 @@ class Judge:
         case, packets = self._case, self._packets
         complaints = [(self._plain, case.fares, packets), (self._plain, case.goes_on, packets[::3])]
         complaints += [
-            (self._with_vips, case.fares_the_same, packets[::2]),
+            (self._with_vips, case.fares_the_same, [*packets[::2], *self._at_node_ports()]),
             (self._with_vips, case.goes_on, packets[::5]),
         ]
         complaints += [(self._plain, case.is_answered, packets)] if case.by_ipvs else []
@@ -91,6 +91,12 @@ class Judge:
                 yield Probe(kind, setting, partial(_complains, complaint, packet), packet)
         yield Probe("turns", self._plain, lambda kernel: any(case.turns(kernel, packets)))
         yield Probe("strangers", self._plain, lambda kernel: any(case.strangers(kernel, packets[::5])))
+
+    def _at_node_ports(self) -> list[Packet]:
+        """To service addresses, at ports that the node gives to services: none of them is served there."""
+        case = self._case
+        node_ports = [port.nodeport for service in case.program.services for port in service.ports if port.nodeport]
+        return [p for p in self._packets if p.destination in case.vips and any(p.port in ports for ports in node_ports)]
 
     def _by_comparison(self, bundle: Bundle) -> Iterator[Probe]:
         """What is as it was: among other people's rules, with endpoints on the node, for packets that others marked."""
