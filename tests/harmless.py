@@ -203,6 +203,12 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "no first packet of a connection is INVALID (test_nft_others sends segments that are)": (
         Pattern("nft", "", r'"chain": "invalid"|"right": "invalid"|"name": "target-ports"'),
     ),
+    "node ports that are served are declared for INVALID segments alone": (
+        Pattern("nft", "", r'"name": "nodeport-declared", "elem"'),
+    ),
+    "no loopback address is in the networks that serve node ports": (
+        Pattern("nft", "^::1 -> ::2$", r'"chain": "dispatch".*"right": "::1".*"@nodeport-addresses"'),
+    ),
     "turns begin elsewhere, or one of two begins": (
         Pattern("nft", "^0 -> 1$", '"mode": "inc", .*"right": 0}'),
         Pattern("nft", "^== -> !=$", '"mode": "inc", "mod": 2}'),
