@@ -211,11 +211,11 @@ def _titles(live: NftState, wanted: NftState) -> list[tuple[Phase, str]]:
 def test_chains_come_before_what_leads_there_and_elements_go_when_nothing_asks_for_them() -> None:
     assert _titles(of(_ONE), of(_TWO)) == [
         (Phase.SETS, "3 chains added"),
-        (Phase.RULES, "4 elements added"),
+        (Phase.RULES, "5 elements added"),
     ]
     assert _titles(of(_TWO), of(_ONE)) == [
         (Phase.RULES, "1 element removed"),
-        (Phase.SETS_OFF, "3 elements removed; 3 chains removed"),
+        (Phase.SETS_OFF, "4 elements removed; 3 chains removed"),
     ]
 
 
@@ -283,7 +283,7 @@ def test_an_old_kernel_takes_chains_out_when_nothing_leads_there_any_more(monkey
     switch, emptying, sweep = _steps(live, wanted)
     assert (switch.phase, emptying.phase, sweep.phase) == (Phase.RULES, Phase.SETS_OFF, Phase.SETS_OFF)
     assert (switch.title, emptying.title) == ("1 element removed", "3 chains changed")
-    assert sweep.title == "3 elements removed; 3 chains removed"
+    assert sweep.title == "4 elements removed; 3 chains removed"
     switch.run()
     emptying.run()
     between = read()
@@ -313,7 +313,7 @@ def test_an_old_kernel_can_be_left_and_entered_half_way(monkeypatch: pytest.Monk
 
 def test_titles_tell_what_becomes_of_tables() -> None:
     (step,) = _steps(NftState(), of(_ONE))
-    assert step.title.startswith("table ip lab added; 6 elements added; ")
+    assert step.title.startswith("table ip lab added; 7 elements added; ")
     assert _titles(of(_ONE), NftState()) == [(Phase.RULES, "6 chains changed"), (Phase.RULES, "table ip lab removed")]
 
 
