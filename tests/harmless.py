@@ -50,7 +50,6 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "a field that the instruction does not use, or another number that is not 0": (
         Pattern(_X, r'^"\d+,.*" -> "\d+,', "--bytecode"),
     ),
-    "udp and sctp are refused alike": (Pattern(_X, "^without -p (udp|sctp)$", r"-REJECT -p (udp|sctp) "),),
     "the set's elements name the protocol too": (
         Pattern(_X, "^without -p sctp$", r"-NODEPORTS -p sctp -m set --match-set \S+-NODE-PORT-SCTP dst,dst "),
     ),
@@ -181,7 +180,6 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "about TCP segments that connection tracking calls INVALID, and no packet here is one: real ones are sent": (
         Pattern(_X, "", r"^-A \S+-(ENDPOINTS|INVALID) "),
         Pattern(_X, "", r"-(REJECT|UNSERVED|AT-\S+) (?!.*\n).*-m conntrack --ctstate INVALID -j "),
-        Pattern(_X, "^(negated|without|INVALID).*INVALID", r"^-I \S+ .*--ctstate INVALID,NEW "),
         Pattern(_X, "^swapped$", r"-(UNSERVED|REJECT) .*--ctstate INVALID -j \S+(\n|$)"),
     ),
     "no node port is served, which an address of services alone would have": (
@@ -247,7 +245,6 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("nft", "^swapped$", r'"chain": "refuse".*"(tcp|udp)"}}.*\n.*"chain": "refuse".*"(udp|sctp)"}}'),
     ),
     "what is translated is not for any of ours": (
-        Pattern(_X, "^swapped$", r"^-A \S+-UNSERVED -m conntrack --ctstate DNAT -j RETURN\n    .*-UNSERVED -d "),
         Pattern(
             _X, "^(removed|DNAT -> SNAT|without target)$", r"^-A \S+-UNSERVED -m conntrack --ctstate DNAT -j RETURN$"
         ),
