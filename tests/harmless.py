@@ -182,15 +182,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(_X, "", r"-(REJECT|UNSERVED|AT-\S+) (?!.*\n).*-m conntrack --ctstate INVALID -j "),
         Pattern(_X, "^swapped$", r"-(UNSERVED|REJECT) .*--ctstate INVALID -j \S+(\n|$)"),
     ),
-    "no node port is served, which an address of services alone would have": (
-        Pattern(
-            _X,
-            r"^(removed|without target|negated -d .*|\S+ -> [0-9a-f.:]+/\d+)$",
-            r"-(SERVICES|AT-\S+) (-d \S+ )?-j RETURN$",
-            "NODEPORTS",
-        ),
-    ),
-    "node ports are served in some networks alone, and the address is in none of them": (
+    "no node ports are served at the address: there are none, or only in networks that it is not in": (
         Pattern(
             _X,
             r"^(removed|without target|negated -d .*|\S+ -> [0-9a-f.:]+/\d+)$",
