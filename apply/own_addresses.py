@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from svcc.apply import tools
 from svcc.apply.ipvs.device import is_ours, listed
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
@@ -49,6 +50,9 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
         return
     wanted = set(target.exclusive_addresses(bundle))
     if not wanted:
+        return
+    if tools.find("ip") is None:
+        yield "ip: missing (apt-get install iproute2)"
         return
     held = [(address, device) for address, device in _held(scope) if address in wanted]
     listeners = sorted(_listeners()) if held else []

@@ -65,7 +65,8 @@ def test_without_its_tool_nothing_is_begun() -> None:
             with pytest.raises(Refused) as caught:
                 world.apply(NEW, "iptables")
         patch.undo()
-        tools = ("iptables-restore", "ip6tables-restore")
-        assert caught.value.reasons == tuple(f"{tool}: missing (apt-get install iptables)" for tool in tools)
+        packages = {"iptables-restore": "iptables", "ip6tables-restore": "iptables", "ip": "iproute2"}
+        missing = tuple(f"{tool}: missing (apt-get install {package})" for tool, package in packages.items())
+        assert caught.value.reasons == missing
         assert world.others() == others
         assert world.store.installation("custom").current is None

@@ -243,7 +243,7 @@ def _lines(step: object) -> list[str]:
         return _Done()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("svcc.apply.ipvs.ipset.attempt", attempt)
+        patch.setattr("svcc.apply.tools.attempt", attempt)
         step()
     return given[0].splitlines()
 

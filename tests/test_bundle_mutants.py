@@ -9,6 +9,7 @@ it is, and each object in it is under the bundle's own prefix.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -32,6 +33,14 @@ from svcc.targets.capability import check_target
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.dsl"))
 TRIED = int(os.environ.get("SVCC_TEST_MUTANTS", "1500"))
 KERNEL = sorted(target.name for target in targets().values() if target.loads)
+#: What a bundle that is refused must not come to: a plan, or what is to be applied.
+_SEAMS = (
+    "svcc.commands.apply.draft_of",
+    "svcc.commands.apply.make_plan",
+    "svcc.commands.plan.make_plan",
+    "svcc.in_place.make_plan",
+    "svcc.apply.engine.make_plan",
+)
 #: Seconds that one input may take.
 SECONDS = 5
 
@@ -172,7 +181,9 @@ def test_no_altered_bundle_reaches_a_tool(name: str, tmp_path: Path, monkeypatch
     def reached(*_arguments: object, **_options: object) -> None:
         raise AssertionError("a refused bundle reached the machine")
 
-    for seam in ("svcc.applying.make_plan", "svcc.apply.engine.make_plan", "svcc.commands.apply.draft_of"):
+    for seam in _SEAMS:
+        importlib.import_module(seam.rpartition(".")[0])  # what is imported behind a patched seam would keep the patch
+    for seam in _SEAMS:
         monkeypatch.setattr(seam, reached)
     monkeypatch.setattr("subprocess.Popen", reached)
     for number, (_, _, text) in enumerate(mutants(name, 40)):

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 
 _TREE = Path(__file__).parents[2]
+#: The network of this machine, for a test that asks for a package while it is in a namespace of its own.
+_NETWORK = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 #: Where fetched trees are kept; ``make clean`` removes the default.
 CACHE = Path(os.environ.get("SVCC_TEST_CACHE") or _TREE / ".cache") / "debs"
 
@@ -111,12 +113,22 @@ def _mirrors() -> list[str]:
     return [uri for origin, label, uri in words if origin == label == "Debian"]
 
 
+def _outside() -> list[str]:
+    """The words that run a command in this machine's network; none for a user, who cannot leave it."""
+    return [] if os.geteuid() else ["nsenter", f"--net=/proc/{os.getpid()}/fd/{_NETWORK}"]
+
+
 def _run(*command: str) -> str:
     if not shutil.which(command[0]):
         raise NoDebs(f"{command[0]}: not found; these tests need Debian's package tools")
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C")
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        [*_outside(), *command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise NoDebs(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}")

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from svcc.compiler import ir
@@ -59,6 +60,10 @@ class Expression(ABC):
     def drawn(self, flow: Flow, cuts: set[int]) -> Value:
         """The value, where only the numbers in ``cuts`` part what it leads to."""
         return self.value(flow)
+
+    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
+        """Whether the value passes a test that only the numbers in ``cuts`` part."""
+        return test(self.drawn(flow, cuts))
 
     @abstractmethod
     def __str__(self) -> str:
@@ -172,14 +177,27 @@ class Drawn(Expression):
         return self.drawn(flow, set(range(self.offset, self.offset + self.modulus)))
 
     def drawn(self, flow: Flow, cuts: set[int]) -> Value:
-        inner = sorted(cut - self.offset for cut in cuts if 0 < cut - self.offset < self.modulus)
+        bounds = self._bounds(cuts)
         flow.draws.add((self.how, self.place))
-        bounds = [0, *inner, self.modulus]
         key = None
         if self.hashed is not None:
             key = (self.place if self.seed is None else self.seed, str(self.hashed), self.hashed.value(flow))
         segment = flow.chance.segment([Fraction(bound, self.modulus) for bound in bounds], key)
         return bounds[segment] + self.offset
+
+    def passes(self, flow: Flow, test: Callable[[Value], bool], cuts: set[int]) -> bool:
+        """A fresh number passes or does not, wherever it is: a cascade of such tests has a way for each test, not for
+        each part of the numbers between them. A hash is one number for all tests, so it matters where that is."""
+        if self.hashed is not None:
+            return test(self.drawn(flow, cuts))
+        flow.draws.add((self.how, self.place))
+        count = sum(end - begin for begin, end in pairwise(self._bounds(cuts)) if test(begin + self.offset))
+        return flow.chance.happens(Fraction(count, self.modulus))
+
+    def _bounds(self, cuts: set[int]) -> list[int]:
+        """Where the numbers part, without the offset, from 0 to the modulus."""
+        inner = sorted(cut - self.offset for cut in cuts if 0 < cut - self.offset < self.modulus)
+        return [0, *inner, self.modulus]
 
     def __str__(self) -> str:
         return self.text

@@ -55,12 +55,11 @@ class Match(Statement):
         if isinstance(self.right, NamedSet):
             holds = self.right.find(flow, self.left.value(flow)) is not None
         elif isinstance(self.right, Elements):
-            holds = self.right.find(self.left.drawn(flow, self.right.cuts())) is not None
+            elements = self.right
+            holds = self.left.passes(flow, lambda value: elements.find(value) is not None, elements.cuts())
         else:
-            value = self.left.drawn(flow, {self.right, self.right + 1})
-            assert isinstance(value, int)
-            holds = COMPARISONS[self.operator](value, self.right)
-            if not holds:
+            compare, right = COMPARISONS[self.operator], self.right
+            if not self.left.passes(flow, lambda value: compare(_number(value), right), {right, right + 1}):
                 raise NoMatch
             return None
         if holds != (self.operator == "=="):
@@ -71,6 +70,11 @@ class Match(Statement):
         implied = self.operator == "in" or (self.operator == "==" and not isinstance(self.left, Binary))
         operator = "" if implied else f"{self.operator} "
         return f"{self.left} {operator}{self.text}"
+
+
+def _number(value: Value) -> int:
+    assert isinstance(value, int)
+    return value
 
 
 COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
