@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, files
+from svcc.apply.boot import boot_id
 from svcc.apply.journal import Journal
 from svcc.apply.steps import StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError, read_record
@@ -28,7 +29,6 @@ from svcc.apply.summary import Summary
 _GLANCE = 0.2
 #: Seconds until it tries again to go back, where it could not.
 _PAUSE = 2.0
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Pending:
     @property
     def left(self) -> float:
         """Seconds that are left; none after the machine has restarted."""
-        return self.deadline - _now() if self.boot == _boot() else 0.0
+        return self.deadline - _now() if self.boot == boot_id() else 0.0
 
     def write(self, installation: Installation) -> None:
         files.make_directory(installation.path)
@@ -64,13 +64,9 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _boot() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()
-
-
 def arm(store: Store, installation: Installation, seconds: float) -> Pending:
     """Write down that the coming apply waits for its confirmation, and start the watchdog. Errors: OSError."""
-    pending = Pending(os.urandom(8).hex(), installation.number, _now() + seconds, _boot())
+    pending = Pending(os.urandom(8).hex(), installation.number, _now() + seconds, boot_id())
     pending.write(installation)
     try:
         _start(store, installation, pending)

@@ -26,6 +26,15 @@ class Transition:
     new: str | None  # the target that is to serve; None: everything is taken down
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one driver's part looks."""
+
+    fingerprint: str  # Reading.fingerprint; "": it was read in part only
+    unsaid: Any  # Driver.unsaid
+    mark: str = ""  # Reading.mark
+
+
 class Reading(ABC, Generic[State]):
     """A reading of what is ours in the kernel, begun, and going on by itself. Errors of all methods: StepError."""
 
@@ -39,6 +48,23 @@ class Reading(ABC, Generic[State]):
         to make that. None: there is no telling.
         """
         return None
+
+    def mark(self) -> str:
+        """What the kernel calls the state that was read, and will not call another state: as long as it still says
+        this, nothing need be read. "": it has no such name, or the state changed while it was read.
+        """
+        return ""
+
+    def mark_after(self) -> str:
+        """What the kernel calls the state after the steps that the calling thread has taken since. "": there is no
+        telling whether they are all that happened.
+        """
+        return ""
+
+    @property
+    def unmarked(self) -> bool:
+        """Whether the kernel has a mark of what was read that is not that of the look."""
+        return False
 
 
 class Driver(ABC, Generic[State]):
@@ -60,8 +86,9 @@ class Driver(ABC, Generic[State]):
         ``wanted`` is for objects that are nobody's (sysctls): those that it names are read.
         """
 
-    def begin(self, scope: Scope) -> Reading[State] | None:
-        """Begin to read what is ours, where that takes long and something else can be done meanwhile.
+    def begin(self, scope: Scope, look: Look | None = None) -> Reading[State] | None:
+        """Begin to read what is ours, where that takes long and something else can be done meanwhile. ``look``: how it
+        looked when it held what it should.
 
         None: reading has no part that can be begun.
         """

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from svcc.apply import conntrack, drain
 from svcc.apply.doctor import preflight
-from svcc.apply.driver import Transition
+from svcc.apply.driver import Look, Transition
 from svcc.apply.journal import Journal
-from svcc.apply.known import Known, Look, looks_of, note_looks
+from svcc.apply.known import Known, looks_of, note_looks
 from svcc.apply.machine import Begun, Differing, Machine
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
@@ -113,6 +113,11 @@ class Plan:
         """Whether all that takes long to read looked as it is known to."""
         return all(self.live.told(part) is not None for part in self.begun)
 
+    @property
+    def unmarked(self) -> bool:
+        """Whether the kernel has a mark of what was read that is not known yet: it is worth a note."""
+        return any(reading.unmarked for reading in self.begun.values())
+
 
 @dataclass(frozen=True)
 class Ahead:
@@ -141,7 +146,8 @@ def look_ahead(store: Store) -> Ahead | None:
         if generation is None:
             return None
         scope = Scope(generation.prefix, generation.device)
-        return Ahead(generation.number, scope, Machine(scope).begin(), stamp)
+        looks = looks_of(found[0], generation)
+        return Ahead(generation.number, scope, Machine(scope).begin(looks), stamp)
 
 
 def make_plan(
@@ -156,8 +162,8 @@ def make_plan(
     known = Machine(_scope(draft.scope, before).including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
-    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else known.begin()
     looks = looks_of(installation, before) if before is not None and old is not None else {}
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else known.begin(looks)
     live = known.read(wanted, begun, Known(old, looks))  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
@@ -212,10 +218,11 @@ def nothing_to_do(installation: Installation, generation: Generation, ahead: Ahe
     """
     scope = Scope(generation.prefix, generation.device)
     machine = Machine(scope)
-    begun = ahead.begun if ahead is not None and ahead.holds(installation, scope) else machine.begin()
+    looks = looks_of(installation, generation)
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, scope) else machine.begin(looks)
     target = find(generation.target) if generation.target else None
     filled = [part.name for part in target.parts] if target else []
-    if not machine.looks_like(looks_of(installation, generation), begun, filled):
+    if not machine.looks_like(looks, begun, filled):
         return None
     return Plan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())
 
@@ -340,7 +347,14 @@ def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
         raise NotTaken(machine.changes(left))
     changed = {driver.part for driver, _, _ in plan.differing}
     same = {part: reading for part, reading in plan.begun.items() if part not in changed}
-    return {**machine.looks(same, plan.live), **looks}
+    return {**machine.looks(same, plan.live), **_marked(plan), **looks}
+
+
+def _marked(plan: Plan) -> dict[str, Look]:
+    """How that looks which was changed and read in part, where the kernel has a mark for it."""
+    readings = [(driver, want, plan.begun.get(driver.part)) for driver, _, want in plan.differing]
+    marks = [(driver, want, reading.mark_after()) for driver, want, reading in readings if reading is not None]
+    return {driver.part: Look("", driver.unsaid(want), mark) for driver, want, mark in marks if mark}
 
 
 def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:

@@ -2,26 +2,18 @@
 
 That is noted when a machine was read, and held what it should. The next time a part looks like that, whatever it is
 listed with, its state is the generation's, and the listing need not be taken apart. It is listed in full and compared
-each time all the same.
+each time all the same, but where the kernel itself says that nothing has changed since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from svcc.apply import cache
+from svcc.apply.driver import Look
 from svcc.apply.store import Generation, Installation
 from svcc.targets.interface import Bundle
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one driver's part looks."""
-
-    fingerprint: str  # Reading.fingerprint
-    unsaid: Any  # Driver.unsaid
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from svcc.apply import ipvs, nft, xtables
-from svcc.apply.driver import Driver, Reading, Transition
-from svcc.apply.known import Known, Look
+from svcc.apply.driver import Driver, Look, Reading, Transition
+from svcc.apply.known import Known
 from svcc.apply.scope import Scope
 from svcc.apply.states import States, Told
 from svcc.apply.steps import TEARDOWN, Change, Phase, Place, Route, Step
@@ -33,9 +34,9 @@ class Machine:
         """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
         return States({one.part: Told(one, text_of(bundle, one.part), self.scope) for one in self.drivers})
 
-    def begin(self) -> Begun:
-        """Begin to read what is there."""
-        begun = ((driver.part, driver.begin(self.scope)) for driver in self.drivers)
+    def begin(self, looks: Mapping[str, Look] = MappingProxyType({})) -> Begun:
+        """Begin to read what is there. ``looks``: what is known of it, in this scope."""
+        begun = ((driver.part, driver.begin(self.scope, looks.get(driver.part))) for driver in self.drivers)
         return {part: reading for part, reading in begun if reading is not None}
 
     def read(self, wanted: States, begun: Begun | None = None, known: Known | None = None) -> States:
@@ -67,10 +68,12 @@ class Machine:
         """How what was read looks. Errors: StepError."""
         found = {}
         for driver in self.drivers:
-            digest = begun[driver.part].fingerprint(self.scope) if driver.part in begun else None
-            if digest is not None:
+            reading = begun.get(driver.part)
+            digest = reading.fingerprint(self.scope) if reading is not None else None
+            if reading is not None and digest is not None:
                 told = states.told(driver.part)
-                found[driver.part] = Look(digest, told.unsaid if told else driver.unsaid(states[driver.part]))
+                unsaid = told.unsaid if told else driver.unsaid(states[driver.part])
+                found[driver.part] = Look(digest, unsaid, reading.mark())
         return found
 
     def read_back(self, differing: Differing) -> tuple[Differing, dict[str, Look]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
+from typing import Any
 
 import pytest
 from apply_faults import tools_of
@@ -18,6 +19,8 @@ from waiting import until
 from svcc.apply import code, engine
 from svcc.apply.engine import Plan
 from svcc.apply.netns import Namespace
+from svcc.apply.nft import generation, tool
+from svcc.apply.steps import StepError
 from svcc.apply.store import Draft
 
 pytestmark = pytest.mark.kernel
@@ -215,3 +218,113 @@ def test_other_releases_of_nft_are_recognised_too(
             run(world, "nft delete element ip custom hairpin '{ 100.64.0.1 . 100.64.0.1 }'")
             assert not world.plan(draft).empty, release
         world.apply(PROGRAM, "nft")
+
+
+# ---- the kernel's generation
+
+
+@pytest.fixture(name="listings")
+def _listings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What nft was asked to list."""
+    asked: list[tuple[str, ...]] = []
+
+    class Counted(tool.Listing):
+        def __init__(self, *what: str) -> None:
+            asked.append(what)
+            super().__init__(*what)
+
+    monkeypatch.setattr(tool, "Listing", Counted)
+    return asked
+
+
+NFT = pytest.mark.parametrize("side", ["nft"], indirect=True)
+
+
+@NFT
+@pytest.mark.usefixtures("side")
+def test_while_the_generation_stays_nothing_is_listed(world: World, listings: list[tuple[str, ...]]) -> None:
+    same, other = world.draft(PROGRAM, "nft"), world.draft(OTHER, "nft")
+    assert world.plan(same).empty
+    plan = world.plan(other)
+    assert listings == []
+    forget(world)
+    assert found(world.plan(other)) == found(plan)
+    assert listings != []
+
+
+@NFT
+@pytest.mark.usefixtures("side")
+def test_after_an_apply_nothing_is_listed(world: World, listings: list[tuple[str, ...]]) -> None:
+    for program in (OTHER, PROGRAM):
+        draft = world.draft(program, "nft")
+        world.carry_out(draft)
+        listings.clear()
+        assert world.plan(draft).empty
+        assert listings == []
+
+
+@NFT
+@pytest.mark.usefixtures("side")
+def test_any_change_by_anybody_is_read_and_noted_once(world: World, listings: list[tuple[str, ...]]) -> None:
+    draft = world.draft(PROGRAM, "nft")
+    for command in ("nft add table ip somebody", "iptables-nft -A INPUT -j ACCEPT"):
+        run(world, command)
+        plan = world.plan(draft)
+        assert (plan.empty, plan.recognised, plan.unmarked) == (True, True, True)
+        assert len(listings) == 2
+        see(world, draft)
+        listings.clear()
+        plan = world.plan(draft)
+        assert (plan.empty, plan.unmarked, listings) == (True, False, [])
+
+
+@NFT
+@pytest.mark.usefixtures("side")
+def test_what_somebody_does_during_an_apply_is_seen(
+    world: World, listings: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the steps and what is read back of them, elsewhere in our table."""
+    real = tool.run
+
+    def disturbed(commands: Sequence[Any]) -> None:
+        real(commands)
+        subprocess.run(["nft", "add chain ip custom mine"], check=True)
+
+    draft = world.draft(OTHER, "nft")
+    with monkeypatch.context() as patch:
+        patch.setattr(tool, "run", disturbed)
+        world.carry_out(draft)
+    listings.clear()
+    (change,) = world.plan(draft).changes
+    assert "mine" in str(change)
+    assert listings != []
+
+
+@NFT
+@pytest.mark.usefixtures("side")
+@pytest.mark.parametrize("place", ["svcc.apply.nft.generation.boot_id", "svcc.apply.nft.netlink.generation"])
+def test_another_start_or_a_kernel_that_cannot_say_is_listed(
+    world: World, listings: list[tuple[str, ...]], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_: object) -> str:
+        raise StepError("nft", "no such thing")
+
+    monkeypatch.setattr(place, unable if place.endswith("generation") else lambda: "another")
+    plan = world.plan(world.draft(PROGRAM, "nft"))
+    assert plan.empty
+    assert plan.recognised
+    assert len(listings) == 2
+
+
+@NFT
+@pytest.mark.usefixtures("side")
+def test_another_namespace_has_another_mark(world: World) -> None:
+    with world.inside():
+        here, again = generation.mark(), generation.mark()
+    other = Namespace("other")
+    with other.entered():
+        there = generation.mark()
+    other.close()
+    assert here == again
+    assert here.split()[0] == there.split()[0]
+    assert here.split()[1] != there.split()[1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
-from svcc.apply.driver import Driver, Reading, Transition
-from svcc.apply.nft import changes, foreign, routes, switching, tool
+from svcc.apply.driver import Driver, Look, Reading, Transition
+from svcc.apply.nft import changes, foreign, generation, routes, switching, tool
 from svcc.apply.nft.abridged import abridged
 from svcc.apply.nft.fingerprint import fingerprint
 from svcc.apply.nft.netlink import PART
@@ -18,17 +19,48 @@ from svcc.apply.steps import Change, Route, Step
 
 
 class NftReading(Reading[NftState]):
-    """Our tables, listed."""
+    """Our tables, listed unless the kernel's generation says that they are as they were."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._listings = {family: tool.Listing("table", family, scope.table) for family in FAMILIES}
+    def __init__(self, scope: Scope, look: Look | None) -> None:
+        self._began = threading.get_ident(), tool.transactions()
+        self._mark = generation.mark()
+        self._known = look if look is not None and look.mark and look.mark == self._mark else None
+        self._listings = _listings(scope) if self._known is None else None
 
     def state(self, scope: Scope, wanted: NftState) -> NftState:
-        texts = {family: listing.text() for family, listing in self._listings.items()}
+        texts = {family: listing.text() for family, listing in self._listed(scope).items()}
         return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
 
     def fingerprint(self, scope: Scope) -> str:
-        return fingerprint(listing.data() for listing in self._listings.values())
+        if self._known is not None:
+            return self._known.fingerprint
+        return fingerprint(listing.data() for listing in self._listed(scope).values())
+
+    def mark(self) -> str:
+        if self._listings is not None:
+            for listing in self._listings.values():
+                listing.data()
+        return self._mark if self._known is not None or generation.mark() == self._mark else ""
+
+    def mark_after(self) -> str:
+        thread, count = self._began
+        if not self._mark or thread != threading.get_ident():
+            return ""
+        expected = generation.later(self._mark, tool.transactions() - count)
+        return expected if generation.mark() == expected else ""
+
+    @property
+    def unmarked(self) -> bool:
+        return bool(self._mark) and self._known is None
+
+    def _listed(self, scope: Scope) -> dict[str, tool.Listing]:
+        if self._listings is None:
+            self._listings = _listings(scope)
+        return self._listings
+
+
+def _listings(scope: Scope) -> dict[str, tool.Listing]:
+    return {family: tool.Listing("table", family, scope.table) for family in FAMILIES}
 
 
 class NftDriver(Driver[NftState]):
@@ -40,8 +72,8 @@ class NftDriver(Driver[NftState]):
     def read(self, scope: Scope, wanted: NftState) -> NftState:
         return self.begin(scope).state(scope, wanted)
 
-    def begin(self, scope: Scope) -> NftReading:
-        return NftReading(scope)
+    def begin(self, scope: Scope, look: Look | None = None) -> NftReading:
+        return NftReading(scope, look)
 
     def told_apart(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
         pair = abridged(old, new)

@@ -1,8 +1,8 @@
 """What nft asks and tells the kernel, without its library (linux/netfilter/nf_tables.h).
 
 Single elements of sets, asked for by key (GETSETELEM): ``nft get element`` loads all sets of the table before it asks,
-which takes as long as a listing of everything. And the end of a table (DELTABLE), before which the library reads all
-sets of everybody's.
+which takes as long as a listing of everything. The end of a table (DELTABLE), before which the library reads all sets
+of everybody's. And the generation (GETGEN), which no tool shows.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ PART = "nft"
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _NEW, _GET = 10 << 8 | 12, 10 << 8 | 13  # NFNL_SUBSYS_NFTABLES with NFT_MSG_NEWSETELEM, …_GETSETELEM
+_GET_GENERATION, _GENERATION = 10 << 8 | 16, 1  # NFT_MSG_GETGEN, NFTA_GEN_ID
 _DELETE_TABLE, _BATCH_BEGIN, _BATCH_END = 10 << 8 | 2, 16, 17  # NFT_MSG_DELTABLE, NFNL_MSG_BATCH_…
 _ERROR, _REQUEST, _ACK = 2, 1, 4
 _FAMILIES = {"ip": socket.AF_INET, "ip6": socket.AF_INET6}
@@ -65,9 +66,9 @@ def delete_table(family: str, name: str) -> None:
         + _message(_DELETE_TABLE, _REQUEST | _ACK, 1, place)
         + _message(_BATCH_END, _REQUEST, 2, ends)
     )
-    with _kernel() as kernel:
-        kernel.send(batch)
-        _only_absent(struct.unpack_from("=i", _received(kernel), 16)[0], "delete table")
+    with kernel() as opened:
+        opened.send(batch)
+        _only_absent(struct.unpack_from("=i", _received(opened), 16)[0], "delete table")
 
 
 # ---- keys and values
@@ -112,24 +113,34 @@ def _comment(data: bytes) -> str:
     return ""
 
 
+def generation(kernel: socket.socket) -> int:
+    """See :mod:`svcc.apply.nft.generation`. Errors: StepError."""
+    kernel.send(_message(_GET_GENERATION, _REQUEST, 0, struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)))
+    data = _received(kernel)
+    if struct.unpack_from("=H", data, 4)[0] == _ERROR:
+        raise StepError(PART, os.strerror(-struct.unpack_from("=i", data, 16)[0]), line="get generation")
+    return int.from_bytes(dict(_attrs(data[20:]))[_GENERATION], "big")
+
+
 # ---- messages
 
 
 def _ask(requests: Sequence[bytes]) -> Iterator[Mapping[int, bytes] | None]:
     """The attributes of each element, in the order of the requests; None for one that is not there."""
-    with _kernel() as kernel:
+    with kernel() as opened:
         for start in range(0, len(requests), _AHEAD):
             some = requests[start : start + _AHEAD]
             for number, request in enumerate(some):
-                kernel.send(_message(_GET, _REQUEST, number, request))
-            answers = _answers(kernel, len(some))
+                opened.send(_message(_GET, _REQUEST, number, request))
+            answers = _answers(opened, len(some))
             yield from (answers[number] for number in range(len(some)))
 
 
-def _kernel() -> socket.socket:
-    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
-    kernel.settimeout(10)
-    return kernel
+def kernel() -> socket.socket:
+    """To be asked by the calling thread's namespace. Errors: OSError, where it has no netfilter."""
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
+    opened.settimeout(10)
+    return opened
 
 
 def _message(kind: int, flags: int, number: int, body: bytes) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -90,6 +91,7 @@ def _surviving(give: _Give, commands: Sequence[Any]) -> None:
             _judge(give([*mine, {"list": {"table": place}}]))
         elif give is _change:
             netlink.delete_table(family, table)
+            _transactions.done += 1
 
 
 def _table_of(command: Any) -> tuple[str, str]:
@@ -99,7 +101,25 @@ def _table_of(command: Any) -> tuple[str, str]:
     return fields["family"], fields["name" if kind == "table" else "table"]
 
 
+class _Transactions(threading.local):
+    done = 0
+
+
+_transactions = _Transactions()
+
+
+def transactions() -> int:
+    """How many transactions the calling thread has had carried out."""
+    return _transactions.done
+
+
 def _change(commands: Sequence[Any]) -> tools.Done:
+    done = _changed(commands)
+    _transactions.done += not done.returncode
+    return done
+
+
+def _changed(commands: Sequence[Any]) -> tools.Done:
     library = _library()
     if library is not None:
         done = tools.run(library, _text(commands), name="libnftables")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from svcc.apply.driver import Driver, Transition
+from svcc.apply.driver import Driver, Look, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Place, Route, Step
 from svcc.apply.xtables.changes import changes
@@ -29,7 +29,7 @@ class XtablesDriver(Driver[State]):
     def read(self, scope: Scope, wanted: State) -> State:
         return self.begin(scope).state(scope, wanted)
 
-    def begin(self, scope: Scope) -> XtablesReading:
+    def begin(self, scope: Scope, look: Look | None = None) -> XtablesReading:
         return XtablesReading(self.part)
 
     def unsaid(self, state: State) -> Any:
