@@ -17,10 +17,13 @@ export PIP_ROOT_USER_ACTION := ignore
 # A user's PATH has no sbin on Debian, where nft, iptables and ipvsadm are.
 export PATH := $(PATH):/usr/sbin:/sbin
 
+# Tests run side by side, each in namespaces of its own; PYTEST_WORKERS=0 runs them one after the other.
+PYTEST_WORKERS ?= $(shell nproc)
 # As a user, the tests that need a kernel are left out, and pytest says so.
-PYTEST_ARGS ?= $(if $(filter 0,$(shell id -u)),,--no-kernel)
+ROOT := $(filter 0,$(shell id -u))
+PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: demo test check lint types floors pythons pytest bench clean machine
+.PHONY: demo test check lint types floors pythons pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -46,7 +49,14 @@ floors pythons: $(VENV)/installed
 	$(TOOL).elsewhere $@
 
 pytest: $(VENV)/installed
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(if $(ROOT),machines) here
+
+here: $(VENV)/installed
+	$(BIN)/pytest --numprocesses=$(PYTEST_WORKERS) -m 'not vm' $(PYTEST_ARGS)
+
+# One process has all tests of virtual machines, so that they share a boot; 5 says that PYTEST_ARGS chose none of them.
+machines: $(VENV)/installed
+	$(BIN)/pytest -m vm $(PYTEST_ARGS) || test $$? -eq 5
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH_ARGS)

@@ -17,18 +17,18 @@ def columns(heads: Sequence[str], rows: Sequence[Sequence[str]], right: frozense
 
     On a terminal the widest columns are cut so that a row is a line; elsewhere nothing is ever cut.
     """
-    widths = [len(head) for head in heads]
-    for row in rows:
-        for at, cell in enumerate(row):
-            if len(cell) > widths[at]:
-                widths[at] = len(cell)
+    every = [heads, *(row if len(row) == len(heads) else (*row, *[""] * (len(heads) - len(row))) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
     if sys.stdout.isatty():
         widths = fitting(widths, shutil.get_terminal_size().columns)
-    form = _GAP.join(f"{{:{'>' if at in right else '<'}{width}.{width}}}" for at, width in enumerate(widths))
-    for row in (heads, *rows):
-        cells = [*row, *[""] * (len(heads) - len(row))]
-        short = [c if len(c) <= width else c[: width - 1] + _CUT for c, width in zip(cells, widths, strict=True)]
-        yield form.format(*short).rstrip()
+        every = [[_cut(cell, width) for cell, width in zip(row, widths, strict=True)] for row in every]
+    form = _GAP.join(f"{{:{'>' if at in right else '<'}{width}}}" for at, width in enumerate(widths))
+    for row in every:
+        yield form.format(*row).rstrip()
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + _CUT
 
 
 def fitting(widths: Sequence[int], limit: int) -> list[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from svcc.apply.conntrack import Shown, Usage
 from svcc.apply.engine import Plan
@@ -21,8 +21,11 @@ class Held(Enum):
     CHANGED = "changed in the kernel"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+#: Of an endpoint that nobody is connected to: most are.
+_UNUSED = Usage()
+
+
+class Row(NamedTuple):
     """An endpoint of a frontend. ``weight`` None: known to the kernel alone."""
 
     address: str
@@ -42,13 +45,17 @@ class Rows:
         self._changed = _changed(plan, summary)
 
     def of(self, listener: Listener) -> Iterator[Row]:
-        live = None if self._live is None else self._held(listener)
+        if self._live is None:
+            for address, port, weight in listener.endpoints:
+                yield Row(address, port, weight, self._usage(listener, address, port), Held.AS_APPLIED)
+            return
+        live = self._held(listener)
         known = {(address, port) for address, port, weight in listener.endpoints if weight}
         others = Held.CHANGED if live == known and listener in self._changed else Held.AS_APPLIED
         for address, port, weight in listener.endpoints:
-            lacks = weight and live is not None and (address, port) not in live
+            lacks = weight and (address, port) not in live
             yield Row(address, port, weight, self._usage(listener, address, port), Held.MISSING if lacks else others)
-        for address, port in sorted((live or set()) - {one[:2] for one in listener.endpoints}):
+        for address, port in sorted(live - {one[:2] for one in listener.endpoints}):
             yield Row(address, port, None, self._usage(listener, address, port), Held.ADDED)
 
     def _held(self, listener: Listener) -> set[tuple[str, int]]:
@@ -60,7 +67,9 @@ class Rows:
         return {one for one in found if (":" in one[0]) == (listener.version == 6)}
 
     def _usage(self, listener: Listener, address: str, port: int) -> Usage:
-        found = Usage()
+        if not self._used:
+            return _UNUSED
+        found = _UNUSED
         for shift in range(listener.last - listener.first + 1):
             key: Shown = (listener.address, listener.protocol, listener.first + shift, address, port + shift)
             if key in self._used:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 from test_golden import GOLDEN
 from tools.nft import RELEASES, check, check_json, nft
 
@@ -103,8 +104,16 @@ def test_every_chain_is_there_and_led_to(path: Path) -> None:
     assert dangling(path.read_text()) == []
 
 
-@pytest.mark.parametrize("variant", ["nft", "legacy"])
-@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def _scripts() -> Iterator[ParameterSet]:
+    """Each with each variant; those for IPVS use its match, so they need a kernel that has it."""
+    for path in SCRIPTS:
+        for variant in ("nft", "legacy"):
+            by_ipvs = path.parent.parent.name == "ipvs"
+            marks = [pytest.mark.vm(nf_tables=variant == "nft")] if by_ipvs else []
+            yield pytest.param(path, variant, id=f"{name(path)}-{variant}", marks=marks)
+
+
+@pytest.mark.parametrize(("path", "variant"), [*_scripts()])
 def test_iptables_takes_it_and_gives_it_back(path: Path, variant: str, namespace: Namespace) -> None:
     """By its check mode, by loading it, and every rule is there again when it is saved."""
     program, text = path.stem, path.read_text()

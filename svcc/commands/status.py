@@ -21,7 +21,7 @@ from svcc.applying import Cause, explained, remember
 from svcc.columns import columns
 from svcc.compiler.suggest import did_you_mean
 from svcc.exits import Exit
-from svcc.kernel_rows import Row, Rows
+from svcc.kernel_rows import Held, Row, Rows
 from svcc.output import put
 from svcc.plan_json import change_json
 from svcc.plan_text import by_service, change_text, count, service_of
@@ -117,7 +117,7 @@ def _services(look: _Look) -> Iterator[str]:
     rows: list[tuple[str, ...]] = []
     found = [(one, list(look.rows.of(one))) for one in look.listeners]
     counts = any(row.usage.volume for _, rows_of in found for row in rows_of)
-    differs = any(row.held.value for _, rows_of in found for row in rows_of)
+    differs = any(row.held is not Held.AS_APPLIED for _, rows_of in found for row in rows_of)
     before = ""
     for listener, rows_of in found:
         label = "" if listener.label == before else listener.label
