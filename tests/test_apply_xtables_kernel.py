@@ -90,6 +90,7 @@ def damage(draw: Callable[[st.SearchStrategy[Any]], Any], family: str, variant: 
     rules = [line for line in lines if line.startswith("-A")]
     entries = [line for line in lines if line.startswith("-I")]
     chain = draw(st.sampled_from([line[1:].split()[0] for line in lines if line.startswith(":")]))
+    entry = draw(st.sampled_from(entries))[3:].split()
     kinds = {
         "a rule is gone": [f"-D{draw(st.sampled_from(rules))[2:]}"] if rules else [],
         "a rule is new": [f"-A {chain} -p tcp -m tcp --dport 99 -j RETURN"],
@@ -99,7 +100,7 @@ def damage(draw: Callable[[st.SearchStrategy[Any]], Any], family: str, variant: 
         "a chain is new": [":LB-NEW - [0:0]", "-A LB-NEW -j ACCEPT", f"-A {chain} -j LB-NEW"],
         "an entry is gone": [f"-D{draw(st.sampled_from(entries))[2:]}"],
         "an entry is there twice": [f"-A{draw(st.sampled_from(entries))[2:]}"],
-        "an entry is new": [f"-A {draw(st.sampled_from(entries))[3:].split()[0]} -p udp -g {chain}"],
+        "an entry is new": [f"-A {entry[0]} -p udp -g {entry[-1]}"],  # where the kernel takes it: it has one like it
         "all is gone": [f"-D{entry[2:]}" for entry in entries]
         + [f"-{verb} {line[1:].split()[0]}" for verb in "FX" for line in lines if line.startswith(":")],
     }
