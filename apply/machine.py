@@ -68,9 +68,7 @@ class Machine:
         """How what was read looks. Errors: StepError."""
         found = {}
         for driver in self.drivers:
-            reading = begun.get(driver.part)
-            digest = reading.fingerprint(self.scope) if reading is not None else None
-            if reading is not None and digest is not None:
+            if (reading := begun.get(driver.part)) and (digest := reading.fingerprint(self.scope)) is not None:
                 told = states.told(driver.part)
                 unsaid = told.unsaid if told else driver.unsaid(states[driver.part])
                 found[driver.part] = Look(digest, unsaid, reading.mark())
