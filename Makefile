@@ -10,7 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TOOL := PYTHONPATH=tests $(BIN)/python -m tools
+TOOL := PYTHONPATH=tests $(BIN)/python -m support.tools
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore

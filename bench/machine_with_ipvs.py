@@ -22,8 +22,8 @@ _PATIENCE = 1800.0  # seconds
 def with_ipvs(task: Task, names: tuple[str, ...]) -> dict[str, Part]:
     """Parts ``ipvs: NAME``. Errors: Failed."""
     sys.path.insert(0, str(_HERE.parent / "tests"))
-    from vm.guest import NoKernelError
-    from vm.machine import FILE, started
+    from support.vm.guest import NoKernelError
+    from support.vm.machine import FILE, started
 
     size = replace(task.size, services=max(1, task.size.services // 10))
     words = [sys.executable, str(_HERE / "run.py"), "--target", "ipvs", "--json", *size.options()]

@@ -9,7 +9,7 @@ import signal
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["vm.plugin"]  # tests marked vm
+pytest_plugins = ["support.vm.plugin"]  # tests marked vm
 
 settings.register_profile("default", deadline=None)  # the machines that run this are shared and noisy
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)  # a red run can be repeated

@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from fake_kernel import FakeDriver, FakeReading, Words, bundle_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.fake_kernel import FakeDriver, FakeReading, Words, bundle_of
 from svcc.apply import confirm, engine, machine
 from svcc.apply.engine import Broken, Event, NotTaken, Restored
 from svcc.apply.scope import Scope

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from apply_faults import MISHAPS, NEW, OLD, Case, break_every_call, fail_at_every_point, kill_at_every_point
 
+from support.apply_faults import MISHAPS, NEW, OLD, Case, break_every_call, fail_at_every_point, kill_at_every_point
 from svcc.apply.engine import Refused
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from apply_faults import MISHAPS, Case, break_every_call, fail_at_every_point, kill_at_every_point
-from apply_faults import NEW as _NEW
-from apply_faults import OLD as _OLD
+
+from support.apply_faults import MISHAPS, Case, break_every_call, fail_at_every_point, kill_at_every_point
+from support.apply_faults import NEW as _NEW
+from support.apply_faults import OLD as _OLD
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 

@@ -9,10 +9,10 @@ import json
 import subprocess
 
 import pytest
-import tools.nft
-from apply_faults import NEW, OLD, Case
-from apply_world import World
 
+from support.apply_faults import NEW, OLD, Case
+from support.apply_world import World
+from support.tools import nft as releases
 from svcc.apply import tools as svcc_tools
 from svcc.apply.nft import tool
 from svcc.apply.steps import End, StepError
@@ -34,7 +34,7 @@ _DEADLY = pytest.mark.parametrize("text", _SETS.values(), ids=_SETS)
 
 def _newer(*words: str, text: str = "") -> str:
     return subprocess.run(
-        [*tools.nft.nft("trixie"), *words], input=text, text=True, check=True, capture_output=True
+        [*releases.nft("trixie"), *words], input=text, text=True, check=True, capture_output=True
     ).stdout
 
 
@@ -58,7 +58,7 @@ def _dies(world: World) -> bool:
 def test_ours_comes_changes_and_goes_beside_what_kills_nft(text: str) -> None:
     with Case(None, ("nft", NEW), "nft").world() as world:
         others = _meet(world, text)
-        assert _dies(world) == (tools.nft.version("installed") == "1.0.6")
+        assert _dies(world) == (releases.version("installed") == "1.0.6")
         old, new = world.draft(OLD, "nft"), world.draft(NEW, "nft")
         for draft in (old, new, old):
             world.carry_out(draft)

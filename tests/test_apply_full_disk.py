@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from apply_faults import NEW, OLD
-from apply_world import World
 
+from support.apply_faults import NEW, OLD
+from support.apply_world import World
 from svcc.apply import engine
 from svcc.apply.confirm import Pending
 from svcc.apply.netns import Namespace

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from apply_states import SAME, inside, run
 
+from support.apply_states import SAME, inside, run
+from support.files import GOLDEN
 from svcc.apply.ipvs.device import Device, DeviceDriver, Devices, is_ours
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, StepError
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 
 DRIVER = DeviceDriver()
 SCOPE = Scope("T", "svcc0")
-GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+FILES = GOLDEN / "ipvs"
 WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "", "fd00:19::10/128": "nodad"}, "svcc:T")}
 
 
@@ -28,9 +28,9 @@ def _namespace() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
 def test_the_steps_to_a_text_are_its_lines(name: str) -> None:
-    text = (GOLDEN / name / "ip.batch").read_text()
+    text = (FILES / name / "ip.batch").read_text()
     wanted = DRIVER.parse(text, SCOPE)
     assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
     (step,) = DRIVER.steps({}, wanted, SCOPE, SAME)

@@ -9,13 +9,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from apply_states import SAME, arrived, go, inside, phases, run, steps_to, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ipvs_kernel import EVERYTHING, TARGET, part, render
-from large_programs import plain
-from strategies import programs_for
 
+from support.apply_states import SAME, arrived, go, inside, phases, run, steps_to, take
+from support.files import GOLDEN
+from support.ipvs_kernel import EVERYTHING, TARGET, part, render
+from support.large_programs import plain
+from support.strategies import programs_for
 from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.sets import Set, Sets, element_place
 from svcc.apply.scope import Scope, scope_of_program
@@ -24,7 +25,7 @@ from svcc.apply.steps import Phase, Place, StepError, Verb
 pytestmark = pytest.mark.kernel
 
 DRIVER = IpsetDriver()
-GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+FILES = GOLDEN / "ipvs"
 PREFIX = "T"
 SCOPE = Scope(PREFIX)
 #: Somebody else's: names that are almost ours, and what only they use.
@@ -68,9 +69,9 @@ def sets(**elements: list[str]) -> dict[str, Set]:
 
 
 @pytest.mark.usefixtures("_namespace")
-@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
 def test_what_was_loaded_by_hand_reads_as_its_text(name: str) -> None:
-    text = (GOLDEN / name / "ipset.restore").read_text()
+    text = (FILES / name / "ipset.restore").read_text()
     scope = Scope(text.split("-SERVICE-IP ")[0].removeprefix("create "))
     run("ipset -exist restore", text)
     arrived(DRIVER, parsed(text), scope)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from apply_states import SAME, arrived, go, inside, phases, run, steps_to, take
-from bundles import scope_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ipvs_kernel import EVERYTHING, TARGET, part, render, served
-from strategies import programs_for
 
+from support.apply_states import SAME, arrived, go, inside, phases, run, steps_to, take
+from support.bundles import scope_of
+from support.files import GOLDEN
+from support.ipvs_kernel import EVERYTHING, TARGET, part, render, served
+from support.strategies import programs_for
 from svcc.apply.ipvs import DRIVERS, Traffic, connected, connections
 from svcc.apply.ipvs.device import Device, DeviceDriver, Devices
 from svcc.apply.ipvs.ipset import IpsetDriver
@@ -30,7 +30,7 @@ from svcc.verify.lab import CLIENT, NODE, Answer
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
 SERVERS, DEVICE, SETS = IpvsadmDriver(), DeviceDriver(), IpsetDriver()
-GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+FILES = GOLDEN / "ipvs"
 PREFIX = "T"
 SCOPE = Scope(PREFIX, "svcc0")
 #: Every way that IPVS forwards, and schedulers with flags.
@@ -110,10 +110,10 @@ def test_all_parts_come_and_go() -> None:
 
 
 @pytest.mark.usefixtures("_namespace")
-@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
 def test_what_was_loaded_by_hand_is_ours_and_reads_as_its_text(name: str) -> None:
     """No bundle is recorded: our sets say which virtual servers are ours."""
-    files = {p.name: (GOLDEN / name / p.file).read_text() for p in TARGET.parts if (GOLDEN / name / p.file).exists()}
+    files = {p.name: (FILES / name / p.file).read_text() for p in TARGET.parts if (FILES / name / p.file).exists()}
     scope = scope_of(Bundle("ipvs", None, tuple(Artifact(p, files.get(p.name, "")) for p in TARGET.parts)))
     for tool in TARGET.parts:
         if tool.name in ("ip", "ipset", "ipvsadm"):

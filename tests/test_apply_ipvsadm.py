@@ -10,10 +10,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from apply_states import SAME
-from ipvs_kernel import EVERYTHING, TARGET, part, render
-from large_programs import plain
 
+from support.apply_states import SAME
+from support.files import GOLDEN
+from support.ipvs_kernel import EVERYTHING, TARGET, part, render
+from support.large_programs import plain
 from svcc.apply.ipvs import connected, connections, messages
 from svcc.apply.ipvs.ipvsadm import IpvsadmDriver, _one_of_each
 from svcc.apply.ipvs.sets import parse_sets
@@ -32,7 +33,7 @@ from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, Place, Route, StepError
 
 DRIVER = IpvsadmDriver()
-GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+FILES = GOLDEN / "ipvs"
 SCOPE = Scope("T")
 
 WEB = "-t 198.19.10.1:80"
@@ -50,15 +51,15 @@ def parsed(text: str) -> Virtuals:
 # -- states -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
 def test_the_commands_to_a_text_are_its_lines(name: str) -> None:
-    text = (GOLDEN / name / "ipvsadm.rules").read_text()
+    text = (FILES / name / "ipvsadm.rules").read_text()
     wanted = parsed(text)
     assert commands({}, wanted) == text.splitlines()
     assert messages.can_say([*additions({}, wanted)])
     assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
     assert [*keys_of_text(text)] == [*wanted]
-    sets = parse_sets((GOLDEN / name / "ipset.restore").read_text())
+    sets = parse_sets((FILES / name / "ipset.restore").read_text())
     prefix = next(iter(sets)).removesuffix("-SERVICE-IP")
     assert wanted.keys() <= set(keys_of_sets(sets, prefix))
 

@@ -10,12 +10,12 @@ from socket import AF_INET, SOCK_DGRAM, socket
 from typing import Any
 
 import pytest
-from apply_faults import tools_of
-from apply_world import World
-from nft_states import use_release
-from tools.nft import RELEASES
-from waiting import until
 
+from support.apply_faults import tools_of
+from support.apply_world import World
+from support.nft_states import use_release
+from support.tools.nft import RELEASES
+from support.waiting import until
 from svcc.apply import code, engine
 from svcc.apply.engine import Plan
 from svcc.apply.netns import Namespace

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from apply_faults import tools_of
-from apply_load import (
+
+from support.apply_faults import tools_of
+from support.apply_load import (
     DB,
     DNS,
     EXTERNAL,
@@ -30,7 +31,6 @@ from apply_load import (
     some,
     some_of_every_statement,
 )
-
 from svcc.verify.lab import CLIENT, NODE
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from apply_load import everything, node, some
 from test_apply_load import all_answered, clients, seen_while_moving
+
+from support.apply_load import everything, node, some
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 

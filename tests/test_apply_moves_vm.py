@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from apply_faults import Case, fail_at_every_point, kill_at_every_point
 from test_apply_faults_vm import NEW, OLD
 from test_apply_load import all_answered, seen_while_moving
+
+from support.apply_faults import Case, fail_at_every_point, kill_at_every_point
 
 pytestmark = [pytest.mark.vm(nf_tables=True), pytest.mark.kernel, pytest.mark.slow]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from nft_programs import EVERYTHING, program
-from nft_states import HERE, SCOPE, text
-from strategies import programs_for
 
+from support.nft_programs import EVERYTHING, program
+from support.nft_states import HERE, SCOPE, text
+from support.strategies import programs_for
 from svcc.apply.nft import DRIVER, affinity
 from svcc.apply.nft.abridged import _PLAIN, abridged
 from svcc.apply.nft.delta import delta

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nft_programs import program
-from nft_states import HERE, SCOPE, nft, read, state, take, use_release
-from tools.nft import RELEASES
 
+from support.nft_programs import program
+from support.nft_states import HERE, SCOPE, nft, read, state, take, use_release
+from support.tools.nft import RELEASES
 from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
 from svcc.apply.nft.state import NftState

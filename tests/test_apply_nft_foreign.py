@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from apply_states import inside
 from click.testing import CliRunner
 
+from support.apply_states import inside
 from svcc.command_line import svcc
 from svcc.exits import Exit
 

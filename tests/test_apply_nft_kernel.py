@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nft_programs import EVERYTHING, program
-from nft_states import HERE, SCOPE, nft, read, state, take, use_release
-from strategies import programs_for
-from tools.nft import RELEASES
 
+from support.nft_programs import EVERYTHING, program
+from support.nft_states import HERE, SCOPE, nft, read, state, take, use_release
+from support.strategies import programs_for
+from support.tools.nft import RELEASES
 from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
 from svcc.apply.nft.state import NftState, Table

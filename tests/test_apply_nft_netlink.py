@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from nft_programs import EVERYTHING, program
-from nft_states import SCOPE, nft, read, state, take, use_release
-from tools.nft import RELEASES
 
+from support.nft_programs import EVERYTHING, program
+from support.nft_states import SCOPE, nft, read, state, take, use_release
+from support.tools.nft import RELEASES
 from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER, netlink
 from svcc.apply.nft.reading_back import read_changed

@@ -7,14 +7,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
-import large_programs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nft_programs import EVERYTHING, program
-from nft_states import HERE, SCOPE, state, text
-from strategies import programs_for
 
+from support import large_programs
+from support.files import GOLDEN
+from support.nft_programs import EVERYTHING, program
+from support.nft_states import HERE, SCOPE, state, text
+from support.strategies import programs_for
 from svcc.apply import tools
 from svcc.apply.nft import DRIVER, tool
 from svcc.apply.nft.state import NftState
@@ -24,7 +25,7 @@ from svcc.compiler import ir
 from svcc.targets.nft import TARGET
 
 _CASES = programs_for(TARGET)
-_GOLDEN = sorted((Path(__file__).parent / "golden" / "nft").glob("*/*.json"))
+_GOLDEN = sorted(GOLDEN.glob("nft/*/*.json"))
 
 
 def of(source: str) -> NftState:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-import tools.nft
 from hypothesis import assume, given, settings
-from nft_programs import EVERYTHING, program
-from nft_states import HERE, SCOPE, nft, read, state, take, use_release
-from strategies import programs_for
-from tools.nft import RELEASES
 
+from support.files import GOLDEN
+from support.nft_programs import EVERYTHING, program
+from support.nft_states import HERE, SCOPE, nft, read, state, take, use_release
+from support.strategies import programs_for
+from support.tools import nft as releases
+from support.tools.nft import RELEASES
 from svcc.apply.driver import Transition
 from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
@@ -33,7 +34,7 @@ from svcc.targets.nft import TARGET
 
 pytestmark = pytest.mark.kernel
 
-_GOLDEN = sorted((Path(__file__).parent / "golden" / "nft").glob("*/*.json"))
+_GOLDEN = sorted(GOLDEN.glob("nft/*/*.json"))
 _CASES = programs_for(TARGET)
 Case: TypeAlias = tuple[ir.Program, ir.Node | None]
 _RELEASES = pytest.mark.parametrize("release", RELEASES)
@@ -42,7 +43,7 @@ _RELEASES = pytest.mark.parametrize("release", RELEASES)
 @pytest.fixture(autouse=True)
 def _inside() -> Iterator[None]:
     for release in RELEASES:
-        tools.nft.nft(release)  # they are fetched here, if they are: inside there is no network
+        releases.nft(release)  # they are fetched here, if they are: inside there is no network
     namespace = Namespace("steps")
     with namespace.entered():
         yield

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from udp_flows import Flow, Net
 
+from support.udp_flows import Flow, Net
 from svcc.apply.doctor import examine
 from svcc.apply.netns import Namespace
 from svcc.apply.obstructions import Obstruction, obstructions

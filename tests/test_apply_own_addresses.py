@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from apply_states import inside, run
 from hypothesis import given
-from strategies import programs_for
 
+from support.apply_states import inside, run
+from support.strategies import programs_for
 from svcc.apply.own_addresses import Listener, own_addresses
 from svcc.apply.scope import scope_of_program
 from svcc.compiler import ir

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apply_states import SAME, arrived, go, inside, phases, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.apply_states import SAME, arrived, go, inside, phases, run
+from support.files import GOLDEN
 from svcc.apply.ipvs.modules import ModulesDriver
 from svcc.apply.ipvs.sysctl import SysctlDriver
 from svcc.apply.scope import Scope
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.kernel
 
 SYSCTL, MODULES = SysctlDriver(), ModulesDriver()
 SCOPE = Scope("T")
-GOLDEN = Path(__file__).parent / "golden" / "ipvs"
+FILES = GOLDEN / "ipvs"
 KEYS = (
     "net.ipv4.ip_forward",
     "net.ipv4.conf.all.arp_ignore",
@@ -39,9 +40,9 @@ def _namespace() -> Iterator[None]:
 # -- parameters -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
 def test_parameters_of_a_text(name: str) -> None:
-    text = (GOLDEN / name / "sysctl.conf").read_text()
+    text = (FILES / name / "sysctl.conf").read_text()
     pairs = [line.split(" = ") for line in text.splitlines() if not line.startswith("#")]
     assert SYSCTL.parse(text, SCOPE) == dict(pairs)
 
@@ -137,9 +138,9 @@ def test_a_value_that_the_kernel_refuses_is_named() -> None:
 # -- modules ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.iterdir()))
 def test_modules_of_a_text(name: str) -> None:
-    text = (GOLDEN / name / "modules.conf").read_text()
+    text = (FILES / name / "modules.conf").read_text()
     assert MODULES.parse(f"# a comment\n{text}\n", SCOPE) == set(text.split())
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from udp_flows import OTHER_HOST, Flow, Net, flows
+
+from support.udp_flows import OTHER_HOST, Flow, Net, flows
 
 pytestmark = pytest.mark.kernel
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from large_programs import endpoint, plain
-from strategies import programs_for
 
+from support.files import GOLDEN
+from support.large_programs import endpoint, plain
+from support.strategies import programs_for
 from svcc.apply.driver import Transition
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Place, Route, Verb
@@ -24,7 +24,6 @@ from svcc.compiler.frontends import frontends
 from svcc.targets import targets
 from svcc.targets.xtables import dangling
 
-GOLDEN = Path(__file__).parent / "golden"
 IPTABLES, IPVS = targets()["iptables"], targets()["ipvs"]
 FAMILIES = {driver.part: driver for driver in DRIVERS}
 DRIVER = FAMILIES["iptables"]

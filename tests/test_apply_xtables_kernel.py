@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ipvs_kernel import loadable
-from strategies import programs_for
-from xtables_machine import (
+
+from support.files import GOLDEN
+from support.ipvs_kernel import loadable
+from support.strategies import programs_for
+from support.xtables_machine import (
     DOWN,
     FAMILIES,
     TO_IPTABLES,
@@ -27,7 +29,6 @@ from xtables_machine import (
     namespace,
     others,
 )
-
 from svcc.apply.scope import Scope
 from svcc.apply.xtables import delta
 from svcc.compiler import ir
@@ -35,7 +36,6 @@ from svcc.targets import targets
 
 pytestmark = pytest.mark.kernel
 
-GOLDEN = Path(__file__).parent / "golden"
 FILES = [path.relative_to(GOLDEN) for path in sorted(GOLDEN.glob("ip*/*/ip*tables.rules"))]
 TARGETS = ("iptables", "ipvs")
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ipvs_kernel import loadable
-from xtables_machine import (
+
+from support.files import GOLDEN
+from support.ipvs_kernel import loadable
+from support.xtables_machine import (
     DOWN,
     FAMILIES,
     TO_IPTABLES,
@@ -24,7 +26,6 @@ from xtables_machine import (
     namespace,
     others,
 )
-
 from svcc.apply import tools
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Place, Step, StepError, Verb
@@ -35,7 +36,6 @@ from svcc.targets.interface import Artifact, Bundle
 
 pytestmark = pytest.mark.kernel
 
-GOLDEN = Path(__file__).parent / "golden"
 SCOPE = Scope("CUSTOM")
 TEXT = (GOLDEN / "iptables" / "custom-cluster" / "iptables.rules").read_text()
 IPVS = loadable((GOLDEN / "ipvs" / "custom-cluster" / "iptables.rules").read_text())

@@ -13,8 +13,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from tools.project import ROOT
 
+from support.tools.project import ROOT
 from svcc.targets import targets
 
 LOADED = [target.name for target in targets().values() if target.loads]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bundles import accepted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import programs_for
 
+from support.bundles import accepted
+from support.files import GOLDEN
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.source import Source
 from svcc.targets import targets
@@ -18,7 +19,6 @@ from svcc.targets.folder import given_folder
 from svcc.targets.interface import Artifact, Bundle, Target
 from svcc.targets.reading import Refused
 
-GOLDEN = Path(__file__).parent / "golden"
 _IPVS = targets()["ipvs"]
 _NFT = targets()["nft"]
 _each_target = pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)

@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bundles import refusal
 from click.testing import CliRunner
 
+from support.bundles import refusal
+from support.files import EXAMPLES
 from svcc.command_line import svcc
 from svcc.compiler.load import load, load_data
 from svcc.exits import Exit
@@ -30,7 +31,6 @@ from svcc.targets import targets
 from svcc.targets.bundle import bundle_text
 from svcc.targets.capability import check_target
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.dsl"))
 TRIED = int(os.environ.get("SVCC_TEST_MUTANTS", "1500"))
 KERNEL = sorted(target.name for target in targets().values() if target.loads)
 #: What a bundle that is refused must not come to: a plan, or what is to be applied.

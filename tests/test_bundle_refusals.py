@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import refusal
-from golden_files import compare
 
+from support.bundles import refusal
+from support.golden_files import compare
 from svcc.compiler.load import load
 from svcc.compiler.source import Source
 from svcc.targets import targets

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_world import World
 from jsonschema import Draft202012Validator
-from tools.project import ROOT
-from waiting import LID, until
 
+from support.apply_world import World
+from support.tools.project import ROOT
+from support.waiting import LID, until
 from svcc.apply.netns import Namespace
 
 pytestmark = pytest.mark.kernel

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import EXAMPLES, svcc
 
+from support.command_line import svcc
+from support.files import EXAMPLES
 from svcc.compiler.report import FORMATS
 from svcc.targets import targets
 

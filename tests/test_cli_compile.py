@@ -8,9 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import EXAMPLES, svcc
-from waiting import LID
 
+from support.command_line import svcc
+from support.files import EXAMPLES
+from support.waiting import LID
 from svcc.compiler.load import load
 from svcc.compiler.report import FORMATS
 from svcc.targets import Bundle, Target, targets

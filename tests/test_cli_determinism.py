@@ -15,15 +15,17 @@ from pathlib import Path
 import click
 import lark
 import pytest
-from command_line import EXAMPLES, ROOT, folder, svcc
-from tools.elsewhere import _find as find
-from tools.strict import lay_out
-from waiting import LID
 
+from support.command_line import folder, svcc
+from support.files import EXAMPLES, PROGRAMS
+from support.tools.elsewhere import _find as find
+from support.tools.project import ROOT
+from support.tools.strict import lay_out
+from support.waiting import LID
 from svcc.targets import targets
 
 _RUNNING = sys.version_info[1]
-_PROGRAMS = [*EXAMPLES, *sorted((ROOT / "tests/programs").glob("*.dsl"))]
+_PROGRAMS = [*EXAMPLES, *sorted(PROGRAMS.glob("*.dsl"))]
 
 #: The whole command line once per program and target, in one process.
 _SCRIPT = """

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from test_cli_apply import PROGRAM, A, B, Shell
-from waiting import until
 
+from support.waiting import until
 from svcc.apply.netns import Namespace
 
 pytestmark = pytest.mark.kernel

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from apply_faults import tools_of
-from apply_world import World
-from command_line import Done, folder, svcc
 
+from support.apply_faults import tools_of
+from support.apply_world import World
+from support.command_line import Done, folder, svcc
 from svcc.apply import code
 from svcc.apply.netns import Namespace
 from svcc.compiler import load

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from command_line import PROGRAM, environment, program, svcc
-from waiting import LID
 
+from support.command_line import PROGRAM, environment, program, svcc
+from support.waiting import LID
 from svcc.command_line import COMMANDS
 from svcc.targets import targets
 

@@ -10,12 +10,12 @@ from functools import cache
 from ipaddress import ip_address, ip_network
 from tempfile import NamedTemporaryFile
 
-import large_programs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from waiting import LID
 
+from support import large_programs
+from support.waiting import LID
 from svcc.compiler import ir
 from svcc.targets import targets
 from svcc.targets.capability import check_target

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from test_cli_apply import PROGRAM, Shell, apply_at_work
-from waiting import LID, until
 
+from support.waiting import LID, until
 from svcc.apply.netns import Namespace
 from svcc.columns import fitting
 

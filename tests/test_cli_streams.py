@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PROGRAM, environment, program, svcc
-from waiting import LID, until
+
+from support.command_line import PROGRAM, environment, program, svcc
+from support.waiting import LID, until
 
 BROKEN = b"service a { vpi 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }\n"
 _LARGE = "".join(

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 from click.testing import CliRunner
-from golden_files import compare
 
+from support.files import ERRORS
+from support.golden_files import compare
+from support.tools.project import ROOT
 from svcc.apply.netns import Namespace
 from svcc.command_line import svcc
 from svcc.compiler.codes import Code
@@ -20,9 +22,7 @@ from svcc.compiler.features import Feature
 from svcc.compiler.syntax_error import STATEMENTS
 from svcc.targets import targets
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-ERRORS = Path(__file__).parent / "errors"
 
 
 def diagnostics_page() -> Iterator[str]:

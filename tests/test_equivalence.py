@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from equivalence import Case, has_vip_device
 from hypothesis import HealthCheck, given, settings
-from packets import packets
-from strategies import programs_for
 
+from support.equivalence import Case, has_vip_device
+from support.packets import packets
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.targets import targets
 from svcc.targets.interface import Target

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from golden_files import compare
 
+from support.files import ERRORS
+from support.golden_files import compare
 from svcc.commands.check import check_file
 from svcc.compiler.codes import Code
 from svcc.compiler.report import as_text, in_order
 
-ERRORS = Path(__file__).parent / "errors"
 PROGRAMS = sorted(ERRORS.glob("*.dsl"))
 
 #: Codes that no text of ours can show: they are about bytes, JSON, files, or depend on targets, options and the kernel.

@@ -5,24 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from golden_files import compare
 
+from support.files import ERRORS, PROGRAMS
+from support.golden_files import compare
+from support.tools.project import ROOT
 from svcc.compiler.codes import Code
 from svcc.compiler.foreign_files import foreign_file
 from svcc.compiler.load import load, load_text
 from svcc.compiler.report import as_text
 from svcc.compiler.source import Source
 
-TESTS = Path(__file__).parent
-FOREIGN = sorted((TESTS / "errors" / "foreign").glob("*"))
-OURS = sorted([*TESTS.parent.glob("examples/**/*.dsl"), *TESTS.glob("programs/*.dsl")])
+FOREIGN = sorted((ERRORS / "foreign").glob("*"))
+OURS = sorted([*ROOT.glob("examples/**/*.dsl"), *PROGRAMS.glob("*.dsl")])
 
 
 def test_a_file_in_another_language_gets_one_answer(update_golden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(TESTS / "errors" / "foreign")
+    monkeypatch.chdir(ERRORS / "foreign")
     answers = [load_text(Source(path.name, path.read_text(encoding="utf-8"))).diagnostics for path in FOREIGN]
     assert [[d.code for d in found] for found in answers] == [[Code.FOREIGN]] * len(FOREIGN)
-    compare(TESTS / "errors" / "foreign.out", "\n".join(map(as_text, answers)), update_golden)
+    compare(ERRORS / "foreign.out", "\n".join(map(as_text, answers)), update_golden)
 
 
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: path.name)

@@ -7,22 +7,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from dsl_printer import program_text, spellings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from soundness import assert_inside, assert_sound, assert_text
-from strategies import programs
 
+from support.dsl_printer import program_text, spellings
+from support.files import ERRORS
+from support.soundness import assert_inside, assert_sound, assert_text
+from support.strategies import programs
+from support.tools.project import ROOT
 from svcc.compiler.diagnostic import has_errors
 from svcc.compiler.load import Loaded, load, load_text
 from svcc.compiler.source import Source
 from svcc.compiler.syntax_error import STATEMENTS
 
-ROOT = Path(__file__).parent.parent
-TEXTS = [
-    path.read_text(encoding="utf-8")
-    for path in sorted([*ROOT.glob("examples/**/*.dsl"), *ROOT.glob("tests/errors/*.dsl")])
-]
+TEXTS = [path.read_text(encoding="utf-8") for path in sorted([*ROOT.glob("examples/**/*.dsl"), *ERRORS.glob("*.dsl")])]
 
 
 def _times(factor: int) -> settings:

@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from dsl_printer import Files, program_text, spellings, write_files
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
-from soundness import assert_sound
-from strategies import programs, programs_for
 
+from support.dsl_printer import Files, program_text, spellings, write_files
+from support.soundness import assert_sound
+from support.strategies import programs, programs_for
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Severity
 from svcc.compiler.features import Feature, uses

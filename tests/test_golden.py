@@ -9,17 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from golden_files import compare
 
+from support.files import EXAMPLES, GOLDEN
+from support.golden_files import compare
+from support.tools.project import ROOT
 from svcc.compiler.load import load
 from svcc.compiler.report import as_text
 from svcc.targets import targets
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
-GOLDEN = Path(__file__).parent / "golden"
 REFUSED = "refused.txt"
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from _pytest.mark import ParameterSet
-from test_golden import GOLDEN
-from tools.nft import RELEASES, check, check_json, nft
 
+from support.files import GOLDEN
+from support.tools.nft import RELEASES, check, check_json, nft
 from svcc.apply.netns import Namespace
 from svcc.apply.tools import run
 from svcc.targets.xtables import dangling

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lark import Token, UnexpectedCharacters, UnexpectedToken
 
+from support.tools.project import ROOT
 from svcc.grammar import parser
 
-ROOT = Path(__file__).parents[1]
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
 STRICT = parser(strict=True)
 QUICK = parser()

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools.project import ROOT
 
-_EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
+from support.files import EXAMPLES
+from support.tools.project import ROOT
 
 _SCRIPT = """
 import sys
@@ -32,12 +32,12 @@ for path in sys.argv[1:]:
 
 def _compile(directory: Path, seed: int, **environment: str) -> bytes:
     environment = {**os.environ, **environment, "PYTHONHASHSEED": str(seed)}
-    command = [sys.executable, "-P", "-W", "error", "-c", _SCRIPT, *map(str, _EXAMPLES)]
+    command = [sys.executable, "-P", "-W", "error", "-c", _SCRIPT, *map(str, EXAMPLES)]
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, check=True).stdout
 
 
 def test_there_are_examples() -> None:
-    assert len(_EXAMPLES) >= 1
+    assert len(EXAMPLES) >= 1
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from tools.code import Module, modules, place
-from tools.project import ROOT, floors, settings
+
+from support.tools.code import Module, modules, place
+from support.tools.project import ROOT, floors, settings
 
 #: Each layer, and the layers that it imports.
 _LAYERS: dict[str, frozenset[str]] = {

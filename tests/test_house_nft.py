@@ -7,7 +7,8 @@ import signal
 from typing import Any
 
 import pytest
-from tools import nft
+
+from support.tools import nft
 
 pytestmark = pytest.mark.kernel
 

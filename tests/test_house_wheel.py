@@ -9,8 +9,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from tools import wheel
-from tools.project import ROOT, package_directories, packages
+
+from support.tools import wheel
+from support.tools.project import ROOT, package_directories, packages
 
 #: Directories with Python in them that are not installed.
 _NOT_INSTALLED = {"tests", "bench", "examples", "docs"}

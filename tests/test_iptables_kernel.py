@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
-from iptables_kernel import FAMILIES, TARGET, VARIANTS, bundle, load, rules
-from strategies import programs_for
 
+from support.iptables_kernel import FAMILIES, TARGET, VARIANTS, bundle, load, rules
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.lab.netns import Namespace

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from iptables_kernel import TARGET, program
 
+from support.iptables_kernel import TARGET, program
 from svcc.compiler.codes import Code
 from svcc.targets.capability import check_target
 from svcc.targets.iptables.names import PREFIX, Names

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 
 import pytest
-import segments
-import waiting
-from iptables_kernel import FAMILIES, VARIANTS, lab
-from waiting import until
 
+from support import segments, waiting
+from support.iptables_kernel import FAMILIES, VARIANTS, lab
+from support.waiting import until
 from svcc.compiler import ir
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 import pytest
-from affinity import kept_beyond
-from iptables_kernel import FAMILIES, VARIANTS, lab, script
 
+from support.affinity import kept_beyond
+from support.iptables_kernel import FAMILIES, VARIANTS, lab, script
 from svcc.compiler import ir
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab, Probe, Result
 

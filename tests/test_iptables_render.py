@@ -11,9 +11,9 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from iptables_kernel import FAMILIES, TARGET, chain, script
-from strategies import programs_for
 
+from support.iptables_kernel import FAMILIES, TARGET, chain, script
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.targets.iptables.choice import interleaved
 from svcc.targets.xtables import dangling

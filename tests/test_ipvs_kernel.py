@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
-from ipvs_kernel import EVERYTHING, TARGET, live_sets, loadable, part, render
-from strategies import programs_for
 
+from support.ipvs_kernel import EVERYTHING, TARGET, live_sets, loadable, part, render
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.targets.ipvs.sets import IpSet, restore_text

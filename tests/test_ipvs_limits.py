@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ipvs_kernel import TARGET, program
 
+from support.ipvs_kernel import TARGET, program
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.targets.capability import check_target

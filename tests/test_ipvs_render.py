@@ -9,9 +9,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from hypothesis import given
-from ipvs_kernel import TARGET, part, render
-from strategies import programs_for
 
+from support.ipvs_kernel import TARGET, part, render
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.targets.ipvs.sets import PREFIX, SET_NAME

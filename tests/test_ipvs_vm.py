@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ipvs_kernel import EVERYTHING, live_sets, part, render, served
 
+from support.ipvs_kernel import EVERYTHING, live_sets, part, render, served
 from svcc.compiler.ir import Address
 from svcc.targets.interface import Bundle
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from ipvs_kernel import live_sets, load_bundle, part, program, render, served
 
+from support.ipvs_kernel import live_sets, load_bundle, part, program, render, served
 from svcc.compiler import ir
 from svcc.verify.lab import CLIENT, NODE, Answer, Failure, Lab
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ipvs_kernel import served
 
+from support.ipvs_kernel import served
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Lab, Result
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]

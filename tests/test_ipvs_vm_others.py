@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from ipvs_kernel import served
-from late_segments import Tap
 
+from support.ipvs_kernel import served
+from support.late_segments import Tap
 from svcc.verify.lab import CLIENT, NODE, Answer, Lab, Result
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from dsl_printer import program_text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from soundness import assert_sound
-from strategies import programs
 
+from support.dsl_printer import program_text
+from support.soundness import assert_sound
+from support.strategies import programs
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Severity
 from svcc.compiler.ir_from_json import schema

@@ -13,9 +13,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from lab_programs import POD, VIP, WEB
-from waiting import LID, until
 
+from support.lab_programs import POD, VIP, WEB
+from support.tools.project import ROOT
+from support.waiting import LID, until
 from svcc.verify.lab import Answer, Lab, LabError, sweep
 from svcc.verify.lab.servers import MARKER, processes_of
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.kernel
 OWNER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from lab_programs import WEB
+from support.lab_programs import WEB
 from svcc.verify.lab import Lab
 lab = Lab.up(WEB)
 background = lab.start("node", ["sleep", "6000"])
@@ -77,7 +78,7 @@ def wait_until_gone(*pids: int) -> None:
 @contextmanager
 def owner() -> Iterator[tuple[subprocess.Popen[str], str, int, list[int]]]:
     """A process with a lab: itself, the lab's marker, its node's namespace, its server's and its command's pids."""
-    command = [sys.executable, "-c", OWNER, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", OWNER, str(ROOT / "tests")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -165,7 +166,7 @@ def test_a_program_with_a_marker_of_another_lab_is_not_an_owner() -> None:
     """A lab inside a command of another lab: each ends its own processes only."""
     with Lab.up(WEB) as outer:
         script = OWNER.partition("background")[0] + "print(lab.connect('client', '100.64.0.9', 8080).name); lab.down()"
-        done = outer.run("outside", [sys.executable, "-c", script, str(Path(__file__).parent)])
+        done = outer.run("outside", [sys.executable, "-c", script, str(ROOT / "tests")])
         assert (done.stdout, done.stderr) == ("100.64.0.9\n", "")
         assert outer.run("node", ["printenv", MARKER]).stdout.strip() == outer.marker
         assert outer.connect("client", VIP, 80) == "unreachable"

@@ -10,9 +10,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
-from lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, WEB, port, program
-from waiting import LID
 
+from support.lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, WEB, port, program
+from support.waiting import LID
 from svcc.compiler import ir
 from svcc.verify.lab import Answer, Failure, Lab, LabError, Probe, Result
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-import strategies
 from hypothesis import given
-from lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 
+from support import strategies
+from support.lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 from svcc.compiler import ir
 from svcc.verify.lab import Host, Listener
 from svcc.verify.lab.plan import Plan, plan

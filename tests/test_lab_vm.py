@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import ipvs_kernel
 import pytest
-from lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 
+from support import ipvs_kernel
+from support.lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 from svcc.compiler import ir
 from svcc.verify.lab import Answer, Failure, Lab, Probe
 from svcc.verify.session import Session

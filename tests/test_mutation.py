@@ -16,19 +16,18 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from equivalence import Case, has_vip_device
-from harmless import REASONS, reasons
-from judge import Judge
-from mutants import Mutant, mutants, one_line_each
 
+from support.equivalence import Case, has_vip_device
+from support.files import EXAMPLES, GOLDEN, PROGRAMS
+from support.harmless import REASONS, reasons
+from support.judge import Judge
+from support.mutants import Mutant, mutants, one_line_each
 from svcc.compiler.load import load
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle, Target
 
-TESTS = Path(__file__).parent
-EXAMPLES = sorted((TESTS.parent / "examples").glob("*.dsl"))
 #: Programs without golden files: their artifacts are what svcc prints now.
-ALL_TARGETS, IPVS_ALONE = TESTS / "mutation.dsl", TESTS / "programs" / "ipvs-schedulers.dsl"
+ALL_TARGETS, IPVS_ALONE = Path(__file__).with_name("mutation.dsl"), PROGRAMS / "ipvs-schedulers.dsl"
 TARGETS = [target for target in targets().values() if target.loads]
 CASES = [
     *((target, path) for target in TARGETS for path in (*EXAMPLES, ALL_TARGETS)),
@@ -56,7 +55,7 @@ def case_of(target: Target, path: Path) -> Case:
 
 def bundle_of(case: Case, path: Path) -> Bundle:
     """The golden files of an example, or the program as it is rendered; each JSON command on a line of its own."""
-    folder = TESTS / "golden" / case.target.name / path.stem
+    folder = GOLDEN / case.target.name / path.stem
     artifacts = case.render().artifacts
     if path in EXAMPLES:
         files = ((part, folder / part.file) for part in case.target.parts)

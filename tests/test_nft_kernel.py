@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from nft_programs import EVERYTHING, Table, program, render, tables
-from strategies import programs_for
-from tools import nft
 
+from support.nft_programs import EVERYTHING, Table, program, render, tables
+from support.strategies import programs_for
+from support.tools import nft
 from svcc.compiler import ir
 from svcc.targets.nft import TARGET
 from svcc.targets.nft.limits import KEYWORDS

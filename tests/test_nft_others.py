@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 
 import pytest
-from nft_programs import program, render
-from segments import send, sequence, stray_from_client, stray_from_endpoint
-from waiting import until
 
+from support.nft_programs import program, render
+from support.segments import send, sequence, stray_from_client, stray_from_endpoint
+from support.waiting import until
 from svcc.verify.lab import Answer, Conversation, Failure, Lab, Probe
 
 pytestmark = pytest.mark.kernel

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
-from affinity import kept_beyond
-from nft_programs import EVERYTHING, program, render
-from waiting import until
 
+from support.affinity import kept_beyond
+from support.nft_programs import EVERYTHING, program, render
+from support.waiting import until
 from svcc.compiler import ir
 from svcc.verify.lab import Answer, Failure, Lab, Probe, Result
 from svcc.verify.packet import Forwarded, Packet, Refusal, Vantage

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nft_programs import EVERYTHING, Table, commands, program, referred, render, tables
-from strategies import programs_for
 
+from support.nft_programs import EVERYTHING, Table, commands, program, referred, render, tables
+from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, frontends
 from svcc.targets.capability import check_target

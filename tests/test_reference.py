@@ -10,10 +10,10 @@ from itertools import product
 from typing import TypeVar
 
 import pytest
-import strategies
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+from support import strategies
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Portless, Refusal, Vantage

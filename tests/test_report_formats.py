@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from soundness import assert_reportable
 
+from support.soundness import assert_reportable
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
 from svcc.compiler.report import FORMATS, as_github, as_json, as_sarif, as_text

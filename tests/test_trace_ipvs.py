@@ -6,8 +6,8 @@ from fractions import Fraction
 from ipaddress import ip_address
 
 import pytest
-from trace_nodes import ends, follow, node, packet, table
 
+from support.trace_nodes import ends, follow, node, packet, table
 from svcc.verify.packet import Forwarded, Refusal, Vantage
 from svcc.verify.trace import Binding, LoadError, TraceError, UnknownRule, trace
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from trace_nodes import document, ends, follow, node, packet
 
+from support.trace_nodes import document, ends, follow, node, packet
 from svcc.verify.packet import Forwarded, Refusal, Vantage
 from svcc.verify.trace import Draw, LoadError, Segment, TraceError, UnknownRule, trace
 

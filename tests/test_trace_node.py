@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from trace_nodes import ends, node, table
 
+from support.trace_nodes import ends, node, table
 from svcc.verify.packet import Vantage
 from svcc.verify.trace import LoadError, TraceError, UnknownRule
 

@@ -10,16 +10,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner, Result
-from tools.nft import nft
 
+from support.files import EXAMPLES, PROGRAMS
+from support.tools.nft import nft
+from support.tools.project import ROOT
 from svcc.apply.tools import find
 from svcc.command_line import svcc
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 
-ROOT = Path(__file__).parent.parent
-PROGRAMS = Path(__file__).parent / "programs"
-EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 POLICIES = PROGRAMS / "policies.dsl"
 SHARED = PROGRAMS / "shared.dsl"
 

@@ -9,13 +9,14 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
-from tools.debs import NoDebs
-from tools.project import ROOT
-from vm import emulated, machine, uml
-from vm.guest import GUEST_FAILED, Outcome
-from vm.machine import FILE, run, started
-from vm.process import TIMED_OUT
-from waiting import LID, until
+
+from support.tools.debs import NoDebs
+from support.tools.project import ROOT
+from support.vm import emulated, machine, uml
+from support.vm.guest import GUEST_FAILED, Outcome
+from support.vm.machine import FILE, run, started
+from support.vm.process import TIMED_OUT
+from support.waiting import LID, until
 
 pytestmark = pytest.mark.kernel
 
@@ -87,7 +88,7 @@ def test_a_guest_that_fails_shows_its_console(guest: bool, monkeypatch: pytest.M
     """A guest whose init gives up: it ends, and the test run goes on."""
     broken = tmp_path / "init.sh"
     broken.write_text('#!/bin/sh\n. "${0%/*}/settings"\necho "I cannot go on" >/dev/console\n$STOP\n')
-    monkeypatch.setattr("vm.guest.INIT", broken)
+    monkeypatch.setattr("support.vm.guest.INIT", broken)
     outcome = run(["true"], LID, nf_tables=guest)
     assert outcome.status == GUEST_FAILED
     assert "its console:" in outcome.trouble
@@ -108,12 +109,12 @@ def test_only_a_kernel_with_all_that_is_asked_for_is_enough(monkeypatch: pytest.
 
 
 _CONFTEST = """
-import vm.machine, vm.plugin
+from support.vm import machine, plugin
 
-pytest_plugins = ["vm.plugin"]
-vm.machine.has_ipvs = lambda: False
-vm.plugin.LIDS[False] = 5
-vm.plugin.GRACE = 25
+pytest_plugins = ["support.vm.plugin"]
+machine.has_ipvs = lambda: False
+plugin.LIDS[False] = 5
+plugin.GRACE = 25
 """
 _TESTS = """
 import ctypes, os, time

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from vm.machine import run
+from support.vm.machine import run
 
 
 def main() -> int:

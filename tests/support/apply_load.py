@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from apply_world import quietly
-from waiting import LID
-
+from support.apply_world import quietly
+from support.waiting import LID
 from svcc.apply import confirm, engine
 from svcc.apply.netns import Namespace
 from svcc.apply.scope import scope_of_program

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-from dsl_printer import program_text
-
+from support.dsl_printer import program_text
 from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target

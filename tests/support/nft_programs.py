@@ -15,7 +15,7 @@ from svcc.compiler.source import Source
 from svcc.targets.capability import check_target
 from svcc.targets.nft import TARGET
 
-EVERYTHING = (Path(__file__).parent / "nft_everything.dsl").read_text(encoding="utf-8")
+EVERYTHING = Path(__file__).with_name("nft_everything.dsl").read_text(encoding="utf-8")
 
 
 def program(text: str) -> ir.Program:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tools.project import ROOT, package_directories
+from support.tools.project import ROOT, package_directories
 
 
 @dataclass(frozen=True, slots=True)

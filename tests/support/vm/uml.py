@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.debs import CACHE, NoDebs, unpacked
-
-from vm.guest import Guest, NoKernelError
-from vm.process import end, start
+from support.tools.debs import CACHE, NoDebs, unpacked
+from support.vm.guest import Guest, NoKernelError
+from support.vm.process import end, start
 
 #: One kernel for all machines: Linux 6.1.
 _RELEASE = "bookworm"

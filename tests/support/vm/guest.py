@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from vm.process import TIMED_OUT, end, wait
+from support.vm.process import TIMED_OUT, end, wait
 
 #: The exit status of a run whose guest failed.
 GUEST_FAILED = 125

@@ -1,7 +1,7 @@
 """Run the tests that need no kernel against the built wheel, in environments other than the developer's.
 
-``python -m tools.elsewhere floors``: with the oldest release of each dependency that pyproject.toml allows.
-``python -m tools.elsewhere pythons``: on each further Python of this machine; says which were not found.
+``python -m support.tools.elsewhere floors``: with the oldest release of each dependency that pyproject.toml allows.
+``python -m support.tools.elsewhere pythons``: on each further Python of this machine; says which were not found.
 The golden files make a difference in a single byte of output a failure there.
 """
 
@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import wheel
-from tools.project import ROOT, floors, settings
+from support.tools import wheel
+from support.tools.project import ROOT, floors, settings
 
 _CACHE = ROOT / ".cache" / "elsewhere"
 #: Minor versions of Python 3 beyond the lowest that svcc supports.

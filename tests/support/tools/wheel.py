@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.project import ROOT
+from support.tools.project import ROOT
 
 
 def build(into: Path) -> Path:

@@ -13,7 +13,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-_TREE = Path(__file__).parents[2]
+_TREE = Path(__file__).parents[3]
 #: The network of this machine, for a test that asks for a package while it is in a namespace of its own.
 _NETWORK = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 #: Where fetched trees are kept; ``make clean`` removes the default.

@@ -15,10 +15,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.debs import NoDebs, argv, unpacked
-
-from vm.guest import Guest, NoKernelError
-from vm.process import end, start
+from support.tools.debs import NoDebs, argv, unpacked
+from support.vm.guest import Guest, NoKernelError
+from support.vm.process import end, start
 
 #: One kernel for all machines: Linux 6.12; and the emulator beside it.
 _RELEASE = "trixie"

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from waiting import LID
 
+from support.waiting import LID
 from svcc.command_line import svcc as command
 
-ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 #: The program as it was installed beside this Python.
 PROGRAM = Path(sys.executable).with_name("svcc")
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running
-from vm.machine import FILE, started
+from support.vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running
+from support.vm.machine import FILE, started
 
 #: Seconds that a test has in a machine, by whether that has nf_tables: many times what any needs.
 LIDS = {False: 900, True: 1800}

@@ -14,7 +14,7 @@ from functools import cache
 
 from nftables import Nftables
 
-from tools import debs
+from support.tools import debs
 
 #: The names that :func:`nft` takes; their versions are what :func:`version` says.
 RELEASES = ("installed", "trixie", "sid")
@@ -24,7 +24,7 @@ _CLONE_NEWNET, _CLONE_NEWUSER = 0x40000000, 0x10000000  # linux/sched.h
 
 @cache
 def nft(release: str) -> tuple[str, ...]:
-    """The words that run nft of a release, in the caller's namespace; raises :class:`tools.debs.NoDebs`."""
+    """The words that run nft of a release, in the caller's namespace; raises :class:`support.tools.debs.NoDebs`."""
     return ("nft",) if release == "installed" else tuple(debs.argv(release, "nftables", "nft"))
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from apply_world import World
-from waiting import LID
-
+from support.apply_world import World
+from support.waiting import LID
 from svcc.apply.netns import Namespace
 
 #: The networks of clients and of pods; the node has .4 and .254, ::4 and ::fe.

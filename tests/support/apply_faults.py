@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from apply_world import World, killed_at
 
+from support.apply_world import World, killed_at
 from svcc.apply.engine import Event, Restored
 from svcc.apply.netns import Namespace
 from svcc.apply.steps import StepError

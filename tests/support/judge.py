@@ -11,12 +11,11 @@ from functools import partial
 from heapq import nlargest
 from typing import Any, TypeAlias
 
-import neighbours
-from equivalence import Case
-from kernel_shape import Met, shape, tellers, watch
-from mutants import Mutant
-from packets import STRANGERS, every_port
-
+from support import neighbours
+from support.equivalence import Case
+from support.kernel_shape import Met, shape, tellers, watch
+from support.mutants import Mutant
+from support.packets import STRANGERS, every_port
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.packet import Forwarded, Packet, Vantage

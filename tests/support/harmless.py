@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mutants import Mutant
+from support.mutants import Mutant
 
 _X = "ip6?tables"
 _NODE_ITSELF = r".*-SERVICES -m set --match-set \S+-CLUSTER-IP dst,dst -m set --match-set \S+-CLUSTER-IP src,dst "

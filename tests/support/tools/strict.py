@@ -1,4 +1,4 @@
-"""Check svcc's types: ``python -m tools.strict``, exit status as mypy's.
+"""Check svcc's types: ``python -m support.tools.strict``, exit status as mypy's.
 
 The directories of the source are called otherwise than the packages, which the import hooks of an editable install
 can follow and mypy cannot. It gets a tree of links laid out as svcc is installed, so that what it says is true of
@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.project import ROOT, package_directories
+from support.tools.project import ROOT, package_directories
 
 #: Where mypy looks, as pyproject.toml has it.
 _TREE = ROOT / ".cache" / "mypy-tree"

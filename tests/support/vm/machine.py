@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from vm.emulated import emulated
-from vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running, started_on
-from vm.process import end, start
-from vm.uml import user_mode
+from support.vm.emulated import emulated
+from support.vm.guest import GUEST_FAILED, NoKernelError, Outcome, Running, started_on
+from support.vm.process import end, start
+from support.vm.uml import user_mode
 
 #: A command finds in this variable the path of a file that it shares with the one who started it.
 FILE = "SVCC_VM_FILE"

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tools.nft
 
+import support.tools.nft
 import svcc.apply.nft.tool
 from svcc.apply.driver import Transition
 from svcc.apply.nft import DRIVER
@@ -58,7 +58,7 @@ def use_release(release: str, directory: Path, monkeypatch: pytest.MonkeyPatch) 
     """Make a release of nft the one that the driver and :func:`nft` find."""
     if release != "installed":
         wrapper = directory / "nft"
-        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(tools.nft.nft(release))} "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(support.tools.nft.nft(release))} "$@"\n')
         wrapper.chmod(0o755)
         monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
         # Its library cannot be loaded here (it wants a C library of its own), so its program does all the work.

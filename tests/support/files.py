@@ -1,0 +1,13 @@
+"""Where the files are that tests read."""
+
+from __future__ import annotations
+
+from support.tools.project import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
+#: Programs that show something that no example does.
+PROGRAMS = ROOT / "tests" / "support" / "programs"
+#: A folder for each target, in it one for each example, in it what the target makes of the example.
+GOLDEN = ROOT / "tests" / "golden"
+#: Programs with errors, and what is said of each.
+ERRORS = ROOT / "tests" / "errors"
