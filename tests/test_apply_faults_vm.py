@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from support.apply_faults import MISHAPS, Case, break_every_call, fail_at_every_point, kill_at_every_point
-from support.apply_faults import NEW as _NEW
-from support.apply_faults import OLD as _OLD
+from support.apply_faults import NEW_OF_IPVS as NEW
+from support.apply_faults import OLD_OF_IPVS as OLD
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 
 Tell = Callable[[str, object], None]
-OLD, NEW = (text.replace("prefix CUSTOM;", "prefix CUSTOM; vip-device custom-ipvs0;") for text in (_OLD, _NEW))
 TRANSITIONS = {
     "first": (None, ("ipvs", NEW)),
     "changed": (("ipvs", OLD), ("ipvs", NEW)),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,61 +19,20 @@ from support.apply_load import (
     RANGE,
     SHARED,
     WEB,
-    Client,
-    Node,
-    connect,
+    all_answered,
+    clients,
     every_statement,
     everything,
     node,
-    send_datagrams,
     some,
     some_of_every_statement,
 )
-from svcc.verify.lab import CLIENT, NODE
+from svcc.verify.lab import NODE
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 #: Applies under load, each of a program that chance has made: CI does with few.
 APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "20"))
-
-
-@contextmanager
-def clients(
-    node: Node,
-    places: Sequence[tuple[str, int]] = (WEB, DB, NODE_PORT),
-    datagrams: Sequence[tuple[str, int]] = (),
-    *,
-    held: bool = True,
-) -> Iterator[list[Counter[str]]]:
-    """While this lasts, an outside client and a pod connect without pause; then the list has what they saw."""
-    within = [one for one in places if one not in (NODE_PORT, SHARED, EXTERNAL)]
-    running = [
-        Client(node.lab.namespace(CLIENT), partial(connect, places, hold=held)),
-        Client(node.lab.namespace("100.64.0.10"), partial(connect, within, hold=held)),
-    ]
-    if DNS in datagrams:
-        running += [
-            Client(node.lab.namespace(where), partial(send_datagrams, DNS)) for where in (CLIENT, "100.64.0.11")
-        ]
-    seen: list[Counter[str]] = []
-    try:
-        yield seen
-    finally:
-        seen.extend(client.stop() for client in running)
-
-
-def seen_while_moving(old: str, new: str, state: Path, *, held: bool) -> list[Counter[str]]:
-    """What clients saw while another target took over."""
-    with node(state) as there:
-        there.apply(everything(), old)
-        with clients(there, held=held) as seen:
-            there.apply(everything(), new)
-    return seen
-
-
-def all_answered(seen: list[Counter[str]], *, held: bool = True) -> bool:
-    kinds = {"answered", "held"} if held else {"answered"}
-    return all(set(counted) == kinds for counted in seen)
 
 
 @pytest.mark.parametrize("target", ["nft", "iptables"])

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_apply_load import all_answered, clients, seen_while_moving
 
-from support.apply_load import everything, node, some
+from support.apply_load import all_answered, clients, everything, node, seen_while_moving, some
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_apply_faults_vm import NEW, OLD
-from test_apply_load import all_answered, seen_while_moving
 
-from support.apply_faults import Case, fail_at_every_point, kill_at_every_point
+from support.apply_faults import NEW_OF_IPVS, OLD_OF_IPVS, Case, fail_at_every_point, kill_at_every_point
+from support.apply_load import all_answered, seen_while_moving
 
 pytestmark = [pytest.mark.vm(nf_tables=True), pytest.mark.kernel, pytest.mark.slow]
 
@@ -23,7 +22,7 @@ MISHAPS = {"killed": kill_at_every_point, **({"failed": fail_at_every_point} if 
 
 
 def case_of(old: str, new: str) -> Case:
-    return Case((old, OLD), (new, NEW), "nft", ipvs=True)
+    return Case((old, OLD_OF_IPVS), (new, NEW_OF_IPVS), "nft", ipvs=True)
 
 
 @pytest.mark.parametrize(("old", "new"), MOVES)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_cli_apply import B, Shell
 
+from support.shell import B, Shell
 from svcc.apply.netns import Namespace
 from svcc.apply.store import Store, StoreError
 

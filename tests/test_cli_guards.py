@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_cli_apply import PROGRAM, A, B, Shell
 
+from support.shell import PROGRAM, A, B, Shell
 from support.waiting import until
 from svcc.apply.netns import Namespace
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_cli_apply import A, B, Shell
 
+from support.shell import A, B, Shell
 from svcc.apply.netns import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_cli_apply import PROGRAM, Shell, apply_at_work
 
+from support.shell import PROGRAM, Shell, apply_at_work
 from support.waiting import LID, until
 from svcc.apply.netns import Namespace
 from svcc.columns import fitting

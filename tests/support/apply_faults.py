@@ -37,6 +37,10 @@ service turns { vip 198.19.10.3; scheduler rr; port 80/tcp; endpoints { 100.64.0
 service come { vip 198.19.10.4 fd00:19::4; port range 5000-5009/udp -> 6000; endpoints { 100.64.0.5; fd00:64::5 } }
 """
 )
+#: The same with a device for the vips.
+OLD_OF_IPVS, NEW_OF_IPVS = (
+    text.replace("prefix CUSTOM;", "prefix CUSTOM; vip-device custom-ipvs0;") for text in (OLD, NEW)
+)
 #: A target and a program; None: nothing of ours.
 Side = tuple[str, str] | None
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from support.apply_world import quietly
@@ -25,7 +26,7 @@ from svcc.apply.summary import Summary, summary
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.targets import targets
-from svcc.verify.lab import NODE, Lab
+from svcc.verify.lab import CLIENT, NODE, Lab
 
 #: Every pod that any program of these tests names.
 PODS = tuple(f"100.64.0.{host}" for host in range(10, 16))
@@ -229,3 +230,42 @@ def _ask(connection: socket.socket) -> bytes:
     if not answer:
         raise OSError("closed")
     return answer.split()[0]
+
+
+@contextmanager
+def clients(
+    node: Node,
+    places: Sequence[tuple[str, int]] = (WEB, DB, NODE_PORT),
+    datagrams: Sequence[tuple[str, int]] = (),
+    *,
+    held: bool = True,
+) -> Iterator[list[Counter[str]]]:
+    """While this lasts, an outside client and a pod connect without pause; then the list has what they saw."""
+    within = [one for one in places if one not in (NODE_PORT, SHARED, EXTERNAL)]
+    running = [
+        Client(node.lab.namespace(CLIENT), partial(connect, places, hold=held)),
+        Client(node.lab.namespace("100.64.0.10"), partial(connect, within, hold=held)),
+    ]
+    if DNS in datagrams:
+        running += [
+            Client(node.lab.namespace(where), partial(send_datagrams, DNS)) for where in (CLIENT, "100.64.0.11")
+        ]
+    seen: list[Counter[str]] = []
+    try:
+        yield seen
+    finally:
+        seen.extend(client.stop() for client in running)
+
+
+def seen_while_moving(old: str, new: str, state: Path, *, held: bool) -> list[Counter[str]]:
+    """What clients saw while another target took over."""
+    with node(state) as there:
+        there.apply(everything(), old)
+        with clients(there, held=held) as seen:
+            there.apply(everything(), new)
+    return seen
+
+
+def all_answered(seen: list[Counter[str]], *, held: bool = True) -> bool:
+    kinds = {"answered", "held"} if held else {"answered"}
+    return all(set(counted) == kinds for counted in seen)

@@ -1,0 +1,99 @@
+"""A user on a node of its own, who calls svcc."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.apply_world import World
+from support.waiting import until
+from svcc.apply.netns import Namespace
+
+PROGRAM = """\
+cluster { prefix CUSTOM; pods 100.64.0.0/24 }
+node n { address 10.0.0.4 }
+service web {
+  vip 198.19.10.1
+  port 80/tcp -> 8080 nodeport 30080
+  endpoints { 100.64.0.1; 100.64.0.2 }
+}
+service dns { vip 198.19.10.2; port 53/udp; endpoints { 100.64.0.3 } }
+"""
+OTHER = PROGRAM.replace("100.64.0.2 }", "100.64.0.4 }")
+#: The endpoints of PROGRAM and of OTHER.
+A, B = {"100.64.0.1", "100.64.0.2", "100.64.0.3"}, {"100.64.0.1", "100.64.0.3", "100.64.0.4"}
+
+
+class Shell:
+    """A user on a node: svcc in its namespace, with files and a state directory."""
+
+    def __init__(self, namespace: Namespace, folder: Path) -> None:
+        self.namespace = namespace
+        self.folder = folder
+        self.world = World(namespace, folder / "state")
+        (folder / "a.dsl").write_text(PROGRAM)
+        (folder / "b.dsl").write_text(OTHER)
+
+    def words(self, *words: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "svcc", *words]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "SVCC_STATE_DIR": str(self.folder / "state"), "COLUMNS": "200"}
+
+    def svcc(self, *words: str, status: int = 0, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        with self.namespace.entered():
+            done = subprocess.run(
+                self.words(*words), cwd=self.folder, env=self.environment(),
+                input=given, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        assert done.returncode == status, done
+        assert "Traceback" not in done.stderr
+        return done
+
+    def run(self, *words: str) -> str:
+        with self.namespace.entered():
+            return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    def rules(self) -> list[str]:
+        """What iptables-save prints, without times and counters."""
+        return [line.partition(" [")[0] for line in self.run("iptables-save").splitlines() if line[0] != "#"]
+
+    def endpoints(self) -> set[str]:
+        """The endpoints in nft's maps."""
+        with self.namespace.entered():
+            words = ["nft", "list", "table", "ip", "custom"]
+            listing = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        return {f"100.64.0.{host}" for host in range(1, 9) if f" : 100.64.0.{host}" in listing}
+
+
+@contextmanager
+def apply_at_work(shell: Shell, *before: str) -> Iterator[subprocess.Popen[str]]:
+    """An apply in the middle of a step, which it ends when this is left. ``before``: words before the command's."""
+    slow = shell.folder / "bin"
+    slow.mkdir()
+    for tool in ("iptables-nft-restore", "iptables-restore"):
+        (slow / tool).write_text(
+            f"""#!/bin/sh
+PATH=${{PATH#*:}}
+case "$*" in *--test*) exec {tool} "$@" ;; esac
+touch {shell.folder}/in
+for _ in $(seq 9000); do [ -e {shell.folder}/heard ] && break; sleep 0.1; done
+exec {tool} "$@"
+"""
+        )
+        (slow / tool).chmod(0o755)
+    environment = {**shell.environment(), "PATH": f"{slow}:{os.environ['PATH']}"}
+    with shell.namespace.entered():
+        process = subprocess.Popen(
+            [*before, *shell.words("apply", "b.dsl", "-t", "iptables")], cwd=shell.folder, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    until((shell.folder / "in").exists, "a tool is at work", process=process)
+    try:
+        yield process
+    finally:
+        (shell.folder / "heard").touch()
