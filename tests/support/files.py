@@ -8,6 +8,6 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 #: Programs that show something that no example does.
 PROGRAMS = ROOT / "tests" / "support" / "programs"
 #: A folder for each target, in it one for each example, in it what the target makes of the example.
-GOLDEN = ROOT / "tests" / "golden"
+GOLDEN = ROOT / "tests" / "golden" / "targets"
 #: Programs with errors, and what is said of each.
-ERRORS = ROOT / "tests" / "errors"
+ERRORS = ROOT / "tests" / "golden" / "errors"

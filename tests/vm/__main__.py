@@ -1,5 +1,5 @@
 """``python tests/vm [--nf-tables] [--timeout SECONDS] COMMAND...``: run a command on the throw-away kernel, for a look
-around; with tests of any kind as well, as in ``python tests/vm --nf-tables .venv/bin/pytest tests/test_ipvs_vm.py``.
+around; with tests of any kind as well, as in ``python tests/vm --nf-tables .venv/bin/pytest tests/vm/test_ipvs.py``.
 """
 
 from __future__ import annotations

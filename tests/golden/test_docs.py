@@ -29,7 +29,7 @@ def diagnostics_page() -> Iterator[str]:
     """Every code with its meaning and, where a broken program shows it, what svcc says there."""
     yield "# Diagnostics\n\n"
     yield "Every finding has a code. `svcc check FILE --format text|json|sarif|github` prints them.\n"
-    yield "This page is made from the code: `pytest tests/test_docs.py --update-golden` rewrites it.\n"
+    yield "This page is made from the code: `pytest tests/golden/test_docs.py --update-golden` rewrites it.\n"
     shown = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ERRORS.glob("*.txt")))
     blocks = re.split(r"\n\n|(?<=\n)(?=(?:error|warning)\[)", shown)
     for code in Code:

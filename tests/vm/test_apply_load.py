@@ -1,4 +1,4 @@
-"""The same of ipvs, on a kernel that has it: clients see nothing of applies, nor of moving to ipvs and away."""
+"""Clients that connect without pause see nothing of applies of ipvs, nor of moving to it and away."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Golden files: every example, for every target, as the whole native files that a reviewer reads.
 
-``golden/TARGET/EXAMPLE/`` holds what ``svcc compile examples/EXAMPLE.dsl --target TARGET -o`` writes, or
+``targets/TARGET/EXAMPLE/`` holds what ``svcc compile examples/EXAMPLE.dsl --target TARGET -o`` writes, or
 ``refused.txt``: why the target refuses the example.
 """
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
 
 from support.apply_states import inside, run
-from support.strategies import programs_for
-from svcc.apply.own_addresses import Listener, own_addresses
+from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import scope_of_program
-from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.targets import targets
 from svcc.targets.interface import Target
+
+pytestmark = pytest.mark.kernel
 
 LOADED = [target for target in targets().values() if target.loads]
 PROGRAM = """\
@@ -44,7 +42,6 @@ def _machine() -> Iterator[None]:
         yield
 
 
-@pytest.mark.kernel
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
 def test_it_is_named_with_its_device_and_who_listens_there(target: Target) -> None:
@@ -56,7 +53,6 @@ def test_it_is_named_with_its_device_and_who_listens_there(target: Target) -> No
             ]
 
 
-@pytest.mark.kernel
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
 def test_of_ipv6_too_where_nobody_listens(target: Target) -> None:
@@ -65,37 +61,7 @@ def test_of_ipv6_too_where_nobody_listens(target: Target) -> None:
     assert found(PROGRAM, target) == [f"fd00:19::1 is on device far of this machine; {REMEDY} `fd00:19::1 shared`"]
 
 
-@pytest.mark.kernel
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
 def test_other_addresses_of_the_machine_are_nobodys_business(target: Target) -> None:
     assert found(PROGRAM.replace("external-ip 10.0.0.4;", "external-ip 10.0.0.5;"), target) == []
-
-
-@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
-def test_a_bundle_tells_which_addresses_lead_to_services_alone(target: Target) -> None:
-    @given(programs_for(target))
-    def check(drawn: tuple[ir.Program, ir.Node | None]) -> None:
-        program, node = drawn
-        alone = {a for service in program.services for a in service.addresses if a not in service.shared}
-        bundle = target.render(program, node)
-        assert set(target.exclusive_addresses(bundle)) == alone
-
-    check()
-
-
-@pytest.mark.parametrize(
-    ("listens", "asked", "takes"),
-    [
-        ("10.0.0.4", "10.0.0.4", True),
-        ("10.0.0.5", "10.0.0.4", False),
-        ("0.0.0.0", "10.0.0.4", True),
-        ("0.0.0.0", "fd00::4", False),
-        ("::", "fd00::4", True),
-        ("::", "10.0.0.4", True),
-        ("fd00::4", "10.0.0.4", False),
-    ],
-)
-def test_a_socket_takes_what_is_sent_to_its_address(listens: str, asked: str, takes: bool) -> None:
-    address: IPv4Address | IPv6Address = ip_address(listens)
-    assert Listener(80, "tcp", address).takes(ip_address(asked)) is takes

@@ -1,6 +1,6 @@
 """The same bytes from every Python: hashing, dictionaries and formatting of whichever release decide nothing.
 
-(Hash seeds, directories, locales and time zones are varied in test_house_determinism.py; ``make pythons`` runs the
+(Hash seeds, directories, locales and time zones are varied in unit/test_house_determinism.py; ``make pythons`` runs the
 whole suite on other Pythons.) A Python that this machine lacks is reported as skipped.
 """
 
