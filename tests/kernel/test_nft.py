@@ -85,9 +85,11 @@ def test_every_base_chain_is_at_its_hook(release: str) -> None:
         "filter-prerouting": ("filter", "prerouting", -90),
         "filter-output": ("filter", "output", -90),
     }
-    for table in held(listed(release, _TEXT)).values():
-        found = {chain: (at["type"], at["hook"], at["prio"]) for chain, at in table.chains.items() if at}
-        assert found == base
+    found = {
+        family: {chain: (at["type"], at["hook"], at["prio"]) for chain, at in table.chains.items() if at}
+        for family, table in held(listed(release, _TEXT)).items()
+    }
+    assert found == {"ip": base, "ip6": base}
 
 
 @pytest.mark.parametrize("release", nft.RELEASES)

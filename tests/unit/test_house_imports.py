@@ -134,8 +134,9 @@ def test_the_ir_names_no_target(name: str) -> None:
 
 
 def test_the_schema_names_no_target() -> None:
-    for schema in (ROOT / "compiler").glob("*.json"):
-        assert _TARGET_WORDS.findall(schema.read_text()) == []
+    schemas = [*(ROOT / "compiler").glob("*.json")]
+    assert schemas
+    assert [word for schema in schemas for word in _TARGET_WORDS.findall(schema.read_text())] == []
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
@@ -149,7 +150,3 @@ def test_the_oldest_python_is_the_one_that_lint_and_types_assume() -> None:
     tools = settings()["tool"]
     assert tools["ruff"]["target-version"] == "py" + oldest.replace(".", "")
     assert tools["mypy"]["python_version"] == oldest
-
-
-def test_every_module_says_what_it_is() -> None:
-    assert [str(module.path.relative_to(ROOT)) for module in modules() if not ast.get_docstring(module.tree)] == []

@@ -100,7 +100,9 @@ def test_what_is_refused(text: str, error: type[TraceError], message: str) -> No
 
 
 def test_the_same_set_and_element_may_come_again() -> None:
-    node(ipset='create S hash:ip comment\nadd S 192.0.2.1 comment "a b"\ncreate S hash:ip\nadd S 192.0.2.1\n')
+    sets = 'create S hash:ip comment\nadd S 192.0.2.1 comment "a b"\ncreate S hash:ip\nadd S 192.0.2.1\n'
+    assert _dropped(sets, "--match-set S src", "198.19.0.1:80/tcp", "192.0.2.1")
+    assert not _dropped(sets, "--match-set S src", "198.19.0.1:80/tcp", "192.0.2.2")
 
 
 def test_the_source_port_is_not_known() -> None:
