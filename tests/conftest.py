@@ -18,6 +18,8 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 _LEFT_OUT = pytest.StashKey[int]()
+#: Folders of which each test, or none, loads rules; in the others some do.
+_WITH_KERNEL, _WITHOUT_KERNEL = ("kernel", "vm"), ("unit", "property")
 #: What a user sends to end a program, or a terminal that goes.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -53,7 +55,14 @@ def _needs_kernel(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(mark) for mark in ("kernel", "vm"))
 
 
+def _misplaced(item: pytest.Item) -> bool:
+    """Whether a test's folder says of what it needs something else than its marks."""
+    return item.path.parent.name in (_WITHOUT_KERNEL if _needs_kernel(item) else _WITH_KERNEL)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if misplaced := [item.nodeid for item in items if _misplaced(item)]:
+        raise pytest.UsageError("in these folders every test needs a kernel, or none does: " + ", ".join(misplaced))
     if not config.getoption("--no-kernel"):
         return
     left_out = [item for item in items if _needs_kernel(item)]
