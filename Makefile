@@ -34,8 +34,9 @@ test:
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target floors pythons
 	$(MAKE) --no-print-directory pytest
 
+check: export HYPOTHESIS_PROFILE ?= quick
 check: lint
-	$(BIN)/pytest --quiet --no-kernel -m 'not slow'
+	$(BIN)/pytest --quiet --numprocesses=$(PYTEST_WORKERS) --no-kernel -m 'not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .

@@ -13,7 +13,9 @@ pytest_plugins = ["support.vm.plugin"]  # tests marked vm
 
 settings.register_profile("default", deadline=None)  # the machines that run this are shared and noisy
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)  # a red run can be repeated
-settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)  # on further Pythons
+settings.register_profile(
+    "quick", settings.get_profile("ci"), max_examples=10
+)  # on further Pythons, and in `make check`
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 

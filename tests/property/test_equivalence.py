@@ -15,6 +15,8 @@ from svcc.targets import targets
 from svcc.targets.interface import Target
 from svcc.verify.packet import Packet
 
+pytestmark = pytest.mark.slow
+
 TARGETS = [target for target in targets().values() if target.loads]
 _each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 _BIG = settings(

@@ -20,8 +20,6 @@ from support.tools.project import ROOT, floors, settings
 _CACHE = ROOT / ".cache" / "elsewhere"
 #: Minor versions of Python 3 beyond the lowest that svcc supports.
 _PYTHONS = (12, 13, 14)
-#: Minutes of proof that rules mean what they should. Elsewhere it is enough that they are the same rules.
-_NOT_HERE = ("property/test_equivalence.py", "property/test_mutation.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,6 @@ class Place:
             "not slow",
             "-p",
             "no:cacheprovider",
-            *(f"--ignore=tests/{name}" for name in _NOT_HERE),
         ]
         _run(*command, HYPOTHESIS_PROFILE="quick", PYTHONSAFEPATH="1")
 
