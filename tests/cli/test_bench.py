@@ -53,6 +53,7 @@ def assert_once_each(cases: Mapping[str, list[Mapping[str, float]]]) -> None:
         assert rounds[0]["megabytes"] > 1, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [("--mixed",), ("--ipv6", "--ports", "3")], ids=" ".join)
 def test_every_kind_of_program_compiles(variant: tuple[str, ...]) -> None:
     parts = measured("--only", "stages", *variant)
@@ -62,6 +63,7 @@ def test_every_kind_of_program_compiles(variant: tuple[str, ...]) -> None:
     assert {name: len(values) for name, values in parts["stages"]["cases"].items()} == dict.fromkeys(stages, 1)
 
 
+@pytest.mark.slow
 def test_processes_are_timed() -> None:
     parts = measured("--only", "start", "--only", "compile")
     start, compile = parts["start"]["cases"], parts["compile"]["cases"]
@@ -155,6 +157,7 @@ def test_ipvs_is_measured_where_there_is_ipvs() -> None:
     assert part["program"] == "2x3"  # a tenth
 
 
+@pytest.mark.slow
 def test_results_stay_in_the_file_and_are_drawn(tmp_path: Path) -> None:
     """A second run adds its part to what the first one wrote; of both there are tables and plots."""
     file, plots = tmp_path / "results.json", tmp_path / "plots"

@@ -64,6 +64,7 @@ def _compiled_here() -> bytes:
     return b"".join(chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 12345])
 @pytest.mark.parametrize("minor", [11, 12, 13, 14])
 def test_every_python_compiles_the_same(minor: int, seed: int, tree: Path, tmp_path: Path) -> None:

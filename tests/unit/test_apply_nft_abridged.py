@@ -147,6 +147,7 @@ def test_a_service_that_comes_or_goes_is_found() -> None:
     assert check(_services(19), _services(20))
 
 
+@pytest.mark.slow
 def test_everything_is_found_in_a_program_of_everything() -> None:
     parsed = program(EVERYTHING)
     document = text(parsed, parsed.nodes[0] if parsed.nodes else None)

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -61,6 +62,7 @@ def test_imports_point_one_way() -> None:
     assert wrong == []
 
 
+@cache
 def _targets() -> dict[str, Module]:
     """The modules and packages of svcc.targets that are targets, by name."""
     return {

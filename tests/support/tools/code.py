@@ -31,16 +31,22 @@ class Module:
 
         ``from a import b`` counts as ``a.b`` where that is a module of svcc, else as ``a``.
         """
-        known = {module.name for module in modules()}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    yield alias.name, node.lineno
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{self.path}:{node.lineno}: imports are absolute"
-                for alias in node.names:
-                    full = f"{node.module}.{alias.name}"
-                    yield full if full in known else str(node.module), node.lineno
+        yield from _imports(self.path)
+
+
+@cache
+def _imports(path: Path) -> tuple[tuple[str, int], ...]:
+    known = {module.name for module in modules()}
+    found = []
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.append((full if full in known else str(node.module), node.lineno))
+    return tuple(found)
 
 
 @cache
