@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from svcc.apply import conntrack, drain
+from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Look, Transition
 from svcc.apply.journal import Journal
@@ -178,7 +179,11 @@ def make_plan(
         wanted,
         tuple(machine.changes(differing)),
         _with_drain(machine.steps(live, differing, transition), drain.drain_steps(live, wanted, transition, patience)),
-        (*known.obstacles(differing), *own_addresses(draft.bundle, known.scope)),
+        (
+            *known.obstacles(differing),
+            *own_addresses(draft.bundle, known.scope),
+            *arp_obstacles(draft.bundle, known.scope),
+        ),
         left,
         frozenset(machine.come(differing)),
         patience,

@@ -122,9 +122,9 @@ class Machine:
 
     def steps(self, live: States, differing: Differing, transition: Transition) -> list[Step]:
         """In the order in which they are taken. In one phase, what comes is there before what goes is gone."""
-        first = self._translates(live)
+        translates = self._translates(live)
         ranked = [
-            (_rank(step.phase, transition, first), want == driver.parse("", self.scope), step)
+            (_rank(step.phase, transition, translates), want == driver.parse("", self.scope), step)
             for driver, have, want in differing
             for step in driver.steps(have, want, self.scope, transition)
         ]
@@ -166,11 +166,14 @@ def _nothing(driver: Driver[Any], scope: Scope) -> bool:
     return bool(driver.read(scope, nothing) == nothing)
 
 
-def _rank(phase: Phase, transition: Transition, addresses_first: bool) -> int:
-    if phase is Phase.ADDRESSES and addresses_first:
+def _rank(phase: Phase, transition: Transition, translates: bool) -> int:
+    """``translates``: whether rules that translate are there."""
+    if phase is Phase.ADDRESSES and translates and transition.new == "ipvs":
         return Phase.SYSCTLS
     if transition.new is None and phase in TEARDOWN:
         return Phase.RULES + TEARDOWN.index(phase)
+    if phase is Phase.ADDRESSES_OFF and translates:
+        return Phase.RULES - 1
     return phase
 
 

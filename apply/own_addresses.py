@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from svcc.apply import tools
-from svcc.apply.ipvs.device import is_ours, listed
+from svcc.apply.device import is_ours, listed
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.targets import find

@@ -17,7 +17,7 @@ class Scope:
     """The names that ours go by. What is found under them is ours; nothing else is ever changed."""
 
     prefix: str  # of chains and sets: PREFIX-…
-    device: str | None = None  # that carries the vips on ipvs; None: not known to have one
+    device: str | None = None  # that carries service addresses; None: not known to have one
     #: What may be in the kernel: of the generation that is recorded, and of one that was under way. Objects that
     #: have no name to go by (IPVS virtual servers) are ours if one of these bundles has them.
     bundles: tuple[Bundle, ...] = ()

@@ -20,6 +20,12 @@ def socket_text(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 element", "2 elements", "2 addresses"."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A frontend, as packets name it: where a client connects to. What belongs to a service is found by it."""
@@ -66,9 +72,10 @@ class Phase(IntEnum):
     DECLARED = 50  # elements that say which ports are served
     RULES = 60  # the switch: each table at once
     ADDRESSES = 65  # the device and its addresses; before all others, where IPVS takes over from rules that translate
+    ANNOUNCED = 66  # networks are told of addresses that came
     DECLARED_OFF = 70  # elements that say which ports are served
     DRAIN = 80  # waiting for connections that what goes still has
-    ADDRESSES_OFF = 90
+    ADDRESSES_OFF = 90  # before the rules, where these translate: they need no address on a device, and guard it
     SERVERS_OFF = 100
     SETS_OFF = 110  # all other elements, and sets
 

@@ -427,7 +427,7 @@ class Draft:
 
     @cached_property
     def text(self) -> str:
-        return "" if self.bundle is None else bundle_text(self.bundle, single=False)
+        return "" if self.bundle is None else bundle_text(self.bundle)
 
     @property
     def hash(self) -> str:

@@ -84,9 +84,9 @@ def _compile(file: str, data: bytes, target: Target, node_name: str | None, form
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:
-    """Bundles say so in their first line; the bare part of a target with one part is known by its first word."""
+    """Bundles say so in their first line; a bare part of a target is known by its first word."""
     start = data[:200].decode("utf-8", "replace").lstrip("{ \t\r\n")
-    return is_bundle(start) or (len(target.parts) == 1 and start.startswith(_BARE))
+    return is_bundle(start) or (target.alone is not None and start.startswith(_BARE))
 
 
 def _accepted(file: str, read: Callable[[], Given], node: str | None, sources: Sources | None, form: str) -> Input:

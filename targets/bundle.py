@@ -20,13 +20,16 @@ _ANY_HEADER = re.compile(r"#: svcc bundle (?P<version>\S+) target=(?P<target>\S+
 _ANY_PART = re.compile(r"#: part (?P<name>\S+)\n")
 
 
-def bundle_text(bundle: Bundle, single: bool) -> str:
-    """What ``compile`` prints: the part alone where the target has a ``single`` part, else all with their headings.
+def printed(target: Target, bundle: Bundle) -> str:
+    """What ``compile`` prints: the target's part that can be ``alone``, where all others are empty; else the bundle."""
+    filled = [artifact for artifact in bundle.artifacts if artifact.text]
+    if [artifact.part for artifact in filled] == [target.alone]:
+        return filled[0].text
+    return bundle_text(bundle)
 
-    Parts that the program leaves empty are left out.
-    """
-    if single:
-        return bundle.artifacts[0].text
+
+def bundle_text(bundle: Bundle) -> str:
+    """All parts with their headings. Parts that the program leaves empty are left out."""
     chunks = [_HEADER.format(target=bundle.target, node=bundle.node or "-")]
     for artifact in bundle.artifacts:
         if artifact.text:
@@ -54,14 +57,15 @@ class Given:
 
 
 def split_bundle(source: Source, target: Target | None = None) -> Given:
-    """The parts of what :func:`bundle_text` printed. The bare text of a target's single part has no node.
+    """The parts of what :func:`printed` made. The bare text of a target's part has no node.
 
     Errors: Refused: another version, an unknown target or part, a part twice or out of its order (which is the
     order of loading), an empty part, a last line without its end, or another target than ``target``.
     """
     text = source.text
-    if not is_bundle(text) and target is not None and len(target.parts) == 1:
-        return Given(target, None, {target.parts[0].name: Text(source, 0, len(text))})
+    if not is_bundle(text) and target is not None and target.alone is not None:
+        nothing = {part.name: Text(source, len(text), len(text)) for part in target.parts}
+        return Given(target, None, {**nothing, target.alone.name: Text(source, 0, len(text))})
     first = Line(source, 0, text.partition("\n")[0])
     header = _ANY_HEADER.match(text)
     if header is None:

@@ -62,6 +62,8 @@ class Target(ABC):
     name: ClassVar[str]
     title: ClassVar[str]  # one line for ``--help`` and the docs
     parts: ClassVar[tuple[Part, ...]]  # in load order
+    #: The part that is printed without a heading where a program leaves all others empty; None: there is none.
+    alone: ClassVar[Part | None] = None
     loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
     #: Whether its rules translate packets, which are forwarded then; False: the kernel's own balancer forwards them.
     translates: ClassVar[bool] = True

@@ -22,6 +22,7 @@ class IrTarget(Target):
     name = "ir"
     title = "the program itself, as JSON"
     parts = (PART,)
+    alone = PART
     loads = False
     translates = False
     features: ClassVar[dict[Feature, str]] = dict.fromkeys(Feature, "")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from svcc.apply.device import DeviceDriver
 from svcc.apply.driver import Driver
-from svcc.apply.ipvs.device import DeviceDriver
 from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.ipvsadm import IpvsadmDriver
 from svcc.apply.ipvs.modules import ModulesDriver

@@ -1,4 +1,4 @@
-"""What drivers of IPVS's parts share: trials, and counting."""
+"""What drivers of IPVS's parts share: trials."""
 
 from __future__ import annotations
 
@@ -26,9 +26,3 @@ def trial(part: str) -> Iterator[None]:
             yield
     finally:
         namespace.close()
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 element", "2 elements", "2 addresses"."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.ipvs import messages
-from svcc.apply.ipvs.call import counted, trial
+from svcc.apply.ipvs.call import trial
 from svcc.apply.ipvs.ipset import read_sets
 from svcc.apply.ipvs.sets import DECLARED, NODE_IP
 from svcc.apply.ipvs.virtual import (
@@ -30,7 +30,7 @@ from svcc.apply.ipvs.virtual import (
     socket_of,
 )
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError, Verb
+from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError, Verb, counted
 
 #: What there is where the calling thread's namespace has IPVS. Without, ipvsadm would load the module.
 TABLE = Path("/proc/thread-self/net/ip_vs")

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, TypeAlias
 
 from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.ipvs.call import counted
 from svcc.apply.rehearsal import built_in, missing_modules
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, End, Phase, Step, StepError, Verb
+from svcc.apply.steps import Change, End, Phase, Step, StepError, Verb, counted
 
 Modules: TypeAlias = frozenset[str]
 

@@ -11,7 +11,7 @@ from svcc.exits import Exit
 from svcc.inputs import compile_file
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
-from svcc.targets.bundle import bundle_text
+from svcc.targets.bundle import printed
 from svcc.targets.folder import folder_differences, write_folder
 from svcc.targets.interface import Bundle, Target
 
@@ -53,7 +53,7 @@ def command(
         artifact = bundle.artifact(part)
         put(artifact.text if artifact else "")
     else:
-        put(bundle_text(bundle, single=len(target.parts) == 1))
+        put(printed(target, bundle))
 
 
 def _write(bundle: Bundle, folder: Path) -> None:

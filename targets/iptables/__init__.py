@@ -11,6 +11,7 @@ from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.compiler.frontends import Frontend, frontends
+from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.iptables import limits
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
@@ -33,11 +34,12 @@ class Iptables(Target):
 
     name = "iptables"
     title = "iptables and ip6tables chains, for iptables-restore of either variant"
-    parts = tuple(_PARTS.values())
+    parts = (*_PARTS.values(), vip_device.SYSCTL, vip_device.IP)
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
         Feature.SHARED: "",
+        Feature.ANNOUNCE: vip_device.ANNOUNCED,
         Feature.NODE_PORT: "",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -63,13 +65,15 @@ class Iptables(Target):
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         by_version: dict[int, list[Frontend]] = {version: [] for version in _PARTS}
-        for frontend in spread_ranges(frontends(program, node)):
+        led = list(frontends(program, node))
+        for frontend in spread_ranges(iter(led)):
             by_version[frontend.version].append(frontend)
         artifacts = tuple(
             Artifact(part, str(script(program.cluster, by_version[version], version, node.addresses if node else ())))
             for version, part in _PARTS.items()
         )
-        return Bundle(self.name, node.name if node else None, artifacts)
+        device = vip_device.announcing(program.cluster, vip_device.announced(led))
+        return Bundle(self.name, node.name if node else None, (*artifacts, *device))
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:
@@ -86,10 +90,17 @@ class Iptables(Target):
             what = "prefix" if len(prefixes) > 1 else "mark"
             raise texts[_PARTS[6].name].refused(f"the two families do not have the same {what}", 0, 1)
         artifacts = tuple(Artifact(part, script) for part, (_, script, _) in found.items())
-        return Accepted(artifacts, next(iter(prefixes), None))
+        prefix = next(iter(prefixes), None)
+        own = {*self.exclusive_addresses(Bundle(self.name, None, artifacts))}
+        device = vip_device.read_device(texts[vip_device.IP.name])
+        if device is not None and device.prefix != prefix:
+            raise vip_device.another_prefix(texts[vip_device.IP.name], device, prefix)
+        announcing = vip_device.accept_announcing(texts, device, own)
+        return Accepted((*artifacts, *announcing), prefix, device.name if device else None)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-        return limits.limits(program, node)
+        yield from limits.limits(program, node)
+        yield from vip_device.limits(program)
 
 
 TARGET = Iptables()

@@ -19,6 +19,7 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
+from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.ipvs import host, limits, rules, sets, virtual
 from svcc.targets.ipvs.read import read
@@ -29,8 +30,6 @@ from svcc.targets.reading import Text, compare
 _SERVICE_IP = re.compile(rf"^add \S+-{sets.Purpose.SERVICE_IP.suffix} (\S+)$", re.MULTILINE)
 
 _MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
-_SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
-_IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
 _IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
 _IPVSADM = Part("ipvsadm", "ipvsadm.rules", "ipvsadm -R", repeatable=False)
 _IPTABLES = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
@@ -49,11 +48,12 @@ class Ipvs(Target):
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
     affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
     default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
-    parts = (_MODULES, _SYSCTL, _IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
+    parts = (_MODULES, vip_device.SYSCTL, vip_device.IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
         Feature.SHARED: "",
+        Feature.ANNOUNCE: vip_device.ANNOUNCED,
         Feature.NODE_PORT: "on the addresses that the node is declared with",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -104,7 +104,8 @@ class Ipvs(Target):
         return Accepted(artifacts, cluster.prefix if state else None, device)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-        return limits.limits(program)
+        yield from limits.limits(program)
+        yield from vip_device.limits(program)
 
     def needs_node(self, program: ir.Program) -> Iterator[Diagnostic]:
         for service in program.services:
@@ -123,8 +124,8 @@ def _artifacts(cluster: ir.Cluster, state: list[FamilyState]) -> tuple[Artifact,
     """The parts, in load order: all of them follow from the state, and a few settings of the cluster."""
     texts = {
         _MODULES: host.modules_text(cluster.vip_device, state),
-        _SYSCTL: host.sysctl_text(cluster.vip_device, state),
-        _IP: host.ip_text(cluster.vip_device, cluster.prefix, state),
+        vip_device.SYSCTL: host.sysctl_text(cluster.vip_device, state),
+        vip_device.IP: vip_device.ip_text(cluster.vip_device, cluster.prefix, host.held(state)),
         _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
         _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),
         _IPTABLES: _rules_text(cluster, 4, state),

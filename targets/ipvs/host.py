@@ -1,17 +1,11 @@
-"""The parts that prepare the node: kernel modules, sysctls, the dummy device with its addresses."""
+"""What prepares the node: kernel modules, sysctls, and the addresses that are on the dummy device."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from svcc.targets.ipvs.state import FamilyState
-from svcc.targets.naming import device_alias
-
-#: Characters of a device's name (IFNAMSIZ with its final zero).
-DEVICE_NAME = 15
-
-_LENGTHS = {4: "/32", 6: "/128"}
-_OPTIONS = {4: "", 6: " nodad"}  # usable at once: on a dummy device there is nobody to have the address too
+from svcc.targets.vip_device import Held, arp_text
 
 _ALWAYS = """\
 # Connections that IPVS forwards are tracked, so that rules can masquerade them.
@@ -21,11 +15,8 @@ net.ipv4.vs.expire_nodest_conn = 1
 net.ipv4.vs.expire_quiescent_template = 1
 """
 _FORWARDING = {4: "net.ipv4.ip_forward = 1\n", 6: "net.ipv6.conf.all.forwarding = 1\n"}
-_ARP = """\
-# The addresses are on a device of this machine, and on no network does it say that they are its own.
-net.ipv4.conf.all.arp_ignore = 1
-net.ipv4.conf.all.arp_announce = 2
-"""
+#: Where the machine asks who has an address, it names none of the device as its own.
+_ARP_ANNOUNCE = "net.ipv4.conf.all.arp_announce = 2\n"
 
 
 def modules_text(device: str | None, families: Sequence[FamilyState]) -> str:
@@ -40,27 +31,15 @@ def modules_text(device: str | None, families: Sequence[FamilyState]) -> str:
 def sysctl_text(device: str | None, families: Sequence[FamilyState]) -> str:
     """sysctl.d(5). The keys below net.ipv4.vs hold for both families."""
     text = _ALWAYS + "# Packets pass through this node to the endpoints.\n"
-    held = False
+    held = announced = False
     for family in families:
         text += _FORWARDING[family.version]
         held |= device is not None and family.version == 4 and bool(family.addresses)
-    return text + (_ARP if held else "")
+        announced |= bool(family.announced)
+    return text + (arp_text(announced=announced) + _ARP_ANNOUNCE if held else "")
 
 
-def ip_text(device: str | None, prefix: str, families: Sequence[FamilyState]) -> str:
-    """``ip -batch``: the dummy device and every vip and external ip but shared ones; empty where svcc is to hold none.
-
-    The alias says whose the device is: one without it was not made by svcc, whatever its name.
-    Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
-    """
-    if device is None:
-        return ""
-    lines = [
-        f"address replace {address}{_LENGTHS[family.version]} dev {device}{_OPTIONS[family.version]}"
-        for family in families
-        for address in family.addresses
-    ]
-    if lines:
-        alias = f"link set {device} alias {device_alias(prefix)}"
-        lines = [f"link add {device} type dummy", alias, f"link set {device} up", *lines]
-    return "".join(f"{line}\n" for line in lines)
+def held(families: Sequence[FamilyState]) -> Iterator[Held]:
+    """Every vip and external ip but shared ones."""
+    for family in families:
+        yield from (Held(address, address in family.announced) for address in family.addresses)

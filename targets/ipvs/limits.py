@@ -8,7 +8,6 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Span
-from svcc.targets.ipvs.host import DEVICE_NAME
 from svcc.targets.ipvs.sets import PREFIX
 
 #: Ports of a range: each is a virtual server of its own on every address, with all the real servers.
@@ -40,12 +39,6 @@ def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
             f"a prefix of {len(cluster.prefix)} characters leaves no room in the names of ipsets",
             cluster.spans.get("prefix"),
             hint=f"use at most {PREFIX} characters",
-        )
-    if cluster.vip_device is not None and len(cluster.vip_device) > DEVICE_NAME:
-        yield Diagnostic(
-            Code.NAME_TOO_LONG,
-            f"{cluster.vip_device} has {len(cluster.vip_device)} characters, and a device's name at most {DEVICE_NAME}",
-            cluster.spans.get("vip-device"),
         )
 
 

@@ -14,19 +14,17 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
 from svcc.targets.ipvs.elements import element_fault, sort_key
-from svcc.targets.ipvs.host import DEVICE_NAME
 from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, IpSet, Purpose
 from svcc.targets.ipvs.state import FamilyState, loop_backs
 from svcc.targets.ipvs.virtual import VirtualServer, server_element
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
+from svcc.targets.vip_device import read_device
 
 _CREATE = re.compile(r"create (\S+) (\S+) (.*)")
 _OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+|range ([0-9]+)-([0-9]+)")
 _ADD = re.compile(r"add (\S+) (\S+)")
 _VERSIONS = {"inet": 4, "inet6": 6}
-_LINK = re.compile(r"link add (\S+) type dummy")
-_DEVICE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MARK = re.compile(r"--set-xmark 0x0/0x([0-9a-f]{1,8})\n")
 #: The purposes, those whose suffix ends in another's first.
 _BY_SUFFIX = sorted(Purpose, key=lambda purpose: len(purpose.suffix), reverse=True)
@@ -56,13 +54,14 @@ def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
     if prefix is None:
         _nothing(texts)
         return ir.Cluster(), []
+    device = read_device(texts["ip"])
     cluster = ir.Cluster(
         prefix=prefix,
         nodeports=_node_ports(sets.values()),
-        vip_device=_device(texts["ip"]),
+        vip_device=device.name if device else None,
         mark=_mark(texts["iptables"], texts["ip6tables"]),
     )
-    return cluster, [*_families(sets, servers)]
+    return cluster, [*_families(sets, servers, device.announced if device else frozenset())]
 
 
 def _nothing(texts: Mapping[str, Text]) -> None:
@@ -147,19 +146,6 @@ def _node_ports(sets: Iterable[_Set]) -> ir.PortRange:
     return next((ports for ports in spans if ports is not None), ir.Cluster().nodeports)
 
 
-def _device(text: Text) -> str | None:
-    """The device that carries the vips; None: none does."""
-    line = next(text.lines(), None)
-    if line is None:
-        return None
-    found = _LINK.fullmatch(line.text)
-    if found is None:
-        raise line.refused("the device of the vips comes first: `link add DEVICE type dummy`")
-    if not _DEVICE.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME:
-        raise line.refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
-    return found[1]
-
-
 def _mark(*texts: Text) -> int:
     """The bit that is taken off again where connections are masqueraded."""
     for text in texts:
@@ -176,7 +162,9 @@ def _mark(*texts: Text) -> int:
 # -- the state --------------------------------------------------------------------------------------------------------
 
 
-def _families(sets: Mapping[str, _Set], servers: list[tuple[Line, VirtualServer]]) -> Iterator[FamilyState]:
+def _families(
+    sets: Mapping[str, _Set], servers: list[tuple[Line, VirtualServer]], announced: frozenset[str]
+) -> Iterator[FamilyState]:
     for version in (4, 6):
         own = {one.purpose: one for one in sets.values() if one.version == version}
         if own:
@@ -186,7 +174,8 @@ def _families(sets: Mapping[str, _Set], servers: list[tuple[Line, VirtualServer]
             _check_servers(own, listening)
             ipsets = {p: own[p].ipset(names[p]) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
-            yield FamilyState(version, tuple(addresses), tuple(server for _, server in listening), ipsets)
+            answered = announced & {*addresses}
+            yield FamilyState(version, tuple(addresses), answered, tuple(server for _, server in listening), ipsets)
     versions = {one.version for one in sets.values()}
     for line, server in servers:
         if (6 if server.address[0] == "[" else 4) not in versions:

@@ -20,6 +20,7 @@ class FamilyState:
 
     version: int
     addresses: tuple[str, ...]  # the vips and external ips but shared ones, in numeric order
+    announced: frozenset[str]  # those of them that are announced
     servers: tuple[VirtualServer, ...]
     sets: dict[Purpose, IpSet]
 
@@ -72,6 +73,7 @@ class _Gatherer:
         self._node_port_addresses = [a for a in node_port_addresses(cluster, node) if a.version == version]
         self._pods = tuple(network for network in cluster.pods if network.version == version)
         self._addresses: set[int] = set()
+        self._announced: set[int] = set()
         self._servers: list[VirtualServer] = []
         self._elements: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
         self._node_ports: dict[ir.Protocol, set[int]] = {protocol: set() for protocol in ir.Protocol}
@@ -90,6 +92,8 @@ class _Gatherer:
         self.used = True
         if frontend.address is not None and not frontend.shared:
             self._addresses.add(int(frontend.address))
+            if frontend.service.announce:
+                self._announced.add(int(frontend.address))
         service, protocol, chooser = frontend.service, frontend.port.protocol, scheduler(frontend)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset)
@@ -159,6 +163,7 @@ class _Gatherer:
 
     def state(self) -> FamilyState:
         addresses = tuple(map(self._text, sorted(self._addresses)))
+        announced = frozenset(map(self._text, self._announced))
         elements = self._elements
         elements[Purpose.SERVICE_IP] = [*addresses]
         for protocol, ports in self._node_ports.items():
@@ -170,7 +175,7 @@ class _Gatherer:
             elements[Purpose.POD_NET] = [*dict.fromkeys(network_elements(self._pods))]
         elements[Purpose.LOOP_BACK] = [self._loops[key] for key in sorted(self._loops)]
         sets = {purpose: self._set(purpose, found) for purpose, found in elements.items() if found}
-        return FamilyState(self._version, addresses, tuple(self._servers), sets)
+        return FamilyState(self._version, addresses, announced, tuple(self._servers), sets)
 
     def _set(self, purpose: Purpose, elements: Iterable[str]) -> IpSet:
         ports = self._cluster.nodeports if purpose.type == "bitmap:port" else None

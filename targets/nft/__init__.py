@@ -20,6 +20,7 @@ from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.compiler.frontends import frontends
+from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.nft import hooks
 from svcc.targets.nft.keys import FAMILIES
@@ -42,11 +43,13 @@ class Nft(Target):
 
     name = "nft"
     title = "nftables: one libnftables JSON document, for nft -j"
-    parts = (_PART,)
+    parts = (_PART, vip_device.SYSCTL, vip_device.IP)
+    alone = _PART
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
         Feature.SHARED: "",
+        Feature.ANNOUNCE: vip_device.ANNOUNCED,
         Feature.NODE_PORT: "on every local address but loopback",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -70,10 +73,12 @@ class Nft(Target):
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         name = table_name(program.cluster)
         builders = {family.version: TableBuilder(family, program.cluster, node) for family in FAMILIES}
-        for frontend in frontends(program, node):
+        led = list(frontends(program, node))
+        for frontend in led:
             builders[frontend.version].add(frontend)
         text = document((Table(family.table, name), builders[family.version].objects()) for family in FAMILIES)
-        return Bundle(self.name, node.name if node else None, (Artifact(_PART, text),))
+        device = vip_device.announcing(program.cluster, vip_device.announced(led))
+        return Bundle(self.name, node.name if node else None, (Artifact(_PART, text), *device))
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:
@@ -86,10 +91,18 @@ class Nft(Target):
             check = TableCheck(table)
             check.run()
             check_elements(table, check)
-        return Accepted((Artifact(_PART, printed),), name.upper())
+        rules = Artifact(_PART, printed)
+        own = {*self.exclusive_addresses(Bundle(self.name, None, (rules,)))}
+        device = vip_device.read_device(texts[vip_device.IP.name])
+        if device is not None and device.prefix.lower() != name:
+            raise vip_device.another_prefix(texts[vip_device.IP.name], device, name.upper())
+        announcing = vip_device.accept_announcing(texts, device, own)
+        prefix = device.prefix if device else name.upper()
+        return Accepted((rules, *announcing), prefix, device.name if device else None)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-        return limits(program)
+        yield from limits(program)
+        yield from vip_device.limits(program)
 
 
 TARGET = Nft()

@@ -14,7 +14,7 @@ from support.golden_files import compare
 from svcc.compiler.load import load
 from svcc.compiler.source import Source
 from svcc.targets import targets
-from svcc.targets.bundle import bundle_text, split_bundle
+from svcc.targets.bundle import printed, split_bundle
 from svcc.targets.capability import check_target
 from svcc.targets.reading import Refused
 
@@ -27,7 +27,7 @@ def _printed(name: str) -> str:
     assert loaded.program is not None
     target = targets()[name]
     assert not check_target(loaded.program, target, loaded.program.nodes[0])
-    return bundle_text(target.render(loaded.program, loaded.program.nodes[0]), single=len(target.parts) == 1)
+    return printed(target, target.render(loaded.program, loaded.program.nodes[0]))
 
 
 def _edited(printed: str, edit: dict[str, Any]) -> str:

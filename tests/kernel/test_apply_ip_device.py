@@ -10,7 +10,7 @@ import pytest
 
 from support.apply_states import SAME, inside, run
 from support.files import GOLDEN
-from svcc.apply.ipvs.device import Device, DeviceDriver, Devices, is_ours
+from svcc.apply.device import Device, DeviceDriver, Devices, is_ours
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, StepError
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kernel
 DRIVER = DeviceDriver()
 SCOPE = Scope("T", "svcc0")
 FILES = GOLDEN / "ipvs"
-WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "", "fd00:19::10/128": "nodad"}, "svcc:T")}
+WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "scope host", "fd00:19::10/128": "nodad"}, "svcc:T")}
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,9 @@ def test_the_steps_to_a_text_are_its_lines(name: str) -> None:
     text = (FILES / name / "ip.batch").read_text()
     wanted = DRIVER.parse(text, SCOPE)
     assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
-    (step,) = DRIVER.steps({}, wanted, SCOPE, SAME)
+    step, *then = DRIVER.steps({}, wanted, SCOPE, SAME)
+    announced = [(Phase.ANNOUNCED, "1 address announced", 1)] if name == "announced" else []
+    assert [(one.phase, one.title, one.size) for one in then] == announced
     assert (step.phase, step.size) == (Phase.ADDRESSES, len(text.splitlines()))
     assert DRIVER.parse("", SCOPE) == {}
 
@@ -78,7 +80,7 @@ def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_what_the_kernel_refuses_is_named(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By ip -batch and by netlink: a device of that name is there."""
-    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    monkeypatch.setattr("svcc.apply.device._FEW", few)
     run("ip link add svcc0 type veth peer name other")
     (step,) = DRIVER.steps({}, WANTED, SCOPE, SAME)
     with pytest.raises(StepError) as caught:
@@ -95,7 +97,7 @@ UNKNOWN = ("Operation not supported", "Error: Unknown device type.")
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_addresses_go_by_netlink_or_in_a_batch(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a device of another kind, as this kernel may have no dummy: what is sent is the same."""
-    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    monkeypatch.setattr("svcc.apply.device._FEW", few)
     run("ip link add svcc0 type veth peer name other")
     states: list[Devices] = [
         {"svcc0": Device(False, {})},
@@ -109,15 +111,18 @@ def test_addresses_go_by_netlink_or_in_a_batch(few: int, monkeypatch: pytest.Mon
         assert _shown() == ({"svcc0": after["svcc0"]} if after else {})
 
 
+_SCOPES = {"global": "", "host": "scope host"}
+
+
 def _shown() -> Devices:
     listed = json.loads(run("ip -details -json address show"))
     return {
         one["ifname"]: Device(
             "UP" in one["flags"],
             {
-                f"{a['local']}/{a['prefixlen']}": "nodad" if a.get("nodad") else ""
+                f"{a['local']}/{a['prefixlen']}": "nodad" if a.get("nodad") else _SCOPES[a["scope"]]
                 for a in one["addr_info"]
-                if a["scope"] == "global"
+                if a["scope"] in _SCOPES
             },
             one.get("ifalias", ""),
         )
@@ -126,9 +131,33 @@ def _shown() -> Devices:
     }
 
 
+def test_an_address_that_begins_to_be_announced_is_put_there_anew_and_told() -> None:
+    """The kernel leaves the scope of an address as it is; nothing is told of one that ceases to be announced."""
+    announced = {"svcc0": Device(True, {"198.19.10.0/32": ""}, "svcc:T")}
+    quiet = {"svcc0": Device(True, {"198.19.10.0/32": "scope host"}, "svcc:T")}
+    begins, ceases = DRIVER.steps(quiet, announced, SCOPE, SAME), DRIVER.steps(announced, quiet, SCOPE, SAME)
+    said = "1 address added, 1 address removed"
+    assert [(step.phase, step.title) for step in begins] == [
+        (Phase.ADDRESSES, said),
+        (Phase.ANNOUNCED, "1 address announced"),
+    ]
+    assert [(step.phase, step.title) for step in ceases] == [(Phase.ADDRESSES, said)]
+    assert [str(change) for change in DRIVER.changes(quiet, announced)] == [
+        "~ address 198.19.10.0/32 dev svcc0: scope host -> "
+    ]
+
+
+def test_a_device_of_another_prefix_is_in_the_way() -> None:
+    run("ip link add svcc0 type veth peer name other")
+    run("ip link set svcc0 alias svcc:OTHER")
+    (why,) = DRIVER.obstacles({}, WANTED, SCOPE)
+    remedy = "choose another name (cluster { vip-device NAME }), or remove the device"
+    assert why == f"device svcc0 is that of prefix OTHER: {remedy}"
+
+
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_a_device_that_has_gone_is_named(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    monkeypatch.setattr("svcc.apply.device._FEW", few)
     (step,) = DRIVER.steps(WANTED, {}, SCOPE, SAME)
     assert (step.phase, step.title) == (Phase.ADDRESSES_OFF, "1 device removed")
     with pytest.raises(StepError) as caught:

@@ -28,7 +28,7 @@ from svcc.command_line import svcc
 from svcc.compiler.load import load, load_data
 from svcc.exits import Exit
 from svcc.targets import targets
-from svcc.targets.bundle import bundle_text
+from svcc.targets.bundle import printed as printed_text
 from svcc.targets.capability import check_target
 
 TRIED = int(os.environ.get("SVCC_TEST_MUTANTS", "1500"))
@@ -78,7 +78,7 @@ def printed(name: str) -> list[str]:
         assert program is not None
         node = program.nodes[0] if program.nodes else None
         if not check_target(program, target, node):
-            found.append(bundle_text(target.render(program, node), single=len(target.parts) == 1))
+            found.append(printed_text(target, target.render(program, node)))
     return found
 
 

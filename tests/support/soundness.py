@@ -13,7 +13,7 @@ from svcc.compiler.load import Loaded
 from svcc.compiler.report import as_github, as_json, as_sarif, as_text, in_order
 from svcc.compiler.source import Span
 from svcc.targets import targets
-from svcc.targets.bundle import bundle_text
+from svcc.targets.bundle import printed
 from svcc.targets.capability import check_target
 
 _CODES = {code.id for code in Code}
@@ -35,7 +35,7 @@ def assert_sound(loaded: Loaded) -> None:
             bundle = target.render(loaded.program, node)
             assert [artifact.part for artifact in bundle.artifacts] == list(target.parts)
             assert all(not a.text or a.text.endswith("\n") for a in bundle.artifacts)
-            assert_printable(bundle_text(bundle, single=len(target.parts) == 1))
+            assert_printable(printed(target, bundle))
 
 
 def assert_reportable(diagnostics: Sequence[Diagnostic]) -> None:

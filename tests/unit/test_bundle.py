@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.source import Source
 from svcc.targets import targets
-from svcc.targets.bundle import bundle_text, is_bundle, read_bundle, split_bundle
+from svcc.targets.bundle import bundle_text, is_bundle, printed, read_bundle, split_bundle
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Artifact, Bundle, Target
 from svcc.targets.reading import Refused
@@ -39,7 +40,7 @@ def _bundles(draw: st.DrawFn) -> Bundle:
 @_BIG
 @given(_bundles())
 def test_what_is_printed_is_read_back(bundle: Bundle) -> None:
-    assert read_bundle(bundle_text(bundle, single=False)) == bundle
+    assert read_bundle(bundle_text(bundle)) == bundle
 
 
 @_each_target
@@ -48,10 +49,10 @@ def test_what_a_target_renders_is_read_back(target: Target) -> None:
     @given(programs_for(target))
     def check(case: tuple[object, object]) -> None:
         bundle = target.render(*case)  # type: ignore[arg-type]
-        text = bundle_text(bundle, single=False)
+        text = bundle_text(bundle)
         assert read_bundle(text) == split_bundle(Source("x", text), target).bundle() == bundle
-        if len(target.parts) == 1:
-            alone = split_bundle(Source("x", bundle_text(bundle, single=True)), target).bundle()
+        if not is_bundle(printed(target, bundle)):
+            alone = split_bundle(Source("x", printed(target, bundle)), target).bundle()
             assert alone == Bundle(target.name, None, bundle.artifacts)
 
     check()
@@ -125,8 +126,13 @@ def test_a_bundle_for_another_target_is_refused() -> None:
         split_bundle(Source("x", _HEAD), _NFT)
 
 
-def test_a_bare_part_is_a_bundle_only_where_it_is_the_only_one() -> None:
+def test_a_part_is_bare_only_where_the_target_says_so_and_all_others_are_empty() -> None:
     assert not is_bundle("{}\n")
-    assert split_bundle(Source("x", "{}\n"), _NFT).bundle() == Bundle("nft", None, (Artifact(_NFT.parts[0], "{}\n"),))
+    bare, *others = _NFT.parts
+    alone = Bundle("nft", None, (Artifact(bare, "{}\n"), *(Artifact(part, "") for part in others)))
+    assert split_bundle(Source("x", "{}\n"), _NFT).bundle() == alone
+    assert printed(_NFT, alone) == "{}\n"
+    announcing = replace(alone, artifacts=(*alone.artifacts[:-1], Artifact(others[-1], "x\n")))
+    assert printed(_NFT, announcing) == bundle_text(announcing)
     with pytest.raises(Refused):
         split_bundle(Source("x", "{}\n"), _IPVS)

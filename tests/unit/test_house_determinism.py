@@ -26,7 +26,7 @@ for path in sys.argv[1:]:
         for name, target in targets().items():
             print("====", name, node and node.name)
             refused = list(check_target(loaded.program, target, node))
-            print(refused or bundle_text(target.render(loaded.program, node), single=False))
+            print(refused or bundle_text(target.render(loaded.program, node)))
 """
 
 

@@ -87,4 +87,4 @@ def test_taken(case: str) -> None:
 
 
 def test_it_has_every_feature_but_the_random_scheduler() -> None:
-    assert set(Feature) - set(TARGET.features) - {Feature.ANNOUNCE} == {Feature.SCHEDULER_RANDOM}
+    assert set(Feature) - set(TARGET.features) == {Feature.SCHEDULER_RANDOM}

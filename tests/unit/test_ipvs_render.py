@@ -191,7 +191,7 @@ def test_one_more_service_is_its_own_lines() -> None:
     vip, reals = str(new.vips[0]), [str(e.address) for e in new.endpoints]
     assert sorted(changed(before, all_of_them)) == sorted(
         [
-            f"+address replace {vip}/32 dev svcc0",
+            f"+address replace {vip}/32 dev svcc0 scope host",
             f"+add SVCC-SERVICE-IP {vip}",
             f"+add SVCC-CLUSTER-IP {vip},tcp:80",
             *(f"+add SVCC-LOOP-BACK {real},tcp:8080,{real}" for real in reals),

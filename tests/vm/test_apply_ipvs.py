@@ -15,8 +15,8 @@ from support.bundles import scope_of
 from support.files import GOLDEN
 from support.ipvs_kernel import EVERYTHING, TARGET, part, render, served
 from support.strategies import programs_for
+from svcc.apply.device import Device, DeviceDriver, Devices
 from svcc.apply.ipvs import DRIVERS, Traffic, connected, connections
-from svcc.apply.ipvs.device import Device, DeviceDriver, Devices
 from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.ipvsadm import IpvsadmDriver
 from svcc.apply.ipvs.virtual import Virtuals
@@ -59,7 +59,7 @@ def _namespace() -> Iterator[None]:
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"netlink": 1_000_000, "tool": 0}[request.param]
     monkeypatch.setattr("svcc.apply.ipvs.ipvsadm._FEW", few)
-    monkeypatch.setattr("svcc.apply.ipvs.device._FEW", few)
+    monkeypatch.setattr("svcc.apply.device._FEW", few)
 
 
 def bundle_of(virtuals: str) -> Bundle:
@@ -308,7 +308,7 @@ def test_the_device_from_any_state_to_any_other_and_back_from_half_way(data: st.
     first, second = (DEVICE.parse(text, SCOPE) for text in texts)
     scope = SCOPE.including(*(replace_ip(text) for text in texts))
     with inside(loopback=True), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("svcc.apply.ipvs.device._FEW", few)
+        patch.setattr("svcc.apply.device._FEW", few)
         run("ip link add svcc00 type dummy")
         run("ip link set svcc00 up")
         run("ip address add 192.0.2.1/24 dev svcc00 label svcc00:x")

@@ -78,6 +78,10 @@ def _add_address(words: Words, host: Host, verb: str) -> None:
     _check_device(words, host, name)
     if words.peek() == "nodad":
         words.take()
+    elif words.peek() == "scope":  # packets to it do not see that
+        words.take()
+        if words.take("the scope") != "host":
+            raise words.unknown(words.text)
     if verb == "add" and interface.ip in host.addresses:
         raise words.refused(f"{interface.ip} is there already")
     host.addresses.add(interface.ip)

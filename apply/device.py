@@ -1,4 +1,8 @@
-"""The dummy device that carries the vips, with ip(8) and by netlink."""
+"""The dummy device that carries service addresses, with ip(8) and by netlink.
+
+An IPv4 address of scope host is one that this machine answers no ARP for (svcc.targets.vip_device); one of global scope
+is announced when it comes.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,28 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from typing import Any, ClassVar, TypeAlias
 
 from svcc.apply import tools
+from svcc.apply.arp import announce
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.ipvs.call import counted
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+from svcc.apply.steps import Change, Phase, Step, StepError, Verb, counted
 from svcc.targets.naming import device_alias
 
 #: Up to so many changes go by netlink, at a third of a millisecond each; more than these go to one ``ip -batch``.
 _FEW = 500
 _FAILED = re.compile(r"Command failed -:(\d+)")
 _NODAD = 0x02  # IFA_F_NODAD (if_addr.h)
+_HOST = 254  # RT_SCOPE_HOST (rtnetlink.h)
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     up: bool
-    addresses: Mapping[str, str]  # "198.19.10.0/32" -> "", "2001:db8::7/128" -> "nodad"
+    #: "198.19.10.0/32" -> "scope host", or "" where it is announced; "2001:db8::7/128" -> "nodad".
+    addresses: Mapping[str, str]
     alias: str = ""  # says whose it is
 
 
@@ -77,7 +84,11 @@ class DeviceDriver(Driver[Devices]):
 
     def steps(self, live: Devices, wanted: Devices, scope: Scope, transition: Transition) -> list[Step]:
         lines = {Phase.ADDRESSES: [*_additions(live, wanted)], Phase.ADDRESSES_OFF: [*_removals(live, wanted)]}
-        return [_step(phase, some, live) for phase, some in lines.items() if some]
+        steps = [_step(phase, some, live) for phase, some in lines.items() if some]
+        if coming := [*_coming(live, wanted)]:
+            said = f"{counted(len(coming), 'address')} announced"
+            steps.append(Step(Phase.ANNOUNCED, "ip", said, False, len(coming), lambda: _announce(coming)))
+        return steps
 
     def dump(self, state: Devices) -> Any:
         return {name: [device.up, dict(device.addresses), device.alias] for name, device in state.items()}
@@ -92,10 +103,14 @@ class DeviceDriver(Driver[Devices]):
         for one in listed():
             name = one.get("ifname", "")
             if name in wanted and not is_ours(one, scope.prefix, recorded):
-                yield (
-                    f"device {name} exists, and svcc did not make it: "
-                    "choose another name (cluster { vip-device NAME }), or remove the device"
-                )
+                yield f"{_whose(one)}: choose another name (cluster {{ vip-device NAME }}), or remove the device"
+
+
+def _whose(one: Mapping[str, Any]) -> str:
+    _, ours, prefix = str(one.get("ifalias", "")).rpartition(device_alias(""))
+    if ours:
+        return f"device {one['ifname']} is that of prefix {prefix}"
+    return f"device {one['ifname']} exists, and svcc did not make it"
 
 
 def _named(driver: DeviceDriver, scope: Scope) -> Iterator[str]:
@@ -126,13 +141,19 @@ def is_ours(one: Mapping[str, Any], prefix: str, recorded: Collection[str] = ())
 
 
 def _device(one: Mapping[str, Any]) -> Device:
-    addresses = {_prefix(shown): "nodad" if shown.get("nodad") else "" for shown in one["addr_info"] if _set(shown)}
+    addresses = {_prefix(shown): _options(shown) for shown in one["addr_info"] if _set(shown)}
     return Device("UP" in one["flags"], addresses, str(one.get("ifalias", "")))
 
 
 def _set(shown: Mapping[str, Any]) -> bool:
     """Whether somebody set an address: fe80::…/64 comes with the device."""
     return not (shown["family"] == "inet6" and shown["scope"] == "link")
+
+
+def _options(shown: Mapping[str, Any]) -> str:
+    if shown["family"] == "inet6":
+        return "nodad" if shown.get("nodad") else ""
+    return "" if shown["scope"] == "global" else f"scope {shown['scope']}"
 
 
 def _prefix(shown: Mapping[str, Any]) -> str:
@@ -174,8 +195,25 @@ def _additions(live: Devices, wanted: Devices) -> Iterator[str]:
             yield f"link set {name} {'up' if after.up else 'down'}"
             old = {} if was_up else old  # a device that goes down loses its IPv6 addresses
         for address, options in after.addresses.items():
+            if old.get(address, options) != options and ":" not in address:
+                yield f"address del {address} dev {name}"  # the scope of what is there stays (inet_rtm_newaddr)
             if old.get(address) != options:
                 yield f"address replace {address} dev {name}{' ' if options else ''}{options}"
+
+
+def _coming(live: Devices, wanted: Devices) -> Iterator[str]:
+    """The addresses that are announced on no device yet."""
+    announced = {address for device in live.values() for address in _announced(device)}
+    for device in wanted.values():
+        yield from (address for address in _announced(device) if address not in announced)
+
+
+def _announced(device: Device) -> Iterator[str]:
+    return (address for address, options in device.addresses.items() if ":" not in address and not options)
+
+
+def _announce(addresses: Sequence[str]) -> None:
+    announce([IPv4Interface(address).ip for address in addresses], listed())
 
 
 def _removals(live: Devices, wanted: Devices) -> Iterator[str]:
@@ -265,8 +303,8 @@ def _send(netlink: Any, line: str, indices: dict[str, int]) -> None:
                 netlink.link(command, index=index)
         return
     address, length = words[0].split("/")
-    flags = {"flags": _NODAD} if "nodad" in words else {}
-    netlink.addr(command, index=index, address=address, prefixlen=int(length), **flags)
+    options = {"flags": _NODAD} if "nodad" in words else {"scope": _HOST} if "host" in words else {}
+    netlink.addr(command, index=index, address=address, prefixlen=int(length), **options)
 
 
 def _index(netlink: Any, name: str, line: str) -> int:

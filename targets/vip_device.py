@@ -1,0 +1,187 @@
+"""The parts that put service addresses on a device of svcc's own, printed and read for every target that has them.
+
+``ip`` is an ``ip -batch`` file: a dummy device, and addresses on it. The scope of an IPv4 address says whether the
+machine answers ARP for it: with ``arp_ignore = 3`` the kernel answers for every address but those of scope host, on
+each link (ip-sysctl.rst). ``sysctl`` has that setting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.frontends import Frontend
+from svcc.compiler.prefix import fault
+from svcc.targets.interface import Artifact, Part
+from svcc.targets.naming import device_alias, text_of
+from svcc.targets.reading import Line, Refused, Text, compare, quoted
+
+SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
+IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
+
+#: Characters of a device's name (IFNAMSIZ with its final zero).
+DEVICE_NAME = 15
+
+#: What :data:`svcc.compiler.features.Feature.ANNOUNCE` comes to, on every target that has these parts.
+ANNOUNCED = "IPv4 addresses; the kernel answers ND for no address of another device"
+
+_QUIET = " scope host"
+_NODAD = " nodad"  # usable at once: on a dummy device there is nobody to have the address too
+
+_ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
+_ANSWERING = f"""\
+# For the addresses that are announced this machine answers ARP, for those of scope host it does not.
+{_ARP_IGNORE} = 3
+"""
+_SILENT = f"""\
+# The addresses are on a device of this machine, and on no network does it say that they are its own.
+{_ARP_IGNORE} = 1
+"""
+
+_LINK = re.compile(r"link add (\S+) type dummy")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ALIAS = re.compile(rf"link set (\S+) alias {re.escape(device_alias(''))}(\S+)")
+_ADDRESS = re.compile(r"address replace ([0-9.]+)/32 dev \S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An address on the device."""
+
+    address: str
+    announced: bool
+
+    def line(self, device: str) -> str:
+        if ":" in self.address:
+            return f"address replace {self.address}/128 dev {device}{_NODAD}"
+        return f"address replace {self.address}/32 dev {device}{'' if self.announced else _QUIET}"
+
+
+def arp_text(*, announced: bool) -> str:
+    """sysctl.d(5): whether this machine answers ARP for the addresses of the device that are announced."""
+    return _ANSWERING if announced else _SILENT
+
+
+def ip_text(device: str | None, prefix: str, held: Iterable[Held]) -> str:
+    """``ip -batch``: the dummy device and its addresses; empty where svcc is to hold none.
+
+    The alias says whose the device is: one without it was not made by svcc, whatever its name.
+    Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
+    """
+    if device is None:
+        return ""
+    lines = [one.line(device) for one in held]
+    if lines:
+        alias = f"link set {device} alias {device_alias(prefix)}"
+        lines = [f"link add {device} type dummy", alias, f"link set {device} up", *lines]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def limits(program: ir.Program) -> Iterator[Diagnostic]:
+    """What no device holds: a name too long, and an IPv6 address that is to be announced."""
+    device = program.cluster.vip_device
+    if device is not None and len(device) > DEVICE_NAME:
+        message = f"{device} has {len(device)} characters, and a device's name at most {DEVICE_NAME}"
+        yield Diagnostic(Code.NAME_TOO_LONG, message, program.cluster.spans.get("vip-device"))
+    for service in program.services:
+        address = next((a for a in service.addresses if service.announce and a.version == 6), None)
+        if address is not None:
+            yield Diagnostic(
+                Code.UNSUPPORTED,
+                f"service {service.name} announces {address}: for an IPv6 address that is on another device, "
+                "the kernel does not answer on a link",
+                service.spans.get("announce", service.span),
+                hint="give the IPv6 addresses to a service of their own that does not announce, "
+                "and lead packets to this machine by a route",
+            )
+
+
+# -- the parts of a target whose rules need no device ------------------------------------------------------------------
+
+
+def announced(frontends: Iterable[Frontend]) -> list[str]:
+    """The addresses that services announce, in numeric order."""
+    found = {f.address for f in frontends if f.address is not None and f.service.announce}
+    return [text_of(address) for address in sorted(a for a in found if isinstance(a, IPv4Address))]
+
+
+def announcing(cluster: ir.Cluster, addresses: Sequence[str]) -> tuple[Artifact, ...]:
+    """The parts, in load order, that have a device carry what is announced, and nothing else; empty without any."""
+    held = [Held(address, announced=True) for address in addresses]
+    text = ip_text(cluster.vip_device, cluster.prefix, held)
+    return Artifact(SYSCTL, arp_text(announced=True) if text else ""), Artifact(IP, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What an ``ip`` part says beside the addresses that follow from other parts."""
+
+    name: str
+    prefix: str  # whose it is
+    announced: frozenset[str]  # addresses
+
+
+def read_device(text: Text) -> Device | None:
+    """What is to be read in an ``ip`` part; that the rest is as it would be printed is for the caller to compare.
+
+    None: the part is empty. Errors: Refused.
+    """
+    lines = [*text.lines()]
+    if not lines:
+        return None
+    found = _LINK.fullmatch(lines[0].text)
+    if found is None:
+        raise lines[0].refused("the device of the vips comes first: `link add DEVICE type dummy`")
+    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME:
+        raise lines[0].refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
+    answered = (_ADDRESS.fullmatch(line.text) for line in lines)
+    return Device(found[1], _prefix(lines), frozenset(match[1] for match in answered if match))
+
+
+def _prefix(lines: Sequence[Line]) -> str:
+    alias = _ALIAS.fullmatch(lines[1].text) if len(lines) > 1 else None
+    if alias is None:
+        raise lines[min(1, len(lines) - 1)].refused("the alias comes second: it says whose the device is")
+    if wrong := fault(alias[2]):
+        raise lines[1].refused(f"{quoted(alias[2])} cannot be a prefix: {wrong}", alias[2], Code.BUNDLE_NAME)
+    return alias[2]
+
+
+def another_prefix(ip: Text, device: Device, prefix: str | None) -> Refused:
+    """The error that the device is not of the ``prefix`` that the rules have."""
+    alias = [*ip.lines()][1]
+    whose = f"the prefix {prefix}" if prefix else "no prefix, for there are none"
+    return alias.refused(f"the rules are of {whose}", device.prefix, Code.BUNDLE_NAME)
+
+
+def accept_announcing(
+    texts: Mapping[str, Text], device: Device | None, own: Collection[ir.Address]
+) -> tuple[Artifact, ...]:
+    """The parts as :func:`announcing` prints them. ``own``: the addresses that lead to services alone.
+
+    Errors: Refused, where one is not printed so, or puts an address on the device that no service has.
+    """
+    addresses: list[IPv4Address] = []
+    for line in texts[IP.name].lines():
+        if found := _ADDRESS.fullmatch(line.text):
+            addresses.append(_service_address(line, found[1], own))
+    cluster = ir.Cluster(prefix=device.prefix, vip_device=device.name) if device else ir.Cluster()
+    artifacts = announcing(cluster, [str(address) for address in sorted({*addresses})])
+    for artifact in artifacts:
+        compare(artifact.part.name, texts[artifact.part.name], artifact.text)
+    return artifacts
+
+
+def _service_address(line: Line, text: str, own: Collection[ir.Address]) -> IPv4Address:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise line.refused(f"{quoted(text)} is no address", text) from None
+    if address not in own or not isinstance(address, IPv4Address):
+        raise line.refused(f"{text} is no address of services alone", text)
+    return address

@@ -1,0 +1,133 @@
+"""The parts of announced addresses: what they say, what is refused of them, and how little an edit changes."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+
+import pytest
+from support.bundles import accepted, refusal
+
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+from svcc.targets import targets
+from svcc.targets.bundle import is_bundle, printed
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Bundle
+
+KERNEL = ("iptables", "ipvs", "nft")
+_each = pytest.mark.parametrize("name", KERNEL)
+
+TEXT = """
+cluster { prefix Own; vip-device edge0 }
+service quiet { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }
+service web { vip 198.19.0.2; external-ip 192.0.2.7; announce yes; port 80/tcp; endpoints { 100.64.0.1 } }
+"""
+QUIET = TEXT.replace("announce yes", "announce no")
+
+
+def render(name: str, text: str) -> Bundle:
+    program = load_text(Source("x", text)).program
+    assert program is not None
+    assert not check_target(program, targets()[name], None)
+    return targets()[name].render(program, None)
+
+
+def part(bundle: Bundle, name: str) -> str:
+    found = bundle.artifact(name)
+    assert found is not None
+    return found.text
+
+
+HEAD = "link add edge0 type dummy\nlink set edge0 alias svcc:Own\nlink set edge0 up\n"
+ANNOUNCED = ["address replace 192.0.2.7/32 dev edge0\n", "address replace 198.19.0.2/32 dev edge0\n"]
+SILENT = "address replace 198.19.0.1/32 dev edge0 scope host\n"
+
+
+@_each
+def test_the_device_carries_what_is_announced_and_on_ipvs_all_else_silently(name: str) -> None:
+    first, second = ANNOUNCED
+    assert part(render(name, TEXT), "ip") == HEAD + first + (SILENT if name == "ipvs" else "") + second
+
+
+@_each
+def test_only_what_is_announced_changes(name: str) -> None:
+    """What turning it on changes: the lines of these addresses, and one setting."""
+    before, after = (
+        [line for a in render(name, text).artifacts for line in a.text.splitlines(keepends=True)]
+        for text in (QUIET, TEXT)
+    )
+    difference = [
+        line for line in unified_diff(before, after, n=0) if line[0] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    added = [line[1:] for line in difference if line[0] == "+" and not line.startswith("+#")]
+    removed = [line[1:] for line in difference if line[0] == "-" and not line.startswith("-#")]
+    ipvs = name == "ipvs"
+    came = ["net.ipv4.conf.all.arp_ignore = 3\n", *([] if ipvs else HEAD.splitlines(keepends=True)), *ANNOUNCED]
+    assert added == came
+    went = [line.replace("edge0\n", "edge0 scope host\n") for line in ANNOUNCED]
+    assert removed == (["net.ipv4.conf.all.arp_ignore = 1\n", *went] if ipvs else [])
+
+
+def test_nft_is_bare_json_only_where_nothing_is_announced() -> None:
+    target = targets()["nft"]
+    assert printed(target, render("nft", QUIET)) == part(render("nft", QUIET), "nft")
+    assert is_bundle(printed(target, render("nft", TEXT)))
+
+
+@_each
+def test_it_is_accepted_with_its_device_and_its_prefix(name: str) -> None:
+    bundle = render(name, TEXT)
+    found = accepted(bundle)
+    assert (found.artifacts, found.prefix, found.device) == (bundle.artifacts, "Own", "edge0")
+
+
+@_each
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("link add edge0 type dummy", "link add edge0 type veth", "the device of the vips comes first"),
+        ("edge0", "-edge0", "`-edge0` cannot be the device of the vips"),
+        ("edge0", "edge0123456789ab", "`edge0123456789ab` cannot be the device of the vips"),
+        ("link set edge0 up", "link set lo up", "the target prints no such line here"),
+        ("alias svcc:Own", "alias own", "the alias comes second"),
+        ("arp_ignore = 3", "arp_ignore = 0", "the target prints no such line here"),
+        (ANNOUNCED[0], ANNOUNCED[0] * 2, "the target prints no such line here"),
+        ("dev edge0\n", "dev eth0\n", "the target prints no such line here"),
+        ("192.0.2.7/32 dev", "192.0.2.7/24 dev", "the target prints no such line here"),
+    ],
+)
+def test_other_texts_are_refused(name: str, old: str, new: str, why: str) -> None:
+    target = targets()[name]
+    text = printed(target, render(name, TEXT))
+    assert old in text
+    message = refusal(text.replace(old, new), target)
+    assert message is not None
+    assert why in message.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", ["iptables", "nft"])
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("192.0.2.7/32 dev", "192.0.2.8/32 dev", "192.0.2.8 is no address of services alone"),
+        ("192.0.2.7/32 dev", "192.0.2.999/32 dev", "`192.0.2.999` is no address"),
+        ("svcc:Own", "svcc:Other", "the rules are of the prefix O"),
+        ("svcc:Own", "svcc:a/b", "`a/b` cannot be a prefix"),
+    ],
+)
+def test_other_addresses_and_prefixes_are_refused(name: str, old: str, new: str, why: str) -> None:
+    target = targets()[name]
+    message = refusal(printed(target, render(name, TEXT)).replace(old, new), target)
+    assert message is not None
+    assert message.splitlines()[0].split("]: ")[1].startswith(why)
+
+
+@_each
+def test_an_ipv6_address_is_not_announced(name: str) -> None:
+    loaded = load_text(Source("x", TEXT.replace("vip 198.19.0.2", "vip fd00::2")))
+    assert loaded.program is not None
+    (refused,) = check_target(loaded.program, targets()[name], None)
+    assert refused.message == (
+        "service web announces fd00::2: for an IPv6 address that is on another device, "
+        "the kernel does not answer on a link"
+    )
