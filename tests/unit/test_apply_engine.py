@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from support.fake_kernel import FakeDriver, FakeReading, Words, bundle_of
 from svcc.apply import confirm, engine, machine
+from svcc.apply.driver import Transition
 from svcc.apply.engine import Broken, Event, NotTaken, Restored
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Phase, StepError
@@ -125,8 +126,9 @@ def _die(*_: object) -> None:
     raise Stop
 
 
+@pytest.mark.parametrize("target", ["nft", "ipvs"])
 def test_what_is_killed_before_the_new_rules_are_in_is_not_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where addresses come first, as they do when rules that translate go: they are no sign of the new rules."""
     seen: list[tuple[str, Phase | None]] = []
@@ -136,12 +138,16 @@ def test_what_is_killed_before_the_new_rules_are_in_is_not_finished(
     def see(event: Event) -> None:
         seen.append((event.what, event.step.phase if event.step else None))
 
+    monkeypatch.setattr(engine, "preflight", lambda _: [])  # whether this machine has IPVS
+    monkeypatch.setattr(engine, "Transition", lambda old, _: Transition(old, target))
     world.apply(frozenset(("b", "B", "@vip")), see)
+    addresses = [("done", Phase.ADDRESSES)]
     assert [one for one in seen if one[0] in ("done", "switched")] == [
-        ("done", Phase.ADDRESSES),
+        *(addresses if target == "ipvs" else []),
         ("done", Phase.SERVERS),
         ("done", Phase.RULES),
         ("switched", None),  # from here on, the next command finishes it
+        *(addresses if target == "nft" else []),
         ("done", Phase.SERVERS_OFF),
     ]
 

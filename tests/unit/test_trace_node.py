@@ -50,7 +50,12 @@ def test_without_forwarding_translated_packets_are_lost_and_others_are_nobodys_b
         ("ip", _DEVICE + "link add svcc0 type dummy\n", LoadError, "the device svcc0 is there already"),
         ("ip", _DEVICE + "address add 10.0.0.4/32 dev svcc0\n", LoadError, "10.0.0.4 is there already"),
         ("ip", _DEVICE + "address add x dev svcc0\n", LoadError, "`x` cannot stand here"),
-        ("ip", _DEVICE + "address add 198.19.0.1/32 dev svcc0 scope link\n", UnknownRule, "`scope` is not known here"),
+        (
+            "ip",
+            _DEVICE + "address add 198.19.0.1/32 dev svcc0 scope link\n",
+            UnknownRule,
+            "`link` is not known here",
+        ),
         ("sysctl", "# why\nnet.ipv4.ip_forward = 2\n", UnknownRule, "`net.ipv4.ip_forward = 2` is not known here"),
         ("sysctl", "kernel.panic = 1\n", UnknownRule, "`kernel.panic = 1` is not known here"),
         ("modules", "dummy\nip_vs_best\n", UnknownRule, "`ip_vs_best` is not known here"),

@@ -80,8 +80,8 @@ def _add_address(words: Words, host: Host, verb: str) -> None:
         words.take()
     elif words.peek() == "scope":  # packets to it do not see that
         words.take()
-        if words.take("the scope") != "host":
-            raise words.unknown(words.text)
+        if (scope := words.take("the scope")) != "host":
+            raise words.unknown(scope)
     if verb == "add" and interface.ip in host.addresses:
         raise words.refused(f"{interface.ip} is there already")
     host.addresses.add(interface.ip)
