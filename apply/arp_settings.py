@@ -8,6 +8,7 @@ from pathlib import Path
 from svcc.apply.arp import SILENT, ignored
 from svcc.apply.device import DeviceDriver
 from svcc.apply.ipvs.sysctl import SysctlDriver
+from svcc.apply.rehearsal import missing_modules
 from svcc.apply.scope import Scope
 from svcc.targets.interface import Bundle
 
@@ -27,6 +28,8 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
         return
     artifact = bundle.artifact("ip")
     devices = DeviceDriver().parse(artifact.text if artifact else "", scope)
+    if missing_modules(["dummy"]):
+        yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
     links = sorted(path.name for path in _CONF.iterdir() if path.name not in {"default", "lo", *devices})
     for link in links:
         value = ignored(link)
