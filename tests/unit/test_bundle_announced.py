@@ -5,8 +5,8 @@ from __future__ import annotations
 from difflib import unified_diff
 
 import pytest
-from support.bundles import accepted, refusal
 
+from support.bundles import accepted, refusal
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.targets import targets

@@ -10,9 +10,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from apply_states import run
-from apply_world import World
 
+from support.apply_states import run
+from support.apply_world import World
 from svcc.apply.netns import Namespace
 
 pytestmark = pytest.mark.kernel
