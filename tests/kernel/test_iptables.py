@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 
-from support.iptables_kernel import FAMILIES, TARGET, VARIANTS, bundle, load, rules
+from support.iptables_kernel import FAMILIES, TARGET, VARIANTS, bundle, load, rules, scripts
 from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
@@ -43,12 +43,12 @@ def namespace() -> Iterator[Namespace]:
 
 def check(namespace: Namespace, made: Bundle) -> None:
     """Both variants take both parts, and say of them just what they say."""
-    for artifact in made.artifacts:
+    for family, text in scripts(made):
         for variant in VARIANTS:
-            tool = f"{artifact.part.name}-{variant}"
-            load(namespace, f"{tool}-restore --noflush --test", artifact.text)
-            load(namespace, f"{tool}-restore --noflush", artifact.text)
-            assert rules(load(namespace, f"{tool}-save")) == rules(artifact.text)
+            tool = f"{family}-{variant}"
+            load(namespace, f"{tool}-restore --noflush --test", text)
+            load(namespace, f"{tool}-restore --noflush", text)
+            assert rules(load(namespace, f"{tool}-save")) == rules(text)
 
 
 @settings(max_examples=15)
@@ -67,12 +67,12 @@ def test_a_large_program_comes_back_as_it_was_loaded(namespace: Namespace) -> No
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_loading_again_repeats_the_jumps_from_the_built_in_chains_only(namespace: Namespace, variant: str) -> None:
-    for artifact in bundle(MANY).artifacts:
-        tool = f"{artifact.part.name}-{variant}"
-        load(namespace, f"{tool}-restore --noflush", artifact.text)
-        load(namespace, f"{tool}-restore --noflush", artifact.text)
-        twice = Counter(rules(load(namespace, f"{tool}-save"))) - Counter(rules(artifact.text))
-        assert sorted(twice) == rules("".join(f"{x}\n" for x in artifact.text.splitlines() if x.startswith("-I")))
+    for family, text in scripts(bundle(MANY)):
+        tool = f"{family}-{variant}"
+        load(namespace, f"{tool}-restore --noflush", text)
+        load(namespace, f"{tool}-restore --noflush", text)
+        twice = Counter(rules(load(namespace, f"{tool}-save"))) - Counter(rules(text))
+        assert sorted(twice) == rules("".join(f"{x}\n" for x in text.splitlines() if x.startswith("-I")))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -81,7 +81,7 @@ def test_what_others_have_stays(namespace: Namespace, variant: str) -> None:
     for version, family in FAMILIES.items():
         text = others if version == 4 else others.replace("10.9.9.9/32", "fd09::9/128")
         load(namespace, f"{family}-{variant}-restore", text)
-        load(namespace, f"{family}-{variant}-restore --noflush", bundle(MANY).artifacts[version // 6].text)
+        load(namespace, f"{family}-{variant}-restore --noflush", dict(scripts(bundle(MANY)))[family])
         saved = rules(load(namespace, f"{family}-{variant}-save"))
         assert [line for line in saved if "OTHER" in line] == rules(text)
 

@@ -136,12 +136,16 @@ def mutants(name: str, number: int) -> Iterator[tuple[str, str, str]]:
         yield mutation.__name__, text, "".join(f"{line}\n" for line in lines)
 
 
-def _layout(document: str) -> object:
-    """What a document says, however it is laid out; of what is no JSON, itself."""
+def _layout(text: str) -> list[object]:
+    """What a bundle says, however its JSON is laid out: its heads, and of each part the document, or else the text."""
+    return [_document(part) for part in re.split(r"^(#: .*)\n", text, flags=re.MULTILINE)]
+
+
+def _document(text: str) -> object:
     try:
-        return json.loads(document)
+        return json.loads(text)
     except ValueError:
-        return document
+        return text
 
 
 def _objects(name: str, text: str) -> list[str]:

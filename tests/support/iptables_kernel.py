@@ -37,6 +37,14 @@ def bundle(text: str, node: str | None = None) -> Bundle:
     return TARGET.render(made, chosen)
 
 
+def scripts(made: Bundle) -> Iterator[tuple[str, str]]:
+    """The scripts of a bundle: the name of each, which is its tool's before ``-restore`` too, and its text."""
+    for family in FAMILIES.values():
+        artifact = made.artifact(family)
+        assert artifact is not None
+        yield family, artifact.text
+
+
 def script(text: str, version: int = 4, node: str | None = None) -> str:
     artifact = bundle(text, node).artifact(FAMILIES[version])
     assert artifact is not None

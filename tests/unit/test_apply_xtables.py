@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.files import GOLDEN
+from support.iptables_kernel import scripts
 from support.large_programs import endpoint, plain
 from support.strategies import programs_for
-from svcc.apply.driver import Transition
+from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.steps import Change, Phase, Place, Route, Verb
 from svcc.apply.xtables import DRIVERS
@@ -36,6 +38,10 @@ SETS = (GOLDEN / "ipvs" / "custom-cluster" / "iptables.rules").read_text()
 def state(text: str) -> State:
     parsed: State = DRIVER.parse(text, SCOPE)
     return parsed
+
+
+def _scripts(program: ir.Program, node: ir.Node | None) -> list[tuple[Driver[Any], str]]:
+    return [(FAMILIES[family], text) for family, text in scripts(IPTABLES.render(program, node))]
 
 
 def test_the_parts() -> None:
@@ -223,8 +229,8 @@ def test_chains_without_a_better_order_come_in_that_of_descending_names() -> Non
 def test_what_is_written_for_a_saved_state_is_sound(case: tuple[ir.Program, ir.Node | None]) -> None:
     """iptables-save sorts chains: what they lead to may come behind them."""
     program, node = case
-    for artifact in IPTABLES.render(program, node).artifacts:
-        wanted = FAMILIES[artifact.part.name].parse(artifact.text, Scope(program.cluster.prefix))
+    for driver, text in _scripts(program, node):
+        wanted = driver.parse(text, Scope(program.cluster.prefix))
         tables = {n: Table(dict(sorted(t.chains.items())), t.entries) for n, t in wanted.tables.items()}
         assert dangling(str(delta({}, tables, STAYS))) == []
 
@@ -296,11 +302,9 @@ def test_a_chain_whose_name_was_cut_is_placed_by_what_leads_there() -> None:
 @given(programs_for(IPTABLES))
 def test_routes_are_those_of_the_program(case: tuple[ir.Program, ir.Node | None]) -> None:
     program, node = case
-    bundle = IPTABLES.render(program, node)
     found = set[Route]()
-    for artifact in bundle.artifacts:
-        driver = FAMILIES[artifact.part.name]
-        found.update(driver.routes(driver.parse(artifact.text, Scope(program.cluster.prefix))))
+    for driver, text in _scripts(program, node):
+        found.update(driver.routes(driver.parse(text, Scope(program.cluster.prefix))))
     assert found == set(_routes(program, node))
 
 
@@ -322,13 +326,11 @@ def _routes(program: ir.Program, node: ir.Node | None) -> list[Route]:
 def test_what_left_is_what_the_other_state_lacks(
     first: tuple[ir.Program, ir.Node | None], second: tuple[ir.Program, ir.Node | None]
 ) -> None:
-    for family, driver in FAMILIES.items():
+    for driver in FAMILIES.values():
         states = []
         for program, node in (first, second):
             program = replace(program, cluster=replace(program.cluster, prefix="LB"))
-            artifact = IPTABLES.render(program, node).artifact(family)
-            assert artifact is not None
-            states.append(driver.parse(artifact.text, Scope("LB")))
+            states.append(driver.parse(dict(_scripts(program, node))[driver], Scope("LB")))
         live, wanted = states
         assert driver.left(live, wanted) == set(driver.routes(live)) - set(driver.routes(wanted))
 
@@ -337,9 +339,8 @@ def test_what_left_is_what_the_other_state_lacks(
 def test_what_is_served_is_what_has_routes(case: tuple[ir.Program, ir.Node | None]) -> None:
     program, node = case
     scope = Scope(program.cluster.prefix)
-    for artifact in IPTABLES.render(program, node).artifacts:
-        driver = FAMILIES[artifact.part.name]
-        state = driver.parse(artifact.text, scope)
+    for driver, text in _scripts(program, node):
+        state = driver.parse(text, scope)
         places = sorted({route.place for route in driver.routes(state)}, key=str)
         for some in (places[:3], places[-1:], places):
             asked = {*some, Place("192.0.2.1", "tcp", 80), Place(None, "udp", 9)}
