@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from svcc.apply.steps import StepError
+from svcc.kernel.steps import StepError
 
 _ETHERTYPE = 0x0806  # ETH_P_ARP
 _REQUEST, _REPLY = 1, 2

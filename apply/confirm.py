@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, files
-from svcc.apply.boot import boot_id
 from svcc.apply.journal import Journal
-from svcc.apply.steps import StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError, read_record
 from svcc.apply.summary import Summary
+from svcc.kernel.boot import boot_id
+from svcc.kernel.steps import StepError
 
 #: Seconds between the watchdog's looks.
 _GLANCE = 0.2

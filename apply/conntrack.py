@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
-from svcc.apply import tools
-from svcc.apply.local_addresses import serving
-from svcc.apply.steps import Place, Route, StepError
+from svcc.kernel import tools
+from svcc.kernel.local_addresses import serving
+from svcc.kernel.steps import Place, Route, StepError
 
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
 _NAMES = {number: name for name, number in _NUMBERS.items()}

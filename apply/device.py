@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from typing import Any, ClassVar, TypeAlias
 
-from svcc.apply import tools
 from svcc.apply.arp import announce
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb, counted
+from svcc.kernel import tools
+from svcc.kernel.steps import Change, Phase, Step, StepError, Verb, counted
 from svcc.targets.naming import device_alias
 
 #: Up to so many changes go by netlink, at a third of a millisecond each; more than these go to one ``ip -batch``.

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from svcc.apply import tools
 from svcc.apply.obstructions import obstructions
 from svcc.apply.rehearsal import missing_modules, rehearse
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
+from svcc.kernel import tools
 from svcc.targets.interface import Target
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from svcc.apply import ipvs
 from svcc.apply.driver import Transition
 from svcc.apply.ipvs import virtual
-from svcc.apply.steps import Phase, Step
+from svcc.kernel.steps import Phase, Step
 
 #: Seconds that connections are given, unless somebody says otherwise.
 PATIENCE = 10.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Place, Route, Step
+from svcc.kernel.steps import Change, Place, Route, Step
 
 State = TypeVar("State")
 

@@ -20,8 +20,8 @@ from svcc.apply.machine import Begun, Differing, Machine
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
-from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError, damaged
+from svcc.kernel.steps import Change, Phase, Place, Route, Step, StepError
 from svcc.targets import find
 from svcc.targets.interface import Bundle
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from svcc.apply.engine import Plan
 from svcc.apply.states import States
-from svcc.apply.steps import Place
 from svcc.apply.store import Draft
 from svcc.apply.summary import Summary
+from svcc.kernel.steps import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.known import Known
 from svcc.apply.scope import Scope
 from svcc.apply.states import States, Told
-from svcc.apply.steps import TEARDOWN, Change, Phase, Place, Route, Step
+from svcc.kernel.steps import TEARDOWN, Change, Phase, Place, Route, Step
 from svcc.targets.interface import Bundle
 
 #: Readings that were begun, by the driver's part.

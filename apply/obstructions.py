@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from svcc.apply import tools
 from svcc.apply.summary import Summary
+from svcc.kernel import tools
 
 #: Endpoints stand for all of their network of this length: where packets go does not differ within it, most likely.
 _ALIKE = {4: 24, 6: 64}

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from svcc.apply import tools
 from svcc.apply.device import is_ours, listed
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
+from svcc.kernel import tools
 from svcc.targets import find
 from svcc.targets.interface import Bundle
 

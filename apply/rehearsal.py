@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from svcc.apply import tools
-from svcc.apply.netns import Namespace
-from svcc.apply.steps import End, StepError
+from svcc.kernel import tools
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.steps import End, StepError
 from svcc.targets.interface import Artifact, Bundle
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from svcc.apply.steps import Change, Place, Route
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
+from svcc.kernel.steps import Change, Place, Route
 
 
 @dataclass(frozen=True, slots=True)

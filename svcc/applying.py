@@ -16,11 +16,11 @@ from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.steps import Change, End, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary, summary
 from svcc.compiler import ir
 from svcc.exits import Exit
+from svcc.kernel.steps import Change, End, StepError
 from svcc.progress import Interrupted, Progress
 from svcc.state import fail, pick_installation
 from svcc.targets import find

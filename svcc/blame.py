@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from svcc.apply.steps import Change, End, StepError
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
@@ -12,6 +11,7 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.frontends import port_label
 from svcc.compiler.report import as_text
 from svcc.compiler.source import Span
+from svcc.kernel.steps import Change, End, StepError
 
 
 def refusal(error: StepError, summary: Summary, program: ir.Program | None, file: str | None) -> str:

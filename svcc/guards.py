@@ -13,10 +13,10 @@ import click
 from svcc.apply.engine import Plan
 from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
-from svcc.apply.steps import StepError
 from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
 from svcc.exits import Exit
+from svcc.kernel.steps import StepError
 from svcc.plan_text import count, plan_text
 from svcc.state import fail
 from svcc.targets import find

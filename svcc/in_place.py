@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Plan, make_plan, nothing_to_do
 from svcc.apply.scope import Scope
-from svcc.apply.steps import StepError
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
 from svcc.apply.summary import Summary
+from svcc.kernel.steps import StepError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from svcc.apply.conntrack import Shown, Usage
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Place, Route
 from svcc.apply.summary import Listener, Summary
+from svcc.kernel.steps import Place, Route
 
 
 class Held(Enum):

@@ -6,8 +6,8 @@ from typing import Any
 
 from svcc.apply import conntrack
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Change, Place, Step
 from svcc.apply.summary import Summary
+from svcc.kernel.steps import Change, Place, Step
 from svcc.plan_text import service_of
 
 

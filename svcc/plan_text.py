@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from svcc.apply import conntrack
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Change, Route, Verb, socket_text
 from svcc.apply.summary import Summary
+from svcc.kernel.steps import Change, Route, Verb, socket_text
 
 #: Objects that are shown of each service, and services, unless all are asked for.
 _OBJECTS, _SERVICES = 12, 100

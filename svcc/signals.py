@@ -100,6 +100,6 @@ def _too_long(_number: int, _frame: FrameType | None) -> None:
 
 
 def _end_tools() -> None:
-    tools = sys.modules.get("svcc.apply.tools")  # not imported: none runs
+    tools = sys.modules.get("svcc.kernel.tools")  # not imported: none runs
     if tools is not None and hasattr(tools, "end_all"):
         tools.end_all()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from svcc.apply import tools
-from svcc.apply.netns import Namespace, NamespaceError
-from svcc.apply.steps import StepError
+from svcc.kernel import tools
+from svcc.kernel.namespaces import Namespace, NamespaceError
+from svcc.kernel.steps import StepError
 
 
 @contextmanager

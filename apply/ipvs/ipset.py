@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.ipvs.call import trial
 from svcc.apply.ipvs.set_lines import additions, change_of_line, declared, prelude, removals, undeclared
 from svcc.apply.ipvs.sets import Set, Sets, element_place, parse_sets
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb, counted
+from svcc.kernel import tools
+from svcc.kernel.steps import Change, Phase, Step, StepError, Verb, counted
 
 _RESTORE = ("ipset", "-exist", "restore")
 _FAILED = re.compile(r"Error in line (\d+): (.*)")

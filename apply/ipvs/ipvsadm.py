@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.ipvs import messages
 from svcc.apply.ipvs.call import trial
@@ -30,7 +29,8 @@ from svcc.apply.ipvs.virtual import (
     socket_of,
 )
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Place, Route, Step, StepError, Verb, counted
+from svcc.kernel import tools
+from svcc.kernel.steps import Change, Phase, Place, Route, Step, StepError, Verb, counted
 
 #: What there is where the calling thread's namespace has IPVS. Without, ipvsadm would load the module.
 TABLE = Path("/proc/thread-self/net/ip_vs")

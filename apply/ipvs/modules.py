@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.rehearsal import built_in, missing_modules
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, End, Phase, Step, StepError, Verb, counted
+from svcc.kernel import tools
+from svcc.kernel.steps import Change, End, Phase, Step, StepError, Verb, counted
 
 Modules: TypeAlias = frozenset[str]
 

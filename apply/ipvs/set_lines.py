@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from svcc.apply.ipvs.sets import DECLARED, Set, Sets, element_place
-from svcc.apply.steps import Change, Verb
+from svcc.kernel.steps import Change, Verb
 
 #: Whose elements keep clients out: they come after those that let them in, and go before.
 _GUARD = "-RESTRICTED"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TypeAlias
 
-from svcc.apply.steps import Place
+from svcc.kernel.steps import Place
 
 #: How the names of sets end whose elements say which ports are served.
 DECLARED = ("-CLUSTER-IP", "-NODE-PORT-TCP", "-NODE-PORT-UDP", "-NODE-PORT-SCTP")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb, counted
+from svcc.kernel.steps import Change, Phase, Step, StepError, Verb, counted
 
 #: Each key's value; None: the kernel has no such key. As a wanted value None wants nothing: the module that brings
 #: the key stays, and its key with it.

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from svcc.apply import tools
 from svcc.apply.ipvs import virtual
 from svcc.apply.ipvs.ipvsadm import TABLE
 from svcc.apply.ipvs.virtual import Virtuals, parse_table, place_of, socket_of
-from svcc.apply.steps import Place
+from svcc.kernel import tools
+from svcc.kernel.steps import Place
 
 
 @dataclass(frozen=True, slots=True)

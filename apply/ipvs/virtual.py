@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from svcc.apply.ipvs.sets import NODE_IP, Set, Sets
-from svcc.apply.steps import Place
+from svcc.kernel.steps import Place
 
 PROTOCOLS = {"-t": "tcp", "-u": "udp", "--sctp-service": "sctp"}
 _OPTIONS = {protocol: option for option, protocol in PROTOCOLS.items()}

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from svcc.apply.driver import Driver, Look, Reading, Transition
-from svcc.apply.nft import changes, foreign, generation, routes, switching, tool
+from svcc.apply.nft import changes, foreign, routes, switching
 from svcc.apply.nft.abridged import abridged
-from svcc.apply.nft.fingerprint import fingerprint
-from svcc.apply.nft.netlink import PART
-from svcc.apply.nft.reading import read_document, read_listing
-from svcc.apply.nft.reading_back import read_changed
-from svcc.apply.nft.state import FAMILIES, NftState, dump, load
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Route, Step
+from svcc.kernel.nft import generation, tool
+from svcc.kernel.nft.fingerprint import fingerprint
+from svcc.kernel.nft.netlink import PART
+from svcc.kernel.nft.reading import read_document, read_listing
+from svcc.kernel.nft.reading_back import read_changed
+from svcc.kernel.nft.state import FAMILIES, NftState, dump, load
+from svcc.kernel.steps import Change, Route, Step
 
 
 class NftReading(Reading[NftState]):

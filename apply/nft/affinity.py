@@ -12,14 +12,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from svcc.apply.nft import tool
-from svcc.apply.nft.delta import must_rebuild
-from svcc.apply.nft.elements import ElementWriter, key_text, types_of
 from svcc.apply.nft.names import keyed
 from svcc.apply.nft.routes import endpoint_of
-from svcc.apply.nft.state import FAMILIES, NftState, Table
-from svcc.apply.nft.transaction import Command, Writer
 from svcc.apply.nft.ways import Way, Ways, changed_keys
+from svcc.kernel.nft import tool
+from svcc.kernel.nft.delta import must_rebuild
+from svcc.kernel.nft.elements import ElementWriter, key_text, types_of
+from svcc.kernel.nft.state import FAMILIES, NftState, Table
+from svcc.kernel.nft.transaction import Command, Writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from svcc.apply.nft.names import keyed
-from svcc.apply.nft.netlink import PART
-from svcc.apply.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
-from svcc.apply.steps import Change, Place, Verb
+from svcc.kernel.nft.netlink import PART
+from svcc.kernel.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
+from svcc.kernel.steps import Change, Place, Verb
 
 
 def changes(live: NftState, wanted: NftState) -> Iterator[Change]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from svcc.apply.nft.state import NftState, Table
+from svcc.kernel.nft.state import NftState, Table
 
 
 def foreign(live: NftState) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from svcc.apply.steps import Place
+from svcc.kernel.steps import Place
 
 _NAME = re.compile(
     r"(?P<prefix>(?P<nodeport>nodeport-)?(?:(?P<protocol>tcp|udp|sctp)-range-)?)"

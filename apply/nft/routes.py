@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from svcc.apply.nft.names import Keyed, keyed
-from svcc.apply.nft.state import FAMILIES, NftState, Table
 from svcc.apply.nft.ways import Way, Ways, changed_keys
-from svcc.apply.steps import Route
+from svcc.kernel.nft.state import FAMILIES, NftState, Table
+from svcc.kernel.steps import Route
 
 
 def routes(state: NftState) -> Iterator[Route]:

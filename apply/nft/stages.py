@@ -19,8 +19,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from svcc.apply.nft.delta import must_rebuild
-from svcc.apply.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
+from svcc.kernel.nft.delta import must_rebuild
+from svcc.kernel.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
 
 
 def prepared(live: NftState, wanted: NftState) -> NftState:

@@ -11,17 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from svcc.apply.nft import affinity, tool
+from svcc.apply.nft import affinity
 from svcc.apply.nft.changes import changes
-from svcc.apply.nft.culprit import find_culprit
-from svcc.apply.nft.delta import delta
-from svcc.apply.nft.netlink import PART
 from svcc.apply.nft.stages import emptied, prepared, silenced, switched
-from svcc.apply.nft.state import NftState
-from svcc.apply.nft.titles import title
-from svcc.apply.nft.transaction import Command
-from svcc.apply.packets import wait_for_packets
-from svcc.apply.steps import End, Phase, Step, StepError
+from svcc.kernel.nft import tool
+from svcc.kernel.nft.culprit import find_culprit
+from svcc.kernel.nft.delta import delta
+from svcc.kernel.nft.netlink import PART
+from svcc.kernel.nft.state import NftState
+from svcc.kernel.nft.titles import title
+from svcc.kernel.nft.transaction import Command
+from svcc.kernel.packets import wait_for_packets
+from svcc.kernel.steps import End, Phase, Step, StepError
 
 #: From this kernel on, a chain can be deleted in the transaction that takes the last reference to it out of a map.
 _TOGETHER = (6, 2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from svcc.apply.nft.names import keyed, services_of
-from svcc.apply.nft.state import Table, differing_keys
+from svcc.kernel.nft.state import Table, differing_keys
 
 
 @dataclass(frozen=True, slots=True)

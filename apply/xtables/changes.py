@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 
-from svcc.apply.steps import Change, Place, Verb
 from svcc.apply.xtables.fronts import Fronts, fronts, label_of
 from svcc.apply.xtables.state import Rules, State, Table, Tables
 from svcc.apply.xtables.variant import other
+from svcc.kernel.steps import Change, Place, Verb
 
 _NOTHING = Table()
 

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Look, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Place, Route, Step
 from svcc.apply.xtables.changes import changes
 from svcc.apply.xtables.fronts import left_routes, routes, served
 from svcc.apply.xtables.load import Load
 from svcc.apply.xtables.reading import XtablesReading
 from svcc.apply.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
 from svcc.apply.xtables.variant import default, other
+from svcc.kernel.steps import Change, Phase, Place, Route, Step
 
 #: Of more places, all routes are made as quickly.
 _FEW = 16

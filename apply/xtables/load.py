@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from svcc.apply import tools
 from svcc.apply.driver import Transition
-from svcc.apply.netns import Namespace
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, StepError
 from svcc.apply.xtables.changes import table_changes
 from svcc.apply.xtables.delta import Delta, TableDelta, delta
 from svcc.apply.xtables.state import Tables, leads_to, lines_of
 from svcc.apply.xtables.variant import NFT, Restore, saved
+from svcc.kernel import tools
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.steps import Change, StepError
 
 #: What iptables exits with when the ruleset changed under it (RESOURCE_PROBLEM); with other failures of the kernel too.
 _RESOURCE_PROBLEM = 4

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from svcc.apply import tools
 from svcc.apply.scope import Scope
-from svcc.apply.steps import End, StepError
 from svcc.apply.xtables.state import Saved, parse_saved
+from svcc.kernel import tools
+from svcc.kernel.steps import End, StepError
 
 LEGACY, NFT = "legacy", "nft"
 _OTHER = {LEGACY: NFT, NFT: LEGACY}

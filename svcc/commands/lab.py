@@ -8,10 +8,10 @@ from typing import NoReturn
 
 import click
 
-from svcc.apply.netns import NamespaceError
-from svcc.apply.tools import find as find_tool
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.exits import Exit
+from svcc.kernel.namespaces import NamespaceError
+from svcc.kernel.tools import find as find_tool
 from svcc.options import file_argument, load_program, node_option, pick_node, refuse
 from svcc.verify.lab import sweep
 from svcc.verify.lab.keeper import Kept, end, find, keep, kept_labs

@@ -14,13 +14,13 @@ from svcc.apply import confirm, conntrack, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.conntrack import Volume
 from svcc.apply.engine import Plan
-from svcc.apply.steps import Change, socket_text
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained, remember
 from svcc.columns import columns
 from svcc.compiler.suggest import did_you_mean
 from svcc.exits import Exit
+from svcc.kernel.steps import Change, socket_text
 from svcc.kernel_rows import Held, Row, Rows
 from svcc.output import put
 from svcc.plan_json import change_json

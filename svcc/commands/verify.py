@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from svcc.apply.netns import NamespaceError
 from svcc.exits import Exit
 from svcc.inputs import compile_file
+from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict

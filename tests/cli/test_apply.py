@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from support.shell import PROGRAM, A, B, Shell, apply_at_work
 from support.tools.project import ROOT
 from support.waiting import LID, until
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.shell import B, Shell
-from svcc.apply.netns import Namespace
 from svcc.apply.store import Store, StoreError
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

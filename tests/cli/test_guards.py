@@ -12,7 +12,7 @@ import pytest
 
 from support.shell import PROGRAM, A, B, Shell
 from support.waiting import until
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

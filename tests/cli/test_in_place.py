@@ -13,8 +13,8 @@ from support.apply_faults import tools_of
 from support.apply_world import World
 from support.command_line import Done, folder, svcc
 from svcc.apply import code
-from svcc.apply.netns import Namespace
 from svcc.compiler import load
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

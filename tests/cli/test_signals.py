@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.shell import A, B, Shell
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -135,7 +135,7 @@ def test_a_tool_that_hangs_is_no_reason_to_hang(shell: Shell, tool: str) -> None
     tools = _hanging(shell.folder, tool, "iptables-nft-save", hangs="case $# in")
     (tools / tool).write_text("#!/bin/sh\nsleep 1000\n")
     (tools / "iptables-nft-save").write_text("#!/bin/sh\nsleep 1000\n")
-    script = "from svcc.apply import tools; tools.LIMIT = 1.0; from svcc.__main__ import main; main()"
+    script = "from svcc.kernel import tools; tools.LIMIT = 1.0; from svcc.__main__ import main; main()"
     with shell.namespace.entered():
         done = subprocess.run(
             [sys.executable, "-P", "-c", script, "apply", "b.dsl", "-t", "nft"], cwd=shell.folder, check=False,

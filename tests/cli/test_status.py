@@ -13,8 +13,8 @@ import pytest
 
 from support.shell import PROGRAM, Shell, apply_at_work
 from support.waiting import LID, until
-from svcc.apply.netns import Namespace
 from svcc.columns import fitting
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from support.files import EXAMPLES, PROGRAMS
 from support.tools.nft import nft
 from support.tools.project import ROOT
-from svcc.apply.tools import find
 from svcc.command_line import svcc
+from svcc.kernel.tools import find
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 

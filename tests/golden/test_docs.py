@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from support.files import ERRORS
 from support.golden_files import compare
 from support.tools.project import ROOT
-from svcc.apply.netns import Namespace
 from svcc.command_line import svcc
 from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
 from svcc.compiler.syntax_error import STATEMENTS
+from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 
 DOCS = ROOT / "docs"

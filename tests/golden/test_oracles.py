@@ -14,8 +14,8 @@ from _pytest.mark import ParameterSet
 
 from support.files import GOLDEN
 from support.tools.nft import RELEASES, check, check_json, nft
-from svcc.apply.netns import Namespace
-from svcc.apply.tools import run
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.tools import run
 from svcc.targets.xtables import dangling
 
 NFT = sorted(GOLDEN.glob("nft/*/nft.json"))

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from svcc.apply import conntrack, tools
+from svcc.apply import conntrack
 from svcc.apply.conntrack import Connection, Usage, Volume
-from svcc.apply.netns import Namespace
-from svcc.apply.steps import Place, Route
+from svcc.kernel import tools
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.steps import Place, Route
 
 pytestmark = pytest.mark.kernel
 

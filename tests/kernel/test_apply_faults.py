@@ -60,7 +60,7 @@ def test_without_its_tool_nothing_is_begun() -> None:
     with Case(*TRANSITIONS["iptables, first"]).world() as world, pytest.MonkeyPatch.context() as patch:
         others = world.others()
         with TemporaryDirectory() as empty:
-            patch.setattr("svcc.apply.tools._SBIN", ())
+            patch.setattr("svcc.kernel.tools._SBIN", ())
             patch.setenv("PATH", empty)
             with pytest.raises(Refused) as caught:
                 world.apply(NEW, "iptables")

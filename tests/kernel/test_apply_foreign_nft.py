@@ -13,9 +13,9 @@ import pytest
 from support.apply_faults import NEW, OLD, Case
 from support.apply_world import World
 from support.tools import nft as releases
-from svcc.apply import tools as svcc_tools
-from svcc.apply.nft import tool
-from svcc.apply.steps import End, StepError
+from svcc.kernel import tools as svcc_tools
+from svcc.kernel.nft import tool
+from svcc.kernel.steps import End, StepError
 
 pytestmark = pytest.mark.kernel
 

@@ -13,7 +13,7 @@ from support.apply_faults import NEW, OLD
 from support.apply_world import World
 from svcc.apply import engine
 from svcc.apply.confirm import Pending
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

@@ -12,7 +12,7 @@ from support.apply_states import SAME, inside, run
 from support.files import GOLDEN
 from svcc.apply.device import Device, DeviceDriver, Devices, is_ours
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Phase, StepError
+from svcc.kernel.steps import Phase, StepError
 
 pytestmark = pytest.mark.kernel
 
@@ -73,7 +73,7 @@ def test_the_alias_says_whose_a_device_is(alias: str, recorded: tuple[str, ...],
 
 
 def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svcc.apply.tools.find", lambda _: None)
+    monkeypatch.setattr("svcc.kernel.tools.find", lambda _: None)
     assert DRIVER.read(SCOPE, WANTED) == {}
 
 

@@ -20,7 +20,7 @@ from support.strategies import programs_for
 from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.sets import Set, Sets, element_place
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.steps import Phase, Place, StepError, Verb
+from svcc.kernel.steps import Phase, Place, StepError, Verb
 
 pytestmark = pytest.mark.kernel
 
@@ -92,7 +92,7 @@ def test_a_text_that_svcc_did_not_write(line: str) -> None:
 
 
 def test_without_the_tool_nothing_is_there_and_nothing_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svcc.apply.tools.find", lambda _: None)
+    monkeypatch.setattr("svcc.kernel.tools.find", lambda _: None)
     assert DRIVER.read(SCOPE, {}) == {}
     (step,) = DRIVER.steps({}, sets(IP=["10.0.0.1"]), SCOPE, SAME)
     with pytest.raises(StepError, match=r"^ipset: ipset is not installed$"):
@@ -244,7 +244,7 @@ def _lines(step: object) -> list[str]:
         return _Done()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("svcc.apply.tools.attempt", attempt)
+        patch.setattr("svcc.kernel.tools.attempt", attempt)
         step()
     return given[0].splitlines()
 

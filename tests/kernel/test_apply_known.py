@@ -18,10 +18,10 @@ from support.tools.nft import RELEASES
 from support.waiting import until
 from svcc.apply import code, engine
 from svcc.apply.engine import Plan
-from svcc.apply.netns import Namespace
-from svcc.apply.nft import generation, tool
-from svcc.apply.steps import StepError
 from svcc.apply.store import Draft
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.nft import generation, tool
+from svcc.kernel.steps import StepError
 
 pytestmark = pytest.mark.kernel
 
@@ -302,7 +302,7 @@ def test_what_somebody_does_during_an_apply_is_seen(
 
 @NFT
 @pytest.mark.usefixtures("side")
-@pytest.mark.parametrize("place", ["svcc.apply.nft.generation.boot_id", "svcc.apply.nft.netlink.generation"])
+@pytest.mark.parametrize("place", ["svcc.kernel.nft.generation.boot_id", "svcc.kernel.nft.netlink.generation"])
 def test_another_start_or_a_kernel_that_cannot_say_is_listed(
     world: World, listings: list[tuple[str, ...]], place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,10 +13,10 @@ from support.nft_programs import EVERYTHING, program
 from support.nft_states import HERE, SCOPE, nft, read, state, take, use_release
 from support.strategies import programs_for
 from support.tools.nft import RELEASES
-from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.state import NftState, Table
 from svcc.compiler import ir
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.nft.state import NftState, Table
 from svcc.targets.nft import TARGET
 
 pytestmark = pytest.mark.kernel

@@ -12,9 +12,9 @@ import pytest
 from support.nft_programs import program
 from support.nft_states import HERE, SCOPE, nft, read, state, take, use_release
 from support.tools.nft import RELEASES
-from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.state import NftState
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.nft.state import NftState
 
 pytestmark = pytest.mark.kernel
 
@@ -151,7 +151,7 @@ def test_sets_are_read_only_where_a_slot_changes(monkeypatch: pytest.MonkeyPatch
 
     take(read(), sticky(_THREE))
     remember("affinity-1", f"10.0.0.2 . {_SHARED}")
-    monkeypatch.setattr("svcc.apply.nft.tool.list_set", refuse)
+    monkeypatch.setattr("svcc.kernel.nft.tool.list_set", refuse)
     more = "service plain { vip 198.19.10.8; port 80/tcp; endpoints { 100.64.0.9 } }"
     take(read(), sticky(_THREE, more=more))
     take(read(), sticky(f"{_THREE}; 100.64.0.39", more=more))

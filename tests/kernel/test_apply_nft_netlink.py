@@ -11,11 +11,12 @@ import pytest
 from support.nft_programs import EVERYTHING, program
 from support.nft_states import SCOPE, nft, read, state, take, use_release
 from support.tools.nft import RELEASES
-from svcc.apply.netns import Namespace
-from svcc.apply.nft import DRIVER, netlink
-from svcc.apply.nft.reading_back import read_changed
-from svcc.apply.nft.state import NftState
-from svcc.apply.steps import StepError
+from svcc.apply.nft import DRIVER
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.nft import netlink
+from svcc.kernel.nft.reading_back import read_changed
+from svcc.kernel.nft.state import NftState
+from svcc.kernel.steps import StepError
 
 pytestmark = pytest.mark.kernel
 
@@ -60,7 +61,7 @@ def test_what_changed_is_read_back_without_a_listing(monkeypatch: pytest.MonkeyP
     take(NftState(), BEFORE)
     assert read_changed(BEFORE, AFTER) == BEFORE
     take(BEFORE, AFTER)
-    monkeypatch.setattr("svcc.apply.nft.tool.Listing", None)
+    monkeypatch.setattr("svcc.kernel.nft.tool.Listing", None)
     assert read_changed(BEFORE, AFTER) == AFTER
     assert DRIVER.read_changed(SCOPE, AFTER, BEFORE) == AFTER
 

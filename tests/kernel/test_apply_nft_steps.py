@@ -19,17 +19,17 @@ from support.strategies import programs_for
 from support.tools import nft as releases
 from support.tools.nft import RELEASES
 from svcc.apply.driver import Transition
-from svcc.apply.netns import Namespace
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.delta import must_rebuild
 from svcc.apply.nft.names import keyed
 from svcc.apply.nft.routes import endpoint_of
 from svcc.apply.nft.stages import prepared, switched
-from svcc.apply.nft.state import Chain, Element, NftState, Table
 from svcc.apply.nft.ways import Ways
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb
 from svcc.compiler import ir
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.nft.delta import must_rebuild
+from svcc.kernel.nft.state import Chain, Element, NftState, Table
+from svcc.kernel.steps import Change, Phase, Step, StepError, Verb
 from svcc.targets.nft import TARGET
 
 pytestmark = pytest.mark.kernel

@@ -10,8 +10,8 @@ import pytest
 
 from support.udp_flows import Flow, Net
 from svcc.apply.doctor import examine
-from svcc.apply.netns import Namespace
 from svcc.apply.obstructions import Obstruction, obstructions
+from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 
 pytestmark = pytest.mark.kernel

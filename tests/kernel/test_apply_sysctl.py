@@ -15,7 +15,7 @@ from support.files import GOLDEN
 from svcc.apply.ipvs.modules import ModulesDriver
 from svcc.apply.ipvs.sysctl import SysctlDriver
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Phase, StepError
+from svcc.kernel.steps import Phase, StepError
 
 pytestmark = pytest.mark.kernel
 

@@ -26,11 +26,11 @@ from support.xtables_machine import (
     namespace,
     others,
 )
-from svcc.apply import tools
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Place, Step, StepError, Verb
 from svcc.apply.xtables import variant as variants
 from svcc.apply.xtables.variant import Restore
+from svcc.kernel import tools
+from svcc.kernel.steps import Place, Step, StepError, Verb
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 

@@ -13,9 +13,9 @@ import pytest
 
 from support.apply_world import World, killed_at
 from svcc.apply.engine import Event, Restored
-from svcc.apply.netns import Namespace
-from svcc.apply.steps import StepError
 from svcc.apply.store import Draft
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.steps import StepError
 
 _HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 fd00:64::/64 }\nnode n { address 10.0.0.4 fd00:10::4 }\n"
 OLD = (

@@ -19,12 +19,12 @@ from pathlib import Path
 from support.apply_world import quietly
 from support.waiting import LID
 from svcc.apply import confirm, engine
-from svcc.apply.netns import Namespace
 from svcc.apply.scope import scope_of_program
 from svcc.apply.store import Draft, Store
 from svcc.apply.summary import Summary, summary
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
+from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 from svcc.verify.lab import CLIENT, NODE, Lab
 

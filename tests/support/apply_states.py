@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.netns import Namespace
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Phase, Step
+from svcc.kernel.namespaces import Namespace
+from svcc.kernel.steps import Phase, Step
 
 SAME = Transition("ipvs", "ipvs")
 

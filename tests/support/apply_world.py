@@ -15,13 +15,13 @@ from pathlib import Path
 from svcc.apply import confirm, engine
 from svcc.apply.engine import Event, Plan, Tell
 from svcc.apply.machine import Machine
-from svcc.apply.netns import Namespace
 from svcc.apply.scope import scope_of_program
 from svcc.apply.states import States
 from svcc.apply.store import Draft, Store
 from svcc.apply.summary import summary
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
+from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 
 #: Whatever a thread of ours does not own here has to be there afterwards as it was.

@@ -14,7 +14,7 @@ from typing import Any
 
 from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Step, StepError, Verb
+from svcc.kernel.steps import Change, Phase, Step, StepError, Verb
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 

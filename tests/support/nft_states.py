@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 import support.tools.nft
-import svcc.apply.nft.tool
+import svcc.kernel.nft.tool
 from svcc.apply.driver import Transition
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.state import NftState
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
+from svcc.kernel.nft.state import NftState
 from svcc.targets.nft import TARGET
 
 SCOPE = Scope("LAB")
@@ -62,4 +62,4 @@ def use_release(release: str, directory: Path, monkeypatch: pytest.MonkeyPatch) 
         wrapper.chmod(0o755)
         monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
         # Its library cannot be loaded here (it wants a C library of its own), so its program does all the work.
-        monkeypatch.setattr(svcc.apply.nft.tool, "_library", lambda: None)
+        monkeypatch.setattr(svcc.kernel.nft.tool, "_library", lambda: None)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.apply_world import World
 from support.waiting import until
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 PROGRAM = """\
 cluster { prefix CUSTOM; pods 100.64.0.0/24 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from support.apply_world import World
 from support.waiting import LID
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 #: The networks of clients and of pods; the node has .4 and .254, ::4 and ::fe.
 _LINKS = (

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from svcc.apply import tools
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.netns import Namespace
 from svcc.apply.scope import Scope
 from svcc.apply.xtables import DRIVERS
 from svcc.apply.xtables.state import State
+from svcc.kernel import tools
+from svcc.kernel.namespaces import Namespace
 
 VARIANTS = ("nft", "legacy")
 FAMILIES = {driver.part: driver for driver in DRIVERS}

@@ -15,9 +15,9 @@ from svcc.apply import confirm, engine, machine
 from svcc.apply.driver import Transition
 from svcc.apply.engine import Broken, Event, NotTaken, Restored
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Phase, StepError
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
+from svcc.kernel.steps import Phase, StepError
 
 #: Many small files, each synced to disk: where there is no disk that takes less time.
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svcc.apply.nft.fingerprint import fingerprint as of_nft
-from svcc.apply.nft.reading import read_listing
 from svcc.apply.scope import Scope
 from svcc.apply.xtables.fingerprint import fingerprint as of_xtables
 from svcc.apply.xtables.state import parse_saved
+from svcc.kernel.nft.fingerprint import fingerprint as of_nft
+from svcc.kernel.nft.reading import read_listing
 
 SCOPE = Scope("CUSTOM")
 

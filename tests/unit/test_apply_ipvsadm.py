@@ -30,7 +30,7 @@ from svcc.apply.ipvs.virtual import (
     quiescing,
 )
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Phase, Place, Route, StepError
+from svcc.kernel.steps import Phase, Place, Route, StepError
 
 DRIVER = IpvsadmDriver()
 FILES = GOLDEN / "ipvs"
@@ -259,7 +259,7 @@ def test_without_the_module_nothing_is_there_and_nothing_loads_it(monkeypatch: p
     assert [*DRIVER.obstacles({}, ONE, SCOPE)] == []
     assert (connections(ONE), connected(ONE)) == ({}, {})
     assert step.check is not None
-    monkeypatch.setattr("svcc.apply.tools.find", lambda tool: tool)
+    monkeypatch.setattr("svcc.kernel.tools.find", lambda tool: tool)
     step.check()
     with pytest.raises(StepError, match=r"^ipvsadm: the kernel has no IPVS: module ip_vs is not loaded$"):
         step.run()
@@ -271,7 +271,7 @@ def _never(*_: object) -> None:
 
 @pytest.mark.usefixtures("_no_ipvs")
 def test_without_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svcc.apply.tools.find", lambda _: None)
+    monkeypatch.setattr("svcc.kernel.tools.find", lambda _: None)
     (step,) = DRIVER.steps({}, ONE, SCOPE, SAME)
     assert step.check is not None
     with pytest.raises(StepError, match=r"^ipvsadm: ipvsadm is not installed$"):

@@ -16,9 +16,9 @@ from support.nft_states import HERE, SCOPE, text
 from support.strategies import programs_for
 from svcc.apply.nft import DRIVER, affinity
 from svcc.apply.nft.abridged import _PLAIN, abridged
-from svcc.apply.nft.delta import delta
 from svcc.apply.nft.names import keyed
-from svcc.apply.nft.state import NftState
+from svcc.kernel.nft.delta import delta
+from svcc.kernel.nft.state import NftState
 from svcc.targets.nft import TARGET
 
 _CASES = programs_for(TARGET)

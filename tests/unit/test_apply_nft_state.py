@@ -16,12 +16,13 @@ from support.files import GOLDEN
 from support.nft_programs import EVERYTHING, program
 from support.nft_states import HERE, SCOPE, state, text
 from support.strategies import programs_for
-from svcc.apply import tools
-from svcc.apply.nft import DRIVER, tool
-from svcc.apply.nft.state import NftState
+from svcc.apply.nft import DRIVER
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Place, Route, StepError, Verb
 from svcc.compiler import ir
+from svcc.kernel import tools
+from svcc.kernel.nft import tool
+from svcc.kernel.nft.state import NftState
+from svcc.kernel.steps import Change, Phase, Place, Route, StepError, Verb
 from svcc.targets.nft import TARGET
 
 _CASES = programs_for(TARGET)

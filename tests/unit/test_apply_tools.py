@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from svcc.apply import tools
-from svcc.apply.steps import End, StepError
+from svcc.kernel import tools
+from svcc.kernel.steps import End, StepError
 
 
 @pytest.fixture(autouse=True)

@@ -16,13 +16,13 @@ from support.large_programs import endpoint, plain
 from support.strategies import programs_for
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Change, Phase, Place, Route, Verb
 from svcc.apply.xtables import DRIVERS
 from svcc.apply.xtables import delta as module
 from svcc.apply.xtables.delta import delta, ordered
 from svcc.apply.xtables.state import Rules, State, Table, leads_to, parse_saved
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
+from svcc.kernel.steps import Change, Phase, Place, Route, Verb
 from svcc.targets import targets
 from svcc.targets.xtables import dangling
 

@@ -17,10 +17,11 @@ from support.tools.project import ROOT, floors, settings
 _LAYERS: dict[str, frozenset[str]] = {
     "grammar": frozenset(),
     "compiler": frozenset({"grammar"}),
-    "targets": frozenset({"compiler"}),
-    "apply": frozenset({"targets", "compiler"}),
-    "verify": frozenset({"apply", "targets", "compiler"}),
-    "": frozenset({"verify", "apply", "targets", "compiler", "grammar"}),  # svcc itself
+    "kernel": frozenset(),
+    "targets": frozenset({"compiler", "kernel"}),
+    "apply": frozenset({"targets", "compiler", "kernel"}),
+    "verify": frozenset({"apply", "targets", "compiler", "kernel"}),
+    "": frozenset({"verify", "apply", "targets", "compiler", "grammar", "kernel"}),  # svcc itself
 }
 
 #: The part of the compiler that targets see: the IR, what is derived from it, and diagnostics.

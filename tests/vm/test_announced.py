@@ -13,7 +13,7 @@ import pytest
 
 from support.apply_states import run
 from support.apply_world import World
-from svcc.apply.netns import Namespace
+from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
 

@@ -21,8 +21,8 @@ from svcc.apply.ipvs.ipset import IpsetDriver
 from svcc.apply.ipvs.ipvsadm import IpvsadmDriver
 from svcc.apply.ipvs.virtual import Virtuals
 from svcc.apply.scope import Scope
-from svcc.apply.steps import Phase, Place, StepError
 from svcc.compiler import ir
+from svcc.kernel.steps import Phase, Place, StepError
 from svcc.targets.interface import Artifact, Bundle
 from svcc.targets.naming import device_alias
 from svcc.verify.lab import CLIENT, NODE, Answer

@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from svcc.apply.netns import NamespaceError
 from svcc.compiler.load import load
+from svcc.kernel.namespaces import NamespaceError
 from svcc.verify.lab.lab import Lab
 from svcc.verify.lab.leftovers import start_time
 from svcc.verify.lab.netns import LabError

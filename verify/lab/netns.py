@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from svcc.apply import netns
+from svcc.kernel import namespaces as netns
 
 
 class LabError(netns.NamespaceError):

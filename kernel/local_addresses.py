@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from socket import AF_INET, AF_INET6
-
-from svcc.compiler import ir
 
 _TABLE_LOCAL, _TYPE_LOCAL = 255, 2  # RT_TABLE_LOCAL, RTN_LOCAL (linux/rtnetlink.h)
 
@@ -17,7 +15,7 @@ def serving(networks: Collection[str]) -> Callable[[str], bool]:
     The kernel is asked when the first address is.
     """
     wanted = [ip_network(network) for network in networks]
-    own: list[ir.Network] = []
+    own: list[IPv4Network | IPv6Network] = []
 
     def serves(text: str) -> bool:
         if not own:
@@ -32,7 +30,7 @@ def serving(networks: Collection[str]) -> Callable[[str], bool]:
     return serves
 
 
-def _local() -> list[ir.Network]:
+def _local() -> list[IPv4Network | IPv6Network]:
     from pyroute2 import IPRoute
 
     with IPRoute() as kernel:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from svcc.apply.nft.state import Element
+from svcc.kernel.nft.state import Element
 
 #: Protocols by number (IANA), where our documents name them.
 PROTOCOLS: dict[Any, str] = {6: "tcp", 17: "udp", 132: "sctp"}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from svcc.apply.nft.elements import read_elements, types_of
-from svcc.apply.nft.rules import declaration_text, hook_text, remembers, rule_text, table_text
-from svcc.apply.nft.state import FAMILIES, Chain, NamedSet, NftState, Table
+from svcc.kernel.nft.elements import read_elements, types_of
+from svcc.kernel.nft.rules import declaration_text, hook_text, remembers, rule_text, table_text
+from svcc.kernel.nft.state import FAMILIES, Chain, NamedSet, NftState, Table
 
 _LISTED_ONLY = ("metainfo",)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from svcc.apply.nft import netlink
-from svcc.apply.nft.reading import read_set
-from svcc.apply.nft.state import NamedSet, NftState, differing_keys
-from svcc.apply.nft.tool import Listing
+from svcc.kernel.nft import netlink
+from svcc.kernel.nft.reading import read_set
+from svcc.kernel.nft.state import NamedSet, NftState, differing_keys
+from svcc.kernel.nft.tool import Listing
 
 #: Up to so many sets are looked into by themselves.
 _FEW = 64

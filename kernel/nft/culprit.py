@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from svcc.apply.nft.tool import check
-from svcc.apply.nft.transaction import Command, Name
-from svcc.apply.steps import StepError
+from svcc.kernel.nft.tool import check
+from svcc.kernel.nft.transaction import Command, Name
+from svcc.kernel.steps import StepError
 
 
 def find_culprit(commands: Sequence[Command]) -> tuple[Name, str] | None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from svcc.apply.nft.elements import ElementWriter
-from svcc.apply.nft.rules import rule_fields
-from svcc.apply.nft.state import FAMILIES, NamedSet, NftState, Table
-from svcc.apply.nft.transaction import Command, Writer
+from svcc.kernel.nft.elements import ElementWriter
+from svcc.kernel.nft.rules import rule_fields
+from svcc.kernel.nft.state import FAMILIES, NamedSet, NftState, Table
+from svcc.kernel.nft.transaction import Command, Writer
 
 
 def delta(live: NftState, wanted: NftState) -> Iterator[Command]:

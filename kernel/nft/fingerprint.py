@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import pairwise
 
-from svcc.apply.nft.rules import remembers
+from svcc.kernel.nft.rules import remembers
 
 #: How a set or map begins. In a text of somebody's, a comment, the quotes would be escaped.
 _SET = re.compile(rb'\{"(?:set|map)": \{"family": "')

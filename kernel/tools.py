@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from signal import SIGKILL, SIGTERM, Signals
 
-from svcc.apply.steps import Change, End, StepError
+from svcc.kernel.steps import Change, End, StepError
 
 #: Where the tools are on every distribution; a user's PATH often lacks sbin.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")

@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from svcc.apply.nft.elements import PROTOCOLS
+from svcc.kernel.nft.elements import PROTOCOLS
 
 #: Numbers of linux/netfilter/nf_conntrack_common.h and linux/rtnetlink.h, for words in our rules.
 _WORDS: dict[str, dict[Any, str]] = {

@@ -10,9 +10,9 @@ from __future__ import annotations
 import socket
 import struct
 
-from svcc.apply.boot import boot_id
-from svcc.apply.nft import netlink
-from svcc.apply.steps import StepError
+from svcc.kernel.boot import boot_id
+from svcc.kernel.nft import netlink
+from svcc.kernel.steps import StepError
 
 #: A number that no other namespace has until the machine starts anew (asm-generic/socket.h, since Linux 5.14).
 _SO_NETNS_COOKIE = 71

@@ -18,10 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from svcc.apply import tools
-from svcc.apply.nft import netlink, worker
-from svcc.apply.nft.netlink import PART
-from svcc.apply.steps import End
+from svcc.kernel import tools
+from svcc.kernel.nft import netlink, worker
+from svcc.kernel.nft.netlink import PART
+from svcc.kernel.steps import End
 
 _ABSENT = "No such file or directory"
 #: What errors in a JSON document begin with, having no position.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from svcc.apply.nft.state import NftState
-from svcc.apply.nft.transaction import Command
+from svcc.kernel.nft.state import NftState
+from svcc.kernel.nft.transaction import Command
 
 _DONE = {"add": "added", "delete": "removed"}
 

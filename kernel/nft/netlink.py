@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from svcc.apply.nft.elements import PROTOCOLS, types_of
-from svcc.apply.nft.state import Element
-from svcc.apply.steps import End, StepError
+from svcc.kernel.nft.elements import PROTOCOLS, types_of
+from svcc.kernel.nft.state import Element
+from svcc.kernel.steps import End, StepError
 
 PART = "nft"
 
@@ -87,7 +87,7 @@ def _part(part: str, kind: str) -> bytes:
 
 
 def _element(answer: Mapping[int, bytes], data: str | None) -> Element:
-    """As :func:`svcc.apply.nft.elements.read_elements` has it."""
+    """As :func:`svcc.kernel.nft.elements.read_elements` has it."""
     value = "" if data is None else _value(dict(_attrs(answer.get(_DATA, b""))), data)
     extra = "" if answer.keys() <= _PLAIN else " and more"
     return value + extra, _comment(answer.get(_COMMENTS, b""))
@@ -114,7 +114,7 @@ def _comment(data: bytes) -> str:
 
 
 def generation(kernel: socket.socket) -> int:
-    """See :mod:`svcc.apply.nft.generation`. Errors: StepError."""
+    """See :mod:`svcc.kernel.nft.generation`. Errors: StepError."""
     kernel.send(_message(_GET_GENERATION, _REQUEST, 0, struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)))
     data = _received(kernel)
     if struct.unpack_from("=H", data, 4)[0] == _ERROR:
