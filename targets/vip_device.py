@@ -17,8 +17,9 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.frontends import Frontend
 from svcc.compiler.prefix import fault
+from svcc.kernel.addresses import text_of
 from svcc.targets.interface import Artifact, Part
-from svcc.targets.naming import device_alias, text_of
+from svcc.targets.naming import device_alias
 from svcc.targets.reading import Line, Refused, Text, compare, quoted
 
 SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")

@@ -1,4 +1,4 @@
-"""``iptables-restore`` scripts as text, read into the objects of :mod:`svcc.targets.xtables`.
+"""``iptables-restore`` scripts as text, read into the objects of :mod:`svcc.kernel.xtables.objects`.
 
 There is a reader for every match and verdict; a target adds those that it alone has. A rule that is not printed again
 as it was read is refused, so readers need not look at how numbers and addresses are spelt.
@@ -14,8 +14,7 @@ from ipaddress import ip_address, ip_network
 from typing import TypeAlias
 
 from svcc.compiler import ir
-from svcc.targets.reading import Line, Text, compare, quoted
-from svcc.targets.xtables import (
+from svcc.kernel.xtables.objects import (
     Bytecode,
     Chain,
     Comment,
@@ -44,6 +43,7 @@ from svcc.targets.xtables import (
     ToLocal,
     Verdict,
 )
+from svcc.targets.reading import Line, Text, compare, quoted
 
 #: Bytes of a line with its end that iptables-restore reads as one (sizeof(buffer) in iptables-restore.c).
 LINE = 10_240
@@ -334,7 +334,7 @@ _LINE = re.compile(r":(?P<chain>\S+) - \[0:0\]|-(?P<verb>[AI]) (?P<to>\S+) (?P<r
 
 
 def read_tables(text: Text, grammar: Grammar, *, upwards: bool) -> list[ReadTable]:
-    """The tables of a script, in its order. ``upwards``: as of :class:`svcc.targets.xtables.Table`.
+    """The tables of a script, in its order. ``upwards``: as of :class:`svcc.kernel.xtables.objects.Table`.
 
     Chains and rules are not looked into. Errors: Refused, where no script of ours is printed so.
     """

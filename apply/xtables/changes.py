@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 
 from svcc.apply.xtables.fronts import Fronts, fronts, label_of
-from svcc.apply.xtables.state import Rules, State, Table, Tables
-from svcc.apply.xtables.variant import other
 from svcc.kernel.steps import Change, Place, Verb
+from svcc.kernel.xtables.state import Rules, State, Table, Tables
+from svcc.kernel.xtables.variant import other
 
 _NOTHING = Table()
 

@@ -12,9 +12,9 @@ from svcc.apply.xtables.changes import changes
 from svcc.apply.xtables.fronts import left_routes, routes, served
 from svcc.apply.xtables.load import Load
 from svcc.apply.xtables.reading import XtablesReading
-from svcc.apply.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
-from svcc.apply.xtables.variant import default, other
 from svcc.kernel.steps import Change, Phase, Place, Route, Step
+from svcc.kernel.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
+from svcc.kernel.xtables.variant import default, other
 
 #: Of more places, all routes are made as quickly.
 _FEW = 16

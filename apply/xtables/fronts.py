@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from svcc.apply.xtables.state import Rules, Table, leads_to
 from svcc.kernel.steps import Place, Route
+from svcc.kernel.xtables.state import Rules, Table, leads_to
 
 _HEAD = re.compile(
     r"(?P<not>! )?(?:-d (?P<address>[^ /]+)/(?P<length>\d+) )?"

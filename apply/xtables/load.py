@@ -11,12 +11,12 @@ from functools import cached_property
 from svcc.apply.driver import Transition
 from svcc.apply.scope import Scope
 from svcc.apply.xtables.changes import table_changes
-from svcc.apply.xtables.delta import Delta, TableDelta, delta
-from svcc.apply.xtables.state import Tables, leads_to, lines_of
-from svcc.apply.xtables.variant import NFT, Restore, saved
 from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.steps import Change, StepError
+from svcc.kernel.xtables.delta import Delta, TableDelta, delta
+from svcc.kernel.xtables.state import Tables, leads_to, lines_of
+from svcc.kernel.xtables.variant import NFT, Restore, saved
 
 #: What iptables exits with when the ruleset changed under it (RESOURCE_PROBLEM); with other failures of the kernel too.
 _RESOURCE_PROBLEM = 4
@@ -26,6 +26,17 @@ _LINE = re.compile(r"\bline:? (\d+)")
 _SET = re.compile(r"--match-set (\S+) (\S+)")
 #: Set types by the number of fields that a rule asks for. The kernel asks no more of a set when it takes a rule.
 _SET_TYPES = {1: "hash:ip", 2: "hash:ip,port", 3: "hash:ip,port,ip"}
+
+
+#: The order of tables: what nat sends to no endpoint any more must not meet a filter that rejects all that nat did not
+#: send anywhere; and the other way round when nat begins to. ipvs rejects by sets, in filter and mangle.
+_TO_IPVS = ("mangle", "filter", "nat")
+_TO_OTHERS = ("nat", "filter", "mangle")
+
+
+def table_order(transition: Transition) -> tuple[str, ...]:
+    """The order in which tables are committed."""
+    return _TO_IPVS if transition.new == "ipvs" else _TO_OTHERS
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Load:
 
     def _delta_from(self, live: Tables) -> Delta:
         """The legacy variant fetches and replaces the whole table for each commit: there one is best."""
-        return delta(live, self.wanted, self.transition, ahead=self.variant == NFT)
+        return delta(live, self.wanted, table_order(self.transition), ahead=self.variant == NFT)
 
     @property
     def _restore(self) -> Restore:

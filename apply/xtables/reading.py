@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from svcc.apply.driver import Reading
 from svcc.apply.scope import Scope
-from svcc.apply.xtables.fingerprint import fingerprint
-from svcc.apply.xtables.state import Saved, State, parse_saved
-from svcc.apply.xtables.variant import Listing, default, other
 from svcc.kernel.steps import StepError
+from svcc.kernel.xtables.fingerprint import fingerprint
+from svcc.kernel.xtables.state import Saved, State, parse_saved
+from svcc.kernel.xtables.variant import Listing, default, other
 
 
 class XtablesReading(Reading[State]):

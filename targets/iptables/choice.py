@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
+from svcc.kernel.addresses import text_of
+from svcc.kernel.xtables.objects import Dnat, Match, Proto, Rule
 from svcc.targets.iptables.matches import CERTAIN, Bucket, Nth, Random, Remember, Remembered
-from svcc.targets.naming import text_of
-from svcc.targets.xtables import Dnat, Match, Proto, Rule
 
 #: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.
 Turn: TypeAlias = tuple[tuple[Match, ...], int]

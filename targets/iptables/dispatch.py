@@ -26,8 +26,8 @@ from itertools import groupby
 from typing import TypeAlias
 
 from svcc.compiler import ir
+from svcc.kernel.xtables.objects import Chain, Goto, Jump, Match, Proto, Rule, To, Verdict
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import Chain, Goto, Jump, Match, Proto, Rule, To, Verdict
 
 #: As many addresses, ports or branches stand in one chain.
 FEW = 16

@@ -20,9 +20,9 @@ from itertools import count, groupby
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
+from svcc.kernel.xtables.objects import DROP, Chain, CtState, Flags, FromPorts, Jump, Match, Proto, Rule, ToLocal, from_
 from svcc.targets.iptables.dispatch import FEW, STEP
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import DROP, Chain, CtState, Flags, FromPorts, Jump, Match, Proto, Rule, ToLocal, from_
 
 INVALID = CtState(("INVALID",))
 #: The length of the networks that stand for endpoints outside the pod networks, while there are few.

@@ -10,8 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from svcc.compiler import ir
+from svcc.kernel.xtables.objects import (
+    RETURN,
+    Bytecode,
+    Chain,
+    CtState,
+    Jump,
+    Mark,
+    Masquerade,
+    Out,
+    Rule,
+    SetMark,
+    from_,
+)
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import RETURN, Bytecode, Chain, CtState, Jump, Mark, Masquerade, Out, Rule, SetMark, from_
 
 #: Classic BPF opcodes (linux/filter.h).
 _LOAD_WORD, _COPY_TO_X, _JUMP_IF_X, _RETURN = 0x20, 0x07, 0x1D, 0x06

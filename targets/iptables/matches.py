@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from svcc.targets.xtables import Match
+from svcc.kernel.xtables.objects import Match
 from svcc.targets.xtables_read import NotRead, Reader, Words
 
 #: The kernel keeps a probability as a number of 31 bits (xt_statistic).

@@ -3,7 +3,7 @@
 Chains stand in a script in the reverse order of these names' second words (SVC, SRC, EXT, AT). That is no matter
 of taste: iptables-nft-restore 1.8 keeps the chains that it has met in a sorted list and walks it from the front for
 every line, which takes minutes for 10,000 services, unless what it meets next is close to what comes first (see
-:func:`svcc.targets.xtables.chain_lines`).
+:func:`svcc.kernel.xtables.objects.chain_lines`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from svcc.compiler.names import HASH_DIGITS
+from svcc.kernel.xtables.objects import CHAIN_NAME
 from svcc.targets.naming import fit
-from svcc.targets.xtables import CHAIN_NAME
 
 #: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.
 PREFIX = CHAIN_NAME - max(len("-POSTROUTING"), len("-") + len("-") + HASH_DIGITS)

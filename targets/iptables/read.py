@@ -8,13 +8,7 @@ from itertools import pairwise
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
-from svcc.targets.iptables.masquerade import hairpin
-from svcc.targets.iptables.matches import CERTAIN, READERS, Bucket, Nth, Random, Remember, Remembered
-from svcc.targets.iptables.names import PREFIX, Names
-from svcc.targets.iptables.script import LOOPBACK, entries
-from svcc.targets.iptables.shapes import DESCENDING, SEVERAL, SHAPES
-from svcc.targets.reading import Line, Text, quoted
-from svcc.targets.xtables import (
+from svcc.kernel.xtables.objects import (
     CHAIN_NAME,
     Bytecode,
     Comment,
@@ -38,6 +32,12 @@ from svcc.targets.xtables import (
     ToLocal,
     Verdict,
 )
+from svcc.targets.iptables.masquerade import hairpin
+from svcc.targets.iptables.matches import CERTAIN, READERS, Bucket, Nth, Random, Remember, Remembered
+from svcc.targets.iptables.names import PREFIX, Names
+from svcc.targets.iptables.script import LOOPBACK, entries
+from svcc.targets.iptables.shapes import DESCENDING, SEVERAL, SHAPES
+from svcc.targets.reading import Line, Text, quoted
 from svcc.targets.xtables_read import Grammar, Placed, ReadTable, read_tables
 
 _LABEL = re.compile(r"[A-Za-z0-9_.:/-]+")
@@ -187,7 +187,7 @@ class _TableCheck:
                 self._check_family(line, network)
                 return "from"
             case Proto(protocol, ports):
-                return protocol.value if ports is None else "ports"
+                return protocol if ports is None else "ports"
             case FromPorts(ir.Protocol.TCP):
                 return "sport"
             case Flags(("SYN", "RST")):

@@ -7,12 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
-from svcc.targets.iptables import invalid, masquerade
-from svcc.targets.iptables.dispatch import Branch, Node, PortRule, Walk, at_address, by_address, by_port, tree
-from svcc.targets.iptables.names import Names
-from svcc.targets.iptables.services import Services
-from svcc.targets.iptables.unserved import Unserved
-from svcc.targets.xtables import (
+from svcc.kernel.xtables.objects import (
     RETURN,
     Chain,
     Comment,
@@ -29,6 +24,11 @@ from svcc.targets.xtables import (
     Verdict,
     to,
 )
+from svcc.targets.iptables import invalid, masquerade
+from svcc.targets.iptables.dispatch import Branch, Node, PortRule, Walk, at_address, by_address, by_port, tree
+from svcc.targets.iptables.names import Names
+from svcc.targets.iptables.services import Services
+from svcc.targets.iptables.unserved import Unserved
 
 LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1/128")}
 

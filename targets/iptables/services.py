@@ -13,11 +13,11 @@ from itertools import groupby
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
+from svcc.kernel.xtables.objects import ACCEPT, COMMENT, RETURN, Chain, Comment, Goto, Jump, Rule, from_
 from svcc.targets.iptables.choice import choice
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names
 from svcc.targets.naming import comment
-from svcc.targets.xtables import ACCEPT, COMMENT, RETURN, Chain, Comment, Goto, Jump, Rule, from_
 
 
 class Services:

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, service_label
+from svcc.kernel.xtables.objects import DROP, Chain, Goto, Proto, Reject, Rule, Verdict, from_
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.invalid import INVALID
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import DROP, Chain, Goto, Proto, Reject, Rule, Verdict, from_
 
 _UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 

@@ -26,8 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from svcc.compiler import ir
-from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose
-from svcc.targets.xtables import (
+from svcc.kernel.xtables.objects import (
     ACCEPT,
     DROP,
     ByIpvs,
@@ -51,6 +50,7 @@ from svcc.targets.xtables import (
     Table,
     Verdict,
 )
+from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose
 
 #: Entries ask so: for new connections that nobody else has sent elsewhere.
 _NEW = (CtState(("NEW",)), NotTranslatedTo())

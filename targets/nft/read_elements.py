@@ -8,7 +8,7 @@ from json import dumps
 from typing import Any
 
 from svcc.compiler import ir
-from svcc.targets.naming import text_of
+from svcc.kernel.addresses import text_of
 from svcc.targets.nft.objects import Set
 from svcc.targets.nft.read import Command, ReadTable, TableCheck
 from svcc.targets.nft.read_json import NotRead, same

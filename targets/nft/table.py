@@ -9,7 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite
-from svcc.targets.naming import comment, fit, text_of
+from svcc.kernel.addresses import text_of
+from svcc.targets.naming import comment, fit
 from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift, choice, slots
 from svcc.targets.nft.expressions import Network, Range

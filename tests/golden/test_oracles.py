@@ -13,10 +13,10 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from support.files import GOLDEN
+from support.references import dangling
 from support.tools.nft import RELEASES, check, check_json, nft
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.tools import run
-from svcc.targets.xtables import dangling
 
 NFT = sorted(GOLDEN.glob("nft/*/nft.json"))
 SCRIPTS = sorted(GOLDEN.glob("*/*/ip*tables.rules"))

@@ -27,10 +27,10 @@ from support.xtables_machine import (
     others,
 )
 from svcc.apply.scope import Scope
-from svcc.apply.xtables import variant as variants
-from svcc.apply.xtables.variant import Restore
 from svcc.kernel import tools
 from svcc.kernel.steps import Place, Step, StepError, Verb
+from svcc.kernel.xtables import variant as variants
+from svcc.kernel.xtables.variant import Restore
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 

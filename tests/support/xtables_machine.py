@@ -10,9 +10,9 @@ from typing import Any
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.xtables import DRIVERS
-from svcc.apply.xtables.state import State
 from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace
+from svcc.kernel.xtables.state import State
 
 VARIANTS = ("nft", "legacy")
 FAMILIES = {driver.part: driver for driver in DRIVERS}

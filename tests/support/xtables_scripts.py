@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 from svcc.compiler.ir import PortRange, Protocol
-from svcc.targets import xtables as x
+from svcc.kernel.xtables import objects as x
 
 HAIRPIN = ((32, 0, 0, 12), (7, 0, 0, 0), (32, 0, 0, 16), (29, 0, 1, 0), (6, 0, 0, 65535), (6, 0, 0, 0))
 

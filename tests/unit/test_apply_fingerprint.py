@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svcc.apply.scope import Scope
-from svcc.apply.xtables.fingerprint import fingerprint as of_xtables
-from svcc.apply.xtables.state import parse_saved
 from svcc.kernel.nft.fingerprint import fingerprint as of_nft
 from svcc.kernel.nft.reading import read_listing
+from svcc.kernel.xtables.fingerprint import fingerprint as of_xtables
+from svcc.kernel.xtables.state import parse_saved
 
 SCOPE = Scope("CUSTOM")
 

@@ -13,18 +13,19 @@ from hypothesis import strategies as st
 from support.files import GOLDEN
 from support.iptables_kernel import scripts
 from support.large_programs import endpoint, plain
+from support.references import dangling
 from support.strategies import programs_for
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
 from svcc.apply.xtables import DRIVERS
-from svcc.apply.xtables import delta as module
-from svcc.apply.xtables.delta import delta, ordered
-from svcc.apply.xtables.state import Rules, State, Table, leads_to, parse_saved
+from svcc.apply.xtables.load import table_order
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.kernel.steps import Change, Phase, Place, Route, Verb
+from svcc.kernel.xtables import delta as module
+from svcc.kernel.xtables.delta import delta, ordered
+from svcc.kernel.xtables.state import Rules, State, Table, leads_to, parse_saved
 from svcc.targets import targets
-from svcc.targets.xtables import dangling
 
 IPTABLES, IPVS = targets()["iptables"], targets()["ipvs"]
 FAMILIES = {driver.part: driver for driver in DRIVERS}
@@ -131,7 +132,7 @@ def test_states_go_through_json(text: str) -> None:
 
 
 def input_for(live: State, wanted: State, transition: Transition = STAYS) -> str:
-    return str(delta(live.tables, wanted.tables, transition))
+    return str(delta(live.tables, wanted.tables, table_order(transition)))
 
 
 def test_only_the_chain_that_differs_is_written() -> None:
@@ -164,15 +165,15 @@ def test_many_new_chains_are_committed_before_what_leads_to_them(monkeypatch: py
     live = {"nat": Table({"X-OLD": ("-j RETURN",)})}
     chains: dict[str, Rules] = {"X-C": ("-j RETURN",), "X-B": ("-g X-C",), "X-OLD": ("-g X-B",), "X-A": ("-g X-OLD",)}
     wanted = {"nat": Table(chains, (("OUTPUT", "-j X-A"),))}
-    due = delta(live, wanted, STAYS, ahead=True)
+    due = delta(live, wanted, table_order(STAYS), ahead=True)
     assert str(due) == (
         "*nat\n:X-C - [0:0]\n:X-B - [0:0]\n-A X-C -j RETURN\n-A X-B -g X-C\nCOMMIT\n"
         "*nat\n:X-A - [0:0]\n-A X-A -g X-OLD\nCOMMIT\n"
         "*nat\n:X-OLD - [0:0]\n-A X-OLD -g X-B\n-I OUTPUT -j X-A\nCOMMIT\n"
     )
     assert (due.title, due.atomic) == ("4 chains written, 1 entry added", False)
-    assert delta(live, wanted, STAYS).atomic
-    assert delta(wanted, live, STAYS, ahead=True).atomic
+    assert delta(live, wanted, table_order(STAYS)).atomic
+    assert delta(wanted, live, table_order(STAYS), ahead=True).atomic
 
 
 def test_all_is_taken_down_in_an_order_that_the_kernel_takes() -> None:
@@ -232,7 +233,7 @@ def test_what_is_written_for_a_saved_state_is_sound(case: tuple[ir.Program, ir.N
     for driver, text in _scripts(program, node):
         wanted = driver.parse(text, Scope(program.cluster.prefix))
         tables = {n: Table(dict(sorted(t.chains.items())), t.entries) for n, t in wanted.tables.items()}
-        assert dangling(str(delta({}, tables, STAYS))) == []
+        assert dangling(str(delta({}, tables, table_order(STAYS)))) == []
 
 
 @pytest.mark.slow

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svcc.compiler import ir
+from svcc.kernel.xtables.objects import ACCEPT, Chain, Final, Goto, Jump, Match, Proto, Rule, To
 from svcc.targets.iptables.dispatch import DEPTH, FEW, PortRule, Walk, at_address, by_address, by_port, tree
 from svcc.targets.iptables.names import Names
-from svcc.targets.xtables import ACCEPT, Chain, Final, Goto, Jump, Match, Proto, Rule, To
 
 NAMES = Names("SVCC")
 TCP, UDP = ir.Protocol.TCP, ir.Protocol.UDP
@@ -61,7 +61,7 @@ def _holds(match: Match, packet: tuple[ir.Address, ir.Protocol, int]) -> bool:
             address == match.destination if isinstance(match.destination, ir.Address) else address in match.destination
         )
     assert isinstance(match, Proto)
-    return protocol is match.protocol and (match.ports is None or port in match.ports)
+    return protocol is match.protocol and (match.ports is None or match.ports.first <= port <= match.ports.last)
 
 
 def _assert_in_order(chains: Iterable[Chain]) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from support.iptables_kernel import TARGET, program
 from svcc.compiler.codes import Code
+from svcc.kernel.xtables.objects import CHAIN_NAME
 from svcc.targets.capability import check_target
 from svcc.targets.iptables.names import PREFIX, Names
-from svcc.targets.xtables import CHAIN_NAME
 
 
 def refused(text: str) -> list[tuple[Code, str, str | None]]:

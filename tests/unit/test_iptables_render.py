@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.iptables_kernel import FAMILIES, TARGET, chain, script, scripts
+from support.references import dangling
 from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.targets.iptables.choice import interleaved
-from svcc.targets.xtables import dangling
 
 SEED = """
 cluster { prefix CUSTOM; pods 100.64.0.0/24; nodeports 65500-65535 }

@@ -11,11 +11,12 @@ from ipaddress import ip_address
 from hypothesis import given
 
 from support.ipvs_kernel import TARGET, part, render
+from support.references import dangling
 from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
+from svcc.kernel.xtables.objects import CHAIN_NAME
 from svcc.targets.ipvs.sets import PREFIX, SET_NAME
-from svcc.targets.xtables import CHAIN_NAME, dangling
 
 Given = tuple[ir.Program, ir.Node | None]
 OPTIONS = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}

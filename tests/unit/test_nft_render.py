@@ -17,8 +17,8 @@ from support.nft_programs import EVERYTHING, Table, commands, program, referred,
 from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, frontends
+from svcc.kernel.addresses import text_of
 from svcc.targets.capability import check_target
-from svcc.targets.naming import text_of
 from svcc.targets.nft import TARGET
 from svcc.targets.nft.choice import Choice
 from svcc.targets.nft.limits import KEYWORDS

@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from support.references import dangling
 from support.xtables_scripts import script
-from svcc.targets import xtables as x
+from svcc.kernel.xtables import objects as x
 
 
 def test_a_script_is_printed_in_the_form_of_iptables_save() -> None:
@@ -62,7 +63,7 @@ def test_no_table_prints_nothing() -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_sound_references(version: int) -> None:
-    assert x.dangling(str(script(version))) == []
+    assert dangling(str(script(version))) == []
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,12 @@ def test_sound_references(version: int) -> None:
     ],
 )
 def test_dangling_references(body: str, faults: list[str]) -> None:
-    assert x.dangling(f"*filter\n{body}COMMIT\n") == faults
+    assert dangling(f"*filter\n{body}COMMIT\n") == faults
 
 
 def test_tables_have_chains_of_their_own() -> None:
     nat = "*nat\n:A - [0:0]\n-I OUTPUT -j A\nCOMMIT\n"
-    assert x.dangling(nat + "*filter\n:B - [0:0]\n-I INPUT -j A\n-A B -j B\nCOMMIT\n") == [
+    assert dangling(nat + "*filter\n:B - [0:0]\n-I INPUT -j A\n-A B -j B\nCOMMIT\n") == [
         "filter: A is not declared before `-I INPUT -j A`",
         "filter: nothing leads to B",
     ]

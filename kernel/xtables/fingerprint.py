@@ -1,30 +1,30 @@
 """A digest of what iptables-save printed, without what is somebody else's, dates and counters.
 
-What is left is what :func:`svcc.apply.xtables.state.parse_saved` looks at.
+What is left is what :func:`svcc.kernel.xtables.state.parse_saved` looks at.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
 
-from svcc.apply.scope import Scope
+from svcc.kernel.ownership import Ours
 
 _OURS = b"\n-A %b-"
 _UNREADABLE = b"# Table `"
 
 
-def stable(data: bytes, scope: Scope) -> bytes | None:
+def stable(data: bytes, ours: Ours) -> bytes | None:
     """The lines that say something about ours; None where nft put rules of its own into a table, which hides it."""
-    ours = _OURS % scope.prefix.encode("utf-8", "surrogateescape")
-    name = ours[4:]
-    rules = (b"\n" + data).split(ours)
+    begin = _OURS % ours.prefix.encode("utf-8", "surrogateescape")
+    name = begin[4:]
+    rules = (b"\n" + data).split(begin)
     for at, rule in enumerate(rules):
         if b"\n" in rule:  # other lines follow it
             first, *others = rule.split(b"\n")
             if any(line.startswith(_UNREADABLE) for line in others):
                 return None
             rules[at] = b"\n".join([first, *_kept(others, name)])
-    return ours.join(rules)
+    return begin.join(rules)
 
 
 def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
@@ -40,11 +40,11 @@ def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
     return kept
 
 
-def fingerprint(usual: str, listings: list[bytes | None], scope: Scope) -> str | None:
+def fingerprint(usual: str, listings: list[bytes | None], ours: Ours) -> str | None:
     """Of the listings of both variants; None for one that cannot be had. ``usual``: which is the machine's own."""
     digest = sha256(usual.encode())
     for data in listings:
-        lines = b"" if data is None else stable(data, scope)
+        lines = b"" if data is None else stable(data, ours)
         if lines is None:
             return None
         digest.update(b"\nnone" if data is None else b"\nlisted")

@@ -12,15 +12,14 @@ tool takes time that is quadratic in the number of chains of one commit. What pa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
-from svcc.apply.driver import Transition
-from svcc.apply.xtables.state import Rules, Table, Tables, leads_to
-from svcc.targets.xtables import AT_ONCE, chain_lines
+from svcc.kernel.xtables.objects import AT_ONCE, chain_lines
+from svcc.kernel.xtables.state import Rules, Table, Tables, leads_to
 
 _NOTHING = Table()
 #: How many new chains are committed together where they are committed ahead.
@@ -95,20 +94,16 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what if number != 1 else singular}"
 
 
-def delta(live: Tables, wanted: Tables, transition: Transition, ahead: bool = False) -> Delta:
-    """What makes ``wanted`` of ``live``; empty if they are equal. ``ahead``: many new chains are committed before."""
-    names = sorted({*live, *wanted}, key=partial(_place, _TO_IPVS if transition.new == "ipvs" else _TO_OTHERS))
+def delta(live: Tables, wanted: Tables, order: Sequence[str], ahead: bool = False) -> Delta:
+    """What makes ``wanted`` of ``live``; empty if they are equal. ``order``: that in which tables are committed, others
+    come after them. ``ahead``: many new chains are committed before.
+    """
+    names = sorted({*live, *wanted}, key=partial(_place, order))
     found = (_table(name, live.get(name, _NOTHING), wanted.get(name, _NOTHING), ahead) for name in names)
     return Delta(tuple(table for table in found if table is not None))
 
 
-#: The order of tables: what nat sends to no endpoint any more must not meet a filter that rejects all that nat did not
-#: send anywhere; and the other way round when nat begins to. ipvs rejects by sets, in filter and mangle.
-_TO_IPVS = ("mangle", "filter", "nat")
-_TO_OTHERS = ("nat", "filter", "mangle")
-
-
-def _place(order: tuple[str, ...], table: str) -> tuple[int, str]:
+def _place(order: Sequence[str], table: str) -> tuple[int, str]:
     return (order.index(table) if table in order else len(order)), table
 
 

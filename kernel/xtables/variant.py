@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from svcc.apply.scope import Scope
-from svcc.apply.xtables.state import Saved, parse_saved
 from svcc.kernel import tools
+from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import End, StepError
+from svcc.kernel.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
 _OTHER = {LEGACY: NFT, NFT: LEGACY}
@@ -45,9 +45,9 @@ def tool(family: str, variant: str, verb: str) -> str:
     return named if tools.find(named) or variant != default(family) else f"{family}-{verb}"
 
 
-def saved(family: str, variant: str, scope: Scope) -> Saved:
+def saved(family: str, variant: str, ours: Ours) -> Saved:
     """What is ours in one variant. Errors: StepError."""
-    return Listing(family, variant).saved(scope)
+    return Listing(family, variant).saved(ours)
 
 
 class Listing:
@@ -69,8 +69,8 @@ class Listing:
             raise done.error(self._family, reading=True)
         return done.output
 
-    def saved(self, scope: Scope) -> Saved:
-        return parse_saved(self.data().decode(errors="replace"), scope)
+    def saved(self, ours: Ours) -> Saved:
+        return parse_saved(self.data().decode(errors="replace"), ours)
 
 
 def _has_legacy_tables(family: str) -> bool:

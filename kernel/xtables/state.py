@@ -1,7 +1,7 @@
 """Our chains as values: what a script for iptables-restore asks for, and what iptables-save prints, in one form.
 
-The scripts that svcc writes have each rule word for word as iptables-save has it (``targets/xtables.py``), so a rule
-is its text. Reading is one pass over the lines: there may be hundreds of thousands.
+The scripts that svcc writes have each rule word for word as iptables-save has it (:mod:`svcc.kernel.xtables.objects`),
+so a rule is its text. Reading is one pass over the lines: there may be hundreds of thousands.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from svcc.apply.scope import Scope
-from svcc.targets.xtables import EXTENSIONS
+from svcc.kernel.ownership import Ours
+from svcc.kernel.xtables.objects import EXTENSIONS
 
 #: A chain's rules, each without ``-A CHAIN``.
 Rules: TypeAlias = tuple[str, ...]
@@ -89,18 +89,18 @@ class _Builder:
         }
 
 
-def parse_script(text: str, scope: Scope) -> State:
+def parse_script(text: str, ours: Ours) -> State:
     """The state that a script of svcc's describes. Errors: ValueError, with the line, for any other text."""
     built = _Builder()
     for number, line in enumerate(text.split("\n")[:-1], 1):
-        if not _take(built, line, scope):
+        if not _take(built, line, ours):
             raise ValueError(f"line {number}: svcc writes no such line: {line}")
     if text and (built.table or not text.endswith("\n")):
         raise ValueError(f"line {text.count(chr(10)) + 1}: the end is missing")
-    return State(built.tables(), prefix=scope.prefix)
+    return State(built.tables(), prefix=ours.prefix)
 
 
-def _take(built: _Builder, line: str, scope: Scope) -> bool:
+def _take(built: _Builder, line: str, ours: Ours) -> bool:
     """Take one line of a script; False: it is none that svcc writes."""
     if line.startswith("-A "):
         chain, _, rule = line[3:].partition(" ")
@@ -117,12 +117,12 @@ def _take(built: _Builder, line: str, scope: Scope) -> bool:
     if line.startswith("-I "):
         hook, _, rule = line[3:].partition(" ")
         built.entries.append((hook, rule))
-        return scope.owns(leads_to(rule) or "")
+        return ours.owns(leads_to(rule) or "")
     if line == "COMMIT":
         built.table = ""
         return True
     declared = _DECLARED.fullmatch(line)
-    return declared is not None and scope.owns(declared["chain"]) and _declare(built, declared["chain"])
+    return declared is not None and ours.owns(declared["chain"]) and _declare(built, declared["chain"])
 
 
 def _declare(built: _Builder, chain: str) -> bool:
@@ -142,17 +142,17 @@ _UNREADABLE = re.compile(r"# Table `(?P<table>\w+)' is incompatible")
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
-def parse_saved(text: str, scope: Scope) -> Saved:
+def parse_saved(text: str, ours: Ours) -> Saved:
     """What is ours in what iptables-save printed."""
     built = _Builder()
     held: list[Held] = []
     builtin: set[str] = set()
-    ours = f"-A {scope.prefix}-"
-    hint = f" {scope.prefix}-"
+    own = f"-A {ours.prefix}-"
+    hint = f" {ours.prefix}-"
     current, rules = "", list[str]()
     unreadable = set[str]()
     for line in _listed_lines(text):
-        if line.startswith(ours):
+        if line.startswith(own):
             chain, _, rule = line[3:].partition(" ")
             if chain != current:
                 current, rules = chain, built.chains[chain]
@@ -160,7 +160,7 @@ def parse_saved(text: str, scope: Scope) -> Saved:
         elif line.startswith("-"):
             if hint in line:
                 chain, _, rule = line[3:].partition(" ")
-                if not scope.owns(leads_to(rule) or ""):
+                if not ours.owns(leads_to(rule) or ""):
                     continue
                 if chain in builtin:
                     built.entries.append((chain, rule))
@@ -170,7 +170,7 @@ def parse_saved(text: str, scope: Scope) -> Saved:
             chain, policy, _ = line[1:].rsplit(" ", 2)
             if policy != "-":
                 builtin.add(chain)
-            elif scope.owns(chain):
+            elif ours.owns(chain):
                 built.chains[chain] = []
         elif line.startswith("*"):
             built.enter(line[1:])

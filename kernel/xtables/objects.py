@@ -9,17 +9,13 @@ from built-in chains with ``-I``, and never names a built-in chain otherwise.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
-from svcc.compiler import ir
-from svcc.targets.naming import text_of
+from svcc.kernel.addresses import Address, Network, Ports, text_of
 
 #: The most characters of a chain's name on either variant; names of this length load on both.
 CHAIN_NAME = 28
@@ -43,7 +39,7 @@ class Match(ABC):
 
 @dataclass(frozen=True, slots=True)
 class From(Match):
-    network: ir.Network
+    network: Network
     negate: bool = False
 
     def __str__(self) -> str:
@@ -54,21 +50,21 @@ class From(Match):
 class To(Match):
     """Destination: an address (printed as a /32 or /128) or a network."""
 
-    destination: ir.Address | ir.Network
+    destination: Address | Network
     negate: bool = False
 
     def __str__(self) -> str:
         to = self.destination
-        text = str(to) if isinstance(to, ir.Network) else f"{text_of(to)}/{to.max_prefixlen}"
+        text = str(to) if isinstance(to, Network) else f"{text_of(to)}/{to.max_prefixlen}"
         return f"{_not(self.negate)}-d {text}"
 
 
-def from_(network: ir.Network) -> tuple[Match, ...]:
+def from_(network: Network) -> tuple[Match, ...]:
     """Sources in ``network``: no match at all where that is every address, as iptables-save has it."""
     return (From(network),) if network.prefixlen else ()
 
 
-def to(network: ir.Network) -> tuple[Match, ...]:
+def to(network: Network) -> tuple[Match, ...]:
     """Destinations in ``network``, likewise."""
     return (To(network),) if network.prefixlen else ()
 
@@ -95,11 +91,11 @@ class Out(Match):
 class Proto(Match):
     """A protocol, and destination ports of it where ``ports`` are given."""
 
-    protocol: ir.Protocol
-    ports: ir.PortRange | None = None
+    protocol: str
+    ports: Ports | None = None
 
     def __str__(self) -> str:
-        name = self.protocol.value
+        name = self.protocol
         if self.ports is None:
             return f"-p {name}"
         first, last = self.ports.first, self.ports.last
@@ -110,12 +106,12 @@ class Proto(Match):
 class FromPorts(Match):
     """A protocol, and source ports of it."""
 
-    protocol: ir.Protocol
-    ports: ir.PortRange
+    protocol: str
+    ports: Ports
 
     def __str__(self) -> str:
         first, last = self.ports.first, self.ports.last
-        name = self.protocol.value
+        name = self.protocol
         return f"-p {name} -m {name} --sport {first}" + (f":{last}" if last != first else "")
 
 
@@ -422,59 +418,5 @@ class Script:
         return "".join("\n".join((*table.lines(), "")) for table in self.tables)
 
 
-# -- references -------------------------------------------------------------------------------------------------------
-
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 #: Targets of ``-j`` that are not chains.
 EXTENSIONS = frozenset({"ACCEPT", "DROP", "RETURN", "DNAT", "SNAT", "MASQUERADE", "MARK", "REJECT"})
-
-
-def dangling(script: str) -> list[str]:
-    """What is wrong with the references of a script's text, a line of English each; empty if nothing is.
-
-    Every target must be a chain that its table has declared by then, every declared chain must be reachable from a
-    built-in chain, no chain may be declared twice. ``iptables-nft-restore --test`` checks none of this.
-    """
-    return [fault for block in script.split("COMMIT\n")[:-1] for fault in _block_faults(block.splitlines())]
-
-
-def _block_faults(lines: list[str]) -> list[str]:
-    table, declared, entered = "", Counter[str](), list[str]()
-    led: dict[str, list[str]] = {}
-    unknown: list[str] = []
-    for line in lines:
-        verb, _, rest = line.partition(" ")
-        if verb.startswith("*"):
-            table = verb[1:]
-        elif verb.startswith(":"):
-            declared[verb[1:]] += 1
-        elif verb in ("-A", "-I"):
-            chain, targets = rest.partition(" ")[0], _chains(rest)
-            if verb == "-I":
-                entered += targets
-            else:
-                led.setdefault(chain, []).extend(targets)
-            names = targets if verb == "-I" else [chain, *targets]
-            unknown += [f"{name} is not declared before `{line}`" for name in names if name not in declared]
-    reached = _reached(entered, led)
-    faults = [f"{name} is declared {n} times" for name, n in declared.items() if n > 1]
-    faults += [f"nothing leads to {name}" for name in declared if name not in reached]
-    return [f"{table}: {fault}" for fault in unknown + faults]
-
-
-def _chains(rule: str) -> list[str]:
-    """The chain that a rule's text leads to: a list of one or none."""
-    words = _QUOTED.sub('""', rule).split() if '"' in rule else rule.split()
-    targets = [after for word, after in pairwise(words) if word in ("-j", "-g")]
-    return [target for target in targets if target not in EXTENSIONS]
-
-
-def _reached(start: list[str], led: dict[str, list[str]]) -> set[str]:
-    reached: set[str] = set()
-    todo = list(start)
-    while todo:
-        name = todo.pop()
-        if name not in reached:
-            reached.add(name)
-            todo += led.get(name, [])
-    return reached

@@ -1,0 +1,27 @@
+"""Addresses, networks and ports, as all of the kernel's subsystems have them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Protocol, TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+class Ports(Protocol):
+    """The ports ``first`` to ``last``, both included."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def last(self) -> int: ...
+
+
+def text_of(address: Address) -> str:
+    """``str(address)``, several times faster: there are a hundred thousand of them."""
+    if isinstance(address, IPv4Address):
+        number = int(address)
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(address)
