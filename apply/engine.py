@@ -21,6 +21,7 @@ from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError, damaged
+from svcc.compiler.errors import SvccError
 from svcc.kernel.steps import Change, Phase, Place, Route, Step, StepError
 from svcc.targets import find
 from svcc.targets.interface import Bundle
@@ -46,7 +47,7 @@ class Event:
 Tell = Callable[[Event], None]
 
 
-class Refused(Exception):
+class Refused(SvccError):
     """The apply was not begun: what is in the way, a sentence each."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
@@ -54,7 +55,7 @@ class Refused(Exception):
         self.reasons = tuple(reasons)
 
 
-class Restored(Exception):
+class Restored(SvccError):
     """The apply failed and everything is as it was. ``cause`` says why."""
 
     def __init__(self, cause: BaseException) -> None:
@@ -62,7 +63,7 @@ class Restored(Exception):
         self.cause = cause
 
 
-class Broken(Exception):
+class Broken(SvccError):
     """The apply failed, and so did going back. ``left`` is what differs from the state before."""
 
     def __init__(self, cause: BaseException, left: Sequence[Change], words: str = "") -> None:

@@ -10,6 +10,7 @@
         000007.source            what it was compiled from; may be missing
         journal.json             only while an apply is under way, or was killed
         confirm.json             only while an apply waits to be confirmed
+        keeper                   held by a session for as long as it lives, with its process and what it is
 
 All are written so that they are whole or not there, and only their owner can read them.
 """
@@ -36,6 +37,7 @@ from svcc.apply import cache, files
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope
 from svcc.apply.summary import Summary
+from svcc.compiler.errors import SvccError
 from svcc.compiler.prefix import FORM, fault, is_prefix
 from svcc.targets.bundle import bundle_text, read_bundle
 from svcc.targets.interface import Bundle
@@ -48,7 +50,7 @@ KEPT = 20
 _PAUSE = 0.05
 
 
-class StoreError(Exception):
+class StoreError(SvccError):
     """The state directory cannot be used; the message says why."""
 
 
@@ -109,7 +111,7 @@ class Store:
         """Hold the lock, which nobody else then can. ``patience``: seconds to wait for it. Errors: Locked."""
         files.make_directory(self.root)
         _trust(self.root)
-        with open(self.root / "lock", "a+", encoding="utf-8", opener=_private) as file:
+        with open(self.root / "lock", "a+", encoding="utf-8", opener=private) as file:
             _lock(file.fileno(), fcntl.LOCK_EX, patience, lambda: _holder(self.root / "lock"))
             self._before = self.stamp
             try:
@@ -141,8 +143,11 @@ def _say_who(handle: int) -> None:
         os.write(handle, f"{os.getpid()} {time.monotonic_ns()}\n".encode())
 
 
-def _private(path: str, flags: int) -> int:
-    """Errors: StoreError where the path is a symbolic link: what it leads to is not ours."""
+def private(path: str, flags: int) -> int:
+    """Open a file of the store, as ``open`` wants its opener: for us alone.
+
+    Errors: StoreError where the path is a symbolic link: what it leads to is not ours.
+    """
     try:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -212,6 +217,7 @@ class Installation:
         self.name = path.name
         self.journal = path / "journal.json"
         self.confirm = path / "confirm.json"
+        self.keeper = path / "keeper"
         self._summaries: dict[int, Summary] = {}  # those that were read; a generation's does not change
 
     # ---- reading

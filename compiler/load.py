@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,18 +29,6 @@ class Loaded:
     sources: Sources | None = None  # None: standard input, or a text
 
 
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """While a program grows, Python's collector looks for cycles among all of it again and again: half of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def load(name: str) -> Loaded:
     """Read a program from a file, or from standard input where ``name`` is ``-``.
 
@@ -62,7 +47,6 @@ def read_file(name: str) -> bytes | Diagnostic:
         return Diagnostic(Code.UNREADABLE, f"cannot read {name}: {error}", file=name)
 
 
-@_without_collector()
 def load_data(name: str, data: bytes) -> Loaded:
     """The program that a file of that name holds."""
     read = read_text("<stdin>" if name == "-" else name, data)
@@ -79,7 +63,6 @@ def load_data(name: str, data: bytes) -> Loaded:
     return _load_text(read, None if name == "-" else Path(name), first)
 
 
-@_without_collector()
 def load_text(source: Source, path: Path | None = None) -> Loaded:
     """A program in the language; includes are relative to ``path``'s folder, else to the working directory."""
     return _load_text(source, path, None)

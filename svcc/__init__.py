@@ -1,1 +1,71 @@
-"""svcc: a compiler for Linux service load balancing."""
+"""svcc: a compiler for Linux service load balancing.
+
+The public names below are imported when they are first used: a command needs few of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from svcc.api import compile, load  # noqa: A004
+    from svcc.apply.engine import Broken, Refused, Restored
+    from svcc.apply.errors import InvalidPlan, Outdated, ToolFailed, Unconfirmed
+    from svcc.apply.keeper import Kept
+    from svcc.apply.plan import Plan
+    from svcc.apply.session import Session
+    from svcc.apply.store import Generation, Locked, StoreError
+    from svcc.compiler.errors import InputError, SvccError
+    from svcc.compiler.ir import Endpoint, Program, Service
+    from svcc.targets.interface import Bundle
+
+_HOMES = {
+    "svcc.api": ("compile", "load"),
+    "svcc.apply.engine": ("Broken", "Refused", "Restored"),
+    "svcc.apply.errors": ("InvalidPlan", "Outdated", "ToolFailed", "Unconfirmed"),
+    "svcc.apply.keeper": ("Kept",),
+    "svcc.apply.plan": ("Plan",),
+    "svcc.apply.session": ("Session",),
+    "svcc.apply.store": ("Generation", "Locked", "StoreError"),
+    "svcc.compiler.errors": ("InputError", "SvccError"),
+    "svcc.compiler.ir": ("Endpoint", "Program", "Service"),
+    "svcc.targets.interface": ("Bundle",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Broken",
+    "Bundle",
+    "Endpoint",
+    "Generation",
+    "InputError",
+    "InvalidPlan",
+    "Kept",
+    "Locked",
+    "Outdated",
+    "Plan",
+    "Program",
+    "Refused",
+    "Restored",
+    "Service",
+    "Session",
+    "StoreError",
+    "SvccError",
+    "ToolFailed",
+    "Unconfirmed",
+    "compile",
+    "load",
+]
+
+
+if not TYPE_CHECKING:  # type checkers see the imports above, and would take any name for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,6 +14,7 @@ from svcc import signals
 from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
+from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.store import Draft, Installation, Store, StoreError
@@ -26,7 +27,7 @@ from svcc.state import fail, pick_installation
 from svcc.targets import find
 
 if TYPE_CHECKING:
-    from svcc.inputs import Input
+    from svcc.apply.wanted import Wanted
 
 #: Differences that are named where going back failed; all of them are in `svcc status`.
 _NAMED = 50
@@ -44,7 +45,7 @@ class Cause:
     file: str | None = None
 
 
-def draft_of(file: str, given: Input, store: Store, node: str | None = None) -> Draft:
+def draft_of(file: str, given: Wanted, store: Store, node: str | None = None) -> Draft:
     """A draft of a program or bundle. An empty bundle does not say whose it is: then there must be one installation.
 
     ``node``: the one that was asked for, if any was.
@@ -134,7 +135,11 @@ def _say(text: str) -> None:
 
 
 def settled(installation: Installation) -> None:
-    """First of all: what a killed apply left is finished or undone, and what was not confirmed in time goes."""
+    """First of all: what a killed apply left is finished or undone, and what was not confirmed in time goes.
+
+    The store's lock is held. Errors: Kept: somebody else keeps the prefix, and does this themselves.
+    """
+    check_free(installation)
     try:
         with signals.held(leave=True):
             for said in confirm.settle(installation):

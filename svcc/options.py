@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from svcc.compiler import ir
-from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity
 from svcc.compiler.report import FORMATS, as_text
 from svcc.compiler.suggest import did_you_mean, one_of
@@ -133,15 +132,3 @@ def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
         refuse(loaded.diagnostics, form, quiet=quiet)
     tell(loaded.diagnostics, form, quiet=quiet)
     return loaded.program
-
-
-def pick_node(program: ir.Program, name: str | None, file: str) -> ir.Node | Diagnostic | None:
-    """The node of that name; without a name, the only node there is, or None."""
-    if name is None:
-        return program.nodes[0] if len(program.nodes) == 1 else None
-    node = program.node(name)
-    if node is not None:
-        return node
-    names = [node.name for node in program.nodes]
-    hint = did_you_mean(name, names) or (f"it is {one_of(names)}" if names else f"declare it: node {name} {{ … }}")
-    return Diagnostic(Code.UNDEFINED, f"there is no node `{name}`", hint=hint, file=file)

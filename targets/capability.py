@@ -8,7 +8,7 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature, Use, uses
-from svcc.compiler.suggest import one_of
+from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
@@ -54,3 +54,15 @@ def choose(program: ir.Program) -> str:
     if not program.nodes:
         return "declare the machine: node NAME { address … }"
     return f"say which: --node {one_of([node.name for node in program.nodes])}"
+
+
+def pick_node(program: ir.Program, name: str | None, file: str | None) -> ir.Node | Diagnostic | None:
+    """The node of that name; without a name, the only node there is, or None."""
+    if name is None:
+        return program.nodes[0] if len(program.nodes) == 1 else None
+    node = program.node(name)
+    if node is not None:
+        return node
+    names = [node.name for node in program.nodes]
+    hint = did_you_mean(name, names) or (f"it is {one_of(names)}" if names else f"declare it: node {name} {{ … }}")
+    return Diagnostic(Code.UNDEFINED, f"there is no node `{name}`", hint=hint, file=file)

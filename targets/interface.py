@@ -46,6 +46,18 @@ class Bundle:
     def artifact(self, part: str) -> Artifact | None:
         return next((a for a in self.artifacts if a.part.name == part), None)
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The texts of the parts that are not empty, by the parts' names, in load order."""
+        return {artifact.part.name: artifact.text for artifact in self.artifacts if artifact.text}
+
+    def __str__(self) -> str:
+        """What ``svcc compile`` prints."""
+        from svcc.targets import bundle, find  # they import this module
+
+        target = find(self.target)
+        return bundle.bundle_text(self) if target is None else bundle.printed(target, self)
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

@@ -12,7 +12,8 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.exits import Exit
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
-from svcc.options import file_argument, load_program, node_option, pick_node, refuse
+from svcc.options import file_argument, load_program, node_option, refuse
+from svcc.targets.capability import pick_node
 from svcc.verify.lab import sweep
 from svcc.verify.lab.keeper import Kept, end, find, keep, kept_labs
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import click
 
+from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.exits import Exit
-from svcc.inputs import Input, read_input
+from svcc.inputs import read_input
 from svcc.options import ParameterType, file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put
 from svcc.targets.interface import Target
@@ -126,7 +127,7 @@ def command(
     put(as_json(traced) if to_json else as_text(traced))
 
 
-def _demand_node(given: Input, address: ir.Address) -> None:
+def _demand_node(given: Wanted, address: ir.Address) -> None:
     """Node ports are served on the addresses of the node that the rules are for."""
     if given.node is not None or given.program is None:
         return
@@ -135,7 +136,7 @@ def _demand_node(given: Input, address: ir.Address) -> None:
             raise click.UsageError(f"{address} is an address of node {node.name}: say --node {node.name}")
 
 
-def _vantage(given: Input, source: ir.Address, own: tuple[ir.Address, ...]) -> Vantage:
+def _vantage(given: Wanted, source: ir.Address, own: tuple[ir.Address, ...]) -> Vantage:
     if source in own or source.is_loopback:
         return Vantage.NODE
     pods = given.program.cluster.pods if given.program else ()

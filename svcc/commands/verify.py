@@ -55,6 +55,7 @@ def command(
     """
     made = compile_file(file, target, node, form, quiet=quiet)
     try:
+        assert made.program is not None
         with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
             steps = chain(session.verdicts(connections), session.survivors())
             if target.affinity_ends_in_time:

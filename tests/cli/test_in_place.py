@@ -65,7 +65,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         calls.append(name)
         return real(name, data)
 
-    monkeypatch.setattr("svcc.inputs.load_data", counted)
+    monkeypatch.setattr("svcc.apply.wanted.load_data", counted)
     return lambda: len(calls)
 
 

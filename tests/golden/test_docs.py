@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 from collections.abc import Iterator
@@ -107,6 +108,23 @@ def test_the_readme_shows_what_svcc_prints(
             lines = shown.splitlines(keepends=True)
             pattern = "".join("(?:.*\\n)*?" if line == "…\n" else re.escape(line.rstrip()) + " *\\n" for line in lines)
             assert re.fullmatch(pattern, printed), f"it does not print\n{shown}\nbut\n{printed}"
+
+
+@pytest.mark.kernel
+def test_the_page_on_the_api_shows_what_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its examples are one session of Python, in a folder with the file that it shows first."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(pycon|python|)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    programs = [block for kind, block in blocks if not kind]
+    (tmp_path / "shop.dsl").write_text(programs[0])
+    session = "\n".join(block for kind, block in blocks if kind == "pycon")
+    example = doctest.DocTestParser().get_doctest(session, {}, "docs/api.md", None, None)
+    assert len(example.examples) > 10
+    said: list[str] = []
+    with _namespace():
+        doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    assert said == []
 
 
 @contextmanager

@@ -54,6 +54,18 @@ class Shell:
         assert "Traceback" not in done.stderr
         return done
 
+    @contextmanager
+    def python(self, script: str, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A program that uses svcc from Python, while it runs; it is ended when this is left."""
+        command = [sys.executable, "-P", "-c", script, *words]
+        with self.namespace.entered():
+            process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def run(self, *words: str) -> str:
         with self.namespace.entered():
             return subprocess.run(words, check=True, capture_output=True, text=True).stdout

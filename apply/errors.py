@@ -1,0 +1,45 @@
+"""What a session raises, besides what :mod:`svcc.apply.engine` and :mod:`svcc.apply.store` do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from svcc.compiler.errors import SvccError
+from svcc.kernel.steps import End, StepError
+
+if TYPE_CHECKING:
+    from svcc.apply.plan import Plan
+
+
+class Outdated(SvccError):
+    """The machine is no longer the one that a plan was made for: ``generation`` is in place now, or rules differ."""
+
+    def __init__(self, plan: Plan, generation: int | None) -> None:
+        was = "nothing" if plan.generation is None else f"generation {plan.generation}"
+        now = "nothing" if generation is None else f"generation {generation}"
+        words = f"{now} is in place" if was != now else f"the rules of {now} were changed since"
+        super().__init__(f"the plan was made while {was} was in place, and {words}: plan again")
+        self.plan = plan
+        self.generation = generation
+
+
+class Unconfirmed(SvccError):
+    """An earlier apply, ``generation``, still waits to be confirmed."""
+
+    def __init__(self, generation: int | None) -> None:
+        super().__init__(f"generation {generation} still waits to be confirmed")
+        self.generation = generation
+
+
+class ToolFailed(SvccError):
+    """A part of the kernel's state could not be read or changed: ``part``, and the tool's ``words`` and ``end``."""
+
+    def __init__(self, error: StepError) -> None:
+        super().__init__(str(error))
+        self.part: str = error.part
+        self.words: str = error.words
+        self.end: End = error.end
+
+
+class InvalidPlan(SvccError):
+    """What was to be a saved plan is none, or none of this svcc."""

@@ -1,0 +1,134 @@
+"""A plan as data: what an apply would change, on which machine. It can be saved, shown, and applied later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from svcc.apply import wanted
+from svcc.apply.errors import InvalidPlan
+from svcc.apply.wanted import Wanted
+from svcc.compiler.errors import InputError
+from svcc.compiler.ir_from_json import from_json
+from svcc.compiler.ir_to_json import to_json
+from svcc.compiler.source import Source
+from svcc.kernel.steps import Change, Place, Verb
+from svcc.targets import find
+from svcc.targets.bundle import bundle_text, split_bundle
+from svcc.targets.interface import Target
+from svcc.targets.reading import Refused
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``generation``: the one in place when it was made; None: none was. ``basis``: a digest of the machine's state, as
+    far as it differs from what is wanted: a plan is applied only where that is still the same.
+    """
+
+    wanted: Wanted
+    generation: int | None
+    changes: tuple[Change, ...]
+    basis: str
+
+    @property
+    def empty(self) -> bool:
+        """Whether the kernel holds already what is wanted."""
+        return not self.changes
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan in JSON's own types; saved_plan.schema.json, beside this module, is the reference of the form."""
+        given = self.wanted
+        text = bundle_text(given.bundle)
+        return {
+            "svcc-plan": 1,
+            "target": given.bundle.target,
+            "node": given.bundle.node,
+            "name": given.name,
+            "generation": self.generation,
+            "basis": self.basis,
+            "bundle-hash": sha256(text.encode()).hexdigest(),
+            "program": None if given.program is None else to_json(given.program),
+            "bundle": text if given.program is None else None,
+            "changes": [_change_to_json(change) for change in self.changes],
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> Plan:
+        """What :meth:`to_json` made, wherever it has been since: it is checked as any input is.
+
+        Errors: InvalidPlan; InputError: what it is to apply is wrong.
+        """
+        found = next(iter(_validator().iter_errors(data)), None)
+        if found is not None or not isinstance(data, dict):
+            raise InvalidPlan(f"{found.json_path}: {found.message}"[:200] if found is not None else "it is no object")
+        given = replace(_wanted(data), name=data["name"])
+        if sha256(bundle_text(given.bundle).encode()).hexdigest() != data["bundle-hash"]:
+            raise InvalidPlan("this svcc makes other rules of it than the one that planned it: plan again")
+        return cls(given, data["generation"], tuple(map(_change_from_json, data["changes"])), data["basis"])
+
+
+def basis_of(generation: int | None, changes: Iterable[Change]) -> str:
+    """The digest of what a plan was made of: the generation in place, and all that differs from what is wanted."""
+    digest = sha256(f"{generation}\n".encode())
+    for change in changes:
+        digest.update(f"{change.part} {change}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(files("svcc.apply").joinpath("saved_plan.schema.json").read_text()))
+
+
+def _wanted(data: dict[str, Any]) -> Wanted:
+    target = find(data["target"])
+    if target is None or not target.loads:
+        raise InvalidPlan(f"{data['target']} is no target that a kernel loads")
+    if data["program"] is not None:
+        return _of_program(data["program"], target, data["node"])
+    try:
+        return wanted.from_bundle(split_bundle(Source("the plan's bundle", data["bundle"]), target).bundle())
+    except Refused as error:
+        raise InputError([error.diagnostic]) from error
+
+
+def _of_program(document: Any, target: Target, node: str | None) -> Wanted:
+    program, diagnostics = from_json(Source("the plan's program", json.dumps(document)))
+    if program is None:
+        raise InputError(diagnostics)
+    return wanted.from_program(program, target, node)
+
+
+def _change_to_json(change: Change) -> dict[str, Any]:
+    place = change.place
+    return {
+        "verb": change.verb.name.lower(),
+        "part": change.part,
+        "kind": change.kind,
+        "subject": change.subject,
+        "before": change.before,
+        "after": change.after,
+        "place": place and {"address": place.address, "protocol": place.protocol, "port": place.port},
+        "label": change.label,
+    }
+
+
+def _change_from_json(data: dict[str, Any]) -> Change:
+    place = data["place"]
+    return Change(
+        Verb[data["verb"].upper()],
+        data["part"],
+        data["kind"],
+        data["subject"],
+        data["before"],
+        data["after"],
+        place and Place(place["address"], place["protocol"], place["port"]),
+        data["label"],
+    )

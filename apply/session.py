@@ -1,0 +1,246 @@
+"""A session: one prefix of a machine, kept by one holder, from plan to kernel.
+
+What a session raises is a :class:`svcc.compiler.errors.SvccError`, or an OSError where the state directory fails it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import Self
+
+from svcc.apply import confirm, drain, engine, wanted
+from svcc.apply.clashes import clashes
+from svcc.apply.engine import Event, Refused, Tell
+from svcc.apply.errors import Outdated, ToolFailed, Unconfirmed
+from svcc.apply.keeper import Keeper
+from svcc.apply.losses import losses
+from svcc.apply.plan import Plan, basis_of
+from svcc.apply.scope import Scope, scope_of_program
+from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.apply.summary import Summary, summary
+from svcc.apply.wanted import Wanted
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.diagnostic import has_errors
+from svcc.compiler.errors import InputError
+from svcc.kernel.steps import StepError
+from svcc.targets import find
+from svcc.targets.interface import Bundle, Target
+
+
+def _silent(_event: Event) -> None:
+    pass
+
+
+class Session:
+    """Keeps one prefix of this machine for as long as it is open: nobody else changes what is under it meanwhile.
+
+    It may be used by several threads; one call runs at a time. Everything happens in the network namespace of the
+    thread that calls.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        node: str | None = None,
+        state_dir: str | Path = "/var/lib/svcc",
+        what: str = "a session",
+        tell: Tell = _silent,
+    ) -> None:
+        """``target``: a target that a kernel loads; ``node``: the machine, where programs declare several.
+
+        ``what`` is told those who are refused meanwhile; ``tell`` hears every step before it is taken.
+        Errors: ValueError: no such target.
+        """
+        self._target = _loaded(target)
+        self._node = node
+        self._store = Store(Path(state_dir))
+        self._what = what
+        self._tell = tell
+        self._lock = RLock()
+        self._keeper: Keeper | None = None
+        self._installation: Installation | None = None
+        self._program: ir.Program | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others at the prefix. What is in the kernel stays."""
+        with self._lock:
+            if self._keeper is not None:
+                self._keeper.release()
+            self._keeper = self._installation = None
+
+    @property
+    def program(self) -> ir.Program | None:
+        """The program that this session applied last."""
+        return self._program
+
+    def plan(self, given: ir.Program | Bundle, name: str = "") -> Plan:
+        """What an apply of a program, or of a compiled bundle, would change. Nothing is changed by it.
+
+        ``name``: what `svcc history` calls it, a file's name most often.
+
+        Errors: InputError; Kept, StoreError; Refused: other prefixes have something against it; ToolFailed.
+        """
+        found = self._wanted(given, name)
+        with self._working(found) as (installation, draft):
+            made = self._made(installation, draft)
+            return Plan(found, installation.number, made.changes, basis_of(installation.number, made.changes))
+
+    def apply(self, plan: Plan, *, allow_empty: bool = False, confirm_within: float | None = None) -> Generation:
+        """Make the kernel hold what was planned: all of it or nothing.
+
+        ``allow_empty``: although no service is left then; ``confirm_within``: seconds, after which the machine goes
+        back by itself unless :meth:`confirm` is called.
+        Errors: Outdated: the machine is no longer the one that the plan was made for; Refused; Unconfirmed: an earlier
+        apply still waits; Restored: it failed, and everything is as it was; Broken: it failed, and so did going back;
+        ToolFailed; Kept, StoreError.
+        """
+        with self._working(plan.wanted) as (installation, draft):
+            made = self._made(installation, draft)
+            if plan.basis != basis_of(installation.number, made.changes):
+                raise Outdated(plan, installation.number)
+            found = losses(made, installation.summary(installation.current), draft)
+            if found.everything and not allow_empty:
+                raise Refused([f"no service would be left, of {len(found.services)} that are served"])
+            generation = self._performed(installation, made, draft, confirm_within)
+            self._program = plan.wanted.program
+            return generation
+
+    def update(self, services: Mapping[str, ir.Service | None]) -> Generation:
+        """Put these services in the place of those of their names, in one transaction; None takes one away.
+
+        What the other services have is checked against the changed ones.
+        Errors: ValueError: no program was applied in this session, a service has another name than its key, or there
+        is none of that name to take away; otherwise as of :meth:`plan` and :meth:`apply`.
+        """
+        with self._lock:
+            if self._program is None:
+                raise ValueError("this session applied no program yet that services could be changed of")
+            return self.apply(self.plan(_changed(self._program, services)))
+
+    def confirm(self) -> None:
+        """Keep what was applied with ``confirm_within``. Does nothing where nothing waits. Errors: StoreError."""
+        with self._lock, self._store.locked():
+            if self._installation is not None:
+                confirm.disarm(self._installation)
+
+    def _wanted(self, given: ir.Program | Bundle, name: str) -> Wanted:
+        if isinstance(given, Bundle):
+            return wanted.from_bundle(given, name)
+        return wanted.from_program(given, self._target, self._node, name)
+
+    @contextmanager
+    def _working(self, found: Wanted) -> Iterator[tuple[Installation, Draft]]:
+        """The store's lock and the prefix are held, and what was left half done is settled."""
+        if os.geteuid() != 0:
+            raise Refused(["rules can be read and changed by root only"])
+        with self._lock, _translated(), self._store.locked():
+            scope = self._scope(found)
+            installation = self._kept(scope)
+            for said in confirm.settle(installation):
+                self._tell(Event("warning", words=said))
+            yield installation, _draft(found, scope)
+
+    def _scope(self, found: Wanted) -> Scope:
+        if found.program is not None:
+            return scope_of_program(found.program)
+        if found.accepted is not None and found.accepted.prefix:
+            return Scope(found.accepted.prefix, found.accepted.device)
+        if self._installation is None or self._installation.current is None:
+            raise StoreError("the bundle is empty, and does not say what prefix it is for")
+        current = self._installation.current
+        return Scope(current.prefix, current.device)
+
+    def _kept(self, scope: Scope) -> Installation:
+        if self._installation is None or self._keeper is None:
+            installation = self._store.installation(scope.table)
+            self._keeper = Keeper(installation, self._what)
+            self._installation = installation
+        if self._installation.name != scope.table:
+            raise StoreError(f"this session keeps prefix {self._installation.name}, and {scope.table} is another")
+        return self._installation
+
+    def _made(self, installation: Installation, draft: Draft) -> engine.Plan:
+        against = list(clashes(self._store, installation, draft.scope)) if draft.bundle else []
+        if against:
+            raise Refused(against)
+        return engine.make_plan(installation, draft, drain.PATIENCE)
+
+    def _performed(
+        self, installation: Installation, made: engine.Plan, draft: Draft, seconds: float | None
+    ) -> Generation:
+        if confirm.Pending.read(installation) is not None:
+            raise Unconfirmed(installation.number)
+        current = installation.current
+        if made.empty and not made.ending and current is not None and current.hash == draft.hash:
+            engine.note(made, installation, draft)
+            return current
+        engine.check(made, self._tell)
+        pending = confirm.arm(self._store, installation, seconds) if seconds is not None else None
+        try:
+            generation = engine.perform(made, installation, draft, self._tell)
+        except engine.Broken:  # the watchdog tries again
+            raise
+        except BaseException:
+            if pending is not None:
+                confirm.disarm(installation)
+            raise
+        if pending is not None and seconds is not None:
+            pending.later(seconds).write(installation)
+        return generation
+
+
+def _loaded(name: str) -> Target:
+    target = find(name)
+    if target is None or not target.loads:
+        raise ValueError(f"{name} is no target that a kernel loads")
+    return target
+
+
+def _draft(found: Wanted, scope: Scope) -> Draft:
+    services = summary(found.program, found.node) if found.program is not None else Summary()
+    target = find(found.bundle.target)
+    empty = target is not None and target.asks_nothing(found.bundle, scope.prefix)
+    return Draft(None if empty else found.bundle, scope, services, found.name)
+
+
+def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> ir.Program:
+    """The program with these services in place of those of their names. Errors: ValueError, InputError."""
+    for name, service in services.items():
+        if service is not None and service.name != name:
+            raise ValueError(f"the service for {name} is called {service.name}")
+    there = {service.name for service in program.services}
+    if unknown := [name for name, service in services.items() if service is None and name not in there]:
+        raise ValueError(f"there is no service {', '.join(unknown)} to take away")
+    stays = [services.get(service.name, service) for service in program.services]
+    new = [service for name, service in services.items() if name not in there]
+    found = sorted((one for one in (*stays, *new) if one is not None), key=lambda service: service.name)
+    made = replace(program, services=tuple(found))
+    findings = list(check(made))
+    if has_errors(findings):
+        raise InputError(findings)
+    return made
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the kernel's package raises, as an error of svcc's own tree."""
+    try:
+        yield
+    except StepError as error:
+        raise ToolFailed(error) from error
