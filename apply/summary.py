@@ -145,9 +145,11 @@ def _elsewhere(frontend: Frontend) -> Iterable[ir.Endpoint]:
     here = len(frontend.endpoints) + len(frontend.draining)
     if here == len(frontend.service.endpoints):
         return ()
-    eligible = {*frontend.endpoints, *frontend.draining}
+    known = {(one.address, one.port) for one in (*frontend.endpoints, *frontend.draining)}
     return (
-        one for one in frontend.service.endpoints if one.address.version == frontend.version and one not in eligible
+        one
+        for one in frontend.service.endpoints
+        if one.address.version == frontend.version and (one.address, one.port) not in known
     )
 
 

@@ -9,6 +9,7 @@ from svcc.compiler import ir
 from svcc.compiler.check_addresses import check_addresses
 from svcc.compiler.check_node_ports import check_node_port_addresses
 from svcc.compiler.check_ports import check_ports
+from svcc.compiler.check_turns import check_turns
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
 from svcc.compiler.prefix import is_taken
@@ -22,6 +23,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     yield from check_addresses(program)
     yield from check_ports(program)
     yield from check_node_port_addresses(program)
+    yield from check_turns(program)
     for service in program.services:
         yield from _check_reachable(service)
         yield from _check_endpoints(service)
@@ -85,12 +87,13 @@ def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
     families = {endpoint.address.version for endpoint in service.endpoints}
     if not families:
         return
+    refuse = ir.WhenEmpty.DROP if service.when_empty is ir.WhenEmpty.DROP else ir.WhenEmpty.REJECT
     for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
         for address in addresses:
             if address.version not in families:
                 yield Diagnostic(
                     Code.EMPTY_FAMILY,
-                    f"{statement} {address} has no IPv{address.version} endpoint: it will {service.when_empty} clients",
+                    f"{statement} {address} has no IPv{address.version} endpoint: it will {refuse} clients",
                     service.spans.get(f"{statement} {address}", service.span),
                     f"IPv{address.version} clients need IPv{address.version} endpoints",
                     severity=Severity.WARNING,

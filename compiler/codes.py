@@ -55,6 +55,8 @@ class Code(Enum):
     EMPTY_FAMILY = "SVC051", "an address has no endpoint of its family"
     UNREACHED = "SVC053", "an endpoint has no address of its family before it"
     ANNOUNCE = "SVC052", "the machine cannot announce an address that it does not hold"
+    NEARNESS = "SVC054", "nobody knows which endpoints are near"
+    BACKUP_ALONE = "SVC055", "a backup has no endpoint to stand in for"
     # targets
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"

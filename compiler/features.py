@@ -29,14 +29,20 @@ class Feature(Enum):
     PORT_RANGE_SHIFT = "port N-M/… -> OTHER"
     WEIGHT = "weight"
     ENDPOINT_PORT = "[ADDRESS]:PORT"
+    BACKUP = "backup"
     AFFINITY = "affinity client-ip"
     EXTERNAL_LOCAL = "traffic external local"
     INTERNAL_LOCAL = "traffic internal local"
+    EXTERNAL_PREFER_LOCAL = "traffic external prefer-local"
+    INTERNAL_PREFER_LOCAL = "traffic internal prefer-local"
+    EXTERNAL_PREFER_ZONE = "traffic external prefer-zone"
+    INTERNAL_PREFER_ZONE = "traffic internal prefer-zone"
     MASQUERADE_ALWAYS = "masquerade always"
     MASQUERADE_NEVER = "masquerade never"
     FORWARD_DIRECT = "forward direct"
     FORWARD_TUNNEL = "forward tunnel"
     WHEN_EMPTY_DROP = "when-empty drop"
+    WHEN_EMPTY_DRAINING = "when-empty draining"
     SCHEDULER_RANDOM = "scheduler random"
     SCHEDULER_RR = "scheduler rr"
     SCHEDULER_WRR = "scheduler wrr"
@@ -75,10 +81,14 @@ def uses(program: ir.Program) -> Iterator[Use]:
         yield from _endpoint_uses(service)
 
 
+def _traffics(clients: str) -> dict[object, Feature]:
+    others = (traffic for traffic in ir.Traffic if traffic is not ir.Traffic.CLUSTER)
+    return {traffic: Feature(f"traffic {clients} {traffic}") for traffic in others}
+
+
 #: The settings of a service: the statement, the attribute of the IR, and what its values are called.
 _SETTINGS: tuple[tuple[str, str, dict[object, Feature]], ...] = (
-    ("traffic external", "external_traffic", {ir.Traffic.LOCAL: Feature.EXTERNAL_LOCAL}),
-    ("traffic internal", "internal_traffic", {ir.Traffic.LOCAL: Feature.INTERNAL_LOCAL}),
+    *((f"traffic {clients}", f"{clients}_traffic", _traffics(clients)) for clients in ("external", "internal")),
     (
         "masquerade",
         "masquerade",
@@ -89,7 +99,11 @@ _SETTINGS: tuple[tuple[str, str, dict[object, Feature]], ...] = (
         "forward",
         {ir.Forward.DIRECT: Feature.FORWARD_DIRECT, ir.Forward.TUNNEL: Feature.FORWARD_TUNNEL},
     ),
-    ("when-empty", "when_empty", {ir.WhenEmpty.DROP: Feature.WHEN_EMPTY_DROP}),
+    (
+        "when-empty",
+        "when_empty",
+        {ir.WhenEmpty.DROP: Feature.WHEN_EMPTY_DROP, ir.WhenEmpty.DRAINING: Feature.WHEN_EMPTY_DRAINING},
+    ),
     ("scheduler", "scheduler", {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler}),
 )
 
@@ -132,7 +146,15 @@ def _endpoint_uses(service: ir.Service) -> Iterator[Use]:
     if weights - {0, 1}:
         first = next(e for e in service.endpoints if e.weight not in (0, 1))
         yield Use(Feature.WEIGHT, service, first.span or service.span)
-    for endpoint in service.endpoints:
-        if endpoint.port is not None:
-            yield Use(Feature.ENDPOINT_PORT, service, endpoint.span or service.span)
-            return
+    for feature, shows in ((Feature.ENDPOINT_PORT, _has_port), (Feature.BACKUP, _is_backup)):
+        shown = next(filter(shows, service.endpoints), None)
+        if shown is not None:
+            yield Use(feature, service, shown.span or service.span)
+
+
+def _has_port(endpoint: ir.Endpoint) -> bool:
+    return endpoint.port is not None
+
+
+def _is_backup(endpoint: ir.Endpoint) -> bool:
+    return endpoint.backup

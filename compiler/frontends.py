@@ -6,11 +6,14 @@ eligible on this node, whose source address must be rewritten) is decided here, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TypeAlias
 
 from svcc.compiler import ir, names
+
+Endpoints: TypeAlias = tuple[ir.Endpoint, ...]
 
 
 class Kind(Enum):
@@ -43,8 +46,8 @@ class Frontend:
     version: int  # 4 or 6
     address: ir.Address | None  # None for a node port
     ports: ir.PortRange  # what the client connects to
-    endpoints: tuple[ir.Endpoint, ...]  # eligible for new connections, in the order of the source
-    draining: tuple[ir.Endpoint, ...]  # keep what they have; in the order of the source
+    endpoints: tuple[ir.Endpoint, ...]  # take new connections, in the order of the source; none has weight 0
+    draining: tuple[ir.Endpoint, ...]  # keep what they have; in the order of the source, and all of weight 0
     rewrite: Rewrite
     allow_from: tuple[ir.Network, ...]  # networks of this family; see ``restricted``
     restricted: bool  # True: clients outside ``allow_from`` (which may be empty) are dropped
@@ -76,8 +79,9 @@ def service_label(service: ir.Service) -> str:
 def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
     """Every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
     pods: set[int] = {network.version for network in program.cluster.pods}
+    near = _near(program, node)
     for service in program.services:
-        reach = _Reach(service, node, pods)
+        reach = _Reach(service, near, pods)
         for port in service.ports:
             for vip in service.vips:
                 yield reach.frontend(port, Kind.VIP, vip.version, vip)
@@ -100,14 +104,41 @@ def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, .
     return tuple(sorted((named or served) & served))
 
 
+def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]:
+    """The endpoints that serve together: each group only while nobody of those before it can.
+
+    Draining endpoints that serve do so in equal shares: what weight they had is not known.
+    """
+    yield tuple(e for e in endpoints if e.weight and not e.backup)
+    yield tuple(e for e in endpoints if e.weight and e.backup)
+    if when_empty is ir.WhenEmpty.DRAINING:
+        yield tuple(replace(e, weight=1) for e in endpoints if not e.weight)
+
+
+#: By policy, the names of the nodes whose endpoints are preferred, the nearest first; None: all endpoints.
+_Near: TypeAlias = Mapping[ir.Traffic, tuple[frozenset[str] | None, ...]]
+
+
+def _near(program: ir.Program, node: ir.Node | None) -> _Near:
+    here = frozenset[str]() if node is None else frozenset((node.name,))
+    zone = None if node is None else node.zone
+    around = frozenset(other.name for other in program.nodes if zone is not None and other.zone == zone)
+    return {
+        ir.Traffic.CLUSTER: (None,),
+        ir.Traffic.LOCAL: (here,),
+        ir.Traffic.PREFER_LOCAL: (here, None),
+        ir.Traffic.PREFER_ZONE: (here, around, None),
+    }
+
+
 class _Reach:
     """A service's endpoints and policy by family, computed once for all its frontends."""
 
-    def __init__(self, service: ir.Service, node: ir.Node | None, pods: set[int]) -> None:
+    def __init__(self, service: ir.Service, near: _Near, pods: set[int]) -> None:
         self._service = service
-        self._node = node
+        self._near = near
         self._pods = pods
-        self._endpoints: dict[tuple[int, ir.Traffic], tuple[tuple[ir.Endpoint, ...], tuple[ir.Endpoint, ...]]] = {}
+        self._endpoints: dict[tuple[int, ir.Traffic], tuple[Endpoints, Endpoints]] = {}
 
     def frontend(self, port: ir.Port, kind: Kind, version: int, address: ir.Address | None) -> Frontend:
         service = self._service
@@ -129,19 +160,31 @@ class _Reach:
             restricted=restricted,
         )
 
-    def _split(self, version: int, traffic: ir.Traffic) -> tuple[tuple[ir.Endpoint, ...], tuple[ir.Endpoint, ...]]:
-        """The endpoints for new connections, and the draining ones."""
+    def _split(self, version: int, traffic: ir.Traffic) -> tuple[Endpoints, Endpoints]:
+        """The endpoints for new connections, and those that keep what they have."""
         known = self._endpoints.get((version, traffic))
         if known is None:
             here = self._service.endpoints
             if any(e.address.version != version for e in here):
                 here = tuple(e for e in here if e.address.version == version)
-            if traffic is ir.Traffic.LOCAL:
-                here = tuple(e for e in here if self._node is not None and e.node == self._node.name)
-            draining = tuple(e for e in here if e.weight == 0)
-            known = (tuple(e for e in here if e.weight) if draining else here), draining
+            near = self._near[traffic]
+            if (most := near[-1]) is not None:
+                here = tuple(e for e in here if e.node in most)
+            plain = len(near) == 1 and all(e.weight and not e.backup for e in here)
+            known = (here, ()) if plain else self._serving(here, near)
             self._endpoints[version, traffic] = known
         return known
+
+    def _serving(self, here: Endpoints, near: tuple[frozenset[str] | None, ...]) -> tuple[Endpoints, Endpoints]:
+        """The nearest of the best rank, and the others: connections that these have go on."""
+        for rank in ranks(here, self._service.when_empty):
+            for nodes in near:
+                serving = tuple(e for e in rank if nodes is None or e.node in nodes)
+                if serving:
+                    places = {(e.address, e.port) for e in serving}
+                    others = (e for e in here if (e.address, e.port) not in places)
+                    return serving, tuple(replace(e, weight=0) if e.weight else e for e in others)
+        return (), here
 
     def _rewrite(self, external: bool, version: int) -> Rewrite:
         service = self._service

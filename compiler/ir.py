@@ -55,10 +55,12 @@ class Scheduler(StrEnum):
 
 
 class Traffic(StrEnum):
-    """Which endpoints a node uses: all of them, or only those on itself."""
+    """Which endpoints a node uses: all of them, only those on itself, or the nearest that there are."""
 
     CLUSTER = "cluster"
     LOCAL = "local"
+    PREFER_LOCAL = "prefer-local"  # those on itself while there are any, then all
+    PREFER_ZONE = "prefer-zone"  # likewise, but before all come those on nodes of its zone
 
 
 class Masquerade(StrEnum):
@@ -76,6 +78,7 @@ class Forward(StrEnum):
 class WhenEmpty(StrEnum):
     REJECT = "reject"
     DROP = "drop"
+    DRAINING = "draining"  # draining endpoints serve, in equal shares; without any: reject
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -143,6 +146,7 @@ class Endpoint:
     port: int | None = None  # overrides the port's target
     weight: int = 1  # 0: draining, finishes what it has and gets nothing new
     node: str | None = None  # the node it runs on
+    backup: bool = False  # serves only while no endpoint of its service that is none can
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -219,7 +219,14 @@ class _Reader:
         address = self.address(document["address"], span)
         if address is None:
             return None
-        return ir.Endpoint(address, document.get("port"), document.get("weight", 1), document.get("node"), span)
+        return ir.Endpoint(
+            address,
+            document.get("port"),
+            document.get("weight", 1),
+            document.get("node"),
+            document.get("backup", False),
+            span,
+        )
 
     def service(self, document: Json, path: Path) -> ir.Service:
         vips, spans = self.addresses(document, path, "vips", "vip")

@@ -75,7 +75,13 @@ def _service_to_json(service: ir.Service) -> dict[str, Json]:
         for port in service.ports
     ]
     document["endpoints"] = [
-        _sparse(address=str(e.address), port=e.port, weight=_unless(e.weight, 1), node=e.node)
+        _sparse(
+            address=str(e.address),
+            port=e.port,
+            weight=_unless(e.weight, 1),
+            node=e.node,
+            backup=_unless(e.backup, False),
+        )
         for e in service.endpoints
     ]
     return document

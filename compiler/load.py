@@ -17,7 +17,10 @@ from svcc.compiler.source import Source
 from svcc.compiler.sources import Sources, source_of
 
 #: Findings that something is missing: not said while errors may have hidden it.
-_ABOUT_ABSENCE = {Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.UNREACHED, Code.EMPTY_FAMILY}
+_ABOUT_ABSENCE = {
+    *(Code.MISSING, Code.UNDEFINED, Code.UNUSED, Code.UNREACHABLE, Code.UNREACHED, Code.EMPTY_FAMILY),
+    *(Code.NEARNESS, Code.BACKUP_ALONE),
+}
 
 
 @dataclass(frozen=True, slots=True)

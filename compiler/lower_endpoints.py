@@ -12,6 +12,8 @@ from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
 MAX_WEIGHT = 65_535
+#: Options without a value.
+_ALONE = ("draining", "backup")
 
 
 class Pools:
@@ -40,33 +42,32 @@ class Pools:
 
     def endpoints(self, values: Values, lines: Iterable[syntax.EndpointLine]) -> Iterator[ir.Endpoint]:
         for line in lines:
-            weight, node = self._options(values, line.options) if line.options else (1, None)
+            weight, node, backup = self._options(values, line.options) if line.options else (1, None, False)
             words = ((values, line.address),) if line.address[0] != "$" else self._lets.expand(values, (line.address,))
             for there, word in words:
                 address, port = there.endpoint_address(word)
                 if address is not None:
-                    yield ir.Endpoint(address, port, weight, node, there.span(word))
+                    yield ir.Endpoint(address, port, weight, node, backup, there.span(word))
 
-    def _options(self, values: Values, options: tuple[Word, ...]) -> tuple[int, str | None]:
+    def _options(self, values: Values, options: tuple[Word, ...]) -> tuple[int, str | None, bool]:
         weight, node = None, None
-        draining: Word | None = None
         words = iter(options)
         seen: set[str] = set()
         for option in words:
-            value = option if option == "draining" else next(words)
+            value = option if option in _ALONE else next(words)
             if option in seen:
                 values.error(Code.REPEATED, f"a second `{option}` for one endpoint", option)
             seen.add(str(option))
             match str(option):
-                case "draining":
-                    draining = option
+                case "draining" | "backup":
+                    pass
                 case "weight":
                     weight = values.number(value, 0, MAX_WEIGHT, "a weight")
                 case _:
                     node = self._node(values, value)
-        if draining is not None:
-            return 0, node
-        return (1 if weight is None else weight), node
+        if "draining" in seen:
+            weight = 0
+        return (1 if weight is None else weight), node, "backup" in seen
 
     def _node(self, values: Values, name: Word) -> str:
         if name not in self._nodes:

@@ -23,6 +23,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("version", "", "svcc 1"),
     ("global settings config", "", "cluster { … }"),
     ("server realserver backend upstream target member peer host", "endpoints", _ENDPOINT),
+    ("sorryserver", "service", "100.64.0.99 backup, a line in `endpoints { … }`"),
     (
         "pool pools backend backends upstream upstreams servers members",
         "service",

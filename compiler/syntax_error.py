@@ -268,7 +268,7 @@ class _Culprit:
 def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
-    written |= {word.upper(): word for word in ("weight", "draining", "on", "nodeport", "shared")}
+    written |= {word.upper(): word for word in ("weight", "draining", "backup", "on", "nodeport", "shared")}
     written["ADDRESSES"] = written.pop("ADDRESS")
     return {written[terminal] for terminal in expected if terminal in written}
 

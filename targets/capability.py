@@ -13,7 +13,7 @@ from svcc.targets import targets
 from svcc.targets.interface import Target
 
 #: Statements that mean something else on each node.
-_ABOUT_THE_NODE = (Feature.EXTERNAL_LOCAL, Feature.INTERNAL_LOCAL)
+_ABOUT_THE_NODE = frozenset(feature for feature in Feature if feature.value.startswith("traffic "))
 
 
 def check_target(program: ir.Program, target: Target, node: ir.Node | None) -> list[Diagnostic]:

@@ -32,7 +32,7 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
     """What becomes of the first packet of a connection that arrives on ``node``, or that ``node`` sends.
 
     Without a node nothing is known of local addresses and of where the node's own endpoints are: there are no node
-    ports, and ``traffic … local`` has no endpoints.
+    ports, ``traffic … local`` has no endpoints, and none is preferred.
     """
     if isinstance(packet.protocol, Portless):
         return Refusal.UNTOUCHED
@@ -41,9 +41,9 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
         return Refusal.REJECT if _is_ours(program, packet.destination) else Refusal.UNTOUCHED
     if entry.external and not _allowed(entry.service, packet.source):
         return Refusal.DROP
-    endpoints = _eligible(entry, node, packet.destination.version)
+    endpoints = _eligible(program, entry, node, packet.destination.version)
     if not endpoints:
-        return Refusal.REJECT if entry.service.when_empty is ir.WhenEmpty.REJECT else Refusal.DROP
+        return Refusal.DROP if entry.service.when_empty is ir.WhenEmpty.DROP else Refusal.REJECT
     return Forwarded(_choices(program, node, entry, endpoints, packet), entry.service.affinity)
 
 
@@ -100,17 +100,45 @@ def _allowed(service: ir.Service, source: ir.Address) -> bool:
     return not service.allow_from or any(source in network for network in service.allow_from)
 
 
-def _eligible(entry: _Entry, node: ir.Node | None, version: int) -> list[ir.Endpoint]:
-    """Of the packet's family, not draining, and on this node where traffic is local."""
+def _eligible(program: ir.Program, entry: _Entry, node: ir.Node | None, version: int) -> list[ir.Endpoint]:
+    """Of those of the packet's family that may serve, all that nobody else comes before."""
     service = entry.service
     traffic = service.external_traffic if entry.external else service.internal_traffic
-    return [
-        endpoint
-        for endpoint in service.endpoints
-        if endpoint.address.version == version
-        and not endpoint.draining
-        and (traffic is ir.Traffic.CLUSTER or (node is not None and endpoint.node == node.name))
-    ]
+    found: dict[tuple[int, int], list[ir.Endpoint]] = {}
+    for endpoint in service.endpoints:
+        if endpoint.address.version != version:
+            continue
+        if endpoint.draining and service.when_empty is not ir.WhenEmpty.DRAINING:
+            continue
+        if traffic is ir.Traffic.LOCAL and _distance(program, node, endpoint) > 0:
+            continue
+        found.setdefault(_turn(program, node, traffic, endpoint), []).append(endpoint)
+    return found[min(found)] if found else []
+
+
+def _turn(program: ir.Program, node: ir.Node | None, traffic: ir.Traffic, endpoint: ir.Endpoint) -> tuple[int, int]:
+    """When it is an endpoint's turn to serve: only while there is none with less. A backup far away comes after all
+    that are none, and a draining endpoint after every backup.
+    """
+    rank = 2 if endpoint.draining else 1 if endpoint.backup else 0
+    distance = _distance(program, node, endpoint)
+    match traffic:
+        case ir.Traffic.PREFER_ZONE:
+            return rank, distance
+        case ir.Traffic.PREFER_LOCAL:
+            return rank, min(distance, 1)
+        case _:
+            return rank, 0
+
+
+def _distance(program: ir.Program, node: ir.Node | None, endpoint: ir.Endpoint) -> int:
+    """0: on this node, 1: on another of its zone, 2: elsewhere, or nobody knows where."""
+    if node is None or endpoint.node is None:
+        return 2
+    if endpoint.node == node.name:
+        return 0
+    there = program.node(endpoint.node)
+    return 1 if node.zone is not None and there is not None and there.zone == node.zone else 2
 
 
 def _choices(
@@ -130,7 +158,7 @@ def _choices(
 
 def _shares(scheduler: ir.Scheduler | None, endpoints: Sequence[ir.Endpoint]) -> Iterator[tuple[ir.Endpoint, Fraction]]:
     """The endpoints that new connections go to while all are well, and the share of each."""
-    weights = [1 if scheduler in _EVEN else endpoint.weight for endpoint in endpoints]
+    weights = [1 if scheduler in _EVEN or endpoint.draining else endpoint.weight for endpoint in endpoints]
     if scheduler is ir.Scheduler.FO:  # failover: only to the highest weight
         weights = [int(weight == max(weights)) for weight in weights]
     for endpoint, weight in zip(endpoints, weights, strict=True):

@@ -48,15 +48,21 @@ class Iptables(Target):
         Feature.PORT_RANGE_SHIFT: f"a chain for each port, at most {SHIFTED_PORTS}",
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
+        Feature.BACKUP: "",
         Feature.AFFINITY: (
             "per port of a service, through whichever address; "
             "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N"
         ),
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
+        Feature.EXTERNAL_PREFER_LOCAL: "",
+        Feature.INTERNAL_PREFER_LOCAL: "",
+        Feature.EXTERNAL_PREFER_ZONE: "",
+        Feature.INTERNAL_PREFER_ZONE: "",
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
         Feature.WHEN_EMPTY_DROP: "",
+        Feature.WHEN_EMPTY_DRAINING: "",
         Feature.SCHEDULER_RANDOM: "the default",
         Feature.SCHEDULER_RR: "starts again when its rules are loaded again",
         Feature.SCHEDULER_WRR: f"a rule for each turn, at most {limits.TURNS}",

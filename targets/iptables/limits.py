@@ -8,7 +8,7 @@ from dataclasses import replace
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.frontends import frontends, port_label
+from svcc.compiler.frontends import frontends, port_label, ranks
 from svcc.targets.iptables.choice import units
 from svcc.targets.iptables.matches import BUCKETS
 from svcc.targets.iptables.names import PREFIX, Names
@@ -80,8 +80,8 @@ def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:
         return
     span = service.spans.get("scheduler", service.span)
     for version in (4, 6):
-        weights = [e.weight for e in service.endpoints if e.address.version == version and not e.draining]
-        total = sum(units(weights))
+        here = tuple(e for e in service.endpoints if e.address.version == version)
+        total = max(sum(units([e.weight for e in rank])) for rank in ranks(here, service.when_empty))
         match service.scheduler:
             case ir.Scheduler.WRR if total > TURNS:
                 message = f"under wrr the weights of service {service.name} take {total} turns, each a rule of its own"

@@ -43,14 +43,25 @@ def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
-    """dh keeps slots for draining endpoints and refuses the clients that it leads there (ip_vs_dh.c)."""
+    """dh keeps slots for endpoints that only finish what they have, and refuses the clients that it leads there
+    (ip_vs_dh.c).
+    """
     for endpoint in service.endpoints:
-        if endpoint.draining:
+        if endpoint.draining or endpoint.backup:
+            kind = "draining" if endpoint.draining else "backup"
             yield Diagnostic(
                 Code.UNSUPPORTED,
-                f"under scheduler dh, ipvs refuses clients that hash to a draining endpoint ({endpoint.address})",
+                f"under scheduler dh, ipvs refuses clients that hash to a {kind} endpoint ({endpoint.address})",
                 endpoint.span or service.span,
                 hint="use scheduler sh or mh, or remove the endpoint",
+            )
+    for statement, traffic in (("external", service.external_traffic), ("internal", service.internal_traffic)):
+        if traffic in (ir.Traffic.PREFER_LOCAL, ir.Traffic.PREFER_ZONE):
+            yield Diagnostic(
+                Code.UNSUPPORTED,
+                f"under scheduler dh, ipvs refuses clients that hash to an endpoint that is not preferred ({traffic})",
+                service.spans.get(f"traffic {statement}", service.span),
+                hint="use scheduler sh or mh, or traffic … cluster",
             )
 
 

@@ -107,13 +107,19 @@ def choice(frontend: Frontend) -> Choice:
 
 
 def slots(frontend: Frontend) -> tuple[ir.Endpoint | None, ...]:
-    """The endpoints by slot, up to the last that gets new connections."""
+    """The endpoints by slot, up to the last that gets new connections.
+
+    Slots stay free for endpoints that are declared as draining while others serve. Those that wait for others to leave
+    (backups, and endpoints elsewhere) have none: the shapes would be as many as there are ways to lie on nodes.
+    """
     if not frontend.draining:
         return frontend.endpoints
     eligible, draining = set(map(id, frontend.endpoints)), set(map(id, frontend.draining))
-    here = [e for e in frontend.service.endpoints if id(e) in eligible or id(e) in draining]
-    while id(here[-1]) in draining:
+    here = [e for e in frontend.service.endpoints if id(e) in eligible or id(e) in draining]  # as they are declared
+    while here and id(here[-1]) in draining:
         here.pop()
+    if not here:  # draining endpoints serve, which is not as they are declared
+        return frontend.endpoints
     return tuple(endpoint if id(endpoint) in eligible else None for endpoint in here)
 
 

@@ -42,6 +42,7 @@ _GARBAGE = (
     *("let x = $x", "let a = [$b]; let b = [$a]", "let x = []", "let = 1", "{" * 300, "[" * 300, "service a {" * 50),
     *(word for words in STATEMENTS.values() for word in words),
     *("weight", "on", "draining", "nodeport", "tcp", "local", "external", "client-ip", "always", "rr", "wrrr"),
+    *("backup", "prefer-local", "prefer-zone"),
 )
 
 

@@ -99,7 +99,13 @@ def test_programs_use_no_feature_but_those_asked_for(data: st.DataObject, featur
 @pytest.mark.parametrize("feature", Feature, ids=lambda feature: feature.name)
 def test_every_feature_is_drawn(feature: Feature) -> None:
     few = programs({Feature.VIP, Feature.NODE_PORT, Feature.PORT_RANGE, feature})
-    quick = settings(database=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    quick = settings(
+        max_examples=300,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     find(few, lambda program: any(use.feature is feature for use in uses(program)), settings=quick)
 
 

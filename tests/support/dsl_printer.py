@@ -178,7 +178,7 @@ class _Printer:
         return head if names and not own and self._pick((True, False)) else _Block(head, self._lines(own))
 
     def _lines(self, endpoints: Sequence[ir.Endpoint]) -> tuple[str, ...]:
-        options = {(endpoint.weight, endpoint.node) for endpoint in endpoints}
+        options = {(endpoint.weight, endpoint.node, endpoint.backup) for endpoint in endpoints}
         if len(endpoints) > 1 and len(options) == 1 and self._pick((False, True)):
             addresses = [_socket(endpoint) for endpoint in endpoints]
             if not any(address.startswith("[") for address in addresses):
@@ -195,7 +195,8 @@ class _Printer:
         weights = {0: ("draining", "weight 0", "weight 7 draining", "draining weight 7"), 1: ("", "weight 1")}
         weight = self._pick(weights.get(endpoint.weight, (f"weight {endpoint.weight}",)))
         node = f"on {self._name(endpoint.node)}" if endpoint.node else ""
-        words = self._pick(((weight, node), (node, weight)))
+        backup = "backup" if endpoint.backup else ""
+        words = self._pick(((weight, node, backup), (backup, node, weight)))
         return " ".join(word for word in (address, *words) if word)
 
     def _name(self, name: str) -> str:

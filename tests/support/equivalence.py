@@ -157,7 +157,7 @@ class Case:
         there = packet.destination in (*service.vips, *service.external_ips)
         first = port.ports.first if there or port.nodeport is None else port.nodeport.first
         for endpoint in service.endpoints:
-            here = traffic is ir.Traffic.CLUSTER or (self.node is not None and endpoint.node == self.node.name)
+            here = traffic is not ir.Traffic.LOCAL or (self.node is not None and endpoint.node == self.node.name)
             if endpoint.address.version == packet.destination.version and here:
                 base = port.target if endpoint.port is None else endpoint.port
                 yield endpoint, base + packet.port - first

@@ -110,8 +110,12 @@ def tame(service: ir.Service) -> ir.Service:
     Under ``forward direct`` and ``tunnel`` the packet stays as it is: no other port, no node port, no masquerade.
     """
     if service.scheduler is ir.Scheduler.DH:
-        endpoints = tuple(replace(e, weight=e.weight or 1) for e in service.endpoints)
-        service = replace(service, endpoints=endpoints)
+        endpoints = tuple(replace(e, weight=e.weight or 1, backup=False) for e in service.endpoints)
+        traffic = [
+            t if t is ir.Traffic.LOCAL else ir.Traffic.CLUSTER
+            for t in (service.external_traffic, service.internal_traffic)
+        ]
+        service = replace(service, endpoints=endpoints, external_traffic=traffic[0], internal_traffic=traffic[1])
     if service.forward is ir.Forward.MASQUERADE:
         return service
     if not (service.vips or service.external_ips):
@@ -247,12 +251,16 @@ class _Services:
         return self._shared[address]
 
     def _settings(self) -> dict[str, Any]:
-        local = ir.Traffic.LOCAL
+        def traffic(clients: str) -> ir.Traffic:
+            choices = {t: Feature(f"traffic {clients} {t}") for t in ir.Traffic if t is not ir.Traffic.CLUSTER}
+            found: ir.Traffic = self._choice(ir.Traffic.CLUSTER, choices)
+            return found
+
         return {
             "scheduler": self._choice(None, {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler}),
             "affinity": self._if(Feature.AFFINITY, (None, ir.DEFAULT_AFFINITY, 1, 90, 86_400)),
-            "external_traffic": self._choice(ir.Traffic.CLUSTER, {local: Feature.EXTERNAL_LOCAL}),
-            "internal_traffic": self._choice(ir.Traffic.CLUSTER, {local: Feature.INTERNAL_LOCAL}),
+            "external_traffic": traffic("external"),
+            "internal_traffic": traffic("internal"),
             "masquerade": self._choice(
                 ir.Masquerade.AUTO,
                 {
@@ -264,7 +272,13 @@ class _Services:
                 ir.Forward.MASQUERADE,
                 {ir.Forward.DIRECT: Feature.FORWARD_DIRECT, ir.Forward.TUNNEL: Feature.FORWARD_TUNNEL},
             ),
-            "when_empty": self._choice(ir.WhenEmpty.REJECT, {ir.WhenEmpty.DROP: Feature.WHEN_EMPTY_DROP}),
+            "when_empty": self._choice(
+                ir.WhenEmpty.REJECT,
+                {
+                    ir.WhenEmpty.DROP: Feature.WHEN_EMPTY_DROP,
+                    ir.WhenEmpty.DRAINING: Feature.WHEN_EMPTY_DRAINING,
+                },
+            ),
         }
 
     # -- ports ----------------------------------------------------------------------------------------------------
@@ -318,6 +332,7 @@ class _Services:
             if only is not None:
                 port = self._if(Feature.ENDPOINT_PORT, (None, 9443, 8080, 65_536 - len(only.ports)))
             weight = self._one((1, 0, 2, 3, 65_535) if Feature.WEIGHT in self._features else (1, 0))
-            endpoint = ir.Endpoint(address, port, weight, self._one(self._nodes))
+            backup = self._if(Feature.BACKUP, (False, True))
+            endpoint = ir.Endpoint(address, port, weight, self._one(self._nodes), backup)
             found.setdefault((address, port if only is None or port else only.target), endpoint)
         return tuple(found.values())

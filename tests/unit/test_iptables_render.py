@@ -16,6 +16,7 @@ from support.iptables_kernel import FAMILIES, TARGET, chain, script, scripts
 from support.references import dangling
 from support.strategies import programs_for
 from svcc.compiler import ir
+from svcc.compiler.frontends import frontends
 from svcc.targets.iptables.choice import interleaved
 
 SEED = """
@@ -442,25 +443,34 @@ def _weighs_under_sh(service: ir.Service) -> bool:
     return service.scheduler is ir.Scheduler.SH and any(e.weight > 1 for e in service.endpoints)
 
 
+def _joins(program: ir.Program, more: ir.Program, service: str, node: ir.Node | None) -> bool:
+    """Whether those that served still do, with one more or not: nobody came to an empty frontend, or before others."""
+    old, new = ([f for f in frontends(p, node) if f.service.name == service] for p in (program, more))
+    return len(old) == len(new) and all(
+        a.endpoints == b.endpoints[: len(a.endpoints)] and (a.endpoints or not b.endpoints)
+        for a, b in zip(old, new, strict=True)
+    )
+
+
 @given(programs_for(TARGET, max_services=2))
 def test_one_more_endpoint_adds_a_line_to_each_choice(case: tuple[ir.Program, ir.Node | None]) -> None:
     program, node = case
     for index, grown in enumerate(program.services):
         if grown.scheduler is ir.Scheduler.WRR or _weighs_under_sh(grown):
             continue
-        if not any(e.address.version == 4 and not e.draining for e in grown.endpoints):
-            continue  # it was empty: now it is there
         where = node.name if node else None
         after = replace(grown, endpoints=(*grown.endpoints, ir.Endpoint(NEW, node=where)))
         services = (*program.services[:index], after, *program.services[index + 1 :])
-        old, new = (TARGET.render(p, node).artifacts for p in (program, replace(program, services=services)))
+        more = replace(program, services=services)
+        if not _joins(program, more, grown.name, node):
+            continue
+        old, new = (TARGET.render(p, node).artifacts for p in (program, more))
         removed, added = changes(old[0].text, new[0].text)
         added = [line for line in added if not re.match(r"-A \S+-(INVALID|ENDPOINTS) ", line)]  # one of each at most
-        if any(not e.draining and e.address.version == 4 and e.node == where for e in grown.endpoints):
-            assert removed == []
-            assert all(f" {DNAT} {NEW}" in line for line in added)
-            choices = len({line.split()[1] for line in added})
-            assert len(added) == choices * (2 if grown.affinity is not None else 1)
+        assert removed == []
+        assert all(f" {DNAT} {NEW}" in line for line in added)
+        choices = len({line.split()[1] for line in added})
+        assert len(added) == choices * (2 if grown.affinity is not None else 1)
         assert old[1] == new[1]
 
 

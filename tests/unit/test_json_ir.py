@@ -196,6 +196,8 @@ def _ports(**members: Any) -> str:
         pytest.param(_cluster(vip_device="a/b"), "SVC009", '"a/b"', id="device"),
         pytest.param(_service(shared=["198.19.0.9"]), "SVC011", '"198.19.0.9"', id="shared-and-not-its-own"),
         pytest.param(_service(announce="yes"), "SVC009", '"yes"', id="announce"),
+        pytest.param(_service(endpoints=[{"address": "10.0.0.1", "backup": 1}]), "SVC009", "1", id="backup"),
+        pytest.param(_service(internal_traffic="zone"), "SVC009", '"zone"', id="traffic"),
         pytest.param(_cluster(nodeports="5-1"), "SVC040", '"5-1"', id="node-ports-backwards"),
     ],
 )

@@ -200,6 +200,66 @@ def test_when_none_is_left_when_empty_says_what(when_empty: ir.WhenEmpty, refusa
         assert of(to(VIP, 22), empty) is Refusal.REJECT
 
 
+ZONED = tuple(
+    ir.Node(name, (ip_address(a),), z)
+    for name, a, z in (("a", "10.0.0.4", "x"), ("b", "10.0.0.5", "x"), ("c", "10.0.0.6", None))
+)
+PREFER_LOCAL, PREFER_ZONE = ir.Traffic.PREFER_LOCAL, ir.Traffic.PREFER_ZONE
+_BACKUP = ir.Endpoint(C, weight=4, backup=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "when_empty", "wanted"),
+    [
+        pytest.param(ir.Endpoint(A), ir.WhenEmpty.DRAINING, {A: 1}, id="somebody else"),
+        pytest.param(ir.Endpoint(A, weight=0), ir.WhenEmpty.DRAINING, {C: 1}, id="nobody else"),
+        pytest.param(ir.Endpoint(A6), ir.WhenEmpty.REJECT, {C: 1}, id="nobody else of its family"),
+    ],
+)
+def test_a_backup_serves_only_while_no_other_endpoint_can(
+    first: ir.Endpoint, when_empty: ir.WhenEmpty, wanted: dict[ir.Address, int]
+) -> None:
+    for order in ((first, _BACKUP), (_BACKUP, first)):
+        service = replace(WEB, endpoints=order, when_empty=when_empty)
+        assert shares(of(to(VIP), service)) == {str(address): share for address, share in wanted.items()}
+
+
+def test_draining_endpoints_serve_in_equal_shares_when_nobody_else_is_left() -> None:
+    drained = tuple(ir.Endpoint(address, weight=0, backup=backup) for address, backup in ((A, False), (B, True)))
+    service = replace(WEB, endpoints=drained, when_empty=ir.WhenEmpty.DRAINING)
+    assert shares(of(to(VIP), service)) == {str(A): Fraction(1, 2), str(B): Fraction(1, 2)}
+    assert of(to(VIP6), service) is Refusal.REJECT
+    local = replace(service, internal_traffic=ir.Traffic.LOCAL)
+    assert of(to(VIP), local) is Refusal.REJECT
+
+
+def near(traffic: ir.Traffic, node: str, *endpoints: ir.Endpoint) -> list[str]:
+    """Who serves a client of the vip on a node, of those that are there."""
+    service = replace(WEB, endpoints=endpoints, internal_traffic=traffic)
+    program = ir.Program(PODS, ZONED, (service,))
+    found = outcome(program, program.node(node), to(VIP))
+    return [str(choice.address) for choice in choices(found)]
+
+
+def test_the_nearest_endpoints_are_preferred() -> None:
+    here, beside, far = (ir.Endpoint(address, node=node) for address, node in ((A, "a"), (B, "b"), (C, "c")))
+    every = (here, beside, far)
+    assert [near(PREFER_LOCAL, node, *every) for node in "abc"] == [[str(A)], [str(B)], [str(C)]]
+    assert near(PREFER_LOCAL, "a", beside, far) == [str(B), str(C)]
+    assert near(PREFER_ZONE, "a", *every) == [str(A)]
+    assert near(PREFER_ZONE, "a", beside, far) == [str(B)]
+    assert near(PREFER_ZONE, "c", here, beside) == [str(A), str(B)], "a node without a zone is near nobody"
+    assert near(PREFER_ZONE, "a", replace(beside, weight=0), far) == [str(C)]
+    assert near(PREFER_ZONE, "nobody", *every) == [str(A), str(B), str(C)]
+
+
+def test_a_backup_on_the_node_comes_after_others_elsewhere() -> None:
+    backup = ir.Endpoint(A, node="a", backup=True)
+    for traffic in (PREFER_LOCAL, PREFER_ZONE):
+        assert near(traffic, "a", backup, ir.Endpoint(C, node="c")) == [str(C)]
+        assert near(traffic, "a", backup, ir.Endpoint(C, node="c", backup=True)) == [str(A)]
+
+
 # ---- 5: the choice
 
 WEIGHTED = (ir.Endpoint(A, weight=1), ir.Endpoint(B, weight=3))
@@ -315,7 +375,7 @@ def by_frontends(program: ir.Program, node: ir.Node | None, every: Sequence[Fron
     if frontend.restricted and not any(packet.source in network for network in frontend.allow_from):
         return Refusal.DROP
     if not frontend.endpoints:
-        return Refusal[frontend.service.when_empty.name]
+        return Refusal.DROP if frontend.service.when_empty is ir.WhenEmpty.DROP else Refusal.REJECT
     return Forwarded(_choices(program, node, frontend, packet), frontend.service.affinity)
 
 
@@ -357,7 +417,11 @@ def without_shares(result: Outcome) -> Outcome:
     return Forwarded(tuple(replace(choice, share=Fraction(0)) for choice in result.choices), result.affinity)
 
 
-_NODES = (NODE, ir.Node("node-b", (ip_address("10.0.0.5"), ip_address("fd00:10::5"))))
+_NODES = (
+    replace(NODE, zone="x"),
+    ir.Node("node-b", (ip_address("10.0.0.5"), ip_address("fd00:10::5"))),
+    ir.Node("node-c", (ip_address("10.0.0.6"),), "x"),
+)
 _ALLOWED = tuple(map(ip_network, ("192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32", "fd00:64::/64")))
 _PODS = tuple(map(ip_network, ("100.64.0.0/24", "fd00:64::/64", "100.64.0.8/29")))
 _SERVING = tuple(map(ip_network, ("10.0.0.0/8", "10.0.0.4/32", "fd00:10::/64")))
@@ -379,6 +443,9 @@ def _endpoint(address: ir.Address) -> st.SearchStrategy[tuple[ir.Endpoint, ...]]
         (replace(one, weight=3),),
         (replace(one, weight=0),),
         (replace(one, node="node-b"),),
+        (replace(one, node="node-c"),),
+        (replace(one, backup=True),),
+        (replace(one, node="node-c", backup=True),),
         (one, *same),
     )
     return st.sampled_from(kinds)

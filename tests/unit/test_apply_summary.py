@@ -1,0 +1,28 @@
+"""What a summary says of endpoints that get nothing new."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.strategies import programs
+from svcc.apply.summary import Summary, summary
+from svcc.compiler import ir
+from svcc.compiler.frontends import Kind, frontends
+
+
+@given(st.data(), programs(min_services=1))
+def test_only_local_traffic_has_endpoints_elsewhere(data: st.DataObject, program: ir.Program) -> None:
+    """Backups, and endpoints that are not preferred, have weight 0: their connections go on."""
+    node = data.draw(st.sampled_from((None, *program.nodes)))
+    found = summary(program, node)
+    assert Summary.from_json(found.to_json()) == found
+    for listener, frontend in zip(found.listeners, frontends(program, node), strict=True):
+        service = frontend.service
+        traffic = service.internal_traffic if frontend.kind is Kind.VIP else service.external_traffic
+        family = [e for e in service.endpoints if e.address.version == frontend.version]
+        assert len(listener.endpoints) + len(listener.elsewhere) == len(family)
+        assert traffic is ir.Traffic.LOCAL or not listener.elsewhere
+        assert [w > 0 for _, _, w in listener.endpoints] == sorted(
+            (w > 0 for _, _, w in listener.endpoints), reverse=True
+        )
