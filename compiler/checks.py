@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from svcc.compiler import ir
 from svcc.compiler.check_addresses import check_addresses
+from svcc.compiler.check_health import check_health
 from svcc.compiler.check_node_ports import check_node_port_addresses
 from svcc.compiler.check_ports import check_ports
 from svcc.compiler.check_turns import check_turns
@@ -27,6 +28,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     for service in program.services:
         yield from _check_reachable(service)
         yield from _check_endpoints(service)
+        yield from check_health(service)
         yield from _check_empty_families(service)
 
 

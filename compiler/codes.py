@@ -57,6 +57,7 @@ class Code(Enum):
     ANNOUNCE = "SVC052", "the machine cannot announce an address that it does not hold"
     NEARNESS = "SVC054", "nobody knows which endpoints are near"
     BACKUP_ALONE = "SVC055", "a backup has no endpoint to stand in for"
+    CHECK = "SVC056", "no endpoint can be checked in this way"
     # targets
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"

@@ -81,6 +81,23 @@ class WhenEmpty(StrEnum):
     DRAINING = "draining"  # draining endpoints serve, in equal shares; without any: reject
 
 
+class CheckKind(StrEnum):
+    """What an endpoint is asked: to accept a connection, or to answer."""
+
+    TCP = "tcp"
+    HTTP = "http"
+    HTTPS = "https"
+    DNS = "dns"
+    UDP = "udp"
+
+
+class WhenFailed(StrEnum):
+    """Who serves when every endpoint fails its check: all that are not draining, or none."""
+
+    OPEN = "open"
+    EMPTY = "empty"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class PortRange:
     """The ports ``first`` to ``last``, both included; a single port is a range of one."""
@@ -155,6 +172,27 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """How it is found out whether an endpoint serves. Nothing that is compiled depends on it: who runs the checks
+    takes endpoints out of the program.
+
+    Times are in seconds, whole milliseconds of them.
+    """
+
+    kind: CheckKind
+    port: int | None = None  # None: that of the service's port, see :func:`svcc.compiler.asked.asked_port`
+    path: str = "/"  # http, https
+    host: str | None = None  # http, https: what is asked for, in the request and in TLS; None: the endpoint's address
+    expect: tuple[int, int] = (200, 399)  # http, https: the first and last status that passes
+    insecure: bool = False  # https: any certificate will do
+    name: str = "."  # dns: the name that is looked up
+    every: float = 5
+    timeout: float = 2
+    fall: int = 3  # so many checks fail until an endpoint is taken out
+    rise: int = 2  # and so many pass until it is back
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     name: str
     vips: tuple[Address, ...] = ()
@@ -171,6 +209,8 @@ class Service:
     masquerade: Masquerade = Masquerade.AUTO
     forward: Forward = Forward.MASQUERADE
     when_empty: WhenEmpty = WhenEmpty.REJECT
+    check: Check | None = None  # None: endpoints are taken to serve
+    when_failed: WhenFailed = WhenFailed.OPEN
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)

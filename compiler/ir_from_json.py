@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TypeVar
 
 from svcc.compiler import ir
+from svcc.compiler.asked import OPTIONS
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.ir_to_json import Json
@@ -228,6 +229,25 @@ class _Reader:
             span,
         )
 
+    def check(self, document: Json, path: Path, spans: dict[str, Span]) -> ir.Check:
+        """A check; the places of its members go to ``spans``."""
+        kind = ir.CheckKind(document["kind"])
+        for key in document:
+            if (span := self.span(*path, key)) is not None:
+                spans[f"check {key}"] = span
+            if key in _OF_SOME and key not in OPTIONS[kind]:
+                self._error(Code.CHECK, f"`check {kind}` has no {key}", self.span(*path, key))
+        members = {key: value for key, value in document.items() if key not in ("kind", "expect")}
+        for key in ("every", "timeout"):
+            if key in document and round(document[key], 3) != document[key]:
+                self._error(Code.RANGE, f"{document[key]} is finer than a millisecond", self.span(*path, key))
+        if "expect" in document:
+            first, _, last = str(document["expect"]).partition("-")
+            members["expect"] = int(first), int(last or first)
+            if int(first) > int(last or first):
+                self._error(Code.RANGE, f"the range {document['expect']} runs backwards", self.span(*path, "expect"))
+        return ir.Check(kind, **members)
+
     def service(self, document: Json, path: Path) -> ir.Service:
         vips, spans = self.addresses(document, path, "vips", "vip")
         external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
@@ -258,11 +278,15 @@ class _Reader:
             masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
             forward=choice("forward", ir.Forward, ir.Forward.MASQUERADE),
             when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
+            check=self.check(document["check"], (*path, "check"), spans) if "check" in document else None,
+            when_failed=choice("when-failed", ir.WhenFailed, ir.WhenFailed.OPEN),
             span=self.span(*path, "name"),
             spans=spans | more,
         )
 
 
+#: Members of a check that not every kind has.
+_OF_SOME = frozenset().union(*OPTIONS.values())
 #: Keys of a service in JSON, and the statements of the language that they stand for.
 _STATEMENTS = {
     "vips": "vip",
@@ -278,4 +302,6 @@ _STATEMENTS = {
     "masquerade": "masquerade",
     "forward": "forward",
     "when-empty": "when-empty",
+    "check": "check",
+    "when-failed": "when-failed",
 }

@@ -48,6 +48,28 @@ def _cluster_to_json(cluster: ir.Cluster) -> dict[str, Json]:
     )
 
 
+def _check_to_json(check: ir.Check) -> dict[str, Json]:
+    default = ir.Check(check.kind)
+    first, last = check.expect
+    return _sparse(
+        kind=check.kind.value,
+        port=check.port,
+        path=_unless(check.path, default.path),
+        host=check.host,
+        expect=None if check.expect == default.expect else first if first == last else f"{first}-{last}",
+        insecure=_unless(check.insecure, False),
+        name=_unless(check.name, default.name),
+        every=_unless(_seconds(check.every), default.every),
+        timeout=_unless(_seconds(check.timeout), default.timeout),
+        fall=_unless(check.fall, default.fall),
+        rise=_unless(check.rise, default.rise),
+    )
+
+
+def _seconds(seconds: float) -> int | float:
+    return int(seconds) if float(seconds).is_integer() else seconds
+
+
 def _service_to_json(service: ir.Service) -> dict[str, Json]:
     document = _sparse(
         name=service.name,
@@ -63,6 +85,8 @@ def _service_to_json(service: ir.Service) -> dict[str, Json]:
         masquerade=_unless(service.masquerade.value, "auto"),
         forward=_unless(service.forward.value, "masquerade"),
         when_empty=_unless(service.when_empty.value, "reject"),
+        check=None if service.check is None else _check_to_json(service.check),
+        when_failed=_unless(service.when_failed.value, "open"),
     )
     document["ports"] = [
         _sparse(

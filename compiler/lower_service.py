@@ -10,6 +10,7 @@ from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.lets import Lets
+from svcc.compiler.lower_check import lower_check
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.settings import Settings
 from svcc.compiler.source import Span
@@ -21,6 +22,7 @@ _CHOICES: dict[str, tuple[str, type[StrEnum]]] = {
     "masquerade": ("masquerade", ir.Masquerade),
     "forward": ("forward", ir.Forward),
     "when-empty": ("when_empty", ir.WhenEmpty),
+    "when-failed": ("when_failed", ir.WhenFailed),
 }
 _LISTS = {"vip": "vips", "external-ip": "external_ips"}
 _YES_OR_NO = ("yes", "no")
@@ -58,6 +60,8 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
         settings.put(field, values.choice(word, choices, keyword), keyword, word)
     elif keyword == "affinity":
         _affinity(settings, statement)
+    elif keyword == "check":
+        lower_check(settings, statement)
     elif word not in ("external", "internal"):
         values.unknown(word, ("external", "internal"), "traffic")
     else:
@@ -116,7 +120,9 @@ def lower_service(
     fields, spans = settings.fields, settings.spans
     if defaults is not None:
         fields = defaults.fields | fields
-        spans = {name: span for name, span in defaults.spans.items() if name not in spans} | spans
+        own = "check" in spans  # then no place of the default's options counts
+        others = {name: span for name, span in defaults.spans.items() if not (own and name.startswith("check "))}
+        spans = others | spans
     if "shared" in fields:
         fields = fields | _in_order(fields)
     ports = tuple(

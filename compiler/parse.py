@@ -33,10 +33,12 @@ class _ToSyntax(Transformer[Token, Any]):
     def setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(words[1:]))
 
-    version = include = cluster_setting = service_setting = setting
+    version = include = cluster_setting = setting
 
-    def node_setting(self, words: list[Token]) -> syntax.Setting:
+    def named_setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(map(_unquoted, words[1:])))
+
+    node_setting = service_setting = named_setting
 
     def let(self, words: list[Token]) -> syntax.Let:
         return syntax.Let(words[0], words[1], tuple(w for w in words[2:] if w.type in ("ADDRESS", "VARIABLE")))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from svcc.compiler.names import QUOTED
+from svcc.compiler.suggest import did_you_mean
 
 _SERVICE = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
 _ENDPOINT = "100.64.0.9:8080 weight 2, a line in `endpoints { … }`"
@@ -23,6 +24,11 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("version", "", "svcc 1"),
     ("global settings config", "", "cluster { … }"),
     ("server realserver backend upstream target member peer host", "endpoints", _ENDPOINT),
+    (
+        "healthcheck readinessprobe livenessprobe httpcheck tcpcheck httpget sslget",
+        "service",
+        "check http 8080 /healthz every 5s",
+    ),
     ("sorryserver", "service", "100.64.0.99 backup, a line in `endpoints { … }`"),
     (
         "pool pools backend backends upstream upstreams servers members",
@@ -43,6 +49,9 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("allow acl whitelist loadbalancersourceranges", "service", "allow-from 10.0.0.0/8"),
     ("masq snat nat", "service", "masquerade always"),
 )
+
+#: Keywords behind ``check KIND``.
+CHECK_OPTIONS = ("every", "timeout", "fall", "rise", "expect", "host", "insecure")
 
 #: Schedulers by their names elsewhere.
 SCHEDULERS = {
@@ -109,6 +118,10 @@ _SHAPES = _shapes(
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
     (r"^let\s+(?P<name>[\w.-]+)\s+(?P<rest>[^\s=].*)", "a let has a `=`: let {name} = {rest}"),
     (r"^affinity\s+(?P<time>\d+\w*)$", "write whose: affinity client-ip {time}"),
+    (
+        r"^check\s+\w+(?:\s+\d+)?\s+(?P<word>[A-Za-z_-]+)\s+\d\S*",
+        lambda m: did_you_mean(m["word"], CHECK_OPTIONS) or f"`{m['word']}` is not an option of a check",
+    ),
     (
         rf"(?P<port>{_NUMBER})\s*(?:->|:|=>|→)\s*(?P<target>\d+)/(?P<protocol>{_PROTOCOL})\b",
         lambda m: f"write: {_port(m)}",

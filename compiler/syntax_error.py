@@ -10,7 +10,7 @@ from lark import Token, UnexpectedInput, UnexpectedToken
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
-from svcc.compiler.slips import foreign_shape, foreign_word, hidden, quotable
+from svcc.compiler.slips import CHECK_OPTIONS, foreign_shape, foreign_word, hidden, quotable
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -31,6 +31,8 @@ STATEMENTS = {
         "masquerade",
         "forward",
         "when-empty",
+        "check",
+        "when-failed",
         "endpoints",
     ),
 }
@@ -46,6 +48,7 @@ _FORMS = {
     "PORTS": "a port",
     "PORT_SPEC": "PORT/PROTOCOL",
     "DURATION": "a time such as 3h",
+    "PATH": "a path",
     "LBRACE": "`{`",
     "RBRACE": "`}`",
     "LSQB": "`[`",
@@ -74,6 +77,8 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "masquerade": tuple(ir.Masquerade),
     "forward": tuple(ir.Forward),
     "when-empty": tuple(ir.WhenEmpty),
+    "check": (*ir.CheckKind, "none"),
+    "when-failed": tuple(ir.WhenFailed),
 }
 _STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # more of it says no more, and takes longer to look at
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
@@ -269,6 +274,7 @@ def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
     written |= {word.upper(): word for word in ("weight", "draining", "backup", "on", "nodeport", "shared")}
+    written |= {word.upper(): word for word in CHECK_OPTIONS}
     written["ADDRESSES"] = written.pop("ADDRESS")
     return {written[terminal] for terminal in expected if terminal in written}
 

@@ -175,13 +175,27 @@ class Values:
 
     def seconds(self, word: Word) -> int | None:
         """``90s``, ``15m``, ``3h``, ``1d``: one second to a day (the range of Kubernetes' affinity)."""
-        number, unit = word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), word.lstrip("0123456789")
+        number, unit = _time(word)
         if unit not in _SECONDS:
             self.unknown(word, _SECONDS, "unit of time", text=unit)
             return None
         seconds = _int(number) * _SECONDS[unit]
         if not 1 <= seconds <= _SECONDS["d"]:
             self.error(Code.RANGE, f"{word} is out of range", word, "affinity lasts from 1s to 1d")
+            return None
+        return seconds
+
+    def time(self, word: Word, low: float, high: float, what: str) -> float | None:
+        """``500ms``, ``5s``, ``1m``, in seconds; ``low`` and ``high`` are seconds, ``what`` is what lasts so long."""
+        number, unit = _time(word)
+        sizes = {"ms": 1} | {name: size * 1000 for name, size in _SECONDS.items()}
+        if unit not in sizes:
+            self.unknown(word, sizes, "unit of time", text=unit)
+            return None
+        seconds = _int(number) * sizes[unit] / 1000
+        if not low <= seconds <= high:
+            limits = f"{low * 1000:.0f}ms to {high:.0f}s"
+            self.error(Code.RANGE, f"{word} is out of range", word, f"{what} is {limits}")
             return None
         return seconds
 
@@ -205,6 +219,11 @@ def _port_like(text: str) -> str | None:
     head, _, tail = text.rpartition(":")
     usual = tail in ("53", "80", "443") or (len(tail) == 4 and tail.isdecimal() and tail[0] != "0")
     return tail if usual and "::" in head and not head.endswith(":") else None
+
+
+def _time(word: str) -> tuple[str, str]:
+    """The number and the unit."""
+    return word.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), word.lstrip("0123456789")
 
 
 def _int(digits: str) -> int:

@@ -42,7 +42,7 @@ _GARBAGE = (
     *("let x = $x", "let a = [$b]; let b = [$a]", "let x = []", "let = 1", "{" * 300, "[" * 300, "service a {" * 50),
     *(word for words in STATEMENTS.values() for word in words),
     *("weight", "on", "draining", "nodeport", "tcp", "local", "external", "client-ip", "always", "rr", "wrrr"),
-    *("backup", "prefer-local", "prefer-zone"),
+    *("backup", "prefer-local", "prefer-zone", "every", "5s", "expect", "200-299", "/healthz", "/", "insecure", "none"),
 )
 
 
@@ -143,6 +143,9 @@ _SLOTS = (
     ),
     *("service a {{ scheduler {} }}", "service a {{ affinity {} }}", "service a {{ affinity client-ip {} }}"),
     *("service a {{ traffic {} local }}", "service a {{ traffic external {} }}", "service a {{ masquerade {} }}"),
+    *("service a {{ check {} }}", "service a {{ check http {} }}", "service a {{ check http 1 / {} }}"),
+    *("service a {{ check tcp every {} }}", "service a {{ check dns fall {} }}", "defaults {{ when-failed {} }}"),
+    *("service a {{ check http expect {} }}", "service a {{ check https 1 host {} }}", "service a {{ check dns {} }}"),
     *("service a {{ forward {} }}", "service a {{ when-empty {} }}", "service a {{ endpoints {} }}"),
     *("service a {{ endpoints {{ {} }} }}", "service a {{ endpoints p {} {{ }} }}", "endpoints {} {{ }}"),
     *("endpoints p {{ {} }}", "endpoints p {{ 10.0.0.1 {} }}", "endpoints p {{ 10.0.0.1 weight {} }}"),

@@ -147,7 +147,40 @@ class _Printer:
         if keyword == "allow-from":
             assert isinstance(value, tuple)
             return self._list(value)
+        if keyword == "check":
+            assert value is None or isinstance(value, ir.Check)
+            return "none" if value is None else self._check(value)
         return str(value)
+
+    def _check(self, check: ir.Check) -> str:
+        default = ir.Check(check.kind)
+        words = [str(check.kind)]
+        if check.port is not None:
+            words.append(str(check.port))
+        what = check.name if check.kind is ir.CheckKind.DNS else check.path
+        if (check.path, check.name) != (default.path, default.name):
+            plain = re.fullmatch(r"/[^;{}\[\]#]*" if what.startswith("/") else _PLAIN, what)
+            words.append(self._pick((what, f'"{what}"')) if plain else f'"{what}"')
+        first, last = check.expect
+        options = [
+            *self._unless(check.every == default.every, f"every {self._time(check.every)}"),
+            *self._unless(check.timeout == default.timeout, f"timeout {self._time(check.timeout)}"),
+            *self._unless(check.fall == default.fall, f"fall {check.fall}"),
+            *self._unless(check.rise == default.rise, f"rise {check.rise}"),
+            *(
+                []
+                if check.expect == default.expect
+                else [f"expect {first}" if first == last else f"expect {first}-{last}"]
+            ),
+            *([] if check.host is None else [f"host {self._name(check.host)}"]),
+            *(["insecure"] if check.insecure else []),
+        ]
+        return " ".join([*words, *self._shuffled(options)])
+
+    def _time(self, seconds: float) -> str:
+        sizes = {"s": 1000, "ms": 1, "m": 60_000, "h": 3_600_000}
+        ms = round(seconds * 1000)
+        return self._pick([f"{ms // size}{unit}" for unit, size in sizes.items() if ms % size == 0])
 
     def _affinity(self, seconds: int) -> str:
         options = ["client-ip"] if seconds == ir.DEFAULT_AFFINITY else []
@@ -302,9 +335,14 @@ _FIELDS: dict[str, tuple[str, object]] = {
     "masquerade": ("masquerade", ir.Masquerade.AUTO),
     "forward": ("forward", ir.Forward.MASQUERADE),
     "when-empty": ("when_empty", ir.WhenEmpty.REJECT),
+    "check": ("check", None),
+    "when-failed": ("when_failed", ir.WhenFailed.OPEN),
 }
-#: What is None or () when nothing is said cannot be said.
-_UNSAYABLE = (None, ())
+
+
+def _sayable(keyword: str, value: object) -> bool:
+    """What is None or () when nothing is said cannot be said, but for ``check none``."""
+    return keyword == "check" or value not in (None, ())
 
 
 def _setting(service: ir.Service, keyword: str) -> object:
@@ -324,7 +362,7 @@ class _Defaults:
             return
         for keyword in _FIELDS:
             options = dict.fromkeys(_setting(service, keyword) for service in self.services)
-            if not options.keys() & set(_UNSAYABLE) and self.pick((False, True)):
+            if all(_sayable(keyword, value) for value in options) and self.pick((False, True)):
                 self.values[keyword] = self.pick(tuple(options))
 
     def said(self, service: ir.Service) -> Iterable[str]:
@@ -332,5 +370,5 @@ class _Defaults:
         for keyword, (_, unsaid) in _FIELDS.items():
             value = _setting(service, keyword)
             default = self.values.get(keyword, unsaid)
-            if value != default or (value not in _UNSAYABLE and self.pick((False, True))):
+            if value != default or (_sayable(keyword, value) and self.pick((False, True))):
                 yield keyword

@@ -19,6 +19,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from svcc.compiler import ir
+from svcc.compiler.asked import service_ports
 from svcc.compiler.features import Feature
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
@@ -78,6 +79,17 @@ CLIENTS = tuple(
     )
 )
 _SERVING = tuple(map(ip_network, ("10.0.0.0/8", "fd00:10::/64", "10.0.0.4/32", "192.0.2.0/24")))
+#: No check, and one for each option, with signs that have to be quoted.
+CHECKS = (
+    None,
+    ir.Check(ir.CheckKind.TCP),
+    ir.Check(ir.CheckKind.HTTP, path="/healthz", expect=(200, 299), every=0.5, timeout=0.25, fall=1, rise=1000),
+    ir.Check(ir.CheckKind.HTTPS, 8443, path="/a?b=c,d&e=%20", host="shop.example:443", insecure=True),
+    ir.Check(ir.CheckKind.HTTPS, 1, path="/{;}#[]'", host="10.0.0.1", expect=(404, 404), every=3600, timeout=3600),
+    ir.Check(ir.CheckKind.DNS, name="shop.example."),
+    ir.Check(ir.CheckKind.DNS, name="9-to_5.example", timeout=0.01),
+    ir.Check(ir.CheckKind.UDP, 65_535),
+)
 _NODE_PORTS = (ir.PortRange(30000, 32767), ir.PortRange(65400, 65535), ir.PortRange(1, 200))
 
 
@@ -230,7 +242,11 @@ class _Services:
         )
         service = self._with_owners(service)
         service = self._with_ports(service, Feature.NODE_PORT in reach)
-        return replace(service, endpoints=self._endpoints(service.ports))
+        check = self._one(CHECKS)
+        if check is not None and check.port is None and len(service_ports(service, check.kind)) != 1:
+            check = replace(check, port=8081)
+        failed = self._one((ir.WhenFailed.OPEN, ir.WhenFailed.EMPTY))
+        return replace(service, endpoints=self._endpoints(service.ports), check=check, when_failed=failed)
 
     def _with_owners(self, service: ir.Service) -> ir.Service:
         """Who holds the service's addresses: svcc, which may announce them, or (``shared``) somebody else."""

@@ -87,6 +87,8 @@ def _spell_out(document: dict[str, Any]) -> None:
     _with_defaults(document["cluster"], definitions["cluster"])
     for service in document["services"]:
         _with_defaults(service, definitions["service"])
+        if "check" in service:
+            _with_defaults(service["check"], definitions["check"])
         for key in ("vips", "external-ips", "allow-from"):
             service.setdefault(key, [])
         for endpoint in service["endpoints"]:
@@ -198,6 +200,15 @@ def _ports(**members: Any) -> str:
         pytest.param(_service(announce="yes"), "SVC009", '"yes"', id="announce"),
         pytest.param(_service(endpoints=[{"address": "10.0.0.1", "backup": 1}]), "SVC009", "1", id="backup"),
         pytest.param(_service(internal_traffic="zone"), "SVC009", '"zone"', id="traffic"),
+        pytest.param(_service(check={"kind": "none"}), "SVC009", '"none"', id="check-none"),
+        pytest.param(_service(check={"kind": "tcp", "path": "/"}), "SVC056", '"/"', id="check-of-a-path"),
+        pytest.param(_service(check={"kind": "http", "path": "a"}), "SVC009", '"a"', id="check-path"),
+        pytest.param(_service(check={"kind": "http", "expect": "299-200"}), "SVC024", '"299-200"', id="check-expect"),
+        pytest.param(_service(check={"kind": "http", "expect": 600}), "SVC009", "600", id="check-status"),
+        pytest.param(_service(check={"kind": "tcp", "every": 5.0101}), "SVC024", "5.0101", id="check-too-fine"),
+        pytest.param(_service(check={"kind": "tcp", "every": 1}), "SVC056", "1", id="check-time-out"),
+        pytest.param(_service(check={"kind": "dns", "port": 53, "name": ""}), "SVC009", '""', id="check-name"),
+        pytest.param(_service(check={"kind": "udp"}), "SVC056", '{"kind": "udp"}', id="check-of-no-port"),
         pytest.param(_cluster(nodeports="5-1"), "SVC040", '"5-1"', id="node-ports-backwards"),
     ],
 )
