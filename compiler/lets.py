@@ -77,8 +77,7 @@ class Lets:
         """Addresses, each with its place, in order. What is none, or stands twice, is reported."""
         found: dict[ir.Address, Span] = {}
         for there, word in self.expand(values, words):
-            address = there.address(word)
-            if address is not None:
+            for address in there.addresses(word):
                 _add(found, address, there, word)
         return found
 

@@ -117,6 +117,7 @@ _SHAPES = _shapes(
     (r"^- ?.*", "a list has no `-`: each value stands for itself"),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
     (r"^let\s+(?P<name>[\w.-]+)\s+(?P<rest>[^\s=].*)", "a let has a `=`: let {name} = {rest}"),
+    (r"(?<!\S)\d+(?:\.\d+){3}-\d+(?:\.\d+){3}", "only `vip` and `external-ip` take ranges of addresses"),
     (r"^affinity\s+(?P<time>\d+\w*)$", "write whose: affinity client-ip {time}"),
     (
         r"^check\s+\w+(?:\s+\d+)?\s+(?P<word>[A-Za-z_-]+)\s+\d\S*",

@@ -41,6 +41,7 @@ STATEMENTS = {
 _FORMS = {
     "ADDRESS": "an address",
     "BRACKETED": "an address",
+    "RANGE": "an address",
     "VARIABLE": "a `$name`",
     "NAME": "a name",
     "STRING": 'a "string"',

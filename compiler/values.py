@@ -23,6 +23,8 @@ from svcc.compiler.syntax import Word
 E = TypeVar("E", bound=StrEnum)
 
 MAX_PORT = 65_535
+#: Addresses of a range.
+MAX_ADDRESSES = 1_024
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -68,6 +70,36 @@ class Values:
             self.error(Code.ADDRESS, f"`{word}` is not an IP address", word, _address_hint(word, error))
             return None
 
+    def addresses(self, word: Word) -> list[ir.Address]:
+        """An address, or all of ``FIRST-LAST``: both are in it, and at most 1,024."""
+        if word.type != "RANGE":
+            found = self.address(word)
+            return [] if found is None else [found]
+        text, _, rest = word.partition("-")
+        first, last = (
+            self.address(part) for part in (self._part(word, 0, text), self._part(word, len(text) + 1, rest))
+        )
+        if first is None or last is None:
+            return []
+        if first.version != last.version:
+            self.error(Code.ADDRESS, f"`{word}` begins in IPv{first.version} and ends in IPv{last.version}", word)
+            return []
+        count = int(last) - int(first) + 1
+        if count < 1:
+            self.error(Code.ADDRESS, f"the range `{word}` runs backwards", word, f"write {last}-{first}")
+        elif count > MAX_ADDRESSES:
+            self.error(Code.RANGE, f"`{word}` has {count} addresses", word, f"a range has at most {MAX_ADDRESSES}")
+        else:
+            return [first + i for i in range(count)]
+        return []
+
+    def _part(self, word: Word, at: int, text: str) -> Word:
+        """A piece of a word, at its place."""
+        start = (word.start_pos or 0) + at
+        part = Word(word.type, text, start_pos=start)
+        part.end_pos = start + len(text)
+        return part
+
     def endpoint_address(self, word: Word) -> tuple[ir.Address | None, int | None]:
         """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
         if word[0] != "[" and word.count(":") != 1:
@@ -92,9 +124,7 @@ class Values:
         else:
             inside, _, port = word.partition(":")
             start = word.start_pos or 0
-        address = Word(word.type, inside, start_pos=start)
-        address.end_pos = start + len(inside)
-        return address, port
+        return self._part(word, start - (word.start_pos or 0), inside), port
 
     def network(self, word: Word) -> ir.Network | None:
         """A CIDR; an address alone is the network of just itself."""

@@ -124,7 +124,7 @@ class _Printer:
         for keyword, own in (("vip", service.vips), ("external-ip", service.external_ips)):
             for shared in (False, True):
                 if some := [address for address in own if (address in service.shared) is shared]:
-                    settings.append(f"{keyword} {self._list(some)}{' shared' if shared else ''}")
+                    settings.append(f"{keyword} {self._addresses(some)}{' shared' if shared else ''}")
         addresses = len(settings)
         settings += [f"{k} {self._value(k, _setting(service, k))}" for k in self._settings.said(service)]
         settings = self._shuffled([*settings, self._endpoints(service)])
@@ -248,6 +248,21 @@ class _Printer:
                 name = self._let([f"${name}"])
             words = [f"${name}", *words[count:]]
         return self._pick((" ", "  ", "\t")).join(words)
+
+    def _addresses(self, values: Sequence[ir.Address]) -> str:
+        """As a list, or with ranges of those that follow each other."""
+        runs: list[list[ir.Address]] = []
+        for value in values:
+            if runs and runs[-1][-1].version == value.version and int(runs[-1][-1]) + 1 == int(value):
+                runs[-1].append(value)
+            else:
+                runs.append([value])
+        if len(runs) == len(values) or not self._pick((False, True)):
+            return self._list(values)
+        ends = ((self._spelled(run[0]), self._spelled(run[-1])) for run in runs)
+        return " ".join(
+            first if len(run) == 1 else f"{first}-{last}" for run, (first, last) in zip(runs, ends, strict=True)
+        )
 
     def _let(self, words: Sequence[str]) -> str:
         name = f"let-{len(self._lets) + 1}"
