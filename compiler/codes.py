@@ -66,6 +66,8 @@ class Code(Enum):
     BUNDLE = "SVC065", "the bundle is not one that svcc compiled for this target"
     BUNDLE_LINE = "SVC066", "the target prints no such line"
     BUNDLE_NAME = "SVC067", "the bundle names what is not its own"
+    # files of other programs
+    IMPORT = "SVC090", "the file cannot be imported"
     # machines
     REFUSED = "SVC070", "the kernel or one of its tools refuses an object"
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from keyword import iskeyword
 from signal import SIGINT
 from typing import IO, Any
 
@@ -17,7 +18,8 @@ import click
 from svcc import signals
 from svcc.exits import Exit
 
-#: Commands and what they do. Each is the module of its name in ``svcc.commands``, imported when it is called.
+#: Commands and what they do. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
+#: that word itself), imported when it is called.
 COMMANDS = (
     "apply",
     "check",
@@ -26,6 +28,7 @@ COMMANDS = (
     "delete",
     "doctor",
     "history",
+    "import",
     "lab",
     "plan",
     "restore",
@@ -74,7 +77,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"svcc.commands.{name}").command
+        module = f"{name}_" if iskeyword(name) else name
+        command = import_module(f"svcc.commands.{module}").command
         assert isinstance(command, click.Command)
         return command
 

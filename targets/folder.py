@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from difflib import unified_diff
 from errno import EINVAL, EISDIR
@@ -30,14 +30,20 @@ def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
     for path in paths.values():
         if path.is_dir():
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    texts = {paths[a.part.name]: a.text for a in bundle.artifacts if a.text}
+    write_files(texts)
+    for path in paths.values():
+        if path not in texts:
+            path.unlink(missing_ok=True)
+    return [*texts]
+
+
+def write_files(texts: Mapping[Path, str]) -> None:
+    """Write files, all of them or none: each is complete before the first takes its place. Errors: OSError."""
     with ExitStack() as stack:
-        texts = {a.part.name: a.text for a in bundle.artifacts if a.text}
-        drafts = {name: _draft(paths[name], text, stack) for name, text in texts.items()}
-        for name, draft in drafts.items():
-            os.replace(draft, paths[name])
-    for name in paths.keys() - texts.keys():
-        paths[name].unlink(missing_ok=True)
-    return [paths[name] for name in texts]
+        drafts = {path: _draft(path, text, stack) for path, text in texts.items()}
+        for path, draft in drafts.items():
+            os.replace(draft, path)
 
 
 def _draft(path: Path, text: str, stack: ExitStack) -> str:

@@ -45,14 +45,22 @@ def check_file(file: str, wanted: Sequence[Target]) -> list[Diagnostic]:
     found = list(loaded.diagnostics)
     if loaded.program is None:
         return found
-    kernel = [target for target in targets().values() if target.loads]
-    refused = {target.name: _refused(loaded.program, target) for target in wanted or kernel}
+    refused = {target.name: _refused(loaded.program, target) for target in wanted or _loaded()}
     lenient = not wanted and not all(refused.values())
     for diagnostics in refused.values():
         found += [replace(d, severity=Severity.WARNING) for d in diagnostics] if lenient else diagnostics
     for target in wanted if len(loaded.program.nodes) > 1 else ():
         found += [replace(d, severity=Severity.WARNING) for d in _without_node(loaded.program, target)]
     return list(dict.fromkeys(found))
+
+
+def refused_by_all(program: ir.Program) -> list[Diagnostic]:
+    """What the target that refuses least of the program refuses; nothing, where some target can have all of it."""
+    return min((_refused(program, target) for target in _loaded()), key=len)
+
+
+def _loaded() -> list[Target]:
+    return [target for target in targets().values() if target.loads]
 
 
 def _without_node(program: ir.Program, target: Target) -> list[Diagnostic]:

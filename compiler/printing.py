@@ -1,0 +1,158 @@
+"""A program as text of the language, in one layout: what :mod:`svcc.compiler.load` reads as the same program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from svcc.compiler import ir
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_INDENT = "  "
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+#: Endpoints that several services have, and the name of the pool that holds them.
+_Pools = Mapping[tuple[ir.Endpoint, ...], str]
+#: A statement's keyword and what follows it.
+_Statement = tuple[str, str]
+
+
+def program_text(program: ir.Program) -> str:
+    """The text of a program. Services come in the order of their places in what they were read from.
+
+    Endpoints that several services have, all in the same order, are a pool of the first one's name.
+    """
+    services = sorted(program.services, key=_place)
+    pools = _pools(services)
+    blocks = [_cluster(program.cluster), *(_node(node) for node in program.nodes)]
+    printed: set[str] = set()
+    for service in services:
+        pool = pools.get(service.endpoints)
+        if pool is not None and pool not in printed:
+            printed.add(pool)
+            blocks.append(_block(f"endpoints {_name(pool)}", map(_endpoint, service.endpoints)))
+        blocks.append(_service(service, pool))
+    return "\n".join(block for block in blocks if block)
+
+
+def _place(service: ir.Service) -> tuple[str, int]:
+    return ("", 0) if service.span is None else (service.span.source.name, service.span.start)
+
+
+def _pools(services: Sequence[ir.Service]) -> _Pools:
+    owners: dict[tuple[ir.Endpoint, ...], list[str]] = {}
+    for service in services:
+        owners.setdefault(service.endpoints, []).append(service.name)
+    return {endpoints: names[0] for endpoints, names in owners.items() if len(names) > 1 and len(endpoints) > 1}
+
+
+def _block(head: str, lines: Iterable[str]) -> str:
+    inner = "".join(f"{_INDENT}{line}\n" for line in lines)
+    return f"{head} {{\n{inner}}}\n" if inner else f"{head} {{ }}\n"
+
+
+def _aligned(statements: Sequence[_Statement]) -> Iterator[str]:
+    """The values stand below each other."""
+    width = max((len(keyword) for keyword, _ in statements), default=0)
+    return (f"{keyword:<{width}} {value}" for keyword, value in statements)
+
+
+def _cluster(cluster: ir.Cluster) -> str:
+    default = ir.Cluster()
+    statements: list[_Statement] = []
+    if cluster.prefix != default.prefix:
+        statements.append(("prefix", cluster.prefix))
+    if cluster.pods:
+        statements.append(("pods", _list(cluster.pods)))
+    if cluster.nodeports != default.nodeports:
+        statements.append(("nodeports", str(cluster.nodeports)))
+    if cluster.nodeport_addresses:
+        statements.append(("nodeport-addresses", _list(cluster.nodeport_addresses)))
+    if cluster.vip_device != default.vip_device:
+        statements.append(("vip-device", cluster.vip_device or "none"))
+    if cluster.mark != default.mark:
+        statements.append(("mark", hex(cluster.mark)))
+    return _block("cluster", _aligned(statements)) if statements else ""
+
+
+def _node(node: ir.Node) -> str:
+    statements = [("address", _list(node.addresses))]
+    if node.zone is not None:
+        statements.append(("zone", _name(node.zone)))
+    return _block(f"node {_name(node.name)}", _aligned(statements))
+
+
+def _service(service: ir.Service, pool: str | None) -> str:
+    statements = [*_addresses(service), *map(_port, service.ports), *_settings(service)]
+    if pool is not None:
+        lines = [*_aligned([*statements, ("endpoints", _name(pool))])]
+    else:
+        endpoints = [f"{_INDENT}{_endpoint(endpoint)}" for endpoint in service.endpoints]
+        block = ["endpoints {", *endpoints, "}"] if endpoints else ["endpoints { }"]
+        lines = [*_aligned(statements), *block]
+    return _block(f"service {_name(service.name)}", lines)
+
+
+def _addresses(service: ir.Service) -> Iterator[_Statement]:
+    for keyword, own in (("vip", service.vips), ("external-ip", service.external_ips)):
+        for shared in (False, True):
+            if some := [address for address in own if (address in service.shared) is shared]:
+                yield keyword, _list(some) + (" shared" if shared else "")
+
+
+def _port(port: ir.Port) -> _Statement:
+    words = [f"{port.ports}/{port.protocol}"]
+    if port.target != port.ports.first:
+        words.append(f"-> {port.target}")
+    if port.nodeport is not None:
+        words.append(f"nodeport {port.nodeport.first}")
+    return "port" if port.name is None else f"port {_name(port.name)}", " ".join(words)
+
+
+def _settings(service: ir.Service) -> Iterator[_Statement]:
+    """What the service says beside its addresses, ports and endpoints."""
+    default = ir.Service(service.name)
+    if service.announce:
+        yield "announce", "yes"
+    if service.allow_from:
+        yield "allow-from", _list(service.allow_from)
+    if service.scheduler is not None:
+        yield "scheduler", service.scheduler
+    if service.affinity is not None:
+        yield "affinity", f"client-ip {_duration(service.affinity)}"
+    for keyword, own, usual in (
+        ("traffic external", service.external_traffic, default.external_traffic),
+        ("traffic internal", service.internal_traffic, default.internal_traffic),
+        ("masquerade", service.masquerade, default.masquerade),
+        ("forward", service.forward, default.forward),
+        ("when-empty", service.when_empty, default.when_empty),
+    ):
+        if own != usual:
+            yield keyword, own
+
+
+def _endpoint(endpoint: ir.Endpoint) -> str:
+    words = [str(endpoint.address)]
+    if endpoint.port is not None:
+        host = f"[{endpoint.address}]" if endpoint.address.version == 6 else str(endpoint.address)
+        words = [f"{host}:{endpoint.port}"]
+    if endpoint.draining:
+        words.append("draining")
+    elif endpoint.weight != 1:
+        words.append(f"weight {endpoint.weight}")
+    if endpoint.node is not None:
+        words.append(f"on {_name(endpoint.node)}")
+    return " ".join(words)
+
+
+def _name(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else f'"{name}"'
+
+
+def _list(values: Iterable[ir.Address | ir.Network]) -> str:
+    return " ".join(map(str, values))
+
+
+def _duration(seconds: int) -> str:
+    unit, size = next((unit, size) for unit, size in _UNITS.items() if seconds % size == 0)
+    return f"{seconds // size}{unit}"

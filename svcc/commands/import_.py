@@ -1,0 +1,132 @@
+"""``svcc import``: files of other programs to a program of svcc, and a report of what it does not say."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from svcc.commands.check import refused_by_all
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, has_errors
+from svcc.compiler.files import Budget, Unreadable
+from svcc.compiler.importers import find, importers
+from svcc.compiler.importers.interface import Broken, Imported, Importer
+from svcc.compiler.importers.sound import sound
+from svcc.compiler.include import read_text
+from svcc.compiler.printing import program_text
+from svcc.compiler.source import Source
+from svcc.compiler.suggest import did_you_mean, one_of
+from svcc.exits import Exit
+from svcc.import_report import report_json, report_text
+from svcc.options import ParameterType, format_option, refuse
+from svcc.output import put
+from svcc.targets.folder import write_files
+
+#: Kinds by names that people have for them.
+_OTHER_NAMES = {
+    **dict.fromkeys(("ipvs", "lvs", "ipvsadm-save", "ipvsadm-restore"), "ipvsadm"),
+    **dict.fromkeys(("k8s", "kube", "kubectl", "yaml"), "kubernetes"),
+    **dict.fromkeys(("iptables-save", "ip6tables-save", "ip6tables", "kube-proxy"), "iptables"),
+    **dict.fromkeys(("keepalived.conf", "vrrp"), "keepalived"),
+}
+
+
+_TO = click.Path(dir_okay=False, path_type=Path)
+
+
+class _Kind(ParameterType[Importer]):
+    """An importer by the name of its kind; the choices are whatever importers there are."""
+
+    name = "kind"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "|".join(importers())
+
+    def convert(self, value: str | Importer, param: click.Parameter | None, ctx: click.Context | None) -> Importer:
+        if isinstance(value, Importer):
+            return value
+        found = find(value)
+        if found is None:
+            meant = _OTHER_NAMES.get(value.lower())
+            guess = f"did you mean `{meant}`?" if meant in importers() else did_you_mean(value, importers())
+            self.fail(f"no kind `{value}`: {guess or f'it is {one_of(importers())}'}", param, ctx)
+        return found
+
+
+@click.command("import", epilog="KIND is one of: " + "; ".join(f"{i.name}, {i.title}" for i in importers().values()))
+@click.argument("kind", type=_Kind())
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="For the program."
+)
+@click.option("--report", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="For the report.")
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+@format_option
+def command(
+    kind: Importer, files: tuple[str, ...], output: Path | None, report: Path | None, as_json: bool, form: str
+) -> None:
+    """Print a program that means what FILE… of another program mean, and report on standard error what it leaves out.
+
+    Exit status 1 if anything was left out.
+    """
+    if output is not None and output == report:
+        raise click.UsageError("--output and --report are one file")
+    imported = _imported(kind, _sources(files, form), form)
+    said = json.dumps(report_json(kind.name, imported), indent=2) + "\n" if as_json else report_text(imported)
+    text = program_text(imported.program)
+    _write({path: content for path, content in ((output, text), (report, said)) if path is not None})
+    if output is None:
+        put(text)
+    if report is None:
+        click.echo(said, err=True, nl=False)
+    if imported.notes:
+        sys.exit(Exit.DIFFERENT)
+
+
+def _sources(files: Sequence[str], form: str) -> list[Source]:
+    """The texts of all files; where one is none, the command ends."""
+    budget, sources, found = Budget(), list[Source](), list[Diagnostic]()
+    for file in files:
+        try:
+            read = read_text("<stdin>" if file == "-" else file, budget.read(file))
+        except Unreadable as error:
+            read = Diagnostic(Code.UNREADABLE, f"cannot read {file}: {error}", file=file)
+        if isinstance(read, Source):
+            sources.append(read)
+        else:
+            found.append(read)
+    if found:
+        refuse(found, form)
+    return sources
+
+
+def _imported(kind: Importer, sources: Sequence[Source], form: str) -> Imported:
+    try:
+        return sound(kind.read(sources), _findings)
+    except Broken as broken:
+        refuse(broken.diagnostics, form)
+
+
+def _findings(program: ir.Program) -> list[Diagnostic]:
+    """What `svcc check` would call an error."""
+    found = [*check(program)]
+    return found if has_errors(found) else refused_by_all(program)
+
+
+def _write(texts: dict[Path, str]) -> None:
+    """All of them or none; but what is no regular file (a pipe, /dev/null) is written to, never replaced."""
+    whole = {path.resolve(): text for path, text in texts.items() if path.is_file() or not path.exists()}
+    try:
+        write_files(whole)
+        for path, text in texts.items():
+            if path.resolve() not in whole:
+                path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"svcc: cannot write {error.filename}: {error.strerror}", err=True)
+        sys.exit(Exit.MACHINE)

@@ -1,0 +1,71 @@
+"""What an import left out, for people and for machines. The JSON Schema is import.schema.json, beside this module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from svcc.compiler.importers.interface import Imported, Note
+from svcc.compiler.report import printable
+from svcc.compiler.suggest import shorten
+
+#: Characters of what was left out that are shown.
+_WIDE = 120
+
+
+def report_text(imported: Imported) -> str:
+    """A line for each note, and one that counts."""
+    lines = [_line(note) for note in imported.notes]
+    return "".join(f"{line}\n" for line in [*lines, _summary(imported)])
+
+
+def _line(note: Note) -> str:
+    name, line, column, text = _place(note)
+    return printable(f"{name}:{line}:{column}: not carried over: {text}: {note.reason}")
+
+
+def _place(note: Note) -> tuple[str, int, int, str]:
+    """Name of the source, line, column, and what stands there, on one line."""
+    source, start, end = note.span
+    text = " ".join(source.text[start : min(end, start + 10 * _WIDE)].split())
+    return source.name, *source.position(start), shorten(text, _WIDE)
+
+
+def _summary(imported: Imported) -> str:
+    services, endpoints = _counts(imported)
+    left = f"{_counted(len(imported.notes), 'thing')} not carried over" if imported.notes else "all of it carried over"
+    return f"svcc: {_counted(services, 'service')} with {_counted(endpoints, 'endpoint')}; {left}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _counts(imported: Imported) -> tuple[int, int]:
+    services = imported.program.services
+    return len(services), sum(len(service.endpoints) for service in services)
+
+
+def report_json(kind: str, imported: Imported) -> dict[str, Any]:
+    """See the schema."""
+    services, endpoints = _counts(imported)
+    return {
+        "version": 1,
+        "kind": kind,
+        "services": services,
+        "endpoints": endpoints,
+        "notes": [_note_json(note) for note in imported.notes],
+    }
+
+
+def _note_json(note: Note) -> dict[str, Any]:
+    name, line, column, text = _place(note)
+    end_line, end_column = note.span.source.position(max(note.span.end, note.span.start + 1))
+    return {
+        "file": name,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+        "text": text,
+        "reason": note.reason,
+    }
