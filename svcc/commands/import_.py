@@ -108,12 +108,12 @@ def _sources(files: Sequence[str], form: str) -> list[Source]:
 
 def _imported(kind: Importer, sources: Sequence[Source], form: str) -> Imported:
     try:
-        return sound(kind.read(sources), _findings)
+        return sound(kind.read(sources), findings)
     except Broken as broken:
         refuse(broken.diagnostics, form)
 
 
-def _findings(program: ir.Program) -> list[Diagnostic]:
+def findings(program: ir.Program) -> list[Diagnostic]:
     """What `svcc check` would call an error."""
     found = [*check(program)]
     return found if has_errors(found) else refused_by_all(program)

@@ -1,0 +1,264 @@
+"""ipvsadm: what ``ipvsadm-save -n`` prints, or a script of ipvsadm commands (ipvsadm(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+from svcc.compiler import ir
+from svcc.compiler.importers import lvs
+from svcc.compiler.importers.interface import Imported, Importer, Note, broken
+from svcc.compiler.importers.ipvsadm_lines import Line, commands
+from svcc.compiler.importers.marks import is_iptables, marks
+from svcc.compiler.importers.names import Names
+from svcc.compiler.importers.words import Word, number, port, socket
+from svcc.compiler.source import Source
+
+_WEIGHTS = 65_535
+#: Seconds of persistence of a bare ``-p``, and the most that ipvsadm takes (31 days).
+_PERSISTENCE, _LONGEST = 300, 31 * 86_400
+_NUMBERS = "import looks up no names: save the services with numbers, ipvsadm-save -n"
+_WHOLE = "the service was not carried over"
+_PROTOCOLS = {
+    "tcp-service": ir.Protocol.TCP,
+    "udp-service": ir.Protocol.UDP,
+    "sctp-service": ir.Protocol.SCTP,
+}
+_FORWARDS = {
+    "masquerading": ir.Forward.MASQUERADE,
+    "gatewaying": ir.Forward.DIRECT,
+    "ipip": ir.Forward.TUNNEL,
+}
+#: Commands that are no part of what serves.
+_NOTED = {
+    "set": "svcc sets no time-outs of the kernel's connections",
+    "start-daemon": "svcc synchronises no connections with other machines",
+    "stop-daemon": "svcc synchronises no connections with other machines",
+    "clear": "svcc clears nothing that is not its own",
+    **dict.fromkeys(("list", "zero", "save", "restore"), "it changes no service"),
+    **dict.fromkeys(
+        ("edit-service", "edit-server", "delete-service", "delete-server"),
+        "import takes lines that add, not those that change what was added",
+    ),
+}
+#: Options of a service that nothing of the language says.
+_SERVICE_OPTIONS = {
+    "netmask": "affinity is of single client addresses",
+    "pe": "svcc has no persistence engines",
+    "ops": "svcc has no one-packet scheduling",
+}
+_SERVER_OPTIONS = {
+    "u-threshold": "svcc has no limit of connections",
+    "l-threshold": "svcc has no limit of connections",
+}
+#: Flags of schedulers that svcc sets itself, or that change nothing for it.
+_FALLBACKS = {"sh-fallback", "mh-fallback"}
+
+#: What names a virtual server: protocol, address and port; or a firewall mark and the family.
+_Key: TypeAlias = tuple[ir.Protocol, ir.Address, int] | tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Virtual:
+    """A virtual server with the lines of its real servers."""
+
+    line: Line
+    key: _Key
+    servers: list[Line] = field(default_factory=list)
+
+
+class _Ipvsadm(Importer):
+    """See the module."""
+
+    name: ClassVar[str] = "ipvsadm"
+    title: ClassVar[str] = (
+        "what `ipvsadm-save -n` prints; for firewall marks with what `iptables-save` prints beside it"
+    )
+
+    def read(self, sources: Sequence[Source]) -> Imported:
+        reader = _Reader([source for source in sources if is_iptables(source)])
+        for source in sources:
+            if not is_iptables(source):
+                for line in commands(source):
+                    reader.take(line)
+        return reader.imported()
+
+
+IMPORTER = _Ipvsadm()
+
+
+class _Reader:
+    """Collects virtual servers, then makes services of them."""
+
+    def __init__(self, rules: Sequence[Source]) -> None:
+        self._notes: list[Note] = []
+        self._marked = [mark for source in rules for mark in marks(source, self._notes)]
+        self._names = Names()
+        self._virtuals: dict[_Key, _Virtual] = {}
+        self._unread: set[str] = set()  # services that are named by names
+
+    def take(self, line: Line) -> None:
+        if line.command in _NOTED:
+            self._notes.append(Note(line.span, _NOTED[line.command]))
+            return
+        option, word = _service_word(line)
+        key = _key(line, option, word)
+        if key is None:
+            adds = line.command == "add-service"
+            self._unread.add(word.text)
+            self._notes.append(Note(word.span if adds else line.span, _NUMBERS if adds else _WHOLE))
+        elif line.command == "add-service":
+            if key in self._virtuals:
+                raise broken(f"service {word.text} is added twice", word.span)
+            self._virtuals[key] = _Virtual(line, key)
+        elif key not in self._virtuals:
+            raise broken(f"no line before this one adds service {word.text}", word.span, "-A comes before its -a")
+        else:
+            self._virtuals[key].servers.append(line)
+
+    def imported(self) -> Imported:
+        services = [service for virtual in self._virtuals.values() for service in self._services(virtual)]
+        program = ir.Program(services=tuple(sorted(services, key=lambda service: service.name)))
+        return Imported(program, tuple(self._notes))
+
+    # -- services -------------------------------------------------------------------------------------------------
+
+    def _services(self, virtual: _Virtual) -> list[ir.Service]:
+        fronts = self._fronts(virtual)
+        scheduler = self._scheduler(virtual.line)
+        if not fronts or scheduler is None:
+            self._notes += [Note(line.span, _WHOLE) for line in virtual.servers]
+            return []
+        spans = virtual.line.spans
+        self._notes += [Note(spans[option], why) for option, why in _SERVICE_OPTIONS.items() if option in spans]
+        affinity = self._affinity(virtual.line)
+        if affinity and len(virtual.key) == 2:
+            self._notes.append(Note(spans["persistent"], "affinity is of each port and address for itself"))
+        servers = [server for line in virtual.servers if (server := self._server(line)) is not None]
+        servers = lvs.alike(servers, fronts[0][0].addresses[0].version, self._notes)
+        found = []
+        for group in fronts:
+            head = group[0]
+            what = (
+                f"{head.protocol}-{head.addresses[0]}-{head.ports}"
+                if len(virtual.key) == 3
+                else f"mark-{virtual.key[0]}"
+            )
+            settings = lvs.Settings(scheduler, affinity, {f"vip {a}": virtual.line.span for a in head.addresses})
+            name = self._names.fresh(what.replace(":", "_"))
+            found.append(lvs.service(name, group, self._ported(servers, group), settings, virtual.line.span))
+        return found
+
+    def _fronts(self, virtual: _Virtual) -> list[list[lvs.Front]]:
+        """What the virtual server listens on, a list for each service that it becomes."""
+        key, span = virtual.key, virtual.line.span
+        if len(key) == 3:
+            protocol, address, number = key
+            if number:
+                return [[lvs.Front((address,), protocol, ir.PortRange(number, number))]]
+            self._notes.append(Note(span, "a service of svcc has ports of its own, not all of an address's"))
+            return []
+        fronts = [lvs.Front((m.address,), m.protocol, m.ports) for m in self._marked if (m.mark, m.version) == key]
+        if not fronts:
+            reason = "what has this firewall mark is not known: give the output of iptables-save beside it"
+            self._notes.append(Note(span, reason))
+        return _by_address(fronts)
+
+    def _scheduler(self, line: Line) -> ir.Scheduler | None:
+        word = line.options.get("scheduler")
+        found = ir.Scheduler.WLC if word is None else lvs.SCHEDULERS.get(word.text)
+        if found is None and word is not None:
+            self._notes.append(Note(line.span, f"svcc has no scheduler {word.text}"))
+        flags = line.options.get("sched-flags")
+        if flags is not None and set(flags.text.split(",")) - _FALLBACKS:
+            self._notes.append(Note(line.spans["sched-flags"], "svcc hashes addresses alone, without ports"))
+        return found
+
+    def _affinity(self, line: Line) -> int | None:
+        word = line.options.get("persistent")
+        if word is None:
+            return None
+        bare = word.text.startswith("-")
+        seconds = _PERSISTENCE if bare else number(word.text, 1, _LONGEST)
+        if seconds is None:
+            raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 1 to {_LONGEST} seconds")
+        return lvs.affinity(seconds, line.spans["persistent"], self._notes)
+
+    def _server(self, line: Line) -> lvs.Server | None:
+        word = line.options.get("real-server")
+        if word is None:
+            raise broken("this line names no real server", line.span, "name it: -r 10.0.0.1:80")
+        found = socket(word.text) or socket(f"{word.text}:0")
+        if found is None or (found[1] not in ("", "0") and port(found[1]) is None):
+            self._notes.append(Note(line.span, _NUMBERS))
+            return None
+        weight_word = line.options.get("weight")
+        weight = 1 if weight_word is None else number(weight_word.text, 0, _WEIGHTS)
+        if weight is None:
+            assert weight_word is not None
+            raise broken(f"`{weight_word.text}` is no weight", weight_word.span, f"weights are 0 to {_WEIGHTS}")
+        kind = line.options.get("tun-type")
+        if kind is not None and kind.text != "ipip" and line.has("ipip"):
+            self._notes.append(Note(line.span, f"svcc tunnels in ipip, not in {kind.text}"))
+            return None
+        self._notes += [Note(line.spans[o], why) for o, why in _SERVER_OPTIONS.items() if self._limits(line, o)]
+        return lvs.Server(found[0], int(found[1] or 0), weight, _forward(line), line.span)
+
+    def _limits(self, line: Line, option: str) -> bool:
+        return line.has(option) and line.options[option].text != "0"
+
+    def _ported(self, servers: Sequence[lvs.Server], group: Sequence[lvs.Front]) -> list[lvs.Server]:
+        """The servers that can have a port of their own, or none, where the service has several ports."""
+        if len(group) == 1 and len(group[0].ports) == 1:
+            return [*servers]
+        found = []
+        for server in servers:
+            if server.port and server.forward is ir.Forward.MASQUERADE:
+                self._notes.append(
+                    Note(server.span, "an endpoint of a service with several ports has no port of its own")
+                )
+            else:
+                found.append(server)
+        return found
+
+
+def _service_word(line: Line) -> tuple[str, Word]:
+    options = [o for o in (*_PROTOCOLS, "fwmark-service") if line.has(o)]
+    if len(options) != 1:
+        hint = "name it: -t 198.51.100.1:80"
+        raise broken("this line names no service" if not options else "this line names two services", line.span, hint)
+    return options[0], line.options[options[0]]
+
+
+def _key(line: Line, option: str, word: Word) -> _Key | None:
+    """None: there are names in it."""
+    if option == "fwmark-service":
+        mark = number(word.text, 1, 0xFFFF_FFFF)
+        if mark is None:
+            raise broken(f"`{word.text}` is no firewall mark", word.span)
+        return mark, 6 if line.has("ipv6") else 4
+    found = socket(word.text) or socket(f"{word.text}:0")
+    if found is None:
+        return None
+    address, text = found
+    number_ = 0 if text in ("", "0") else port(text)
+    return None if number_ is None else (_PROTOCOLS[option], address, number_)
+
+
+def _forward(line: Line) -> ir.Forward:
+    """ipvsadm's default is direct routing."""
+    return next((forward for option, forward in _FORWARDS.items() if line.has(option)), ir.Forward.DIRECT)
+
+
+def _by_address(fronts: Sequence[lvs.Front]) -> list[list[lvs.Front]]:
+    """Fronts of one address each, as groups of which each is a service: addresses with the same ports are together."""
+    ports: dict[ir.Address, list[tuple[ir.Protocol, ir.PortRange]]] = {}
+    for front in fronts:
+        listed = ports.setdefault(front.addresses[0], [])
+        if (front.protocol, front.ports) not in listed:
+            listed.append((front.protocol, front.ports))
+    groups: dict[tuple[tuple[ir.Protocol, ir.PortRange], ...], list[ir.Address]] = {}
+    for address, listed in ports.items():
+        groups.setdefault(tuple(listed), []).append(address)
+    return [[lvs.Front(tuple(addresses), *one) for one in listed] for listed, addresses in groups.items()]

@@ -1,0 +1,69 @@
+"""Which packets have a firewall mark, out of what ``iptables-save`` prints: rules of the mangle table's PREROUTING."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.compiler.importers.interface import Note
+from svcc.compiler.importers.words import address, lines, number, ports, text_of
+from svcc.compiler.source import Source
+
+_TABLE = re.compile(r"^\*(?:mangle|nat|filter|raw|security)\s*$", re.MULTILINE)
+#: Matches that add nothing to what is said beside them.
+_IGNORED = re.compile(r"-m (?:tcp|udp|sctp|multiport|comment)(?= )|--comment (?:\"(?:[^\"\\]|\\.)*\"|\S+)")
+_MARK = re.compile(r"-j MARK --set-(?:x?mark|mark) (0x[0-9a-fA-F]{1,8}|[0-9]{1,10})(?:/0x[fF]{8})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Packets to some ports of an address have the mark."""
+
+    mark: int
+    address: ir.Address
+    protocol: ir.Protocol
+    ports: ir.PortRange
+
+    @property
+    def version(self) -> int:
+        return self.address.version
+
+
+def is_iptables(source: Source) -> bool:
+    return _TABLE.search(source.text) is not None
+
+
+def marks(source: Source, notes: list[Note]) -> Iterator[Mark]:
+    """What is marked for certain: by rules that ask for an address, a protocol and ports, and for nothing else.
+
+    Other rules that mark packets are noted.
+    """
+    table = ""
+    for span in lines(source):
+        text = text_of(span)
+        if text.startswith("*"):
+            table = text[1:]
+        elif table == "mangle" and text.startswith("-A PREROUTING ") and " -j MARK " in text:
+            found = _marks(text.removeprefix("-A PREROUTING "))
+            if not found:
+                notes.append(Note(span, "import takes rules that mark by -d, -p and --dport alone"))
+            yield from found
+
+
+def _marks(rule: str) -> list[Mark]:
+    found = _MARK.search(rule)
+    if found is None:
+        return []
+    rest = _IGNORED.sub(" ", rule.replace(found.group(), "")).split()
+    options = dict(zip(rest[::2], rest[1::2], strict=False))
+    if len(options) * 2 != len(rest) or options.keys() - {"-d", "-p", "--dport", "--dports"}:
+        return []
+    mark = number(str(int(found.group(1), 0)), 1, 0xFFFF_FFFF)
+    where = address(options.get("-d", "").removesuffix("/32").removesuffix("/128"))
+    protocol = options.get("-p", "")
+    listed = [ports(text, ":") for text in (options.get("--dport") or options.get("--dports", "")).split(",")]
+    if mark is None or where is None or protocol not in set(ir.Protocol) or None in listed:
+        return []
+    return [Mark(mark, where, ir.Protocol(protocol), one) for one in listed if one is not None]
