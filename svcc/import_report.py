@@ -24,10 +24,11 @@ def _line(note: Note) -> str:
 
 
 def _place(note: Note) -> tuple[str, int, int, str]:
-    """Name of the source, line, column, and what stands there, on one line."""
+    """Name of the source, line, column, and the first line of what stands there: in later ones may be passwords."""
     source, start, end = note.span
-    text = " ".join(source.text[start : min(end, start + 10 * _WIDE)].split())
-    return source.name, *source.position(start), shorten(text, _WIDE)
+    first, _, more = source.text[start:end].partition("\n")
+    text = shorten(" ".join(first[: 10 * _WIDE].split()), _WIDE)
+    return source.name, *source.position(start), f"{text} …" if more else text
 
 
 def _summary(imported: Imported) -> str:

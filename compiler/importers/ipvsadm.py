@@ -10,7 +10,7 @@ from svcc.compiler import ir
 from svcc.compiler.importers import lvs
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.ipvsadm_lines import Line, commands
-from svcc.compiler.importers.marks import is_iptables, marks
+from svcc.compiler.importers.marks import Mark, is_iptables, marks
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.words import Word, number, port, socket
 from svcc.compiler.source import Source
@@ -93,7 +93,10 @@ class _Reader:
 
     def __init__(self, rules: Sequence[Source]) -> None:
         self._notes: list[Note] = []
-        self._marked = [mark for source in rules for mark in marks(source, self._notes)]
+        self._marked: dict[tuple[int, int], list[Mark]] = {}
+        for source in rules:
+            for mark in marks(source, self._notes):
+                self._marked.setdefault((mark.mark, mark.version), []).append(mark)
         self._names = Names()
         self._virtuals: dict[_Key, _Virtual] = {}
         self._unread: set[str] = set()  # services that are named by names
@@ -125,45 +128,36 @@ class _Reader:
     # -- services -------------------------------------------------------------------------------------------------
 
     def _services(self, virtual: _Virtual) -> list[ir.Service]:
+        line = virtual.line
         fronts = self._fronts(virtual)
-        scheduler = self._scheduler(virtual.line)
+        scheduler = self._scheduler(line)
         if not fronts or scheduler is None:
-            self._notes += [Note(line.span, _WHOLE) for line in virtual.servers]
+            self._notes += [Note(server.span, _WHOLE) for server in virtual.servers]
             return []
-        spans = virtual.line.spans
-        self._notes += [Note(spans[option], why) for option, why in _SERVICE_OPTIONS.items() if option in spans]
-        affinity = self._affinity(virtual.line)
-        if affinity and len(virtual.key) == 2:
-            self._notes.append(Note(spans["persistent"], "affinity is of each port and address for itself"))
-        servers = [server for line in virtual.servers if (server := self._server(line)) is not None]
-        servers = lvs.alike(servers, fronts[0][0].addresses[0].version, self._notes)
-        found = []
-        for group in fronts:
-            head = group[0]
-            what = (
-                f"{head.protocol}-{head.addresses[0]}-{head.ports}"
-                if len(virtual.key) == 3
-                else f"mark-{virtual.key[0]}"
-            )
-            settings = lvs.Settings(scheduler, affinity, {f"vip {a}": virtual.line.span for a in head.addresses})
-            name = self._names.fresh(what.replace(":", "_"))
-            found.append(lvs.service(name, group, self._ported(servers, group), settings, virtual.line.span))
-        return found
+        self._notes += [Note(line.spans[o], why) for o, why in _SERVICE_OPTIONS.items() if line.has(o)]
+        affinity = self._affinity(line)
+        if affinity and len(fronts) > 1:
+            self._notes.append(Note(line.spans["persistent"], "affinity is of each port and address for itself"))
+        servers = tuple(server for one in virtual.servers if (server := self._server(one)) is not None)
+        marked = len(virtual.key) == 2
+        name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
+        made = lvs.Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
+        return [*lvs.services(made, self._names, self._notes)]
 
-    def _fronts(self, virtual: _Virtual) -> list[list[lvs.Front]]:
-        """What the virtual server listens on, a list for each service that it becomes."""
+    def _fronts(self, virtual: _Virtual) -> tuple[lvs.Front, ...]:
+        """What the virtual server listens on; nothing: not known, and noted."""
         key, span = virtual.key, virtual.line.span
         if len(key) == 3:
             protocol, address, number = key
             if number:
-                return [[lvs.Front((address,), protocol, ir.PortRange(number, number))]]
+                return (lvs.Front(address, protocol, ir.PortRange(number, number), span),)
             self._notes.append(Note(span, "a service of svcc has ports of its own, not all of an address's"))
-            return []
-        fronts = [lvs.Front((m.address,), m.protocol, m.ports) for m in self._marked if (m.mark, m.version) == key]
+            return ()
+        fronts = tuple(lvs.Front(m.address, m.protocol, m.ports, span) for m in self._marked.get(key, ()))
         if not fronts:
             reason = "what has this firewall mark is not known: give the output of iptables-save beside it"
             self._notes.append(Note(span, reason))
-        return _by_address(fronts)
+        return fronts
 
     def _scheduler(self, line: Line) -> ir.Scheduler | None:
         word = line.options.get("scheduler")
@@ -208,20 +202,6 @@ class _Reader:
     def _limits(self, line: Line, option: str) -> bool:
         return line.has(option) and line.options[option].text != "0"
 
-    def _ported(self, servers: Sequence[lvs.Server], group: Sequence[lvs.Front]) -> list[lvs.Server]:
-        """The servers that can have a port of their own, or none, where the service has several ports."""
-        if len(group) == 1 and len(group[0].ports) == 1:
-            return [*servers]
-        found = []
-        for server in servers:
-            if server.port and server.forward is ir.Forward.MASQUERADE:
-                self._notes.append(
-                    Note(server.span, "an endpoint of a service with several ports has no port of its own")
-                )
-            else:
-                found.append(server)
-        return found
-
 
 def _service_word(line: Line) -> tuple[str, Word]:
     options = [o for o in (*_PROTOCOLS, "fwmark-service") if line.has(o)]
@@ -249,16 +229,3 @@ def _key(line: Line, option: str, word: Word) -> _Key | None:
 def _forward(line: Line) -> ir.Forward:
     """ipvsadm's default is direct routing."""
     return next((forward for option, forward in _FORWARDS.items() if line.has(option)), ir.Forward.DIRECT)
-
-
-def _by_address(fronts: Sequence[lvs.Front]) -> list[list[lvs.Front]]:
-    """Fronts of one address each, as groups of which each is a service: addresses with the same ports are together."""
-    ports: dict[ir.Address, list[tuple[ir.Protocol, ir.PortRange]]] = {}
-    for front in fronts:
-        listed = ports.setdefault(front.addresses[0], [])
-        if (front.protocol, front.ports) not in listed:
-            listed.append((front.protocol, front.ports))
-    groups: dict[tuple[tuple[ir.Protocol, ir.PortRange], ...], list[ir.Address]] = {}
-    for address, listed in ports.items():
-        groups.setdefault(tuple(listed), []).append(address)
-    return [[lvs.Front(tuple(addresses), *one) for one in listed] for listed, addresses in groups.items()]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.importers.interface import Note
+from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
 
 #: The longest affinity that svcc's language has.
@@ -28,18 +29,29 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What a virtual server listens on: ports, all of one protocol, of addresses of one family."""
+    """What a virtual server listens on."""
 
-    addresses: tuple[ir.Address, ...]
+    address: ir.Address
     protocol: ir.Protocol
     ports: ir.PortRange
+    span: Span
+
+    @property
+    def port(self) -> tuple[ir.Protocol, ir.PortRange]:
+        return self.protocol, self.ports
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Virtual:
+    """A virtual server that listens on one or more fronts, and leads all of them to the same real servers."""
+
+    name: str  # of the service that it becomes, or of the first one
+    fronts: tuple[Front, ...]
+    servers: tuple[Server, ...]
     scheduler: ir.Scheduler
     affinity: int | None
-    spans: dict[str, Span]  # by statement, and by address
+    span: Span
+    spans: dict[str, Span] = field(default_factory=dict)  # by statement
 
 
 def affinity(seconds: int, span: Span, notes: list[Note]) -> int | None:
@@ -49,60 +61,101 @@ def affinity(seconds: int, span: Span, notes: list[Note]) -> int | None:
     return min(seconds, _DAY) or None
 
 
-def alike(servers: Iterable[Server], version: int, notes: list[Note]) -> list[Server]:
-    """The servers that one service of svcc can have: of its family, and forwarded to as the first is."""
+def services(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[ir.Service]:
+    """The services that a virtual server becomes: one, unless its addresses have different ports.
+
+    Their addresses are ``shared``, as they are for IPVS: it holds none itself, and takes the declared ports alone.
+    ``masquerade never``: IPVS itself changes no client's address.
+    """
+    versions = {server.address.version for server in virtual.servers}
+    for fronts in _groups(_served(virtual, versions, notes)):
+        servers = _alike(virtual.servers, {front.address.version for front in fronts}, notes)
+        ports = tuple(dict.fromkeys(front.port for front in fronts))
+        if len(ports) > 1 and len({s.port for s in servers if s.forward is ir.Forward.MASQUERADE}) > 1:
+            for port in ports:
+                some = [front for front in fronts if front.port == port]
+                yield _service(f"{virtual.name}-{port[0]}-{port[1]}", virtual, some, servers, names, notes)
+        else:
+            yield _service(virtual.name, virtual, fronts, servers, names, notes)
+
+
+def _served(virtual: Virtual, versions: set[int], notes: list[Note]) -> Iterator[Front]:
+    """The fronts that have servers of their family; all, where there are no servers at all."""
+    for front in virtual.fronts:
+        if not versions or front.address.version in versions:
+            yield front
+        else:
+            notes.append(Note(front.span, f"it has no real server with an IPv{front.address.version} address"))
+
+
+def _groups(fronts: Sequence[Front]) -> list[list[Front]]:
+    """Fronts whose addresses have the same ports, each front once."""
+    ports: dict[ir.Address, dict[tuple[ir.Protocol, ir.PortRange], Front]] = {}
+    for front in fronts:
+        ports.setdefault(front.address, {}).setdefault(front.port, front)
+    groups: dict[tuple[tuple[ir.Protocol, ir.PortRange], ...], list[Front]] = {}
+    for listed in ports.values():
+        groups.setdefault(tuple(listed), []).extend(listed.values())
+    return [*groups.values()]
+
+
+def _alike(servers: Iterable[Server], versions: set[int], notes: list[Note]) -> list[Server]:
+    """The servers that one service of svcc can have: of its families, and forwarded to as the first is."""
     found: list[Server] = []
     for server in servers:
-        if server.address.version != version:
-            notes.append(
-                Note(server.span, "a service of svcc leads an address to endpoints of the address's own family")
-            )
+        if server.address.version not in versions:
+            notes.append(Note(server.span, "svcc leads an address to endpoints of the address's own family"))
         elif found and server.forward is not found[0].forward:
-            others = found[0].forward
+            first = found[0].forward
             notes.append(
-                Note(server.span, f"all of a service is forwarded in one way, and this one's first is {others}")
+                Note(server.span, f"all of a service is forwarded in one way, and this one's first is {first}")
             )
         else:
             found.append(server)
     return found
 
 
-def service(
-    name: str, fronts: Sequence[Front], servers: Sequence[Server], settings: Settings, span: Span
+def _service(
+    name: str, virtual: Virtual, fronts: Sequence[Front], servers: Sequence[Server], names: Names, notes: list[Note]
 ) -> ir.Service:
-    """One service. All fronts have the same addresses, all servers the same ``forward``.
-
-    The addresses are ``shared``, as they are for IPVS: it holds none itself, and takes the declared ports alone.
-    ``masquerade never``: IPVS itself changes no client's address.
-    """
-    addresses = fronts[0].addresses
-    ports = tuple(_port(front, servers, named=len(fronts) > 1, span=span) for front in fronts)
+    addresses = tuple(dict.fromkeys(front.address for front in fronts))
+    places = {f"vip {front.address}": front.span for front in reversed(fronts)}
+    found = tuple(dict.fromkeys(front.port for front in fronts))
     forward = servers[0].forward if servers else ir.Forward.MASQUERADE
-    only = ports[0].target if len(ports) == 1 else None
+    target = servers[0].port if servers and forward is ir.Forward.MASQUERADE else 0  # else the packet stays as it is
+    named = len(found) > 1
+    ports = tuple(_port(one, target, virtual.span, named=named) for one in found)
     return ir.Service(
-        name,
+        names.fresh(name),
         vips=addresses,
         shared=addresses,
         ports=ports,
-        endpoints=tuple(_endpoint(server, only) for server in servers),
-        scheduler=settings.scheduler,
-        affinity=settings.affinity,
+        endpoints=tuple(_endpoints(servers, forward, ports, notes)),
+        scheduler=virtual.scheduler,
+        affinity=virtual.affinity,
         masquerade=ir.Masquerade.NEVER if forward is ir.Forward.MASQUERADE else ir.Masquerade.AUTO,
         forward=forward,
-        span=span,
-        spans=settings.spans,
+        span=virtual.span,
+        spans=virtual.spans | places,
     )
 
 
-def _port(front: Front, servers: Sequence[Server], *, named: bool, span: Span) -> ir.Port:
-    """What the first server gets, the others get as well, or have an own port."""
-    target = servers[0].port if servers else 0
-    if servers and servers[0].forward is not ir.Forward.MASQUERADE:
-        target = 0  # the packet stays as it is
-    name = f"{front.protocol}-{front.ports}" if named else None
-    return ir.Port(name, front.protocol, front.ports, target or front.ports.first, span=span)
+def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, named: bool) -> ir.Port:
+    """What the first server gets, the others get as well, or have a port of their own. A range leads to a range."""
+    protocol, ports = one
+    to = target if target and len(ports) == 1 else ports.first
+    return ir.Port(f"{protocol}-{ports}" if named else None, protocol, ports, to, span=span)
 
 
-def _endpoint(server: Server, target: int | None) -> ir.Endpoint:
-    own = target is not None and server.forward is ir.Forward.MASQUERADE and server.port not in (0, target)
-    return ir.Endpoint(server.address, server.port if own else None, server.weight, span=server.span)
+def _endpoints(
+    servers: Iterable[Server], forward: ir.Forward, ports: Sequence[ir.Port], notes: list[Note]
+) -> Iterator[ir.Endpoint]:
+    """All servers have the same port where there are several ports."""
+    wide = any(len(port.ports) > 1 for port in ports)
+    for server in servers:
+        own = server.port if forward is ir.Forward.MASQUERADE else 0
+        if own and wide:
+            notes.append(Note(server.span, "svcc leads a range of ports to as many ports, never to a single one"))
+        else:
+            port = own if len(ports) == 1 and own not in (0, ports[0].target) else None
+            yield ir.Endpoint(server.address, port, server.weight, span=server.span)

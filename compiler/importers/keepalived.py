@@ -1,0 +1,247 @@
+"""keepalived: the virtual servers of a keepalived.conf (keepalived.conf(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.importers import lvs
+from svcc.compiler.importers.interface import Imported, Importer, Note, broken
+from svcc.compiler.importers.keepalived_text import Statement, statements
+from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
+from svcc.compiler.importers.names import Names
+from svcc.compiler.importers.words import Word, address, number, port
+from svcc.compiler.source import Source, Span
+
+_WEIGHTS = 65_535
+#: Seconds of persistence where the statement gives none.
+_PERSISTENCE = 360
+#: Seconds of persistence at most; ipvsadm has the same limit.
+_LONGEST = 31 * 86_400
+#: Addresses of a range: of IPv4 there are no more.
+_RANGE = 256
+_METHODS = {"NAT": ir.Forward.MASQUERADE, "DR": ir.Forward.DIRECT, "TUN": ir.Forward.TUNNEL}
+_WHOLE = "the virtual server was not carried over"
+
+
+class _Keepalived(Importer):
+    """See the module."""
+
+    name: ClassVar[str] = "keepalived"
+    title: ClassVar[str] = "a keepalived.conf, with what it includes"
+
+    def read(self, sources: Sequence[Source]) -> Imported:
+        notes: list[Note] = []
+        tree = statements(sources, notes)
+        return _Reader(tree, notes).imported()
+
+
+IMPORTER = _Keepalived()
+
+
+class _Reader:
+    """Makes services of virtual servers."""
+
+    def __init__(self, tree: Sequence[Statement], notes: list[Note]) -> None:
+        self._tree = tree
+        self._notes = notes
+        self._names = Names()
+        self._groups: dict[str, Statement] = {}
+
+    def imported(self) -> Imported:
+        if self._tree and not any(statement.keyword in KNOWN for statement in self._tree):
+            first = self._tree[0]
+            hint = "it has blocks such as `virtual_server 198.51.100.1 80 { … }`"
+            raise broken(f"`{first.keyword}` is no block of keepalived.conf", first.words[0].span, hint)
+        for statement in self._tree:
+            if statement.keyword == "virtual_server_group" and statement.values:
+                self._groups.setdefault(statement.values[0].text, statement)
+            elif statement.keyword != "virtual_server":
+                self._note(statement.span, reason(BLOCKS, statement.keyword))
+        servers = [statement for statement in self._tree if statement.keyword == "virtual_server"]
+        services = [service for statement in servers for service in self._services(statement)]
+        for name in self._groups.keys() - {s.values[1].text for s in servers if len(s.values) > 1}:
+            self._note(self._groups[name].span, "no virtual server names this group")
+        program = ir.Program(services=tuple(sorted(services, key=lambda service: service.name)))
+        return Imported(program, tuple(self._notes))
+
+    def _note(self, span: Span, why: str) -> None:
+        self._notes.append(Note(span, why))
+
+    # -- virtual servers ------------------------------------------------------------------------------------------
+
+    def _services(self, virtual: Statement) -> list[ir.Service]:
+        settings = _Settings(virtual)
+        protocol = settings.protocol()
+        name, fronts = self._fronts(virtual, protocol)
+        scheduler = self._scheduler(settings)
+        if not fronts or scheduler is None:
+            for server in virtual.all("real_server"):
+                self._note(server.span, _WHOLE)
+            return []
+        for statement in virtual.block or ():
+            if (why := reason(IN_VIRTUAL_SERVER, statement.keyword)) is not None:
+                self._note(statement.span, why)
+        servers = tuple(
+            server for one in virtual.all("real_server") if (server := self._server(one, settings)) is not None
+        )
+        affinity = self._affinity(settings, several=len(fronts) > 1)
+        made = lvs.Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
+        return [*lvs.services(made, self._names, self._notes)]
+
+    def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[lvs.Front, ...]]:
+        """A name, and what the virtual server listens on; nothing: noted."""
+        words = virtual.values
+        if not words:
+            hint = "virtual_server 198.51.100.1 80 { … }"
+            raise broken("this virtual server has no address", virtual.head, hint)
+        if words[0].text == "fwmark":
+            self._note(virtual.head, "which addresses and ports have a firewall mark is not known to keepalived")
+            return "", ()
+        if words[0].text == "group":
+            return self._group(virtual, protocol)
+        fronts = tuple(self._front(words, protocol, virtual.head))
+        return f"{protocol}-{words[0].text}-{words[1].text if len(words) > 1 else ''}".replace(":", "_"), fronts
+
+    def _group(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[lvs.Front, ...]]:
+        word = virtual.values[1] if len(virtual.values) > 1 else virtual.words[-1]
+        group = self._groups.get(word.text)
+        if group is None:
+            raise broken(f"there is no group `{word.text}`", word.span, f"virtual_server_group {word.text} {{ … }}")
+        found: list[lvs.Front] = []
+        for line in group.block or ():
+            if line.keyword == "fwmark":
+                self._note(line.span, "which addresses and ports have a firewall mark is not known to keepalived")
+            else:
+                found += self._front(line.words, protocol, line.span)
+        if not found:
+            self._note(virtual.head, "nothing of its group was carried over")
+        return word.text, tuple(found)
+
+    def _front(self, words: Sequence[Word], protocol: ir.Protocol, span: Span) -> Iterator[lvs.Front]:
+        """Every address of a range."""
+        addresses = _range(words[0])
+        number_ = words[1].text if len(words) > 1 else "0"
+        if number_ == "0":
+            self._note(span, "a service of svcc has ports of its own, not all of an address's")
+            return
+        found = port(number_)
+        if found is None:
+            raise broken(f"`{number_}` is no port", words[1].span, "ports are 1 to 65535")
+        for one in addresses:
+            yield lvs.Front(one, protocol, ir.PortRange(found, found), span)
+
+    # -- settings -------------------------------------------------------------------------------------------------
+
+    def _scheduler(self, settings: _Settings) -> ir.Scheduler | None:
+        statement = settings.last("lb_algo", "lvs_sched")
+        word = None if statement is None or not statement.values else statement.values[0]
+        found = ir.Scheduler.WLC if word is None else lvs.SCHEDULERS.get(word.text)
+        if found is None and word is not None:
+            self._note(settings.virtual.head, f"svcc has no scheduler {word.text}")
+        return found
+
+    def _affinity(self, settings: _Settings, *, several: bool) -> int | None:
+        statement = settings.last("persistence_timeout")
+        if statement is None:
+            return None
+        word = statement.values[0] if statement.values else None
+        seconds = _PERSISTENCE if word is None else number(word.text, 0, _LONGEST)
+        if seconds is None:
+            assert word is not None
+            raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 0 to {_LONGEST} seconds")
+        if seconds and several:
+            self._note(statement.span, "affinity is of each port and address for itself")
+        return lvs.affinity(seconds, statement.span, self._notes)
+
+    def _server(self, real: Statement, settings: _Settings) -> lvs.Server | None:
+        words = real.values
+        if not words:
+            raise broken("this real server has no address", real.head, "real_server 10.0.0.1 80 { … }")
+        where = address(words[0].text)
+        if where is None:
+            raise broken(f"`{words[0].text}` is no address", words[0].span, "keepalived looks up no names")
+        own = number(words[1].text, 0, 65_535) if len(words) > 1 else 0
+        if own is None:
+            raise broken(f"`{words[1].text}` is no port", words[1].span, "ports are 1 to 65535")
+        for statement in real.block or ():
+            if (why := reason(IN_REAL_SERVER, statement.keyword)) is not None:
+                self._note(statement.span, why)
+        method = _last(real, "lb_kind", "lvs_method") or settings.last("lb_kind", "lvs_method")
+        forward = _forward(method)
+        if forward is ir.Forward.TUNNEL and method is not None and _tunnel(method) != "ipip":
+            self._note(real.span, f"svcc tunnels in ipip, not in {_tunnel(method)}")
+            return None
+        return lvs.Server(where, own, _weight(_last(real, "weight") or settings.last("weight")), forward, real.head)
+
+
+class _Settings:
+    """What a virtual server says, beside its real servers."""
+
+    def __init__(self, virtual: Statement) -> None:
+        self.virtual = virtual
+
+    def last(self, *keywords: str) -> Statement | None:
+        return _last(self.virtual, *keywords)
+
+    def protocol(self) -> ir.Protocol:
+        statement = self.last("protocol")
+        if statement is None or not statement.values:
+            return ir.Protocol.TCP
+        word = statement.values[0]
+        if word.text.lower() not in set(ir.Protocol):
+            raise broken(f"no protocol `{word.text}`", word.span, "it is TCP, UDP or SCTP")
+        return ir.Protocol(word.text.lower())
+
+
+def _last(statement: Statement, *keywords: str) -> Statement | None:
+    """Of statements that stand twice, keepalived takes the last."""
+    found = statement.all(*keywords)
+    return found[-1] if found else None
+
+
+def _weight(statement: Statement | None) -> int:
+    if statement is None:
+        return 1
+    word = statement.words[-1] if len(statement.words) == 1 else statement.values[0]
+    weight = number(word.text, 0, _WEIGHTS)
+    if weight is None:
+        raise broken(f"`{word.text}` is no weight", word.span, f"weights are 0 to {_WEIGHTS}")
+    return weight
+
+
+def _forward(statement: Statement | None) -> ir.Forward:
+    """keepalived's default is NAT."""
+    if statement is None or not statement.values:
+        return ir.Forward.MASQUERADE
+    word = statement.values[0]
+    if word.text.upper() not in _METHODS:
+        raise broken(f"no forwarding method `{word.text}`", word.span, "it is NAT, DR or TUN")
+    return _METHODS[word.text.upper()]
+
+
+def _tunnel(method: Statement) -> str:
+    """The kind of tunnel: ``lvs_method TUN type gue port 6080``."""
+    words = [word.text for word in method.values]
+    return words[words.index("type") + 1] if "type" in words[:-1] else "ipip"
+
+
+def _range(word: Word) -> list[ir.Address]:
+    """``192.168.200.3-10``: the addresses that end in 3 to 10 (with IPv6 the last group, in hexadecimal)."""
+    first, found, last = word.text.partition("-")
+    begin = address(first)
+    if begin is None:
+        raise broken(f"`{word.text}` is no address", word.span, "keepalived looks up no names")
+    if not found:
+        return [begin]
+    base, unit = (10, 0xFF) if begin.version == 4 else (16, 0xFFFF)
+    try:
+        count = int(last, base) - (int(begin) & unit) + 1 if len(last) <= 4 else 0
+    except ValueError:
+        count = 0
+    if not 0 < count <= unit + 1 - (int(begin) & unit):
+        raise broken(f"`{word.text}` is no range of addresses", word.span, "192.168.200.3-10 is .3 to .10")
+    if count > _RANGE:
+        raise broken(f"a range of {count} addresses is more than import takes", word.span, f"at most {_RANGE}")
+    return [begin + offset for offset in range(count)]

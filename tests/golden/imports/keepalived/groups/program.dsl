@@ -1,0 +1,42 @@
+service resolvers {
+  vip       198.51.100.53 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 shared
+  port      53/udp
+  scheduler rr
+  forward   direct
+  endpoints {
+    10.20.1.1
+    10.20.1.2
+  }
+}
+
+endpoints web {
+  10.20.2.1
+  10.20.2.2:8081
+}
+
+service web {
+  vip        198.51.100.81 shared
+  port       80/tcp -> 8080
+  scheduler  sh
+  affinity   client-ip 6m
+  masquerade never
+  endpoints  web
+}
+
+service web-tcp-80 {
+  vip        198.51.100.80 shared
+  port       80/tcp -> 8080
+  scheduler  sh
+  affinity   client-ip 6m
+  masquerade never
+  endpoints  web
+}
+
+service web-tcp-8000 {
+  vip        198.51.100.80 shared
+  port       8000/tcp -> 8080
+  scheduler  sh
+  affinity   client-ip 6m
+  masquerade never
+  endpoints  web
+}
