@@ -9,6 +9,8 @@ from svcc.compiler import ir
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _INDENT = "  "
+#: So many services share their settings as defaults.
+_MANY = 3
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 #: Endpoints that several services have, and the name of the pool that holds them.
@@ -20,18 +22,20 @@ _Statement = tuple[str, str]
 def program_text(program: ir.Program) -> str:
     """The text of a program. Services come in the order of their places in what they were read from.
 
-    Endpoints that several services have, all in the same order, are a pool of the first one's name.
+    Endpoints that several services have, all in the same order, are a pool of the first one's name. Settings that many
+    services have, none of them with another value, are defaults.
     """
     services = sorted(program.services, key=_place)
-    pools = _pools(services)
+    pools, defaults = _pools(services), _defaults(services)
     blocks = [_cluster(program.cluster), *(_node(node) for node in program.nodes)]
+    blocks.append(_block("defaults", _aligned(defaults)) if defaults else "")
     printed: set[str] = set()
     for service in services:
         pool = pools.get(service.endpoints)
         if pool is not None and pool not in printed:
             printed.add(pool)
             blocks.append(_block(f"endpoints {_name(pool)}", map(_endpoint, service.endpoints)))
-        blocks.append(_service(service, pool))
+        blocks.append(_service(service, pool, defaults))
     return "\n".join(block for block in blocks if block)
 
 
@@ -44,6 +48,14 @@ def _pools(services: Sequence[ir.Service]) -> _Pools:
     for service in services:
         owners.setdefault(service.endpoints, []).append(service.name)
     return {endpoints: names[0] for endpoints, names in owners.items() if len(names) > 1 and len(endpoints) > 1}
+
+
+def _defaults(services: Sequence[ir.Service]) -> list[_Statement]:
+    """Settings of every service, where that spares lines."""
+    if len(services) < _MANY:
+        return []
+    first, *others = ([*_settings(service)] for service in services)
+    return [setting for setting in first if all(setting in other for other in others)]
 
 
 def _block(head: str, lines: Iterable[str]) -> str:
@@ -82,8 +94,9 @@ def _node(node: ir.Node) -> str:
     return _block(f"node {_name(node.name)}", _aligned(statements))
 
 
-def _service(service: ir.Service, pool: str | None) -> str:
-    statements = [*_addresses(service), *map(_port, service.ports), *_settings(service)]
+def _service(service: ir.Service, pool: str | None, defaults: Sequence[_Statement]) -> str:
+    settings = [setting for setting in _settings(service) if setting not in defaults]
+    statements = [*_addresses(service), *map(_port, service.ports), *settings]
     if pool is not None:
         lines = [*_aligned([*statements, ("endpoints", _name(pool))])]
     else:

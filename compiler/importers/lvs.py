@@ -133,7 +133,7 @@ def _service(
         endpoints=tuple(_endpoints(servers, forward, ports, notes)),
         scheduler=virtual.scheduler,
         affinity=virtual.affinity,
-        masquerade=ir.Masquerade.NEVER if forward is ir.Forward.MASQUERADE else ir.Masquerade.AUTO,
+        masquerade=ir.Masquerade.NEVER,
         forward=forward,
         span=virtual.span,
         spans=virtual.spans | places,

@@ -19,6 +19,10 @@ node "10.0.0.4" {
   zone    eu-1a
 }
 
+defaults {
+  masquerade never
+}
+
 endpoints b/web {
   100.64.0.9 on "10.0.0.4"
   100.64.0.19 weight 2

@@ -4,6 +4,7 @@ service mark-80 {
   port tcp-443 443/tcp
   scheduler    wlc
   affinity     client-ip 30m
+  masquerade   never
   forward      direct
   endpoints {
     10.20.0.11

@@ -1,8 +1,11 @@
-service tcp-198.51.100.10-80 {
-  vip        198.51.100.10 shared
-  port       80/tcp -> 8080
-  scheduler  wlc
+defaults {
   masquerade never
+}
+
+service tcp-198.51.100.10-80 {
+  vip       198.51.100.10 shared
+  port      80/tcp -> 8080
+  scheduler wlc
   endpoints {
     10.20.0.11 weight 100
     10.20.0.12 weight 100
@@ -11,11 +14,10 @@ service tcp-198.51.100.10-80 {
 }
 
 service tcp-198.51.100.10-443 {
-  vip        198.51.100.10 shared
-  port       443/tcp -> 8443
-  scheduler  wlc
-  affinity   client-ip 10m
-  masquerade never
+  vip       198.51.100.10 shared
+  port      443/tcp -> 8443
+  scheduler wlc
+  affinity  client-ip 10m
   endpoints {
     10.20.0.11 weight 100
     10.20.0.12 draining
@@ -54,11 +56,10 @@ service sctp-198.51.100.60-3868 {
 }
 
 service tcp-2001_db8_10__80-80 {
-  vip        2001:db8:10::80 shared
-  port       80/tcp -> 8080
-  scheduler  mh
-  affinity   client-ip 2h
-  masquerade never
+  vip       2001:db8:10::80 shared
+  port      80/tcp -> 8080
+  scheduler mh
+  affinity  client-ip 2h
   endpoints {
     2001:db8:20::11
     2001:db8:20::12
@@ -66,11 +67,10 @@ service tcp-2001_db8_10__80-80 {
 }
 
 service udp-198.51.100.61-5060 {
-  vip        198.51.100.61 shared
-  port       5060/udp
-  scheduler  wlc
-  affinity   client-ip 5m
-  masquerade never
+  vip       198.51.100.61 shared
+  port      5060/udp
+  scheduler wlc
+  affinity  client-ip 5m
   endpoints {
     10.20.3.1
   }
@@ -87,10 +87,9 @@ service tcp-198.51.100.63-25 {
 }
 
 service tcp-198.51.100.64-9000 {
-  vip        198.51.100.64 shared
-  port       9000/tcp
-  scheduler  wrr
-  affinity   client-ip 1d
-  masquerade never
+  vip       198.51.100.64 shared
+  port      9000/tcp
+  scheduler wrr
+  affinity  client-ip 1d
   endpoints { }
 }

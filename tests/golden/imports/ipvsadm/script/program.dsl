@@ -10,11 +10,12 @@ service tcp-203.0.113.5-3306 {
 }
 
 service tcp-203.0.113.6-80 {
-  vip       203.0.113.6 shared
-  port      80/tcp
-  scheduler lblcr
-  affinity  client-ip 5m
-  forward   direct
+  vip        203.0.113.6 shared
+  port       80/tcp
+  scheduler  lblcr
+  affinity   client-ip 5m
+  masquerade never
+  forward    direct
   endpoints {
     10.30.0.3 weight 2
   }

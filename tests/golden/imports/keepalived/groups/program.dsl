@@ -1,3 +1,7 @@
+defaults {
+  masquerade never
+}
+
 service resolvers {
   vip       198.51.100.53 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 shared
   port      53/udp
@@ -15,28 +19,25 @@ endpoints web {
 }
 
 service web {
-  vip        198.51.100.81 shared
-  port       80/tcp -> 8080
-  scheduler  sh
-  affinity   client-ip 6m
-  masquerade never
-  endpoints  web
+  vip       198.51.100.81 shared
+  port      80/tcp -> 8080
+  scheduler sh
+  affinity  client-ip 6m
+  endpoints web
 }
 
 service web-tcp-80 {
-  vip        198.51.100.80 shared
-  port       80/tcp -> 8080
-  scheduler  sh
-  affinity   client-ip 6m
-  masquerade never
-  endpoints  web
+  vip       198.51.100.80 shared
+  port      80/tcp -> 8080
+  scheduler sh
+  affinity  client-ip 6m
+  endpoints web
 }
 
 service web-tcp-8000 {
-  vip        198.51.100.80 shared
-  port       8000/tcp -> 8080
-  scheduler  sh
-  affinity   client-ip 6m
-  masquerade never
-  endpoints  web
+  vip       198.51.100.80 shared
+  port      8000/tcp -> 8080
+  scheduler sh
+  affinity  client-ip 6m
+  endpoints web
 }

@@ -1,8 +1,11 @@
-service tcp-198.51.100.30-3306 {
-  vip        198.51.100.30 shared
-  port       3306/tcp
-  scheduler  wlc
+defaults {
   masquerade never
+}
+
+service tcp-198.51.100.30-3306 {
+  vip       198.51.100.30 shared
+  port      3306/tcp
+  scheduler wlc
   endpoints {
     10.20.4.1
   }
@@ -19,20 +22,18 @@ service tcp-2001_db8_30__1-443 {
 }
 
 service udp-198.51.100.33-5060 {
-  vip        198.51.100.33 shared
-  port       5060/udp
-  scheduler  wlc
-  affinity   client-ip 1d
-  masquerade never
+  vip       198.51.100.33 shared
+  port      5060/udp
+  scheduler wlc
+  affinity  client-ip 1d
   endpoints {
     10.20.4.4
   }
 }
 
 service sctp-198.51.100.34-7000 {
-  vip        198.51.100.34 shared
-  port       7000/sctp
-  scheduler  wlc
-  masquerade never
+  vip       198.51.100.34 shared
+  port      7000/sctp
+  scheduler wlc
   endpoints { }
 }

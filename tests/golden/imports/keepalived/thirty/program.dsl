@@ -1,24 +1,26 @@
+defaults {
+  masquerade never
+}
+
 endpoints tcp-198.51.100.20-80 {
   10.40.0.11
   10.40.0.12
 }
 
 service tcp-198.51.100.20-80 {
-  vip        198.51.100.20 shared
-  port       80/tcp -> 8080
-  scheduler  wlc
-  affinity   client-ip 10m
-  masquerade never
-  endpoints  tcp-198.51.100.20-80
+  vip       198.51.100.20 shared
+  port      80/tcp -> 8080
+  scheduler wlc
+  affinity  client-ip 10m
+  endpoints tcp-198.51.100.20-80
 }
 
 service tcp-198.51.100.20-443 {
-  vip        198.51.100.20 shared
-  port       443/tcp -> 8443
-  scheduler  wlc
-  affinity   client-ip 10m
-  masquerade never
-  endpoints  tcp-198.51.100.20-80
+  vip       198.51.100.20 shared
+  port      443/tcp -> 8443
+  scheduler wlc
+  affinity  client-ip 10m
+  endpoints tcp-198.51.100.20-80
 }
 
 endpoints tcp-198.51.100.21-443 {
@@ -27,27 +29,24 @@ endpoints tcp-198.51.100.21-443 {
 }
 
 service tcp-198.51.100.21-443 {
-  vip        198.51.100.21 shared
-  port       443/tcp -> 8443
-  scheduler  sh
-  masquerade never
-  endpoints  tcp-198.51.100.21-443
+  vip       198.51.100.21 shared
+  port      443/tcp -> 8443
+  scheduler sh
+  endpoints tcp-198.51.100.21-443
 }
 
 service tcp-198.51.100.21-8443 {
-  vip        198.51.100.21 shared
-  port       8443/tcp
-  scheduler  sed
-  masquerade never
-  endpoints  tcp-198.51.100.21-443
+  vip       198.51.100.21 shared
+  port      8443/tcp
+  scheduler sed
+  endpoints tcp-198.51.100.21-443
 }
 
 service tcp-198.51.100.22-443 {
-  vip        198.51.100.22 shared
-  port       443/tcp -> 8443
-  scheduler  sed
-  affinity   client-ip 10m
-  masquerade never
+  vip       198.51.100.22 shared
+  port      443/tcp -> 8443
+  scheduler sed
+  affinity  client-ip 10m
   endpoints {
     10.40.2.11
     10.40.2.12
@@ -92,19 +91,17 @@ endpoints tcp-198.51.100.24-389 {
 }
 
 service tcp-198.51.100.24-389 {
-  vip        198.51.100.24 shared
-  port       389/tcp
-  scheduler  wlc
-  masquerade never
-  endpoints  tcp-198.51.100.24-389
+  vip       198.51.100.24 shared
+  port      389/tcp
+  scheduler wlc
+  endpoints tcp-198.51.100.24-389
 }
 
 service tcp-198.51.100.24-636 {
-  vip        198.51.100.24 shared
-  port       636/tcp
-  scheduler  wrr
-  masquerade never
-  endpoints  tcp-198.51.100.24-389
+  vip       198.51.100.24 shared
+  port      636/tcp
+  scheduler wrr
+  endpoints tcp-198.51.100.24-389
 }
 
 endpoints udp-198.51.100.25-53 {
@@ -175,10 +172,9 @@ service udp-198.51.100.28-514 {
 }
 
 service udp-198.51.100.29-5060 {
-  vip        198.51.100.29 shared
-  port       5060/udp
-  scheduler  lc
-  masquerade never
+  vip       198.51.100.29 shared
+  port      5060/udp
+  scheduler lc
   endpoints {
     10.40.9.11
     10.40.9.12
@@ -193,26 +189,23 @@ endpoints tcp-198.51.100.30-3306 {
 }
 
 service tcp-198.51.100.30-3306 {
-  vip        198.51.100.30 shared
-  port       3306/tcp
-  scheduler  lc
-  masquerade never
-  endpoints  tcp-198.51.100.30-3306
+  vip       198.51.100.30 shared
+  port      3306/tcp
+  scheduler lc
+  endpoints tcp-198.51.100.30-3306
 }
 
 service tcp-198.51.100.30-5432 {
-  vip        198.51.100.30 shared
-  port       5432/tcp
-  scheduler  rr
-  masquerade never
-  endpoints  tcp-198.51.100.30-3306
+  vip       198.51.100.30 shared
+  port      5432/tcp
+  scheduler rr
+  endpoints tcp-198.51.100.30-3306
 }
 
 service tcp-198.51.100.31-6379 {
-  vip        198.51.100.31 shared
-  port       6379/tcp
-  scheduler  wlc
-  masquerade never
+  vip       198.51.100.31 shared
+  port      6379/tcp
+  scheduler wlc
   endpoints {
     10.40.11.11
     10.40.11.12
@@ -229,26 +222,23 @@ endpoints tcp-198.51.100.32-5672 {
 }
 
 service tcp-198.51.100.32-5672 {
-  vip        198.51.100.32 shared
-  port       5672/tcp
-  scheduler  lc
-  masquerade never
-  endpoints  tcp-198.51.100.32-5672
+  vip       198.51.100.32 shared
+  port      5672/tcp
+  scheduler lc
+  endpoints tcp-198.51.100.32-5672
 }
 
 service tcp-198.51.100.32-15672 {
-  vip        198.51.100.32 shared
-  port       15672/tcp
-  scheduler  sed
-  masquerade never
-  endpoints  tcp-198.51.100.32-5672
+  vip       198.51.100.32 shared
+  port      15672/tcp
+  scheduler sed
+  endpoints tcp-198.51.100.32-5672
 }
 
 service tcp-198.51.100.33-9200 {
-  vip        198.51.100.33 shared
-  port       9200/tcp
-  scheduler  sed
-  masquerade never
+  vip       198.51.100.33 shared
+  port      9200/tcp
+  scheduler sed
   endpoints {
     10.40.13.11 weight 10
     10.40.13.12 weight 20
@@ -256,10 +246,9 @@ service tcp-198.51.100.33-9200 {
 }
 
 service tcp-198.51.100.34-6443 {
-  vip        198.51.100.34 shared
-  port       6443/tcp
-  scheduler  lc
-  masquerade never
+  vip       198.51.100.34 shared
+  port      6443/tcp
+  scheduler lc
   endpoints {
     10.40.14.11
     10.40.14.12
@@ -272,26 +261,23 @@ endpoints tcp-198.51.100.35-22 {
 }
 
 service tcp-198.51.100.35-22 {
-  vip        198.51.100.35 shared
-  port       22/tcp
-  scheduler  lc
-  masquerade never
-  endpoints  tcp-198.51.100.35-22
+  vip       198.51.100.35 shared
+  port      22/tcp
+  scheduler lc
+  endpoints tcp-198.51.100.35-22
 }
 
 service tcp-198.51.100.35-443 {
-  vip        198.51.100.35 shared
-  port       443/tcp -> 8443
-  scheduler  sed
-  masquerade never
-  endpoints  tcp-198.51.100.35-22
+  vip       198.51.100.35 shared
+  port      443/tcp -> 8443
+  scheduler sed
+  endpoints tcp-198.51.100.35-22
 }
 
 service tcp-198.51.100.36-9090 {
-  vip        198.51.100.36 shared
-  port       9090/tcp
-  scheduler  wrr
-  masquerade never
+  vip       198.51.100.36 shared
+  port      9090/tcp
+  scheduler wrr
   endpoints {
     10.40.16.11
     10.40.16.12
@@ -301,10 +287,9 @@ service tcp-198.51.100.36-9090 {
 }
 
 service tcp-198.51.100.37-5044 {
-  vip        198.51.100.37 shared
-  port       5044/tcp
-  scheduler  lc
-  masquerade never
+  vip       198.51.100.37 shared
+  port      5044/tcp
+  scheduler lc
   endpoints {
     10.40.17.11
     10.40.17.12
@@ -312,10 +297,9 @@ service tcp-198.51.100.37-5044 {
 }
 
 service tcp-198.51.100.38-3128 {
-  vip        198.51.100.38 shared
-  port       3128/tcp
-  scheduler  rr
-  masquerade never
+  vip       198.51.100.38 shared
+  port      3128/tcp
+  scheduler rr
   endpoints {
     10.40.18.11
     10.40.18.12
@@ -323,11 +307,10 @@ service tcp-198.51.100.38-3128 {
 }
 
 service tcp-198.51.100.39-21 {
-  vip        198.51.100.39 shared
-  port       21/tcp
-  scheduler  wlc
-  affinity   client-ip 10m
-  masquerade never
+  vip       198.51.100.39 shared
+  port      21/tcp
+  scheduler wlc
+  affinity  client-ip 10m
   endpoints {
     10.40.19.11
     10.40.19.12

@@ -1,9 +1,12 @@
-service tcp-198.51.100.10-80 {
-  vip        198.51.100.10 shared
-  port       80/tcp -> 8080
-  scheduler  wrr
-  affinity   client-ip 50s
+defaults {
   masquerade never
+}
+
+service tcp-198.51.100.10-80 {
+  vip       198.51.100.10 shared
+  port      80/tcp -> 8080
+  scheduler wrr
+  affinity  client-ip 50s
   endpoints {
     10.20.0.11 weight 3
     10.20.0.12
