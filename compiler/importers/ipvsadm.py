@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from svcc.compiler import ir
-from svcc.compiler.importers import lvs
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.ipvsadm_lines import Line, commands
 from svcc.compiler.importers.marks import Mark, is_iptables, marks
 from svcc.compiler.importers.names import Names
+from svcc.compiler.importers.virtual import SCHEDULERS, Front, Server, Virtual, affinity_of, services_of
 from svcc.compiler.importers.words import Word, number, port, socket
 from svcc.compiler.source import Source
 
@@ -141,19 +141,19 @@ class _Reader:
         servers = tuple(server for one in virtual.servers if (server := self._server(one)) is not None)
         marked = len(virtual.key) == 2
         name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
-        made = lvs.Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
-        return [*lvs.services(made, self._names, self._notes)]
+        made = Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
+        return [*services_of(made, self._names, self._notes)]
 
-    def _fronts(self, virtual: _Virtual) -> tuple[lvs.Front, ...]:
+    def _fronts(self, virtual: _Virtual) -> tuple[Front, ...]:
         """What the virtual server listens on; nothing: not known, and noted."""
         key, span = virtual.key, virtual.line.span
         if len(key) == 3:
             protocol, address, number = key
             if number:
-                return (lvs.Front(address, protocol, ir.PortRange(number, number), span),)
+                return (Front(address, protocol, ir.PortRange(number, number), span),)
             self._notes.append(Note(span, "a service of svcc has ports of its own, not all of an address's"))
             return ()
-        fronts = tuple(lvs.Front(m.address, m.protocol, m.ports, span) for m in self._marked.get(key, ()))
+        fronts = tuple(Front(m.address, m.protocol, m.ports, span) for m in self._marked.get(key, ()))
         if not fronts:
             reason = "what has this firewall mark is not known: give the output of iptables-save beside it"
             self._notes.append(Note(span, reason))
@@ -161,7 +161,7 @@ class _Reader:
 
     def _scheduler(self, line: Line) -> ir.Scheduler | None:
         word = line.options.get("scheduler")
-        found = ir.Scheduler.WLC if word is None else lvs.SCHEDULERS.get(word.text)
+        found = ir.Scheduler.WLC if word is None else SCHEDULERS.get(word.text)
         if found is None and word is not None:
             self._notes.append(Note(line.span, f"svcc has no scheduler {word.text}"))
         flags = line.options.get("sched-flags")
@@ -177,9 +177,9 @@ class _Reader:
         seconds = _PERSISTENCE if bare else number(word.text, 1, _LONGEST)
         if seconds is None:
             raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 1 to {_LONGEST} seconds")
-        return lvs.affinity(seconds, line.spans["persistent"], self._notes)
+        return affinity_of(seconds, line.spans["persistent"], self._notes)
 
-    def _server(self, line: Line) -> lvs.Server | None:
+    def _server(self, line: Line) -> Server | None:
         word = line.options.get("real-server")
         if word is None:
             raise broken("this line names no real server", line.span, "name it: -r 10.0.0.1:80")
@@ -197,7 +197,7 @@ class _Reader:
             self._notes.append(Note(line.span, f"svcc tunnels in ipip, not in {kind.text}"))
             return None
         self._notes += [Note(line.spans[o], why) for o, why in _SERVER_OPTIONS.items() if self._limits(line, o)]
-        return lvs.Server(found[0], int(found[1] or 0), weight, _forward(line), line.span)
+        return Server(found[0], int(found[1] or 0), weight, _forward(line), line.span)
 
     def _limits(self, line: Line, option: str) -> bool:
         return line.has(option) and line.options[option].text != "0"

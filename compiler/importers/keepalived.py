@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from svcc.compiler import ir
-from svcc.compiler.importers import lvs
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.keepalived_text import Statement, statements
 from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
 from svcc.compiler.importers.names import Names
+from svcc.compiler.importers.virtual import SCHEDULERS, Front, Server, Virtual, affinity_of, services_of
 from svcc.compiler.importers.words import Word, address, number, port
 from svcc.compiler.source import Source, Span
 
@@ -87,10 +87,10 @@ class _Reader:
             server for one in virtual.all("real_server") if (server := self._server(one, settings)) is not None
         )
         affinity = self._affinity(settings, several=len(fronts) > 1)
-        made = lvs.Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
-        return [*lvs.services(made, self._names, self._notes)]
+        made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
+        return [*services_of(made, self._names, self._notes)]
 
-    def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[lvs.Front, ...]]:
+    def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
         """A name, and what the virtual server listens on; nothing: noted."""
         words = virtual.values
         if not words:
@@ -104,12 +104,12 @@ class _Reader:
         fronts = tuple(self._front(words, protocol, virtual.head))
         return f"{protocol}-{words[0].text}-{words[1].text if len(words) > 1 else ''}".replace(":", "_"), fronts
 
-    def _group(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[lvs.Front, ...]]:
+    def _group(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
         word = virtual.values[1] if len(virtual.values) > 1 else virtual.words[-1]
         group = self._groups.get(word.text)
         if group is None:
             raise broken(f"there is no group `{word.text}`", word.span, f"virtual_server_group {word.text} {{ … }}")
-        found: list[lvs.Front] = []
+        found: list[Front] = []
         for line in group.block or ():
             if line.keyword == "fwmark":
                 self._note(line.span, "which addresses and ports have a firewall mark is not known to keepalived")
@@ -119,7 +119,7 @@ class _Reader:
             self._note(virtual.head, "nothing of its group was carried over")
         return word.text, tuple(found)
 
-    def _front(self, words: Sequence[Word], protocol: ir.Protocol, span: Span) -> Iterator[lvs.Front]:
+    def _front(self, words: Sequence[Word], protocol: ir.Protocol, span: Span) -> Iterator[Front]:
         """Every address of a range."""
         addresses = _range(words[0])
         number_ = words[1].text if len(words) > 1 else "0"
@@ -130,14 +130,14 @@ class _Reader:
         if found is None:
             raise broken(f"`{number_}` is no port", words[1].span, "ports are 1 to 65535")
         for one in addresses:
-            yield lvs.Front(one, protocol, ir.PortRange(found, found), span)
+            yield Front(one, protocol, ir.PortRange(found, found), span)
 
     # -- settings -------------------------------------------------------------------------------------------------
 
     def _scheduler(self, settings: _Settings) -> ir.Scheduler | None:
         statement = settings.last("lb_algo", "lvs_sched")
         word = None if statement is None or not statement.values else statement.values[0]
-        found = ir.Scheduler.WLC if word is None else lvs.SCHEDULERS.get(word.text)
+        found = ir.Scheduler.WLC if word is None else SCHEDULERS.get(word.text)
         if found is None and word is not None:
             self._note(settings.virtual.head, f"svcc has no scheduler {word.text}")
         return found
@@ -153,9 +153,9 @@ class _Reader:
             raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 0 to {_LONGEST} seconds")
         if seconds and several:
             self._note(statement.span, "affinity is of each port and address for itself")
-        return lvs.affinity(seconds, statement.span, self._notes)
+        return affinity_of(seconds, statement.span, self._notes)
 
-    def _server(self, real: Statement, settings: _Settings) -> lvs.Server | None:
+    def _server(self, real: Statement, settings: _Settings) -> Server | None:
         words = real.values
         if not words:
             raise broken("this real server has no address", real.head, "real_server 10.0.0.1 80 { … }")
@@ -173,7 +173,7 @@ class _Reader:
         if forward is ir.Forward.TUNNEL and method is not None and _tunnel(method) != "ipip":
             self._note(real.span, f"svcc tunnels in ipip, not in {_tunnel(method)}")
             return None
-        return lvs.Server(where, own, _weight(_last(real, "weight") or settings.last("weight")), forward, real.head)
+        return Server(where, own, _weight(_last(real, "weight") or settings.last("weight")), forward, real.head)
 
 
 class _Settings:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from svcc.commands.import_ import findings
 from svcc.compiler import ir
 from svcc.compiler.importers import importers
-from svcc.compiler.importers.lvs import SCHEDULERS
 from svcc.compiler.importers.sound import sound
+from svcc.compiler.importers.virtual import SCHEDULERS
 from svcc.compiler.load import load_text
 from svcc.compiler.printing import program_text
 from svcc.compiler.source import Source

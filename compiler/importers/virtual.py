@@ -1,4 +1,4 @@
-"""Services of the Linux Virtual Server (IPVS), whatever wrote them down: what of them svcc says in its own words."""
+"""Virtual servers and their real servers, whatever program balances them: what of them svcc says in its own words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.compiler.source import Span
 
 #: The longest affinity that svcc's language has.
 _DAY = 86_400
-#: The kernel's schedulers, all of which the language has; its `random` is none of them.
+#: IPVS's schedulers, all of which the language has; its `random` is none of them.
 SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
 
 
@@ -51,36 +51,39 @@ class Virtual:
     scheduler: ir.Scheduler
     affinity: int | None
     span: Span
+    masquerade: ir.Masquerade = ir.Masquerade.NEVER  # IPVS itself changes no client's address
+    allow_from: tuple[ir.Network, ...] = ()
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
 
 
-def affinity(seconds: int, span: Span, notes: list[Note]) -> int | None:
+def affinity_of(seconds: int, span: Span, notes: list[Note]) -> int | None:
     """Seconds of persistence as affinity; none for 0."""
     if seconds > _DAY:
         notes.append(Note(span, "affinity lasts a day at most, which the program says"))
     return min(seconds, _DAY) or None
 
 
-def services(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[ir.Service]:
+def services_of(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[ir.Service]:
     """The services that a virtual server becomes: one, unless its addresses have different ports.
 
-    Their addresses are ``shared``, as they are for IPVS: it holds none itself, and takes the declared ports alone.
-    ``masquerade never``: IPVS itself changes no client's address.
+    Their addresses are ``shared``: neither IPVS nor nftlb holds any itself, and they take the declared ports alone.
     """
-    versions = {server.address.version for server in virtual.servers}
-    for fronts in _groups(_served(virtual, versions, notes)):
-        servers = _alike(virtual.servers, {front.address.version for front in fronts}, notes)
+    servers = _alike(virtual, notes)
+    for fronts in _groups(_served(virtual, servers, notes)):
+        versions = {front.address.version for front in fronts}
+        own = [server for server in servers if server.address.version in versions]
         ports = tuple(dict.fromkeys(front.port for front in fronts))
-        if len(ports) > 1 and len({s.port for s in servers if s.forward is ir.Forward.MASQUERADE}) > 1:
+        if len(ports) > 1 and len({s.port for s in own if s.forward is ir.Forward.MASQUERADE}) > 1:
             for port in ports:
                 some = [front for front in fronts if front.port == port]
-                yield _service(f"{virtual.name}-{port[0]}-{port[1]}", virtual, some, servers, names, notes)
+                yield _service(f"{virtual.name}-{port[0]}-{port[1]}", virtual, some, own, names, notes)
         else:
-            yield _service(virtual.name, virtual, fronts, servers, names, notes)
+            yield _service(virtual.name, virtual, fronts, own, names, notes)
 
 
-def _served(virtual: Virtual, versions: set[int], notes: list[Note]) -> Iterator[Front]:
+def _served(virtual: Virtual, servers: Sequence[Server], notes: list[Note]) -> Iterator[Front]:
     """The fronts that have servers of their family; all, where there are no servers at all."""
+    versions = {server.address.version for server in servers}
     for front in virtual.fronts:
         if not versions or front.address.version in versions:
             yield front
@@ -99,17 +102,17 @@ def _groups(fronts: Sequence[Front]) -> list[list[Front]]:
     return [*groups.values()]
 
 
-def _alike(servers: Iterable[Server], versions: set[int], notes: list[Note]) -> list[Server]:
+def _alike(virtual: Virtual, notes: list[Note]) -> list[Server]:
     """The servers that one service of svcc can have: of its families, and forwarded to as the first is."""
+    versions = {front.address.version for front in virtual.fronts}
     found: list[Server] = []
-    for server in servers:
+    for server in virtual.servers:
         if server.address.version not in versions:
             notes.append(Note(server.span, "svcc leads an address to endpoints of the address's own family"))
         elif found and server.forward is not found[0].forward:
             first = found[0].forward
-            notes.append(
-                Note(server.span, f"all of a service is forwarded in one way, and this one's first is {first}")
-            )
+            why = f"all of a service is forwarded in one way, and this one's first is {first}"
+            notes.append(Note(server.span, why))
         else:
             found.append(server)
     return found
@@ -119,7 +122,8 @@ def _service(
     name: str, virtual: Virtual, fronts: Sequence[Front], servers: Sequence[Server], names: Names, notes: list[Note]
 ) -> ir.Service:
     addresses = tuple(dict.fromkeys(front.address for front in fronts))
-    places = {f"vip {front.address}": front.span for front in reversed(fronts)}
+    statement = "external-ip" if virtual.allow_from else "vip"  # to be kept from some is for external ips
+    places = {f"{statement} {front.address}": front.span for front in reversed(fronts)}
     found = tuple(dict.fromkeys(front.port for front in fronts))
     forward = servers[0].forward if servers else ir.Forward.MASQUERADE
     target = servers[0].port if servers and forward is ir.Forward.MASQUERADE else 0  # else the packet stays as it is
@@ -127,13 +131,15 @@ def _service(
     ports = tuple(_port(one, target, virtual.span, named=named) for one in found)
     return ir.Service(
         names.fresh(name),
-        vips=addresses,
+        vips=() if virtual.allow_from else addresses,
+        external_ips=addresses if virtual.allow_from else (),
         shared=addresses,
+        allow_from=virtual.allow_from,
         ports=ports,
         endpoints=tuple(_endpoints(servers, forward, ports, notes)),
         scheduler=virtual.scheduler,
         affinity=virtual.affinity,
-        masquerade=ir.Masquerade.NEVER,
+        masquerade=virtual.masquerade,
         forward=forward,
         span=virtual.span,
         spans=virtual.spans | places,

@@ -1,0 +1,107 @@
+"""JSON texts as objects whose members know their places."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from svcc.compiler.importers.interface import broken
+from svcc.compiler.json_places import DuplicateKey, Path, places
+from svcc.compiler.source import Source, Span
+
+#: Values that a document may hold: Python takes some hundred bytes for each.
+_VALUES = 1_000_000
+#: Digits of a number: Python takes long for thousands of them.
+_DIGITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    source: Source
+    found: dict[Path, tuple[int, int]]
+
+    def span(self, path: Path) -> Span:
+        return Span(self.source, *self.found[path])
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A value, and the key or index that it has."""
+
+    document: Document
+    path: Path
+    value: object
+
+    @property
+    def key(self) -> str:
+        return str(self.path[-1]) if self.path else ""
+
+    @property
+    def span(self) -> Span:
+        return self.document.span(self.path)
+
+    @property
+    def whole(self) -> Span:
+        """With its key."""
+        start, end = self.document.found[self.path]
+        text = self.document.source.text
+        if self.path and isinstance(self.path[-1], str):
+            start = max(text.rfind('"', 0, max(text.rfind('"', 0, start), 0)), 0)
+        return Span(self.document.source, start, end)
+
+    @property
+    def text(self) -> str:
+        """A text or number as a text; "" for null. Errors: Broken, for all else."""
+        if self.value is None:
+            return ""
+        if isinstance(self.value, (bool, dict, list, float)):
+            raise broken(f"`{self.key}` is a text or a number", self.span)
+        text = str(self.value)
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise broken("half of a pair of surrogates is no character", self.span)
+        return text
+
+    def members(self) -> dict[str, Member]:
+        """Of an object. Errors: Broken, for all else."""
+        if not isinstance(self.value, dict):
+            raise broken("an object belongs here: { … }", self.span)
+        return {key: Member(self.document, (*self.path, key), value) for key, value in self.value.items()}
+
+    def items(self) -> Iterator[Member]:
+        """Of a list; none of null. Errors: Broken, for all else."""
+        if self.value is None:
+            return
+        if not isinstance(self.value, list):
+            raise broken("a list belongs here: [ … ]", self.span)
+        for index, value in enumerate(self.value):
+            yield Member(self.document, (*self.path, index), value)
+
+
+def document(source: Source) -> Member:
+    """What a JSON text holds. Errors: Broken, with the place."""
+    text = source.text.removeprefix("\ufeff")
+    if max(text.count(","), text.count("[") + text.count("{")) > _VALUES:
+        raise broken(f"more than {_VALUES} values: that is no configuration", Span(source, 0, 1))
+    try:
+        value = json.loads(text, parse_int=_integer, parse_constant=_constant)
+        found = places(text)
+    except json.JSONDecodeError as error:
+        raise broken(f"not JSON: {error.msg}", Span(source, error.pos, min(error.pos + 1, len(text)))) from None
+    except DuplicateKey as error:
+        raise broken("a key stands twice in one object", Span(source, *error.place)) from None
+    except RecursionError:
+        raise broken("not JSON that svcc can read: it nests more than 50 deep", Span(source, 0, 1)) from None
+    except ValueError as error:
+        raise broken(f"not JSON that svcc can read: {error}", Span(source, 0, 1)) from None
+    return Member(Document(source, found), (), value)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _constant(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")

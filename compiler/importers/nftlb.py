@@ -1,0 +1,250 @@
+"""nftlb: its farms, as the JSON that its API takes and gives (the README of nftlb)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.importers.interface import Imported, Importer, Note, broken
+from svcc.compiler.importers.json_objects import Member, document
+from svcc.compiler.importers.names import Names
+from svcc.compiler.importers.nftlb_words import IN_ADDRESS, IN_BACKEND, IN_FARM, IN_POLICY, Reasons, reason
+from svcc.compiler.importers.virtual import Front, Server, Virtual, affinity_of, services_of
+from svcc.compiler.importers.words import address, network, number, ports
+from svcc.compiler.source import Source, Span
+
+_WEIGHTS = 65_535
+#: Seconds of persistence that nftlb takes for none, and that this takes at most.
+_PERSISTENCE, _LONGEST = "60", 31 * 86_400
+_MASQUERADES = {"snat": ir.Masquerade.ALWAYS, "dnat": ir.Masquerade.NEVER}
+_MODES = {
+    "dsr": "svcc routes nothing directly with nftables",
+    "stlsdnat": "svcc translates no packets without connection tracking",
+    "local": "svcc leads nobody to programs of the machine itself",
+}
+_SECTIONS = ("farms", "addresses", "policies")
+
+Members = Mapping[str, Member]
+
+
+class _Nftlb(Importer):
+    """See the module."""
+
+    name: ClassVar[str] = "nftlb"
+    title: ClassVar[str] = "nftlb's farms, as JSON"
+
+    def read(self, sources: Sequence[Source]) -> Imported:
+        reader = _Reader()
+        roots = [document(source) for source in sources]
+        for root in roots:
+            reader.declare(root)
+        for root in roots:
+            reader.take(root)
+        return reader.imported()
+
+
+IMPORTER = _Nftlb()
+
+
+class _Reader:
+    """Makes services of farms."""
+
+    def __init__(self) -> None:
+        self._notes: list[Note] = []
+        self._names = Names()
+        self._services: list[ir.Service] = []
+        self._addresses: dict[str, Member] = {}
+        self._policies: dict[str, Member] = {}
+
+    def declare(self, root: Member) -> None:
+        """The addresses and policies that farms name."""
+        members = root.members()
+        if not members.keys() & set(_SECTIONS):
+            raise broken("this is no configuration of nftlb", root.span, 'it has a list of farms: {"farms": [ … ]}')
+        for section, table in (("addresses", self._addresses), ("policies", self._policies)):
+            for item in _items(members, section):
+                table.setdefault(_name(item), item)
+
+    def take(self, root: Member) -> None:
+        members = root.members()
+        for key, member in members.items():
+            if key not in _SECTIONS:
+                self._note(member.whole, "import does not know it")
+        for farm in _items(members, "farms"):
+            virtual = self._farm(farm)
+            if virtual is not None:
+                self._services += services_of(virtual, self._names, self._notes)
+
+    def imported(self) -> Imported:
+        program = ir.Program(services=tuple(sorted(self._services, key=lambda service: service.name)))
+        return Imported(program, tuple(self._notes))
+
+    def _note(self, span: Span, why: str) -> None:
+        self._notes.append(Note(span, why))
+
+    def _leave_out(self, members: Members, reasons: Reasons) -> None:
+        """Note what an object says beyond what is carried over, unless it says what goes without saying."""
+        for key, member in members.items():
+            why = reason(reasons, key, member.value)
+            if why is not None:
+                self._note(member.whole, why)
+
+    # -- farms ----------------------------------------------------------------------------------------------------
+
+    def _farm(self, farm: Member) -> Virtual | None:
+        members = farm.members()
+        name, whole = _name(farm), members["name"].whole
+        masquerade = self._masquerade(members, whole)
+        fronts = tuple(self._fronts(members, whole)) if masquerade is not None else ()
+        if masquerade is None or not fronts:
+            return None
+        self._leave_out(members, IN_FARM)
+        servers = tuple(s for backend in _items(members, "backends") if (s := self._backend(backend)) is not None)
+        scheduler = self._scheduler(members, {server.weight for server in servers} - {0})
+        seconds = self._persistence(members, several=len(fronts) > 1)
+        allowed = tuple(dict.fromkeys(self._allowed(members)))
+        return Virtual(name, fronts, servers, scheduler, seconds, whole, masquerade, allowed)
+
+    def _masquerade(self, members: Members, whole: Span) -> ir.Masquerade | None:
+        """None: the farm is not one that svcc can serve, and noted."""
+        state, mode = _text(members, "state", "up"), _text(members, "mode", "")
+        if state != "up":
+            self._note(members["state"].whole, "the farm is not up: nftlb would not serve it, and svcc would")
+        elif mode in _MODES:
+            self._note(members["mode"].whole, f"{_MODES[mode]}: the farm was not carried over")
+        elif mode in _MASQUERADES:
+            return _MASQUERADES[mode]
+        elif not mode:
+            self._note(whole, "the farm has no mode")
+        else:
+            raise broken("no such mode", members["mode"].span, "it is snat, dnat, dsr, stlsdnat or local")
+        return None
+
+    def _fronts(self, members: Members, whole: Span) -> list[Front]:
+        """What the farm listens on; nothing: noted."""
+        found: list[Front] = []
+        if "virtual-addr" in members or "virtual-ports" in members:
+            found += self._listening(members, "virtual-addr", "virtual-ports", whole)
+        for item in _items(members, "addresses"):
+            own = item.members()
+            declared = self._addresses.get(_name(item), item).members()
+            whole_of_it = own if "ip-addr" in own else declared
+            self._leave_out(whole_of_it, IN_ADDRESS)
+            found += self._listening(whole_of_it, "ip-addr", "ports", item.span)
+        if not members.keys() & {"virtual-addr", "virtual-ports", "addresses"}:
+            self._note(whole, "the farm has no address")
+        return found
+
+    def _listening(self, members: Members, at: str, which: str, span: Span) -> list[Front]:
+        where, listed, protocol = _text(members, at, ""), _text(members, which, ""), _text(members, "protocol", "tcp")
+        if not where or not listed or protocol == "all":
+            self._note(span, "a service of svcc has addresses, ports and protocols of its own, not all of them")
+            return []
+        if protocol not in set(ir.Protocol):
+            raise broken("no such protocol", members["protocol"].span, "it is tcp, udp, sctp or all")
+        found = address(where)
+        if found is None:
+            raise broken("this is no address", members[at].span, "nftlb looks up no names")
+        fronts = []
+        for text in listed.split(","):
+            some = ports(text.strip())
+            if some is None:
+                raise broken("this is no list of ports", members[which].span, "such as 80,443,5000-5099")
+            fronts.append(Front(found, ir.Protocol(protocol), some, members[at].whole))
+        return fronts
+
+    # -- settings -------------------------------------------------------------------------------------------------
+
+    def _scheduler(self, members: Members, weights: set[int]) -> ir.Scheduler:
+        """nftlb's turns follow weights, as its random choice does; its default is turns."""
+        match _text(members, "scheduler", "rr"):
+            case "rr":
+                return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
+            case "weight":
+                return ir.Scheduler.RANDOM
+            case "hash":
+                if _text(members, "sched-param", "none") not in ("none", "srcip"):
+                    self._note(members["sched-param"].whole, "svcc hashes the client's address alone")
+                return ir.Scheduler.SH
+            case "symhash":
+                self._note(members["scheduler"].whole, "svcc has no symhash: the program says random")
+                return ir.Scheduler.RANDOM
+        raise broken("no such scheduler", members["scheduler"].span, "it is weight, rr, hash or symhash")
+
+    def _persistence(self, members: Members, *, several: bool) -> int | None:
+        kind = _text(members, "persistence", "none")
+        if kind != "srcip":
+            if kind != "none":
+                self._note(members["persistence"].whole, "affinity is of client addresses alone")
+            return None
+        seconds = number(_text(members, "persist-ttl", _PERSISTENCE), 1, _LONGEST)
+        if seconds is None:
+            raise broken("this is no time of persistence", members["persist-ttl"].span, f"1 to {_LONGEST} seconds")
+        if several:
+            self._note(members["persistence"].whole, "affinity is of each port and address for itself")
+        return affinity_of(seconds, members["persistence"].whole, self._notes)
+
+    def _allowed(self, members: Members) -> list[ir.Network]:
+        """The networks of the farm's whitelists."""
+        found: list[ir.Network] = []
+        for item in _items(members, "policies"):
+            policy = self._policies.get(_name(item))
+            if policy is None:
+                raise broken("there is no policy of this name", item.members()["name"].span)
+            own = policy.members()
+            if _text(own, "type", "blacklist") != "whitelist":
+                self._note(item.span, "svcc has no lists of clients that are kept out")
+                continue
+            self._note(item.span, "allow-from keeps all others out, as no whitelist of nftlb does alone")
+            self._leave_out(own, IN_POLICY)
+            for element in _items(own, "elements"):
+                data = element.members().get("data", element)
+                one = network(data.text)
+                if one is None:
+                    raise broken("this is no network", data.span)
+                found.append(one)
+        return found
+
+    def _backend(self, backend: Member) -> Server | None:
+        members = backend.members()
+        if "ip-addr" not in members:
+            raise broken("this backend has no address", backend.span, 'it has an "ip-addr"')
+        where = address(members["ip-addr"].text)
+        if where is None:
+            raise broken("this is no address", members["ip-addr"].span, "nftlb looks up no names")
+        state = _text(members, "state", "up")
+        if state == "config_error":
+            self._note(members["state"].whole, "the backend was not carried over")
+            return None
+        if state == "down":
+            self._note(members["state"].whole, "the program has it draining")
+        self._leave_out(members, IN_BACKEND)
+        port = _number(members, "port", "0", 0, 65_535) or 0
+        weight = _number(members, "weight", "1", 0, _WEIGHTS)
+        weight = 0 if state in ("down", "off") else weight
+        return Server(where, port, weight, ir.Forward.MASQUERADE, backend.span)
+
+
+def _items(members: Members, key: str) -> list[Member]:
+    return [*members[key].items()] if key in members else []
+
+
+def _text(members: Members, key: str, default: str) -> str:
+    """What a member says; the default where it is not there, or says nothing."""
+    return (members[key].text if key in members else "") or default
+
+
+def _number(members: Members, key: str, default: str, low: int, high: int) -> int:
+    found = number(_text(members, key, default), low, high)
+    if found is None:
+        raise broken(f"this is no {key}", members[key].span, f"it is {low} to {high}")
+    return found
+
+
+def _name(item: Member) -> str:
+    members = item.members()
+    name = _text(members, "name", "")
+    if not name:
+        raise broken("this object has no name", item.span, 'it has a "name"')
+    return name

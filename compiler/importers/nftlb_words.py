@@ -1,0 +1,67 @@
+"""The members of nftlb's objects that svcc says nothing for, and why (the README of nftlb)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_LIMIT = "svcc has no limits of connections"
+_LOG = "svcc logs no packets"
+_MARK = "svcc sets no marks of others"
+_LINK = "svcc sends by routes, not by links"
+_SOURCE = "svcc masquerades with the address of the interface"
+
+#: Why a member is not carried over; None: it is, or the services have no need of it.
+Reasons = Mapping[str, str | None]
+
+#: What a member that is not carried over may say without a note: it is what goes without saying.
+_USUAL = frozenset(("", "0", "none", "off", "0x0", "0/second", "ipv4", "ipv6", "dual", "-1", -1, 0, None))
+
+IN_FARM: Reasons = {
+    **dict.fromkeys(("name", "mode", "protocol", "scheduler", "sched-param", "persistence", "persist-ttl"), None),
+    **dict.fromkeys(("virtual-addr", "virtual-ports", "addresses", "backends", "policies", "state", "family"), None),
+    # how often something is logged, or how long a client is banned, means nothing alone; all connect from the machine
+    **dict.fromkeys(("log-rtlimit", "limits-ttl", "intra-connect", "bcks-available", "bcks-usable"), None),
+    "priority": None,  # nftlb works it out of the backends'
+    "source-addr": _SOURCE,
+    "helper": "svcc sets no helpers of connection tracking",
+    **dict.fromkeys(("log", "log-prefix"), _LOG),
+    "mark": _MARK,
+    **dict.fromkeys(("new-rtlimit", "new-rtlimit-burst", "rst-rtlimit", "rst-rtlimit-burst", "est-connlimit"), _LIMIT),
+    **dict.fromkeys((f"{limit}-log-prefix" for limit in ("new-rtlimit", "rst-rtlimit", "est-connlimit")), None),
+    "tcp-strict": "svcc drops no segments but those that would end a connection",
+    "tcp-strict-log-prefix": None,
+    "verdict": None,  # of limits and lists that are noted themselves
+    "flow-offload": "svcc offloads no flows",
+    "queue": "svcc queues no packets to programs",
+    **dict.fromkeys(("iface", "oface", "ether-addr"), _LINK),
+    "sessions": "svcc keeps no clients to endpoints by name",
+}
+IN_ADDRESS: Reasons = {
+    **dict.fromkeys(("name", "family", "ip-addr", "ports", "protocol", "verdict", "log-rtlimit"), None),
+    "log-prefix": _LOG,
+    "policies": "svcc has lists of clients by service, not by address",
+}
+IN_BACKEND: Reasons = {
+    **dict.fromkeys(("name", "ip-addr", "port", "weight", "state"), None),
+    "priority": "svcc has no backup endpoints yet",
+    "source-addr": _SOURCE,
+    "mark": _MARK,
+    "est-connlimit": _LIMIT,
+    "est-connlimit-log-prefix": None,
+    **dict.fromkeys(("iface", "oface", "ether-addr"), _LINK),
+}
+IN_POLICY: Reasons = {
+    **dict.fromkeys(("name", "type", "family", "elements", "priority", "used"), None),
+    "timeout": "svcc's lists of clients do not end",
+    "log-prefix": _LOG,
+}
+
+
+def reason(reasons: Reasons, key: str, value: object) -> str | None:
+    """Why a member is not carried over; None: it is, or it says what goes without saying."""
+    why = reasons.get(key, "import does not know it")
+    if why is None or value == [] or (isinstance(value, (str, int, type(None))) and value in _USUAL):
+        return None
+    if key == "priority" and value in ("1", 1):
+        return None
+    return why
