@@ -17,23 +17,37 @@ _INSTEAD = (
 class _Kind(NamedTuple):
     title: str
     mark: re.Pattern[str]  # what only such a file has, in its first lines
+    importer: str  # which reads it; "" or one that there is not: none does
 
 
-def _kinds(*rows: tuple[str, str]) -> tuple[_Kind, ...]:
-    return tuple(_Kind(title, re.compile(pattern, re.MULTILINE)) for title, pattern in rows)
+def _kinds(*rows: tuple[str, str] | tuple[str, str, str]) -> tuple[_Kind, ...]:
+    return tuple(_Kind(row[0], re.compile(row[1], re.MULTILINE), "".join(row[2:])) for row in rows)
+
+
+def _hint(kind: _Kind, name: str) -> str:
+    from svcc.compiler.importers import find  # all of them, for this alone
+
+    name = "-" if name == "<stdin>" else name
+
+    return f"`svcc import {kind.importer} {name}` prints a program" if find(kind.importer) is not None else _INSTEAD
 
 
 #: The first that fits counts.
 _KINDS = _kinds(
-    ("Kubernetes YAML", r"^(?:apiVersion|kind):\s*\S"),
+    ("Kubernetes YAML", r"^(?:apiVersion|kind):\s*\S", "kubernetes"),
     ("a Docker Compose file", r"^services:\s*(?:#.*)?$"),
     ("YAML", r"\A(?:[ \t]*(?:#.*)?\n)*(?:---|%YAML|[\w.-]+:(?:[ \t][^{\n]*)?$|- [\w.-]+:)"),
-    ("JSON of Kubernetes", r"\A\s*\{[^{}]*\"(?:apiVersion|kind)\"\s*:"),
+    ("JSON of Kubernetes", r"\A\s*\{[^{}]*\"(?:apiVersion|kind)\"\s*:", "kubernetes"),
+    ("a configuration of nftlb", r"\A\s*\{\s*\"(?:farms|addresses|policies)\"\s*:", "nftlb"),
     ("JSON of nftables", r"\A\s*\{\s*\"nftables\"\s*:"),
-    ("a script of iptables-restore", r"^(?:\*(?:nat|filter|mangle|raw|security)\s*$|-A [A-Z]\S* )"),
+    ("a script of iptables-restore", r"^(?:\*(?:nat|filter|mangle|raw|security)\s*$|-A [A-Z]\S* )", "iptables"),
     ("commands of iptables", r"^(?:sudo\s+)?ip6?tables\s+-"),
     ("a list of ipsets", r"^create \S+ (?:hash|bitmap|list):"),
-    ("a list of ipvsadm", r"^(?:(?:sudo\s+)?ipvsadm\s+)?-[Aa]\s+(?:-[tuf]|--\w+-service)\s|^IP Virtual Server version"),
+    (
+        "a list of ipvsadm",
+        r"^(?:(?:sudo\s+)?ipvsadm\s+)?-[Aa]\s+(?:-[tuf]|--\w+-service)\s|^IP Virtual Server version",
+        "ipvsadm",
+    ),
     (
         "nftables rules",
         r"^[ \t]*(?:table\s+(?:inet|ip6?|arp)\s+\S+\s*\{|(?:add|create)\s+(?:table|chain)\s|flush\s+ruleset)",
@@ -41,6 +55,7 @@ _KINDS = _kinds(
     (
         "a keepalived configuration",
         r"^[ \t]*(?:virtual_server(?:_group)?\s+\S.*\{|vrrp_instance\s+\S+\s*\{|global_defs\s*\{)",
+        "keepalived",
     ),
     ("an nginx configuration", r"^[ \t]*(?:(?:http|stream|events|server)\s*\{|upstream\s+\S+\s*\{|worker_processes\s)"),
     ("an HAProxy configuration", r"^(?:global|(?:frontend|backend|listen)[ \t]+[^\s{]+)[ \t]*(?:#.*)?$"),
@@ -68,5 +83,7 @@ def foreign_file(source: Source) -> Diagnostic | None:
             start = max(start, line)
             end = text.find("\n", start)
             span = Span(source, start, len(text) if end < 0 else end)
-            return Diagnostic(Code.FOREIGN, f"this looks like {kind.title}, which svcc does not read", span, _INSTEAD)
+            return Diagnostic(
+                Code.FOREIGN, f"this looks like {kind.title}, which svcc does not read", span, _hint(kind, source.name)
+            )
     return None

@@ -58,10 +58,10 @@ class _Reader:
             if statement.keyword == "virtual_server_group" and statement.values:
                 self._groups.setdefault(statement.values[0].text, statement)
             elif statement.keyword != "virtual_server":
-                self._note(statement.span, reason(BLOCKS, statement.keyword))
+                self._note(statement.span, reason(BLOCKS, statement.keyword) or "this group has no name")
         servers = [statement for statement in self._tree if statement.keyword == "virtual_server"]
         services = [service for statement in servers for service in self._services(statement)]
-        for name in self._groups.keys() - {s.values[1].text for s in servers if len(s.values) > 1}:
+        for name in self._groups.keys() - {s.values[1].text for s in servers if _names_group(s)}:
             self._note(self._groups[name].span, "no virtual server names this group")
         program = ir.Program(services=tuple(sorted(services, key=lambda service: service.name)))
         return Imported(program, tuple(self._notes))
@@ -77,8 +77,8 @@ class _Reader:
         name, fronts = self._fronts(virtual, protocol)
         scheduler = self._scheduler(settings)
         if not fronts or scheduler is None:
-            for server in virtual.all("real_server"):
-                self._note(server.span, _WHOLE)
+            for real in virtual.all("real_server"):
+                self._note(real.span, _WHOLE)
             return []
         for statement in virtual.block or ():
             if (why := reason(IN_VIRTUAL_SERVER, statement.keyword)) is not None:
@@ -105,7 +105,7 @@ class _Reader:
         return f"{protocol}-{words[0].text}-{words[1].text if len(words) > 1 else ''}".replace(":", "_"), fronts
 
     def _group(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
-        word = virtual.values[1] if len(virtual.values) > 1 else virtual.words[-1]
+        word = virtual.values[1] if _names_group(virtual) else virtual.words[-1]
         group = self._groups.get(word.text)
         if group is None:
             raise broken(f"there is no group `{word.text}`", word.span, f"virtual_server_group {word.text} {{ … }}")
@@ -193,6 +193,10 @@ class _Settings:
         if word.text.lower() not in set(ir.Protocol):
             raise broken(f"no protocol `{word.text}`", word.span, "it is TCP, UDP or SCTP")
         return ir.Protocol(word.text.lower())
+
+
+def _names_group(virtual: Statement) -> bool:
+    return len(virtual.values) > 1 and virtual.values[0].text == "group"
 
 
 def _last(statement: Statement, *keywords: str) -> Statement | None:

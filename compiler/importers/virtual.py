@@ -91,7 +91,7 @@ def _served(virtual: Virtual, servers: Sequence[Server], notes: list[Note]) -> I
             notes.append(Note(front.span, f"it has no real server with an IPv{front.address.version} address"))
 
 
-def _groups(fronts: Sequence[Front]) -> list[list[Front]]:
+def _groups(fronts: Iterable[Front]) -> list[list[Front]]:
     """Fronts whose addresses have the same ports, each front once."""
     ports: dict[ir.Address, dict[tuple[ir.Protocol, ir.PortRange], Front]] = {}
     for front in fronts:

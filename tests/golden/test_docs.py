@@ -19,6 +19,7 @@ from support.tools.project import ROOT
 from svcc.command_line import svcc
 from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
+from svcc.compiler.importers import importers
 from svcc.compiler.syntax_error import STATEMENTS
 from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
@@ -60,9 +61,9 @@ def parts_table() -> str:
     )
 
 
-def with_generated(text: str, table: str) -> str:
+def with_generated(text: str, table: str, source: str = "targets") -> str:
     """The page with the table between its two comments; a blank line would end a table that began before."""
-    begin, end = "<!-- made from the targets' declarations -->\n", "<!-- end -->"
+    begin, end = f"<!-- made from the {source}' declarations -->\n", "<!-- end -->"
     head, rest = text.split(begin)
     return f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
 
@@ -82,10 +83,17 @@ def test_parts_table(update_golden: bool) -> None:
     compare(page, with_generated(page.read_text(encoding="utf-8"), heading + parts_table()), update_golden)
 
 
+def test_kinds_table(update_golden: bool) -> None:
+    page = DOCS / "import.md"
+    table = "| kind | files |\n|---|---|\n" + "".join(f"| {i.name} | {i.title} |\n" for i in importers().values())
+    compare(page, with_generated(page.read_text(encoding="utf-8"), table, "importers"), update_golden)
+
+
 #: Blocks of commands, each with what it prints.
 CONSOLE = [
     re.findall(r"\$ (svcc .+)\n((?:(?!\$ ).*\n)*)", block)
-    for block in re.findall(r"```console\n((?:.*\n)*?)```", (ROOT / "README.md").read_text(encoding="utf-8"))
+    for page in (ROOT / "README.md", DOCS / "import.md")
+    for block in re.findall(r"```console\n((?:.*\n)*?)```", page.read_text(encoding="utf-8"))
 ]
 _KERNEL = ("svcc verify", "svcc apply", "svcc plan")
 
@@ -96,7 +104,7 @@ def _marked(block: list[tuple[str, str]]) -> ParameterSet:
 
 
 @pytest.mark.parametrize("block", [_marked(block) for block in CONSOLE])
-def test_the_readme_shows_what_svcc_prints(
+def test_pages_show_what_svcc_prints(
     block: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The commands' real output, where lines ``…`` stand for lines left out."""
@@ -137,8 +145,8 @@ def _namespace() -> Iterator[None]:
         namespace.close()
 
 
-def test_the_readme_shows_something() -> None:
-    assert len(CONSOLE) >= 4
+def test_pages_show_something() -> None:
+    assert len(CONSOLE) >= 6
 
 
 def test_the_language_page_has_every_statement() -> None:

@@ -15,7 +15,8 @@ from svcc.compiler.report import as_text, in_order
 
 PROGRAMS = sorted(ERRORS.glob("*.dsl"))
 
-#: Codes that no text of ours can show: they are about bytes, JSON, files, or depend on targets, options and the kernel.
+#: Codes that no text of ours can show: they are about bytes, JSON, files (other programs', too), or depend on targets,
+#: options and the kernel.
 ELSEWHERE = {
     Code.ENCODING,
     Code.UNREADABLE,
@@ -26,6 +27,7 @@ ELSEWHERE = {
     Code.BUNDLE,
     Code.BUNDLE_LINE,
     Code.BUNDLE_NAME,
+    Code.IMPORT,
     Code.REFUSED,
 }
 
