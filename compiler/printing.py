@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from svcc.compiler import ir
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_PLAIN_PATH = re.compile(r"/[^;{}\[\]#]*")
 _INDENT = "  "
 #: So many services share their settings as defaults.
 _MANY = 3
@@ -139,9 +140,37 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
         ("masquerade", service.masquerade, default.masquerade),
         ("forward", service.forward, default.forward),
         ("when-empty", service.when_empty, default.when_empty),
+        ("when-failed", service.when_failed, default.when_failed),
     ):
         if own != usual:
             yield keyword, own
+    if service.check is not None:
+        yield "check", _check(service.check)
+
+
+def _check(check: ir.Check) -> str:
+    default = ir.Check(check.kind)
+    words = [str(check.kind)] if check.port is None else [str(check.kind), str(check.port)]
+    if check.path != default.path:
+        words.append(check.path if _PLAIN_PATH.fullmatch(check.path) else f'"{check.path}"')
+    if check.name != default.name:
+        words.append(_name(check.name))
+    for option, own, usual in (
+        ("every", _time(check.every), _time(default.every)),
+        ("timeout", _time(check.timeout), _time(default.timeout)),
+        ("fall", str(check.fall), str(default.fall)),
+        ("rise", str(check.rise), str(default.rise)),
+        ("expect", str(ir.PortRange(*check.expect)), str(ir.PortRange(*default.expect))),
+    ):
+        if own != usual:
+            words += [option, own]
+    if check.host is not None:
+        words += ["host", _name(check.host)]
+    return " ".join([*words, "insecure"] if check.insecure else words)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f}s" if float(seconds).is_integer() else f"{seconds * 1000:.0f}ms"
 
 
 def _endpoint(endpoint: ir.Endpoint) -> str:
@@ -153,6 +182,8 @@ def _endpoint(endpoint: ir.Endpoint) -> str:
         words.append("draining")
     elif endpoint.weight != 1:
         words.append(f"weight {endpoint.weight}")
+    if endpoint.backup:
+        words.append("backup")
     if endpoint.node is not None:
         words.append(f"on {_name(endpoint.node)}")
     return " ".join(words)
