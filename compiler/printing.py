@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from svcc.compiler import ir
+from svcc.compiler.check_health import seconds_text
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _PLAIN_PATH = re.compile(r"/[^;{}\[\]#]*")
@@ -156,8 +157,8 @@ def _check(check: ir.Check) -> str:
     if check.name != default.name:
         words.append(_name(check.name))
     for option, own, usual in (
-        ("every", _time(check.every), _time(default.every)),
-        ("timeout", _time(check.timeout), _time(default.timeout)),
+        ("every", seconds_text(check.every), seconds_text(default.every)),
+        ("timeout", seconds_text(check.timeout), seconds_text(default.timeout)),
         ("fall", str(check.fall), str(default.fall)),
         ("rise", str(check.rise), str(default.rise)),
         ("expect", str(ir.PortRange(*check.expect)), str(ir.PortRange(*default.expect))),
@@ -167,10 +168,6 @@ def _check(check: ir.Check) -> str:
     if check.host is not None:
         words += ["host", _name(check.host)]
     return " ".join([*words, "insecure"] if check.insecure else words)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f}s" if float(seconds).is_integer() else f"{seconds * 1000:.0f}ms"
 
 
 def _endpoint(endpoint: ir.Endpoint) -> str:

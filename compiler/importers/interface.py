@@ -19,6 +19,7 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.errors import InputError
 from svcc.compiler.source import Source, Span
 
 
@@ -42,17 +43,13 @@ class Imported:
     notes: tuple[Note, ...] = ()  # in any order
 
 
-class Broken(Exception):
+class Broken(InputError):
     """The sources are not what the importer reads, or say two things at once: nothing was imported."""
-
-    def __init__(self, *diagnostics: Diagnostic) -> None:
-        super().__init__(diagnostics)
-        self.diagnostics = diagnostics
 
 
 def broken(message: str, span: Span, hint: str | None = None) -> Broken:
     """To be raised for a text that is not what the importer reads."""
-    return Broken(Diagnostic(Code.IMPORT, message, span, hint))
+    return Broken([Diagnostic(Code.IMPORT, message, span, hint)])
 
 
 class Importer(ABC):

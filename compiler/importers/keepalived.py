@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from svcc.compiler import ir
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
+from svcc.compiler.importers.keepalived_checks import common_check, first_check
 from svcc.compiler.importers.keepalived_text import Statement, statements
 from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
 from svcc.compiler.importers.names import Names
@@ -83,11 +85,13 @@ class _Reader:
         for statement in virtual.block or ():
             if (why := reason(IN_VIRTUAL_SERVER, statement.keyword)) is not None:
                 self._note(statement.span, why)
-        servers = tuple(
-            server for one in virtual.all("real_server") if (server := self._server(one, settings)) is not None
-        )
+        reals = [*virtual.all("real_server"), *virtual.all("sorry_server")]
+        servers = tuple(server for one in reals if (server := self._server(one, settings)) is not None)
         affinity = self._affinity(settings, several=len(fronts) > 1)
+        asked = common_check([first_check(one, virtual, self._note) for one in reals if one.block], self._note)
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
+        if asked is not None:
+            made = replace(made, check=asked.check, spans={"check": asked.span})
         return [*services_of(made, self._names, self._notes)]
 
     def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
@@ -168,12 +172,15 @@ class _Reader:
         for statement in real.block or ():
             if (why := reason(IN_REAL_SERVER, statement.keyword)) is not None:
                 self._note(statement.span, why)
+        sorry = real.keyword == "sorry_server"
         method = _last(real, "lb_kind", "lvs_method") or settings.last("lb_kind", "lvs_method")
+        method = (settings.last("sorry_server_lvs_method") if sorry else None) or method
         forward = _forward(method)
         if forward is ir.Forward.TUNNEL and method is not None and _tunnel(method) != "ipip":
             self._note(real.span, f"svcc tunnels in ipip, not in {_tunnel(method)}")
             return None
-        return Server(where, own, _weight(_last(real, "weight") or settings.last("weight")), forward, real.head)
+        weight = 1 if sorry else _weight(_last(real, "weight") or settings.last("weight"))
+        return Server(where, own, weight, forward, real.head, backup=sorry)
 
 
 class _Settings:

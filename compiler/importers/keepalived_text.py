@@ -177,9 +177,9 @@ class _Reader:
         except Unreadable as error:
             raise _unreadable(f"cannot read {path}: {error}", span) from None
         if isinstance(read, Diagnostic):
-            raise Broken(read)
+            raise Broken([read])
         self.read(read, (*files, resolved), path.parent)
 
 
 def _unreadable(message: str, span: Span, hint: str | None = None) -> Broken:
-    return Broken(Diagnostic(Code.UNREADABLE, message, span, hint))
+    return Broken([Diagnostic(Code.UNREADABLE, message, span, hint)])

@@ -12,6 +12,7 @@ _ADDRESS = "the address stays with keepalived, which goes on to need this; in sv
 _FLAG = "svcc sets the schedulers' flags itself"
 _ONE_LIMIT = "svcc has no limit of connections"
 _CHECK = "svcc has no check of this kind"
+_AGAIN = "svcc asks again after the time between two checks"
 _OTHER = "import does not know it"
 
 #: What is carried over, or says what svcc does anyway: None.
@@ -52,10 +53,9 @@ IN_VIRTUAL_SERVER: _Reasons = {
     **dict.fromkeys(("sh-fallback", "mh-fallback"), None),
     **dict.fromkeys(("hashed", "flag-1", "flag-2", "flag-3"), _FLAG),
     "ha_suspend": "svcc checks endpoints whoever has the address",
-    "virtualhost": "svcc asks for no virtual host",
-    **dict.fromkeys(("delay_loop", "retry", "delay_before_retry", "connect_timeout"), "svcc has no checks yet"),
-    "sorry_server": "svcc has no backup endpoints yet",
-    "sorry_server_lvs_method": "svcc has no backup endpoints yet",
+    **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # of checks
+    "delay_before_retry": _AGAIN,
+    **dict.fromkeys(("sorry_server", "sorry_server_lvs_method"), None),
 }
 
 IN_REAL_SERVER: _Reasons = {
@@ -65,10 +65,28 @@ IN_REAL_SERVER: _Reasons = {
     **dict.fromkeys(("alpha", "warmup"), _START),
     **dict.fromkeys(("uthreshold", "lthreshold"), _ONE_LIMIT),
     **dict.fromkeys(("MISC_CHECK", "SMTP_CHECK", "BFD_CHECK", "PING_CHECK", "FILE_CHECK"), _CHECK),
-    **dict.fromkeys(("TCP_CHECK", "HTTP_GET", "SSL_GET", "DNS_CHECK", "UDP_CHECK"), "svcc has no checks yet"),
-    **dict.fromkeys(("delay_loop", "retry", "delay_before_retry", "connect_timeout"), "svcc has no checks yet"),
-    "virtualhost": "svcc asks for no virtual host",
+    **dict.fromkeys(("TCP_CHECK", "HTTP_GET", "SSL_GET", "DNS_CHECK", "UDP_CHECK"), None),
+    **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # of checks
+    "delay_before_retry": _AGAIN,
     "snmp_name": "how keepalived itself runs",
+}
+
+IN_CHECK: _Reasons = {
+    **dict.fromkeys(("connect_port", "connect_timeout", "delay_loop", "retry", "nb_get_retry", "nb_sock_retry"), None),
+    **dict.fromkeys(("url", "virtualhost", "name", "type", "require_reply", "http_protocol", "enable_sni"), None),
+    "delay_before_retry": _AGAIN,
+    **dict.fromkeys(("alpha", "warmup"), _START),
+    "connect_ip": "svcc asks an endpoint at its own address",
+    **dict.fromkeys(("bindto", "bind_if", "bind_port", "fwmark"), "svcc asks with the machine's own address"),
+    **dict.fromkeys(("payload", "min_reply_length", "max_reply_length"), "svcc's check udp takes any answer"),
+    **dict.fromkeys(("fast_recovery", "log_all_failures"), "how keepalived itself runs"),
+}
+IN_URL: _Reasons = {
+    **dict.fromkeys(("path", "status_code", "virtualhost", "tls_compliant"), None),
+    **dict.fromkeys(
+        ("digest", "regex", "regex_no_match", "regex_options", "regex_min_offset"), "svcc reads no answers"
+    ),
+    **dict.fromkeys(("regex_max_offset", "regex_stack"), "svcc reads no answers"),
 }
 
 

@@ -223,7 +223,8 @@ class _Reader:
         port = _number(members, "port", "0", 0, 65_535) or 0
         weight = _number(members, "weight", "1", 0, _WEIGHTS)
         weight = 0 if state in ("down", "off") else weight
-        return Server(where, port, weight, ir.Forward.MASQUERADE, backend.span)
+        backup = _number(members, "priority", "1", 0, 10**9) > 1
+        return Server(where, port, weight, ir.Forward.MASQUERADE, backend.span, backup)
 
 
 def _items(members: Members, key: str) -> list[Member]:

@@ -43,7 +43,7 @@ IN_ADDRESS: Reasons = {
 }
 IN_BACKEND: Reasons = {
     **dict.fromkeys(("name", "ip-addr", "port", "weight", "state"), None),
-    "priority": "svcc has no backup endpoints yet",
+    "priority": "svcc has one rank of backups",
     "source-addr": _SOURCE,
     "mark": _MARK,
     "est-connlimit": _LIMIT,
@@ -62,6 +62,6 @@ def reason(reasons: Reasons, key: str, value: object) -> str | None:
     why = reasons.get(key, "import does not know it")
     if why is None or value == [] or (isinstance(value, (str, int, type(None))) and value in _USUAL):
         return None
-    if key == "priority" and value in ("1", 1):
+    if key == "priority" and value in ("1", 1, "2", 2):
         return None
     return why

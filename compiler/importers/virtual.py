@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from svcc.compiler import ir
+from svcc.compiler.asked import service_ports
 from svcc.compiler.importers.interface import Note
 from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
@@ -25,6 +26,7 @@ class Server:
     weight: int
     forward: ir.Forward
     span: Span
+    backup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Virtual:
     span: Span
     masquerade: ir.Masquerade = ir.Masquerade.NEVER  # IPVS itself changes no client's address
     allow_from: tuple[ir.Network, ...] = ()
+    check: ir.Check | None = None  # None, or where its place is in ``spans``
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
 
 
@@ -129,7 +132,7 @@ def _service(
     target = servers[0].port if servers and forward is ir.Forward.MASQUERADE else 0  # else the packet stays as it is
     named = len(found) > 1
     ports = tuple(_port(one, target, virtual.span, named=named) for one in found)
-    return ir.Service(
+    service = ir.Service(
         names.fresh(name),
         vips=() if virtual.allow_from else addresses,
         external_ips=addresses if virtual.allow_from else (),
@@ -144,6 +147,19 @@ def _service(
         span=virtual.span,
         spans=virtual.spans | places,
     )
+    return replace(service, check=_asked(virtual, service, notes))
+
+
+def _asked(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:
+    """The check with the port that it asks, where the service's ports leave that open."""
+    check = virtual.check
+    if check is None or check.port is not None or len(service_ports(service, check.kind)) == 1:
+        return check
+    known = {server.port for server in virtual.servers if not server.backup} | {p.target for p in service.ports}
+    if len(known - {0}) == 1:
+        return replace(check, port=next(iter(known - {0})))
+    notes.append(Note(virtual.spans["check"], "svcc asks all endpoints at one port, and these have several"))
+    return None
 
 
 def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, named: bool) -> ir.Port:
@@ -164,4 +180,4 @@ def _endpoints(
             notes.append(Note(server.span, "svcc leads a range of ports to as many ports, never to a single one"))
         else:
             port = own if len(ports) == 1 and own not in (0, ports[0].target) else None
-            yield ir.Endpoint(server.address, port, server.weight, span=server.span)
+            yield ir.Endpoint(server.address, port, server.weight, backup=server.backup, span=server.span)

@@ -38,6 +38,8 @@ service b/web {
   affinity         client-ip 90s
   traffic external local
   when-empty       drop
+  when-failed      empty
+  check            http 8081 "/a;b" every 500ms timeout 500ms fall 1 expect 200 host shop.example
   endpoints        b/web
 }
 
@@ -53,6 +55,7 @@ service c {
   endpoints {
     100.64.0.9:81
     100.64.0.19 draining
+    100.64.0.29 weight 3 backup
   }
 }
 

@@ -7,6 +7,7 @@ service resolvers {
   port      53/udp
   scheduler rr
   forward   direct
+  check     dns example.com timeout 5s rise 1
   endpoints {
     10.20.1.1
     10.20.1.2
@@ -23,6 +24,7 @@ service web {
   port      80/tcp -> 8080
   scheduler sh
   affinity  client-ip 6m
+  check     tcp every 10s timeout 5s fall 2 rise 1
   endpoints web
 }
 
@@ -31,6 +33,7 @@ service web-tcp-80 {
   port      80/tcp -> 8080
   scheduler sh
   affinity  client-ip 6m
+  check     tcp every 10s timeout 5s fall 2 rise 1
   endpoints web
 }
 
@@ -39,5 +42,6 @@ service web-tcp-8000 {
   port      8000/tcp -> 8080
   scheduler sh
   affinity  client-ip 6m
+  check     tcp every 10s timeout 5s fall 2 rise 1
   endpoints web
 }

@@ -6,6 +6,7 @@ service tcp-198.51.100.30-3306 {
   vip       198.51.100.30 shared
   port      3306/tcp
   scheduler wlc
+  check     tcp every 60s timeout 3s fall 2 rise 1
   endpoints {
     10.20.4.1
   }

@@ -2,17 +2,17 @@ defaults {
   masquerade never
 }
 
-endpoints tcp-198.51.100.20-80 {
-  10.40.0.11
-  10.40.0.12
-}
-
 service tcp-198.51.100.20-80 {
   vip       198.51.100.20 shared
   port      80/tcp -> 8080
   scheduler wlc
   affinity  client-ip 10m
-  endpoints tcp-198.51.100.20-80
+  check     http /healthz every 10s timeout 3s fall 4 rise 1 expect 200
+  endpoints {
+    10.40.0.11
+    10.40.0.12
+    10.40.99.1:80 backup
+  }
 }
 
 service tcp-198.51.100.20-443 {
@@ -20,7 +20,12 @@ service tcp-198.51.100.20-443 {
   port      443/tcp -> 8443
   scheduler wlc
   affinity  client-ip 10m
-  endpoints tcp-198.51.100.20-80
+  check     https /healthz every 6s timeout 3s fall 4 rise 1 expect 200 insecure
+  endpoints {
+    10.40.0.11
+    10.40.0.12
+    10.40.99.1:443 backup
+  }
 }
 
 endpoints tcp-198.51.100.21-443 {
@@ -32,6 +37,7 @@ service tcp-198.51.100.21-443 {
   vip       198.51.100.21 shared
   port      443/tcp -> 8443
   scheduler sh
+  check     https /healthz every 6s timeout 3s fall 4 rise 1 expect 200 insecure
   endpoints tcp-198.51.100.21-443
 }
 
@@ -39,6 +45,7 @@ service tcp-198.51.100.21-8443 {
   vip       198.51.100.21 shared
   port      8443/tcp
   scheduler sed
+  check     tcp every 10s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.21-443
 }
 
@@ -47,6 +54,7 @@ service tcp-198.51.100.22-443 {
   port      443/tcp -> 8443
   scheduler sed
   affinity  client-ip 10m
+  check     https /healthz every 6s timeout 3s fall 4 rise 1 expect 200 insecure
   endpoints {
     10.40.2.11
     10.40.2.12
@@ -66,6 +74,7 @@ service tcp-198.51.100.23-25 {
   port      25/tcp
   scheduler sh
   forward   direct
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.23-25
 }
 
@@ -74,6 +83,7 @@ service tcp-198.51.100.23-587 {
   port      587/tcp
   scheduler lc
   forward   direct
+  check     tcp every 10s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.23-25
 }
 
@@ -82,6 +92,7 @@ service tcp-198.51.100.23-993 {
   port      993/tcp
   scheduler wrr
   forward   direct
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.23-25
 }
 
@@ -94,6 +105,7 @@ service tcp-198.51.100.24-389 {
   vip       198.51.100.24 shared
   port      389/tcp
   scheduler wlc
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.24-389
 }
 
@@ -101,6 +113,7 @@ service tcp-198.51.100.24-636 {
   vip       198.51.100.24 shared
   port      636/tcp
   scheduler wrr
+  check     tcp timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.24-389
 }
 
@@ -114,6 +127,7 @@ service udp-198.51.100.25-53 {
   port      53/udp
   scheduler wrr
   forward   direct
+  check     dns example.com every 6s timeout 5s fall 4 rise 1
   endpoints udp-198.51.100.25-53
 }
 
@@ -122,6 +136,7 @@ service tcp-198.51.100.25-53 {
   port      53/tcp
   scheduler sed
   forward   direct
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints udp-198.51.100.25-53
 }
 
@@ -192,6 +207,7 @@ service tcp-198.51.100.30-3306 {
   vip       198.51.100.30 shared
   port      3306/tcp
   scheduler lc
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.30-3306
 }
 
@@ -199,6 +215,7 @@ service tcp-198.51.100.30-5432 {
   vip       198.51.100.30 shared
   port      5432/tcp
   scheduler rr
+  check     tcp timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.30-3306
 }
 
@@ -206,6 +223,7 @@ service tcp-198.51.100.31-6379 {
   vip       198.51.100.31 shared
   port      6379/tcp
   scheduler wlc
+  check     tcp every 10s timeout 3s fall 2 rise 1
   endpoints {
     10.40.11.11
     10.40.11.12
@@ -225,6 +243,7 @@ service tcp-198.51.100.32-5672 {
   vip       198.51.100.32 shared
   port      5672/tcp
   scheduler lc
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.32-5672
 }
 
@@ -232,6 +251,7 @@ service tcp-198.51.100.32-15672 {
   vip       198.51.100.32 shared
   port      15672/tcp
   scheduler sed
+  check     http /healthz every 10s timeout 3s fall 4 rise 1 expect 200
   endpoints tcp-198.51.100.32-5672
 }
 
@@ -239,6 +259,7 @@ service tcp-198.51.100.33-9200 {
   vip       198.51.100.33 shared
   port      9200/tcp
   scheduler sed
+  check     http /healthz timeout 3s fall 4 rise 1 expect 200
   endpoints {
     10.40.13.11 weight 10
     10.40.13.12 weight 20
@@ -249,6 +270,7 @@ service tcp-198.51.100.34-6443 {
   vip       198.51.100.34 shared
   port      6443/tcp
   scheduler lc
+  check     https /readyz every 6s timeout 3s fall 4 rise 1 expect 200 insecure
   endpoints {
     10.40.14.11
     10.40.14.12
@@ -264,6 +286,7 @@ service tcp-198.51.100.35-22 {
   vip       198.51.100.35 shared
   port      22/tcp
   scheduler lc
+  check     tcp every 10s timeout 3s fall 2 rise 1
   endpoints tcp-198.51.100.35-22
 }
 
@@ -271,6 +294,7 @@ service tcp-198.51.100.35-443 {
   vip       198.51.100.35 shared
   port      443/tcp -> 8443
   scheduler sed
+  check     https /healthz timeout 3s fall 4 rise 1 expect 200 insecure
   endpoints tcp-198.51.100.35-22
 }
 
@@ -278,6 +302,7 @@ service tcp-198.51.100.36-9090 {
   vip       198.51.100.36 shared
   port      9090/tcp
   scheduler wrr
+  check     http /healthz every 10s timeout 3s fall 4 rise 1 expect 200
   endpoints {
     10.40.16.11
     10.40.16.12
@@ -290,6 +315,7 @@ service tcp-198.51.100.37-5044 {
   vip       198.51.100.37 shared
   port      5044/tcp
   scheduler lc
+  check     tcp every 10s timeout 3s fall 2 rise 1
   endpoints {
     10.40.17.11
     10.40.17.12
@@ -300,6 +326,7 @@ service tcp-198.51.100.38-3128 {
   vip       198.51.100.38 shared
   port      3128/tcp
   scheduler rr
+  check     tcp every 6s timeout 3s fall 2 rise 1
   endpoints {
     10.40.18.11
     10.40.18.12

@@ -9,7 +9,7 @@ service web {
   endpoints {
     10.20.0.10 weight 5
     10.20.0.11 weight 4
-    10.20.0.12 weight 4
+    10.20.0.12 weight 4 backup
     10.20.0.13 draining
     10.20.0.14 draining
   }
