@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from svcc.compiler import ir
 from svcc.compiler.check_health import seconds_text
+from svcc.compiler.values import MAX_ADDRESSES
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _PLAIN_PATH = re.compile(r"/[^;{}\[\]#]*")
 _INDENT = "  "
+#: So many addresses are a range.
+_RUN = 3
 #: So many services share their settings as defaults.
 _MANY = 3
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -112,7 +115,25 @@ def _addresses(service: ir.Service) -> Iterator[_Statement]:
     for keyword, own in (("vip", service.vips), ("external-ip", service.external_ips)):
         for shared in (False, True):
             if some := [address for address in own if (address in service.shared) is shared]:
-                yield keyword, _list(some) + (" shared" if shared else "")
+                yield keyword, " ".join(_runs(some)) + (" shared" if shared else "")
+
+
+def _runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
+    """The addresses in their order; those that follow each other as ranges."""
+    at = 0
+    while at < len(addresses):
+        first, count = addresses[at], 1
+        while at + count < len(addresses) and count < MAX_ADDRESSES and _is(addresses[at + count], first, count):
+            count += 1
+        if count >= _RUN:
+            yield f"{first}-{addresses[at + count - 1]}"
+        else:
+            yield from map(str, addresses[at : at + count])
+        at += count
+
+
+def _is(address: ir.Address, first: ir.Address, distance: int) -> bool:
+    return address.version == first.version and int(address) == int(first) + distance
 
 
 def _port(port: ir.Port) -> _Statement:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from support.dsl_printer import program_text as plainly
 from support.strategies import programs
@@ -35,3 +38,23 @@ def test_what_is_printed_is_printed_again(program: ir.Program) -> None:
     """Wherever the program was read from, pools and defaults or none."""
     text = program_text(program_of(plainly(program)))
     assert program_text(program_of(text)) == text
+
+
+_NEAR = st.integers(-2, 2) | st.integers(250, 260)
+_ADDRESSES = st.tuples(st.sampled_from((ip_address("198.19.0.9"), ip_address("fd00:19::ffff"))), _NEAR)
+
+
+@given(st.lists(_ADDRESSES.map(lambda drawn: drawn[0] + drawn[1]), unique=True, min_size=1, max_size=12))
+def test_addresses_that_follow_each_other(addresses: list[ir.Address]) -> None:
+    port = ir.Port(None, ir.Protocol.TCP, ir.PortRange(80, 80), 80)
+    service = ir.Service("a", vips=tuple(addresses), ports=(port,))
+    program = ir.Program(services=(service,))
+    assert program_of(program_text(program)) == program
+
+
+def test_more_addresses_than_a_range_has() -> None:
+    port = ir.Port(None, ir.Protocol.TCP, ir.PortRange(80, 80), 80)
+    many = tuple(ip_address("198.19.0.1") + i for i in range(2050))
+    program = ir.Program(services=(ir.Service("a", vips=many, ports=(port,)),))
+    assert program_of(program_text(program)) == program
+    assert "vip  198.19.0.1-198.19.4.0 198.19.4.1-198.19.8.0 198.19.8.1 198.19.8.2\n" in program_text(program)

@@ -44,7 +44,7 @@ service b/web {
 }
 
 service a {
-  vip       198.19.0.2
+  vip       198.19.0.2 198.19.1.0 198.19.1.1 198.19.2.254-198.19.3.1 198.19.2.4
   port      80/tcp
   endpoints b/web
 }

@@ -3,7 +3,7 @@ defaults {
 }
 
 service resolvers {
-  vip       198.51.100.53 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 shared
+  vip       198.51.100.53 192.0.2.3-192.0.2.6 shared
   port      53/udp
   scheduler rr
   forward   direct
