@@ -24,13 +24,13 @@ _Pools = Mapping[tuple[ir.Endpoint, ...], str]
 _Statement = tuple[str, str]
 
 
-def program_text(program: ir.Program) -> str:
-    """The text of a program. Services come in the order of their places in what they were read from.
+def program_text(program: ir.Program, *, by_name: bool = False) -> str:
+    """The text of a program. Services come in the order of their places in what they were read from, or by name.
 
     Endpoints that several services have, all in the same order, are a pool of the first one's name. Settings that many
     services have, none of them with another value, are defaults.
     """
-    services = sorted(program.services, key=_place)
+    services = list(program.services) if by_name else sorted(program.services, key=_place)
     pools, defaults = _pools(services), _defaults(services)
     blocks = [_cluster(program.cluster), *(_node(node) for node in program.nodes)]
     blocks.append(_block("defaults", _aligned(defaults)) if defaults else "")

@@ -41,6 +41,7 @@ class Imported:
 
     program: ir.Program
     notes: tuple[Note, ...] = ()  # in any order
+    by_name: bool = False  # the order of the files means nothing, so that services are printed by name
 
 
 class Broken(InputError):

@@ -28,7 +28,7 @@ def sound(imported: Imported, findings: Findings) -> Imported:
             raise ValueError(f"nothing of the program is at fault for: {errors[0].message}")
         program = reduced
         notes += [Note(span, _reason(diagnostic)) for span, diagnostic in culprits.items()]
-    return Imported(program, tuple(sorted(set(notes), key=_place)))
+    return replace(imported, program=program, notes=tuple(sorted(set(notes), key=_place)))
 
 
 def _place(note: Note) -> tuple[str, int, int, str]:

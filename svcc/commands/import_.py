@@ -79,7 +79,7 @@ def command(
         raise click.UsageError("--output and --report are one file")
     imported = _imported(kind, _sources(files, form), form)
     said = json.dumps(report_json(kind.name, imported), indent=2) + "\n" if as_json else report_text(imported)
-    text = program_text(imported.program)
+    text = program_text(imported.program, by_name=imported.by_name)
     _write({path: content for path, content in ((output, text), (report, said)) if path is not None})
     if output is None:
         put(text)

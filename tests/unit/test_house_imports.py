@@ -41,7 +41,7 @@ _TARGET_WORDS = re.compile(
 )
 
 #: What the dependencies are called in imports, where that is not their own name.
-_IMPORTED_AS = {"pip-nftables": "nftables"}
+_IMPORTED_AS = {"pip-nftables": "nftables", "pyyaml": "yaml"}
 
 
 def _layer(name: str) -> str:

@@ -1,0 +1,240 @@
+"""``svcc import kubernetes``: Services, EndpointSlices and Nodes, as ``kubectl get -o yaml`` (or json) prints them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Generic, TypeVar
+
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.importers.documents import Document, documents
+from svcc.compiler.importers.interface import Broken, Imported, Importer, Note, broken
+from svcc.compiler.importers.kubernetes.mapping import node_of, services_of
+from svcc.compiler.importers.kubernetes.objects import (
+    EndpointSlice,
+    Malformed,
+    Node,
+    Path,
+    Service,
+    read_node,
+    read_service,
+    read_slice,
+)
+from svcc.compiler.importers.kubernetes.remarks import Place, Remark
+from svcc.compiler.importers.node_ports import node_ports
+from svcc.compiler.importers.sound import sound
+from svcc.compiler.source import Source, Span
+
+T = TypeVar("T", Service, EndpointSlice, Node)
+
+#: The kinds that are read, with the versions of the API that have them.
+_API = {
+    "Service": ("v1",),
+    "EndpointSlice": ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"),
+    "Node": ("v1",),
+}
+#: After this many errors the rest is not looked for.
+_ERRORS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object of a document."""
+
+    document: Document
+    path: Path  # in the document
+    value: Mapping[str, object]
+    kind: str
+    version: str  # its apiVersion
+
+    def span(self, path: Path = ()) -> Span:
+        return self.document.span((*self.path, *(path or ("metadata", "name"))))
+
+
+@dataclass(slots=True)
+class _Found(Generic[T]):
+    """The objects of a kind, by full name."""
+
+    read: Callable[[Mapping[str, object]], T]
+    objects: dict[str, tuple[T, _Object]] = field(default_factory=dict)
+
+    def add(self, some: _Object) -> Iterator[Note]:
+        """Take an object. Of two by one name the newer counts, whichever comes first. Errors: Malformed."""
+        object_ = self.read(some.value)
+        known = self.objects.get(object_.name)
+        if known is None or (known[0] != object_ and _age(known[1]) < _age(some)):
+            self.objects[object_.name] = object_, some
+        if known is not None and known[0] != object_:
+            older = min(known[1], some, key=_age)
+            yield Note(older.span(), f"another {some.kind} {object_.name} among the objects is newer")
+
+    def span(self, name: str, path: Path) -> Span:
+        return self.objects[name][1].span(path)
+
+
+def _age(some: _Object) -> tuple[int, str]:
+    """The later the larger: by resourceVersion, which counts up in what servers there are; then by anything."""
+    metadata = some.value.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    number = int(version) if isinstance(version, str) and version.isdecimal() and len(version) < 40 else 0
+    return number, json.dumps(some.value, sort_keys=True)
+
+
+class Kubernetes(Importer):
+    name: ClassVar[str] = "kubernetes"
+    title: ClassVar[str] = "what `kubectl get svc,endpointslices,nodes -A -o yaml` prints, or JSON of it"
+
+    def read(self, sources: Sequence[Source]) -> Imported:
+        reading = _Reading()
+        for source in sources:
+            for document in documents(source):
+                reading.document(document)
+        return reading.imported()
+
+
+class _Reading:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.services = _Found(read_service)
+        self.slices = _Found(read_slice)
+        self.nodes = _Found(read_node)
+        self.of_kind: dict[str, _Found[Service] | _Found[EndpointSlice] | _Found[Node]] = {
+            "Service": self.services,
+            "EndpointSlice": self.slices,
+            "Node": self.nodes,
+        }
+        self.notes: list[Note] = []
+        self.errors: list[Diagnostic] = []
+
+    def document(self, document: Document) -> None:
+        value = document.value
+        if not isinstance(value, dict):
+            raise broken("not an object of Kubernetes, which has `kind` and `apiVersion`", document.span())
+        for some in _objects(document, value):
+            try:
+                self.notes += self._add(some)
+            except Malformed as error:
+                hint = "this is not what the Kubernetes API says of the field"
+                self.errors.append(Diagnostic(Code.IMPORT, str(error), some.span(error.path), hint))
+                if len(self.errors) >= _ERRORS:
+                    raise Broken(self.errors) from None
+
+    def _add(self, some: _Object) -> Iterator[Note]:
+        if some.kind not in _API:
+            yield Note(some.document.span((*some.path, "kind")), _foreign(some))
+        elif some.version not in _API[some.kind]:
+            reason = f"svcc reads {' and '.join(_API[some.kind])} of {some.kind}"
+            yield Note(some.document.span((*some.path, "apiVersion")), reason)
+        else:
+            yield from self.of_kind[some.kind].add(some)
+
+    def imported(self) -> Imported:
+        if self.errors:
+            raise Broken(self.errors)
+        nodes = tuple(self._nodes())
+        services = tuple(sorted(self._services({node.name for node in nodes}), key=lambda service: service.name))
+        program = ir.Program(ir.Cluster(nodeports=node_ports(services)), nodes, services)
+        return replace(sound(Imported(program, tuple(self.notes)), _by_name), by_name=True)
+
+    def _nodes(self) -> Iterator[ir.Node]:
+        for _, (node, _) in sorted(self.nodes.objects.items()):
+            mapped, remarks = node_of(node, self._span)
+            self._note(remarks)
+            if mapped is not None:
+                yield mapped
+
+    def _services(self, nodes: set[str]) -> Iterator[ir.Service]:
+        of_service: dict[str, list[EndpointSlice]] = {}
+        for some, _ in self.slices.objects.values():
+            of_service.setdefault(some.service, []).append(some)
+        used: list[EndpointSlice] = []
+        for name, (service, _) in sorted(self.services.objects.items()):
+            slices = of_service.pop(name, [])
+            mapped = services_of(service, slices, nodes, self._span)
+            self._note(mapped.remarks)
+            used += slices if mapped.services else []
+            yield from mapped.services
+        self._note(_of_nobody(some) for slices in of_service.values() for some in slices)
+        self._note_absent(used, nodes)
+
+    def _note(self, remarks: Iterable[Remark]) -> None:
+        self.notes += (Note(self._span(remark.place), remark.reason) for remark in remarks)
+
+    def _note_absent(self, slices: Iterable[EndpointSlice], nodes: set[str]) -> None:
+        """A note for each node that endpoints are on and that is not there, at the first of them."""
+        first: dict[str, Span] = {}
+        for some in slices:
+            for endpoint in some.endpoints:
+                name, path = endpoint.node
+                if name and name not in nodes:
+                    span = self._span(Place(f"EndpointSlice {some.name}", path))
+                    first[name] = min(first.get(name, span), span, key=_order)
+        for name, span in first.items():
+            self.notes.append(Note(span, f"no Node {name} is among the objects, so nothing is said to be on it"))
+
+    def _span(self, place: Place) -> Span:
+        kind, _, name = place.object.partition(" ")
+        return self.of_kind[kind].span(name, place.path)
+
+
+def _order(span: Span) -> tuple[str, int]:
+    return span.source.name, span.start
+
+
+def _of_nobody(some: EndpointSlice) -> Remark:
+    place = Place(f"EndpointSlice {some.name}")
+    if some.service:
+        return Remark(place, f"no Service {some.service} is among the objects")
+    return Remark(place, "it has no label kubernetes.io/service-name, so it is no Service's")
+
+
+def _objects(document: Document, value: Mapping[str, object]) -> Iterator[_Object]:
+    """The object of a document, or those of a list: the API's lists say once which kind their items are."""
+    kind, version = _word(document, value, "kind"), _word(document, value, "apiVersion")
+    items = value.get("items")
+    if not kind.endswith("List") or not isinstance(items, list):
+        yield _Object(document, (), value, kind, version)
+        return
+    for i, item in enumerate(items):
+        path = ("items", i)
+        if not isinstance(item, dict):
+            raise broken("an item of a list has to be an object", document.span(path))
+        if kind == "List":
+            own = _word(document, item, "kind", path), _word(document, item, "apiVersion", path)
+            yield _Object(document, path, item, *own)
+        else:
+            yield _Object(document, path, item, kind.removesuffix("List"), version)
+
+
+def _word(document: Document, value: Mapping[str, object], key: str, path: Path = ()) -> str:
+    found = value.get(key)
+    if isinstance(found, str) and found:
+        return found
+    raise broken(f"not an object of Kubernetes: it has no `{key}`", document.span((*path, key)))
+
+
+def _foreign(some: _Object) -> str:
+    if some.kind == "Endpoints":
+        return "svcc reads EndpointSlices, which servers make of Endpoints: kubectl get endpointslices -A -o yaml"
+    return f"svcc reads {', '.join(_API)}, and has no use for {some.kind}"
+
+
+#: Stands for a text in which the services come by name.
+_BY_NAME = Source("", "")
+
+
+def _by_name(program: ir.Program) -> Iterator[Diagnostic]:
+    """What is wrong with a program. Of two services that clash it is the later by name, wherever they stand."""
+    places = {Span(_BY_NAME, i, i + 1): service.span for i, service in enumerate(program.services)}
+    services = tuple(replace(service, span=span) for service, span in zip(program.services, places, strict=True))
+    for found in check(replace(program, services=services)):
+        related = tuple(replace(r, span=places.get(r.span) or r.span) for r in found.related)
+        yield replace(found, span=found.span and (places.get(found.span) or found.span), related=related)
+
+
+IMPORTER = Kubernetes()

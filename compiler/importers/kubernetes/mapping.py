@@ -1,0 +1,261 @@
+"""What objects of the Kubernetes API mean in svcc: pure functions, one Service or Node at a time.
+
+Their model is kube-proxy: which Services it serves, with which endpoints of which slices, and what it does with their
+conditions. What svcc has no words for is a :class:`Remark`, and nothing else is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from svcc.compiler import ir
+from svcc.compiler.importers.kubernetes.endpoints import Key, Target, targets_of, usable
+from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Node, Path, Service, ServicePort, written
+from svcc.compiler.importers.kubernetes.remarks import At, Place, Remark, Work, addresses, nowhere
+from svcc.compiler.importers.words import address as address_in
+from svcc.compiler.source import Span
+
+
+class Mapped(NamedTuple):
+    """What a Service became: no services where kube-proxy serves none either, several where its ports differ."""
+
+    services: tuple[ir.Service, ...]
+    remarks: tuple[Remark, ...]
+
+
+# -- a Node -----------------------------------------------------------------------------------------------------------
+
+
+def node_of(node: Node, at: At = nowhere) -> tuple[ir.Node | None, tuple[Remark, ...]]:
+    """The node with its InternalIPs; None where it has none."""
+    name = f"Node {node.name}"
+    work = Work((), at)
+    found = dict(addresses(work, name, node.internal_ips))
+    for word in node.external_ips:
+        reason = "where this ExternalIP is the machine's own, add it to the node's addresses"
+        work.remark(Place(name, word.path), reason)
+    if not found:
+        work.remark(Place(name), "the node has no InternalIP, and a node needs an address")
+        return None, tuple(work.remarks)
+    spans = {f"address {address}": span for address, path in found.items() if (span := at(Place(name, path)))}
+    return ir.Node(node.name, tuple(found), node.zone or None, at(Place(name)), spans), tuple(work.remarks)
+
+
+# -- a Service --------------------------------------------------------------------------------------------------------
+
+
+def services_of(service: Service, slices: Iterable[EndpointSlice], nodes: Collection[str], at: At = nowhere) -> Mapped:
+    """The service with the endpoints of its slices.
+
+    ``slices`` are all of the service's, in any order; ``nodes`` the names of the nodes that the program has: an
+    endpoint on any other is written without its node.
+    """
+    work, name = Work(nodes, at), f"Service {service.name}"
+    if (remark := _not_served(service)) is not None:
+        return Mapped((), (remark,))
+    vips = dict(addresses(work, name, service.cluster_ips))
+    if not vips:
+        return Mapped((), tuple(work.remarks))
+    families: set[int] = {address.version for address in vips}
+    external = _external_ips(work, service, families)
+    _remark_settings(work, service)
+    ports = [port for port in service.ports if _known_protocol(work, service, port)]
+    targets = targets_of(work, ports, [s for s in slices if usable(work, s, families)])
+    outside = bool(external) or any(port.node_port for port in ports)
+    external_traffic, internal_traffic = _traffic(work, service, outside=outside)
+    whole = ir.Service(
+        service.name,
+        vips=tuple(vips),
+        external_ips=tuple(external),
+        shared=tuple(external),
+        allow_from=_allow_from(work, service, external),
+        affinity=service.affinity,
+        external_traffic=external_traffic,
+        internal_traffic=internal_traffic,
+        span=at(Place(name)),
+        spans=_spans(at, name, vips, external),
+    )
+    served = tuple(_with_ports(work, name, whole, ports, targets))
+    return Mapped(served, tuple(work.remarks))
+
+
+def _spans(at: At, name: str, vips: Mapping[ir.Address, Path], external: Mapping[ir.Address, Path]) -> dict[str, Span]:
+    places = {f"vip {address}": path for address, path in vips.items()}
+    places |= {f"external-ip {address}": path for address, path in external.items()}
+    return {statement: span for statement, path in places.items() if (span := at(Place(name, path)))}
+
+
+_NEAR = {
+    "PreferClose": ir.Traffic.PREFER_ZONE,
+    "PreferSameZone": ir.Traffic.PREFER_ZONE,
+    "PreferSameNode": ir.Traffic.PREFER_LOCAL,
+}
+
+
+def _traffic(work: Work, service: Service, *, outside: bool) -> tuple[ir.Traffic, ir.Traffic]:
+    """Which endpoints serve clients from outside the cluster, and those within. A policy comes before a preference."""
+    name, usual = f"Service {service.name}", ir.Traffic.CLUSTER
+    if service.distribution.text in _NEAR:
+        usual = _NEAR[service.distribution.text]
+    elif service.distribution.text:
+        work.remark(Place(name, service.distribution.path), f"svcc has no preference {service.distribution.text}")
+    elif service.topology_mode.text.lower() not in ("", "disabled"):
+        work.remark(Place(name, service.topology_mode.path), "svcc does not share endpoints out among zones")
+    policies = service.external_policy, service.internal_policy
+    external, internal = (ir.Traffic.LOCAL if policy == "Local" else usual for policy in policies)
+    return external if outside else ir.Traffic.CLUSTER, internal
+
+
+def _not_served(service: Service) -> Remark | None:
+    """Why kube-proxy has no rules for a Service."""
+    name = f"Service {service.name}"
+    if service.proxy is not None:
+        return Remark(
+            Place(name, service.proxy.path), f"the label leaves it to {service.proxy.text or 'another proxy'}"
+        )
+    if service.type == "ExternalName":
+        return Remark(Place(name, ("spec", "type")), "ExternalName is an alias of DNS, and has no packets")
+    if service.headless:
+        return Remark(Place(name, ("spec", "clusterIP")), "headless: its clients ask DNS for the endpoints")
+    if not service.cluster_ips:
+        return Remark(Place(name), "it has no clusterIP yet, so kube-proxy does not serve it")
+    return None
+
+
+def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.Address, Path]:
+    """The external IPs and those of load balancers, of the families that the Service has."""
+    name, words = f"Service {service.name}", [*service.external_ips]
+    for ingress in service.ingress:
+        if ingress.hostname.text:
+            reason = f"svcc asks no DNS: the load balancer's name {ingress.hostname.text} leads to node ports at best"
+            work.remark(Place(name, ingress.hostname.path), reason)
+        if ingress.ip.text and ingress.mode == "Proxy":
+            work.remark(Place(name, ingress.ip.path), "ipMode Proxy: nodes leave this address to the load balancer")
+        elif ingress.ip.text:
+            words.append(ingress.ip)
+    found: dict[ir.Address, Path] = {}
+    for address, path in addresses(work, name, words):
+        if address.version not in families:
+            family = f"IPv{address.version}"
+            reason = f"kube-proxy serves no {family} address of a Service without an {family} clusterIP"
+            work.remark(Place(name, path), reason)
+        elif address not in found:
+            found[address] = path
+    return found
+
+
+def _allow_from(work: Work, service: Service, external: Collection[ir.Address]) -> tuple[ir.Network, ...]:
+    """The networks of a load balancer's clients. svcc asks for them wherever clients from outside come in."""
+    networks = service.source_ranges
+    if not networks:
+        return ()
+    place = Place(f"Service {service.name}", ("spec", "loadBalancerSourceRanges"))
+    balanced = {address for ingress in service.ingress if (address := address_in(ingress.ip.text)) is not None}
+    node_ports = any(port.node_port for port in service.ports)
+    others = ["externalIPs"] if set(external) - balanced else []
+    others += ["node ports"] if node_ports else []
+    if others:
+        reason = f"`allow-from` goes for {' and '.join(others)} too; kube-proxy asks at load balancers' addresses alone"
+        work.remark(place, reason)
+    fronts = [*external, *(address_in(word.text) for word in service.cluster_ips if node_ports)]
+    for version in sorted({a.version for a in fronts if a is not None} - {network.version for network in networks}):
+        work.remark(place, f"none is IPv{version}, so svcc lets in no IPv{version} client, and kube-proxy every one")
+    return tuple(sorted(set(networks), key=lambda network: (network.version, network)))
+
+
+def _remark_settings(work: Work, service: Service) -> None:
+    """The settings of a Service that svcc has no word for."""
+    name = f"Service {service.name}"
+
+    def remark(key: str, reason: str) -> None:
+        work.remark(Place(name, ("spec", key)), reason)
+
+    if service.health_check_port is not None:
+        reason = f"nothing answers the checks of load balancers at node port {service.health_check_port}"
+        remark("healthCheckNodePort", reason)
+    if service.publish_not_ready:
+        remark("publishNotReadyAddresses", "endpoints count as the slices say at this moment, ready or not")
+    if service.load_balancer_ip.text and service.load_balancer_ip.text not in {i.ip.text for i in service.ingress}:
+        remark("loadBalancerIP", f"{service.load_balancer_ip.text} is asked for, and no load balancer has it yet")
+    for path in service.unknown:
+        work.remark(Place(name, path), f"svcc does not know `{written(path)}`")
+
+
+_PROTOCOLS = {"TCP": ir.Protocol.TCP, "UDP": ir.Protocol.UDP, "SCTP": ir.Protocol.SCTP}
+
+
+def _known_protocol(work: Work, service: Service, port: ServicePort) -> bool:
+    if port.protocol in _PROTOCOLS:
+        return True
+    work.remark(Place(f"Service {service.name}", (*port.path, "protocol")), f"svcc has no protocol {port.protocol}")
+    return False
+
+
+# -- ports ------------------------------------------------------------------------------------------------------------
+
+
+def _with_ports(
+    work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[Target]]
+) -> Iterator[ir.Service]:
+    """The service; where its ports lead to different endpoints, or one to different ports, a service for each port.
+
+    svcc's services have one list of endpoints for all ports, and only a single port's endpoints have ports of their
+    own. A service's part is called ``namespace/name/port``, as no other is.
+    """
+    if len(ports) > 1 and not _alike([targets[port.name, port.protocol] for port in ports]):
+        for port in ports:
+            yield _service(work, name, replace(whole, name=f"{whole.name}/{port.name}"), [port], targets)
+    elif ports:
+        yield _service(work, name, whole, ports, targets)
+    else:
+        work.remark(Place(name, ("spec", "ports")), "it has no ports that svcc could serve")
+
+
+def _alike(lists: Sequence[Sequence[Target]]) -> bool:
+    """Whether each list has the same endpoints, and one port for all of its own."""
+    endpoints = [[(target.address, target.draining, target.node) for target in listed] for listed in lists]
+    return all(some == endpoints[0] for some in endpoints) and all(
+        len({target.port for target in listed}) <= 1 for listed in lists
+    )
+
+
+def _service(
+    work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[Target]]
+) -> ir.Service:
+    listed = targets[ports[0].name, ports[0].protocol]
+    mapped = [_port(work, name, port, targets[port.name, port.protocol]) for port in ports]
+    usual = mapped[0].target
+    endpoints = tuple(
+        ir.Endpoint(
+            target.address,
+            port=None if len(ports) > 1 or target.port == usual else target.port,
+            weight=0 if target.draining else 1,
+            node=target.node,
+            span=work.at(target.place),
+        )
+        for target in listed
+    )
+    draining = any(target.draining for target in listed)
+    when_empty = ir.WhenEmpty.DRAINING if draining else ir.WhenEmpty.REJECT
+    return replace(whole, ports=tuple(mapped), endpoints=endpoints, when_empty=when_empty)
+
+
+def _port(work: Work, name: str, port: ServicePort, listed: Sequence[Target]) -> ir.Port:
+    """The port, with the target that most of its endpoints have (of several the lowest)."""
+    counts = Counter(target.port for target in listed)
+    target = min(counts, key=lambda number: (-counts[number], number), default=port.target or port.port)
+    node_port = None if port.node_port is None else ir.PortRange(port.node_port, port.node_port)
+    keys = {"ports": "port", "nodeport": "nodePort"} if node_port else {"ports": "port"}
+    spans = {key: span for key, member in keys.items() if (span := work.at(Place(name, (*port.path, member))))}
+    return ir.Port(
+        port.name or None,
+        _PROTOCOLS[port.protocol],
+        ir.PortRange(port.port, port.port),
+        target,
+        node_port,
+        work.at(Place(name, port.path)),
+        spans,
+    )

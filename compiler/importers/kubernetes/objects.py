@@ -1,0 +1,392 @@
+"""Objects of the Kubernetes API, as far as services need them: Service, EndpointSlice and Node.
+
+They are read from JSON's own types, as a file or an API server has them. Each remembers where its parts stand, as a
+path of keys and indices, for messages. What the API's reference calls optional may be missing or null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from svcc.compiler import ir
+from svcc.compiler.importers.words import network
+from svcc.compiler.suggest import one_of, shorten
+
+Path: TypeAlias = tuple[str | int, ...]
+
+#: Labels that the API's reference defines (kubernetes.io/docs/reference/labels-annotations-taints).
+_SERVICE_NAME = "kubernetes.io/service-name"
+_PROXY_NAME = "service.kubernetes.io/service-proxy-name"
+_HEADLESS = "service.kubernetes.io/headless"
+_HOSTNAME = "kubernetes.io/hostname"
+_ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+
+#: Seconds of ClientIP affinity where the object does not say (the reference of ClientIPConfig).
+_AFFINITY = 10_800
+
+
+class Malformed(Exception):
+    """An object is not what the API's reference says of its kind."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(f"{written(path)} {message}")
+        self.path = path
+        self.message = message
+
+
+def written(path: Path) -> str:
+    """A path as kubectl writes it.
+
+    >>> written(("spec", "ports", 0, "name"))
+    'spec.ports[0].name'
+    """
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".") or "the object"
+
+
+class Word(NamedTuple):
+    """A text of an object, and where it stands."""
+
+    text: str
+    path: Path
+
+
+#: RFC 1123's host names, and what the values of labels have beside.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
+_KINDS: dict[type, str] = {str: "a text", bool: "true or false", int: "a number", list: "a list", dict: "an object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The members of an object at ``path``, each taken as what it has to be. Errors: Malformed."""
+
+    members: Mapping[str, object]
+    path: Path = ()
+
+    def _take(self, key: str, kind: type) -> object | None:
+        found = self.members.get(key)
+        if found is None or type(found) is kind:
+            return found
+        is_now = next((name for type_, name in _KINDS.items() if type(found) is type_), "a number")
+        quote = ": put it in quotes" if kind is str and is_now in ("a number", "true or false") else ""
+        raise Malformed((*self.path, key), f"is {is_now}, and has to be {_KINDS[kind]}{quote}")
+
+    def text(self, key: str) -> str:
+        found = self._take(key, str)
+        return found if isinstance(found, str) else ""
+
+    def word(self, key: str) -> Word:
+        return Word(self.text(key), (*self.path, key))
+
+    def name(self, key: str) -> str:
+        """A text of the signs that the API lets names, and the values of labels, be of."""
+        found = self.text(key)
+        if found and not _NAME.fullmatch(found):
+            raise Malformed((*self.path, key), f"is `{shorten(found, 40)}`, which is no name of Kubernetes")
+        return found
+
+    def choice(self, key: str, *known: str) -> str:
+        """One of some texts, or "" where there is none."""
+        found = self.text(key)
+        if found and found not in known:
+            raise Malformed((*self.path, key), f"is `{shorten(found, 40)}`, and has to be {one_of(known)}")
+        return found
+
+    def flag(self, key: str) -> bool | None:
+        found = self._take(key, bool)
+        return found if isinstance(found, bool) else None
+
+    def number(self, key: str) -> int | None:
+        found = self._take(key, int)
+        return found if isinstance(found, int) else None
+
+    def port(self, key: str) -> int | None:
+        """A port's number; None where there is none, or the 0 of a port that is still to be chosen."""
+        found = self.number(key)
+        if found is not None and not 0 <= found <= 65_535:
+            raise Malformed((*self.path, key), f"is {found}, and has to be a port, 1 to 65535")
+        return found or None
+
+    def fields(self, key: str) -> Fields:
+        found = self._take(key, dict)
+        return Fields(found if isinstance(found, dict) else {}, (*self.path, key))
+
+    def each(self, key: str) -> Iterator[Fields]:
+        """The objects of a list."""
+        for i, member in enumerate(self._list(key)):
+            if not isinstance(member, dict):
+                raise Malformed((*self.path, key, i), "has to be an object")
+            yield Fields(member, (*self.path, key, i))
+
+    def words(self, key: str) -> tuple[Word, ...]:
+        """The texts of a list."""
+        words = []
+        for i, member in enumerate(self._list(key)):
+            if not isinstance(member, str):
+                raise Malformed((*self.path, key, i), "has to be a text")
+            words.append(Word(member, (*self.path, key, i)))
+        return tuple(words)
+
+    def _list(self, key: str) -> list[object]:
+        found = self._take(key, list)
+        return found if isinstance(found, list) else []
+
+    def beyond(self, known: str) -> tuple[Path, ...]:
+        """Where members stand that have a value and are not among those known (with blanks between them)."""
+        names = known.split()
+        return tuple((*self.path, key) for key in self.members if key not in names and self.members[key] is not None)
+
+
+def _full_name(fields: Fields) -> str:
+    """``namespace/name``, or the name of what has no namespace. Errors: Malformed."""
+    metadata = fields.fields("metadata")
+    name, namespace = metadata.name("name"), metadata.name("namespace")
+    if not name:
+        raise Malformed(("metadata", "name"), "is missing")
+    return f"{namespace}/{name}" if namespace else name
+
+
+# -- Service ----------------------------------------------------------------------------------------------------------
+
+
+class ServicePort(NamedTuple):
+    name: str  # "": the only one of its service
+    protocol: str  # TCP, UDP, SCTP
+    port: int
+    target: int | None  # a number; names are looked up by who makes slices
+    node_port: int | None
+    path: Path
+
+
+class Ingress(NamedTuple):
+    """An address of a load balancer."""
+
+    ip: Word
+    hostname: Word
+    mode: str  # VIP (or ""): the nodes take its packets; Proxy: they come to a node's port
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A core/v1 Service."""
+
+    name: str  # namespace/name
+    type: str
+    cluster_ips: tuple[Word, ...]  # "None" among them: headless
+    external_ips: tuple[Word, ...]
+    ingress: tuple[Ingress, ...]
+    ports: tuple[ServicePort, ...]
+    affinity: int | None  # seconds
+    external_policy: str
+    internal_policy: str
+    distribution: Word  # trafficDistribution
+    source_ranges: tuple[ir.Network, ...]
+    load_balancer_ip: Word
+    health_check_port: int | None
+    publish_not_ready: bool
+    topology_mode: Word  # an annotation: Auto has the controller share out endpoints among zones
+    proxy: Word | None  # who serves it instead of the node's own proxy
+    unknown: tuple[Path, ...]
+
+    @property
+    def headless(self) -> bool:
+        return any(word.text == "None" for word in self.cluster_ips)
+
+
+#: The members that mean nothing more, and those that are read.
+_SPEC = (
+    "allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy "
+    "healthCheckNodePort internalTrafficPolicy ipFamilies ipFamily ipFamilyPolicy loadBalancerClass "
+    "loadBalancerIP loadBalancerSourceRanges ports publishNotReadyAddresses selector sessionAffinity "
+    "sessionAffinityConfig trafficDistribution type"
+)
+_PORT = "appProtocol name nodePort port protocol targetPort"
+_TOPOLOGY_MODES = ("service.kubernetes.io/topology-mode", "service.kubernetes.io/topology-aware-hints")
+
+
+def read_service(document: Mapping[str, object]) -> Service:
+    """Errors: Malformed."""
+    top = Fields(document)
+    spec, metadata = top.fields("spec"), top.fields("metadata")
+    annotations, labels = metadata.fields("annotations"), metadata.fields("labels")
+    single = spec.word("clusterIP")
+    ports = list(spec.each("ports"))
+    read = tuple(_service_port(port) for port in ports)
+    _check_names(read)
+    status = top.fields("status").fields("loadBalancer")
+    return Service(
+        name=_full_name(top),
+        type=spec.text("type") or "ClusterIP",
+        cluster_ips=spec.words("clusterIPs") or ((single,) if single.text else ()),
+        external_ips=spec.words("externalIPs"),
+        ingress=tuple(_ingress(ingress) for ingress in status.each("ingress")),
+        ports=read,
+        affinity=_affinity(spec),
+        external_policy=spec.choice("externalTrafficPolicy", "Cluster", "Local"),
+        internal_policy=spec.choice("internalTrafficPolicy", "Cluster", "Local"),
+        distribution=spec.word("trafficDistribution"),
+        source_ranges=tuple(_network(word) for word in spec.words("loadBalancerSourceRanges")),
+        load_balancer_ip=spec.word("loadBalancerIP"),
+        health_check_port=spec.port("healthCheckNodePort"),
+        publish_not_ready=spec.flag("publishNotReadyAddresses") or False,
+        topology_mode=next((w for key in _TOPOLOGY_MODES if (w := annotations.word(key)).text), Word("", ())),
+        proxy=labels.word(_PROXY_NAME) if _PROXY_NAME in labels.members else None,
+        unknown=(*spec.beyond(_SPEC), *(path for port in ports for path in port.beyond(_PORT))),
+    )
+
+
+def _affinity(spec: Fields) -> int | None:
+    if spec.choice("sessionAffinity", "ClientIP", "None") != "ClientIP":
+        return None
+    config = spec.fields("sessionAffinityConfig").fields("clientIP")
+    seconds = config.number("timeoutSeconds")
+    if seconds is not None and not 0 < seconds <= 86_400:
+        raise Malformed((*config.path, "timeoutSeconds"), f"is {seconds}, and has to be 1 to 86400")
+    return _AFFINITY if seconds is None else seconds
+
+
+def _network(word: Word) -> ir.Network:
+    found = network(word.text.strip())
+    if found is None:
+        raise Malformed(word.path, f"is `{shorten(word.text, 40)}`, and has to be a network")
+    return found
+
+
+def _check_names(ports: Sequence[ServicePort]) -> None:
+    names = [port.name for port in ports]
+    for i, port in enumerate(ports):
+        if len(ports) > 1 and (not port.name or port.name in names[:i]):
+            raise Malformed((*port.path, "name"), "has to be another for each of several ports")
+
+
+def _ingress(fields: Fields) -> Ingress:
+    return Ingress(fields.word("ip"), fields.word("hostname"), fields.text("ipMode"))
+
+
+def _service_port(fields: Fields) -> ServicePort:
+    number = fields.port("port")
+    if number is None:
+        raise Malformed((*fields.path, "port"), "is missing")
+    named = isinstance(fields.members.get("targetPort"), str)
+    if named and not fields.text("targetPort"):
+        raise Malformed((*fields.path, "targetPort"), "is empty")
+    return ServicePort(
+        name=fields.name("name"),
+        protocol=fields.text("protocol") or "TCP",
+        port=number,
+        target=None if named else fields.port("targetPort"),
+        node_port=fields.port("nodePort"),
+        path=fields.path,
+    )
+
+
+# -- EndpointSlice ----------------------------------------------------------------------------------------------------
+
+
+class SlicePort(NamedTuple):
+    name: str
+    protocol: str
+    port: int | None  # None: every port, or none in particular
+    path: Path
+
+
+class SliceEndpoint(NamedTuple):
+    address: Word
+    more_addresses: tuple[Word, ...]  # which no proxy uses
+    ready: bool
+    serving: bool
+    terminating: bool
+    node: Word
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """Some endpoints of a service: of discovery.k8s.io, v1 or v1beta1."""
+
+    name: str  # namespace/name
+    service: str  # namespace/name; "": of no service
+    address_type: str  # IPv4, IPv6, FQDN
+    headless: Path | None  # the label that says so
+    ports: tuple[SlicePort, ...]
+    endpoints: tuple[SliceEndpoint, ...]
+    unknown: tuple[Path, ...]
+
+
+_ENDPOINT = "addresses conditions deprecatedTopology hints hostname nodeName targetRef topology zone"
+_SLICE_PORT = "appProtocol name port protocol"
+_SLICE = "addressType apiVersion endpoints kind metadata ports"
+
+
+def read_slice(document: Mapping[str, object]) -> EndpointSlice:
+    """Errors: Malformed."""
+    top = Fields(document)
+    metadata = top.fields("metadata")
+    labels, namespace = metadata.fields("labels"), metadata.text("namespace")
+    service = labels.text(_SERVICE_NAME)
+    ports, endpoints = list(top.each("ports")), list(top.each("endpoints"))
+    unknown = [*top.beyond(_SLICE)]
+    unknown += [path for port in ports for path in port.beyond(_SLICE_PORT)]
+    unknown += [path for endpoint in endpoints for path in endpoint.beyond(_ENDPOINT)]
+    return EndpointSlice(
+        name=_full_name(top),
+        service=f"{namespace}/{service}" if service and namespace else service,
+        address_type=top.text("addressType"),
+        headless=(*labels.path, _HEADLESS) if _HEADLESS in labels.members else None,
+        ports=tuple(
+            SlicePort(port.name("name"), port.text("protocol") or "TCP", port.port("port"), port.path) for port in ports
+        ),
+        endpoints=tuple(_endpoint(endpoint) for endpoint in endpoints),
+        unknown=tuple(unknown),
+    )
+
+
+def _endpoint(fields: Fields) -> SliceEndpoint:
+    """What is not said of an endpoint's condition counts as good, as the API's reference wants it."""
+    addresses = fields.words("addresses")
+    if not addresses:
+        raise Malformed((*fields.path, "addresses"), "has no address")
+    conditions = fields.fields("conditions")
+    node = fields.word("nodeName")
+    if not node.text:
+        node = fields.fields("topology").word(_HOSTNAME)  # v1beta1 before 1.21
+    return SliceEndpoint(
+        address=addresses[0],
+        more_addresses=addresses[1:],
+        ready=conditions.flag("ready") is not False,
+        serving=conditions.flag("serving") is not False,
+        terminating=conditions.flag("terminating") is True,
+        node=node,
+        path=fields.path,
+    )
+
+
+# -- Node -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A core/v1 Node."""
+
+    name: str
+    internal_ips: tuple[Word, ...]
+    external_ips: tuple[Word, ...]
+    zone: str  # "": none
+
+
+def read_node(document: Mapping[str, object]) -> Node:
+    """Errors: Malformed."""
+    top = Fields(document)
+    labels = top.fields("metadata").fields("labels")
+    by_type: dict[str, list[Word]] = {}
+    for address in top.fields("status").each("addresses"):
+        by_type.setdefault(address.text("type"), []).append(address.word("address"))
+    return Node(
+        name=_full_name(top),
+        internal_ips=tuple(by_type.get("InternalIP", ())),
+        external_ips=tuple(by_type.get("ExternalIP", ())),
+        zone=next((zone for label in _ZONES if (zone := labels.name(label))), ""),
+    )
