@@ -1,0 +1,90 @@
+"""From where packets come in to what translates them: the rules that name an address, a protocol and ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from svcc.compiler import ir
+from svcc.compiler.importers.interface import Note
+from svcc.compiler.importers.iptables.choices import Front, Reader, always, host, is_local
+from svcc.compiler.importers.iptables.rules import Option, Rule
+from svcc.compiler.importers.words import ports
+
+_PROTOCOLS = {protocol.value: protocol for protocol in ir.Protocol}
+#: What asks for nothing.
+_ALWAYS = frozenset(("--comment", "--jump", "--goto", "--reject-with"))
+_OF_FRONT = frozenset(("--destination", "--protocol", "--dport", "--dports", "--dst-type"))
+#: What a front's own rules may ask for beside it: see choices.
+_OF_CHOICE = frozenset(
+    (
+        *("--mode", "--probability", "--every", "--packet"),
+        *("--rcheck", "--update", "--seconds", "--reap", "--set", "--name", "--rsource", "--mask"),
+        *("--to-destination", "--random", "--random-fully", "--persistent"),
+    )
+)
+
+
+@dataclass(slots=True)
+class Fronts:
+    """What a hook's rules lead to: rules by front, in the order in which packets meet them."""
+
+    rules: dict[Front, list[Rule]] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)  # rules that say more than a front
+
+
+def fronts(reader: Reader, hook: str) -> Fronts:
+    found = Fronts()
+    _walk(reader, hook, found, local=False, seen=set())
+    return found
+
+
+def _walk(reader: Reader, chain: str, found: Fronts, *, local: bool, seen: set[str]) -> None:
+    if chain in seen:
+        return
+    seen.add(chain)
+    for rule in reader.chains.get(chain, ()):
+        if reader.aside(rule):
+            continue
+        asked = [option for option in rule.options if option.name not in _ALWAYS and not always(option)]
+        listed = [*_fronts(asked, local=local)]
+        if listed:
+            for front in listed:
+                found.rules.setdefault(front, []).append(rule)
+        elif rule.target in reader.chains and all(is_local(option) for option in asked):
+            reader.read.add(rule.span)
+            _walk(reader, rule.target, found, local=local or bool(asked), seen=seen)
+        else:
+            reader.read.add(rule.span)
+            found.notes.append(Note(rule.span, _reason(asked, rule, led_on=rule.target in reader.chains)))
+
+
+def _fronts(asked: Sequence[Option], *, local: bool) -> Iterator[Front]:
+    """The fronts of a rule; none: it asks for something else, or not for all that makes a front."""
+    by_name = {option.name: option for option in asked if option.name in _OF_FRONT}
+    if any(option.negated for option in asked) or any(o.name not in _OF_FRONT | _OF_CHOICE for o in asked):
+        return
+    local = local or ("--dst-type" in by_name and is_local(by_name["--dst-type"]))
+    where = by_name.get("--destination")
+    address = None if where is None else host(where.value)
+    protocol = _PROTOCOLS.get(by_name["--protocol"].value) if "--protocol" in by_name else None
+    listed = by_name.get("--dports") or by_name.get("--dport")
+    if protocol is None or listed is None or (address is None and (where is not None or not local)):
+        return
+    numbers = [ports(text, ":") for text in listed.value.split(",")]
+    if None not in numbers:
+        yield from (Front(address, protocol, one) for one in numbers if one is not None)
+
+
+def _reason(asked: Sequence[Option], rule: Rule, *, led_on: bool) -> str:
+    names = {option.name for option in asked}
+    strange = [o for o in asked if o.negated or o.name not in _OF_FRONT | _OF_CHOICE]
+    if rule.target != "DNAT" and not led_on:
+        return f"svcc gives connections to endpoints, and does no {rule.target}"
+    if strange:
+        return f"svcc has no condition `{strange[0]}`"
+    missing = [name for name in ("-d", "-p", "--dport") if not names & _LONG[name]]
+    return f"a service has an address, a protocol and ports: {' and '.join(missing) or 'one address'} is missing"
+
+
+_LONG = {"-d": {"--destination"}, "-p": {"--protocol"}, "--dport": {"--dport", "--dports"}}
