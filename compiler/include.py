@@ -58,6 +58,20 @@ def _not_shown(source: Source, diagnostics: list[Diagnostic], included: Span | N
     return Diagnostic(Code.SYNTAX, message, included, hint, file=source.name)
 
 
+def parse_shown(
+    source: Source, path: Path | None = None, included: Span | None = None
+) -> tuple[syntax.File | None, list[Diagnostic]]:
+    """The file's syntax, and what is wrong with it, as far as lines of the file at ``path`` may be shown.
+
+    ``included``: where it is included.
+    """
+    long = long_line(source)
+    file, diagnostics = parse(source) if long is None else (None, [long])
+    if diagnostics and path is not None and not may_quote(path):
+        return None, [_not_shown(source, diagnostics, included)]
+    return file, diagnostics
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads and parses a file and its includes, depth first; what is wrong goes to ``diagnostics``."""
@@ -84,10 +98,7 @@ class Reader:
         if path is not None:
             self._read.add(path)
             self._open.append(path)
-        long = long_line(source)
-        file, diagnostics = parse(source) if long is None else (None, [long])
-        if diagnostics and path is not None and not may_quote(path):
-            file, diagnostics = None, [_not_shown(source, diagnostics, included)]
+        file, diagnostics = parse_shown(source, path, included)
         self.diagnostics += diagnostics
         self.complete &= not diagnostics
         if file is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from threading import Lock, local
+from threading import local
 from typing import Any
 
 from lark import Lark, Token, Transformer, Tree, UnexpectedInput
@@ -107,12 +107,7 @@ class _Parsers(local):
 
     def __init__(self) -> None:
         self.transformer = _ToSyntax()
-        with _MAKING:
-            self.lark: Lark = parser(self.transformer)
-
-
-#: lark makes its parsers with tables of its own that are filled once.
-_MAKING = Lock()
+        self.lark: Lark = parser(self.transformer)
 
 
 @cache

@@ -8,7 +8,7 @@ cluster {
   nodeports 30000-30099
 }
 
-node rack-a { address 10.0.0.4 fd00:10::4   zone a }
+node rack-a { address 10.0.0.4 fd00:10::4; zone a }
 
 endpoints web {                         # shared by the shop and its admin front
   100.64.0.9

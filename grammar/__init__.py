@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.resources import files
+from threading import Lock
 from typing import Any
 
 import lark.lexer
@@ -28,13 +29,19 @@ class _AnyWord(PostLex):
         return stream
 
 
-def parser(transformer: Transformer[Token, Any] | None = None, *, strict: bool = False) -> Lark:
+#: lark makes its parsers with tables of its own that are filled once.
+_MAKING = Lock()
+
+
+def parser(
+    transformer: Transformer[Token, Any] | None = None, *, strict: bool = False, every_token: bool = False
+) -> Lark:
     """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
 
     ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``), and
-    reads with lark's own lexer.
+    reads with lark's own lexer. ``every_token`` keeps the signs, and the ends of statements, in the tree.
     """
-    with nullcontext() if strict else _terminals_uncompared():
+    with _MAKING, nullcontext() if strict else _terminals_uncompared():
         return Lark(
             grammar_text(),
             _plugins={} if strict else {"ContextualLexer": QuickLexer},
@@ -43,6 +50,7 @@ def parser(transformer: Transformer[Token, Any] | None = None, *, strict: bool =
             postlex=_AnyWord(),
             transformer=transformer,
             strict=strict,
+            keep_all_tokens=every_token,
             maybe_placeholders=False,
         )
 

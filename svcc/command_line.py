@@ -27,6 +27,7 @@ COMMANDS = (
     "confirm",
     "delete",
     "doctor",
+    "fmt",
     "history",
     "import",
     "lab",

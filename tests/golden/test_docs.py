@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from support.files import ERRORS
 from support.golden_files import compare
+from support.laid_out import is_text_of_the_language, laid_out
 from support.tools.project import ROOT
 from svcc.command_line import svcc
 from svcc.compiler.codes import Code
@@ -156,6 +157,27 @@ def test_the_language_page_has_every_statement() -> None:
     examples = re.findall(r"^```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     lines = [line.split()[0] for example in examples for line in example.splitlines() if line]
     assert {statement for statements in STATEMENTS.values() for statement in statements} - {*forms, *lines} == set()
+
+
+def _samples() -> Iterator[ParameterSet]:
+    """Blocks of the pages that are programs, not what svcc prints and not sketches with ``…``."""
+    for page in sorted((*DOCS.glob("*.md"), *ROOT.glob("*.md"))):
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        for kind, block in blocks:
+            if not kind and is_text_of_the_language(block):
+                yield pytest.param(block, id=f"{page.stem}: {block.splitlines()[0]}")
+
+
+SAMPLES = list(_samples())
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_samples_are_in_the_one_layout(sample: str) -> None:
+    assert laid_out(sample) == sample
+
+
+def test_the_pages_have_samples() -> None:
+    assert len(SAMPLES) >= 4
 
 
 def test_links_lead_somewhere() -> None:

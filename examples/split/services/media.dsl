@@ -4,5 +4,5 @@ service media/relay {
   vip        198.19.30.0
   port sip   5060/udp
   port media 5000-5031/udp
-  endpoints  { 100.64.1.9; 100.64.1.19; 100.64.1.29 }
+  endpoints { 100.64.1.9; 100.64.1.19; 100.64.1.29 }
 }

@@ -1,0 +1,179 @@
+"""The one layout of programs, as docs/language.md describes it. Words and comments stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lark import Token, UnexpectedInput
+
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.fmt_items import Alone, Comment, Group, Item, Statement, read_items
+from svcc.compiler.include import long_line, parse_shown
+from svcc.compiler.source import Source, Span
+
+#: Columns of a line that a group in brackets may fill; longer ones get lines of their own.
+WIDTH = 100
+#: The column, from 0, of comments behind code; where the code is longer, they stand two blanks behind it.
+COMMENT_COLUMN = 40
+#: The first column for what stands behind an address, so that one more digit moves no other line.
+_BEHIND_ADDRESS = 16
+#: A longer keyword, name or address moves no other line.
+_LONGEST_KEY = 40
+_ADDRESSES = ("ADDRESS", "BRACKETED", "VARIABLE")
+_INDENT = "  "
+
+
+def format_source(source: Source, path: Path | None = None) -> str | list[Diagnostic]:
+    """The text in the one layout, or what is wrong with its syntax. ``path``: the file's own place, resolved.
+
+    Includes are not followed. Line ends are as the first line's. What is in this layout already comes out as it was.
+    """
+    if source.name.endswith(".json") or source.text.lstrip().startswith("{"):
+        return [_json(source)]
+    if long_line(source) is not None:
+        return parse_shown(source, path)[1]
+    try:
+        items = read_items(source.text)
+    except UnexpectedInput:
+        return parse_shown(source, path)[1]
+    printer = _Printer()
+    printer.items(items, "", aligned=False)
+    first_end = source.text.find("\n")
+    end = "\r\n" if first_end > 0 and source.text[first_end - 1] == "\r" else "\n"
+    return "".join(line + end for line in printer.lines)
+
+
+def _json(source: Source) -> Diagnostic:
+    start = len(source.text) - len(source.text.lstrip())
+    hint = f"svcc compile {source.name} --target ir prints a program as JSON in its one layout"
+    return Diagnostic(Code.SYNTAX, "this is JSON, which fmt does not lay out", Span(source, start, start + 1), hint)
+
+
+class _Printer:
+    """Makes lines of items."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._column = 0  # of the last comment behind code
+
+    def items(self, items: Sequence[Item], indent: str, *, aligned: bool, end: str = "") -> None:
+        """Each on lines of its own. ``aligned``: with what follows keywords and addresses in columns.
+
+        ``end`` stands behind each statement.
+        """
+        for section in _sections(items):
+            if section[0].after_blank:
+                self.lines.append("")
+            width = _key_width(section, indent) if aligned else 0
+            for item in section:
+                if isinstance(item, Alone):
+                    self._alone(item, indent)
+                else:
+                    self._statement(item, indent, width, end)
+
+    def _alone(self, item: Alone, indent: str) -> None:
+        margin = " " * self._column if item.continues else indent
+        self.lines.append(margin + item.comment.text)
+
+    def _statement(self, statement: Statement, indent: str, width: int, end: str) -> None:
+        line = "" if _has_broken(statement) else indent + _flat(statement, width)
+        if line and len(line) <= WIDTH:
+            self._line(line + end, statement.comment)
+            return
+        line = indent
+        for part, before in _spaced(statement, width):
+            line += before
+            if not isinstance(part, Group):
+                line += part
+            elif _is_empty(part):
+                line += f"{part.opening} {part.closing}"
+            else:
+                self._line(line + part.opening, part.comment)
+                block = part.opening == "{"
+                self.items(part.items, indent + _INDENT, aligned=block, end="" if block else ",")
+                line = indent + part.closing
+        self._line(line + end, statement.comment)
+
+    def _line(self, text: str, comment: Comment | None) -> None:
+        if comment is not None:
+            self._column = max(COMMENT_COLUMN, len(text) + 2)
+            text = text.ljust(self._column) + comment.text
+        self.lines.append(text)
+
+
+def _sections(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Items with no blank line between them."""
+    start = 0
+    for at in range(1, len(items) + 1):
+        if at == len(items) or items[at].after_blank:
+            yield items[start:at]
+            start = at
+
+
+# ---- columns
+
+
+def _key_length(statement: Statement) -> int:
+    """How many words stand in the first column: a keyword or an address, with ``port`` its name as well."""
+    for number, part in enumerate(statement.parts):
+        if isinstance(part, Token) and part.type == "PORT_SPEC" and number:
+            return number
+    return 1
+
+
+def _key_width(section: Sequence[Item], indent: str) -> int:
+    """Characters of the first column, where another follows. A statement that opens a block does not widen it."""
+    widths = [0]
+    for item in section:
+        if isinstance(item, Statement):
+            key, rest = _split_key(item)
+            if rest and not isinstance(rest[-1], Group):
+                width = sum(map(len, key)) + len(key) - 1
+                least = _BEHIND_ADDRESS - 1 - len(indent) if key[0].type in _ADDRESSES else 0
+                widths.append(max(width, least) if width <= _LONGEST_KEY else 0)
+    return max(widths)
+
+
+def _split_key(statement: Statement) -> tuple[list[Token], list[Token | Group]]:
+    length = _key_length(statement)
+    key = [part for part in statement.parts[:length] if isinstance(part, Token)]
+    return key, statement.parts[length:]
+
+
+def _spaced(statement: Statement, width: int) -> Iterator[tuple[Token | Group, str]]:
+    """The parts, each with the blanks before it."""
+    key, rest = _split_key(statement)
+    written = 0
+    for number, word in enumerate(key):
+        yield word, " " if number else ""
+        written += len(word) + bool(number)
+    for number, part in enumerate(rest):
+        padded = not number and isinstance(part, Token)
+        yield part, " " * max(1, width + 1 - written) if padded else " "
+
+
+# ---- in one line
+
+
+def _has_broken(statement: Statement) -> bool:
+    return any(isinstance(part, Group) and part.broken and not _is_empty(part) for part in statement.parts)
+
+
+def _is_empty(group: Group) -> bool:
+    return not group.items and group.comment is None
+
+
+def _flat(statement: Statement, width: int = 0) -> str:
+    return "".join(
+        before + (_flat_group(part) if isinstance(part, Group) else part) for part, before in _spaced(statement, width)
+    )
+
+
+def _flat_group(group: Group) -> str:
+    """The group in one line, without its comments."""
+    inner = [_flat(item) for item in group.items if isinstance(item, Statement)]
+    if group.opening == "[":
+        return f"[{', '.join(inner)}]"
+    return f"{{ {'; '.join(inner)} }}" if inner else "{ }"

@@ -1,0 +1,90 @@
+"""``svcc fmt``: programs in their one layout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from errno import EISDIR
+from pathlib import Path
+
+import click
+
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.fmt import format_source
+from svcc.compiler.include import read_text
+from svcc.compiler.load import read_file
+from svcc.exits import Exit
+from svcc.line_diff import line_diff
+from svcc.options import format_option, tell
+from svcc.output import put
+from svcc.rewriting import rewrite
+
+
+@click.command("fmt")
+@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
+@click.option("--check", is_flag=True, help="Write nothing; print the names of files that would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@format_option
+def command(files: tuple[str, ...], check: bool, diff: bool, form: str) -> None:
+    """Rewrite each FILE in the one layout of programs.
+
+    Words and comments stay as they are. Files that FILE includes are not touched; name them too. Standard input (-) is
+    laid out to standard output. With --check or --diff, exit status 1 if anything would change.
+    """
+    found: list[Diagnostic] = []
+    statuses = [Exit.DONE]
+    for file in files:
+        texts = _texts(file)
+        if not isinstance(texts, tuple):
+            found += texts
+            statuses.append(Exit.INPUT)
+        elif check or diff:
+            statuses.append(_compare(file, *texts, diff=diff))
+        else:
+            statuses.append(_write(file, *texts))
+    tell(found, form)
+    sys.exit(max(statuses))
+
+
+def _texts(file: str) -> tuple[bytes, bytes] | list[Diagnostic]:
+    """What is in a file, and what should be; or what is wrong with it."""
+    if file != "-" and os.path.isdir(file):
+        message, hint = f"cannot read {file}: {os.strerror(EISDIR)}", "name its files"
+        examples = sorted(path.name for path in Path(file).glob("*.dsl"))
+        hint += f": svcc fmt {Path(file)}/*.dsl" if examples else ""
+        return [Diagnostic(Code.UNREADABLE, message, hint=hint, file=file)]
+    data = read_file(file)
+    if isinstance(data, Diagnostic):
+        return [data]
+    source = read_text(_shown(file), data)
+    if isinstance(source, Diagnostic):
+        return [source]
+    formatted = format_source(source, None if file == "-" else Path(file).resolve())
+    return (data, formatted.encode()) if isinstance(formatted, str) else formatted
+
+
+def _shown(file: str) -> str:
+    return "<stdin>" if file == "-" else file
+
+
+def _compare(file: str, before: bytes, after: bytes, *, diff: bool) -> Exit:
+    if before == after:
+        return Exit.DONE
+    name = _shown(file)
+    put(line_diff(before.decode(), after.decode(), name, f"{name} (svcc fmt)") if diff else f"{name}\n")
+    return Exit.DIFFERENT
+
+
+def _write(file: str, before: bytes, after: bytes) -> Exit:
+    """Standard input is printed; a file is written where it changes, and its name told."""
+    if file == "-":
+        put(after.decode())
+    elif before != after:
+        try:
+            rewrite(file, after)
+        except OSError as error:
+            click.echo(f"svcc: cannot write {file}: {error.strerror}", err=True)
+            return Exit.MACHINE
+        click.echo(file, err=True)
+    return Exit.DONE

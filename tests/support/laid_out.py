@@ -1,0 +1,62 @@
+"""What holds of every text that ``svcc fmt`` lays out, told without its reader: by expressions, and by the parser."""
+
+from __future__ import annotations
+
+import re
+
+from svcc.compiler import syntax
+from svcc.compiler.fmt import format_source
+from svcc.compiler.parse import parse
+from svcc.compiler.report import as_text
+from svcc.compiler.source import Source
+
+_PIECES = re.compile(r'"[^"\n]*"|(?P<comment>#[^\n]*)')
+
+
+def laid_out(text: str) -> str:
+    """The text in the one layout. What must hold of every such text is asserted."""
+    formatted = formatted_text(text)
+    assert statements(formatted) == statements(text)
+    assert comments(formatted) == comments(text)
+    assert formatted_text(formatted) == formatted, "it is not laid out once for all"
+    _assert_neat(formatted)
+    return formatted
+
+
+def formatted_text(text: str) -> str:
+    formatted = format_source(Source("main.dsl", text))
+    assert isinstance(formatted, str), as_text(formatted)
+    return formatted
+
+
+def is_text_of_the_language(text: str) -> bool:
+    return not parse(Source("main.dsl", text))[1]
+
+
+def statements(text: str) -> tuple[syntax.Item, ...]:
+    """All that is said; words are compared as they are written, without their places."""
+    file, diagnostics = parse(Source("main.dsl", text))
+    assert file is not None, as_text(diagnostics)
+    assert not diagnostics, as_text(diagnostics)
+    return file.items
+
+
+def comments(text: str) -> list[tuple[str, str]]:
+    """Every comment, with the last sign of the code that its line has before it, "" where it is alone."""
+    found = []
+    for piece in _PIECES.finditer(text):
+        if piece["comment"]:
+            line = text[text.rfind("\n", 0, piece.start()) + 1 : piece.start()].rstrip(" \t;,")
+            found.append((piece["comment"].rstrip(" \t\r"), line[-1:]))
+    return found
+
+
+def _assert_neat(text: str) -> None:
+    lines = text.split("\r\n" if "\r\n" in text else "\n")
+    assert lines.pop() == "", "the last line has no end"
+    for number, line in enumerate(lines):
+        assert line == line.rstrip(" \t\r"), "blanks at the end of a line"
+        assert line or (0 < number < len(lines) - 1 and lines[number - 1]), "a blank line too many"
+        code = _PIECES.sub("", line)
+        assert "\t" not in code
+        assert ";" not in re.sub(r"\{.*\}", "", code), "two statements in one line"
