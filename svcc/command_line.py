@@ -27,6 +27,7 @@ COMMANDS = (
     "confirm",
     "delete",
     "doctor",
+    "explain",
     "fmt",
     "history",
     "import",

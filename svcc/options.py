@@ -11,7 +11,7 @@ import click
 
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic, Severity
-from svcc.compiler.report import FORMATS, as_text
+from svcc.compiler.report import FORMATS, as_text, in_order
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
 from svcc.output import put
@@ -29,6 +29,8 @@ else:
             return cls
 
 
+#: Codes of findings that are named as ones to read about.
+_EXPLAINED = 3
 #: Targets by names that people have for them.
 _OTHER_NAMES = {
     **dict.fromkeys(("nftables", "nf_tables", "nf-tables"), "nft"),
@@ -101,6 +103,14 @@ def tell(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False, t
         _tell_in_colour(diagnostics)
     elif diagnostics:
         click.echo(as_text(diagnostics), err=True, nl=False)
+    if diagnostics and form == "text" and sys.stderr.isatty():
+        click.echo(_more(diagnostics), err=True)
+
+
+def _more(diagnostics: Sequence[Diagnostic]) -> str:
+    """Where to read on, for whoever sits at the terminal."""
+    codes = list(dict.fromkeys(diagnostic.code.id for diagnostic in in_order(diagnostics)))
+    return f"\nsvcc explain {' '.join(codes[:_EXPLAINED])} says more."
 
 
 def _tell_in_colour(diagnostics: Sequence[Diagnostic]) -> None:

@@ -8,17 +8,18 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from textwrap import fill
 
 import pytest
 from _pytest.mark import ParameterSet
 from click.testing import CliRunner
 
-from support.files import ERRORS
+from support.explained import check, refusals
 from support.golden_files import compare
 from support.laid_out import is_text_of_the_language, laid_out
 from support.tools.project import ROOT
 from svcc.command_line import svcc
-from svcc.compiler.codes import Code
+from svcc.compiler.explanations import Explanation, explanations
 from svcc.compiler.features import Feature
 from svcc.compiler.importers import importers
 from svcc.compiler.syntax_error import STATEMENTS
@@ -28,18 +29,28 @@ from svcc.targets import targets
 DOCS = ROOT / "docs"
 
 
-def diagnostics_page() -> Iterator[str]:
-    """Every code with its meaning and, where a broken program shows it, what svcc says there."""
+def diagnostics_page(place: Path) -> Iterator[str]:
+    """Every code with its explanation, and what svcc says of the example; ``place`` is an empty folder."""
     yield "# Diagnostics\n\n"
-    yield "Every finding has a code. `svcc check FILE --format text|json|sarif|github` prints them.\n"
-    yield "This page is made from the code: `pytest tests/golden/test_docs.py --update-golden` rewrites it.\n"
-    shown = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ERRORS.glob("*.txt")))
-    blocks = re.split(r"\n\n|(?<=\n)(?=(?:error|warning)\[)", shown)
-    for code in Code:
-        yield f"\n## {code.id}: {code.title}\n"
-        example = next((b for b in blocks if b.startswith((f"error[{code.id}]", f"warning[{code.id}]"))), None)
-        if example is not None:
-            yield f"\n```\n{example.strip()}\n```\n"
+    yield "Every finding has a code. `svcc check FILE --format text|json|sarif|github` prints them, and\n"
+    yield "`svcc explain CODE` says what is below. This page is made from `compiler/explanations.toml`:\n"
+    yield "`pytest tests/golden/test_docs.py --update-golden` rewrites it.\n"
+    for code, explanation in explanations().items():
+        yield f"\n## {code.id}: {code.title}\n\n{fill(explanation.about, 120, break_on_hyphens=False)}\n"
+        yield f"\nBefore{explanation.where}:\n\n```\n{explanation.before}```\n"
+        if said := _said(explanation, place / code.id):
+            yield f"\n```\n{said}```\n"
+        yield f"\nAfter:\n\n```\n{explanation.after}```\n"
+
+
+def _said(explanation: Explanation, place: Path) -> str:
+    """The first finding of the example, "" where only a machine makes it."""
+    if explanation.bundle is not None:
+        return next(refusals(explanation)) or ""
+    if explanation.machine is not None:
+        return ""
+    said = check(explanation, explanation.before, explanation.encoding, place).err
+    return f"{said.split(chr(10) * 2)[0].rstrip()}\n"
 
 
 def feature_table() -> str:
@@ -69,8 +80,8 @@ def with_generated(text: str, table: str, source: str = "targets") -> str:
     return f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
 
 
-def test_diagnostics_page(update_golden: bool) -> None:
-    compare(DOCS / "diagnostics.md", "".join(diagnostics_page()), update_golden)
+def test_diagnostics_page(update_golden: bool, tmp_path: Path) -> None:
+    compare(DOCS / "diagnostics.md", "".join(diagnostics_page(tmp_path)), update_golden)
 
 
 def test_feature_table(update_golden: bool) -> None:

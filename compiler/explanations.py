@@ -1,0 +1,57 @@
+"""What each code means at length, with an example: what explanations.toml has, and docs/diagnostics.md shows."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+from svcc.compiler.codes import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``about``: one paragraph. ``before`` gives the code, ``after`` is the same without what is wrong.
+
+    Both are whole texts; where there is a ``bundle``, they are a line of what that program is compiled to.
+    """
+
+    about: str
+    before: str
+    after: str
+    file: str = "main.dsl"  # what the text is called
+    target: str | None = None  # what it is for, where only one target says it
+    files: Mapping[str, str] = field(default_factory=dict)  # beside it
+    encoding: str = "utf-8"  # of ``before``
+    bundle: str | None = None
+    machine: str | None = None  # which machines say it
+
+    @property
+    def where(self) -> str:
+        """What else has to be as it is for the finding to be made: ", with --target nft"."""
+        if self.bundle is not None:
+            return f", in a bundle for {self.target}"
+        if self.machine is not None:
+            return f", applied with --target {self.target} on a machine {self.machine}"
+        if self.target is not None:
+            return f", with --target {self.target}"
+        if self.files:
+            return f", beside {' and '.join(self.files)}"
+        return f", in {self.encoding.title()}" if self.encoding != "utf-8" else ""
+
+
+@cache
+def explanations() -> Mapping[Code, Explanation]:
+    """One for each code, in the order of the catalogue."""
+    text = files(__package__).joinpath("explanations.toml").read_text(encoding="utf-8")
+    found = {id: Explanation(**entry) for id, entry in tomllib.loads(text).items()}
+    return {code: found[code.id] for code in Code}
+
+
+def code_of(word: str) -> Code | None:
+    """The code that somebody means: SVC012, svc012 or 12."""
+    number = word.upper().removeprefix("SVC")
+    wanted = f"SVC{number.zfill(3)}" if number.isdecimal() else word
+    return next((code for code in Code if code.id == wanted), None)
