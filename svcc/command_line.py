@@ -31,6 +31,7 @@ COMMANDS = (
     "fmt",
     "history",
     "import",
+    "init",
     "lab",
     "plan",
     "restore",
