@@ -29,22 +29,31 @@ def turn_of(rule: Sequence[Statement]) -> Turn | None:
 
 def are_turns(turns: Sequence[Turn], last: str) -> bool:
     """Whether rules are those of a :class:`Choice` with some weights. ``last``: where all that they leave goes."""
-    taken: dict[str, Fraction] = {last: Fraction(0)}
-    left, common = Fraction(1), 1
-    for n, _, chain in turns:
-        common = lcm(common, n)
-        if n < 2 or common > _WEIGHT**2 * len(turns):
-            return False
-        part = left / n
-        taken[chain] = taken.get(chain, Fraction(0)) + part
-        left -= part
-    taken[last] += left
-    order = [*dict.fromkeys((last, *(chain for _, _, chain in reversed(turns))))]
-    whole = lcm(*(part.denominator for part in taken.values()))
-    weights = [int(taken[chain] * whole) for chain in order]
-    divisor = gcd(*weights)
-    weights = [weight // divisor for weight in weights]
-    if max(weights) > _WEIGHT:
+    found = _weights(turns, last)
+    if found is None:
         return False
-    wanted = Choice(ir.Scheduler.WRR, tuple(weights), (None,)).turns()
+    wanted = Choice(ir.Scheduler.WRR, tuple(found.values()), (None,)).turns()
+    order = [*found]
     return [(n, at, order[slot]) for n, at, slot in wanted] == [*turns, (1, 0, last)]
+
+
+def _weights(turns: Sequence[Turn], last: str) -> dict[str, int] | None:
+    """The only weights, by chain from the last to the first, of which these can be the turns; None: there are none.
+
+    Backwards, in parts of what is left for the last: a turn of ``n`` leaves ``n - 1`` parts of what reaches it. In a
+    cycle each rule is reached by a whole number of connections, so the parts have denominators that divide the last
+    one's weight. That keeps numbers small, whatever somebody wrote.
+    """
+    parts, reaching, unit = {last: Fraction(1)}, Fraction(1), 1
+    for n, _, chain in reversed(turns):
+        if n < 2:
+            return None
+        before = reaching * n / (n - 1)
+        parts[chain] = parts.get(chain, Fraction(0)) + before - reaching
+        reaching, unit = before, lcm(unit, before.denominator)
+        if unit > _WEIGHT or parts[chain] > _WEIGHT:
+            return None
+    weights = {chain: int(part * unit) for chain, part in parts.items()}
+    divisor = gcd(*weights.values())
+    lowest = {chain: weight // divisor for chain, weight in weights.items()}
+    return lowest if max(lowest.values()) <= _WEIGHT else None

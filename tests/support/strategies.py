@@ -116,6 +116,26 @@ def programs_for(
     return program, node
 
 
+@st.composite
+def widely_weighted_for(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir.Node | None]:
+    """A program and a node that the target takes, whose endpoints have any weights, and which follows them."""
+    program, node = draw(programs_for(target))
+    weights = st.integers(0, 65_535) | st.integers(1, 40)
+    schedulers = [
+        s for s in (ir.Scheduler.WRR, ir.Scheduler.RANDOM) if Feature[f"SCHEDULER_{s.name}"] in target.features
+    ]
+
+    def weighted(service: ir.Service) -> ir.Service:
+        if Feature.WEIGHT not in target.features or not service.endpoints:
+            return service
+        endpoints = tuple(replace(endpoint, weight=draw(weights)) for endpoint in service.endpoints)
+        return replace(service, scheduler=draw(st.sampled_from(schedulers)), endpoints=endpoints)
+
+    program = replace(program, services=tuple(map(weighted, program.services)))
+    assume(not check_target(program, target, node))
+    return program, node
+
+
 def tame(service: ir.Service) -> ir.Service:
     """The service without the combinations that targets refuse most, so that few draws are thrown away.
 

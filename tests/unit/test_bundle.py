@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import gcd
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from hypothesis import strategies as st
 
 from support.bundles import accepted
 from support.files import GOLDEN
-from support.strategies import programs_for
+from support.strategies import programs_for, widely_weighted_for
 from svcc.compiler import ir
 from svcc.compiler.source import Source
 from svcc.targets import targets
 from svcc.targets.bundle import bundle_text, is_bundle, printed, read_bundle, split_bundle
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Artifact, Bundle, Target
+from svcc.targets.nft.choice import Choice
+from svcc.targets.nft.read_cascade import are_turns
 from svcc.targets.reading import Refused
 
 _IPVS = targets()["ipvs"]
@@ -63,7 +66,7 @@ def test_what_a_target_renders_is_accepted_and_printed_again(name: str) -> None:
     target = targets()[name]
 
     @settings(_BIG)
-    @given(programs_for(target))
+    @given(programs_for(target) | widely_weighted_for(target))
     def check(case: tuple[ir.Program, ir.Node | None]) -> None:
         bundle = target.render(*case)
         found = accepted(bundle)
@@ -73,6 +76,17 @@ def test_what_a_target_renders_is_accepted_and_printed_again(name: str) -> None:
             assert found.prefix.lower() == case[0].cluster.prefix.lower()
 
     check()
+
+
+@given(st.lists(st.integers(0, 65_535) | st.integers(0, 9), min_size=2, max_size=8).filter(any))
+def test_the_turns_of_any_weights_are_read_as_such(weights: list[int]) -> None:
+    divisor = gcd(*weights)
+    lowest = tuple(weight // divisor for weight in weights)
+    turns = [(n, at, f"to-{slot}") for n, at, slot in Choice(ir.Scheduler.WRR, lowest, (None,)).turns()]
+    last = turns.pop()[2]
+    assert are_turns(turns, last)
+    for place, (n, at, chain) in enumerate(turns):
+        assert not are_turns([*turns[:place], (n, at + 1, chain), *turns[place + 1 :]], last)
 
 
 @pytest.mark.parametrize(
