@@ -18,10 +18,16 @@ from svcc.compiler.syntax import Word
 
 #: Characters of a line: of a list of addresses, some ten thousand.
 _LINE = 500_000
-_LONG = re.compile(rf"[^\n]{{{_LINE + 1}}}")
+_LONG = re.compile(rf"^[^\n]{{{_LINE + 1}}}", re.MULTILINE)
+
+#: Lines and statements of a file: ten times what ten thousand services take.
+_STATEMENTS = 1_000_000
 
 #: Files that include a file that includes a file …
 _DEPTH = 50
+
+#: Statements `include` of one program, each of which looks through a folder.
+_INCLUDES = 10_000
 
 
 def read_text(name: str, data: bytes) -> Source | Diagnostic:
@@ -39,8 +45,11 @@ def read_text(name: str, data: bytes) -> Source | Diagnostic:
     return source
 
 
-def long_line(source: Source) -> Diagnostic | None:
-    """The first line that is too long for any statement, and would take minutes to say more about."""
+def too_much(source: Source) -> Diagnostic | None:
+    """That a file has too many lines, or one that is too long for any statement: to say more would take minutes."""
+    if source.text.count("\n") + source.text.count(";") > _STATEMENTS:
+        message = f"{source.name} has more than {_STATEMENTS} lines and statements: that is no program"
+        return Diagnostic(Code.SYNTAX, message, file=source.name)
     found = _LONG.search(source.text)
     if found is None:
         return None
@@ -65,8 +74,8 @@ def parse_shown(
 
     ``included``: where it is included.
     """
-    long = long_line(source)
-    file, diagnostics = parse(source) if long is None else (None, [long])
+    wrong = too_much(source)
+    file, diagnostics = parse(source) if wrong is None else (None, [wrong])
     if diagnostics and path is not None and not may_quote(path):
         return None, [_not_shown(source, diagnostics, included)]
     return file, diagnostics
@@ -85,6 +94,7 @@ class Reader:
     _patterns: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     _read: set[Path] = field(default_factory=set)
     _open: list[Path] = field(default_factory=list)
+    _stopped: bool = False  # there are more includes than are followed
 
     def sources(self, first: Sources) -> Sources:
         """What was read, ``first`` being the file that was added."""
@@ -112,6 +122,11 @@ class Reader:
     def _include(self, source: Source, folder: Path, word: Word) -> None:
         span = Span(source, word.start_pos or 0, word.end_pos or 0)
         pattern = word[1:-1]
+        if len(self._patterns) == _INCLUDES:
+            if not self._stopped:
+                self._error(Code.UNREADABLE, f"a program has at most {_INCLUDES} includes", span)
+            self._stopped = True
+            return
         try:
             matches = sorted(matching(folder, pattern))
         except OSError as error:

@@ -33,6 +33,8 @@ def _file(diagnostic: Diagnostic) -> str:
 
 def printable(text: str) -> str:
     """Control characters of an input shown, not sent to the terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 

@@ -48,7 +48,7 @@ from svcc.targets.reading import Line, Text, compare, quoted
 #: Bytes of a line with its end that iptables-restore reads as one (sizeof(buffer) in iptables-restore.c).
 LINE = 10_240
 
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|[^\s"]+')
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|[^\s"]+')
 _FINAL = {name: Final(name) for name in ("ACCEPT", "DROP", "RETURN")}
 _PROTOCOLS = {protocol.value: protocol for protocol in ir.Protocol}
 

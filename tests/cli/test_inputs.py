@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from support.memory import ONE_INPUT, at_most
 from svcc.command_line import svcc
 from svcc.compiler import files
 from svcc.compiler.load import load
@@ -134,16 +135,54 @@ def test_a_bundle_that_is_refused_says_so_like_any_input() -> None:
     assert not Path("state").exists()
 
 
+_NO_STATEMENT = "a line of more than 500000 characters is no statement"
+_NO_PROGRAM = "more than 1000000 values: that is no program"
+_TOO_LONG = "{} has more than 1000000 lines and statements: that is no program"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("lists.json", "[" + "[]," * 1_000_001 + "[]]", "more than 1000000 values: that is no program"),
-        ("zeros.json", '{"services": [' + "0," * 1_000_001 + "0]}", "more than 1000000 values: that is no program"),
-        ("line.dsl", "a" * 10_000_000, "a line of more than 500000 characters is no statement"),
-        ("quotes.dsl", '"' * 10_000_000, "a line of more than 500000 characters is no statement"),
+        ("lists.json", "[" + "[]," * 1_000_001 + "[]]", _NO_PROGRAM),
+        ("zeros.json", '{"services": [' + "0," * 1_000_001 + "0]}", _NO_PROGRAM),
+        ("deep.json", "[" * 4_000_000, _NO_PROGRAM),
+        ("string.json", '{"' + "a" * 50_000_000 + '": 1}', "the document: 'svcc' is a required property"),
+        ("line.dsl", "a" * 10_000_000, _NO_STATEMENT),
+        ("quotes.dsl", '"' * 10_000_000, _NO_STATEMENT),
+        ("comment.dsl", "# " + "a" * 40_000_000, _NO_STATEMENT),
+        ("last-line.dsl", ("#" * 499_999 + "\n") * 80 + "#" * 500_001, _NO_STATEMENT),
+        ("blank.dsl", "\n" * 40_000_000, _TOO_LONG.format("blank.dsl")),
+        ("semicolons.dsl", (";" * 400_000 + "\n") * 100, _TOO_LONG.format("semicolons.dsl")),
+        ("words.dsl", "a b c d e\n" * 4_000_000, _TOO_LONG.format("words.dsl")),
     ],
-    ids=["lists", "numbers", "a word", "quotes"],
+    ids=lambda value: value if str(value).endswith((".dsl", ".json")) else "",
 )
-def test_what_would_take_minutes_is_refused_at_once(name: str, text: str, message: str) -> None:
+def test_what_would_take_minutes_or_gigabytes_is_refused_at_once(name: str, text: str, message: str) -> None:
     Path(name).write_text(text)
-    assert [words for _, words in said(name)] == [message]
+    del text
+    with at_most(ONE_INPUT):
+        found = said(name)
+    assert found[0][1].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# nothing, at some length, and nothing more than that\n" * 700_000,
+        "\n" * 999_000,
+        (" " * 499_999 + "\n") * 80,
+        "let a = [\n" + "\n" * 900_000 + "10.0.0.1," + "\n" * 90_000 + "]",
+    ],
+    ids=["comments", "lines", "blanks", "a list"],
+)
+def test_what_says_nothing_takes_no_memory(text: str) -> None:
+    Path("a.dsl").write_text(f"{text}\n{FINE}")
+    with at_most(ONE_INPUT):
+        assert load("a.dsl").program is not None
+
+
+def test_includes_have_an_end() -> None:
+    Path("b.dsl").write_text("let a = 10.0.0.0/8\n")
+    Path("a.dsl").write_text('include "b.dsl"\n' * 10_002 + FINE)
+    assert ("SVC005", "a program has at most 10000 includes") in said("a.dsl")
+    assert len([words for _, words in said("a.dsl") if "includes" in words]) == 1

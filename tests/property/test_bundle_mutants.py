@@ -4,7 +4,7 @@ What is accepted although a line was altered is what the target prints for anoth
 weight. A test cannot ask for all programs, so it holds what has to be true of every such text: it is printed again as
 it is, and each object in it is under the bundle's own prefix.
 
-``SVCC_TEST_MUTANTS=200000`` tries as many; each has its seconds.
+``SVCC_TEST_MUTANTS=200000`` tries as many; each has its seconds and its memory.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from click.testing import CliRunner
 
 from support.bundles import refusal
 from support.files import EXAMPLES
+from support.memory import ONE_INPUT, at_most
 from svcc.command_line import svcc
 from svcc.compiler.load import load, load_data
 from svcc.exits import Exit
@@ -165,7 +166,8 @@ def test_altered_bundles_are_refused_or_another_program_s(name: str) -> None:
         if text == before or (name == "nft" and _layout(text) == _layout(before)):
             continue
         began = time.thread_time()
-        message = refusal(text, target)
+        with at_most(ONE_INPUT):
+            message = refusal(text, target)
         assert time.thread_time() - began < SECONDS
         tried[kind] += 1
         if message is not None:
@@ -212,6 +214,7 @@ def test_altered_programs_are_programs_or_diagnostics() -> None:
             draw.choice(MUTATIONS)(lines, draw)
             lines = lines or [""]
         began = time.thread_time()
-        loaded = load_data("-", "\n".join(lines).encode("utf-8", "surrogatepass"))
+        with at_most(ONE_INPUT):
+            loaded = load_data("-", "\n".join(lines).encode("utf-8", "surrogatepass"))
         assert (loaded.program is None) == any(d.severity == "error" for d in loaded.diagnostics)
         assert time.thread_time() - began < SECONDS
