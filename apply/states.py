@@ -11,6 +11,11 @@ from svcc.apply.driver import Driver
 from svcc.apply.scope import Scope
 
 
+class Untold(ValueError):
+    """What a generation put into the kernel is kept as a text that this svcc does not read, as an older one may have
+    written it. ``str()`` says which part and why."""
+
+
 @dataclass(frozen=True)
 class Told:
     """A state that a text tells, and what a driver noted of it besides (:meth:`Driver.unsaid`)."""
@@ -22,8 +27,12 @@ class Told:
 
     @cached_property
     def state(self) -> Any:
-        """Errors: ValueError, as of :meth:`Driver.parse`."""
-        return self.driver.told(self.text, self.scope, self.unsaid)
+        """Errors: Untold."""
+        try:
+            return self.driver.told(self.text, self.scope, self.unsaid)
+        except ValueError as error:
+            why = f"part {self.driver.part} of a generation is not as this svcc writes it: {error}"
+            raise Untold(f"{why}; `svcc apply` of its file writes it anew") from error
 
 
 class States(Mapping[str, Any]):

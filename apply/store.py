@@ -41,6 +41,7 @@ from svcc.compiler.errors import SvccError
 from svcc.compiler.prefix import FORM, fault, is_prefix
 from svcc.targets.bundle import bundle_text, read_bundle
 from svcc.targets.interface import Bundle
+from svcc.targets.reading import Refused
 
 _Record = TypeVar("_Record")
 
@@ -284,7 +285,10 @@ class Installation:
         text = _text(path)
         if sha256(_bytes(text)).hexdigest() != generation.hash:
             raise damaged(path, "it is not what was applied: its hash has changed")
-        return read_bundle(text)
+        try:
+            return read_bundle(text)
+        except Refused as error:  # of another version of svcc
+            raise damaged(path, str(error)) from None
 
     def summary(self, generation: Generation | None) -> Summary:
         if generation is None or generation.target is None:

@@ -17,6 +17,7 @@ from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope, scope_of_program
+from svcc.apply.states import Untold
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary, summary
 from svcc.compiler import ir
@@ -91,7 +92,7 @@ def explained(cause: Cause) -> Iterator[None]:
         _say(_reason(error, cause) + "Nothing was changed.")
         refused = error.end is End.REFUSED and not error.reading
         raise SystemExit(Exit.RESTORED if refused else Exit.MACHINE) from error
-    except (StoreError, ValueError) as error:
+    except (StoreError, Untold) as error:
         fail(str(error), Exit.MACHINE)
 
 

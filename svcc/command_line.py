@@ -118,6 +118,8 @@ def main() -> None:
         status = Exit.MACHINE
         _report(error)
         _discard_output()
+    except Exception:  # noqa: BLE001 - whatever it is, it has to be told from a difference
+        status = _bug()
     sys.stdout.flush() if sys.stdout else None
     number = signals.noted()
     if number is not None and status in (Exit.DONE, Exit.DIFFERENT):
@@ -134,6 +136,17 @@ def _run() -> int:
     except click.Abort:
         return signals.status(SIGINT)
     return status if isinstance(status, int) else Exit.DONE
+
+
+def _bug() -> Exit:
+    """Say that svcc itself is wrong, with what its makers need. Nobody is to take that for a word about the input, the
+    machine or a difference."""
+    import traceback
+
+    with suppress(OSError):
+        click.echo(traceback.format_exc(), err=True, nl=False)
+        click.echo("svcc: this is an error of svcc itself; please report it with the lines above", err=True)
+    return Exit.BUG
 
 
 def _report(error: OSError) -> None:

@@ -12,3 +12,4 @@ class Exit(IntEnum):
     MACHINE = 3  # this machine cannot: a missing tool, module or privilege
     RESTORED = 4  # apply failed and everything was put back
     BROKEN = 5  # apply failed and something could not be put back
+    BUG = 70  # svcc itself is wrong (EX_SOFTWARE of sysexits.h)

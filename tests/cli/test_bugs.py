@@ -1,0 +1,47 @@
+"""What is wrong with svcc itself looks like nothing else: a status of its own, and the lines that its makers need."""
+
+from __future__ import annotations
+
+import pytest
+
+from svcc import command_line
+from svcc.apply.machine import Machine
+from svcc.apply.scope import Scope
+from svcc.apply.states import Untold
+from svcc.applying import Cause, explained
+from svcc.exits import Exit
+from svcc.targets import targets
+from svcc.targets.interface import Artifact, Bundle
+
+_LAST = "svcc: this is an error of svcc itself; please report it with the lines above"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), AssertionError(), RecursionError()])
+def test_an_error_of_svcc_itself_has_its_status(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run() -> int:
+        with explained(Cause()):
+            raise error
+
+    monkeypatch.setattr(command_line, "_run", run)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == Exit.BUG == 70
+    first, *_, kind, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("Traceback (most recent call last):", _LAST)
+    assert kind.startswith(type(error).__name__)
+
+
+@pytest.mark.parametrize("part", ["nft", "iptables", "ipvsadm", "ipset", "sysctl"])
+def test_what_another_version_wrote_is_none_of_these(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    target = next(one for one in targets().values() for found in one.parts if found.name == part)
+    kind = next(found for found in target.parts if found.name == part)
+    kept = Bundle(target.name, None, (Artifact(kind, "of another version\n"),))
+    states = Machine(Scope("SVCC")).parse(kept)
+    with pytest.raises(Untold, match=f"part {part} of a generation is not as this svcc writes it: "):
+        states[part]
+    with pytest.raises(SystemExit) as ended, explained(Cause()):
+        states[part]
+    assert ended.value.code == Exit.MACHINE
+    assert "`svcc apply` of its file writes it anew" in capsys.readouterr().err
