@@ -10,7 +10,7 @@ from lark import Token, UnexpectedInput
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.fmt_items import Alone, Comment, Group, Item, Statement, read_items
-from svcc.compiler.include import long_line, parse_shown
+from svcc.compiler.include import parse_shown, too_much
 from svcc.compiler.source import Source, Span
 
 #: Columns of a line that a group in brackets may fill; longer ones get lines of their own.
@@ -32,7 +32,7 @@ def format_source(source: Source, path: Path | None = None) -> str | list[Diagno
     """
     if source.name.endswith(".json") or source.text.lstrip().startswith("{"):
         return [_json(source)]
-    if long_line(source) is not None:
+    if too_much(source) is not None:
         return parse_shown(source, path)[1]
     try:
         items = read_items(source.text)
