@@ -72,6 +72,10 @@ class Driver(ABC, Generic[State]):
 
     part: ClassVar[str]  # the part of a bundle that it takes
 
+    def made(self, state: object) -> State | None:
+        """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""
+        return None
+
     @abstractmethod
     def parse(self, text: str, scope: Scope) -> State:
         """The state that an artifact describes; of the empty text, the state in which nothing of ours is there.

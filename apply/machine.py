@@ -32,7 +32,7 @@ class Machine:
 
     def parse(self, bundle: Bundle | None) -> States:
         """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
-        return States({one.part: Told(one, text_of(bundle, one.part), self.scope) for one in self.drivers})
+        return States({one.part: _told(one, bundle, self.scope) for one in self.drivers})
 
     def begin(self, looks: Mapping[str, Look] = MappingProxyType({})) -> Begun:
         """Begin to read what is there. ``looks``: what is known of it, in this scope."""
@@ -50,7 +50,7 @@ class Machine:
             return driver.read(self.scope, wanted[driver.part])
         look = known.looks.get(driver.part) if known else None
         if known and look and reading.fingerprint(self.scope) == look.fingerprint:
-            return Told(driver, text_of(known.bundle, driver.part), self.scope, look.unsaid)
+            return _told(driver, known.bundle, self.scope, look.unsaid)
         return reading.state(self.scope, wanted[driver.part])
 
     def looks_like(self, looks: Mapping[str, Look], begun: Begun, filled: Collection[str]) -> bool:
@@ -98,7 +98,7 @@ class Machine:
     def _loaded(self, driver: Driver[Any], data: Any, bundle: Bundle | None) -> Any:
         if "state" in data:
             return driver.load(data["state"])
-        return Told(driver, text_of(bundle, driver.part), self.scope, data["unsaid"])
+        return _told(driver, bundle, self.scope, data["unsaid"])
 
     def differing(self, live: States, wanted: States) -> Differing:
         pairs = [(one, self._pair(one, live, wanted)) for one in self.drivers]
@@ -177,7 +177,9 @@ def _rank(phase: Phase, transition: Transition, translates: bool) -> int:
     return phase
 
 
-def text_of(bundle: Bundle | None, part: str) -> str:
-    """The text of a part; empty where a bundle has none."""
-    artifact = bundle.artifact(part) if bundle else None
-    return artifact.text if artifact else ""
+def _told(driver: Driver[Any], bundle: Bundle | None, scope: Scope, unsaid: Any = None) -> Told:
+    """What a bundle has for a driver; where it has nothing, that nothing of ours is there."""
+    artifact = bundle.artifact(driver.part) if bundle else None
+    if artifact is None:
+        return Told(driver, "", scope, unsaid)
+    return Told(driver, artifact.text, scope, unsaid, artifact.state)

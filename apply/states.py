@@ -24,10 +24,14 @@ class Told:
     text: str
     scope: Scope
     unsaid: Any = None
+    made: object | None = None  # what the target printed the text from
 
     @cached_property
     def state(self) -> Any:
         """Errors: Untold."""
+        made = None if self.made is None or self.unsaid is not None else self.driver.made(self.made)
+        if made is not None:
+            return made
         try:
             return self.driver.told(self.text, self.scope, self.unsaid)
         except ValueError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -33,6 +33,9 @@ class Artifact:
 
     part: Part
     text: str
+    #: The objects of svcc.kernel that the text is printed from, as the part's driver compares them. None: there is
+    #: nothing but a text that somebody gave, or that is recorded.
+    state: object | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,42 @@ class Accepted:
     artifacts: tuple[Artifact, ...]  # in load order
     prefix: str | None  # whose it is, as the cluster spells it; None: it is empty, and does not say
     device: str | None = None  # that carries the vips, where one does
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all services have in common: the cluster, and the node that is rendered for."""
+
+    cluster: ir.Cluster
+    node: ir.Node | None = None
+
+
+class Contribution:
+    """What one service adds to a target's output: objects of its own, and the shapes that it needs of those that
+    services share. It depends on the service and on :class:`Shared` alone, and is compared with ``==``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a change made of one part: the states before and after, of which may be missing what both have, as long as
+    the driver's changes, steps and routes are those of the whole states."""
+
+    before: object
+    after: object
+
+
+class Assembly(ABC):
+    """The services of one program on one node, put together from their contributions, and kept up to date."""
+
+    @abstractmethod
+    def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
+        """Take services in by name, in place of those that are there; None: take one out. Gives what that makes of the
+        parts, by name; parts that stay as they are may be left out. It takes time for what changes alone.
+        """
+
+    @abstractmethod
+    def bundle(self) -> Bundle:
+        """Everything, as :meth:`Target.render` gives it of the same services."""
 
 
 class Target(ABC):
@@ -114,3 +153,20 @@ class Target(ABC):
     def needs_node(self, program: ir.Program) -> Iterator[Diagnostic]:
         """Why the output depends on a node's addresses (asked only when no node is given)."""
         return iter(())
+
+
+class TargetByService(Target):
+    """A target whose output is the sum of what its services contribute."""
+
+    @abstractmethod
+    def contribution(self, shared: Shared, service: ir.Service) -> Contribution:
+        """What a service adds. A pure function."""
+
+    @abstractmethod
+    def assembly(self, shared: Shared) -> Assembly:
+        """One without services."""
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        assembly = self.assembly(Shared(program.cluster, node))
+        assembly.update({service.name: service for service in program.services})
+        return assembly.bundle()
