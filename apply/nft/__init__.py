@@ -15,7 +15,8 @@ from svcc.kernel.nft.fingerprint import fingerprint
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.reading import read_document, read_listing
 from svcc.kernel.nft.reading_back import read_changed
-from svcc.kernel.nft.state import FAMILIES, NftState, dump, load
+from svcc.kernel.nft.record import dump, load
+from svcc.kernel.nft.state import FAMILIES, NftState
 from svcc.kernel.steps import Change, Route, Step
 
 
@@ -66,6 +67,9 @@ def _listings(scope: Scope) -> dict[str, tool.Listing]:
 
 class NftDriver(Driver[NftState]):
     part = PART
+
+    def made(self, state: object) -> NftState | None:
+        return state if isinstance(state, NftState) else None
 
     def parse(self, text: str, scope: Scope) -> NftState:
         return read_document(text, scope.table)

@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from svcc.apply.nft.names import keyed
-
 #: A block of elements, as the target writes it.
 _BLOCK = re.compile(
     r'\n, \{"add": \{"element": \{"family": "(\w+)", "table": "[^"\\]*", "name": "([^"\\]*)", "elem": \[\n    '
 )
 _NEXT, _END = "\n  , ", "\n  ]}}}"
+#: Sets that are keyed by frontend.
+_KEYED = re.compile(r"nodeports|(?:nodeport-)?(?:(?:tcp|udp|sctp)-range-)?(?:services|declared|endpoint-\d+)")
 #: Sets whose elements nothing refers to, besides those that are keyed by frontend.
 _PLAIN = ("addresses", "hairpin")
 #: Of more elements, the whole documents are read as quickly.
@@ -43,7 +43,7 @@ class _Document:
         between, blocks, heads, done = list[str](), dict[Name, str](), dict[Name, str](), 0
         for head in _BLOCK.finditer(text):
             name = head[1], head[2]
-            if keyed(head[2]) is None and head[2] not in _PLAIN:
+            if not _KEYED.fullmatch(head[2]) and head[2] not in _PLAIN:
                 continue
             end = text.find(_END, head.end())
             if name in blocks or end < 0 or head.start() < done:

@@ -12,13 +12,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from svcc.apply.nft.names import keyed
-from svcc.apply.nft.routes import endpoint_of
 from svcc.apply.nft.ways import Way, Ways, changed_keys
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.delta import must_rebuild
-from svcc.kernel.nft.elements import ElementWriter, key_text, types_of
-from svcc.kernel.nft.state import FAMILIES, NftState, Table
+from svcc.kernel.nft.elements import ElementWriter, key_text
+from svcc.kernel.nft.expressions import Json
+from svcc.kernel.nft.state import FAMILIES, Declaration, NftState, Table
 from svcc.kernel.nft.transaction import Command, Writer
 
 
@@ -47,30 +46,30 @@ def moves(live: NftState, wanted: NftState) -> list[Move]:
         if old is None or new is None or must_rebuild(old, new):
             continue
         if any(named.dynamic for named in old.sets.values()):
-            found.update(dict.fromkeys(_moves(family, old, new)))
+            found.update(dict.fromkeys(_moves(family, Ways(old), Ways(new))))
     return list(found)
 
 
-def _moves(family: str, old: Table, new: Table) -> Iterator[Move]:
-    ways = Ways(old), Ways(new)
-    for name, keys in sorted(changed_keys(old, new, ways).items()):
-        known = keyed(name)
+def _moves(family: str, before: Ways, after: Ways) -> Iterator[Move]:
+    known = {name: key for ways in (before, after) for key, name in ways.keyed.services.items()}
+    for name, keys in sorted(changed_keys(before, after).items()):
         for key in sorted(keys):
-            before, after = _slots(old, ways[0], name, key), _slots(new, ways[1], name, key)
-            frontend = key if known is not None and known.protocol is None else key.rpartition(" . ")[0]
-            for way, endpoint in before.items():
-                target = _slot_of(way, endpoint, after)
+            old, new = _slots(before, name, key), _slots(after, name, key)
+            frontend = key if known[name].protocol is None else key.rpartition(" . ")[0]
+            for way, endpoint in old.items():
+                target = _slot_of(way, endpoint, new)
                 if target != way.clients:
                     yield Move(family, way.clients, frontend, target)
 
 
-def _slots(table: Table, ways: Ways, name: str, key: str) -> dict[Way, str]:
+def _slots(ways: Ways, name: str, key: str) -> dict[Way, str]:
     """The slots of a frontend that remember clients, with their endpoints."""
-    verdict, _ = table.sets[name].elements.get(key, ("", "")) if name in table.sets else ("", "")
+    sets = ways.table.sets
+    verdict, _ = sets[name].elements.get(key, ("", "")) if name in sets else ("", "")
     remembering = sorted(
         (way for way in ways.of(verdict) if way.clients), key=lambda way: (way.clients, repr(way.port))
     )
-    return {way: endpoint for way in remembering if (endpoint := endpoint_of(table, way, key))}
+    return {way: endpoint for way in remembering if (endpoint := ways.endpoint(way, key))}
 
 
 def _slot_of(way: Way, endpoint: str, slots: dict[Way, str]) -> str:
@@ -98,13 +97,13 @@ class _Leaving:
     """The clients that leave one set. ``targets``: where to, by frontend."""
 
     def __init__(self, family: str, old: Table, new: Table, source: str, targets: dict[str, str]) -> None:
-        declaration = json.loads(old.sets[source].declaration) if source in old.sets else {}
+        declaration = old.sets[source].declaration if source in old.sets else Declaration(())
         self._source, self._sets = source, new.sets
         self._write, self._writer = Writer(family, new.name), ElementWriter(declaration)
         self._by_target: dict[str, list[Client]] = {}
-        if not declaration:
+        if source not in old.sets:
             return
-        for client in _clients(family, old.name, source, types_of(declaration)):
+        for client in _clients(family, old.name, source, declaration.types):
             target = targets.get(client.key.partition(" . ")[2])
             if target is not None:
                 self._by_target.setdefault(target, []).append(client)
@@ -123,7 +122,7 @@ class _Leaving:
                 yield self._add(target, clients)
 
     def _add(self, name: str, clients: list[Client]) -> Command:
-        written = [
+        written: list[Json] = [
             {"elem": {"val": self._writer.json(c.key, ("", "")), "timeout": c.timeout, "expires": c.expires}}
             for c in clients
         ]

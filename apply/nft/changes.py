@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from svcc.apply.nft.names import keyed
+from svcc.apply.nft.keys import Key, Keyed
 from svcc.kernel.nft.netlink import PART
-from svcc.kernel.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
+from svcc.kernel.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table, text
 from svcc.kernel.steps import Change, Place, Verb
 
 
@@ -17,7 +17,8 @@ def changes(live: NftState, wanted: NftState) -> Iterator[Change]:
             continue
         yield from _table_changes(family, old, new)
         empty = Table("")
-        yield from _set_changes(family, (old or empty).sets, (new or empty).sets)
+        keys = {**Keyed.of(old or empty).keys, **Keyed.of(new or empty).keys}
+        yield from _set_changes(family, keys, (old or empty).sets, (new or empty).sets)
         yield from _chain_changes(family, (old or empty).chains, (new or empty).chains)
         yield from _other_changes(family, old or empty, new or empty)
 
@@ -31,7 +32,9 @@ def _table_changes(family: str, old: Table | None, new: Table | None) -> Iterato
         yield Change(Verb.CHANGE, PART, "table", f"{family} {new.name}", old.attributes, new.attributes)
 
 
-def _set_changes(family: str, old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]) -> Iterator[Change]:
+def _set_changes(
+    family: str, keys: Mapping[str, Key], old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]
+) -> Iterator[Change]:
     for name in (*new, *(name for name in old if name not in new)):
         before, after = old.get(name), new.get(name)
         subject = f"{family} {name}"
@@ -39,27 +42,28 @@ def _set_changes(family: str, old: Mapping[str, NamedSet], new: Mapping[str, Nam
             it = before or after
             assert it is not None
             yield Change(Verb.ADD if before is None else Verb.REMOVE, PART, it.kind, subject)
-        elif (before.kind, before.declaration) != (after.kind, after.declaration):
-            yield Change(Verb.CHANGE, PART, after.kind, subject, before.declaration, after.declaration)
+        elif before.declaration != after.declaration:
+            texts = text(before.declaration.fields()), text(after.declaration.fields())
+            yield Change(Verb.CHANGE, PART, after.kind, subject, *texts)
         there, here = before.elements if before else {}, after.elements if after else {}
         if there != here:
-            yield from _element_changes(subject, name, there, here)
+            yield from _element_changes(subject, keys.get(name), there, here)
 
 
 def _element_changes(
-    subject: str, name: str, old: Mapping[str, Element], new: Mapping[str, Element]
+    subject: str, known: Key | None, old: Mapping[str, Element], new: Mapping[str, Element]
 ) -> Iterator[Change]:
     for key, (value, comment) in new.items():
         before = old.get(key)
         if before is None:
-            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, _place(name, key), comment)
+            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, _place(known, key), comment)
         elif before != (value, comment):
             texts = (value, before[0]) if before[1] == comment else (_whole(value, comment), _whole(*before))
-            place = _place(name, key)
+            place = _place(known, key)
             yield Change(Verb.CHANGE, PART, "element", f"{subject} {key}", texts[1], texts[0], place, comment)
     for key in sorted(old.keys() - new.keys()):
         value, comment = old[key]
-        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", _place(name, key), comment)
+        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", _place(known, key), comment)
 
 
 def _whole(value: str, comment: str) -> str:
@@ -80,11 +84,11 @@ def _chain_changes(family: str, old: Mapping[str, Chain], new: Mapping[str, Chai
 
 def _different(chain: Chain, other: Chain) -> str:
     """What a chain has and the other has not."""
-    hook = [chain.hook] if chain.hook != other.hook else []
+    head = [text(chain.fields())] if chain.fields() != other.fields() else []
     rules = [rule for rule in chain.rules if rule not in other.rules]
-    if not hook and not rules:  # in another order, or more often
+    if not head and not rules:  # in another order, or more often
         rules = list(chain.rules)
-    return " ".join((*hook, *rules))
+    return " ".join((*head, *(text([made.json() for made in rule]) for rule in rules)))
 
 
 def _other_changes(family: str, old: Table, new: Table) -> Iterator[Change]:
@@ -96,7 +100,6 @@ def _other_changes(family: str, old: Table, new: Table) -> Iterator[Change]:
             yield Change(Verb.REMOVE, PART, kind, f"{family} {name}")
 
 
-def _place(name: str, key: str) -> Place | None:
+def _place(known: Key | None, key: str) -> Place | None:
     """The frontend that an element is for; None where it is for none, or for several."""
-    known = keyed(name)
     return None if known is None else known.place(key)

@@ -7,7 +7,6 @@ by their type and hook, `nat-prerouting` always among them, and there is nothing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from svcc.kernel.nft.state import NftState, Table
@@ -29,7 +28,7 @@ def _strange(table: Table) -> str:
         return "attributes"
     for kind, name in table.others:
         return f"a {kind} {name}"
-    hooks = {name: json.loads(chain.hook) for name, chain in table.chains.items()}
+    hooks = {name: chain.fields() for name, chain in table.chains.items()}
     for name, hook in hooks.items():
         if hook and name != f"{hook.get('type')}-{hook.get('hook')}":
             return f"a base chain {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from svcc.apply.nft.names import Keyed, keyed
+from svcc.apply.nft.keys import Key
 from svcc.apply.nft.ways import Way, Ways, changed_keys
 from svcc.kernel.nft.state import FAMILIES, NftState, Table
 from svcc.kernel.steps import Route
@@ -13,10 +13,9 @@ from svcc.kernel.steps import Route
 def routes(state: NftState) -> Iterator[Route]:
     for table in state.tables.values():
         ways = Ways(table)
-        for name, named in table.sets.items():
-            known = keyed(name)
-            if known is not None and known.services:
-                yield from _routes(table, ways, known, name, named.elements)
+        for key, name in ways.keyed.services.items():
+            if name in table.sets:
+                yield from _routes(ways, key, table.sets[name].elements)
 
 
 def left(live: NftState, wanted: NftState) -> set[Route]:
@@ -24,23 +23,22 @@ def left(live: NftState, wanted: NftState) -> set[Route]:
     gone: set[Route] = set()
     kept: set[Route] = set()
     for family in FAMILIES:
-        old, new = live.tables.get(family, Table("")), wanted.tables.get(family, Table(""))
-        ways = Ways(old), Ways(new)
-        for name, keys in changed_keys(old, new, ways).items():
-            known = keyed(name)
-            assert known is not None, "the name of a map of services"
-            gone.update(_routes(old, ways[0], known, name, keys))
-            kept.update(_routes(new, ways[1], known, name, keys))
+        old, new = (Ways(state.tables.get(family, Table(""))) for state in (live, wanted))
+        for name, keys in changed_keys(old, new).items():
+            for ways, found in ((old, gone), (new, kept)):
+                if name in ways.keyed.keys:
+                    found.update(_routes(ways, ways.keyed.keys[name], keys))
     return gone - kept
 
 
-def _routes(table: Table, ways: Ways, known: Keyed, name: str, keys: Iterable[str]) -> Iterator[Route]:
-    services = table.sets[name].elements if name in table.sets else {}
+def _routes(ways: Ways, known: Key, keys: Iterable[str]) -> Iterator[Route]:
+    name = ways.keyed.services.get(known, "")
+    services = ways.table.sets[name].elements if name in ways.table.sets else {}
     for key in keys:
         verdict, _ = services.get(key, ("", ""))
         places = None
         for way in ways.of(verdict):
-            endpoint = endpoint_of(table, way, key)
+            endpoint = ways.endpoint(way, key)
             if not endpoint:
                 continue
             places = known.places(key) if places is None else places
@@ -49,12 +47,6 @@ def _routes(table: Table, ways: Ways, known: Keyed, name: str, keys: Iterable[st
                 port = _port(way, mapping, place.port)
                 if port is not None:
                     yield Route(place, endpoint, port)
-
-
-def endpoint_of(table: Table, way: Way, key: str) -> str:
-    """The address in the slot; "" where there is none."""
-    named = table.sets.get(way.endpoints)
-    return named.elements.get(key, ("", ""))[0] if named else ""
 
 
 def _port(way: Way, mapping: Mapping[str, str] | None, port: int) -> int | None:

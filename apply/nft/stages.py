@@ -15,19 +15,18 @@ though something else serves it by then. So these rules go first, which is at on
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from svcc.kernel.nft.delta import must_rebuild
-from svcc.kernel.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table
+from svcc.kernel.nft.state import FAMILIES, VERDICT, Element, NamedSet, NftState, Table
 
 
 def prepared(live: NftState, wanted: NftState) -> NftState:
     """With the chains and sets that are to come, to which nothing leads yet."""
     tables = dict(live.tables)
     for family, old, new in _changing(live, wanted):
-        chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not _is_base(chain)}
+        chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not chain.is_base}
         if chains:
             sets = {name: replace(named, elements={}) for name, named in new.sets.items() if name not in old.sets}
             tables[family] = replace(old, chains={**old.chains, **chains}, sets={**old.sets, **sets})
@@ -39,7 +38,7 @@ def silenced(ready: NftState, wanted: NftState) -> NftState:
     tables = dict(ready.tables)
     for family in ready.tables.keys() - wanted.tables.keys():
         chains = ready.tables[family].chains
-        silent = {name: replace(chain, rules=()) for name, chain in chains.items() if _is_base(chain)}
+        silent = {name: replace(chain, rules=()) for name, chain in chains.items() if chain.is_base}
         tables[family] = replace(ready.tables[family], chains={**chains, **silent})
     return NftState(tables)
 
@@ -48,7 +47,7 @@ def switched(live: NftState, wanted: NftState) -> NftState:
     """With all that is wanted, and what a packet that came before may still ask for."""
     tables = dict(wanted.tables)
     for family, old, new in _changing(live, wanted):
-        left_over = {name: it for name, it in old.chains.items() if name not in new.chains and not _is_base(it)}
+        left_over = {name: it for name, it in old.chains.items() if name not in new.chains and not it.is_base}
         tables[family] = replace(
             new,
             chains={**new.chains, **left_over},
@@ -76,20 +75,15 @@ def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Ta
             yield family, old, new
 
 
-def _is_base(chain: Chain) -> bool:
-    """Whether packets come to it by themselves."""
-    return chain.hook != "{}"
-
-
 def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
     """A set with the elements that go, as far as they may stay for a while: none that leads to a chain may, as nothing
     is to lead to those that go; and of intervals none that what comes may overlap."""
-    if _has_verdicts(old):
+    if old.declaration.data == VERDICT:
         return new or replace(old, elements={})
     if new is None or old.elements == new.elements:
         return new or old
     going: Mapping[str, Element] = {key: element for key, element in old.elements.items() if key not in new.elements}
-    if "interval" in old.declaration:
+    if old.declaration.interval:
         going = _apart(going, old.elements, new.elements)
     return replace(new, elements={**new.elements, **going})
 
@@ -100,7 +94,3 @@ def _apart(
     """Those that nothing which comes can overlap: only a key's last part is an interval, and another one differs."""
     coming = {key.rpartition(" . ")[0] for key, element in new.items() if old.get(key) != element}
     return {key: element for key, element in going.items() if key.rpartition(" . ")[0] not in coming}
-
-
-def _has_verdicts(named: NamedSet) -> bool:
-    return bool(json.loads(named.declaration).get("map") == "verdict")

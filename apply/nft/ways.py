@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
-from svcc.apply.nft.names import keyed, services_of
+from svcc.apply.nft.keys import Keyed
+from svcc.kernel.nft.expressions import Expression, Lookup, Named, Word
 from svcc.kernel.nft.state import Table, differing_keys
+from svcc.kernel.nft.statements import Dnat, Goto, Jump, Remember, Statement, VerdictMap
+
+#: The endpoint's port; each port with the endpoint's; None: it stays the same.
+Port: TypeAlias = int | tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Way:
     """One of the slots that a frontend may lead to."""
 
     endpoints: str  # the map that has its endpoint
-    port: int | tuple[tuple[str, str], ...] | None  # the endpoint's; each port with the endpoint's; None: the same
+    port: Port
     clients: str = ""  # the set that remembers who was sent there
 
 
@@ -24,7 +28,8 @@ class Ways:
     """The ways of a table's chains."""
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self.table = table
+        self.keyed = Keyed.of(table)
         self._known: dict[str, tuple[Way, ...]] = {}
 
     def of(self, verdict: str) -> tuple[Way, ...]:
@@ -36,56 +41,62 @@ class Ways:
             self._known[verdict] = ways
         return ways
 
+    def endpoint(self, way: Way, key: str) -> str:
+        """The address in the slot; "" where there is none."""
+        named = self.table.sets.get(way.endpoints)
+        return named.elements.get(key, ("", ""))[0] if named else ""
+
     def _walk(self, chain: str, clients: str, path: tuple[str, ...]) -> Iterator[Way]:
-        if chain not in self._table.chains or chain in path:
+        if chain not in self.table.chains or chain in path:
             return
-        for rule in self._table.chains[chain].rules:
-            for statement in json.loads(rule):
+        for rule in self.table.chains[chain].rules:
+            for statement in rule:
                 match statement:
-                    case {"set": {"set": str(name)}}:
-                        clients = name.removeprefix("@")
-                    case {"dnat": {"addr": {"map": {"data": str(name)}}, **more}}:
-                        yield Way(name.removeprefix("@"), self._port(more.get("port")), clients)
+                    case Remember(_, Named(name)):
+                        clients = name
+                    case Dnat(Lookup(_, Named(name)), port):
+                        yield Way(name, self._port(port), clients)
                     case _:
                         for target in _targets(statement):
                             yield from self._walk(target, clients, (*path, chain))
 
-    def _port(self, port: Any) -> int | tuple[tuple[str, str], ...] | None:
+    def _port(self, port: Expression | None) -> Port:
         match port:
-            case {"map": {"data": str(name)}}:
-                named = self._table.sets.get(name.removeprefix("@"))
+            case Lookup(_, Named(name)):
+                named = self.table.sets.get(name)
                 return tuple(sorted((key, value) for key, (value, _) in named.elements.items())) if named else ()
-            case int():
-                return port
+            case Word(int(number)):
+                return number
         return None
 
 
-def _targets(statement: Any) -> Iterator[str]:
+def _targets(statement: Statement) -> Iterator[str]:
     match statement:
-        case {"goto": {"target": str(target)}} | {"jump": {"target": str(target)}}:
+        case Goto(target) | Jump(target):
             yield target
-        case {"vmap": {"data": {"set": list(members)}}}:
-            for member in members:
-                yield from _targets(member[1])
+        case VerdictMap(_, tuple(members)):
+            for _, verdict in members:
+                yield from _targets(verdict)
 
 
-def changed_keys(old: Table, new: Table, ways: tuple[Ways, Ways]) -> dict[str, set[str]]:
+def changed_keys(old: Ways, new: Ways) -> dict[str, set[str]]:
     """The keys, by map of services, whose verdict, endpoints or ways differ."""
     found: dict[str, set[str]] = {}
-    for name in old.sets.keys() | new.sets.keys():
-        known = keyed(name)
-        if known is None:
-            continue
-        here = old.sets[name].elements if name in old.sets else {}
-        there = new.sets[name].elements if name in new.sets else {}
-        if here != there:
-            found.setdefault(services_of(known.prefix), set()).update(differing_keys(here, there))
-    for name, named in old.sets.items():
-        known = keyed(name)
-        if known is not None and known.services:
-            fronts = {value for value, _ in named.elements.values()}
-            other = {front for front in fronts if ways[0].of(front) != ways[1].of(front)}
-            if other:
-                keys = {key for key, (value, _) in named.elements.items() if value in other}
-                found.setdefault(name, set()).update(keys)
+    services = {**old.keyed.services, **new.keyed.services}
+    for name, key in {**old.keyed.keys, **new.keyed.keys}.items():
+        here = old.table.sets[name].elements if name in old.table.sets else {}
+        there = new.table.sets[name].elements if name in new.table.sets else {}
+        if here != there and key in services:
+            found.setdefault(services[key], set()).update(differing_keys(here, there))
+    for key, name in services.items():
+        before, after = (ways.keyed.services.get(key) for ways in (old, new))
+        if before != after:  # nobody asks one of them
+            for ways, asked in ((old, before), (new, after)):
+                if asked is not None and asked in ways.table.sets:
+                    found.setdefault(name, set()).update(ways.table.sets[asked].elements)
+        elif name in old.table.sets:
+            elements = old.table.sets[name].elements
+            fronts = {value for value, _ in elements.values()}
+            if other := {front for front in fronts if old.of(front) != new.of(front)}:
+                found.setdefault(name, set()).update(key for key, (value, _) in elements.items() if value in other)
     return found

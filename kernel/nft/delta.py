@@ -7,11 +7,9 @@ Nothing shows before the end of the transaction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from svcc.kernel.nft.elements import ElementWriter
-from svcc.kernel.nft.rules import rule_fields
 from svcc.kernel.nft.state import FAMILIES, NamedSet, NftState, Table
 from svcc.kernel.nft.transaction import Command, Writer
 
@@ -32,13 +30,9 @@ def must_rebuild(old: Table, new: Table) -> bool:
     """
     return (
         (old.name, old.attributes) != (new.name, new.attributes)
-        or any(name in old.chains and old.chains[name].hook != chain.hook for name, chain in new.chains.items())
-        or any(name in old.sets and _declared(old.sets[name]) != _declared(it) for name, it in new.sets.items())
+        or any(name in old.chains and old.chains[name].fields() != chain.fields() for name, chain in new.chains.items())
+        or any(name in old.sets and old.sets[name].declaration != it.declaration for name, it in new.sets.items())
     )
-
-
-def _declared(named: NamedSet) -> tuple[str, str]:
-    return named.kind, named.declaration
 
 
 def _replace(family: str, old: Table | None, new: Table | None) -> Iterator[Command]:
@@ -56,10 +50,10 @@ def _replace(family: str, old: Table | None, new: Table | None) -> Iterator[Comm
 def _change(write: Writer, old: Table, new: Table) -> Iterator[Command]:
     for name, chain in new.chains.items():
         if name not in old.chains:
-            yield write.object("add", "chain", name, json.loads(chain.hook))
+            yield write.object("add", "chain", name, chain.fields())
     for name, named in new.sets.items():
         if name not in old.sets:
-            yield write.object("add", named.kind, name, json.loads(named.declaration))
+            yield write.object("add", named.kind, name, named.declaration.fields())
     for name, named in old.sets.items():
         if name in new.sets:
             yield from _delete_elements(write, name, named, new.sets[name])
@@ -86,7 +80,7 @@ def _fill_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
             yield write.object("flush", "chain", name)
     for name, chain in new.chains.items():
         if name not in old.chains or name in changed:
-            yield from (write.rule(name, rule_fields(rule)) for rule in chain.rules)
+            yield from (write.rule(name, rule) for rule in chain.rules)
 
 
 def _delete_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
@@ -101,7 +95,7 @@ def _delete_elements(write: Writer, name: str, old: NamedSet, new: NamedSet) -> 
         return
     keys = sorted(key for key, element in old.elements.items() if new.elements.get(key) != element)
     if keys:
-        writer = ElementWriter(json.loads(old.declaration))
+        writer = ElementWriter(old.declaration)
         written = [writer.json(key, old.elements[key], whole=False) for key in keys]
         yield write.elements("delete", name, keys, written)
 
@@ -112,5 +106,5 @@ def _add_elements(write: Writer, name: str, old: NamedSet | None, new: NamedSet)
         return
     keys = [key for key, element in new.elements.items() if there.get(key) != element]
     if keys:
-        writer = ElementWriter(json.loads(new.declaration))
+        writer = ElementWriter(new.declaration)
         yield write.elements("add", name, keys, [writer.json(key, new.elements[key]) for key in keys])

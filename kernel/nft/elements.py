@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from svcc.kernel.nft.state import Element
+from svcc.kernel.nft.expressions import Json
+from svcc.kernel.nft.state import VERDICT, Declaration, Element
 
 #: Protocols by number (IANA), where our documents name them.
 PROTOCOLS: dict[Any, str] = {6: "tcp", 17: "udp", 132: "sctp"}
@@ -113,34 +114,94 @@ def value_text(data: Any) -> str:
 class ElementWriter:
     """Writes the elements of a set with this declaration."""
 
-    def __init__(self, declaration: Any) -> None:
-        self._types = types_of(declaration)
-        self._data = declaration.get("map")
+    def __init__(self, declaration: Declaration) -> None:
+        self._types = declaration.types
+        self._data = declaration.data
 
-    def json(self, key: str, element: Element, *, whole: bool = True) -> Any:
+    def json(self, key: str, element: Element, *, whole: bool = True) -> Json:
         """For a command of libnftables-json(5); not ``whole``: without the comment, as for deleting it."""
         value, comment = element
-        parts = [_part_json(part, kind) for part, kind in zip(key.split(" . "), self._types, strict=True)]
-        written: Any = parts[0] if len(parts) == 1 else {"concat": parts}
+        written = self.key(key)
         if whole and comment:
             written = {"elem": {"val": written, "comment": comment}}
-        return written if self._data is None else [written, self._value_json(value)]
+        return written if self._data is None else [written, self.value(value)]
 
-    def _value_json(self, value: str) -> Any:
+    def key(self, key: str) -> Json:
+        parts = [_part_json(part, kind) for part, kind in zip(key.split(" . "), self._types, strict=True)]
+        return parts[0] if len(parts) == 1 else {"concat": parts}
+
+    def value(self, value: str) -> Json:
         """Without what an element may have besides, which nft 1.0.6 could not be given."""
         word, _, more = value.partition(" ")
-        if self._data == "verdict":
+        if self._data == VERDICT:
             return {word: {"target": more.partition(" ")[0]} if word in ("goto", "jump") else None}
         return int(word) if word.isdigit() else word
 
 
-def types_of(declaration: Any) -> tuple[str, ...]:
-    """The types of a key's parts."""
-    types = declaration.get("type", ())
-    return (types,) if isinstance(types, str) else tuple(map(str, types))
+class ElementPrinter:
+    """Prints the elements of sets as JSON text, a line each. Many maps have the same keys: each is written once."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def lines(self, declaration: Declaration, elements: Mapping[str, Element]) -> Iterable[str]:
+        write = _key_lines(declaration.types)
+        if declaration.data is None:
+            keys: Iterable[str] = map(write, elements)
+        else:
+            known = self._keys.setdefault(declaration.types, {})
+            known.update((key, write(key)) for key in elements.keys() - known.keys())
+            keys = map(known.__getitem__, elements)
+        if any(comment for _, comment in elements.values()):
+            comments = (comment for _, comment in elements.values())
+            keys = (_commented(key, comment) for key, comment in zip(keys, comments, strict=True))
+        if declaration.data is None:
+            return keys
+        if declaration.data in _ADDRESSES:
+            return (f'[{key}, "{value}"]' for key, (value, _) in zip(keys, elements.values(), strict=True))
+        writer = ElementWriter(declaration)
+        values = {value: json.dumps(writer.value(value)) for value in {value for value, _ in elements.values()}}
+        return (f"[{key}, {values[value]}]" for key, (value, _) in zip(keys, elements.values(), strict=True))
 
 
-def _part_json(part: str, kind: str) -> Any:
+def _commented(key: str, comment: str) -> str:
+    return f'{{"elem": {{"val": {key}, "comment": {json.dumps(comment)}}}}}' if comment else key
+
+
+def _key_lines(types: tuple[str, ...]) -> Callable[[str], str]:
+    """What writes the keys of such types."""
+    if len(types) == 1:
+        return lambda key: _part_line(key, types[0])
+    plain = _PLAIN_KEYS.get(types)
+
+    def line(key: str) -> str:
+        if plain is not None and "-" not in key and "/" not in key:
+            return plain(*key.split(" . "))
+        parts = zip(key.split(" . "), types, strict=True)
+        return f'{{"concat": [{", ".join([_part_line(part, kind) for part, kind in parts])}]}}'
+
+    return line
+
+
+#: The keys that nearly all elements have, as long as they are plain.
+_PLAIN_KEYS: Mapping[tuple[str, ...], Callable[..., str]] = {
+    **{
+        (address, "inet_proto", "inet_service"): lambda address, protocol, port: (
+            f'{{"concat": ["{address}", "{protocol}", {port}]}}'
+        )
+        for address in _ADDRESSES
+    },
+    **{(address, address): lambda one, other: f'{{"concat": ["{one}", "{other}"]}}' for address in _ADDRESSES},
+}
+
+
+def _part_line(part: str, kind: str) -> str:
+    if kind in _ADDRESSES and "/" not in part and "-" not in part:
+        return f'"{part}"'
+    return json.dumps(_part_json(part, kind))
+
+
+def _part_json(part: str, kind: str) -> Json:
     if kind in _ADDRESSES and "/" in part:
         address, _, length = part.partition("/")
         return {"prefix": {"addr": address, "len": int(length)}}

@@ -13,10 +13,9 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any
 
-from svcc.kernel.nft.elements import PROTOCOLS, types_of
-from svcc.kernel.nft.state import Element
+from svcc.kernel.nft.elements import PROTOCOLS
+from svcc.kernel.nft.state import VERDICT, Declaration, Element
 from svcc.kernel.steps import End, StepError
 
 PART = "nft"
@@ -40,16 +39,15 @@ _AHEAD = 64
 _SIZES = {"ipv4_addr": 4, "ipv6_addr": 16, "inet_proto": 1, "inet_service": 2}
 
 
-def can_ask(declaration: Any) -> bool:
+def can_ask(declaration: Declaration) -> bool:
     """Whether elements of such a set can be asked for: of single values, of types that are known here."""
-    data = declaration.get("map", "verdict")
-    flags = declaration.get("flags", ())
-    return not flags and data in (*_SIZES, "verdict") and all(kind in _SIZES for kind in types_of(declaration))
+    types = (*declaration.types, *([] if declaration.data in (None, VERDICT) else [declaration.data]))
+    return declaration == Declaration(declaration.types, declaration.data) and all(kind in _SIZES for kind in types)
 
 
-def elements(family: str, table: str, name: str, declaration: Any, keys: Sequence[str]) -> dict[str, Element]:
+def elements(family: str, table: str, name: str, declaration: Declaration, keys: Sequence[str]) -> dict[str, Element]:
     """Those of the elements that are there. Errors: StepError."""
-    kinds, data = types_of(declaration), declaration.get("map")
+    kinds, data = declaration.types, declaration.data
     head = struct.pack("=BBH", _FAMILIES[family], 0, 0) + _text(_TABLE, table) + _text(_SET, name)
     values = [_attr(_VALUE, _key(key, kinds)) for key in keys]
     requests = [head + _nested(_ELEMENTS, _nested(_ELEMENT, _nested(_KEY, value))) for value in values]

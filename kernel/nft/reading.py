@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from svcc.kernel.nft.elements import read_elements, types_of
-from svcc.kernel.nft.rules import declaration_text, hook_text, remembers, rule_text, table_text
-from svcc.kernel.nft.state import FAMILIES, Chain, NamedSet, NftState, Table
+from svcc.kernel.nft.elements import read_elements
+from svcc.kernel.nft.rules import chain, declaration, rule, table_text
+from svcc.kernel.nft.state import FAMILIES, NamedSet, NftState, Table
+from svcc.kernel.nft.statements import Rule
 
 _LISTED_ONLY = ("metainfo",)
 
@@ -21,36 +22,35 @@ class _Builder:
     def __init__(self, fields: Any) -> None:
         self._name = str(fields["name"])
         self._attributes = table_text(fields)
-        self._sets: dict[str, tuple[str, Any]] = {}
+        self._sets: dict[str, Any] = {}
         self._elements: dict[str, list[Any]] = {}
-        self._hooks: dict[str, str] = {}
-        self._rules: dict[str, list[str]] = {}
+        self._chains: dict[str, Any] = {}
+        self._rules: dict[str, list[Rule]] = {}
         self._others: list[tuple[str, str]] = []
 
     def add(self, kind: str, fields: Any) -> None:
         if kind in ("set", "map"):
-            self._sets[fields["name"]] = kind, fields
+            self._sets[fields["name"]] = fields
             self._elements.setdefault(fields["name"], []).extend(fields.get("elem", ()))
         elif kind == "element":
             self._elements[fields["name"]].extend(fields["elem"])
         elif kind == "chain":
-            self._hooks[fields["name"]] = hook_text(fields)
+            self._chains[fields["name"]] = fields
             self._rules[fields["name"]] = []
         elif kind == "rule":
-            self._rules[fields["chain"]].append(rule_text(fields))
+            self._rules[fields["chain"]].append(rule(fields))
         else:
             self._others.append((kind, str(fields["name"])))
 
     def table(self) -> Table:
-        sets = {name: self._set(*declared) for name, declared in self._sets.items()}
-        chains = {name: Chain(hook, tuple(self._rules[name])) for name, hook in self._hooks.items()}
+        sets = {name: self._set(name, fields) for name, fields in self._sets.items()}
+        chains = {name: chain(fields, self._rules[name]) for name, fields in self._chains.items()}
         return Table(self._name, self._attributes, sets, chains, tuple(sorted(self._others)))
 
-    def _set(self, kind: str, fields: Any) -> NamedSet:
-        dynamic = remembers(fields)
-        items = () if dynamic else self._elements[fields["name"]]
-        elements = read_elements(items, types_of(fields), is_map=kind == "map")
-        return NamedSet(kind, declaration_text(fields), dynamic, elements)
+    def _set(self, name: str, fields: Any) -> NamedSet:
+        declared = declaration(fields)
+        items = () if declared.dynamic else self._elements[name]
+        return NamedSet(declared, read_elements(items, declared.types, is_map=declared.data is not None))
 
 
 def read_listing(text: str) -> Table:
@@ -83,8 +83,8 @@ def read_set(text: str) -> NamedSet:
         return builder.table().sets[fields["name"]]
 
 
-def read_document(text: str, name: str) -> NftState:
-    """What a document of the nft target makes of tables of that name.
+def read_document(text: str, name: str | None = None) -> NftState:
+    """What a document of the nft target makes of tables of that ``name``; None: whatever their name is.
 
     Errors: ValueError, with the line, where it is not such a document.
     """
@@ -94,7 +94,7 @@ def read_document(text: str, name: str) -> NftState:
         return _obeyed(text, name)
 
 
-def _obeyed(text: str, name: str) -> NftState:
+def _obeyed(text: str, name: str | None) -> NftState:
     builders: dict[str, _Builder] = {}
     for number, command in enumerate(_commands(text)):
         try:
@@ -117,11 +117,12 @@ def _commands(text: str) -> list[Any]:
     return commands
 
 
-def _obey(builders: dict[str, _Builder], command: Any, name: str) -> None:
+def _obey(builders: dict[str, _Builder], command: Any, name: str | None) -> None:
     ((verb, body),) = command.items()
     ((kind, fields),) = body.items()
     family = fields["family"]
-    if family not in FAMILIES or fields["name" if kind == "table" else "table"] != name:
+    table = fields["name" if kind == "table" else "table"]
+    if family not in FAMILIES or table != (table if name is None else name):
         raise ValueError(f"not our table: {family} {fields}")
     if (verb, kind) == ("delete", "table"):
         builders.pop(family, None)

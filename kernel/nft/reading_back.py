@@ -6,7 +6,6 @@ go is asked for, which takes time for them and not for the hundred thousand othe
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from svcc.kernel.nft import netlink
@@ -60,9 +59,8 @@ def read_changed(live: NftState, wanted: NftState) -> NftState | None:
 def _set_now(family: str, table: str, name: str, old: NamedSet, new: NamedSet) -> NamedSet | None:
     """None: there is no such set any more."""
     keys = sorted(differing_keys(old.elements, new.elements))
-    declaration = json.loads(old.declaration)
-    if len(keys) <= _ASKED and netlink.can_ask(declaration):
+    if len(keys) <= _ASKED and netlink.can_ask(old.declaration):
         others = {key: element for key, element in old.elements.items() if new.elements.get(key) == element}
-        return replace(old, elements=others | netlink.elements(family, table, name, declaration, keys))
+        return replace(old, elements=others | netlink.elements(family, table, name, old.declaration, keys))
     text = Listing(old.kind, family, table, name).text()
     return None if text is None else read_set(text)

@@ -1,4 +1,4 @@
-"""Rules and declarations in canonical JSON: what our documents say and what the releases of nft list is the same here.
+"""Rules and declarations out of JSON: what our documents say and what the releases of nft list is the same here.
 
 The form is the document's, so that it loads everywhere. nft 1.0.6 to 1.1.7, with ``-n``, list it otherwise thus:
 
@@ -8,19 +8,23 @@ The form is the document's, so that it loads everywhere. nft 1.0.6 to 1.1.7, wit
 - a single flag as a word (1.0.6, 1.1.3) or as a list of one (1.1.7);
 - the elements of an anonymous set in an order of their own;
 - no ``meta l4proto tcp`` before ``reject with tcp reset`` or ``tcp dport``. In the kernel it is there in either case:
-  nft adds it where it lacks, and leaves it out when it lists. So the listing tells no such two rules apart, but there
-  are no two.
+  nft adds it where it lacks, and leaves it out when it lists. It is put in again here before a reset.
 
 The counts of ``counter`` and ``quota`` statements change by themselves, and are left out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from json import dumps, loads
 from typing import Any
 
 from svcc.kernel.nft.elements import PROTOCOLS
+from svcc.kernel.nft.expressions import Meta, Word
+from svcc.kernel.nft.parsing import NotRead, statement
+from svcc.kernel.nft.state import Chain, Declaration, Hook, text
+from svcc.kernel.nft.statements import Comment, Foreign, Match, Reject, Rule, Statement
 
 #: Numbers of linux/netfilter/nf_conntrack_common.h and linux/rtnetlink.h, for words in our rules.
 _WORDS: dict[str, dict[Any, str]] = {
@@ -34,47 +38,53 @@ _CODES: dict[str, dict[Any, str]] = {"icmp": {3: "port-unreachable"}, "icmpv6": 
 
 _ALL_BITS = 0xFFFF_FFFF  # of a mark
 
-#: What makes an object what it is. All else that a listing has, handles and counts, is for reading.
-_CHAIN = ("type", "hook", "prio", "policy", "dev", "comment")
-_SET = ("type", "map", "size", "timeout", "gc-interval", "policy", "auto-merge", "stmt", "comment")
+#: What makes an object what it is, besides what svcc gives it. All else that a listing has, handles and counts, is for
+#: reading.
+_CHAIN = ("dev", "comment")
+_HOOK = ("type", "hook", "prio", "policy")
+_SET = ("timeout", "gc-interval", "policy", "auto-merge", "stmt", "comment")
+
+_TCP = Match(Meta("l4proto"), Word("tcp"))
+_RESET = Reject("tcp reset")
 
 
-def text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+def rule(fields: Any) -> Rule:
+    """A rule out of its ``expr``, and the comment that somebody may have given it."""
+    return (*_with_protocol(fields["expr"]), *([Comment(fields["comment"])] if "comment" in fields else []))
 
 
-def rule_text(fields: Any) -> str:
-    """A rule: its statements, and at last the comment that somebody may have given it."""
-    statements = [_canonical(statement) for statement in fields["expr"]]
-    kept = [
-        statement
-        for statement, following in zip(statements, [*statements[1:], None], strict=True)
-        if not (_is_tcp(statement) and following == {"reject": {"type": "tcp reset"}})
-    ]
-    return text(kept + ([{"comment": fields["comment"]}] if "comment" in fields else []))
+def _with_protocol(statements: Iterable[Any]) -> Iterator[Statement]:
+    before: Statement | None = None
+    for made in map(_statement, map(dumps, statements)):
+        if made == _RESET and before != _TCP:
+            yield _TCP
+        yield made
+        before = made
 
 
-def rule_fields(rule: str) -> dict[str, Any]:
-    """What :func:`rule_text` was made of."""
-    statements = json.loads(rule)
-    if statements and "comment" in statements[-1]:
-        return {"expr": statements[:-1], **statements[-1]}
-    return {"expr": statements}
+@lru_cache(maxsize=4096)
+def _statement(listed: str) -> Statement:
+    """Out of JSON text: rules consist of few different ones."""
+    canonical = _canonical(loads(listed))
+    try:
+        return statement(canonical)
+    except NotRead:
+        return Foreign(text(canonical))
 
 
-def _is_tcp(statement: Any) -> bool:
-    return bool(statement == {"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}})
-
-
-def hook_text(fields: Any) -> str:
-    """What makes a chain a base chain; {} of others."""
-    return _kept(fields, _CHAIN)
+def chain(fields: Any, rules: Iterable[Rule]) -> Chain:
+    """A chain out of its declaration."""
+    match fields:
+        case {"type": str(type), "hook": str(name), "prio": int(priority)}:
+            hook = Hook(type, name, priority, fields.get("policy", "accept"))
+            return Chain(tuple(rules), hook, _kept(fields, _CHAIN))
+    return Chain(tuple(rules), None, _kept(fields, (*_HOOK, *_CHAIN)))
 
 
 def table_text(fields: Any) -> str:
     """A table's flags and comment. nft 1.0.6 lists its flag ``dormant`` as ``ipv4_addr``, of the same number."""
     flags = ["dormant" if flag == "ipv4_addr" else flag for flag in listed(fields.get("flags"))]
-    return _kept(fields | {"flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else [])))
+    return _kept(fields | {"flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else []))) or "{}"
 
 
 def remembers(fields: Any) -> bool:
@@ -82,14 +92,30 @@ def remembers(fields: Any) -> bool:
     return "timeout" in listed(fields.get("flags")) or "timeout" in fields
 
 
-def declaration_text(fields: Any) -> str:
-    """A set's or map's declaration."""
-    flags = sorted(flag for flag in listed(fields.get("flags")) if flag != "dynamic")
-    return _kept(fields | {"flags": flags}, (*_SET, *(["flags"] if flags else [])))
+def declaration(fields: Any) -> Declaration:
+    """What a set or map is."""
+    flags = {flag for flag in listed(fields.get("flags")) if flag != "dynamic"}
+    data, size = fields.get("map"), fields.get("size")
+    odd = {name: fields[name] for name in _SET if name in fields}
+    if others := sorted(flags - {"interval", "timeout"}):
+        odd["flags"] = others
+    if data is not None and not isinstance(data, str):
+        odd["map"], data = data, ""
+    types = types_of(fields)
+    if listed(fields.get("type")) != [*types]:
+        odd["type"] = fields.get("type")
+    return Declaration(types, data, "interval" in flags, "timeout" in flags, size, text(odd) if odd else "")
+
+
+def types_of(fields: Any) -> tuple[str, ...]:
+    """The types of a key's parts."""
+    types = fields.get("type", ())
+    return (types,) if isinstance(types, str) else tuple(map(str, types))
 
 
 def _kept(fields: Any, names: Iterable[str]) -> str:
-    return text({name: fields[name] for name in names if name in fields})
+    kept = {name: fields[name] for name in names if name in fields}
+    return text(kept) if kept else ""
 
 
 def listed(flags: Any) -> list[Any]:

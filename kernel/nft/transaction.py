@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from svcc.kernel.nft.expressions import Json
+from svcc.kernel.nft.statements import Rule, fields
 
 #: Kind and subject of a Change.
 Name = tuple[str, str]
@@ -16,12 +18,12 @@ class Command:
 
     verb: str
     kind: str
-    fields: dict[str, Any]
+    fields: dict[str, Json]
     name: Name
-    elements: tuple[Any, ...] = ()
+    elements: tuple[Json, ...] = ()
     names: tuple[str, ...] = ()  # the subjects of the elements, without the set
 
-    def json(self, elements: Sequence[Any] | None = None) -> Any:
+    def json(self, elements: Sequence[Json] | None = None) -> Json:
         """``elements``: instead of all of them."""
         fields = self.fields
         if self.kind == "element":
@@ -38,20 +40,20 @@ class Writer:
 
     def __init__(self, family: str, table: str) -> None:
         self._family, self._table = family, table
-        self._place = {"family": family, "table": table}
+        self._place: dict[str, Json] = {"family": family, "table": table}
 
     def table(self, verb: str) -> Command:
-        fields = {"family": self._family, "name": self._table}
+        fields: dict[str, Json] = {"family": self._family, "name": self._table}
         return Command(verb, "table", fields, ("table", f"{self._family} {self._table}"))
 
-    def object(self, verb: str, kind: str, name: str, more: dict[str, Any] | None = None) -> Command:
+    def object(self, verb: str, kind: str, name: str, more: dict[str, Json] | None = None) -> Command:
         """A set, map, chain or something else with a name."""
         return Command(verb, kind, self._place | {"name": name} | (more or {}), (kind, self.subject(name)))
 
-    def rule(self, chain: str, fields: dict[str, Any]) -> Command:
-        return Command("add", "rule", self._place | {"chain": chain} | fields, ("chain", self.subject(chain)))
+    def rule(self, chain: str, rule: Rule) -> Command:
+        return Command("add", "rule", self._place | {"chain": chain} | fields(rule), ("chain", self.subject(chain)))
 
-    def elements(self, verb: str, name: str, keys: Iterable[str], written: Iterable[Any]) -> Command:
+    def elements(self, verb: str, name: str, keys: Iterable[str], written: Iterable[Json]) -> Command:
         fields = self._place | {"name": name}
         return Command(verb, "element", fields, ("element", self.subject(name)), tuple(written), tuple(keys))
 

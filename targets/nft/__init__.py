@@ -10,8 +10,6 @@ as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verd
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import ClassVar
@@ -19,32 +17,26 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.compiler.frontends import frontends
+from svcc.kernel.nft.reading import read_document
+from svcc.kernel.nft.state import NftState
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
+from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Shared, TargetByService
 from svcc.targets.nft import hooks
-from svcc.targets.nft.keys import FAMILIES
-from svcc.targets.nft.limits import limits, table_name
-from svcc.targets.nft.objects import Table
-from svcc.targets.nft.read import TableCheck, read
+from svcc.targets.nft.assembly import PART, NftAssembly
+from svcc.targets.nft.contribution import NftContribution, contribution
+from svcc.targets.nft.limits import limits
+from svcc.targets.nft.read import TableCheck, printed, read
 from svcc.targets.nft.read_elements import check_elements
-from svcc.targets.nft.table import TableBuilder
-from svcc.targets.nft.text import document
 from svcc.targets.reading import Text
 
-#: The elements of the set of service addresses, whatever the white space between JSON's tokens is.
-_ADDRESSES = re.compile(rf'"name":\s*{json.dumps(hooks.ADDRESSES.name)},\s*"elem":\s*\[([^\]]*)\]')
 
-_PART = Part("nft", "nft.json", "nft -j -f -")
-
-
-class Nft(Target):
+class Nft(TargetByService):
     """See the module."""
 
     name = "nft"
     title = "nftables: one libnftables JSON document, for nft -j"
-    parts = (_PART, vip_device.SYSCTL, vip_device.IP)
-    alone = _PART
+    parts = (PART, vip_device.SYSCTL, vip_device.IP)
+    alone = PART
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
@@ -76,28 +68,27 @@ class Nft(Target):
         Feature.SCHEDULER_SH: "a hash of the client's address",
     }
 
-    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
-        name = table_name(program.cluster)
-        builders = {family.version: TableBuilder(family, program.cluster, node) for family in FAMILIES}
-        led = list(frontends(program, node))
-        for frontend in led:
-            builders[frontend.version].add(frontend)
-        text = document((Table(family.table, name), builders[family.version].objects()) for family in FAMILIES)
-        device = vip_device.announcing(program.cluster, vip_device.announced(led))
-        return Bundle(self.name, node.name if node else None, (Artifact(_PART, text), *device))
+    def contribution(self, shared: Shared, service: ir.Service) -> NftContribution:
+        return contribution(shared, service)
+
+    def assembly(self, shared: Shared) -> Assembly:
+        return NftAssembly(self.name, shared)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        for artifact in bundle.artifacts:
-            for elements in _ADDRESSES.findall(artifact.text):
-                yield from map(ip_address, json.loads(f"[{elements}]"))
+        artifact = bundle.artifact(PART.name)
+        if artifact is not None:
+            state = artifact.state if isinstance(artifact.state, NftState) else read_document(artifact.text)
+            for table in state.tables.values():
+                if hooks.ADDRESSES.name in table.sets:
+                    yield from map(ip_address, table.sets[hooks.ADDRESSES.name].elements)
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        name, tables, printed = read(texts[_PART.name])
+        name, tables, found = read(texts[PART.name])
         for table in tables:
             check = TableCheck(table)
             check.run()
             check_elements(table, check)
-        rules = Artifact(_PART, printed)
+        rules = Artifact(PART, *printed(texts[PART.name], name, tables, found))
         own = {*self.exclusive_addresses(Bundle(self.name, None, (rules,)))}
         device = vip_device.read_device(texts[vip_device.IP.name])
         if device is not None and device.prefix.lower() != name:

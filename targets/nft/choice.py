@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
-from svcc.targets.nft.expressions import Expression, Jhash, Numgen
+from svcc.kernel.nft.expressions import Expression, Jhash, Numgen
 
 #: Of jhash: some number, the same in every output.
 SEED = 0x73766363

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from svcc.kernel.nft.expressions import Lookup, Meta, Named, Numgen, Or, Word, numbers
+from svcc.kernel.nft.state import Chain
+from svcc.kernel.nft.statements import Dnat, Drop, Goto, Match, Remember, Rule, SetMark, VerdictMap
 from svcc.targets.naming import fit
 from svcc.targets.nft.choice import Choice, Shift, Target, port_name
-from svcc.targets.nft.expressions import Lookup, Meta, Named, Numgen, Or, Range, Word
 from svcc.targets.nft.keys import NAME, Key
-from svcc.targets.nft.objects import Chain, Set
-from svcc.targets.nft.statements import Dnat, Drop, Goto, Match, Remember, SetMark, Statement, VerdictMap
+from svcc.targets.nft.objects import Set
 
 #: The set of the pod networks.
 PODS = Named("pods")
@@ -67,11 +68,11 @@ class Landing:
     def chain(self) -> Chain:
         if self.affinity is None:
             address = Lookup(self.key.expression, Named(self.key.endpoint(self.slot).name))
-            return Chain(self.name, ((Dnat(address, self._port()),),))
+            return Chain(((Dnat(address, self._port()),),))
         clients = Named(self.key.affinity(self.slot, self.affinity.owner).name)
         # Two rules: a set that is full ends the first, and the client is served all the same.
         remember = Remember(self.key.client, clients, self.affinity.seconds)
-        return Chain(self.name, ((remember,), (Goto(self.plain.name),)))
+        return Chain(((remember,), (Goto(self.plain.name),)))
 
     def _port(self) -> Word | Lookup | None:
         match self.target:
@@ -85,7 +86,7 @@ class Landing:
 
 def ports_map(shift: Shift) -> Set:
     """Each port of a range with the endpoint's: nft has no arithmetic."""
-    return Set(f"ports-{shift}", ("inet_service",), data="inet_service")
+    return Set.of(f"ports-{shift}", ("inet_service",), "inet_service")
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ class Front:
 
     def chain(self, pods: bool, mark: int) -> Chain:
         """``pods``: whether there is a set of pods; ``mark``: the bit that asks for a masquerade."""
-        return Chain(self.name, tuple(self._rules(pods, mark)))
+        return Chain(tuple(self._rules(pods, mark)))
 
-    def _rules(self, pods: bool, mark: int) -> Iterator[tuple[Statement, ...]]:
+    def _rules(self, pods: bool, mark: int) -> Iterator[Rule]:
         if self.allowed:
             yield Match(self.key.family.source, Named(self.allowed), "!="), Drop()
         if self.choice is None:
@@ -148,5 +149,5 @@ class Front:
             for n, at, slot in self.choice.turns():
                 yield (landings[slot],) if n == 1 else (Match(Numgen("inc", n), Word(at)), landings[slot])
         else:
-            runs = tuple((Range(first, last), landings[slot]) for first, last, slot in self.choice.runs())
+            runs = tuple((numbers(first, last), landings[slot]) for first, last, slot in self.choice.runs())
             yield (VerdictMap(self.choice.number(self.key.family.source), runs),)

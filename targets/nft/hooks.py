@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from svcc.compiler import ir
-from svcc.targets.nft.expressions import And, Concat, Conntrack, DestinationType, Meta, Named, Payload, Word
+from svcc.kernel.nft.expressions import And, Concat, Conntrack, DestinationType, Meta, Named, Payload, Word
+from svcc.kernel.nft.state import Chain, Hook
+from svcc.kernel.nft.statements import (
+    Drop,
+    Goto,
+    Jump,
+    Masquerade,
+    Match,
+    Reject,
+    Rule,
+    SetMark,
+    Statement,
+    VerdictMap,
+)
 from svcc.targets.nft.keys import Family, Key
-from svcc.targets.nft.objects import Chain, Hook
-from svcc.targets.nft.statements import Drop, Goto, Jump, Masquerade, Match, Reject, SetMark, Statement, VerdictMap
 
 #: Priorities (linux/netfilter_ipv4.h): NF_IP_PRI_NAT_DST, just after it, and NF_IP_PRI_NAT_SRC.
 DSTNAT, AFTER_DSTNAT, SRCNAT = -100, -90, 100
@@ -38,19 +49,19 @@ def _protocol(protocol: ir.Protocol) -> Statement:
 _TCP = _protocol(ir.Protocol.TCP)
 
 
-def dispatch(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[Chain]:
+def dispatch(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tuple[str, Chain]]:
     """From the destination to the front that serves it. ``serving``: see :func:`serving_nodeports`."""
     nodeports = [_to_front(key) for key in keys if key.nodeport]
     services = [_to_front(key) for key in keys if not key.nodeport]
     if nodeports:
-        yield Chain(_NODEPORTS, tuple(nodeports))
+        yield _NODEPORTS, Chain(tuple(nodeports))
         services.append((*serving, Goto(_NODEPORTS)))
-    yield Chain(_DISPATCH, tuple(services))
+    yield _DISPATCH, Chain(tuple(services))
     for hook in ("prerouting", "output"):
-        yield Chain(f"nat-{hook}", ((Jump(_DISPATCH),),), Hook("nat", hook, DSTNAT))
+        yield f"nat-{hook}", Chain(((Jump(_DISPATCH),),), Hook("nat", hook, DSTNAT))
 
 
-def _to_front(key: Key) -> tuple[Statement, ...]:
+def _to_front(key: Key) -> Rule:
     return (VerdictMap(key.expression, Named(key.services.name)),)
 
 
@@ -80,7 +91,7 @@ def unserved(
     rejecting: Sequence[Key],
     serving: Sequence[Statement],
     targets: bool,
-) -> Iterator[Chain]:
+) -> Iterator[tuple[str, Chain]]:
     """What becomes of packets to our addresses and ports that no endpoint got, and of what is no connection's.
 
     ``declared``: the keys with a set of declared ports, on addresses that others have too; ``rejecting``: those among
@@ -90,7 +101,7 @@ def unserved(
     ours = [(Match(family.destination, ADDRESSES),)] if addresses else []
     tcp = [key for key in declared if key.ranges in (None, ir.Protocol.TCP)]
     refused = [*ours, *(_declared(key, serving) for key in rejecting)]
-    rules: list[tuple[Statement, ...]] = []
+    rules: list[Rule] = []
     if refused:
         yield from _refuse(family, refused)
         untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
@@ -100,7 +111,7 @@ def unserved(
         rules.append((_state("invalid"), _TCP, Goto(_INVALID)))
     if rules:
         for hook in ("prerouting", "output"):
-            yield Chain(f"filter-{hook}", tuple(rules), Hook("filter", hook, AFTER_DSTNAT))
+            yield f"filter-{hook}", Chain(tuple(rules), Hook("filter", hook, AFTER_DSTNAT))
 
 
 def _declared(key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
@@ -113,18 +124,18 @@ def _state(state: str) -> Statement:
     return Match(Conntrack("state"), Word(state), "in")
 
 
-def _refuse(family: Family, ours: Sequence[tuple[Statement, ...]]) -> Iterator[Chain]:
+def _refuse(family: Family, ours: Sequence[Rule]) -> Iterator[tuple[str, Chain]]:
     """Answer new connections. Protocols without ports are no service's affair, and pass.
 
     Only new ones: an ICMP error about a connection that a service address has (RELATED) is let through. TCP is reset,
     since the kernel limits its rate of ICMP errors.
     """
     others = [(_protocol(protocol), family.unreachable) for protocol in (ir.Protocol.UDP, ir.Protocol.SCTP)]
-    yield Chain(_REJECT, ((_TCP, Reject("tcp reset")), *others))
-    yield Chain(_UNSERVED, tuple((*match, Goto(_REJECT)) for match in ours))
+    yield _REJECT, Chain(((_TCP, Reject("tcp reset")), *others))
+    yield _UNSERVED, Chain(tuple((*match, Goto(_REJECT)) for match in ours))
 
 
-def _drop_invalid(family: Family, ours: Sequence[tuple[Statement, ...]], targets: bool) -> Iterator[Chain]:
+def _drop_invalid(family: Family, ours: Sequence[Rule], targets: bool) -> Iterator[tuple[str, Chain]]:
     """Drop segments that connection tracking calls INVALID, and so translates neither there nor back.
 
     A late one of an endpoint would reach its client from an address that the client never asked, a late one of a client
@@ -137,10 +148,10 @@ def _drop_invalid(family: Family, ours: Sequence[tuple[Statement, ...]], targets
         endpoint = Match(Concat((family.source, family.source)), HAIRPIN)
         port = Match(Payload("tcp", "sport"), TARGET_PORTS)
         rules.append((endpoint, port, Match(And(Payload("tcp", "flags"), Word(_SYN | _RST)), Word(0)), Drop()))
-    yield Chain(_INVALID, tuple(rules))
+    yield _INVALID, Chain(tuple(rules))
 
 
-def masquerade(family: Family, mark: int) -> Iterator[Chain]:
+def masquerade(family: Family, mark: int) -> Iterator[tuple[str, Chain]]:
     """Rewrite the source of what the fronts marked, and of endpoints that reach themselves. The mark ends here.
 
     The bit may be others' too (0x4000 is kube-proxy's): of what nobody translated it stays as it is.
@@ -150,6 +161,6 @@ def masquerade(family: Family, mark: int) -> Iterator[Chain]:
     unmark = SetMark(And(Meta("mark"), Word(0xFFFF_FFFF ^ mark)))
     hairpin = Match(Concat((family.source, family.destination)), HAIRPIN)
     postrouting = ((translated, marked, unmark, Masquerade()), (translated, hairpin, Masquerade()))
-    yield Chain("nat-postrouting", postrouting, Hook("nat", "postrouting", SRCNAT))
+    yield "nat-postrouting", Chain(postrouting, Hook("nat", "postrouting", SRCNAT))
     # What goes to an endpoint on this very node does not pass postrouting.
-    yield Chain("nat-input", ((translated, marked, unmark),), Hook("nat", "input", SRCNAT))
+    yield "nat-input", Chain(((translated, marked, unmark),), Hook("nat", "input", SRCNAT))

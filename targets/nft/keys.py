@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
+from svcc.kernel.nft.expressions import Concat, Expression, Meta, Network, Payload, Word, network
+from svcc.kernel.nft.state import VERDICT
+from svcc.kernel.nft.statements import Reject
 from svcc.targets.naming import fit
-from svcc.targets.nft.expressions import Concat, Expression, Meta, Network, Payload
 from svcc.targets.nft.objects import Set
-from svcc.targets.nft.statements import Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Family:
     version: int
     table: str = field(compare=False)  # the family of the table, and the protocol of header fields
     address: str = field(compare=False)  # the type of an address
-    loopback: Network = field(compare=False)
+    loopback: Network | Word = field(compare=False)
     unreachable: Reject = field(compare=False)
 
     @property
@@ -37,8 +38,8 @@ class Family:
 
 
 FAMILIES = (
-    Family(4, "ip", "ipv4_addr", Network(IPv4Network("127.0.0.0/8")), Reject("icmp", "port-unreachable")),
-    Family(6, "ip6", "ipv6_addr", Network(IPv6Network("::1/128")), Reject("icmpv6", "port-unreachable")),
+    Family(4, "ip", "ipv4_addr", network(IPv4Network("127.0.0.0/8")), Reject("icmp", "port-unreachable")),
+    Family(6, "ip6", "ipv6_addr", network(IPv6Network("::1/128")), Reject("icmpv6", "port-unreachable")),
 )
 
 
@@ -95,31 +96,27 @@ class Key:
     def services(self) -> Set:
         """Each frontend with the chain that serves it."""
         name = "nodeports" if self.prefix == "nodeport-" else f"{self.prefix}services"
-        return Set(name, self._types, data="verdict", interval=self.ranges is not None)
+        return Set.of(name, self._types, VERDICT, interval=self.ranges is not None)
 
     def endpoint(self, slot: int) -> Set:
         """Each frontend with its endpoint number ``slot``."""
         interval = self.ranges is not None
-        return Set(f"{self.prefix}endpoint-{slot}", self._types, data=self.family.address, interval=interval)
+        return Set.of(f"{self.prefix}endpoint-{slot}", self._types, self.family.address, interval=interval)
 
     def affinity(self, slot: int, owner: str) -> Set:
         """The clients that have endpoint number ``slot``: of all services, or of an ``owner`` with a set of its own."""
         name = f"{self.prefix}affinity-{slot}" + (f"-{owner}" if owner else "")
-        return Set(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)
+        return Set.of(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)
 
     @property
     def declared(self) -> Set:
         """The frontends on addresses that are others' as well: of node ports all."""
-        return Set(f"{self.prefix}declared", self._types, interval=self.ranges is not None)
+        return Set.of(f"{self.prefix}declared", self._types, interval=self.ranges is not None)
 
     def element(self, address: str, protocol: ir.Protocol, ports: ir.PortRange) -> str:
-        """A frontend as an element of those, in JSON; a node port has no address."""
-        if self.ranges is not None:
-            port = f'{{"range": [{ports.first}, {ports.last}]}}'
-            return port if self.nodeport else f'{{"concat": ["{address}", {port}]}}'
-        if self.nodeport:
-            return f'{{"concat": ["{protocol.value}", {ports.first}]}}'
-        return f'{{"concat": ["{address}", "{protocol.value}", {ports.first}]}}'
+        """A frontend as a key of those; a node port has no address."""
+        parts = (ports,) if self.ranges is not None else (protocol.value, ports)
+        return " . ".join(map(str, parts if self.nodeport else (address, *parts)))
 
 
 #: Characters of a name, for the reader's sake; nft would take 255.

@@ -8,34 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from json import dumps
-from typing import Any, TypeAlias
+from typing import Any
 
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
-from svcc.targets.nft.expressions import Lookup, Named
+from svcc.kernel.nft.document import document
+from svcc.kernel.nft.elements import read_elements
+from svcc.kernel.nft.expressions import Lookup, Named
+from svcc.kernel.nft.parsing import NotRead, same, statement
+from svcc.kernel.nft.state import VERDICT, Chain, Declaration, Element, NamedSet, NftState, Table
+from svcc.kernel.nft.statements import Dnat, Goto, Jump, Match, Remember, Rule, Statement
 from svcc.targets.nft.keys import FAMILIES, Family, Key
 from svcc.targets.nft.limits import KEYWORDS, NAME_MAX
-from svcc.targets.nft.objects import Chain, Elements, Object, Set, Table
+from svcc.targets.nft.objects import Set
 from svcc.targets.nft.read_cascade import are_turns, turn_of
-from svcc.targets.nft.read_json import NotRead, commands, same, statement
+from svcc.targets.nft.read_json import commands
 from svcc.targets.nft.shapes import HOOKS, PATTERNS, keys, kind_of_chain, rank_of_set, set_of
-from svcc.targets.nft.statements import Dnat, Goto, Jump, Match, Remember, Statement
 from svcc.targets.nft.table import natural
-from svcc.targets.nft.text import document
 from svcc.targets.nft.words import words
 from svcc.targets.reading import Refused, Text, quoted
 
 #: The chains that every table with something in it has.
 _ALWAYS = ("dispatch", "nat-prerouting", "nat-output", "nat-postrouting", "nat-input")
 
-#: The keys of an element, where there are several.
-_KEYS = ("val", "comment", "addr", "len")
-
 _SLOT_OF_CHAIN = re.compile(r"(?:^|-)to-([0-9]{1,6})-")
 _SLOT_OF_SET = re.compile(r"(?:^|-)(?:endpoint|affinity)-([0-9]{1,6})(?:-|$)")
-
-Rule: TypeAlias = tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +68,24 @@ class ReadTable:
     """A table while it is read."""
 
     family: Family
-    table: Table
     sets: dict[str, tuple[str, Set, Command]] = field(default_factory=dict)  # kind, declaration, command
     chains: dict[str, tuple[Command, dict[str, Any]]] = field(default_factory=dict)
     rules: dict[str, list[tuple[Command, Rule]]] = field(default_factory=dict)
     elements: dict[str, tuple[Command, list[Any]]] = field(default_factory=dict)
     objects: list[tuple[str, str]] = field(default_factory=list)  # kinds and names, in the order of the commands
 
-    def printed(self) -> Iterator[Object]:
-        for kind, name in self.objects:
-            if kind == "set":
-                yield self.sets[name][1]
-            elif kind == "chain":
-                yield Chain(name, tuple(rule for _, rule in self.rules[name]), HOOKS.get(name))
-            else:
-                yield Elements(name, [dumps(_in_order(item)) for item in self.elements[name][1]])
+    def table(self, name: str) -> Table | None:
+        """As an object; None: there is nothing in it."""
+        ordered = sorted(self.sets, key=lambda one: rank_of_set(one, self.sets[one][0], self.family))
+        sets = {one: NamedSet(self.sets[one][1].declaration, self._elements(one)) for one in ordered}
+        chains = {one: Chain(tuple(rule for _, rule in self.rules[one]), HOOKS.get(one)) for one in self.chains}
+        return Table(name, sets=sets, chains=chains) if self.objects else None
 
-
-def _in_order(value: Any) -> Any:
-    """An element with its keys in the order in which the target writes them."""
-    if isinstance(value, list):
-        return [_in_order(one) for one in value]
-    if not isinstance(value, dict) or len(value) < 2:
-        return {key: _in_order(one) for key, one in value.items()} if isinstance(value, dict) else value
-    return {key: _in_order(value[key]) for key in (*_KEYS, *(value.keys() - {*_KEYS})) if key in value}
+    def _elements(self, name: str) -> dict[str, Element]:
+        if name not in self.elements:
+            return {}
+        declared = self.sets[name][1].declaration
+        return read_elements(self.elements[name][1], declared.types, is_map=declared.data is not None)
 
 
 def _slot(name: str) -> int | None:
@@ -111,31 +102,34 @@ def _slots(made: Statement) -> Iterator[int | None]:
                 yield int(found[1])
 
 
-def read(text: Text) -> tuple[str, list[ReadTable], str]:
-    """The name of the tables, what is in them, and the document as the target prints it. Errors: Refused."""
+def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
+    """The name of the tables, what is in them, and all commands. Errors: Refused."""
     found = [Command(text, *command) for command in commands(text)]
     name, tables, rest = _replaced(text, found)
     current = 0
     for command in rest:
         verb, kind, fields = command.fields()
-        places = [n for n, t in enumerate(tables) if t.table.family == fields.get("family")]
+        places = [n for n, t in enumerate(tables) if t.family.table == fields.get("family")]
         if verb != "add" or fields.get("table") != name or not places or places[0] < current:
             why = f"only what is in table {name} is added here, the IPv4 table's first"
             raise command.refused(why, code=Code.BUNDLE_NAME)
         current = places[0]
         _add(tables[current], command, kind, fields)
-    printed = document((table.table, list(table.printed())) for table in tables)
-    _compare(text, found, printed)
-    return name, tables, printed
+    return name, tables, found
 
 
-def _compare(text: Text, found: list[Command], printed: str) -> None:
-    made = list(commands(Text(type(text.source)("", printed), 0, len(printed))))
-    for command, (_, _, value) in zip(found, made, strict=False):
+def printed(text: Text, name: str, tables: list[ReadTable], found: list[Command]) -> tuple[str, NftState]:
+    """What was read as the target prints it, and the objects. Errors: Refused, where that is not what was given."""
+    made = ((read.family.table, read.table(name)) for read in tables)
+    state = NftState({family: table for family, table in made if table is not None})
+    printed = document(state, name)
+    wanted = list(commands(Text(type(text.source)("", printed), 0, len(printed))))
+    for command, (_, _, value) in zip(found, wanted, strict=False):
         if not same(command.value, value):
             raise command.refused("the target writes this command in another way, or another one here")
-    if len(made) != len(found):
+    if len(wanted) != len(found):
         raise text.refused("the target writes other commands", 0, 1)
+    return printed, state
 
 
 def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], list[Command]]:
@@ -155,7 +149,7 @@ def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], l
             elif number < 2:
                 here = found[min(at, len(found) - 1)]
                 raise here.refused(f"the tables are added, deleted and added first: {family.table} {name} comes here")
-        tables.append(ReadTable(family, Table(family.table, name)))
+        tables.append(ReadTable(family))
     return name, tables, found[at:]
 
 
@@ -265,8 +259,9 @@ class TableCheck:
 
     def _rank(self, kind: str, name: str) -> tuple[Any, ...]:
         if kind in ("set", "element"):
-            own, declared, _ = self._read.sets[name]
-            place = 5 if kind == "element" else 3 if declared.data == "verdict" else 0
+            own, found, _ = self._read.sets[name]
+            declared = found.declaration
+            place = 5 if kind == "element" else 3 if declared.data == VERDICT else 0
             return place, *rank_of_set(name, own, self.family)
         known = kind_of_chain(name)
         if known == "landing":
@@ -333,9 +328,9 @@ class TableCheck:
         self._used.add(named.name)
         return self._read.sets[named.name][0]
 
-    def declaration(self, named: Named) -> Set:
+    def declaration(self, named: Named) -> Declaration:
         self.kind_of_set(named)
-        return self._read.sets[named.name][1]
+        return self._read.sets[named.name][1].declaration
 
     def lead(self, chain: str, verdict: Goto | Jump) -> str:
         """The kind of the chain that one leads to. Errors: NotRead."""

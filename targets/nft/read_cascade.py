@@ -8,9 +8,9 @@ from math import gcd, lcm
 from typing import TypeAlias
 
 from svcc.compiler import ir
+from svcc.kernel.nft.expressions import Numgen, Word
+from svcc.kernel.nft.statements import Goto, Match, Statement
 from svcc.targets.nft.choice import Choice
-from svcc.targets.nft.expressions import Numgen, Word
-from svcc.targets.nft.statements import Goto, Match, Statement
 
 #: The largest weight (ir.Endpoint).
 _WEIGHT = 65_535

@@ -9,9 +9,9 @@ from typing import Any
 
 from svcc.compiler import ir
 from svcc.kernel.addresses import text_of
-from svcc.targets.nft.objects import Set
+from svcc.kernel.nft.parsing import NotRead, same
+from svcc.kernel.nft.state import Declaration
 from svcc.targets.nft.read import Command, ReadTable, TableCheck
-from svcc.targets.nft.read_json import NotRead, same
 from svcc.targets.nft.shapes import NAME, kind_of_chain
 from svcc.targets.reading import Refused, quoted
 
@@ -36,7 +36,8 @@ def check_elements(table: ReadTable, check: TableCheck) -> None:
 
 def _read(table: ReadTable, name: str) -> dict[str, str]:
     """What each element of a set leads to, by its key; "" for nothing. Errors: Refused."""
-    kind, declared, _ = table.sets[name]
+    kind, found_set, _ = table.sets[name]
+    declared = found_set.declaration
     command, items = table.elements[name]
     found: dict[str, str] = {}
     networks: list[Any] = []
@@ -65,7 +66,7 @@ def _refused(command: Command, item: Any, why: str) -> Refused:
     return command.refused(why, dumps(item))
 
 
-def _element(item: Any, kind: str, declared: Set, table: ReadTable) -> tuple[str, str]:
+def _element(item: Any, kind: str, declared: Declaration, table: ReadTable) -> tuple[str, str]:
     key, data = item if declared.data is not None else (item, None)
     if kind == "services":
         label = key["elem"]["comment"]
@@ -78,7 +79,7 @@ def _element(item: Any, kind: str, declared: Set, table: ReadTable) -> tuple[str
     return _key(key, declared, table), _data(data, kind, table)
 
 
-def _key(key: Any, declared: Set, table: ReadTable) -> str:
+def _key(key: Any, declared: Declaration, table: ReadTable) -> str:
     types = declared.types
     if len(types) == 1:
         return _scalar(key, types[0], table, interval=declared.interval)
@@ -160,7 +161,7 @@ def _check_endpoints(table: ReadTable, check: TableCheck, read: dict[str, dict[s
             if front and front not in maps:
                 maps[front] = check.maps_of(front)
             for endpoints in maps.get(front, ()):
-                if table.sets[endpoints][1].types != table.sets[name][1].types:
+                if table.sets[endpoints][1].declaration.types != table.sets[name][1].declaration.types:
                     raise table.elements[name][0].refused(f"{front} is of another key than {name}", f'"{front}"')
                 wanted[endpoints].append(key)
     for name, keys in wanted.items():

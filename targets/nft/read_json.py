@@ -1,16 +1,14 @@
-"""JSON to commands, and from their fields to the expressions and statements that this target prints."""
+"""The commands of a JSON document, each with its place."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from ipaddress import ip_network
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from svcc.compiler.codes import Code
-from svcc.targets.nft import expressions as ex
-from svcc.targets.nft import statements as st
+from svcc.kernel.nft.parsing import NotRead
 from svcc.targets.reading import Text
 
 _START = re.compile(r'\s*\{\s*"nftables"\s*:\s*\[\s*')
@@ -20,10 +18,6 @@ _END = re.compile(r"\s*\]\s*\}\s*")
 _VALUES = 4_000_000
 #: Digits of a number, at most: more than any mark, port or weight has.
 _DIGITS = 10
-
-
-class NotRead(Exception):
-    """Not what the target prints; the message says what is wrong."""
 
 
 def commands(text: Text) -> Iterator[tuple[int, int, Any]]:
@@ -79,101 +73,3 @@ def _never(what: str) -> NoReturn:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_int=_integer, parse_float=_never, parse_constant=_never, strict=True
 )
-
-
-def same(one: Any, other: Any) -> bool:
-    """The same JSON value, whatever the order of keys; `true` is not 1."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-# -- expressions and statements ---------------------------------------------------------------------------------------
-
-
-def expression(value: Any) -> ex.Expression:
-    """What is printed as ``value``. Errors: NotRead."""
-    if isinstance(value, str):
-        return ex.Named(value[1:]) if value.startswith("@") else ex.Word(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return ex.Word(value)
-    kind, fields = _only(value)
-    made: ex.Expression = _checked(_EXPRESSIONS, kind, fields, value)
-    return made
-
-
-def statement(value: Any) -> st.Statement:
-    """What is printed as ``value``. Errors: NotRead."""
-    kind, fields = _only(value)
-    made: st.Statement = _checked(_STATEMENTS, kind, fields, value)
-    return made
-
-
-def _only(value: Any) -> tuple[str, Any]:
-    if not isinstance(value, dict) or len(value) != 1:
-        raise NotRead("one key comes here, with its value")
-    return next(iter(value.items()))
-
-
-def _checked(readers: dict[str, Callable[[Any], Any]], kind: str, fields: Any, value: Any) -> Any:
-    reader = readers.get(kind)
-    if reader is None:
-        raise NotRead(f"no rule of the target has `{kind[:40]}`")
-    try:
-        made = reader(fields)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise NotRead(f"the target writes `{kind}` in another way") from None
-    if not same(made.json(), value):
-        raise NotRead(f"the target writes `{kind}` in another way")
-    return made
-
-
-def _named(value: Any) -> ex.Named:
-    found = expression(value)
-    if not isinstance(found, ex.Named):
-        raise NotRead("the name of a set comes here")
-    return found
-
-
-def _range(fields: Any) -> ex.Range:
-    first, last = fields
-    return ex.Range(first, last)
-
-
-def _verdicts(fields: Any) -> st.VerdictMap:
-    key, data = expression(fields["key"]), fields["data"]
-    if isinstance(data, str):
-        return st.VerdictMap(key, _named(data))
-    return st.VerdictMap(key, tuple((expression(value), statement(verdict)) for value, verdict in data["set"]))
-
-
-def _remember(fields: Any) -> st.Remember:
-    element = fields["elem"]["elem"]
-    return st.Remember(expression(element["val"]), _named(fields["set"]), element["timeout"])
-
-
-_EXPRESSIONS: dict[str, Callable[[Any], ex.Expression]] = {
-    "prefix": lambda f: ex.Network(ip_network((f["addr"], f["len"]))),
-    "range": _range,
-    "set": lambda f: ex.OneOf(tuple(map(expression, f))),
-    "payload": lambda f: ex.Payload(f["protocol"], f["field"]),
-    "meta": lambda f: ex.Meta(f["key"]),
-    "ct": lambda f: ex.Conntrack(f["key"]),
-    "fib": lambda _: ex.DestinationType(),
-    "concat": lambda f: ex.Concat(tuple(map(expression, f))),
-    "&": lambda f: ex.And(*map(expression, f)),
-    "|": lambda f: ex.Or(*map(expression, f)),
-    "numgen": lambda f: ex.Numgen(f["mode"], f["mod"]),
-    "jhash": lambda f: ex.Jhash(expression(f["expr"]), f["mod"], f["seed"]),
-    "map": lambda f: ex.Lookup(expression(f["key"]), _named(f["data"])),
-}
-_STATEMENTS: dict[str, Callable[[Any], st.Statement]] = {
-    "match": lambda f: st.Match(expression(f["left"]), expression(f["right"]), f["op"]),
-    "goto": lambda f: st.Goto(f["target"]),
-    "jump": lambda f: st.Jump(f["target"]),
-    "drop": lambda _: st.Drop(),
-    "vmap": _verdicts,
-    "mangle": lambda f: st.SetMark(expression(f["value"])),
-    "set": _remember,
-    "dnat": lambda f: st.Dnat(expression(f["addr"]), expression(f["port"]) if "port" in f else None),
-    "masquerade": lambda _: st.Masquerade(),
-    "reject": lambda f: st.Reject(f["type"], f.get("expr")),
-}

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from svcc.compiler import ir
+from svcc.kernel.nft.state import Hook
 from svcc.targets.nft import hooks
 from svcc.targets.nft.choice import Shift
 from svcc.targets.nft.fronts import PODS, ports_map
 from svcc.targets.nft.keys import Family, Key
-from svcc.targets.nft.objects import Hook, Set
+from svcc.targets.nft.objects import Set
 from svcc.targets.nft.table import natural
 
 #: The chains with a name of their own.
@@ -87,19 +88,19 @@ def set_of(name: str, family: Family) -> tuple[str, Set] | None:
     """The kind and the declaration of the set or map of that name; None: this target has none such."""
     address = family.address
     fixed = {
-        hooks.ADDRESSES.name: Set(hooks.ADDRESSES.name, (address,)),
-        hooks.SHARED.name: Set(hooks.SHARED.name, (address,)),
-        hooks.HAIRPIN.name: Set(hooks.HAIRPIN.name, (address, address)),
-        hooks.TARGET_PORTS.name: Set(hooks.TARGET_PORTS.name, ("inet_service",), interval=True),
-        PODS.name: Set(PODS.name, (address,), interval=True),
-        hooks.NODEPORT_ADDRESSES.name: Set(hooks.NODEPORT_ADDRESSES.name, (address,), interval=True),
+        hooks.ADDRESSES.name: Set.of(hooks.ADDRESSES.name, (address,)),
+        hooks.SHARED.name: Set.of(hooks.SHARED.name, (address,)),
+        hooks.HAIRPIN.name: Set.of(hooks.HAIRPIN.name, (address, address)),
+        hooks.TARGET_PORTS.name: Set.of(hooks.TARGET_PORTS.name, ("inet_service",), interval=True),
+        PODS.name: Set.of(PODS.name, (address,), interval=True),
+        hooks.NODEPORT_ADDRESSES.name: Set.of(hooks.NODEPORT_ADDRESSES.name, (address,), interval=True),
     }
     if name in fixed:
         return name, fixed[name]
     if NAME.fullmatch(name) is None:
         return None
     if name.startswith("allow-"):
-        return "allow", Set(name, (address,), interval=True)
+        return "allow", Set.of(name, (address,), interval=True)
     if shift := re.fullmatch(r"ports-([0-9]{1,5})-([0-9]{1,5})-to-([0-9]{1,5})", name):
         made = ports_map(Shift(int(shift[1]), int(shift[2]), int(shift[3])))
         return ("ports", made) if made.name == name else None
@@ -118,8 +119,7 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
         if slot := re.fullmatch(r"endpoint-(0|[1-9][0-9]{0,5})", rest):
             return "endpoint", key.endpoint(int(slot[1]))
         if slot := re.fullmatch(r"affinity-(0|[1-9][0-9]{0,5})(-.+)?", rest):
-            made = key.affinity(int(slot[1]), "")
-            return "affinity", Set(name, made.types, timeout=made.timeout, size=made.size)
+            return "affinity", Set(name, key.affinity(int(slot[1]), "").declaration)
     return None
 
 

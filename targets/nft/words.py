@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from svcc.targets.nft.choice import SEED
-from svcc.targets.nft.expressions import (
+from svcc.kernel.nft.expressions import (
     And,
     Concat,
     Conntrack,
@@ -20,8 +19,8 @@ from svcc.targets.nft.expressions import (
     Range,
     Word,
 )
-from svcc.targets.nft.read_json import NotRead, same
-from svcc.targets.nft.statements import (
+from svcc.kernel.nft.parsing import NotRead
+from svcc.kernel.nft.statements import (
     Dnat,
     Drop,
     Goto,
@@ -34,6 +33,7 @@ from svcc.targets.nft.statements import (
     Statement,
     VerdictMap,
 )
+from svcc.targets.nft.choice import SEED
 
 if TYPE_CHECKING:
     from svcc.targets.nft.read import TableCheck
@@ -91,8 +91,9 @@ def _look_up(key: Any, named: Named, kind: str, table: TableCheck) -> None:
     if table.kind_of_set(named) == kind:
         own = table.key(key)
         for one in table.clients(key) if kind == "affinity" else [own] if own else []:
-            types = one.affinity(0, "").types if kind == "affinity" else one.services.types
-            if types == declared.types and (named.name.startswith(one.prefix) or named.name == one.services.name):
+            asked = one.affinity(0, "") if kind == "affinity" else one.services
+            called_so = named.name.startswith(one.prefix) or named.name == one.services.name
+            if called_so and asked.declaration.types == declared.types:
                 return
     raise NotRead(f"this key asks no set such as {named.name}")
 
@@ -114,9 +115,7 @@ def _match(left: Any, right: Any, op: str, table: TableCheck) -> str:
         if left == Concat((table.family.source, table.family.destination)):
             return f"hairpin{sign}@{kind}"
         return f"{_say(left, table)}{sign}@{kind}"
-    if right in (table.family.loopback, Word(str(table.family.loopback.network.network_address))) and (
-        same(right.json(), table.family.loopback.json())
-    ):
+    if right == table.family.loopback:
         return f"{_say(left, table)}{sign}loopback"
     if isinstance(left, And) and left.left == _MARK and left.right == right and isinstance(right, Word):
         table.mark(right.value if isinstance(right.value, int) else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from svcc.apply.nft import DRIVER
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft import netlink
 from svcc.kernel.nft.reading_back import read_changed
-from svcc.kernel.nft.state import NftState
+from svcc.kernel.nft.state import Declaration, NftState
 from svcc.kernel.steps import StepError
 
 pytestmark = pytest.mark.kernel
@@ -49,7 +48,7 @@ def test_every_element_is_as_it_is_listed() -> None:
     asked = 0
     for family, table in read().tables.items():
         for name, named in table.sets.items():
-            declaration = json.loads(named.declaration)
+            declaration = named.declaration
             if netlink.can_ask(declaration) and not named.dynamic:
                 found = netlink.elements(family, table.name, name, declaration, [*named.elements])
                 assert found == named.elements
@@ -106,11 +105,11 @@ def test_many_elements_are_answered_each() -> None:
     nft("add table ip lab; add map ip lab many { type ipv4_addr : inet_service; }")
     keys = [f"10.0.{number >> 8}.{number & 255}" for number in range(1000)]
     nft("add element ip lab many { " + ", ".join(f"{key} : {at + 1}" for at, key in enumerate(keys[::2])) + " }")
-    found = netlink.elements("ip", "lab", "many", {"type": "ipv4_addr", "map": "inet_service"}, keys)
+    found = netlink.elements("ip", "lab", "many", Declaration(("ipv4_addr",), "inet_service"), keys)
     assert found == {key: (str(at + 1), "") for at, key in enumerate(keys[::2])}
 
 
 def test_what_the_kernel_says_otherwise_is_an_error() -> None:
     nft("add table ip lab; add set ip lab few { type ipv4_addr; }")
     with pytest.raises(StepError, match="Invalid argument"):
-        netlink.elements("ip", "lab", "few", {"type": "ipv6_addr"}, ["fd00::1"])
+        netlink.elements("ip", "lab", "few", Declaration(("ipv6_addr",)), ["fd00::1"])

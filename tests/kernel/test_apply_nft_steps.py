@@ -20,15 +20,14 @@ from support.tools import nft as releases
 from support.tools.nft import RELEASES
 from svcc.apply.driver import Transition
 from svcc.apply.nft import DRIVER
-from svcc.apply.nft.names import keyed
-from svcc.apply.nft.routes import endpoint_of
 from svcc.apply.nft.stages import prepared, switched
 from svcc.apply.nft.ways import Ways
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft.delta import must_rebuild
-from svcc.kernel.nft.state import Chain, Element, NftState, Table
+from svcc.kernel.nft.state import VERDICT, Chain, Element, NftState, Table
+from svcc.kernel.nft.statements import Foreign, Goto
 from svcc.kernel.steps import Change, Phase, Step, StepError, Verb
 from svcc.targets.nft import TARGET
 
@@ -244,11 +243,11 @@ def _demands(table: Table) -> set[tuple[str, str]]:
     ways = Ways(table)
     return {
         (way.endpoints, key)
-        for name, named in table.sets.items()
-        if (known := keyed(name)) is not None and known.services and known.protocol is None
-        for key, (verdict, _) in named.elements.items()
+        for known, name in ways.keyed.services.items()
+        if known.protocol is None
+        for key, (verdict, _) in table.sets[name].elements.items()
         for way in ways.of(verdict)
-        if endpoint_of(table, way, key)
+        if ways.endpoint(way, key)
     }
 
 
@@ -258,7 +257,7 @@ def _elements(table: Table) -> set[tuple[str, str]]:
 
 def _led_to(table: Table) -> set[str]:
     """The chains that elements lead to."""
-    verdicts = (named for named in table.sets.values() if '"map": "verdict"' in named.declaration)
+    verdicts = (named for named in table.sets.values() if named.declaration.data == VERDICT)
     return {value.partition(" ")[2] for named in verdicts for value, _ in named.elements.values()} - {""}
 
 
@@ -326,7 +325,7 @@ def test_before_a_table_goes_no_packet_gets_in_any_more() -> None:
     silence.run()
     silent = {
         family: replace(
-            table, chains={n: c if c.hook == "{}" else replace(c, rules=()) for n, c in table.chains.items()}
+            table, chains={n: c if c.hook is None else replace(c, rules=()) for n, c in table.chains.items()}
         )
         for family, table in live.tables.items()
     }
@@ -377,8 +376,8 @@ def test_what_came_after_the_reading_is_the_culprit() -> None:
 
 def test_a_rule_is_the_culprit_by_its_chain() -> None:
     table = _EVERYTHING.tables["ip"]
-    rules = ('[{"goto": {"target": "nat-postrouting"}}]', '[{"masquerade": null}, {"goto": {"target": "nowhere"}}]')
-    chains = {**table.chains, "wrong": Chain("{}", rules)}
+    rules = ((Goto("nat-postrouting"),), (Foreign('{"masquerade": null}'), Goto("nowhere")))
+    chains = {**table.chains, "wrong": Chain(rules)}
     wanted = NftState({**_EVERYTHING.tables, "ip": replace(table, chains=chains)})
     with pytest.raises(StepError) as raised:
         take(NftState(), wanted)

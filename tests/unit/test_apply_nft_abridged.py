@@ -15,8 +15,7 @@ from support.nft_programs import EVERYTHING, program
 from support.nft_states import HERE, SCOPE, text
 from support.strategies import programs_for
 from svcc.apply.nft import DRIVER, affinity
-from svcc.apply.nft.abridged import _PLAIN, abridged
-from svcc.apply.nft.names import keyed
+from svcc.apply.nft.abridged import _KEYED, _PLAIN, abridged
 from svcc.kernel.nft.delta import delta
 from svcc.kernel.nft.state import NftState
 from svcc.targets.nft import TARGET
@@ -57,7 +56,7 @@ def whole(case: Any) -> str:
 @st.composite
 def edited(draw: st.DrawFn, document: str) -> str:
     """A document with one to three elements taken out, changed, or moved, each in a set that may be abridged."""
-    sets = [found for found in _BLOCK.finditer(document) if keyed(found[2]) is not None or found[2] in _PLAIN]
+    sets = [found for found in _BLOCK.finditer(document) if _KEYED.fullmatch(found[2]) or found[2] in _PLAIN]
     changed = {found: choices for found in sets if (choices := [*_edits(found[3])])}
     assume(changed)
     for found in draw(st.lists(st.sampled_from([*changed]), min_size=1, max_size=3, unique=True)):

@@ -1,15 +1,23 @@
-"""What a rule does: the statements of libnftables-json(5) that this target uses, each with ``json()``."""
+"""What a rule does: the statements of libnftables-json(5) that svcc's rules are made of, each with ``json()``.
+
+What somebody else put into a rule is :class:`Foreign`.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from svcc.targets.nft.expressions import Expression, Json, Named
+from svcc.kernel.nft.expressions import Expression, Json, Named
 
 
 class Statement(Protocol):
     def json(self) -> Json: ...
+
+
+#: The statements of a rule. A comment that somebody gave it stands at the end.
+Rule: TypeAlias = tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +124,31 @@ class Reject:
 
     def json(self) -> Json:
         return {"reject": {"type": self.kind} | ({} if self.code is None else {"expr": self.code})}
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """Of a rule. Ours have none."""
+
+    text: str
+
+    def json(self) -> Json:
+        return {"comment": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A statement that svcc does not make."""
+
+    text: str  # JSON, with sorted keys
+
+    def json(self) -> Json:
+        made: Json = json.loads(self.text)
+        return made
+
+
+def fields(rule: Rule) -> dict[str, Json]:
+    """Those of libnftables-json(5), besides the place of the rule."""
+    expressions: Json = [made.json() for made in rule if not isinstance(made, Comment)]
+    comments = [made.text for made in rule if isinstance(made, Comment)]
+    return {"expr": expressions, "comment": comments[0]} if comments else {"expr": expressions}

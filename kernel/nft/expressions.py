@@ -1,7 +1,8 @@
-"""What a rule reads and compares: the expressions of libnftables-json(5) that this target uses.
+"""What a rule reads and compares: the expressions of libnftables-json(5) that svcc's rules are made of.
 
 Each has ``json()``, its form in the JSON syntax. Only what nft 1.0.6 reads correctly is here: no ``typeof``, no
-concatenation that holds a ``numgen``, no concatenated map data.
+concatenation that holds a ``numgen``, no concatenated map data. One expression has one form: :func:`numbers` and
+:func:`network` give a :class:`Word` for a range of one number and a network of one address.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | None
 
 class Expression(Protocol):
     """Anything that stands for a value."""
+
+    def __hash__(self) -> int: ...
 
     def json(self) -> Json: ...
 
@@ -32,24 +35,33 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network, or a single address where the prefix is a whole address long."""
+    """A network of several addresses; see :func:`network`."""
 
     network: IPv4Network | IPv6Network
 
     def json(self) -> Json:
-        address, length = str(self.network.network_address), self.network.prefixlen
-        return address if length == self.network.max_prefixlen else {"prefix": {"addr": address, "len": length}}
+        return {"prefix": {"addr": str(self.network.network_address), "len": self.network.prefixlen}}
+
+
+def network(of: IPv4Network | IPv6Network) -> Network | Word:
+    """A network, or its only address."""
+    return Word(str(of.network_address)) if of.prefixlen == of.max_prefixlen else Network(of)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The values from ``first`` to ``last``; a single one is a word."""
+    """The numbers from ``first`` to ``last``, more than one; see :func:`numbers`."""
 
     first: int
     last: int
 
     def json(self) -> Json:
-        return self.first if self.first == self.last else {"range": [self.first, self.last]}
+        return {"range": [self.first, self.last]}
+
+
+def numbers(first: int, last: int) -> Range | Word:
+    """The numbers from ``first`` to ``last``, or the only one."""
+    return Word(first) if first == last else Range(first, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,91 @@
+"""The tables of both families, kept up to date service by service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import ip_address
+
+from svcc.compiler import ir
+from svcc.kernel.nft.document import document
+from svcc.kernel.nft.state import NftState
+from svcc.targets import vip_device
+from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Part, Shared
+from svcc.targets.nft.contribution import NftContribution, contribution
+from svcc.targets.nft.keys import FAMILIES
+from svcc.targets.nft.limits import table_name
+from svcc.targets.nft.table import Touched, table
+from svcc.targets.nft.total import Total
+
+PART = Part("nft", "nft.json", "nft -j -f -")
+
+
+class NftAssembly(Assembly):
+    """See :class:`svcc.targets.interface.Assembly`."""
+
+    def __init__(self, target: str, shared: Shared) -> None:
+        self._target, self._shared = target, shared
+        self._name = table_name(shared.cluster)
+        self._totals = {family.version: Total(family, shared) for family in FAMILIES}
+        self._contributions: dict[str, NftContribution] = {}
+        self._state: NftState | None = None  # of all of it, where it has been asked for since the last change
+
+    def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
+        old = {name: known for name in services if (known := self._contributions.get(name)) is not None}
+        new = {name: contribution(self._shared, it) for name, it in services.items() if it is not None}
+        if not self._contributions:  # all is new
+            self._take(old, new)
+            return {PART.name: Difference(NftState(), self.state)}
+        touched = self._touched((*old.values(), *new.values()))
+        before = self._excerpt(_in_order(old), touched)
+        self._take(old, new)
+        return {PART.name: Difference(before, self._excerpt(_in_order(new), touched))}
+
+    def bundle(self) -> Bundle:
+        rules = Artifact(PART, document(self.state, self._name), self.state)
+        announced = {address for one in self._contributions.values() for address in one.announced}
+        device = vip_device.announcing(self._shared.cluster, sorted(announced, key=lambda text: int(ip_address(text))))
+        node = self._shared.node
+        return Bundle(self._target, node.name if node else None, (rules, *device))
+
+    @property
+    def state(self) -> NftState:
+        """All of it."""
+        if self._state is None:
+            self._state = self._excerpt(self._contributions.values(), None)
+        return self._state
+
+    def _take(self, old: Mapping[str, NftContribution], new: Mapping[str, NftContribution]) -> None:
+        self._state = None
+        for going in old.values():
+            for version, part in going.parts.items():
+                self._totals[version].remove(part)
+        for coming in new.values():
+            for version, part in coming.parts.items():
+                self._totals[version].add(part)
+        for name in old.keys() - new.keys():
+            del self._contributions[name]
+        more = new.keys() - self._contributions.keys()
+        self._contributions.update(new)
+        if more:
+            self._contributions = {name: self._contributions[name] for name in sorted(self._contributions)}
+
+    def _touched(self, changed: Iterable[NftContribution]) -> Mapping[int, Touched]:
+        touched = {version: Touched() for version in self._totals}
+        for one in changed:
+            for version, part in one.parts.items():
+                touched[version].add(part)
+        return touched
+
+    def _excerpt(self, contributions: Collection[NftContribution], touched: Mapping[int, Touched] | None) -> NftState:
+        """What some contributions have; ``touched``: see :func:`svcc.targets.nft.table.table`."""
+        tables = {}
+        for version, total in self._totals.items():
+            parts = [one.parts[version] for one in contributions if version in one.parts]
+            made = table(self._name, total, parts, None if touched is None else touched[version])
+            if made is not None:
+                tables[total.family.table] = made
+        return NftState(tables)
+
+
+def _in_order(contributions: Mapping[str, NftContribution]) -> list[NftContribution]:
+    return [contributions[name] for name in sorted(contributions)]

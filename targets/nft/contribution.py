@@ -1,0 +1,183 @@
+"""What one service adds to the tables: its frontends as elements of maps, and the shapes and sets that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from typing import NamedTuple
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
+from svcc.kernel.addresses import text_of
+from svcc.targets import vip_device
+from svcc.targets.interface import Contribution, Shared
+from svcc.targets.naming import comment, fit
+from svcc.targets.nft.choice import choice, slots
+from svcc.targets.nft.fronts import Affinity, Front, Source
+from svcc.targets.nft.keys import FAMILIES, NAME, Family, Key
+
+#: Characters of a comment, at most (NFTNL_UDATA_COMMENT_MAXLEN).
+_COMMENT = 128
+
+_SOURCES = {Rewrite.OUTSIDE_PODS: Source.DEFAULT, Rewrite.EVERYBODY: Source.MASQUERADE, Rewrite.NOBODY: Source.KEEP}
+_FAMILIES = {family.version: family for family in FAMILIES}
+
+
+class Row(NamedTuple):
+    """A frontend as the elements that it has in the maps of its key."""
+
+    key: str  # of all its elements
+    label: str
+    front: Front | None  # what serves it, or rejects its clients; None: they are dropped
+    endpoints: tuple[str, ...]  # by slot; "" where a slot has none
+    declared: bool  # its address is others' as well
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a service adds to the table of one family."""
+
+    rows: dict[Key, list[Row]] = field(default_factory=dict)  # in the order of the frontends
+    #: Addresses, each with its number: those that are the service's alone; that are others' as well, and none of the
+    #: node's; and where endpoints are and serve, draining ones too: they have connections.
+    addresses: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
+    endpoints: dict[str, int] = field(default_factory=dict)
+    ports: set[tuple[int, int]] = field(default_factory=set)  # of TCP, that endpoints serve at: first and last
+    allowed: dict[str, tuple[ir.Network, ...]] = field(default_factory=dict)  # sets of networks that may come, by name
+
+
+@dataclass(frozen=True, slots=True)
+class NftContribution(Contribution):
+    """What a service adds; families that it does not serve are left out."""
+
+    parts: Mapping[int, Part]  # by IP version
+    announced: tuple[str, ...]
+
+
+def contribution(shared: Shared, service: ir.Service) -> NftContribution:
+    """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
+    led = list(frontends(ir.Program(shared.cluster, (), (service,)), shared.node))
+    makers: dict[int, _Maker] = {}
+    for frontend in led:
+        maker = makers.get(frontend.version)
+        if maker is None:
+            maker = makers[frontend.version] = _Maker(_FAMILIES[frontend.version], shared)
+        maker.add(frontend)
+    announced = tuple(vip_device.announced(led)) if service.announce else ()
+    return NftContribution({version: maker.part for version, maker in makers.items()}, announced)
+
+
+class _Maker:
+    """Takes the frontends of one service in one family."""
+
+    def __init__(self, family: Family, shared: Shared) -> None:
+        self.part = Part()
+        self._family = family
+        self._own = shared.node.addresses if shared.node else ()
+        self._pods = any(network.version == family.version for network in shared.cluster.pods)
+        self._last: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())
+        self._numbered: tuple[tuple[ir.Endpoint, ...], dict[str, int]] = ((), {})
+
+    def add(self, frontend: Frontend) -> None:
+        part = self.part
+        key = _key(self._family, frontend.kind is Kind.NODE_PORT, _protocol_of_range(frontend))
+        address = ""
+        if frontend.address is not None:
+            address = text_of(frontend.address)
+            if not frontend.shared:
+                part.addresses[address] = int(frontend.address)
+            elif frontend.address not in self._own:
+                part.shared[address] = int(frontend.address)
+        element = key.element(address, frontend.port.protocol, frontend.ports)
+        front = self._front(key, frontend)
+        endpoints = self._texts(frontend) if front is not None and front.choice is not None else ()
+        declared = frontend.kind is Kind.NODE_PORT or frontend.shared
+        row = Row(element, comment(frontend.label, _COMMENT), front, endpoints, declared)
+        part.rows.setdefault(key, []).append(row)
+        self._serve(frontend)
+
+    def _front(self, key: Key, frontend: Frontend) -> Front | None:
+        service = frontend.service
+        nobody = frontend.restricted and not frontend.allow_from
+        if nobody or (not frontend.endpoints and service.when_empty is ir.WhenEmpty.DROP):
+            return None
+        allowed = self._allow(frontend) if frontend.restricted else ""
+        if not frontend.endpoints:
+            return _same(Front(_key(self._family, False, None), Source.DEFAULT, None, allowed=allowed))
+        chosen = choice(frontend)
+        source = _SOURCES[frontend.rewrite]
+        if source is Source.KEEP and not self._pods:
+            source = Source.DEFAULT
+        affinity = None
+        if service.affinity is not None:
+            affinity = Affinity(service.affinity, frontend.label if key.ranges else "")
+        if chosen.counts or (affinity and affinity.owner):
+            other = service.external_traffic is not service.internal_traffic
+            external = frontend.kind is Kind.EXTERNAL_IP and other
+            return _same(Front(key, source, chosen, affinity, allowed, frontend.label, external))
+        return _same(Front(key, source, chosen, affinity, allowed))
+
+    def _allow(self, frontend: Frontend) -> str:
+        """The set of the networks that a frontend is for, named by them; "": everyone."""
+        networks = apart(frontend.allow_from, frontend.version)
+        if networks[0].prefixlen == 0:
+            return ""
+        # No name of nft's has a colon; a network has no underscore.
+        name = fit(f"allow-{'-'.join(map(str, networks))}".replace(":", "_"), NAME)
+        self.part.allowed[name] = networks
+        return name
+
+    def _texts(self, frontend: Frontend) -> tuple[str, ...]:
+        """The endpoints' addresses by slot. The frontends of a service mostly have the same ones."""
+        if self._last[0] is not frontend.endpoints:
+            texts = self._numbers(frontend.endpoints)
+            if frontend.draining or len(texts) != len(frontend.endpoints):
+                found = tuple([text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)])
+            else:
+                found = tuple(texts)
+            self._last = frontend.endpoints, found
+        return self._last[1]
+
+    def _numbers(self, endpoints: tuple[ir.Endpoint, ...]) -> dict[str, int]:
+        """The addresses of endpoints, each with its number; worked out once for all frontends that have the same."""
+        if self._numbered[0] is not endpoints:
+            numbers = {text_of(endpoint.address): int(endpoint.address) for endpoint in endpoints}
+            self._numbered = endpoints, numbers
+        return self._numbered[1]
+
+    def _serve(self, frontend: Frontend) -> None:
+        """Note where endpoints are and serve."""
+        self.part.endpoints.update(self._numbers(frontend.endpoints))
+        endpoints = frontend.endpoints
+        if frontend.draining:
+            self.part.endpoints.update({text_of(one.address): int(one.address) for one in frontend.draining})
+            endpoints += frontend.draining
+        if frontend.port.protocol is ir.Protocol.TCP:
+            more = len(frontend.ports) - 1
+            targets = {frontend.port.target if endpoint.port is None else endpoint.port for endpoint in endpoints}
+            self.part.ports.update((target, target + more) for target in targets)
+
+
+def _protocol_of_range(frontend: Frontend) -> ir.Protocol | None:
+    return frontend.port.protocol if len(frontend.ports) > 1 else None
+
+
+@lru_cache(maxsize=64)
+def _key(family: Family, nodeport: bool, ranges: ir.Protocol | None) -> Key:
+    return Key(family, nodeport, ranges)
+
+
+@lru_cache(maxsize=4096)
+def _same(front: Front) -> Front:
+    """One object for all equal ones: there are few, and what they are asked for is worked out once."""
+    return front
+
+
+def apart(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:
+    """Those of a family, without overlaps, which sets of networks refuse."""
+    if version == 4:
+        return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
+    return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))

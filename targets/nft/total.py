@@ -1,0 +1,118 @@
+"""What all services together need of one family's table: counted, so that a service can come and go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from svcc.compiler import ir
+from svcc.targets.interface import Shared
+from svcc.targets.nft.contribution import Part, apart
+from svcc.targets.nft.fronts import Front, Landing
+from svcc.targets.nft.keys import Family, Key
+
+_Counted = TypeVar("_Counted")
+
+
+class Total:
+    """How many frontends or services need what. A thing that nobody needs is not in it."""
+
+    def __init__(self, family: Family, shared: Shared) -> None:
+        self.family = family
+        self.mark = shared.cluster.mark
+        self.pods = apart(shared.cluster.pods, family.version)
+        self.nodeport_addresses = apart(shared.cluster.nodeport_addresses, family.version)
+        self.keys: Counter[Key] = Counter()
+        self.shapes: Counter[Front] = Counter()  # fronts that services share
+        self.owned: Counter[Front] = Counter()  # fronts of one port each
+        self.landings: Counter[Landing] = Counter()  # by the fronts that lead there
+        self.asking = 0  # the fronts that look at the set of pods
+        self.declared: Counter[Key] = Counter()
+        self.rejecting: Counter[Key] = Counter()  # of the declared
+        self.addresses: Counter[str] = Counter()
+        self.shared: Counter[str] = Counter()
+        self.endpoints: Counter[str] = Counter()
+        self.ports: Counter[tuple[int, int]] = Counter()
+        self.allowed: Counter[str] = Counter()
+        self.networks: dict[str, tuple[ir.Network, ...]] = {}  # of ``allowed``
+        self.numbers: dict[str, int] = {}  # of all these addresses
+
+    def add(self, part: Part) -> None:
+        self._count(part, 1)
+        self.networks.update(part.allowed)
+        for addresses in (part.addresses, part.shared, part.endpoints):
+            self.numbers.update(addresses)
+
+    def remove(self, part: Part) -> None:
+        """A part that was added."""
+        self._count(part, -1)
+        for name in part.allowed.keys() - self.allowed.keys():
+            del self.networks[name]
+        for texts in (part.addresses, part.shared, part.endpoints):
+            for text in texts:
+                if text not in self.addresses and text not in self.shared and text not in self.endpoints:
+                    self.numbers.pop(text, None)
+
+    def _count(self, part: Part, by: int) -> None:
+        for key, rows in part.rows.items():
+            _count(self.keys, [key], by)
+            for row in rows:
+                if row.declared:
+                    _count(self.declared, [key], by)
+                    if row.front is not None and row.front.choice is None:
+                        _count(self.rejecting, [key], by)
+                if row.front is not None:
+                    self._count_front(row.front, by)
+        _count(self.addresses, part.addresses, by)
+        _count(self.shared, part.shared, by)
+        _count(self.endpoints, part.endpoints, by)
+        _count(self.ports, part.ports, by)
+        _count(self.allowed, part.allowed, by)
+
+    def _count_front(self, front: Front, by: int) -> None:
+        fronts = self.owned if front.owner else self.shapes
+        before = fronts[front]
+        _count(fronts, [front], by)
+        if bool(before) != bool(before + by):
+            _count(self.landings, front.landings(), by)
+            self.asking += by * front.asks_for_pods
+
+    # ---- what follows
+
+    @property
+    def sorted_keys(self) -> list[Key]:
+        """Services before node ports, single ports before ranges."""
+        return sorted(self.keys, key=lambda key: (key.nodeport, key.ranges or ""))
+
+    @property
+    def serves_nodeports(self) -> bool:
+        return any(key.nodeport for key in self.keys)
+
+    def declares(self, key: Key) -> bool:
+        """Whether a rule asks for the declared of a key: for segments of TCP, or where one rejects."""
+        return key in self.declared and (key in self.rejecting or key.ranges in (None, ir.Protocol.TCP))
+
+    def ports_apart(self) -> Iterator[tuple[int, int]]:
+        """The ports that endpoints serve at, in ranges that do not overlap."""
+        found: list[tuple[int, int]] = []
+        for first, last in sorted(self.ports):
+            if found and first <= found[-1][1]:
+                first, last = found[-1][0], max(last, found.pop()[1])
+            found.append((first, last))
+        yield from found
+
+    def by_number(self, texts: Iterable[str]) -> list[str]:
+        return sorted(texts, key=self.numbers.__getitem__)
+
+
+def _count(counter: Counter[_Counted], things: Iterable[_Counted], by: int) -> None:
+    if by == 1:
+        counter.update(iter(things))
+        return
+    for thing in things:
+        count = counter[thing] + by
+        if count:
+            counter[thing] = count
+        else:
+            del counter[thing]
