@@ -11,7 +11,7 @@ from svcc.kernel.nft.state import NftState
 from svcc.targets import vip_device
 from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Part, Shared
 from svcc.targets.nft.contribution import NftContribution, contribution
-from svcc.targets.nft.keys import FAMILIES
+from svcc.targets.nft.keys import FAMILIES, Key
 from svcc.targets.nft.limits import table_name
 from svcc.targets.nft.table import Touched, table
 from svcc.targets.nft.total import Total
@@ -35,9 +35,14 @@ class NftAssembly(Assembly):
         if not self._contributions:  # all is new
             self._take(old, new)
             return {PART.name: Difference(NftState(), self.state)}
-        touched = self._touched((*old.values(), *new.values()))
+        touched, asked = self._touched((*old.values(), *new.values())), self._asked()
         before = self._excerpt(_in_order(old), touched)
         self._take(old, new)
+        if self._asked() != asked:  # sets come or go with what other services have in them
+            self._take(new, old)
+            whole = self.state
+            self._take(old, new)
+            return {PART.name: Difference(whole, self.state)}
         return {PART.name: Difference(before, self._excerpt(_in_order(new), touched))}
 
     def bundle(self) -> Bundle:
@@ -68,6 +73,13 @@ class NftAssembly(Assembly):
         self._contributions.update(new)
         if more:
             self._contributions = {name: self._contributions[name] for name in sorted(self._contributions)}
+
+    def _asked(self) -> list[tuple[bool, list[Key]]]:
+        """Which sets are there because of some services, with elements of others."""
+        return [
+            (total.serves_nodeports, [key for key in total.sorted_keys if total.declares(key)])
+            for total in self._totals.values()
+        ]
 
     def _touched(self, changed: Iterable[NftContribution]) -> Mapping[int, Touched]:
         touched = {version: Touched() for version in self._totals}

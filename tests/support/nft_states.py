@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import support.tools.nft
 import svcc.kernel.nft.tool
 from svcc.apply.driver import Transition
-from svcc.apply.nft import DRIVER
+from svcc.apply.nft import DRIVER, affinity
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
+from svcc.kernel.nft.delta import delta
 from svcc.kernel.nft.state import NftState
 from svcc.targets.nft import TARGET
 
@@ -45,6 +48,19 @@ def take(live: NftState, wanted: NftState) -> None:
         if step.check is not None:
             step.check()
         step.run()
+
+
+def whole_plan(old: NftState, new: NftState) -> dict[str, Any]:
+    """All that comes of two states."""
+    left, come = DRIVER.left(old, new), DRIVER.left(new, old)
+    return {
+        "changes": [*DRIVER.changes(old, new)],
+        "commands": json.dumps([command.json() for command in delta(old, new)]),
+        "moves": affinity.moves(old, new),
+        "steps": [(step.title, step.size) for step in DRIVER.steps(old, new, SCOPE, HERE)],
+        "left": left,
+        "come": {route.place for route in come} - DRIVER.serves(old, {route.place for route in come}),
+    }
 
 
 def nft(command: str, *options: str) -> str:

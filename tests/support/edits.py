@@ -1,0 +1,44 @@
+"""Edits of a program's services, to be drawn: what one may become, come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+from svcc.compiler import ir
+
+#: Services by name, in place of those that are there; None: the service goes.
+Edit: TypeAlias = Mapping[str, ir.Service | None]
+
+
+def edits(program: ir.Program) -> st.SearchStrategy[list[Edit]]:
+    """Some edits of a program, one after the other."""
+    one = st.sampled_from(program.services).flatmap(
+        lambda service: st.tuples(st.just(service.name), _versions(service))
+    )
+    return st.lists(st.lists(one, min_size=1, max_size=3).map(dict), min_size=1, max_size=4)
+
+
+def edited(program: ir.Program, edit: Edit) -> ir.Program:
+    """The program after an edit."""
+    after = {service.name: service for service in program.services} | edit
+    return replace(program, services=tuple(found for _, found in sorted(after.items()) if found is not None))
+
+
+@st.composite
+def _versions(draw: st.DrawFn, service: ir.Service) -> ir.Service | None:
+    """What becomes of a service; nothing that a target could refuse where it did not before."""
+    kind = draw(st.sampled_from(("gone", "same", "fewer", "draining", "otherwise")))
+    if kind == "gone":
+        return None
+    if kind == "otherwise":
+        return replace(service, when_empty=draw(st.sampled_from(ir.WhenEmpty)), allow_from=(), affinity=None)
+    if kind == "same" or not service.endpoints:
+        return service
+    at = draw(st.integers(0, len(service.endpoints) - 1))
+    rest = service.endpoints[:at], service.endpoints[at + 1 :]
+    middle = (replace(service.endpoints[at], weight=0),) if kind == "draining" else ()
+    return replace(service, endpoints=(*rest[0], *middle, *rest[1]))
