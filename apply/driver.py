@@ -30,7 +30,7 @@ class Transition:
 class Look:
     """How one driver's part looks."""
 
-    fingerprint: str  # Reading.fingerprint; "": it was read in part only
+    fingerprint: str  # Reading.fingerprint; "": there is none
     unsaid: Any  # Driver.unsaid
     mark: str = ""  # Reading.mark
 
@@ -45,9 +45,14 @@ class Reading(ABC, Generic[State]):
     def fingerprint(self, scope: Scope) -> str | None:
         """Waits as well: a digest of all that the state is read from, and of as little as can be that changes by itself
         or is somebody else's. Two readings of one scope with one digest are of one state, and it takes less time than
-        to make that. None: there is no telling.
+        to make that. None: there is no telling, or the kernel itself says it (:meth:`mark`).
         """
         return None
+
+    def shows(self, look: Look, scope: Scope) -> bool:
+        """Whether what is read is known to be what looked so."""
+        digest = self.fingerprint(scope)
+        return digest is not None and digest == look.fingerprint
 
     def mark(self) -> str:
         """What the kernel calls the state that was read, and will not call another state: as long as it still says
@@ -60,11 +65,6 @@ class Reading(ABC, Generic[State]):
         telling whether they are all that happened.
         """
         return ""
-
-    @property
-    def unmarked(self) -> bool:
-        """Whether the kernel has a mark of what was read that is not that of the look."""
-        return False
 
 
 class Driver(ABC, Generic[State]):
@@ -95,13 +95,6 @@ class Driver(ABC, Generic[State]):
         looked when it held what it should.
 
         None: reading has no part that can be begun.
-        """
-        return None
-
-    def read_changed(self, scope: Scope, live: State, wanted: State) -> State | None:
-        """The state after the steps from ``live`` to ``wanted``, read only where it was to change.
-
-        None: that is no quicker than reading all of it. Errors: StepError.
         """
         return None
 

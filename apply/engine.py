@@ -115,11 +115,6 @@ class Plan:
         """Whether all that takes long to read looked as it is known to."""
         return all(self.live.told(part) is not None for part in self.begun)
 
-    @property
-    def unmarked(self) -> bool:
-        """Whether the kernel has a mark of what was read that is not known yet: it is worth a note."""
-        return any(reading.unmarked for reading in self.begun.values())
-
 
 @dataclass(frozen=True)
 class Ahead:
@@ -348,19 +343,12 @@ def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
     """See that the kernel holds what it was given; how it looks then, as far as all of it was read."""
     tell(Event("reading back"))
     machine = plan.machine
-    left, looks = machine.read_back(plan.differing)
+    left, looks = machine.read_back(plan.differing, plan.wanted, plan.begun)
     if left:
         raise NotTaken(machine.changes(left))
     changed = {driver.part for driver, _, _ in plan.differing}
     same = {part: reading for part, reading in plan.begun.items() if part not in changed}
-    return {**machine.looks(same, plan.live), **_marked(plan), **looks}
-
-
-def _marked(plan: Plan) -> dict[str, Look]:
-    """How that looks which was changed and read in part, where the kernel has a mark for it."""
-    readings = [(driver, want, plan.begun.get(driver.part)) for driver, _, want in plan.differing]
-    marks = [(driver, want, reading.mark_after()) for driver, want, reading in readings if reading is not None]
-    return {driver.part: Look("", driver.unsaid(want), mark) for driver, want, mark in marks if mark}
+    return {**machine.looks(same, plan.live), **looks}
 
 
 def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:

@@ -1,8 +1,8 @@
 """What a generation looks like when it is in the kernel.
 
-That is noted when a machine was read, and held what it should. The next time a part looks like that, whatever it is
-listed with, its state is the generation's, and the listing need not be taken apart. It is listed in full and compared
-each time all the same, but where the kernel itself says that nothing has changed since.
+That is noted when a machine was read, and held what it should. The next time a part looks like that, its state is the
+generation's. Where the kernel itself says that nothing has changed since, nothing is listed; elsewhere the listing is
+compared by its digest, and need not be parsed.
 """
 
 from __future__ import annotations

@@ -49,18 +49,19 @@ class Machine:
         if reading is None:
             return driver.read(self.scope, wanted[driver.part])
         look = known.looks.get(driver.part) if known else None
-        if known and look and reading.fingerprint(self.scope) == look.fingerprint:
+        if known and look and reading.shows(look, self.scope):
             return _told(driver, known.bundle, self.scope, look.unsaid)
-        return reading.state(self.scope, wanted[driver.part])
+        state = reading.state(self.scope, wanted[driver.part])
+        if known and known.bundle and not _text(known.bundle, driver.part) and state == driver.parse("", self.scope):
+            return Told(driver, "", self.scope, driver.unsaid(state))
+        return state
 
     def looks_like(self, looks: Mapping[str, Look], begun: Begun, filled: Collection[str]) -> bool:
         """Whether all parts look so, and nothing of ours is in those that are not ``filled``. Errors: StepError."""
         for driver in self.drivers:
             look, reading = looks.get(driver.part), begun.get(driver.part)
-            if look is not None and reading is not None:
-                if reading.fingerprint(self.scope) != look.fingerprint:
-                    return False
-            elif driver.part in filled or not _nothing(driver, self.scope):
+            known = look is not None and reading is not None and reading.shows(look, self.scope)
+            if not known and (driver.part in filled or not _nothing(driver, self.scope)):
                 return False
         return True
 
@@ -68,24 +69,32 @@ class Machine:
         """How what was read looks. Errors: StepError."""
         found = {}
         for driver in self.drivers:
-            if (reading := begun.get(driver.part)) and (digest := reading.fingerprint(self.scope)) is not None:
-                told = states.told(driver.part)
-                unsaid = told.unsaid if told else driver.unsaid(states[driver.part])
-                found[driver.part] = Look(digest, unsaid, reading.mark())
+            if reading := begun.get(driver.part):
+                digest, mark = reading.fingerprint(self.scope) or "", reading.mark()
+                if digest or mark:
+                    told = states.told(driver.part)
+                    unsaid = told.unsaid if told else driver.unsaid(states[driver.part])
+                    found[driver.part] = Look(digest, unsaid, mark)
         return found
 
-    def read_back(self, differing: Differing) -> tuple[Differing, dict[str, Look]]:
-        """What differs still after the steps between states that differed so, read where it was to change; and how that
-        looks which was read whole for it. Errors: StepError.
+    def read_back(self, differing: Differing, wanted: States, begun: Begun) -> tuple[Differing, dict[str, Look]]:
+        """Re-read what the steps changed; return what still differs, and how it looks.
+
+        ``begun``: what was read before the steps. Where the kernel says that nothing but our steps happened since, they
+        were taken whole, and nothing is read. Errors: StepError.
         """
-        now = {one.part: one.read_changed(self.scope, have, want) for one, have, want in differing}
-        whole = [(one, want) for one, _, want in differing if now[one.part] is None]
-        begun = {one.part: reading for one, _ in whole if (reading := one.begin(self.scope)) is not None}
-        for one, want in whole:
-            reading = begun.get(one.part)
+        marks = {one.part: begun[one.part].mark_after() for one, _, _ in differing if one.part in begun}
+        looks = {
+            one.part: Look("", one.unsaid(want), mark) for one, _, want in differing if (mark := marks.get(one.part))
+        }
+        rest = [(one, wanted[one.part]) for one, _, _ in differing if one.part not in looks]
+        again = {one.part: reading for one, _ in rest if (reading := one.begin(self.scope)) is not None}
+        now = {}
+        for one, want in rest:
+            reading = again.get(one.part)
             now[one.part] = reading.state(self.scope, want) if reading else one.read(self.scope, want)
-        left = [(one, now[one.part], want) for one, _, want in differing if now[one.part] != want]
-        return left, self.looks(begun, States(now))
+        left = [(one, now[one.part], want) for one, want in rest if now[one.part] != want]
+        return left, {**looks, **self.looks(again, States(now))}
 
     def dump(self, live: States) -> dict[str, Any]:
         """What is there, as JSON: of what a known bundle tells, only what it does not say."""
@@ -175,6 +184,11 @@ def _rank(phase: Phase, transition: Transition, translates: bool) -> int:
     if phase is Phase.ADDRESSES_OFF and translates:
         return Phase.RULES - 1
     return phase
+
+
+def _text(bundle: Bundle | None, part: str) -> str:
+    artifact = bundle.artifact(part) if bundle else None
+    return artifact.text if artifact else ""
 
 
 def _told(driver: Driver[Any], bundle: Bundle | None, scope: Scope, unsaid: Any = None) -> Told:

@@ -190,7 +190,7 @@ def still_good(store: Store, ahead: Ahead | None) -> Ahead | None:
 
 def remember(store: Store, stamp: str, installation: Installation, plan: Plan, draft: Draft) -> None:
     """As :func:`engine.note`, by a command that only looked, if nobody was at work since the store had ``stamp``."""
-    if plan.empty and (not plan.recognised or plan.unmarked or draft.origin is not None):
+    if plan.empty and (not plan.recognised or draft.origin is not None):
         with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
             if stamp and store.stamp == stamp:
                 engine.note(plan, installation, draft)

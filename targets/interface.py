@@ -73,10 +73,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all services have in common: the cluster, and the node that is rendered for."""
+    """What all services have in common: the cluster, the node that is rendered for, and all nodes that there are."""
 
     cluster: ir.Cluster
     node: ir.Node | None = None
+    nodes: tuple[ir.Node, ...] = ()
 
 
 class Contribution:
@@ -167,6 +168,6 @@ class TargetByService(Target):
         """One without services."""
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
-        assembly = self.assembly(Shared(program.cluster, node))
+        assembly = self.assembly(Shared(program.cluster, node, program.nodes))
         assembly.update({service.name: service for service in program.services})
         return assembly.bundle()

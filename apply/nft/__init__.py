@@ -11,10 +11,8 @@ from svcc.apply.nft import changes, foreign, routes, switching
 from svcc.apply.nft.abridged import abridged
 from svcc.apply.scope import Scope
 from svcc.kernel.nft import generation, tool
-from svcc.kernel.nft.fingerprint import fingerprint
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.reading import read_document, read_listing
-from svcc.kernel.nft.reading_back import read_changed
 from svcc.kernel.nft.record import dump, load
 from svcc.kernel.nft.state import FAMILIES, NftState
 from svcc.kernel.steps import Change, Route, Step
@@ -26,23 +24,21 @@ class NftReading(Reading[NftState]):
     def __init__(self, scope: Scope, look: Look | None) -> None:
         self._began = threading.get_ident(), tool.transactions()
         self._mark = generation.mark()
-        self._known = look if look is not None and look.mark and look.mark == self._mark else None
-        self._listings = _listings(scope) if self._known is None else None
+        known = look is not None and self.shows(look, scope)
+        self._listings = None if known else _listings(scope)
 
     def state(self, scope: Scope, wanted: NftState) -> NftState:
         texts = {family: listing.text() for family, listing in self._listed(scope).items()}
         return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
 
-    def fingerprint(self, scope: Scope) -> str:
-        if self._known is not None:
-            return self._known.fingerprint
-        return fingerprint(listing.data() for listing in self._listed(scope).values())
+    def shows(self, look: Look, scope: Scope) -> bool:
+        return bool(look.mark) and look.mark == self._mark
 
     def mark(self) -> str:
         if self._listings is not None:
             for listing in self._listings.values():
                 listing.data()
-        return self._mark if self._known is not None or generation.mark() == self._mark else ""
+        return self._mark if generation.mark() == self._mark else ""
 
     def mark_after(self) -> str:
         thread, count = self._began
@@ -50,10 +46,6 @@ class NftReading(Reading[NftState]):
             return ""
         expected = generation.later(self._mark, tool.transactions() - count)
         return expected if generation.mark() == expected else ""
-
-    @property
-    def unmarked(self) -> bool:
-        return bool(self._mark) and self._known is None
 
     def _listed(self, scope: Scope) -> dict[str, tool.Listing]:
         if self._listings is None:
@@ -83,9 +75,6 @@ class NftDriver(Driver[NftState]):
     def told_apart(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
         pair = abridged(old, new)
         return None if pair is None else (self.parse(pair[0], scope), self.parse(pair[1], scope))
-
-    def read_changed(self, scope: Scope, live: NftState, wanted: NftState) -> NftState | None:
-        return read_changed(live, wanted)
 
     def changes(self, live: NftState, wanted: NftState) -> Iterator[Change]:
         return changes.changes(live, wanted)

@@ -72,17 +72,6 @@ def _listed(text: str) -> Table:
     return builder.table()
 
 
-def read_set(text: str) -> NamedSet:
-    """The only set of a listing, which says nothing of its table."""
-    with _uncollected():
-        ((kind, fields),) = (
-            only for entry in json.loads(text)["nftables"] for only in entry.items() if only[0] not in _LISTED_ONLY
-        )
-        builder = _Builder({"name": fields["table"]})
-        builder.add(kind, fields)
-        return builder.table().sets[fields["name"]]
-
-
 def read_document(text: str, name: str | None = None) -> NftState:
     """What a document of the nft target makes of tables of that ``name``; None: whatever their name is.
 

@@ -87,11 +87,6 @@ def table_text(fields: Any) -> str:
     return _kept(fields | {"flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else []))) or "{}"
 
 
-def remembers(fields: Any) -> bool:
-    """Whether a set or map is one that rules put elements in, and time takes them out."""
-    return "timeout" in listed(fields.get("flags")) or "timeout" in fields
-
-
 def declaration(fields: Any) -> Declaration:
     """What a set or map is."""
     flags = {flag for flag in listed(fields.get("flags")) if flag != "dynamic"}

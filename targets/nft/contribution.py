@@ -59,7 +59,7 @@ class NftContribution(Contribution):
 
 def contribution(shared: Shared, service: ir.Service) -> NftContribution:
     """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
-    led = list(frontends(ir.Program(shared.cluster, (), (service,)), shared.node))
+    led = list(frontends(ir.Program(shared.cluster, shared.nodes, (service,)), shared.node))
     makers: dict[int, _Maker] = {}
     for frontend in led:
         maker = makers.get(frontend.version)

@@ -48,7 +48,6 @@ def arrive(wanted: NftState) -> None:
     take(before, wanted)
     live = read()
     assert live == wanted
-    assert DRIVER.read_changed(SCOPE, before, wanted) in (live, None)
     assert DRIVER.steps(live, wanted, SCOPE, HERE) == []
     assert list(DRIVER.changes(live, wanted)) == []
 

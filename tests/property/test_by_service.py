@@ -33,7 +33,7 @@ def test_a_changed_service_changes_its_own_contribution_alone(name: str, data: s
     target = _BY_SERVICE[name]
     program, node = data.draw(programs_for(target))
     assume(program.services)
-    shared = Shared(program.cluster, node)
+    shared = Shared(program.cluster, node, program.nodes)
     before = {one.name: target.contribution(shared, one) for one in program.services}
     for edit in data.draw(edits(program)):
         program = edited(program, edit)
@@ -49,7 +49,7 @@ def test_updating_gives_what_compiling_anew_gives(name: str, data: st.DataObject
     target = _BY_SERVICE[name]
     program, node = data.draw(programs_for(target))
     assume(program.services)
-    assembly = target.assembly(Shared(program.cluster, node))
+    assembly = target.assembly(Shared(program.cluster, node, program.nodes))
     assembly.update(_services(program))
     assert assembly.bundle() == target.render(program, node)
     for edit in data.draw(edits(program)):
@@ -66,7 +66,7 @@ def test_updating_gives_what_compiling_anew_gives(name: str, data: st.DataObject
 def test_the_difference_of_an_update_gives_the_plan_of_the_whole_states(data: st.DataObject) -> None:
     program, node = data.draw(programs_for(NFT))
     assume(program.services)
-    assembly = NFT.assembly(Shared(program.cluster, node))
+    assembly = NFT.assembly(Shared(program.cluster, node, program.nodes))
     assembly.update(_services(program))
     whole: Any = assembly.bundle().artifacts[0].state
     for edit in data.draw(edits(program)):

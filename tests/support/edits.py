@@ -24,7 +24,7 @@ def edits(program: ir.Program) -> st.SearchStrategy[list[Edit]]:
 
 def edited(program: ir.Program, edit: Edit) -> ir.Program:
     """The program after an edit."""
-    after = {service.name: service for service in program.services} | edit
+    after = {**{service.name: service for service in program.services}, **edit}
     return replace(program, services=tuple(found for _, found in sorted(after.items()) if found is not None))
 
 

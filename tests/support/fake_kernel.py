@@ -14,6 +14,7 @@ from typing import Any
 
 from svcc.apply.driver import Driver, Reading, Transition
 from svcc.apply.scope import Scope
+from svcc.kernel.nft.state import NftState
 from svcc.kernel.steps import Change, Phase, Step, StepError, Verb
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
@@ -82,4 +83,4 @@ class FakeDriver(Driver[Words]):
 
 def bundle_of(words: Words) -> Bundle:
     part = targets()["nft"].parts[0]
-    return Bundle("nft", None, (Artifact(part, "".join(f"{word}\n" for word in sorted(words))),))
+    return Bundle("nft", None, (Artifact(part, "".join(f"{word}\n" for word in sorted(words)), NftState()),))

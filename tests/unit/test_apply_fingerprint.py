@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from svcc.apply.scope import Scope
-from svcc.kernel.nft.fingerprint import fingerprint as of_nft
-from svcc.kernel.nft.reading import read_listing
 from svcc.kernel.xtables.fingerprint import fingerprint as of_xtables
 from svcc.kernel.xtables.state import parse_saved
 
@@ -109,59 +105,3 @@ def test_it_matters_which_variant_says_it() -> None:
         ("nft", [data, b""]),
     ]
     assert len({of_xtables(usual, listed, SCOPE) for usual, listed in sides}) == len(sides)
-
-
-# ---- nft
-
-_KEYS = st.sampled_from(["198.19.0.1", "198.19.0.2", "10.0.0.1"])
-_TEXTS = st.sampled_from(["", "mine", '"}}, {"set": {"family": "', "é ], }"])
-
-
-def _element(value: str, comment: str) -> Any:
-    return {"elem": {"val": value, "comment": comment}} if comment else value
-
-
-def _client(value: str, expires: int) -> Any:
-    return {"elem": {"val": value, "timeout": 600, "expires": expires}}
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> Any:
-    """What nft lists, with some sets, one of which may remember clients."""
-    place = {"family": "ip", "table": "custom"}
-    entries: list[Any] = [{"metainfo": {"version": "1"}}, {"table": {"family": "ip", "name": "custom", "handle": 4}}]
-    for number, remembering in enumerate(draw(st.lists(st.booleans(), max_size=3))):
-        fields: dict[str, Any] = {**place, "name": f"s{number}", "type": "ipv4_addr", "handle": number}
-        if remembering:
-            fields |= {"flags": ["timeout", "dynamic"], "timeout": draw(st.sampled_from((300, 600)))}
-        keys = draw(st.lists(_KEYS, unique=True, max_size=2))
-        if keys and remembering:
-            fields["elem"] = [_client(key, draw(st.integers(1, 2))) for key in keys]
-        elif keys:
-            fields["elem"] = [_element(key, draw(_TEXTS)) for key in keys]
-        entries.append({"set": fields})
-    statement = {"set": {"op": "update", "elem": {"elem": {"val": 1, "timeout": 600}}, "set": "@s0"}}
-    entries.append({"chain": {**place, "name": "c", "handle": 9}})
-    entries += [{"rule": {**place, "chain": "c", "handle": 10, "expr": [statement]}}] * draw(st.integers(0, 2))
-    return {"nftables": entries}
-
-
-def _without_clients(listing: Any) -> Any:
-    kept = json.loads(json.dumps(listing))
-    for entry in kept["nftables"]:
-        if "timeout" in entry.get("set", {}):
-            entry["set"].pop("elem", None)
-    return kept
-
-
-@given(tables(), tables())
-def test_two_states_of_nft_have_two_digests_and_clients_have_none(one: Any, other: Any) -> None:
-    digests = [of_nft([json.dumps(listing, ensure_ascii=False).encode(), None]) for listing in (one, other)]
-    assert (digests[0] == digests[1]) == (_without_clients(one) == _without_clients(other))
-    if read_listing(json.dumps(one)) != read_listing(json.dumps(other)):
-        assert digests[0] != digests[1]
-
-
-def test_it_matters_which_family_a_listing_is_of() -> None:
-    sides = ([b"{}", None], [None, b"{}"], [None, None], [b"{}", b"{}"])
-    assert len({of_nft(side) for side in sides}) == len(sides)
