@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from svcc.apply.arp import SILENT, ignored
-from svcc.apply.device import DeviceDriver
-from svcc.apply.ipvs.sysctl import SysctlDriver
-from svcc.apply.rehearsal import missing_modules
 from svcc.apply.scope import Scope
+from svcc.kernel import modules, sysctl
+from svcc.kernel.link.arp import SILENT, ignored
+from svcc.kernel.link.devices import QUIET, parse_devices
 from svcc.targets.interface import Bundle
 
 _CONF = Path("/proc/sys/net/ipv4/conf")
 _ALL = "net.ipv4.conf.all.arp_ignore"
-_SYSCTLS = SysctlDriver()
 
 
 def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
@@ -24,23 +22,23 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     somebody chose so that addresses of other devices stay unanswered, and does not overrule an 8. What svcc itself
     set, as a recorded bundle tells, is not in the way.
     """
-    if bundle is None or _wanted(bundle, scope) != "3":
+    if bundle is None or _wanted(bundle) != "3":
         return
     artifact = bundle.artifact("ip")
-    devices = DeviceDriver().parse(artifact.text if artifact else "", scope)
-    if missing_modules(["dummy"]):
+    devices = parse_devices(artifact.text if artifact else "")
+    if modules.missing(["dummy"]):
         yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
     links = sorted(path.name for path in _CONF.iterdir() if path.name not in {"default", "lo", *devices})
     for link in links:
         value = ignored(link)
-        own = link == "all" and any(_wanted(one, scope) == str(value) for one in scope.bundles)
+        own = link == "all" and any(_wanted(one) == str(value) for one in scope.bundles)
         if value in SILENT and not own:
             yield (
                 f"net.ipv4.conf.{link}.arp_ignore is {value}: with it this machine answers ARP for no address of "
                 "another device; set it to 0, or leave `announce yes` out"
             )
     for name, device in devices.items():
-        quiet = next((address for address, options in device.addresses.items() if options == "scope host"), None)
+        quiet = next((address for address, options in device.addresses.items() if options == QUIET), None)
         for link in ("all", name if (_CONF / name).exists() else "default") if quiet else ():
             if (_CONF / link / "route_localnet").read_text().strip() != "0":
                 yield (
@@ -49,7 +47,7 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
                 )
 
 
-def _wanted(bundle: Bundle, scope: Scope) -> str | None:
+def _wanted(bundle: Bundle) -> str | None:
     """What a bundle sets arp_ignore of all links to."""
     artifact = bundle.artifact("sysctl")
-    return _SYSCTLS.parse(artifact.text, scope).get(_ALL) if artifact else None
+    return sysctl.parse_parameters(artifact.text).get(_ALL) if artifact else None

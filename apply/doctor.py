@@ -13,10 +13,10 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply.obstructions import obstructions
-from svcc.apply.rehearsal import missing_modules, rehearse
+from svcc.apply.rehearsal import rehearse
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
-from svcc.kernel import tools
+from svcc.kernel import modules, tools
 from svcc.targets.interface import Target
 
 
@@ -83,7 +83,7 @@ def preflight(target: str) -> list[str]:
 
 
 def _examine_module(target: str, module: str) -> Finding:
-    lacking = missing_modules([module])
+    lacking = modules.missing([module])
     remedy = f"a kernel with {module}, or its modules package; then: modprobe {module}" if lacking else ""
     return Finding(target, f"module {module}", "missing" if lacking else "there", remedy)
 

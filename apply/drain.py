@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from svcc.apply import ipvs
 from svcc.apply.driver import Transition
-from svcc.apply.ipvs import virtual
+from svcc.kernel.ipvs.difference import PART, leaving
+from svcc.kernel.ipvs.reading import leaving_connections
 from svcc.kernel.steps import Phase, Step
 
 #: Seconds that connections are given, unless somebody says otherwise.
@@ -28,10 +28,10 @@ def drain_steps(
     """The step in which is waited, where there is something to wait for."""
     if transition.new is None or not patience:
         return []
-    if not any(virtual.leaving(live.get("ipvsadm", {}), wanted.get("ipvsadm", {}))):
+    if not any(leaving(live.get(PART, {}), wanted.get(PART, {}))):
         return []
     title = f"connections to what goes may end, for at most {patience:.0f} s"
-    return [Step(Phase.DRAIN, "ipvsadm", title, True, 1, lambda: None)]
+    return [Step(Phase.DRAIN, PART, title, True, 1, lambda: None)]
 
 
 def wait(live: Mapping[str, Any], wanted: Mapping[str, Any], patience: float, tell: Callable[[int], None]) -> None:
@@ -40,6 +40,6 @@ def wait(live: Mapping[str, Any], wanted: Mapping[str, Any], patience: float, te
     Errors: StepError.
     """
     deadline = time.monotonic() + patience
-    while (number := ipvs.leaving(live["ipvsadm"], wanted["ipvsadm"])) and time.monotonic() < deadline:
+    while (number := leaving_connections(live[PART], wanted[PART])) and time.monotonic() < deadline:
         tell(number)
         time.sleep(_GLANCE)

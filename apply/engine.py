@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from svcc.apply import conntrack, drain
+from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Look, Transition
@@ -22,6 +22,7 @@ from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError, damaged
 from svcc.compiler.errors import SvccError
+from svcc.kernel import conntrack
 from svcc.kernel.steps import Change, Phase, Place, Route, Step, StepError
 from svcc.targets import find
 from svcc.targets.interface import Bundle

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from svcc.apply import ipvs, nft, xtables
+from svcc.apply import drivers, nft, xtables
 from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.known import Known
 from svcc.apply.scope import Scope
@@ -20,7 +20,7 @@ Begun: TypeAlias = Mapping[str, Reading[Any]]
 #: The drivers whose states differ, each with the one that is there and the one that is wanted.
 Differing: TypeAlias = Sequence[tuple[Driver[Any], Any, Any]]
 
-DRIVERS: tuple[Driver[Any], ...] = (*ipvs.DRIVERS, nft.DRIVER, *xtables.DRIVERS)
+DRIVERS: tuple[Driver[Any], ...] = (*drivers.DRIVERS, nft.DRIVER, *xtables.DRIVERS)
 
 
 @dataclass(frozen=True)

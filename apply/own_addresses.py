@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from svcc.apply.device import is_ours, listed
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel import tools
+from svcc.kernel.link.reading import links
 from svcc.targets import find
 from svcc.targets.interface import Bundle
+from svcc.targets.vip_device import is_ours
 
 #: The state of a socket that serves, in /proc/net (TCP_LISTEN, TCP_CLOSE for udp; include/net/tcp_states.h).
 _SERVES = {"tcp": "0A", "udp": "07"}
@@ -68,11 +69,11 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 def _held(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
     """The addresses on devices that svcc did not make for this prefix."""
     recorded = {scope.device} if scope.device else set()
-    for device in listed():
-        if not is_ours(device, scope.prefix, recorded):
-            for shown in device["addr_info"]:
-                if text := shown.get("local"):
-                    yield ip_address(text), str(device["ifname"])
+    for link in links():
+        if not is_ours(link, scope.prefix, recorded):
+            for held in link.addresses:
+                if held.address:
+                    yield ip_address(held.address), link.name
 
 
 def _listened(address: ir.Address, listeners: Collection[Listener]) -> str:

@@ -8,11 +8,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from svcc.kernel import tools
+from svcc.kernel import modules, tools
 from svcc.kernel.namespaces import Namespace
-from svcc.kernel.steps import End, StepError
 from svcc.targets.interface import Artifact, Bundle
 
 
@@ -55,7 +53,7 @@ def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
     if not artifact.text:
         return
     if artifact.part.name == "modules":  # modules are the whole machine's: only look for them
-        for module in missing_modules(artifact.text.split()):
+        for module in modules.missing(artifact.text.split()):
             yield Failure("modules", "modprobe", f"this kernel has no module {module}")
         return
     argv = shlex.split(artifact.part.tool)
@@ -67,25 +65,3 @@ def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
         return
     if done.returncode:
         yield Failure(artifact.part.name, argv[0], done.words)
-
-
-def missing_modules(names: list[str]) -> list[str]:
-    """Those of the modules that are neither in the kernel nor to be had with modprobe(8). Errors: StepError."""
-    return [name for name in names if not _has_module(name)]
-
-
-def _has_module(name: str) -> bool:
-    if Path("/sys/module", name).exists() or built_in(name):
-        return True
-    try:
-        return tools.attempt("modules", ["modprobe", "--dry-run", "--quiet", name]).returncode == 0
-    except StepError as error:
-        if error.end is End.MISSING:
-            return False
-        raise
-
-
-def built_in(name: str) -> bool:
-    """Parts of the kernel that show no module of their own, by what they bring."""
-    shown = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
-    return name in shown and Path(shown[name]).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from svcc.compiler import ir
@@ -34,6 +35,12 @@ class Scope:
     def owns(self, name: str) -> bool:
         """Whether a chain or a set of that name is ours."""
         return name.startswith(f"{self.prefix}-")
+
+    def texts(self, part: str) -> Iterator[str]:
+        """A part of the bundles that may be in the kernel."""
+        for bundle in self.bundles:
+            if artifact := bundle.artifact(part):
+                yield artifact.text
 
     def including(self, *bundles: Bundle | None) -> Scope:
         """The scope in which these bundles may be in the kernel as well."""

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from svcc.apply.conntrack import Shown, Usage
 from svcc.apply.engine import Plan
 from svcc.apply.summary import Listener, Summary
+from svcc.kernel.conntrack import Shown, Usage
 from svcc.kernel.steps import Place, Route
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from svcc.apply import conntrack
 from svcc.apply.engine import Plan
 from svcc.apply.summary import Summary
+from svcc.kernel import conntrack
 from svcc.kernel.steps import Change, Place, Step
 from svcc.plan_text import service_of
 

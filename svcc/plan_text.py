@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from svcc.apply import conntrack
 from svcc.apply.engine import Plan
 from svcc.apply.summary import Summary
+from svcc.kernel import conntrack
 from svcc.kernel.steps import Change, Route, Verb, socket_text
 
 #: Objects that are shown of each service, and services, unless all are asked for.

@@ -14,6 +14,7 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
+from svcc.kernel.ipset.meaning import Meaning
 from svcc.targets.reading import Text
 
 
@@ -121,6 +122,8 @@ class Target(ABC):
     translates: ClassVar[bool] = True
     #: Whether a client's affinity ends when its time has passed. False: it may last longer.
     affinity_ends_in_time: ClassVar[bool] = True
+    #: What its ipsets are for; None: it makes none.
+    sets: ClassVar[Meaning | None] = None
     #: How endpoints are chosen where a service does not say.
     default_scheduler: ClassVar[ir.Scheduler] = ir.Scheduler.RANDOM
     #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).

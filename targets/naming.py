@@ -23,8 +23,3 @@ def fit(name: str, limit: int) -> str:
 def comment(text: str, limit: int) -> str:
     """A comment that fits, cut with an ellipsis of three dots."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def device_alias(prefix: str) -> str:
-    """The alias (ip-link(8)) of a device that svcc makes: it tells whose a device is, wherever svcc's records are."""
-    return f"svcc:{prefix}"

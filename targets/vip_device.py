@@ -18,35 +18,36 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.frontends import Frontend
 from svcc.compiler.prefix import fault
 from svcc.kernel.addresses import text_of
+from svcc.kernel.link.devices import DEVICE_NAME, NODAD, QUIET, Device, devices_text
+from svcc.kernel.link.links import Link
+from svcc.kernel.sysctl import Setting, sysctl_text
 from svcc.targets.interface import Artifact, Part
-from svcc.targets.naming import device_alias
 from svcc.targets.reading import Line, Refused, Text, compare, quoted
 
 SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
 IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
 
-#: Characters of a device's name (IFNAMSIZ with its final zero).
-DEVICE_NAME = 15
-
 #: What :data:`svcc.compiler.features.Feature.ANNOUNCE` comes to, on every target that has these parts.
 ANNOUNCED = "IPv4 addresses; the kernel answers ND for no address of another device"
 
-_QUIET = " scope host"
-_NODAD = " nodad"  # usable at once: on a dummy device there is nobody to have the address too
-
 _ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
-_ANSWERING = f"""\
-# For the addresses that are announced this machine answers ARP, for those of scope host it does not.
-{_ARP_IGNORE} = 3
-"""
-_SILENT = f"""\
-# The addresses are on a device of this machine, and on no network does it say that they are its own.
-{_ARP_IGNORE} = 1
-"""
+_ANSWERING = Setting(
+    _ARP_IGNORE,
+    "3",
+    "For the addresses that are announced this machine answers ARP, for those of scope host it does not.",
+)
+_SILENT = Setting(
+    _ARP_IGNORE,
+    "1",
+    "The addresses are on a device of this machine, and on no network does it say that they are its own.",
+)
+
+#: What a device's alias (ip-link(8)) begins with before the prefix whose it is.
+_WHOSE = "svcc:"
 
 _LINK = re.compile(r"link add (\S+) type dummy")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_ALIAS = re.compile(rf"link set (\S+) alias {re.escape(device_alias(''))}(\S+)")
+_ALIAS = re.compile(rf"link set (\S+) alias {re.escape(_WHOSE)}(\S+)")
 _ADDRESS = re.compile(r"address replace ([0-9.]+)/32 dev \S+")
 
 
@@ -57,30 +58,53 @@ class Held:
     address: str
     announced: bool
 
-    def line(self, device: str) -> str:
-        if ":" in self.address:
-            return f"address replace {self.address}/128 dev {device}{_NODAD}"
-        return f"address replace {self.address}/32 dev {device}{'' if self.announced else _QUIET}"
+    @property
+    def interface(self) -> str:
+        """The address with the length of its prefix."""
+        return f"{self.address}/{128 if ':' in self.address else 32}"
+
+    @property
+    def options(self) -> str:
+        """What follows it in ``ip address``."""
+        return NODAD if ":" in self.address else "" if self.announced else QUIET
 
 
-def arp_text(*, announced: bool) -> str:
-    """sysctl.d(5): whether this machine answers ARP for the addresses of the device that are announced."""
-    return _ANSWERING if announced else _SILENT
+def alias(prefix: str) -> str:
+    """The alias (ip-link(8)) of a device that svcc makes: it tells whose a device is, wherever svcc's records are."""
+    return f"{_WHOSE}{prefix}"
 
 
-def ip_text(device: str | None, prefix: str, held: Iterable[Held]) -> str:
-    """``ip -batch``: the dummy device and its addresses; empty where svcc is to hold none.
+def is_ours(link: Link, prefix: str, recorded: Collection[str] = ()) -> bool:
+    """Whether svcc made a device for a prefix: its alias says so.
+
+    A dummy device without any alias is ours where a recorded bundle names it: svcc was killed before it could set the
+    alias. ``recorded``: the names of the devices in recorded bundles.
+    """
+    if link.kind != "dummy":
+        return False
+    return link.alias.lower() == alias(prefix).lower() if link.alias else link.name in recorded
+
+
+def whose(link: Link) -> str:
+    """A sentence about a device that is not ours."""
+    _, ours, prefix = link.alias.rpartition(_WHOSE)
+    if ours:
+        return f"device {link.name} is that of prefix {prefix}"
+    return f"device {link.name} exists, and svcc did not make it"
+
+
+def arp_settings(*, announced: bool) -> tuple[Setting, ...]:
+    """Whether this machine answers ARP for the addresses of the device that are announced."""
+    return (_ANSWERING if announced else _SILENT,)
+
+
+def carrying(device: str | None, prefix: str, held: Iterable[Held]) -> Device | None:
+    """The dummy device with its addresses; None where svcc is to hold none.
 
     The alias says whose the device is: one without it was not made by svcc, whatever its name.
-    Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
     """
-    if device is None:
-        return ""
-    lines = [one.line(device) for one in held]
-    if lines:
-        alias = f"link set {device} alias {device_alias(prefix)}"
-        lines = [f"link add {device} type dummy", alias, f"link set {device} up", *lines]
-    return "".join(f"{line}\n" for line in lines)
+    addresses = {one.interface: one.options for one in held} if device is not None else {}
+    return Device(device, True, addresses, alias(prefix)) if device is not None and addresses else None
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
@@ -113,13 +137,14 @@ def announced(frontends: Iterable[Frontend]) -> list[str]:
 
 def announcing(cluster: ir.Cluster, addresses: Sequence[str]) -> tuple[Artifact, ...]:
     """The parts, in load order, that have a device carry what is announced, and nothing else; empty without any."""
-    held = [Held(address, announced=True) for address in addresses]
-    text = ip_text(cluster.vip_device, cluster.prefix, held)
-    return Artifact(SYSCTL, arp_text(announced=True) if text else ""), Artifact(IP, text)
+    device = carrying(cluster.vip_device, cluster.prefix, [Held(address, announced=True) for address in addresses])
+    if device is None:
+        return Artifact(SYSCTL, ""), Artifact(IP, "")
+    return Artifact(SYSCTL, sysctl_text(arp_settings(announced=True))), Artifact(IP, devices_text([device]))
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class Said:
     """What an ``ip`` part says beside the addresses that follow from other parts."""
 
     name: str
@@ -127,7 +152,7 @@ class Device:
     announced: frozenset[str]  # addresses
 
 
-def read_device(text: Text) -> Device | None:
+def read_device(text: Text) -> Said | None:
     """What is to be read in an ``ip`` part; that the rest is as it would be printed is for the caller to compare.
 
     None: the part is empty. Errors: Refused.
@@ -141,7 +166,7 @@ def read_device(text: Text) -> Device | None:
     if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME:
         raise lines[0].refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
     answered = (_ADDRESS.fullmatch(line.text) for line in lines)
-    return Device(found[1], _prefix(lines), frozenset(match[1] for match in answered if match))
+    return Said(found[1], _prefix(lines), frozenset(match[1] for match in answered if match))
 
 
 def _prefix(lines: Sequence[Line]) -> str:
@@ -153,7 +178,7 @@ def _prefix(lines: Sequence[Line]) -> str:
     return alias[2]
 
 
-def another_prefix(ip: Text, device: Device, prefix: str | None) -> Refused:
+def another_prefix(ip: Text, device: Said, prefix: str | None) -> Refused:
     """The error that the device is not of the ``prefix`` that the rules have."""
     alias = [*ip.lines()][1]
     whose = f"the prefix {prefix}" if prefix else "no prefix, for there are none"
@@ -161,7 +186,7 @@ def another_prefix(ip: Text, device: Device, prefix: str | None) -> Refused:
 
 
 def accept_announcing(
-    texts: Mapping[str, Text], device: Device | None, own: Collection[ir.Address]
+    texts: Mapping[str, Text], device: Said | None, own: Collection[ir.Address]
 ) -> tuple[Artifact, ...]:
     """The parts as :func:`announcing` prints them. ``own``: the addresses that lead to services alone.
 

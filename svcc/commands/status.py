@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from svcc.apply import confirm, conntrack, engine
+from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
-from svcc.apply.conntrack import Volume
 from svcc.apply.engine import Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
@@ -20,6 +19,8 @@ from svcc.applying import Cause, explained, remember
 from svcc.columns import columns
 from svcc.compiler.suggest import did_you_mean
 from svcc.exits import Exit
+from svcc.kernel import conntrack
+from svcc.kernel.conntrack import Volume
 from svcc.kernel.steps import Change, socket_text
 from svcc.kernel_rows import Held, Row, Rows
 from svcc.output import put

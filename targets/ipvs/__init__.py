@@ -19,15 +19,22 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
+from svcc.kernel.ipset.sets import sets_text
+from svcc.kernel.ipvs.servers import servers_text
+from svcc.kernel.link.devices import devices_text
+from svcc.kernel.modules import modules_text
+from svcc.kernel.sysctl import sysctl_text
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
-from svcc.targets.ipvs import host, limits, rules, sets, virtual
+from svcc.targets.ipvs import host, limits, rules
+from svcc.targets.ipvs.meaning import Purposes
 from svcc.targets.ipvs.read import read
+from svcc.targets.ipvs.sets import Purpose
 from svcc.targets.ipvs.state import FamilyState, families
 from svcc.targets.reading import Text, compare
 
 #: The elements of the sets of addresses of which no undeclared port is served.
-_SERVICE_IP = re.compile(rf"^add \S+-{sets.Purpose.SERVICE_IP.suffix} (\S+)$", re.MULTILINE)
+_SERVICE_IP = re.compile(rf"^add \S+-{Purpose.SERVICE_IP.suffix} (\S+)$", re.MULTILINE)
 
 _MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
 _IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
@@ -47,6 +54,7 @@ class Ipvs(Target):
     translates = False
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
     affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
+    sets = Purposes()
     default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
     parts = (_MODULES, vip_device.SYSCTL, vip_device.IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
     features: ClassVar[Mapping[Feature, str]] = {
@@ -128,12 +136,13 @@ class Ipvs(Target):
 
 def _artifacts(cluster: ir.Cluster, state: list[FamilyState]) -> tuple[Artifact, ...]:
     """The parts, in load order: all of them follow from the state, and a few settings of the cluster."""
+    device = vip_device.carrying(cluster.vip_device, cluster.prefix, host.held(state))
     texts = {
-        _MODULES: host.modules_text(cluster.vip_device, state),
-        vip_device.SYSCTL: host.sysctl_text(cluster.vip_device, state),
-        vip_device.IP: vip_device.ip_text(cluster.vip_device, cluster.prefix, host.held(state)),
-        _IPSET: sets.restore_text(ipset for family in state for ipset in family.sets.values()),
-        _IPVSADM: virtual.restore_text(server for family in state for server in family.servers),
+        _MODULES: modules_text(host.modules(cluster.vip_device, state)),
+        vip_device.SYSCTL: sysctl_text(host.settings(cluster.vip_device, state)),
+        vip_device.IP: devices_text([device] if device else []),
+        _IPSET: sets_text(ipset for family in state for ipset in family.sets.values()),
+        _IPVSADM: servers_text(server for family in state for server in family.servers),
         _IPTABLES: _rules_text(cluster, 4, state),
         _IP6TABLES: _rules_text(cluster, 6, state),
     }

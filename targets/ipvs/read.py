@@ -7,16 +7,18 @@ follows is seen when they are printed again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
+from svcc.kernel.ipset.sets import Set
+from svcc.kernel.ipvs.servers import VirtualServer
 from svcc.targets.ipvs.elements import element_fault, sort_key
-from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, IpSet, Purpose
+from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, purpose_of
 from svcc.targets.ipvs.state import FamilyState, loop_backs
-from svcc.targets.ipvs.virtual import VirtualServer, server_element
+from svcc.targets.ipvs.virtual import element_of
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
 from svcc.targets.vip_device import read_device
@@ -26,8 +28,6 @@ _OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+|range ([0
 _ADD = re.compile(r"add (\S+) (\S+)")
 _VERSIONS = {"inet": 4, "inet6": 6}
 _MARK = re.compile(r"--set-xmark 0x0/0x([0-9a-f]{1,8})\n")
-#: The purposes, those whose suffix ends in another's first.
-_BY_SUFFIX = sorted(Purpose, key=lambda purpose: len(purpose.suffix), reverse=True)
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class _Set:
     ports: ir.PortRange | None
     elements: dict[str, Line] = field(default_factory=dict)
 
-    def ipset(self, name: str) -> IpSet:
-        return IpSet(name, self.purpose.type, self.version, tuple(self.elements), self.ports)
+    def made(self, prefix: str) -> Set:
+        return make_set(self.purpose, prefix, self.version, self.elements, self.ports)
 
 
 def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
@@ -61,7 +61,7 @@ def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
         vip_device=device.name if device else None,
         mark=_mark(texts["iptables"], texts["ip6tables"]),
     )
-    return cluster, [*_families(sets, servers, device.announced if device else frozenset())]
+    return cluster, [*_families(prefix, sets.values(), servers, device.announced if device else frozenset())]
 
 
 def _nothing(texts: Mapping[str, Text]) -> None:
@@ -101,7 +101,7 @@ def _sets(text: Text) -> tuple[str | None, dict[str, _Set]]:
 
 def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, _Set]:
     name, type, options = found.groups()
-    purpose = next((p for p in _BY_SUFFIX if name.endswith(f"-{p.suffix}")), None)
+    purpose = purpose_of(name)
     if purpose is None:
         raise line.refused(f"no set of the target is called {quoted(name)}", name, Code.BUNDLE_NAME)
     sized = _OPTIONS.fullmatch(options)
@@ -163,23 +163,26 @@ def _mark(*texts: Text) -> int:
 
 
 def _families(
-    sets: Mapping[str, _Set], servers: list[tuple[Line, VirtualServer]], announced: frozenset[str]
+    prefix: str, sets: Collection[_Set], servers: list[tuple[Line, VirtualServer]], announced: frozenset[str]
 ) -> Iterator[FamilyState]:
     for version in (4, 6):
-        own = {one.purpose: one for one in sets.values() if one.version == version}
+        own = {one.purpose: one for one in sets if one.version == version}
         if own:
-            names = {one.purpose: name for name, one in sets.items() if one.version == version}
-            listening = [(line, server) for line, server in servers if (server.address[0] == "[") == (version == 6)]
+            listening = [(line, server) for line, server in servers if _version(server) == version]
             _check_sorted(own)
             _check_servers(own, listening)
-            ipsets = {p: own[p].ipset(names[p]) for p in Purpose if p in own}
+            ipsets = {p: own[p].made(prefix) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
             answered = announced & {*addresses}
             yield FamilyState(version, tuple(addresses), answered, tuple(server for _, server in listening), ipsets)
-    versions = {one.version for one in sets.values()}
+    versions = {one.version for one in sets}
     for line, server in servers:
-        if (6 if server.address[0] == "[" else 4) not in versions:
+        if _version(server) not in versions:
             raise line.refused("a virtual server of a family that has no sets")
+
+
+def _version(server: VirtualServer) -> int:
+    return 6 if "[" in server.key else 4
 
 
 def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
@@ -196,10 +199,11 @@ def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
 def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]) -> None:
     """Every virtual server is declared, in the sets' order; of its endpoints, each is known to the hairpin's set."""
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
-    at = {server_element(server): line for line, server in servers}
+    at = {element_of(server.key): line for line, server in servers}
     for (line, server), element in zip(servers, at, strict=True):
-        if element not in declared and not _on_a_node_port(sets, server):
-            raise line.refused(f"{element} is in no set: no service declares this virtual server", server.address)
+        if element not in declared and not _on_a_node_port(sets, element):
+            address = server.key.partition(" ")[2]
+            raise line.refused(f"{element} is in no set: no service declares this virtual server", address)
     if wrong := in_order([element for element in at if element in declared], [*declared]):
         raise at[wrong].refused("virtual servers stand in the order of their set")
     loops = loop_backs(server for _, server in servers)
@@ -214,10 +218,11 @@ def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, Virtu
         raise hairpins[wrong].refused(f"{wrong} stands behind a higher one", wrong)
 
 
-def _on_a_node_port(sets: Mapping[Purpose, _Set], server: VirtualServer) -> bool:
-    address, _, port = server.address.rpartition(":")
-    if Purpose.NODE_IP not in sets or address.strip("[]") not in sets[Purpose.NODE_IP].elements:
+def _on_a_node_port(sets: Mapping[Purpose, _Set], element: str) -> bool:
+    """``element``: a virtual server, as an element of a set."""
+    address, _, socket = element.partition(",")
+    if Purpose.NODE_IP not in sets or address not in sets[Purpose.NODE_IP].elements:
         return False
-    purpose = NODE_PORTS[server.protocol]
-    element = server_element(server) if server.protocol is ir.Protocol.SCTP else port
-    return purpose in sets and element in sets[purpose].elements
+    protocol, _, port = socket.partition(":")
+    purpose = NODE_PORTS[ir.Protocol(protocol)]
+    return purpose in sets and (element if purpose is Purpose.NODE_PORT_SCTP else port) in sets[purpose].elements

@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from svcc.compiler import ir
+from svcc.kernel.ipset.sets import Set
 from svcc.kernel.xtables.objects import (
     ACCEPT,
     DROP,
@@ -50,7 +51,7 @@ from svcc.kernel.xtables.objects import (
     Table,
     Verdict,
 )
-from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose
+from svcc.targets.ipvs.sets import NODE_PORTS, Purpose
 
 #: Entries ask so: for new connections that nobody else has sent elsewhere.
 _NEW = (CtState(("NEW",)), NotTranslatedTo())
@@ -73,7 +74,7 @@ def _not_in(purpose: Purpose, fields: str = "") -> _In:
     return _In(purpose, fields, negate=True)
 
 
-def script(cluster: ir.Cluster, version: int, sets: Mapping[Purpose, IpSet]) -> Script:
+def script(cluster: ir.Cluster, version: int, sets: Mapping[Purpose, Set]) -> Script:
     """What ``iptables-restore --noflush`` (or ip6tables-) reads for one family."""
     writer = _Writer(cluster.prefix, cluster.mark, version, sets)
     return Script(tuple(table for table in (writer.mangle(), writer.nat(), writer.filter()) if table.chains))
@@ -86,7 +87,7 @@ class _Writer:
     something *not* in it loses that condition.
     """
 
-    def __init__(self, prefix: str, mark: int, version: int, sets: Mapping[Purpose, IpSet]) -> None:
+    def __init__(self, prefix: str, mark: int, version: int, sets: Mapping[Purpose, Set]) -> None:
         self._prefix = prefix
         self._mark = mark
         self._icmp = "icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable"

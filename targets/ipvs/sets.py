@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from svcc.compiler import ir
+from svcc.kernel.ipset.sets import SET_NAME, Set
 
-#: Characters of a set's name (IPSET_MAXNAMELEN with its final zero).
-SET_NAME = 31
 #: What ipset(8) makes a hash set for when nothing is said.
 _HASHSIZE, _MAXELEM = 1024, 65_536
 
@@ -52,35 +50,28 @@ NODE_PORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class IpSet:
-    """A set with its elements, each as ``ipset save`` prints it ("198.19.10.0,tcp:8080")."""
-
-    name: str
-    type: str
-    version: int
-    elements: tuple[str, ...]
-    ports: ir.PortRange | None = None  # what a bitmap:port spans
-
-    def lines(self) -> Iterator[str]:
-        yield f"create {self.name} {self.type} {self._options()}"
-        head = f"add {self.name} "
-        for element in self.elements:
-            yield head + element
-
-    def _options(self) -> str:
-        """Type options. A hash is sized in powers of two, so that few edits change this line; a full one refuses
-        elements (maxelem), a small one is rehashed while it is filled (hashsize)."""
-        if self.ports is not None:
-            return f"range {self.ports.first}-{self.ports.last}"
-        room = 1 << (2 * len(self.elements)).bit_length()  # between two and four times what it holds
-        family = "inet" if self.version == 4 else "inet6"
-        return f"family {family} hashsize {max(_HASHSIZE, room // 2)} maxelem {max(_MAXELEM, room)}"
+#: The purposes, those whose suffix ends in another's first.
+_BY_SUFFIX = sorted(Purpose, key=lambda purpose: len(purpose.suffix), reverse=True)
 
 
-def restore_text(sets: Iterable[IpSet]) -> str:
-    """What ``ipset restore`` reads: each set's ``create`` line and its ``add`` lines."""
-    return "".join(f"{line}\n" for ipset in sets for line in ipset.lines())
+def purpose_of(name: str) -> Purpose | None:
+    """What a set of that name is for; None: the target calls none so."""
+    return next((purpose for purpose in _BY_SUFFIX if name.endswith(f"-{purpose.suffix}")), None)
+
+
+def make_set(
+    purpose: Purpose, prefix: str, version: int, elements: Iterable[str], ports: ir.PortRange | None = None
+) -> Set:
+    """The set of a purpose, large enough for its elements. ``ports``: what a bitmap:port spans.
+
+    A hash is sized in powers of two, so that few edits change its line; a full one refuses elements (maxelem), a small
+    one is rehashed while it is filled (hashsize).
+    """
+    name, held = purpose.set_name(prefix, version), dict.fromkeys(elements, "")
+    if ports is not None:
+        return Set(name, purpose.type, held, ports=(ports.first, ports.last))
+    room = 1 << (2 * len(held)).bit_length()  # between two and four times what it holds
+    return Set(name, purpose.type, held, version, max(_MAXELEM, room), hashsize=max(_HASHSIZE, room // 2))
 
 
 def network_elements(networks: Iterable[ir.Network]) -> Iterator[str]:

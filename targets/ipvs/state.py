@@ -8,10 +8,12 @@ from ipaddress import ip_address
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
-from svcc.targets.ipvs.sets import NODE_PORTS, IpSet, Purpose, network_elements
-from svcc.targets.ipvs.virtual import RealServer, VirtualServer, address_text, socket_text
+from svcc.kernel.ipset.sets import Set
+from svcc.kernel.ipvs.servers import MASQUERADING, PROTOCOLS, Real, VirtualServer, key_of
+from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, make_set, network_elements
+from svcc.targets.ipvs.virtual import FORWARD, address_text, make_settings
 
-_RANKS = {protocol: rank for rank, protocol in enumerate(ir.Protocol)}
+_RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class FamilyState:
     addresses: tuple[str, ...]  # the vips and external ips but shared ones, in numeric order
     announced: frozenset[str]  # those of them that are announced
     servers: tuple[VirtualServer, ...]
-    sets: dict[Purpose, IpSet]
+    sets: dict[Purpose, Set]
 
 
 def node_port_addresses(cluster: ir.Cluster, node: ir.Node | None) -> list[ir.Address]:
@@ -45,13 +47,14 @@ def loop_backs(servers: Iterable[VirtualServer]) -> list[str]:
     Under ``forward direct`` and ``tunnel`` sources stay what they are.
     """
     found: dict[tuple[int, int, int], str] = {}
-    for server in servers:
-        if server.forward is ir.Forward.MASQUERADE:
-            for real in server.servers:
-                address, _, port = real.address.rpartition(":")
+    for virtual in servers:
+        protocol = PROTOCOLS[virtual.key.partition(" ")[0]]
+        for at, real in virtual.servers.items():
+            if real.method == MASQUERADING:
+                address, _, port = at.rpartition(":")
                 text = address.strip("[]")
-                key = int(ip_address(text)), _RANKS[server.protocol], int(port)
-                found[key] = f"{text},{server.protocol}:{port},{text}"
+                key = int(ip_address(text)), _RANKS[protocol], int(port)
+                found[key] = f"{text},{protocol}:{port},{text}"
     return [found[key] for key in sorted(found)]
 
 
@@ -94,7 +97,7 @@ class _Gatherer:
             self._addresses.add(int(frontend.address))
             if frontend.service.announce:
                 self._announced.add(int(frontend.address))
-        service, protocol, chooser = frontend.service, frontend.port.protocol, scheduler(frontend)
+        protocol, settings = frontend.port.protocol, make_settings(scheduler(frontend), frontend.service.affinity)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset)
             if frontend.address is None and protocol is not ir.Protocol.SCTP:
@@ -102,10 +105,7 @@ class _Gatherer:
             for text in [self._text(int(address)) for address in listening]:
                 self._add_elements(frontend, text, f"{text},{protocol}:{port}")
                 if servers:
-                    at = socket_text(text, port)
-                    self._servers.append(
-                        VirtualServer(protocol, at, chooser, service.affinity, service.forward, servers)
-                    )
+                    self._servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
 
     def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
         """Name an address and port in the sets that it belongs to."""
@@ -136,22 +136,28 @@ class _Gatherer:
             clients.append(address)  # the node itself comes from the dummy device's address that it goes to
         return dict.fromkeys(clients)
 
-    def _real_servers(self, frontend: Frontend, offset: int) -> tuple[RealServer, ...]:
+    def _real_servers(self, frontend: Frontend, offset: int) -> dict[str, Real]:
         """The real servers for the frontend's port number ``offset``, and their hairpins."""
-        found = []
+        found: dict[str, Real] = {}
+        method, others = FORWARD[frontend.service.forward]
+        ways: dict[int, Real] = {}  # by weight: most real servers share one
         texts, loops = self._texts, self._loops
-        hairpins = frontend.service.forward is ir.Forward.MASQUERADE
+        hairpins = method == MASQUERADING
         protocol, target = frontend.port.protocol.value, frontend.port.target
-        rank = _RANKS[frontend.port.protocol] << 16
+        rank = _RANKS[protocol] << 16
         before, after = ("[", "]:") if self._version == 6 else ("", ":")
         for endpoint in (*frontend.endpoints, *frontend.draining):
             number = int(endpoint.address)
             text = texts.get(number) or self._text(number)
             port = (target if endpoint.port is None else endpoint.port) + offset
-            found.append(RealServer(f"{before}{text}{after}{port}", endpoint.weight))
+            weight = endpoint.weight
+            real = ways.get(weight)
+            if real is None:
+                real = ways[weight] = Real(method, weight, others)
+            found[f"{before}{text}{after}{port}"] = real
             if hairpins:
                 loops[number << 18 | rank | port] = f"{text},{protocol}:{port},{text}"
-        return tuple(found)
+        return found
 
     def _text(self, number: int) -> str:
         text = self._texts.get(number)
@@ -177,7 +183,6 @@ class _Gatherer:
         sets = {purpose: self._set(purpose, found) for purpose, found in elements.items() if found}
         return FamilyState(self._version, addresses, announced, tuple(self._servers), sets)
 
-    def _set(self, purpose: Purpose, elements: Iterable[str]) -> IpSet:
+    def _set(self, purpose: Purpose, elements: Iterable[str]) -> Set:
         ports = self._cluster.nodeports if purpose.type == "bitmap:port" else None
-        name = purpose.set_name(self._cluster.prefix, self._version)
-        return IpSet(name, purpose.type, self._version, tuple(elements), ports)
+        return make_set(purpose, self._cluster.prefix, self._version, elements, ports)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from svcc.compiler import ir
+from svcc.kernel.ipvs.servers import Real, VirtualServer
 from svcc.targets.ipvs.elements import number_of
-from svcc.targets.ipvs.virtual import FORWARD, SERVICE, RealServer, VirtualServer
+from svcc.targets.ipvs.virtual import FORWARD, make_settings
 from svcc.targets.reading import Line, Text
 
 _SOCKET = r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,39}\]):[1-9][0-9]{0,4}"
@@ -15,8 +16,7 @@ _SERVER = re.compile(
     rf"-A (?P<service>-t|-u|--sctp-service) (?P<at>{_SOCKET}) -s (?P<s>[a-z]+)(?: -p (?P<p>[0-9]+))?.*"
 )
 _REAL = re.compile(rf"-a (?P<to>\S+ \S+) -r (?P<at>{_SOCKET}) (?P<how>-[mgi]) -w (?P<w>[0-9]{{1,5}}).*")
-_PROTOCOLS = {option: protocol for protocol, option in SERVICE.items()}
-_FORWARDS = {option: forward for forward, (option, _) in FORWARD.items()}
+_OTHERS = dict(FORWARD.values())
 _SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
 #: Seconds that affinity lasts, at most (a day).
 _PERSISTENCE = 86_400
@@ -26,7 +26,7 @@ def read_servers(text: Text) -> Iterator[tuple[Line, VirtualServer]]:
     """The virtual servers, each with the line that adds it. Errors: Refused."""
     head: Line | None = None
     real: list[Line] = []
-    known: set[tuple[ir.Protocol, str]] = set()
+    known: set[str] = set()
     for line in text.lines():
         if line.text.startswith("-a ") and head is not None:
             real.append(line)
@@ -38,36 +38,38 @@ def read_servers(text: Text) -> Iterator[tuple[Line, VirtualServer]]:
         yield head, _server(head, real, known)
 
 
-def _server(head: Line, real: list[Line], known: set[tuple[ir.Protocol, str]]) -> VirtualServer:
+def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
     found = _SERVER.fullmatch(head.text)
     if found is None or found["s"] not in _SCHEDULERS:
         raise head.refused("not a virtual server as the target adds one")
-    protocol, at = _PROTOCOLS[found["service"]], _socket(head, found["at"])
-    if (protocol, at) in known:
+    at = _socket(head, found["at"])
+    key = f"{found['service']} {at}"
+    if key in known:
         raise head.refused(f"the virtual server {at} stands here twice", at)
-    known.add((protocol, at))
+    known.add(key)
     persistence = None if found["p"] is None else int(found["p"]) if len(found["p"]) < 6 else 0
     if persistence is not None and not 0 < persistence <= _PERSISTENCE:
         raise head.refused("affinity lasts from a second to a day", found["p"])
     if not real:
         raise head.refused("the target adds no virtual server without a real one")
-    forwards, servers = {}, {}
+    methods: dict[str, Line] = {}
+    servers: dict[str, Real] = {}
     for line in real:
-        forward, server = _real(line, found["at"])
-        if server.address in servers:
-            raise line.refused(f"the real server {server.address} stands twice", server.address)
-        servers[server.address] = server
-        forwards[forward] = line
-    if len(forwards) > 1:
-        raise [*forwards.values()][-1].refused("packets reach the real servers of a virtual one in one way")
-    made = VirtualServer(protocol, at, _SCHEDULERS[found["s"]], persistence, next(iter(forwards)), (*servers.values(),))
+        address, server = _real(line, at)
+        if address in servers:
+            raise line.refused(f"the real server {address} stands twice", address)
+        servers[address] = server
+        methods[server.method] = line
+    if len(methods) > 1:
+        raise [*methods.values()][-1].refused("packets reach the real servers of a virtual one in one way")
+    made = VirtualServer(key, make_settings(_SCHEDULERS[found["s"]], persistence), servers)
     for line, should in zip((head, *real), made.lines(), strict=True):
-        if f"{line.text}\n" != should:
-            raise line.refused(f"the target prints this as `{should.rstrip()}`")
+        if line.text != should:
+            raise line.refused(f"the target prints this as `{should}`")
     return made
 
 
-def _real(line: Line, virtual: str) -> tuple[ir.Forward, RealServer]:
+def _real(line: Line, virtual: str) -> tuple[str, Real]:
     found = _REAL.fullmatch(line.text)
     if found is None:
         raise line.refused("not a real server as the target adds one")
@@ -77,7 +79,7 @@ def _real(line: Line, virtual: str) -> tuple[ir.Forward, RealServer]:
     weight = int(found["w"])
     if weight > 65_535:
         raise line.refused("a weight is 0 to 65535", found["w"])
-    return _FORWARDS[found["how"]], RealServer(at, weight)
+    return at, Real(found["how"], weight, _OTHERS[found["how"]])
 
 
 def _socket(line: Line, text: str) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from svcc.apply import conntrack
-from svcc.apply.conntrack import Connection, Usage, Volume
-from svcc.kernel import tools
+from svcc.kernel import conntrack, tools
+from svcc.kernel.conntrack import Connection, Usage, Volume
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.steps import Place, Route
 

@@ -10,16 +10,19 @@ import pytest
 
 from support.apply_states import SAME, inside, run
 from support.files import GOLDEN
-from svcc.apply.device import Device, DeviceDriver, Devices, is_ours
+from svcc.apply.drivers import DeviceDriver
 from svcc.apply.scope import Scope
+from svcc.kernel.link.devices import Device, Devices
+from svcc.kernel.link.links import Link
 from svcc.kernel.steps import Phase, StepError
+from svcc.targets.vip_device import is_ours
 
 pytestmark = pytest.mark.kernel
 
 DRIVER = DeviceDriver()
 SCOPE = Scope("T", "svcc0")
 FILES = GOLDEN / "ipvs"
-WANTED = {"svcc0": Device(True, {"198.19.10.0/32": "scope host", "fd00:19::10/128": "nodad"}, "svcc:T")}
+WANTED = {"svcc0": Device("svcc0", True, {"198.19.10.0/32": "scope host", "fd00:19::10/128": "nodad"}, "svcc:T")}
 
 
 @pytest.fixture(autouse=True)
@@ -67,9 +70,8 @@ def test_a_device_that_is_somebody_elses_is_in_the_way_and_is_not_read() -> None
     ],
 )
 def test_the_alias_says_whose_a_device_is(alias: str, recorded: tuple[str, ...], ours: bool) -> None:
-    device = {"ifname": "svcc0", "ifalias": alias, "linkinfo": {"info_kind": "dummy"}}
-    assert is_ours(device, "T", recorded) is ours
-    assert not is_ours({**device, "linkinfo": {"info_kind": "bridge"}}, "T", recorded)
+    assert is_ours(Link("svcc0", "dummy", alias), "T", recorded) is ours
+    assert not is_ours(Link("svcc0", "bridge", alias), "T", recorded)
 
 
 def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +82,7 @@ def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_what_the_kernel_refuses_is_named(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By ip -batch and by netlink: a device of that name is there."""
-    monkeypatch.setattr("svcc.apply.device._FEW", few)
+    monkeypatch.setattr("svcc.kernel.link.loading._FEW", few)
     run("ip link add svcc0 type veth peer name other")
     (step,) = DRIVER.steps({}, WANTED, SCOPE, SAME)
     with pytest.raises(StepError) as caught:
@@ -97,12 +99,12 @@ UNKNOWN = ("Operation not supported", "Error: Unknown device type.")
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_addresses_go_by_netlink_or_in_a_batch(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a device of another kind, as this kernel may have no dummy: what is sent is the same."""
-    monkeypatch.setattr("svcc.apply.device._FEW", few)
+    monkeypatch.setattr("svcc.kernel.link.loading._FEW", few)
     run("ip link add svcc0 type veth peer name other")
     states: list[Devices] = [
-        {"svcc0": Device(False, {})},
+        {"svcc0": Device("svcc0", False, {})},
         WANTED,
-        {"svcc0": Device(False, {"fd00:19::10/128": "nodad"}, "svcc:T")},
+        {"svcc0": Device("svcc0", False, {"fd00:19::10/128": "nodad"}, "svcc:T")},
         {},
     ]
     for before, after in pairwise(states):
@@ -118,6 +120,7 @@ def _shown() -> Devices:
     listed = json.loads(run("ip -details -json address show"))
     return {
         one["ifname"]: Device(
+            one["ifname"],
             "UP" in one["flags"],
             {
                 f"{a['local']}/{a['prefixlen']}": "nodad" if a.get("nodad") else _SCOPES[a["scope"]]
@@ -133,8 +136,8 @@ def _shown() -> Devices:
 
 def test_an_address_that_begins_to_be_announced_is_put_there_anew_and_told() -> None:
     """The kernel leaves the scope of an address as it is; nothing is told of one that ceases to be announced."""
-    announced = {"svcc0": Device(True, {"198.19.10.0/32": ""}, "svcc:T")}
-    quiet = {"svcc0": Device(True, {"198.19.10.0/32": "scope host"}, "svcc:T")}
+    announced = {"svcc0": Device("svcc0", True, {"198.19.10.0/32": ""}, "svcc:T")}
+    quiet = {"svcc0": Device("svcc0", True, {"198.19.10.0/32": "scope host"}, "svcc:T")}
     begins, ceases = DRIVER.steps(quiet, announced, SCOPE, SAME), DRIVER.steps(announced, quiet, SCOPE, SAME)
     said = "1 address added, 1 address removed"
     assert [(step.phase, step.title) for step in begins] == [
@@ -157,7 +160,7 @@ def test_a_device_of_another_prefix_is_in_the_way() -> None:
 
 @pytest.mark.parametrize("few", [0, 1_000])
 def test_a_device_that_has_gone_is_named(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("svcc.apply.device._FEW", few)
+    monkeypatch.setattr("svcc.kernel.link.loading._FEW", few)
     (step,) = DRIVER.steps(WANTED, {}, SCOPE, SAME)
     assert (step.phase, step.title) == (Phase.ADDRESSES_OFF, "1 device removed")
     with pytest.raises(StepError) as caught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,9 +17,10 @@ from support.files import GOLDEN
 from support.ipvs_kernel import EVERYTHING, TARGET, part, render
 from support.large_programs import plain
 from support.strategies import programs_for
-from svcc.apply.ipvs.ipset import IpsetDriver
-from svcc.apply.ipvs.sets import Set, Sets, element_place
+from svcc.apply.drivers import IpsetDriver
+from svcc.apply.drivers.sets import meaning
 from svcc.apply.scope import Scope, scope_of_program
+from svcc.kernel.ipset.sets import Set, Sets, load_sets
 from svcc.kernel.steps import Phase, Place, StepError, Verb
 
 pytestmark = pytest.mark.kernel
@@ -53,16 +54,20 @@ def parsed(text: str) -> Sets:
 
 def sets(**elements: list[str]) -> dict[str, Set]:
     """Sets of two purposes, by the name behind the prefix."""
-    types = {"IP": "hash:ip", "PORT": "bitmap:port"}
-    return {
-        f"{PREFIX}-{name.replace('_', '-')}": Set(
-            "bitmap:port range 1-100"
-            if "NODE_PORT" in name
-            else f"{types.get(name, 'hash:ip,port')} family inet maxelem 65536",
-            dict.fromkeys(found, ""),
-        )
-        for name, found in elements.items()
-    }
+    found = {f"{PREFIX}-{name.replace('_', '-')}": some for name, some in elements.items()}
+    return {name: made(name, _created(name), some) for name, some in found.items()}
+
+
+def _created(name: str) -> str:
+    if "NODE-PORT" in name:
+        return "bitmap:port range 1-100"
+    return (
+        f"{'hash:ip' if name.endswith('-IP') and 'CLUSTER' not in name else 'hash:ip,port'} family inet maxelem 65536"
+    )
+
+
+def made(name: str, created: str, elements: Iterable[str]) -> Set:
+    return load_sets({name: [created, "", [*elements]]})[name]
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -113,7 +118,7 @@ def test_without_the_tool_nothing_is_there_and_nothing_can_be_made(monkeypatch: 
     ],
 )
 def test_the_frontend_that_an_element_belongs_to(name: str, element: str, place: Place | None) -> None:
-    assert element_place(name, element) == place
+    assert meaning().place(name, element) == place
 
 
 # -- from any state to any state --------------------------------------------------------------------------------------
@@ -134,7 +139,7 @@ def drifts(draw: st.DrawFn, live: Sets) -> list[str]:
     for name in draw(st.lists(st.sampled_from(sorted(live)), unique=True)) if live else ():
         one = live[name]
         element = draw(st.sampled_from(sorted(one.elements)))
-        options = one.create.replace("65536", "70000").replace("range ", "range 0-65535 ").split(" range 0-65535 ")[0]
+        options = one.head.replace("65536", "70000").replace("range ", "range 0-65535 ").split(" range 0-65535 ")[0]
         options += " range 0-65535" if "bitmap" in options else ""
         commands.append(
             draw(
@@ -216,7 +221,7 @@ def test_what_lets_clients_in_comes_before_what_keeps_them_out_and_goes_after_it
     """Half a step is what a failure leaves."""
     element = "198.19.10.1,tcp:80"
     wanted = sets(RESTRICTED=[element], ALLOWED=[f"{element},10.0.0.1"])
-    wanted["T-ALLOWED"] = replace(wanted["T-ALLOWED"], create="hash:ip,port,net family inet maxelem 65536")
+    wanted["T-ALLOWED"] = replace(wanted["T-ALLOWED"], type="hash:ip,port,net")
     emptied = {name: replace(one, elements={}) for name, one in wanted.items()}
     taken = []
     for live, target in (({}, wanted), (emptied, wanted), (wanted, emptied)):
@@ -272,8 +277,8 @@ def test_declared_ports_go_first_and_sets_last() -> None:
 
 @pytest.mark.usefixtures("_namespace")
 def test_a_set_is_made_anew_below_the_rules_that_name_it() -> None:
-    before = {"T-NODE-PORT-TCP": Set("bitmap:port range 100-200", {"150": "", "199": ""})}
-    after = {"T-NODE-PORT-TCP": Set("bitmap:port range 120-300", {"150": "", "250": ""})}
+    before = {"T-NODE-PORT-TCP": made("T-NODE-PORT-TCP", "bitmap:port range 100-200", ["150", "199"])}
+    after = {"T-NODE-PORT-TCP": made("T-NODE-PORT-TCP", "bitmap:port range 120-300", ["150", "250"])}
     go(DRIVER, before, SCOPE)
     rule = "-A OUTPUT -p tcp -m set --match-set T-NODE-PORT-TCP dst -j DROP"
     run(f"iptables-legacy {rule}")
@@ -287,7 +292,7 @@ def test_a_set_is_made_anew_below_the_rules_that_name_it() -> None:
 def test_elements_that_leave_stay_for_their_phase_while_a_set_is_made_anew() -> None:
     before = sets(CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.2,tcp:80"])
     after = {
-        name: Set(one.create.replace("65536", "3"), {"10.0.0.2,tcp:80": "", "10.0.0.3,tcp:80": ""})
+        name: replace(one, room=3, elements={"10.0.0.2,tcp:80": "", "10.0.0.3,tcp:80": ""})
         for name, one in before.items()
     }
     go(DRIVER, before, SCOPE)
@@ -305,7 +310,7 @@ def test_a_temporary_set_that_was_left_over_is_removed() -> None:
     before = sets(IP=["10.0.0.1"])
     go(DRIVER, before, SCOPE)
     run("ipset create T-TMP0 hash:ip family inet maxelem 9")
-    after = {"T-IP": replace(before["T-IP"], create="hash:ip family inet maxelem 9")}
+    after = {"T-IP": replace(before["T-IP"], room=9)}
     go(DRIVER, after, SCOPE)
     assert run("ipset list -n") == "T-IP\n"
 
@@ -318,7 +323,7 @@ def test_a_refused_element_is_named_before_anything_is_changed() -> None:
     live = sets(IP=["10.0.0.1"], CLUSTER_IP=["10.0.0.1,tcp:80"])
     go(DRIVER, live, SCOPE)
     wanted = sets(IP=["10.0.0.1", "10.0.0.2"], CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.300,tcp:80"])
-    wanted["T-NEW"] = wanted["T-IP"]
+    wanted["T-NEW"] = replace(wanted["T-IP"], name="T-NEW")
     _, step = DRIVER.steps(live, wanted, SCOPE, SAME)
     assert step.check is not None
     with pytest.raises(StepError) as caught:
@@ -331,10 +336,10 @@ def test_a_refused_element_is_named_before_anything_is_changed() -> None:
 
 @pytest.mark.usefixtures("_namespace")
 def test_a_set_that_is_full_names_the_element_and_can_be_undone() -> None:
-    live: Sets = {"T-CLUSTER-IP": Set("hash:ip,port family inet maxelem 2", {"10.0.0.1,tcp:80": ""})}
+    created = "hash:ip,port family inet maxelem 2"
+    live: Sets = {"T-CLUSTER-IP": made("T-CLUSTER-IP", created, ["10.0.0.1,tcp:80"])}
     go(DRIVER, live, SCOPE)
-    elements = {f"10.0.0.{n},tcp:80": "" for n in range(1, 5)}
-    wanted = {"T-CLUSTER-IP": Set("hash:ip,port family inet maxelem 2", elements)}
+    wanted = {"T-CLUSTER-IP": made("T-CLUSTER-IP", created, [f"10.0.0.{n},tcp:80" for n in range(1, 5)])}
     (step,) = steps_to(DRIVER, wanted, SCOPE)
     with pytest.raises(StepError) as caught:
         step.run()

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from support.apply_states import SAME, arrived, go, inside, phases, run
 from support.files import GOLDEN
-from svcc.apply.ipvs.modules import ModulesDriver
-from svcc.apply.ipvs.sysctl import SysctlDriver
+from svcc.apply.drivers import ModulesDriver, SysctlDriver
 from svcc.apply.scope import Scope
 from svcc.kernel.steps import Phase, StepError
 

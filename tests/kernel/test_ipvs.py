@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from support.ipvs_kernel import EVERYTHING, TARGET, live_sets, loadable, part, render
 from support.strategies import programs_for
 from svcc.compiler import ir
+from svcc.kernel.ipset.sets import sets_text
 from svcc.targets.interface import Bundle
-from svcc.targets.ipvs.sets import IpSet, restore_text
+from svcc.targets.ipvs.sets import Purpose, make_set
 from svcc.verify.lab.netns import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -80,6 +81,6 @@ def _load(namespace: Namespace, bundle: Bundle) -> None:
 
 def test_no_set_is_too_small_or_has_to_grow(namespace: Namespace) -> None:
     elements = tuple(f"100.{n >> 16}.{n >> 8 & 255}.{n & 255},tcp:80,100.0.0.1" for n in range(100_000))
-    ipset = IpSet("LOOP-BACK", "hash:ip,port,ip", 4, elements)
-    run(namespace, "ipset restore", restore_text([ipset]))
-    assert live_sets(run(namespace, "ipset save")).splitlines()[0] == next(ipset.lines())
+    ipset = make_set(Purpose.LOOP_BACK, "T", 4, elements)
+    run(namespace, "ipset restore", sets_text([ipset]))
+    assert live_sets(run(namespace, "ipset save")).splitlines()[0] == ipset.create_line

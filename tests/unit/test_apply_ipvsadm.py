@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,21 +15,24 @@ from support.apply_states import SAME
 from support.files import GOLDEN
 from support.ipvs_kernel import EVERYTHING, TARGET, part, render
 from support.large_programs import plain
-from svcc.apply.ipvs import connected, connections, messages
-from svcc.apply.ipvs.ipvsadm import IpvsadmDriver, _one_of_each
-from svcc.apply.ipvs.sets import parse_sets
-from svcc.apply.ipvs.virtual import (
-    Command,
-    Virtual,
-    Virtuals,
-    additions,
-    keys_of_sets,
+from svcc.apply.drivers import IpvsadmDriver
+from svcc.apply.drivers.sets import meaning
+from svcc.apply.scope import Scope
+from svcc.kernel.ipset.sets import parse_sets
+from svcc.kernel.ipvs import netlink
+from svcc.kernel.ipvs.difference import Command, additions, quiescing
+from svcc.kernel.ipvs.loading import one_of_each
+from svcc.kernel.ipvs.reading import established
+from svcc.kernel.ipvs.servers import (
+    VirtualServer,
+    VirtualServers,
     keys_of_text,
+    parse_real,
+    parse_settings,
     parse_table,
     place_of,
-    quiescing,
+    servers_text,
 )
-from svcc.apply.scope import Scope
 from svcc.kernel.steps import Phase, Place, Route, StepError
 
 DRIVER = IpvsadmDriver()
@@ -37,14 +40,24 @@ FILES = GOLDEN / "ipvs"
 SCOPE = Scope("T")
 
 WEB = "-t 198.19.10.1:80"
-ONE = {WEB: Virtual("-s rr", {"100.64.0.9:8080": "-m -w 1", "100.64.0.19:8080": "-m -w 1"})}
 
 
-def commands(live: Virtuals, wanted: Virtuals) -> list[str]:
+def virtual(key: str, settings: str, servers: Mapping[str, str]) -> VirtualServer:
+    return VirtualServer(key, parse_settings(settings), {at: parse_real(real) for at, real in servers.items()})
+
+
+def virtuals(some: Mapping[str, tuple[str, Mapping[str, str]]]) -> VirtualServers:
+    return {key: virtual(key, *one) for key, one in some.items()}
+
+
+ONE = virtuals({WEB: ("-s rr", {"100.64.0.9:8080": "-m -w 1", "100.64.0.19:8080": "-m -w 1"})})
+
+
+def commands(live: VirtualServers, wanted: VirtualServers) -> list[str]:
     return [str(command) for command in additions(live, wanted)]
 
 
-def parsed(text: str) -> Virtuals:
+def parsed(text: str) -> VirtualServers:
     return DRIVER.parse(text, SCOPE)
 
 
@@ -56,18 +69,18 @@ def test_the_commands_to_a_text_are_its_lines(name: str) -> None:
     text = (FILES / name / "ipvsadm.rules").read_text()
     wanted = parsed(text)
     assert commands({}, wanted) == text.splitlines()
-    assert messages.can_say([*additions({}, wanted)])
+    assert netlink.can_say([*additions({}, wanted)])
+    assert servers_text(wanted.values()) == text
     assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
     assert [*keys_of_text(text)] == [*wanted]
     sets = parse_sets((FILES / name / "ipset.restore").read_text())
-    prefix = next(iter(sets)).removesuffix("-SERVICE-IP")
-    assert wanted.keys() <= set(keys_of_sets(sets, prefix))
+    assert wanted.keys() <= set(meaning().virtual_servers(sets))
 
 
 def test_what_sets_declare_is_each_port_of_each_address() -> None:
     text = part(render(EVERYTHING), "ipvsadm")
     sets = parse_sets(part(render(EVERYTHING), "ipset"))
-    declared = set(keys_of_sets(sets, "CUSTOM"))
+    declared = set(meaning().virtual_servers(sets))
     assert declared >= set(keys_of_text(text))
     assert {"-t 10.0.0.4:65518", "-t [fd00:19::30]:80"} <= declared  # without endpoints they have no virtual server
     assert not {key for key in declared if "172.31.0.4" in key}
@@ -108,10 +121,12 @@ FWM  5 wlc
 
 
 def test_changes_edit_what_is_there() -> None:
-    wanted = {
-        WEB: Virtual("-s wrr -p 60", {"100.64.0.9:8080": "-m -w 3", "100.64.0.29:8080": "-m -w 1"}),
-        "-u 198.19.10.1:53": Virtual("-s rr", {"100.64.0.9:53": "-m -w 1"}),
-    }
+    wanted = virtuals(
+        {
+            WEB: ("-s wrr -p 60", {"100.64.0.9:8080": "-m -w 3", "100.64.0.29:8080": "-m -w 1"}),
+            "-u 198.19.10.1:53": ("-s rr", {"100.64.0.9:53": "-m -w 1"}),
+        }
+    )
     assert commands(ONE, wanted) == [
         "-e -t 198.19.10.1:80 -r 100.64.0.9:8080 -m -w 3",
         "-a -t 198.19.10.1:80 -r 100.64.0.29:8080 -m -w 1",
@@ -144,26 +159,24 @@ def test_changes_edit_what_is_there() -> None:
 
 
 def test_what_goes_gets_no_more_connections_before_it_is_removed() -> None:
-    virtual = "-t 198.19.10.1:80"
-    live = {virtual: Virtual("-s rr", {"100.64.0.9:80": "-m -w 5", "100.64.0.19:80": "-m -w 1"})}
-    wanted = {virtual: Virtual("-s rr", {"100.64.0.19:80": "-m -w 1"})}
+    live = virtuals({WEB: ("-s rr", {"100.64.0.9:80": "-m -w 5", "100.64.0.19:80": "-m -w 1"})})
+    wanted = virtuals({WEB: ("-s rr", {"100.64.0.19:80": "-m -w 1"})})
     first, last = DRIVER.steps(live, wanted, SCOPE, SAME)
-    assert [str(c) for c in quiescing(live, wanted)] == [f"-e {virtual} -r 100.64.0.9:80 -m -w 0"]
+    assert [str(c) for c in quiescing(live, wanted)] == [f"-e {WEB} -r 100.64.0.9:80 -m -w 0"]
     assert (first.phase, last.phase) == (Phase.SERVERS, Phase.SERVERS_OFF)
 
 
 @pytest.mark.parametrize(
     ("live", "wanted"),
     [
-        (Virtual("-s dh", {"100.64.0.9:80": "-m -w 5", "100.64.0.19:80": "-m -w 1"}), {"100.64.0.19:80": "-m -w 1"}),
-        (Virtual("-s rr", {"100.64.0.9:80": "-m -w 5"}), {}),
-        (Virtual("-s rr", {"100.64.0.9:80": "-m -w 0", "100.64.0.19:80": "-m -w 1"}), {"100.64.0.19:80": "-m -w 1"}),
+        (("-s dh", {"100.64.0.9:80": "-m -w 5", "100.64.0.19:80": "-m -w 1"}), {"100.64.0.19:80": "-m -w 1"}),
+        (("-s rr", {"100.64.0.9:80": "-m -w 5"}), {}),
+        (("-s rr", {"100.64.0.9:80": "-m -w 0", "100.64.0.19:80": "-m -w 1"}), {"100.64.0.19:80": "-m -w 1"}),
     ],
     ids=["dh would refuse its clients", "the last one", "drained already"],
 )
-def test_what_is_not_quieted(live: Virtual, wanted: dict[str, str]) -> None:
-    virtual = "-t 198.19.10.1:80"
-    assert not [*quiescing({virtual: live}, {virtual: Virtual(live.options, wanted)})]
+def test_what_is_not_quieted(live: tuple[str, dict[str, str]], wanted: dict[str, str]) -> None:
+    assert not [*quiescing(virtuals({WEB: live}), virtuals({WEB: (live[0], wanted)}))]
 
 
 def test_with_a_virtual_server_go_its_real_servers() -> None:
@@ -192,11 +205,16 @@ def test_one_changed_endpoint_among_ten_thousand_services() -> None:
 def test_routes_are_those_that_rewrite_the_destination() -> None:
     state = {
         **ONE,
-        "-u [fd00:19::1]:53": Virtual("-s rr", {"[fd00:64::9]:53": "-m -w 0"}),
-        "-t 198.19.10.2:80": Virtual(
-            "-s rr", {"100.64.0.9:80": "-g -w 1", "100.64.0.19:80": "-i -w 1 --tun-type ipip"}
+        **virtuals(
+            {
+                "-u [fd00:19::1]:53": ("-s rr", {"[fd00:64::9]:53": "-m -w 0"}),
+                "-t 198.19.10.2:80": (
+                    "-s rr",
+                    {"100.64.0.9:80": "-g -w 1", "100.64.0.19:80": "-i -w 1 --tun-type ipip"},
+                ),
+                "-f 7": ("-s rr", {"100.64.0.9:0": "-m -w 1"}),
+            }
         ),
-        "-f 7": Virtual("-s rr", {"100.64.0.9:0": "-m -w 1"}),
     }
     assert {*DRIVER.routes(state)} == {
         Route(Place("198.19.10.1", "tcp", 80), "100.64.0.9", 8080),
@@ -209,27 +227,29 @@ def test_routes_are_those_that_rewrite_the_destination() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        Command("-A", "-f 77", options="-s rr"),
-        Command("-A", WEB, options="-s rr -M 255.255.255.0 -p 5"),
-        Command("-A", WEB, options="-s rr -p 5 --pe sip"),
-        Command("-A", WEB, options="-s rr -o"),
-        Command("-A", WEB, options="-s rr -b no-such-flag"),
-        Command("-a", WEB, "100.64.0.9:80", "-m -w 1 -x 9 -y 3"),
-        Command("-a", WEB, "100.64.0.9:80", "-i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum"),
+        Command("-A", "-f 77", options=parse_settings("-s rr")),
+        Command("-A", WEB, options=parse_settings("-s rr -M 255.255.255.0 -p 5")),
+        Command("-A", WEB, options=parse_settings("-s rr -p 5 --pe sip")),
+        Command("-A", WEB, options=parse_settings("-s rr -o")),
+        Command("-A", WEB, options=parse_settings("-s rr -b no-such-flag")),
+        Command("-a", WEB, "100.64.0.9:80", parse_real("-m -w 1 -x 9 -y 3")),
+        Command("-a", WEB, "100.64.0.9:80", parse_real("-i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum")),
     ],
 )
 def test_what_messages_cannot_say_goes_to_the_tool(command: Command) -> None:
-    assert not messages.can_say([command])
+    assert not netlink.can_say([command])
 
 
 def test_of_very_many_commands_one_of_each_kind_is_tried() -> None:
-    wanted = {
-        f"{option} {host}:{port}": Virtual(f"-s {scheduler}", {f"{server}:{n}": "-m -w 1" for n in (1, 2)})
-        for option in ("-t", "-u")
-        for host, server in (("10.0.0.1", "10.1.0.1"), ("[fd00::1]", "[fd00:1::1]"))
-        for port, scheduler in ((1, "rr"), (2, "rr"), (3, "sh"))
-    }
-    tried = [str(command) for command in _one_of_each([*additions({}, wanted)])]
+    wanted = virtuals(
+        {
+            f"{option} {host}:{port}": (f"-s {scheduler}", {f"{server}:{n}": "-m -w 1" for n in (1, 2)})
+            for option in ("-t", "-u")
+            for host, server in (("10.0.0.1", "10.1.0.1"), ("[fd00::1]", "[fd00:1::1]"))
+            for port, scheduler in ((1, "rr"), (2, "rr"), (3, "sh"))
+        }
+    )
+    tried = [str(command) for command in one_of_each([*additions({}, wanted)])]
     assert tried == [
         line
         for option in ("-t", "-u")
@@ -247,17 +267,16 @@ def test_of_very_many_commands_one_of_each_kind_is_tried() -> None:
 
 @pytest.fixture
 def _no_ipvs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for module in ("ipvsadm", "traffic"):
-        monkeypatch.setattr(f"svcc.apply.ipvs.{module}.TABLE", tmp_path / "ip_vs")
+    monkeypatch.setattr("svcc.kernel.ipvs.reading.TABLE", tmp_path / "ip_vs")
 
 
 @pytest.mark.usefixtures("_no_ipvs")
 def test_without_the_module_nothing_is_there_and_nothing_loads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     (step,) = DRIVER.steps({}, ONE, SCOPE, SAME)
-    monkeypatch.setattr("svcc.apply.ipvs.call.tools.run", _never)
+    monkeypatch.setattr("svcc.kernel.tools.run", _never)
     assert DRIVER.read(SCOPE, ONE) == {}
     assert [*DRIVER.obstacles({}, ONE, SCOPE)] == []
-    assert (connections(ONE), connected(ONE)) == ({}, {})
+    assert established(ONE) == {}
     assert step.check is not None
     monkeypatch.setattr("svcc.kernel.tools.find", lambda tool: tool)
     step.check()
@@ -283,8 +302,8 @@ def test_a_tool_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     fake.write_text("#!/bin/sh\nkill -15 $$\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("svcc.apply.ipvs.ipvsadm._FEW", 0)
-    monkeypatch.setattr("svcc.apply.ipvs.ipvsadm.TABLE", tmp_path)
+    monkeypatch.setattr("svcc.kernel.ipvs.loading._FEW", 0)
+    monkeypatch.setattr("svcc.kernel.ipvs.reading.TABLE", tmp_path)
     (step,) = DRIVER.steps({}, ONE, SCOPE, SAME)
     run: Callable[[], None] = step.run
     with pytest.raises(StepError, match=r"^ipvsadm: ipvsadm was killed by SIGTERM$"):

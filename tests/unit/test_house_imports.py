@@ -12,6 +12,7 @@ import pytest
 
 from support.tools.code import Module, modules, place
 from support.tools.project import ROOT, floors, settings
+from svcc.targets.ipvs.sets import Purpose
 
 #: Each layer, and the layers that it imports.
 _LAYERS: dict[str, frozenset[str]] = {
@@ -134,6 +135,19 @@ def _words(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def test_the_ir_names_no_target(name: str) -> None:
     module = next(module for module in modules() if module.name == f"svcc.compiler.{name}")
     assert [f"{place(module, line)}: {word}" for word, line in _words(module.tree) if _TARGET_WORDS.search(word)] == []
+
+
+def test_what_sets_are_called_is_written_in_their_target_alone() -> None:
+    """How a set's name ends; what is only the beginning of another word's end is none."""
+    ends = re.compile(rf"-(?:{'|'.join(purpose.suffix for purpose in Purpose)})(?![A-Z])")
+    wrong = [
+        f"{place(module, line)}: {word}"
+        for module in modules()
+        if _layer(module.name) in ("kernel", "apply", "")
+        for word, line in _words(module.tree)
+        if ends.search(word)
+    ]
+    assert wrong == []
 
 
 def test_the_schema_names_no_target() -> None:

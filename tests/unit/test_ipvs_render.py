@@ -15,8 +15,9 @@ from support.references import dangling
 from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
+from svcc.kernel.ipset.sets import SET_NAME
 from svcc.kernel.xtables.objects import CHAIN_NAME
-from svcc.targets.ipvs.sets import PREFIX, SET_NAME
+from svcc.targets.ipvs.sets import PREFIX
 
 Given = tuple[ir.Program, ir.Node | None]
 OPTIONS = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}

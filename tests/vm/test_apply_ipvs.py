@@ -15,16 +15,15 @@ from support.bundles import scope_of
 from support.files import GOLDEN
 from support.ipvs_kernel import EVERYTHING, TARGET, part, render, served
 from support.strategies import programs_for
-from svcc.apply.device import Device, DeviceDriver, Devices
-from svcc.apply.ipvs import DRIVERS, Traffic, connected, connections
-from svcc.apply.ipvs.ipset import IpsetDriver
-from svcc.apply.ipvs.ipvsadm import IpvsadmDriver
-from svcc.apply.ipvs.virtual import Virtuals
+from svcc.apply.drivers import DRIVERS, DeviceDriver, IpsetDriver, IpvsadmDriver
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
+from svcc.kernel.ipvs.reading import established
+from svcc.kernel.ipvs.servers import VirtualServers
+from svcc.kernel.link.devices import Device, Devices
 from svcc.kernel.steps import Phase, Place, StepError
 from svcc.targets.interface import Artifact, Bundle
-from svcc.targets.naming import device_alias
+from svcc.targets.vip_device import alias
 from svcc.verify.lab import CLIENT, NODE, Answer
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
@@ -58,8 +57,8 @@ def _namespace() -> Iterator[None]:
 @pytest.fixture(params=["netlink", "tool"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"netlink": 1_000_000, "tool": 0}[request.param]
-    monkeypatch.setattr("svcc.apply.ipvs.ipvsadm._FEW", few)
-    monkeypatch.setattr("svcc.apply.device._FEW", few)
+    monkeypatch.setattr("svcc.kernel.ipvs.loading._FEW", few)
+    monkeypatch.setattr("svcc.kernel.link.loading._FEW", few)
 
 
 def bundle_of(virtuals: str) -> Bundle:
@@ -130,7 +129,7 @@ def test_what_was_loaded_by_hand_is_ours_and_reads_as_its_text(name: str) -> Non
 
 
 @st.composite
-def drifts(draw: st.DrawFn, live: Virtuals) -> list[str]:
+def drifts(draw: st.DrawFn, live: VirtualServers) -> list[str]:
     """What somebody might do by hand to our virtual servers."""
     found = []
     for key in draw(st.lists(st.sampled_from(sorted(live)), unique=True)) if live else ():
@@ -169,7 +168,7 @@ def test_virtual_servers_from_any_state_to_any_other_and_back_from_half_way(data
     scope = SCOPE.including(*bundles)
     first, second = (SERVERS.parse(part(bundle, "ipvsadm"), scope) for bundle in bundles)
     with inside(loopback=True), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("svcc.apply.ipvs.ipvsadm._FEW", few)
+        patch.setattr("svcc.kernel.ipvs.loading._FEW", few)
         run("ipvsadm -R", OTHERS)
         before = run("ipvsadm -S -n")
         go(SERVERS, first, scope)
@@ -190,7 +189,7 @@ WEB = "-t 198.19.10.1:80"
 ONE = f"-A {WEB} -s rr\n-a {WEB} -r 100.64.0.9:80 -m -w 1\n"
 
 
-def state(text: str) -> Virtuals:
+def state(text: str) -> VirtualServers:
     return SERVERS.parse(text, SCOPE)
 
 
@@ -272,19 +271,16 @@ def test_connections_outlive_every_edit_and_are_counted() -> None:
         known = client.ask()
         assert isinstance(known, Answer)
         with lab.namespace(NODE).entered():
-            assert connections(old) == {web: 1, Place("198.19.10.2", "tcp", 80): 0}
+            assert established(old) == {
+                web: {("100.64.0.9", 80): 1},
+                Place("198.19.10.2", "tcp", 80): {("100.64.0.19", 80): 0},
+            }
             assert phases(go(SERVERS, new, scope)) == {
                 Phase.SERVERS: "1 real server added, 1 real server changed, 1 virtual server changed"
             }
-            assert connections(new)[web] == 1
-            found = connected(new)[web]
+            assert established(new)[web] == {("100.64.0.9", 80): 1, ("100.64.0.19", 80): 0}
         assert client.ask() == known
         other = lab.connect(CLIENT, "198.19.10.1", 80)
-    assert {server: (one.active, one.inactive) for server, one in found.items()} == {
-        ("100.64.0.9", 80): (1, 0),
-        ("100.64.0.19", 80): (0, 0),
-    }
-    assert found["100.64.0.19", 80] == Traffic(0, 0)
     assert isinstance(other, Answer)
     assert other.name == "100.64.0.19"
 
@@ -308,7 +304,7 @@ def test_the_device_from_any_state_to_any_other_and_back_from_half_way(data: st.
     first, second = (DEVICE.parse(text, SCOPE) for text in texts)
     scope = SCOPE.including(*(replace_ip(text) for text in texts))
     with inside(loopback=True), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("svcc.apply.device._FEW", few)
+        patch.setattr("svcc.kernel.link.loading._FEW", few)
         run("ip link add svcc00 type dummy")
         run("ip link set svcc00 up")
         run("ip address add 192.0.2.1/24 dev svcc00 label svcc00:x")
@@ -350,9 +346,9 @@ def device_drifts(draw: st.DrawFn, live: Devices) -> list[str]:
 @pytest.mark.usefixtures("_namespace")
 def test_a_device_with_many_addresses() -> None:
     many = {f"198.18.{n >> 8}.{n & 255}/32": "" for n in range(2_000)}
-    wanted = {"svcc0": Device(True, many, device_alias(PREFIX))}
+    wanted = {"svcc0": Device("svcc0", True, many, alias(PREFIX))}
     assert phases(go(DEVICE, wanted, SCOPE)) == {Phase.ADDRESSES: "1 device created, 2000 addresses added"}
-    few = {"svcc0": Device(True, {**dict([*many.items()][1:]), "198.19.255.1/32": ""}, device_alias(PREFIX))}
+    few = {"svcc0": Device("svcc0", True, {**dict([*many.items()][1:]), "198.19.255.1/32": ""}, alias(PREFIX))}
     assert phases(go(DEVICE, few, SCOPE)) == {
         Phase.ADDRESSES: "1 address added",
         Phase.ADDRESSES_OFF: "1 address removed",

@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from socket import IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, inet_ntoa
 from typing import Any
 
-from svcc.apply.ipvs.virtual import Command, socket_of
+from svcc.kernel.ipvs.difference import Command
+from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Real, Settings, socket_of
 
-_PROTOCOLS = {"-t": IPPROTO_TCP, "-u": IPPROTO_UDP, "--sctp-service": IPPROTO_SCTP}
+_NUMBERS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP, "sctp": IPPROTO_SCTP}
 _PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
 #: IP_VS_SVC_F_SCHED1 and so on, by the names that schedulers have for them.
 _FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
-_FORWARDS = {"-m": 0, "-i": 2, "-g": 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
+_METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
+#: What a message says of a real server by saying nothing.
+_UNSAID = {"", " --tun-type ipip"}
 #: For IPv6 the kernel takes the length of a prefix for a netmask, and pyroute2 an IPv4 address of these bytes.
 _NETMASKS = {4: "255.255.255.255", 6: inet_ntoa((128).to_bytes(4, sys.byteorder))}
 
@@ -62,40 +65,38 @@ def send(commands: Sequence[Command]) -> None:
 
 
 def _virtual(command: Command) -> dict[str, Any] | None:
-    """The attributes of the virtual server; None where there is no telling them."""
-    option, _, socket = command.key.partition(" ")
-    if option not in _PROTOCOLS:
+    """The attributes of the virtual server; None where messages cannot say them."""
+    option, _, at = command.key.partition(" ")
+    if option not in PROTOCOLS:
         return None
-    address, port = socket_of(socket)
+    address, port = socket_of(at)
     netmask = _NETMASKS[6 if ":" in address else 4]
-    found: dict[str, Any] = {"addr": address, "port": port, "protocol": _PROTOCOLS[option], "netmask": netmask}
-    if command.server or command.verb == "-D":
+    protocol = _NUMBERS[PROTOCOLS[option]]
+    found: dict[str, Any] = {"addr": address, "port": port, "protocol": protocol, "netmask": netmask}
+    if not isinstance(command.options, Settings):
         return found
-    flags, words = 0, command.options.split()
-    if len(words) % 2:
+    settings = command.options
+    names = settings.flags.split(",") if settings.flags else []
+    if settings.others or not _FLAGS.keys() >= {*names}:
         return None
-    for name, value in zip(words[::2], words[1::2], strict=True):
-        if name == "-s":
-            found["sched_name"] = value
-        elif name == "-p":
-            found["timeout"] = int(value)
-            flags |= _PERSISTENT
-        elif name == "-b" and all(flag in _FLAGS for flag in value.split(",")):
-            flags |= sum({_FLAGS[flag] for flag in value.split(",")})
-        else:
-            return None
+    flags = sum({_FLAGS[name] for name in names})
+    if settings.scheduler:
+        found["sched_name"] = settings.scheduler
+    if settings.persistence is not None:
+        found["timeout"] = settings.persistence
+        flags |= _PERSISTENT
     return {**found, "flags": {"flags": flags, "mask": 0xFFFF_FFFF}}
 
 
 def _real(command: Command) -> dict[str, Any] | None:
-    """Likewise of the real server; none of a command that names no real server."""
+    """Likewise of the real server; nothing of a command that names none."""
     if not command.server:
         return {}
     address, port = socket_of(command.server)
     found: dict[str, Any] = {"addr": address, "port": port}
-    if command.verb == "-d":
+    if not isinstance(command.options, Real):
         return found
-    match command.options.split():
-        case [forward, "-w", weight, *tunnel] if forward in _FORWARDS and tunnel in ([], ["--tun-type", "ipip"]):
-            return {**found, "fwd_method": _FORWARDS[forward], "weight": int(weight)}
-    return None
+    real = command.options
+    if real.method not in _METHODS or real.others not in _UNSAID:
+        return None
+    return {**found, "fwd_method": _METHODS[real.method], "weight": real.weight}

@@ -1,4 +1,4 @@
-"""What drivers of IPVS's parts share: trials."""
+"""A network namespace in which a part is tried and thrown away."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from svcc.kernel.steps import StepError
 
 @contextmanager
 def trial(part: str) -> Iterator[None]:
-    """Be in a namespace that is thrown away, with its loopback up: before that the kernel takes no address for a
-    unicast one (inet_addr_type), and IPVS no real server. Errors: StepError."""
+    """Be in a new namespace, with its loopback up: without it the kernel takes no address for a unicast one
+    (inet_addr_type), and IPVS takes no real server. Errors: StepError."""
     try:
         namespace = Namespace("trial")
     except NamespaceError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from errno import ENETDOWN, ENODEV, ENXIO
-from ipaddress import IPv4Address, IPv4Network, ip_network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
 
+from svcc.kernel.link.difference import PART
+from svcc.kernel.link.links import Link
 from svcc.kernel.steps import StepError
 
 _ETHERTYPE = 0x0806  # ETH_P_ARP
@@ -19,34 +20,31 @@ _EVERYBODY = b"\xff" * 6
 SILENT = (1, 2, 8)
 
 
-def announce(addresses: Collection[IPv4Address], listed: Iterable[Mapping[str, Any]]) -> None:
+def announce(addresses: Collection[IPv4Address], links: Iterable[Link]) -> None:
     """Tell each link whose networks hold an address that it is here, as a request and as a reply: some take only one.
 
-    Not where the link would not answer for it either. ``listed``: the devices, as ``ip -json address`` has them.
-    Errors: StepError.
+    Not where the link would not answer for it either. ``links``: the machine's devices. Errors: StepError.
     """
-    for name, mac, networks in _links(listed):
+    for name, mac, networks in _answering(links):
         for address in addresses:
             if any(address in network for network in networks):
                 _tell(name, mac, address)
 
 
-def _links(listed: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, bytes, list[IPv4Network]]]:
+def _answering(links: Iterable[Link]) -> Iterator[tuple[str, bytes, list[IPv4Network]]]:
     """The links of Ethernet that are up and answer for addresses of other devices: name, address, networks."""
-    for one in listed:
-        if one.get("link_type") != "ether" or "UP" not in one["flags"] or "NOARP" in one["flags"]:
+    for link in links:
+        if link.type != "ether" or "UP" not in link.flags or "NOARP" in link.flags:
             continue
-        networks = [*_networks(one)]
-        if networks and max(ignored("all"), ignored(one["ifname"])) not in SILENT:
-            yield one["ifname"], bytes.fromhex(one["address"].replace(":", "")), networks
+        networks = [*_networks(link)]
+        if networks and max(ignored("all"), ignored(link.name)) not in SILENT:
+            yield link.name, bytes.fromhex(link.hardware.replace(":", "")), networks
 
 
-def _networks(one: Mapping[str, Any]) -> Iterator[IPv4Network]:
-    for shown in one["addr_info"]:
-        if shown["family"] == "inet" and shown["prefixlen"] < 32:
-            network = ip_network(f"{shown['local']}/{shown['prefixlen']}", strict=False)
-            if isinstance(network, IPv4Network):
-                yield network
+def _networks(link: Link) -> Iterator[IPv4Network]:
+    for held in link.addresses:
+        if held.version == 4 and held.length < 32:
+            yield IPv4Network((held.address, held.length), strict=False)
 
 
 def ignored(link: str) -> int:
@@ -72,4 +70,4 @@ def _tell(link: str, mac: bytes, address: IPv4Address) -> None:
                 sender.sendto(frame, (link, _ETHERTYPE))
     except OSError as error:
         if error.errno not in (ENETDOWN, ENODEV, ENXIO):  # a link that has just gone has nobody to be told
-            raise StepError("ip", f"cannot announce {address} on {link}: {error.strerror}") from error
+            raise StepError(PART, f"cannot announce {address} on {link}: {error.strerror}") from error

@@ -1,0 +1,53 @@
+"""The dummy devices that carry service addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.scope import Scope
+from svcc.kernel import tools
+from svcc.kernel.link import difference, loading
+from svcc.kernel.link.devices import Devices, dump_devices, load_devices, parse_devices
+from svcc.kernel.link.reading import links, read_devices
+from svcc.kernel.steps import Change, Step
+from svcc.targets.vip_device import is_ours, whose
+
+
+class DeviceDriver(Driver[Devices]):
+    """Dummy devices that svcc made, and every address on them but those that the kernel makes itself (fe80::/64)."""
+
+    part: ClassVar[str] = difference.PART
+
+    def parse(self, text: str, scope: Scope) -> Devices:
+        return parse_devices(text)
+
+    def read(self, scope: Scope, wanted: Devices) -> Devices:
+        recorded = _recorded(scope)
+        return read_devices(lambda link: is_ours(link, scope.prefix, recorded))
+
+    def changes(self, live: Devices, wanted: Devices) -> Iterator[Change]:
+        return difference.changes(live, wanted)
+
+    def steps(self, live: Devices, wanted: Devices, scope: Scope, transition: Transition) -> list[Step]:
+        return loading.steps(live, wanted)
+
+    def dump(self, state: Devices) -> Any:
+        return dump_devices(state)
+
+    def load(self, data: Any) -> Devices:
+        return load_devices(data)
+
+    def obstacles(self, live: Devices, wanted: Devices, scope: Scope) -> Iterator[str]:
+        if not wanted or tools.find("ip") is None:
+            return
+        recorded = _recorded(scope)
+        for link in links():
+            if link.name in wanted and not is_ours(link, scope.prefix, recorded):
+                yield f"{whose(link)}: choose another name (cluster {{ vip-device NAME }}), or remove the device"
+
+
+def _recorded(scope: Scope) -> set[str]:
+    """The names of the devices of the bundles that may be in the kernel."""
+    return {name for text in scope.texts(difference.PART) for name in parse_devices(text)}

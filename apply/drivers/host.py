@@ -1,0 +1,61 @@
+"""Kernel modules and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.scope import Scope
+from svcc.kernel import modules, sysctl
+from svcc.kernel.modules import Modules
+from svcc.kernel.steps import Change, Step
+from svcc.kernel.sysctl import Parameters
+
+
+class ModulesDriver(Driver[Modules]):
+    """A live state is what is there of the wanted modules."""
+
+    part: ClassVar[str] = modules.PART
+
+    def parse(self, text: str, scope: Scope) -> Modules:
+        return modules.parse_modules(text)
+
+    def read(self, scope: Scope, wanted: Modules) -> Modules:
+        return modules.read_modules(wanted)
+
+    def changes(self, live: Modules, wanted: Modules) -> Iterator[Change]:
+        return modules.changes(live, wanted)
+
+    def steps(self, live: Modules, wanted: Modules, scope: Scope, transition: Transition) -> list[Step]:
+        return modules.steps(live, wanted)
+
+    def dump(self, state: Modules) -> Any:
+        return sorted(state)
+
+    def load(self, data: Any) -> Modules:
+        return frozenset(data)
+
+
+class SysctlDriver(Driver[Parameters]):
+    """A live state has the wanted keys."""
+
+    part: ClassVar[str] = sysctl.PART
+
+    def parse(self, text: str, scope: Scope) -> Parameters:
+        return sysctl.parse_parameters(text)
+
+    def read(self, scope: Scope, wanted: Parameters) -> Parameters:
+        return sysctl.read_parameters(wanted)
+
+    def changes(self, live: Parameters, wanted: Parameters) -> Iterator[Change]:
+        return sysctl.changes(live, wanted)
+
+    def steps(self, live: Parameters, wanted: Parameters, scope: Scope, transition: Transition) -> list[Step]:
+        return sysctl.steps(live, wanted)
+
+    def dump(self, state: Parameters) -> Any:
+        return dict(state)
+
+    def load(self, data: Any) -> Parameters:
+        return dict(data)

@@ -1,0 +1,44 @@
+"""ipsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from svcc.apply.driver import Driver, Transition
+from svcc.apply.scope import Scope
+from svcc.kernel.ipset import difference, loading
+from svcc.kernel.ipset.meaning import Meaning, Together
+from svcc.kernel.ipset.reading import read_sets
+from svcc.kernel.ipset.sets import Sets, dump_sets, load_sets, parse_sets
+from svcc.kernel.steps import Change, Step
+from svcc.targets import targets
+
+
+def meaning() -> Meaning:
+    """What our sets are for, as the targets tell it."""
+    return Together(target.sets for target in targets().values() if target.sets is not None)
+
+
+class IpsetDriver(Driver[Sets]):
+    """All sets under our prefix."""
+
+    part: ClassVar[str] = difference.PART
+
+    def parse(self, text: str, scope: Scope) -> Sets:
+        return parse_sets(text)
+
+    def read(self, scope: Scope, wanted: Sets) -> Sets:
+        return read_sets(scope)
+
+    def changes(self, live: Sets, wanted: Sets) -> Iterator[Change]:
+        return difference.changes(live, wanted, meaning())
+
+    def steps(self, live: Sets, wanted: Sets, scope: Scope, transition: Transition) -> list[Step]:
+        return loading.steps(live, wanted, meaning(), scope)
+
+    def dump(self, state: Sets) -> Any:
+        return dump_sets(state)
+
+    def load(self, data: Any) -> Sets:
+        return load_sets(data)

@@ -1,0 +1,19 @@
+"""Connections that the kernel remembers (conntrack(8)): listing, counting by endpoint, and forgetting."""
+
+from __future__ import annotations
+
+from svcc.kernel.conntrack.entries import Connection, Volume, connections, forget
+from svcc.kernel.conntrack.routes import Shown, Usage, count, stale, tally, usage
+
+__all__ = [
+    "Connection",
+    "Shown",
+    "Usage",
+    "Volume",
+    "connections",
+    "count",
+    "forget",
+    "stale",
+    "tally",
+    "usage",
+]

@@ -1,0 +1,72 @@
+"""What sets are for: only who makes them knows it, and tells it by their names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from svcc.kernel.ipset.sets import Sets
+from svcc.kernel.steps import Phase, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When the elements of a set come and go."""
+
+    comes: Phase = Phase.SETS  # or DECLARED
+    goes: Phase = Phase.SETS_OFF  # or DECLARED_OFF
+    guards: bool = False  # they keep packets out: they come after those that let packets in, and go before
+
+
+class Meaning(ABC):
+    """What somebody's sets are for."""
+
+    @abstractmethod
+    def knows(self, name: str) -> bool:
+        """Whether a set of ours has one of the names that they give."""
+
+    @abstractmethod
+    def timing(self, name: str) -> Timing:
+        """When its elements come and go."""
+
+    @abstractmethod
+    def place(self, name: str, element: str) -> Place | None:
+        """The frontend that an element belongs to, where it says one."""
+
+    @abstractmethod
+    def declares(self, name: str) -> bool:
+        """Whether :meth:`virtual_servers` needs the set."""
+
+    @abstractmethod
+    def virtual_servers(self, sets: Sets) -> Iterator[str]:
+        """The keys of IPVS virtual servers (:attr:`svcc.kernel.ipvs.servers.VirtualServer.key`) that sets declare."""
+
+
+class Together(Meaning):
+    """What the sets of several makers are for; a set that none of them knows is for nothing."""
+
+    def __init__(self, makers: Iterable[Meaning]) -> None:
+        self._makers = tuple(makers)
+
+    def _maker(self, name: str) -> Meaning | None:
+        return next((maker for maker in self._makers if maker.knows(name)), None)
+
+    def knows(self, name: str) -> bool:
+        return self._maker(name) is not None
+
+    def timing(self, name: str) -> Timing:
+        maker = self._maker(name)
+        return maker.timing(name) if maker else Timing()
+
+    def place(self, name: str, element: str) -> Place | None:
+        maker = self._maker(name)
+        return maker.place(name, element) if maker else None
+
+    def declares(self, name: str) -> bool:
+        maker = self._maker(name)
+        return maker is not None and maker.declares(name)
+
+    def virtual_servers(self, sets: Sets) -> Iterator[str]:
+        for maker in self._makers:
+            yield from maker.virtual_servers(sets)

@@ -1,0 +1,28 @@
+"""Our sets as the kernel has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from svcc.kernel import tools
+from svcc.kernel.ipset.difference import PART
+from svcc.kernel.ipset.sets import Set, parse_sets
+from svcc.kernel.ownership import Ours
+
+
+def read_sets(ours: Ours, wanted: Callable[[str], bool] = lambda _: True) -> dict[str, Set]:
+    """Our sets, or those of them whose name is ``wanted``. Errors: StepError."""
+    if tools.find("ipset") is None:
+        return {}
+    listed = tools.attempt(PART, ["ipset", "list", "-n"])
+    if listed.returncode:
+        if not Path("/sys/module/ip_set").exists():  # the kernel has no sets at all
+            return {}
+        raise listed.error(PART, reading=True)
+    names = listed.stdout.splitlines()
+    chosen = [name for name in names if ours.owns(name) and wanted(name)]
+    if len(chosen) == len(names):
+        return parse_sets(tools.read(PART, ["ipset", "save"])) if names else {}
+    # Somebody else's sets may be a thousand times as large as ours.
+    return parse_sets("".join(tools.read(PART, ["ipset", "save", name]) for name in chosen))

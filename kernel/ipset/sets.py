@@ -1,0 +1,158 @@
+"""A set and its elements, printed and parsed as ``ipset save`` has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+#: The most characters of a set's name (IPSET_MAXNAMELEN with its final zero).
+SET_NAME = 31
+
+_FAMILIES = {"inet": 4, "inet6": 6}
+_VERSIONS = {version: family for family, version in _FAMILIES.items()}
+#: Options that have a value. The kernel chooses the last two by itself.
+_VALUED = frozenset({"family", "hashsize", "maxelem", "range", "bucketsize", "initval"})
+_PORTS = re.compile(r"(\d+)-(\d+)")
+#: Extensions whose values change with time or packets.
+_MOVING = re.compile(r" (?:timeout|packets|bytes) \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """A set. Two are equal whatever the order of their elements, and however large their hashes are."""
+
+    name: str
+    type: str  # hash:ip, hash:ip,port, bitmap:port, …
+    elements: Mapping[str, str]  # each as ``ipset save`` prints it -> what follows it: "", or " nomatch"
+    version: int | None = None  # of its addresses: 4 or 6; None: it holds none
+    room: int | None = None  # how many elements it takes; None: its range says it
+    ports: tuple[int, int] | None = None  # of a bitmap:port, the first and the last
+    others: str = ""  # further options: " counters timeout 900"
+    hashsize: int | None = field(default=None, compare=False)  # buckets to begin with: the hash grows by itself
+
+    @property
+    def kind(self) -> tuple[str, int | None]:
+        """What two sets must agree in to be swapped: type and family (ipset(8))."""
+        return self.type, self.version
+
+    @property
+    def created(self) -> tuple[object, ...]:
+        """All that is said when a set is made, and stays."""
+        return self.type, self.version, self.room, self.ports, self.others
+
+    @property
+    def head(self) -> str:
+        """Type and options, but for the size of the hash: "hash:ip,port family inet maxelem 65536"."""
+        return self._printed(hashsize=False)
+
+    @property
+    def create_line(self) -> str:
+        """ "create CUSTOM-CLUSTER-IP hash:ip,port family inet hashsize 1024 maxelem 65536"."""
+        return f"create {self.name} {self._printed(hashsize=True)}"
+
+    def lines(self) -> Iterator[str]:
+        """What ``ipset restore`` reads to make the set, without line ends."""
+        yield self.create_line
+        head = f"add {self.name} "
+        for element, options in self.elements.items():
+            yield f"{head}{element}{options}"
+
+    def _printed(self, *, hashsize: bool) -> str:
+        text = self.type
+        if self.version is not None:
+            text += f" family {_VERSIONS[self.version]}"
+        if hashsize and self.hashsize is not None:
+            text += f" hashsize {self.hashsize}"
+        if self.room is not None:
+            text += f" maxelem {self.room}"
+        if self.ports is not None:
+            text += f" range {self.ports[0]}-{self.ports[1]}"
+        return text + self.others
+
+
+#: By name, in the order in which they are printed.
+Sets: TypeAlias = Mapping[str, Set]
+
+
+def sets_text(sets: Iterable[Set]) -> str:
+    """What ``ipset restore`` reads: each set's ``create`` line and its ``add`` lines."""
+    return "".join([f"{line}\n" for one in sets for line in one.lines()])
+
+
+def parse_sets(text: str) -> dict[str, Set]:
+    """What ``ipset save`` printed, or :func:`sets_text`. Errors: ValueError, with the line."""
+    found: dict[str, Set] = {}
+    moving, head, elements = False, "\0", dict[str, str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(head):
+            element, space, options = line[len(head) :].partition(" ")
+            elements[element] = (_MOVING.sub("", f" {options}") if moving else f" {options}") if space else ""
+        elif line.startswith("create ") and line.count(" ") >= 2:
+            _, name, created = line.split(" ", 2)
+            head, elements = f"add {name} ", {}
+            try:
+                found[name] = _set(name, created, elements)
+            except ValueError:
+                raise ValueError(f"line {number}: not what makes a set: {line}") from None
+            moving = "timeout " in found[name].others or "counters" in found[name].others
+        elif line:
+            raise ValueError(f"line {number}: neither `create` nor `add` to the set created last: {line}")
+    return found
+
+
+def _set(name: str, created: str, elements: Mapping[str, str]) -> Set:
+    """Errors: ValueError."""
+    type, *words = created.split()
+    options: dict[str, str] = {}
+    others = ""
+    rest = iter(words)
+    for word in rest:
+        if word in _VALUED and (word != "range" or type == "bitmap:port"):
+            options[word] = next(rest, "")
+        else:
+            others += f" {word}"
+    family, room, hashsize = (options.get(word) for word in ("family", "maxelem", "hashsize"))
+    if family is not None and family not in _FAMILIES:
+        raise ValueError
+    return Set(
+        name,
+        type,
+        elements,
+        None if family is None else _FAMILIES[family],
+        None if room is None else int(room),
+        _ports(options["range"]) if "range" in options else None,
+        others,
+        None if hashsize is None else int(hashsize),
+    )
+
+
+def _ports(text: str) -> tuple[int, int]:
+    found = _PORTS.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return int(found[1]), int(found[2])
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def dump_sets(sets: Sets) -> Any:
+    """The sets as JSON. Elements stand alone where none has options: the file is a tenth smaller."""
+    return {
+        name: [
+            one.head,
+            "" if one.hashsize is None else f" hashsize {one.hashsize}",
+            dict(one.elements) if any(one.elements.values()) else [*one.elements],
+        ]
+        for name, one in sets.items()
+    }
+
+
+def load_sets(data: Any) -> dict[str, Set]:
+    """What :func:`dump_sets` made. Errors: ValueError, TypeError, AttributeError."""
+    return {
+        name: _set(name, head + hashsize, elements if isinstance(elements, dict) else dict.fromkeys(elements, ""))
+        for name, (head, hashsize, elements) in data.items()
+    }

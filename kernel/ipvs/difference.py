@@ -1,0 +1,165 @@
+"""What differs between two states of virtual servers, and the commands that lead from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, VirtualServers, place_of, socket_of
+from svcc.kernel.steps import Change, Phase, Place, Route, Verb
+
+PART = "ipvsadm"
+
+_VERBS = {"a": Verb.ADD, "e": Verb.CHANGE, "d": Verb.REMOVE}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of ipvsadm(8)."""
+
+    verb: str  # -A, -E, -D; of real servers: -a, -e, -d
+    key: str
+    server: str = ""  # of real servers: address and port
+    options: Settings | Real | None = None  # of a virtual or a real server; None: it is removed
+    leaving: bool = False  # it is about what is to go, and nothing is to do where that is gone; removals always are
+
+    def __str__(self) -> str:
+        server = f" -r {self.server}" if self.server else ""
+        return f"{self.verb} {self.key}{server}{'' if self.options is None else f' {self.options}'}"
+
+
+# -- changes ----------------------------------------------------------------------------------------------------------
+
+
+def changes(live: VirtualServers, wanted: VirtualServers) -> Iterator[Change]:
+    """By the virtual servers' keys; of each, its real servers that go, and those that come or change."""
+    for key in sorted(live.keys() | wanted.keys()):
+        before, after = live.get(key), wanted.get(key)
+        if before == after:
+            continue
+        place = place_of(key)
+        if before is None or after is None:
+            yield Change(Verb.ADD if after else Verb.REMOVE, PART, "virtual server", key, place=place)
+        elif before.settings != after.settings:
+            settings = str(before.settings), str(after.settings)
+            yield Change(Verb.CHANGE, PART, "virtual server", key, *settings, place)
+        yield from _server_changes(key, before, after, place)
+
+
+def _server_changes(
+    key: str, before: VirtualServer | None, after: VirtualServer | None, place: Place | None
+) -> Iterator[Change]:
+    old, new = before.servers if before else {}, after.servers if after else {}
+    for server in sorted(old.keys() - new.keys()):
+        yield _server_change(Verb.REMOVE, key, server, place)
+    for server, real in new.items():
+        if server not in old:
+            yield _server_change(Verb.ADD, key, server, place)
+        elif old[server] != real:
+            yield _server_change(Verb.CHANGE, key, server, place, str(old[server]), str(real))
+
+
+def _server_change(verb: Verb, key: str, server: str, place: Place | None, before: str = "", after: str = "") -> Change:
+    return Change(verb, PART, "real server", f"{key} -r {server}", before, after, place)
+
+
+def change_of(command: Command, live: VirtualServers) -> Change:
+    """What a command changes, as plans show it."""
+    verb, place = _VERBS[command.verb[1].lower()], place_of(command.key)
+    before, after = "", ""
+    virtual = live.get(command.key)
+    if verb is Verb.CHANGE and virtual is not None:
+        old = virtual.servers[command.server] if command.server else virtual.settings
+        before, after = str(old), str(command.options)
+    if command.server:
+        return _server_change(verb, command.key, command.server, place, before, after)
+    return Change(verb, PART, "virtual server", command.key, before, after, place)
+
+
+# -- routes -----------------------------------------------------------------------------------------------------------
+
+
+def routes(servers: VirtualServers) -> Iterator[Route]:
+    """Where packets go that get another destination; others keep theirs, and conntrack knows no endpoint."""
+    for key, virtual in servers.items():
+        place = place_of(key)
+        for server, real in virtual.servers.items():
+            if place is not None and real.method == MASQUERADING:
+                yield Route(place, *socket_of(server))
+
+
+def routes_gone(live: VirtualServers, wanted: VirtualServers) -> set[Route]:
+    """The routes of ``live`` that ``wanted`` lacks. Only virtual servers that differ are looked at: each has a place
+    of its own."""
+    before = {key: virtual for key, virtual in live.items() if wanted.get(key) != virtual}
+    return {*routes(before)} - {*routes({key: wanted[key] for key in before.keys() & wanted.keys()})}
+
+
+# -- commands ---------------------------------------------------------------------------------------------------------
+
+
+def commands(live: VirtualServers, wanted: VirtualServers) -> dict[Phase, list[Command]]:
+    """What makes ``wanted`` of ``live``, by the phase in which it may happen; phases without a command are left out."""
+    found = {
+        Phase.SERVERS: [*additions(live, wanted), *quiescing(live, wanted)],
+        Phase.SERVERS_OFF: [*removals(live, wanted)],
+    }
+    return {phase: some for phase, some in found.items() if some}
+
+
+def additions(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
+    """What comes and what changes. Real servers come before a scheduler changes, and connections stay."""
+    for key, after in wanted.items():
+        before = live.get(key)
+        if before is None:
+            yield Command("-A", key, options=after.settings)
+        elif before == after:
+            continue
+        old = before.servers if before else {}
+        for server, real in after.servers.items():
+            if old.get(server) != real:
+                yield Command("-e" if server in old else "-a", key, server, real)
+        if before is not None and before.settings != after.settings:
+            yield Command("-E", key, options=after.settings)
+
+
+def leaving(live: VirtualServers, wanted: VirtualServers) -> Iterator[tuple[str, str]]:
+    """The real servers that go, each with its virtual server's key."""
+    for key, before in live.items():
+        servers = wanted[key].servers if key in wanted else {}
+        yield from ((key, server) for server in sorted(before.servers.keys() - servers.keys()))
+
+
+def quiescing(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
+    """Real servers that go get no new connections any more, while others do. Not under dh: it would refuse the clients
+    that it leads to them (ip_vs_dh.c)."""
+    for key, server in leaving(live, wanted):
+        real = live[key].servers[server]
+        if key in wanted and wanted[key].servers and live[key].settings.scheduler != "dh" and real.weight:
+            yield Command("-e", key, server, real._replace(weight=0), leaving=True)
+
+
+def removals(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
+    """What goes; with a virtual server go its real servers."""
+    for key, before in live.items():
+        after = wanted.get(key)
+        if after is None:
+            yield Command("-D", key, leaving=True)
+            continue
+        for server in sorted(before.servers.keys() - after.servers.keys()):
+            yield Command("-d", key, server, leaving=True)
+
+
+def among(some: Iterable[Command], live: VirtualServers) -> list[Command]:
+    """Those of the commands that were not taken, as a state shows."""
+    return [command for command in some if not _taken(command, live)]
+
+
+def _taken(command: Command, live: VirtualServers) -> bool:
+    virtual = live.get(command.key)
+    if not command.server:
+        return virtual is None if command.verb == "-D" else virtual is not None and virtual.settings == command.options
+    real = virtual.servers.get(command.server) if virtual else None
+    if real is None:
+        return command.leaving
+    return command.verb != "-d" and real == command.options

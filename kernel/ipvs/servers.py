@@ -1,0 +1,189 @@
+"""Virtual servers and their real servers, printed and parsed as ``ipvsadm -S -n`` has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any, NamedTuple, TypeAlias
+
+from svcc.kernel.steps import Place, socket_text
+
+#: The option that names a virtual server of a protocol.
+OPTIONS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
+PROTOCOLS = {option: protocol for protocol, option in OPTIONS.items()}
+#: How packets reach a real server: with another destination, as they are, or in a packet of their own.
+MASQUERADING, GATEWAYING, TUNNELLING = "-m", "-g", "-i"
+
+_REAL = re.compile(r"(?P<method>-[mgi])? ?-w (?P<weight>\d+)(?P<others> .*)?")
+_VIRTUAL = re.compile(r"^-A (\S+ \S+)", re.MULTILINE)
+
+
+class Real(NamedTuple):
+    """How a virtual server uses a real one. Many real servers share one of these."""
+
+    method: str  # MASQUERADING, GATEWAYING or TUNNELLING
+    weight: int  # 0: it gets no new connections
+    others: str = ""  # further options: " --tun-type ipip"
+
+    def __str__(self) -> str:
+        """ "-m -w 1"."""
+        return f"{self.method} -w {self.weight}{self.others}"
+
+
+class Settings(NamedTuple):
+    """How a virtual server chooses among its real servers."""
+
+    scheduler: str  # as ip_vs(4) calls it: rr, wrr, sh, …
+    persistence: int | None = None  # seconds that a client stays with its real server
+    flags: str = ""  # of the scheduler: "sh-fallback,sh-port"
+    others: str = ""  # further options: " -M 255.255.255.0"
+
+    def __str__(self) -> str:
+        """ "-s sh -p 300 -b sh-fallback"."""
+        scheduler = f"-s {self.scheduler}" if self.scheduler else ""
+        persistence = "" if self.persistence is None else f" -p {self.persistence}"
+        return f"{scheduler}{persistence}{f' -b {self.flags}' if self.flags else ''}{self.others}".lstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    """A virtual server. Two are equal whatever the order of their real servers."""
+
+    key: str  # as ipvsadm names it: "-t 198.19.10.1:80", "-u [fd00::1]:53", "-f 77"
+    settings: Settings
+    servers: Mapping[str, Real]  # by address and port: "100.64.0.9:8080"
+
+    def lines(self) -> Iterator[str]:
+        """What ``ipvsadm -R`` reads, without line ends."""
+        yield f"-A {self.key} {self.settings}"
+        head, last, text = f"-a {self.key} -r ", None, ""
+        for address, real in self.servers.items():
+            if real is not last:
+                last, text = real, str(real)
+            yield f"{head}{address} {text}"
+
+
+#: By key, in the order in which they are printed.
+VirtualServers: TypeAlias = Mapping[str, VirtualServer]
+
+
+def servers_text(servers: Iterable[VirtualServer]) -> str:
+    """What ``ipvsadm -R`` reads. It takes no comments."""
+    return "".join([f"{line}\n" for server in servers for line in server.lines()])
+
+
+def parse_servers(text: str) -> dict[str, VirtualServer]:
+    """What ``ipvsadm -S -n`` printed, or :func:`servers_text`. Errors: ValueError, with the line."""
+    found: dict[str, VirtualServer] = {}
+    head, servers = "\0", dict[str, Real]()
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if line.startswith(head):
+                address, _, options = line[len(head) :].partition(" ")
+                servers[address] = parse_real(options.rstrip())
+                continue
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}: {line}") from None
+        if line.startswith("-A ") and line.count(" ") >= 2:
+            _, option, at, *options_ = line.split(" ", 3)
+            key, servers = f"{option} {at}", {}
+            head = f"-a {key} -r "
+            found[key] = VirtualServer(key, parse_settings(options_[0] if options_ else ""), servers)
+        elif line:
+            raise ValueError(f"line {number}: neither -A nor -a of the virtual server before it: {line}")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def parse_real(options: str) -> Real:
+    """The options of a real server. Errors: ValueError."""
+    found = _REAL.fullmatch(options)
+    if found is None:
+        raise ValueError("not the options of a real server")
+    return Real(found["method"] or "", int(found["weight"]), found["others"] or "")
+
+
+@lru_cache(maxsize=4096)
+def parse_settings(options: str) -> Settings:
+    """The options of a virtual server, in any order; those that have no field are kept as they are."""
+    found: dict[str, str] = {}
+    others = ""
+    words = iter(options.split())
+    for word in words:
+        if word in ("-s", "-p", "-b"):
+            found[word] = next(words, "")
+        else:
+            others += f" {word}"
+    persistence = found.get("-p")
+    if persistence is not None and not persistence.isdecimal():
+        others, persistence = f" -p {persistence}{others}", None
+    seconds = None if persistence is None else int(persistence)
+    return Settings(found.get("-s", ""), seconds, found.get("-b", ""), others)
+
+
+def keys_of_text(text: str) -> Iterator[str]:
+    """The keys of a text's virtual servers, without all that they are."""
+    for found in _VIRTUAL.finditer(text):
+        yield found[1]
+
+
+def parse_table(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """What ``ipvsadm -L -n`` printed, in any of its layouts: for each real server the key of its virtual server, its
+    address, and the columns."""
+    key = ""
+    for line in text.splitlines()[3:]:
+        first, address, *columns = line.split()
+        if first == "->":
+            yield key, address, columns
+        else:
+            key = f"{OPTIONS.get(first.lower(), '-f')} {address}"
+
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+
+def key_of(protocol: str, address: str, port: int) -> str:
+    """The key of the virtual server at an address and port."""
+    return f"{OPTIONS[protocol]} {socket_text(address, port)}"
+
+
+def socket_of(text: str) -> tuple[str, int]:
+    """Address and port of "10.0.0.1:80" or "[fd00::1]:80"; the address as ``str()`` of its object prints it."""
+    address, _, port = text.rpartition(":")
+    return str(ip_address(address.strip("[]"))), int(port)
+
+
+def place_of(key: str) -> Place | None:
+    """Where clients of a virtual server connect to; None of one that goes by a packet mark.
+
+    A node port's is the node's address: a virtual server does not say which it is.
+    """
+    option, _, at = key.partition(" ")
+    if option not in PROTOCOLS:
+        return None
+    address, port = socket_of(at)
+    return Place(address, PROTOCOLS[option], port)
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def dump_servers(servers: VirtualServers) -> Any:
+    """The virtual servers as JSON."""
+    return {
+        key: [str(virtual.settings), {address: str(real) for address, real in virtual.servers.items()}]
+        for key, virtual in servers.items()
+    }
+
+
+def load_servers(data: Any) -> dict[str, VirtualServer]:
+    """What :func:`dump_servers` made. Errors: ValueError, TypeError, AttributeError."""
+    return {
+        key: VirtualServer(
+            key, parse_settings(settings), {address: parse_real(real) for address, real in servers.items()}
+        )
+        for key, (settings, servers) in data.items()
+    }

@@ -1,0 +1,87 @@
+"""A dummy device with addresses, printed and parsed as ``ip -batch`` reads it.
+
+An IPv4 address of scope host is one that the machine answers no ARP for under ``arp_ignore = 3`` (ip-sysctl.rst).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+#: The most characters of a device's name (IFNAMSIZ with its final zero).
+DEVICE_NAME = 15
+#: What follows an address: it is announced on no network.
+QUIET = "scope host"
+#: It is usable at once: on a dummy device there is nobody to have the address too.
+NODAD = "nodad"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A dummy device."""
+
+    name: str
+    up: bool
+    addresses: Mapping[str, str]  # "198.19.10.0/32" -> QUIET, or "" where it is announced; "2001:db8::7/128" -> NODAD
+    alias: str = ""  # says whose it is
+
+    def lines(self) -> list[str]:
+        """What ``ip -batch`` reads to make it, without line ends."""
+        lines = [f"link add {self.name} type dummy"]
+        if self.alias:
+            lines.append(f"link set {self.name} alias {self.alias}")
+        if self.up:
+            lines.append(f"link set {self.name} up")
+        for address, options in self.addresses.items():
+            lines.append(f"address replace {address} dev {self.name}{' ' if options else ''}{options}")
+        return lines
+
+    def announced(self) -> list[str]:
+        """The IPv4 addresses that are announced, with the length of their prefix."""
+        return [address for address, options in self.addresses.items() if ":" not in address and not options]
+
+
+#: By name. There are several only while one takes over from another.
+Devices: TypeAlias = Mapping[str, Device]
+
+
+def devices_text(devices: Iterable[Device]) -> str:
+    """What ``ip -batch`` reads to make the devices.
+
+    Loading it again needs ``-force``: the kernel has no way to say "create unless it is there" for a device.
+    """
+    return "".join(f"{line}\n" for device in devices for line in device.lines())
+
+
+def parse_devices(text: str) -> dict[str, Device]:
+    """What :func:`devices_text` printed. Errors: ValueError, with the line."""
+    found: dict[str, dict[str, str]] = {}
+    aliases: dict[str, str] = {}
+    up = set()
+    for number, line in enumerate(text.splitlines(), 1):
+        match line.split():
+            case ["link", "add", name, "type", "dummy"]:
+                found[name] = {}
+            case ["link", "set", name, "alias", alias] if name in found:
+                aliases[name] = alias
+            case ["link", "set", name, "up"] if name in found:
+                up.add(name)
+            case ["address", "replace", address, "dev", name, *options] if name in found:
+                found[name][address] = " ".join(options)
+            case _:
+                raise ValueError(f"line {number}: not what makes a dummy device with addresses: {line}")
+    return {name: Device(name, name in up, addresses, aliases.get(name, "")) for name, addresses in found.items()}
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def dump_devices(devices: Devices) -> Any:
+    """The devices as JSON."""
+    return {name: [device.up, dict(device.addresses), device.alias] for name, device in devices.items()}
+
+
+def load_devices(data: Any) -> dict[str, Device]:
+    """What :func:`dump_devices` made. Errors: ValueError, TypeError, AttributeError."""
+    return {name: Device(name, up, addresses, alias) for name, (up, addresses, alias) in data.items()}

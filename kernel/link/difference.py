@@ -1,0 +1,112 @@
+"""What differs between two states of devices, and the commands that lead from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from svcc.kernel.link.devices import Device, Devices
+from svcc.kernel.steps import Change, Phase, Verb
+
+PART = "ip"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line of ``ip -batch``."""
+
+    kind: str  # link, address
+    verb: str  # add, set, del; of addresses: replace, del
+    device: str
+    address: str = ""  # with the length of its prefix
+    options: str = ""  # of an address; of a device: "type dummy", "up", "down", "alias …"
+
+    def __str__(self) -> str:
+        subject = self.device if self.kind == "link" else f"{self.address} dev {self.device}"
+        return f"{self.kind} {self.verb} {subject}{' ' if self.options else ''}{self.options}"
+
+
+# -- changes ----------------------------------------------------------------------------------------------------------
+
+
+def changes(live: Devices, wanted: Devices) -> Iterator[Change]:
+    """By the devices' names; of each, its addresses that go, and those that come or change."""
+    for name in sorted(live.keys() | wanted.keys()):
+        before, after = live.get(name), wanted.get(name)
+        if before is None or after is None:
+            yield Change(Verb.ADD if after else Verb.REMOVE, PART, "link", name)
+        elif _look(before) != _look(after):
+            yield Change(Verb.CHANGE, PART, "link", name, _look(before), _look(after))
+        yield from _address_changes(name, _addresses_of(before), _addresses_of(after))
+
+
+def _look(device: Device) -> str:
+    """What a change of a device shows of it."""
+    return f"{'up' if device.up else 'down'}{f' alias {device.alias}' if device.alias else ''}"
+
+
+def _addresses_of(device: Device | None) -> Mapping[str, str]:
+    return device.addresses if device else {}
+
+
+def _address_changes(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+    for address in sorted(old.keys() - new.keys()):
+        yield Change(Verb.REMOVE, PART, "address", f"{address} dev {name}")
+    for address, options in new.items():
+        if address not in old:
+            yield Change(Verb.ADD, PART, "address", f"{address} dev {name}")
+        elif old[address] != options:
+            yield Change(Verb.CHANGE, PART, "address", f"{address} dev {name}", old[address], options)
+
+
+def change_of(command: Command, live: Devices) -> Change:
+    """What a command changes, as plans show it."""
+    if command.kind == "link":
+        verbs = {"add": Verb.ADD, "del": Verb.REMOVE}
+        after = command.options.rpartition(" ")[2] if command.verb == "set" else ""
+        return Change(verbs.get(command.verb, Verb.CHANGE), PART, "link", command.device, after=after)
+    known = command.address in _addresses_of(live.get(command.device))
+    verb = Verb.REMOVE if command.verb == "del" else Verb.CHANGE if known else Verb.ADD
+    return Change(verb, PART, "address", f"{command.address} dev {command.device}")
+
+
+# -- commands ---------------------------------------------------------------------------------------------------------
+
+
+def commands(live: Devices, wanted: Devices) -> dict[Phase, list[Command]]:
+    """What makes ``wanted`` of ``live``, by the phase in which it may happen; phases without a command are left out."""
+    found = {Phase.ADDRESSES: [*_additions(live, wanted)], Phase.ADDRESSES_OFF: [*_removals(live, wanted)]}
+    return {phase: some for phase, some in found.items() if some}
+
+
+def _additions(live: Devices, wanted: Devices) -> Iterator[Command]:
+    for name, after in wanted.items():
+        before = live.get(name)
+        if before is None:
+            yield Command("link", "add", name, options="type dummy")
+        if after.alias and after.alias != (before.alias if before else ""):
+            yield Command("link", "set", name, options=f"alias {after.alias}")
+        old, was_up = _addresses_of(before), before is not None and before.up
+        if after.up != was_up:
+            yield Command("link", "set", name, options="up" if after.up else "down")
+            old = {} if was_up else old  # a device that goes down loses its IPv6 addresses
+        for address, options in after.addresses.items():
+            if old.get(address, options) != options and ":" not in address:
+                yield Command("address", "del", name, address)  # the scope of what is there stays (inet_rtm_newaddr)
+            if old.get(address) != options:
+                yield Command("address", "replace", name, address, options)
+
+
+def _removals(live: Devices, wanted: Devices) -> Iterator[Command]:
+    for name, before in live.items():
+        if name not in wanted:
+            yield Command("link", "del", name)
+            continue
+        for address in sorted(before.addresses.keys() - wanted[name].addresses.keys()):
+            yield Command("address", "del", name, address)
+
+
+def coming(live: Devices, wanted: Devices) -> list[str]:
+    """The addresses that are to be announced, and are announced on no device yet."""
+    announced = {address for device in live.values() for address in device.announced()}
+    return [address for device in wanted.values() for address in device.announced() if address not in announced]

@@ -1,0 +1,103 @@
+"""Kernel modules: those that are wanted are loaded, and none is ever unloaded, since others may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from svcc.kernel import tools
+from svcc.kernel.steps import Change, End, Phase, Step, StepError, Verb, counted
+
+PART = "modules"
+
+Modules: TypeAlias = frozenset[str]
+
+#: Parts of the kernel that show no module of their own where they are built in, by what they bring.
+_SHOWN = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
+
+
+def modules_text(names: Collection[str]) -> str:
+    """modules-load.d(5): one module a line, by name."""
+    return "".join(f"{name}\n" for name in sorted(names))
+
+
+def parse_modules(text: str) -> Modules:
+    """What :func:`modules_text` printed, or a file of modules-load.d(5)."""
+    lines = (line.strip() for line in text.splitlines())
+    return frozenset(line for line in lines if line and line[0] not in "#;")
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_modules(wanted: Modules) -> Modules:
+    """Those of the wanted modules of which nothing is left to insert: loaded, or built in. Errors: StepError."""
+    return frozenset(filter(_is_loaded, wanted))
+
+
+def _is_loaded(name: str) -> bool:
+    if _is_shown(name):
+        return True
+    try:
+        shown = tools.run(["modprobe", "--show-depends", name])
+    except FileNotFoundError:
+        return False
+    if shown.end is not End.REFUSED:
+        raise shown.error(PART, reading=True)
+    return shown.returncode == 0 and "insmod " not in shown.stdout
+
+
+def missing(names: Collection[str]) -> list[str]:
+    """Those of the modules that are neither in the kernel nor to be had with modprobe(8). Errors: StepError."""
+    return [name for name in names if not _can_be_had(name)]
+
+
+def _can_be_had(name: str) -> bool:
+    if _is_shown(name):
+        return True
+    try:
+        return tools.attempt(PART, ["modprobe", "--dry-run", "--quiet", name]).returncode == 0
+    except StepError as error:
+        if error.end is End.MISSING:
+            return False
+        raise
+
+
+def _is_shown(name: str) -> bool:
+    """Whether the kernel shows that it has a module, without asking modprobe."""
+    return Path("/sys/module", name).exists() or (name in _SHOWN and Path(_SHOWN[name]).exists())
+
+
+# -- difference and loading -------------------------------------------------------------------------------------------
+
+
+def changes(live: Modules, wanted: Modules) -> Iterator[Change]:
+    """The modules that are loaded."""
+    for name in sorted(wanted - live):
+        yield _change(name)
+
+
+def _change(name: str) -> Change:
+    return Change(Verb.ADD, PART, "module", name)
+
+
+def steps(live: Modules, wanted: Modules) -> list[Step]:
+    """One step, or none."""
+    names = sorted(wanted - live)
+    if not names:
+        return []
+    title = f"{counted(len(names), 'module')} loaded"
+    return [Step(Phase.MODULES, PART, title, False, len(names), lambda: _load(names), lambda: _check(names))]
+
+
+def _check(names: list[str]) -> None:
+    for name in missing(names):
+        raise StepError(PART, f"this kernel has no module {name}", culprit=_change(name), line=name)
+
+
+def _load(names: list[str]) -> None:
+    for name in names:
+        done = tools.attempt(PART, ["modprobe", name])
+        if done.returncode:
+            raise done.error(PART, culprit=_change(name), line=name)

@@ -1,0 +1,143 @@
+"""Kernel parameters (sysctl(8)): objects, their text, reading, difference and loading.
+
+They are nobody's: those that are wanted are read and set, and nothing is undone but by going back to an earlier state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from svcc.kernel.steps import Change, Phase, Step, StepError, Verb, counted
+
+PART = "sysctl"
+
+
+class Setting(NamedTuple):
+    """A parameter and its value, as a file for ``sysctl -p`` has them (sysctl.d(5))."""
+
+    key: str  # "net.ipv4.ip_forward"
+    value: str
+    why: str = ""  # a comment before it
+
+
+#: Each key's value; None: the kernel has no such key. As a wanted value None wants nothing: the module that brings
+#: the key stays, and its key with it.
+Parameters: TypeAlias = Mapping[str, str | None]
+
+#: What brings the keys that not every kernel has.
+_MODULES = {"net.ipv4.vs.": "ip_vs", "net.netfilter.nf_conntrack": "nf_conntrack", "net.ipv6.": "ipv6"}
+#: Values that do what another does and more (ip-sysctl.rst). Where somebody wanted more, it stays.
+_STRICTER = {("net.ipv4.conf.all.arp_ignore", "1"): frozenset({"2", "8"})}
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+
+def sysctl_text(settings: Iterable[Setting]) -> str:
+    """What ``sysctl -p`` reads."""
+    return "".join(f"{f'# {one.why}{chr(10)}' if one.why else ''}{one.key} = {one.value}\n" for one in settings)
+
+
+def parse_parameters(text: str) -> dict[str, str | None]:
+    """What :func:`sysctl_text` printed. Errors: ValueError, with the line."""
+    found: dict[str, str | None] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line and line[0] not in "#;":
+            key, equals, value = line.partition("=")
+            if not equals:
+                raise ValueError(f"line {number}: not KEY = VALUE: {line}")
+            found[key.strip()] = _words(value)
+    return found
+
+
+def _words(value: str) -> str:
+    """A value as it is written by hand: the kernel prints several numbers with tabs between."""
+    return " ".join(value.split())
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_parameters(wanted: Parameters) -> dict[str, str | None]:
+    """The values of the keys that are wanted, a stricter one taken for the one that is wanted. Errors: StepError.
+
+    Below net/ they are those of the calling thread's network namespace.
+    """
+    return {key: None if value is None else _read(key, value) for key, value in wanted.items()}
+
+
+def _read(key: str, wanted: str) -> str | None:
+    try:
+        value = _words(_path(key).read_text())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StepError(PART, f"cannot read {key}: {error.strerror}", line=key, reading=True) from error
+    return wanted if value in _STRICTER.get((key, wanted), ()) else value
+
+
+def _path(key: str) -> Path:
+    """A key's file: dots and slashes are exchanged (sysctl(8))."""
+    return Path("/proc/sys", key.translate(str.maketrans("./", "/.")))
+
+
+# -- difference -------------------------------------------------------------------------------------------------------
+
+
+def changes(live: Parameters, wanted: Parameters) -> Iterator[Change]:
+    """The values that are set."""
+    for key, value in _differing(live, wanted).items():
+        yield _change(key, live.get(key), value)
+
+
+def _differing(live: Parameters, wanted: Parameters) -> dict[str, str]:
+    return {key: value for key, value in wanted.items() if value is not None and live.get(key) != value}
+
+
+def _change(key: str, before: str | None, after: str) -> Change:
+    if before is None:
+        return Change(Verb.ADD, PART, "value", f"{key} = {after}")
+    return Change(Verb.CHANGE, PART, "value", key, before, after)
+
+
+# -- loading ----------------------------------------------------------------------------------------------------------
+
+
+def steps(live: Parameters, wanted: Parameters) -> list[Step]:
+    """One step, or none."""
+    values = _differing(live, wanted)
+    if not values:
+        return []
+    title = f"{counted(len(values), 'value')} set"
+
+    def run() -> None:
+        for key, value in values.items():
+            _write(key, value, _change(key, live.get(key), value))
+
+    return [Step(Phase.SYSCTLS, PART, title, len(values) == 1, len(values), run, lambda: _check(values))]
+
+
+def _write(key: str, value: str, change: Change) -> None:
+    line = f"{key} = {value}"
+    try:
+        with open(_path(key), "w") as file:  # not created: sysfs has no such thing, and says ENOENT or EACCES
+            file.write(value)
+    except OSError as error:
+        words = error.strerror if _path(key).exists() else _absent(key)
+        raise StepError(PART, f"cannot set {line}: {words}", culprit=change, line=line) from error
+
+
+def _absent(key: str) -> str:
+    module = next((module for start, module in _MODULES.items() if key.startswith(start)), None)
+    return f"the kernel has no such key{f'; module {module} brings it' if module else ''}"
+
+
+def _check(values: Mapping[str, str]) -> None:
+    """Keys that a module brings may come with the module, which is loaded before; the others must be there."""
+    for key, value in values.items():
+        if not key.startswith(tuple(_MODULES)) and not _path(key).exists():
+            line = f"{key} = {value}"
+            raise StepError(PART, f"cannot set {line}: {_absent(key)}", culprit=_change(key, None, value), line=line)

@@ -1,0 +1,76 @@
+"""What the target's sets are for, as applying them needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from svcc.kernel.ipset.meaning import Meaning, Timing
+from svcc.kernel.ipset.sets import Sets
+from svcc.kernel.ipvs.servers import OPTIONS, key_of
+from svcc.kernel.steps import Phase, Place
+from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, purpose_of
+
+_PROTOCOLS = {purpose: protocol for protocol, purpose in NODE_PORTS.items()}
+_TIMINGS = {
+    # Its elements lead clients to virtual servers, which are to be there before.
+    Purpose.CLUSTER_IP: Timing(Phase.DECLARED, Phase.DECLARED_OFF),
+    **dict.fromkeys(NODE_PORTS.values(), Timing(goes=Phase.DECLARED_OFF)),
+    # Its elements keep clients out, but for those that Purpose.ALLOWED lets in.
+    Purpose.RESTRICTED: Timing(guards=True),
+}
+#: The sets that say which ports are served at which addresses.
+_DECLARING = {Purpose.CLUSTER_IP, Purpose.NODE_IP, *NODE_PORTS.values()}
+
+
+class Purposes(Meaning):
+    """See :class:`svcc.targets.ipvs.sets.Purpose`."""
+
+    def knows(self, name: str) -> bool:
+        return purpose_of(name) is not None
+
+    def timing(self, name: str) -> Timing:
+        purpose = purpose_of(name)
+        return _TIMINGS.get(purpose, Timing()) if purpose else Timing()
+
+    def place(self, name: str, element: str) -> Place | None:
+        purpose = purpose_of(name)
+        if purpose in _PROTOCOLS and element.isdecimal():
+            return Place(None, str(_PROTOCOLS[purpose]), int(element))
+        if purpose is None or purpose is Purpose.LOOP_BACK:
+            return None
+        words = element.split(",")
+        protocol, _, port = words[1].partition(":") if len(words) > 1 else ("", "", "")
+        if protocol not in OPTIONS or not port.isdecimal():
+            return None
+        return Place(None if purpose in _PROTOCOLS else _address(words[0]), protocol, int(port))
+
+    def declares(self, name: str) -> bool:
+        return purpose_of(name) in _DECLARING
+
+    def virtual_servers(self, sets: Sets) -> Iterator[str]:
+        """Every port of a vip, and every node port on every address of the node."""
+        for name, one in sets.items():
+            purpose = purpose_of(name)
+            if purpose in (Purpose.CLUSTER_IP, Purpose.NODE_PORT_SCTP):
+                yield from filter(None, map(_key_of, one.elements))
+            elif purpose in (Purpose.NODE_PORT_TCP, Purpose.NODE_PORT_UDP):
+                addresses = sets.get(f"{name.removesuffix(purpose.suffix)}{Purpose.NODE_IP.suffix}")
+                for port in filter(str.isdecimal, one.elements):
+                    for address in addresses.elements if addresses else ():
+                        yield key_of(str(_PROTOCOLS[purpose]), address, int(port))
+
+
+def _key_of(element: str) -> str | None:
+    """The key of "198.19.10.0,tcp:80"."""
+    address, _, socket = element.partition(",")
+    protocol, _, port = socket.partition(":")
+    return key_of(protocol, address, int(port)) if protocol in OPTIONS and port.isdecimal() else None
+
+
+def _address(text: str) -> str:
+    """As ``str()`` of the address prints it; what is none, a person's text may hold, stays for its tool to refuse."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text
