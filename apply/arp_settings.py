@@ -7,6 +7,7 @@ from pathlib import Path
 
 from svcc.apply.scope import Scope
 from svcc.kernel import modules, sysctl
+from svcc.kernel.link import difference
 from svcc.kernel.link.arp import SILENT, ignored
 from svcc.kernel.link.devices import QUIET, parse_devices
 from svcc.targets.interface import Bundle
@@ -24,7 +25,7 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     """
     if bundle is None or _wanted(bundle) != "3":
         return
-    artifact = bundle.artifact("ip")
+    artifact = bundle.artifact(difference.PART)
     devices = parse_devices(artifact.text if artifact else "")
     if modules.missing(["dummy"]):
         yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
@@ -49,5 +50,5 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 
 def _wanted(bundle: Bundle) -> str | None:
     """What a bundle sets arp_ignore of all links to."""
-    artifact = bundle.artifact("sysctl")
+    artifact = bundle.artifact(sysctl.PART)
     return sysctl.parse_parameters(artifact.text).get(_ALL) if artifact else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from svcc.apply.driver import balances
 from svcc.apply.scope import Scope
 from svcc.apply.store import Installation, Store, StoreError
 
@@ -22,7 +23,7 @@ def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[
                 f"the prefixes {scope.prefix} and {current.prefix}, which is applied here, cannot be told apart: "
                 "every name that begins with one of them and `-` belongs to it"
             )
-        if scope.device is not None and scope.device == current.device and current.target == "ipvs":
+        if scope.device is not None and scope.device == current.device and balances(current.target):
             yield f"vip-device {scope.device} belongs to prefix {current.prefix}, which is applied here"
 
 

@@ -17,6 +17,8 @@ from svcc.apply.rehearsal import rehearse
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.kernel import modules, tools
+from svcc.kernel.requirements import IPTABLES, Tool
+from svcc.targets import find
 from svcc.targets.interface import Target
 
 
@@ -35,37 +37,13 @@ class Finding:
         return bool(self.remedy) and self.fatal
 
 
-@dataclass(frozen=True, slots=True)
-class _Tool:
-    """A tool that a target is loaded with: its Debian package, and the oldest version that is tested."""
-
-    name: str
-    package: str
-    oldest: tuple[int, ...]
-
-
-_IPTABLES = (_Tool("iptables-restore", "iptables", (1, 8, 7)), _Tool("ip6tables-restore", "iptables", (1, 8, 7)))
-_TOOLS: dict[str, tuple[_Tool, ...]] = {
-    "nft": (_Tool("nft", "nftables", (1, 0, 6)),),
-    "iptables": _IPTABLES,
-    "ipvs": (
-        _Tool("ipvsadm", "ipvsadm", (1, 31)),
-        _Tool("ipset", "ipset", (7, 11)),
-        _Tool("ip", "iproute2", (5, 10)),
-        _Tool("sysctl", "procps", (3, 3)),
-        *_IPTABLES,
-    ),
-}
-_MODULES = {"ipvs": ("ip_vs", "dummy", "nf_conntrack")}
-
-
 def examine(target: Target, served: Collection[Summary] = ()) -> Iterator[Finding]:
     """Everything that the target needs, found or not; and what stands in the way of what is ``served``."""
-    for tool in _TOOLS.get(target.name, ()):
+    for tool in target.tools:
         yield _examine_tool(target.name, tool)
-    for module in _MODULES.get(target.name, ()):
+    for module in target.modules:
         yield _examine_module(target.name, module)
-    if target.name != "nft":
+    if {*IPTABLES} & {*target.tools}:
         yield from _examine_variants(target.name)
     yield from _examine_forwarding(target.name)
     if target.translates and os.geteuid() == 0:
@@ -75,10 +53,13 @@ def examine(target: Target, served: Collection[Summary] = ()) -> Iterator[Findin
     yield _examine_by_trial(target)
 
 
-def preflight(target: str) -> list[str]:
+def preflight(name: str) -> list[str]:
     """What a target cannot do without and this machine lacks, with how to get it; before anything changes."""
-    found = [_examine_tool(target, tool) for tool in _TOOLS.get(target, ()) if tools.find(tool.name) is None]
-    found += [_examine_module(target, module) for module in _MODULES.get(target, ())]
+    target = find(name)
+    if target is None:
+        return []
+    found = [_examine_tool(name, tool) for tool in target.tools if tools.find(tool.name) is None]
+    found += [_examine_module(name, module) for module in target.modules]
     return [f"{one.subject}: {one.state} ({one.remedy})" for one in found if one.lacking]
 
 
@@ -88,7 +69,7 @@ def _examine_module(target: str, module: str) -> Finding:
     return Finding(target, f"module {module}", "missing" if lacking else "there", remedy)
 
 
-def _examine_tool(target: str, tool: _Tool) -> Finding:
+def _examine_tool(target: str, tool: Tool) -> Finding:
     path = tools.find(tool.name)
     if path is None:
         return Finding(target, tool.name, "missing", f"apt-get install {tool.package}")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from svcc.apply.scope import Scope
 from svcc.kernel.steps import Change, Place, Route, Step
+from svcc.targets import find
 
 State = TypeVar("State")
 
@@ -24,6 +25,22 @@ class Transition:
 
     old: str | None  # the target that served before, as far as it is known
     new: str | None  # the target that is to serve; None: everything is taken down
+
+    @property
+    def from_balancer(self) -> bool:
+        """Whether the kernel's own balancer served before, and no rules that translate."""
+        return balances(self.old)
+
+    @property
+    def to_balancer(self) -> bool:
+        """Whether it is to serve."""
+        return balances(self.new)
+
+
+def balances(name: str | None) -> bool:
+    """Whether a target leaves it to the kernel's own balancer to forward packets, on addresses that a device holds."""
+    target = None if name is None else find(name)
+    return target is not None and not target.translates
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,8 @@ class Driver(ABC, Generic[State]):
     """States are values: comparable with ``==``, in a canonical form that is the same for a live state and a text."""
 
     part: ClassVar[str]  # the part of a bundle that it takes
+    translates: ClassVar[bool] = False  # its objects are rules that may translate packets
+    balances: ClassVar[bool] = False  # or they are what the kernel's own balancer forwards by
 
     def made(self, state: object) -> State | None:
         """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""

@@ -209,7 +209,7 @@ def _lasting(left: Collection[Route], draft: Draft, transition: Transition) -> f
 
     Not where connections end with what carries them.
     """
-    if transition.old == "ipvs":
+    if transition.from_balancer:
         return frozenset()
     return frozenset(route for route in left if draft.summary.lasts(route))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from svcc.apply import drivers, nft, xtables
+from svcc.apply import drivers, nft
 from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.known import Known
 from svcc.apply.scope import Scope
@@ -20,7 +20,7 @@ Begun: TypeAlias = Mapping[str, Reading[Any]]
 #: The drivers whose states differ, each with the one that is there and the one that is wanted.
 Differing: TypeAlias = Sequence[tuple[Driver[Any], Any, Any]]
 
-DRIVERS: tuple[Driver[Any], ...] = (*drivers.DRIVERS, nft.DRIVER, *xtables.DRIVERS)
+DRIVERS: tuple[Driver[Any], ...] = (*drivers.HOST, nft.DRIVER, *drivers.RULES)
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,10 @@ class Machine:
         return [step for _, _, step in sorted(ranked, key=lambda one: one[:2])]
 
     def _translates(self, live: States) -> bool:
-        """Whether it is rules that serve, and not IPVS: when they go, what they led elsewhere has to be local."""
-        rules = [driver for driver in self.drivers if driver.part in ("nft", "iptables", "ip6tables")]
-        return not live.get("ipvsadm") and any(_is_there(one, live, self.scope) for one in rules)
+        """Whether it is rules that serve, and no balancer: when they go, what they led elsewhere has to be local."""
+        serving = (driver for driver in self.drivers if driver.translates or driver.balances)
+        there = [driver for driver in serving if _is_there(driver, live, self.scope)]
+        return bool(there) and not any(driver.balances for driver in there)
 
     def left(self, differing: Differing, transition: Transition) -> set[Route]:
         """The routes that are gone when what is wanted is there.
@@ -150,7 +151,7 @@ class Machine:
         Translated connections go on when another part translates the new ones; those of IPVS do not outlast it.
         """
         gone = {route for driver, have, want in differing for route in driver.left(have, want)}
-        if not gone or transition.new == transition.old or transition.old == "ipvs":
+        if not gone or transition.new == transition.old or transition.from_balancer:
             return gone
         return gone - {route for driver, _, want in differing for route in driver.routes(want)}
 
@@ -177,7 +178,7 @@ def _nothing(driver: Driver[Any], scope: Scope) -> bool:
 
 def _rank(phase: Phase, transition: Transition, translates: bool) -> int:
     """``translates``: whether rules that translate are there."""
-    if phase is Phase.ADDRESSES and translates and transition.new == "ipvs":
+    if phase is Phase.ADDRESSES and translates and transition.to_balancer:
         return Phase.SYSCTLS
     if transition.new is None and phase in TEARDOWN:
         return Phase.RULES + TEARDOWN.index(phase)

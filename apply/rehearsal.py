@@ -52,9 +52,9 @@ def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) ->
 def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
     if not artifact.text:
         return
-    if artifact.part.name == "modules":  # modules are the whole machine's: only look for them
+    if artifact.part.name == modules.PART:  # modules are the whole machine's: only look for them
         for module in modules.missing(artifact.text.split()):
-            yield Failure("modules", "modprobe", f"this kernel has no module {module}")
+            yield Failure(modules.PART, "modprobe", f"this kernel has no module {module}")
         return
     argv = shlex.split(artifact.part.tool)
     try:

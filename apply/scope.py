@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from svcc.compiler import ir
 from svcc.compiler.prefix import fault
+from svcc.kernel.link.devices import names_of_text
+from svcc.kernel.link.difference import PART
 from svcc.targets.interface import Bundle
-
-_DEVICE = re.compile(r"^link add (?P<device>\S+) type dummy$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,5 @@ def scope_of_program(program: ir.Program) -> Scope:
 
 
 def _device_of(bundle: Bundle) -> str | None:
-    artifact = bundle.artifact("ip")
-    found = _DEVICE.search(artifact.text) if artifact else None
-    return found["device"] if found else None
+    artifact = bundle.artifact(PART)
+    return next(names_of_text(artifact.text), None) if artifact else None

@@ -13,11 +13,10 @@ from measure import Failed, Values, in_a_row, rounds, run
 from results import Part
 from task import Task
 
-from svcc.apply.driver import Transition
 from svcc.apply.scope import Scope
-from svcc.apply.xtables.load import table_order
 from svcc.compiler.ir import Cluster
 from svcc.kernel.xtables.delta import delta
+from svcc.kernel.xtables.loading import TRANSLATING
 from svcc.kernel.xtables.state import parse_script
 from svcc.kernel.xtables.variant import NFT
 from svcc.targets.interface import Target
@@ -143,7 +142,7 @@ def as_applied(load: Load, folder: Path) -> Load:
 def _applied(step: Step, name: str, folder: Path) -> Step:
     tables = parse_script(step.file.read_text(encoding="utf-8"), Scope(Cluster().prefix)).tables
     file = folder / f"applied-{step.file.name}"
-    file.write_text(str(delta({}, tables, table_order(Transition(None, "iptables")), ahead=True)), encoding="utf-8")
+    file.write_text(str(delta({}, tables, TRANSLATING, ahead=True)), encoding="utf-8")
     return Step(step.name.replace(step.name.partition(": ")[0], name), step.command, file)
 
 

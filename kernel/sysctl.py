@@ -40,6 +40,11 @@ def sysctl_text(settings: Iterable[Setting]) -> str:
     return "".join(f"{f'# {one.why}{chr(10)}' if one.why else ''}{one.key} = {one.value}\n" for one in settings)
 
 
+def parameters(settings: Iterable[Setting]) -> dict[str, str | None]:
+    """The settings by key."""
+    return {one.key: one.value for one in settings}
+
+
 def parse_parameters(text: str) -> dict[str, str | None]:
     """What :func:`sysctl_text` printed. Errors: ValueError, with the line."""
     found: dict[str, str | None] = {}

@@ -82,7 +82,7 @@ def _fate(plan: Plan, route: Route, number: int) -> str:
     what = f"{count(number, 'connection')} from {route.place} to {socket_text(route.endpoint, route.port)}"
     if route in plan.ending:
         return f"{what}: forgotten, their next packet goes to another endpoint"
-    if "ipvs" in (plan.transition.old, plan.transition.new):
+    if plan.transition.from_balancer or plan.transition.to_balancer:
         return f"{what}: end, as the endpoint leaves"
     return f"{what}: go on until they end, while the endpoint answers"
 

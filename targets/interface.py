@@ -14,7 +14,9 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.kernel.ipset.meaning import Meaning
+from svcc.kernel.ipset import meaning as ipset
+from svcc.kernel.requirements import Tool
+from svcc.kernel.xtables import meaning as xtables
 from svcc.targets.reading import Text
 
 
@@ -118,12 +120,15 @@ class Target(ABC):
     #: The part that is printed without a heading where a program leaves all others empty; None: there is none.
     alone: ClassVar[Part | None] = None
     loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
+    #: What it is loaded with, and the modules that a kernel must have for it.
+    tools: ClassVar[tuple[Tool, ...]] = ()
+    modules: ClassVar[tuple[str, ...]] = ()
     #: Whether its rules translate packets, which are forwarded then; False: the kernel's own balancer forwards them.
     translates: ClassVar[bool] = True
     #: Whether a client's affinity ends when its time has passed. False: it may last longer.
     affinity_ends_in_time: ClassVar[bool] = True
     #: What its ipsets are for; None: it makes none.
-    sets: ClassVar[Meaning | None] = None
+    sets: ClassVar[ipset.Meaning | None] = None
     #: How endpoints are chosen where a service does not say.
     default_scheduler: ClassVar[ir.Scheduler] = ir.Scheduler.RANDOM
     #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).
@@ -132,6 +137,10 @@ class Target(ABC):
     @abstractmethod
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         """The program as native files. The program has passed the capability check and :meth:`limits`."""
+
+    def chains(self, prefix: str) -> xtables.Meaning | None:
+        """What its chains of iptables are for whose names begin with a prefix; None: none is named after a service."""
+        return None
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         """The service addresses of a bundle that lead to services alone: all but the ``shared`` ones."""

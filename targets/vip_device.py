@@ -20,7 +20,7 @@ from svcc.compiler.prefix import fault
 from svcc.kernel.addresses import text_of
 from svcc.kernel.link.devices import DEVICE_NAME, NODAD, QUIET, Device, devices_text
 from svcc.kernel.link.links import Link
-from svcc.kernel.sysctl import Setting, sysctl_text
+from svcc.kernel.sysctl import Setting, parameters, sysctl_text
 from svcc.targets.interface import Artifact, Part
 from svcc.targets.reading import Line, Refused, Text, compare, quoted
 
@@ -140,7 +140,11 @@ def announcing(cluster: ir.Cluster, addresses: Sequence[str]) -> tuple[Artifact,
     device = carrying(cluster.vip_device, cluster.prefix, [Held(address, announced=True) for address in addresses])
     if device is None:
         return Artifact(SYSCTL, ""), Artifact(IP, "")
-    return Artifact(SYSCTL, sysctl_text(arp_settings(announced=True))), Artifact(IP, devices_text([device]))
+    settings = arp_settings(announced=True)
+    return (
+        Artifact(SYSCTL, sysctl_text(settings), parameters(settings)),
+        Artifact(IP, devices_text([device]), {device.name: device}),
+    )
 
 
 @dataclass(frozen=True, slots=True)

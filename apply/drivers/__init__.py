@@ -1,4 +1,4 @@
-"""The drivers of modules, sysctls, devices, sets and virtual servers: thin, over what :mod:`svcc.kernel` has."""
+"""The drivers of all parts but nft: thin, over what :mod:`svcc.kernel` has of each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ from typing import Any
 from svcc.apply.driver import Driver
 from svcc.apply.drivers.devices import DeviceDriver
 from svcc.apply.drivers.host import ModulesDriver, SysctlDriver
+from svcc.apply.drivers.rules import Ip6tablesDriver, IptablesDriver
 from svcc.apply.drivers.servers import IpvsadmDriver
 from svcc.apply.drivers.sets import IpsetDriver
 
-__all__ = ["DRIVERS", "DeviceDriver", "IpsetDriver", "IpvsadmDriver", "ModulesDriver", "SysctlDriver"]
+__all__ = [
+    "HOST",
+    "RULES",
+    "DeviceDriver",
+    "Ip6tablesDriver",
+    "IpsetDriver",
+    "IptablesDriver",
+    "IpvsadmDriver",
+    "ModulesDriver",
+    "SysctlDriver",
+]
 
-DRIVERS: tuple[Driver[Any], ...] = (ModulesDriver(), SysctlDriver(), DeviceDriver(), IpsetDriver(), IpvsadmDriver())
+#: What rules need around them, and the kernel's balancer.
+HOST: tuple[Driver[Any], ...] = (ModulesDriver(), SysctlDriver(), DeviceDriver(), IpsetDriver(), IpvsadmDriver())
+#: The rules of either family.
+RULES: tuple[Driver[Any], ...] = (IptablesDriver(), Ip6tablesDriver())

@@ -9,7 +9,7 @@ from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
 from svcc.kernel import tools
 from svcc.kernel.link import difference, loading
-from svcc.kernel.link.devices import Devices, dump_devices, load_devices, parse_devices
+from svcc.kernel.link.devices import Devices, dump_devices, load_devices, names_of_text, parse_devices
 from svcc.kernel.link.reading import links, read_devices
 from svcc.kernel.steps import Change, Step
 from svcc.targets.vip_device import is_ours, whose
@@ -19,6 +19,9 @@ class DeviceDriver(Driver[Devices]):
     """Dummy devices that svcc made, and every address on them but those that the kernel makes itself (fe80::/64)."""
 
     part: ClassVar[str] = difference.PART
+
+    def made(self, state: object) -> Devices | None:
+        return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> Devices:
         return parse_devices(text)
@@ -50,4 +53,4 @@ class DeviceDriver(Driver[Devices]):
 
 def _recorded(scope: Scope) -> set[str]:
     """The names of the devices of the bundles that may be in the kernel."""
-    return {name for text in scope.texts(difference.PART) for name in parse_devices(text)}
+    return {name for text in scope.texts(difference.PART) for name in names_of_text(text)}

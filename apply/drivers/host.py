@@ -18,6 +18,9 @@ class ModulesDriver(Driver[Modules]):
 
     part: ClassVar[str] = modules.PART
 
+    def made(self, state: object) -> Modules | None:
+        return state if isinstance(state, frozenset) else None
+
     def parse(self, text: str, scope: Scope) -> Modules:
         return modules.parse_modules(text)
 
@@ -41,6 +44,9 @@ class SysctlDriver(Driver[Parameters]):
     """A live state has the wanted keys."""
 
     part: ClassVar[str] = sysctl.PART
+
+    def made(self, state: object) -> Parameters | None:
+        return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> Parameters:
         return sysctl.parse_parameters(text)

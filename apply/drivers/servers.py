@@ -20,6 +20,10 @@ class IpvsadmDriver(Driver[VirtualServers]):
     sets declare: these are there even where somebody loaded the artifacts by hand."""
 
     part: ClassVar[str] = difference.PART
+    balances = True
+
+    def made(self, state: object) -> VirtualServers | None:
+        return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> VirtualServers:
         return parse_servers(text)

@@ -25,6 +25,9 @@ class IpsetDriver(Driver[Sets]):
 
     part: ClassVar[str] = difference.PART
 
+    def made(self, state: object) -> Sets | None:
+        return state if isinstance(state, dict) else None
+
     def parse(self, text: str, scope: Scope) -> Sets:
         return parse_sets(text)
 

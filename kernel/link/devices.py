@@ -5,7 +5,8 @@ An IPv4 address of scope host is one that the machine answers no ARP for under `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,6 +16,8 @@ DEVICE_NAME = 15
 QUIET = "scope host"
 #: It is usable at once: on a dummy device there is nobody to have the address too.
 NODAD = "nodad"
+
+_ADDED = re.compile(r"^link add (\S+) type dummy$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,12 @@ def parse_devices(text: str) -> dict[str, Device]:
             case _:
                 raise ValueError(f"line {number}: not what makes a dummy device with addresses: {line}")
     return {name: Device(name, name in up, addresses, aliases.get(name, "")) for name, addresses in found.items()}
+
+
+def names_of_text(text: str) -> Iterator[str]:
+    """The names of a text's devices, without all that they have."""
+    for found in _ADDED.finditer(text):
+        yield found[1]
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -337,17 +337,21 @@ class Table:
     chains: tuple[Chain, ...]
     upwards: bool = False
 
-    def lines(self) -> list[str]:
-        texts = _texts(self.chains)
+    def rules(self) -> dict[str, list[str]]:
+        """The texts of the chains' rules, by the chain's name."""
+        return _texts(self.chains)
+
+    def lines(self, rules: Mapping[str, Sequence[str]]) -> list[str]:
+        """What iptables-restore reads, without line ends. ``rules``: as :meth:`rules` has them."""
         entries = [f"-I {entry.hook} {entry.rule}" for entry in self.entries]
         lines = [f"*{self.name}"]
         if self.upwards:
-            lines += chain_lines(texts)
+            lines += chain_lines(rules)
             lines += entries
         else:
-            lines += [f":{name} - [0:0]" for name in texts]
+            lines += [f":{name} - [0:0]" for name in rules]
             lines += entries
-            lines += rule_lines(texts)
+            lines += rule_lines(rules)
         lines.append("COMMIT")
         return lines
 
@@ -415,7 +419,7 @@ class Script:
 
     def __str__(self) -> str:
         """The script's text, every line ended; empty where there is no table."""
-        return "".join("\n".join((*table.lines(), "")) for table in self.tables)
+        return "".join("\n".join((*table.lines(table.rules()), "")) for table in self.tables)
 
 
 #: Targets of ``-j`` that are not chains.

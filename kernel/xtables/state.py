@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from svcc.kernel.ownership import Ours
-from svcc.kernel.xtables.objects import EXTENSIONS
+from svcc.kernel.xtables.objects import EXTENSIONS, Script
 
 #: A chain's rules, each without ``-A CHAIN``.
 Rules: TypeAlias = tuple[str, ...]
@@ -66,6 +66,21 @@ def leads_to(rule: str) -> str | None:
     if len(words) < 2 or words[-2] not in ("-j", "-g") or words[-1] in EXTENSIONS or words[-1].endswith('"'):
         return None
     return words[-1]
+
+
+def printed(script: Script, prefix: str) -> tuple[str, State]:
+    """The text of a script, and the state that it describes. Each rule is printed once.
+
+    ``prefix``: what the chains' names begin with, without ``-``.
+    """
+    lines: list[str] = []
+    tables: dict[str, Table] = {}
+    for table in script.tables:
+        rules = table.rules()
+        lines += table.lines(rules)
+        entries = tuple(sorted((entry.hook, str(entry.rule)) for entry in table.entries))
+        tables[table.name] = Table({chain: tuple(some) for chain, some in rules.items()}, entries)
+    return "".join([f"{line}\n" for line in lines]), State(tables, prefix=prefix)
 
 
 class _Builder:

@@ -11,9 +11,12 @@ from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.compiler.frontends import Frontend, frontends
+from svcc.kernel.requirements import IPTABLES
+from svcc.kernel.xtables.state import printed
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.iptables import limits
+from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
 from svcc.targets.iptables.read import check_script
 from svcc.targets.iptables.script import script
@@ -35,6 +38,7 @@ class Iptables(Target):
     name = "iptables"
     title = "iptables and ip6tables chains, for iptables-restore of either variant"
     parts = (*_PARTS.values(), vip_device.SYSCTL, vip_device.IP)
+    tools = IPTABLES
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
@@ -74,12 +78,16 @@ class Iptables(Target):
         led = list(frontends(program, node))
         for frontend in spread_ranges(iter(led)):
             by_version[frontend.version].append(frontend)
+        cluster, own = program.cluster, node.addresses if node else ()
         artifacts = tuple(
-            Artifact(part, str(script(program.cluster, by_version[version], version, node.addresses if node else ())))
+            Artifact(part, *printed(script(cluster, by_version[version], version, own), cluster.prefix))
             for version, part in _PARTS.items()
         )
         device = vip_device.announcing(program.cluster, vip_device.announced(led))
         return Bundle(self.name, node.name if node else None, (*artifacts, *device))
+
+    def chains(self, prefix: str) -> Names:
+        return Names(prefix)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:

@@ -14,6 +14,10 @@ from svcc.compiler.names import HASH_DIGITS
 from svcc.kernel.xtables.objects import CHAIN_NAME
 from svcc.targets.naming import fit
 
+#: The second words of chains that are named after a service, or a service and port; and of the dispatch's branches.
+_BALANCE, _EXTERNAL, _SOURCES, _AT = "SVC", "EXT", "SRC", "AT"
+_LABELLED = (_BALANCE, _EXTERNAL, _SOURCES)
+
 #: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.
 PREFIX = CHAIN_NAME - max(len("-POSTROUTING"), len("-") + len("-") + HASH_DIGITS)
 
@@ -82,19 +86,28 @@ class Names:
 
     def balance(self, label: str) -> str:
         """nat: sends a connection to one of the endpoints of a service's port; vips come straight here."""
-        return self._fit(f"SVC-{label}")
+        return self._fit(f"{_BALANCE}-{label}")
 
     def external(self, label: str) -> str:
         """nat: the same for external ips and node ports, where they are treated in another way than vips."""
-        return self._fit(f"EXT-{label}")
+        return self._fit(f"{_EXTERNAL}-{label}")
 
     def sources(self, service: str) -> str:
         """nat: goes on for those who may use a service's external ips and node ports; filter: answers those."""
-        return self._fit(f"SRC-{service}")
+        return self._fit(f"{_SOURCES}-{service}")
 
     def at(self, place: str) -> str:
         """A branch of the dispatch: the addresses of a network, one address, or a block of ports."""
-        return self._fit(f"AT-{place}")
+        return self._fit(f"{_AT}-{place}")
+
+    def label(self, chain: str) -> str:
+        """The service, or service and port, that a chain is named after; "" for other chains."""
+        word, _, label = chain.removeprefix(self.fixed("")).partition("-")
+        return label if word in _LABELLED else ""
+
+    def branches(self, chain: str) -> bool:
+        """Whether a chain leads to services by address and port."""
+        return chain.startswith(self.fixed(f"{_AT}-")) or chain == self.node_ports
 
     def _fit(self, name: str) -> str:
         return fit(self.fixed(name), CHAIN_NAME)

@@ -10,7 +10,6 @@ their order, gives a working node; loading them again is harmless, but adds noth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import ClassVar
@@ -19,22 +18,22 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.kernel.ipset.sets import sets_text
+from svcc.kernel.ipset.sets import parse_sets, sets_text
 from svcc.kernel.ipvs.servers import servers_text
 from svcc.kernel.link.devices import devices_text
 from svcc.kernel.modules import modules_text
-from svcc.kernel.sysctl import sysctl_text
+from svcc.kernel.requirements import IP, IPSET, IPTABLES, IPVSADM, SYSCTL
+from svcc.kernel.sysctl import parameters, sysctl_text
+from svcc.kernel.xtables.objects import Script
+from svcc.kernel.xtables.state import printed
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.ipvs import host, limits, rules
 from svcc.targets.ipvs.meaning import Purposes
 from svcc.targets.ipvs.read import read
-from svcc.targets.ipvs.sets import Purpose
+from svcc.targets.ipvs.sets import Purpose, purpose_of
 from svcc.targets.ipvs.state import FamilyState, families
 from svcc.targets.reading import Text, compare
-
-#: The elements of the sets of addresses of which no undeclared port is served.
-_SERVICE_IP = re.compile(rf"^add \S+-{Purpose.SERVICE_IP.suffix} (\S+)$", re.MULTILINE)
 
 _MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
 _IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
@@ -55,6 +54,8 @@ class Ipvs(Target):
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
     affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
     sets = Purposes()
+    tools = (IPVSADM, IPSET, IP, SYSCTL, *IPTABLES)
+    modules = ("ip_vs", "dummy", "nf_conntrack")
     default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
     parts = (_MODULES, vip_device.SYSCTL, vip_device.IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
     features: ClassVar[Mapping[Feature, str]] = {
@@ -105,9 +106,12 @@ class Ipvs(Target):
         return Bundle(self.name, node.name if node else None, artifacts)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        for artifact in bundle.artifacts:
-            if artifact.part.name == _IPSET.name:
-                yield from map(ip_address, _SERVICE_IP.findall(artifact.text))
+        artifact = bundle.artifact(_IPSET.name)
+        if artifact is not None:
+            made = artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
+            for name, one in made.items():
+                if purpose_of(name) is Purpose.SERVICE_IP:
+                    yield from map(ip_address, one.elements)
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
         cluster, state = read(texts)
@@ -136,21 +140,28 @@ class Ipvs(Target):
 
 def _artifacts(cluster: ir.Cluster, state: list[FamilyState]) -> tuple[Artifact, ...]:
     """The parts, in load order: all of them follow from the state, and a few settings of the cluster."""
+    if not state:
+        return tuple(Artifact(part, "") for part in Ipvs.parts)
+    modules = host.modules(cluster.vip_device, state)
+    settings = [*host.settings(cluster.vip_device, state)]
     device = vip_device.carrying(cluster.vip_device, cluster.prefix, host.held(state))
-    texts = {
-        _MODULES: modules_text(host.modules(cluster.vip_device, state)),
-        vip_device.SYSCTL: sysctl_text(host.settings(cluster.vip_device, state)),
-        vip_device.IP: devices_text([device] if device else []),
-        _IPSET: sets_text(ipset for family in state for ipset in family.sets.values()),
-        _IPVSADM: servers_text(server for family in state for server in family.servers),
-        _IPTABLES: _rules_text(cluster, 4, state),
-        _IP6TABLES: _rules_text(cluster, 6, state),
-    }
-    return tuple(Artifact(part, text if state else "") for part, text in texts.items())
+    devices = {device.name: device} if device else {}
+    sets = {one.name: one for family in state for one in family.sets.values()}
+    servers = {server.key: server for family in state for server in family.servers}
+    return (
+        Artifact(_MODULES, modules_text(modules), modules),
+        Artifact(vip_device.SYSCTL, sysctl_text(settings), parameters(settings)),
+        Artifact(vip_device.IP, devices_text(devices.values()), devices),
+        Artifact(_IPSET, sets_text(sets.values()), sets),
+        Artifact(_IPVSADM, servers_text(servers.values()), servers),
+        Artifact(_IPTABLES, *printed(_script(cluster, 4, state), cluster.prefix)),
+        Artifact(_IP6TABLES, *printed(_script(cluster, 6, state), cluster.prefix)),
+    )
 
 
-def _rules_text(cluster: ir.Cluster, version: int, state: list[FamilyState]) -> str:
-    return "".join(str(rules.script(cluster, version, f.sets)) for f in state if f.version == version)
+def _script(cluster: ir.Cluster, version: int, state: list[FamilyState]) -> Script:
+    family = next((one for one in state if one.version == version), None)
+    return rules.script(cluster, version, family.sets) if family else Script()
 
 
 TARGET = Ipvs()

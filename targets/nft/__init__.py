@@ -19,6 +19,7 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.kernel.nft.reading import read_document
 from svcc.kernel.nft.state import NftState
+from svcc.kernel.requirements import NFT
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Shared, TargetByService
 from svcc.targets.nft import hooks
@@ -36,6 +37,7 @@ class Nft(TargetByService):
     name = "nft"
     title = "nftables: one libnftables JSON document, for nft -j"
     parts = (PART, vip_device.SYSCTL, vip_device.IP)
+    tools = (NFT,)
     alone = PART
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",

@@ -30,9 +30,9 @@ from support.xtables_machine import (
     others,
 )
 from svcc.apply.scope import Scope
-from svcc.apply.xtables.load import table_order
 from svcc.compiler import ir
 from svcc.kernel.xtables import delta
+from svcc.kernel.xtables.loading import TRANSLATING
 from svcc.targets import targets
 
 pytestmark = pytest.mark.kernel
@@ -171,7 +171,7 @@ def test_chains_that_were_committed_ahead_of_an_apply_that_ended_are_no_hindranc
     text = (GOLDEN / "iptables" / "custom-cluster" / "iptables.rules").read_text()
     driver, scope = FAMILIES["iptables"], Scope("CUSTOM")
     tables = driver.parse(text, scope).tables
-    blocks = str(delta.delta({}, tables, table_order(TO_IPTABLES), ahead=True)).split("COMMIT\n")[:-1]
+    blocks = str(delta.delta({}, tables, TRANSLATING, ahead=True)).split("COMMIT\n")[:-1]
     assert len(blocks) > 3
     with namespace():
         load_others("iptables", "nft", "CUSTOM")

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from support.ipvs_kernel import TARGET, part
 from support.strategies import programs_for
+from svcc.apply.machine import DRIVERS
+from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipset.sets import Set, dump_sets, load_sets, parse_sets, sets_text
 from svcc.kernel.ipvs.servers import (
@@ -26,6 +28,8 @@ from svcc.kernel.ipvs.servers import (
 from svcc.kernel.link.devices import devices_text, dump_devices, load_devices, parse_devices
 from svcc.kernel.modules import modules_text, parse_modules
 from svcc.kernel.sysctl import Setting, parse_parameters, sysctl_text
+from svcc.targets import targets
+from svcc.targets.interface import Target
 
 Printed = Callable[[Iterable[Any]], str]
 _KEYED: dict[str, tuple[Callable[[str], Mapping[str, Any]], Printed, Callable[[Any], Any], Callable[[Any], Any]]] = {
@@ -45,6 +49,25 @@ def test_a_part_of_a_bundle_is_its_objects(name: str) -> None:
         objects = parse(text)
         assert printed(objects.values()) == text
         assert load(json.loads(json.dumps(dump(objects)))) == objects
+
+    check()
+
+
+LOADED = [target for target in targets().values() if target.loads]
+
+
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_the_objects_of_a_bundle_are_what_its_texts_are_parsed_to(target: Target) -> None:
+    drivers = {driver.part: driver for driver in DRIVERS}
+
+    @given(programs_for(target))
+    def check(made: tuple[ir.Program, ir.Node | None]) -> None:
+        program, node = made
+        scope = Scope(program.cluster.prefix)
+        for artifact in target.render(program, node).artifacts:
+            driver = drivers[artifact.part.name]
+            assert driver.made(artifact.state) in (None, driver.parse(artifact.text, scope))
+            assert driver.made(artifact.state) is not None or not artifact.text or target.name == "nft"
 
     check()
 

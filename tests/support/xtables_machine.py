@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from svcc.apply.driver import Driver, Transition
+from svcc.apply.drivers import RULES
 from svcc.apply.scope import Scope
-from svcc.apply.xtables import DRIVERS
 from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.xtables.state import State
 
 VARIANTS = ("nft", "legacy")
-FAMILIES = {driver.part: driver for driver in DRIVERS}
+FAMILIES = {driver.part: driver for driver in RULES}
 TO_IPTABLES, TO_IPVS, DOWN = Transition("ipvs", "iptables"), Transition("iptables", "ipvs"), Transition("ipvs", None)
 
 #: Docker's and an administrator's rules, and words in them that look like ours.

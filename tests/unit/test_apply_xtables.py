@@ -16,19 +16,20 @@ from support.large_programs import endpoint, plain
 from support.references import dangling
 from support.strategies import programs_for
 from svcc.apply.driver import Driver, Transition
+from svcc.apply.drivers import RULES
+from svcc.apply.drivers.rules import table_order
 from svcc.apply.scope import Scope
-from svcc.apply.xtables import DRIVERS
-from svcc.apply.xtables.load import table_order
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.kernel.steps import Change, Phase, Place, Route, Verb
 from svcc.kernel.xtables import delta as module
 from svcc.kernel.xtables.delta import delta, ordered
+from svcc.kernel.xtables.loading import TRANSLATING
 from svcc.kernel.xtables.state import Rules, State, Table, leads_to, parse_saved
 from svcc.targets import targets
 
 IPTABLES, IPVS = targets()["iptables"], targets()["ipvs"]
-FAMILIES = {driver.part: driver for driver in DRIVERS}
+FAMILIES = {driver.part: driver for driver in RULES}
 DRIVER = FAMILIES["iptables"]
 SCOPE = Scope("CUSTOM")
 STAYS = Transition("iptables", "iptables")
@@ -46,7 +47,7 @@ def _scripts(program: ir.Program, node: ir.Node | None) -> list[tuple[Driver[Any
 
 
 def test_the_parts() -> None:
-    assert [driver.part for driver in DRIVERS] == ["iptables", "ip6tables"]
+    assert [driver.part for driver in RULES] == ["iptables", "ip6tables"]
 
 
 # -- states -----------------------------------------------------------------------------------------------------------
@@ -165,15 +166,15 @@ def test_many_new_chains_are_committed_before_what_leads_to_them(monkeypatch: py
     live = {"nat": Table({"X-OLD": ("-j RETURN",)})}
     chains: dict[str, Rules] = {"X-C": ("-j RETURN",), "X-B": ("-g X-C",), "X-OLD": ("-g X-B",), "X-A": ("-g X-OLD",)}
     wanted = {"nat": Table(chains, (("OUTPUT", "-j X-A"),))}
-    due = delta(live, wanted, table_order(STAYS), ahead=True)
+    due = delta(live, wanted, TRANSLATING, ahead=True)
     assert str(due) == (
         "*nat\n:X-C - [0:0]\n:X-B - [0:0]\n-A X-C -j RETURN\n-A X-B -g X-C\nCOMMIT\n"
         "*nat\n:X-A - [0:0]\n-A X-A -g X-OLD\nCOMMIT\n"
         "*nat\n:X-OLD - [0:0]\n-A X-OLD -g X-B\n-I OUTPUT -j X-A\nCOMMIT\n"
     )
     assert (due.title, due.atomic) == ("4 chains written, 1 entry added", False)
-    assert delta(live, wanted, table_order(STAYS)).atomic
-    assert delta(wanted, live, table_order(STAYS), ahead=True).atomic
+    assert delta(live, wanted, TRANSLATING).atomic
+    assert delta(wanted, live, TRANSLATING, ahead=True).atomic
 
 
 def test_all_is_taken_down_in_an_order_that_the_kernel_takes() -> None:
@@ -233,7 +234,7 @@ def test_what_is_written_for_a_saved_state_is_sound(case: tuple[ir.Program, ir.N
     for driver, text in _scripts(program, node):
         wanted = driver.parse(text, Scope(program.cluster.prefix))
         tables = {n: Table(dict(sorted(t.chains.items())), t.entries) for n, t in wanted.tables.items()}
-        assert dangling(str(delta({}, tables, table_order(STAYS)))) == []
+        assert dangling(str(delta({}, tables, TRANSLATING))) == []
 
 
 @pytest.mark.slow
@@ -369,7 +370,7 @@ def test_routes_through_branches_for_many_addresses_and_ports() -> None:
 @given(programs_for(IPVS))
 def test_ipvs_scripts_send_nothing_anywhere(case: tuple[ir.Program, ir.Node | None]) -> None:
     program, node = case
-    for driver in DRIVERS:
+    for driver in RULES:
         artifact = IPVS.render(program, node).artifact(driver.part)
         assert artifact is not None
         assert list(driver.routes(driver.parse(artifact.text, Scope(program.cluster.prefix)))) == []

@@ -12,6 +12,9 @@ import pytest
 
 from support.tools.code import Module, modules, place
 from support.tools.project import ROOT, floors, settings
+from svcc.targets import targets
+from svcc.targets.interface import Target
+from svcc.targets.iptables.names import Names
 from svcc.targets.ipvs.sets import Purpose
 
 #: Each layer, and the layers that it imports.
@@ -137,17 +140,39 @@ def test_the_ir_names_no_target(name: str) -> None:
     assert [f"{place(module, line)}: {word}" for word, line in _words(module.tree) if _TARGET_WORDS.search(word)] == []
 
 
-def test_what_sets_are_called_is_written_in_their_target_alone() -> None:
-    """How a set's name ends; what is only the beginning of another word's end is none."""
-    ends = re.compile(rf"-(?:{'|'.join(purpose.suffix for purpose in Purpose)})(?![A-Z])")
-    wrong = [
-        f"{place(module, line)}: {word}"
-        for module in modules()
-        if _layer(module.name) in ("kernel", "apply", "")
-        for word, line in _words(module.tree)
-        if ends.search(word)
-    ]
-    assert wrong == []
+def _strings_of(*layers: str) -> Iterator[tuple[str, str]]:
+    """Identifiers and strings, each after its place."""
+    for module in modules():
+        if _layer(module.name) in layers:
+            yield from ((place(module, line), word) for word, line in _words(module.tree))
+
+
+def test_what_sets_and_chains_are_called_is_written_in_their_target_alone() -> None:
+    """How a set's name ends; how the name of a chain goes on that is a service's, or leads to services."""
+    chains = Names("")
+    labelled = chains.balance(""), chains.external(""), chains.sources(""), chains.at("")
+    words = [f"-{purpose.suffix}(?![A-Z])" for purpose in Purpose]
+    words += [f"(?<![A-Z]){name[1:]}" for name in (*labelled, chains.node_ports)]
+    names = re.compile("|".join(words))
+    assert names.search("CUSTOM-6-CLUSTER-IP")
+    assert names.search("^SVC-")
+    assert [one for one in _strings_of("kernel", "apply", "") if names.search(one[1])] == []
+
+
+def test_apply_knows_no_target_by_name() -> None:
+    """But for names that tools and parts have as well."""
+    shared = {word for target in targets().values() for word in (*_parts(target), *_tools(target))}
+    alone = targets().keys() - shared
+    assert "ipvs" in alone
+    assert [one for one in _strings_of("kernel", "apply") if one[1] in alone - {"ir"}] == []
+
+
+def _parts(target: Target) -> list[str]:
+    return [part.name for part in target.parts]
+
+
+def _tools(target: Target) -> list[str]:
+    return [tool.name for tool in target.tools]
 
 
 def test_the_schema_names_no_target() -> None:

@@ -15,7 +15,7 @@ from support.bundles import scope_of
 from support.files import GOLDEN
 from support.ipvs_kernel import EVERYTHING, TARGET, part, render, served
 from support.strategies import programs_for
-from svcc.apply.drivers import DRIVERS, DeviceDriver, IpsetDriver, IpvsadmDriver
+from svcc.apply.drivers import HOST, DeviceDriver, IpsetDriver, IpvsadmDriver
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipvs.reading import established
@@ -95,13 +95,13 @@ def test_all_parts_come_and_go() -> None:
     bundle = render(EVERYTHING + FORWARDS)
     scope = scope_of(bundle)
     scope = scope.including(bundle)
-    wanted = {driver: driver.parse(part(bundle, driver.part), scope) for driver in DRIVERS}
+    wanted = {driver: driver.parse(part(bundle, driver.part), scope) for driver in HOST}
     before = {driver: driver.read(scope, state) for driver, state in wanted.items()}
     for driver, state in wanted.items():
         go(driver, state, scope)
     for driver, state in wanted.items():
         arrived(driver, state, scope)
-    for driver in reversed(DRIVERS):
+    for driver in reversed(HOST):
         take(driver.steps(driver.read(scope, before[driver]), before[driver], scope, SAME))
         assert driver.read(scope, before[driver]) == before[driver]
     assert run("ipvsadm -S -n") + run("ipset list -n") == ""

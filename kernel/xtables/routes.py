@@ -1,6 +1,6 @@
 """Where packets come to our chains by destination, and where those chains send them.
 
-The scripts of the iptables target find a packet's rules in chains that branch by address and by port; the rule at the
+A packet's rules are found in chains that branch by address and by port; the rule at the
 end names the frontend, by itself (``-d ADDRESS/32 -p tcp -m tcp --dport 80 -g CHAIN``) or together with those before.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from svcc.kernel.steps import Place, Route
+from svcc.kernel.xtables.meaning import Meaning
 from svcc.kernel.xtables.state import Rules, Table, leads_to
 
 _HEAD = re.compile(
@@ -50,27 +51,20 @@ class Front:
 Fronts: TypeAlias = tuple[Front, ...]
 
 
-def fronts(table: Table, prefix: str) -> Fronts:
+def fronts(table: Table, meaning: Meaning) -> Fronts:
     """The fronts of a table, in the order of the chains that no branch leads to, and of their rules."""
-    branching = [chain for chain in table.chains if not label_of(chain, prefix)]  # services' chains end in endpoints
+    branching = [chain for chain in table.chains if not meaning.label(chain)]  # services' chains end in endpoints
     led = {leads_to(rule) for chain in branching for rule in table.chains[chain]}
-    walk = _Walk(table.chains, prefix)
+    walk = _Walk(table.chains, meaning)
     return tuple(front for chain in branching if chain not in led for front in walk.of(chain, _NOWHERE, ()))
 
 
-def label_of(chain: str, prefix: str) -> str:
-    """The service, or service and port, that a chain is named after; empty for other chains."""
-    word, _, label = chain[len(prefix) + 1 :].partition("-")
-    return label if word in ("SVC", "EXT", "SRC") else ""
-
-
 class _Walk:
-    """From a chain to the fronts in it and below (the names: targets/iptables/names.py)."""
+    """From a chain to the fronts in it and below."""
 
-    def __init__(self, chains: Mapping[str, Rules], prefix: str) -> None:
+    def __init__(self, chains: Mapping[str, Rules], meaning: Meaning) -> None:
         self._chains = chains
-        self._prefix = prefix
-        self._branches = (f"{prefix}-AT-", f"{prefix}-NODEPORTS")
+        self._meaning = meaning
 
     def of(self, chain: str, where: _Where, seen: tuple[str, ...]) -> Iterator[Front]:
         for rule in self._chains.get(chain, ()):
@@ -78,17 +72,17 @@ class _Walk:
             if target is None or target in seen:
                 continue
             there = _narrowed(where, rule)
-            if target.startswith(self._branches):
+            if self._meaning.branches(target):
                 yield from self.of(target, there, (*seen, chain))
             elif there.protocol and (there.local or there.address is not None):
                 place = Place(None if there.local else there.address, there.protocol, there.first)
                 yield Front(chain, rule, place, there.last, tuple(self._through(target)))
 
     def _through(self, chain: str) -> Iterator[str]:
-        if label_of(chain, self._prefix):
+        if self._meaning.label(chain):
             yield chain
             onwards = (leads_to(rule) for rule in self._chains.get(chain, ()) if rule.startswith("-g "))
-            yield from (target for target in onwards if target and label_of(target, self._prefix))
+            yield from (target for target in onwards if target and self._meaning.label(target))
 
 
 def _narrowed(where: _Where, rule: str) -> _Where:
@@ -109,14 +103,14 @@ def _narrowed(where: _Where, rule: str) -> _Where:
 Endpoint: TypeAlias = tuple[str, int | None]
 
 
-def routes(table: Table, prefix: str) -> Iterator[Route]:
+def routes(table: Table, meaning: Meaning) -> Iterator[Route]:
     """Where the nat table sends packets."""
-    return _routes(table, fronts(table, prefix))
+    return _routes(table, fronts(table, meaning))
 
 
-def served(table: Table, prefix: str, places: Collection[Place]) -> set[Place]:
+def served(table: Table, meaning: Meaning, places: Collection[Place]) -> set[Place]:
     """Those of some places that the nat table sends packets from. Only their routes are made."""
-    known = [front for front in fronts(table, prefix) if any(_holds(front, place) for place in places)]
+    known = [front for front in fronts(table, meaning) if any(_holds(front, place) for place in places)]
     return {route.place for route in _routes(table, known)} & {*places}
 
 
@@ -125,9 +119,9 @@ def _holds(front: Front, place: Place) -> bool:
     return (own.address, own.protocol) == (place.address, place.protocol) and own.port <= place.port <= front.last
 
 
-def left_routes(before: Table, after: Table, prefix: str) -> set[Route]:
+def routes_gone(before: Table, after: Table, meaning: Meaning) -> set[Route]:
     """The routes of one nat table that another lacks. Only those of fronts that differ are made."""
-    old, new = fronts(before, prefix), fronts(after, prefix)
+    old, new = fronts(before, meaning), fronts(after, meaning)
     same = {_reach(front, before) for front in old} & {_reach(front, after) for front in new}
     gone = (front for front in old if _reach(front, before) not in same)
     come = (front for front in new if _reach(front, after) not in same)

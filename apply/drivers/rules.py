@@ -1,4 +1,4 @@
-"""The drivers of parts iptables and ip6tables: one step each, a single run of iptables-restore."""
+"""The chains of iptables and ip6tables: one step each, a single run of iptables-restore."""
 
 from __future__ import annotations
 
@@ -6,22 +6,55 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from svcc.apply.driver import Driver, Look, Transition
+from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.scope import Scope
-from svcc.apply.xtables.changes import changes
-from svcc.apply.xtables.fronts import left_routes, routes, served
-from svcc.apply.xtables.load import Load
-from svcc.apply.xtables.reading import XtablesReading
 from svcc.kernel.steps import Change, Phase, Place, Route, Step
+from svcc.kernel.xtables import changes, routes
+from svcc.kernel.xtables.loading import BESIDE_BALANCER, TRANSLATING, Load
+from svcc.kernel.xtables.meaning import Together
+from svcc.kernel.xtables.reading import Listings
 from svcc.kernel.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
 from svcc.kernel.xtables.variant import default, other
+from svcc.targets import targets
 
 #: Of more places, all routes are made as quickly.
 _FEW = 16
 
 
+def meaning(prefix: str) -> Together:
+    """What our chains are for, as the targets tell it."""
+    return Together(filter(None, (target.chains(prefix) for target in targets().values())))
+
+
+def table_order(transition: Transition) -> tuple[str, ...]:
+    """The order in which tables are committed."""
+    return BESIDE_BALANCER if transition.to_balancer else TRANSLATING
+
+
+class XtablesReading(Reading[State]):
+    """The listings of both variants."""
+
+    def __init__(self, family: str) -> None:
+        self._family = family
+        self._listings = Listings(family)
+
+    def state(self, scope: Scope, wanted: State) -> State:
+        loaded = [*scope.texts(self._family)]  # a table of one of these may be in the kernel
+        return self._listings.state(
+            scope, lambda table: table in wanted.tables or any(f"*{table}\n" in text for text in loaded)
+        )
+
+    def fingerprint(self, scope: Scope) -> str | None:
+        return self._listings.fingerprint(scope)
+
+
 class XtablesDriver(Driver[State]):
     """Our chains of one family, and the rules in built-in chains that lead to them."""
+
+    translates = True
+
+    def made(self, state: object) -> State | None:
+        return state if isinstance(state, State) else None
 
     def parse(self, text: str, scope: Scope) -> State:
         return parse_script(text, scope)
@@ -42,7 +75,7 @@ class XtablesDriver(Driver[State]):
         return replace(state, variant=unsaid["variant"], held=tuple(Held(*held) for held in unsaid["held"]))
 
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
-        return changes(self.part, live, wanted)
+        return changes.changes(self.part, live, wanted, meaning(wanted.prefix or live.prefix))
 
     def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
         """One step; another where the variant that is not used holds chains of ours."""
@@ -50,8 +83,9 @@ class XtablesDriver(Driver[State]):
             return []
         used = wanted.variant or live.variant or default(self.part)
         there, due = _by_variant(live, live.variant or used), _by_variant(wanted, used)
+        order = table_order(transition)
         loads = [
-            Load(self.part, variant, there[variant], due[variant], scope, transition)
+            Load(self.part, variant, there[variant], due[variant], scope, meaning(scope.prefix), order)
             for variant in (used, other(used))
             if there[variant] != due[variant]
         ]
@@ -70,17 +104,17 @@ class XtablesDriver(Driver[State]):
                 yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that is to go"
 
     def routes(self, state: State) -> Iterator[Route]:
-        return routes(_nat(state.tables), state.prefix)
+        return routes.routes(_nat(state.tables), meaning(state.prefix))
 
     def serves(self, state: State, places: Collection[Place]) -> set[Place]:
         if len(places) > _FEW:
             return super().serves(state, places)
-        return served(_nat(state.tables), state.prefix, places) if places else set()
+        return routes.served(_nat(state.tables), meaning(state.prefix), places) if places else set()
 
     def left(self, live: State, wanted: State) -> set[Route]:
         """As the base class has it, without making the routes of what stays as it is."""
         before, after = _nat(live.tables), _nat(wanted.tables)
-        return set() if before == after else left_routes(before, after, wanted.prefix or live.prefix)
+        return set() if before == after else routes.routes_gone(before, after, meaning(wanted.prefix or live.prefix))
 
     def _step(self, load: Load) -> Step:
         due = load.delta
@@ -95,9 +129,9 @@ def _nat(tables: Tables) -> Table:
     return tables.get("nat", Table())
 
 
-class Iptables(XtablesDriver):
+class IptablesDriver(XtablesDriver):
     part: ClassVar[str] = "iptables"
 
 
-class Ip6tables(XtablesDriver):
+class Ip6tablesDriver(XtablesDriver):
     part: ClassVar[str] = "ip6tables"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from svcc.apply.driver import Reading
-from svcc.apply.scope import Scope
+from collections.abc import Callable
+
+from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError
 from svcc.kernel.xtables.fingerprint import fingerprint
 from svcc.kernel.xtables.state import Saved, State, parse_saved
 from svcc.kernel.xtables.variant import Listing, default, other
 
 
-class XtablesReading(Reading[State]):
-    """The listings of both variants."""
+class Listings:
+    """The listings of both variants, under way. Errors of all methods: StepError."""
 
     def __init__(self, family: str) -> None:
         self._family = family
@@ -19,24 +20,25 @@ class XtablesReading(Reading[State]):
         self._main = Listing(family, self._usual)
         self._stray = _listing_if_any(family, other(self._usual))
 
-    def state(self, scope: Scope, wanted: State) -> State:
-        """Errors: StepError also where a tool cannot read a table that is wanted, or that may have been loaded."""
-        usual, unusual = (_saved(data, scope) for data in (self._main.data(), self._stray_data() or b""))
+    def state(self, ours: Ours, needed: Callable[[str], bool]) -> State:
+        """Waits for them. Errors: StepError also where a tool cannot read a table that is ``needed``."""
+        usual, unusual = (_saved(data, ours) for data in (self._main.data(), self._stray_data() or b""))
         used, main, stray = self._usual, usual, unusual
         if unusual.tables and not usual.tables:
             used, main, stray = other(used), unusual, usual
         for table in sorted(main.unreadable | stray.unreadable):
-            if table in wanted.tables or _may_hold(self._family, scope, table):
+            if needed(table):
                 raise StepError(
                     self._family,
                     f"{self._family}-save cannot read table {table}: nft put rules of its own there",
                     reading=True,
                 )
         held = (*main.held, *(one._replace(stray=True) for one in stray.held))
-        return State(main.tables, stray.tables, scope.prefix, used, held)
+        return State(main.tables, stray.tables, ours.prefix, used, held)
 
-    def fingerprint(self, scope: Scope) -> str | None:
-        return fingerprint(self._usual, [self._main.data(), self._stray_data()], scope)
+    def fingerprint(self, ours: Ours) -> str | None:
+        """Waits for them: a digest of all that is ours. None: there is no telling."""
+        return fingerprint(self._usual, [self._main.data(), self._stray_data()], ours)
 
     def _stray_data(self) -> bytes | None:
         try:
@@ -45,8 +47,8 @@ class XtablesReading(Reading[State]):
             return None
 
 
-def _saved(data: bytes, scope: Scope) -> Saved:
-    return parse_saved(data.decode(errors="replace"), scope)
+def _saved(data: bytes, ours: Ours) -> Saved:
+    return parse_saved(data.decode(errors="replace"), ours)
 
 
 def _listing_if_any(family: str, variant: str) -> Listing | None:
@@ -55,9 +57,3 @@ def _listing_if_any(family: str, variant: str) -> Listing | None:
         return Listing(family, variant)
     except StepError:
         return None
-
-
-def _may_hold(family: str, scope: Scope, table: str) -> bool:
-    """Whether a bundle that may be in the kernel has something in a table."""
-    artifacts = (bundle.artifact(family) for bundle in scope.bundles)
-    return any(f"*{table}\n" in artifact.text for artifact in artifacts if artifact is not None)

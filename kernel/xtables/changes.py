@@ -6,37 +6,37 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 
-from svcc.apply.xtables.fronts import Fronts, fronts, label_of
 from svcc.kernel.steps import Change, Place, Verb
+from svcc.kernel.xtables.meaning import Meaning
+from svcc.kernel.xtables.routes import Fronts, fronts
 from svcc.kernel.xtables.state import Rules, State, Table, Tables
 from svcc.kernel.xtables.variant import other
 
 _NOTHING = Table()
 
 
-def changes(part: str, live: State, wanted: State) -> Iterator[Change]:
+def changes(part: str, live: State, wanted: State, meaning: Meaning) -> Iterator[Change]:
     """The changes of a family: table by table, in each the chains by name, then the entries."""
-    prefix = wanted.prefix or live.prefix
     for table in sorted({*live.tables, *wanted.tables}):
-        yield from table_changes(part, prefix, table, live.tables, wanted.tables)
+        yield from table_changes(part, meaning, table, live.tables, wanted.tables)
     remark = f" (the {other(live.variant)} variant)" if live.variant else ""
     for table in sorted({*live.strays, *wanted.strays}):
-        yield from table_changes(part, prefix, table, live.strays, wanted.strays, remark)
+        yield from table_changes(part, meaning, table, live.strays, wanted.strays, remark)
 
 
 def table_changes(
-    part: str, prefix: str, table: str, live: Tables, wanted: Tables, remark: str = ""
+    part: str, meaning: Meaning, table: str, live: Tables, wanted: Tables, remark: str = ""
 ) -> Iterator[Change]:
     """The changes of one table. ``remark`` ends every subject."""
     before, after = live.get(table, _NOTHING), wanted.get(table, _NOTHING)
     if before == after:
         return
-    known = _Known(fronts(after, prefix), fronts(before, prefix))
+    known = _Known(fronts(after, meaning), fronts(before, meaning))
     for chain in sorted({*before.chains, *after.chains}):
         old, new = before.chains.get(chain), after.chains.get(chain)
         if old == new:
             continue
-        label = label_of(chain, prefix)
+        label = meaning.label(chain)
         if old is None or new is None:
             verb = Verb.ADD if old is None else Verb.REMOVE
             yield Change(verb, part, "chain", f"{table} {chain}{remark}", place=known.of_chain(chain), label=label)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from svcc.apply.driver import Transition
-from svcc.apply.scope import Scope
-from svcc.apply.xtables.changes import table_changes
 from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace
+from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import Change, StepError
+from svcc.kernel.xtables.changes import table_changes
 from svcc.kernel.xtables.delta import Delta, TableDelta, delta
+from svcc.kernel.xtables.meaning import Meaning
 from svcc.kernel.xtables.state import Tables, leads_to, lines_of
 from svcc.kernel.xtables.variant import NFT, Restore, saved
 
@@ -28,15 +28,11 @@ _SET = re.compile(r"--match-set (\S+) (\S+)")
 _SET_TYPES = {1: "hash:ip", 2: "hash:ip,port", 3: "hash:ip,port,ip"}
 
 
-#: The order of tables: what nat sends to no endpoint any more must not meet a filter that rejects all that nat did not
-#: send anywhere; and the other way round when nat begins to. ipvs rejects by sets, in filter and mangle.
-_TO_IPVS = ("mangle", "filter", "nat")
-_TO_OTHERS = ("nat", "filter", "mangle")
-
-
-def table_order(transition: Transition) -> tuple[str, ...]:
-    """The order in which tables are committed."""
-    return _TO_IPVS if transition.new == "ipvs" else _TO_OTHERS
+#: The order in which tables are committed: what nat sends to no endpoint any more must not meet a filter that rejects
+#: all that nat did not send anywhere; and the other way round when nat begins to. Rules beside the kernel's balancer
+#: reject by sets, in filter and mangle.
+BESIDE_BALANCER = ("mangle", "filter", "nat")
+TRANSLATING = ("nat", "filter", "mangle")
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,9 @@ class Load:
     variant: str
     live: Tables
     wanted: Tables
-    scope: Scope
-    transition: Transition
+    ours: Ours
+    meaning: Meaning  # of the chains
+    order: Sequence[str] = TRANSLATING  # in which tables are committed
 
     @cached_property
     def delta(self) -> Delta:
@@ -63,7 +60,7 @@ class Load:
                 break
             # Tables may have been committed before: what is left to do is another delta.
             time.sleep(pause)
-            due = self._delta_from(saved(self.family, self.variant, self.scope).tables)
+            due = self._delta_from(saved(self.family, self.variant, self.ours).tables)
             done = self._restore.run(str(due))
         self._judge(due, done)
 
@@ -81,7 +78,7 @@ class Load:
 
     def _delta_from(self, live: Tables) -> Delta:
         """The legacy variant fetches and replaces the whole table for each commit: there one is best."""
-        return delta(live, self.wanted, table_order(self.transition), ahead=self.variant == NFT)
+        return delta(live, self.wanted, self.order, ahead=self.variant == NFT)
 
     @property
     def _restore(self) -> Restore:
@@ -93,7 +90,7 @@ class Load:
         for chain, rules in table.written.items():
             for rule in rules:
                 target = leads_to(rule)
-                if target is not None and self.scope.owns(target) and target not in chains:
+                if target is not None and self.ours.owns(target) and target not in chains:
                     culprit = self._culprit(table.table, chain, rule)
                     raise StepError(
                         self.family, f"there is no chain {target}", culprit=culprit, line=f"-A {chain} {rule}"
@@ -129,7 +126,7 @@ class Load:
     def _culprit(self, table: str, chain: str, rule: str) -> Change | None:
         """The change of a line; where the rule itself does not change, that of its chain."""
         found: Change | None = None
-        for change in table_changes(self.family, self.scope.prefix, table, self.live, self.wanted):
+        for change in table_changes(self.family, self.meaning, table, self.live, self.wanted):
             if not _concerns(change, table, chain):
                 continue
             if rule and change.subject.endswith(f" {chain} {rule}"):
