@@ -98,13 +98,12 @@ def arp_settings(*, announced: bool) -> tuple[Setting, ...]:
     return (_ANSWERING if announced else _SILENT,)
 
 
-def carrying(device: str | None, prefix: str, held: Iterable[Held]) -> Device | None:
-    """The dummy device with its addresses; None where svcc is to hold none.
+def carrying(device: str, prefix: str, held: Iterable[Held]) -> Device:
+    """The dummy device with its addresses.
 
     The alias says whose the device is: one without it was not made by svcc, whatever its name.
     """
-    addresses = {one.interface: one.options for one in held} if device is not None else {}
-    return Device(device, True, addresses, alias(prefix)) if device is not None and addresses else None
+    return Device(device, True, {one.interface: one.options for one in held}, alias(prefix))
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
@@ -137,9 +136,9 @@ def announced(frontends: Iterable[Frontend]) -> list[str]:
 
 def announcing(cluster: ir.Cluster, addresses: Sequence[str]) -> tuple[Artifact, ...]:
     """The parts, in load order, that have a device carry what is announced, and nothing else; empty without any."""
+    if cluster.vip_device is None or not addresses:
+        return Artifact(SYSCTL, "", {}), Artifact(IP, "", {})
     device = carrying(cluster.vip_device, cluster.prefix, [Held(address, announced=True) for address in addresses])
-    if device is None:
-        return Artifact(SYSCTL, ""), Artifact(IP, "")
     settings = arp_settings(announced=True)
     return (
         Artifact(SYSCTL, sysctl_text(settings), parameters(settings)),

@@ -18,35 +18,23 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.kernel.ipset.sets import parse_sets, sets_text
-from svcc.kernel.ipvs.servers import servers_text
-from svcc.kernel.link.devices import devices_text
-from svcc.kernel.modules import modules_text
-from svcc.kernel.requirements import IP, IPSET, IPTABLES, IPVSADM, SYSCTL
-from svcc.kernel.sysctl import parameters, sysctl_text
-from svcc.kernel.xtables.objects import Script
-from svcc.kernel.xtables.state import printed
+from svcc.kernel import requirements
+from svcc.kernel.ipset.sets import parse_sets
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
-from svcc.targets.ipvs import host, limits, rules
+from svcc.targets.interface import Accepted, Assembly, Bundle, Shared, TargetByService
+from svcc.targets.ipvs import limits
+from svcc.targets.ipvs.assembly import IPSET, PARTS, IpvsAssembly, artifacts
+from svcc.targets.ipvs.contribution import IpvsContribution, contribution
 from svcc.targets.ipvs.meaning import Purposes
 from svcc.targets.ipvs.read import read
 from svcc.targets.ipvs.sets import Purpose, purpose_of
-from svcc.targets.ipvs.state import FamilyState, families
 from svcc.targets.reading import Text, compare
-
-_MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
-_IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
-_IPVSADM = Part("ipvsadm", "ipvsadm.rules", "ipvsadm -R", repeatable=False)
-_IPTABLES = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
-_IP6TABLES = Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w")
-
 
 #: What endpoints send it they send to an address of its own, from another of its own: no kernel takes that.
 _NOT_THE_NODE = "not for clients on the node itself"
 
 
-class Ipvs(Target):
+class Ipvs(TargetByService):
     """See the module."""
 
     name = "ipvs"
@@ -54,10 +42,10 @@ class Ipvs(Target):
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
     affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
     sets = Purposes()
-    tools = (IPVSADM, IPSET, IP, SYSCTL, *IPTABLES)
+    tools = (requirements.IPVSADM, requirements.IPSET, requirements.IP, requirements.SYSCTL, *requirements.IPTABLES)
     modules = ("ip_vs", "dummy", "nf_conntrack")
     default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
-    parts = (_MODULES, vip_device.SYSCTL, vip_device.IP, _IPSET, _IPVSADM, _IPTABLES, _IP6TABLES)
+    parts = PARTS
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
@@ -101,12 +89,14 @@ class Ipvs(Target):
         Feature.SCHEDULER_TWOS: "Linux 5.14",
     }
 
-    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
-        artifacts = _artifacts(program.cluster, families(program, node))
-        return Bundle(self.name, node.name if node else None, artifacts)
+    def contribution(self, shared: Shared, service: ir.Service) -> IpvsContribution:
+        return contribution(shared, service)
+
+    def assembly(self, shared: Shared) -> Assembly:
+        return IpvsAssembly(self.name, shared)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        artifact = bundle.artifact(_IPSET.name)
+        artifact = bundle.artifact(IPSET.name)
         if artifact is not None:
             made = artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
             for name, one in made.items():
@@ -115,11 +105,11 @@ class Ipvs(Target):
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
         cluster, state = read(texts)
-        artifacts = _artifacts(cluster, state)
-        for artifact in artifacts:
+        made = artifacts(cluster, state)
+        for artifact in made:
             compare(artifact.part.name, texts[artifact.part.name], artifact.text)
         device = cluster.vip_device if any(family.addresses for family in state) else None
-        return Accepted(artifacts, cluster.prefix if state else None, device)
+        return Accepted(made, cluster.prefix if state else None, device)
 
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         yield from limits.limits(program)
@@ -136,32 +126,6 @@ class Ipvs(Target):
                         hint="declare the machine (node NAME { address … }) and name it with --node",
                     )
                     return
-
-
-def _artifacts(cluster: ir.Cluster, state: list[FamilyState]) -> tuple[Artifact, ...]:
-    """The parts, in load order: all of them follow from the state, and a few settings of the cluster."""
-    if not state:
-        return tuple(Artifact(part, "") for part in Ipvs.parts)
-    modules = host.modules(cluster.vip_device, state)
-    settings = [*host.settings(cluster.vip_device, state)]
-    device = vip_device.carrying(cluster.vip_device, cluster.prefix, host.held(state))
-    devices = {device.name: device} if device else {}
-    sets = {one.name: one for family in state for one in family.sets.values()}
-    servers = {server.key: server for family in state for server in family.servers}
-    return (
-        Artifact(_MODULES, modules_text(modules), modules),
-        Artifact(vip_device.SYSCTL, sysctl_text(settings), parameters(settings)),
-        Artifact(vip_device.IP, devices_text(devices.values()), devices),
-        Artifact(_IPSET, sets_text(sets.values()), sets),
-        Artifact(_IPVSADM, servers_text(servers.values()), servers),
-        Artifact(_IPTABLES, *printed(_script(cluster, 4, state), cluster.prefix)),
-        Artifact(_IP6TABLES, *printed(_script(cluster, 6, state), cluster.prefix)),
-    )
-
-
-def _script(cluster: ir.Cluster, version: int, state: list[FamilyState]) -> Script:
-    family = next((one for one in state if one.version == version), None)
-    return rules.script(cluster, version, family.sets) if family else Script()
 
 
 TARGET = Ipvs()

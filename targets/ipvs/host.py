@@ -27,23 +27,27 @@ _ARP_ANNOUNCE = Setting("net.ipv4.conf.all.arp_announce", "2")
 
 
 def modules(device: str | None, families: Sequence[FamilyState]) -> Modules:
-    """The modules that hold what the families need."""
+    """The modules that hold what the families need; of no family, none."""
+    if not families:
+        return frozenset()
     found = {"ip_set", "ip_vs", "nf_conntrack"}
-    found |= {f"ip_vs_{server.settings.scheduler}" for family in families for server in family.servers}
-    if device is not None and any(family.addresses for family in families):
+    found |= {f"ip_vs_{scheduler}" for family in families for scheduler in family.schedulers}
+    if device is not None and any(family.held for family in families):
         found.add("dummy")
     return frozenset(found)
 
 
 def settings(device: str | None, families: Sequence[FamilyState]) -> Iterator[Setting]:
     """The sysctls, in the order in which they are printed. The keys below net.ipv4.vs hold for both families."""
+    if not families:
+        return
     yield from _ALWAYS
     why = _FORWARDED
     for family in families:
         yield Setting(_FORWARDING[family.version], "1", why)
         why = ""
-    if device is not None and any(family.version == 4 and family.addresses for family in families):
-        yield from arp_settings(announced=any(family.announced for family in families))
+    if device is not None and any(family.version == 4 and family.held for family in families):
+        yield from arp_settings(announced=any(family.announcing for family in families))
         yield _ARP_ANNOUNCE
 
 

@@ -17,8 +17,8 @@ from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer
 from svcc.targets.ipvs.elements import element_fault, sort_key
 from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, purpose_of
-from svcc.targets.ipvs.state import FamilyState, loop_backs
-from svcc.targets.ipvs.virtual import element_of
+from svcc.targets.ipvs.state import FamilyState, whole
+from svcc.targets.ipvs.virtual import element_of, hairpins
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
 from svcc.targets.vip_device import read_device
@@ -174,7 +174,7 @@ def _families(
             ipsets = {p: own[p].made(prefix) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
             answered = announced & {*addresses}
-            yield FamilyState(version, tuple(addresses), answered, tuple(server for _, server in listening), ipsets)
+            yield whole(version, addresses, answered, [server for _, server in listening], ipsets)
     versions = {one.version for one in sets}
     for line, server in servers:
         if _version(server) not in versions:
@@ -206,16 +206,16 @@ def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, Virtu
             raise line.refused(f"{element} is in no set: no service declares this virtual server", address)
     if wrong := in_order([element for element in at if element in declared], [*declared]):
         raise at[wrong].refused("virtual servers stand in the order of their set")
-    loops = loop_backs(server for _, server in servers)
-    hairpins = sets[Purpose.LOOP_BACK].elements if Purpose.LOOP_BACK in sets else {}
-    for element, line in hairpins.items():
+    loops = hairpins(server for _, server in servers)
+    held = sets[Purpose.LOOP_BACK].elements if Purpose.LOOP_BACK in sets else {}
+    for element, line in held.items():
         if element not in loops:
             raise line.refused(f"{element} is no endpoint's, with itself as the client", element)
-    if wrong := next((element for element in loops if element not in hairpins), None):
-        line = servers[0][0] if not hairpins else sets[Purpose.LOOP_BACK].line
+    if wrong := next((element for element in loops if element not in held), None):
+        line = servers[0][0] if not held else sets[Purpose.LOOP_BACK].line
         raise line.refused(f"{wrong} is missing in the set of endpoints that reach themselves")
-    if wrong := in_order(loops, [*hairpins]):
-        raise hairpins[wrong].refused(f"{wrong} stands behind a higher one", wrong)
+    if wrong := in_order(loops, [*held]):
+        raise held[wrong].refused(f"{wrong} stands behind a higher one", wrong)
 
 
 def _on_a_node_port(sets: Mapping[Purpose, _Set], element: str) -> bool:

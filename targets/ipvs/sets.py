@@ -60,9 +60,15 @@ def purpose_of(name: str) -> Purpose | None:
 
 
 def make_set(
-    purpose: Purpose, prefix: str, version: int, elements: Iterable[str], ports: ir.PortRange | None = None
+    purpose: Purpose,
+    prefix: str,
+    version: int,
+    elements: Iterable[str],
+    ports: ir.PortRange | None = None,
+    size: int | None = None,
 ) -> Set:
-    """The set of a purpose, large enough for its elements. ``ports``: what a bitmap:port spans.
+    """The set of a purpose, large enough for its elements. ``ports``: what a bitmap:port spans. ``size``: how many
+    elements there are, where ``elements`` are some of them.
 
     A hash is sized in powers of two, so that few edits change its line; a full one refuses elements (maxelem), a small
     one is rehashed while it is filled (hashsize).
@@ -70,7 +76,7 @@ def make_set(
     name, held = purpose.set_name(prefix, version), dict.fromkeys(elements, "")
     if ports is not None:
         return Set(name, purpose.type, held, ports=(ports.first, ports.last))
-    room = 1 << (2 * len(held)).bit_length()  # between two and four times what it holds
+    room = 1 << (2 * (len(held) if size is None else size)).bit_length()  # between two and four times what it holds
     return Set(name, purpose.type, held, version, max(_MAXELEM, room), hashsize=max(_HASHSIZE, room // 2))
 
 

@@ -1,188 +1,160 @@
-"""From frontends to what a node's kernel holds: virtual servers and the elements of the sets."""
+"""What a node's kernel holds for one family: virtual servers, sets, and what else follows from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
 from svcc.kernel.ipset.sets import Set
-from svcc.kernel.ipvs.servers import MASQUERADING, PROTOCOLS, Real, VirtualServer, key_of
+from svcc.kernel.ipvs.servers import VirtualServer
+from svcc.targets.interface import Shared
+from svcc.targets.ipvs.contribution import Part, node_port_addresses
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, make_set, network_elements
-from svcc.targets.ipvs.virtual import FORWARD, address_text, make_settings
+from svcc.targets.ipvs.virtual import address_text
 
-_RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
+_Key = TypeVar("_Key", int, str)
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyState:
-    """All of one address family. ``sets`` has no empty sets; nothing refers to one that is not there."""
+    """One address family, or an excerpt of it: then all sets are there, but not all of what they hold.
+
+    ``sets`` has no set that is empty in the whole; nothing refers to one that is not there.
+    """
 
     version: int
     addresses: tuple[str, ...]  # the vips and external ips but shared ones, in numeric order
     announced: frozenset[str]  # those of them that are announced
     servers: tuple[VirtualServer, ...]
-    sets: dict[Purpose, Set]
+    sets: Mapping[Purpose, Set]
+    schedulers: frozenset[str]  # of the whole
+    held: bool  # whether the whole has an address
+    announcing: bool  # and one that is announced
 
 
-def node_port_addresses(cluster: ir.Cluster, node: ir.Node | None) -> list[ir.Address]:
-    """The node's addresses that serve node ports, in the order of its declaration."""
-    networks = cluster.nodeport_addresses
-    return [a for a in (node.addresses if node else ()) if not networks or any(a in network for network in networks)]
+def whole(
+    version: int,
+    addresses: Iterable[str],
+    announced: frozenset[str],
+    servers: Iterable[VirtualServer],
+    sets: Mapping[Purpose, Set],
+) -> FamilyState:
+    """A family of which all is known."""
+    some, of_all = tuple(addresses), tuple(servers)
+    schedulers = frozenset(server.settings.scheduler for server in of_all)
+    return FamilyState(version, some, announced, of_all, sets, schedulers, bool(some), bool(announced))
 
 
-def families(program: ir.Program, node: ir.Node | None) -> list[FamilyState]:
-    """The state by family, v4 before v6; families without a frontend are left out."""
-    gatherers = {version: _Gatherer(program.cluster, node, version) for version in (4, 6)}
-    for frontend in frontends(program, node):
-        gatherers[frontend.version].add(frontend)
-    return [gatherer.state() for gatherer in gatherers.values() if gatherer.used]
+@dataclass(slots=True)
+class Touched:
+    """What several services may have, and some service that changes has."""
+
+    addresses: set[int] = field(default_factory=set)
+    loops: dict[int, str] = field(default_factory=dict)
+
+    def add(self, part: Part) -> None:
+        self.addresses.update(part.addresses)
+        self.loops.update(part.loops)
 
 
-def loop_backs(servers: Iterable[VirtualServer]) -> list[str]:
-    """Each endpoint that packets reach with another source, with itself as the client: in the order of their numbers.
+class Total:
+    """What all services add to one family, counted, so that one can be taken out again."""
 
-    Under ``forward direct`` and ``tunnel`` sources stay what they are.
-    """
-    found: dict[tuple[int, int, int], str] = {}
-    for virtual in servers:
-        protocol = PROTOCOLS[virtual.key.partition(" ")[0]]
-        for at, real in virtual.servers.items():
-            if real.method == MASQUERADING:
-                address, _, port = at.rpartition(":")
-                text = address.strip("[]")
-                key = int(ip_address(text)), _RANKS[protocol], int(port)
-                found[key] = f"{text},{protocol}:{port},{text}"
-    return [found[key] for key in sorted(found)]
-
-
-def scheduler(frontend: Frontend) -> ir.Scheduler:
-    """The service's own scheduler; without one, round robin that follows weights where there are any to follow."""
-    if frontend.service.scheduler is not None:
-        return frontend.service.scheduler
-    weights = {endpoint.weight for endpoint in frontend.endpoints}
-    return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
-
-
-class _Gatherer:
-    """Collects one family's state, frontend by frontend."""
-
-    def __init__(self, cluster: ir.Cluster, node: ir.Node | None, version: int) -> None:
-        self._cluster = cluster
+    def __init__(self, shared: Shared, version: int) -> None:
+        self._shared = shared
         self._version = version
-        self._node_addresses = [a for a in (node.addresses if node else ()) if a.version == version]
-        self._node_port_addresses = [a for a in node_port_addresses(cluster, node) if a.version == version]
-        self._pods = tuple(network for network in cluster.pods if network.version == version)
-        self._addresses: set[int] = set()
-        self._announced: set[int] = set()
-        self._servers: list[VirtualServer] = []
-        self._elements: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
-        self._node_ports: dict[ir.Protocol, set[int]] = {protocol: set() for protocol in ir.Protocol}
-        # By endpoint, protocol and port, to be sorted by them: services share endpoints, and the place of a line must
-        # not depend on which of them comes first.
-        self._loops: dict[int, str] = {}
-        self._texts: dict[int, str] = {}  # addresses as text, by number
-        self.used = False
+        self._users = 0
+        self._addresses: Counter[int] = Counter()
+        self._announced: Counter[int] = Counter()
+        self._loops: Counter[int] = Counter()
+        self._sizes: Counter[Purpose] = Counter()  # of sets whose elements are each one service's
+        self._schedulers: Counter[str] = Counter()
 
-    # -- gathering ------------------------------------------------------------------------------------------------
+    @property
+    def used(self) -> bool:
+        """Whether any service has a frontend in the family."""
+        return self._users > 0
 
-    def add(self, frontend: Frontend) -> None:
-        listening = self._node_port_addresses if frontend.address is None else [frontend.address]
-        if not listening:  # a node port, and the node has no address that serves it
-            return
-        self.used = True
-        if frontend.address is not None and not frontend.shared:
-            self._addresses.add(int(frontend.address))
-            if frontend.service.announce:
-                self._announced.add(int(frontend.address))
-        protocol, settings = frontend.port.protocol, make_settings(scheduler(frontend), frontend.service.affinity)
-        for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
-            servers = self._real_servers(frontend, offset)
-            if frontend.address is None and protocol is not ir.Protocol.SCTP:
-                self._node_ports[protocol].add(port)
-            for text in [self._text(int(address)) for address in listening]:
-                self._add_elements(frontend, text, f"{text},{protocol}:{port}")
-                if servers:
-                    self._servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
+    def count(self, part: Part, by: int) -> None:
+        """Take a service in (``by`` 1) or out (-1)."""
+        self._users += by
+        _count(self._addresses, part.addresses, by)
+        _count(self._announced, part.addresses if part.announced else (), by)
+        _count(self._loops, part.loops, by)
+        _count(self._schedulers, [server.settings.scheduler for server in part.servers], by)
+        for purpose, elements in part.elements.items():
+            self._sizes[purpose] += by * len(elements)
+        for purpose, ports in part.node_ports.items():
+            self._sizes[purpose] += by * len(ports)
 
-    def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
-        """Name an address and port in the sets that it belongs to."""
-        elements, node_port = self._elements, frontend.kind is Kind.NODE_PORT
-        if not node_port:
-            elements[Purpose.CLUSTER_IP].append(element)
-            if frontend.service.forward is not ir.Forward.MASQUERADE:
-                elements[Purpose.DIRECT].append(element)
-        elif frontend.port.protocol is ir.Protocol.SCTP:
-            elements[Purpose.NODE_PORT_SCTP].append(element)
-        if frontend.restricted:
-            elements[Purpose.RESTRICTED].append(element)
-            elements[Purpose.ALLOWED] += [f"{element},{client}" for client in self._clients(frontend, address)]
-        if frontend.rewrite is Rewrite.EVERYBODY and not node_port:
-            elements[Purpose.MASQUERADE].append(element)
-        elif frontend.rewrite is Rewrite.NOBODY and (node_port or self._pods):
-            elements[Purpose.KEEP_SOURCE].append(element)
-        if not frontend.endpoints:
-            drop = frontend.service.when_empty is ir.WhenEmpty.DROP
-            elements[Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT].append(element)
+    def state(self, parts: Collection[Part], touched: Touched | None = None) -> FamilyState:
+        """The family; ``parts``: of all services, or of those that change, with all that these have ``touched``."""
+        numbers = self._addresses.keys() if touched is None else touched.addresses & self._addresses.keys()
+        texts = {number: address_text(number, self._version) for number in sorted(numbers)}
+        return FamilyState(
+            self._version,
+            tuple(texts.values()),
+            frozenset(text for number, text in texts.items() if number in self._announced),
+            tuple(server for part in parts for server in part.servers),
+            self._sets(self._elements(parts, texts.values(), touched)),
+            frozenset(self._schedulers),
+            bool(self._addresses),
+            bool(self._announced),
+        )
 
-    def _clients(self, frontend: Frontend, address: str) -> Iterable[str]:
-        """Who may use a restricted frontend, as elements, each once."""
-        clients = [*network_elements(frontend.allow_from)]
-        if frontend.kind is not Kind.NODE_PORT and any(
-            own in network for own in self._node_addresses for network in frontend.allow_from
-        ):
-            clients.append(address)  # the node itself comes from the dummy device's address that it goes to
-        return dict.fromkeys(clients)
+    def _elements(
+        self, parts: Collection[Part], addresses: Iterable[str], touched: Touched | None
+    ) -> Mapping[Purpose, Iterable[str]]:
+        """The elements of each set, as far as they are asked for."""
+        found: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
+        ports: dict[Purpose, set[int]] = {purpose: set() for purpose in NODE_PORTS.values()}
+        loops: dict[int, str] = {}
+        for part in parts:
+            for purpose, some in part.elements.items():
+                found[purpose] += some
+            for purpose, some_ports in part.node_ports.items():
+                ports[purpose].update(some_ports)
+            if touched is None:
+                loops.update(part.loops)
+        if touched is not None:
+            loops = {place: element for place, element in touched.loops.items() if place in self._loops}
+        for purpose, numbers in ports.items():
+            if numbers:
+                found[purpose] = [str(port) for port in sorted(numbers)]
+        node, pods = node_port_addresses(self._shared, self._version), self._shared.cluster.pods
+        return {
+            **found,
+            Purpose.SERVICE_IP: addresses,
+            Purpose.LOOP_BACK: [loops[place] for place in sorted(loops)],
+            Purpose.NODE_IP: [address_text(int(address), self._version) for address in node],
+            Purpose.POD_NET: network_elements(network for network in pods if network.version == self._version),
+        }
 
-    def _real_servers(self, frontend: Frontend, offset: int) -> dict[str, Real]:
-        """The real servers for the frontend's port number ``offset``, and their hairpins."""
-        found: dict[str, Real] = {}
-        method, others = FORWARD[frontend.service.forward]
-        ways: dict[int, Real] = {}  # by weight: most real servers share one
-        texts, loops = self._texts, self._loops
-        hairpins = method == MASQUERADING
-        protocol, target = frontend.port.protocol.value, frontend.port.target
-        rank = _RANKS[protocol] << 16
-        before, after = ("[", "]:") if self._version == 6 else ("", ":")
-        for endpoint in (*frontend.endpoints, *frontend.draining):
-            number = int(endpoint.address)
-            text = texts.get(number) or self._text(number)
-            port = (target if endpoint.port is None else endpoint.port) + offset
-            weight = endpoint.weight
-            real = ways.get(weight)
-            if real is None:
-                real = ways[weight] = Real(method, weight, others)
-            found[f"{before}{text}{after}{port}"] = real
-            if hairpins:
-                loops[number << 18 | rank | port] = f"{text},{protocol}:{port},{text}"
+    def _sets(self, elements: Mapping[Purpose, Iterable[str]]) -> dict[Purpose, Set]:
+        sizes = Counter(self._sizes)
+        sizes[Purpose.SERVICE_IP], sizes[Purpose.LOOP_BACK] = len(self._addresses), len(self._loops)
+        node_ports = any(sizes[purpose] for purpose in NODE_PORTS.values())
+        cluster, found = self._shared.cluster, {}
+        for purpose, some in elements.items():
+            held = dict.fromkeys(some)
+            if purpose is Purpose.NODE_IP:
+                sizes[purpose] = len(held) if node_ports else 0
+            elif purpose is Purpose.POD_NET:
+                sizes[purpose] = len(held) if sizes[Purpose.CLUSTER_IP] else 0
+            if sizes[purpose]:
+                ports = cluster.nodeports if purpose.type == "bitmap:port" else None
+                found[purpose] = make_set(purpose, cluster.prefix, self._version, held, ports, sizes[purpose])
         return found
 
-    def _text(self, number: int) -> str:
-        text = self._texts.get(number)
-        if text is None:
-            text = self._texts[number] = address_text(number, self._version)
-        return text
 
-    # -- the result -----------------------------------------------------------------------------------------------
-
-    def state(self) -> FamilyState:
-        addresses = tuple(map(self._text, sorted(self._addresses)))
-        announced = frozenset(map(self._text, self._announced))
-        elements = self._elements
-        elements[Purpose.SERVICE_IP] = [*addresses]
-        for protocol, ports in self._node_ports.items():
-            if ports:
-                elements[NODE_PORTS[protocol]] = [str(port) for port in sorted(ports)]
-        if any(elements[purpose] for purpose in NODE_PORTS.values()):
-            elements[Purpose.NODE_IP] = [self._text(int(address)) for address in self._node_port_addresses]
-        if elements[Purpose.CLUSTER_IP]:
-            elements[Purpose.POD_NET] = [*dict.fromkeys(network_elements(self._pods))]
-        elements[Purpose.LOOP_BACK] = [self._loops[key] for key in sorted(self._loops)]
-        sets = {purpose: self._set(purpose, found) for purpose, found in elements.items() if found}
-        return FamilyState(self._version, addresses, announced, tuple(self._servers), sets)
-
-    def _set(self, purpose: Purpose, elements: Iterable[str]) -> Set:
-        ports = self._cluster.nodeports if purpose.type == "bitmap:port" else None
-        return make_set(purpose, self._cluster.prefix, self._version, elements, ports)
+def _count(counter: Counter[_Key], some: Collection[_Key], by: int) -> None:
+    """Without keys whose count is 0."""
+    if by > 0:
+        counter.update(iter(some))  # of a mapping the keys
+        return
+    for key in some:
+        counter[key] += by
+        if not counter[key]:
+            del counter[key]

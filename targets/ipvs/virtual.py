@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from svcc.compiler import ir
-from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Settings
+from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Settings, VirtualServer
 
 #: How packets reach a real server, and further options. Without a word ipvsadm means direct routing.
 FORWARD = {
@@ -13,6 +15,7 @@ FORWARD = {
     ir.Forward.DIRECT: (GATEWAYING, ""),
     ir.Forward.TUNNEL: (TUNNELLING, " --tun-type ipip"),
 }
+_RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
 #: sh refuses a client whose slot belongs to a draining server, unless it may try the next (ip_vs_sh.c).
 _SCHEDULER_FLAGS = {ir.Scheduler.SH: "sh-fallback"}
 
@@ -32,3 +35,29 @@ def element_of(key: str) -> str:
     option, _, at = key.partition(" ")
     address, _, port = at.rpartition(":")
     return f"{address.strip('[]')},{PROTOCOLS[option]}:{port}"
+
+
+def hairpin(number: int, text: str, protocol: str, port: int) -> tuple[int, str]:
+    """An endpoint and its port, with itself as the client, as an element of a set (``hash:ip,port,ip``); before it a
+    number by which such elements are sorted. ``number``, ``text``: the endpoint's address.
+
+    Services share endpoints, and the place of a line must not depend on which of them comes first.
+    """
+    return number << 18 | _RANKS[protocol] << 16 | port, f"{text},{protocol}:{port},{text}"
+
+
+def hairpins(servers: Iterable[VirtualServer]) -> list[str]:
+    """Those of each endpoint that packets reach with another source, in their order.
+
+    Under ``forward direct`` and ``tunnel`` sources stay what they are.
+    """
+    found: dict[int, str] = {}
+    for virtual in servers:
+        protocol = PROTOCOLS[virtual.key.partition(" ")[0]]
+        for at, real in virtual.servers.items():
+            if real.method == MASQUERADING:
+                address, _, port = at.rpartition(":")
+                text = address.strip("[]")
+                place, element = hairpin(int(ip_address(text)), text, protocol, int(port))
+                found[place] = element
+    return [found[place] for place in sorted(found)]

@@ -1,0 +1,152 @@
+"""What one service adds to each family: virtual servers, elements of sets, addresses on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from svcc.compiler import ir
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
+from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer, key_of
+from svcc.targets.interface import Contribution, Shared
+from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, network_elements
+from svcc.targets.ipvs.virtual import FORWARD, address_text, hairpin, make_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a service adds to one family."""
+
+    #: The vips and external ips but shared ones, by their numbers; services may have the same.
+    addresses: dict[int, str] = field(default_factory=dict)
+    announced: bool = False
+    #: Each endpoint that packets reach with another source, with itself as the client, by
+    #: :func:`svcc.targets.ipvs.virtual.hairpin`'s number; likewise.
+    loops: dict[int, str] = field(default_factory=dict)
+    node_ports: dict[Purpose, list[int]] = field(default_factory=dict)  # of TCP and UDP, by their set
+    elements: dict[Purpose, list[str]] = field(default_factory=dict)  # of all other sets, in the frontends' order
+    servers: list[VirtualServer] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class IpvsContribution(Contribution):
+    """What a service adds; families in which it has no frontend that the node serves are left out."""
+
+    parts: Mapping[int, Part]  # by IP version
+
+
+def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
+    """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
+    makers: dict[int, _Maker] = {}
+    for frontend in frontends(ir.Program(shared.cluster, (), (service,)), shared.node):
+        version = frontend.version
+        listening = node_port_addresses(shared, version) if frontend.address is None else [frontend.address]
+        if not listening:  # a node port, and the node has no address that serves it
+            continue
+        maker = makers.get(version)
+        if maker is None:
+            maker = makers[version] = _Maker(shared, version, announced=service.announce)
+        maker.add(frontend, listening)
+    return IpvsContribution({version: maker.part for version, maker in makers.items()})
+
+
+def node_port_addresses(shared: Shared, version: int) -> list[ir.Address]:
+    """The node's addresses of a family that serve node ports, in the order of its declaration."""
+    networks = shared.cluster.nodeport_addresses
+    own = [address for address in (shared.node.addresses if shared.node else ()) if address.version == version]
+    return [address for address in own if not networks or any(address in network for network in networks)]
+
+
+def scheduler(frontend: Frontend) -> ir.Scheduler:
+    """The service's own scheduler; without one, round robin that follows weights where there are any to follow."""
+    if frontend.service.scheduler is not None:
+        return frontend.service.scheduler
+    weights = {endpoint.weight for endpoint in frontend.endpoints}
+    return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
+
+
+class _Maker:
+    """Takes the frontends of one service in one family."""
+
+    def __init__(self, shared: Shared, version: int, *, announced: bool) -> None:
+        self.part = Part(announced=announced)
+        self._version = version
+        self._own = [a for a in (shared.node.addresses if shared.node else ()) if a.version == version]
+        self._pods = any(network.version == version for network in shared.cluster.pods)
+        self._texts: dict[int, str] = {}  # addresses as text, by number
+
+    def add(self, frontend: Frontend, listening: Iterable[ir.Address]) -> None:
+        """``listening``: the frontend's address, or the node's own."""
+        part, protocol = self.part, frontend.port.protocol
+        texts = [self._text(int(address)) for address in listening]
+        if frontend.address is not None and not frontend.shared:
+            part.addresses[int(frontend.address)] = texts[0]
+        settings = make_settings(scheduler(frontend), frontend.service.affinity)
+        for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
+            servers = self._real_servers(frontend, offset)
+            if frontend.address is None and protocol is not ir.Protocol.SCTP:
+                part.node_ports.setdefault(NODE_PORTS[protocol], []).append(port)
+            for text in texts:
+                self._add_elements(frontend, text, f"{text},{protocol}:{port}")
+                if servers:
+                    part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
+
+    def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
+        """Name an address and port in the sets that it belongs to."""
+        node_port = frontend.kind is Kind.NODE_PORT
+        if not node_port:
+            self._add(Purpose.CLUSTER_IP, element)
+            if frontend.service.forward is not ir.Forward.MASQUERADE:
+                self._add(Purpose.DIRECT, element)
+        elif frontend.port.protocol is ir.Protocol.SCTP:
+            self._add(Purpose.NODE_PORT_SCTP, element)
+        if frontend.restricted:
+            self._add(Purpose.RESTRICTED, element)
+            self._add(Purpose.ALLOWED, *[f"{element},{client}" for client in self._clients(frontend, address)])
+        if frontend.rewrite is Rewrite.EVERYBODY and not node_port:
+            self._add(Purpose.MASQUERADE, element)
+        elif frontend.rewrite is Rewrite.NOBODY and (node_port or self._pods):
+            self._add(Purpose.KEEP_SOURCE, element)
+        if not frontend.endpoints:
+            drop = frontend.service.when_empty is ir.WhenEmpty.DROP
+            self._add(Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT, element)
+
+    def _add(self, purpose: Purpose, *elements: str) -> None:
+        if elements:
+            self.part.elements.setdefault(purpose, []).extend(elements)
+
+    def _clients(self, frontend: Frontend, address: str) -> Iterable[str]:
+        """Who may use a restricted frontend, as elements, each once."""
+        clients = [*network_elements(frontend.allow_from)]
+        if frontend.kind is not Kind.NODE_PORT and any(
+            own in network for own in self._own for network in frontend.allow_from
+        ):
+            clients.append(address)  # the node itself comes from the dummy device's address that it goes to
+        return dict.fromkeys(clients)
+
+    def _real_servers(self, frontend: Frontend, offset: int) -> dict[str, Real]:
+        """The real servers for the frontend's port number ``offset``, and their hairpins."""
+        found: dict[str, Real] = {}
+        method, others = FORWARD[frontend.service.forward]
+        ways: dict[int, Real] = {}  # by weight: most real servers share one
+        texts, loops = self._texts, self.part.loops
+        protocol, target = frontend.port.protocol, frontend.port.target
+        before, after = ("[", "]:") if self._version == 6 else ("", ":")
+        for endpoint in (*frontend.endpoints, *frontend.draining):
+            number, weight = int(endpoint.address), endpoint.weight
+            text = texts.get(number) or self._text(number)
+            port = (target if endpoint.port is None else endpoint.port) + offset
+            real = ways.get(weight)
+            if real is None:
+                real = ways[weight] = Real(method, weight, others)
+            found[f"{before}{text}{after}{port}"] = real
+            if method == MASQUERADING:
+                place, element = hairpin(number, text, protocol, port)
+                loops[place] = element
+        return found
+
+    def _text(self, number: int) -> str:
+        text = self._texts.get(number)
+        if text is None:
+            text = self._texts[number] = address_text(number, self._version)
+        return text
