@@ -67,7 +67,7 @@ def _single(lines: Sequence[str]) -> dict[str, int]:
     return {line: number for number, line in enumerate(bare) if counts[line] == 1}
 
 
-def _hunk(old: Sequence[str], new: Sequence[str], codes: Sequence[_OpCode]) -> Iterator[str]:
+def _hunk(old: Sequence[str], new: Sequence[str], codes: Sequence[tuple[str, int, int, int, int]]) -> Iterator[str]:
     first, last = codes[0], codes[-1]
     yield f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n"
     for tag, start, end, start_there, end_there in codes:

@@ -27,7 +27,7 @@ def test_an_error_of_svcc_itself_has_its_status(
     monkeypatch.setattr(command_line, "_run", run)
     with pytest.raises(SystemExit) as ended:
         command_line.main()
-    assert ended.value.code == Exit.BUG == 70
+    assert (ended.value.code, int(Exit.BUG)) == (Exit.BUG, 70)
     first, *_, kind, last = capsys.readouterr().err.splitlines()
     assert (first, last) == ("Traceback (most recent call last):", _LAST)
     assert kind.startswith(type(error).__name__)

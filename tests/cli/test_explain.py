@@ -141,7 +141,7 @@ def test_a_machine_refuses_what_it_lacks_and_takes_it_mended(shell: Shell, monke
 def test_a_terminal_is_told_where_to_read_on(tmp_path: Path) -> None:
     (tmp_path / "a.dsl").write_text("cluster { mark 3; prefix a/b; pods 1.2.3.4/8 fd00::/200; nodeports 1-0 }\n")
     user, terminal = pty.openpty()
-    command = [PROGRAM, "check", "a.dsl"]
+    command = [str(PROGRAM), "check", "a.dsl"]
     subprocess.run(command, cwd=tmp_path, stderr=terminal, stdout=terminal, env=environment(TERM="dumb"), check=False)
     os.close(terminal)
     said = _until_it_ends(user).replace("\r\n", "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from ipaddress import ip_address
 
 from hypothesis import given
@@ -18,8 +17,10 @@ from svcc.compiler.load import load_text
 from svcc.compiler.printing import program_text
 from svcc.compiler.source import Source
 from svcc.import_report import report_text
+from svcc.kernel.ipvs.servers import Real, VirtualServer, key_of, servers_text
+from svcc.kernel.steps import socket_text
 from svcc.targets import targets
-from svcc.targets.ipvs.virtual import RealServer, VirtualServer, restore_text, socket_text
+from svcc.targets.ipvs.virtual import FORWARD, make_settings
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Text
 
@@ -29,12 +30,14 @@ _PORTS = st.sampled_from((80, 443, 1, 65_535, 8080))
 
 
 @st.composite
-def _servers(draw: st.DrawFn, version: int, port: int, forward: ir.Forward) -> tuple[RealServer, ...]:
+def _servers(draw: st.DrawFn, version: int, port: int, forward: ir.Forward, least: int) -> dict[str, Real]:
+    """``least``: the smallest weight."""
     ports = _PORTS if forward is ir.Forward.MASQUERADE else st.just(port)
     sockets = st.tuples(st.sampled_from(_SERVERS[version]), ports)
     found = draw(st.lists(sockets, unique=True, min_size=1, max_size=4))
-    weights = st.sampled_from((1, 0, 2, 65_535))
-    return tuple(RealServer(socket_text(address, port), draw(weights)) for address, port in found)
+    weights = st.sampled_from((1, 0, 2, 65_535)).map(lambda weight: max(weight, least))
+    method, others = FORWARD[forward]
+    return {socket_text(address, port): Real(method, draw(weights), others) for address, port in found}
 
 
 @st.composite
@@ -42,11 +45,10 @@ def _virtual(draw: st.DrawFn, place: tuple[ir.Protocol, str, int]) -> VirtualSer
     protocol, address, port = place
     forward = draw(st.sampled_from(ir.Forward))
     scheduler = draw(st.sampled_from([*SCHEDULERS.values()]))
-    servers = draw(_servers(ip_address(address).version, port, forward))
-    if scheduler is ir.Scheduler.DH:  # svcc refuses draining servers under it
-        servers = tuple(server._replace(weight=server.weight or 1) for server in servers)
+    least = 1 if scheduler is ir.Scheduler.DH else 0  # svcc refuses draining servers under it
+    servers = draw(_servers(ip_address(address).version, port, forward, least))
     persistence = draw(st.none() | st.sampled_from((300, 1, 59, 3600, 86_400)))
-    return VirtualServer(protocol, socket_text(address, port), scheduler, persistence, forward, servers)
+    return VirtualServer(key_of(protocol.value, address, port), make_settings(scheduler, persistence), servers)
 
 
 @st.composite
@@ -55,10 +57,9 @@ def _saved(draw: st.DrawFn) -> list[VirtualServer]:
     return [draw(_virtual(place)) for place in draw(st.lists(places, unique=True, max_size=5))]
 
 
-def _sorted(servers: Iterable[VirtualServer]) -> str:
-    """As text. Of the order of virtual servers and of theirs nothing depends but whose turn is first."""
-    found = [replace(server, servers=tuple(sorted(server.servers))) for server in servers]
-    return restore_text(sorted(found, key=lambda server: (server.protocol, server.address)))
+def _by_key(servers: Iterable[VirtualServer]) -> dict[str, VirtualServer]:
+    """Of the order of virtual servers, and of theirs, nothing depends but whose turn is first."""
+    return {server.key: server for server in servers}
 
 
 def _parsed(text: str) -> list[VirtualServer]:
@@ -68,11 +69,11 @@ def _parsed(text: str) -> list[VirtualServer]:
 
 @given(_saved())
 def test_the_same_servers(saved: list[VirtualServer]) -> None:
-    text = restore_text(saved)
+    text = servers_text(saved)
     imported = sound(importers()["ipvsadm"].read([Source("saved", text)]), findings)
     assert imported.notes == (), report_text(imported)
     loaded = load_text(Source("imported.dsl", program_text(imported.program)))
     assert loaded.program is not None
     artifact = targets()["ipvs"].render(loaded.program, None).artifact("ipvsadm")
     assert artifact is not None
-    assert _sorted(_parsed(artifact.text)) == _sorted(saved)
+    assert _by_key(_parsed(artifact.text)) == _by_key(saved)
