@@ -179,8 +179,14 @@ def earlier(installation: Installation, number: int | None, note: str) -> Draft:
             raise StoreError("nothing was applied yet")
         return Draft(None, installation.scope(current), Summary(), "", note)
     generation = installation.generation(number)
-    scope = installation.scope(generation)
-    return Draft(installation.bundle(generation), scope, installation.summary(generation), generation.source, note)
+    return Draft(
+        installation.bundle(generation),
+        installation.scope(generation),
+        installation.summary(generation),
+        generation.source,
+        note,
+        program=installation.program(generation),
+    )
 
 
 # ---- the watchdog's own process

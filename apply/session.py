@@ -21,6 +21,7 @@ from svcc.apply.errors import Outdated, ToolFailed, Unconfirmed
 from svcc.apply.keeper import Keeper
 from svcc.apply.losses import losses
 from svcc.apply.plan import Plan, basis_of
+from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
 from svcc.apply.summary import Summary, summary
@@ -216,7 +217,8 @@ def _draft(found: Wanted, scope: Scope) -> Draft:
     services = summary(found.program, found.node) if found.program is not None else Summary()
     target = find(found.bundle.target)
     empty = target is not None and target.asks_nothing(found.bundle, scope.prefix)
-    return Draft(None if empty else found.bundle, scope, services, found.name)
+    program = None if found.program is None else KeptProgram(found.program)
+    return Draft(None if empty else found.bundle, scope, services, found.name, program=program)
 
 
 def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> ir.Program:

@@ -6,6 +6,7 @@
         000007.json              a generation: target, node, time, hash, who, …
         000007.bundle            its bundle, as compile prints it
         000007.services          which frontends and endpoints it has
+        000007.program           the program that it was compiled from; missing where it was a bundle
         000007.looks             how the kernel's listings look while it is there; may be missing
         000007.source            what it was compiled from; may be missing
         journal.json             only while an apply is under way, or was killed
@@ -35,6 +36,7 @@ from typing import Any, Self, TypeVar, get_origin, get_type_hints
 
 from svcc.apply import cache, files
 from svcc.apply.origin import Origin
+from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
 from svcc.apply.summary import Summary
 from svcc.compiler.errors import SvccError
@@ -304,6 +306,16 @@ class Installation:
         except (ValueError, KeyError, IndexError, TypeError):
             raise damaged(self.file(generation.number, "services"), "it holds no services") from None
 
+    def program(self, generation: Generation) -> KeptProgram | None:
+        """What a generation was compiled from. None: it was a bundle, or an svcc recorded it that kept no programs.
+
+        Errors, when it is looked at: ValueError, where the text is damaged.
+        """
+        try:
+            return KeptProgram(_text(self.file(generation.number, "program")))
+        except StoreError:
+            return None
+
     def scope(self, generation: Generation) -> Scope:
         return Scope(generation.prefix, generation.device).including(self.bundle(generation))
 
@@ -374,6 +386,8 @@ class Installation:
         )
         files.write(self.file(number, "bundle"), text)
         files.write(self.file(number, "services"), json.dumps(draft.summary.to_json()))
+        if draft.program is not None:
+            files.write(self.file(number, "program"), draft.program.text)
         if draft.origin is not None:
             cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
         files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
@@ -402,7 +416,7 @@ class Installation:
 
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
-        for suffix in ("json", "bundle", "services", "looks", "source"):
+        for suffix in ("json", "bundle", "services", "program", "looks", "source"):
             path = self.file(number, suffix)
             if path.is_dir():  # somebody's accident
                 self.set_aside(path)
@@ -434,6 +448,7 @@ class Draft:
     note: str = ""
     undoes: int | None = None  # as of Generation
     origin: Origin | None = None  # what it was compiled from, where that is known
+    program: KeptProgram | None = None  # likewise
 
     @cached_property
     def text(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
+from svcc.kernel.addresses import text_of
 from svcc.kernel.steps import Change, Place, Route
 
 
@@ -125,6 +126,7 @@ def summary(program: ir.Program, node: ir.Node | None) -> Summary:
 
 
 def _listener(frontend: Frontend) -> Listener:
+    target = frontend.port.target  # as Frontend.target has it, without a call for each of a hundred thousand endpoints
     return Listener(
         frontend.label,
         frontend.service.name,
@@ -134,7 +136,7 @@ def _listener(frontend: Frontend) -> Listener:
         frontend.ports.first,
         frontend.ports.last,
         tuple(
-            (str(endpoint.address), frontend.target(endpoint), endpoint.weight)
+            (text_of(endpoint.address), target if endpoint.port is None else endpoint.port, endpoint.weight)
             for endpoint in (*frontend.endpoints, *frontend.draining)
         ),
         tuple((str(endpoint.address), frontend.target(endpoint)) for endpoint in _elsewhere(frontend)),

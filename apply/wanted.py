@@ -51,18 +51,18 @@ def from_file(file: str, target: Target, node: str | None) -> Wanted:
     Errors: InputError, OtherNode.
     """
     if file != "-" and Path(file).is_dir():
-        return _accepted(file, lambda: given_folder(Path(file), target, node), node)
-    data = _read(file)
+        return accept(file, lambda: given_folder(Path(file), target, node), node)
+    data = read_data(file)
     if _is_compiled(data, target):
         name = "<stdin>" if file == "-" else file
-        found = _accepted(file, lambda: split_bundle(source_of_text(name, data), target), node)
+        found = accept(file, lambda: split_bundle(source_of_text(name, data), target), node)
         return found if file == "-" else replace(found, sources=source_of(file, data))
     return _compiled(file, data, target, node)
 
 
 def from_program_file(file: str, target: Target, node: str | None) -> Wanted:
     """As :func:`from_file`, of a file that is to hold a program. Errors: InputError."""
-    return _compiled(file, _read(file), target, node)
+    return _compiled(file, read_data(file), target, node)
 
 
 def from_program(program: ir.Program, target: Target, node: str | None, file: str = "") -> Wanted:
@@ -83,7 +83,7 @@ def from_bundle(bundle: Bundle, name: str = "the bundle") -> Wanted:
     if target is None:
         raise InputError([Diagnostic(Code.BUNDLE, f"there is no target {bundle.target}")])
     texts = {part.name: _text(bundle, part.name, part.file) for part in target.parts}
-    return _accepted(name, lambda: Given(target, bundle.node, texts), bundle.node)
+    return accept(name, lambda: Given(target, bundle.node, texts), bundle.node)
 
 
 def _text(bundle: Bundle, part: str, file: str) -> Text:
@@ -92,7 +92,8 @@ def _text(bundle: Bundle, part: str, file: str) -> Text:
     return Text(Source(file, text), 0, len(text))
 
 
-def _read(file: str) -> bytes:
+def read_data(file: str) -> bytes:
+    """What is in a file. Errors: InputError."""
     data = read_file(file)
     if isinstance(data, Diagnostic):
         raise InputError([data])
@@ -112,12 +113,20 @@ def _compiled(file: str, data: bytes, target: Target, node: str | None) -> Wante
 
 def _is_compiled(data: bytes, target: Target) -> bool:
     """Bundles say so in their first line; a bare part of a target is known by its first word."""
-    start = data[:200].decode("utf-8", "replace").lstrip("{ \t\r\n")
-    return is_bundle(start) or (target.alone is not None and start.startswith(_BARE))
+    return is_compiled(data) and (target.alone is not None or is_bundle(_start(data)))
 
 
-def _accepted(file: str, read: Callable[[], Given], node: str | None) -> Wanted:
-    """The bundle, as its target prints what it read in it."""
+def is_compiled(data: bytes) -> bool:
+    """Whether a file holds a bundle, or the bare part of some target."""
+    return is_bundle(_start(data)) or _start(data).startswith(_BARE)
+
+
+def _start(data: bytes) -> str:
+    return data[:200].decode("utf-8", "replace").lstrip("{ \t\r\n")
+
+
+def accept(file: str, read: Callable[[], Given], node: str | None) -> Wanted:
+    """The bundle, as its target prints what it read in it. Errors: InputError, OtherNode."""
     try:
         given = read()
         accepted = given.target.accept(given.texts)

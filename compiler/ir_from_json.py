@@ -62,6 +62,21 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     return program, reader.diagnostics
 
 
+def from_own_json(document: Json) -> ir.Program:
+    """The program of a document that :func:`svcc.compiler.ir_to_json.to_json` made, and that somebody kept since.
+
+    Errors: ValueError, where it is something else.
+    """
+    reader = _Reader(lambda *_: None)
+    try:
+        program = reader.program(document)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"it holds no program: {error}") from None
+    if reader.diagnostics:
+        raise ValueError(reader.diagnostics[0].message)
+    return program
+
+
 def _number(text: str) -> int | float:
     """``80.0`` and ``8e1`` are integers to JSON Schema (core 4.2.3), so they are integers here."""
     number = float(text)

@@ -11,6 +11,16 @@ Json: TypeAlias = Any
 
 def to_json(program: ir.Program) -> Json:
     """The program as JSON's own types. What has its default value is left out."""
+    document = head_to_json(program)
+    document["services"] = [
+        {**service_to_json(service), "endpoints": [endpoint_to_json(one) for one in service.endpoints]}
+        for service in program.services
+    ]
+    return document
+
+
+def head_to_json(program: ir.Program) -> dict[str, Json]:
+    """The program without its services."""
     document: dict[str, Json] = {"svcc": 1}
     cluster = _cluster_to_json(program.cluster)
     if cluster:
@@ -19,7 +29,6 @@ def to_json(program: ir.Program) -> Json:
         document["nodes"] = [
             _sparse(name=n.name, addresses=[str(a) for a in n.addresses], zone=n.zone) for n in program.nodes
         ]
-    document["services"] = [_service_to_json(service) for service in program.services]
     return document
 
 
@@ -70,7 +79,8 @@ def _seconds(seconds: float) -> int | float:
     return int(seconds) if float(seconds).is_integer() else seconds
 
 
-def _service_to_json(service: ir.Service) -> dict[str, Json]:
+def service_to_json(service: ir.Service) -> dict[str, Json]:
+    """The service without its endpoints."""
     document = _sparse(
         name=service.name,
         vips=[str(a) for a in service.vips],
@@ -98,14 +108,14 @@ def _service_to_json(service: ir.Service) -> dict[str, Json]:
         )
         for port in service.ports
     ]
-    document["endpoints"] = [
-        _sparse(
-            address=str(e.address),
-            port=e.port,
-            weight=_unless(e.weight, 1),
-            node=e.node,
-            backup=_unless(e.backup, False),
-        )
-        for e in service.endpoints
-    ]
     return document
+
+
+def endpoint_to_json(endpoint: ir.Endpoint) -> dict[str, Json]:
+    return _sparse(
+        address=str(endpoint.address),
+        port=endpoint.port,
+        weight=_unless(endpoint.weight, 1),
+        node=endpoint.node,
+        backup=_unless(endpoint.backup, False),
+    )

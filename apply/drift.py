@@ -1,0 +1,29 @@
+"""What was changed by hand since a generation was applied, told apart from what a new one changes."""
+
+from __future__ import annotations
+
+from svcc.apply.engine import Plan
+from svcc.apply.store import Installation, StoreError
+from svcc.kernel.steps import Change
+
+
+def drift(plan: Plan, installation: Installation) -> list[Change]:
+    """What would make the kernel what the generation in place left there, object by object; of the parts that the plan
+    changes: in all others the kernel holds what it should already.
+
+    Nothing where nothing is recorded: then whatever there is was never svcc's. Errors: StepError.
+    """
+    try:
+        current = installation.current
+        recorded = installation.bundle(current)
+    except StoreError:
+        return []
+    if current is None:
+        return []
+    states = plan.machine.parse(recorded)
+    parts = [driver for driver, _, _ in plan.differing if plan.live.told(driver.part) is None]
+    try:  # parts that are told look as they did when it was applied
+        pairs = [(driver, plan.live[driver.part], states[driver.part]) for driver in parts]
+    except ValueError:  # the record is damaged
+        return []
+    return [change for driver, live, before in pairs if live != before for change in driver.changes(live, before)]

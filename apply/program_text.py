@@ -1,0 +1,106 @@
+"""A program as a generation keeps it: the IR's JSON with a line for each service, sorted by their names.
+
+It is a document that svcc reads like any other. Services that are the same are the same line, so that two programs are
+compared without reading what did not change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from svcc.compiler import ir
+from svcc.compiler.ir_from_json import from_own_json
+from svcc.compiler.ir_to_json import endpoint_to_json, head_to_json, service_to_json
+from svcc.kernel.addresses import text_of
+
+_SERVICES = ',"services":[\n'
+_END = "\n]}\n"
+#: Characters of a text that is read.
+_LIMIT = 256 << 20
+
+
+class KeptProgram:
+    """A program and its text, each made of the other when it is first asked for.
+
+    The text is the same for programs that say the same, whatever the order of their services and nodes. Errors of what
+    is made of a text: ValueError, where it is something else.
+    """
+
+    def __init__(self, made_of: ir.Program | str) -> None:
+        self._made_of = made_of
+
+    @cached_property
+    def text(self) -> str:
+        if isinstance(self._made_of, str):
+            return self._made_of
+        nodes = tuple(sorted(self._made_of.nodes, key=lambda node: node.name))
+        head = json.dumps(head_to_json(ir.Program(self._made_of.cluster, nodes)), separators=(",", ":"))
+        services = sorted(self._made_of.services, key=lambda service: service.name)
+        return _text(head, map(_line, services))
+
+    def program(self, without: Collection[str] = ()) -> ir.Program:
+        """The program, but for the services of these names."""
+        if isinstance(self._made_of, str):
+            return self._lines.program(without)
+        services = self._made_of.services
+        return replace(self._made_of, services=tuple(one for one in services if one.name not in without))
+
+    @cached_property
+    def _lines(self) -> _Lines:
+        return _Lines.of(self.text)
+
+    def differing(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
+        """Both programs without the services that are the same in both, as far as that is quick to see."""
+        if isinstance(self._made_of, ir.Program) and isinstance(other._made_of, ir.Program):
+            return self._made_of, other._made_of
+        after = other._lines.services
+        same = {name for name, line in self._lines.services.items() if after.get(name) == line}
+        return self.program(same), other.program(same)
+
+
+def _text(head: str, lines: Iterable[str]) -> str:
+    return f"{head[:-1]}{_SERVICES}{f',{chr(10)}'.join(lines)}{_END}"
+
+
+def _line(service: ir.Service) -> str:
+    document = json.dumps(service_to_json(service), separators=(",", ":"))
+    endpoints = [
+        f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand
+        if one.port is None and one.weight == 1 and one.node is None and not one.backup
+        else json.dumps(endpoint_to_json(one), separators=(",", ":"))
+        for one in service.endpoints
+    ]
+    return f'{document[:-1]},"endpoints":[{",".join(endpoints)}]}}'
+
+
+@dataclass(frozen=True)
+class _Lines:
+    head: str  # the document without its services
+    services: Mapping[str, str]  # the line of each, by its name
+
+    @classmethod
+    def of(cls, text: str) -> _Lines:
+        head, found, rest = text.partition(_SERVICES)
+        if len(text) > _LIMIT or not found or not rest.endswith(_END):
+            raise ValueError("it holds no program")
+        lines = (line.removesuffix(",") for line in rest.removesuffix(_END).split("\n") if line)
+        return cls(f"{head}}}", dict(cls._named(lines)))
+
+    @staticmethod
+    def _named(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """A service begins with its name, which has no quotes and no backslashes in it."""
+        for line in lines:
+            if not line.startswith('{"name":"'):
+                raise ValueError("it holds something else than services")
+            yield line[9 : line.index('"', 9)], line
+
+    def program(self, without: Collection[str] = ()) -> ir.Program:
+        lines = [line for name, line in self.services.items() if name not in without]
+        try:
+            document = json.loads(_text(self.head, lines))
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        return from_own_json(document)

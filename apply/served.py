@@ -1,0 +1,224 @@
+"""What is served, as far as it is known, and what changes between two of these.
+
+Most is known of a program. Of a generation that an earlier svcc recorded only its frontends are known, with names,
+endpoints and weights; of a bundle that was compiled elsewhere, only where its rules send packets. Two sides are
+compared by what both know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property
+
+from svcc.apply.machine import Machine
+from svcc.apply.program_text import KeptProgram
+from svcc.apply.scope import Scope
+from svcc.apply.store import Draft, Generation, Installation
+from svcc.apply.summary import Listener, Summary
+from svcc.apply.summary_program import program_of
+from svcc.compiler import ir
+from svcc.compiler.comparison import Comparison, ServiceChanges, compare
+from svcc.compiler.service_change import What
+from svcc.kernel.steps import Place, Route, socket_text
+from svcc.targets.interface import Bundle
+
+
+class Known(IntEnum):
+    """How much is known of a side, from little to all."""
+
+    RULES = 1  # frontends and the endpoints that get new connections
+    FRONTENDS = 2  # and names, weights, those that drain
+    PROGRAM = 3
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two that are compared. ``nothing``: no service, of whatever cluster the other side is."""
+
+    program: KeptProgram | None = None
+    summarise: Callable[[], Summary] | None = None
+    rules: Callable[[], Collection[Route]] | None = None
+    nothing: bool = False
+
+    @property
+    def known(self) -> Known:
+        if self.nothing or self.program is not None:
+            return Known.PROGRAM
+        return Known.FRONTENDS if self.summarise is not None else Known.RULES
+
+    @cached_property
+    def summary(self) -> Summary:
+        return self.summarise() if self.summarise is not None else Summary()
+
+    @cached_property
+    def routes(self) -> Collection[Route]:
+        """Where new connections go."""
+        if self.summarise is None and self.rules is not None:
+            return self.rules()
+        unseen = self._unseen
+        return [*_routes(one for one in self.summary.listeners if one.service not in unseen)]
+
+    @property
+    def _unseen(self) -> Collection[str]:
+        """Services that routes do not tell: their packets go on as they are."""
+        if self.program is None:
+            return ()
+        with suppress(ValueError):
+            return {one.name for one in self.program.program().services if one.forward is not ir.Forward.MASQUERADE}
+        return ()
+
+    def as_program(self) -> ir.Program:
+        """The program, or one that serves the same as far as it is known. Errors: ValueError, of a damaged bundle."""
+        if self.program is not None:
+            with suppress(ValueError):
+                return self.program.program()
+        if self.summarise is not None or self.nothing:
+            return program_of(self.summary.listeners, ())
+        return program_of(tuple(_by_routes(self.routes, ())), ())
+
+
+NOTHING = Side(nothing=True)
+
+
+def generation_side(installation: Installation, generation: Generation | None) -> Side:
+    """What a generation serves. Errors, also when it is looked at: StoreError, ValueError."""
+    if generation is None or generation.target is None:
+        return NOTHING
+    summary = installation.summary(generation)
+    program = installation.program(generation)
+    if program is None and not summary.listeners:
+        return Side(rules=lambda: bundle_routes(installation.bundle(generation), installation.scope(generation)))
+    return Side(program, lambda: summary)
+
+
+def draft_side(draft: Draft) -> Side:
+    """What a draft is to serve. Errors, when it is looked at: ValueError."""
+    if draft.program is None and draft.bundle is None:
+        return NOTHING
+    if draft.program is None and not draft.summary.listeners:
+        return Side(rules=lambda: bundle_routes(draft.bundle, draft.scope))
+    return Side(draft.program, lambda: draft.summary)
+
+
+def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
+    """Where a bundle's rules send packets. Errors: ValueError."""
+    machine = Machine(scope.including(bundle))
+    states = machine.parse(bundle)
+    return {route for driver in machine.drivers for route in driver.routes(states[driver.part])}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """``known``: what both sides know. What only one of them knows is not compared."""
+
+    comparison: Comparison
+    known: Known
+
+
+def compare_sides(old: Side, new: Side) -> Compared:
+    """Errors: StoreError, ValueError, where a bundle is damaged; a program that is counts as not known."""
+    known = min(old.known, new.known)
+    if known is Known.PROGRAM:
+        try:
+            return Compared(_by_programs(old, new), known)
+        except ValueError:
+            return compare_sides(replace(old, program=None), replace(new, program=None))
+    if known is Known.FRONTENDS:
+        before, after = old.summary.listeners, new.summary.listeners
+    else:
+        names = [side.summary for side in (old, new) if side.summarise is not None]
+        before, after = (tuple(_by_routes(side.routes, names)) for side in (old, new))
+    found = compare(program_of(before, after), program_of(after, before))
+    return Compared(replace(found, services=tuple(map(_without_roles, found.services))), known)
+
+
+def _without_roles(changes: ServiceChanges) -> ServiceChanges:
+    """Frontends do not tell vips from external ips."""
+    told = (
+        replace(one, before=one.before and "address", after=one.after and "address") if one.what in _ADDRESSES else one
+        for one in changes.changes
+    )
+    return replace(changes, changes=tuple(told))
+
+
+_ADDRESSES = (What.ADDRESS_ADDED, What.ADDRESS_REMOVED)
+
+
+def _by_programs(old: Side, new: Side) -> Comparison:
+    if old.program is not None and new.program is not None:
+        return compare(*old.program.differing(new.program))
+    before = old.program.program() if old.program else None
+    after = new.program.program() if new.program else None
+    nothing = replace(before or after or ir.Program(), services=())
+    return compare(before or nothing, after or nothing)
+
+
+# ---- what rules serve
+
+
+def _routes(listeners: Iterable[Listener]) -> Iterator[Route]:
+    for one in listeners:
+        for shift in range(one.last - one.first + 1):
+            place = Place(one.address, one.protocol, one.first + shift)
+            yield from (Route(place, address, port + shift) for address, port, weight in one.endpoints if weight)
+
+
+def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[Listener]:
+    """Frontends with their endpoints. A frontend that has no name in any of the summaries is a service of its own,
+    which is called as it is reached.
+    """
+    ends: dict[Place, set[tuple[str, int]]] = {}
+    named: dict[Place, Listener] = {}
+    for route in routes:
+        place = route.place
+        known = next((found for one in names if (found := one.listener(place)) is not None), None)
+        if known is not None:  # on ipvs a node port is at one of the node's addresses
+            place = Place(known.address, place.protocol, place.port)
+            named[place] = known
+        ends.setdefault(place, set()).add((route.endpoint, route.port))
+    for run in _runs(ends, named):
+        yield _listener(run, ends, named.get(run[0]))
+
+
+def _runs(ends: dict[Place, set[tuple[str, int]]], named: dict[Place, Listener]) -> Iterator[list[Place]]:
+    """Places that are a range of ports: they follow each other, as their endpoints' ports do, and have one name."""
+    run: list[Place] = []
+    for place in sorted(ends, key=lambda one: (one.address or "", one.protocol, one.port)):
+        if run and not _follows(run[-1], place, ends, named):
+            yield run
+            run = []
+        run.append(place)
+    if run:
+        yield run
+
+
+def _follows(one: Place, next: Place, ends: dict[Place, set[tuple[str, int]]], named: dict[Place, Listener]) -> bool:
+    return (
+        (one.address, one.protocol, one.port + 1) == (next.address, next.protocol, next.port)
+        and _label(named.get(one)) == _label(named.get(next))
+        and {(address, port + 1) for address, port in ends[one]} == ends[next]
+    )
+
+
+def _label(listener: Listener | None) -> str:
+    return listener.label if listener else ""
+
+
+def _listener(run: list[Place], ends: dict[Place, set[tuple[str, int]]], known: Listener | None) -> Listener:
+    first, last = run[0], run[-1].port
+    ports = str(first.port) if first.port == last else f"{first.port}-{last}"
+    where = "node port " if first.address is None else socket_text(first.address, 0).removesuffix("0")
+    name = f"{where}{ports}/{first.protocol}"
+    return Listener(
+        known.label if known else name,
+        known.service if known else name,
+        first.address,
+        6 if ":" in (first.address or "") else 4,
+        first.protocol,
+        first.port,
+        last,
+        tuple((address, port, 1) for address, port in sorted(ends[first])),
+    )

@@ -1,0 +1,332 @@
+"""What changes between two programs, in the words of who wrote them: services, addresses, ports, endpoints, settings.
+
+All that a program says is compared, but for the order of its services and nodes, which means nothing. Nothing is said
+of rules: what a change does to those is a target's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from svcc.compiler import ir
+from svcc.compiler.endpoint_changes import endpoint_changes
+from svcc.compiler.service_change import Change, What
+
+
+class Frontend(NamedTuple):
+    """Where clients connect to. ``address`` None: a node port."""
+
+    address: ir.Address | None
+    protocol: ir.Protocol
+    ports: ir.PortRange
+
+    def __str__(self) -> str:
+        if self.address is None:
+            return f"node port {self.ports}/{self.protocol}"
+        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{host}:{self.ports}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChanges:
+    """What changes of one service. ``service`` is its name afterwards; of one that is removed, the name it had."""
+
+    service: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAway:
+    """What clients cannot have any more.
+
+    ``services``: those that are removed. ``endpoints``: those that a service had and nothing leads to at its frontends
+    any more; one that drains is there still. ``frontends``: those that nobody serves afterwards, or not all of them.
+    """
+
+    services: int = 0
+    endpoints: int = 0
+    frontends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``services``: those that change, by name. ``shared``: what changes of the cluster and the nodes."""
+
+    services: tuple[ServiceChanges, ...] = ()
+    shared: tuple[Change, ...] = ()
+    taken: TakenAway = TakenAway()
+
+    @property
+    def empty(self) -> bool:
+        return not self.services and not self.shared
+
+    def count(self, what: What) -> int:
+        """How many services have such a change."""
+        return sum(any(change.what is what for change in one.changes) for one in self.services)
+
+
+def compare(old: ir.Program, new: ir.Program) -> Comparison:
+    """What is to be said of ``new`` to somebody who knows ``old``. Services that are the same may be left out."""
+    before = {service.name: service for service in old.services}
+    after = {service.name: service for service in new.services}
+    same = {name for name in before.keys() & after.keys() if before[name] == after[name]}
+    before = {name: service for name, service in before.items() if name not in same}
+    after = {name: service for name, service in after.items() if name not in same}
+    pairs = _Pairs(before, after)
+    services = sorted(pairs.changes(), key=lambda one: one.service)
+    return Comparison(tuple(services), tuple(_shared(old, new)), pairs.taken_away())
+
+
+def frontends_of(service: ir.Service) -> Iterator[Frontend]:
+    """Every frontend, by port; a node port is one, whatever its families are."""
+    for port in service.ports:
+        for address in service.addresses:
+            yield Frontend(address, port.protocol, port.ports)
+        if port.nodeport is not None:
+            yield Frontend(None, port.protocol, port.nodeport)
+
+
+class _Pairs:
+    """The services that differ, before and after, and which of them is which."""
+
+    def __init__(self, before: Mapping[str, ir.Service], after: Mapping[str, ir.Service]) -> None:
+        self._before = before
+        self._after = after
+        self._owners = {front: one.name for one in after.values() for front in frontends_of(one)}
+        self._owned = {front: one.name for one in before.values() for front in frontends_of(one)}
+        #: The name afterwards of each service that stays, by its name before.
+        self._follows = {name: name for name in before if name in after} | dict(self._renamed())
+
+    def _renamed(self) -> Iterator[tuple[str, str]]:
+        """Services of another name with the same frontends: no two services of one program have any in common."""
+        come = {frozenset(frontends_of(one)): name for name, one in self._after.items() if name not in self._before}
+        for name, one in self._before.items():
+            if name not in self._after and (to := come.get(frozenset(frontends_of(one)))) and [*frontends_of(one)]:
+                yield name, to
+
+    def changes(self) -> Iterator[ServiceChanges]:
+        had = {to: self._before[name] for name, to in self._follows.items()}
+        for name, service in self._after.items():
+            found = [*_changed(had[name], service)] if name in had else [_added(service)]
+            yield ServiceChanges(name, (*found, *self._taken_over(service)))
+        for name, service in self._before.items():
+            if name not in self._follows:
+                yield ServiceChanges(name, (_removed(service),))
+
+    def _taken_over(self, service: ir.Service) -> Iterator[Change]:
+        """The frontends that another service had before, by that service."""
+        found: dict[str, list[str]] = {}
+        for front in frontends_of(service):
+            owner = self._owned.get(front)
+            if owner is not None and self._follows.get(owner) != service.name:
+                found.setdefault(owner, []).append(str(front))
+        for owner, fronts in sorted(found.items()):
+            yield Change(What.FRONTENDS_TAKEN, before=owner, after=service.name, frontends=tuple(fronts))
+
+    def taken_away(self) -> TakenAway:
+        removed = sum(name not in self._follows for name in self._before)
+        endpoints = sum(len(self._lost_endpoints(one)) for one in self._before.values())
+        ranges: dict[tuple[ir.Address | None, ir.Protocol], list[ir.PortRange]] = {}
+        for front in self._owners:
+            ranges.setdefault(front[:2], []).append(front.ports)
+        closed = (
+            str(front)
+            for front in self._owned
+            if not any(_covers(one, front.ports) for one in ranges.get(front[:2], ()))
+        )
+        return TakenAway(removed, endpoints, tuple(closed))
+
+    def _lost_endpoints(self, service: ir.Service) -> set[ir.Address]:
+        """Those that no service has afterwards that stands in this one's stead."""
+        heirs = {self._owners[front] for front in frontends_of(service) if front in self._owners}
+        heirs |= {self._follows[name] for name in [service.name] if name in self._follows}
+        kept = {endpoint.address for heir in heirs for endpoint in self._after[heir].endpoints}
+        return {endpoint.address for endpoint in service.endpoints} - kept
+
+
+def _covers(whole: ir.PortRange, part: ir.PortRange) -> bool:
+    return whole.first <= part.first and part.last <= whole.last
+
+
+def _added(service: ir.Service) -> Change:
+    return Change(
+        What.SERVICE_ADDED,
+        after=service.name,
+        endpoints=len(service.endpoints),
+        frontends=tuple(map(str, frontends_of(service))),
+    )
+
+
+def _removed(service: ir.Service) -> Change:
+    return Change(
+        What.SERVICE_REMOVED,
+        before=service.name,
+        endpoints=len(service.endpoints),
+        frontends=tuple(map(str, frontends_of(service))),
+    )
+
+
+# ---- one service
+
+
+def _changed(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+    if old.name != new.name:
+        yield Change(What.SERVICE_RENAMED, before=old.name, after=new.name)
+    yield from _address_changes(old, new)
+    yield from _port_changes(old, new)
+    yield from endpoint_changes(old, new)
+    for name, words in _SETTINGS.items():
+        if words(old) != words(new):
+            yield Change(What.SETTING, name, words(old), words(new))
+
+
+def _address_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+    before, after = _roles(old), _roles(new)
+    for address in before.keys() - after.keys():
+        yield Change(What.ADDRESS_REMOVED, str(address), before=before[address])
+    for address, role in after.items():
+        if address not in before:
+            yield Change(What.ADDRESS_ADDED, str(address), after=role)
+        elif before[address] != role:
+            yield Change(What.ADDRESS_CHANGED, str(address), before[address], role)
+    yield from _reordered("addresses", [*before], [*after])
+
+
+def _roles(service: ir.Service) -> dict[ir.Address, str]:
+    """Each address with what it is, as the language writes it."""
+    found = dict.fromkeys(service.vips, "vip") | dict.fromkeys(service.external_ips, "external-ip")
+    return {address: f"{role} shared" if address in service.shared else role for address, role in found.items()}
+
+
+def _port_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+    pairs = _paired_ports(old.ports, new.ports)
+    for port in old.ports:
+        if port not in pairs:
+            yield Change(What.PORT_REMOVED, port_name(port), before=port_text(port))
+    for port in new.ports:
+        if port not in pairs.values():
+            yield Change(What.PORT_ADDED, port_name(port), after=port_text(port))
+    for before, after in pairs.items():
+        yield from _port_differences(before, after)
+    yield from _reordered("ports", [*pairs], [one for port in new.ports for one, to in pairs.items() if to is port])
+
+
+def _paired_ports(old: Sequence[ir.Port], new: Sequence[ir.Port]) -> dict[ir.Port, ir.Port]:
+    """The ports that stay, before and after: of one name, else with the same port, else the only one there is."""
+    pairs: dict[ir.Port, ir.Port] = {}
+    keys: tuple[Callable[[ir.Port], object], ...] = (
+        lambda port: port.name,
+        lambda port: (port.protocol, port.ports.first),
+    )
+    for key in keys:
+        left = {key(port): port for port in new if port not in pairs.values()}
+        pairs |= {port: left[key(port)] for port in old if port not in pairs and key(port) in left}
+    return {old[0]: new[0]} if len(old) == len(new) == 1 else {port: pairs[port] for port in old if port in pairs}
+
+
+def _port_differences(old: ir.Port, new: ir.Port) -> Iterator[Change]:
+    subject = port_name(new)
+    if (old.name or "") != (new.name or ""):
+        yield Change(What.PORT_RENAMED, subject, old.name or "none", new.name or "none")
+    if (old.ports, old.protocol) != (new.ports, new.protocol):
+        yield Change(What.PORT_NUMBER, subject, f"{old.ports}/{old.protocol}", f"{new.ports}/{new.protocol}")
+    if old.target != new.target:
+        yield Change(What.PORT_TARGET, subject, str(old.target), str(new.target))
+    if old.nodeport != new.nodeport:
+        yield Change(What.NODE_PORT, subject, str(old.nodeport or "none"), str(new.nodeport or "none"))
+
+
+def port_name(port: ir.Port) -> str:
+    """ "http", or "80/tcp" of one without a name."""
+    return port.name or f"{port.ports}/{port.protocol}"
+
+
+def port_text(port: ir.Port) -> str:
+    """A port as the language writes it, without its name: "80/tcp -> 8080 nodeport 30080"."""
+    target = "" if port.target == port.ports.first else f" -> {port.target}"
+    return f"{port.ports}/{port.protocol}{target}" + (f" nodeport {port.nodeport}" if port.nodeport else "")
+
+
+def _reordered(what: str, old: Sequence[object], new: Sequence[object]) -> Iterator[Change]:
+    """Whether those that stay have another order."""
+    if [one for one in old if one in new] != [one for one in new if one in old]:
+        yield Change(What.ORDER, what)
+
+
+# ---- settings
+
+
+def _list(members: Iterable[object], nothing: str) -> str:
+    return " ".join(map(str, members)) or nothing
+
+
+def duration(seconds: int) -> str:
+    """As the language writes it: "3h", "90s"."""
+    units = {"d": 86_400, "h": 3_600, "m": 60}
+    return next((f"{seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0), f"{seconds}s")
+
+
+def _check_text(check: ir.Check) -> str:
+    """Nearly as the language writes it; what it leaves to its defaults is said too."""
+    asked = {
+        ir.CheckKind.HTTP: (check.path, f"expect {check.expect[0]}-{check.expect[1]}"),
+        ir.CheckKind.HTTPS: (check.path, f"expect {check.expect[0]}-{check.expect[1]}"),
+        ir.CheckKind.DNS: (check.name,),
+    }.get(check.kind, ())
+    host = f"host {check.host}" if check.host else ""
+    times = f"every {check.every:g}s timeout {check.timeout:g}s fall {check.fall} rise {check.rise}"
+    words = (check.kind.value, str(check.port or ""), *asked, host, "insecure" if check.insecure else "", times)
+    return " ".join(word for word in words if word)
+
+
+#: Every setting of a service, by its statement, and what it says; where it says nothing, what that means.
+_SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
+    "scheduler": lambda one: one.scheduler.value if one.scheduler else "the target's own",
+    "affinity": lambda one: "none" if one.affinity is None else f"client-ip {duration(one.affinity)}",
+    "allow-from": lambda one: _list(one.allow_from, "everyone"),
+    "announce": lambda one: "yes" if one.announce else "no",
+    "traffic external": lambda one: one.external_traffic.value,
+    "traffic internal": lambda one: one.internal_traffic.value,
+    "masquerade": lambda one: one.masquerade.value,
+    "forward": lambda one: one.forward.value,
+    "when-empty": lambda one: one.when_empty.value,
+    "check": lambda one: "none" if one.check is None else _check_text(one.check),
+    "when-failed": lambda one: one.when_failed.value,
+}
+
+_CLUSTER: Mapping[str, Callable[[ir.Cluster], str]] = {
+    "prefix": lambda one: one.prefix,
+    "pods": lambda one: _list(one.pods, "none"),
+    "nodeports": lambda one: str(one.nodeports),
+    "nodeport-addresses": lambda one: _list(one.nodeport_addresses, "every local address"),
+    "vip-device": lambda one: one.vip_device or "none",
+    "mark": lambda one: hex(one.mark),
+}
+
+
+def settings_of(service: ir.Service) -> dict[str, str]:
+    """The settings that a service has and that are not the language's defaults, by their statements."""
+    plain = ir.Service("")
+    return {name: words(service) for name, words in _SETTINGS.items() if words(service) != words(plain)}
+
+
+def _shared(old: ir.Program, new: ir.Program) -> Iterator[Change]:
+    for name, words in _CLUSTER.items():
+        if words(old.cluster) != words(new.cluster):
+            yield Change(What.CLUSTER, name, words(old.cluster), words(new.cluster))
+    before = {node.name: _node_text(node) for node in old.nodes}
+    after = {node.name: _node_text(node) for node in new.nodes}
+    for name in sorted(before.keys() | after.keys()):
+        if name not in after:
+            yield Change(What.NODE_REMOVED, name, before=before[name])
+        elif name not in before:
+            yield Change(What.NODE_ADDED, name, after=after[name])
+        elif before[name] != after[name]:
+            yield Change(What.NODE_CHANGED, name, before[name], after[name])
+
+
+def _node_text(node: ir.Node) -> str:
+    zone = f" zone {node.zone}" if node.zone else ""
+    return f"address {_list(node.addresses, 'none')}{zone}"

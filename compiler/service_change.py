@@ -1,0 +1,51 @@
+"""One change of what is served, as a person declared it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class What(StrEnum):
+    """What changes; the value is its name in JSON."""
+
+    SERVICE_ADDED = "service added"
+    SERVICE_REMOVED = "service removed"
+    SERVICE_RENAMED = "service renamed"
+    FRONTENDS_TAKEN = "frontends taken over"
+    ADDRESS_ADDED = "address added"
+    ADDRESS_REMOVED = "address removed"
+    ADDRESS_CHANGED = "address changed"
+    PORT_ADDED = "port added"
+    PORT_REMOVED = "port removed"
+    PORT_RENAMED = "port renamed"
+    PORT_NUMBER = "port number"
+    PORT_TARGET = "port target"
+    NODE_PORT = "node port"
+    ENDPOINT_ADDED = "endpoint added"
+    ENDPOINT_REMOVED = "endpoint removed"
+    ENDPOINT_MOVED = "endpoint moved"
+    ENDPOINT_DRAINED = "endpoint drained"
+    ENDPOINT_RESUMED = "endpoint resumed"
+    ENDPOINT_WEIGHT = "endpoint weight"
+    ENDPOINT_PORT = "endpoint port"
+    ENDPOINT_NODE = "endpoint node"
+    ENDPOINT_BACKUP = "endpoint backup"
+    ORDER = "order"
+    SETTING = "setting"
+    CLUSTER = "cluster"
+    NODE_ADDED = "node added"
+    NODE_REMOVED = "node removed"
+    NODE_CHANGED = "node changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``before`` and ``after`` are written as in the language; "" where there is nothing."""
+
+    what: What
+    subject: str = ""  # which: an address, an endpoint, a port's name, a statement
+    before: str = ""
+    after: str = ""
+    endpoints: int = 0  # of a service that comes or goes
+    frontends: tuple[str, ...] = ()  # of a service that comes or goes; or those that are taken over
