@@ -16,6 +16,7 @@ from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
+from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.states import Untold
 from svcc.apply.store import Draft, Installation, Store, StoreError
@@ -59,7 +60,8 @@ def draft_of(file: str, given: Wanted, store: Store, node: str | None = None) ->
         scope = Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else _recorded(store)
     target = find(given.bundle.target)
     empty = target is not None and target.asks_nothing(given.bundle, scope.prefix)
-    return Draft(None if empty else given.bundle, scope, services, file, origin=origin)
+    program = None if given.program is None else KeptProgram(given.program)
+    return Draft(None if empty else given.bundle, scope, services, file, origin=origin, program=program)
 
 
 def _recorded(store: Store) -> Scope:

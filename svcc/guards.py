@@ -15,9 +15,11 @@ from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
 from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
+from svcc.comparison_text import count
 from svcc.exits import Exit
 from svcc.kernel.steps import StepError
-from svcc.plan_text import count, plan_text
+from svcc.plan_text import plan_text
+from svcc.review import Review, review
 from svcc.state import fail
 from svcc.targets import find
 
@@ -57,22 +59,22 @@ def refusal(found: Losses) -> str:
     return f"this would leave no service, and take away {lost(found)}" if found.everything else ""
 
 
-def guard(plan: Plan, before: Summary, draft: Draft, given: Consent) -> None:
-    """Ends the command where services would be lost and nobody agrees. ``before``: of the generation in place."""
+def guard(plan: Plan, installation: Installation, draft: Draft, given: Consent) -> None:
+    """Ends the command where services would be lost and nobody agrees."""
     if given.allow_empty and given.yes:
         return
-    found = losses(plan, before, draft)
+    found = losses(plan, installation.summary(installation.current), draft)
     if found.everything and not given.allow_empty:
         fail(f"nothing was changed: {refusal(found)}\n  If that is meant: --allow-empty", Exit.INPUT)
     if found.services and not given.yes:
-        ask(plan, before, draft.summary, f"This removes {lost(found)}.")
+        ask(review(plan, installation, draft), f"This removes {lost(found)}.")
 
 
-def ask(plan: Plan, before: Summary, after: Summary, what: str) -> None:
+def ask(reviewed: Review, what: str) -> None:
     """Where a person sits at a terminal: show the plan, and end the command unless they say yes."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    click.echo(f"{plan_text(plan, before, after)}\n{what}", err=True)
+    click.echo(f"{plan_text(reviewed)}\n{what}", err=True)
     if not click.confirm("Go on?", err=True):
         fail("nothing was changed", Exit.DIFFERENT)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import click
@@ -27,11 +28,18 @@ def compile_file(file: str, target: Target, node: str | None, form: str, *, quie
 
 
 def _told(read: _Read, file: str, target: Target, node: str | None, form: str, *, quiet: bool) -> Wanted:
-    try:
+    with input_told(form, quiet=quiet):
         found = read(file, target, node)
+    tell(found.warnings, form, quiet=quiet)
+    return found
+
+
+@contextmanager
+def input_told(form: str, *, quiet: bool) -> Iterator[None]:
+    """Prints what is wrong with an input that is read inside, and ends the command then."""
+    try:
+        yield
     except InputError as error:
         refuse(error.diagnostics, form, quiet=quiet)
     except OtherNode as error:
         raise click.UsageError(str(error)) from None
-    tell(found.warnings, form, quiet=quiet)
-    return found

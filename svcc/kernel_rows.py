@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from svcc.apply.engine import Plan
 from svcc.apply.summary import Listener, Summary
 from svcc.kernel.conntrack import Shown, Usage
-from svcc.kernel.steps import Place, Route
+from svcc.kernel.steps import Change, Place, Route
 
 
 class Held(Enum):
@@ -38,11 +38,15 @@ class Row(NamedTuple):
 class Rows:
     """The endpoints of all listeners, from what was applied, the kernel's rules and connection tracking."""
 
-    def __init__(self, plan: Plan, summary: Summary, used: Mapping[Shown, Usage]) -> None:
+    def __init__(
+        self, plan: Plan, summary: Summary, used: Mapping[Shown, Usage], changes: Sequence[Change] | None = None
+    ) -> None:
+        """``changes``: from what is there to what was applied, where the plan goes elsewhere."""
+        differing = plan.changes if changes is None else changes
         self._used = used
         self._node = summary.node_addresses
-        self._live = None if plan.empty else _by_place(plan)
-        self._changed = _changed(plan, summary)
+        self._live = _by_place(plan) if differing else None
+        self._changed = _changed(differing, summary)
 
     def of(self, listener: Listener) -> Iterator[Row]:
         if self._live is None:
@@ -89,6 +93,6 @@ def _by_place(plan: Plan) -> dict[Place, set[tuple[str, int]]]:
     return found
 
 
-def _changed(plan: Plan, summary: Summary) -> set[Listener]:
+def _changed(changes: Sequence[Change], summary: Summary) -> set[Listener]:
     """The listeners of which some object differs."""
-    return {one for change in plan.changes if (one := summary.of(change)) is not None}
+    return {one for change in changes if (one := summary.of(change)) is not None}

@@ -1,70 +1,60 @@
-"""A plan for people: what changes by service, which steps it takes, whose connections it touches."""
+"""A plan for people: what changes by service, what was changed by hand, the steps, whose connections it touches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from svcc.apply.engine import Plan
-from svcc.apply.summary import Summary
+from svcc.comparison_text import comparison_lines, count, limits_text, services_text, taken_text
+from svcc.drift_text import drift_lines
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Change, Route, Verb, socket_text
-
-#: Objects that are shown of each service, and services, unless all are asked for.
-_OBJECTS, _SERVICES = 12, 100
-_REST = "(rules and settings that all services share)"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+from svcc.kernel_rows import Rows
+from svcc.object_text import SHARED, by_service, object_lines
+from svcc.review import Review
 
 
-def plan_text(plan: Plan, before: Summary, after: Summary, *, everything: bool = False) -> str:
-    """The plan as text, every line ended. ``before``, ``after``: the summaries of what is there and is to be."""
+def plan_text(review: Review, *, objects: bool = False, everything: bool = False) -> str:
+    """The plan as text, every line ended. ``objects``: also what changes in the kernel."""
+    plan = review.plan
     if plan.empty:
         return "Nothing to do: the kernel holds what it should.\n"
+    below = object_lines(plan.changes, review.before, review.after, everything=everything) if objects else ()
     blocks = [
-        _by_service(plan.changes, before, after, everything=everything),
+        [*_services(review, everything=everything)],
+        [*_drift(review, everything=everything)],
+        [*below],
         _steps(plan),
         _connections(plan),
-        [_total(plan.changes, plan)],
+        [_whole(plan.changes, plan), _total(review)],
     ]
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks if block)
 
 
-def service_of(change: Change, before: Summary, after: Summary) -> str:
-    """The service that an object belongs to; "" for what all share."""
-    listener = after.of(change) or before.of(change)
-    return listener.service if listener else change.label
+def _services(review: Review, *, everything: bool) -> Iterator[str]:
+    comparison = review.compared.comparison
+    transition = review.plan.transition
+    moves = bool(transition.old and transition.new and transition.old != transition.new)
+    if moves:
+        yield f"All services move from {transition.old} to {transition.new}."
+    yield from comparison_lines(comparison, everything=everything)
+    if comparison.empty and not review.drift and not moves:
+        touched = sum(bool(name) for name in by_service(review.plan.changes, review.before, review.after))
+        what = f"rules of {count(touched, 'service')} change" if touched else f"only {SHARED[1:-1]} change"
+        yield f"No service changes what it serves; {what} (--objects shows them)."
+    if text := limits_text(review.compared):
+        yield text
 
 
-def by_service(changes: Iterable[Change], before: Summary, after: Summary) -> dict[str, list[Change]]:
-    """Changes by service, sorted by their names; what all share comes last."""
-    grouped: dict[str, list[Change]] = {}
-    for change in changes:
-        grouped.setdefault(service_of(change, before, after), []).append(change)
-    return dict(sorted(grouped.items(), key=lambda one: (not one[0], one[0])))
+def _drift(review: Review, *, everything: bool) -> Iterator[str]:
+    if review.drift:
+        rows = Rows(review.plan, review.before, {}, review.drift)
+        yield f"Changed by hand since generation {review.generation} was applied, and put right by this:"
+        for line in drift_lines(review.drift, review.before, rows, everything=everything):
+            yield f"  {line}"
 
 
-def _by_service(changes: Sequence[Change], before: Summary, after: Summary, *, everything: bool) -> list[str]:
-    lines: list[str] = []
-    grouped = by_service(changes, before, after)
-    shown = list(grouped.items()) if everything else list(grouped.items())[:_SERVICES]
-    for service, mine in shown:
-        lines.append(service or _REST)
-        few = mine if everything else mine[:_OBJECTS]
-        lines += [f"  {change_text(change)}" for change in few]
-        if len(few) < len(mine):
-            lines.append(f"  … and {count(len(mine) - len(few), 'more change')} (--all shows them)")
-    if len(shown) < len(grouped):
-        lines.append(f"… and {count(len(grouped) - len(shown), 'more service')} (--all shows them)")
-    return lines
-
-
-def change_text(change: Change) -> str:
-    return f"{change.verb.value} {change.part}: {str(change)[2:]}"
-
-
-def _steps(plan: Plan) -> Iterator[str] | list[str]:
+def _steps(plan: Plan) -> list[str]:
     lines = ["Steps"]
     for number, step in enumerate(plan.steps, 1):
         atomic = "at once" if step.atomic else "one by one"
@@ -87,8 +77,14 @@ def _fate(plan: Plan, route: Route, number: int) -> str:
     return f"{what}: go on until they end, while the endpoint answers"
 
 
-def _total(changes: Sequence[Change], plan: Plan) -> str:
+def _whole(changes: Sequence[Change], plan: Plan) -> str:
     verbs = {verb: sum(change.verb is verb for change in changes) for verb in Verb}
-    parts = [f"{verbs[Verb.ADD]:,} to add", f"{verbs[Verb.CHANGE]:,} to change", f"{verbs[Verb.REMOVE]:,} to remove"]
+    added = f"{count(verbs[Verb.ADD], 'object')} to add"
+    parts = [added, f"{verbs[Verb.CHANGE]:,} to change", f"{verbs[Verb.REMOVE]:,} to remove"]
     whole = "all at once" if len(plan.steps) == 1 and plan.steps[0].atomic else "each step undone if a later one fails"
     return f"{', '.join(parts)}, in {count(len(plan.steps), 'step')}: {whole}."
+
+
+def _total(review: Review) -> str:
+    comparison = review.compared.comparison
+    return f"{services_text(comparison)}. {taken_text(comparison.taken)}"

@@ -13,12 +13,15 @@ from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Broken, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled, still_good
+from svcc.comparison_text import count
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, loaded_target_option, node_option
-from svcc.plan_text import count, plan_text
+from svcc.output import put
+from svcc.plan_text import plan_text
 from svcc.progress import Progress
+from svcc.review import review
 from svcc.state import fail, need_root, state_option
 from svcc.targets.interface import Target
 
@@ -82,15 +85,15 @@ def command(
         if dry_run:
             with store.reading():
                 plan = make_plan(store, installation, draft, patience, ahead)
-                guard(plan, installation.summary(installation.current), draft, consent)
-                _try(plan, draft)
+                guard(plan, installation, draft, consent)
+                _try(plan, installation, draft)
             return
         with store.locked():
             settled(installation)
             if (pending := Pending.read(installation)) is not None:
                 fail(f"the last apply waits {pending.left:.0f} s for `svcc confirm` or `svcc rollback`", Exit.MACHINE)
             plan = make_plan(store, installation, draft, patience, ahead)
-            guard(plan, installation.summary(installation.current), draft, consent)
+            guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
             with signals.held(leave=False):
                 _apply(store, installation, plan, draft, seconds, quiet=quiet)
@@ -120,9 +123,9 @@ def _say_in_place(generation: Generation) -> None:
     click.echo(f"Nothing to do: generation {generation.number} is in place.")
 
 
-def _try(plan: Plan, draft: Draft) -> None:
+def _try(plan: Plan, installation: Installation, draft: Draft) -> None:
     engine.check(plan, Progress(quiet=True))
-    click.echo(plan_text(plan, draft.summary, draft.summary), nl=False)
+    put(plan_text(review(plan, installation, draft)))
     if not plan.empty:
         click.echo("Every step that can be checked without taking it was checked; nothing was changed.")
 

@@ -25,8 +25,9 @@ from svcc.targets.interface import Target
     "-t", "--target", "wanted", type=TargetName(), multiple=True, help="Only for this target (may be repeated)."
 )
 @format_option
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @quiet_option
-def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, quiet: bool) -> None:
+def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, as_json: bool, quiet: bool) -> None:
     """Report what is wrong with each FILE, and what some target could not express.
 
     What a target named with --target cannot express is an error. Without --target it is a warning, as long as
@@ -35,7 +36,7 @@ def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, quiet
     found: list[Diagnostic] = []
     for file in files:
         found += check_file(file, wanted)
-    tell(found, form, quiet=quiet, to_stdout=True)
+    tell(found, "json" if as_json else form, quiet=quiet, to_stdout=True)
     if has_errors(found):
         sys.exit(Exit.INPUT)
 

@@ -10,8 +10,11 @@ from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, carry_out, explained, settled
+from svcc.comparison_text import count
 from svcc.guards import ask, yes_option
-from svcc.plan_text import count, plan_text
+from svcc.output import put
+from svcc.plan_text import plan_text
+from svcc.review import review
 from svcc.state import all_option, need_root, pick_installation, prefix_option, state_option
 
 
@@ -58,7 +61,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
         return _NOTHING
     removed = count(len(plan.changes), "object")
     if not yes:
-        ask(plan, installation.summary(current), Summary(), f"This removes all that prefix {scope.prefix} serves here.")
+        ask(review(plan, installation, draft), f"This removes all that prefix {scope.prefix} serves here.")
     with signals.held(leave=False):
         carry_out(plan, installation, draft, quiet=quiet)
         confirm.disarm(installation)
@@ -84,6 +87,5 @@ def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
 
 
 def _show(installation: Installation, scope: Scope) -> None:
-    before = installation.summary(installation.current)
-    plan = engine.make_plan(installation, Draft(None, scope, Summary(), ""))
-    click.echo(plan_text(plan, before, Summary()), nl=False)
+    draft = Draft(None, scope, Summary(), "")
+    put(plan_text(review(engine.make_plan(installation, draft), installation, draft)))

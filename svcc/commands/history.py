@@ -10,6 +10,8 @@ import click
 
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, explained
+from svcc.columns import columns
+from svcc.output import put
 from svcc.state import all_option, pick_installations, prefix_option, state_option
 
 
@@ -50,15 +52,11 @@ class _History:
 
 
 def _print(history: _History) -> None:
-    from rich.table import Table
+    heads = ("", "generation", "time", "who", "target", "node", "hash", "from")
+    rows = [_row(one, current=one.number == history.current) for one in history.generations]
+    put("".join(f"{line}\n" for line in columns(heads, rows)))
 
-    from svcc.console import console
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "generation", "time", "who", "target", "node", "hash", "from"):
-        table.add_column(column)
-    for one in history.generations:
-        mark = "*" if one.number == history.current else ""
-        target, origin = one.target or "nothing", one.note or one.source
-        table.add_row(mark, str(one.number), one.time, one.who, target, one.node or "", one.hash[:12], origin)
-    console().print(table)
+def _row(one: Generation, *, current: bool) -> tuple[str, ...]:
+    mark, target, origin = "*" if current else "", one.target or "nothing", one.note or one.source
+    return mark, str(one.number), one.time, one.who, target, one.node or "", one.hash[:12], origin

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -13,6 +14,7 @@ from svcc.exits import Exit
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
 from svcc.options import file_argument, load_program, node_option, refuse
+from svcc.output import put
 from svcc.targets.capability import pick_node
 from svcc.verify.lab import sweep
 from svcc.verify.lab.keeper import Kept, end, find, keep, kept_labs
@@ -57,10 +59,19 @@ def down(name: str) -> None:
 
 
 @command.command("status")
-def status() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
     """List the labs that are up, with their hosts and addresses."""
+    if as_json:
+        put(json.dumps({"labs": [_as_json(kept) for kept in kept_labs()]}, indent=2) + "\n")
+        return
     for kept in kept_labs():
         _print(kept)
+
+
+def _as_json(kept: Kept) -> dict[str, Any]:
+    hosts = {host: [*addresses] for host, (_, addresses) in kept.hosts.items()}
+    return {"name": kept.name, "file": kept.file, "process": kept.pid, "hosts": hosts}
 
 
 @command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -9,9 +9,10 @@ import sys
 import click
 
 from svcc.apply.confirm import Pending
-from svcc.apply.engine import Ahead, Plan
+from svcc.apply.engine import Ahead
 from svcc.apply.losses import losses
-from svcc.apply.store import Installation, Store
+from svcc.apply.scope import Scope
+from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good
 from svcc.exits import Exit
@@ -21,6 +22,7 @@ from svcc.options import file_argument, format_option, loaded_target_option, nod
 from svcc.output import put
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
+from svcc.review import Review, review
 from svcc.state import fail, need_root, state_option
 from svcc.targets.interface import Target
 
@@ -30,6 +32,7 @@ from svcc.targets.interface import Target
 @loaded_target_option
 @node_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--objects", is_flag=True, help="Show the elements, rules and servers that change, too.")
 @click.option("--all", "everything", is_flag=True, help="Show every change, however many there are.")
 @state_option
 @format_option
@@ -39,14 +42,15 @@ def command(
     target: Target,
     node: str | None,
     as_json: bool,
+    objects: bool,
     everything: bool,
     store: Store,
     form: str,
     quiet: bool,
 ) -> None:
-    """Compare this machine with FILE, and say what `svcc apply` would do. Changes nothing.
+    """Compare this machine with FILE, and say by service what `svcc apply` would do. Changes nothing.
 
-    Finds what was changed by hand as well. Exit status 1 if anything is to do.
+    What was changed by hand is said apart from what FILE changes. Exit status 1 if anything is to do.
     """
     ahead = look_ahead(store)
     if _in_place(store, file, target, node, ahead, as_json=as_json):
@@ -60,11 +64,11 @@ def command(
     with explained(Cause(draft.summary, given.program, file)):
         with store.reading() as stamp:
             plan = make_plan(store, installation, draft, ahead=ahead)
-            summaries = installation.summary(installation.current), draft.summary
-            if why := refusal(losses(plan, summaries[0], draft)):
+            reviewed = review(plan, installation, draft)
+            if why := refusal(losses(plan, reviewed.before, draft)):
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
             warn_of_doubles(store, installation, draft.summary)
-            _show(plan, installation, summaries, as_json=as_json, everything=everything)
+            _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
         remember(store, stamp, installation, plan, draft)
     if plan.obstacles:
         fail("`svcc apply` would be refused:\n" + "".join(f"  {why}\n" for why in plan.obstacles), Exit.MACHINE)
@@ -81,28 +85,23 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
             known = in_place(store, file, target.name, node, still_good(store, ahead))
             if known is None:
                 return False
-            _show(known.plan, known.installation, (Summary(), Summary()), as_json=as_json)
+            draft = Draft(None, Scope(known.generation.prefix), Summary(), file)
+            _show(review(known.plan, known.installation, draft), known.installation, as_json=as_json)
         if known.draft is not None:
             remember(store, stamp, known.installation, known.plan, known.draft)
     return True
 
 
 def _show(
-    plan: Plan,
-    installation: Installation,
-    summaries: tuple[Summary, Summary],
-    *,
-    as_json: bool,
-    everything: bool = False,
+    reviewed: Review, installation: Installation, *, as_json: bool, objects: bool = False, everything: bool = False
 ) -> None:
-    """``summaries``: of what is there, and of what is to be."""
     unfinished = _unfinished(installation)
     if as_json:
-        put(json.dumps(plan_json(plan, *summaries, unfinished), indent=2) + "\n")
+        put(json.dumps(plan_json(reviewed, unfinished), indent=2) + "\n")
         return
     if unfinished:
         click.echo(f"svcc: {unfinished}", err=True)
-    put(plan_text(plan, *summaries, everything=everything))
+    put(plan_text(reviewed, objects=objects, everything=everything))
 
 
 def _unfinished(installation: Installation) -> str:

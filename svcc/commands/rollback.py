@@ -49,7 +49,7 @@ def command(
         if unconfirmed is not None and current is not None:
             draft = replace(draft, undoes=current.number)
         plan = make_plan(store, installation, draft)
-        guard(plan, installation.summary(current), draft, Consent(allow_empty, yes))
+        guard(plan, installation, draft, Consent(allow_empty, yes))
         with explained(Cause(draft.summary)), signals.held(leave=False):
             number = carry_out(plan, installation, draft, quiet=quiet)
             confirm.disarm(installation)

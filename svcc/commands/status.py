@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,15 +19,16 @@ from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained, remember
 from svcc.columns import columns
+from svcc.comparison_text import count
 from svcc.compiler.suggest import did_you_mean
+from svcc.drift_text import drift_lines
 from svcc.exits import Exit
 from svcc.kernel import conntrack
 from svcc.kernel.conntrack import Volume
 from svcc.kernel.steps import Change, socket_text
 from svcc.kernel_rows import Held, Row, Rows
+from svcc.object_text import object_json, object_lines, service_of
 from svcc.output import put
-from svcc.plan_json import change_json
-from svcc.plan_text import by_service, change_text, count, service_of
 from svcc.state import all_option, fail, need_root, pick_installations, prefix_option, state_option
 
 
@@ -33,29 +36,69 @@ from svcc.state import all_option, fail, need_root, pick_installations, prefix_o
 @click.argument("service", nargs=-1)
 @prefix_option
 @all_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--objects", is_flag=True, help="Show the elements, rules and servers that differ, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, a document on each line.")
+@click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 86_400),
+    metavar="SECONDS",
+    default=2.0,
+    show_default=True,
+    help="Of --watch: how long it waits between two looks.",
+)
 @state_option
-def command(service: tuple[str, ...], prefix: str | None, every: bool, as_json: bool, store: Store) -> None:
+def command(
+    service: tuple[str, ...],
+    prefix: str | None,
+    every: bool,
+    objects: bool,
+    as_json: bool,
+    watch: bool,
+    interval: float,
+    store: Store,
+) -> None:
     """Show what is in the kernel: services, endpoints, weights, connections, and what differs from what was applied.
 
     With SERVICE, only that of these. Waits while another svcc is at work. Exit status 1 if anything of ours was changed
     by hand.
     """
     need_root()
-    drifted = False
-    with explained(Cause()):
-        with store.reading() as stamp:
-            found = [_look(one, service) for one in pick_installations(store, prefix, every=every)]
-            if as_json:
-                documents = {one.installation.name: _as_json(one) for one in found}
-                put(json.dumps({"prefixes": documents} if every else next(iter(documents.values())), indent=2) + "\n")
-            else:
-                put("".join(f"{line}\n" for one in found for line in _lines(one)))
-            drifted = any(one.changes for one in found)
-        for one in found:
-            remember(store, stamp, one.installation, one.plan, one.draft)
+
+    def show() -> bool:
+        """Whether anything differs."""
+        with explained(Cause()):
+            with store.reading() as stamp:
+                found = [_look(one, service) for one in pick_installations(store, prefix, every=every)]
+                said = _json(found, every=every, line=watch) if as_json else _text(found, objects=objects)
+            for one in found:
+                remember(store, stamp, one.installation, one.plan, one.draft)
+        if watch and not as_json:
+            said = f"{said}\n" if not sys.stdout.isatty() else f"{_CLEAR}{said}"
+        put(said)
+        return any(one.changes for one in found)
+
+    drifted = show()
+    while watch:
+        gc.collect()
+        time.sleep(interval)
+        show()
     if drifted:
         sys.exit(Exit.DIFFERENT)
+
+
+#: Has a terminal show nothing, and go on at its top.
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+def _json(found: Sequence[_Look], *, every: bool, line: bool) -> str:
+    documents = {one.installation.name: _as_json(one) for one in found}
+    document = {"prefixes": documents} if every else next(iter(documents.values()))
+    return json.dumps(document, indent=None if line else 2) + "\n"
+
+
+def _text(found: Sequence[_Look], *, objects: bool) -> str:
+    return "".join(f"{line}\n" for one in found for line in _lines(one, objects=objects))
 
 
 @dataclass(frozen=True)
@@ -93,7 +136,7 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
     return _Look(installation, current, summary, draft, plan, Rows(plan, summary, used), listeners, changes)
 
 
-def _lines(look: _Look) -> Iterator[str]:
+def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     current = look.generation
     target = current.target or "nothing"
     yield f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}"
@@ -108,10 +151,12 @@ def _lines(look: _Look) -> Iterator[str]:
     if not look.changes:
         yield "The kernel holds what was applied."
         return
-    yield f"The kernel differs in {count(len(look.changes), 'object')} from what was applied; to mend it:"
-    for service, changes in by_service(look.changes, look.summary, look.summary).items():
-        yield service or "(shared by all services)"
-        yield from (f"  {change_text(change)}" for change in changes)
+    shown = ":" if objects else f" ({count(len(look.changes), 'object')}; --objects shows them):"
+    yield f"The kernel differs from what was applied{shown}"
+    yield from (f"  {line}" for line in drift_lines(look.changes, look.summary, look.rows, everything=True))
+    if objects:
+        yield from ("", "To put that right:")
+        yield from object_lines(look.changes, look.summary, look.summary, everything=True)
 
 
 def _services(look: _Look) -> Iterator[str]:
@@ -168,7 +213,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
             }
             for one in look.listeners
         ],
-        "drift": [change_json(change, look.summary, look.summary) for change in look.changes],
+        "drift": [object_json(change, look.summary, look.summary) for change in look.changes],
     }
 
 

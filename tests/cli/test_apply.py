@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -12,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
 
+from support.schemas import follows
 from support.shell import PROGRAM, A, B, Shell, apply_at_work
-from support.tools.project import ROOT
 from support.waiting import LID, until
 from svcc.kernel.namespaces import Namespace
 
@@ -35,8 +35,12 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_a_plan_says_what_changes_by_service_and_changes_nothing(shell: Shell) -> None:
     before = shell.world.others()
     said = shell.svcc("plan", "a.dsl", "-t", "nft", status=1).stdout
-    assert [line for line in said.splitlines() if line in ("dns", "web")] == ["dns", "web"]
-    assert "in 1 step: all at once." in said.splitlines()[-1]
+    assert said.splitlines()[:2] == [
+        "+ service dns (1 endpoint): 198.19.10.2:53/udp",
+        "+ service web (2 endpoints): 198.19.10.1:80/tcp, node port 30080/tcp",
+    ]
+    assert said.splitlines()[-2].endswith("in 1 step: all at once.")
+    assert said.splitlines()[-1] == "2 services added. Nothing is taken away."
     assert shell.endpoints() == set()
     assert shell.world.others() == before
     assert not (shell.folder / "state" / "custom").exists()
@@ -49,36 +53,98 @@ def test_a_plan_after_an_apply_is_empty(shell: Shell) -> None:
 
 def test_a_small_change_is_a_small_plan(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    assert shell.svcc("plan", "b.dsl", "-t", "nft", status=1).stdout == (
+    above, below = (
         """\
+web: ~ 100.64.0.2:8080 -> 100.64.0.4:8080
+""",
+        """\
+
+Steps
+  1. nft: 3 elements added, 2 removed (at once)
+  2. nft: 1 element removed (at once)
+
+1 object to add, 2 to change, 1 to remove, in 2 steps: each step undone if a later one fails.
+1 service changed. Taken away: 1 endpoint.
+""",
+    )
+    objects = """\
+
 web
   ~ nft: element ip endpoint-1 198.19.10.1 . tcp . 80: 100.64.0.2 -> 100.64.0.4
   ~ nft: element ip nodeport-endpoint-1 tcp . 30080: 100.64.0.2 -> 100.64.0.4
 (rules and settings that all services share)
   + nft: element ip hairpin 100.64.0.4 . 100.64.0.4
   - nft: element ip hairpin 100.64.0.2 . 100.64.0.2
-
-Steps
-  1. nft: 3 elements added, 2 removed (at once)
-  2. nft: 1 element removed (at once)
-
-1 to add, 2 to change, 1 to remove, in 2 steps: each step undone if a later one fails.
 """
-    )
+    assert shell.svcc("plan", "b.dsl", "-t", "nft", status=1).stdout == above + below
+    assert shell.svcc("plan", "b.dsl", "-t", "nft", "--objects", status=1).stdout == above + objects + below
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_what_was_changed_by_hand_is_told_apart_from_what_a_file_changes(shell: Shell, target: str) -> None:
+    shell.svcc("apply", "a.dsl", "-t", target)
+    assert blocks(shell.svcc("plan", "b.dsl", "-t", target, status=1).stdout)[:2] == [CHANGED, "Steps"]
+    shell.run("nft", "flush ruleset")
+    said = blocks(shell.svcc("plan", "b.dsl", "-t", target, status=1).stdout)
+    lost = """\
+Changed by hand since generation 1 was applied, and put right by this:
+  2 services (dns, web): nothing of it is in the kernel"""
+    assert said[0] == CHANGED
+    assert said[1].startswith(lost)
+    same = blocks(shell.svcc("plan", "a.dsl", "-t", target, status=1).stdout)
+    assert same[0].startswith(lost)
+    assert same[-1].endswith("No service changes. Nothing is taken away.\n")
+    plan = follows("plan", shell.svcc("plan", "a.dsl", "-t", target, "--json", status=1).stdout)
+    assert plan["services"] == []
+    assert {one["service"] for one in plan["drift"]} == {"web", "dns", None}
+    assert plan["drift"] == plan["objects"]
+
+
+CHANGED = "web: ~ 100.64.0.2:8080 -> 100.64.0.4:8080"
+
+
+def blocks(said: str) -> list[str]:
+    """The paragraphs of a plan; of its steps, the heading alone."""
+    return [block.partition("\n  1. ")[0] for block in said.split("\n\n")]
+
+
+def test_one_element_that_somebody_changed_is_said_by_its_endpoint(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    key = "198.19.10.1 . tcp . 80"
+    shell.run("nft", f"delete element ip custom endpoint-1 {{ {key} }}")
+    shell.run("nft", f"add element ip custom endpoint-1 {{ {key} : 100.64.0.7 }}")
+    said = blocks(shell.svcc("plan", "b.dsl", "-t", "nft", status=1).stdout)
+    assert said[0] == CHANGED
+    assert said[1].splitlines()[1:] == [
+        "  web: 100.64.0.2:8080 is not in the kernel",
+        "  web: 100.64.0.7:8080 is only in the kernel",
+    ]
+
+
+def test_another_target_for_the_same_services_is_no_change_of_them(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    said = shell.svcc("plan", "a.dsl", "-t", "iptables", status=1).stdout
+    assert said.startswith("All services move from nft to iptables.\n\nSteps\n")
+    assert said.endswith("No service changes. Nothing is taken away.\n")
+
+
+def test_a_plan_of_a_bundle_is_by_what_its_rules_serve(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "b.json").write_text(shell.svcc("compile", "b.dsl", "-t", "nft").stdout)
+    said = blocks(shell.svcc("plan", "b.json", "-t", "nft", status=1).stdout)[0].splitlines()
+    assert said[:2] == ["web", "  - 100.64.0.2:8080"] or said[0] == CHANGED
+    shell.svcc("apply", "b.json", "-t", "nft")
+    assert "Only rules are known of one side" in shell.svcc("plan", "a.dsl", "-t", "nft", status=1).stdout
 
 
 @pytest.mark.parametrize("target", ["nft", "iptables"])
 def test_a_plan_as_json_follows_its_schema(shell: Shell, target: str) -> None:
-    schema = json.loads((ROOT / "svcc" / "plan.schema.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema)
     for prepare, status in (([], 1), (["apply", "b.dsl", "-t", "nft"], 1), (["apply", "a.dsl", "-t", target], 0)):
         if prepare:
             shell.svcc(*prepare)
-        plan = json.loads(shell.svcc("plan", "a.dsl", "-t", target, "--json", status=status).stdout)
-        validator.validate(plan)
-        assert bool(plan["changes"]) == bool(status)
-        services = {change["service"] for change in plan["changes"]}
+        plan = follows("plan", shell.svcc("plan", "a.dsl", "-t", target, "--json", status=status).stdout)
+        assert bool(plan["objects"]) == bool(status)
+        services = {change["service"] for change in plan["objects"]}
         assert services <= {"web", "dns", None}
 
 
@@ -216,7 +282,7 @@ def test_history_and_rollback(shell: Shell) -> None:
     assert shell.endpoints() == A
     shell.svcc("rollback", "2")
     assert shell.endpoints() == B
-    found = json.loads(shell.svcc("history", "--json").stdout)
+    found = follows("history", shell.svcc("history", "--json").stdout)
     assert found["current"] == 4
     assert [(one["number"], one["target"], one["note"]) for one in found["generations"]] == [
         (4, "nft", "rollback to 2"),
@@ -240,7 +306,12 @@ def test_delete_removes_everything_of_ours_and_nothing_else(shell: Shell) -> Non
     others, rules = shell.world.others(), shell.rules()
     shell.svcc("apply", "a.dsl", "-t", "iptables")
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    assert "0 to add, " in shell.svcc("delete", "--dry-run").stdout
+    said = shell.svcc("delete", "--dry-run").stdout.splitlines()
+    assert said[:2] == [
+        "- service dns (1 endpoint): 198.19.10.2:53/udp",
+        "- service web (2 endpoints): 198.19.10.1:80/tcp, node port 30080/tcp",
+    ]
+    assert said[-1].startswith("2 services removed. Taken away: 2 services, 3 endpoints, 3 frontends (")
     assert shell.endpoints() == A
     shell.svcc("delete")
     assert shell.world.others() == others
@@ -322,6 +393,78 @@ def test_restore_puts_back_what_a_restart_took(shell: Shell, tmp_path: Path) -> 
     (tmp_path / "state").rename(tmp_path / "elsewhere")
     assert shell.svcc("restore").stdout == "Nothing to do: nothing was applied here.\n"
     shell.namespace.close()
+
+
+# ---- show, diff
+
+
+def test_a_generation_is_shown_as_it_was_declared(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    head, origin, *rest = shell.svcc("show", "1").stdout.splitlines()
+    assert re.fullmatch(r"CUSTOM: generation 1: nft, \S+ by .+", head)
+    assert re.fullmatch(r"from a\.dsl, node n, hash [0-9a-f]{12}", origin)
+    assert rest == [
+        "",
+        "dns",
+        "  vip 198.19.10.2",
+        "  port 53/udp",
+        "  endpoint 100.64.0.3:53",
+        "",
+        "web",
+        "  vip 198.19.10.1",
+        "  port 80/tcp -> 8080 nodeport 30080",
+        "  endpoint 100.64.0.1:8080",
+        "  endpoint 100.64.0.2:8080",
+    ]
+    assert shell.svcc("show").stdout.startswith("CUSTOM: generation 2 (in place): nft, ")
+    found = follows("show", shell.svcc("show", "1", "--json").stdout)
+    assert (found["current"], found["confirmed"], found["known"]) == (False, True, "program")
+    assert found["program"] == json.loads(shell.svcc("compile", "a.dsl", "-t", "ir").stdout)
+    rules = shell.svcc("show", "1", "--rules").stdout
+    assert rules.partition("#: part nft\n")[2].startswith('{"nftables": [')
+    assert "there is no generation 9" in shell.svcc("show", "9", status=3).stderr
+
+
+def test_generations_are_compared_with_each_other_and_with_files(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "iptables")
+    shell.svcc("delete")
+    shell.svcc("rollback", "1")
+    total = "\n1 service changed. Taken away: 1 endpoint.\n"
+    assert shell.svcc("diff", "1", "2", status=1).stdout == f"{CHANGED}\n{total}"
+    assert shell.svcc("diff", "4", "b.dsl", status=1).stdout == f"{CHANGED}\n{total}"
+    assert shell.svcc("diff", "1", "a.dsl").stdout == "No service changes.\n"
+    assert shell.svcc("diff", "1", "4").stdout == "No service changes.\n"
+    assert shell.svcc("diff", "2", "3", status=1).stdout.startswith("- service dns (1 endpoint): ")
+    assert "element" in shell.svcc("diff", "1", "b.dsl", "--objects", status=1).stdout
+
+
+def test_a_generation_without_its_program_is_compared_by_its_frontends(shell: Shell) -> None:
+    """As an earlier svcc recorded them; and as damage may leave them."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    path = shell.folder / "state/custom/000001.program"
+    for spoil in (path.unlink, lambda: path.write_text("{")):
+        spoil()
+        said = shell.svcc("diff", "1", "b.dsl", status=1).stdout
+        assert said.splitlines()[0] == CHANGED
+        assert "its settings are not compared" in said
+        assert shell.svcc("diff", "1", "a.dsl").returncode == 0
+        assert "  endpoint 100.64.0.2:8080" in shell.svcc("show", "1").stdout
+        assert blocks(shell.svcc("plan", "b.dsl", "-t", "nft", status=1).stdout)[0].splitlines()[0] == CHANGED
+
+
+def test_a_generation_of_a_bundle_is_shown_as_clients_reach_it(shell: Shell) -> None:
+    (shell.folder / "a.json").write_text(shell.svcc("compile", "a.dsl", "-t", "nft").stdout)
+    shell.svcc("apply", "a.json", "-t", "nft")
+    lines = shell.svcc("show").stdout.splitlines()
+    assert [line for line in lines if line and line[0] != " "][2:] == [
+        "It was applied from a bundle: only what its rules serve is known.",
+        "198.19.10.1:80/tcp",
+        "198.19.10.2:53/udp",
+        "node port 30080/tcp",
+    ]
+    assert follows("show", shell.svcc("show", "--json").stdout)["known"] == "rules"
 
 
 # ---- confirm

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.schemas import follows
 from support.shell import PROGRAM, Shell, apply_at_work
 from support.waiting import LID, until
 from svcc.columns import fitting
@@ -28,7 +29,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 def rows(shell: Shell, *words: str, status: int) -> list[tuple[str, str, str]]:
     """Each endpoint with its frontend's label and what the kernel holds of it."""
-    found = json.loads(shell.svcc("status", "--json", *words, status=status).stdout)
+    found = follows("status", shell.svcc("status", "--json", *words, status=status).stdout)
     return [
         (one["label"], endpoint["address"], endpoint["kernel"])
         for one in found["listeners"]
@@ -85,7 +86,47 @@ def test_all_prefixes_are_shown(shell: Shell) -> None:
     shell.svcc("apply", "c.dsl", "-t", "iptables")
     lines = shell.svcc("status", "--all").stdout.splitlines()
     assert [line.partition(":")[0] for line in lines if " generation " in line] == ["CUSTOM", "OTHER"]
-    assert list(json.loads(shell.svcc("status", "--all", "--json").stdout)["prefixes"]) == ["custom", "other"]
+    for command in ("status", "history"):
+        assert list(follows(command, shell.svcc(command, "--all", "--json").stdout)["prefixes"]) == ["custom", "other"]
+
+
+def test_what_differs_is_said_by_service_and_its_objects_when_asked_for(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.run("nft", "delete element ip custom endpoint-1 { 198.19.10.1 . tcp . 80 }")
+    differs = "The kernel differs from what was applied"
+    line = "  web: 100.64.0.2:8080 is not in the kernel"
+    said = shell.svcc("status", status=1).stdout.splitlines()
+    assert said[-2:] == [f"{differs} (1 object; --objects shows them):", line]
+    said = shell.svcc("status", "--objects", status=1).stdout.splitlines()
+    assert (
+        said[-5:]
+        == [
+            *(f"{differs}:", line, "", "To put that right:", "web"),
+            "  + nft: element ip endpoint-1 198.19.10.1 . tcp . 80",
+        ][-5:]
+    )
+
+
+def test_watching_goes_on_until_it_is_interrupted(shell: Shell) -> None:
+    """With --json each line is a document; what is applied meanwhile is seen."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    words = shell.words("status", "web", "--watch", "--interval", "1", "--json")
+    with shell.namespace.entered():
+        watching = subprocess.Popen(
+            words, cwd=shell.folder, env=shell.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    assert watching.stdout is not None
+    assert _seen(watching.stdout.readline()) == {"100.64.0.1", "100.64.0.2"}
+    shell.svcc("apply", "b.dsl", "-t", "nft")
+    assert any(_seen(line) == {"100.64.0.1", "100.64.0.4"} for line in watching.stdout)
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=LID)
+    assert (watching.returncode, said) == (130, "svcc: interrupted by SIGINT\n")
+
+
+def _seen(line: str) -> set[str]:
+    found = follows("status", line)
+    return {endpoint["address"] for one in found["listeners"] for endpoint in one["endpoints"]}
 
 
 @pytest.mark.parametrize("words", [["status"], ["plan", "b.dsl", "-t", "iptables"]], ids=["status", "plan"])

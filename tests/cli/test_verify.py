@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from support.files import EXAMPLES, PROGRAMS
+from support.schemas import follows
 from support.tools.nft import nft
 from support.tools.project import ROOT
 from svcc.command_line import svcc
@@ -109,7 +110,7 @@ def test_a_broken_rule_is_found(was: str, becomes: str, finding: str, monkeypatc
 def test_reports_for_machines(tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     result = verify(ROOT / "examples" / "dns.dsl", "nft", "-c", "20", "--json", "--junit", str(junit))
-    document = json.loads(result.output)
+    document = follows("verify", result.output)
     assert (document["target"], document["failed"]) == ("nft", 0)
     suite = ET.parse(junit).getroot()
     assert (suite.get("tests"), suite.get("failures")) == (str(len(document["cases"])), "0")

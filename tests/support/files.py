@@ -11,3 +11,5 @@ PROGRAMS = ROOT / "tests" / "support" / "programs"
 GOLDEN = ROOT / "tests" / "golden" / "targets"
 #: Programs with errors, and what is said of each.
 ERRORS = ROOT / "tests" / "golden" / "errors"
+#: Edits of programs, each as it was before and after, and what is said of it to reviewers.
+REVIEWS = ROOT / "tests" / "golden" / "reviews"

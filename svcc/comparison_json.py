@@ -1,0 +1,36 @@
+"""What changes, by service and endpoint, for machines: diff.schema.json has its form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from svcc.apply.served import Compared, Known
+from svcc.compiler.service_change import Change
+
+#: How much is known, as JSON has it.
+KNOWN = {Known.RULES: "rules", Known.FRONTENDS: "frontends", Known.PROGRAM: "program"}
+
+
+def comparison_json(compared: Compared) -> dict[str, Any]:
+    comparison = compared.comparison
+    taken = comparison.taken
+    return {
+        "compared": KNOWN[compared.known],
+        "services": [
+            {"service": one.service, "changes": [_change(change) for change in one.changes]}
+            for one in comparison.services
+        ],
+        "cluster": [_change(change) for change in comparison.shared],
+        "taken_away": {"services": taken.services, "endpoints": taken.endpoints, "frontends": [*taken.frontends]},
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "what": change.what.value,
+        "subject": change.subject or None,
+        "before": change.before or None,
+        "after": change.after or None,
+        "endpoints": change.endpoints,
+        "frontends": [*change.frontends],
+    }

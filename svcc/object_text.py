@@ -1,0 +1,65 @@
+"""The objects in the kernel that change, one level below services: elements, rules, chains, servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from svcc.apply.summary import Summary
+from svcc.comparison_text import GROUPS, count
+from svcc.kernel.steps import Change, Place
+
+#: Objects that are shown of each service, unless all are asked for.
+_OBJECTS = 12
+#: What objects are called that belong to no service alone.
+SHARED = "(rules and settings that all services share)"
+
+
+def service_of(change: Change, before: Summary, after: Summary) -> str:
+    """The service that an object belongs to; "" for what all share."""
+    listener = after.of(change) or before.of(change)
+    return listener.service if listener else change.label
+
+
+def by_service(changes: Iterable[Change], before: Summary, after: Summary) -> dict[str, list[Change]]:
+    """Changes by service, sorted by their names; what all share comes last."""
+    grouped: dict[str, list[Change]] = {}
+    for change in changes:
+        grouped.setdefault(service_of(change, before, after), []).append(change)
+    return dict(sorted(grouped.items(), key=lambda one: (not one[0], one[0])))
+
+
+def object_lines(
+    changes: Sequence[Change], before: Summary, after: Summary, *, everything: bool = False
+) -> Iterator[str]:
+    grouped = by_service(changes, before, after)
+    shown = list(grouped.items()) if everything else list(grouped.items())[:GROUPS]
+    for service, mine in shown:
+        yield service or SHARED
+        few = mine if everything else mine[:_OBJECTS]
+        yield from (f"  {object_text(change)}" for change in few)
+        if len(few) < len(mine):
+            yield f"  … and {count(len(mine) - len(few), 'more object')} (--all shows them)"
+    if len(shown) < len(grouped):
+        yield f"… and {count(len(grouped) - len(shown), 'more service')} (--all shows them)"
+
+
+def object_text(change: Change) -> str:
+    return f"{change.verb.value} {change.part}: {str(change)[2:]}"
+
+
+def object_json(change: Change, before: Summary, after: Summary) -> dict[str, Any]:
+    return {
+        "verb": change.verb.name.lower(),
+        "part": change.part,
+        "kind": change.kind,
+        "subject": change.subject,
+        "before": change.before or None,
+        "after": change.after or None,
+        "service": service_of(change, before, after) or None,
+        "place": place_json(change.place) if change.place else None,
+    }
+
+
+def place_json(place: Place) -> dict[str, Any]:
+    return {"address": place.address, "protocol": place.protocol, "port": place.port}

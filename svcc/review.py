@@ -1,0 +1,41 @@
+"""A plan as people review it: what FILE changes of the services, and what was changed by hand before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from svcc.apply.drift import drift
+from svcc.apply.engine import Plan
+from svcc.apply.served import Compared, Known, compare_sides, draft_side, generation_side
+from svcc.apply.store import Draft, Installation, StoreError
+from svcc.apply.summary import Summary
+from svcc.compiler.comparison import Comparison
+from svcc.kernel.steps import Change
+
+_SAME = Compared(Comparison(), Known.PROGRAM)
+
+
+@dataclass(frozen=True)
+class Review:
+    """``before``, ``after``: what is in place by the record, and what is to be. ``drift``: see :func:`drift`."""
+
+    plan: Plan
+    generation: int | None
+    before: Summary
+    after: Summary
+    compared: Compared
+    drift: Sequence[Change]
+
+
+def review(plan: Plan, installation: Installation, draft: Draft) -> Review:
+    """Errors: StoreError. A bundle of before that is damaged is no error: nothing can be compared with it then."""
+    current = installation.current
+    before = installation.summary(current)
+    if plan.empty:
+        return Review(plan, installation.number, before, draft.summary, _SAME, ())
+    try:
+        compared = compare_sides(generation_side(installation, current), draft_side(draft))
+    except (StoreError, ValueError):
+        compared = Compared(Comparison(), Known.RULES)
+    return Review(plan, installation.number, before, draft.summary, compared, drift(plan, installation))

@@ -1,0 +1,132 @@
+"""What `svcc diff` compares: a program, its JSON, a bundle, a folder of compiled files, or a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from svcc.apply import wanted
+from svcc.apply.program_text import KeptProgram
+from svcc.apply.scope import Scope, scope_of_program
+from svcc.apply.served import NOTHING, Side, bundle_routes, generation_side
+from svcc.apply.store import Store
+from svcc.apply.summary import summary
+from svcc.apply.wanted import Wanted, accept, is_compiled, read_data
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.errors import InputError
+from svcc.compiler.load import load_data
+from svcc.compiler.suggest import one_of
+from svcc.options import tell
+from svcc.state import pick_installation
+from svcc.targets import targets
+from svcc.targets.bundle import is_bundle, source_of_text, split_bundle
+from svcc.targets.capability import pick_node
+from svcc.targets.folder import given_folder
+from svcc.targets.interface import Bundle, Target
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of both sides."""
+
+    target: Target | None
+    node: str | None
+    prefix: str | None
+    store: Store
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Named:
+    """A side of the comparison. ``target``: that of its rules; None: it is a program, and can have those of any.
+
+    ``rules`` gives None where it has none. Errors of it: InputError.
+    """
+
+    side: Side
+    target: str | None
+    rules: Callable[[Target], Bundle | None]
+    scope: Scope
+
+
+def read_side(word: str, asked: Asked) -> Named:
+    """A number is a generation's (a file of that name is `./7`).
+
+    Errors: InputError, OtherNode; StoreError, where a generation cannot be read.
+    """
+    if word.isascii() and word.isdigit():
+        return _generation(int(word), asked)
+    if word != "-" and Path(word).is_dir():
+        return _folder(Path(word), asked)
+    data = read_data(word)
+    if is_compiled(data):
+        return _bundle(word, data, asked)
+    return _program(word, data, asked)
+
+
+def _generation(number: int, asked: Asked) -> Named:
+    installation = pick_installation(asked.store, asked.prefix)
+    generation = installation.generation(number)
+    bundle = installation.bundle(generation)
+    scope = Scope(generation.prefix, generation.device)
+    return Named(generation_side(installation, generation), generation.target, lambda _: bundle, scope)
+
+
+def _folder(folder: Path, asked: Asked) -> Named:
+    """A folder of a program's JSON is that program."""
+    target = asked.target if asked.target and asked.target.loads else _target_of(folder)
+    if not target.loads:
+        path = str(folder / target.parts[0].file)
+        return _program(path, read_data(path), asked)
+    return _rules(accept(str(folder), lambda: given_folder(folder, target, asked.node), asked.node))
+
+
+def _target_of(folder: Path) -> Target:
+    """The target of which there are most files; where files of two have one name, the one that lacks fewest."""
+    there = {path.name for path in folder.iterdir()}
+    files = {name: {part.file for part in one.parts} for name, one in targets().items()}
+    fit = {name: (len(own & there), -len(own - there)) for name, own in files.items() if own & there}
+    able = [name for name in fit if fit[name] == max(fit.values())]
+    if len(able) != 1:
+        raise click.UsageError(f"say --target: {folder} could be of {one_of(able or [*files])}")
+    return targets()[able[0]]
+
+
+def _bundle(file: str, data: bytes, asked: Asked) -> Named:
+    """Of the target that a bundle names; a bare part is the only kind that a kernel loads as it is."""
+    bare = next(one for one in targets().values() if one.loads and one.alone is not None)
+    name = "<stdin>" if file == "-" else file
+    target = None if is_bundle(data[:8].decode("utf-8", "replace")) else bare
+    return _rules(accept(file, lambda: split_bundle(source_of_text(name, data), target), asked.node))
+
+
+def _rules(given: Wanted) -> Named:
+    """Of a bundle that was accepted; without a prefix it is empty."""
+    bundle, prefix = given.bundle, given.accepted.prefix if given.accepted else None
+    scope = Scope(prefix or "SVCC")
+    side = Side(rules=lambda: bundle_routes(bundle, scope)) if prefix else NOTHING
+    return Named(side, bundle.target, lambda _: bundle, scope)
+
+
+def _program(file: str, data: bytes, asked: Asked) -> Named:
+    loaded = load_data(file, data)
+    if loaded.program is None:
+        raise InputError(loaded.diagnostics)
+    node = pick_node(loaded.program, asked.node, file)
+    if isinstance(node, Diagnostic):
+        raise InputError([*loaded.diagnostics, node])
+    tell(loaded.diagnostics, "text", quiet=asked.quiet)
+    return _of_program(loaded.program, node, file, asked)
+
+
+def _of_program(program: ir.Program, node: ir.Node | None, file: str, asked: Asked) -> Named:
+    side = Side(KeptProgram(program), lambda: summary(program, node))
+
+    def rules(target: Target) -> Bundle | None:
+        return wanted.from_program(program, target, asked.node, file).bundle
+
+    return Named(side, None, rules, scope_of_program(program))
