@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from svcc.apply.scope import Scope
-from svcc.kernel import modules, sysctl
 from svcc.kernel.link import difference
 from svcc.kernel.link.arp import SILENT, ignored
 from svcc.kernel.link.devices import QUIET, parse_devices
+from svcc.kernel.modules.loading import missing
+from svcc.kernel.sysctl import settings
 from svcc.targets.interface import Bundle
 
 _CONF = Path("/proc/sys/net/ipv4/conf")
@@ -27,7 +28,7 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
         return
     artifact = bundle.artifact(difference.PART)
     devices = parse_devices(artifact.text if artifact else "")
-    if modules.missing(["dummy"]):
+    if missing(["dummy"]):
         yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
     links = sorted(path.name for path in _CONF.iterdir() if path.name not in {"default", "lo", *devices})
     for link in links:
@@ -50,5 +51,5 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 
 def _wanted(bundle: Bundle) -> str | None:
     """What a bundle sets arp_ignore of all links to."""
-    artifact = bundle.artifact(sysctl.PART)
-    return sysctl.parse_parameters(artifact.text).get(_ALL) if artifact else None
+    artifact = bundle.artifact(settings.PART)
+    return settings.parse_parameters(artifact.text).get(_ALL) if artifact else None

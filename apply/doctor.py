@@ -16,7 +16,8 @@ from svcc.apply.obstructions import obstructions
 from svcc.apply.rehearsal import rehearse
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
-from svcc.kernel import modules, tools
+from svcc.kernel import tools
+from svcc.kernel.modules.loading import missing
 from svcc.kernel.requirements import IPTABLES, Tool
 from svcc.targets import find
 from svcc.targets.interface import Target
@@ -64,7 +65,7 @@ def preflight(name: str) -> list[str]:
 
 
 def _examine_module(target: str, module: str) -> Finding:
-    lacking = modules.missing([module])
+    lacking = missing([module])
     remedy = f"a kernel with {module}, or its modules package; then: modprobe {module}" if lacking else ""
     return Finding(target, f"module {module}", "missing" if lacking else "there", remedy)
 

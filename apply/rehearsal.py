@@ -9,7 +9,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from svcc.kernel import modules, tools
+from svcc.kernel import tools
+from svcc.kernel.modules.loading import missing
+from svcc.kernel.modules.names import PART
 from svcc.kernel.namespaces import Namespace
 from svcc.targets.interface import Artifact, Bundle
 
@@ -52,9 +54,9 @@ def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) ->
 def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
     if not artifact.text:
         return
-    if artifact.part.name == modules.PART:  # modules are the whole machine's: only look for them
-        for module in modules.missing(artifact.text.split()):
-            yield Failure(modules.PART, "modprobe", f"this kernel has no module {module}")
+    if artifact.part.name == PART:  # modules are the whole machine's: only look for them
+        for module in missing(artifact.text.split()):
+            yield Failure(PART, "modprobe", f"this kernel has no module {module}")
         return
     argv = shlex.split(artifact.part.tool)
     try:

@@ -20,7 +20,7 @@ from svcc.compiler.prefix import fault
 from svcc.kernel.addresses import text_of
 from svcc.kernel.link.devices import DEVICE_NAME, NODAD, QUIET, Device, devices_text
 from svcc.kernel.link.links import Link
-from svcc.kernel.sysctl import Setting, parameters, sysctl_text
+from svcc.kernel.sysctl.settings import Setting, parameters, sysctl_text
 from svcc.targets.interface import Artifact, Part
 from svcc.targets.reading import Line, Refused, Text, compare, quoted
 

@@ -7,22 +7,25 @@ from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
-from svcc.kernel import modules, sysctl
-from svcc.kernel.modules import Modules
+from svcc.kernel.modules import loading as modules
+from svcc.kernel.modules.names import PART as MODULES
+from svcc.kernel.modules.names import Modules, parse_modules
 from svcc.kernel.steps import Change, Step
-from svcc.kernel.sysctl import Parameters
+from svcc.kernel.sysctl import loading as sysctl
+from svcc.kernel.sysctl.settings import PART as SYSCTL
+from svcc.kernel.sysctl.settings import Parameters, parse_parameters
 
 
 class ModulesDriver(Driver[Modules]):
     """A live state is what is there of the wanted modules."""
 
-    part: ClassVar[str] = modules.PART
+    part: ClassVar[str] = MODULES
 
     def made(self, state: object) -> Modules | None:
         return state if isinstance(state, frozenset) else None
 
     def parse(self, text: str, scope: Scope) -> Modules:
-        return modules.parse_modules(text)
+        return parse_modules(text)
 
     def read(self, scope: Scope, wanted: Modules) -> Modules:
         return modules.read_modules(wanted)
@@ -43,13 +46,13 @@ class ModulesDriver(Driver[Modules]):
 class SysctlDriver(Driver[Parameters]):
     """A live state has the wanted keys."""
 
-    part: ClassVar[str] = sysctl.PART
+    part: ClassVar[str] = SYSCTL
 
     def made(self, state: object) -> Parameters | None:
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> Parameters:
-        return sysctl.parse_parameters(text)
+        return parse_parameters(text)
 
     def read(self, scope: Scope, wanted: Parameters) -> Parameters:
         return sysctl.read_parameters(wanted)

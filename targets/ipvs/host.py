@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from svcc.kernel.modules import Modules
-from svcc.kernel.sysctl import Setting
+from svcc.kernel.modules.names import Modules
+from svcc.kernel.sysctl.settings import Setting
 from svcc.targets.ipvs.state import FamilyState
 from svcc.targets.vip_device import Held, arp_settings
 

@@ -26,8 +26,8 @@ from svcc.kernel.ipvs.servers import (
     servers_text,
 )
 from svcc.kernel.link.devices import devices_text, dump_devices, load_devices, parse_devices
-from svcc.kernel.modules import modules_text, parse_modules
-from svcc.kernel.sysctl import Setting, parse_parameters, sysctl_text
+from svcc.kernel.modules.names import modules_text, parse_modules
+from svcc.kernel.sysctl.settings import Setting, parse_parameters, sysctl_text
 from svcc.targets import targets
 from svcc.targets.interface import Target
 

@@ -1,66 +1,20 @@
-"""Kernel parameters (sysctl(8)): objects, their text, reading, difference and loading.
+"""Reading parameters, and the step between two states of them.
 
 They are nobody's: those that are wanted are read and set, and nothing is undone but by going back to an earlier state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
 
 from svcc.kernel.steps import Change, Phase, Step, StepError, Verb, counted
-
-PART = "sysctl"
-
-
-class Setting(NamedTuple):
-    """A parameter and its value, as a file for ``sysctl -p`` has them (sysctl.d(5))."""
-
-    key: str  # "net.ipv4.ip_forward"
-    value: str
-    why: str = ""  # a comment before it
-
-
-#: Each key's value; None: the kernel has no such key. As a wanted value None wants nothing: the module that brings
-#: the key stays, and its key with it.
-Parameters: TypeAlias = Mapping[str, str | None]
+from svcc.kernel.sysctl.settings import PART, Parameters, as_written
 
 #: What brings the keys that not every kernel has.
 _MODULES = {"net.ipv4.vs.": "ip_vs", "net.netfilter.nf_conntrack": "nf_conntrack", "net.ipv6.": "ipv6"}
 #: Values that do what another does and more (ip-sysctl.rst). Where somebody wanted more, it stays.
 _STRICTER = {("net.ipv4.conf.all.arp_ignore", "1"): frozenset({"2", "8"})}
-
-
-# -- text -------------------------------------------------------------------------------------------------------------
-
-
-def sysctl_text(settings: Iterable[Setting]) -> str:
-    """What ``sysctl -p`` reads."""
-    return "".join(f"{f'# {one.why}{chr(10)}' if one.why else ''}{one.key} = {one.value}\n" for one in settings)
-
-
-def parameters(settings: Iterable[Setting]) -> dict[str, str | None]:
-    """The settings by key."""
-    return {one.key: one.value for one in settings}
-
-
-def parse_parameters(text: str) -> dict[str, str | None]:
-    """What :func:`sysctl_text` printed. Errors: ValueError, with the line."""
-    found: dict[str, str | None] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if line and line[0] not in "#;":
-            key, equals, value = line.partition("=")
-            if not equals:
-                raise ValueError(f"line {number}: not KEY = VALUE: {line}")
-            found[key.strip()] = _words(value)
-    return found
-
-
-def _words(value: str) -> str:
-    """A value as it is written by hand: the kernel prints several numbers with tabs between."""
-    return " ".join(value.split())
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -76,7 +30,7 @@ def read_parameters(wanted: Parameters) -> dict[str, str | None]:
 
 def _read(key: str, wanted: str) -> str | None:
     try:
-        value = _words(_path(key).read_text())
+        value = as_written(_path(key).read_text())
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -1,31 +1,16 @@
-"""Kernel modules: those that are wanted are loaded, and none is ever unloaded, since others may use them."""
+"""Which modules the kernel has, and loading those that are wanted. None is ever unloaded, since others may use them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 from svcc.kernel import tools
+from svcc.kernel.modules.names import PART, Modules
 from svcc.kernel.steps import Change, End, Phase, Step, StepError, Verb, counted
-
-PART = "modules"
-
-Modules: TypeAlias = frozenset[str]
 
 #: Parts of the kernel that show no module of their own where they are built in, by what they bring.
 _SHOWN = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
-
-
-def modules_text(names: Collection[str]) -> str:
-    """modules-load.d(5): one module a line, by name."""
-    return "".join(f"{name}\n" for name in sorted(names))
-
-
-def parse_modules(text: str) -> Modules:
-    """What :func:`modules_text` printed, or a file of modules-load.d(5)."""
-    lines = (line.strip() for line in text.splitlines())
-    return frozenset(line for line in lines if line and line[0] not in "#;")
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Kernel parameters (sysctl(8)): objects, their text, reading, difference and loading."""
