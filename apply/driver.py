@@ -1,8 +1,8 @@
 """One kind of kernel object: reading what is there, comparing it with an artifact, and the steps between the two.
 
 There is a driver for each part of a target's output (nft; iptables and ip6tables; ipset; ipvsadm; ip; sysctl; modules).
-A driver knows nothing of targets: it makes the live state equal to a text. Everything it does happens in the network
-namespace of the calling thread.
+A driver makes the live state equal to another; what the names of objects mean it asks the targets. Everything it does
+happens in the network namespace of the calling thread.
 """
 
 from __future__ import annotations

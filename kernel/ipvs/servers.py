@@ -80,14 +80,13 @@ def parse_servers(text: str) -> dict[str, VirtualServer]:
     found: dict[str, VirtualServer] = {}
     head, servers = "\0", dict[str, Real]()
     for number, line in enumerate(text.splitlines(), 1):
-        try:
-            if line.startswith(head):
-                address, _, options = line[len(head) :].partition(" ")
+        if line.startswith(head):
+            address, _, options = line[len(head) :].partition(" ")
+            try:
                 servers[address] = parse_real(options.rstrip())
-                continue
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}: {line}") from None
-        if line.startswith("-A ") and line.count(" ") >= 2:
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}: {line}") from None
+        elif line.startswith("-A ") and line.count(" ") >= 2:
             _, option, at, *options_ = line.split(" ", 3)
             key, servers = f"{option} {at}", {}
             head = f"-a {key} -r "

@@ -38,7 +38,7 @@ class IpvsContribution(Contribution):
 def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
     """See :meth:`svcc.targets.interface.TargetByService.contribution`."""
     makers: dict[int, _Maker] = {}
-    for frontend in frontends(ir.Program(shared.cluster, (), (service,)), shared.node):
+    for frontend in frontends(ir.Program(shared.cluster, shared.nodes, (service,)), shared.node):
         version = frontend.version
         listening = node_port_addresses(shared, version) if frontend.address is None else [frontend.address]
         if not listening:  # a node port, and the node has no address that serves it

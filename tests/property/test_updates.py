@@ -25,7 +25,7 @@ _HERE = Transition("ipvs", "ipvs")
 
 def _assembly(program: ir.Program, node: ir.Node | None) -> Assembly:
     assert isinstance(TARGET, TargetByService)
-    return TARGET.assembly(Shared(program.cluster, node))
+    return TARGET.assembly(Shared(program.cluster, node, program.nodes))
 
 
 def _states(assembly: Assembly) -> dict[str, Any]:

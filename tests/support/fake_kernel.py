@@ -34,6 +34,7 @@ class FakeReading(Reading[Words]):
 
 class FakeDriver(Driver[Words]):
     part = "nft"
+    translates = True
 
     def __init__(self, kernel: Path) -> None:
         self._kernel = kernel
