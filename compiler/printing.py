@@ -12,6 +12,10 @@ from svcc.compiler.values import MAX_ADDRESSES
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _PLAIN_PATH = re.compile(r"/[^;{}\[\]#]*")
 _INDENT = "  "
+#: Characters of the first words that others are aligned with.
+_LONGEST_KEY = 40
+#: The column, from 0, before what stands behind an address, so that one more digit moves no other line.
+_BEHIND = 15
 #: So many addresses are a range.
 _RUN = 3
 #: So many services share their settings as defaults.
@@ -39,7 +43,7 @@ def program_text(program: ir.Program, *, by_name: bool = False) -> str:
         pool = pools.get(service.endpoints)
         if pool is not None and pool not in printed:
             printed.add(pool)
-            blocks.append(_block(f"endpoints {_name(pool)}", map(_endpoint, service.endpoints)))
+            blocks.append(_block(f"endpoints {_name(pool)}", _endpoints(service.endpoints, _INDENT)))
         blocks.append(_service(service, pool, defaults))
     return "\n".join(block for block in blocks if block)
 
@@ -68,10 +72,11 @@ def _block(head: str, lines: Iterable[str]) -> str:
     return f"{head} {{\n{inner}}}\n" if inner else f"{head} {{ }}\n"
 
 
-def _aligned(statements: Sequence[_Statement]) -> Iterator[str]:
-    """The values stand below each other."""
-    width = max((len(keyword) for keyword, _ in statements), default=0)
-    return (f"{keyword:<{width}} {value}" for keyword, value in statements)
+def _aligned(statements: Sequence[_Statement], least: int = 0) -> Iterator[str]:
+    """What stands behind the first words in one column, but for that which stands behind long ones."""
+    widths = (len(key) for key, rest in statements if rest and len(key) <= _LONGEST_KEY)
+    width = max((max(width, least) for width in widths), default=0)
+    return (f"{key:<{width}} {rest}" if rest else key for key, rest in statements)
 
 
 def _cluster(cluster: ir.Cluster) -> str:
@@ -105,7 +110,7 @@ def _service(service: ir.Service, pool: str | None, defaults: Sequence[_Statemen
     if pool is not None:
         lines = [*_aligned([*statements, ("endpoints", _name(pool))])]
     else:
-        endpoints = [f"{_INDENT}{_endpoint(endpoint)}" for endpoint in service.endpoints]
+        endpoints = [f"{_INDENT}{line}" for line in _endpoints(service.endpoints, 2 * _INDENT)]
         block = ["endpoints {", *endpoints, "}"] if endpoints else ["endpoints { }"]
         lines = [*_aligned(statements), *block]
     return _block(f"service {_name(service.name)}", lines)
@@ -191,20 +196,28 @@ def _check(check: ir.Check) -> str:
     return " ".join([*words, "insecure"] if check.insecure else words)
 
 
-def _endpoint(endpoint: ir.Endpoint) -> str:
-    words = [str(endpoint.address)]
-    if endpoint.port is not None:
-        host = f"[{endpoint.address}]" if endpoint.address.version == 6 else str(endpoint.address)
-        words = [f"{host}:{endpoint.port}"]
+def _endpoints(endpoints: Iterable[ir.Endpoint], indent: str) -> Iterator[str]:
+    return _aligned(
+        [(_socket(endpoint), " ".join(_options(endpoint))) for endpoint in endpoints], _BEHIND - len(indent)
+    )
+
+
+def _socket(endpoint: ir.Endpoint) -> str:
+    if endpoint.port is None:
+        return str(endpoint.address)
+    host = f"[{endpoint.address}]" if endpoint.address.version == 6 else str(endpoint.address)
+    return f"{host}:{endpoint.port}"
+
+
+def _options(endpoint: ir.Endpoint) -> Iterator[str]:
     if endpoint.draining:
-        words.append("draining")
+        yield "draining"
     elif endpoint.weight != 1:
-        words.append(f"weight {endpoint.weight}")
+        yield f"weight {endpoint.weight}"
     if endpoint.backup:
-        words.append("backup")
+        yield "backup"
     if endpoint.node is not None:
-        words.append(f"on {_name(endpoint.node)}")
-    return " ".join(words)
+        yield f"on {_name(endpoint.node)}"
 
 
 def _name(name: str) -> str:

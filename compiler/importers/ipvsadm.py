@@ -99,7 +99,6 @@ class _Reader:
                 self._marked.setdefault((mark.mark, mark.version), []).append(mark)
         self._names = Names()
         self._virtuals: dict[_Key, _Virtual] = {}
-        self._unread: set[str] = set()  # services that are named by names
 
     def take(self, line: Line) -> None:
         if line.command in _NOTED:
@@ -109,7 +108,6 @@ class _Reader:
         key = _key(line, option, word)
         if key is None:
             adds = line.command == "add-service"
-            self._unread.add(word.text)
             self._notes.append(Note(word.span if adds else line.span, _NUMBERS if adds else _WHOLE))
         elif line.command == "add-service":
             if key in self._virtuals:

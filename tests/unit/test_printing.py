@@ -24,8 +24,8 @@ defaults {
 }
 
 endpoints b/web {
-  100.64.0.9 on "10.0.0.4"
-  100.64.0.19 weight 2
+  100.64.0.9    on "10.0.0.4"
+  100.64.0.19   weight 2
 }
 
 service b/web {
@@ -54,8 +54,9 @@ service c {
   port 80/tcp
   endpoints {
     100.64.0.9:81
-    100.64.0.19 draining
-    100.64.0.29 weight 3 backup
+    100.64.0.19  draining
+    100.64.0.29  weight 3 backup
+    100.64.0.101 draining
   }
 }
 

@@ -7,8 +7,8 @@ service tcp-198.51.100.10-80 {
   port      80/tcp -> 8080
   scheduler wlc
   endpoints {
-    10.20.0.11 weight 100
-    10.20.0.12 weight 100
+    10.20.0.11      weight 100
+    10.20.0.12      weight 100
     10.20.0.13:8081 weight 50
   }
 }
@@ -19,8 +19,8 @@ service tcp-198.51.100.10-443 {
   scheduler wlc
   affinity  client-ip 10m
   endpoints {
-    10.20.0.11 weight 100
-    10.20.0.12 draining
+    10.20.0.11  weight 100
+    10.20.0.12  draining
   }
 }
 

@@ -17,6 +17,6 @@ service tcp-203.0.113.6-80 {
   masquerade never
   forward    direct
   endpoints {
-    10.30.0.3 weight 2
+    10.30.0.3   weight 2
   }
 }

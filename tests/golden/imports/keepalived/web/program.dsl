@@ -9,10 +9,10 @@ service tcp-198.51.100.10-80 {
   affinity  client-ip 50s
   check     http /healthz every 6s timeout 3s fall 4 rise 1 expect 200
   endpoints {
-    10.20.0.11 weight 3
+    10.20.0.11      weight 3
     10.20.0.12
     10.20.0.13:8081 draining
-    192.0.2.200:80 backup
+    192.0.2.200:80  backup
   }
 }
 

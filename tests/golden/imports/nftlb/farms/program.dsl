@@ -7,11 +7,11 @@ service web {
   affinity           client-ip 10m
   masquerade         always
   endpoints {
-    10.20.0.10 weight 5
-    10.20.0.11 weight 4
-    10.20.0.12 weight 4 backup
-    10.20.0.13 draining
-    10.20.0.14 draining
+    10.20.0.10  weight 5
+    10.20.0.11  weight 4
+    10.20.0.12  weight 4 backup
+    10.20.0.13  draining
+    10.20.0.14  draining
   }
 }
 
