@@ -15,7 +15,7 @@ Findings = Callable[[ir.Program], Iterable[Diagnostic]]
 
 
 def sound(imported: Imported, findings: Findings) -> Imported:
-    """The program without the endpoints, addresses, ports, nodes and services that an error points at.
+    """The program without the endpoints, addresses, ports, checks, nodes and services that an error points at.
 
     Each is noted with the error's words. Once something is gone, other errors may come or go, so the rest is asked
     again. An error that points at nothing of the program is a fault of the importer: ValueError.
@@ -66,7 +66,8 @@ def _service_without(service: ir.Service, culprits: frozenset[Span]) -> ir.Servi
         return None
     gone = {statement for statement, span in service.spans.items() if span in culprits}
     addresses = {a for a in service.addresses if f"vip {a}" in gone or f"external-ip {a}" in gone}
-    if any(not statement.startswith(("vip ", "external-ip ")) for statement in gone) and not addresses:
+    asked = {statement for statement in gone if statement.startswith("check")}
+    if not addresses and any(not statement.startswith(("vip ", "external-ip ")) for statement in gone - asked):
         return None
     ports = tuple(port for port in service.ports if not {port.span, *port.spans.values()} & culprits)
     reduced = replace(
@@ -74,6 +75,7 @@ def _service_without(service: ir.Service, culprits: frozenset[Span]) -> ir.Servi
         vips=tuple(a for a in service.vips if a not in addresses),
         external_ips=tuple(a for a in service.external_ips if a not in addresses),
         shared=tuple(a for a in service.shared if a not in addresses),
+        check=None if asked else service.check,
         ports=ports,
         endpoints=tuple(endpoint for endpoint in service.endpoints if endpoint.span not in culprits),
     )

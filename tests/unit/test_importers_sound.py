@@ -69,6 +69,12 @@ def noted(note: Note) -> tuple[str, str]:
             id="a port's name",
         ),
         pytest.param(
+            "service a { vip 198.19.0.1; check tcp every 1s timeout 2s; port 80/tcp; endpoints { } }",
+            "service a { vip 198.19.0.1; port 80/tcp; endpoints { } }",
+            [("1s", "a check every 1s cannot wait 2s for an answer")],
+            id="a check",
+        ),
+        pytest.param(
             "service a { vip 198.19.0.1; allow-from ::ffff:10.0.0.0/104; port 80/tcp; endpoints { } }\n" + _FINE,
             _FINE,
             [
