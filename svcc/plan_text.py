@@ -64,8 +64,29 @@ def _steps(plan: Plan) -> list[str]:
 
 def _connections(plan: Plan) -> list[str]:
     counted = conntrack.count(plan.left)
-    lines = [f"  {_fate(plan, route, number)}" for route, number in sorted(counted.items(), key=str)]
+    lines = [f"  {line}" for line in moved(plan)]
+    lines += [f"  {_fate(plan, route, number)}" for route, number in sorted(counted.items(), key=str)]
     return ["Connections", *lines] if lines else []
+
+
+def moved(plan: Plan) -> Iterator[str]:
+    """What becomes of clients where another target takes over."""
+    old, new = plan.transition.old, plan.transition.new
+    if old is None or new is None or old == new:
+        return
+    if old == "ipvs":
+        time = (
+            f"have {plan.patience:.0f} s to end (--drain SECONDS)" if plan.patience else "end at once (--drain SECONDS)"
+        )
+        yield f"from ipvs to {new}: new connections go the new way at once, those that are open {time}"
+    else:
+        yield f"from {old} to {new}: new connections go the new way at once, those that are open go on as they are"
+    yield f"clients that affinity remembers are not taken along: with {new} each chooses an endpoint anew"
+    if new == "ipvs":
+        yield (
+            "for 120 s after a connection through a service, a client that connects to its endpoint itself from the "
+            "same source port gets no answer (IPVS takes it for the old one)"
+        )
 
 
 def _fate(plan: Plan, route: Route, number: int) -> str:
