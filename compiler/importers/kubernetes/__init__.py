@@ -108,6 +108,8 @@ class _Reading:
             "EndpointSlice": self.slices,
             "Node": self.nodes,
         }
+        self.pages: dict[str, Span] = {}  # lists that go on, by kind
+        self.last_pages: set[str] = set()
         self.notes: list[Note] = []
         self.errors: list[Diagnostic] = []
 
@@ -115,6 +117,7 @@ class _Reading:
         value = document.value
         if not isinstance(value, dict):
             raise broken("not an object of Kubernetes, which has `kind` and `apiVersion`", document.span())
+        self._take_page(document, value)
         for some in _objects(document, value):
             try:
                 self.notes += self._add(some)
@@ -123,6 +126,15 @@ class _Reading:
                 self.errors.append(Diagnostic(Code.IMPORT, str(error), some.span(error.path), hint))
                 if len(self.errors) >= _ERRORS:
                     raise Broken(self.errors) from None
+
+    def _take_page(self, document: Document, value: Mapping[str, object]) -> None:
+        """Note where a list goes on, unless its last page is here: servers answer in pages."""
+        metadata, kind = value.get("metadata"), str(value.get("kind"))
+        if isinstance(value.get("items"), list):
+            if isinstance(metadata, dict) and metadata.get("continue"):
+                self.pages.setdefault(kind, document.span(("metadata", "continue")))
+            else:
+                self.last_pages.add(kind)
 
     def _add(self, some: _Object) -> Iterator[Note]:
         if some.kind not in _API:
@@ -138,6 +150,9 @@ class _Reading:
             raise Broken(self.errors)
         nodes = tuple(self._nodes())
         services = tuple(sorted(self._services({node.name for node in nodes}), key=lambda service: service.name))
+        for kind, span in self.pages.items():
+            if kind not in self.last_pages:
+                self.notes.append(Note(span, f"the {kind} goes on, and its last page is not among the files"))
         program = ir.Program(ir.Cluster(nodeports=node_ports(services)), nodes, services)
         return replace(sound(Imported(program, tuple(self.notes)), _by_name), by_name=True)
 
