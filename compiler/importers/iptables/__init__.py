@@ -112,7 +112,7 @@ def _unread(table: str, chain: str) -> str:
         return "import reads the nat table alone: svcc filters and marks nothing but services"
     if chain == "POSTROUTING":
         return "svcc rewrites sources for services alone, as `masquerade` and `pods` say"
-    return "no rule that was carried over leads here"
+    return "no connection comes here by rules that were carried over"
 
 
 IMPORTER = Iptables()

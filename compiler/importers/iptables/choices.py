@@ -85,12 +85,13 @@ class Reader:
 
     chains: Mapping[str, Sequence[Rule]]
     read: set[Span] = field(default_factory=set)
+    _never: set[Span] = field(default_factory=set)  # rules behind one that takes every connection
     _known: dict[tuple[Front, str], Choice] = field(default_factory=dict)
 
-    def choice(self, front: Front, rules: Iterable[Rule], at: Span, depth: int = 0) -> Choice:
+    def choice(self, front: Front, rules: Sequence[Rule], at: Span, depth: int = 0) -> Choice:
         """What a row of rules chooses, to which the rule at ``at`` leads. Errors: NotRead."""
         choice, left = Choice(), 1.0
-        for rule in rules:
+        for i, rule in enumerate(rules):
             if self.aside(rule):
                 continue
             self._check_target(rule)
@@ -107,16 +108,17 @@ class Reader:
             if len(choice.modes) > 1:
                 raise NotRead(rule.span, "one service chooses by turns or by chance, not by both")
             if part == 1.0:
+                self._never |= {other.span for other in rules[i + 1 :]}
                 return choice
             left *= 1 - part
         raise NotRead(at, "some connections fall through the rules, so that they lead nowhere")
 
     def take(self, rules: Iterable[Rule]) -> None:
-        """Something was made of rules, and of all that they lead to."""
+        """Something was made of rules, and of all that they lead to, but for those that no connection comes to."""
         waiting = [*rules]
         while waiting:
             rule = waiting.pop()
-            if rule.span not in self.read:
+            if rule.span not in self.read and rule.span not in self._never:
                 self.read.add(rule.span)
                 waiting += self.chains.get(rule.target, ())
 

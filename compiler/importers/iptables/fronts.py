@@ -39,10 +39,10 @@ def fronts(reader: Reader, hook: str) -> Fronts:
     return found
 
 
-def _walk(reader: Reader, chain: str, found: Fronts, *, local: bool, seen: set[str]) -> None:
-    if chain in seen:
+def _walk(reader: Reader, chain: str, found: Fronts, *, local: bool, seen: set[tuple[str, bool]]) -> None:
+    if (chain, local) in seen:
         return
-    seen.add(chain)
+    seen.add((chain, local))
     for rule in reader.chains.get(chain, ()):
         if reader.aside(rule):
             continue
