@@ -161,9 +161,11 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
         yield "scheduler", service.scheduler
     if service.affinity is not None:
         yield "affinity", f"client-ip {_duration(service.affinity)}"
+    if service.external_traffic != default.external_traffic:
+        yield "traffic", f"external {service.external_traffic}"
+    if service.internal_traffic != default.internal_traffic:
+        yield "traffic", f"internal {service.internal_traffic}"
     for keyword, own, usual in (
-        ("traffic external", service.external_traffic, default.external_traffic),
-        ("traffic internal", service.internal_traffic, default.internal_traffic),
         ("masquerade", service.masquerade, default.masquerade),
         ("forward", service.forward, default.forward),
         ("when-empty", service.when_empty, default.when_empty),

@@ -72,9 +72,7 @@ class _Ipvsadm(Importer):
     """See the module."""
 
     name: ClassVar[str] = "ipvsadm"
-    title: ClassVar[str] = (
-        "what `ipvsadm-save -n` prints; for firewall marks with what `iptables-save` prints beside it"
-    )
+    title: ClassVar[str] = "what `ipvsadm-save -n` prints; for firewall marks what `iptables-save` prints, too"
 
     def read(self, sources: Sequence[Source]) -> Imported:
         reader = _Reader([source for source in sources if is_iptables(source)])

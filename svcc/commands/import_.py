@@ -59,7 +59,7 @@ class _Kind(ParameterType[Importer]):
         return found
 
 
-@click.command("import", epilog="KIND is one of: " + "; ".join(f"{i.name}, {i.title}" for i in importers().values()))
+@click.command("import", epilog="\b\nKinds:\n" + "\n".join(f"  {i.name:<12}{i.title}" for i in importers().values()))
 @click.argument("kind", type=_Kind())
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.dsl_printer import program_text as plainly
 from support.strategies import programs
 from svcc.compiler import ir
+from svcc.compiler.fmt import format_source
 from svcc.compiler.load import load_text
 from svcc.compiler.printing import program_text
 from svcc.compiler.report import as_text
@@ -38,6 +39,13 @@ def test_what_is_printed_is_printed_again(program: ir.Program) -> None:
     """Wherever the program was read from, pools and defaults or none."""
     text = program_text(program_of(plainly(program)))
     assert program_text(program_of(text)) == text
+
+
+@_BIG
+@given(programs())
+def test_what_is_printed_is_laid_out_as_fmt_lays_it_out(program: ir.Program) -> None:
+    text = program_text(program)
+    assert format_source(Source("main.dsl", text)) == text
 
 
 _NEAR = st.integers(-2, 2) | st.integers(250, 260)

@@ -29,18 +29,18 @@ endpoints b/web {
 }
 
 service b/web {
-  vip              198.19.0.1 fd00:19::1
-  external-ip      203.0.113.7 shared
-  port http        80/tcp -> 8080 nodeport 30080
-  port "8080-tcp"  8080-8081/tcp
-  allow-from       10.0.0.0/8
-  scheduler        wrr
-  affinity         client-ip 90s
-  traffic external local
-  when-empty       drop
-  when-failed      empty
-  check            http 8081 "/a;b" every 500ms timeout 500ms fall 1 expect 200 host shop.example
-  endpoints        b/web
+  vip             198.19.0.1 fd00:19::1
+  external-ip     203.0.113.7 shared
+  port http       80/tcp -> 8080 nodeport 30080
+  port "8080-tcp" 8080-8081/tcp
+  allow-from      10.0.0.0/8
+  scheduler       wrr
+  affinity        client-ip 90s
+  traffic         external local
+  when-empty      drop
+  when-failed     empty
+  check           http 8081 "/a;b" every 500ms timeout 500ms fall 1 expect 200 host shop.example
+  endpoints       b/web
 }
 
 service a {

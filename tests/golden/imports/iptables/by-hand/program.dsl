@@ -30,8 +30,8 @@ service WEIGHTED {
   vip  203.0.113.10 203.0.113.11 shared
   port 8000/tcp
   endpoints {
-    10.0.0.31 weight 6
-    10.0.0.32 weight 3
+    10.0.0.31   weight 6
+    10.0.0.32   weight 3
     10.0.0.33
   }
 }

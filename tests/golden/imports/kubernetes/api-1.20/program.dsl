@@ -14,6 +14,6 @@ service default/s0 {
   port 80/tcp
   endpoints {
     100.64.0.1
-    100.64.0.2 on node-a
+    100.64.0.2  on node-a
   }
 }

@@ -37,18 +37,18 @@ service kube-system/kube-dns {
   port dns-tcp 53/tcp
   port metrics 9153/tcp
   endpoints {
-    10.244.0.2 on node-a
-    10.244.1.3 on node-b
+    10.244.0.2  on node-a
+    10.244.1.3  on node-b
   }
 }
 
 service logs/agent {
-  vip              10.96.20.1
-  port gelf        12201/udp
-  traffic internal local
+  vip       10.96.20.1
+  port gelf 12201/udp
+  traffic   internal local
   endpoints {
-    100.64.5.1 on node-a
-    100.64.5.2 on node-b
+    100.64.5.1  on node-a
+    100.64.5.2  on node-b
   }
 }
 
@@ -56,25 +56,25 @@ service logs/auto {
   vip       10.96.20.4
   port http 80/tcp -> 8080
   endpoints {
-    100.64.5.5 on node-b
+    100.64.5.5  on node-b
   }
 }
 
 service logs/near-node {
-  vip              10.96.20.3
-  port http        80/tcp -> 8080
-  traffic internal prefer-local
+  vip       10.96.20.3
+  port http 80/tcp -> 8080
+  traffic   internal prefer-local
   endpoints {
-    100.64.5.4 on node-b
+    100.64.5.4  on node-b
   }
 }
 
 service logs/near-zone {
-  vip              10.96.20.2
-  port http        80/tcp -> 8080
-  traffic internal prefer-zone
+  vip       10.96.20.2
+  port http 80/tcp -> 8080
+  traffic   internal prefer-zone
   endpoints {
-    100.64.5.3 on node-a
+    100.64.5.3  on node-a
   }
 }
 
@@ -106,7 +106,7 @@ service shop/leaving {
   port       80/tcp -> 8080
   when-empty draining
   endpoints {
-    100.64.4.1 draining on node-a
+    100.64.4.1  draining on node-a
   }
 }
 
@@ -135,9 +135,9 @@ service shop/rollout/admin {
   vip        10.96.10.11
   port admin 9000/tcp
   endpoints {
-    100.64.1.1 on node-a
-    100.64.1.2 on node-b
-    100.64.1.3 on node-a
+    100.64.1.1  on node-a
+    100.64.1.2  on node-b
+    100.64.1.3  on node-a
   }
 }
 
@@ -145,8 +145,8 @@ service shop/rollout/http {
   vip       10.96.10.11
   port http 80/tcp -> 8080
   endpoints {
-    100.64.1.1 on node-a
-    100.64.1.2 on node-b
+    100.64.1.1      on node-a
+    100.64.1.2      on node-b
     100.64.1.3:8081 on node-a
   }
 }
@@ -156,25 +156,25 @@ service shop/single {
   port 80/tcp -> 8081
   endpoints {
     100.64.2.1:8080 on node-a
-    100.64.2.2 on node-a
-    100.64.2.3 on node-a
+    100.64.2.2      on node-a
+    100.64.2.3      on node-a
   }
 }
 
 service shop/web {
-  vip              10.96.10.10 fd00:96::10
-  external-ip      203.0.113.7 2001:db8::7 203.0.113.9 shared
-  port http        80/tcp -> 8080 nodeport 30080
-  port "8443-tcp"  8443/tcp nodeport 30443
-  allow-from       10.0.0.0/8 192.0.2.0/24
-  affinity         client-ip 3h
-  traffic external local
-  when-empty       draining
+  vip             10.96.10.10 fd00:96::10
+  external-ip     203.0.113.7 2001:db8::7 203.0.113.9 shared
+  port http       80/tcp -> 8080 nodeport 30080
+  port "8443-tcp" 8443/tcp nodeport 30443
+  allow-from      10.0.0.0/8 192.0.2.0/24
+  affinity        client-ip 3h
+  traffic         external local
+  when-empty      draining
   endpoints {
-    100.64.0.9 on node-a
+    100.64.0.9  on node-a
     100.64.0.19 on node-b
     100.64.0.29 draining on node-a
     100.64.0.39 on "10.0.0.6"
-    fd00:64::9 on node-a
+    fd00:64::9  on node-a
   }
 }
