@@ -1,0 +1,174 @@
+"""The commands of a document that is given in nft's own language, each with its place.
+
+What is read is what :func:`svcc.kernel.nft.language.in_language` prints. The commands are those of the JSON document of
+the same tables, so that all that is asked of a document is asked in one place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from svcc.compiler.codes import Code
+from svcc.compiler.source import Source
+from svcc.kernel.nft.document import document
+from svcc.kernel.nft.language import SHEBANG, in_language
+from svcc.kernel.nft.language_rules import rule
+from svcc.kernel.nft.parsing import NotRead
+from svcc.kernel.nft.state import FAMILIES, Chain, Declaration, Element, Hook, NamedSet, NftState, Table
+from svcc.kernel.nft.statements import Rule
+from svcc.targets.nft.read_json import commands
+from svcc.targets.reading import Line, Refused, Text, compare, quoted
+
+_REPLACED = re.compile(r"(?:add|delete) table (?:ip|ip6) (\S+)")
+_TABLE = re.compile(r"table (ip|ip6) (\S+) \{")
+_SET = re.compile(r"(set|map) (\S+) \{")
+_CHAIN = re.compile(r"chain (\S+) \{")
+_TYPE = re.compile(r"type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)(?: : ([a-z0-9_]+))?")
+_FLAGS = re.compile(r"flags (interval|timeout)")
+_SIZE = re.compile(r"size ([0-9]{1,10})")
+_HOOK = re.compile(r"type (nat|filter) hook ([a-z]+) priority (-?[0-9]{1,10}); policy ([a-z]+);")
+_ELEMENT = re.compile(r'([^\s"#,]+(?: \. [^\s"#,]+)*)(?: comment "([^"]*)")?(?: : ((?:goto )?[^\s"#,]+))?,(?: # .*)?')
+
+
+def is_language(text: Text) -> bool:
+    """Whether a part says of itself that it is in nft's own language."""
+    return text.source.text.startswith(SHEBANG, text.start, text.end)
+
+
+def commands_in_language(text: Text) -> Iterator[tuple[int, int, Any]]:
+    """As :func:`svcc.targets.nft.read_json.commands`, of a text in nft's language. Errors: Refused."""
+    reader = _Reader(text)
+    name, state = reader.read()
+    compare("nft", text, in_language(state, name))
+    made = document(state, name)
+    for _, _, value in commands(Text(Source("", made), 0, len(made))):
+        line = reader.places[_subject(value, reader)]
+        yield line.start - text.start, line.start + len(line.text) - text.start, value
+
+
+def _subject(command: Any, reader: _Reader) -> tuple[str, ...]:
+    """What a command is about, as the places of the reader have it."""
+    ((verb, body),) = command.items()
+    ((kind, fields),) = body.items()
+    if kind == "table":
+        return ("table", fields["family"])
+    name = fields["chain" if kind == "rule" else "name"]
+    found = (fields["family"], "set" if kind == "map" else kind, name)
+    if verb == "add" and kind == "rule":
+        return (*found, str(reader.next_rule(fields["family"], name)))
+    return found
+
+
+class _Reader:
+    """Reads a text line by line."""
+
+    def __init__(self, text: Text) -> None:
+        self._lines = [line for line in text.lines() if line.text.strip()]
+        self._at = 0
+        self._rules: dict[tuple[str, str], int] = {}  # how many rules of a chain were asked for
+        #: Where the objects are declared.
+        self.places: dict[tuple[str, ...], Line] = {}
+
+    def next_rule(self, family: str, chain: str) -> int:
+        """The number of the rule of a chain that is asked for next, from 0."""
+        number = self._rules.get((family, chain), 0)
+        self._rules[family, chain] = number + 1
+        return number
+
+    def read(self) -> tuple[str, NftState]:
+        """The name of the tables, and what is in them. Errors: Refused."""
+        self._take(re.compile(re.escape(SHEBANG.strip())))
+        names = []
+        for family in FAMILIES:
+            for _ in ("add", "delete"):
+                line, found = self._take(_REPLACED)
+                names.append(found[1])
+                self.places["table", family] = line
+        tables: dict[str, Table] = {}
+        while self._at < len(self._lines):
+            line, found = self._take(_TABLE)
+            if found[1] in tables or found[2] != names[0]:
+                raise line.refused(f"one table {names[0]} comes here for each family", code=Code.BUNDLE_NAME)
+            tables[found[1]] = self._table(found[1], found[2])
+        return names[0], NftState(tables)
+
+    def _table(self, family: str, name: str) -> Table:
+        sets: dict[str, NamedSet] = {}
+        chains: dict[str, Chain] = {}
+        while not self._took("}"):
+            line = self._line()
+            if found := _SET.fullmatch(line.text.strip()):
+                self._once(line, found[2], sets)
+                self.places[family, "set", found[2]] = self.places[family, "element", found[2]] = line
+                sets[found[2]] = self._set(family, found[2])
+            elif found := _CHAIN.fullmatch(line.text.strip()):
+                self._once(line, found[1], chains)
+                self.places[family, "chain", found[1]] = line
+                chains[found[1]] = self._chain(family, found[1])
+            else:
+                raise line.refused("a set, a map or a chain comes here")
+        return Table(name, sets=sets, chains=chains)
+
+    def _once(self, line: Line, name: str, known: dict[str, Any]) -> None:
+        if name in known:
+            raise line.refused(f"{quoted(name)} is here twice", name)
+
+    def _set(self, family: str, name: str) -> NamedSet:
+        _, found = self._take(_TYPE)
+        flags = self._maybe(_FLAGS)
+        size = self._maybe(_SIZE)
+        flag = flags[1] if flags else ""
+        number = int(size[1]) if size else None
+        declared = Declaration(tuple(found[1].split(" . ")), found[2], flag == "interval", flag == "timeout", number)
+        elements: dict[str, Element] = {}
+        if not self._took("}"):
+            self.places[family, "element", name], _ = self._take(re.compile(r"elements = \{"))
+            while not self._took("}"):
+                line, element = self._take(_ELEMENT)
+                self._once(line, element[1], elements)
+                elements[element[1]] = element[3] or "", element[2] or ""
+            self._take(re.compile("}"))
+        return NamedSet(declared, elements)
+
+    def _chain(self, family: str, name: str) -> Chain:
+        hook = self._maybe(_HOOK)
+        rules: list[Rule] = []
+        while not self._took("}"):
+            line = self._line()
+            self.places[family, "rule", name, str(len(rules))] = line
+            try:
+                rules.append(rule(line.text))
+            except NotRead as error:
+                raise line.refused(str(error)) from None
+        return Chain(tuple(rules), Hook(hook[1], hook[2], int(hook[3]), hook[4]) if hook else None)
+
+    # ---- lines
+
+    def _line(self) -> Line:
+        if self._at >= len(self._lines):
+            raise self._lines[-1].refused("the text ends too early", code=Code.BUNDLE)
+        self._at += 1
+        return self._lines[self._at - 1]
+
+    def _take(self, form: re.Pattern[str]) -> tuple[Line, re.Match[str]]:
+        line = self._line()
+        found = form.fullmatch(line.text.strip())
+        if found is None:
+            raise line.refused("the target prints no such line here")
+        return line, found
+
+    def _maybe(self, form: re.Pattern[str]) -> re.Match[str] | None:
+        found = form.fullmatch(self._lines[self._at].text.strip()) if self._at < len(self._lines) else None
+        self._at += found is not None
+        return found
+
+    def _took(self, word: str) -> bool:
+        took = self._line().text.strip() == word
+        self._at -= not took
+        return took
+
+
+__all__ = ["Refused", "commands_in_language", "is_language"]
