@@ -16,15 +16,12 @@ from svcc.compiler.errors import InputError, SvccError
 from svcc.compiler.load import load_data, read_file
 from svcc.compiler.source import Source
 from svcc.compiler.sources import Sources, source_of
-from svcc.targets import find
+from svcc.targets import find, targets
 from svcc.targets.bundle import Given, is_bundle, source_of_text, split_bundle
 from svcc.targets.capability import check_target, pick_node
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Accepted, Bundle, Target
 from svcc.targets.reading import Refused, Text
-
-#: How the document of a single-part target begins; the IR's JSON has no such member.
-_BARE = '"nftables"'
 
 
 class OtherNode(SvccError):
@@ -112,17 +109,17 @@ def _compiled(file: str, data: bytes, target: Target, node: str | None) -> Wante
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:
-    """Bundles say so in their first line; a bare part of a target is known by its first word."""
-    return is_compiled(data) and (target.alone is not None or is_bundle(_start(data)))
+    """Bundles say so in their first line; a part that stands alone is known by its first word."""
+    return is_bundle(_start(data)) or target.is_alone(_start(data))
 
 
 def is_compiled(data: bytes) -> bool:
-    """Whether a file holds a bundle, or the bare part of some target."""
-    return is_bundle(_start(data)) or _start(data).startswith(_BARE)
+    """Whether a file holds a bundle, or the part of some target that stands alone."""
+    return any(_is_compiled(data, target) for target in targets().values())
 
 
 def _start(data: bytes) -> str:
-    return data[:200].decode("utf-8", "replace").lstrip("{ \t\r\n")
+    return data[:200].decode("utf-8", "replace")
 
 
 def accept(file: str, read: Callable[[], Given], node: str | None) -> Wanted:

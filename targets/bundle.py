@@ -23,7 +23,7 @@ _ANY_PART = re.compile(r"#: part (?P<name>\S+)\n")
 def printed(target: Target, bundle: Bundle) -> str:
     """What ``compile`` prints: the target's part that can be ``alone``, where all others are empty; else the bundle."""
     filled = [artifact for artifact in bundle.artifacts if artifact.text]
-    if [artifact.part for artifact in filled] == [target.alone]:
+    if target.alone is not None and [artifact.part.name for artifact in filled] == [target.alone.name]:
         return filled[0].text
     return bundle_text(bundle)
 

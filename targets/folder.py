@@ -14,8 +14,9 @@ from secrets import token_hex
 from svcc.compiler.codes import Code
 from svcc.compiler.files import Budget, Unreadable
 from svcc.compiler.suggest import one_of
+from svcc.targets import find
 from svcc.targets.bundle import Given, source_of_text
-from svcc.targets.interface import Bundle, Target
+from svcc.targets.interface import Bundle, Part, Target
 from svcc.targets.reading import Refused, Text
 
 
@@ -32,9 +33,8 @@ def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
     texts = {paths[a.part.name]: a.text for a in bundle.artifacts if a.text}
     write_files(texts)
-    for path in paths.values():
-        if path not in texts:
-            path.unlink(missing_ok=True)
+    for path in _files(bundle, folder) - texts.keys():
+        path.unlink(missing_ok=True)
     return [*texts]
 
 
@@ -44,6 +44,13 @@ def write_files(texts: Mapping[Path, str]) -> None:
         drafts = {path: _draft(path, text, stack) for path, text in texts.items()}
         for path, draft in drafts.items():
             os.replace(draft, path)
+
+
+def _files(bundle: Bundle, folder: Path) -> set[Path]:
+    """Where the parts of a bundle can be, in every language that its target has for them."""
+    target = find(bundle.target)
+    others = target.syntaxes.values() if target is not None else ()
+    return {folder / part.file for part in (*(artifact.part for artifact in bundle.artifacts), *others)}
 
 
 def _draft(path: Path, text: str, stack: ExitStack) -> str:
@@ -73,7 +80,7 @@ def given_folder(folder: Path, target: Target, node: str | None) -> Given:
     """
     budget = Budget()
     texts: dict[str, Text] = {}
-    for part in target.parts:
+    for part in (_in_folder(part, folder, target) for part in target.parts):
         path = folder / part.file
         data = read_part(path, budget)
         source = source_of_text(str(path), data or b"")
@@ -86,6 +93,19 @@ def given_folder(folder: Path, target: Target, node: str | None) -> Given:
         files = one_of([part.file for part in target.parts])
         raise Refused(Code.BUNDLE, f"no part of target {target.name} is in this folder: {files}", None, str(folder))
     return Given(target, node, texts)
+
+
+def _in_folder(part: Part, folder: Path, target: Target) -> Part:
+    """The part in the language in which it is in the folder; its own, where it is in none.
+
+    Errors: Refused where it is there in several.
+    """
+    forms = [one for one in target.syntaxes.values() if one.name == part.name] or [part]
+    there = [one for one in forms if (folder / one.file).exists()]
+    if len(there) > 1:
+        files = one_of([one.file for one in there], "and")
+        raise Refused(Code.BUNDLE, f"part {part.name} is here twice: as {files}", None, str(folder))
+    return there[0] if there else part
 
 
 def folder_differences(bundle: Bundle, folder: Path) -> Iterator[str]:

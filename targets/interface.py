@@ -119,6 +119,8 @@ class Target(ABC):
     parts: ClassVar[tuple[Part, ...]]  # in load order
     #: The part that is printed without a heading where a program leaves all others empty; None: there is none.
     alone: ClassVar[Part | None] = None
+    #: The languages that ``alone`` can be printed in, and what the part is in each; the first is its own.
+    syntaxes: ClassVar[Mapping[str, Part]] = {}
     loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
     #: What it is loaded with, and the modules that a kernel must have for it.
     tools: ClassVar[tuple[Tool, ...]] = ()
@@ -153,6 +155,14 @@ class Target(ABC):
         A text that names other objects than the target would write, or writes them in another way, is refused.
         Errors: svcc.targets.reading.Refused, at the first place that the target would not print.
         """
+
+    def in_syntax(self, bundle: Bundle, syntax: str) -> Bundle:
+        """The bundle with its part ``alone`` in another language: one of ``syntaxes``."""
+        return bundle
+
+    def is_alone(self, start: str) -> bool:
+        """Whether a text that begins so is the part that can be ``alone``, without a bundle's heading."""
+        return False
 
     def asks_nothing(self, bundle: Bundle, prefix: str) -> bool:
         """Whether nothing is to be there: a bundle is what the target makes of a program without services."""

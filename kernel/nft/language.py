@@ -1,8 +1,8 @@
 """A state in nft's own language, for reading and for ``nft -f``: it makes the same tables as the JSON document.
 
 One form for each object, a line for each rule and each element, so that a new one is a new line. nft(8) is the
-reference. What nft itself lists is not this form: 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, which they do not read;
-a space before the colon helps.
+reference. What nft itself lists is not this form: 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, and do not read it;
+spaces around the colon help.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _remember(made: st.Remember) -> str:
 
 @statement_text.register
 def _dnat(made: st.Dnat) -> str:
-    port = "" if made.port is None else f" :{expression_text(made.port)}"
+    port = "" if made.port is None else f" : {expression_text(made.port)}"
     return f"dnat to {expression_text(made.address)}{port}"
 
 

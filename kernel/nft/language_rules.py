@@ -31,7 +31,7 @@ class _Tokens:
     """The words and signs of a line, from the first to the last."""
 
     def __init__(self, line: str) -> None:
-        self._left = _TOKEN.findall(line)[::-1]
+        self._left: list[str] = _TOKEN.findall(line)[::-1]
 
     @property
     def next(self) -> str | None:
@@ -105,13 +105,17 @@ def _remember(tokens: _Tokens) -> st.Statement:
 
 def _dnat(tokens: _Tokens) -> st.Statement:
     tokens.expect("to")
-    address = _expression(tokens)
-    if tokens.took("map"):
-        address = ex.Lookup(address, _name(tokens))
-    port = tokens.next
-    if port is None or not port.startswith(":"):
-        return st.Dnat(address, None)
-    return st.Dnat(address, ex.Word(_number(tokens.take()[1:])))
+    address = _looked_up(tokens)
+    port = _looked_up(tokens) if tokens.took(":") else None
+    return st.Dnat(address, port)
+
+
+def _looked_up(tokens: _Tokens) -> ex.Expression:
+    """A value itself, or what a map has for it."""
+    if tokens.next is not None and _NUMBER.fullmatch(tokens.next):
+        return _operand(tokens)
+    key = _expression(tokens)
+    return ex.Lookup(key, _name(tokens)) if tokens.took("map") else key
 
 
 def _masquerade(tokens: _Tokens) -> st.Statement:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
 from svcc.inputs import compile_file
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
@@ -27,6 +28,7 @@ from svcc.targets.interface import Bundle, Target
 @click.option(
     "--check", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Compare with the files in DIR."
 )
+@click.option("--syntax", metavar="NAME", help="On nft: json, or nft for nft's own language.")
 @format_option
 @quiet_option
 def command(
@@ -36,6 +38,7 @@ def command(
     part: str | None,
     output: Path | None,
     check: Path | None,
+    syntax: str | None,
     form: str,
     quiet: bool,
 ) -> None:
@@ -44,7 +47,10 @@ def command(
         raise click.UsageError("give one of --part, --output and --check")
     if part is not None and part not in (names := [p.name for p in target.parts]):
         raise click.UsageError(f"target {target.name} has no part `{part}`: it has {', '.join(names)}")
+    _check_syntax(target, syntax)
     bundle = compile_file(file, target, node, form, quiet=quiet).bundle
+    if syntax is not None:
+        bundle = target.in_syntax(bundle, syntax)
     if check is not None:
         _compare(bundle, check)
     elif output is not None:
@@ -54,6 +60,15 @@ def command(
         put(artifact.text if artifact else "")
     else:
         put(printed(target, bundle))
+
+
+def _check_syntax(target: Target, syntax: str | None) -> None:
+    if syntax is None or syntax in target.syntaxes:
+        return
+    if not target.syntaxes:
+        raise click.UsageError(f"--syntax: target {target.name} has one language only")
+    names = [*target.syntaxes]
+    raise click.UsageError(f"--syntax: no `{syntax}`: {did_you_mean(syntax, names) or f'it is {one_of(names)}'}")
 
 
 def _write(bundle: Bundle, folder: Path) -> None:

@@ -11,17 +11,19 @@ as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verd
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import ClassVar
 
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
+from svcc.kernel.nft.language import SHEBANG, in_language
 from svcc.kernel.nft.reading import read_document
 from svcc.kernel.nft.state import NftState
 from svcc.kernel.requirements import NFT
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Shared, TargetByService
+from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Part, Shared, TargetByService
 from svcc.targets.nft import hooks
 from svcc.targets.nft.assembly import PART, NftAssembly
 from svcc.targets.nft.contribution import NftContribution, contribution
@@ -39,6 +41,7 @@ class Nft(TargetByService):
     parts = (PART, vip_device.SYSCTL, vip_device.IP)
     tools = (NFT,)
     alone = PART
+    syntaxes: ClassVar[Mapping[str, Part]] = {"json": PART, "nft": Part(PART.name, "nft.nft", "nft -f -")}
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
         Feature.EXTERNAL_IP: "",
@@ -75,6 +78,17 @@ class Nft(TargetByService):
 
     def assembly(self, shared: Shared) -> Assembly:
         return NftAssembly(self.name, shared)
+
+    def in_syntax(self, bundle: Bundle, syntax: str) -> Bundle:
+        artifact = bundle.artifact(PART.name)
+        if syntax == "json" or artifact is None or not isinstance(artifact.state, NftState):
+            return bundle
+        name = next(table.name for table in artifact.state.tables.values())
+        other = Artifact(self.syntaxes[syntax], in_language(artifact.state, name), artifact.state)
+        return replace(bundle, artifacts=tuple(other if one is artifact else one for one in bundle.artifacts))
+
+    def is_alone(self, start: str) -> bool:
+        return start.startswith(SHEBANG) or start.lstrip("{ \t\r\n").startswith('"nftables"')
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         artifact = bundle.artifact(PART.name)

@@ -23,6 +23,7 @@ from svcc.targets.nft.limits import KEYWORDS, NAME_MAX
 from svcc.targets.nft.objects import Set
 from svcc.targets.nft.read_cascade import are_turns, turn_of
 from svcc.targets.nft.read_json import commands
+from svcc.targets.nft.read_language import commands_in_language, is_language
 from svcc.targets.nft.shapes import HOOKS, PATTERNS, keys, kind_of_chain, rank_of_set, set_of
 from svcc.targets.nft.table import natural
 from svcc.targets.nft.words import words
@@ -46,10 +47,11 @@ class Command:
 
     def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> Refused:
         """The error about the command, or about a ``word`` of it."""
-        at = self.text.source.text.find(word, self.text.start + self.start, self.text.start + self.end) if word else -1
-        if at < 0:
-            return self.text.refused(why, self.start, self.end, code)
-        return self.text.refused(why, at - self.text.start, at - self.text.start + len(word), code)
+        for form in (word, word.strip('"')) if word else ():  # JSON has names in quotes
+            at = self.text.source.text.find(form, self.text.start + self.start, self.text.start + self.end)
+            if at >= 0:
+                return self.text.refused(why, at - self.text.start, at - self.text.start + len(form), code)
+        return self.text.refused(why, self.start, self.end, code)
 
     def fields(self) -> tuple[str, str, dict[str, Any]]:
         """Verb, kind and fields. Errors: Refused."""
@@ -104,7 +106,8 @@ def _slots(made: Statement) -> Iterator[int | None]:
 
 def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
     """The name of the tables, what is in them, and all commands. Errors: Refused."""
-    found = [Command(text, *command) for command in commands(text)]
+    given = commands_in_language(text) if is_language(text) else commands(text)
+    found = [Command(text, *command) for command in given]
     name, tables, rest = _replaced(text, found)
     current = 0
     for command in rest:

@@ -6,7 +6,6 @@ the same tables, so that all that is asked of a document is asked in one place.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,7 @@ from svcc.kernel.nft.parsing import NotRead
 from svcc.kernel.nft.state import FAMILIES, Chain, Declaration, Element, Hook, NamedSet, NftState, Table
 from svcc.kernel.nft.statements import Rule
 from svcc.targets.nft.read_json import commands
-from svcc.targets.reading import Line, Refused, Text, compare, quoted
+from svcc.targets.reading import Line, Text, compare, quoted
 
 _REPLACED = re.compile(r"(?:add|delete) table (?:ip|ip6) (\S+)")
 _TABLE = re.compile(r"table (ip|ip6) (\S+) \{")
@@ -30,7 +29,8 @@ _TYPE = re.compile(r"type ([a-z0-9_]+(?: \. [a-z0-9_]+)*)(?: : ([a-z0-9_]+))?")
 _FLAGS = re.compile(r"flags (interval|timeout)")
 _SIZE = re.compile(r"size ([0-9]{1,10})")
 _HOOK = re.compile(r"type (nat|filter) hook ([a-z]+) priority (-?[0-9]{1,10}); policy ([a-z]+);")
-_ELEMENT = re.compile(r'([^\s"#,]+(?: \. [^\s"#,]+)*)(?: comment "([^"]*)")?(?: : ((?:goto )?[^\s"#,]+))?,(?: # .*)?')
+_WORD = r"[A-Za-z0-9_.:/-]+"
+_ELEMENT = re.compile(rf'({_WORD}(?: \. {_WORD})*)(?: comment "([^"]*)")?(?: : ((?:goto )?{_WORD}))?,(?: # .*)?')
 
 
 def is_language(text: Text) -> bool:
@@ -45,8 +45,8 @@ def commands_in_language(text: Text) -> Iterator[tuple[int, int, Any]]:
     compare("nft", text, in_language(state, name))
     made = document(state, name)
     for _, _, value in commands(Text(Source("", made), 0, len(made))):
-        line = reader.places[_subject(value, reader)]
-        yield line.start - text.start, line.start + len(line.text) - text.start, value
+        start, end = reader.places[_subject(value, reader)]
+        yield start - text.start, end - text.start, value
 
 
 def _subject(command: Any, reader: _Reader) -> tuple[str, ...]:
@@ -62,6 +62,12 @@ def _subject(command: Any, reader: _Reader) -> tuple[str, ...]:
     return found
 
 
+def _extent(line: Line) -> tuple[int, int]:
+    """Where a line begins behind its indentation, and where it ends."""
+    indented = len(line.text) - len(line.text.lstrip())
+    return line.start + indented, line.start + len(line.text)
+
+
 class _Reader:
     """Reads a text line by line."""
 
@@ -69,8 +75,8 @@ class _Reader:
         self._lines = [line for line in text.lines() if line.text.strip()]
         self._at = 0
         self._rules: dict[tuple[str, str], int] = {}  # how many rules of a chain were asked for
-        #: Where the objects are declared.
-        self.places: dict[tuple[str, ...], Line] = {}
+        #: Where each object begins and ends in the source.
+        self.places: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def next_rule(self, family: str, chain: str) -> int:
         """The number of the rule of a chain that is asked for next, from 0."""
@@ -86,7 +92,7 @@ class _Reader:
             for _ in ("add", "delete"):
                 line, found = self._take(_REPLACED)
                 names.append(found[1])
-                self.places["table", family] = line
+                self.places["table", family] = _extent(line)
         tables: dict[str, Table] = {}
         while self._at < len(self._lines):
             line, found = self._take(_TABLE)
@@ -102,11 +108,11 @@ class _Reader:
             line = self._line()
             if found := _SET.fullmatch(line.text.strip()):
                 self._once(line, found[2], sets)
-                self.places[family, "set", found[2]] = self.places[family, "element", found[2]] = line
+                self.places[family, "set", found[2]] = _extent(line)
                 sets[found[2]] = self._set(family, found[2])
             elif found := _CHAIN.fullmatch(line.text.strip()):
                 self._once(line, found[1], chains)
-                self.places[family, "chain", found[1]] = line
+                self.places[family, "chain", found[1]] = _extent(line)
                 chains[found[1]] = self._chain(family, found[1])
             else:
                 raise line.refused("a set, a map or a chain comes here")
@@ -125,11 +131,12 @@ class _Reader:
         declared = Declaration(tuple(found[1].split(" . ")), found[2], flag == "interval", flag == "timeout", number)
         elements: dict[str, Element] = {}
         if not self._took("}"):
-            self.places[family, "element", name], _ = self._take(re.compile(r"elements = \{"))
+            first, _ = self._take(re.compile(r"elements = \{"))
             while not self._took("}"):
                 line, element = self._take(_ELEMENT)
                 self._once(line, element[1], elements)
                 elements[element[1]] = element[3] or "", element[2] or ""
+            self.places[family, "element", name] = _extent(first)[0], _extent(self._lines[self._at - 1])[1]
             self._take(re.compile("}"))
         return NamedSet(declared, elements)
 
@@ -138,7 +145,7 @@ class _Reader:
         rules: list[Rule] = []
         while not self._took("}"):
             line = self._line()
-            self.places[family, "rule", name, str(len(rules))] = line
+            self.places[family, "rule", name, str(len(rules))] = _extent(line)
             try:
                 rules.append(rule(line.text))
             except NotRead as error:
@@ -169,6 +176,3 @@ class _Reader:
         took = self._line().text.strip() == word
         self._at -= not took
         return took
-
-
-__all__ = ["Refused", "commands_in_language", "is_language"]

@@ -632,3 +632,20 @@ def test_an_address_of_the_machine_s_own_is_refused_by_plan_and_apply(shell: She
     assert planned.stderr == f"svcc: `svcc apply` would be refused:\n{reason}"
     assert shell.svcc("apply", "a.dsl", "-t", target, "-q", status=3).stderr == f"svcc: nothing was changed:\n{reason}"
     assert shell.svcc("plan", "a.dsl", "-t", target, status=3).stdout == planned.stdout
+
+
+def test_a_bundle_in_nft_s_own_language_is_taken(shell: Shell) -> None:
+    text = shell.svcc("compile", "a.dsl", "-t", "nft", "--syntax", "nft").stdout
+    shell.svcc("compile", "a.dsl", "-t", "nft", "--syntax", "nft", "-o", "out")
+    (shell.folder / "a.nft").write_text(text)
+    shell.svcc("apply", "a.nft", "-t", "nft")
+    assert shell.endpoints() == A
+    for file in ("a.dsl", "a.nft", "out"):
+        shell.svcc("plan", file, "-t", "nft")
+    shell.svcc("compile", "b.dsl", "-t", "nft", "-o", "other")
+    (shell.folder / "other" / "nft.nft").write_text(text)
+    said = shell.svcc("apply", "other", "-t", "nft", status=2).stderr
+    assert "part nft is here twice: as nft.json and nft.nft" in said
+    (shell.folder / "a.nft").write_text(text.replace(" : 100.64.0.1,", " : 100.64.0.1 ,"))
+    assert "error[SVC066]" in shell.svcc("apply", "a.nft", "-t", "nft", status=2).stderr
+    assert shell.endpoints() == A

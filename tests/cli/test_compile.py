@@ -209,6 +209,30 @@ def test_a_file_is_written_per_part(example: Path, target: Target) -> None:
     assert svcc("compile", example, "-t", target.name, "--check", "new/out").status == 0
 
 
+def test_another_language_takes_the_place_of_a_part() -> None:
+    assert svcc("compile", "svc.dsl", "-t", "nft", "-o", "out").err == "out/nft.json\n"
+    assert svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft", "-o", "out").err == "out/nft.nft\n"
+    assert [*contents("out")] == ["nft.nft"]
+    printed = svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft").out
+    assert (
+        contents("out")["nft.nft"]
+        == printed
+        == svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft", "-p", "nft").out
+    )
+    assert svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "nft", "--check", "out").status == 0
+    assert svcc("compile", "svc.dsl", "-t", "nft", "--check", "out").status == 1
+    assert (
+        svcc("compile", "svc.dsl", "-t", "nft", "--syntax", "json").out == svcc("compile", "svc.dsl", "-t", "nft").out
+    )
+
+
+def test_a_language_that_a_target_lacks() -> None:
+    for target, said in {"ipvs": "target ipvs has one language only", "nft": "no `nfg`: did you mean `nft`?"}.items():
+        done = svcc("compile", "svc.dsl", "-t", target, "--syntax", "nfg")
+        assert (done.status, done.out) == (2, b"")
+        assert said in done.err
+
+
 def test_a_part_that_became_empty_loses_its_file_and_others_stay() -> None:
     both = V4.replace("198.19.0.1", "198.19.0.1 fd00:19::1").replace("100.64.0.1", "100.64.0.1; fd00:64::1")
     assert svcc("compile", "-", "-t", "ipvs", "-o", "out", stdin=both).status == 0

@@ -1,7 +1,7 @@
 """Golden files: every example, for every target, as the whole native files that a reviewer reads.
 
-``targets/TARGET/EXAMPLE/`` holds what ``svcc compile examples/EXAMPLE.dsl --target TARGET -o`` writes, or
-``refused.txt``: why the target refuses the example.
+``targets/TARGET/EXAMPLE/`` holds what ``svcc compile examples/EXAMPLE.dsl --target TARGET -o`` writes, with the same in
+each other language of the target; or ``refused.txt``: why the target refuses the example.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ def outcome(target: Target, example: Path) -> dict[str, str]:
     refused = check_target(loaded.program, target, node)
     if refused:
         return {REFUSED: as_text(refused)}
-    return {a.part.file: a.text for a in target.render(loaded.program, node).artifacts}
+    made = target.render(loaded.program, node)
+    bundles = [made, *(target.in_syntax(made, syntax) for syntax in target.syntaxes)]
+    return {a.part.file: a.text for bundle in bundles for a in bundle.artifacts}
+
+
+def names(target: Target) -> list[str]:
+    """The files that an example may have for a target."""
+    return [REFUSED, *{part.file: None for part in (*target.parts, *target.syntaxes.values())}]
 
 
 @pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
@@ -39,7 +46,7 @@ def test_example(example: Path, target: Target, update_golden: bool, monkeypatch
     monkeypatch.chdir(ROOT)
     folder = GOLDEN / target.name / example.stem
     files = outcome(target, example)
-    for name in {REFUSED, *(part.file for part in target.parts)}:
+    for name in names(target):
         compare(folder / name, files.get(name, ""), update_golden)
 
 
@@ -49,7 +56,7 @@ def test_nothing_is_orphaned() -> None:
         GOLDEN / target.name / example.stem / name
         for target in targets().values()
         for example in EXAMPLES
-        for name in (REFUSED, *(part.file for part in target.parts))
+        for name in names(target)
     }
     assert {path for path in GOLDEN.rglob("*") if path.is_file()} - expected == set()
 

@@ -34,6 +34,12 @@ from svcc.targets.capability import check_target
 
 TRIED = int(os.environ.get("SVCC_TEST_MUTANTS", "1500"))
 KERNEL = sorted(target.name for target in targets().values() if target.loads)
+#: What is altered: the bundles of a target, in its own language or in another one.
+FORMS = [pytest.param(name, None, id=name) for name in KERNEL] + [
+    pytest.param(name, syntax, id=f"{name} as {syntax}")
+    for name in KERNEL
+    for syntax in [*targets()[name].syntaxes][1:]
+]
 #: What a bundle that is refused must not come to: a plan, or what is to be applied.
 _SEAMS = (
     "svcc.commands.apply.draft_of",
@@ -71,7 +77,7 @@ FOREIGN = (
 )
 
 
-def printed(name: str) -> list[str]:
+def printed(name: str, syntax: str | None) -> list[str]:
     """What a target prints of the examples."""
     target, found = targets()[name], []
     for path in EXAMPLES:
@@ -79,7 +85,8 @@ def printed(name: str) -> list[str]:
         assert program is not None
         node = program.nodes[0] if program.nodes else None
         if not check_target(program, target, node):
-            found.append(printed_text(target, target.render(program, node)))
+            bundle = target.render(program, node)
+            found.append(printed_text(target, target.in_syntax(bundle, syntax) if syntax else bundle))
     return found
 
 
@@ -127,9 +134,9 @@ MUTATIONS: tuple[Callable[[list[str], random.Random], None], ...] = (
 )
 
 
-def mutants(name: str, number: int) -> Iterator[tuple[str, str, str]]:
+def mutants(name: str, syntax: str | None, number: int) -> Iterator[tuple[str, str, str]]:
     """The kind of a mutation, what was printed, and what it became; the same ones each time."""
-    draw, texts = random.Random(f"{name} {number}"), printed(name)
+    draw, texts = random.Random(f"{name} {syntax} {number}"), printed(name, syntax)
     for _ in range(number):
         text, mutation = draw.choice(texts), draw.choice(MUTATIONS)
         lines = text.split("\n")[:-1]
@@ -152,17 +159,18 @@ def _document(text: str) -> object:
 def _objects(name: str, text: str) -> list[str]:
     """The names of all that an artifact's commands are about, found without the target's own reader."""
     if name == "nft":
-        return re.findall(r'"table": "([^"]*)"', text) + re.findall(r'"table": \{[^}]*"name": "([^"]*)"', text)
+        forms = (r'"table": "([^"]*)"', r'"table": \{[^}]*"name": "([^"]*)"', r"^(?:add |delete )?table ip6? (\S+)")
+        return [found for form in forms for found in re.findall(form, text, re.MULTILINE)]
     chains = re.findall(r"^(?::|-A )([^-\s]\S*)", text, re.MULTILINE) + re.findall(r" -[jg] (\S+)", text)
     sets = re.findall(r"^(?:create|add) (\S+)", text, re.MULTILINE) + re.findall(r"--match-set (\S+)", text)
     verdicts = {"ACCEPT", "DROP", "RETURN", "MARK", "MASQUERADE", "REJECT", "DNAT"}
     return [one for one in (*chains, *sets) if one not in verdicts]
 
 
-@pytest.mark.parametrize("name", KERNEL)
-def test_altered_bundles_are_refused_or_another_program_s(name: str) -> None:
+@pytest.mark.parametrize(("name", "syntax"), FORMS)
+def test_altered_bundles_are_refused_or_another_program_s(name: str, syntax: str | None) -> None:
     target, accepted, tried = targets()[name], Counter[str](), Counter[str]()
-    for kind, before, text in mutants(name, TRIED // len(KERNEL)):
+    for kind, before, text in mutants(name, syntax, TRIED // len(FORMS)):
         if text == before or (name == "nft" and _layout(text) == _layout(before)):
             continue
         began = time.thread_time()
@@ -182,8 +190,10 @@ def test_altered_bundles_are_refused_or_another_program_s(name: str) -> None:
     assert sum(accepted.values()) < sum(tried.values()) / 10, accepted
 
 
-@pytest.mark.parametrize("name", KERNEL)
-def test_no_altered_bundle_reaches_a_tool(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "syntax"), FORMS)
+def test_no_altered_bundle_reaches_a_tool(
+    name: str, syntax: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def reached(*_arguments: object, **_options: object) -> None:
         raise AssertionError("a refused bundle reached the machine")
 
@@ -192,7 +202,7 @@ def test_no_altered_bundle_reaches_a_tool(name: str, tmp_path: Path, monkeypatch
     for seam in _SEAMS:
         monkeypatch.setattr(seam, reached)
     monkeypatch.setattr("subprocess.Popen", reached)
-    for number, (_, _, text) in enumerate(mutants(name, 40)):
+    for number, (_, _, text) in enumerate(mutants(name, syntax, 40)):
         if refusal(text, targets()[name]) is None:
             continue
         file = tmp_path / f"{number}.rules"

@@ -32,7 +32,10 @@ def refusal(text: str, target: Target, name: str = "bundle") -> str | None:
         made = target.accept(given.texts)
     except Refused as error:
         return as_text([error.diagnostic])
-    for artifact in made.artifacts:
-        text = given.texts[artifact.part.name].text
-        assert artifact.text == text or (target.name == "nft" and json.loads(artifact.text) == json.loads(text))
+    bundle = Bundle(target.name, given.node, made.artifacts)
+    forms = [bundle, *(target.in_syntax(bundle, syntax) for syntax in target.syntaxes)]
+    for part, given_text in given.texts.items():
+        text = given_text.text
+        found = [form.parts.get(part, "") for form in forms]
+        assert text in found or (target.name == "nft" and json.loads(found[0]) == json.loads(text))
     return None

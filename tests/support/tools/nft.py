@@ -61,6 +61,17 @@ def load(release: str, text: str) -> str:
     return subprocess.run(command, input=text, env=_environment(), capture_output=True, text=True, check=True).stdout
 
 
+def listing(release: str, text: str, *, json: bool) -> str:
+    """What nft of a release lists, as JSON with numbers, after it loaded a text: JSON, or its own language.
+
+    Raises :class:`subprocess.CalledProcessError` where it does not load.
+    """
+    own = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    script = f'"$@" {"--json" if json else ""} --file - >&2 && "$@" --json --numeric list ruleset'
+    command = [*own, "--", "sh", "-c", script, "sh", *nft(release)]
+    return subprocess.run(command, input=text, env=_environment(), capture_output=True, text=True, check=True).stdout
+
+
 def check_json(text: str) -> str:
     """What the machine's libnftables and its kernel say against a JSON document ("" when it loads).
 
