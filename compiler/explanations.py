@@ -26,6 +26,7 @@ class Explanation:
     files: Mapping[str, str] = field(default_factory=dict)  # beside it
     encoding: str = "utf-8"  # of ``before``
     bundle: str | None = None
+    importer: str | None = None  # the kind of other program whose files they are
     machine: str | None = None  # which machines say it
 
     @property
@@ -33,6 +34,8 @@ class Explanation:
         """What else has to be as it is for the finding to be made: ", with --target nft"."""
         if self.bundle is not None:
             return f", in a bundle for {self.target}"
+        if self.importer is not None:
+            return f", with svcc import {self.importer}"
         if self.machine is not None:
             return f", applied with --target {self.target} on a machine {self.machine}"
         if self.target is not None:

@@ -45,7 +45,8 @@ def test_the_example_gives_the_code_and_mended_gives_nothing(code: Code, tmp_pat
     before = check(explanation, explanation.before, explanation.encoding, tmp_path, "--format", "json")
     assert set(codes(before)) == {code.id}
     after = check(explanation, explanation.after, "utf-8", tmp_path)
-    assert (after.status, after.text, after.err) == (0, "", "")
+    assert (after.status, "[SVC" in after.err) == (0, False)
+    assert explanation.importer or (after.text, after.err) == ("", "")
 
 
 @pytest.mark.parametrize("code", BUNDLED, ids=by_id)
@@ -109,7 +110,6 @@ def test_without_a_code_all_are_listed() -> None:
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("SVC999", "did you mean `SVC009`?"),
         ("SVCO12", "did you mean `SVC012`?"),
         ("nft", "svcc explain lists them all"),
     ],

@@ -16,19 +16,21 @@ from svcc.targets.bundle import printed
 
 
 def check(explanation: Explanation, text: str, encoding: str, place: Path, *options: str) -> Done:
-    """What ``svcc check`` says of one of the two texts, in a folder of its own."""
+    """What ``svcc check`` (or ``import``) says of one of the two texts, in a folder of its own."""
     for name, content in {explanation.file: text, **explanation.files}.items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode(encoding if name == explanation.file else "utf-8"))
     target = ("--target", explanation.target) if explanation.target else ()
     with folder(place):
+        if explanation.importer is not None:
+            return svcc("import", explanation.importer, explanation.file, *options)
         return svcc("check", explanation.file, *target, *options)
 
 
 def codes(done: Done) -> list[str]:
-    """Of what ``check --format json`` printed."""
-    return [diagnostic["code"] for diagnostic in json.loads(done.text)["diagnostics"]]
+    """Of what ``check --format json`` printed, or ``import``, to standard error."""
+    return [diagnostic["code"] for diagnostic in json.loads(done.text or done.err)["diagnostics"]]
 
 
 def refusals(explanation: Explanation) -> Iterator[str | None]:
