@@ -88,7 +88,7 @@ def _folder(folder: Path, asked: Asked) -> Named:
 def _target_of(folder: Path) -> Target:
     """The target of which there are most files; where files of two have one name, the one that lacks fewest."""
     there = {path.name for path in folder.iterdir()}
-    files = {name: {part.file for part in one.parts} for name, one in targets().items()}
+    files = {n: {part.file for part in (*t.parts, *t.syntaxes.values())} for n, t in targets().items()}
     fit = {name: (len(own & there), -len(own - there)) for name, own in files.items() if own & there}
     able = [name for name in fit if fit[name] == max(fit.values())]
     if len(able) != 1:

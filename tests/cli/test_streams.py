@@ -104,10 +104,15 @@ def on_a_terminal(*arguments: str, **changes: str) -> str:
     return received.decode().replace("\r\n", "\n")
 
 
+#: What a person is told besides.
+_READ_ON = "\nsvcc explain SVC002 says more.\n"
+
+
 def test_a_terminal_is_sent_colours_unless_it_is_asked_not_to() -> None:
     plain = svcc("check", "broken.dsl").err
     coloured = on_a_terminal("check", "broken.dsl")
     assert coloured.startswith("\x1b[1;31merror[SVC002]\x1b[0m: no statement `vpi`")
+    plain += _READ_ON
     assert on_a_terminal("check", "broken.dsl", NO_COLOR="1") == plain
     assert on_a_terminal("check", "broken.dsl", TERM="dumb") == plain
 
@@ -119,7 +124,8 @@ def test_a_pipe_is_sent_no_escape_codes() -> None:
 
 @pytest.mark.parametrize("width", ["20", "80", "400"])
 def test_the_width_of_a_terminal_wraps_nothing(width: str) -> None:
-    assert on_a_terminal("check", "broken.dsl", NO_COLOR="1", COLUMNS=width) == svcc("check", "broken.dsl").err
+    said = on_a_terminal("check", "broken.dsl", NO_COLOR="1", COLUMNS=width)
+    assert said == svcc("check", "broken.dsl").err + _READ_ON
 
 
 # ---- encodings
