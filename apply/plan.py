@@ -77,8 +77,8 @@ class Plan:
 def basis_of(generation: int | None, changes: Iterable[Change]) -> str:
     """The digest of what a plan was made of: the generation in place, and all that differs from what is wanted."""
     digest = sha256(f"{generation}\n".encode())
-    for change in changes:
-        digest.update(f"{change.part} {change}\n".encode("utf-8", "surrogateescape"))
+    for line in sorted(f"{change.part} {change}\n" for change in changes):
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

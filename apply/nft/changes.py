@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from svcc.apply.nft.keys import Key, Keyed
@@ -35,7 +36,7 @@ def _table_changes(family: str, old: Table | None, new: Table | None) -> Iterato
 def _set_changes(
     family: str, keys: Mapping[str, Key], old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]
 ) -> Iterator[Change]:
-    for name in (*new, *(name for name in old if name not in new)):
+    for name in sorted({*old, *new}, key=_natural):  # a target's order is not that of the document it prints
         before, after = old.get(name), new.get(name)
         subject = f"{family} {name}"
         if before is None or after is None:
@@ -48,6 +49,11 @@ def _set_changes(
         there, here = before.elements if before else {}, after.elements if after else {}
         if there != here:
             yield from _element_changes(subject, keys.get(name), there, here)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts ``endpoint-2`` before ``endpoint-10``."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
 
 
 def _element_changes(
