@@ -52,7 +52,7 @@ def apply(file: str, name: str, state: Path) -> dict[str, float]:
     stages, store = Stages(), Store(state)
     ahead = look_ahead(store)  # the tool reads the kernel meanwhile
     given = read_input(file, targets()[name], None, "text")
-    draft = draft_of(file, given, store)
+    draft = draft_of(given, store)
     installation = store.installation(draft.scope.table)
     with explained(Cause()), store.locked():
         stages.begin("plan")

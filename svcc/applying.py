@@ -13,20 +13,19 @@ import click
 from svcc import signals
 from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import clashes
+from svcc.apply.drafts import draft
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
-from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.states import Untold
 from svcc.apply.store import Draft, Installation, Store, StoreError
-from svcc.apply.summary import Summary, summary
+from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.kernel.steps import Change, End, StepError
 from svcc.progress import Interrupted, Progress
 from svcc.state import fail, pick_installation
-from svcc.targets import find
 
 if TYPE_CHECKING:
     from svcc.apply.wanted import Wanted
@@ -47,21 +46,18 @@ class Cause:
     file: str | None = None
 
 
-def draft_of(file: str, given: Wanted, store: Store, node: str | None = None) -> Draft:
+def draft_of(given: Wanted, store: Store, node: str | None = None) -> Draft:
     """A draft of a program or bundle. An empty bundle does not say whose it is: then there must be one installation.
 
     ``node``: the one that was asked for, if any was.
     """
     origin = Origin(given.bundle.target, node, given.sources) if given.sources else None
     if given.program is not None:
-        scope, services = scope_of_program(given.program), summary(given.program, given.node)
+        scope = scope_of_program(given.program)
     else:
-        accepted, services = given.accepted, Summary()
+        accepted = given.accepted
         scope = Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else _recorded(store)
-    target = find(given.bundle.target)
-    empty = target is not None and target.asks_nothing(given.bundle, scope.prefix)
-    program = None if given.program is None else KeptProgram(given.program)
-    return Draft(None if empty else given.bundle, scope, services, file, origin=origin, program=program)
+    return draft(given, scope, origin)
 
 
 def _recorded(store: Store) -> Scope:

@@ -59,7 +59,7 @@ def command(
 
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
-    draft = draft_of(file, given, store, node)
+    draft = draft_of(given, store, node)
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
         with store.reading() as stamp:

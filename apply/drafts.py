@@ -1,0 +1,25 @@
+"""From what a machine is to hold to the draft of a generation."""
+
+from __future__ import annotations
+
+from svcc.apply.origin import Origin
+from svcc.apply.program_text import KeptProgram
+from svcc.apply.scope import Scope
+from svcc.apply.store import Draft
+from svcc.apply.summary import Summary, summary
+from svcc.apply.wanted import Wanted
+from svcc.targets import find
+
+
+def draft(wanted: Wanted, scope: Scope, origin: Origin | None = None) -> Draft:
+    """``origin``: what it was compiled from, where that is known. A program without services asks for nothing."""
+    target = find(wanted.bundle.target)
+    empty = target is not None and target.asks_nothing(wanted.bundle, scope.prefix)
+    return Draft(
+        None if empty else wanted.bundle,
+        scope,
+        summary(wanted.program, wanted.node) if wanted.program is not None else Summary(),
+        wanted.name,
+        origin=origin,
+        program=KeptProgram(wanted.program) if wanted.program is not None else None,
+    )
