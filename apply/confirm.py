@@ -185,6 +185,7 @@ def earlier(installation: Installation, number: int | None, note: str) -> Draft:
         installation.summary(generation),
         generation.source,
         note,
+        of=generation.of,
         program=installation.program(generation),
     )
 

@@ -16,21 +16,20 @@ from typing import Self
 
 from svcc.apply import confirm, drain, engine, wanted
 from svcc.apply.clashes import clashes
+from svcc.apply.drafts import draft as make_draft
 from svcc.apply.engine import Event, Refused, Tell
 from svcc.apply.errors import Outdated, ToolFailed, Unconfirmed
 from svcc.apply.keeper import Keeper
 from svcc.apply.losses import losses
 from svcc.apply.plan import Plan, basis_of
-from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
-from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import has_errors
 from svcc.compiler.errors import InputError
-from svcc.kernel.steps import StepError
+from svcc.kernel.steps import Change, StepError
 from svcc.targets import find
 from svcc.targets.interface import Bundle, Target
 
@@ -115,9 +114,7 @@ class Session:
             made = self._made(installation, draft)
             if plan.basis != basis_of(installation.number, made.changes):
                 raise Outdated(plan, installation.number)
-            found = losses(made, installation.summary(installation.current), draft)
-            if found.everything and not allow_empty:
-                raise Refused([f"no service would be left, of {len(found.services)} that are served"])
+            _guard(installation, made, draft, allow_empty=allow_empty)
             generation = self._performed(installation, made, draft, confirm_within)
             self._program = plan.wanted.program
             return generation
@@ -132,7 +129,82 @@ class Session:
         with self._lock:
             if self._program is None:
                 raise ValueError("this session applied no program yet that services could be changed of")
-            return self.apply(self.plan(_changed(self._program, services)))
+            program = _changed(self._program, services)
+            return self.follow(program, program)
+
+    def follow(self, program: ir.Program, served: ir.Program, name: str = "") -> Generation:
+        """Serve a program as ``served`` has it: with failed endpoints draining, say. What is recorded is the program.
+
+        The generation that `svcc history` lists is the program's; how it is served is a note to it. One transaction
+        leads to both. Errors: as of :meth:`plan` and :meth:`apply`.
+        """
+        found, now = self._wanted(program, name), self._wanted(served, name)
+        with self._working(found) as (installation, reviewed):
+            current = installation.current
+            there = None if current is None else installation.generation(current.reviewed)
+            if there is not None and there.hash == reviewed.hash:
+                generation = self._put(installation, self._note(now, there))
+            elif now.bundle == found.bundle:
+                generation = self._put(installation, reviewed)
+            else:
+                generation = self._put(installation, self._note(now, installation.record(reviewed)))
+            self._program = program
+            return generation
+
+    def adjust(self, served: ir.Program) -> Generation:
+        """Serve the program that was followed or applied last in another way: as a note to its generation.
+
+        Errors: ValueError: there was none; otherwise as of :meth:`apply`.
+        """
+        with self._lock:
+            if self._program is None:
+                raise ValueError("this session applied no program yet that could be served in another way")
+            return self.follow(self._program, served)
+
+    @property
+    def installation(self) -> Installation:
+        """What this session keeps. Errors: ValueError, before the first plan."""
+        if self._installation is None:
+            raise ValueError("this session keeps no prefix yet")
+        return self._installation
+
+    def keep(self, program: ir.Program) -> Installation:
+        """Keep the program's prefix from now on. Errors: Kept, StoreError, OSError."""
+        with self._lock, self._store.locked():
+            return self._kept(scope_of_program(program))
+
+    def drift(self) -> tuple[Change, ...]:
+        """What somebody changed under the prefix since the last apply: the changes that would put it right.
+
+        It costs little where the kernel is as it was left. Errors: ToolFailed, StoreError.
+        """
+        with self._lock, _translated(), self._store.reading():
+            current = self.installation.current
+            if current is None or engine.nothing_to_do(self.installation, current, None) is not None:
+                return ()
+            return engine.make_plan(self.installation, confirm.earlier(self.installation, current.number, "")).changes
+
+    def repair(self) -> tuple[Change, ...]:
+        """Put right what :meth:`drift` finds; returns it. Errors: as of :meth:`apply`."""
+        with self._lock, _translated(), self._store.locked():
+            current = self.installation.current
+            if current is None:
+                return ()
+            draft = confirm.earlier(self.installation, current.number, "put right")
+            made = engine.make_plan(self.installation, replace(draft, of=current.reviewed))
+            if not made.empty:
+                engine.check(made, self._tell)
+                engine.perform(made, self.installation, replace(draft, of=current.reviewed), self._tell)
+            return made.changes
+
+    def _note(self, found: Wanted, of: Generation) -> Draft:
+        """A draft of how a reviewed generation is served."""
+        return replace(make_draft(found, self._scope(found)), of=of.number, source=of.source)
+
+    def _put(self, installation: Installation, draft: Draft) -> Generation:
+        made = self._made(installation, draft)
+        _guard(installation, made, draft, allow_empty=False)
+        return self._performed(installation, made, draft, None)
 
     def confirm(self) -> None:
         """Keep what was applied with ``confirm_within``. Does nothing where nothing waits. Errors: StoreError."""
@@ -155,7 +227,7 @@ class Session:
             installation = self._kept(scope)
             for said in confirm.settle(installation):
                 self._tell(Event("warning", words=said))
-            yield installation, _draft(found, scope)
+            yield installation, make_draft(found, scope)
 
     def _scope(self, found: Wanted) -> Scope:
         if found.program is not None:
@@ -213,14 +285,6 @@ def _loaded(name: str) -> Target:
     return target
 
 
-def _draft(found: Wanted, scope: Scope) -> Draft:
-    services = summary(found.program, found.node) if found.program is not None else Summary()
-    target = find(found.bundle.target)
-    empty = target is not None and target.asks_nothing(found.bundle, scope.prefix)
-    program = None if found.program is None else KeptProgram(found.program)
-    return Draft(None if empty else found.bundle, scope, services, found.name, program=program)
-
-
 def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> ir.Program:
     """The program with these services in place of those of their names. Errors: ValueError, InputError."""
     for name, service in services.items():
@@ -237,6 +301,13 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
     if has_errors(findings):
         raise InputError(findings)
     return made
+
+
+def _guard(installation: Installation, made: engine.Plan, draft: Draft, *, allow_empty: bool) -> None:
+    """Errors: Refused, where no service would be left."""
+    found = losses(made, installation.summary(installation.current), draft)
+    if found.everything and not allow_empty:
+        raise Refused([f"no service would be left, of {len(found.services)} that are served"])
 
 
 @contextmanager

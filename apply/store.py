@@ -3,7 +3,8 @@
     STATE/lock                   held by whoever changes anything, with the process and when; together by those who look
     STATE/NAME/                  an installation: everything under one prefix; NAME is the prefix in lower case
         current                  the number of the generation that is in the kernel; no file: none
-        000007.json              a generation: target, node, time, hash, who, …
+        000007.json              a generation: target, node, time, hash, who, …; or a note to one: the same program,
+                                 served in another way while endpoints fail their checks
         000007.bundle            its bundle, as compile prints it
         000007.services          which frontends and endpoints it has
         000007.program           the program that it was compiled from; missing where it was a bundle
@@ -49,6 +50,8 @@ _Record = TypeVar("_Record")
 
 #: Generations that are kept besides the current one.
 KEPT = 20
+#: Notes that are kept: the one in place, and the one before it, to go back to.
+_NOTES = 2
 #: Seconds between looks at a lock that somebody else has.
 _PAUSE = 0.05
 
@@ -76,6 +79,12 @@ class Generation:
     device: str | None
     note: str = ""  # what made it, if not an apply: "rollback to 3"
     undoes: int | None = None  # the generation that was not confirmed, where this one came in its stead
+    of: int | None = None  # the reviewed generation that this is, but for how its endpoints are
+
+    @property
+    def reviewed(self) -> int:
+        """The number of the generation that somebody applied: this one, or the one that it is a note to."""
+        return self.number if self.of is None else self.of
 
 
 class Store:
@@ -383,6 +392,7 @@ class Installation:
             draft.scope.device,
             draft.note,
             draft.undoes,
+            draft.of,
         )
         files.write(self.file(number, "bundle"), text)
         files.write(self.file(number, "services"), json.dumps(draft.summary.to_json()))
@@ -410,9 +420,20 @@ class Installation:
             files.remove(self.path / "current")
             return
         files.write(self.path / "current", f"{number}\n")
-        for old in sorted(self._numbers())[: -KEPT - 1]:
+        kept = [one for one in reversed(self._readable()) if one.number <= number]
+        reviewed = [one.number for one in kept if one.of is None]
+        notes = [one.number for one in kept if one.of is not None]
+        for old in (*reviewed[: -KEPT - 1], *notes[:-_NOTES]):
             if old != number:
                 self.forget(old)
+
+    def _readable(self) -> list[Generation]:
+        """The generations that can be read, the newest first."""
+        found = []
+        for number in sorted(self._numbers(), reverse=True):
+            with suppress(StoreError):
+                found.append(self.generation(number))
+        return found
 
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
@@ -447,6 +468,7 @@ class Draft:
     source: str
     note: str = ""
     undoes: int | None = None  # as of Generation
+    of: int | None = None  # likewise
     origin: Origin | None = None  # what it was compiled from, where that is known
     program: KeptProgram | None = None  # likewise
 

@@ -21,6 +21,7 @@ from svcc.exits import Exit
 #: Commands and what they do. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
 #: that word itself), imported when it is called.
 COMMANDS = (
+    "agent",
     "apply",
     "check",
     "compile",

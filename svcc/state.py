@@ -87,7 +87,9 @@ def pick_generation(installation: Installation, number: int | None) -> Generatio
             fail(f"generation {number} was never confirmed: apply its file again", Exit.INPUT)
         return installation.generation(number)
     current = installation.current
-    for one in installation.generations():
-        if current and one.number < current.number and one.number not in unconfirmed and one.hash != current.hash:
+    there = current and installation.generation(current.reviewed)
+    earlier = (one for one in installation.generations() if there and one.number < there.number and one.of is None)
+    for one in earlier:
+        if there and one.number not in unconfirmed and one.hash != there.hash:
             return one
     raise StoreError("there is no earlier generation to go back to; svcc delete removes everything")

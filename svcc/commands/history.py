@@ -42,9 +42,10 @@ class _History:
 
     @classmethod
     def read(cls, installation: Installation) -> _History:
-        current = installation.number
-        kept = tuple(one for one in installation.generations() if one.number <= (current or 0))
-        return cls(current, kept, installation.unconfirmed)
+        current = installation.current
+        there = installation.generations() if current else []
+        kept = tuple(one for one in there if current and one.number <= current.number and one.of is None)
+        return cls(current.reviewed if current else None, kept, installation.unconfirmed)
 
     def as_json(self) -> dict[str, Any]:
         rows = [asdict(one) | {"confirmed": one.number not in self.unconfirmed} for one in self.generations]

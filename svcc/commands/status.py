@@ -139,7 +139,8 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
 def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     current = look.generation
     target = current.target or "nothing"
-    yield f"{current.prefix}: generation {current.number} ({target}), {current.time} by {current.who}"
+    health = "" if current.of is None else ", as its endpoints' health has it"
+    yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
     pending = Pending.read(look.installation)
     if pending is not None:
         yield f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm"

@@ -25,7 +25,8 @@ _LAYERS: dict[str, frozenset[str]] = {
     "targets": frozenset({"compiler", "kernel"}),
     "apply": frozenset({"targets", "compiler", "kernel"}),
     "verify": frozenset({"apply", "targets", "compiler", "kernel"}),
-    "": frozenset({"verify", "apply", "targets", "compiler", "grammar", "kernel"}),  # svcc itself
+    "agent": frozenset({"verify", "apply", "targets", "compiler", "kernel"}),
+    "": frozenset({"agent", "verify", "apply", "targets", "compiler", "grammar", "kernel"}),  # svcc itself
 }
 
 #: The part of the compiler that targets see: the IR, what is derived from it, and diagnostics.
@@ -45,7 +46,7 @@ _TARGET_WORDS = re.compile(
 )
 
 #: What the dependencies are called in imports, where that is not their own name.
-_IMPORTED_AS = {"pip-nftables": "nftables", "pyyaml": "yaml"}
+_IMPORTED_AS = {"pip-nftables": "nftables", "prometheus-client": "prometheus_client", "pyyaml": "yaml"}
 
 
 def _layer(name: str) -> str:

@@ -27,9 +27,10 @@ def package_directories() -> dict[str, Path]:
 
 
 def floors() -> dict[str, str]:
-    """The lowest version of each dependency that pyproject.toml allows."""
+    """The lowest version of each dependency that pyproject.toml allows, the agent's among them."""
     found = {}
-    for requirement in settings()["project"]["dependencies"]:
+    project = settings()["project"]
+    for requirement in (*project["dependencies"], *project["optional-dependencies"]["agent"]):
         match = re.fullmatch(r"([\w-]+)>=([\w.]+)(,<[\w.]+)?", requirement)
         if match is None:
             raise ValueError(f"pyproject.toml: {requirement} is not NAME>=VERSION or NAME>=VERSION,<VERSION")

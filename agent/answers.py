@@ -1,0 +1,162 @@
+"""Asking an endpoint once: over TCP, HTTP, HTTPS, DNS or UDP. Whatever it answers, the result is an Answer.
+
+Nothing of an answer is kept but a few words. Bodies are not read, so that no server can send too much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import struct
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from svcc.agent.probe import Probe
+from svcc.compiler import ir
+
+#: Characters of an answer's words.
+_WORDS = 200
+#: A socket with this is reset when it is closed, and leaves nothing behind in TIME_WAIT.
+_AT_ONCE = struct.pack("ii", 1, 0)
+#: What is sent to an endpoint that is to answer a datagram, whatever it is.
+_SAID = b"\n"
+#: Bytes of a datagram that are read.
+_DATAGRAM = 4096
+
+_SOA, _IN = 6, 1  # RFC 1035, 3.2.2 and 3.2.4
+_HEADER = struct.Struct("!HHHHHH")  # RFC 1035, 4.1.1
+_RCODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``words``: the status, or what went wrong; ``seconds``: how long it took."""
+
+    passed: bool
+    words: str
+    seconds: float
+
+
+class Failed(Exception):
+    """The endpoint's answer does not pass; the message says why."""
+
+
+class Asker:
+    """Asks probes. Many may be asked at once."""
+
+    def __init__(self) -> None:
+        connector = aiohttp.TCPConnector(limit=0, force_close=True, enable_cleanup_closed=True)
+        jar = aiohttp.DummyCookieJar()
+        self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
+        self._verified = ssl.create_default_context()
+        self._unverified = ssl.create_default_context()
+        self._unverified.check_hostname = False
+        self._unverified.verify_mode = ssl.CERT_NONE
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def ask(self, probe: Probe) -> Answer:
+        """The answer to one check; never an error."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(probe.check.timeout):
+                words = await self._asked(probe)
+        except TimeoutError:
+            return Answer(False, f"no answer within {probe.check.timeout:g} s", time.monotonic() - began)
+        except (Failed, OSError, aiohttp.ClientError, ValueError, asyncio.IncompleteReadError) as error:
+            return Answer(False, _words(error), time.monotonic() - began)
+        return Answer(True, words, time.monotonic() - began)
+
+    async def _asked(self, probe: Probe) -> str:
+        match probe.check.kind:
+            case ir.CheckKind.TCP:
+                return await _tcp(probe)
+            case ir.CheckKind.HTTP | ir.CheckKind.HTTPS:
+                return await self._http_status(probe)
+            case ir.CheckKind.DNS:
+                return await _dns(probe)
+            case ir.CheckKind.UDP:
+                return f"{len(await _datagram(probe, _SAID))} bytes"
+
+    async def _http_status(self, probe: Probe) -> str:
+        check = probe.check
+        secure = check.kind is ir.CheckKind.HTTPS
+        where = f"[{probe.address}]" if probe.address.version == 6 else str(probe.address)
+        url = URL(f"{check.kind.value}://{where}:{probe.port}{check.path}", encoded=True)
+        headers = {"User-Agent": "svcc", "Host": check.host} if check.host else {"User-Agent": "svcc"}
+        context = self._unverified if check.insecure else self._verified
+        async with self._http.get(
+            url,
+            headers=headers,
+            allow_redirects=False,
+            ssl=context if secure else True,
+            server_hostname=check.host.partition(":")[0] if secure and check.host else None,
+        ) as response:
+            first, last = check.expect
+            words = f"status {response.status}"
+            if not first <= response.status <= last:
+                raise Failed(f"{words}, not {first}" + (f"-{last}" if last != first else ""))
+            return words
+
+
+async def _tcp(probe: Probe) -> str:
+    with _socket(probe, socket.SOCK_STREAM) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        await asyncio.get_running_loop().sock_connect(made, (str(probe.address), probe.port))
+    return "connected"
+
+
+async def _datagram(probe: Probe, said: bytes) -> bytes:
+    loop = asyncio.get_running_loop()
+    with _socket(probe, socket.SOCK_DGRAM) as made:
+        await loop.sock_connect(made, (str(probe.address), probe.port))
+        await loop.sock_sendall(made, said)
+        return await loop.sock_recv(made, _DATAGRAM)
+
+
+def _socket(probe: Probe, kind: socket.SocketKind) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if probe.address.version == 6 else socket.AF_INET, kind)
+    made.setblocking(False)
+    return made
+
+
+async def _dns(probe: Probe) -> str:
+    """Ask for the SOA record of a name (RFC 1035, 4.1). Errors: Failed."""
+    number = int.from_bytes(os.urandom(2))
+    labels = [label.encode("idna") for label in probe.check.name.strip(".").split(".") if label]
+    name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+    query = _HEADER.pack(number, 0x0100, 1, 0, 0, 0) + name + struct.pack("!HH", _SOA, _IN)
+    answer = await _datagram(probe, query)
+    if len(answer) < _HEADER.size:
+        raise Failed(f"{len(answer)} bytes are no answer of DNS")
+    said, flags, *_ = _HEADER.unpack_from(answer)
+    if said != number or not flags & 0x8000:
+        raise Failed("the datagram does not answer the query")
+    if code := flags & 0xF:
+        raise Failed(_RCODES.get(code, f"response code {code}"))
+    return "answered"
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong, in one short line that is fit to be printed."""
+    cause = error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+    said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    line = " ".join(said.split()) or type(error).__name__
+    return "".join(sign if sign.isprintable() else "?" for sign in line[:_WORDS])

@@ -1,0 +1,48 @@
+"""Asking all probes of a program again and again, each in its own time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+
+from svcc.agent.answers import Answer, Asker
+from svcc.agent.probe import Probe
+
+#: A probe is asked so much earlier or later than its time, as a share of it: else many are asked at once for ever.
+_JITTER = 0.1
+
+#: Takes every answer.
+Hear = Callable[[Probe, Answer], None]
+
+
+class Checks:
+    """One task for each probe. ``follow`` says which probes there are."""
+
+    def __init__(self, asker: Asker, hear: Hear) -> None:
+        self._asker = asker
+        self._hear = hear
+        self._tasks: dict[Probe, asyncio.Task[None]] = {}
+
+    def follow(self, probes: Collection[Probe]) -> None:
+        """Ask these from now on, and no others. Those that were asked before keep their time."""
+        for probe in [*self._tasks]:
+            if probe not in probes:
+                self._tasks.pop(probe).cancel()
+        for probe in probes:
+            if probe not in self._tasks:
+                self._tasks[probe] = asyncio.create_task(self._ask(probe), name=str(probe))
+
+    async def end(self) -> None:
+        tasks = [*self._tasks.values()]
+        self.follow(())
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, probe: Probe) -> None:
+        """The first time soon, so that it is known how a new endpoint is; then every so often."""
+        loop, every = asyncio.get_running_loop(), probe.check.every
+        due = loop.time() + random.uniform(0, min(every, 1.0))
+        while True:
+            await asyncio.sleep(due - loop.time())
+            self._hear(probe, await self._asker.ask(probe))
+            due = max(due + every * random.uniform(1 - _JITTER, 1 + _JITTER), loop.time())

@@ -1,0 +1,104 @@
+"""Which endpoints pass their checks: from answers to who is up, and from that to the program that is served."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from svcc.agent.answers import Answer
+from svcc.agent.probe import Probe, probe_of, probes
+from svcc.compiler import ir
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a probe stands. ``since``: when it came to be so, in seconds since 1970; it is for people alone."""
+
+    up: bool
+    since: float
+    row: int = 0  # so many last answers said the other thing, in a row
+    answer: Answer | None = None  # the last one
+    joining: bool = False  # it was never up: one answer that passes is enough
+
+    def after(self, answer: Answer, check: ir.Check, now: float) -> Standing:
+        """How it stands after one more answer."""
+        if answer.passed == self.up:
+            joining = self.joining and not answer.passed
+            return replace(self, row=0, answer=answer, joining=joining)
+        row = self.row + 1
+        enough = check.fall if self.up else 1 if self.joining else check.rise
+        if row < enough:
+            return replace(self, row=row, answer=answer)
+        return Standing(answer.passed, now, 0, answer)
+
+
+class Health:
+    """The standings of all probes of a program. Probes come and go with the programs that are followed."""
+
+    def __init__(self, standings: Mapping[str, Standing] | None = None) -> None:
+        """``standings``: of probes by their keys, as they were when an agent ended."""
+        self._remembered = dict(standings or {})
+        self._standings: dict[Probe, Standing] = {}
+
+    @property
+    def standings(self) -> Mapping[Probe, Standing]:
+        return self._standings
+
+    def follow(self, program: ir.Program, serving: Collection[ir.Address], now: float) -> None:
+        """Follow the probes of a program from now on, and no others.
+
+        What is known of a probe goes on. One that is new joins when it passes; but the endpoints at ``serving``
+        addresses serve already, and stay until they fail.
+        """
+        self._standings = {
+            probe: self._standings.get(probe) or self._known(probe, probe.address in serving, now)
+            for probe in probes(program)
+        }
+        self._remembered = {}
+
+    def _known(self, probe: Probe, serves: bool, now: float) -> Standing:
+        return self._remembered.get(probe.key) or Standing(serves, now, joining=not serves)
+
+    def hear(self, probe: Probe, answer: Answer, now: float) -> bool:
+        """Take an answer; whether the probe came up or went down by it. One that is not followed changes nothing."""
+        before = self._standings.get(probe)
+        if before is None:
+            return False
+        after = self._standings[probe] = before.after(answer, probe.check, now)
+        return after.up != before.up
+
+    def is_up(self, probe: Probe) -> bool:
+        return self._standings[probe].up if probe in self._standings else True
+
+    def served(self, service: ir.Service) -> ir.Service:
+        """The service with its failed endpoints draining.
+
+        Where every endpoint of a family that is not draining fails, ``when-failed`` says whether all or none serve.
+        """
+        if service.check is None:
+            return service
+        failed = [self._failed(service, endpoint) for endpoint in service.endpoints]
+        for version in (4, 6):
+            here = [n for n, e in enumerate(service.endpoints) if e.address.version == version and e.weight]
+            if all(failed[n] for n in here) and service.when_failed is ir.WhenFailed.OPEN:
+                for n in here:
+                    failed[n] = False
+        if not any(failed):
+            return service
+        ends = (replace(e, weight=0) if out else e for e, out in zip(service.endpoints, failed, strict=True))
+        return replace(service, endpoints=tuple(ends))
+
+    def _failed(self, service: ir.Service, endpoint: ir.Endpoint) -> bool:
+        probe = probe_of(service, endpoint) if endpoint.weight else None
+        return probe is not None and not self.is_up(probe)
+
+
+def served(program: ir.Program, health: Health) -> ir.Program:
+    """The program as its endpoints' health has it."""
+    return replace(program, services=tuple(map(health.served, program.services)))
+
+
+def users(program: ir.Program, wanted: Iterable[Probe]) -> list[ir.Service]:
+    """The services of a program that use one of these probes."""
+    asked = {*wanted}
+    return [s for s in program.services if any(probe_of(s, e) in asked for e in s.endpoints)]

@@ -1,0 +1,51 @@
+"""What an agent has to say: a line for each event on standard error, for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import suppress
+from enum import StrEnum
+from typing import TypeAlias
+
+#: What an event's fields may be.
+Field: TypeAlias = str | int | float | bool | None
+
+
+class Level(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Log:
+    """``as_json``: each event is an object on a line, with ``time`` (seconds since 1970), ``level``, ``event``."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+
+    def info(self, event: str, **fields: Field) -> None:
+        self._say(Level.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Field) -> None:
+        self._say(Level.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Field) -> None:
+        self._say(Level.ERROR, event, fields)
+
+    def _say(self, level: Level, event: str, fields: dict[str, Field]) -> None:
+        with suppress(OSError):  # nobody reads it any more: no reason to stop
+            print(self._line(level, event, fields), file=sys.stderr, flush=True)
+
+    def _line(self, level: Level, event: str, fields: dict[str, Field]) -> str:
+        if self._as_json:
+            return json.dumps({"time": round(time.time(), 3), "level": level.value, "event": event, **fields})
+        said = "".join(f" {name.replace('_', '-')}={_plain(value)}" for name, value in fields.items())
+        mark = "" if level is Level.INFO else f"{level.value}: "
+        return f"svcc: {mark}{event}{said}"
+
+
+def _plain(value: Field) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' "=\n\\') else text

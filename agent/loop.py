@@ -1,0 +1,250 @@
+"""The agent's loop: what happens is collected for a moment, and then taken into the kernel in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TypeVar
+
+from svcc.agent import state
+from svcc.agent.answers import Answer, Asker
+from svcc.agent.checks import Checks
+from svcc.agent.health import Health, served
+from svcc.agent.log import Log
+from svcc.agent.metrics import Metrics
+from svcc.agent.probe import Probe
+from svcc.agent.source import FileSource
+from svcc.apply.session import Session
+from svcc.compiler import ir
+from svcc.compiler.errors import InputError, SvccError
+from svcc.compiler.report import as_text
+from svcc.kernel.nft.generation import mark
+from svcc.kernel.steps import Change
+
+#: Seconds in which events are collected before they are taken together.
+_TOGETHER = 0.1
+#: Seconds between looks at the files, and at the kernel's number for its rules.
+_GLANCE = 1.0
+#: Seconds between looks at all that is ours in the kernel, of which not everything moves that number.
+_LOOK = 10.0
+#: Seconds until what failed is tried again: twice as long each time, up to the second.
+_AGAIN, _AT_MOST = 1.0, 30.0
+#: Changes that a line of the log names.
+_NAMED = 5
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``repair``: seconds until what somebody changed is put right; None: never."""
+
+    repair: float | None = 10.0
+
+
+class Agent:
+    """Keeps one prefix of this machine as a file and its endpoints' health say. One loop runs it."""
+
+    def __init__(
+        self, source: FileSource, session: Session, asker: Asker, options: Options, log: Log, metrics: Metrics
+    ) -> None:
+        self._source = source
+        self._session = session
+        self._options = options
+        self._log = log
+        self._metrics = metrics
+        self._health = Health()
+        self._checks = Checks(asker, self._hear)
+        self._program: ir.Program | None = None  # as it was read last without errors
+        self._new = False  # whether it is not in the kernel yet
+        self._first = True  # whether nothing was followed yet
+        self._event: float | None = None  # when the oldest event happened that is not in the kernel yet
+        self._changed = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._kernel = asyncio.Lock()  # one thing at a time is done in it
+        self._generation = 0  # the number of the reviewed one in place
+        self._mark = ""  # the kernel's number when its rules were as they should be
+        self._faults: dict[str, str] = {}  # what is wrong, by what it is about
+
+    @property
+    def fault(self) -> str:
+        """What keeps the machine from being as the file says; "" where nothing does."""
+        return "; ".join(self._faults.values())
+
+    def reload(self) -> None:
+        """Read the file now."""
+        self._reload.set()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Until it is cancelled. ``ready`` is called when the machine is for the first time as the file says."""
+        self.reload()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch(), name="watch")
+                tasks.create_task(self._converge(ready), name="converge")
+                tasks.create_task(self._guard(), name="guard")
+        finally:
+            await self._checks.end()
+
+    # ---- the file
+
+    async def _watch(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GLANCE):
+                    await self._reload.wait()
+            if self._reload.is_set() or await self._in_thread(self._source.changed):
+                self._reload.clear()
+                await self._read()
+
+    async def _read(self) -> None:
+        """Read the file. One with errors changes nothing."""
+        try:
+            found = await self._in_thread(self._source.read)
+        except InputError as error:
+            self._faults["file"] = f"{self._source.file} has errors"
+            self._metrics.read(len(error.diagnostics))
+            self._log.error("the file has errors, and changes nothing", file=self._source.file)
+            for line in as_text(error.diagnostics).splitlines():
+                self._log.error(line)
+            return
+        self._faults.pop("file", None)
+        self._metrics.read(0)
+        if found.program != self._program:
+            self._program, self._new = found.program, True
+            self._log.info("read", file=self._source.file, services=len(found.program.services))
+            self._happened()
+
+    # ---- health
+
+    def _hear(self, probe: Probe, answer: Answer) -> None:
+        self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
+        if self._health.hear(probe, answer, time.time()):
+            say = self._log.info if answer.passed else self._log.warning
+            say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
+            self._happened()
+
+    def _happened(self) -> None:
+        self._event = time.monotonic() if self._event is None else self._event
+        self._changed.set()
+
+    # ---- the kernel
+
+    async def _converge(self, ready: Callable[[], None]) -> None:
+        pause = _AGAIN
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(_TOGETHER)
+            self._changed.clear()
+            event, self._event = self._event, None
+            if await self._put():
+                pause = _AGAIN
+                seconds = None if event is None else time.monotonic() - event
+                self._metrics.applied(self._generation, seconds)
+                self._log.info("in the kernel", generation=self._generation, seconds=seconds)
+                ready()
+            else:
+                self._event = event
+                self._metrics.failed()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _AT_MOST)
+                self._changed.set()
+
+    async def _put(self) -> bool:
+        """Make the kernel hold the program as its endpoints' health has it; whether it does."""
+        program, new = self._program, self._new
+        if program is None:
+            return True
+        async with self._kernel:
+            try:
+                if self._mark and mark() != self._mark:
+                    self._tell(await self._look())  # what is put right along with this is told all the same
+                if new:
+                    await self._follow(program)
+                made = served(program, self._health)
+                await self._in_thread(lambda: self._take(program, made, new=new))
+            except (SvccError, OSError) as error:
+                self._faults["kernel"] = str(error).partition("\n")[0]
+                self._log.error("not in the kernel", reason=str(error))
+                return False
+            if program is self._program:
+                self._new = False
+        self._faults.pop("kernel", None)
+        self._metrics.served(program, self._health)
+        return True
+
+    async def _follow(self, program: ir.Program) -> None:
+        """Check the endpoints of a new program. Those that serve already do so until they fail."""
+        installation = await self._in_thread(lambda: self._session.keep(program))
+        if self._first:
+            noted = await self._in_thread(lambda: state.read(installation))
+            self._health = Health({key: one.standing for key, one in noted.items()})
+            self._first = False
+        summary = await self._in_thread(lambda: installation.summary(installation.current))
+        serving = {ip_address(address) for one in summary.listeners for address, _, _ in one.endpoints}
+        self._health.follow(program, serving, time.time())
+        self._checks.follow([*self._health.standings])
+
+    def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> None:
+        """In a thread. A program is recorded as it was reviewed; how it is served is a note to that."""
+        name = self._source.file
+        generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
+        self._generation = generation.reviewed
+        self._mark = mark()
+        state.write(self._session.installation, dict(self._health.standings))
+
+    async def _guard(self) -> None:
+        """See what others change, and put it right in time."""
+        looked, since = time.monotonic(), None
+        while True:
+            await asyncio.sleep(_GLANCE)
+            moved = mark() != self._mark
+            if not moved and since is None and time.monotonic() - looked < _LOOK:
+                continue
+            async with self._kernel:
+                changes = await self._look()
+                self._mark = mark()
+            looked = time.monotonic()
+            if not changes:
+                since = None
+                continue
+            if since is None:
+                since = looked
+                self._tell(changes)
+            if self._options.repair is not None and looked - since >= self._options.repair:
+                since = None if await self._repair() else since
+
+    async def _look(self) -> tuple[Change, ...]:
+        try:
+            changes = await self._in_thread(self._session.drift)
+        except (SvccError, OSError) as error:
+            self._log.error("what is in the kernel cannot be read", reason=str(error))
+            return ()
+        self._metrics.drifted(len(changes))
+        return changes
+
+    def _tell(self, changes: tuple[Change, ...]) -> None:
+        if not changes:
+            return
+        named = "; ".join(map(str, changes[:_NAMED])) + ("; …" if len(changes) > _NAMED else "")
+        self._log.warning("somebody changed what is ours", objects=len(changes), to_put_right=named)
+
+    async def _repair(self) -> bool:
+        async with self._kernel:
+            try:
+                changes = await self._in_thread(self._session.repair)
+            except (SvccError, OSError) as error:
+                self._log.error("it cannot be put right", reason=str(error))
+                return False
+            self._mark = mark()
+        self._metrics.repaired()
+        self._log.info("put right", objects=len(changes))
+        return True
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        """What waits for disks, tools or the kernel is done beside the loop; it is never left half done."""
+        return await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))

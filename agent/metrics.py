@@ -1,0 +1,87 @@
+"""What an agent measures, for Prometheus: by service, never by endpoint."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from svcc.agent.health import Health
+from svcc.agent.probe import probe_of
+from svcc.compiler import ir
+
+#: Upper ends of the buckets, in seconds.
+_QUICK = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+_TO_KERNEL = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class Metrics:
+    """All metrics of one agent."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self._services = Gauge("svcc_services", "Services that are served.", registry=registry)
+        self._endpoints = Gauge(
+            "svcc_endpoints", "Endpoints by service and state.", ["service", "state"], registry=registry
+        )
+        self._checks = Counter("svcc_checks", "Checks by kind and result.", ["kind", "result"], registry=registry)
+        self._latency = Histogram(
+            "svcc_check_seconds", "How long checks took.", ["kind"], buckets=_QUICK, registry=registry
+        )
+        self._to_kernel = Histogram(
+            "svcc_event_to_kernel_seconds",
+            "From an event to its effect in the kernel.",
+            buckets=_TO_KERNEL,
+            registry=registry,
+        )
+        self._applies = Counter("svcc_applies", "Transactions by result.", ["result"], registry=registry)
+        self._generation = Gauge("svcc_generation", "The generation in place.", registry=registry)
+        self._drift = Gauge("svcc_drift", "Objects that somebody changed.", registry=registry)
+        self._repairs = Counter("svcc_repairs", "Times that changes by others were put right.", registry=registry)
+        self._input = Gauge("svcc_input_errors", "Errors in the file, as it is now.", registry=registry)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def checked(self, kind: ir.CheckKind, *, passed: bool, seconds: float) -> None:
+        self._checks.labels(kind.value, "passed" if passed else "failed").inc()
+        self._latency.labels(kind.value).observe(seconds)
+
+    def applied(self, generation: int, seconds: float | None) -> None:
+        """``seconds``: since the event that it was for; None: since nothing that happened."""
+        self._applies.labels("done").inc()
+        self._generation.set(generation)
+        if seconds is not None:
+            self._to_kernel.observe(seconds)
+
+    def failed(self) -> None:
+        self._applies.labels("failed").inc()
+
+    def drifted(self, objects: int) -> None:
+        self._drift.set(objects)
+
+    def repaired(self) -> None:
+        self._repairs.inc()
+        self._drift.set(0)
+
+    def read(self, errors: int) -> None:
+        self._input.set(errors)
+
+    def served(self, program: ir.Program, health: Health) -> None:
+        """How many endpoints of each service are in which state."""
+        self._services.set(len(program.services))
+        self._endpoints.clear()
+        for service in program.services:
+            for state, number in Tally(_state(service, e, health) for e in service.endpoints).items():
+                self._endpoints.labels(service.name, state).set(number)
+
+
+def _state(service: ir.Service, endpoint: ir.Endpoint, health: Health) -> str:
+    if not endpoint.weight:
+        return "draining"
+    probe = probe_of(service, endpoint)
+    if probe is None:
+        return "unchecked"
+    return "up" if health.is_up(probe) else "down"

@@ -1,0 +1,48 @@
+"""What is asked of endpoints: one probe for each address, port and check, however many services use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.compiler.asked import asked_port
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """``port``: the one that is asked; the check's own is in it already."""
+
+    address: ir.Address
+    port: int
+    check: ir.Check
+
+    def __str__(self) -> str:
+        """ "http 100.64.0.9:8080"; what a log and a status call it."""
+        where = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{self.check.kind.value} {where}:{self.port}"
+
+    @property
+    def key(self) -> str:
+        """What the probe is called in a state file: two probes that ask the same have the same."""
+        check = self.check
+        asked = (check.path, check.host or "", check.expect, check.insecure, check.name, check.every, check.timeout)
+        return " ".join(map(repr, (str(self), *asked, check.fall, check.rise)))
+
+
+def probe_of(service: ir.Service, endpoint: ir.Endpoint) -> Probe | None:
+    """The probe of a service's endpoint; None: it is not checked."""
+    if service.check is None:
+        return None
+    return Probe(endpoint.address, asked_port(service, service.check, endpoint), service.check)
+
+
+def probes(program: ir.Program) -> Iterator[Probe]:
+    """The probes of a program, each once. Endpoints that drain anyway are not asked."""
+    seen = set[Probe]()
+    for service in program.services:
+        for endpoint in service.endpoints:
+            probe = probe_of(service, endpoint) if endpoint.weight else None
+            if probe is not None and probe not in seen:
+                seen.add(probe)
+                yield probe

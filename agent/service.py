@@ -1,0 +1,63 @@
+"""An agent as a process: its signals, its supervisor, its HTTP server, from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+from svcc.agent import notify
+from svcc.agent.answers import Asker
+from svcc.agent.log import Log
+from svcc.agent.loop import Agent, Options
+from svcc.agent.metrics import Metrics
+from svcc.agent.source import FileSource
+from svcc.agent.web import serving
+from svcc.apply.session import Session
+
+
+async def run(source: FileSource, session: Session, options: Options, log: Log, listen: tuple[str, int] | None) -> None:
+    """Keep the machine until SIGTERM or SIGINT; the rules stay in place. SIGHUP reads the file again.
+
+    ``listen``: address and port of the HTTP server. Errors: OSError, where it cannot be had.
+    """
+    loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
+    async with AsyncExitStack() as stack:
+        agent = Agent(source, session, await stack.enter_async_context(Asker()), options, log, metrics)
+        if listen is not None:
+            address, port = await stack.enter_async_context(serving(*listen, metrics, lambda: agent.fault))
+            log.info("listening", address=address, port=port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, _reload, agent)
+        tasks = [
+            asyncio.create_task(agent.run(_ready), name="agent"),
+            asyncio.create_task(_sign_of_life(), name="watchdog"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        ]
+        ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        notify.notify("STOPPING=1")
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for task in ended:
+            task.result()  # an agent that ends by itself does so by an error
+    log.info("the agent ends; the rules stay in place")
+
+
+def _ready() -> None:
+    notify.notify("READY=1")
+
+
+def _reload(agent: Agent) -> None:
+    notify.reloading()
+    agent.reload()
+
+
+async def _sign_of_life() -> None:
+    """The loop that converges is alive as long as this comes."""
+    pause = notify.watchdog_pause()
+    while True:
+        await asyncio.sleep(3600 if pause is None else pause)
+        if pause is not None:
+            notify.notify("WATCHDOG=1")

@@ -1,0 +1,74 @@
+"""Where a program comes from: a file and what it includes, read again when one of them changes."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.errors import InputError
+from svcc.compiler.load import load_data, read_file
+from svcc.compiler.sources import Sources, matching
+
+#: What a change of a file changes: the file that its name leads to, its size, and when it was changed. None: there is
+#: no such file.
+_Mark: TypeAlias = tuple[int, int, int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A program, and the findings that are warnings."""
+
+    program: ir.Program
+    warnings: tuple[Diagnostic, ...]
+
+
+class FileSource:
+    """A program in a file, and what it includes."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._marks: dict[str, _Mark] = {}
+        self._patterns: dict[tuple[str, str], list[str]] = {}
+
+    def read(self) -> Read:
+        """Read the file, and note what is to be watched. Errors: InputError."""
+        self._watch(None)
+        data = read_file(self.file)
+        if isinstance(data, Diagnostic):
+            raise InputError([data])
+        loaded = load_data(self.file, data)
+        self._watch(loaded.sources)
+        if loaded.program is None:
+            raise InputError(loaded.diagnostics)
+        return Read(loaded.program, loaded.diagnostics)
+
+    def changed(self) -> bool:
+        """Whether a file that was read, or what the includes name, is not as it was."""
+        return any(_mark(file) != mark for file, mark in self._marks.items()) or any(
+            _matching(*pattern) != found for pattern, found in self._patterns.items()
+        )
+
+    def _watch(self, sources: Sources | None) -> None:
+        """A file that changes while it is read is read once more: its mark is taken before."""
+        files = [self.file] if sources is None else [name for name, _ in (*sources.files, *sources.links)]
+        before = {} if sources is None else self._marks
+        self._marks = {file: before[file] if file in before else _mark(file) for file in (self.file, *files)}
+        self._patterns = {(folder, p): _matching(folder, p) for folder, p, _ in (sources.patterns if sources else ())}
+
+
+def _mark(file: str) -> _Mark:
+    with suppress(OSError):
+        found = os.stat(file)
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return None
+
+
+def _matching(folder: str, pattern: str) -> list[str]:
+    with suppress(OSError):
+        return sorted(matching(Path(folder), pattern))
+    return []

@@ -1,0 +1,247 @@
+"""The agent on a node of its own: real servers that die and come back, real rules, everything by its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.agents import ADDRESSES, Site
+from support.schemas import follows
+from support.shell import Shell
+from svcc.kernel.namespaces import Namespace
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    namespace = Namespace("agent")
+    made = None
+    try:
+        made = Site(Shell(namespace, tmp_path))
+        yield made
+    finally:
+        if made is not None:
+            made.down(*made.servers)
+        namespace.close()
+
+
+def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent():
+        site.serves(1, 2, 3)
+        site.logged(" up probe=", 3)
+        site.down("100.64.0.2")
+        site.serves(1, 3)
+        shown = site.shell.svcc("agent", "status", status=1).stdout
+        assert re.search(r"^tcp 100\.64\.0\.2:8080 +down .+ Connect call failed", shown, re.MULTILINE)
+        rows = follows("agent", site.shell.svcc("agent", "status", "--json", status=1).stdout)["checks"]
+        assert {row["check"]: row["up"] for row in rows} == {
+            "tcp 100.64.0.1:8080": True,
+            "tcp 100.64.0.2:8080": False,
+            "tcp 100.64.0.3:8080": True,
+        }
+        site.shell.svcc("status")
+        site.up("100.64.0.2")
+        site.serves(1, 2, 3)
+        site.shell.svcc("agent", "status")
+        history = json.loads(site.shell.svcc("history", "--json").stdout)
+        assert [one["number"] for one in history["generations"]] == [1]
+        assert history["current"] == 1
+    assert site.shell.endpoints() == {*ADDRESSES[:3]}
+
+
+@pytest.mark.parametrize(
+    ("more", "serve"),
+    [("", (1, 2, 3)), ("when-failed empty", ()), ("when-failed open", (1, 2, 3))],
+)
+def test_when_every_endpoint_fails(site: Site, more: str, serve: tuple[int, ...]) -> None:
+    site.write(more)
+    site.up(*ADDRESSES[:3])
+    with site.agent():
+        site.logged(" up probe=", 3)
+        site.serves(1, 2, 3)
+        site.down("100.64.0.1", "100.64.0.2")
+        site.serves(3)
+        site.down("100.64.0.3")
+        site.serves(*serve)
+        site.up("100.64.0.2")
+        site.serves(2)
+
+
+def test_a_backup_serves_while_the_others_fail(site: Site) -> None:
+    site.write(ends="100.64.0.1; 100.64.0.2; 100.64.0.4 backup")
+    site.up("100.64.0.1", "100.64.0.2", "100.64.0.4")
+    with site.agent():
+        site.logged(" up probe=", 3)
+        site.serves(1, 2)
+        site.down("100.64.0.1", "100.64.0.2")
+        site.serves(4)
+        site.up("100.64.0.1")
+        site.serves(1)
+
+
+def test_the_file_is_followed(site: Site) -> None:
+    site.up(*ADDRESSES)
+    with site.agent() as agent:
+        site.serves(1, 2, 3)
+        site.write(ends="100.64.0.1; 100.64.0.4")
+        site.serves(1, 4)
+        site.write(ends="100.64.0.1 weight ten")
+        site.logged("the file has errors, and changes nothing")
+        site.logged("error[SVC")
+        assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.4"}
+        site.write(ends="100.64.0.1; 100.64.0.2")
+        agent.send_signal(signal.SIGHUP)
+        site.serves(1, 2)
+        history = json.loads(site.shell.svcc("history", "--json").stdout)
+        assert len(history["generations"]) == 3
+        site.shell.svcc("plan", "agent.dsl", "-t", "nft")
+
+
+def test_what_others_change_is_put_right(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent("--repair", "0"):
+        site.settled(3)
+        site.shell.run("nft", "flush", "ruleset")
+        site.logged("somebody changed what is ours")
+        site.serves(1, 2, 3)
+        site.logged("put right", 1)
+        element = "endpoint-1 { 198.19.10.1 . tcp . 80 }"
+        site.shell.run("nft", "delete", "element", "ip", "custom", *element.split())
+        site.logged(f"~ element ip {element.partition(' ')[0]}"[2:], 1)
+        site.logged("put right", 2)
+        site.serves(1, 2, 3)
+
+
+def test_what_others_change_is_only_told_where_that_is_asked_for(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent("--repair", "never"):
+        site.settled(3)
+        site.shell.run("nft", "flush", "ruleset")
+        site.logged("somebody changed what is ours")
+    assert "put right" not in site.said()
+    assert site.shell.endpoints() == set()
+
+
+def test_one_hand_on_the_wheel(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent() as agent:
+        site.serves(1, 2, 3)
+        for words in (["apply", "a.dsl", "-t", "nft"], ["rollback"], ["delete"]):
+            said = site.shell.svcc(*words, status=3).stderr
+            assert f"is kept by process {agent.pid}, svcc agent agent.dsl" in said
+        with site.agent() as other:
+            other.wait()
+            assert other.returncode != 0
+        site.logged("is kept by process")
+        site.serves(1, 2, 3)
+    site.shell.svcc("delete")
+
+
+def test_what_is_known_survives_a_kill(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent() as agent:
+        site.logged(" up probe=", 3)
+        site.down("100.64.0.2")
+        site.serves(1, 3)
+        site.until(lambda: site.shell.svcc("agent", "status", status=1).stdout.count(" down ") == 1, "it is noted")
+        agent.kill()
+        agent.wait()
+    assert site.shell.endpoints() == {"100.64.0.1", "100.64.0.3"}
+    site.log.unlink()
+    with site.agent():
+        site.logged("read file=")
+        site.until(lambda: "svcc agent" in _keeper(site), "it keeps the prefix")
+        site.up("100.64.0.2")
+        site.logged(" up probe=", 1)
+        site.serves(1, 2, 3)
+    assert " down " not in site.said()
+
+
+def _keeper(site: Site) -> str:
+    path = site.shell.folder / "state" / "custom" / "keeper"
+    return path.read_text() if path.exists() else ""
+
+
+def test_metrics_and_health(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent("--listen", "127.0.0.1:0"):
+        site.logged("listening address=127.0.0.1")
+        site.logged(" up probe=", 3)
+        site.serves(1, 2, 3)
+        found = re.search(r"listening address=127\.0\.0\.1 port=(\d+)", site.said())
+        assert found is not None
+        url = f"http://127.0.0.1:{found[1]}"
+        site.down("100.64.0.2")
+        site.serves(1, 3)
+        site.until(lambda: 'svcc_endpoints{service="web",state="down"} 1.0' in _get(site, f"{url}/metrics"), "metrics")
+        assert _get(site, f"{url}/healthz") == "200 ok\n"
+        site.write(ends="100.64.0.1 weight ten")
+        site.until(lambda: _get(site, f"{url}/healthz") == "503 agent.dsl has errors\n", "503")
+        assert "svcc_input_errors 1.0" in _get(site, f"{url}/metrics")
+
+
+def _get(site: Site, url: str) -> str:
+    script = (
+        "import sys, urllib.request, urllib.error\n"
+        "try: found = urllib.request.urlopen(sys.argv[1], timeout=60)\n"
+        "except urllib.error.HTTPError as error: found = error\n"
+        "print(found.status, found.read().decode(), end='')\n"
+    )
+    return site.shell.run(sys.executable, "-c", script, url)
+
+
+def test_a_supervisor_is_told(site: Site, tmp_path: Path) -> None:
+    """By the protocol of sd_notify(3)."""
+    site.up(*ADDRESSES[:3])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(os.fspath(tmp_path / "notify"))
+        heard.settimeout(300)
+        with site.agent(NOTIFY_SOCKET=os.fspath(tmp_path / "notify"), WATCHDOG_USEC="1000000") as agent:
+            said = {heard.recv(1000).decode()}
+            while said != {"READY=1", "WATCHDOG=1"}:
+                said.add(heard.recv(1000).decode())
+            assert site.shell.endpoints() != set()
+            agent.send_signal(signal.SIGHUP)
+            while not (found := heard.recv(1000).decode()).startswith("RELOADING=1\nMONOTONIC_USEC="):
+                assert found in ("READY=1", "WATCHDOG=1")
+            while heard.recv(1000).decode() != "READY=1":
+                pass
+            agent.send_signal(signal.SIGTERM)
+            while heard.recv(1000).decode() != "STOPPING=1":
+                pass
+            assert agent.wait() == 0
+
+
+def test_logs_as_json(site: Site) -> None:
+    site.up(*ADDRESSES[:3])
+    with site.agent("--log", "json"):
+        site.logged('"event": "up"', 3)
+        site.serves(1, 2, 3)
+    lines = [json.loads(line) for line in site.said().splitlines()]
+    assert {"time", "level", "event", "probe", "answer"} == set(next(one for one in lines if one["event"] == "up"))
+
+
+def test_without_what_it_needs(site: Site) -> None:
+    script = (
+        "import sys, importlib.util as util\n"
+        "real = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'aiohttp' else real(name, *more)\n"
+        "sys.argv = ['svcc', 'agent', 'agent.dsl', '-t', 'nft']\n"
+        "from svcc.__main__ import main; main()\n"
+    )
+    with site.shell.namespace.entered():
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", script], cwd=site.shell.folder, capture_output=True, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (3, "svcc: the agent needs aiohttp: pip install 'svcc[agent]'\n")

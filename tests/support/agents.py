@@ -1,0 +1,112 @@
+"""An agent on a node of its own, with servers that it checks."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from support.shell import Shell
+from support.waiting import until
+
+ADDRESSES = tuple(f"100.64.0.{host}" for host in range(1, 5))
+#: ``more``: statements of the service; ``ends``: its endpoints.
+TEXT = """\
+cluster {{ prefix CUSTOM }}
+service web {{
+  vip 198.19.10.1
+  port 80/tcp -> 8080
+  check tcp every 2s timeout 2s fall 2 rise 1
+  {more}
+  endpoints {{ {ends} }}
+}}
+"""
+#: A check of TCP is answered by the kernel, however busy the machine is; who is gone refuses at once.
+_SERVER = """\
+import socket, sys
+made = socket.create_server((sys.argv[1], 8080), backlog=1000)
+while True:
+    made.accept()[0].close()
+"""
+
+
+class Site:
+    """A node with servers, and svcc's agent."""
+
+    def __init__(self, shell: Shell, target: str = "nft") -> None:
+        self.shell = shell
+        self.target = target
+        self.servers: dict[str, subprocess.Popen[bytes]] = {}
+        self.log = shell.folder / "agent.log"
+        self.write()
+        for address in ADDRESSES:
+            shell.run("ip", "address", "add", f"{address}/32", "dev", "lo")
+
+    def write(self, more: str = "", ends: str = "100.64.0.1; 100.64.0.2; 100.64.0.3") -> None:
+        """Write the file that the agent follows; its lines come and go at once."""
+        draft = self.shell.folder / "agent.dsl.new"
+        draft.write_text(TEXT.format(more=more, ends=ends))
+        draft.replace(self.shell.folder / "agent.dsl")
+
+    def up(self, *addresses: str) -> None:
+        """Start servers."""
+        for address in addresses:
+            with self.shell.namespace.entered():
+                self.servers[address] = subprocess.Popen(
+                    [sys.executable, "-c", _SERVER, address], stderr=subprocess.DEVNULL
+                )
+
+    def down(self, *addresses: str) -> None:
+        """End servers."""
+        for address in addresses:
+            server = self.servers.pop(address)
+            server.kill()
+            server.wait()
+
+    @contextmanager
+    def agent(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The agent while it runs; it is ended at the end if it has not ended."""
+        command = self.shell.words("agent", "agent.dsl", "-t", self.target, *words)
+        with self.shell.namespace.entered(), open(self.log, "ab") as log:
+            process = subprocess.Popen(
+                command, cwd=self.shell.folder, env={**self.shell.environment(), **environment}, stderr=log
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait()
+
+    def serves(self, *hosts: int) -> None:
+        """Wait until these endpoints take new connections, by the last bytes of their addresses, and no others."""
+        wanted = {f"100.64.0.{host}" for host in hosts}
+        self.until(lambda: self.shell.endpoints() == wanted, f"{sorted(wanted)} serve")
+
+    def settled(self, up: int) -> None:
+        """Wait until so many probes came up, and what that means is in the kernel."""
+        self.until(
+            lambda: (
+                self.said().count(" up probe=") == up and self.said().splitlines()[-1].startswith("svcc: in the kernel")
+            ),
+            f"{up} are up, and it is in the kernel",
+        )
+
+    def said(self) -> str:
+        """What the agent logged so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def logged(self, words: str, times: int = 1) -> None:
+        """Wait until the agent has said something so often."""
+        self.until(lambda: self.said().count(words) >= times, f"the agent says {words!r}")
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """As :func:`support.waiting.until`; what the agent said is shown where it does not come."""
+        try:
+            until(condition, what)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}\n{self.said()}")

@@ -1,0 +1,288 @@
+"""Asking real servers on this machine's loopback: what passes, and what each kind of trouble is called."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import cast
+
+import pytest
+import trustme
+
+from svcc.agent.answers import Answer, Asker
+from svcc.agent.probe import Probe
+from svcc.compiler import ir
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def probe(port: int, kind: ir.CheckKind, address: str = "127.0.0.1", **more: object) -> Probe:
+    # time enough on a busy machine, where an answer is to pass
+    check = ir.Check(kind, **{"timeout": 60, "every": 60, **more})  # type: ignore[arg-type]
+    return Probe(ip_address(address), port, check)
+
+
+def ask(*probes: Probe) -> list[Answer]:
+    async def all_of_them() -> list[Answer]:
+        async with Asker() as asker:
+            return await asyncio.gather(*map(asker.ask, probes))
+
+    return asyncio.run(all_of_them())
+
+
+@asynccontextmanager
+async def served(serve: Serve, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[int]:
+    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(guarded, host, 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def answered(made: Callable[[int], Probe], serve: Serve, context: ssl.SSLContext | None = None) -> Answer:
+    host = str(made(1).address)
+    async with served(serve, context, host) as port, Asker() as asker:
+        return await asker.ask(made(port))
+
+
+def saying(data: bytes, *, wait: bool = True) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if wait:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(data)
+        await writer.drain()
+
+    return serve
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        return int(made.getsockname()[1])
+
+
+# -- tcp --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_connection_is_accepted(address: str) -> None:
+    answer = asyncio.run(answered(lambda port: probe(port, ir.CheckKind.TCP, address), saying(b"", wait=False)))
+    assert (answer.passed, answer.words) == (True, "connected")
+
+
+def test_a_connection_is_refused() -> None:
+    kinds = (ir.CheckKind.TCP, ir.CheckKind.HTTP, ir.CheckKind.HTTPS)
+    for answer in ask(*(probe(unused_port(), kind) for kind in kinds)):
+        assert not answer.passed
+        assert "refused" in answer.words.lower() or "Connect call failed" in answer.words
+
+
+# -- http -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_status_is_what_is_expected(address: str) -> None:
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+
+    made = lambda port: probe(port, ir.CheckKind.HTTP, address, path="/health%2Fz?a=b", host="shop.example:81")  # noqa: E731
+    answer = asyncio.run(answered(made, serve))
+    assert (answer.passed, answer.words) == (True, "status 200")
+    (request,) = heard
+    assert request.startswith(b"GET /health%2Fz?a=b HTTP/1.1\r\n")
+    assert b"\r\nHost: shop.example:81\r\n" in request
+
+
+@pytest.mark.parametrize(
+    ("said", "expect", "words"),
+    [
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", (200, 399), "status 503, not 200-399"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n",
+            (200, 200),
+            "status 302, not 200",
+        ),
+        (b"220 mail ESMTP\r\n", (200, 399), None),
+        (b"\x16\x03\x01\x00\x05hello", (200, 399), None),
+        (b"", (200, 399), None),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n", (200, 399), None),
+    ],
+)
+def test_what_does_not_pass(said: bytes, expect: tuple[int, int], words: str | None) -> None:
+    answer = asyncio.run(answered(lambda port: probe(port, ir.CheckKind.HTTP, expect=expect), saying(said)))
+    assert not answer.passed
+    assert words is None or answer.words == words
+    assert 0 < len(answer.words) <= 200
+    assert answer.words.isprintable()
+
+
+def test_a_body_without_end_is_not_read() -> None:
+    sent = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while sent < 1 << 30:
+            writer.write(b"x" * 65_536)
+            sent += 65_536
+            await writer.drain()
+
+    answer = asyncio.run(answered(lambda port: probe(port, ir.CheckKind.HTTP), serve))
+    assert (answer.passed, answer.words) == (True, "status 200")
+    assert sent < 1 << 28
+
+
+@pytest.mark.parametrize("kind", list(ir.CheckKind))
+def test_who_says_nothing_is_late(kind: ir.CheckKind) -> None:
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def ask_in_vain() -> Answer:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            async with served(silent) as port, Asker() as asker:
+                of_udp = kind in (ir.CheckKind.DNS, ir.CheckKind.UDP)
+                return await asker.ask(probe(deaf.getsockname()[1] if of_udp else port, kind, timeout=0.2))
+
+    answer = asyncio.run(ask_in_vain())
+    if kind is ir.CheckKind.TCP:
+        assert answer.passed
+    else:
+        assert (answer.passed, answer.words) == (False, "no answer within 0.2 s")
+
+
+# -- https ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def _context(authority: trustme.CA, name: str, **more: object) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, **more).configure_cert(context)  # type: ignore[arg-type]
+    return context
+
+
+@pytest.mark.parametrize(
+    ("host", "insecure", "trusted", "passes"),
+    [
+        ("shop.example", False, True, True),
+        ("other.example", False, True, False),
+        (None, False, True, False),
+        ("shop.example", False, False, False),
+        ("other.example", True, False, True),
+        (None, True, False, True),
+    ],
+)
+def test_certificates(
+    authority: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    host: str | None,
+    insecure: bool,
+    trusted: bool,
+    passes: bool,
+) -> None:
+    bundle = tmp_path_factory.mktemp("ca") / "ca.pem"
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    made = lambda port: probe(port, ir.CheckKind.HTTPS, host=host, insecure=insecure)  # noqa: E731
+    answer = asyncio.run(answered(made, saying(OK), _context(authority, "shop.example")))
+    assert answer.passed == passes, answer
+    assert passes or "certificate" in answer.words.lower()
+
+
+# -- dns and udp ------------------------------------------------------------------------------------------------------
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, reply: Callable[[bytes], bytes | None]) -> None:
+        self._reply = reply
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        said = self._reply(data)
+        if said is not None:
+            self._transport.sendto(said, addr)
+
+
+def asked(kind: ir.CheckKind, reply: Callable[[bytes], bytes | None], name: str = ".") -> Answer:
+    async def run() -> Answer:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(reply), ("127.0.0.1", 0))
+        try:
+            async with Asker() as asker:
+                return await asker.ask(probe(transport.get_extra_info("sockname")[1], kind, name=name))
+        finally:
+            transport.close()
+
+    return asyncio.run(run())
+
+
+_OTHER = "the datagram does not answer the query"
+
+
+def test_a_name_is_looked_up() -> None:
+    heard: list[bytes] = []
+
+    def reply(query: bytes) -> bytes:
+        heard.append(query[12:])
+        return query[:2] + b"\x81\x80" + query[4:]
+
+    assert asked(ir.CheckKind.DNS, reply, name="shop.example.").words == "answered"
+    assert asked(ir.CheckKind.DNS, reply).passed
+    assert heard == [b"\x04shop\x07example\x00\x00\x06\x00\x01", b"\x00\x00\x06\x00\x01"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (lambda query: query[:2] + b"\x81\x82" + query[4:], "server failure"),
+        (lambda query: query[:2] + b"\x81\x85" + query[4:], "refused"),
+        (lambda query: query[:2] + b"\x81\x8b" + query[4:], "response code 11"),
+        (
+            lambda query: bytes([query[0] ^ 1]) + query[1:2] + b"\x81\x80" + query[4:],
+            "the datagram does not answer the query",
+        ),
+        (lambda query: query, "the datagram does not answer the query"),
+        (lambda _: b"?", "1 bytes are no answer of DNS"),
+    ],
+)
+def test_answers_of_dns_that_do_not_pass(reply: Callable[[bytes], bytes], words: str) -> None:
+    answer = asked(ir.CheckKind.DNS, reply)
+    assert (answer.passed, answer.words) == (False, words)
+
+
+def test_a_datagram_is_answered() -> None:
+    answer = asked(ir.CheckKind.UDP, lambda data: data * 3)
+    assert (answer.passed, answer.words) == (True, "3 bytes")
+
+
+def test_nobody_is_at_a_port_of_udp() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.bind(("127.0.0.1", 0))
+        port = made.getsockname()[1]
+    (answer,) = ask(probe(port, ir.CheckKind.UDP))
+    assert (answer.passed, answer.words) == (False, "Connection refused")

@@ -1,0 +1,155 @@
+"""From answers to who is up, and from that to the program that is served."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.strategies import programs
+from svcc.agent.answers import Answer
+from svcc.agent.health import Health, Standing, served
+from svcc.agent.probe import Probe, probe_of, probes
+from svcc.compiler import ir
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+
+GOOD, BAD = Answer(True, "fine", 0.001), Answer(False, "refused", 0.001)
+
+
+def read(text: str) -> ir.Program:
+    program = load_text(Source("x.dsl", text)).program
+    assert program is not None
+    return program
+
+
+def web(more: str = "", endpoints: str = "100.64.0.1; 100.64.0.2; 100.64.0.3") -> ir.Program:
+    check = "check tcp fall 3 rise 2"
+    return read(f"service web {{ vip 198.19.0.1; port 80/tcp; {check}; {more}; endpoints {{ {endpoints} }} }}")
+
+
+def weights(program: ir.Program) -> list[int]:
+    return [endpoint.weight for service in program.services for endpoint in service.endpoints]
+
+
+def hear(health: Health, program: ir.Program, *failed: int) -> ir.Program:
+    """What is served after so many answers that all is decided; ``failed``: the last bytes of addresses."""
+    for probe in probes(program):
+        for _ in range(5):
+            health.hear(probe, BAD if int(probe.address) % 256 in failed else GOOD, 0.0)
+    return served(program, health)
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.booleans())
+def test_it_goes_down_after_fall_and_up_after_rise(
+    answers: list[bool], fall: int, rise: int, up: bool, joining: bool
+) -> None:
+    check = ir.Check(ir.CheckKind.TCP, fall=fall, rise=rise)
+    standing = Standing(up, 0.0, joining=joining and not up)
+    joins = joining and not up
+    for at, passed in enumerate(answers):
+        before = standing
+        standing = standing.after(GOOD if passed else BAD, check, float(at))
+        needed = fall if before.up else 1 if joins else rise
+        run = next((n for n, one in enumerate(reversed(answers[: at + 1])) if one != passed), at + 1)
+        if passed == before.up:
+            assert standing.up == before.up
+        elif standing.up != before.up:
+            assert run >= needed
+            assert standing.since == float(at)
+            joins = False
+        else:
+            assert standing.row < needed
+
+
+@given(programs())
+def test_without_answers_all_serve_that_served(program: ir.Program) -> None:
+    health = Health()
+    health.follow(program, {endpoint.address for s in program.services for endpoint in s.endpoints}, 0.0)
+    assert served(program, health) == program
+
+
+@given(programs(), st.data())
+def test_only_checked_endpoints_that_fail_change(program: ir.Program, data: st.DataObject) -> None:
+    """Whatever fails: services without a check stay as they are, and nothing but weights differs."""
+    health = Health()
+    health.follow(program, (), 0.0)
+    for probe in probes(program):
+        answer = GOOD if data.draw(st.booleans()) else BAD
+        for _ in range(max(probe.check.fall, probe.check.rise)):
+            health.hear(probe, answer, 0.0)
+    for before, after in zip(program.services, served(program, health).services, strict=True):
+        assert replace(after, endpoints=before.endpoints) == before
+        if before.check is None:
+            assert after == before
+        for one, other in zip(before.endpoints, after.endpoints, strict=True):
+            asked = probe_of(before, one) if one.weight else None
+            assert replace(other, weight=one.weight) == one
+            assert other.weight == one.weight or (asked is not None and not health.is_up(asked))
+
+
+def test_a_failed_endpoint_drains_and_comes_back() -> None:
+    program, health = web(), Health()
+    health.follow(program, (), 0.0)
+    assert weights(hear(health, program, 2)) == [1, 0, 1]
+    assert weights(hear(health, program)) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("when", "left"), [("open", [1, 1, 1]), ("empty", [0, 0, 0])])
+def test_when_all_fail(when: str, left: list[int]) -> None:
+    program, health = web(f"when-failed {when}"), Health()
+    health.follow(program, (), 0.0)
+    assert weights(hear(health, program, 1, 2, 3)) == left
+
+
+def test_when_all_of_a_family_fail_the_other_is_as_it_is() -> None:
+    text = (
+        "service web { vip 198.19.0.1 fd00::1; port 80/tcp; check tcp; "
+        "endpoints { 100.64.0.1; 100.64.0.2; fd00:64::5; fd00:64::6 } }"
+    )
+    program, health = read(text), Health()
+    health.follow(program, (), 0.0)
+    assert weights(hear(health, program, 1, 2, 5)) == [1, 1, 0, 1]
+
+
+def test_one_probe_for_an_address_a_port_and_a_check() -> None:
+    service = "service s{0} {{ vip 198.19.0.{0}; port 80/tcp; check tcp; endpoints {{ {1} }} }}"
+    text = "\n".join(service.format(number, "100.64.0.1; 100.64.0.2 weight 0") for number in range(1, 6))
+    assert [str(probe) for probe in probes(read(text))] == ["tcp 100.64.0.1:80"]
+
+
+def test_a_new_endpoint_joins_with_its_first_answer_that_passes_and_one_that_serves_stays() -> None:
+    program, health = web(), Health()
+    health.follow(program, {ip_address("100.64.0.1"), ip_address("100.64.0.2")}, 0.0)
+    assert weights(served(program, health)) == [1, 1, 0]
+    third = [*probes(program)][2]
+    assert health.hear(third, GOOD, 1.0)
+    assert weights(served(program, health)) == [1, 1, 1]
+    assert not health.hear(third, BAD, 1.0)
+    assert weights(served(program, health)) == [1, 1, 1]
+
+
+def test_what_is_known_of_an_endpoint_lasts_over_programs_and_agents() -> None:
+    program, health = web(), Health()
+    health.follow(program, (), 0.0)
+    hear(health, program, 2)
+    health.follow(web(endpoints="100.64.0.2; 100.64.0.3; 100.64.0.4"), (), 1.0)
+    assert {str(p): s.up for p, s in health.standings.items()} == {
+        "tcp 100.64.0.2:80": False,
+        "tcp 100.64.0.3:80": True,
+        "tcp 100.64.0.4:80": False,
+    }
+    later = Health({probe.key: standing for probe, standing in health.standings.items()})
+    later.follow(web(), (), 2.0)
+    assert weights(served(web(), later)) == [0, 0, 1]
+
+
+def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
+    health = Health()
+    health.follow(web(), (), 0.0)
+    other = Probe(ip_address("100.64.0.9"), 80, ir.Check(ir.CheckKind.TCP))
+    assert not health.hear(other, BAD, 0.0)
+    assert health.is_up(other)
