@@ -11,14 +11,13 @@ import socket
 import ssl
 import struct
 import time
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 from yarl import URL
 
-from svcc.agent.probe import Probe
+from svcc.agent.probe import Answer, Probe
 from svcc.compiler import ir
 
 #: Characters of an answer's words.
@@ -33,15 +32,6 @@ _DATAGRAM = 4096
 _SOA, _IN = 6, 1  # RFC 1035, 3.2.2 and 3.2.4
 _HEADER = struct.Struct("!HHHHHH")  # RFC 1035, 4.1.1
 _RCODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """``words``: the status, or what went wrong; ``seconds``: how long it took."""
-
-    passed: bool
-    words: str
-    seconds: float
 
 
 class Failed(Exception):

@@ -6,8 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable, Collection
 
-from svcc.agent.answers import Answer, Asker
-from svcc.agent.probe import Probe
+from svcc.agent.answers import Asker
+from svcc.agent.probe import Answer, Probe
 
 #: A probe is asked so much earlier or later than its time, as a share of it: else many are asked at once for ever.
 _JITTER = 0.1

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from svcc.agent.answers import Answer
-from svcc.agent.probe import Probe, probe_of, probes
+from svcc.agent.probe import Answer, Probe, probe_of, probes
 from svcc.compiler import ir
 
 

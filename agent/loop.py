@@ -11,12 +11,12 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 from svcc.agent import state
-from svcc.agent.answers import Answer, Asker
+from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
 from svcc.agent.health import Health, served
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
-from svcc.agent.probe import Probe
+from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import FileSource
 from svcc.apply.session import Session
 from svcc.compiler import ir

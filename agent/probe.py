@@ -1,4 +1,4 @@
-"""What is asked of endpoints: one probe for each address, port and check, however many services use it."""
+"""What is asked of endpoints, and what they answer: one probe for each address, port and check, whoever uses it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ class Probe:
         check = self.check
         asked = (check.path, check.host or "", check.expect, check.insecure, check.name, check.every, check.timeout)
         return " ".join(map(repr, (str(self), *asked, check.fall, check.rise)))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``words``: the status, or what went wrong; ``seconds``: how long it took."""
+
+    passed: bool
+    words: str
+    seconds: float
 
 
 def probe_of(service: ir.Service, endpoint: ir.Endpoint) -> Probe | None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from svcc.agent.answers import Answer
 from svcc.agent.health import Standing
-from svcc.agent.probe import Probe
+from svcc.agent.probe import Answer, Probe
 from svcc.apply import files
 from svcc.apply.store import Installation
 

@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 import trustme
 
-from svcc.agent.answers import Answer, Asker
-from svcc.agent.probe import Probe
+from svcc.agent.answers import Asker
+from svcc.agent.probe import Answer, Probe
 from svcc.compiler import ir
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -10,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import programs
-from svcc.agent.answers import Answer
 from svcc.agent.health import Health, Standing, served
-from svcc.agent.probe import Probe, probe_of, probes
+from svcc.agent.probe import Answer, Probe, probe_of, probes
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
@@ -153,3 +154,12 @@ def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
     other = Probe(ip_address("100.64.0.9"), 80, ir.Check(ir.CheckKind.TCP))
     assert not health.hear(other, BAD, 0.0)
     assert health.is_up(other)
+
+
+def test_what_is_asked_of_the_state_alone_needs_no_library_of_the_agent() -> None:
+    """`svcc agent status` works where only the command line is installed."""
+    script = (
+        "import sys, svcc.commands.agent, svcc.agent.state; print({'aiohttp', 'prometheus_client'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
