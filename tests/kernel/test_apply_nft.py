@@ -143,7 +143,7 @@ def _comment_element(table: Table, number: int) -> str:
 
 
 def _flush_chain(table: Table, number: int) -> str:
-    return f"flush chain ip lab {_pick(list(table.chains), number)}"
+    return f"flush chain ip lab {_pick([name for name, chain in table.chains.items() if chain.rules], number)}"
 
 
 def _add_rule(table: Table, number: int) -> str:
