@@ -39,9 +39,11 @@ class Host:
         return "broadcast" if address.version == 4 and int(address) == 2**32 - 1 else "unicast"
 
     def forwards(self, version: int) -> bool:
-        """Whether packets pass through the node."""
+        """Whether packets pass through the node. Settings that are about ARP alone leave that to the machine."""
         name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
-        return self.settings is None or self.setting(name) not in (None, "0")
+        if self.settings is None or all("arp" in one for one in self.settings):
+            return True
+        return self.setting(name) not in (None, "0")
 
     def setting(self, name: str) -> str | None:
         return None if self.settings is None else self.settings.get(name)
