@@ -11,14 +11,14 @@ cluster {
 node edge { address 192.0.2.1 }
 
 service shop/web {
-  external-ip 192.0.2.80
-  announce    yes
-  port        443/tcp -> 8443
+  vip      192.0.2.80
+  announce yes
+  port     443/tcp -> 8443
   endpoints { 100.64.0.9; 100.64.0.19 }
 }
 
 service shop/metrics {
   vip  192.0.2.90
-  port 9090/tcp
+  port 9090/tcp nodeport 30090
   endpoints { 100.64.0.9 }
 }
