@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from svcc.agent.probe import Answer, Probe, probe_of, probes
@@ -95,9 +95,3 @@ class Health:
 def served(program: ir.Program, health: Health) -> ir.Program:
     """The program as its endpoints' health has it."""
     return replace(program, services=tuple(map(health.served, program.services)))
-
-
-def users(program: ir.Program, wanted: Iterable[Probe]) -> list[ir.Service]:
-    """The services of a program that use one of these probes."""
-    asked = {*wanted}
-    return [s for s in program.services if any(probe_of(s, e) in asked for e in s.endpoints)]

@@ -104,7 +104,7 @@ class Agent:
     async def _read(self) -> None:
         """Read the file. One with errors changes nothing."""
         try:
-            found = await self._in_thread(self._source.read)
+            program = await self._in_thread(self._source.read)
         except InputError as error:
             self._faults["file"] = f"{self._source.file} has errors"
             self._metrics.read(len(error.diagnostics))
@@ -114,9 +114,9 @@ class Agent:
             return
         self._faults.pop("file", None)
         self._metrics.read(0)
-        if found.program != self._program:
-            self._program, self._new = found.program, True
-            self._log.info("read", file=self._source.file, services=len(found.program.services))
+        if program != self._program:
+            self._program, self._new = program, True
+            self._log.info("read", file=self._source.file, services=len(program.services))
             self._happened()
 
     # ---- health
@@ -187,7 +187,7 @@ class Agent:
         summary = await self._in_thread(lambda: installation.summary(installation.current))
         serving = {ip_address(address) for one in summary.listeners for address, _, _ in one.endpoints}
         self._health.follow(program, serving, time.time())
-        self._checks.follow([*self._health.standings])
+        self._checks.follow(self._health.standings.keys())
 
     def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> None:
         """In a thread. A program is recorded as it was reviewed; how it is served is a note to that."""

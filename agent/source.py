@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from svcc.compiler import ir
-from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.errors import InputError
-from svcc.compiler.load import load_data, read_file
+from svcc.compiler.load import load
 from svcc.compiler.sources import Sources, matching
 
 #: What a change of a file changes: the file that its name leads to, its size, and when it was changed. None: there is
 #: no such file.
 _Mark: TypeAlias = tuple[int, int, int, int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A program, and the findings that are warnings."""
-
-    program: ir.Program
-    warnings: tuple[Diagnostic, ...]
 
 
 class FileSource:
@@ -35,17 +25,15 @@ class FileSource:
         self._marks: dict[str, _Mark] = {}
         self._patterns: dict[tuple[str, str], list[str]] = {}
 
-    def read(self) -> Read:
+    def read(self) -> ir.Program:
         """Read the file, and note what is to be watched. Errors: InputError."""
         self._watch(None)
-        data = read_file(self.file)
-        if isinstance(data, Diagnostic):
-            raise InputError([data])
-        loaded = load_data(self.file, data)
-        self._watch(loaded.sources)
+        loaded = load(self.file)
+        if loaded.sources is not None:
+            self._watch(loaded.sources)
         if loaded.program is None:
             raise InputError(loaded.diagnostics)
-        return Read(loaded.program, loaded.diagnostics)
+        return loaded.program
 
     def changed(self) -> bool:
         """Whether a file that was read, or what the includes name, is not as it was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ def path_of(installation: Installation) -> Path:
 
 def write(installation: Installation, standings: Mapping[Probe, Standing]) -> None:
     """Note all standings. Errors: OSError."""
-    noted = {probe.key: _to_json(str(probe), standing) for probe, standing in standings.items()}
+    noted = {probe.key: {"name": str(probe), **asdict(standing)} for probe, standing in standings.items()}
     files.make_directory(installation.path)
     files.write(path_of(installation), json.dumps({"version": _VERSION, "probes": noted}, indent=1) + "\n")
 
@@ -44,18 +44,6 @@ def read(installation: Installation) -> dict[str, Noted]:
         return {str(key): _from_json(noted) for key, noted in data["probes"].items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
-
-
-def _to_json(name: str, standing: Standing) -> dict[str, Any]:
-    answer = standing.answer
-    return {
-        "name": name,
-        "up": standing.up,
-        "since": standing.since,
-        "row": standing.row,
-        "joining": standing.joining,
-        "answer": answer and {"passed": answer.passed, "words": answer.words, "seconds": answer.seconds},
-    }
 
 
 def _from_json(data: Any) -> Noted:

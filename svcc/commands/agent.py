@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -157,12 +158,7 @@ def _as_json(installation: Installation, noted: list[Noted]) -> dict[str, Any]:
             "up": one.standing.up,
             "joining": one.standing.joining,
             "since": one.standing.since,
-            "answer": one.standing.answer
-            and {
-                "passed": one.standing.answer.passed,
-                "words": one.standing.answer.words,
-                "seconds": one.standing.answer.seconds,
-            },
+            "answer": one.standing.answer and asdict(one.standing.answer),
         }
         for one in noted
     ]
