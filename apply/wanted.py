@@ -115,7 +115,12 @@ def _is_compiled(data: bytes, target: Target) -> bool:
 
 def is_compiled(data: bytes) -> bool:
     """Whether a file holds a bundle, or the part of some target that stands alone."""
-    return any(_is_compiled(data, target) for target in targets().values())
+    return is_bundle(_start(data)) or target_alone(data) is not None
+
+
+def target_alone(data: bytes) -> Target | None:
+    """The target of which a file holds the part that stands alone; None: it holds none, or a bundle."""
+    return next((target for target in targets().values() if target.is_alone(_start(data))), None)
 
 
 def _start(data: bytes) -> str:

@@ -14,7 +14,7 @@ from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.served import NOTHING, Side, bundle_routes, generation_side
 from svcc.apply.store import Store
 from svcc.apply.summary import summary
-from svcc.apply.wanted import Wanted, accept, is_compiled, read_data
+from svcc.apply.wanted import Wanted, accept, is_compiled, read_data, target_alone
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.errors import InputError
@@ -23,7 +23,7 @@ from svcc.compiler.suggest import one_of
 from svcc.options import tell
 from svcc.state import pick_installation
 from svcc.targets import targets
-from svcc.targets.bundle import is_bundle, source_of_text, split_bundle
+from svcc.targets.bundle import source_of_text, split_bundle
 from svcc.targets.capability import pick_node
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Bundle, Target
@@ -97,10 +97,9 @@ def _target_of(folder: Path) -> Target:
 
 
 def _bundle(file: str, data: bytes, asked: Asked) -> Named:
-    """Of the target that a bundle names; a bare part is the only kind that a kernel loads as it is."""
-    bare = next(one for one in targets().values() if one.loads and one.alone is not None)
+    """Of the target that a bundle names, or that knows the part which stands alone."""
     name = "<stdin>" if file == "-" else file
-    target = None if is_bundle(data[:8].decode("utf-8", "replace")) else bare
+    target = target_alone(data)
     return _rules(accept(file, lambda: split_bundle(source_of_text(name, data), target), asked.node))
 
 
