@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from svcc.apply.driver import balances
+from svcc.apply.engine import Refused
 from svcc.apply.scope import Scope
-from svcc.apply.store import Installation, Store, StoreError
+from svcc.apply.store import Draft, Installation, Store, StoreError
 
 
 def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[str]:
@@ -25,6 +26,12 @@ def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[
             )
         if scope.device is not None and scope.device == current.device and balances(current.target):
             yield f"vip-device {scope.device} belongs to prefix {current.prefix}, which is applied here"
+
+
+def check_clashes(store: Store, installation: Installation, draft: Draft) -> None:
+    """Errors: Refused, where other installations have something against a draft that is to put anything in."""
+    if draft.bundle is not None and (against := [*clashes(store, installation, draft.scope)]):
+        raise Refused(against)
 
 
 def _nested(one: str, other: str) -> bool:

@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -79,6 +80,27 @@ def arm(store: Store, installation: Installation, seconds: float) -> Pending:
 def disarm(installation: Installation) -> None:
     """Confirm: the watchdog finds nothing more to wait for."""
     files.remove(installation.confirm)
+
+
+@contextmanager
+def armed(store: Store, installation: Installation, seconds: float | None) -> Iterator[None]:
+    """For an apply that waits for its confirmation, so many seconds from its end on; None: it waits for none.
+
+    One that fails has nothing to wait for, unless going back failed too: the watchdog tries that again.
+    Errors: as of :func:`arm`.
+    """
+    if seconds is None:
+        yield
+        return
+    pending = arm(store, installation, seconds)
+    try:
+        yield
+    except engine.Broken:
+        raise
+    except BaseException:
+        disarm(installation)
+        raise
+    pending.later(seconds).write(installation)
 
 
 def _start(store: Store, installation: Installation, pending: Pending) -> None:

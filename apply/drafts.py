@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from svcc.apply.origin import Origin
 from svcc.apply.program_text import KeptProgram
-from svcc.apply.scope import Scope
+from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.store import Draft
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.targets import find
+
+
+def scope_of(wanted: Wanted) -> Scope | None:
+    """What is ours when this is in place; None: it is an empty bundle, which does not say whose it is."""
+    if wanted.program is not None:
+        return scope_of_program(wanted.program)
+    accepted = wanted.accepted
+    return Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else None
 
 
 def draft(wanted: Wanted, scope: Scope, origin: Origin | None = None) -> Draft:

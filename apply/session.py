@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from svcc.apply import confirm, drain, engine, wanted
-from svcc.apply.clashes import clashes
+from svcc.apply.clashes import check_clashes
 from svcc.apply.drafts import draft as make_draft
+from svcc.apply.drafts import scope_of
 from svcc.apply.engine import Event, Refused, Tell
 from svcc.apply.errors import Outdated, ToolFailed, Unconfirmed
 from svcc.apply.keeper import Keeper
@@ -138,7 +139,8 @@ class Session:
         The generation that `svcc history` lists is the program's; how it is served is a note to it. One transaction
         leads to both. Errors: as of :meth:`plan` and :meth:`apply`.
         """
-        found, now = self._wanted(program, name), self._wanted(served, name)
+        found = self._wanted(program, name)
+        now = found if served == program else self._wanted(served, name)
         with self._working(found) as (installation, reviewed):
             current = installation.current
             there = None if current is None else installation.generation(current.reviewed)
@@ -190,11 +192,12 @@ class Session:
             current = self.installation.current
             if current is None:
                 return ()
-            draft = confirm.earlier(self.installation, current.number, "put right")
-            made = engine.make_plan(self.installation, replace(draft, of=current.reviewed))
+            again = confirm.earlier(self.installation, current.number, "put right")
+            draft = replace(again, of=current.reviewed)
+            made = engine.make_plan(self.installation, draft)
             if not made.empty:
                 engine.check(made, self._tell)
-                engine.perform(made, self.installation, replace(draft, of=current.reviewed), self._tell)
+                engine.perform(made, self.installation, draft, self._tell)
             return made.changes
 
     def _note(self, found: Wanted, of: Generation) -> Draft:
@@ -230,10 +233,8 @@ class Session:
             yield installation, make_draft(found, scope)
 
     def _scope(self, found: Wanted) -> Scope:
-        if found.program is not None:
-            return scope_of_program(found.program)
-        if found.accepted is not None and found.accepted.prefix:
-            return Scope(found.accepted.prefix, found.accepted.device)
+        if (said := scope_of(found)) is not None:
+            return said
         if self._installation is None or self._installation.current is None:
             raise StoreError("the bundle is empty, and does not say what prefix it is for")
         current = self._installation.current
@@ -249,9 +250,7 @@ class Session:
         return self._installation
 
     def _made(self, installation: Installation, draft: Draft) -> engine.Plan:
-        against = list(clashes(self._store, installation, draft.scope)) if draft.bundle else []
-        if against:
-            raise Refused(against)
+        check_clashes(self._store, installation, draft)
         return engine.make_plan(installation, draft, drain.PATIENCE)
 
     def _performed(
@@ -264,18 +263,8 @@ class Session:
             engine.note(made, installation, draft)
             return current
         engine.check(made, self._tell)
-        pending = confirm.arm(self._store, installation, seconds) if seconds is not None else None
-        try:
-            generation = engine.perform(made, installation, draft, self._tell)
-        except engine.Broken:  # the watchdog tries again
-            raise
-        except BaseException:
-            if pending is not None:
-                confirm.disarm(installation)
-            raise
-        if pending is not None and seconds is not None:
-            pending.later(seconds).write(installation)
-        return generation
+        with confirm.armed(self._store, installation, seconds):
+            return engine.perform(made, installation, draft, self._tell)
 
 
 def _loaded(name: str) -> Target:

@@ -12,12 +12,12 @@ import click
 
 from svcc import signals
 from svcc.apply import confirm, drain, engine
-from svcc.apply.clashes import clashes
-from svcc.apply.drafts import draft
+from svcc.apply.clashes import check_clashes
+from svcc.apply.drafts import draft, scope_of
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
-from svcc.apply.scope import Scope, scope_of_program
+from svcc.apply.scope import Scope
 from svcc.apply.states import Untold
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
@@ -52,12 +52,7 @@ def draft_of(given: Wanted, store: Store, node: str | None = None) -> Draft:
     ``node``: the one that was asked for, if any was.
     """
     origin = Origin(given.bundle.target, node, given.sources) if given.sources else None
-    if given.program is not None:
-        scope = scope_of_program(given.program)
-    else:
-        accepted = given.accepted
-        scope = Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else _recorded(store)
-    return draft(given, scope, origin)
+    return draft(given, scope_of(given) or _recorded(store), origin)
 
 
 def _recorded(store: Store) -> Scope:
@@ -175,9 +170,7 @@ def make_plan(
     ahead: Ahead | None = None,
 ) -> Plan:
     """The plan, and what other installations have against it. Errors: Refused, StepError, StoreError."""
-    against = list(clashes(store, installation, draft.scope)) if draft.bundle else []
-    if against:
-        raise Refused(against)
+    check_clashes(store, installation, draft)
     return engine.make_plan(installation, draft, patience, still_good(store, ahead))
 
 

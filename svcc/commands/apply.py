@@ -10,7 +10,7 @@ from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
-from svcc.apply.engine import Ahead, Broken, Plan
+from svcc.apply.engine import Ahead, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled, still_good
 from svcc.comparison_text import count
@@ -138,19 +138,11 @@ def _apply(
         engine.note(plan, installation, draft)
         _say_in_place(current)
         return
-    pending = confirm.arm(store, installation, seconds) if seconds else None
-    try:
+    with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
-    except Broken:  # the watchdog tries again
-        raise
-    except BaseException:
-        if pending:
-            confirm.disarm(installation)
-        raise
     if not quiet:
         warn_of_obstructions(draft)
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
     click.echo(f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}.")
-    if pending and seconds:
-        pending.later(seconds).write(installation)
+    if seconds is not None:
         click.echo(f"It goes again in {count(seconds, 'second')}, unless you keep it: svcc confirm")
