@@ -23,7 +23,7 @@ PYTEST_WORKERS ?= $(shell nproc)
 ROOT := $(filter 0,$(shell id -u))
 PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: demo test check lint types floors pythons pytest here machines bench clean machine
+.PHONY: aws demo test check lint types floors pythons pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -33,6 +33,7 @@ test:
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target floors pythons
 	$(MAKE) --no-print-directory pytest
+	$(MAKE) --no-print-directory aws
 
 check: export HYPOTHESIS_PROFILE ?= quick
 check: lint
@@ -59,11 +60,21 @@ here: $(VENV)/installed
 machines: $(VENV)/installed
 	$(BIN)/pytest -m vm $(PYTEST_ARGS) || test $$? -eq 5
 
+# Templates of target aws, with tools that are too large for every environment.
+aws: $(VENV)-aws/installed
+	PATH="$(VENV)-aws/bin:$$PATH" $(VENV)-aws/bin/pytest --quiet tests/aws
+
+$(VENV)-aws/installed: pyproject.toml | machine
+	$(PYTHON) -m venv --clear $(VENV)-aws
+	$(VENV)-aws/bin/pip install -qq --upgrade pip
+	$(VENV)-aws/bin/pip install -qq --editable '.[aws-test]'
+	touch $@
+
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-aws .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 machine:

@@ -25,8 +25,8 @@ _LIMIT = 256 << 20
 class KeptProgram:
     """A program and its text, each made of the other when it is first asked for.
 
-    The text is the same for programs that say the same, whatever the order of their services and nodes. Errors of what
-    is made of a text: ValueError, where it is something else.
+    The text is the same for programs that say the same, whatever the order of their services, nodes and balancers.
+    Errors of what is made of a text: ValueError, where it is something else.
     """
 
     def __init__(self, made_of: ir.Program | str) -> None:
@@ -37,7 +37,9 @@ class KeptProgram:
         if isinstance(self._made_of, str):
             return self._made_of
         nodes = tuple(sorted(self._made_of.nodes, key=lambda node: node.name))
-        head = json.dumps(head_to_json(ir.Program(self._made_of.cluster, nodes)), separators=(",", ":"))
+        balancers = tuple(sorted(self._made_of.balancers, key=lambda balancer: balancer.name))
+        shared = ir.Program(self._made_of.cluster, nodes, balancers=balancers)
+        head = json.dumps(head_to_json(shared), separators=(",", ":"))
         services = sorted(self._made_of.services, key=lambda service: service.name)
         return _text(head, map(_line, services))
 

@@ -58,6 +58,10 @@ class Code(Enum):
     NEARNESS = "SVC054", "nobody knows which endpoints are near"
     BACKUP_ALONE = "SVC055", "a backup has no endpoint to stand in for"
     CHECK = "SVC056", "no endpoint can be checked in this way"
+    # balancers
+    LISTENER = "SVC085", "a balancer cannot listen in this way"
+    ROUTE = "SVC086", "a balancer's route leads nowhere"
+    ROUTE_CLASH = "SVC087", "two routes of a balancer are for the same"
     # targets
     UNSUPPORTED = "SVC060", "the target cannot express the statement"
     NODE_NEEDED = "SVC061", "the target needs to know the node"

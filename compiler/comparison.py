@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.endpoint_changes import endpoint_changes
+from svcc.compiler.printing import balancer_statements
 from svcc.compiler.service_change import Change, What
 
 
@@ -52,7 +53,7 @@ class TakenAway:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``services``: those that change, by name. ``shared``: what changes of the cluster and the nodes."""
+    """``services``: those that change, by name. ``shared``: what changes of cluster, nodes and balancers."""
 
     services: tuple[ServiceChanges, ...] = ()
     shared: tuple[Change, ...] = ()
@@ -325,8 +326,32 @@ def _shared(old: ir.Program, new: ir.Program) -> Iterator[Change]:
             yield Change(What.NODE_ADDED, name, after=after[name])
         elif before[name] != after[name]:
             yield Change(What.NODE_CHANGED, name, before[name], after[name])
+    yield from _balancers(old, new)
+
+
+def _balancers(old: ir.Program, new: ir.Program) -> Iterator[Change]:
+    """A balancer that changes is said by the statements that come and go."""
+    before = {one.name: _said(one) for one in old.balancers}
+    after = {one.name: _said(one) for one in new.balancers}
+    for name in sorted(before.keys() | after.keys()):
+        gone = [statement for statement in before.get(name, ()) if statement not in after.get(name, ())]
+        come = [statement for statement in after.get(name, ()) if statement not in before.get(name, ())]
+        if name not in after:
+            yield Change(What.BALANCER_REMOVED, name, before="; ".join(gone))
+        elif name not in before:
+            yield Change(What.BALANCER_ADDED, name, after="; ".join(come))
+        elif before[name] != after[name]:
+            moved = gone or come
+            old_text = gone if moved else before[name]
+            new_text = come if moved else after[name]
+            yield Change(What.BALANCER_CHANGED, name, "; ".join(old_text), "; ".join(new_text))
+
+
+def _said(balancer: ir.Balancer) -> list[str]:
+    return [f"{keyword} {values}" for keyword, values in balancer_statements(balancer)]
 
 
 def _node_text(node: ir.Node) -> str:
     zone = f" zone {node.zone}" if node.zone else ""
-    return f"address {_list(node.addresses, 'none')}{zone}"
+    instance = f" instance {node.instance}" if node.instance else ""
+    return f"address {_list(node.addresses, 'none')}{zone}{instance}"

@@ -98,6 +98,26 @@ class WhenFailed(StrEnum):
     EMPTY = "empty"
 
 
+class BalancerKind(StrEnum):
+    """What a cloud load balancer balances: HTTP requests, or connections and datagrams."""
+
+    APPLICATION = "application"
+    NETWORK = "network"
+
+
+class Scheme(StrEnum):
+    """Who reaches a cloud load balancer: its own network alone, or everybody."""
+
+    INTERNAL = "internal"
+    INTERNET_FACING = "internet-facing"
+
+
+class ListenProtocol(StrEnum):
+    HTTP = "http"
+    TCP = "tcp"
+    UDP = "udp"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class PortRange:
     """The ports ``first`` to ``last``, both included; a single port is a range of one."""
@@ -136,8 +156,10 @@ class Node:
     name: str
     addresses: tuple[Address, ...]
     zone: str | None = None
+    instance: str | None = None  # what the cloud calls the machine
     span: Span | None = field(default=None, compare=False, repr=False)
-    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by address
+    #: By address (``"address 10.0.0.4"``), and by statement (``"instance"``).
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +242,12 @@ class Service:
         """The vips and external-ips."""
         return (*self.vips, *self.external_ips)
 
+    def port(self, name: str | None) -> Port | None:
+        """The port of that name, or (None) the only one."""
+        if name is None:
+            return self.ports[0] if len(self.ports) == 1 else None
+        return next((port for port in self.ports if port.name == name), None)
+
     @property
     def families(self) -> set[int]:
         """Those of its addresses and endpoints: 4, 6 or both."""
@@ -227,10 +255,57 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a listener of HTTP answers where no route fits."""
+
+    status: int = 404
+    body: str | None = None  # plain text
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    port: int
+    protocol: ListenProtocol
+    answer: Answer = Answer()  # http
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What goes to a port of a service: requests by path (application), or what a listener takes (network)."""
+
+    service: str
+    port: str | None = None  # None: the service's only port
+    paths: tuple[str, ...] = ()  # ``*`` is any characters, ``?`` any one
+    listener: int | None = None  # the port of it
+    span: Span | None = field(default=None, compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # "listener", by path
+
+
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """A cloud load balancer in front of the node ports of all nodes. ``network``, ``subnets`` and ``security`` are what
+    the cloud calls its network, the parts of it that the balancer is in, and who may reach it."""
+
+    name: str
+    kind: BalancerKind = BalancerKind.APPLICATION
+    scheme: Scheme = Scheme.INTERNAL
+    network: str = ""
+    subnets: tuple[str, ...] = ()
+    security: tuple[str, ...] = ()  # empty: the network's own default
+    listeners: tuple[Listener, ...] = ()
+    routes: tuple[Route, ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+    #: By statement (``"network"``), and by what stands there (``"network subnet-1"``).
+    spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     cluster: Cluster = field(default_factory=Cluster)
     nodes: tuple[Node, ...] = ()
     services: tuple[Service, ...] = ()
+    balancers: tuple[Balancer, ...] = ()
 
     @property
     def held_by_others(self) -> tuple[Address, ...]:
@@ -242,3 +317,6 @@ class Program:
 
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)
+
+    def service(self, name: str) -> Service | None:
+        return next((service for service in self.services if service.name == name), None)

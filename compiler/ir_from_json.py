@@ -105,16 +105,19 @@ class _Reader:
     def program(self, document: Json) -> ir.Program:
         nodes = [self.node(node, ("nodes", i)) for i, node in enumerate(document.get("nodes", ()))]
         services = [self.service(s, ("services", i)) for i, s in enumerate(document["services"])]
+        balancers = [self.balancer(b, ("balancers", i)) for i, b in enumerate(document.get("balancers", ()))]
         self._unique("node", nodes)
         self._unique("service", services)
+        self._unique("balancer", balancers)
         self._known_nodes(services, {node.name for node in nodes})
         return ir.Program(
             self.cluster(document.get("cluster", {})),
             tuple(sorted(nodes, key=lambda node: node.name)),
             tuple(sorted(services, key=lambda service: service.name)),
+            tuple(sorted(balancers, key=lambda balancer: balancer.name)),
         )
 
-    def _unique(self, what: str, named: list[ir.Node] | list[ir.Service]) -> None:
+    def _unique(self, what: str, named: list[ir.Node] | list[ir.Service] | list[ir.Balancer]) -> None:
         seen: set[str] = set()
         for item in named:
             if item.name in seen:
@@ -149,7 +152,48 @@ class _Reader:
 
     def node(self, document: Json, path: Path) -> ir.Node:
         addresses, spans = self.addresses(document, path, "addresses", "address")
-        return ir.Node(document["name"], addresses, document.get("zone"), self.span(*path, "name"), spans)
+        if (span := self.span(*path, "instance")) is not None:
+            spans["instance"] = span
+        zone, instance = document.get("zone"), document.get("instance")
+        return ir.Node(document["name"], addresses, zone, instance, self.span(*path, "name"), spans)
+
+    def balancer(self, document: Json, path: Path) -> ir.Balancer:
+        default = ir.Balancer("")
+        spans = {key: span for key in document if (span := self.span(*path, key)) is not None}
+        for key, statement in (("subnets", "network"), ("security", "security")):
+            for i, name in enumerate(document.get(key, ())):
+                if (span := self.span(*path, key, i)) is not None:
+                    spans[f"{statement} {name}"] = span
+        if "network" in spans:
+            spans[f"network {document['network']}"] = spans["network"]
+        return ir.Balancer(
+            document["name"],
+            ir.BalancerKind(document.get("kind", default.kind)),
+            ir.Scheme(document.get("scheme", default.scheme)),
+            document["network"],
+            tuple(document.get("subnets", ())),
+            tuple(document.get("security", ())),
+            tuple(self.listener(one, (*path, "listeners", i)) for i, one in enumerate(document["listeners"])),
+            tuple(self.route(route, (*path, "routes", i)) for i, route in enumerate(document["routes"])),
+            self.span(*path, "name"),
+            spans,
+        )
+
+    def listener(self, document: Json, path: Path) -> ir.Listener:
+        protocol = ir.ListenProtocol(document["protocol"])
+        for key in ("status", "body"):
+            if key in document and protocol is not ir.ListenProtocol.HTTP:
+                self._error(Code.LISTENER, f"a listener of {protocol} cannot answer", self.span(*path, key))
+        answer = ir.Answer(document.get("status", ir.Answer().status), document.get("body"))
+        return ir.Listener(document["port"], protocol, answer, self.span(*path))
+
+    def route(self, document: Json, path: Path) -> ir.Route:
+        paths = document.get("paths", ())
+        places = {name: self.span(*path, "paths", i) for i, name in enumerate(paths)}
+        places["listener"] = self.span(*path, "listener")
+        spans = {name: span for name, span in places.items() if span is not None}
+        span = self.span(*path, "service")
+        return ir.Route(document["service"], document.get("port"), tuple(paths), document.get("listener"), span, spans)
 
     def addresses(
         self, document: Json, path: Path, key: str, statement: str

@@ -27,8 +27,11 @@ def head_to_json(program: ir.Program) -> dict[str, Json]:
         document["cluster"] = cluster
     if program.nodes:
         document["nodes"] = [
-            _sparse(name=n.name, addresses=[str(a) for a in n.addresses], zone=n.zone) for n in program.nodes
+            _sparse(name=n.name, addresses=[str(a) for a in n.addresses], zone=n.zone, instance=n.instance)
+            for n in program.nodes
         ]
+    if program.balancers:
+        document["balancers"] = [_balancer_to_json(balancer) for balancer in program.balancers]
     return document
 
 
@@ -77,6 +80,32 @@ def _check_to_json(check: ir.Check) -> dict[str, Json]:
 
 def _seconds(seconds: float) -> int | float:
     return int(seconds) if float(seconds).is_integer() else seconds
+
+
+def _balancer_to_json(balancer: ir.Balancer) -> dict[str, Json]:
+    default = ir.Balancer("")
+    document = _sparse(
+        name=balancer.name,
+        kind=_unless(balancer.kind.value, default.kind.value),
+        scheme=_unless(balancer.scheme.value, default.scheme.value),
+        network=balancer.network,
+        subnets=list(balancer.subnets),
+        security=list(balancer.security),
+    )
+    document["listeners"] = [
+        _sparse(
+            port=one.port,
+            protocol=one.protocol.value,
+            status=_unless(one.answer.status, ir.Answer().status),
+            body=one.answer.body,
+        )
+        for one in balancer.listeners
+    ]
+    document["routes"] = [
+        _sparse(paths=list(route.paths), listener=route.listener, service=route.service, port=route.port)
+        for route in balancer.routes
+    ]
+    return document
 
 
 def service_to_json(service: ir.Service) -> dict[str, Json]:

@@ -13,6 +13,7 @@ from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.lets import Lets
+from svcc.compiler.lower_balancer import lower_balancer
 from svcc.compiler.lower_cluster import lower_cluster, lower_node
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.lower_service import lower_service, service_settings
@@ -39,6 +40,7 @@ class _Lowering:
         self.nodes: dict[str, tuple[Values, syntax.Block]] = {}
         self.pools: dict[str, tuple[Values, syntax.Pool]] = {}
         self.services: dict[str, tuple[Values, syntax.Block]] = {}
+        self.balancers: dict[str, tuple[Values, syntax.Block]] = {}
         self.unnamed: dict[str, tuple[Values, syntax.Block]] = {}  # cluster, defaults
 
     def declare(self, file: syntax.File) -> None:
@@ -54,7 +56,8 @@ class _Lowering:
                 case syntax.Block(keyword, None):
                     _declare(self.unnamed, values, item, keyword, "block")
                 case syntax.Block(keyword, name) if name is not None:
-                    _declare(self.services if keyword == "service" else self.nodes, values, item, name, str(keyword))
+                    tables = {"service": self.services, "node": self.nodes, "balancer": self.balancers}
+                    _declare(tables[keyword], values, item, name, str(keyword))
 
     def program(self) -> ir.Program:
         cluster = lower_cluster(*self.unnamed["cluster"], self.lets) if "cluster" in self.unnamed else ir.Cluster()
@@ -65,8 +68,9 @@ class _Lowering:
         services = tuple(
             lower_service(*self.services[name], self.lets, pools, defaults) for name in sorted(self.services)
         )
+        balancers = tuple(lower_balancer(*self.balancers[name]) for name in sorted(self.balancers))
         self._report_unused(pools)
-        return ir.Program(cluster, nodes, services)
+        return ir.Program(cluster, nodes, services, balancers)
 
     def _report_unused(self, pools: Pools) -> None:
         for name, (values, let) in self.lets.declared.items():

@@ -60,6 +60,8 @@ def lower_node(values: Values, block: syntax.Block, lets: Lets) -> ir.Node:
             continue
         if keyword == "zone":
             settings.put("zone", values.name(word), keyword, word)
+        elif keyword == "instance":
+            settings.put("instance", str(word), keyword, word)
         else:
             addresses = lets.addresses(values, statement.values)
             settings.put("addresses", tuple(addresses), keyword, word)

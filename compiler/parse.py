@@ -38,7 +38,7 @@ class _ToSyntax(Transformer[Token, Any]):
     def named_setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(map(_unquoted, words[1:])))
 
-    node_setting = service_setting = named_setting
+    node_setting = service_setting = balancer_setting = named_setting
 
     def let(self, words: list[Token]) -> syntax.Let:
         return syntax.Let(words[0], words[1], tuple(w for w in words[2:] if w.type in ("ADDRESS", "VARIABLE")))
@@ -81,7 +81,7 @@ class _ToSyntax(Transformer[Token, Any]):
     def named_block(self, children: list[Any]) -> syntax.Block:
         return syntax.Block(children[0], _unquoted(children[1]), _statements(children[2:]))
 
-    node = service = named_block
+    node = service = balancer = named_block
 
     def block(self, children: list[Any]) -> syntax.Block:
         return syntax.Block(children[0], None, _statements(children[1:]))

@@ -45,6 +45,7 @@ def program_text(program: ir.Program, *, by_name: bool = False) -> str:
             printed.add(pool)
             blocks.append(_block(f"endpoints {_name(pool)}", _endpoints(service.endpoints, _INDENT)))
         blocks.append(_service(service, pool, defaults))
+    blocks += [_block(f"balancer {_name(one.name)}", _aligned(balancer_statements(one))) for one in program.balancers]
     return "\n".join(block for block in blocks if block)
 
 
@@ -101,7 +102,31 @@ def _node(node: ir.Node) -> str:
     statements = [("address", _list(node.addresses))]
     if node.zone is not None:
         statements.append(("zone", _name(node.zone)))
+    if node.instance is not None:
+        statements.append(("instance", node.instance))
     return _block(f"node {_name(node.name)}", _aligned(statements))
+
+
+def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
+    """Keyword and values of each statement of a balancer."""
+    statements: list[_Statement] = [
+        ("kind", balancer.kind),
+        ("scheme", balancer.scheme),
+        ("network", " ".join((balancer.network, *balancer.subnets))),
+    ]
+    if balancer.security:
+        statements.append(("security", " ".join(balancer.security)))
+    for listener in balancer.listeners:
+        words = [f"{listener.port}/{listener.protocol}"]
+        if listener.answer != ir.Answer():
+            words.append(f"default {listener.answer.status}")
+            words += [] if listener.answer.body is None else [f'"{listener.answer.body}"']
+        statements.append(("listen", " ".join(words)))
+    for route in balancer.routes:
+        taken = route.paths or (str(route.listener),)
+        names = [_name(name) for name in (route.service, route.port) if name is not None]
+        statements.append(("route", f"{' '.join(taken)} -> {':'.join(names)}"))
+    return statements
 
 
 def _service(service: ir.Service, pool: str | None, defaults: Sequence[_Statement]) -> str:

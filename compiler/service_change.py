@@ -37,6 +37,9 @@ class What(StrEnum):
     NODE_ADDED = "node added"
     NODE_REMOVED = "node removed"
     NODE_CHANGED = "node changed"
+    BALANCER_ADDED = "balancer added"
+    BALANCER_REMOVED = "balancer removed"
+    BALANCER_CHANGED = "balancer changed"
 
 
 @dataclass(frozen=True, slots=True)

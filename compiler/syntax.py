@@ -67,7 +67,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``cluster``, ``node``, ``defaults`` or ``service`` with its statements."""
+    """``cluster``, ``node``, ``defaults``, ``service`` or ``balancer`` with its statements."""
 
     keyword: Word
     name: Word | None

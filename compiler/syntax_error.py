@@ -16,9 +16,10 @@ from svcc.compiler.suggest import did_you_mean, one_of
 
 #: Keywords by the block in which they begin a statement ("" is the file itself).
 STATEMENTS = {
-    "": ("svcc", "include", "let", "cluster", "node", "defaults", "endpoints", "service"),
+    "": ("svcc", "include", "let", "cluster", "node", "defaults", "endpoints", "service", "balancer"),
     "cluster": ("prefix", "pods", "nodeports", "nodeport-addresses", "vip-device", "mark"),
-    "node": ("address", "zone"),
+    "node": ("address", "zone", "instance"),
+    "balancer": ("kind", "scheme", "network", "security", "listen", "route"),
     "service": (
         "vip",
         "external-ip",
@@ -50,6 +51,7 @@ _FORMS = {
     "PORT_SPEC": "PORT/PROTOCOL",
     "DURATION": "a time such as 3h",
     "PATH": "a path",
+    "SERVED": "SERVICE:PORT",
     "LBRACE": "`{`",
     "RBRACE": "`}`",
     "LSQB": "`[`",
@@ -67,11 +69,13 @@ _KINDS = {
     "RSQB": "only a `let` has its values in brackets: here they stand side by side",
     "BRACKETED": "only an endpoint with a port has its address in brackets",
     "EQUAL": "only a `let` has a `=`",
-    "LBRACE": "only `cluster`, `node`, `defaults`, `service` and `endpoints` open a block",
+    "LBRACE": "only `cluster`, `node`, `defaults`, `service`, `balancer` and `endpoints` open a block",
 }
 #: The values of statements that have few.
 _VALUES: dict[str, tuple[str, ...]] = {
     "announce": ("yes", "no"),
+    "kind": tuple(ir.BalancerKind),
+    "scheme": tuple(ir.Scheme),
     "scheduler": tuple(ir.Scheduler),
     "affinity": ("client-ip",),
     "traffic": ("external", "internal"),
@@ -208,7 +212,7 @@ class _Culprit:
         related: tuple[Related, ...] = ()
         if bare != word and bare in known:
             hint: str | None = f"without the colon: {bare}"
-        elif home := [name for name, words in STATEMENTS.items() if word in words]:
+        elif (home := self._home()) and not (home == ["balancer"] and foreign_word(word, block)):
             hint = f"it belongs {one_of([f'in `{name}`' if name else 'at the top of a file' for name in home])}"
             if self._outer():
                 _, related = self._still_open()
@@ -218,6 +222,10 @@ class _Culprit:
             signs = next(hidden(word), None)
             hint = signs or foreign_word(word, block) or self._shape() or did_you_mean(word, known) or listed
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
+
+    def _home(self) -> list[str]:
+        """The blocks in which the word begins a statement."""
+        return [name for name, words in STATEMENTS.items() if self.token in words]
 
     def _outer(self) -> bool:
         """Whether the word begins a statement of a block around this one, which may be open by mistake."""
@@ -274,7 +282,7 @@ class _Culprit:
 def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
-    written |= {word.upper(): word for word in ("weight", "draining", "backup", "on", "nodeport", "shared")}
+    written |= {word.upper(): word for word in ("weight", "draining", "backup", "on", "nodeport", "shared", "default")}
     written |= {word.upper(): word for word in CHECK_OPTIONS}
     written["ADDRESSES"] = written.pop("ADDRESS")
     return {written[terminal] for terminal in expected if terminal in written}

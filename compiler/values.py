@@ -5,6 +5,7 @@ Each function returns the value or None; a word that is none has then been repor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +26,7 @@ E = TypeVar("E", bound=StrEnum)
 MAX_PORT = 65_535
 #: Addresses of a range.
 MAX_ADDRESSES = 1_024
+_SERVED = re.compile(r'("[^"]*"|[^":]*):("[^"]*"|[^":]*)')
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -62,6 +64,19 @@ class Values:
         if word.type == "STRING" and not QUOTED.fullmatch(word):
             self.error(Code.NAME, f'"{word}" cannot be a name', word, QUOTED_FORM)
         return str(word)
+
+    def served(self, word: Word) -> tuple[str, str | None]:
+        """``SERVICE`` or ``SERVICE:PORT``, each name quoted or not."""
+        if word.type != "SERVED":
+            return self.name(word), None
+        parts = _SERVED.fullmatch(word)
+        assert parts is not None, "the grammar has seen to it"
+        names = []
+        for name in parts.groups():
+            if name.startswith('"') and not QUOTED.fullmatch(name[1:-1]):
+                self.error(Code.NAME, f"{name} cannot be a name", word, QUOTED_FORM, part=name)
+            names.append(name.strip('"'))
+        return names[0], names[1]
 
     def address(self, word: Word) -> ir.Address | None:
         try:

@@ -15,6 +15,11 @@ def _code(text: str) -> str:
     return f"`{text}`"
 
 
+def _statements(text: str) -> str:
+    """Statements of a balancer; the answer in one may hold a backquote, which would end the code."""
+    return _code(text.replace("`", "'")) if text else "nothing"
+
+
 def _codes(texts: Sequence[str]) -> str:
     return ", ".join(map(_code, texts))
 
@@ -72,6 +77,11 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
     What.NODE_ADDED: lambda one: f"node {_code(one.subject)} added: {one.after}",
     What.NODE_REMOVED: lambda one: f"node {_code(one.subject)} removed: {one.before}",
     What.NODE_CHANGED: lambda one: f"node {_code(one.subject)}: {one.before} → {one.after}",
+    What.BALANCER_ADDED: lambda one: f"balancer {_code(one.subject)} added: {_statements(one.after)}",
+    What.BALANCER_REMOVED: lambda one: f"balancer {_code(one.subject)} removed: {_statements(one.before)}",
+    What.BALANCER_CHANGED: lambda one: (
+        f"balancer {_code(one.subject)}: {_statements(one.before)} → {_statements(one.after)}"
+    ),
 }
 
 

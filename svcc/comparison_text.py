@@ -42,6 +42,11 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
     What.NODE_ADDED: lambda one: f"+ node {one.subject} {one.after}",
     What.NODE_REMOVED: lambda one: f"- node {one.subject} {one.before}",
     What.NODE_CHANGED: lambda one: f"~ node {one.subject} {one.before} -> {one.after}",
+    What.BALANCER_ADDED: lambda one: f"+ balancer {one.subject} {one.after}",
+    What.BALANCER_REMOVED: lambda one: f"- balancer {one.subject} {one.before}",
+    What.BALANCER_CHANGED: lambda one: (
+        f"~ balancer {one.subject} {one.before or 'nothing'} -> {one.after or 'nothing'}"
+    ),
 }
 
 #: Changes that say themselves which service they are of.

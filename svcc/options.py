@@ -65,7 +65,9 @@ class TargetName(ParameterType[Target]):
             self.fail(f"no target `{value}`: {hint}", param, ctx)
         if self._loaded and not found.loads:
             able = one_of(self._choices())
-            self.fail(f"`{value}` is {found.title}, which no kernel loads: choose {able}", param, ctx)
+            tools = one_of([f"`{part.tool}`" for part in found.parts], "and")
+            message = f"`{value}` is {found.title}, which no kernel loads ({tools} takes it): choose {able}"
+            self.fail(message, param, ctx)
         return found
 
     def shell_complete(

@@ -25,7 +25,7 @@ def check_nodes(program: ir.Program, target: Target, nodes: Sequence[ir.Node | N
     """The same for any of several nodes, each reason once."""
     needed = list(uses(program))
     found = list(_unsupported(needed, target))
-    if None in nodes:
+    if None in nodes and target.by_node:
         found += _needs_node(needed, program)
         found += target.needs_node(program)
     if not found:

@@ -26,7 +26,7 @@ class Part:
 
     name: str  # as in ``--part NAME`` and ``#: part NAME``
     file: str  # its name below ``-o DIR``
-    tool: str  # the command that loads it from standard input
+    tool: str  # the command that loads it, from standard input unless it names the file
     repeatable: bool = True  # False: the tool fails on what is there already, and changes nothing of it
 
 
@@ -125,6 +125,8 @@ class Target(ABC):
     #: What it is loaded with, and the modules that a kernel must have for it.
     tools: ClassVar[tuple[Tool, ...]] = ()
     modules: ClassVar[tuple[str, ...]] = ()
+    #: Whether its output depends on the node that it is for.
+    by_node: ClassVar[bool] = True
     #: Whether its rules translate packets, which are forwarded then; False: the kernel's own balancer forwards them.
     translates: ClassVar[bool] = True
     #: Whether a client's affinity ends when its time has passed. False: it may last longer.

@@ -25,6 +25,7 @@ class IrTarget(Target):
     alone = PART
     loads = False
     translates = False
+    by_node = False
     features: ClassVar[dict[Feature, str]] = dict.fromkeys(Feature, "")
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:

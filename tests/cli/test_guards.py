@@ -36,13 +36,25 @@ def history(shell: Shell) -> list[int]:
 # ---- targets that no kernel loads
 
 
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        ("ir", "the program itself, as JSON, which no kernel loads (`svcc compile - --target TARGET` takes it)"),
+        (
+            "aws",
+            (
+                "the balancers, as a CloudFormation template, which no kernel loads "
+                "(`aws cloudformation deploy --template-file aws.json --stack-name NAME` takes it)"
+            ),
+        ),
+    ],
+)
 @pytest.mark.parametrize("command", ["apply", "plan", "verify", "trace"])
-def test_what_no_kernel_loads_is_no_target_here(shell: Shell, command: str) -> None:
+def test_what_no_kernel_loads_is_no_target_here(shell: Shell, command: str, target: str, what: str) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
-    said = shell.svcc(command, "a.dsl", "-t", "ir", status=2).stderr
+    said = shell.svcc(command, "a.dsl", "-t", target, status=2).stderr
     assert said.splitlines()[-1] == (
-        "Error: Invalid value for '-t' / '--target': `ir` is the program itself, as JSON, which no kernel loads: "
-        "choose iptables, ipvs or nft"
+        f"Error: Invalid value for '-t' / '--target': `{target}` is {what}: choose iptables, ipvs or nft"
     )
     assert shell.endpoints() == A
 

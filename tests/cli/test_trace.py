@@ -113,7 +113,7 @@ def test_where_a_packet_enters(source: str, options: list[str], words: str) -> N
         (["-t", "nft", "--from", "192.0.2.1", "--to", "198.19.0.53:53/icmp"], "`198.19.0.53:53/icmp` is not ADDR"),
         (["-t", "nft", "--from", "fd00::1", "--to", "fd00::2:53/udp"], "`fd00::2:53/udp` is not ADDR:PORT/PROTO"),
         (["-t", "nft", "--from", "fd00::1", "--to", TO], "fd00::1 and 198.19.0.53 are of different families"),
-        (["-t", "ir", "--from", "192.0.2.1", "--to", TO], "which no kernel loads: choose iptables, ipvs or nft"),
+        (["-t", "ir", "--from", "192.0.2.1", "--to", TO], "takes it): choose iptables, ipvs or nft"),
     ],
 )
 def test_what_is_wrong_with_a_command_line(arguments: list[str], message: str) -> None:

@@ -26,6 +26,7 @@ _BACK = {
     What.ENDPOINT_ADDED: What.ENDPOINT_REMOVED,
     What.ENDPOINT_DRAINED: What.ENDPOINT_RESUMED,
     What.NODE_ADDED: What.NODE_REMOVED,
+    What.BALANCER_ADDED: What.BALANCER_REMOVED,
 }
 BACK = _BACK | {there: here for here, there in _BACK.items()}
 

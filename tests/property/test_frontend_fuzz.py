@@ -51,6 +51,7 @@ _GARBAGE = (
     *("let x = $x", "let a = [$b]; let b = [$a]", "let x = []", "let = 1", "{" * 300, "[" * 300, "service a {" * 50),
     *(word for words in STATEMENTS.values() for word in words),
     *("weight", "on", "draining", "nodeport", "tcp", "local", "external", "client-ip", "always", "rr", "wrrr"),
+    *("a:b", '"a":"b"', "80/http", "default", "503", "application", "vpc-0b50", "i-0123abcd", "/a/*"),
     *("backup", "prefer-local", "prefer-zone", "every", "5s", "expect", "200-299", "/healthz", "/", "insecure", "none"),
 )
 
@@ -157,6 +158,10 @@ _SLOTS = (
     *("service a {{ check http expect {} }}", "service a {{ check https 1 host {} }}", "service a {{ check dns {} }}"),
     *("service a {{ forward {} }}", "service a {{ when-empty {} }}", "service a {{ endpoints {} }}"),
     *("service a {{ endpoints {{ {} }} }}", "service a {{ endpoints p {} {{ }} }}", "endpoints {} {{ }}"),
+    *("balancer {} {{ }}", "balancer b {{ {} }}", "balancer b {{ listen {} }}", "balancer b {{ listen 80/http {} }}"),
+    *("balancer b {{ route {} }}", "balancer b {{ route / -> {} }}", "balancer b {{ route {} -> a:b }}"),
+    *("balancer b {{ network {} }}", "balancer b {{ kind {} }}", 'balancer b {{ route / -> "a"{} }}'),
+    *("node n {{ instance {} }}", "balancer b {{ listen 80/http default {} }}"),
     *("endpoints p {{ {} }}", "endpoints p {{ 10.0.0.1 {} }}", "endpoints p {{ 10.0.0.1 weight {} }}"),
     *("endpoints p {{ 10.0.0.1 on {} }}", "endpoints p {{ $x {} weight 1 }}", "endpoints p {{ 10.0.0.1 }} {}"),
 )

@@ -94,6 +94,7 @@ class _Printer:
         blocks += [_Block("defaults", tuple(defaults))] if defaults else []
         blocks += [self._service(service) for service in self._program.services]
         blocks += [_Block(f"endpoints {name}", self._lines(pool)) for pool, name in self._pools.items()]
+        blocks += [self._balancer(balancer) for balancer in self._program.balancers]
         blocks = self._shuffled([*self._lets.values(), *blocks])
         return self._distributed(blocks)
 
@@ -117,6 +118,8 @@ class _Printer:
         statements = [f"address {self._list(node.addresses)}"]
         if node.zone is not None:
             statements.append(f"zone {self._name(node.zone)}")
+        if node.instance is not None:
+            statements.append(f"instance {node.instance}")
         return _Block(f"node {self._name(node.name)}", tuple(self._shuffled(statements)))
 
     def _service(self, service: ir.Service) -> _Block:
@@ -131,6 +134,33 @@ class _Printer:
         ports = [self._port(port) for port in service.ports]
         at = self._pick((addresses, *range(len(settings) + 1)))
         return _Block(f"service {self._name(service.name)}", (*settings[:at], *ports, *settings[at:]))
+
+    def _balancer(self, balancer: ir.Balancer) -> _Block:
+        default = ir.Balancer("")
+        settings = [
+            *self._unless(balancer.kind == default.kind, f"kind {balancer.kind}"),
+            *self._unless(balancer.scheme == default.scheme, f"scheme {balancer.scheme}"),
+            f"network {' '.join((balancer.network, *balancer.subnets))}",
+            *([f"security {' '.join(balancer.security)}"] if balancer.security else []),
+        ]
+        settings = self._shuffled(settings)
+        listeners = [self._listener(listener) for listener in balancer.listeners]
+        routes = [self._route(route) for route in balancer.routes]
+        statements = self._pick(((*settings, *listeners, *routes), (*routes, *settings, *listeners)))
+        return _Block(f"balancer {self._name(balancer.name)}", statements)
+
+    def _listener(self, listener: ir.Listener) -> str:
+        words = [f"listen {listener.port}/{listener.protocol}"]
+        answer = listener.answer
+        if listener.protocol is ir.ListenProtocol.HTTP:
+            body = "" if answer.body is None else f' "{answer.body}"'
+            words += self._unless(answer == ir.Answer(), f"default {answer.status}{body}")
+        return " ".join(words)
+
+    def _route(self, route: ir.Route) -> str:
+        words = ["route", *(route.paths or [str(route.listener)]), "->"]
+        words.append(":".join(self._name(name) for name in (route.service, route.port) if name is not None))
+        return " ".join(words)
 
     # -- statements -----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from support.balancer_programs import led_only, with_balancers
 from svcc.compiler import ir
 from svcc.compiler.asked import service_ports
 from svcc.compiler.features import Feature
@@ -110,7 +111,7 @@ def programs_for(
 ) -> tuple[ir.Program, ir.Node | None]:
     """A program with a node (None where it has none) that the target takes."""
     program = draw(programs(target.features, min_services=min_services, max_services=max_services, min_nodes=1))
-    program = replace(program, services=tuple(map(tame, program.services)))
+    program = led_only(replace(program, services=tuple(map(tame, program.services))))
     node = draw(st.sampled_from(program.nodes))
     assume(not check_target(program, target, node))
     return program, node
@@ -167,7 +168,8 @@ def _programs(
     names = draw(st.lists(_names(NAMES), unique=True, min_size=min_services, max_size=max_services))
     services = _Services(draw, features, cluster, nodes)
     found = [services.service(name) for name in names]
-    return ir.Program(cluster, nodes, tuple(sorted(found, key=lambda service: service.name)))
+    program = ir.Program(cluster, nodes, tuple(sorted(found, key=lambda service: service.name)))
+    return draw(with_balancers(program))
 
 
 def _names(usual: Sequence[str]) -> st.SearchStrategy[str]:

@@ -41,7 +41,7 @@ def node_of(node: Node, at: At = nowhere) -> tuple[ir.Node | None, tuple[Remark,
         work.remark(Place(name), "the node has no InternalIP, and a node needs an address")
         return None, tuple(work.remarks)
     spans = {f"address {address}": span for address, path in found.items() if (span := at(Place(name, path)))}
-    return ir.Node(node.name, tuple(found), node.zone or None, at(Place(name)), spans), tuple(work.remarks)
+    return ir.Node(node.name, tuple(found), node.zone or None, span=at(Place(name)), spans=spans), tuple(work.remarks)
 
 
 # -- a Service --------------------------------------------------------------------------------------------------------

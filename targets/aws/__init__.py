@@ -1,0 +1,54 @@
+"""The aws target: the balancers of a program as one CloudFormation template, in front of the nodes' node ports.
+
+What a request or connection goes through on the nodes themselves is another target's. The template names what is
+there already (network, subnets, security groups, instances) and creates load balancers, target groups, listeners and
+listener rules. Each has its name from those of the program that it is about, so that a change to the program changes
+only what belongs to it: CloudFormation knows a resource by that name, and replaces what is called otherwise.
+
+Source of the properties: the AWS CloudFormation template reference, AWS::ElasticLoadBalancingV2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.features import Feature
+from svcc.targets.aws.limits import limits
+from svcc.targets.aws.resources import document
+from svcc.targets.aws.template import resources
+from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
+from svcc.targets.reading import Text
+
+_PART = Part("aws", "aws.json", "aws cloudformation deploy --template-file aws.json --stack-name NAME")
+
+
+class Aws(Target):
+    """See the module."""
+
+    name = "aws"
+    title = "the balancers, as a CloudFormation template"
+    parts = (_PART,)
+    alone = _PART
+    loads = False
+    translates = False
+    by_node = False
+    features: ClassVar[Mapping[Feature, str]] = dict.fromkeys(Feature, "")
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        found = list(resources(program))
+        text = document(found) if found else ""
+        return Bundle(self.name, None if node is None else node.name, (Artifact(_PART, text),))
+
+    def accept(self, texts: Mapping[str, Text]) -> Accepted:
+        text = texts[_PART.name]
+        raise text.refused(f"a template is no bundle: `{_PART.tool}` takes it", 0, 0, Code.BUNDLE)
+
+    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+        return limits(program)
+
+
+TARGET = Aws()

@@ -1,0 +1,2 @@
+balancer public { listen 80/http }
+#        ^ SVC021

@@ -1,0 +1,106 @@
+"""Balancers of drawn programs: hypothesis strategies, which add them to what has node ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from svcc.compiler import ir
+
+_NAMES = ("public", "p", "shop/web", "Public", "9to5 is no name".replace(" ", "-"), "a@2", "p80")
+_INSTANCES = ("i-00817b787137b46c7", "i-0f3e1c2d4b5a69788", "i-0123abcd")
+_SUBNETS = ("subnet-02468af75594a6335", "subnet-025434f8fe8868f14", "subnet-0123abcd")
+_GROUPS = ("sg-05884928af06d5957", "sg-0123abcd")
+#: The first are plain; then patterns that one request may fit, and the longest that there is.
+_PATHS = (
+    *("/", "/svc1", "/service1", "/a/b", "/~x/y.html", "/*", "/shop/*", "/shop/*.png", "/shop/a*", "/?"),
+    *("/1", "/2", "/3", "/4", "/5", "/6", "/" + "x" * 127),
+)
+_ANSWERS = (ir.Answer(), ir.Answer(503, "Retry later"), ir.Answer(200), ir.Answer(404, "{;#漢}"))
+_HTTP = ir.ListenProtocol.HTTP
+
+
+@st.composite
+def with_balancers(draw: st.DrawFn, program: ir.Program, *, min_size: int = 0) -> ir.Program:
+    """The program, or that with balancers where it has ports that they can lead to."""
+    led = [
+        (service, port)
+        for service in program.services
+        for port in service.ports
+        if port.nodeport is not None and len(port.ports) == 1 and port.protocol is not ir.Protocol.SCTP
+    ]
+    if not led:
+        return program
+    names = draw(st.lists(st.sampled_from(_NAMES), unique=True, min_size=min_size, max_size=2))
+    if not names:
+        return program
+    balancers = tuple(draw(_balancer(name, led)) for name in sorted(names))
+    instances = _INSTANCES[: len(program.nodes)] if draw(st.sampled_from((True, True, True, False))) else ()
+    nodes = tuple(replace(node, instance=one) for node, one in zip(program.nodes, instances, strict=False))
+    return replace(program, nodes=nodes or program.nodes, balancers=balancers)
+
+
+_Led = Sequence[tuple[ir.Service, ir.Port]]
+
+
+def led_only(program: ir.Program) -> ir.Program:
+    """The program without the balancers that lead to a node port which it no longer has."""
+
+    def leads(route: ir.Route) -> bool:
+        service = program.service(route.service)
+        port = None if service is None else service.port(route.port)
+        return port is not None and port.nodeport is not None
+
+    return replace(program, balancers=tuple(b for b in program.balancers if all(map(leads, b.routes))))
+
+
+@st.composite
+def _balancer(draw: st.DrawFn, name: str, led: _Led) -> ir.Balancer:
+    http = [(service, port) for service, port in led if port.protocol is ir.Protocol.TCP]
+    kind = draw(st.sampled_from([*ir.BalancerKind] if http else [ir.BalancerKind.NETWORK]))
+    application = kind is ir.BalancerKind.APPLICATION
+    found = draw(_application(http)) if application else draw(_network(led))
+    return ir.Balancer(
+        name,
+        kind,
+        draw(st.sampled_from([*ir.Scheme])),
+        "vpc-0b50ec3f3729df7a8",
+        draw(st.permutations(_SUBNETS).map(lambda some: tuple(some[: 2 if application else 1]))),
+        draw(st.sampled_from(((), _GROUPS[:1], _GROUPS))),
+        *found,
+    )
+
+
+_Found = tuple[tuple[ir.Listener, ...], tuple[ir.Route, ...]]
+
+
+@st.composite
+def _application(draw: st.DrawFn, led: _Led) -> _Found:
+    ports = draw(st.sampled_from(((80,), (8080, 80))))
+    listeners = tuple(ir.Listener(port, _HTTP, draw(st.sampled_from(_ANSWERS))) for port in ports)
+    paths = draw(st.lists(st.sampled_from(_PATHS), unique=True, max_size=8))
+    routes = []
+    while paths:
+        count = draw(st.integers(1, len(paths)))
+        routes.append(_route(draw, led, paths=tuple(paths[:count])))
+        paths = paths[count:]
+    return listeners, tuple(routes)
+
+
+@st.composite
+def _network(draw: st.DrawFn, led: _Led) -> _Found:
+    listeners, routes = [], []
+    for number in draw(st.lists(st.sampled_from((443, 53, 1, 65_535)), unique=True, min_size=1, max_size=3)):
+        service, port = draw(st.sampled_from(led))
+        listeners.append(ir.Listener(number, ir.ListenProtocol(port.protocol.value)))
+        routes.append(_route(draw, [(service, port)], listener=number))
+    return tuple(listeners), tuple(routes)
+
+
+def _route(draw: st.DrawFn, led: _Led, *, paths: tuple[str, ...] = (), listener: int | None = None) -> ir.Route:
+    """To one of the ports, whose name may be left out where it is the only one."""
+    service, port = draw(st.sampled_from(led))
+    name = port.name if len(service.ports) > 1 else draw(st.sampled_from((None, port.name)))
+    return ir.Route(service.name, name, paths, listener)
