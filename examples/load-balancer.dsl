@@ -14,7 +14,7 @@ node worker { address 10.0.0.4; instance i-00817b787137b46c7 }
 
 service service-1 {
   vip  198.19.0.9
-  port 8080/tcp nodeport 65509
+  port 80/tcp -> 8080 nodeport 65509
   endpoints {
     100.64.0.9                          # pod-1
     100.64.0.19                         # pod-3
