@@ -63,7 +63,7 @@ def _steps(plan: Plan) -> list[str]:
 
 
 def _connections(plan: Plan) -> list[str]:
-    counted = conntrack.count(plan.left)
+    counted = conntrack.count(plan.left - (plan.lasting if plan.transition.old != plan.transition.new else frozenset()))
     lines = [f"  {line}" for line in moved(plan)]
     lines += [f"  {_fate(plan, route, number)}" for route, number in sorted(counted.items(), key=str)]
     return ["Connections", *lines] if lines else []
@@ -93,7 +93,7 @@ def _fate(plan: Plan, route: Route, number: int) -> str:
     what = f"{count(number, 'connection')} from {route.place} to {socket_text(route.endpoint, route.port)}"
     if route in plan.ending:
         return f"{what}: forgotten, their next packet goes to another endpoint"
-    if plan.transition.from_balancer or plan.transition.to_balancer:
+    if plan.transition.from_balancer:
         return f"{what}: end, as the endpoint leaves"
     return f"{what}: go on until they end, while the endpoint answers"
 

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 from typing import Any, NoReturn
 
 import click
 
+from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.exits import Exit
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
-from svcc.options import file_argument, load_program, node_option, refuse
+from svcc.options import TargetName, file_argument, load_program, node_option, refuse
 from svcc.output import put
 from svcc.targets.capability import pick_node
-from svcc.verify.lab import sweep
+from svcc.targets.interface import Target
+from svcc.verify.lab import NODE, sweep
 from svcc.verify.lab.keeper import Kept, end, find, keep, kept_labs
 
-_name_option = click.option("--name", default="lab", show_default=True, help="The lab's name, where there are several.")
+
+def _name(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", given):
+        raise click.BadParameter(f"`{given}` cannot be a lab's name: letters, digits, `_`, `.` and `-` can")
+    return given
+
+
+_name_option = click.option(
+    "--name", default="lab", show_default=True, callback=_name, help="The lab's name, where there are several."
+)
 
 
 @click.group("lab")
@@ -36,16 +49,52 @@ def command() -> None:
 @file_argument
 @node_option
 @_name_option
-def up(file: str, node: str | None, name: str) -> None:
-    """Build the lab of FILE; it stays until `svcc lab down`."""
+@click.option("--apply", "target", type=TargetName(loaded=True), help="Apply FILE in its node, for this target.")
+def up(file: str, node: str | None, name: str, target: Target | None) -> None:
+    """Build the lab of FILE; it stays until `svcc lab down`.
+
+    Without --apply no rules are loaded: `svcc lab exec node svcc apply FILE
+    --target T` loads them. What svcc applies in a lab is kept apart from what
+    it applies on the machine.
+    """
     program = load_program(file, "text", quiet=True)
     chosen = pick_node(program, node, file)
     if isinstance(chosen, Diagnostic):
         refuse([chosen], "text")
     try:
-        _print(keep(name, file, node))
+        kept = keep(name, file, node)
     except NamespaceError as error:
         _fail(str(error))
+    if target is not None:
+        _apply(kept, file, target, chosen)
+    _print(kept)
+
+
+def _apply(kept: Kept, file: str, target: Target, node: ir.Node | None) -> None:
+    """Apply a file in a lab's node. Where that fails, the lab goes, and the command ends as the apply did."""
+    named = ["--node", node.name] if node is not None else []
+    done = subprocess.run(
+        [*_inside(kept, NODE), sys.executable, "-P", "-m", "svcc", "apply", file, "--target", target.name, *named],
+        stdin=subprocess.DEVNULL,
+        env=_environment(kept),
+        check=False,
+    )
+    if done.returncode != Exit.DONE:
+        end(kept)
+        sys.exit(done.returncode)
+
+
+def _inside(kept: Kept, host: str) -> list[str]:
+    """How a command begins that runs on a host. Errors: LabError for a host that the lab does not have."""
+    nsenter = find_tool("nsenter")
+    if nsenter is None:
+        _fail("nsenter is not installed: apt-get install util-linux")
+    return [nsenter, f"--net={kept.path(host)}", "--"]
+
+
+def _environment(kept: Kept) -> dict[str, str]:
+    """Of a command in a lab: what svcc applies there is none of the machine's own."""
+    return {**os.environ, "SVCC_STATE_DIR": str(kept.state_dir)}
 
 
 @command.command("down")
@@ -79,19 +128,21 @@ def _as_json(kept: Kept) -> dict[str, Any]:
 @click.argument("argv", nargs=-1, required=True, metavar="CMD...")
 @_name_option
 def execute(host: str, argv: tuple[str, ...], name: str) -> None:
-    """Run CMD on a host: node, client, stranger, peer, outside, or a pod by its address."""
+    """Run CMD on a host: node, client, stranger, peer, outside, or a pod.
+
+    Pods are pod-1, pod-2, … in the order of their addresses; an address does
+    as well. Only the network is the host's: files and processes are those of
+    the machine.
+    """
     kept = find(name)
     if kept is None:
         _fail(f"no lab {name} is up: svcc lab up FILE")
     try:
-        path = kept.path(host)
+        begin = _inside(kept, host)
     except NamespaceError as error:
         click.echo(f"svcc: {error}", err=True)
         sys.exit(Exit.INPUT)
-    nsenter = find_tool("nsenter")
-    if nsenter is None:
-        _fail("nsenter is not installed: apt-get install util-linux")
-    os.execv(nsenter, [nsenter, f"--net={path}", "--", *argv])
+    os.execve(begin[0], [*begin, *argv], _environment(kept))
 
 
 def _print(kept: Kept) -> None:

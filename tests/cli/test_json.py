@@ -35,3 +35,9 @@ def test_what_a_machine_lacks(tmp_path: Path) -> None:
 
 def test_labs_that_are_up() -> None:
     assert isinstance(follows("lab", svcc("lab", "status", "--json").text)["labs"], list)
+
+
+@pytest.mark.parametrize("name", ["../lab", "a/b", "", ".hidden"])
+def test_a_lab_s_name_is_no_path(name: str) -> None:
+    done = svcc("lab", "up", "--name", name, EXAMPLE)
+    assert (done.status, "cannot be a lab's name" in done.err) == (2, True)

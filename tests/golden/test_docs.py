@@ -14,6 +14,7 @@ import pytest
 from _pytest.mark import ParameterSet
 from click.testing import CliRunner
 
+from support.console_blocks import blocks_of, shows
 from support.explained import check, refusals
 from support.golden_files import compare
 from support.laid_out import is_text_of_the_language, laid_out
@@ -102,11 +103,7 @@ def test_kinds_table(update_golden: bool) -> None:
 
 
 #: Blocks of commands, each with what it prints.
-CONSOLE = [
-    re.findall(r"\$ (svcc .+)\n((?:(?!\$ ).*\n)*)", block)
-    for page in (ROOT / "README.md", DOCS / "import.md")
-    for block in re.findall(r"```console\n((?:.*\n)*?)```", page.read_text(encoding="utf-8"))
-]
+CONSOLE = [block for page in (ROOT / "README.md", DOCS / "import.md") for block in blocks_of(page)]
 _KERNEL = ("svcc verify", "svcc apply", "svcc plan")
 
 
@@ -119,15 +116,13 @@ def _marked(block: list[tuple[str, str]]) -> ParameterSet:
 def test_pages_show_what_svcc_prints(
     block: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The commands' real output, where lines ``…`` stand for lines left out."""
+    """The commands' real output."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
     with _namespace() if request.node.get_closest_marker("kernel") else nullcontext():
         for command, shown in block:
             printed = CliRunner().invoke(svcc, shlex.split(command)[1:]).output
-            lines = shown.splitlines(keepends=True)
-            pattern = "".join("(?:.*\\n)*?" if line == "…\n" else re.escape(line.rstrip()) + " *\\n" for line in lines)
-            assert re.fullmatch(pattern, printed), f"it does not print\n{shown}\nbut\n{printed}"
+            assert shows(shown, printed), f"it does not print\n{shown}\nbut\n{printed}"
 
 
 @pytest.mark.kernel

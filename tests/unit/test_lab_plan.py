@@ -116,3 +116,10 @@ def test_every_endpoint_has_its_server(program: ir.Program) -> None:
                 first = declared.target if endpoint.port is None else endpoint.port
                 where = layout.places[endpoint.address]
                 assert {(where, declared.protocol, first + n) for n in range(len(declared.ports))} <= served
+
+
+def test_pods_are_numbered_by_their_addresses() -> None:
+    titles = plan(program(port(80)), None).titles
+    assert {titles[str(pod)] for pod in (POD, OTHER_POD, POD6)} == {"pod-1", "pod-2", "pod-3"}
+    assert (titles["100.64.0.9"], titles["100.64.0.19"], titles["fd00:64::9"]) == ("pod-1", "pod-2", "pod-3")
+    assert titles["client"] == "client"

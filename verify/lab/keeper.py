@@ -1,16 +1,19 @@
 """A lab that outlives the command that built it: a process in the background keeps it until it is told to stop.
 
-State is one file per lab below /run: the keeper's pid and start time, and the hosts. When the keeper ends, whatever its
-end, the kernel takes the lab apart; a file without its keeper means nothing and is removed.
+State is one file per lab below /run: the keeper's pid and start time, and the hosts; and a folder beside it, where svcc
+keeps what it applies there. When the keeper ends, whatever its end, the kernel takes the lab apart; a file without its
+keeper means nothing and is removed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,24 +38,38 @@ class Kept:
     hosts: dict[str, tuple[int, list[str]]]  # by name: the keeper's descriptor of its namespace, its addresses
 
     def path(self, host: str) -> str:
-        """The network namespace of a host, for nsenter(1). Errors: LabError for a host that the lab does not have."""
-        if host not in self.hosts:
+        """The network namespace of a host, which is named or given by one of its addresses, for nsenter(1).
+
+        Errors: LabError for a host that the lab does not have.
+        """
+        called = host if host in self.hosts else next((n for n, (_, own) in self.hosts.items() if host in own), None)
+        if called is None:
             raise LabError(f"no host {host} in lab {self.name}; there are {', '.join(self.hosts)}")
-        return f"/proc/{self.pid}/fd/{self.hosts[host][0]}"
+        return f"/proc/{self.pid}/fd/{self.hosts[called][0]}"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where svcc keeps what it applies in this lab, away from what it keeps of the machine."""
+        return RUN / f"{self.name}.state"
 
 
 def keep(name: str, file: str, node: str | None) -> Kept:
     """Build a lab and leave it with a keeper. Errors: LabError."""
     if find(name) is not None:
-        raise LabError(f"lab {name} is up already: svcc lab down {name}")
+        raise LabError(f"lab {name} is up already: svcc lab down --name {name}")
     argv = [sys.executable, "-m", "svcc.verify.lab.keeper", name, file, *([node] if node else [])]
-    keeper = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
-    assert keeper.stdout is not None
-    said = keeper.stdout.readline().decode()
-    keeper.stdout.close()
-    kept = find(name)
-    if kept is None:
-        raise LabError(said.strip() or f"the keeper ended with status {keeper.wait()}")
+    with tempfile.TemporaryFile() as log:  # ours would be held open for as long as the lab is up
+        keeper = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+        assert keeper.stdout is not None
+        with keeper.stdout as answer:
+            said = answer.readline().decode().strip()
+        kept = find(name)
+        if kept is None:
+            status = keeper.wait()
+            log.seek(0)
+            raise LabError(said or log.read().decode().strip() or f"the keeper ended with status {status}")
     return kept
 
 
@@ -65,7 +82,7 @@ def find(name: str) -> Kept | None:
         return None
     if start_time(kept.pid) == kept.started:
         return kept
-    path.unlink(missing_ok=True)
+    _forget(kept)
     return None
 
 
@@ -82,7 +99,12 @@ def end(kept: Kept) -> None:
         time.sleep(0.02)
     if start_time(kept.pid) == kept.started:
         os.kill(kept.pid, signal.SIGKILL)
+    _forget(kept)
+
+
+def _forget(kept: Kept) -> None:
     (RUN / f"{kept.name}.json").unlink(missing_ok=True)
+    shutil.rmtree(kept.state_dir, ignore_errors=True)
 
 
 def _main(name: str, file: str, node_name: str | None = None) -> None:
@@ -105,7 +127,10 @@ def _main(name: str, file: str, node_name: str | None = None) -> None:
 
 
 def _write(path: Path, name: str, file: str, lab: Lab) -> None:
-    hosts = {host: (namespace.fd, [str(a) for a in lab.addresses(host)]) for host, namespace in lab.namespaces.items()}
+    hosts = {
+        title: (lab.namespaces[host].fd, [str(address) for address in lab.addresses(host)])
+        for host, title in lab.plan.titles.items()
+    }
     document = {"name": name, "pid": os.getpid(), "started": start_time(os.getpid()), "file": file, "hosts": hosts}
     path.parent.mkdir(mode=0o700, exist_ok=True)
     part = path.with_suffix(".part")

@@ -53,7 +53,7 @@ class Lab:
         self.plan = layout
         self.marker = leftovers.marker(name)  # what its processes carry as $SVCC_LAB
         self._namespaces = namespaces
-        self._server = ServerProcess(self.marker, namespaces)
+        self._server = ServerProcess(self.marker, namespaces, layout.titles)
 
     @classmethod
     def up(

@@ -22,8 +22,10 @@ _PATIENCE = 300.0
 class ServerProcess:
     """A running server process that can listen in the given namespaces; it ends with this one or with :meth:`end`."""
 
-    def __init__(self, marker: str, namespaces: Mapping[str, Namespace]) -> None:
+    def __init__(self, marker: str, namespaces: Mapping[str, Namespace], titles: Mapping[str, str]) -> None:
+        """``titles``: what a page calls each host."""
         self._namespaces = namespaces
+        self._titles = titles
         self._one_at_a_time = Lock()
         self._wire, theirs = socket.socketpair()
         self._wire.settimeout(_PATIENCE)
@@ -72,10 +74,7 @@ class ServerProcess:
             os.close(owner)
 
     def _command(self, verb: str, listeners: Iterable[Listener]) -> None:
-        items = [
-            (self._namespaces[item.where].fd, item.name, str(item.protocol), str(item.address), item.port, item.early)
-            for item in listeners
-        ]
+        items = list(map(self._item, listeners))
         try:
             with self._one_at_a_time:
                 self._wire.sendall(json.dumps({verb: items}).encode() + b"\n")
@@ -87,6 +86,11 @@ class ServerProcess:
         errors = json.loads(answer)["errors"]
         if errors:
             raise LabError("; ".join(errors))
+
+    def _item(self, item: Listener) -> tuple[object, ...]:
+        """A listener as the process is told it."""
+        namespace, host = self._namespaces[item.where].fd, self._titles[item.where]
+        return namespace, item.name, str(item.protocol), str(item.address), item.port, item.early, host
 
     def _close(self) -> None:
         self._answers.close()

@@ -3,10 +3,11 @@
 Run as a script with nothing but the standard library, so that it starts in some 30 ms. Arguments: the
 descriptor of its control socket, the descriptor of a pidfd of the lab's owner, and the lab's marker. On the
 control socket it takes lines of JSON, ``{"listen": [LISTENER, …]}`` or ``{"stop": [LISTENER, …]}`` with LISTENER =
-``[namespace descriptor, name, protocol, address, port, early]``, and answers each with ``{"errors": [TEXT, …]}``.
+``[namespace descriptor, name, protocol, address, port, early, host]``, and answers each with ``{"errors": [TEXT, …]}``.
 
 A client sends a line (a datagram); the answer is ``NAME PORT SOURCE SOURCE-PORT``: the listener's name and port,
-and the client as the listener sees it. A connection answers any number of lines.
+and the client as the listener sees it. A connection answers any number of lines. A request of HTTP is answered with a
+page of one line that says the same, and the host, and its connection is closed.
 
 It ends when the owner closes the control socket or is gone, and then takes with it every process that carries
 the lab's marker in its environment.
@@ -36,7 +37,10 @@ _IP_PKTINFO = 8  # linux/in.h; the socket module does not have it
 _IN_PKTINFO = struct.Struct("=i4s4s")  # ifindex, local address, destination
 _BACKLOG = 4096
 
-Listener: TypeAlias = tuple[int, str, str, str, int, bool]
+#: What the first line of a request of HTTP begins with.
+_REQUESTS = (b"GET ", b"HEAD ", b"POST ")
+
+Listener: TypeAlias = tuple[int, str, str, str, int, bool, str]
 Event: TypeAlias = Callable[[], None]
 
 
@@ -82,7 +86,7 @@ class Servers:
 
     def listen(self, listener: Listener) -> None:
         """Open one listener. Errors: OSError."""
-        namespace, name, protocol, address, port, early = listener
+        namespace, name, protocol, address, port, early, host = listener
         if namespace != self._namespace and self._libc.setns(namespace, _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         self._namespace = namespace
@@ -93,7 +97,7 @@ class Servers:
             self.watch(server, lambda: _answer_datagrams(server, label))
         else:
             server.listen(_BACKLOG)
-            self.watch(server, lambda: self._accept(server, label))
+            self.watch(server, lambda: self._accept(server, label, host))
 
     def stop(self, listener: Listener) -> None:
         """Close a listener; its connections go on. Errors: KeyError."""
@@ -102,25 +106,44 @@ class Servers:
         self._selector.unregister(server)
         server.close()
 
-    def _accept(self, server: socket.socket, label: str) -> None:
+    def _accept(self, server: socket.socket, label: str, host: str) -> None:
         while True:
             try:
                 connection, _ = server.accept()
             except OSError:
                 return
             connection.setblocking(False)
-            self.watch(connection, lambda c=connection: self._answer_lines(c, label))  # type: ignore[misc]
+            self.watch(connection, lambda c=connection: self._answer(c, label, host))  # type: ignore[misc]
 
-    def _answer_lines(self, connection: socket.socket, label: str) -> None:
+    def _answer(self, connection: socket.socket, label: str, host: str) -> None:
         try:
-            lines = connection.recv(65536).count(b"\n")
-            if lines:
+            data = connection.recv(65536)
+            if data.startswith(_REQUESTS):
+                connection.send(_page(data, label, host, connection.getpeername()))
+                connection.shutdown(socket.SHUT_WR)
+                self._selector.modify(connection, selectors.EVENT_READ, lambda: self._drain(connection))
+                return
+            if lines := data.count(b"\n"):
                 connection.send(_answer(label, connection.getpeername()) * lines)
                 return
         except BlockingIOError:
             return
         except OSError:
             pass
+        self._close(connection)
+
+    def _drain(self, connection: socket.socket) -> None:
+        """Read what comes after a request until the client closes: to close before it would reset the connection."""
+        try:
+            if connection.recv(65536):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._close(connection)
+
+    def _close(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
         connection.close()
 
@@ -149,6 +172,13 @@ def _bound(protocol: str, address: str, port: int, early: bool) -> socket.socket
 
 def _answer(label: str, client: Any) -> bytes:
     return f"{label} {client[0].partition('%')[0]} {client[1]}\n".encode()
+
+
+def _page(request: bytes, label: str, host: str, client: Any) -> bytes:
+    name, _, port = label.partition(" ")
+    page = f"{host} at {name} port {port}, asked by {client[0].partition('%')[0]} port {client[1]}\n".encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + (b"" if request.startswith(b"HEAD ") else page)
 
 
 def _answer_datagrams(server: socket.socket, label: str) -> None:

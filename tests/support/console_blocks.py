@@ -1,0 +1,60 @@
+"""The blocks of pages that show commands and what they print.
+
+A line ``…`` stands for any number of lines, and ``…`` within a line for anything in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from support.tools.project import ROOT
+
+#: A command, and what the page shows of its output.
+Shown = tuple[str, str]
+
+
+def blocks_of(page: Path) -> list[list[Shown]]:
+    """The commands of each block of a page, and their output."""
+    blocks = re.findall(r"```console\n((?:.*\n)*?)```", page.read_text(encoding="utf-8"))
+    return [re.findall(r"\$ (svcc .+)\n((?:(?!\$ ).*\n)*)", block) for block in blocks]
+
+
+def shows(shown: str, printed: str) -> bool:
+    """Whether a page shows what a command printed."""
+    lines = shown.splitlines(keepends=True)
+    pattern = "".join(r"(?:.*\n)*?" if line == "…\n" else _line(line.rstrip()) + r" *\n" for line in lines)
+    return re.fullmatch(pattern, printed) is not None
+
+
+def _line(line: str) -> str:
+    return ".*".join(map(re.escape, line.split("…")))
+
+
+_MARK = "\N{RECORD SEPARATOR}"
+#: The state of svcc and of its labs below /run is of this run alone.
+_SCRIPT = """
+set -u
+mount -t tmpfs tmpfs /run
+trap 'svcc lab down' EXIT
+"""
+
+
+def played(commands: Iterable[str]) -> list[str]:
+    """What each of some commands of a shell prints that are run one after the other in the project's folder."""
+    script = _SCRIPT + "".join(f"{command}\nprintf '{_MARK}'\n" for command in commands)
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout.split(_MARK)[:-1]
