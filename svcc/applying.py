@@ -13,6 +13,7 @@ import click
 from svcc import signals
 from svcc.apply import confirm, drain, engine
 from svcc.apply.clashes import check_clashes
+from svcc.apply.confirm import Pending
 from svcc.apply.drafts import draft, scope_of
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
 from svcc.apply.keeper import check_free
@@ -185,6 +186,16 @@ def remember(store: Store, stamp: str, installation: Installation, plan: Plan, d
         with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
             if stamp and store.stamp == stamp:
                 engine.note(plan, installation, draft)
+
+
+def unfinished_of(installation: Installation) -> str:
+    """What the next command that changes anything would do first; "" if nothing."""
+    if installation.journal.exists():
+        return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
+    pending = Pending.read(installation)
+    if pending is not None:
+        return f"generation {installation.number} waits {max(0, pending.left):.0f} s for `svcc confirm`"
+    return ""
 
 
 def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:

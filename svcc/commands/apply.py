@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, TypeAlias
 
 import click
 
@@ -12,18 +13,33 @@ from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Plan
 from svcc.apply.store import Draft, Generation, Installation, Store
-from svcc.applying import Cause, carry_out, draft_of, explained, look_ahead, make_plan, settled, still_good
+from svcc.applying import (
+    Cause,
+    carry_out,
+    draft_of,
+    explained,
+    look_ahead,
+    make_plan,
+    settled,
+    still_good,
+    unfinished_of,
+)
 from svcc.comparison_text import count
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, loaded_target_option, node_option
+from svcc.outcome import outcome, put_json
 from svcc.output import put
+from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.progress import Progress
 from svcc.review import review
 from svcc.state import fail, need_root, state_option
 from svcc.targets.interface import Target
+
+#: What was done, for people and for machines.
+_Said: TypeAlias = tuple[str, dict[str, Any]]
 
 
 @click.command("apply")
@@ -48,6 +64,7 @@ from svcc.targets.interface import Target
 )
 @click.option("--dry-run", is_flag=True, help="Plan, and let the tools check every step; change nothing.")
 @consent_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_option
 @format_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no warnings and no progress.")
@@ -60,6 +77,7 @@ def command(
     dry_run: bool,
     allow_empty: bool,
     yes: bool,
+    as_json: bool,
     store: Store,
     form: str,
     quiet: bool,
@@ -72,7 +90,7 @@ def command(
     Exit status 4: it failed and everything was put back; 5: something could not be put back.
     """
     ahead = look_ahead(store)
-    if not dry_run and _in_place(store, file, target, node, ahead):
+    if not dry_run and _in_place(store, file, target, node, ahead, as_json=as_json):
         return
     from svcc.inputs import read_input  # and all of the compiler
 
@@ -86,7 +104,7 @@ def command(
             with store.reading():
                 plan = make_plan(store, installation, draft, patience, ahead)
                 guard(plan, installation, draft, consent)
-                _try(plan, installation, draft)
+                _try(plan, installation, draft, as_json=as_json)
             return
         with store.locked():
             settled(installation)
@@ -96,10 +114,11 @@ def command(
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
             with signals.held(leave=False):
-                _apply(store, installation, plan, draft, seconds, quiet=quiet)
+                said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
+            put_json(document) if as_json else click.echo(said)
 
 
-def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None) -> bool:
+def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None, *, as_json: bool) -> bool:
     """Whether nothing is to do, and that is said. What waits to be finished, undone or confirmed comes first."""
     if os.geteuid() != 0:
         return False
@@ -115,34 +134,46 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
         if known.draft is not None:
             with signals.held(leave=False):
                 engine.note(known.plan, installation, known.draft)
-        _say_in_place(generation)
+        said, document = _nothing(installation, generation)
+    put_json(document) if as_json else click.echo(said)
     return True
 
 
-def _say_in_place(generation: Generation) -> None:
-    click.echo(f"Nothing to do: generation {generation.number} is in place.")
+def _nothing(installation: Installation, generation: Generation) -> _Said:
+    said = f"Nothing to do: generation {generation.number} is in place."
+    return said, outcome(installation, generation.number, objects=0, steps=0, unconfirmed=None)
 
 
-def _try(plan: Plan, installation: Installation, draft: Draft) -> None:
+def _try(plan: Plan, installation: Installation, draft: Draft, *, as_json: bool) -> None:
     engine.check(plan, Progress(quiet=True))
-    put(plan_text(review(plan, installation, draft)))
+    reviewed = review(plan, installation, draft)
+    if as_json:
+        put_json(plan_json(reviewed, unfinished_of(installation)))
+        return
+    put(plan_text(reviewed))
     if not plan.empty:
         click.echo("Every step that can be checked without taking it was checked; nothing was changed.")
 
 
 def _apply(
     store: Store, installation: Installation, plan: Plan, draft: Draft, seconds: int | None, *, quiet: bool
-) -> None:
+) -> _Said:
     current = installation.current
     if plan.empty and not plan.ending and current is not None and current.hash == draft.hash:
         engine.note(plan, installation, draft)
-        _say_in_place(current)
-        return
+        return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):
         number = carry_out(plan, installation, draft, quiet=quiet)
     if not quiet:
         warn_of_obstructions(draft)
     changed = f"{count(len(plan.changes), 'change')} in {count(len(plan.steps), 'step')}"
-    click.echo(f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}.")
+    said = f"Generation {number} is in place: {changed if plan.changes else 'it was there already'}."
     if seconds is not None:
-        click.echo(f"It goes again in {count(seconds, 'second')}, unless you keep it: svcc confirm")
+        said += f"\nIt goes again in {count(seconds, 'second')}, unless you keep it: svcc confirm"
+    return said, outcome(
+        installation,
+        current.number if current else None,
+        objects=len(plan.changes),
+        steps=len(plan.steps),
+        unconfirmed=None if seconds is None else {"seconds": seconds},
+    )

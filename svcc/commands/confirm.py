@@ -9,13 +9,15 @@ from svcc.apply.confirm import Pending
 from svcc.apply.store import Store
 from svcc.applying import Cause, explained, settled
 from svcc.exits import Exit
+from svcc.outcome import outcome, put_json
 from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
 
 
 @click.command("confirm")
 @prefix_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_option
-def command(prefix: str | None, store: Store) -> None:
+def command(prefix: str | None, as_json: bool, store: Store) -> None:
     """Keep what was applied with --confirm, which goes away again otherwise."""
     need_root()
     installation = pick_installation(store, prefix)
@@ -27,4 +29,8 @@ def command(prefix: str | None, store: Store) -> None:
         if Pending.read(installation) is None:
             fail("too late: it was put back", Exit.DIFFERENT)
         confirm.disarm(installation)
-        click.echo(f"Generation {installation.number} stays.")
+        if as_json:
+            found = outcome(installation, installation.number)
+            put_json({name: found[name] for name in ("version", "prefix", "generation")})
+        else:
+            click.echo(f"Generation {installation.number} stays.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from svcc import signals
@@ -9,10 +11,11 @@ from svcc.apply import confirm, engine
 from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, carry_out, explained, settled
+from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
 from svcc.comparison_text import count
 from svcc.guards import ask, yes_option
-from svcc.output import put
+from svcc.outcome import each_said, outcome
+from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import review
 from svcc.state import all_option, need_root, pick_installation, prefix_option, state_option
@@ -23,51 +26,54 @@ from svcc.state import all_option, need_root, pick_installation, prefix_option, 
 @all_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @yes_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
-def command(prefix: str | None, every: bool, dry_run: bool, yes: bool, store: Store, quiet: bool) -> None:
+def command(
+    prefix: str | None, every: bool, dry_run: bool, yes: bool, as_json: bool, store: Store, quiet: bool
+) -> None:
     """Remove everything of ours from the kernel: chains, tables, sets, virtual servers, the device; nothing else.
 
     Sysctls and modules stay as they are: others may have come to rely on them. With --prefix, also what was loaded
     by hand under that prefix. `svcc rollback` brings it back.
     """
     need_root()
-    with explained(Cause()):
+    with each_said(as_json=as_json, alone=not every) as done, explained(Cause()):
         found = _all(store) if every else [_subject(store, prefix)]
         if dry_run:
             with store.reading():
                 for installation, scope in found:
-                    _show(installation, scope)
+                    done(installation.name, *_planned(installation, scope, as_json=as_json))
             return
         with store.locked():
             for installation, scope in found:
-                said = _delete(installation, scope, yes=yes, quiet=quiet)
-                click.echo(f"{installation.name.upper()}: {said}" if every else said)
-            if not found:
+                said, document = _delete(installation, scope, yes=yes, quiet=quiet)
+                done(installation.name, f"{installation.name.upper()}: {said}" if every else said, document)
+            if not found and not as_json:
                 click.echo(_NOTHING)
 
 
 _NOTHING = "Nothing to do: there is nothing of ours."
 
 
-def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool) -> str:
-    """Returns what was done. The store's lock is held."""
+def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool) -> tuple[str, dict[str, Any]]:
+    """Returns what was done, for people and for machines. The store's lock is held."""
+    before = installation.number
     settled(installation)
     current = installation.current
     scope = installation.scope(current) if current else scope
     draft = Draft(None, scope, Summary(), "", "delete")
     plan = engine.make_plan(installation, draft)
     if plan.empty and (current is None or current.target is None):
-        return _NOTHING
+        return _NOTHING, outcome(installation, before, objects=0)
     removed = count(len(plan.changes), "object")
     if not yes:
         ask(review(plan, installation, draft), f"This removes all that prefix {scope.prefix} serves here.")
     with signals.held(leave=False):
         carry_out(plan, installation, draft, quiet=quiet)
         confirm.disarm(installation)
-    if current is None or current.target is None:
-        return f"Removed {removed}."
-    return f"Removed {removed}. `svcc rollback {current.number}` brings them back."
+    back = "" if current is None or current.target is None else f" `svcc rollback {current.number}` brings them back."
+    return f"Removed {removed}.{back}", outcome(installation, before, objects=len(plan.changes))
 
 
 def _all(store: Store) -> list[tuple[Installation, Scope]]:
@@ -86,6 +92,10 @@ def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
         return installation, Scope(installation.name.upper())
 
 
-def _show(installation: Installation, scope: Scope) -> None:
+def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[str, dict[str, Any]]:
+    """What would be removed, for people or for machines."""
     draft = Draft(None, scope, Summary(), "")
-    put(plan_text(review(engine.make_plan(installation, draft), installation, draft)))
+    reviewed = review(engine.make_plan(installation, draft), installation, draft)
+    if as_json:
+        return "", plan_json(reviewed, unfinished_of(installation))
+    return plan_text(reviewed).removesuffix("\n"), {}

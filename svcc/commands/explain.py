@@ -13,6 +13,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.explanations import Explanation, code_of, explanations
 from svcc.compiler.suggest import did_you_mean
 from svcc.options import ParameterType
+from svcc.outcome import put_json
 from svcc.output import put
 
 _WIDTH = 100
@@ -41,12 +42,22 @@ class CodeName(ParameterType[Code]):
 
 @click.command("explain")
 @click.argument("codes", nargs=-1, type=CodeName(), metavar="[CODE]...")
-def command(codes: tuple[Code, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(codes: tuple[Code, ...], as_json: bool) -> None:
     """Say at length what a finding means: SVC012, or 12. Without CODE, list all there are."""
-    if not codes:
-        put("".join(f"{code.id}  {code.title}\n" for code in sorted(Code, key=lambda code: code.id)))
-        return
-    put("\n".join("\n".join(_explained(code, explanations()[code])) for code in codes))
+    every = sorted(Code, key=lambda code: code.id)
+    if as_json:
+        put_json({"version": 1, "findings": [_as_json(code, explanations()[code]) for code in codes or every]})
+    elif not codes:
+        put("".join(f"{code.id}  {code.title}\n" for code in every))
+    else:
+        put("\n".join("\n".join(_explained(code, explanations()[code])) for code in codes))
+
+
+def _as_json(code: Code, explanation: Explanation) -> dict[str, str]:
+    where = explanation.where.removeprefix(", ")
+    told = {"about": explanation.about, "where": where, "before": explanation.before, "after": explanation.after}
+    return {"code": code.id, "title": code.title, **told}
 
 
 def _explained(code: Code, explanation: Explanation) -> Iterator[str]:

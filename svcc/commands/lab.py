@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -17,7 +17,7 @@ from svcc.exits import Exit
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
 from svcc.options import TargetName, file_argument, load_program, node_option, refuse
-from svcc.output import put
+from svcc.outcome import put_json
 from svcc.targets.capability import pick_node
 from svcc.targets.interface import Target
 from svcc.verify.lab import NODE, sweep
@@ -33,6 +33,7 @@ def _name(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
 _name_option = click.option(
     "--name", default="lab", show_default=True, callback=_name, help="The lab's name, where there are several."
 )
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("lab")
@@ -50,7 +51,8 @@ def command() -> None:
 @node_option
 @_name_option
 @click.option("--apply", "target", type=TargetName(loaded=True), help="Apply FILE in its node, for this target.")
-def up(file: str, node: str | None, name: str, target: Target | None) -> None:
+@_json_option
+def up(file: str, node: str | None, name: str, target: Target | None, as_json: bool) -> None:
     """Build the lab of FILE; it stays until `svcc lab down`.
 
     Without --apply no rules are loaded: `svcc lab exec node svcc apply FILE
@@ -66,16 +68,17 @@ def up(file: str, node: str | None, name: str, target: Target | None) -> None:
     except NamespaceError as error:
         _fail(str(error))
     if target is not None:
-        _apply(kept, file, target, chosen)
-    _print(kept)
+        _apply(kept, file, target, chosen, out=sys.stderr if as_json else sys.stdout)
+    _show([kept], as_json=as_json)
 
 
-def _apply(kept: Kept, file: str, target: Target, node: ir.Node | None) -> None:
+def _apply(kept: Kept, file: str, target: Target, node: ir.Node | None, *, out: TextIO) -> None:
     """Apply a file in a lab's node. Where that fails, the lab goes, and the command ends as the apply did."""
     named = ["--node", node.name] if node is not None else []
     done = subprocess.run(
         [*_inside(kept, NODE), sys.executable, "-P", "-m", "svcc", "apply", file, "--target", target.name, *named],
         stdin=subprocess.DEVNULL,
+        stdout=out,
         env=_environment(kept),
         check=False,
     )
@@ -108,13 +111,17 @@ def down(name: str) -> None:
 
 
 @command.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_json_option
 def status(as_json: bool) -> None:
     """List the labs that are up, with their hosts and addresses."""
+    _show(kept_labs(), as_json=as_json)
+
+
+def _show(labs: Iterable[Kept], *, as_json: bool) -> None:
     if as_json:
-        put(json.dumps({"labs": [_as_json(kept) for kept in kept_labs()]}, indent=2) + "\n")
+        put_json({"labs": [_as_json(kept) for kept in labs]})
         return
-    for kept in kept_labs():
+    for kept in labs:
         _print(kept)
 
 

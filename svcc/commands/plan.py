@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
 import click
 
-from svcc.apply.confirm import Pending
 from svcc.apply.engine import Ahead
 from svcc.apply.losses import losses
 from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good
+from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good, unfinished_of
 from svcc.exits import Exit
 from svcc.guards import refusal, warn_of_doubles
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
+from svcc.outcome import put_json
 from svcc.output import put
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
@@ -95,20 +94,10 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
 def _show(
     reviewed: Review, installation: Installation, *, as_json: bool, objects: bool = False, everything: bool = False
 ) -> None:
-    unfinished = _unfinished(installation)
+    unfinished = unfinished_of(installation)
     if as_json:
-        put(json.dumps(plan_json(reviewed, unfinished), indent=2) + "\n")
+        put_json(plan_json(reviewed, unfinished))
         return
     if unfinished:
         click.echo(f"svcc: {unfinished}", err=True)
     put(plan_text(reviewed, objects=objects, everything=everything))
-
-
-def _unfinished(installation: Installation) -> str:
-    """What the next command that changes anything would do first; "" if nothing."""
-    if installation.journal.exists():
-        return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
-    pending = Pending.read(installation)
-    if pending is not None:
-        return f"generation {installation.number} waits {max(0, pending.left):.0f} s for `svcc confirm`"
-    return ""

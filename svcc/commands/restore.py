@@ -5,39 +5,42 @@ from __future__ import annotations
 import click
 
 from svcc.apply import confirm, engine
-from svcc.apply.store import Installation, Store
+from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, carry_out, explained, settled
+from svcc.outcome import each_said, outcome
 from svcc.state import need_root, prefix_option, state_option
 
 
 @click.command("restore")
 @prefix_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
-def command(prefix: str | None, store: Store, quiet: bool) -> None:
+def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> None:
     """Put what was applied last back into the kernel: for the start of the machine.
 
     What still waited for its confirmation when the machine went down is not put back, but what was there before it.
     """
     need_root()
     found = [one for one in store.installations() if prefix is None or one.name == prefix.lower()]
-    with explained(Cause()), store.locked():
+    with each_said(as_json=as_json) as done, explained(Cause()), store.locked():
         for installation in found:
+            before = installation.number
             settled(installation)
-            _restore(installation, quiet=quiet)
-    if not found:
+            current = installation.current
+            if current is not None:
+                said = _restore(installation, current, quiet=quiet)
+                done(installation.name, said, outcome(installation, before, again=current.number))
+    if not found and not as_json:
         click.echo("Nothing to do: nothing was applied here.")
 
 
-def _restore(installation: Installation, *, quiet: bool) -> None:
-    current = installation.current
-    if current is None:
-        return
+def _restore(installation: Installation, current: Generation, *, quiet: bool) -> str:
+    """Returns what was done."""
     draft = confirm.earlier(installation, current.number, current.note)
     plan = engine.make_plan(installation, draft)
     if plan.empty:
-        click.echo(f"{current.prefix}: generation {current.number} is in place.")
-        return
+        return f"{current.prefix}: generation {current.number} is in place."
     with explained(Cause(draft.summary)):
         number = carry_out(plan, installation, draft, quiet=quiet)
-    click.echo(f"{current.prefix}: generation {current.number} is in place again, as generation {number}.")
+    return f"{current.prefix}: generation {current.number} is in place again, as generation {number}."

@@ -9,10 +9,11 @@ import click
 from svcc import signals
 from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
-from svcc.apply.store import Store
+from svcc.apply.store import Installation, Store
 from svcc.applying import Cause, carry_out, explained, make_plan, settled
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
+from svcc.outcome import outcome, put_json
 from svcc.state import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
@@ -21,9 +22,16 @@ from svcc.state import fail, need_root, pick_generation, pick_installation, pref
 @prefix_option
 @state_option
 @consent_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
 def command(
-    generation: int | None, prefix: str | None, store: Store, allow_empty: bool, yes: bool, quiet: bool
+    generation: int | None,
+    prefix: str | None,
+    store: Store,
+    allow_empty: bool,
+    yes: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Go back to GENERATION (see `svcc history`), or to the one before the one in place.
 
@@ -33,14 +41,17 @@ def command(
     need_root()
     installation = pick_installation(store, prefix)
     with explained(Cause()), store.locked():
+        before = installation.number
         unconfirmed = Pending.read(installation)
         settled(installation)
         if unconfirmed is not None and Pending.read(installation) is None:
+            _say("", installation, before, unconfirmed.before, as_json=as_json)
             return
         current = installation.current
         if unconfirmed is not None and generation is None:
             with signals.held(leave=False):
-                click.echo(confirm.put_back(installation, unconfirmed))
+                said = confirm.put_back(installation, unconfirmed)
+            _say(said, installation, before, unconfirmed.before, as_json=as_json)
             return
         if unconfirmed is not None and current is not None and generation == current.number:
             fail(f"generation {generation} is in place, and waits for `svcc confirm`", Exit.INPUT)
@@ -53,4 +64,13 @@ def command(
         with explained(Cause(draft.summary)), signals.held(leave=False):
             number = carry_out(plan, installation, draft, quiet=quiet)
             confirm.disarm(installation)
-        click.echo(f"Generation {wanted.number} is in place again, as generation {number}.")
+        said = f"Generation {wanted.number} is in place again, as generation {number}."
+        _say(said, installation, before, wanted.number, as_json=as_json)
+
+
+def _say(words: str, installation: Installation, before: int | None, again: int | None, *, as_json: bool) -> None:
+    """``words``: "" where they were said already. ``again``: whose rules are back, as of the schema."""
+    if as_json:
+        put_json(outcome(installation, before, again=again))
+    elif words:
+        click.echo(words)

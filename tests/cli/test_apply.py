@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.schemas import follows
-from support.shell import PROGRAM, A, B, Shell, apply_at_work
+from support.shell import PROGRAM, A, B, Shell, apply_at_work, change_pending, end_watchdog, time_runs_out
 from support.waiting import LID, until
 from svcc.kernel.namespaces import Namespace
 
@@ -478,19 +478,6 @@ def put_back(shell: Shell, endpoints: set[str]) -> str:
     return shell.svcc("history").stdout
 
 
-def change_pending(shell: Shell, **fields: object) -> None:
-    """Alter what waits to be confirmed, as a whole: the watchdog reads it all the time."""
-    pending = shell.folder / "state/custom/confirm.json"
-    altered = pending.with_name("altered")
-    altered.write_text(json.dumps({**json.loads(pending.read_text()), **fields}))
-    altered.rename(pending)
-
-
-def time_runs_out(shell: Shell) -> None:
-    """Instead of waiting: a test cannot tell how much it gets done in a time."""
-    change_pending(shell, deadline=0.0)
-
-
 def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600").stdout
@@ -594,18 +581,6 @@ def test_without_the_watchdog_the_next_command_does_its_work(shell: Shell) -> No
     assert "generation 1 is back" in said
     assert "too late" in said
     assert shell.endpoints() == A
-
-
-def end_watchdog(shell: Shell) -> None:
-    """Kill it, by the state directory that it was started for."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                words = (folder / "cmdline").read_text().split("\0")
-            except OSError:
-                continue
-            if "svcc.apply.confirm" in words and str(shell.folder / "state") in words:
-                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) -> None:

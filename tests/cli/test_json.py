@@ -10,6 +10,7 @@ from support.command_line import svcc
 from support.files import ERRORS
 from support.schemas import follows
 from support.tools.project import ROOT
+from svcc.compiler.codes import Code
 
 EXAMPLE = ROOT / "examples" / "dual-stack-shop.dsl"
 
@@ -41,3 +42,11 @@ def test_labs_that_are_up() -> None:
 def test_a_lab_s_name_is_no_path(name: str) -> None:
     done = svcc("lab", "up", "--name", name, EXAMPLE)
     assert (done.status, "cannot be a lab's name" in done.err) == (2, True)
+
+
+def test_what_findings_mean() -> None:
+    every = follows("explain", svcc("explain", "--json").text)["findings"]
+    assert [one["code"] for one in every] == sorted(code.id for code in Code)
+    assert follows("explain", svcc("explain", "12", "--json").text)["findings"] == [
+        one for one in every if one["code"] == "SVC012"
+    ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,6 +82,31 @@ class Shell:
             words = ["nft", "list", "table", "ip", "custom"]
             listing = subprocess.run(words, capture_output=True, text=True, check=False).stdout
         return {f"100.64.0.{host}" for host in range(1, 9) if f" : 100.64.0.{host}" in listing}
+
+
+def change_pending(shell: Shell, **fields: object) -> None:
+    """Alter what waits to be confirmed, as a whole: the watchdog reads it all the time."""
+    pending = shell.folder / "state/custom/confirm.json"
+    altered = pending.with_name("altered")
+    altered.write_text(json.dumps({**json.loads(pending.read_text()), **fields}))
+    altered.rename(pending)
+
+
+def time_runs_out(shell: Shell) -> None:
+    """Instead of waiting: a test cannot tell how much it gets done in a time."""
+    change_pending(shell, deadline=0.0)
+
+
+def end_watchdog(shell: Shell) -> None:
+    """Kill it, by the state directory that it was started for."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_text().split("\0")
+            except OSError:
+                continue
+            if "svcc.apply.confirm" in words and str(shell.folder / "state") in words:
+                os.kill(int(folder.name), signal.SIGKILL)
 
 
 @contextmanager

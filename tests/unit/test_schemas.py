@@ -13,7 +13,7 @@ from support.schemas import SCHEMAS, read
 from svcc.command_line import COMMANDS, svcc
 
 #: Commands whose JSON is another's, or has a name of its own.
-_CALLED = {"check": "diagnostics", "lab status": "lab", "agent status": "agent"}
+_CALLED = {"check": "diagnostics", "lab status": "lab", "lab up": "lab", "agent status": "agent"}
 
 
 def answering() -> Iterator[str]:
