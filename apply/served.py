@@ -103,6 +103,20 @@ def draft_side(draft: Draft) -> Side:
     return Side(draft.program, lambda: draft.summary)
 
 
+def says_otherwise(installation: Installation, generation: Generation, draft: Draft) -> bool:
+    """Whether a draft says anything of its services that a generation does not, be the rules the same: a name, a check.
+
+    Not what it says of other nodes and the cluster. Where either was a bundle, that is not known.
+    """
+    before = installation.program(generation)
+    if before is None or draft.program is None:
+        return False
+    try:
+        return bool(compare(*before.differing(draft.program)).services)
+    except ValueError:  # the record is damaged
+        return False
+
+
 def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
     """Where a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))

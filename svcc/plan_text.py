@@ -13,12 +13,17 @@ from svcc.kernel_rows import Rows
 from svcc.object_text import SHARED, by_service, object_lines
 from svcc.review import Review
 
+_AS_IT_IS = "The kernel holds what it should: rules say nothing of this, and stay as they are."
+
 
 def plan_text(review: Review, *, objects: bool = False, everything: bool = False) -> str:
     """The plan as text, every line ended. ``objects``: also what changes in the kernel."""
     plan = review.plan
-    if plan.empty:
+    if review.empty:
         return "Nothing to do: the kernel holds what it should.\n"
+    if plan.empty:
+        lines = [*_services(review, everything=everything), "", _AS_IT_IS, _total(review)]
+        return "".join(f"{line}\n" for line in lines)
     below = object_lines(plan.changes, review.before, review.after, everything=everything) if objects else ()
     blocks = [
         [*_services(review, everything=everything)],

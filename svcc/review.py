@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from svcc.apply.drift import drift
 from svcc.apply.engine import Plan
-from svcc.apply.served import Compared, Known, compare_sides, draft_side, generation_side
+from svcc.apply.served import Compared, Known, compare_sides, draft_side, generation_side, says_otherwise
 from svcc.apply.store import Draft, Installation, StoreError
 from svcc.apply.summary import Summary
 from svcc.compiler.comparison import Comparison
@@ -27,12 +27,17 @@ class Review:
     compared: Compared
     drift: Sequence[Change]
 
+    @property
+    def empty(self) -> bool:
+        """Whether an apply would change nothing: neither the kernel nor what is recorded of services."""
+        return self.plan.empty and self.compared.comparison.empty
+
 
 def review(plan: Plan, installation: Installation, draft: Draft) -> Review:
     """Errors: StoreError. A bundle of before that is damaged is no error: nothing can be compared with it then."""
     current = installation.current
     before = installation.summary(current)
-    if plan.empty:
+    if plan.empty and not (current and says_otherwise(installation, current, draft)):
         return Review(plan, installation.number, before, draft.summary, _SAME, ())
     try:
         compared = compare_sides(generation_side(installation, current), draft_side(draft))

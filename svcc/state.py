@@ -77,6 +77,14 @@ def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list
     return [pick_installation(store, prefix)]
 
 
+def _is_another(installation: Installation, one: Generation, other: Generation) -> bool:
+    """Whether two generations differ, if only in what they call their services."""
+    if one.hash != other.hash:
+        return True
+    programs = installation.program(one), installation.program(other)
+    return None not in programs and len({found.text for found in programs if found}) > 1
+
+
 def pick_generation(installation: Installation, number: int | None) -> Generation:
     """Generation ``number``; without a number, the newest before the one in place that is another. What was not
     confirmed is none to go back to. Errors: StoreError.
@@ -90,6 +98,6 @@ def pick_generation(installation: Installation, number: int | None) -> Generatio
     there = current and installation.generation(current.reviewed)
     earlier = (one for one in installation.generations() if there and one.number < there.number and one.of is None)
     for one in earlier:
-        if there and one.number not in unconfirmed and one.hash != there.hash:
+        if there and one.number not in unconfirmed and _is_another(installation, one, there):
             return one
     raise StoreError("there is no earlier generation to go back to; svcc delete removes everything")

@@ -12,6 +12,7 @@ from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Plan
+from svcc.apply.served import says_otherwise
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import (
     Cause,
@@ -159,7 +160,8 @@ def _apply(
     store: Store, installation: Installation, plan: Plan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-    if plan.empty and not plan.ending and current is not None and current.hash == draft.hash:
+    same = current is not None and current.hash == draft.hash and not says_otherwise(installation, current, draft)
+    if plan.empty and not plan.ending and current is not None and same:
         engine.note(plan, installation, draft)
         return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):

@@ -68,10 +68,11 @@ def command(
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
             warn_of_doubles(store, installation, draft.summary)
             _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
-        remember(store, stamp, installation, plan, draft)
+        if reviewed.empty:
+            remember(store, stamp, installation, plan, draft)
     if plan.obstacles:
         fail("`svcc apply` would be refused:\n" + "".join(f"  {why}\n" for why in plan.obstacles), Exit.MACHINE)
-    if not plan.empty:
+    if not reviewed.empty:
         sys.exit(Exit.DIFFERENT)
 
 
