@@ -155,6 +155,10 @@ class Driver(ABC, Generic[State]):
         """Where a state sends packets, if it does so at all."""
         return iter(())
 
+    def served(self, state: State) -> Iterator[Route]:
+        """Who gets new connections, also where packets get there as they are."""
+        return self.routes(state)
+
     def serves(self, state: State, places: Collection[Place]) -> set[Place]:
         """Those of some places that a state sends packets from."""
         return {route.place for route in self.routes(state)} & {*places} if places else set()

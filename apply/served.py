@@ -58,17 +58,7 @@ class Side:
         """Where new connections go."""
         if self.summarise is None and self.rules is not None:
             return self.rules()
-        unseen = self._unseen
-        return [*_routes(one for one in self.summary.listeners if one.service not in unseen)]
-
-    @property
-    def _unseen(self) -> Collection[str]:
-        """Services that routes do not tell: their packets go on as they are."""
-        if self.program is None:
-            return ()
-        with suppress(ValueError):
-            return {one.name for one in self.program.program().services if one.forward is not ir.Forward.MASQUERADE}
-        return ()
+        return [*_routes(self.summary.listeners)]
 
     def as_program(self) -> ir.Program:
         """The program, or one that serves the same as far as it is known. Errors: ValueError, of a damaged bundle."""
@@ -121,7 +111,7 @@ def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
     """Where a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))
     states = machine.parse(bundle)
-    return {route for driver in machine.drivers for route in driver.routes(states[driver.part])}
+    return {route for driver in machine.drivers for route in driver.served(states[driver.part])}
 
 
 @dataclass(frozen=True, slots=True)

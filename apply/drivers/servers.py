@@ -50,6 +50,9 @@ class IpvsadmDriver(Driver[VirtualServers]):
     def routes(self, state: VirtualServers) -> Iterator[Route]:
         return difference.routes(state)
 
+    def served(self, state: VirtualServers) -> Iterator[Route]:
+        return difference.served(state)
+
     def left(self, live: VirtualServers, wanted: VirtualServers) -> set[Route]:
         return difference.routes_gone(live, wanted)
 

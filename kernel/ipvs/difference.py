@@ -81,11 +81,19 @@ def change_of(command: Command, live: VirtualServers) -> Change:
 
 def routes(servers: VirtualServers) -> Iterator[Route]:
     """Where packets go that get another destination; others keep theirs, and conntrack knows no endpoint."""
+    return (route for route, real in _servers(servers) if real.method == MASQUERADING)
+
+
+def served(servers: VirtualServers) -> Iterator[Route]:
+    """Who gets new connections, however the packets get there."""
+    return (route for route, real in _servers(servers) if real.weight)
+
+
+def _servers(servers: VirtualServers) -> Iterator[tuple[Route, Real]]:
     for key, virtual in servers.items():
-        place = place_of(key)
-        for server, real in virtual.servers.items():
-            if place is not None and real.method == MASQUERADING:
-                yield Route(place, *socket_of(server))
+        if (place := place_of(key)) is not None:
+            for server, real in virtual.servers.items():
+                yield Route(place, *socket_of(server)), real
 
 
 def routes_gone(live: VirtualServers, wanted: VirtualServers) -> set[Route]:

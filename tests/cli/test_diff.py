@@ -97,6 +97,21 @@ def test_rules_alone_are_called_as_clients_reach_them(target: str, form: str) ->
     ]
 
 
+@pytest.mark.parametrize("forward", ["masquerade", "direct", "tunnel"])
+def test_rules_tell_who_answers_however_packets_get_there(forward: str) -> None:
+    text = OLD.replace("80/tcp -> 8080", f"80/tcp; forward {forward}")
+    Path("old.dsl").write_text(text)
+    Path("new.dsl").write_text(text.replace("100.64.0.19 }", "100.64.0.19; 100.64.0.39 }"))
+    rules = made("old", "bundle", "ipvs"), made("new", "bundle", "ipvs")
+    assert svcc("diff", *rules).text.splitlines()[0] == "198.19.10.0:80/tcp: + 100.64.0.39:80"
+    assert svcc("diff", rules[0], "new.dsl").text.splitlines()[0] == "web: + 100.64.0.39:80"
+    assert svcc("diff", rules[1], "new.dsl").text == f"{LIMITS}\nNo service changes.\n"
+    Path("new.dsl").write_text(text.replace("100.64.0.19 }", "100.64.0.19 draining }"))
+    assert svcc("diff", rules[0], made("new", "bundle", "ipvs")).text.splitlines()[0] == (
+        "198.19.10.0:80/tcp: - 100.64.0.19:80"
+    )
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("other", FORMS)
 def test_what_is_the_same_is_the_same_in_every_form(form: str, other: str) -> None:
