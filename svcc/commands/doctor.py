@@ -15,7 +15,9 @@ from svcc.apply.store import Store, StoreError
 from svcc.apply.summary import Summary
 from svcc.exits import Exit
 from svcc.options import TargetName
+from svcc.output import put
 from svcc.state import state_option
+from svcc.tables import table
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
@@ -52,20 +54,14 @@ def _served(store: Store) -> list[Summary]:
 
 
 def _print(examined: dict[str, list[Finding]]) -> None:
-    from rich.table import Table
-
-    from svcc.console import console
-
-    out = console()
     for target, findings in examined.items():
-        table = Table(title=f"{target}: {_verdict(findings)}", title_justify="left", box=None, pad_edge=False)
-        for column in ("", "needs", "found", "to get it"):
-            table.add_column(column)
-        for finding in findings:
-            sign = "✗" if finding.lacking else "!" if finding.remedy else "✓"
-            table.add_row(sign, finding.subject, finding.state, finding.remedy)
-        out.print(table)
-        out.print()
+        rows = [(_sign(one), one.subject, one.state, one.remedy) for one in findings]
+        lines = [f"{target}: {_verdict(findings)}", *table(("", "needs", "found", "to get it"), rows), ""]
+        put("".join(f"{line}\n" for line in lines))
+
+
+def _sign(finding: Finding) -> str:
+    return "✗" if finding.lacking else "!" if finding.remedy else "✓"
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

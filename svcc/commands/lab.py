@@ -18,6 +18,8 @@ from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
 from svcc.options import TargetName, file_argument, load_program, node_option, refuse
 from svcc.outcome import put_json
+from svcc.output import put
+from svcc.tables import folded, table
 from svcc.targets.capability import pick_node
 from svcc.targets.interface import Target
 from svcc.verify.lab import NODE, sweep
@@ -153,16 +155,10 @@ def execute(host: str, argv: tuple[str, ...], name: str) -> None:
 
 
 def _print(kept: Kept) -> None:
-    from rich.table import Table
-
-    from svcc.console import console
-
-    table = Table(title=f"{kept.name} ({kept.file}), kept by process {kept.pid}", title_justify="left", box=None)
-    for column in ("host", "addresses"):
-        table.add_column(column)
-    for host, (_, addresses) in kept.hosts.items():
-        table.add_row(host, " ".join(addresses))
-    console().print(table)
+    rows = [(host, " ".join(addresses)) for host, (_, addresses) in kept.hosts.items()]
+    lines = folded(f"{kept.name} ({kept.file}), kept by process {kept.pid}", "    ")
+    lines += table(("host", "addresses"), rows, about=1)
+    put("".join(f"{line}\n" for line in lines))
 
 
 def _fail(message: str) -> NoReturn:

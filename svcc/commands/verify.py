@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import click
 
@@ -15,14 +16,13 @@ from svcc.exits import Exit
 from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
+from svcc.output import put
+from svcc.tables import fits, table
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded
 from svcc.verify.report import as_json, as_junit
 from svcc.verify.session import CannotLoad, Session
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 #: Width of a bar that stands for all connections of a case.
 _BAR = 20
@@ -67,7 +67,7 @@ def command(
     if junit is not None:
         junit.write_text(as_junit(verdicts, f"{file} {target.name}"), encoding="utf-8")
     if to_json:
-        click.echo(json.dumps(as_json(verdicts, target.name), indent=2))
+        put(json.dumps(as_json(verdicts, target.name), indent=2) + "\n")
     else:
         _print(verdicts)
     if not all(verdict.passed for verdict in verdicts):
@@ -82,32 +82,50 @@ def _with_progress(verdicts: Iterable[Verdict], total: int) -> Iterator[Verdict]
 
 
 def _print(verdicts: list[Verdict]) -> None:
-    from rich.table import Table
-
-    from svcc.console import console
-
-    out = console()
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "frontend", "from", "went to", "", "%"):
-        table.add_column(column, justify="right" if column == "%" else "left")
+    rows: list[_Row] = []
     before = ""
     for verdict in verdicts:
-        _add(table, verdict, before)
+        rows += _rows(verdict, before)
         before = verdict.case.frontend
-    out.print(table)
+    lines = [row if isinstance(row, str) else row.cells for row in rows]
+    if fits(_HEADS, lines):
+        put("".join(f"{line}\n" for line in table(_HEADS, lines, right=frozenset({5}))))
+    else:
+        narrow = [row if isinstance(row, str) else row.narrow for row in rows]
+        put("".join(f"{line}\n" for line in table(_HEADS[:4], narrow)))
     failed = sum(not verdict.passed for verdict in verdicts)
-    out.print(f"\n{len(verdicts) - failed} as expected, {failed} not")
+    put(f"\n{len(verdicts) - failed} as expected, {failed} not\n")
 
 
-def _add(table: Table, verdict: Verdict, before: str) -> None:
-    """A row per endpoint that answered, or one for what else happened; what deviates below it."""
+_HEADS = ("", "frontend", "from", "went to", "", "%")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A row. A narrow terminal has no room for bars. ``frontend``: of the first row of a case."""
+
+    cells: tuple[str, ...]
+    frontend: str
+
+    @property
+    def narrow(self) -> tuple[str, ...]:
+        return (self.cells[0], self.frontend, self.cells[2], f"{self.cells[3]}, {self.cells[5]} %")
+
+
+_Row: TypeAlias = _Cells | str
+
+
+def _rows(verdict: Verdict, before: str) -> Iterator[_Row]:
+    """One for each endpoint that answered, or for what else happened; what deviates below them."""
     total = sum(verdict.counts.values())
     sign = "✓" if verdict.passed else "✗"
     frontend = "" if verdict.case.frontend == before else verdict.case.frontend
     expected = verdict.case.expected
     for name, number in verdict.counts.items():
         bar = "█" * max(1, round(number / total * _BAR)) if isinstance(expected, Forwarded) else ""
-        table.add_row(sign, frontend, verdict.case.vantage if sign else "", name, bar, f"{100 * number / total:.0f}")
+        share = f"{100 * number / total:.0f}"
+        cells = (sign, frontend, verdict.case.vantage if sign else "", name, bar, share)
+        yield _Cells(cells, verdict.case.frontend if sign else "")
         sign = frontend = ""
     if not verdict.passed:
-        table.add_row("", "", "", verdict.deviation)
+        yield verdict.deviation
