@@ -9,7 +9,7 @@ from svcc.compiler import ir
 from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.json_objects import Member, document
 from svcc.compiler.importers.names import Names
-from svcc.compiler.importers.nftlb_words import IN_ADDRESS, IN_BACKEND, IN_FARM, IN_POLICY, Reasons, reason
+from svcc.compiler.importers.nftlb_words import IN_ADDRESS, IN_BACKEND, IN_ELEMENT, IN_FARM, IN_POLICY, Reasons, reason
 from svcc.compiler.importers.virtual import Front, Server, Virtual, affinity_of, services_of
 from svcc.compiler.importers.words import address, network, number, ports
 from svcc.compiler.source import Source, Span
@@ -110,7 +110,7 @@ class _Reader:
         """None: the farm is not one that svcc can serve, and noted."""
         state, mode = _text(members, "state", "up"), _text(members, "mode", "")
         if state != "up":
-            self._note(members["state"].whole, "the farm is not up: nftlb would not serve it, and svcc would")
+            self._note(members["state"].whole, "the farm is not up, and svcc would serve it: it was not carried over")
         elif mode in _MODES:
             self._note(members["mode"].whole, f"{_MODES[mode]}: the farm was not carried over")
         elif mode in _MASQUERADES:
@@ -199,6 +199,7 @@ class _Reader:
             self._note(item.span, "allow-from keeps all others out, as no whitelist of nftlb does alone")
             self._leave_out(own, IN_POLICY)
             for element in _items(own, "elements"):
+                self._leave_out(element.members(), IN_ELEMENT)
                 data = element.members().get("data", element)
                 one = network(data.text)
                 if one is None:

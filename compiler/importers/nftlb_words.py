@@ -55,6 +55,10 @@ IN_POLICY: Reasons = {
     "timeout": "svcc's lists of clients do not end",
     "log-prefix": _LOG,
 }
+IN_ELEMENT: Reasons = {
+    **dict.fromkeys(("data", "counter-packets", "counter-bytes"), None),
+    "time": "svcc's lists of clients do not end",
+}
 
 
 def reason(reasons: Reasons, key: str, value: object) -> str | None:

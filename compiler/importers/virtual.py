@@ -172,12 +172,14 @@ def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, nam
 def _endpoints(
     servers: Iterable[Server], forward: ir.Forward, ports: Sequence[ir.Port], notes: list[Note]
 ) -> Iterator[ir.Endpoint]:
-    """All servers have the same port where there are several ports."""
+    """All servers have the same port where there are several ports. A server without one gets what clients ask for."""
     wide = any(len(port.ports) > 1 for port in ports)
     for server in servers:
         own = server.port if forward is ir.Forward.MASQUERADE else 0
         if own and wide:
             notes.append(Note(server.span, "svcc leads a range of ports to as many ports, never to a single one"))
         else:
+            if forward is ir.Forward.MASQUERADE and not wide:
+                own = own or ports[0].ports.first
             port = own if len(ports) == 1 and own not in (0, ports[0].target) else None
             yield ir.Endpoint(server.address, port, server.weight, backup=server.backup, span=server.span)

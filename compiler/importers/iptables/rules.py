@@ -12,7 +12,7 @@ from svcc.compiler.source import Source, Span
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _COUNTERS = re.compile(r"\[[0-9]+:[0-9]+\]\s*")
-_CHAIN = re.compile(r":(\S+)\s+\S+(?:\s+\[[0-9]+:[0-9]+\])?")
+_CHAIN = re.compile(r":(\S+)\s+(\S+)(?:\s+\[[0-9]+:[0-9]+\])?")
 _COMMAND = re.compile(r"-(?:[A-Z]|-(?:append|insert|new-chain|delete|replace|policy|flush|delete-chain|zero))\b")
 #: Options by their short or older names (iptables(8), iptables-extensions(8)).
 _NAMES = {
@@ -114,6 +114,8 @@ _HINT = "save the rules with iptables-save"
 def _take(chains: dict[str, list[Rule]], span: Span, text: str, notes: list[Note]) -> None:
     if (declared := _CHAIN.fullmatch(text)) is not None:
         chains.setdefault(declared[1], [])
+        if declared[2] in ("DROP", "QUEUE"):
+            notes.append(Note(span, "svcc sets no policies of chains: this one goes for its services too"))
         return
     counters = _COUNTERS.match(text)
     words = _WORD.findall(text[counters.end() :] if counters else text)
