@@ -66,6 +66,11 @@ class Health:
         after = self._standings[probe] = before.after(answer, probe.check, now)
         return after.up != before.up
 
+    @property
+    def down(self) -> int:
+        """How many probes keep new connections from endpoints."""
+        return sum(not standing.up for standing in self._standings.values())
+
     def is_up(self, probe: Probe) -> bool:
         return self._standings[probe].up if probe in self._standings else True
 

@@ -50,23 +50,34 @@ class Agent:
     """Keeps one prefix of this machine as a file and its endpoints' health say. One loop runs it."""
 
     def __init__(
-        self, source: FileSource, session: Session, asker: Asker, options: Options, log: Log, metrics: Metrics
+        self,
+        source: FileSource,
+        session: Session,
+        asker: Asker,
+        options: Options,
+        log: Log,
+        metrics: Metrics,
+        ready: Callable[[], None],
     ) -> None:
+        """``ready`` is called when the machine is for the first time as the file says, and when a reload is done."""
         self._source = source
         self._session = session
         self._options = options
         self._log = log
         self._metrics = metrics
+        self._ready = ready
         self._health = Health()
         self._checks = Checks(asker, self._hear)
         self._program: ir.Program | None = None  # as it was read last without errors
         self._new = False  # whether it is not in the kernel yet
         self._first = True  # whether nothing was followed yet
+        self._served = False  # whether any program was in the kernel yet
         self._event: float | None = None  # when the oldest event happened that is not in the kernel yet
         self._changed = asyncio.Event()
         self._reload = asyncio.Event()
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
         self._generation = 0  # the number of the reviewed one in place
+        self._down = 0  # probes that failed when the kernel was changed last
         self._mark = ""  # the kernel's number when its rules were as they should be
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
 
@@ -79,13 +90,13 @@ class Agent:
         """Read the file now."""
         self._reload.set()
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Until it is cancelled. ``ready`` is called when the machine is for the first time as the file says."""
+    async def run(self) -> None:
+        """Until it is cancelled."""
         self.reload()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(), name="watch")
-                tasks.create_task(self._converge(ready), name="converge")
+                tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._guard(), name="guard")
         finally:
             await self._checks.end()
@@ -100,6 +111,8 @@ class Agent:
             if self._reload.is_set() or await self._in_thread(self._source.changed):
                 self._reload.clear()
                 await self._read()
+                if self._served and not self._new:
+                    self._ready()
 
     async def _read(self) -> None:
         """Read the file. One with errors changes nothing."""
@@ -134,7 +147,7 @@ class Agent:
 
     # ---- the kernel
 
-    async def _converge(self, ready: Callable[[], None]) -> None:
+    async def _converge(self) -> None:
         pause = _AGAIN
         while True:
             await self._changed.wait()
@@ -145,8 +158,9 @@ class Agent:
                 pause = _AGAIN
                 seconds = None if event is None else time.monotonic() - event
                 self._metrics.applied(self._generation, seconds)
-                self._log.info("in the kernel", generation=self._generation, seconds=seconds)
-                ready()
+                self._log.info("in the kernel", generation=self._generation, down=self._down, seconds=seconds)
+                self._served = True
+                self._ready()
             else:
                 self._event = event
                 self._metrics.failed()
@@ -165,7 +179,7 @@ class Agent:
                     self._tell(await self._look())  # what is put right along with this is told all the same
                 if new:
                     await self._follow(program)
-                made = served(program, self._health)
+                made, self._down = served(program, self._health), self._health.down
                 await self._in_thread(lambda: self._take(program, made, new=new))
             except (SvccError, OSError) as error:
                 self._faults["kernel"] = str(error).partition("\n")[0]

@@ -23,7 +23,8 @@ async def run(source: FileSource, session: Session, options: Options, log: Log, 
     """
     loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
     async with AsyncExitStack() as stack:
-        agent = Agent(source, session, await stack.enter_async_context(Asker()), options, log, metrics)
+        asker = await stack.enter_async_context(Asker())
+        agent = Agent(source, session, asker, options, log, metrics, lambda: notify.notify("READY=1"))
         if listen is not None:
             address, port = await stack.enter_async_context(serving(*listen, metrics, lambda: agent.fault))
             log.info("listening", address=address, port=port)
@@ -31,7 +32,7 @@ async def run(source: FileSource, session: Session, options: Options, log: Log, 
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, _reload, agent)
         tasks = [
-            asyncio.create_task(agent.run(_ready), name="agent"),
+            asyncio.create_task(agent.run(), name="agent"),
             asyncio.create_task(_sign_of_life(), name="watchdog"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
@@ -43,10 +44,6 @@ async def run(source: FileSource, session: Session, options: Options, log: Log, 
         for task in ended:
             task.result()  # an agent that ends by itself does so by an error
     log.info("the agent ends; the rules stay in place")
-
-
-def _ready() -> None:
-    notify.notify("READY=1")
 
 
 def _reload(agent: Agent) -> None:

@@ -27,8 +27,9 @@ def _step(phase: Phase, some: list[Command], live: Sets, meaning: Meaning) -> St
         _restore(some, live, meaning)
 
     def check() -> None:
-        with trial(PART):
-            _restore(some, live, meaning, prelude(some, live))
+        with trial(PART) as there:
+            if there:
+                _restore(some, live, meaning, prelude(some, live))
 
     comes = phase in (Phase.SETS, Phase.DECLARED)
     return Step(phase, PART, _title(some), len(some) == 1, len(some), run, check if comes else None)

@@ -80,10 +80,11 @@ def _try(some: Sequence[Command], live: VirtualServers) -> None:
     needed = {c.key: live[c.key] for c in tried if c.key in live}
     before = [Command("-A", key, options=virtual.settings) for key, virtual in needed.items()]
     before += [Command("-a", c.key, c.server, live[c.key].servers[c.server]) for c in tried if c.verb == "-e"]
-    with trial(PART):
-        if before:
+    with trial(PART) as there:
+        if there and before:
             _load(before, live)
-        _load(tried, live)
+        if there:
+            _load(tried, live)
 
 
 def one_of_each(some: Sequence[Command]) -> list[Command]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from svcc.kernel import tools
-from svcc.kernel.namespaces import Namespace
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import Change, StepError
+from svcc.kernel.trial import trial
 from svcc.kernel.xtables.changes import table_changes
 from svcc.kernel.xtables.delta import Delta, TableDelta, delta
 from svcc.kernel.xtables.meaning import Meaning
@@ -99,13 +99,11 @@ class Load:
     def _rehearse(self) -> None:
         """Load all of it where the sets can be made first: here they are another step's, which was not taken yet."""
         whole = self._delta_from({})
-        namespace = Namespace("rehearsal")
-        try:
-            with namespace.entered():
-                _make_sets(self.family, self.wanted)
-                done = self._restore.run(str(whole))
-        finally:
-            namespace.close()
+        with trial(self.family) as there:
+            if not there:
+                return
+            _make_sets(self.family, self.wanted)
+            done = self._restore.run(str(whole))
         self._judge(whole, done)
 
     def _judge(self, due: Delta, done: tools.Done) -> None:

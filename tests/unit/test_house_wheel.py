@@ -47,18 +47,31 @@ def test_every_package_is_listed() -> None:
     assert sorted(packages()) == sorted(found)
 
 
+#: Where systemd's units are below a prefix (systemd.unit(5)).
+_UNITS = "lib/systemd/system"
+
+
 @pytest.mark.slow
 def test_the_wheel_holds_the_tree(built: Path) -> None:
-    names = {name for name in ZipFile(built).namelist() if ".dist-info/" not in name}
+    names = {name for name in ZipFile(built).namelist() if ".dist-info/" not in name and ".data/" not in name}
     assert names == _tree()
     assert "svcc/py.typed" in names
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_the_units(built: Path) -> None:
+    archive = ZipFile(built)
+    found = {name.partition(".data/data/")[2]: archive.read(name) for name in archive.namelist() if ".data/" in name}
+    units = ROOT / "systemd"
+    tree = {str(path.relative_to(units)): path.read_bytes() for path in units.rglob("*") if path.is_file()}
+    assert found == {f"{_UNITS}/{name}": content for name, content in tree.items()}
 
 
 @pytest.mark.slow
 def test_the_wheel_puts_one_name_into_site_packages(built: Path) -> None:
     tops = {name.split("/")[0] for name in ZipFile(built).namelist()}
     assert {top.split("-")[0] for top in tops} == {"svcc"}
-    assert len(tops) == 2  # svcc and svcc-VERSION.dist-info
+    assert len(tops) == 3  # svcc, svcc-VERSION.dist-info, svcc-VERSION.data
 
 
 @pytest.mark.slow
