@@ -38,6 +38,12 @@ class Health:
         """``standings``: of probes by their keys, as they were when an agent ended."""
         self._remembered = dict(standings or {})
         self._standings: dict[Probe, Standing] = {}
+        self._users: Mapping[Probe, Collection[str]] = {}
+
+    @property
+    def users(self) -> Mapping[Probe, Collection[str]]:
+        """The services that use a probe."""
+        return self._users
 
     @property
     def standings(self) -> Mapping[Probe, Standing]:
@@ -49,9 +55,10 @@ class Health:
         What is known of a probe goes on. One that is new joins when it passes; but the endpoints at ``serving``
         addresses serve already, and stay until they fail.
         """
+        self._users = probes(program)
         self._standings = {
             probe: self._standings.get(probe) or self._known(probe, probe.address in serving, now)
-            for probe in probes(program)
+            for probe in self._users
         }
         self._remembered = {}
 
@@ -89,12 +96,20 @@ class Health:
                     failed[n] = False
         if not any(failed):
             return service
-        ends = (replace(e, weight=0) if out else e for e, out in zip(service.endpoints, failed, strict=True))
+        ends = (_out(service, e) if out else e for e, out in zip(service.endpoints, failed, strict=True))
         return replace(service, endpoints=tuple(ends))
 
     def _failed(self, service: ir.Service, endpoint: ir.Endpoint) -> bool:
         probe = probe_of(service, endpoint) if endpoint.weight else None
         return probe is not None and not self.is_up(probe)
+
+
+def _out(service: ir.Service, endpoint: ir.Endpoint) -> ir.Endpoint:
+    """A failed endpoint: it drains. Where draining endpoints serve when nobody else can, it does so as a backup, which
+    then serves nobody new: who drains by the program's word still works, and who failed does not.
+    """
+    last = service.when_empty is ir.WhenEmpty.DRAINING
+    return replace(endpoint, weight=0, backup=endpoint.backup or last)
 
 
 def served(program: ir.Program, health: Health) -> ir.Program:

@@ -209,7 +209,7 @@ class Agent:
         generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._mark = mark()
-        state.write(self._session.installation, dict(self._health.standings))
+        state.write(self._session.installation, self._health)
 
     async def _guard(self) -> None:
         """See what others change, and put it right in time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from svcc.compiler import ir
@@ -46,12 +45,15 @@ def probe_of(service: ir.Service, endpoint: ir.Endpoint) -> Probe | None:
     return Probe(endpoint.address, asked_port(service, service.check, endpoint), service.check)
 
 
-def probes(program: ir.Program) -> Iterator[Probe]:
-    """The probes of a program, each once. Endpoints that drain anyway are not asked."""
-    seen = set[Probe]()
+def probes(program: ir.Program) -> dict[Probe, list[str]]:
+    """The probes of a program, each with the services that use it. Endpoints that drain anyway are not asked."""
+    found: dict[Probe, list[str]] = {}
     for service in program.services:
         for endpoint in service.endpoints:
             probe = probe_of(service, endpoint) if endpoint.weight else None
-            if probe is not None and probe not in seen:
-                seen.add(probe)
-                yield probe
+            if probe is None:
+                continue
+            users = found.setdefault(probe, [])
+            if service.name not in users[-1:]:
+                users.append(service.name)
+    return found

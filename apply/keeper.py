@@ -62,6 +62,21 @@ def check_free(installation: Installation) -> None:
         Keeper(installation, "a command").release()
 
 
+def is_kept(installation: Installation) -> bool:
+    """Whether a session keeps the prefix, for a command that only looks, and holds the store's lock together with
+    others. Errors: OSError, StoreError."""
+    if not installation.keeper.exists():
+        return False
+    handle = private(str(installation.keeper), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _said(handle: int) -> str:
     line = os.pread(handle, _SAID, 0).decode("utf-8", "replace").partition("\n")[0]
     return "".join(sign for sign in line if sign.isprintable())

@@ -107,12 +107,13 @@ def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, .
 def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]:
     """The endpoints that serve together: each group only while nobody of those before it can.
 
-    Draining endpoints that serve do so in equal shares: what weight they had is not known.
+    Draining endpoints that serve do so in equal shares: what weight they had is not known. A backup that drains never
+    does: it stood in for others, and is done with.
     """
     yield tuple(e for e in endpoints if e.weight and not e.backup)
     yield tuple(e for e in endpoints if e.weight and e.backup)
     if when_empty is ir.WhenEmpty.DRAINING:
-        yield tuple(replace(e, weight=1) for e in endpoints if not e.weight)
+        yield tuple(replace(e, weight=1) for e in endpoints if not e.weight and not e.backup)
 
 
 #: By policy, the names of the nodes whose endpoints are preferred, the nearest first; None: all endpoints.

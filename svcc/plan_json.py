@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from svcc.comparison_json import comparison_json
+from svcc.health_rows import Health, health_json
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Step
 from svcc.object_text import object_json, place_json
 from svcc.review import Review
 
 
-def plan_json(review: Review, unfinished: str) -> dict[str, Any]:
+def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]:
     """See the schema. ``unfinished``: what the next command would do first, "" if nothing."""
     plan, before, after = review.plan, review.before, review.after
     counted, ending = conntrack.count(plan.left), plan.ending
@@ -35,6 +36,7 @@ def plan_json(review: Review, unfinished: str) -> dict[str, Any]:
             for route in sorted(counted, key=str)
         ],
         "obstacles": list(plan.obstacles),
+        "health": [health_json(one) for one in health.failed],
     }
 
 

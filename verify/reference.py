@@ -108,7 +108,7 @@ def _eligible(program: ir.Program, entry: _Entry, node: ir.Node | None, version:
     for endpoint in service.endpoints:
         if endpoint.address.version != version:
             continue
-        if endpoint.draining and service.when_empty is not ir.WhenEmpty.DRAINING:
+        if endpoint.draining and (endpoint.backup or service.when_empty is not ir.WhenEmpty.DRAINING):
             continue
         if traffic is ir.Traffic.LOCAL and _distance(program, node, endpoint) > 0:
             continue

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from svcc.apply.store import Installation, Store
+from svcc.agent.state import Noted
+from svcc.apply.store import Store
 from svcc.columns import columns
 from svcc.compiler.errors import SvccError
 from svcc.exits import Exit
+from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.options import ParameterType, file_argument, loaded_target_option, node_option
 from svcc.output import put
 from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
 from svcc.targets.interface import Target
-
-if TYPE_CHECKING:
-    from svcc.agent.state import Noted
 
 #: What the agent needs beside what every command does.
 _NEEDS = ("aiohttp", "prometheus_client")
@@ -127,17 +124,16 @@ def run(
 def status(prefix: str | None, as_json: bool, store: Store) -> None:
     """Show how endpoints stand, since when, and what they answered last; exit status 1 if one is down."""
     need_root()
-    from svcc.agent import state
-
     installation = pick_installation(store, prefix)
-    noted = sorted(state.read(installation).values(), key=lambda one: one.name)
+    health = Health.read(installation)
     if as_json:
-        put(json.dumps(_as_json(installation, noted), indent=2) + "\n")
-    elif noted:
-        put("".join(f"{line}\n" for line in columns(_HEAD, [_row(one) for one in noted])))
+        rows = [health_json(one) for one in health.noted]
+        put(json.dumps({"version": 1, "prefix": installation.name, "checks": rows}, indent=2) + "\n")
+    elif health:
+        put("".join(f"{line}\n" for line in columns(_HEAD, [_row(one) for one in health.noted])))
     else:
         put("No endpoint is checked.\n")
-    if any(not one.standing.up for one in noted):
+    if health.failed:
         raise SystemExit(Exit.DIFFERENT)
 
 
@@ -145,21 +141,6 @@ _HEAD = ("check", "state", "since", "last answer")
 
 
 def _row(noted: Noted) -> tuple[str, ...]:
-    standing = noted.standing
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(standing.since))
-    answer = "" if standing.answer is None else f"{standing.answer.words} ({standing.answer.seconds * 1000:.0f} ms)"
-    return noted.name, "up" if standing.up else "joining" if standing.joining else "down", since, answer
-
-
-def _as_json(installation: Installation, noted: list[Noted]) -> dict[str, Any]:
-    rows = [
-        {
-            "check": one.name,
-            "up": one.standing.up,
-            "joining": one.standing.joining,
-            "since": one.standing.since,
-            "answer": one.standing.answer and asdict(one.standing.answer),
-        }
-        for one in noted
-    ]
-    return {"version": 1, "prefix": installation.name, "checks": rows}
+    said = noted.standing.answer
+    answer = "" if said is None else f"{said.words} ({said.seconds * 1000:.0f} ms)"
+    return noted.name, state_word(noted), since_text(noted), answer

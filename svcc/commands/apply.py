@@ -28,6 +28,7 @@ from svcc.applying import (
 from svcc.comparison_text import count
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
+from svcc.health_rows import Health
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, loaded_target_option, node_option
 from svcc.outcome import outcome, put_json
@@ -149,7 +150,7 @@ def _try(plan: Plan, installation: Installation, draft: Draft, *, as_json: bool)
     engine.check(plan, Progress(quiet=True))
     reviewed = review(plan, installation, draft)
     if as_json:
-        put_json(plan_json(reviewed, unfinished_of(installation)))
+        put_json(plan_json(reviewed, unfinished_of(installation), Health.read(installation)))
         return
     put(plan_text(reviewed))
     if not plan.empty:

@@ -14,6 +14,7 @@ from svcc.apply.summary import Summary
 from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
 from svcc.comparison_text import count
 from svcc.guards import ask, yes_option
+from svcc.health_rows import Health
 from svcc.outcome import each_said, outcome
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
@@ -97,5 +98,5 @@ def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tupl
     draft = Draft(None, scope, Summary(), "")
     reviewed = review(engine.make_plan(installation, draft), installation, draft)
     if as_json:
-        return "", plan_json(reviewed, unfinished_of(installation))
+        return "", plan_json(reviewed, unfinished_of(installation), Health.read(installation))
     return plan_text(reviewed).removesuffix("\n"), {}

@@ -15,7 +15,9 @@ from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good, unfinished_of
 from svcc.exits import Exit
 from svcc.guards import refusal, warn_of_doubles
+from svcc.health_rows import Health, health_lines
 from svcc.in_place import in_place
+from svcc.kept import as_kept
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.outcome import put_json
 from svcc.output import put
@@ -62,6 +64,7 @@ def command(
     installation = store.installation(draft.scope.table)
     with explained(Cause(draft.summary, given.program, file)):
         with store.reading() as stamp:
+            draft = draft_of(as_kept(given, target, node, installation), store, node)
             plan = make_plan(store, installation, draft, ahead=ahead)
             reviewed = review(plan, installation, draft)
             if why := refusal(losses(plan, reviewed.before, draft)):
@@ -95,10 +98,11 @@ def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: 
 def _show(
     reviewed: Review, installation: Installation, *, as_json: bool, objects: bool = False, everything: bool = False
 ) -> None:
-    unfinished = unfinished_of(installation)
+    unfinished, health = unfinished_of(installation), Health.read(installation)
     if as_json:
-        put_json(plan_json(reviewed, unfinished))
+        put_json(plan_json(reviewed, unfinished, health))
         return
     if unfinished:
         click.echo(f"svcc: {unfinished}", err=True)
     put(plan_text(reviewed, objects=objects, everything=everything))
+    put("".join(f"{line}\n" for line in ("", *health_lines(health)) if health.failed))

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from svcc.agent.state import Noted
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.engine import Plan
@@ -23,6 +24,7 @@ from svcc.comparison_text import count
 from svcc.compiler.suggest import did_you_mean
 from svcc.drift_text import drift_lines
 from svcc.exits import Exit
+from svcc.health_rows import Health, health_cell, health_json
 from svcc.kernel import conntrack
 from svcc.kernel.conntrack import Volume
 from svcc.kernel.steps import Change, socket_text
@@ -113,6 +115,7 @@ class _Look:
     rows: Rows
     listeners: Sequence[Listener]
     changes: Sequence[Change]
+    health: Health
 
 
 def _look(installation: Installation, services: Sequence[str]) -> _Look:
@@ -133,7 +136,8 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
     listeners = [one for one in summary.listeners if not services or one.service in services]
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
     used = conntrack.tally({one.protocol for one in listeners})
-    return _Look(installation, current, summary, draft, plan, Rows(plan, summary, used), listeners, changes)
+    rows, health = Rows(plan, summary, used), Health.read(installation)
+    return _Look(installation, current, summary, draft, plan, rows, listeners, changes, health)
 
 
 def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
@@ -173,11 +177,17 @@ def _services(look: _Look) -> Iterator[str]:
             rows.append((label, place, "none"))
         for row in rows_of:
             volume = _counters(row.usage.volume) if counts else ()
-            rows.append((label, place, *_cells(row), *volume, *((row.held.value,) if differs else ())))
+            health = (health_cell(_health(look, listener, row)),) if look.health else ()
+            rows.append((label, place, *_cells(row), *volume, *health, *((row.held.value,) if differs else ())))
             label = place = ""
     numbers = ("weight", "connections", *(("packets", "bytes", "bytes back") if counts else ()))
-    heads = ("service", "frontend", "endpoint", *numbers, *(("",) if differs else ()))
+    words = (*(("health",) if look.health else ()), *(("",) if differs else ()))
+    heads = ("service", "frontend", "endpoint", *numbers, *words)
     return columns(heads, rows, frozenset(range(3, 3 + len(numbers))))
+
+
+def _health(look: _Look, listener: Listener, row: Row) -> Noted | None:
+    return look.health.of(listener.service, row.address, row.port)
 
 
 def _cells(row: Row) -> tuple[str, str, str]:
@@ -210,7 +220,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
                 "address": one.address,
                 "protocol": one.protocol,
                 "ports": [one.first, one.last],
-                "endpoints": [_endpoint(row) for row in look.rows.of(one)],
+                "endpoints": [_endpoint(row, _health(look, one, row)) for row in look.rows.of(one)],
             }
             for one in look.listeners
         ],
@@ -218,7 +228,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
     }
 
 
-def _endpoint(row: Row) -> dict[str, Any]:
+def _endpoint(row: Row, noted: Noted | None) -> dict[str, Any]:
     return {
         "address": row.address,
         "port": row.port,
@@ -226,4 +236,5 @@ def _endpoint(row: Row) -> dict[str, Any]:
         "kernel": row.held.name.lower().replace("_", " "),
         "connections": row.usage.connections,
         "volume": row.usage.volume and row.usage.volume._asdict(),
+        "health": noted and health_json(noted),
     }

@@ -55,6 +55,13 @@ def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
                 endpoint.span or service.span,
                 hint="use scheduler sh or mh, or remove the endpoint",
             )
+    if service.check is not None:
+        yield Diagnostic(
+            Code.UNSUPPORTED,
+            "under scheduler dh, ipvs refuses clients that hash to an endpoint that fails its check",
+            service.spans.get("check", service.span),
+            hint="use scheduler sh or mh, or leave `check` out",
+        )
     for statement, traffic in (("external", service.external_traffic), ("internal", service.internal_traffic)):
         if traffic in (ir.Traffic.PREFER_LOCAL, ir.Traffic.PREFER_ZONE):
             yield Diagnostic(

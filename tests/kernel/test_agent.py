@@ -45,6 +45,7 @@ def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
         shown = site.shell.svcc("agent", "status", status=1).stdout
         assert re.search(r"^tcp 100\.64\.0\.2:8080 +down .+ Connect call failed", shown, re.MULTILINE)
         rows = follows("agent", site.shell.svcc("agent", "status", "--json", status=1).stdout)["checks"]
+        _health_is_shown(site)
         assert {row["check"]: row["up"] for row in rows} == {
             "tcp 100.64.0.1:8080": True,
             "tcp 100.64.0.2:8080": False,
@@ -58,6 +59,27 @@ def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
         assert [one["number"] for one in history["generations"]] == [1]
         assert history["current"] == 1
     assert site.shell.endpoints() == {*ADDRESSES[:3]}
+
+
+def _health_is_shown(site: Site) -> None:
+    """By `status` and `plan`; it is no drift, and no change of the file's."""
+    shown = site.shell.svcc("status").stdout
+    assert re.search(r"100\.64\.0\.2:8080 .* down since \d{4}-.+: Connect call failed", shown)
+    assert re.search(r"100\.64\.0\.3:8080 .* up$", shown, re.MULTILINE)
+    (listener,) = follows("status", site.shell.svcc("status", "--json").stdout)["listeners"]
+    assert {one["address"]: one["health"]["up"] for one in listener["endpoints"]} == {
+        "100.64.0.1": True,
+        "100.64.0.2": False,
+        "100.64.0.3": True,
+    }
+    for words in (["agent.dsl"], ["agent.dsl", "--node", "n"]):  # the second is compiled
+        shown = site.shell.svcc("plan", *words, "-t", "nft").stdout
+        assert re.search(r"^Nothing to do.*\n\nHealth\n  web: tcp 100\.64\.0\.2:8080 down since ", shown)
+    (failed,) = follows("plan", site.shell.svcc("plan", "agent.dsl", "-t", "nft", "--json").stdout)["health"]
+    assert (failed["check"], failed["services"], failed["up"]) == ("tcp 100.64.0.2:8080", ["web"], False)
+    site.write(ends="100.64.0.1; 100.64.0.2; 100.64.0.3; 100.64.0.4", to="other.dsl")
+    shown = site.shell.svcc("plan", "other.dsl", "-t", "nft", status=1).stdout
+    assert shown.startswith("web: + 100.64.0.4:8080\n")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ ADDRESSES = tuple(f"100.64.0.{host}" for host in range(1, 5))
 #: ``more``: statements of the service; ``ends``: its endpoints.
 TEXT = """\
 cluster {{ prefix CUSTOM }}
+node n {{ address 10.0.0.4 }}
 service web {{
   vip 198.19.10.1
   port 80/tcp -> 8080
@@ -46,11 +47,11 @@ class Site:
         for address in ADDRESSES:
             shell.run("ip", "address", "add", f"{address}/32", "dev", "lo")
 
-    def write(self, more: str = "", ends: str = "100.64.0.1; 100.64.0.2; 100.64.0.3") -> None:
-        """Write the file that the agent follows; its lines come and go at once."""
+    def write(self, more: str = "", ends: str = "100.64.0.1; 100.64.0.2; 100.64.0.3", to: str = "agent.dsl") -> None:
+        """Write the file that the agent follows, or another; its lines come and go at once."""
         draft = self.shell.folder / "agent.dsl.new"
         draft.write_text(TEXT.format(more=more, ends=ends))
-        draft.replace(self.shell.folder / "agent.dsl")
+        draft.replace(self.shell.folder / to)
 
     def up(self, *addresses: str) -> None:
         """Start servers."""

@@ -149,6 +149,7 @@ def tame(service: ir.Service) -> ir.Service:
             for t in (service.external_traffic, service.internal_traffic)
         ]
         service = replace(service, endpoints=endpoints, external_traffic=traffic[0], internal_traffic=traffic[1])
+        service = replace(service, check=None)
     if service.forward is ir.Forward.MASQUERADE:
         return service
     if not (service.vips or service.external_ips):

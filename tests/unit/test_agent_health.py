@@ -15,6 +15,7 @@ from support.strategies import programs
 from svcc.agent.health import Health, Standing, served
 from svcc.agent.probe import Answer, Probe, probe_of, probes
 from svcc.compiler import ir
+from svcc.compiler.frontends import frontends
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 
@@ -75,7 +76,8 @@ def test_without_answers_all_serve_that_served(program: ir.Program) -> None:
 
 @given(programs(), st.data())
 def test_only_checked_endpoints_that_fail_change(program: ir.Program, data: st.DataObject) -> None:
-    """Whatever fails: services without a check stay as they are, and nothing but weights differs."""
+    """Whatever fails: services without a check stay as they are; nothing but weights differs, and who is a backup where
+    draining endpoints may serve."""
     health = Health()
     health.follow(program, (), 0.0)
     for probe in probes(program):
@@ -88,7 +90,9 @@ def test_only_checked_endpoints_that_fail_change(program: ir.Program, data: st.D
             assert after == before
         for one, other in zip(before.endpoints, after.endpoints, strict=True):
             asked = probe_of(before, one) if one.weight else None
-            assert replace(other, weight=one.weight) == one
+            last = before.when_empty is ir.WhenEmpty.DRAINING and other.weight != one.weight
+            assert replace(other, weight=one.weight, backup=one.backup) == one
+            assert other.backup == (one.backup or last)
             assert other.weight == one.weight or (asked is not None and not health.is_up(asked))
 
 
@@ -104,6 +108,14 @@ def test_when_all_fail(when: str, left: list[int]) -> None:
     program, health = web(f"when-failed {when}"), Health()
     health.follow(program, (), 0.0)
     assert weights(hear(health, program, 1, 2, 3)) == left
+
+
+@pytest.mark.parametrize(("endpoints", "serve"), [("100.64.0.1; 100.64.0.2 draining", {2}), ("100.64.0.1", set[int]())])
+def test_who_failed_serves_nobody_where_draining_endpoints_do(endpoints: str, serve: set[int]) -> None:
+    program, health = web("when-failed empty; when-empty draining", endpoints), Health()
+    health.follow(program, (), 0.0)
+    (frontend,) = frontends(hear(health, program, 1), None)
+    assert {int(endpoint.address) % 256 for endpoint in frontend.endpoints} == serve
 
 
 def test_when_all_of_a_family_fail_the_other_is_as_it_is() -> None:

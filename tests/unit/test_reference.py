@@ -225,7 +225,8 @@ def test_a_backup_serves_only_while_no_other_endpoint_can(
 
 
 def test_draining_endpoints_serve_in_equal_shares_when_nobody_else_is_left() -> None:
-    drained = tuple(ir.Endpoint(address, weight=0, backup=backup) for address, backup in ((A, False), (B, True)))
+    backup = ir.Endpoint(ip_address("100.64.0.29"), weight=0, backup=True)  # it stood in for others: no more
+    drained = (*(ir.Endpoint(address, weight=0) for address in (A, B)), backup)
     service = replace(WEB, endpoints=drained, when_empty=ir.WhenEmpty.DRAINING)
     assert shares(of(to(VIP), service)) == {str(A): Fraction(1, 2), str(B): Fraction(1, 2)}
     assert of(to(VIP6), service) is Refusal.REJECT
