@@ -24,6 +24,7 @@ if [ "$(id -u)" = 0 ]; then
     LINES_SHOWN=40 step "What each target needs of this machine, and whether it is there" "svcc doctor || true"
     LINES_SHOWN=60 step "Real connections through the nft rules, from every side" "svcc verify $file --target nft --connections 20"
     LINES_SHOWN=60 step "Real connections through the iptables rules" "svcc verify $file --target iptables --connections 20"
+    LINES_SHOWN=60 step "A pod's server dies, then the pod: the agent takes it out, and it comes back" "svcc verify $file --target nft --agent --connections 20"
 else
     printf '\nAs root, this would also send real connections through the rules: svcc verify %s --target nft\n' "$file"
 fi

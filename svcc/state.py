@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -45,6 +46,16 @@ def need_root() -> None:
     """Rules are root's alone: without, the command ends here."""
     if os.geteuid() != 0:
         fail("rules can be read and changed by root only", Exit.MACHINE)
+
+
+#: What the agent needs beside what every command does.
+_NEEDS = ("aiohttp", "prometheus_client")
+
+
+def need_agent() -> None:
+    """The agent comes with libraries of its own: without, the command ends here."""
+    if lacking := [name for name in _NEEDS if importlib.util.find_spec(name) is None]:
+        fail(f"the agent needs {' and '.join(lacking)}: pip install 'svcc[agent]'", Exit.MACHINE)
 
 
 def fail(message: str, status: Exit) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 from typing import Any
 
@@ -17,11 +16,8 @@ from svcc.exits import Exit
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.options import ParameterType, file_argument, loaded_target_option, node_option
 from svcc.output import put
-from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
+from svcc.state import fail, need_agent, need_root, pick_installation, prefix_option, state_option
 from svcc.targets.interface import Target
-
-#: What the agent needs beside what every command does.
-_NEEDS = ("aiohttp", "prometheus_client")
 
 
 class _Repair(ParameterType[float]):
@@ -99,8 +95,7 @@ def run(
     if file == "-":
         raise click.UsageError("the agent follows a file: standard input is read only once")
     need_root()
-    if lacking := [name for name in _NEEDS if importlib.util.find_spec(name) is None]:
-        fail(f"the agent needs {' and '.join(lacking)}: pip install 'svcc[agent]'", Exit.MACHINE)
+    need_agent()
     from svcc.agent import service
     from svcc.agent.log import Log
     from svcc.agent.loop import Options

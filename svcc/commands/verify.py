@@ -12,12 +12,14 @@ from typing import TypeAlias
 
 import click
 
+from svcc.apply.wanted import Wanted
 from svcc.exits import Exit
 from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put
 from svcc.tables import fits, table
+from svcc.state import fail, need_agent
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded
@@ -33,6 +35,7 @@ _BAR = 20
 @loaded_target_option
 @node_option
 @click.option("-c", "--connections", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Per case.")
+@click.option("--agent", is_flag=True, help="Kill a pod's server, and the pod, with an agent at work in the node.")
 @click.option("--json", "to_json", is_flag=True, help="Print JSON.")
 @click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML too.")
 @format_option
@@ -42,6 +45,7 @@ def command(
     target: Target,
     node: str | None,
     connections: int,
+    agent: bool,
     to_json: bool,
     junit: Path | None,
     form: str,
@@ -52,15 +56,16 @@ def command(
     Builds a node, a pod per endpoint and clients in network namespaces that are gone afterwards, loads the
     target's rules there, and connects to every vip, external ip and node port from every side. Needs root.
     Exit status 1 if anything deviates.
+
+    With --agent, `svcc agent` loads the rules, and asks endpoints by tcp every second: new connections avoid
+    an endpoint whose server or pod died as soon as it is noticed, none of them fails from then on, and it comes back.
     """
     made = compile_file(file, target, node, form, quiet=quiet)
     try:
-        assert made.program is not None
-        with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
-            steps = chain(session.verdicts(connections), session.survivors())
-            if target.affinity_ends_in_time:
-                steps = chain(steps, session.expiries())
-            verdicts = list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))
+        if agent:
+            verdicts = _with_agent(made, target, connections)
+        else:
+            verdicts = _without_agent(made, target, connections, quiet=quiet)
     except (NamespaceError, CannotLoad) as error:
         click.echo(f"svcc: {error}\nsvcc doctor --target {target.name} says what this machine lacks", err=True)
         sys.exit(Exit.MACHINE)
@@ -72,6 +77,27 @@ def command(
         _print(verdicts)
     if not all(verdict.passed for verdict in verdicts):
         sys.exit(Exit.DIFFERENT)
+
+
+def _without_agent(made: Wanted, target: Target, connections: int, *, quiet: bool) -> list[Verdict]:
+    assert made.program is not None
+    with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
+        steps = chain(session.verdicts(connections), session.survivors())
+        if target.affinity_ends_in_time:
+            steps = chain(steps, session.expiries())
+        return list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))
+
+
+def _with_agent(made: Wanted, target: Target, connections: int) -> list[Verdict]:
+    need_agent()
+    from svcc.agent.trial import TrialError, trial
+
+    assert made.program is not None
+    try:
+        with trial(made.program, made.node, target) as tried:
+            return [*tried.verdicts(connections)]
+    except TrialError as error:
+        fail(str(error), Exit.MACHINE)
 
 
 def _with_progress(verdicts: Iterable[Verdict], total: int) -> Iterator[Verdict]:

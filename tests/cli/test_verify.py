@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -84,6 +85,56 @@ def test_ipvs_does_what_they_mean(path: Path) -> None:
     node = ["--node", "here"] if path.parent == PROGRAMS else []
     result = verify(path, "ipvs", "-c", "30", *node)
     assert result.exit_code == 0, result.output
+
+
+# ---- with an agent
+
+CLUSTER = ROOT / "examples" / "custom-cluster.dsl"
+
+
+def agent_shares(*options: str, target: str) -> dict[str, dict[str, int]]:
+    """Where connections to the first service's vip went, by what had happened before, without the seconds."""
+    result = verify(CLUSTER, target, "--agent", "--json", *options)
+    found = follows("verify", result.output)
+    assert (result.exit_code, found["failed"]) == (0, 0), result.output
+    rows = [one for one in found["cases"] if one["frontend"].startswith("service-1 vip")]
+    return {re.sub(r"^[0-9.]+ s ", "", one["vantage"]): one["seen"] for one in rows}
+
+
+def _an_endpoint_dies_and_comes_back(target: str) -> None:
+    both, one = {"100.64.0.9:8080": 10, "100.64.0.19:8080": 10}, {"100.64.0.19:8080": 20}
+    assert agent_shares("-c", "20", target=target) == {
+        "all are up": both,
+        "after the server of 100.64.0.9 died": one,
+        "after the server of 100.64.0.9 came back": both,
+        "after pod 100.64.0.9 died": one,
+        "after pod 100.64.0.9 came back": both,
+        "an open connection": {"100.64.0.19": 1},
+    }
+
+
+@pytest.mark.parametrize("way", ["nft installed", "iptables nft", "iptables legacy"])
+def test_an_endpoint_dies_and_comes_back(ways: str) -> None:
+    _an_endpoint_dies_and_comes_back(ways)
+
+
+@pytest.mark.vm
+def test_an_endpoint_of_ipvs_dies_and_comes_back() -> None:
+    _an_endpoint_dies_and_comes_back("ipvs")
+
+
+def test_an_agent_that_does_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("svcc.agent.trial._drained", lambda program, _: program)  # as if both were to serve on
+    result = verify(CLUSTER, "nft", "--agent", "-c", "4")
+    assert result.exit_code == 1
+    assert "turns are exact: expected 100.64.0.9:8080 2" in " ".join(result.output.split())
+
+
+def test_without_two_endpoints_there_is_nothing_to_try(tmp_path: Path) -> None:
+    (tmp_path / "x.dsl").write_text("service s { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }\n")
+    result = verify(tmp_path / "x.dsl", "nft", "--agent")
+    assert result.exit_code == 3
+    assert "no service of this program has a tcp port and two endpoints" in result.output
 
 
 # ---- and it is not blind

@@ -130,7 +130,7 @@ def _node(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
     for device in (UPLINK, BRIDGE):
         yield f"address add {_GATEWAY6}/64 dev {device} nodad"
     for number, host in enumerate(plan.pods):
-        yield from _port(f"pod{number}", BRIDGE, namespaces[host.name])
+        yield from _port(pod_port(number), BRIDGE, namespaces[host.name])
     for host in plan.hosts:
         yield from _routes(host.addresses, BRIDGE if host.pod else UPLINK)
     for address in plan.routers:
@@ -153,6 +153,11 @@ def _host(plan: Plan, host: Host) -> Iterator[str]:
         kind = "ipip" if address.version == 4 else "ip6tnl mode ip6ip6"
         yield f"link add tunnel{address.version} type {kind} local {address}"
         yield f"link set tunnel{address.version} up"
+
+
+def pod_port(number: int) -> str:
+    """The node's end of a pod's link, by the pod's place in the plan."""
+    return f"pod{number}"
 
 
 def _bridge(name: str) -> Iterator[str]:

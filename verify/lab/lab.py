@@ -13,7 +13,7 @@ from typing import Self
 from svcc.compiler import ir
 from svcc.verify.lab import leftovers
 from svcc.verify.lab.batch import AT_ONCE, Batch
-from svcc.verify.lab.build import build, close_all
+from svcc.verify.lab.build import build, close_all, pod_port
 from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Failure, Result, open_conversation
 from svcc.verify.lab.netns import LabError, Namespace, has_sctp
 from svcc.verify.lab.ping import ping
@@ -241,9 +241,25 @@ class Lab:
         self._server.listen([listener])
         return listener
 
-    def stop(self, listener: Listener) -> None:
-        """Stop a server; its connections go on. Those of the plan are in ``lab.plan.listeners``."""
-        self._server.stop([listener])
+    def stop(self, *listeners: Listener) -> None:
+        """Stop servers; their connections go on. Those of the plan are in ``lab.plan.listeners``."""
+        self._server.stop(listeners)
+
+    def resume(self, *listeners: Listener) -> None:
+        """Start servers again that were stopped. Errors: LabError."""
+        self._server.listen(listeners)
+
+    def unplug(self, pod: str | ir.Address) -> None:
+        """Cut a pod off: nothing of what it has ends, and nobody reaches it."""
+        self._set_port(pod, "down")
+
+    def plug(self, pod: str | ir.Address) -> None:
+        """Let a pod be reached again."""
+        self._set_port(pod, "up")
+
+    def _set_port(self, pod: str | ir.Address, state: str) -> None:
+        number = [host.name for host in self.plan.pods].index(str(pod))
+        self.run(NODE, ["ip", "link", "set", pod_port(number), state], check=True)
 
     def down(self) -> None:
         """End the lab: its processes, and with them and this call its namespaces. Safe to repeat."""
