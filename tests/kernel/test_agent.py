@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from support.agents import ADDRESSES, Site
+from support.dashboard import lacking, queries
 from support.schemas import follows
 from support.shell import Shell
+from support.tools.project import ROOT
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -208,6 +210,15 @@ def test_metrics_and_health(site: Site) -> None:
         site.serves(1, 3)
         site.until(lambda: 'svcc_endpoints{service="web",state="down"} 1.0' in _get(site, f"{url}/metrics"), "metrics")
         assert _get(site, f"{url}/healthz") == "200 ok\n"
+        served = _get(site, f"{url}/metrics").removeprefix("200 ")
+        asked = queries(ROOT / "examples" / "grafana.json")
+        assert len(asked) > 10
+        assert [lack for query in asked for lack in lacking(query, served)] == []
+        assert lacking('sum by (zone) (svcc_endpoints{state="dead"}) / svcc_nothing', served) == [
+            'svcc_endpoints{state="dead"}',
+            "svcc_nothing",
+            "by zone",
+        ]
         site.write(ends="100.64.0.1 weight ten")
         site.until(lambda: _get(site, f"{url}/healthz") == "503 agent.dsl has errors\n", "503")
         assert "svcc_input_errors 1.0" in _get(site, f"{url}/metrics")
