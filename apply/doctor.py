@@ -14,6 +14,7 @@ from pathlib import Path
 
 from svcc.apply.obstructions import obstructions
 from svcc.apply.rehearsal import rehearse
+from svcc.apply.reverse_path import dropped_so_far, strict_devices
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.kernel import tools
@@ -38,8 +39,11 @@ class Finding:
         return bool(self.remedy) and self.fatal
 
 
-def examine(target: Target, served: Collection[Summary] = ()) -> Iterator[Finding]:
-    """Everything that the target needs, found or not; and what stands in the way of what is ``served``."""
+def examine(target: Target, served: Collection[Summary] = (), ours: Collection[str] = ()) -> Iterator[Finding]:
+    """Everything that the target needs, found or not; and what stands in the way of what is ``served``.
+
+    ``ours``: the names of svcc's tables of nftables, which are in nobody's way.
+    """
     for tool in target.tools:
         yield _examine_tool(target.name, tool)
     for module in target.modules:
@@ -47,10 +51,11 @@ def examine(target: Target, served: Collection[Summary] = ()) -> Iterator[Findin
     if {*IPTABLES} & {*target.tools}:
         yield from _examine_variants(target.name)
     yield from _examine_forwarding(target.name)
-    if target.translates and os.geteuid() == 0:
-        for one in obstructions(served):
+    if os.geteuid() == 0:
+        for one in obstructions(served, translated=target.translates, ours=ours):
             if not one.subject.endswith("forwarding"):  # of that there is a line, on or off
                 yield Finding(target.name, one.subject, one.state, one.remedy, fatal=False)
+    yield from _examine_reverse_paths(target.name)
     yield _examine_by_trial(target)
 
 
@@ -109,6 +114,15 @@ def _examine_forwarding(target: str) -> Iterator[Finding]:
         on = _text(f"/proc/sys/{path}") == "1"
         remedy = "" if on else f"sysctl -w {key}=1 (only if {name} is served)"
         yield Finding(target, f"{name} forwarding", "on" if on else "off", remedy, fatal=False)
+
+
+def _examine_reverse_paths(target: str) -> Iterator[Finding]:
+    """Only where packets were dropped: strict devices harm nobody while answers come back as requests go."""
+    strict, count = strict_devices(), dropped_so_far()
+    if strict and count:
+        state = f"dropped {count} packets that came by another device than the one that leads back"
+        remedy = " ".join(["sysctl -w", *(f"net.ipv4.conf.{device}.rp_filter=2" for device in strict)])
+        yield Finding(target, "reverse path filter", state, remedy, fatal=False)
 
 
 def _text(path: str) -> str:

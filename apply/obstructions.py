@@ -1,5 +1,5 @@
 """What keeps packets of services from their endpoints on this machine though the rules are right: firewalls that drop
-by default, forwarding that is off, missing routes, bridges that pass translated packets by.
+them, forwarding that is off, missing routes, answers that come by another way, bridges that pass packets by.
 
 Only what stands in the way is given, each with a remedy. What cannot be read is named, and left alone.
 """
@@ -7,23 +7,20 @@ Only what stands in the way is given, each with a remedy. What cannot be read is
 from __future__ import annotations
 
 import errno
-import json
-import re
 import socket
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from svcc.apply.firewall.drops import drops
+from svcc.apply.reverse_path import refusals
 from svcc.apply.summary import Summary
-from svcc.kernel import tools
 
 #: Endpoints stand for all of their network of this length: where packets go does not differ within it, most likely.
 _ALIKE = {4: 24, 6: 64}
 #: Networks of endpoints that are looked at.
 _LOOKED_AT = 1000
-_TRANSLATED = re.compile(r"ct status\b[^\n]*\bdnat\b[^\n]*\baccept\b")
-_TRANSLATED_IPTABLES = re.compile(r"(?m)^-A .*(?<!! )--ctstate \S*\bDNAT\b.* -j ACCEPT$")
 _SYS = Path("/proc/sys/net")
 
 
@@ -34,36 +31,30 @@ class Obstruction:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Policy:
-    """A base chain that drops what none of its rules accept."""
+def obstructions(
+    served: Collection[Summary], *, translated: bool = True, ours: Collection[str] = ()
+) -> Iterator[Obstruction]:
+    """What stands in the way of services; of none, what would be in the way of any.
 
-    families: frozenset[int]
-    table: str  # "inet firewall"; of the legacy iptables "iptables-legacy"
-    chain: str
-    tool: str  # iptables, ip6tables, or nft
-    accepts: bool | None  # whether a rule lets through what was translated; None: they could not be read
-    words: str = ""  # why
-
-
-def obstructions(served: Collection[Summary]) -> Iterator[Obstruction]:
-    """What stands in the way of services; of none, what would be in the way of any. For targets that translate."""
+    ``translated``: by rules; else the kernel's own balancer sends packets on, forwarding is switched on with it, and
+    service addresses are this machine's own. ``ours``: the names of svcc's tables.
+    """
     families = {one.version for summary in served for one in summary.listeners} or {4, 6}
     endpoints = _endpoints(served)
-    yield from _forwarding(families, named=bool(endpoints))
-    for policy in _policies("forward"):
-        if policy.families & families and not policy.accepts:
-            yield _dropped(policy)
-    yield from _routes(endpoints, _addresses(served))
-    yield from _bridges(endpoints)
+    yield from _forwarding(families, named=bool(endpoints), switched_on=not translated)
+    for one in drops(served, families, translated=translated, ours=ours):
+        yield Obstruction(*one)
+    yield from _routes(endpoints, _addresses(served) if translated else ())
+    yield from _reverse_paths(endpoints)
+    yield from _bridges(_endpoints(served, answering_through=True))
 
 
-def _endpoints(served: Collection[Summary]) -> list[str]:
-    """One for each network of endpoints."""
+def _endpoints(served: Collection[Summary], *, answering_through: bool = False) -> list[str]:
+    """One for each network of endpoints; of those alone whose answers pass this machine."""
     found: dict[str, str] = {}
     for summary in served:
         for listener in summary.listeners:
-            for address, _, _ in listener.endpoints:
+            for address, _, _ in () if answering_through and listener.bypassed else listener.endpoints:
                 found.setdefault(_network(address), address)
     return list(found.values())[:_LOOKED_AT]
 
@@ -83,12 +74,17 @@ def _addresses(served: Collection[Summary]) -> list[str]:
 # ---- forwarding
 
 
-def _forwarding(families: Collection[int], *, named: bool) -> Iterator[Obstruction]:
-    """Where endpoints are on other machines packets have to be forwarded (ip-sysctl)."""
+def _forwarding(families: Collection[int], *, named: bool, switched_on: bool) -> Iterator[Obstruction]:
+    """Where endpoints are on other machines packets have to be forwarded (ip-sysctl).
+
+    ``switched_on``: by what is applied, so that only devices can be left out.
+    """
     keys = {4: "ipv4/conf/{}/forwarding", 6: "ipv6/conf/{}/forwarding"}
     for family in sorted(families):
         key = "net.ipv4.ip_forward" if family == 4 else "net.ipv6.conf.all.forwarding"
         if _sysctl(keys[family].format("all")) == "0":
+            if switched_on:
+                continue
             yield Obstruction(f"IPv{family} forwarding", "off", f"sysctl -w {key}=1")
             continue
         for device in _devices() if named else ():
@@ -106,66 +102,6 @@ def _sysctl(name: str) -> str:
 
 def _devices() -> list[str]:
     return sorted(name for _, name in socket.if_nameindex() if name != "lo")
-
-
-# ---- firewalls
-
-
-def _policies(hook: str) -> Iterator[_Policy]:
-    yield from _nft_policies(hook)
-    tables = Path("/proc/thread-self/net/ip_tables_names"), Path("/proc/thread-self/net/ip6_tables_names")
-    for names, family, tool in zip(tables, (4, 6), ("iptables", "ip6tables"), strict=True):
-        save = f"{tool}-legacy-save"
-        if names.exists() and "filter" in names.read_text(encoding="ascii").split() and tools.find(save):
-            listed = tools.run([save, "-t", "filter"])
-            if f"\n:{hook.upper()} DROP " in listed.stdout:
-                accepts = bool(_TRANSLATED_IPTABLES.search(listed.stdout))
-                yield _Policy(frozenset({family}), "filter", hook.upper(), f"{tool}-legacy", accepts)
-
-
-def _nft_policies(hook: str) -> Iterator[_Policy]:
-    if tools.find("nft") is None:
-        return
-    done = tools.run(["nft", "-j", "list", "chains"])
-    try:
-        listed = json.loads(done.stdout)["nftables"]
-    except (ValueError, KeyError, TypeError):
-        if done.returncode:  # without nf_tables in the kernel there is nothing to read
-            return
-        listed = []
-    for item in listed:
-        chain = item.get("chain", {})
-        if chain.get("hook") == hook and chain.get("type") == "filter" and chain.get("policy") == "drop":
-            yield from _nft_policy(chain["family"], chain["table"], chain["name"])
-
-
-def _nft_policy(family: str, table: str, chain: str) -> Iterator[_Policy]:
-    families = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}.get(family)
-    if families is None:
-        return
-    by_iptables = table == "filter" and chain.isupper() and family != "inet"
-    tool = ("iptables" if family == "ip" else "ip6tables") if by_iptables else "nft"
-    save = [f"{tool}-nft-save", "-t", "filter"] if by_iptables else ["nft", "list", "table", family, table]
-    name = table if by_iptables else f"{family} {table}"
-    if tools.find(save[0]) is None:
-        yield _Policy(families, name, chain, tool, None, f"there is no {save[0]}")
-        return
-    done = tools.run(save)
-    if done.returncode:
-        yield _Policy(families, name, chain, tool, None, done.words)
-        return
-    pattern = _TRANSLATED_IPTABLES if by_iptables else _TRANSLATED
-    yield _Policy(families, name, chain, tool, bool(pattern.search(done.stdout)))
-
-
-def _dropped(policy: _Policy) -> Obstruction:
-    if policy.tool == "nft":
-        remedy = f"nft insert rule {policy.table} {policy.chain} ct status dnat accept"
-    else:
-        remedy = f"{policy.tool} -I {policy.chain} -m conntrack --ctstate DNAT -j ACCEPT"
-    where = f"{policy.tool} {policy.table} {policy.chain}"
-    unread = f"; its rules were not read: {policy.words}" if policy.accepts is None else ""
-    return Obstruction(where, f"drops by default, and no rule there accepts what was translated{unread}", remedy)
 
 
 # ---- routes
@@ -195,6 +131,14 @@ def _unreachable(address: str) -> str | None:
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EADDRNOTAVAIL):
                 return "none" if error.errno == errno.ENETUNREACH else f"the route says: {error.strerror}"
     return None
+
+
+def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:
+    for device, endpoint in refusals(endpoints):
+        state = (
+            f"strict: it drops what endpoint {endpoint} answers from the device's own network, for another leads there"
+        )
+        yield Obstruction(f"reverse path of {device}", state, f"sysctl -w net.ipv4.conf.{device}.rp_filter=2")
 
 
 # ---- bridges

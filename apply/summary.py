@@ -27,6 +27,7 @@ class Listener:
     last: int
     endpoints: tuple[tuple[str, int, int], ...]  # address, port (for the first port), weight; 0: draining
     elsewhere: tuple[tuple[str, int], ...] = ()  # those that get nothing new because they are on other nodes
+    bypassed: bool = False  # endpoints answer clients themselves, past this machine
 
     def lasts(self, route: Route) -> bool:
         """Whether the endpoint of a route is declared, if only to finish what it has."""
@@ -97,7 +98,8 @@ class Summary:
         rows = [
             [
                 *(one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints),
-                *([one.elsewhere] if one.elsewhere else []),
+                *([one.elsewhere] if one.elsewhere or one.bypassed else []),
+                *([True] if one.bypassed else []),
             ]
             for one in self.listeners
         ]
@@ -140,6 +142,7 @@ def _listener(frontend: Frontend) -> Listener:
             for endpoint in (*frontend.endpoints, *frontend.draining)
         ),
         tuple((str(endpoint.address), frontend.target(endpoint)) for endpoint in _elsewhere(frontend)),
+        frontend.service.forward is not ir.Forward.MASQUERADE,
     )
 
 

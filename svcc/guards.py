@@ -92,10 +92,10 @@ def warn_of_doubles(store: Store, installation: Installation, services: Summary)
 
 
 def warn_of_obstructions(draft: Draft) -> None:
-    """Say what keeps packets from the endpoints of what is in place now, each with its remedy."""
+    """Say what keeps packets from the endpoints of what is in place, or is to be, each with its remedy."""
     target = find(draft.bundle.target) if draft.bundle else None
-    if target is None or not target.translates or not draft.summary.listeners:
+    if target is None or not draft.summary.listeners:
         return
     with suppress(OSError, StepError):
-        for one in obstructions([draft.summary]):
+        for one in obstructions([draft.summary], translated=target.translates, ours=[draft.scope.table]):
             click.echo(f"svcc: warning: {one.subject}: {one.state}\n  remedy: {one.remedy}", err=True)

@@ -30,12 +30,12 @@ from svcc.targets.interface import Target
 @state_option
 def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
     """List what this machine has and lacks for each target, and how to get it; and what keeps packets from the
-    endpoints of the services that are applied here: firewalls, forwarding, routes, bridges.
+    endpoints of the services that are applied here: firewalls, forwarding, routes, reverse paths, bridges.
 
     Exit status 3 if a target named with --target cannot work here; without --target, if none can.
     """
-    served = _served(store)
-    examined = {t.name: list(examine(t, served)) for t in wanted or targets().values() if t.loads}
+    served, ours = _served(store)
+    examined = {t.name: list(examine(t, served, ours)) for t in wanted or targets().values() if t.loads}
     if as_json:
         findings = [asdict(f) | {"lacking": f.lacking} for found in examined.values() for f in found]
         click.echo(json.dumps({"findings": findings}, indent=2))
@@ -46,11 +46,12 @@ def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
         sys.exit(Exit.MACHINE)
 
 
-def _served(store: Store) -> list[Summary]:
-    """What is applied here, as far as it can be read; without root, nothing."""
+def _served(store: Store) -> tuple[list[Summary], list[str]]:
+    """What is applied here, as far as it can be read, and the names of its tables; without root, nothing."""
     with suppress(StoreError, OSError):
-        return [one.summary(one.current) for one in store.installations() if one.holds]
-    return []
+        held = [one for one in store.installations() if one.holds]
+        return [one.summary(one.current) for one in held], [one.name for one in held]
+    return [], []
 
 
 def _print(examined: dict[str, list[Finding]]) -> None:

@@ -14,7 +14,7 @@ from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good, unfinished_of
 from svcc.exits import Exit
-from svcc.guards import refusal, warn_of_doubles
+from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions
 from svcc.health_rows import Health, health_lines
 from svcc.in_place import in_place
 from svcc.kept import as_kept
@@ -71,6 +71,8 @@ def command(
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
             warn_of_doubles(store, installation, draft.summary)
             _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
+            if not (quiet or plan.obstacles):
+                warn_of_obstructions(draft)
         if reviewed.empty:
             remember(store, stamp, installation, plan, draft)
     if plan.obstacles:

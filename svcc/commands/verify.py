@@ -18,8 +18,8 @@ from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put
-from svcc.tables import fits, table
 from svcc.state import fail, need_agent
+from svcc.tables import fits, table
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded

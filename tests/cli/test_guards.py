@@ -199,7 +199,7 @@ def test_what_another_prefix_serves_already_is_said(shell: Shell) -> None:
     shell.svcc("apply", "a.dsl", "-t", "nft")
     (shell.folder / "c.dsl").write_text(PROGRAM.replace("CUSTOM", "OTHER"))
     doubles = "svcc: prefix CUSTOM serves here as well: dns, web; `svcc delete --prefix CUSTOM` ends them there\n"
-    assert shell.svcc("plan", "c.dsl", "-t", "nft", status=1).stderr == doubles
+    assert shell.svcc("plan", "c.dsl", "-t", "nft", status=1).stderr.startswith(doubles)
     assert shell.svcc("apply", "c.dsl", "-t", "nft").stderr.startswith(doubles)
     shell.svcc("delete", "--prefix", "CUSTOM")
     assert "prefix CUSTOM" not in shell.svcc("apply", "c.dsl", "-t", "iptables").stderr

@@ -65,6 +65,37 @@ DEAD: dict[str, tuple[list[str], list[str]]] = {
     "no IPv6 forwarding": (["sysctl -qw net.ipv6.conf.all.forwarding=0"], ["IPv6 forwarding"]),
     "a device": (["sysctl -qw net.ipv4.conf.client.forwarding=0"], ["IPv4 forwarding from client"]),
     "an own table": (["nft -f -"], ["nft inet firewall forward"]),
+    "a last rule": (
+        [
+            "iptables-nft -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+            "iptables-nft -A FORWARD -j REJECT",
+        ],
+        ["iptables filter FORWARD"],
+    ),
+    "a rule about endpoints": (
+        ["iptables-legacy -A FORWARD -d 100.64.0.0/24 -j DROP"],
+        ["iptables-legacy filter FORWARD"],
+    ),
+    "only answers": (
+        ["iptables-legacy -P FORWARD DROP", "iptables-legacy -A FORWARD -d 100.64.0.0/24 -j ACCEPT"],
+        ["iptables-legacy filter FORWARD"],
+    ),
+}
+
+#: Firewalls that drop by default and let the services through, each in words of its own.
+LIVE: dict[str, list[str]] = {
+    "by address": [
+        "iptables-nft -P FORWARD DROP",
+        "iptables-nft -A FORWARD -d 100.64.0.0/24 -p udp --dport 5353 -j ACCEPT",
+        "iptables-nft -A FORWARD -m state --state ESTABLISHED -j ACCEPT",
+    ],
+    "in a chain": [
+        "iptables-legacy -P FORWARD DROP",
+        "iptables-legacy -N pods",
+        "iptables-legacy -A FORWARD -p udp -j pods",
+        "iptables-legacy -A pods -d 100.64.0.0/24 -j ACCEPT",
+        "iptables-legacy -A pods -s 100.64.0.0/24 -j ACCEPT",
+    ],
 }
 
 
@@ -83,6 +114,15 @@ def test_what_is_dead_is_named_and_lives_by_the_remedy(net: Net, words: list[str
     mend(net, [one.remedy for one in named])
     assert found(net) == []
     assert [flow.answered_by() for flow in flows] == ["100.64.0.9:5353", "fd00:64::9:5353"]
+
+
+@pytest.mark.parametrize("words", LIVE.values(), ids=LIVE.keys())
+def test_what_lives_is_not_named(net: Net, words: list[str]) -> None:
+    for each in words:
+        net.run(each)
+    net.apply(PROGRAM)
+    assert net.flow("198.19.10.1", 53).answered_by() == "100.64.0.9:5353"
+    assert found(net) == []
 
 
 def test_an_endpoint_without_a_route_is_named(net: Net) -> None:
@@ -151,7 +191,7 @@ def test_what_cannot_be_read_is_named_as_unread(net: Net, tmp_path: Path, monkey
     net.run("nft -f -", FIREWALL)
     real = net.run("which nft").strip()
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/nft").write_text(f'#!/bin/sh\n[ "$2" = table ] && kill -SEGV $$\nexec {real} "$@"\n')
+    (tmp_path / "bin/nft").write_text(f'#!/bin/sh\ncase "$*" in *" table "*) kill -SEGV $$;; esac\nexec {real} "$@"\n')
     (tmp_path / "bin/nft").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=":")
     (one,) = found(net)
@@ -166,3 +206,33 @@ def test_the_doctor_names_them_for_the_targets_that_translate(net: Net) -> None:
     assert [(one.subject, one.remedy, one.lacking) for one in examined if "FORWARD" in one.subject] == [
         ("iptables-legacy filter FORWARD", "iptables-legacy -I FORWARD -m conntrack --ctstate DNAT -j ACCEPT", False)
     ]
+
+
+def test_answers_that_come_by_another_device_than_the_strict_one_knows(net: Net) -> None:
+    """The endpoint is in the network of a device, and a route of somebody's leads to it by another."""
+    net.apply(PROGRAM.replace("port 53", "masquerade never; port 53"))
+    flow = net.flow("198.19.10.1", 53)
+    assert flow.answered_by() == "100.64.0.9:5353"
+    net.run("ip link add second type veth peer name veth1 netns " + str(net.pods.path))
+    net.run("ip addr add 100.65.0.254/24 dev second")
+    net.run("ip link set second up")
+    with net.pods.entered():
+        for words in ("addr add 100.65.0.1/24 dev veth1", "link set veth1 up"):
+            subprocess.run(["ip", *words.split()], check=True)
+    net.run("ip route add 100.64.0.9/32 via 100.65.0.1")  # requests by the second device, answers by the first
+    for key in ("all", "pods", "second", "client"):
+        net.run(f"sysctl -qw net.ipv4.conf.{key}.rp_filter=0")
+    assert (net.flow("198.19.10.1", 53).answered_by(), found(net)) == ("100.64.0.9:5353", [])
+    net.run("sysctl -qw net.ipv4.conf.pods.rp_filter=1")
+    flow = net.flow("198.19.10.1", 53)
+    assert flow.silent()
+    named = found(net)
+    assert [one.subject for one in named] == ["reverse path of pods"]
+    with net.node.entered():
+        examined = list(examine(targets()[net.target]))
+    (counted,) = [one for one in examined if one.subject == "reverse path filter"]
+    assert counted.remedy == "sysctl -w net.ipv4.conf.pods.rp_filter=2"
+    mend(net, [named[0].remedy])
+    assert (found(net), flow.answered_by()) == ([], "100.64.0.9:5353")
+    with net.node.entered():
+        assert "reverse path filter" not in [one.subject for one in examine(targets()[net.target])]

@@ -1,0 +1,175 @@
+"""What firewalls drop of the packets of services, with a rule that lets it through.
+
+Where rules translate, a packet is forwarded to its endpoint, and so is the answer: it passes FORWARD. The kernel's own
+balancer takes a packet at the end of INPUT, and sends it to the endpoint through OUTPUT; the answer passes FORWARD
+(net/netfilter/ipvs/ip_vs_core.c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+
+from svcc.apply.firewall.chains import Firewall, firewalls
+from svcc.apply.firewall.rules import Dropped, Packet
+from svcc.apply.summary import Listener, Summary
+from svcc.kernel.addresses import Address
+
+#: Places of services that are looked at.
+_LOOKED_AT = 1000
+#: Remedies for one chain, and addresses in one of them.
+_REMEDIES, _NAMED = 4, 8
+#: Where nothing is served, rules are asked about addresses and a port that none should speak of (RFC 5737, RFC 3849).
+_NOBODY = {4: ip_address("192.0.2.1"), 6: ip_address("2001:db8::1")}
+_DISCARD = 9
+
+
+class Drop(NamedTuple):
+    subject: str  # tool, table and chain
+    state: str
+    remedy: str
+
+
+class _To(NamedTuple):
+    """Where a packet goes."""
+
+    address: Address
+    protocol: str
+    port: int
+
+
+def drops(
+    served: Collection[Summary], families: Collection[int], *, translated: bool, ours: Collection[str] = ()
+) -> Iterator[Drop]:
+    """What is dropped of the packets of services; of none, what would be of any. ``ours``: names of svcc's tables."""
+    if translated:
+        yield from _translated(served, families, ours)
+        return
+    listeners = [one for summary in served for one in summary.listeners]
+    clients = [*_frontends(served)] if listeners else [_To(_NOBODY[one], "tcp", _DISCARD) for one in sorted(families)]
+    yield from _arriving("input", clients, ours, known=bool(listeners))
+    yield from _arriving("output", _sent(listeners), ours, known=True)
+    yield from _answers(listeners, families, ours)
+
+
+# ---- rules that translate
+
+
+def _translated(served: Collection[Summary], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
+    ends = _ends([one for summary in served for one in summary.listeners])
+    ends = ends or [_To(_NOBODY[one], "tcp", _DISCARD) for one in families]
+    packets = [*_requests(ends, "dnat"), *_replies(ends, "dnat")]
+    for one in firewalls("forward", ours):
+        if (place := _first(one, packets)) is not None:
+            if one.tool == "nft":
+                remedy = f"nft insert rule {one.table} {one.chain} ct status dnat accept"
+            else:
+                remedy = f"{one.tool} -I {one.chain} -m conntrack --ctstate DNAT -j ACCEPT"
+            yield Drop(one.name, _state(one, place, "what was translated"), remedy)
+
+
+def _first(firewall: Firewall, packets: Iterable[Packet]) -> Dropped | None:
+    return next((place for packet in packets if (place := firewall.drops(packet)) is not None), None)
+
+
+def _state(firewall: Firewall, place: Dropped, what: str) -> str:
+    if place.place:
+        word = "the rule of handle" if firewall.tool == "nft" else "rule"
+        return f"{word} {place.place} of {place.chain} drops {what}"
+    unread = f"; its rules were not read: {firewall.words}" if firewall.rules is None else ""
+    return f"drops by default, and no rule there accepts {what}{unread}"
+
+
+# ---- the kernel's own balancer
+
+
+def _arriving(hook: str, to: Collection[_To], ours: Collection[str], *, known: bool) -> Iterator[Drop]:
+    """New packets to some places, and those that follow. ``known``: a remedy has words for where they go."""
+    for one in firewalls(hook, ours):
+        found: dict[tuple[Dropped, int, str, int], list[Address]] = {}
+        for packet in _requests(to, ""):
+            if (place := one.drops(packet)) is not None and packet.destination and packet.port:
+                key = place, packet.version, packet.protocol, packet.port
+                found.setdefault(key, []).append(packet.destination)
+        for (place, version, protocol, port), addresses in [*found.items()][:_REMEDIES]:
+            some = ",".join(map(str, addresses[:_NAMED])) if known else "VIP"
+            number = str(port) if known else "PORT"
+            nft = f"{'ip6' if version == 6 else 'ip'} daddr {{ {some.replace(',', ', ')} }} {protocol} dport {number}"
+            iptables = f"-d {some} -p {protocol} --dport {number}"
+            what = _what(hook, addresses, protocol, port) if known else "new connections to services"
+            yield Drop(one.name, _state(one, place, what), _more(one.before(place, nft, iptables), addresses, found))
+
+
+def _what(hook: str, addresses: Collection[Address], protocol: str, port: int) -> str:
+    some = ", ".join([str(address) for address in addresses][:2]) + (", …" if len(addresses) > 2 else "")
+    to = "what goes to" if hook == "input" else "what IPVS sends to"
+    return f"{to} port {port}/{protocol} of {some}"
+
+
+def _more(remedy: str, addresses: Collection[Address], found: Collection[object]) -> str:
+    rest = [f"{len(addresses) - _NAMED} more addresses"] if len(addresses) > _NAMED else []
+    rest += [f"{len(found) - _REMEDIES} more ports"] if len(found) > _REMEDIES else []
+    return f"{remedy} (likewise for {' and '.join(rest)})" if rest else remedy
+
+
+def _answers(listeners: Collection[Listener], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
+    """Answers of endpoints pass the machine, unless endpoints answer clients themselves."""
+    returning = [one for one in listeners if not one.bypassed]
+    ends = _ends(returning)
+    if not listeners:
+        ends = [_To(_NOBODY[one], "tcp", _DISCARD) for one in sorted(families)]
+    for one in firewalls("forward", ours):
+        if (place := _first(one, _replies(ends, ""))) is not None:
+            remedy = one.before(place, "ct state established,related", "-m conntrack --ctstate RELATED,ESTABLISHED")
+            yield Drop(one.name, _state(one, place, "the answers of endpoints"), remedy)
+
+
+# ---- packets
+
+
+def _requests(to: Iterable[_To], status: str) -> Iterator[Packet]:
+    for one in to:
+        yield Packet(one.address.version, one.protocol, destination=one.address, port=one.port, status=status)
+
+
+def _replies(ends: Iterable[_To], status: str) -> Iterator[Packet]:
+    for one in ends:
+        yield Packet(
+            one.address.version,
+            one.protocol,
+            source=one.address,
+            source_port=one.port,
+            state="established",
+            status=status,
+        )
+
+
+def _frontends(served: Collection[Summary]) -> list[_To]:
+    """The first port of each range at each address; node ports at the node's own addresses."""
+    found: dict[_To, None] = {}
+    for summary in served:
+        networks = [ip_network(one) for one in summary.node_port_networks]
+        own = [ip_address(one) for one in summary.node_addresses]
+        nodes = [one for one in own if not networks or any(one in network for network in networks)]
+        for one in summary.listeners[:_LOOKED_AT]:
+            addresses = [ip_address(one.address)] if one.address else [a for a in nodes if a.version == one.version]
+            found |= dict.fromkeys(_To(address, one.protocol, one.first) for address in addresses)
+    return list(found)[:_LOOKED_AT]
+
+
+def _ends(listeners: Collection[Listener]) -> list[_To]:
+    found: dict[tuple[str, str, int], None] = {}
+    for one in listeners:
+        if len(found) >= _LOOKED_AT:
+            break
+        found |= dict.fromkeys((address, one.protocol, port) for address, port, _ in one.endpoints)
+    return [_To(ip_address(address), protocol, port) for address, protocol, port in list(found)[:_LOOKED_AT]]
+
+
+def _sent(listeners: Collection[Listener]) -> list[_To]:
+    """Where the balancer's packets go: to the endpoint, or still to the vip where endpoints answer themselves."""
+    bypassed = [
+        _To(ip_address(one.address), one.protocol, one.first) for one in listeners if one.bypassed and one.address
+    ]
+    return [*_ends([one for one in listeners if not one.bypassed]), *bypassed[:_LOOKED_AT]]

@@ -1,0 +1,123 @@
+"""The rules of a table as iptables-save prints them (iptables-extensions(8)), as far as they ask what is known."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from functools import cache
+from ipaddress import ip_network
+
+from svcc.apply.firewall.rules import Condition, Item, Kind, Rule, Rules
+
+#: Of an option, the packet's field that it asks for.
+_FIELDS = {
+    **dict.fromkeys(("-s", "--source"), "source"),
+    **dict.fromkeys(("-d", "--destination"), "destination"),
+    **dict.fromkeys(("--dport", "--dports"), "port"),
+    **dict.fromkeys(("--sport", "--sports"), "source_port"),
+    **dict.fromkeys(("--ctstate", "--state"), "state"),
+    "-p": "protocol",
+}
+#: Modules whose options are all above, or ask nothing.
+_PLAIN = {"tcp", "udp", "sctp", "multiport", "conntrack", "state", "comment"}
+_ENDS = {
+    "ACCEPT": Kind.ACCEPT,
+    "DROP": Kind.DROP,
+    "REJECT": Kind.DROP,
+    "RETURN": Kind.RETURN,
+}
+#: Targets that do something else than to decide, and let the next rule be asked.
+_GOES_ON = {"LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TCPMSS", "ULOG", "AUDIT", "CHECKSUM", "CLASSIFY", "TRACE"}
+#: States that are called by what became of the connection.
+_STATUSES = ("DNAT", "SNAT")
+
+
+def read(text: str) -> tuple[Rules, dict[str, Kind]]:
+    """The chains' rules, and the policies of the built-in ones. Lines that are no rule are passed over."""
+    lines: dict[str, list[str]] = {}
+    policies: dict[str, Kind] = {}
+    for line in text.splitlines():
+        if line.startswith(":"):
+            name, _, rest = line[1:].partition(" ")
+            policies[name] = Kind.DROP if rest.startswith("DROP") else Kind.ACCEPT
+        elif line.startswith("-A "):
+            name, _, rule = line[3:].partition(" ")
+            lines.setdefault(name, []).append(rule)
+
+    @cache
+    def rules(chain: str) -> Sequence[Rule]:
+        return [_rule(rule, number) for number, rule in enumerate(lines.get(chain, ()), 1)]
+
+    return rules, policies
+
+
+def _rule(text: str, number: int) -> Rule:
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a comment with a newline is cut
+        return Rule((), Kind.NOTHING)
+    for at, word in enumerate(words):
+        if word in ("-j", "-g") and at + 1 < len(words):
+            return Rule(tuple(_conditions(words[:at])), *_target(word, words[at + 1]), str(number))
+    return Rule((), Kind.NOTHING)
+
+
+def _target(option: str, name: str) -> tuple[Kind, str]:
+    if name in _ENDS:
+        return _ENDS[name], ""
+    if name in _GOES_ON:
+        return Kind.NOTHING, ""
+    return (Kind.GOTO if option == "-g" else Kind.JUMP), name
+
+
+def _conditions(words: Sequence[str]) -> Iterator[Condition]:
+    rest, negated = iter(words), False
+    for word in rest:
+        if word == "!":
+            negated = True
+            continue
+        if word == "-m":
+            if next(rest, "") not in _PLAIN:
+                yield Condition()
+        elif word == "--match-set":
+            yield from _in_set(next(rest, ""), next(rest, ""), negated)
+        elif word == "--comment":
+            next(rest, None)
+        elif word in _FIELDS:
+            yield from _asked(_FIELDS[word], next(rest, ""), negated)
+        else:
+            yield Condition()
+        negated = False
+
+
+def _in_set(_: str, fields: str, negated: bool) -> Iterator[Condition]:
+    """What is in a set is not known here."""
+    yield Condition("destination" if "dst" in fields else "source", None, negated)
+
+
+def _asked(field: str, value: str, negated: bool) -> Iterator[Condition]:
+    if field == "state":
+        yield _state(value.split(","), negated)
+    elif field in ("source", "destination"):
+        try:
+            yield Condition(field, (ip_network(value, strict=False),), negated)
+        except ValueError:  # a mask with holes
+            yield Condition(field, None, negated)
+    elif field == "protocol":
+        yield Condition(field, (value,), negated)
+    else:
+        yield Condition(field, tuple(map(_ports, value.split(","))), negated)
+
+
+def _state(names: Sequence[str], negated: bool) -> Condition:
+    """A connection has a state, and may have been translated: which of both is asked follows from the names."""
+    if any(name in _STATUSES for name in names):
+        return Condition("status", tuple(name.lower() for name in names), negated) if len(names) == 1 else Condition()
+    return Condition("state", tuple(name.lower() for name in names), negated)
+
+
+def _ports(text: str) -> Item:
+    first, colon, last = text.partition(":")
+    if not (first.isdigit() and (last.isdigit() or not colon)):
+        return text
+    return range(int(first), int(last) + 1) if colon else int(first)

@@ -1,0 +1,137 @@
+"""Whether firewalls drop a packet, as far as their rules can be read: in the words of iptables and of nft alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from svcc.apply.firewall import iptables, nft
+from svcc.apply.firewall.rules import Dropped, Kind, Packet, dropped
+
+NEW = Packet(4, "tcp", destination=ip_address("198.19.10.1"), port=80)
+TRANSLATED = replace(NEW, status="dnat")
+UDP = replace(NEW, protocol="udp", port=53)
+SIX = Packet(6, "tcp", destination=ip_address("fd00:19::1"), port=80)
+ANSWER = Packet(4, "tcp", source=ip_address("100.64.0.9"), source_port=8080, state="established")
+
+#: Rules of a chain whose policy is to drop, and the packets that it accepts.
+ACCEPTING: dict[str, list[Packet]] = {
+    "": [],
+    "-j ACCEPT": [NEW, TRANSLATED, UDP, ANSWER],
+    "-d 198.19.10.1/32 -j ACCEPT": [NEW, TRANSLATED, UDP],
+    "-d 198.19.0.0/16 -p tcp -m tcp --dport 80 -j ACCEPT": [NEW, TRANSLATED],
+    "-p udp -m udp --dport 50:60 -j ACCEPT": [UDP],
+    "-p tcp -m multiport --dports 22,80,443 -m comment --comment x -j ACCEPT": [NEW, TRANSLATED],
+    "! -d 198.19.10.1/32 -j ACCEPT": [],
+    "-p tcp -m tcp ! --dport 22 -j ACCEPT": [NEW, TRANSLATED],
+    "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT": [ANSWER],
+    "-m conntrack ! --ctstate INVALID -j ACCEPT": [NEW, TRANSLATED, UDP, ANSWER],
+    "-m conntrack --ctstate DNAT -j ACCEPT": [TRANSLATED],
+    "-m state --state NEW -j ACCEPT": [NEW, TRANSLATED, UDP],
+    "-s 100.64.0.0/24 -j ACCEPT": [ANSWER],  # of others nobody knows where they come from
+    "-s 10.0.0.0/8 -d 198.19.10.1/32 -j ACCEPT": [NEW, TRANSLATED, UDP],  # it is about the service
+    "-m set --match-set web dst,dst -j ACCEPT": [NEW, TRANSLATED, UDP],
+    "-m set --match-set web src -j ACCEPT": [ANSWER],
+    "-m mark --mark 0x1 -j ACCEPT": [],
+    "-i lo -j ACCEPT": [],
+    "-p tcp -m tcp --dport 80 -m limit --limit 3/min -j LOG": [],
+    "-d 198.19.0.0/16 -j DROP\n-j ACCEPT": [ANSWER],
+    "-j sub\n-j DROP": [],
+    "-g sub": [],
+    "-j never": [],
+    "-m mark --mark 0x1 -j DROP\n-d 198.19.10.1/32 -j ACCEPT": [NEW, TRANSLATED, UDP],
+    "-j two\n-j DROP": [NEW, TRANSLATED],
+}
+SUBS = (
+    "-A sub -d 203.0.113.0/24 -j ACCEPT\n-A sub -j RETURN\n-A sub -j ACCEPT\n-A two -p tcp -g three\n-A two -j RETURN\n"
+)
+SUBS += "-A three -p tcp -m tcp --dport 80 -j ACCEPT\n"
+
+
+@pytest.mark.parametrize("rules", ACCEPTING)
+def test_a_chain_of_iptables_that_drops_by_default(rules: str) -> None:
+    lines = "".join(f"-A INPUT {line}\n" for line in rules.split("\n") if line)
+    found, policies = iptables.read(f"*filter\n:INPUT DROP [7:9]\n:sub - [0:0]\n{lines}{SUBS}COMMIT\n")
+    packets = [NEW, TRANSLATED, UDP, ANSWER]
+    assert [one for one in packets if not dropped(found, "INPUT", policies["INPUT"], one)] == ACCEPTING[rules]
+
+
+def test_the_rule_that_drops_is_told() -> None:
+    text = (
+        ":INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j web\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\n"
+        '-A web -m comment --comment "not -j ACCEPT" -j LOG\n-A web -d 198.19.0.0/16 -j DROP\n'
+    )
+    found, policies = iptables.read(text)
+    assert dropped(found, "INPUT", policies["INPUT"], NEW) == Dropped("web", "2")
+    assert dropped(found, "INPUT", policies["INPUT"], UDP) == Dropped("INPUT", "2")
+    assert dropped(iptables.read(":INPUT DROP [0:0]\n")[0], "INPUT", Kind.DROP, NEW) == Dropped("INPUT")
+    assert dropped(iptables.read("")[0], "INPUT", Kind.ACCEPT, NEW) is None
+
+
+def test_a_comment_that_holds_a_newline_decides_nothing() -> None:
+    found, _ = iptables.read('-A INPUT -m comment --comment "a\n-A INPUT b" -j DROP\n')
+    assert dropped(found, "INPUT", Kind.ACCEPT, NEW) is None
+
+
+def test_chains_that_lead_to_each_other_end() -> None:
+    found, _ = iptables.read("-A INPUT -j a\n-A a -j INPUT\n")
+    assert dropped(found, "INPUT", Kind.DROP, NEW) == Dropped("INPUT")
+
+
+def match(left: dict[str, Any], right: Any, op: str = "==") -> dict[str, Any]:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+PORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+TO = {"payload": {"protocol": "ip", "field": "daddr"}}
+FROM = {"payload": {"protocol": "ip", "field": "saddr"}}
+STATE = {"ct": {"key": "state"}}
+NAT, SIXTEEN = {"ct": {"key": "status"}}, {"prefix": {"addr": "198.19.0.0", "len": 16}}
+ACCEPT, DROP = {"accept": None}, {"drop": None}
+
+#: As nft 1.0.6 prints rules, and the packets that a chain accepts which drops by default.
+ACCEPTING_NFT: list[tuple[list[Any], list[Packet]]] = [
+    ([ACCEPT], [NEW, TRANSLATED, UDP, SIX, ANSWER]),
+    ([{"counter": {"packets": 0, "bytes": 0}}, match(TO, SIXTEEN), ACCEPT], [NEW, TRANSLATED, UDP]),
+    ([match(TO, {"set": ["198.19.10.1", "10.0.0.1"]}), match(PORT, 80), ACCEPT], [NEW, TRANSLATED]),
+    ([match(TO, "@web"), ACCEPT], [NEW, TRANSLATED, UDP]),
+    ([match(FROM, "@web"), ACCEPT], [ANSWER]),
+    ([match(PORT, {"set": [22, {"range": [79, 90]}]}), ACCEPT], [NEW, TRANSLATED, SIX]),
+    ([match(PORT, 22, "!="), ACCEPT], [NEW, TRANSLATED, SIX]),
+    ([match(PORT, 1024, ">"), ACCEPT], []),
+    ([match(STATE, ["established", "related"], "in"), ACCEPT], [ANSWER]),
+    ([match(STATE, {"set": ["new", "untracked"]}), ACCEPT], [NEW, TRANSLATED, UDP, SIX]),
+    ([match(NAT, "dnat", "in"), ACCEPT], [TRANSLATED]),
+    ([match({"meta": {"key": "l4proto"}}, "udp"), ACCEPT], [UDP]),
+    ([match({"meta": {"key": "nfproto"}}, "ipv6"), ACCEPT], [SIX]),
+    ([match({"meta": {"key": "iifname"}}, "lo"), ACCEPT], []),
+    ([{"limit": {"rate": 5, "per": "second"}}, ACCEPT], []),
+    (
+        [{"vmap": {"key": STATE, "data": {"set": [["established", ACCEPT], ["new", {"jump": {"target": "sub"}}]]}}}],
+        [UDP, ANSWER],
+    ),
+    ([{"vmap": {"key": PORT, "data": "@ports"}}], []),
+    ([{"jump": {"target": "sub"}}], [UDP]),
+    ([match(PORT, 80), {"reject": {"type": "tcp reset"}}], []),
+]
+SUB = [match({"payload": {"protocol": "udp", "field": "dport"}}, {"range": [50, 60]}), ACCEPT]
+
+
+def listed(*rules: tuple[str, list[Any]]) -> list[dict[str, Any]]:
+    return [{"rule": {"chain": chain, "handle": number, "expr": expr}} for number, (chain, expr) in enumerate(rules, 4)]
+
+
+@pytest.mark.parametrize(("expr", "accepted"), ACCEPTING_NFT)
+def test_a_chain_of_nft_that_drops_by_default(expr: list[Any], accepted: list[Packet]) -> None:
+    found = nft.read([{"metainfo": {}}, *listed(("input", expr), ("sub", SUB))])
+    packets = [NEW, TRANSLATED, UDP, SIX, ANSWER]
+    assert [one for one in packets if not dropped(found, "input", Kind.DROP, one)] == accepted
+
+
+def test_a_rule_of_nft_that_drops_is_told_by_its_handle() -> None:
+    found = nft.read(listed(("input", [match(TO, "10.0.0.1"), DROP]), ("input", [match(PORT, 80), DROP])))
+    assert dropped(found, "input", Kind.ACCEPT, NEW) == Dropped("input", "5")
+    assert dropped(found, "input", Kind.ACCEPT, UDP) is None
