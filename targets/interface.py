@@ -7,7 +7,7 @@ subclass. It imports the compiler's IR side and this module's family only; nothi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -145,6 +145,15 @@ class Target(ABC):
     def chains(self, prefix: str) -> xtables.Meaning | None:
         """What its chains of iptables are for whose names begin with a prefix; None: none is named after a service."""
         return None
+
+    def makes_chain(self, prefix: str, table: str, name: str, rules: Sequence[str]) -> bool:
+        """Whether a chain of iptables could be one that the target makes under a prefix, by its name and the words of
+        its rules (each as iptables-save has it, without ``-A CHAIN``)."""
+        return False
+
+    def makes_set(self, prefix: str, name: str, type: str) -> bool:
+        """Whether an ipset could be one that the target makes under a prefix."""
+        return False
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         """The service addresses of a bundle that lead to services alone: all but the ``shared`` ones."""

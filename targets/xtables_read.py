@@ -7,7 +7,7 @@ as it was read is refused, so readers need not look at how numbers and addresses
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -266,6 +266,15 @@ class Grammar:
         if str(rule) != text:
             raise NotRead(f"the target prints this as {quoted(str(rule))}")
         return rule
+
+    def knows(self, rules: Iterable[str]) -> bool:
+        """Whether all of some rules are printed so."""
+        try:
+            for text in rules:
+                self.rule(text)
+        except NotRead:
+            return False
+        return True
 
     def _matches(self, words: Words) -> list[Match]:
         found: list[Match] = []

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Look, Reading, Transition
+from svcc.apply.foreign import foreign_chains
 from svcc.apply.scope import Scope
 from svcc.kernel.steps import Change, Phase, Place, Route, Step
 from svcc.kernel.xtables import changes, routes
@@ -98,6 +99,8 @@ class XtablesDriver(Driver[State]):
         return load_state(data)
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
+        if not any(scope.texts(self.part)):
+            yield from foreign_chains(self.part, live, scope.prefix)
         for held in live.held:
             kept = (wanted.strays if held.stray else wanted.tables).get(held.table, Table())
             if leads_to(held.rule) not in kept.chains:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Transition
+from svcc.apply.foreign import foreign_sets
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset import difference, loading
 from svcc.kernel.ipset.meaning import Meaning, Together
@@ -39,6 +40,9 @@ class IpsetDriver(Driver[Sets]):
 
     def steps(self, live: Sets, wanted: Sets, scope: Scope, transition: Transition) -> list[Step]:
         return loading.steps(live, wanted, meaning(), scope)
+
+    def obstacles(self, live: Sets, wanted: Sets, scope: Scope) -> Iterator[str]:
+        return foreign_sets(live, scope.prefix) if not any(scope.texts(self.part)) else iter(())
 
     def dump(self, state: Sets) -> Any:
         return dump_sets(state)

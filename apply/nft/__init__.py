@@ -84,7 +84,7 @@ class NftDriver(Driver[NftState]):
         return switching.steps(live, wanted)
 
     def obstacles(self, live: NftState, wanted: NftState, scope: Scope) -> Iterator[str]:
-        return foreign.foreign(live) if not scope.bundles else iter(())
+        return foreign.foreign(live) if not any(scope.texts(self.part)) else iter(())
 
     def dump(self, state: NftState) -> Any:
         return dump(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar
 
@@ -16,11 +16,13 @@ from svcc.kernel.xtables.state import printed
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.iptables import limits
+from svcc.targets.iptables.matches import READERS
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
-from svcc.targets.iptables.read import check_script
+from svcc.targets.iptables.read import check_script, is_chain
 from svcc.targets.iptables.script import script
 from svcc.targets.reading import Text
+from svcc.targets.xtables_read import Grammar
 
 #: Where all that is sent to an address goes, and the chains at whose end it is rejected.
 _AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
@@ -88,6 +90,9 @@ class Iptables(Target):
 
     def chains(self, prefix: str) -> Names:
         return Names(prefix)
+
+    def makes_chain(self, prefix: str, table: str, name: str, rules: Sequence[str]) -> bool:
+        return is_chain(prefix, table, name) and Grammar(READERS).knows(rules)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:

@@ -66,6 +66,22 @@ def check_script(text: Text, version: int) -> tuple[str | None, str, set[int]]:
     return names.prefix, text.text, {bit for check in checks for bit in check.marks}
 
 
+def is_chain(prefix: str, table: str, name: str) -> bool:
+    """Whether a chain of this target could have a name in a table."""
+    return table in SHAPES and _kind_of(prefix, table, name) is not None
+
+
+def _kind_of(prefix: str, table: str, name: str) -> str | None:
+    """The kind of a chain; None: it is none of ours."""
+    shapes, rest = SHAPES[table], name.removeprefix(f"{prefix}-")
+    word, _, label = rest.partition("-")
+    known = rest if rest in shapes and rest not in SEVERAL else word
+    if rest == name or known not in shapes or len(name) > CHAIN_NAME:
+        return None
+    named = _LABEL.fullmatch(label) is not None if known in SEVERAL else known == rest
+    return known if named else None
+
+
 def _prefix(first: ReadTable) -> str:
     if first.name != "nat" or not first.entries:
         raise first.line.refused("the script begins with table nat, and its way in from a built-in chain")
@@ -110,14 +126,10 @@ class _TableCheck:
 
     def _kind(self, name: str, line: Line) -> str:
         """The kind of a chain. Errors: Refused, where it is none of ours."""
-        rest = name.removeprefix(f"{self._names.prefix}-")
-        word, _, label = rest.partition("-")
-        known = rest if rest in self._shapes and rest not in SEVERAL else word
-        if rest == name or known not in self._shapes or len(name) > CHAIN_NAME:
+        kind = _kind_of(self._names.prefix, self._table.name, name)
+        if kind is None:
             raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
-        if (known in SEVERAL and not _LABEL.fullmatch(label)) or (known not in SEVERAL and known != rest):
-            raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
-        return known
+        return kind
 
     def _check_entries(self) -> None:
         wanted = entries(self._table.name, self._names)

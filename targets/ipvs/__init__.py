@@ -10,7 +10,7 @@ their order, gives a working node; loading them again is harmless, but adds noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar
 
@@ -27,8 +27,10 @@ from svcc.targets.ipvs.assembly import IPSET, PARTS, IpvsAssembly, artifacts
 from svcc.targets.ipvs.contribution import IpvsContribution, contribution
 from svcc.targets.ipvs.meaning import Purposes
 from svcc.targets.ipvs.read import read
+from svcc.targets.ipvs.rules import CHAINS
 from svcc.targets.ipvs.sets import Purpose, purpose_of
 from svcc.targets.reading import Text, compare
+from svcc.targets.xtables_read import Grammar
 
 #: What endpoints send it they send to an address of its own, from another of its own: no kernel takes that.
 _NOT_THE_NODE = "not for clients on the node itself"
@@ -94,6 +96,14 @@ class Ipvs(TargetByService):
 
     def assembly(self, shared: Shared) -> Assembly:
         return IpvsAssembly(self.name, shared)
+
+    def makes_chain(self, prefix: str, table: str, name: str, rules: Sequence[str]) -> bool:
+        return name.removeprefix(f"{prefix}-") in CHAINS.get(table, ()) and Grammar().knows(rules)
+
+    def makes_set(self, prefix: str, name: str, type: str) -> bool:
+        purpose = purpose_of(name)
+        made = purpose is not None and name in (purpose.set_name(prefix, 4), purpose.set_name(prefix, 6))
+        return made and purpose is not None and type == purpose.type
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         artifact = bundle.artifact(IPSET.name)

@@ -57,6 +57,13 @@ from svcc.targets.ipvs.sets import NODE_PORTS, Purpose
 _NEW = (CtState(("NEW",)), NotTranslatedTo())
 _INVALID = (Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), CtState(("INVALID",)))
 
+#: The chains, by table, without the prefix.
+CHAINS: Mapping[str, frozenset[str]] = {
+    "mangle": frozenset({"GUARD", "INVALID"}),
+    "nat": frozenset({"SERVICES", "NODEPORTS", "POSTROUTING", "MASQUERADE"}),
+    "filter": frozenset({"FILTER", "REJECT"}),
+}
+
 #: The fields of a packet that a set of a type holds, from the server's side.
 _DESTINATION = {"hash:ip": "dst", "bitmap:port": "dst", "hash:ip,port": "dst,dst"}
 

@@ -1,0 +1,115 @@
+"""Chains, sets and tables of somebody's whose names begin with the prefix: nothing of them is ever changed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from support.apply_states import inside, run
+from svcc.command_line import svcc
+from svcc.exits import Exit
+
+pytestmark = pytest.mark.kernel
+
+PROGRAM = "cluster {{ prefix {} }}\nservice web {{ vip 198.19.0.1; port 80/tcp; endpoints {{ 100.64.0.1 }} }}\n"
+KUBE = """\
+*nat
+:KUBE-SERVICES - [0:0]
+:KUBE-SVC-NPX - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m comment --comment "default:https" -m tcp --dport 443 -j KUBE-SVC-NPX
+COMMIT
+"""
+DOCKER = """\
+*filter
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -j RETURN
+COMMIT
+"""
+LISTED = "iptables-nft-save", "iptables-legacy-save", "ipset save", "nft list ruleset"
+
+#: A prefix, what somebody has under it, and what is named.
+THEIRS: dict[str, tuple[str, str, str, str]] = {
+    "kube-proxy, nft": (
+        "KUBE",
+        "iptables-nft-restore",
+        KUBE,
+        "chain KUBE-SERVICES (table nat) is",
+    ),
+    "kube-proxy, legacy": (
+        "KUBE",
+        "iptables-legacy-restore",
+        KUBE,
+        "chain KUBE-SERVICES (table nat) is",
+    ),
+    "docker": ("DOCKER", "iptables-nft-restore", DOCKER, "chain DOCKER-USER (table filter) is"),
+    "a set": (
+        "EDGE",
+        "ipset restore",
+        "create EDGE-BLOCKED hash:net\nadd EDGE-BLOCKED 192.0.2.0/24\n",
+        "set EDGE-BLOCKED is",
+    ),
+}
+
+
+def invoke(command: str, state: Path, *words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(svcc, [command, *words, "--state-dir", str(state)])
+    return result.exit_code, result.output
+
+
+def listed() -> list[str]:
+    said = (subprocess.run(tool.split(), capture_output=True, text=True, check=True).stdout for tool in LISTED)
+    return ["\n".join(one for one in text.splitlines() if not one.startswith(("#", ":"))) for text in said]
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+@pytest.mark.parametrize(("prefix", "tool", "text", "named"), THEIRS.values(), ids=THEIRS.keys())
+def test_what_somebody_has_under_the_prefix_stays(
+    prefix: str, tool: str, text: str, named: str, target: str, tmp_path: Path
+) -> None:
+    file, state = tmp_path / "a.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format(prefix))
+    with inside(loopback=True):
+        run(tool, text)
+        before = listed()
+        for status, output in (
+            invoke("plan", state, str(file), "-t", target),
+            invoke("apply", state, str(file), "-t", target),
+            invoke("delete", state, "--prefix", prefix, "--yes"),
+        ):
+            assert status == Exit.MACHINE, output
+            assert f"{named} not svcc's, and nothing was applied under this prefix" in " ".join(output.split())
+        assert listed() == before
+
+
+def test_a_table_of_somebody_s_stays_where_another_target_is_applied(tmp_path: Path) -> None:
+    """What is recorded of iptables says nothing of a table of nft."""
+    file, state = tmp_path / "a.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format("EDGE"))
+    with inside(loopback=True):
+        assert invoke("apply", state, str(file), "-t", "iptables")[0] == Exit.DONE
+        run("nft -f -", "table ip edge { chain guard { type filter hook input priority 0; policy accept; }; }\n")
+        before = run("nft list table ip edge")
+        file.write_text(PROGRAM.format("EDGE").replace("100.64.0.1", "100.64.0.2"))
+        for status, output in (
+            invoke("apply", state, str(file), "-t", "iptables"),
+            invoke("apply", state, str(file), "-t", "nft"),
+            invoke("delete", state, "--yes"),
+        ):
+            assert status == Exit.MACHINE, output
+            assert "table ip edge is not svcc's: it has a base chain guard" in " ".join(output.split())
+        assert run("nft list table ip edge") == before
+
+
+def test_what_was_loaded_by_hand_is_taken_over(tmp_path: Path) -> None:
+    file, state = tmp_path / "a.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format("EDGE"))
+    with inside(loopback=True):
+        text = CliRunner().invoke(svcc, ["compile", str(file), "-t", "iptables", "--part", "iptables"]).output
+        run("iptables-nft-restore --noflush", text)
+        status, output = invoke("apply", state, str(file), "-t", "iptables")
+        assert status == Exit.DONE, output
