@@ -18,6 +18,7 @@ from svcc.apply.reverse_path import dropped_so_far, strict_devices
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.kernel import tools
+from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
 from svcc.kernel.requirements import IPTABLES, Tool
 from svcc.targets import find
@@ -55,6 +56,8 @@ def examine(target: Target, served: Collection[Summary] = (), ours: Collection[s
         for one in obstructions(served, translated=target.translates, ours=ours):
             if not one.subject.endswith("forwarding"):  # of that there is a line, on or off
                 yield Finding(target.name, one.subject, one.state, one.remedy, fatal=False)
+        if not target.translates:
+            yield from _examine_memory(target.name)
     yield from _examine_reverse_paths(target.name)
     yield _examine_by_trial(target)
 
@@ -114,6 +117,19 @@ def _examine_forwarding(target: str) -> Iterator[Finding]:
         on = _text(f"/proc/sys/{path}") == "1"
         remedy = "" if on else f"sysctl -w {key}=1 (only if {name} is served)"
         yield Finding(target, f"{name} forwarding", "on" if on else "off", remedy, fatal=False)
+
+
+def _examine_memory(target: str) -> Iterator[Finding]:
+    """Connections go on while the balancer remembers them: what is sent on others afterwards reaches nobody."""
+    found = timeouts()
+    if found is None or all(have >= usual for have, usual in zip(found, USUAL, strict=True)):
+        return
+    state = (
+        f"forgets TCP that is idle for {found.tcp} s, half closed TCP after {found.tcpfin} s, UDP after {found.udp} s, "
+        "sooner than the kernel does by itself; who is silent for longer is cut off"
+    )
+    remedy = " ".join(["ipvsadm --set", *(str(max(have, usual)) for have, usual in zip(found, USUAL, strict=True))])
+    yield Finding(target, "IPVS' memory", state, remedy, fatal=False)
 
 
 def _examine_reverse_paths(target: str) -> Iterator[Finding]:

@@ -52,8 +52,8 @@ class Refused(SvccError):
     """The apply was not begun: what is in the way, a sentence each."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.reasons = tuple(reasons)
+        self.reasons = tuple(dict.fromkeys(reasons))  # one tool may be missing for several parts
+        super().__init__("; ".join(self.reasons))
 
 
 class Restored(SvccError):
@@ -176,10 +176,14 @@ def make_plan(
         wanted,
         tuple(machine.changes(differing)),
         _with_drain(machine.steps(live, differing, transition), drain.drain_steps(live, wanted, transition, patience)),
-        (
-            *known.obstacles(differing),
-            *own_addresses(draft.bundle, known.scope),
-            *arp_obstacles(draft.bundle, known.scope),
+        tuple(
+            dict.fromkeys(
+                (
+                    *known.obstacles(differing),
+                    *own_addresses(draft.bundle, known.scope),
+                    *arp_obstacles(draft.bundle, known.scope),
+                )
+            )
         ),
         left,
         frozenset(machine.come(differing)),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.fake_kernel import FakeDriver, FakeReading, Words, bundle_of
 from svcc.apply import confirm, engine, machine
 from svcc.apply.driver import Transition
-from svcc.apply.engine import Broken, Event, NotTaken, Restored
+from svcc.apply.engine import Broken, Event, NotTaken, Refused, Restored
 from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
@@ -245,3 +245,10 @@ def test_what_was_read_ahead_counts_until_another_generation_is_in_place(
     assert not engine.make_plan(world.store.installation("other"), elsewhere, ahead=ahead).empty
     world.apply(frozenset("C"))
     assert not engine.make_plan(world.installation, draft, ahead=ahead).empty
+
+
+def test_what_is_in_the_way_of_several_parts_is_said_once() -> None:
+    missing, other = "ip: missing (apt-get install iproute2)", "device vips exists"
+    refused = Refused([missing, other, missing])
+    assert refused.reasons == (missing, other)
+    assert str(refused) == f"{missing}; {other}"

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from support.ipvs_kernel import program, served
+from support.waiting import until
 from svcc.apply.doctor import examine
 from svcc.apply.obstructions import Obstruction, obstructions
 from svcc.apply.summary import Summary, summary
@@ -125,3 +126,26 @@ def test_the_doctor_names_them_where_nothing_is_served_too(lab: Lab) -> None:
     finally:
         lab.run(NODE, ["iptables", "-P", "INPUT", "ACCEPT"], check=True)
     assert examined == ["iptables-legacy -A INPUT -d VIP -p tcp --dport PORT -j ACCEPT"]
+
+
+def remembered(lab: Lab) -> list[str]:
+    """What doctor has against IPVS' timeouts."""
+    with lab.namespace(NODE).entered():
+        return [one.remedy for one in examine(targets()["ipvs"], [serving()]) if one.subject == "IPVS' memory"]
+
+
+def test_a_memory_that_is_too_short_is_named(lab: Lab) -> None:
+    with lab.open(CLIENT, "198.19.10.1", 80) as conversation:
+        assert isinstance(conversation.ask(), Answer)
+        assert remembered(lab) == []
+        lab.run(NODE, ["ipvsadm", "--set", "1", "0", "0"], check=True)
+        try:
+            assert isinstance(conversation.ask(), Answer)
+            until(lambda: " 198.19.10.1:80 " not in lab.run(NODE, ["ipvsadm", "-Lnc"]).stdout, "it is forgotten")
+            assert not isinstance(conversation.ask(), Answer)
+            (remedy,) = remembered(lab)
+            assert remedy == "ipvsadm --set 900 120 300"
+            lab.run(NODE, remedy.split(), check=True)
+            assert remembered(lab) == []
+        finally:
+            lab.run(NODE, ["ipvsadm", "--set", "900", "120", "300"], check=True)

@@ -112,7 +112,8 @@ def _main(name: str, file: str, node_name: str | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     program = load(file).program
     if program is None:
-        sys.exit(f"{file} has errors: svcc check {file}")
+        print(f"{file} has errors: svcc check {file}", flush=True)
+        return
     node = program.node(node_name) if node_name else next(iter(program.nodes), None)
     path = RUN / f"{name}.json"
     try:
