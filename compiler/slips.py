@@ -23,12 +23,20 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("host hosts machine", "", "node node-a { address 10.0.0.4 }"),
     ("version", "", "svcc 1"),
     ("global settings config", "", "cluster { … }"),
-    ("server realserver backend upstream target member peer host", "endpoints", _ENDPOINT),
+    ("server realserver backend upstream target member peer host address addr ip", "endpoints", _ENDPOINT),
+    ("ip ips addr host hostname", "node", "address 10.0.0.4"),
+    ("podcidr podcidrs clustercidr cidr podnetwork podnetworks", "cluster", "pods 100.64.0.0/24"),
+    ("servicenodeportrange nodeportrange portrange", "cluster", "nodeports 30000-32767"),
+    ("interface device dummy dev", "cluster", "vip-device svcc0"),
     (
-        "healthcheck readinessprobe livenessprobe httpcheck tcpcheck httpget sslget",
+        "healthcheck readinessprobe livenessprobe httpcheck tcpcheck httpget sslget option delayloop inter interval",
         "service",
         "check http 8080 /healthz every 5s",
     ),
+    ("retry maxfails failtimeout rise fall", "service", "check tcp every 5s fall 3 rise 2"),
+    ("leastconn", "service", "scheduler lc"),
+    ("proxypass defaultbackend usebackend", "service", "endpoints { 100.64.0.9; 100.64.0.19 }"),
+    ("weight", "service", _ENDPOINT),
     ("sorryserver", "service", "100.64.0.99 backup, a line in `endpoints { … }`"),
     (
         "pool pools backend backends upstream upstreams servers members",
@@ -46,8 +54,29 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("persistencetimeout sessionaffinity sticky sticktable iphash persistent", "service", "affinity client-ip 3h"),
     ("externaltrafficpolicy", "service", "traffic external local"),
     ("internaltrafficpolicy", "service", "traffic internal local"),
-    ("allow acl whitelist loadbalancersourceranges", "service", "allow-from 10.0.0.0/8"),
+    ("allow acl whitelist loadbalancersourceranges deny blacklist", "service", "allow-from 10.0.0.0/8"),
     ("masq snat nat", "service", "masquerade always"),
+)
+
+#: Words for what svcc leaves to others; the block where they are met (None: anywhere); and what to say.
+_LEFT: tuple[tuple[str, str | None, str], ...] = (
+    (
+        "vrrpinstance vrrpscript virtualrouterid advertint priority interface authentication notify vrrpsyncgroup",
+        None,
+        "svcc moves no address between machines: say `external-ip ADDRESS shared`, and leave that to VRRP",
+    ),
+    ("timeout", None, "how long connections last is the kernel's affair; a check has a time: check tcp timeout 2s"),
+    (
+        "labels selector namespace annotations type name",
+        "service",
+        "a service is called by its head and lists its endpoints; Kubernetes' objects: svcc import kubernetes FILE",
+    ),
+    (
+        "location servername ssl sslcertificate tls proxysetheader",
+        None,
+        "svcc balances connections, and does not look into them",
+    ),
+    ("log accesslog errorlog", None, "svcc logs no connections; `conntrack -E` shows them as they come"),
 )
 
 #: Keywords behind ``check KIND``.
@@ -67,8 +96,38 @@ SCHEDULERS = {
     "maglev": "mh",
 }
 
+#: Values by their names elsewhere: by the statement, as messages call it.
+VALUES: dict[str, dict[str, str]] = {
+    "scheduler": SCHEDULERS,
+    "forward": {
+        **dict.fromkeys(("dr", "dsr", "gatewaying", "gateway", "route"), "direct"),
+        **dict.fromkeys(("nat", "masq", "masquerading", "dnat"), "masquerade"),
+        **dict.fromkeys(("tun", "ipip", "gre", "tunneling"), "tunnel"),
+    },
+    "masquerade": {
+        **dict.fromkeys(("yes", "true", "on", "all"), "always"),
+        **dict.fromkeys(("no", "false", "off", "none"), "never"),
+    },
+    "value of announce": {**dict.fromkeys(("true", "on"), "yes"), **dict.fromkeys(("false", "off"), "no")},
+    "affinity": dict.fromkeys(("source", "src", "ip", "sourceip", "source_ip"), "client-ip"),
+    "when-empty": {
+        **dict.fromkeys(("refuse", "deny", "rst", "reset"), "reject"),
+        **dict.fromkeys(("blackhole", "ignore", "silent"), "drop"),
+    },
+    "protocol": {
+        **dict.fromkeys(("http", "https", "grpc", "tls", "h2"), "tcp"),
+        **dict.fromkeys(("quic", "http3", "dns", "dtls"), "udp"),
+    },
+}
+
 _PORTS = {"http": 80, "https": 443, "dns": 53, "domain": 53, "ssh": 22, "smtp": 25, "mysql": 3306, "postgres": 5432}
 _PROTOCOL = "tcp|udp|sctp|TCP|UDP|SCTP"
+_PLACE = r"\d+(?:\.\d+){3}|\d+"
+#: Words that begin statements of svcc's, where a `=` behind them is a sign too many.
+_KEYWORDS = (
+    "svcc|vip|external-ip|announce|allow-from|port|scheduler|affinity|traffic|masquerade|forward|when-empty|check|"
+    "when-failed|prefix|pods|nodeports|nodeport-addresses|vip-device|mark|address|zone|instance|let|include"
+)
 _NUMBER = r"\d{1,5}(?:-\d{1,5})?"
 
 
@@ -111,8 +170,66 @@ def _shapes(*rows: tuple[str, Hint]) -> tuple[_Shape, ...]:
     return tuple(_Shape(re.compile(pattern), hint) for pattern, hint in rows)
 
 
+def _pool(found: re.Match[str]) -> str:
+    members = "; ".join(re.split(r"[,;]?\s+", found["rest"].strip()))
+    return f"write: endpoints {found['name']} {{ {members} }}"
+
+
+def _range(found: re.Match[str]) -> str:
+    return f"a range is written with `-`: {found['first']}-{found['last']}{found['rest'] or ''}"
+
+
 #: The first that has the culprit in it counts.
 _SHAPES = _shapes(
+    (r"^port\s+(?:\S+\s+)?(?:\*|any|all)(?:/\S*)?$", "a port is a number or a range of numbers: port 1-65535/tcp"),
+    (r"^port\s+(?:\S+\s+)?(?P<port>\d+)/\*", "one statement for each protocol: port {port}/tcp"),
+    (
+        r"[a-z]+://(?P<host>\[?[\w.:]+[\]\w]).*",
+        "an endpoint is an address, and how it is spoken to is not said: {host}",
+    ),
+    (rf"(?<![\w.])(?P<first>{_PLACE})\.\.(?P<last>{_PLACE})(?P<rest>/\w+)?(?![\w.])", _range),
+    (r"^nodeports\s+(?P<first>\d+):(?P<last>\d+)(?P<rest>)", _range),
+    (
+        rf"^(?!(?:{_KEYWORDS})\b)\$?(?P<name>[A-Za-z]\w*)\s*:?=\s*(?P<rest>\S.*)",
+        "names for addresses are given by `let`: let {name} = {rest}",
+    ),
+    (r"^let\s+(?P<name>\w+)\s*:\s*(?P<rest>\S.*)", "a let has a `=`: let {name} = {rest}"),
+    (r"^let\s+(?P<name>\w+)\s*=\s*\((?P<rest>[^()]*)\)?", "values stand in square brackets: let {name} = [{rest}]"),
+    (
+        r"^endpoints\s+(?P<name>\w+)\s*[=:]\s*\[?(?P<rest>[^\]]*)\]?",
+        _pool,
+    ),
+    (r"^node\s+(?P<name>\S+)\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
+    (r"^\d+(?:\.\d+){3}$", "say what the address is: address, vip or external-ip, or a line in `endpoints {{ … }}`"),
+    (r"^(?:allow-from|pods)\s+(?:any|all|\*)$", "every address is written 0.0.0.0/0, for IPv6 ::/0"),
+    (r"^(?:vip|external-ip)\s+(?:any|all|\*)$", "svcc serves addresses that it knows: write them"),
+    (
+        r"^(?P<address>[\d.]+)\s+port\s+(?P<port>\d+)",
+        "the port follows the address: {address}:{port}",
+    ),
+    (r"^(?P<address>[\d.]+)\s+(?P<number>\d+)$", "write: {address} weight {number}, or a port: {address}:{number}"),
+    (r"^(?P<address>\S+)\s+(?:down|disabled?|off)\b", "to get nothing new: {address} draining; or leave the line out"),
+    (
+        r"^[\d\[][\w.:\]]*\s.*?\b(?:max_fails|fail_timeout|inter|rise|fall|check)\b.*",
+        "that is for all endpoints: check tcp every 5s fall 3 rise 2, a line of the service",
+    ),
+    (
+        r"^port\s.*\b(?P<port>\d+)/(?P<protocol>tcp|udp|sctp)\s+(?:to\s+)?(?P<target>\d+)$",
+        "write: {port}/{protocol} -> {target}",
+    ),
+    (r"^port\s.*->\s*[A-Za-z]\w*$", "the target is a number: -> 8080"),
+    (r"\bnode[Pp]ort:\s*(?P<port>\d+)", "write: nodeport {port}"),
+    (r"^affinity\s+client-ip\s+(?P<number>\d+)\s*(?P<unit>[smhd])\b.*", "no blank before the unit: {number}{unit}"),
+    (r"\b(?:client-ip|every|timeout)\s+(?P<number>\d+)$", "a time has a unit, s, m, h or d: {number}s"),
+    (
+        r"^check\s+(?P<kind>\w+)\s+(?:\d+\s+)?(?:inter|interval)\s+(?P<time>\S+)",
+        "the word is `every`: check {kind} every {time}",
+    ),
+    (
+        r"^check\s+(?P<kind>https?)\s+(?:GET|HEAD|OPTIONS)\s+(?P<path>\S+)",
+        "a check asks by GET alone: check {kind} {path}",
+    ),
+    (r"^mark\s+(?P<mark>0x[0-9a-fA-F]+)/\S+", "the mark is its own mask: mark {mark}"),
     (r"(?://|/\*|\*/|--|!).*", "a comment begins with `#`"),
     (r"^- ?.*", "a list has no `-`: each value stands for itself"),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
@@ -164,8 +281,9 @@ def foreign_word(word: str, block: str) -> str | None:
     """What stands in svcc's language for a word that begins a statement elsewhere."""
     plain = re.sub(r"[_:-]", "", word.lower())
     entries = [(where, form) for words, where, form in _WORDS if plain in words.split()]
-    if not entries:
-        return None
+    left = next((said for words, where, said in _LEFT if where in (None, block) and plain in words.split()), None)
+    if not entries or (left and block not in (where for where, _ in entries)):
+        return left
     where, form = next((e for e in entries if e[0] == block), entries[0])
     place = "" if where in (block, "endpoints") else f" in a `{where}`" if where else " at the top of a file"
     return f"svcc's word for that{place} is: {form}"

@@ -203,11 +203,11 @@ class Values:
     def unknown(
         self, word: Word, known: Iterable[str], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> None:
-        from svcc.compiler.slips import SCHEDULERS  # wrong programs alone need it
+        from svcc.compiler.slips import VALUES  # wrong programs alone need it
 
         known = list(known)
         said = f"it is {one_of([f'`{k}`' for k in known])}"
-        meant = SCHEDULERS.get((text or word).lower()) if what == "scheduler" else None
+        meant = VALUES.get(what, {}).get((text or word).lower())
         guess = f"did you mean `{meant}`?" if meant else did_you_mean(text or word, known)
         self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
