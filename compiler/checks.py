@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from svcc.compiler import ir
 from svcc.compiler.check_addresses import check_addresses
+from svcc.compiler.check_affinity import check_affinity
 from svcc.compiler.check_balancers import check_balancers
 from svcc.compiler.check_health import check_health
 from svcc.compiler.check_node_ports import check_node_port_addresses
@@ -30,6 +31,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
         yield from _check_reachable(service)
         yield from _check_endpoints(service)
         yield from check_health(service)
+        yield from check_affinity(service)
         yield from _check_empty_families(service)
     yield from check_balancers(program)
 

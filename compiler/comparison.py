@@ -269,6 +269,10 @@ def duration(seconds: int) -> str:
     return next((f"{seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0), f"{seconds}s")
 
 
+def _affinity_text(seconds: int, per_service: bool) -> str:
+    return f"client-ip {duration(seconds)}{' per service' if per_service else ''}"
+
+
 def _check_text(check: ir.Check) -> str:
     """Nearly as the language writes it; what it leaves to its defaults is said too."""
     asked = {
@@ -285,7 +289,7 @@ def _check_text(check: ir.Check) -> str:
 #: Every setting of a service, by its statement, and what it says; where it says nothing, what that means.
 _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "scheduler": lambda one: one.scheduler.value if one.scheduler else "the target's own",
-    "affinity": lambda one: "none" if one.affinity is None else f"client-ip {duration(one.affinity)}",
+    "affinity": lambda one: "none" if one.affinity is None else _affinity_text(one.affinity, one.affinity_per_service),
     "allow-from": lambda one: _list(one.allow_from, "everyone"),
     "announce": lambda one: "yes" if one.announce else "no",
     "traffic external": lambda one: one.external_traffic.value,

@@ -31,6 +31,7 @@ class Feature(Enum):
     ENDPOINT_PORT = "[ADDRESS]:PORT"
     BACKUP = "backup"
     AFFINITY = "affinity client-ip"
+    AFFINITY_PER_SERVICE = "affinity client-ip … per service"
     EXTERNAL_LOCAL = "traffic external local"
     INTERNAL_LOCAL = "traffic internal local"
     EXTERNAL_PREFER_LOCAL = "traffic external prefer-local"
@@ -124,6 +125,8 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.ALLOW_FROM, "allow-from")
     if service.affinity is not None:
         yield use(Feature.AFFINITY, "affinity")
+        if service.affinity_per_service:
+            yield use(Feature.AFFINITY_PER_SERVICE, "affinity per service")
     for statement, attribute, features in _SETTINGS:
         feature = features.get(getattr(service, attribute))
         if feature is not None:

@@ -226,6 +226,7 @@ class Service:
     endpoints: tuple[Endpoint, ...] = ()
     scheduler: Scheduler | None = None  # None: the target's own default
     affinity: int | None = None  # seconds
+    affinity_per_service: bool = False  # one memory for all ports and addresses of the service, tcp with udp
     external_traffic: Traffic = Traffic.CLUSTER
     internal_traffic: Traffic = Traffic.CLUSTER
     masquerade: Masquerade = Masquerade.AUTO

@@ -318,6 +318,11 @@ class _Reader:
         ports = (self.port(port, (*path, "ports", i)) for i, port in enumerate(document["ports"]))
         endpoints = (self.endpoint(e, (*path, "endpoints", i)) for i, e in enumerate(document["endpoints"]))
 
+        per_service = document.get("affinity-per-service", False)
+        if per_service and "affinity" not in document:
+            message = "affinity-per-service says for what an affinity is, and there is none"
+            self._error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "say how long: affinity")
+
         def choice(key: str, kind: type[E], default: E) -> E:
             return kind(document.get(key, default))
 
@@ -332,6 +337,7 @@ class _Reader:
             endpoints=tuple(e for e in endpoints if e is not None),
             scheduler=ir.Scheduler(document["scheduler"]) if "scheduler" in document else None,
             affinity=document.get("affinity"),
+            affinity_per_service=per_service,
             external_traffic=choice("external-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
@@ -356,6 +362,7 @@ _STATEMENTS = {
     "endpoints": "endpoints",
     "scheduler": "scheduler",
     "affinity": "affinity",
+    "affinity-per-service": "affinity per service",
     "external-traffic": "traffic external",
     "internal-traffic": "traffic internal",
     "masquerade": "masquerade",

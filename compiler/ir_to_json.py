@@ -119,6 +119,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         allow_from=[str(n) for n in service.allow_from],
         scheduler=service.scheduler and service.scheduler.value,
         affinity=service.affinity,
+        affinity_per_service=_unless(service.affinity_per_service, False),
         external_traffic=_unless(service.external_traffic.value, "cluster"),
         internal_traffic=_unless(service.internal_traffic.value, "cluster"),
         masquerade=_unless(service.masquerade.value, "auto"),

@@ -105,11 +105,16 @@ def _in_order(fields: dict[str, Any]) -> dict[str, tuple[ir.Address, ...]]:
 
 
 def _affinity(settings: Settings, statement: syntax.Setting) -> None:
-    values, kind, *timeout = settings.values, *statement.values
+    values, kind = settings.values, statement.values[0]
     if kind != "client-ip":
         values.unknown(kind, ("client-ip",), "affinity")
         return
+    timeout = [word for word in statement.values if word.type == "DURATION"]
     settings.put("affinity", values.seconds(timeout[0]) if timeout else ir.DEFAULT_AFFINITY, "affinity", kind)
+    settings.fields["affinity_per_service"] = False
+    for word in statement.values:
+        if word.type == "PER":
+            settings.put("affinity_per_service", True, "affinity per service", word)
 
 
 def lower_service(

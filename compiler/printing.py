@@ -185,7 +185,8 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
     if service.scheduler is not None:
         yield "scheduler", service.scheduler
     if service.affinity is not None:
-        yield "affinity", f"client-ip {_duration(service.affinity)}"
+        memory = " per service" if service.affinity_per_service else ""
+        yield "affinity", f"client-ip {_duration(service.affinity)}{memory}"
     if service.external_traffic != default.external_traffic:
         yield "traffic", f"external {service.external_traffic}"
     if service.internal_traffic != default.internal_traffic:

@@ -39,7 +39,8 @@ def _unsupported(needed: Iterable[Use], target: Target) -> Iterator[Diagnostic]:
             able = [f"`{t.name}`" for t in targets().values() if t.loads and use.feature in t.features]
             hint = f"{one_of(able, 'and')} can" if able else "no target can"
             whose = "" if use.service is None else f" (service {use.service.name})"
-            message = f"target {target.name} cannot express `{use.feature.value}`{whose}"
+            why = f": {target.lacks[use.feature]}" if use.feature in target.lacks else ""
+            message = f"target {target.name} cannot express `{use.feature.value}`{whose}{why}"
             yield Diagnostic(Code.UNSUPPORTED, message, use.span, hint)
 
 

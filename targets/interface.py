@@ -137,6 +137,8 @@ class Target(ABC):
     default_scheduler: ClassVar[ir.Scheduler] = ir.Scheduler.RANDOM
     #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).
     features: ClassVar[Mapping[Feature, str]]
+    #: Why it does not express others.
+    lacks: ClassVar[Mapping[Feature, str]] = {}
 
     @abstractmethod
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:

@@ -47,6 +47,17 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
     return Forwarded(_choices(program, node, entry, endpoints, packet), entry.service.affinity)
 
 
+def keeps(program: ir.Program, node: ir.Node | None, packet: Packet, later: Packet) -> bool:
+    """Whether the endpoint that a client's ``packet`` was given is the one for its ``later`` packet too, whatever port
+    and address of the service the two are for. Both are forwarded.
+    """
+    first, second = (_by_address(program, one) or _by_node_port(program, node, one) for one in (packet, later))
+    if first is None or second is None or first.service is not second.service or not first.service.affinity_per_service:
+        return False
+    alike = packet.source == later.source and packet.destination.version == later.destination.version
+    return alike and first.service.affinity is not None
+
+
 # ---- which service
 
 

@@ -17,6 +17,7 @@ from svcc.verify.cases import UNDECLARED_PORT, Case, cases
 from svcc.verify.judge import Verdict, connections_for, judge, judge_ping
 from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab, Probe, Result
 from svcc.verify.packet import Forwarded, Portless
+from svcc.verify.reference import keeps
 
 #: Affinities up to so many seconds are waited out.
 PATIENCE = 10
@@ -134,6 +135,28 @@ class Session:
 
     # ---- affinity
 
+    def companions(self) -> Iterator[Verdict]:
+        """A client that a service remembers as a whole has one endpoint through all ports and addresses of it.
+
+        Affinities that may pass meanwhile are left out. To be asked once clients had connections: of several first ones
+        at the same time each chooses for itself.
+        """
+        together: list[list[Case]] = []
+        for case in filter(_lasts, self.cases):
+            found = next((some for some in together if self._keeps(some[0], case)), None)
+            if found is None:
+                together.append([case])
+            else:
+                found.append(case)
+        for some in (some for some in together if len(some) > 1):
+            results = self.lab.connect_all(map(_probe, some))
+            counts = dict(sorted(Counter(map(_who, results)).items()))
+            spread = f"one client reached {len(counts)} endpoints of one service" if len(counts) > 1 else ""
+            yield Verdict(_about(some[0], "through its whole service"), counts, spread)
+
+    def _keeps(self, case: Case, other: Case) -> bool:
+        return keeps(self.program, self.node, case.packet, other.packet)
+
     def expiries(self) -> Iterator[Verdict]:
         """Where an affinity is short enough to wait for: once it has passed, a client may get another endpoint.
 
@@ -162,6 +185,12 @@ def _expires(case: Case) -> bool:
     """Whether to wait for the case's affinity to pass."""
     expected = case.expected
     return case.where == CLIENT and isinstance(expected, Forwarded) and len(expected.choices) > 1 and _short(expected)
+
+
+def _lasts(case: Case) -> bool:
+    """Whether the case's client is remembered for longer than anything takes here."""
+    expected = case.expected
+    return case.known_source and isinstance(expected, Forwarded) and (expected.affinity or 0) > PATIENCE
 
 
 def _short(expected: Forwarded) -> bool:

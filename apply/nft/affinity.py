@@ -27,7 +27,8 @@ class Move:
 
     family: str
     source: str
-    frontend: str  # what a client's key has after the client: ``198.19.10.0 . tcp . 80``; of node port ranges ""
+    #: What a client's key has after the client: ``198.19.10.0 . tcp . 80``; of node port ranges and of services ""
+    frontend: str
     target: str  # "": nowhere
 
 
@@ -57,9 +58,21 @@ def _moves(family: str, before: Ways, after: Ways) -> Iterator[Move]:
             old, new = _slots(before, name, key), _slots(after, name, key)
             frontend = key if known[name].protocol is None else key.rpartition(" . ")[0]
             for way, endpoint in old.items():
-                target = _slot_of(way, endpoint, new)
+                types = _types(before, way.clients)
+                alike = {w: address for w, address in new.items() if _types(after, w.clients) == types}
+                target = _slot_of(way, endpoint, alike)
+                if len(types) == 1:  # clients alone: of a service, whose other frontends go on with the set
+                    frontend = ""
+                    if not new:
+                        continue
                 if target != way.clients:
                     yield Move(family, way.clients, frontend, target)
+
+
+def _types(ways: Ways, clients: str) -> tuple[str, ...]:
+    """What a set remembers: clients with their frontends, or clients alone."""
+    sets = ways.table.sets
+    return sets[clients].declaration.types if clients in sets else ()
 
 
 def _slots(ways: Ways, name: str, key: str) -> dict[Way, str]:

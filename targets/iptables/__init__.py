@@ -59,6 +59,7 @@ class Iptables(Target):
             "per port of a service, through whichever address; "
             "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N"
         ),
+        Feature.AFFINITY_PER_SERVICE: "likewise",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.EXTERNAL_PREFER_LOCAL: "",

@@ -23,10 +23,11 @@ Turn: TypeAlias = tuple[tuple[Match, ...], int]
 Target: TypeAlias = tuple[int, ir.Protocol | None]
 
 
-def choice(frontends: Sequence[Frontend], chain: str) -> list[Rule]:
-    """The rules of ``chain`` that send a connection to an endpoint.
+def choice(frontends: Sequence[Frontend], memory: str) -> list[Rule]:
+    """The rules of a chain that send a connection to an endpoint.
 
-    ``frontends``: all that lead there. They have the same endpoints, and at least one.
+    ``frontends``: all that lead there. They have the same endpoints, and at least one. ``memory`` begins the names of
+    the lists of clients, which every choice with the same ``memory`` has.
     """
     frontend = frontends[0]
     to = _destinations(frontends)
@@ -38,7 +39,7 @@ def choice(frontends: Sequence[Frontend], chain: str) -> list[Rule]:
     if seconds is None:
         return [Rule(matches, to[index]) for matches, index in turns]
     version = frontend.version
-    lists = [f"{chain.replace('/', ':')}-{_endpoint(endpoint)}" for endpoint in frontend.endpoints]
+    lists = [f"{memory.replace('/', ':')}-{_endpoint(endpoint)}" for endpoint in frontend.endpoints]
     again = [
         Rule((*_proto(protocols[index]), Remembered(lists[index], version, seconds)), to[index])
         for index in range(len(to) - 1, -1, -1)

@@ -16,6 +16,7 @@ from svcc.targets.naming import fit
 
 #: The second words of chains that are named after a service, or a service and port; and of the dispatch's branches.
 _BALANCE, _EXTERNAL, _SOURCES, _AT = "SVC", "EXT", "SRC", "AT"
+_CLIENTS = "CLIENTS"
 _LABELLED = (_BALANCE, _EXTERNAL, _SOURCES)
 
 #: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.
@@ -95,6 +96,10 @@ class Names:
     def sources(self, service: str) -> str:
         """nat: goes on for those who may use a service's external ips and node ports; filter: answers those."""
         return self._fit(f"{_SOURCES}-{service}")
+
+    def clients(self, service: str) -> str:
+        """No chain, but how names of lists begin: the clients that are remembered for a service as a whole."""
+        return self._fit(f"{_CLIENTS}-{service}")
 
     def at(self, place: str) -> str:
         """A branch of the dispatch: the addresses of a network, one address, or a block of ports."""

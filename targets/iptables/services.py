@@ -81,11 +81,16 @@ class Services:
             ways[f.kind] = main if shares and rules == front else self._names.external(f.label)
             before[ways[f.kind]] = rules
             choosing.setdefault(main if shares else ways[f.kind], []).append(f)
+        onwards = [Rule((), Goto(main))]
         for name in dict.fromkeys((*choosing, *ways.values())):
-            rest = choice(choosing[name], name) if name in choosing else [Rule((), Goto(main))]
+            rest = choice(choosing[name], self._memory(lead.service, name)) if name in choosing else onwards
             chains = self._balance if name == main else self._external
             chains.append(Chain(name, (*before[name], *rest)))
         return ways
+
+    def _memory(self, service: ir.Service, chain: str) -> str:
+        """What lists of clients are named after: their chain, or the service that remembers for all of its chains."""
+        return self._names.clients(service_label(service)) if service.affinity_per_service else chain
 
     def _source_check(self, f: Frontend) -> list[Rule]:
         """Whom ``allow-from`` keeps out is done with nat here, others' rules included, and meets the filter table."""

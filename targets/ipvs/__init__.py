@@ -91,6 +91,13 @@ class Ipvs(TargetByService):
         Feature.SCHEDULER_TWOS: "Linux 5.14",
     }
 
+    lacks: ClassVar[Mapping[Feature, str]] = {
+        Feature.AFFINITY_PER_SERVICE: (
+            "IPVS remembers a client by virtual server, and one for several ports is known by the whole packet mark, "
+            "of which svcc has one bit"
+        ),
+    }
+
     def contribution(self, shared: Shared, service: ir.Service) -> IpvsContribution:
         return contribution(shared, service)
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import NamedTuple
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends, service_label
 from svcc.kernel.addresses import text_of
 from svcc.targets import vip_device
 from svcc.targets.interface import Contribution, Shared
@@ -113,7 +113,7 @@ class _Maker:
             source = Source.DEFAULT
         affinity = None
         if service.affinity is not None:
-            affinity = Affinity(service.affinity, frontend.label if key.ranges else "")
+            affinity = _affinity(key, frontend, service.affinity)
         if chosen.counts or (affinity and affinity.owner):
             other = service.external_traffic is not service.internal_traffic
             external = frontend.kind is Kind.EXTERNAL_IP and other
@@ -159,6 +159,12 @@ class _Maker:
             more = len(frontend.ports) - 1
             targets = {frontend.port.target if endpoint.port is None else endpoint.port for endpoint in endpoints}
             self.part.ports.update((target, target + more) for target in targets)
+
+
+def _affinity(key: Key, frontend: Frontend, seconds: int) -> Affinity:
+    if frontend.service.affinity_per_service:
+        return Affinity(seconds, service_label(frontend.service), per_service=True)
+    return Affinity(seconds, frontend.label if key.ranges else "")
 
 
 def _protocol_of_range(frontend: Frontend) -> ir.Protocol | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from svcc.kernel.nft.expressions import Lookup, Meta, Named, Numgen, Or, Word, numbers
+from svcc.kernel.nft.expressions import Expression, Lookup, Meta, Named, Numgen, Or, Word, numbers
 from svcc.kernel.nft.state import Chain
 from svcc.kernel.nft.statements import Dnat, Drop, Goto, Match, Remember, Rule, SetMark, VerdictMap
 from svcc.targets.naming import fit
@@ -36,12 +36,21 @@ class Source(Enum):
 class Affinity:
     seconds: int
     owner: str = ""  # of its own sets; else it shares those of its key
+    per_service: bool = False  # the owner is a service: its frontends of all keys have these sets
 
     @property
     def name(self) -> str:
-        """``affinity-3h``."""
+        """``affinity-3h``, ``service-affinity-3h``."""
         unit, size = next((u, s) for u, s in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if self.seconds % s == 0)
-        return f"affinity-{self.seconds // size}{unit}"
+        return f"{'service-' * self.per_service}affinity-{self.seconds // size}{unit}"
+
+    def client(self, key: Key) -> Expression:
+        """What a client is remembered by."""
+        return key.family.source if self.per_service else key.client
+
+    def clients(self, key: Key, slot: int) -> Set:
+        """The set of the clients that have endpoint number ``slot``."""
+        return key.family.affinity(slot, self.owner) if self.per_service else key.affinity(slot, self.owner)
 
 
 @dataclass(frozen=True)
@@ -69,9 +78,9 @@ class Landing:
         if self.affinity is None:
             address = Lookup(self.key.expression, Named(self.key.endpoint(self.slot).name))
             return Chain(((Dnat(address, self._port()),),))
-        clients = Named(self.key.affinity(self.slot, self.affinity.owner).name)
+        clients = Named(self.affinity.clients(self.key, self.slot).name)
         # Two rules: a set that is full ends the first, and the client is served all the same.
-        remember = Remember(self.key.client, clients, self.affinity.seconds)
+        remember = Remember(self.affinity.client(self.key), clients, self.affinity.seconds)
         return Chain(((remember,), (Goto(self.plain.name),)))
 
     def _port(self) -> Word | Lookup | None:
@@ -141,7 +150,7 @@ class Front:
         landings = {landing.slot: Goto(landing.name) for landing in self.landings()}
         if self.affinity is not None:
             for slot, goto in landings.items():
-                yield Match(self.key.client, Named(self.key.affinity(slot, self.affinity.owner).name)), goto
+                yield Match(self.affinity.client(self.key), Named(self.affinity.clients(self.key, slot).name)), goto
         if len(landings) == 1:
             yield tuple(landings.values())
         elif self.choice.counts:

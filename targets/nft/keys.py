@@ -36,6 +36,11 @@ class Family:
     def destination(self) -> Expression:
         return Payload(self.table, "daddr")
 
+    def affinity(self, slot: int, service: str) -> Set:
+        """The clients that have endpoint number ``slot`` of a service, through whichever of its frontends."""
+        name = fit(f"service-affinity-{slot}-{service}", NAME)
+        return Set.of(name, (self.address,), timeout=True, size=AFFINITY_CLIENTS)
+
 
 FAMILIES = (
     Family(4, "ip", "ipv4_addr", network(IPv4Network("127.0.0.0/8")), Reject("icmp", "port-unreachable")),

@@ -35,7 +35,7 @@ HOOKS: Mapping[str, Hook | None] = {
 }
 
 _KEY = r"(?:nodeport-)?(?:(?:tcp|udp|sctp)-range-)?"
-_AFFINITY = r"affinity-[0-9]+[smhd]-"
+_AFFINITY = r"(?:service-)?affinity-[0-9]+[smhd]-"
 _LANDING = re.compile(rf"{_KEY}(?:{_AFFINITY})?to-[0-9]+-.+")
 _FRONT = re.compile(
     rf"empty(?:-.+)?|{_KEY}(?:external-)?(?:allowed-)?(?:masquerade-|keep-)?(?:{_AFFINITY})?(?:spread|hash|rr|wrr)-.+"
@@ -104,6 +104,8 @@ def set_of(name: str, family: Family) -> tuple[str, Set] | None:
     if shift := re.fullmatch(r"ports-([0-9]{1,5})-([0-9]{1,5})-to-([0-9]{1,5})", name):
         made = ports_map(Shift(int(shift[1]), int(shift[2]), int(shift[3])))
         return ("ports", made) if made.name == name else None
+    if slot := re.fullmatch(r"service-affinity-(0|[1-9][0-9]{0,5})-.+", name):
+        return "affinity", Set(name, family.affinity(int(slot[1]), "").declaration)
     return _keyed(name, family)
 
 

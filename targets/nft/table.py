@@ -66,7 +66,7 @@ def _sets(total: Total, parts: Collection[Part], only: Touched | None) -> Iterat
         yield from _maps(key, rows, slots.get(key, ()))
         if total.declares(key):
             yield _named(key.declared, dict.fromkeys((row.key for row in rows if row.declared), _NOTHING))
-    affinities = {la.key.affinity(la.slot, la.affinity.owner) for la in total.landings if la.affinity}
+    affinities = {la.affinity.clients(la.key, la.slot) for la in total.landings if la.affinity}
     for clients in sorted(affinities, key=lambda clients: natural(clients.name)):
         yield _named(clients, {})
     for shift in sorted({la.target for la in total.landings if isinstance(la.target, Shift)}, key=str):

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner, Result
 
-from support.files import EXAMPLES, PROGRAMS
+from support.files import EXAMPLES, PROGRAMS, WHOLE_SERVICE
 from support.schemas import follows
 from support.tools.nft import nft
 from support.tools.project import ROOT
@@ -72,9 +72,9 @@ def test_what_is_announced_does_what_it_means(ways: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", KERNEL)
-@pytest.mark.parametrize("path", [POLICIES, SHARED], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [POLICIES, SHARED, WHOLE_SERVICE], ids=lambda path: path.stem)
 def test_policies_do_what_they_mean(path: Path, ways: str) -> None:
-    result = verify(path, ways, "-c", "30", "--node", "here")
+    result = verify(path, ways, "-c", "30", *(["--node", "here"] if path.parent == PROGRAMS else []))
     assert result.exit_code == 0, result.output
 
 

@@ -60,7 +60,7 @@ def feature_table() -> str:
     rows = [["statement", *(target.name for target in kernel)], ["---"] * (len(kernel) + 1)]
     for feature in Feature:
         cells = ("yes" if feature in t.features else "no" for t in kernel)
-        notes = (t.features.get(feature, "") for t in kernel)
+        notes = (t.features.get(feature, t.lacks.get(feature, "")) for t in kernel)
         rows.append([f"`{feature.value}`", *(f"{c}: {n}" if n else c for c, n in zip(cells, notes, strict=True))])
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
 

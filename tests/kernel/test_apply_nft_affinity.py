@@ -31,12 +31,19 @@ def _inside(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     namespace.close()
 
 
-def sticky(endpoints: str, *, name: str = "sticky", port: str = "80/tcp -> 8080", more: str = "") -> NftState:
+def sticky(
+    endpoints: str,
+    *,
+    name: str = "sticky",
+    port: str = "80/tcp -> 8080",
+    more: str = "",
+    affinity: str = "client-ip 3h",
+) -> NftState:
     """A service with affinity, and another one that has the same sets."""
     text = f"""
     cluster {{ prefix LAB; nodeports 30000-32767 }}
     node one {{ address 10.0.0.4 }}
-    service {name} {{ vip 198.19.10.6 fd00:19::6; affinity client-ip 3h; port {port}; endpoints {{ {endpoints} }} }}
+    service {name} {{ vip 198.19.10.6 fd00:19::6; affinity {affinity}; port {port}; endpoints {{ {endpoints} }} }}
     service other {{ vip 198.19.10.7; affinity client-ip 3h; port 80/tcp; endpoints {{ 100.64.0.9; 100.64.0.19 }} }}
     {more}
     """
@@ -143,6 +150,40 @@ def test_a_renamed_service_keeps_its_clients() -> None:
     remember("tcp-range-affinity-1-sticky", "10.0.0.1 . 198.19.10.6")
     take(read(), sticky(_THREE, port=ranges, name="stickier"))
     assert remembered() == {"tcp-range-affinity-1-stickier": {"10.0.0.1": 600}}
+
+
+_WHOLE = "client-ip 3h per service"
+_PORTS = "a 80/tcp -> 8080 nodeport 30080; port b 443/udp"
+
+
+def test_a_service_with_one_memory_keeps_its_clients_through_every_change() -> None:
+    """They go with their endpoint whichever ports there are, and a port that goes takes nobody along."""
+    take(read(), sticky(_THREE, port=_PORTS, affinity=_WHOLE))
+    for slot in range(3):
+        remember(f"service-affinity-{slot}-sticky", f"10.0.0.{slot}")
+    remember("service-affinity-1-sticky", "fd00::1", family="ip6")
+    take(read(), sticky("100.64.0.29; 100.64.0.19; fd00:64::19", port=_PORTS, affinity=_WHOLE))
+    clients = {"service-affinity-0-sticky": {"10.0.0.2": 600}, "service-affinity-1-sticky": {"10.0.0.1": 600}}
+    assert remembered() == clients
+    assert remembered("ip6") == {"service-affinity-0-sticky": {"fd00::1": 600}}
+    for port in ("b 443/udp", "b 443/udp; port c 22/tcp", "c 22/tcp"):
+        take(read(), sticky("100.64.0.29; 100.64.0.19; fd00:64::19", port=port, affinity=_WHOLE))
+        assert remembered() == clients
+    take(read(), sticky("100.64.0.29; 100.64.0.19", port="c 22/tcp", name="stickier", affinity=_WHOLE))
+    assert remembered() == {name.replace("sticky", "stickier"): found for name, found in clients.items()}
+
+
+@pytest.mark.parametrize(("old", "new"), [("client-ip 3h", _WHOLE), (_WHOLE, "client-ip 3h")])
+def test_another_kind_of_memory_begins_empty(old: str, new: str) -> None:
+    take(read(), sticky(_THREE, affinity=old))
+    for name, named in read().tables["ip"].sets.items():
+        if named.dynamic:
+            remember(name, "10.0.0.1" if len(named.declaration.types) == 1 else f"10.0.0.1 . {_SHARED}")
+    assert remembered()
+    wanted = sticky("100.64.0.19; 100.64.0.9", affinity=new)
+    take(read(), wanted)
+    assert read() == wanted
+    assert {name: found for name, found in remembered().items() if "sticky" in name} == {}
 
 
 def test_sets_are_read_only_where_a_slot_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from support.equivalence import Case, has_vip_device
 from support.packets import packets
 from support.strategies import programs_for
 from svcc.compiler import ir
+from svcc.compiler.features import Feature
 from svcc.targets import targets
 from svcc.targets.interface import Target
 from svcc.verify.packet import Packet
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 TARGETS = [target for target in targets().values() if target.loads]
 _each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+_REMEMBERING = [target for target in TARGETS if Feature.AFFINITY_PER_SERVICE in target.features]
 _BIG = settings(
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -72,6 +74,11 @@ def test_connections_that_exist_go_on(target: Target) -> None:
 @_each_target
 def test_clients_do_not_get_the_endpoints_of_others(target: Target) -> None:
     examine(target, lambda case, packets: case.strangers(case.load(case.render()), packets), every=5)
+
+
+@pytest.mark.parametrize("target", _REMEMBERING, ids=lambda target: target.name)
+def test_clients_keep_their_endpoint_through_a_whole_service(target: Target) -> None:
+    examine(target, lambda case, packets: case.companions(case.load(case.render()), packets))
 
 
 @pytest.mark.parametrize("target", [t for t in TARGETS if has_vip_device(t)], ids=lambda target: target.name)

@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from support.equivalence import Case, has_vip_device
-from support.files import EXAMPLES, GOLDEN, PROGRAMS
+from support.files import EXAMPLES, GOLDEN, PROGRAMS, WHOLE_SERVICE
 from support.harmless import REASONS, reasons
 from support.judge import Judge
 from support.mutants import Mutant, mutants, one_line_each
+from svcc.compiler.features import Feature
 from svcc.compiler.load import load
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle, Target
@@ -31,6 +32,7 @@ ALL_TARGETS, IPVS_ALONE = Path(__file__).with_name("mutation.dsl"), PROGRAMS / "
 TARGETS = [target for target in targets().values() if target.loads]
 CASES = [
     *((target, path) for target in TARGETS for path in (*EXAMPLES, ALL_TARGETS)),
+    *((target, WHOLE_SERVICE) for target in TARGETS if Feature.AFFINITY_PER_SERVICE in target.features),
     *((target, IPVS_ALONE) for target in TARGETS if has_vip_device(target)),
 ]
 

@@ -172,8 +172,9 @@ class _Printer:
         if keyword == "announce":
             return "yes" if value else "no"
         if keyword == "affinity":
-            assert isinstance(value, int)
-            return self._affinity(value)
+            assert isinstance(value, tuple)
+            seconds, per_service = value
+            return self._affinity(seconds) + (" per service" if per_service else "")
         if keyword == "allow-from":
             assert isinstance(value, tuple)
             return self._list(value)
@@ -391,6 +392,8 @@ def _sayable(keyword: str, value: object) -> bool:
 
 
 def _setting(service: ir.Service, keyword: str) -> object:
+    if keyword == "affinity":
+        return None if service.affinity is None else (service.affinity, service.affinity_per_service)
     return getattr(service, _FIELDS[keyword][0])
 
 

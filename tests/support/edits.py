@@ -35,7 +35,13 @@ def _versions(draw: st.DrawFn, service: ir.Service) -> ir.Service | None:
     if kind == "gone":
         return None
     if kind == "otherwise":
-        return replace(service, when_empty=draw(st.sampled_from(ir.WhenEmpty)), allow_from=(), affinity=None)
+        return replace(
+            service,
+            when_empty=draw(st.sampled_from(ir.WhenEmpty)),
+            allow_from=(),
+            affinity=None,
+            affinity_per_service=False,
+        )
     if kind == "same" or not service.endpoints:
         return service
     at = draw(st.integers(0, len(service.endpoints) - 1))

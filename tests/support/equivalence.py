@@ -12,7 +12,7 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
-from svcc.verify.reference import outcome
+from svcc.verify.reference import keeps, outcome
 from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace
 
 #: iptables keeps a probability as a number of 31 bits (xt_statistic): a cascade of rules is wrong by one of these
@@ -168,10 +168,27 @@ class Case:
         for packet in several[:4]:
             for way in trace(kernel, packet).ways[:2]:
                 for other in several[:12]:
-                    if other.source != packet.source or self.port(other) != self.port(packet):
+                    if self._is_stranger(packet, other):
                         traced = trace(kernel, other, way.memory)
                         if not same(other, traced.outcome, self.expected(other)):
                             yield self.story(f"after {packet}, {way.end},", traced)
+
+    def _is_stranger(self, packet: Packet, other: Packet) -> bool:
+        """Whether what a packet left behind is nothing to another one: of another client, service or port."""
+        if keeps(self.program, self.node, packet, other):
+            return False
+        return other.source != packet.source or self.port(other) != self.port(packet)
+
+    def companions(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
+        """Clients that a service forgets when they come through another port or address of it."""
+        several = [p for p in packets if isinstance(e := self.expected(p), Forwarded) and e.affinity]
+        for packet in several[:6]:
+            others = [p for p in several if p != packet and keeps(self.program, self.node, packet, p)]
+            for way in trace(kernel, packet).ways[:3] if others else ():
+                for other in others[:8]:
+                    traced = trace(kernel, other, way.memory)
+                    if {end.address for end in traced.ends} != {way.end.address}:
+                        yield self.story(f"after {packet}, {way.end},", traced)
 
     def turns(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
         """Services that take turns together: each client of one would move the other's on."""

@@ -7,6 +7,8 @@ from support.tools.project import ROOT
 EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 #: Programs that show something that no example does.
 PROGRAMS = ROOT / "tests" / "support" / "programs"
+#: One for the targets that remember clients by service.
+WHOLE_SERVICE = ROOT / "tests" / "support" / "whole_service.dsl"
 #: A folder for each target, in it one for each example, in it what the target makes of the example.
 GOLDEN = ROOT / "tests" / "golden" / "targets"
 #: Programs with errors, and what is said of each.

@@ -89,6 +89,7 @@ class Judge:
                 kind = f"{setting.__name__} {complaint.__name__}"
                 yield Probe(kind, setting, partial(_complains, complaint, packet), packet)
         yield Probe("turns", self._plain, lambda kernel: any(case.turns(kernel, packets)))
+        yield Probe("companions", self._plain, lambda kernel: any(case.companions(kernel, packets)))
         yield Probe("strangers", self._plain, lambda kernel: any(case.strangers(kernel, packets[::5])))
 
     def _at_node_ports(self) -> list[Packet]:

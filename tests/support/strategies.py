@@ -263,7 +263,7 @@ class _Services:
             allow_from=self._draw(_some(CLIENTS)) if Feature.ALLOW_FROM in self._features else (),
             **self._settings(),
         )
-        service = self._with_owners(service)
+        service = self._with_one_memory(self._with_owners(service))
         service = self._with_ports(service, Feature.NODE_PORT in reach)
         check = self._one(CHECKS)
         if check is not None and check.port is None and len(service_ports(service, check.kind)) != 1:
@@ -282,6 +282,14 @@ class _Services:
         may = Feature.ANNOUNCE in self._features and self._cluster.vip_device and service.addresses and not shared
         may = may and all(address.version == 4 for address in service.addresses)
         return replace(service, shared=shared, announce=bool(may) and self._one((False, True)))
+
+    def _with_one_memory(self, service: ir.Service) -> ir.Service:
+        """An affinity may be for all of a service, if all that it listens on has the same endpoints."""
+        if service.affinity is None or not self._if(Feature.AFFINITY_PER_SERVICE, (False, True)):
+            return service
+        if service.external_traffic is not service.internal_traffic:
+            service = replace(service, external_traffic=ir.Traffic.CLUSTER, internal_traffic=ir.Traffic.CLUSTER)
+        return replace(service, affinity_per_service=True)
 
     def _is_shared(self, address: ir.Address) -> bool:
         """One decision for all services that have the address."""

@@ -182,6 +182,7 @@ def _ports(**members: Any) -> str:
         pytest.param(_service(allow_from=["fe80::%1/64"]), "SVC031", '"fe80::%1/64"', id="network-with-zone"),
         pytest.param(_service(allow_from=["::/0", "0::/0"]), "SVC035", '"0::/0"', id="network-twice"),
         pytest.param(_service(affinity=86_401), "SVC009", "86401", id="affinity"),
+        pytest.param(_service(**{"affinity-per-service": True}), "SVC009", "true", id="affinity-for-what"),
         pytest.param(_service(scheduler="wrrr"), "SVC009", '"wrrr"', id="scheduler"),
         pytest.param(_service(ports=[]), "SVC009", "[]", id="no-port"),
         pytest.param(_service(endpoints=[{"address": "10.0.0.1", "node": "x"}]), "SVC011", '"10.0.0.1"', id="node"),
