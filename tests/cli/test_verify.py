@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,6 +18,7 @@ from support.schemas import follows
 from support.tools.nft import nft
 from support.tools.project import ROOT
 from svcc.command_line import svcc
+from svcc.compiler import ir
 from svcc.kernel.tools import find
 from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
@@ -166,6 +168,26 @@ def test_a_broken_rule_is_found(was: str, becomes: str, finding: str, monkeypatc
     result = verify(ROOT / "examples" / "custom-cluster.dsl", "iptables", "-c", "10", "--json")
     assert result.exit_code == 1
     assert any(finding in (case["deviation"] or "") for case in json.loads(result.output)["cases"])
+
+
+def test_a_port_that_remembers_for_itself_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = targets()["iptables"]
+    render = type(target).render
+
+    def apart(self: object, program: ir.Program, node: ir.Node | None) -> Bundle:
+        services = tuple(replace(service, affinity_per_service=False) for service in program.services)
+        return render(self, replace(program, services=services), node)  # type: ignore[arg-type]
+
+    file = tmp_path / "many-ports.dsl"  # one in 500,000 clients has one endpoint at all of them by chance
+    ports = "; ".join(f"port p{port} {port}/tcp" for port in range(8000, 8020))
+    endpoints = "endpoints { 100.64.0.9; 100.64.0.19 }"
+    file.write_text(f"service s {{ vip 198.19.10.0; affinity client-ip 1h per service; {ports}; {endpoints} }}")
+    assert verify(file, "iptables", "-c", "1").exit_code == 0
+    monkeypatch.setattr(type(target), "render", apart)
+    result = verify(file, "iptables", "-c", "1", "--json")
+    assert result.exit_code == 1
+    found = {case["deviation"] for case in json.loads(result.output)["cases"] if case["deviation"]}
+    assert found == {"one client reached 2 endpoints of one service"}
 
 
 def test_reports_for_machines(tmp_path: Path) -> None:

@@ -230,7 +230,10 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "a client is remembered for one endpoint at a time": (
         Pattern(_X, "^swapped$", r"-m recent --update .*\n.* -m recent --update "),
         Pattern(
-            "nft", "^swapped$", r'"right": "@(nodeport-)?affinity-\d"}}.*\n.*"right": "@(nodeport-)?affinity-\d"}}'
+            "nft",
+            "^swapped$",
+            r'"right": "@(nodeport-|service-)?affinity-\d(-\w+)?"}}.*\n'
+            r'.*"right": "@(nodeport-|service-)?affinity-\d(-\w+)?"}}',
         ),
     ),
     "no packet is of two protocols": (
