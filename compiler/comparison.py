@@ -294,7 +294,7 @@ _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "announce": lambda one: "yes" if one.announce else "no",
     "traffic external": lambda one: one.external_traffic.value,
     "traffic internal": lambda one: one.internal_traffic.value,
-    "masquerade": lambda one: one.masquerade.value,
+    "masquerade": lambda one: _list(one.masquerade_from, one.masquerade.value),
     "forward": lambda one: one.forward.value,
     "when-empty": lambda one: one.when_empty.value,
     "check": lambda one: "none" if one.check is None else _check_text(one.check),

@@ -40,6 +40,7 @@ class Feature(Enum):
     INTERNAL_PREFER_ZONE = "traffic internal prefer-zone"
     MASQUERADE_ALWAYS = "masquerade always"
     MASQUERADE_NEVER = "masquerade never"
+    MASQUERADE_NETWORK = "masquerade NETWORK…"
     FORWARD_DIRECT = "forward direct"
     FORWARD_TUNNEL = "forward tunnel"
     WHEN_EMPTY_DROP = "when-empty drop"
@@ -123,6 +124,8 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.ANNOUNCE, "announce")
     if service.allow_from:
         yield use(Feature.ALLOW_FROM, "allow-from")
+    if service.masquerade_from:
+        yield use(Feature.MASQUERADE_NETWORK, "masquerade")
     if service.affinity is not None:
         yield use(Feature.AFFINITY, "affinity")
         if service.affinity_per_service:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import TypeAlias
 
 from svcc.compiler import ir, names
@@ -33,6 +34,7 @@ class Rewrite(Enum):
 
     NOBODY = "nobody"
     OUTSIDE_PODS = "outside pods"  # clients outside the pod networks of the frontend's family
+    NETWORKS = "networks"  # clients in ``Frontend.rewrite_from``
     EVERYBODY = "everybody"
 
 
@@ -51,6 +53,7 @@ class Frontend:
     rewrite: Rewrite
     allow_from: tuple[ir.Network, ...]  # networks of this family; see ``restricted``
     restricted: bool  # True: clients outside ``allow_from`` (which may be empty) are dropped
+    rewrite_from: tuple[ir.Network, ...] = ()  # networks of this family without overlaps, and none that is all of it
 
     def target(self, endpoint: ir.Endpoint) -> int:
         """The endpoint's port for the frontend's first port; the others follow one to one."""
@@ -157,6 +160,7 @@ class _Reach:
             endpoints=endpoints,
             draining=draining,
             rewrite=self._rewrite(external, version),
+            rewrite_from=self._rewrite_from(version),
             allow_from=tuple(n for n in service.allow_from if n.version == version) if restricted else (),
             restricted=restricted,
         )
@@ -191,8 +195,23 @@ class _Reach:
         service = self._service
         if service.masquerade is ir.Masquerade.ALWAYS:
             return Rewrite.EVERYBODY
+        if service.masquerade_from and service.forward is ir.Forward.MASQUERADE:
+            own = [network for network in service.masquerade_from if network.version == version]
+            if any(network.prefixlen == 0 for network in own):
+                return Rewrite.EVERYBODY
+            return Rewrite.NETWORKS if own else Rewrite.NOBODY
         if service.masquerade is ir.Masquerade.NEVER or service.forward is not ir.Forward.MASQUERADE:
             return Rewrite.NOBODY
         if external:
             return Rewrite.NOBODY if service.external_traffic is ir.Traffic.LOCAL else Rewrite.EVERYBODY
         return Rewrite.OUTSIDE_PODS if version in self._pods else Rewrite.NOBODY
+
+    def _rewrite_from(self, version: int) -> tuple[ir.Network, ...]:
+        return apart(self._service.masquerade_from, version) if self._service.masquerade_from else ()
+
+
+def apart(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:
+    """Those of a family, without overlaps, which the kernel's sets of networks refuse."""
+    if version == 4:
+        return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
+    return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))

@@ -230,6 +230,7 @@ class Service:
     external_traffic: Traffic = Traffic.CLUSTER
     internal_traffic: Traffic = Traffic.CLUSTER
     masquerade: Masquerade = Masquerade.AUTO
+    masquerade_from: tuple[Network, ...] = ()  # these clients' sources are rewritten, and no others; empty: see above
     forward: Forward = Forward.MASQUERADE
     when_empty: WhenEmpty = WhenEmpty.REJECT
     check: Check | None = None  # None: endpoints are taken to serve

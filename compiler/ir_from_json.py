@@ -323,6 +323,11 @@ class _Reader:
             message = "affinity-per-service says for what an affinity is, and there is none"
             self._error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "say how long: affinity")
 
+        masquerade_from = self.networks(document, path, "masquerade-from")
+        if masquerade_from and document.get("masquerade", "auto") != "auto":
+            message = "masquerade-from says whose source is rewritten, and so does masquerade"
+            self._error(Code.IR_INVALID, message, self.span(*path, "masquerade-from"), "say one of them")
+
         def choice(key: str, kind: type[E], default: E) -> E:
             return kind(document.get(key, default))
 
@@ -341,6 +346,7 @@ class _Reader:
             external_traffic=choice("external-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
+            masquerade_from=masquerade_from,
             forward=choice("forward", ir.Forward, ir.Forward.MASQUERADE),
             when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
             check=self.check(document["check"], (*path, "check"), spans) if "check" in document else None,
@@ -366,6 +372,7 @@ _STATEMENTS = {
     "external-traffic": "traffic external",
     "internal-traffic": "traffic internal",
     "masquerade": "masquerade",
+    "masquerade-from": "masquerade",
     "forward": "forward",
     "when-empty": "when-empty",
     "check": "check",

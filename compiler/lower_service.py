@@ -19,7 +19,6 @@ from svcc.compiler.values import Values
 #: Statements with one value out of a list: the IR's field and its values.
 _CHOICES: dict[str, tuple[str, type[StrEnum]]] = {
     "scheduler": ("scheduler", ir.Scheduler),
-    "masquerade": ("masquerade", ir.Masquerade),
     "forward": ("forward", ir.Forward),
     "when-empty": ("when_empty", ir.WhenEmpty),
     "when-failed": ("when_failed", ir.WhenFailed),
@@ -55,6 +54,8 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
             values.unknown(word, _YES_OR_NO, "value of announce")
     elif keyword == "allow-from":
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
+    elif keyword == "masquerade":
+        _masquerade(settings, statement, lets)
     elif keyword in _CHOICES:
         field, choices = _CHOICES[keyword]
         settings.put(field, values.choice(word, choices, keyword), keyword, word)
@@ -102,6 +103,19 @@ def _in_order(fields: dict[str, Any]) -> dict[str, tuple[ir.Address, ...]]:
     found = {name: tuple(sorted(fields.get(name, ()), key=lambda a: a in shared)) for name in _LISTS.values()}
     own = (*found["vips"], *found["external_ips"])
     return found | {"shared": tuple(address for address in own if address in shared)}
+
+
+def _masquerade(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
+    """A word, or the networks whose clients it is about."""
+    values, word = settings.values, statement.values[0]
+    networks: tuple[ir.Network, ...] = ()
+    chosen: StrEnum | None = ir.Masquerade.AUTO
+    if word.type == "NAME":
+        chosen = values.choice(word, ir.Masquerade, "masquerade")
+    else:
+        networks = tuple(lets.networks(values, statement.values))
+    settings.fields["masquerade_from"] = networks
+    settings.put("masquerade", chosen, "masquerade", word)
 
 
 def _affinity(settings: Settings, statement: syntax.Setting) -> None:

@@ -192,7 +192,7 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
     if service.internal_traffic != default.internal_traffic:
         yield "traffic", f"internal {service.internal_traffic}"
     for keyword, own, usual in (
-        ("masquerade", service.masquerade, default.masquerade),
+        ("masquerade", _list(service.masquerade_from) or service.masquerade, default.masquerade),
         ("forward", service.forward, default.forward),
         ("when-empty", service.when_empty, default.when_empty),
         ("when-failed", service.when_failed, default.when_failed),

@@ -79,7 +79,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "scheduler": tuple(ir.Scheduler),
     "affinity": ("client-ip",),
     "traffic": ("external", "internal"),
-    "masquerade": tuple(ir.Masquerade),
+    "masquerade": (*ir.Masquerade, "NETWORK…"),
     "forward": tuple(ir.Forward),
     "when-empty": tuple(ir.WhenEmpty),
     "check": (*ir.CheckKind, "none"),

@@ -189,6 +189,8 @@ def _masqueraded(program: ir.Program, entry: _Entry, source: ir.Address, endpoin
         return False
     if source == endpoint:  # hairpin
         return True
+    if service.masquerade_from:
+        return any(source in network for network in service.masquerade_from)
     if service.masquerade is ir.Masquerade.NEVER:
         return False
     if entry.external:

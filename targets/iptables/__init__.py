@@ -68,6 +68,7 @@ class Iptables(Target):
         Feature.INTERNAL_PREFER_ZONE: "",
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
+        Feature.MASQUERADE_NETWORK: "",
         Feature.WHEN_EMPTY_DROP: "",
         Feature.WHEN_EMPTY_DRAINING: "",
         Feature.SCHEDULER_RANDOM: "the default",

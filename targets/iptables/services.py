@@ -69,14 +69,14 @@ class Services:
         """The chain that each kind of frontend leads to; none where nobody is to be served."""
         lead = frontends[0]
         main = self._names.balance(lead.label)
-        front = self._marking[lead.rewrite] if lead.kind is Kind.VIP else []
+        front = self._marks(lead) if lead.kind is Kind.VIP else []
         ways: dict[Kind, str] = {}
         before: dict[str, list[Rule]] = {main: front}
         choosing: dict[str, list[Frontend]] = {}
         for f in {f.kind: f for f in reversed(frontends)}.values():
             if not f.endpoints or (f.restricted and not f.allow_from):
                 continue
-            rules = self._source_check(f) + self._marking[f.rewrite]
+            rules = self._source_check(f) + self._marks(f)
             shares = _same_choice(f, lead) and (not front or f.rewrite in (lead.rewrite, Rewrite.EVERYBODY))
             ways[f.kind] = main if shares and rules == front else self._names.external(f.label)
             before[ways[f.kind]] = rules
@@ -91,6 +91,12 @@ class Services:
     def _memory(self, service: ir.Service, chain: str) -> str:
         """What lists of clients are named after: their chain, or the service that remembers for all of its chains."""
         return self._names.clients(service_label(service)) if service.affinity_per_service else chain
+
+    def _marks(self, f: Frontend) -> list[Rule]:
+        """Which clients of a frontend are marked."""
+        if f.rewrite is Rewrite.NETWORKS:
+            return [Rule(from_(network), Jump(self._names.mark)) for network in f.rewrite_from]
+        return self._marking[f.rewrite]
 
     def _source_check(self, f: Frontend) -> list[Rule]:
         """Whom ``allow-from`` keeps out is done with nat here, others' rules included, and meets the filter table."""

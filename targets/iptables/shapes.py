@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping
 
 _CHOICE = "(P?remembered dnat;)*(P?turn (remember )?dnat;)*P?(remember )?dnat;".replace("P", "((tcp|udp|sctp) )")
-_BEFORE = "(jump:SRC;)?(jump:MARK;|jump:OUTSIDE;)?"
+_BEFORE = "(jump:SRC;)?(jump:MARK;|jump:OUTSIDE;|(from jump:MARK;)+)?"
 _BRANCHES = "(addr|net) (goto|jump):AT;|(addr )?ports jump:AT;"
 _SERVED = "ports ((comment )?goto:(SVC|EXT)|ACCEPT);"
 _REFUSED = "ports (goto:REJECT|goto:SRC|DROP|state:INVALID DROP);"

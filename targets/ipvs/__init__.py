@@ -71,6 +71,7 @@ class Ipvs(TargetByService):
         Feature.INTERNAL_PREFER_ZONE: "",
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
+        Feature.MASQUERADE_NETWORK: "",
         Feature.FORWARD_DIRECT: _NOT_THE_NODE,
         Feature.FORWARD_TUNNEL: _NOT_THE_NODE,
         Feature.WHEN_EMPTY_DROP: "",

@@ -105,8 +105,10 @@ class _Maker:
             self._add(Purpose.ALLOWED, *[f"{element},{client}" for client in self._clients(frontend, address)])
         if frontend.rewrite is Rewrite.EVERYBODY and not node_port:
             self._add(Purpose.MASQUERADE, element)
-        elif frontend.rewrite is Rewrite.NOBODY and (node_port or self._pods):
+        elif frontend.rewrite in (Rewrite.NOBODY, Rewrite.NETWORKS) and (node_port or self._pods):
             self._add(Purpose.KEEP_SOURCE, element)
+        if frontend.rewrite is Rewrite.NETWORKS:
+            self._add(Purpose.REWRITE, *[f"{element},{client}" for client in network_elements(frontend.rewrite_from)])
         if not frontend.endpoints:
             drop = frontend.service.when_empty is ir.WhenEmpty.DROP
             self._add(Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT, element)

@@ -75,7 +75,7 @@ def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
 def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
     """Under forward direct and tunnel the endpoint gets the packet as the client sent it (ipvsadm(8))."""
     how = f"forward {service.forward}"
-    if service.masquerade is ir.Masquerade.ALWAYS:
+    if service.masquerade is ir.Masquerade.ALWAYS or service.masquerade_from:
         yield Diagnostic(
             Code.UNSUPPORTED,
             f"under {how} endpoints answer clients themselves: their addresses cannot be masqueraded",

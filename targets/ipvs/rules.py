@@ -131,6 +131,9 @@ class _Writer:
         services = self._chain(
             "SERVICES",
             self._rule(_In(Purpose.MASQUERADE), verdict=self._set_mark, why="masquerade every client"),
+            self._rule(
+                _In(Purpose.REWRITE, "dst,dst,src"), verdict=self._set_mark, why="masquerade the clients that are named"
+            ),
             self._outside_pods(),
             self._rule(
                 _In(Purpose.CLUSTER_IP),

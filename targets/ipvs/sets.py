@@ -27,6 +27,7 @@ class Purpose(Enum):
     EMPTY_DROP = "EMPTY-DROP", "hash:ip,port"  # the same under when-empty drop
     POD_NET = "POD-NET", "hash:net"  # the pod networks
     MASQUERADE = "MASQUERADE", "hash:ip,port"  # vips and external ips that masquerade every client
+    REWRITE = "REWRITE", "hash:ip,port,net"  # the clients that are masqueraded, where the service names them
     KEEP_SOURCE = "KEEP-SOURCE", "hash:ip,port"  # what masquerades no client where others of its kind do
     DIRECT = "DIRECT", "hash:ip,port"  # vips and external ips under forward direct or tunnel
     LOOP_BACK = "LOOP-BACK", "hash:ip,port,ip"  # an endpoint, its port, and itself as the client: the hairpin

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import NamedTuple
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends, service_label
+from svcc.compiler.frontends import Frontend, Kind, Rewrite, apart, frontends, service_label
 from svcc.kernel.addresses import text_of
 from svcc.targets import vip_device
 from svcc.targets.interface import Contribution, Shared
@@ -21,7 +20,12 @@ from svcc.targets.nft.keys import FAMILIES, NAME, Family, Key
 #: Characters of a comment, at most (NFTNL_UDATA_COMMENT_MAXLEN).
 _COMMENT = 128
 
-_SOURCES = {Rewrite.OUTSIDE_PODS: Source.DEFAULT, Rewrite.EVERYBODY: Source.MASQUERADE, Rewrite.NOBODY: Source.KEEP}
+_SOURCES = {
+    Rewrite.OUTSIDE_PODS: Source.DEFAULT,
+    Rewrite.EVERYBODY: Source.MASQUERADE,
+    Rewrite.NETWORKS: Source.NETWORKS,
+    Rewrite.NOBODY: Source.KEEP,
+}
 _FAMILIES = {family.version: family for family in FAMILIES}
 
 
@@ -46,7 +50,8 @@ class Part:
     shared: dict[str, int] = field(default_factory=dict)
     endpoints: dict[str, int] = field(default_factory=dict)
     ports: set[tuple[int, int]] = field(default_factory=set)  # of TCP, that endpoints serve at: first and last
-    allowed: dict[str, tuple[ir.Network, ...]] = field(default_factory=dict)  # sets of networks that may come, by name
+    #: Sets of networks by name: of those that may come, and of those that are masqueraded.
+    networks: dict[str, tuple[ir.Network, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +116,28 @@ class _Maker:
         source = _SOURCES[frontend.rewrite]
         if source is Source.KEEP and not self._pods:
             source = Source.DEFAULT
+        masqueraded = self._networks("from", frontend.rewrite_from) if source is Source.NETWORKS else ""
         affinity = None
         if service.affinity is not None:
             affinity = _affinity(key, frontend, service.affinity)
         if chosen.counts or (affinity and affinity.owner):
             other = service.external_traffic is not service.internal_traffic
             external = frontend.kind is Kind.EXTERNAL_IP and other
-            return _same(Front(key, source, chosen, affinity, allowed, frontend.label, external))
-        return _same(Front(key, source, chosen, affinity, allowed))
+            return _same(Front(key, source, chosen, affinity, allowed, frontend.label, masqueraded, external))
+        return _same(Front(key, source, chosen, affinity, allowed, masqueraded=masqueraded))
 
     def _allow(self, frontend: Frontend) -> str:
         """The set of the networks that a frontend is for, named by them; "": everyone."""
         networks = apart(frontend.allow_from, frontend.version)
         if networks[0].prefixlen == 0:
             return ""
+        return self._networks("allow", networks)
+
+    def _networks(self, kind: str, networks: tuple[ir.Network, ...]) -> str:
+        """The set of networks, named by them."""
         # No name of nft's has a colon; a network has no underscore.
-        name = fit(f"allow-{'-'.join(map(str, networks))}".replace(":", "_"), NAME)
-        self.part.allowed[name] = networks
+        name = fit(f"{kind}-{'-'.join(map(str, networks))}".replace(":", "_"), NAME)
+        self.part.networks[name] = networks
         return name
 
     def _texts(self, frontend: Frontend) -> tuple[str, ...]:
@@ -180,10 +190,3 @@ def _key(family: Family, nodeport: bool, ranges: ir.Protocol | None) -> Key:
 def _same(front: Front) -> Front:
     """One object for all equal ones: there are few, and what they are asked for is worked out once."""
     return front
-
-
-def apart(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:
-    """Those of a family, without overlaps, which sets of networks refuse."""
-    if version == 4:
-        return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
-    return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))

@@ -30,6 +30,7 @@ class Source(Enum):
     DEFAULT = ""  # those from outside the pods; nobody's where there are no pods
     MASQUERADE = "masquerade-"  # everybody's
     KEEP = "keep-"  # nobody's, though there are pods
+    NETWORKS = "from-"  # those of a set of networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Front:
     affinity: Affinity | None = None
     allowed: str = ""  # the set of the networks that may come; "": everyone
     owner: str = ""  # the label of the port that has it for itself; "": shared by all of its shape
+    masqueraded: str = ""  # under Source.NETWORKS: their set
     external: bool = False  # of an owner whose external ips have other endpoints than its vips
 
     @cached_property
@@ -118,7 +120,7 @@ class Front:
         affinity = "" if self.affinity is None else f"{self.affinity.name}-"
         if not self.owner:
             shape = f"{self.key.prefix}{self.source.value}{affinity}{self.choice.name}"
-            return fit("-".join(filter(None, (shape, self.allowed))), NAME)
+            return fit("-".join(filter(None, (shape, self.masqueraded, self.allowed))), NAME)
         allowed, external = "allowed-" * bool(self.allowed), "external-" * self.external
         words = f"{self.key.prefix}{external}{allowed}{self.source.value}{affinity}{self.choice.method}"
         return fit(f"{words}-{self.owner}", NAME)
@@ -145,6 +147,8 @@ class Front:
         set_mark = SetMark(Or(Meta("mark"), Word(mark)))
         if self.source is Source.MASQUERADE:
             yield (set_mark,)
+        elif self.masqueraded:
+            yield Match(self.key.family.source, Named(self.masqueraded)), set_mark
         elif self.asks_for_pods and pods:
             yield Match(self.key.family.source, PODS, "!="), set_mark
         landings = {landing.slot: Goto(landing.name) for landing in self.landings()}

@@ -38,7 +38,7 @@ _KEY = r"(?:nodeport-)?(?:(?:tcp|udp|sctp)-range-)?"
 _AFFINITY = r"(?:service-)?affinity-[0-9]+[smhd]-"
 _LANDING = re.compile(rf"{_KEY}(?:{_AFFINITY})?to-[0-9]+-.+")
 _FRONT = re.compile(
-    rf"empty(?:-.+)?|{_KEY}(?:external-)?(?:allowed-)?(?:masquerade-|keep-)?(?:{_AFFINITY})?(?:spread|hash|rr|wrr)-.+"
+    rf"empty(?:-.+)?|{_KEY}(?:external-)?(?:allowed-)?(?:masquerade-|keep-|from-)?(?:{_AFFINITY})?(?:spread|hash|rr|wrr)-.+"
     r"|.{53}-[0-9a-f]{10}"  # cut, maybe in the midst of these words
 )
 NAME = re.compile(r"[A-Za-z0-9_./-]+")
@@ -50,7 +50,7 @@ PATTERNS = {
     kind: re.compile(pattern)
     for kind, pattern in {
         "landing": r"dnat;|remember;goto:landing;",
-        "front": r"(saddr!=@allow drop;)?((saddr!=@pods )?set-mark:on;)?(client=@affinity goto:landing;)*"
+        "front": r"(saddr!=@allow drop;)?((saddr!=@pods |saddr=@from )?set-mark:on;)?(client=@affinity goto:landing;)*"
         r"(goto:landing;|choose;|(turn=[0-9]+ goto:landing;)+goto:landing;)?",
         "dispatch-nodeports": r"(vmap:nodeport;)+",
         "dispatch": rf"(vmap:service;)*({_SERVING}goto:dispatch-nodeports;)?",
@@ -99,8 +99,8 @@ def set_of(name: str, family: Family) -> tuple[str, Set] | None:
         return name, fixed[name]
     if NAME.fullmatch(name) is None:
         return None
-    if name.startswith("allow-"):
-        return "allow", Set.of(name, (address,), interval=True)
+    if name.startswith(("allow-", "from-")):
+        return name.partition("-")[0], Set.of(name, (address,), interval=True)
     if shift := re.fullmatch(r"ports-([0-9]{1,5})-([0-9]{1,5})-to-([0-9]{1,5})", name):
         made = ports_map(Shift(int(shift[1]), int(shift[2]), int(shift[3])))
         return ("ports", made) if made.name == name else None

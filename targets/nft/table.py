@@ -105,7 +105,7 @@ def _address_sets(total: Total, only: Touched | None) -> Iterator[tuple[str, Nam
         ports = (str(first) if first == last else f"{first}-{last}" for first, last in total.ports_apart())
         served = Set.of(hooks.TARGET_PORTS.name, ("inet_service",), interval=True)
         yield _named(served, dict.fromkeys(ports, _NOTHING))
-    networks = {name: total.networks[name] for name in total.allowed}
+    networks = {name: total.networks[name] for name in total.named}
     if total.pods and total.asking:
         networks[PODS.name] = total.pods
     if total.nodeport_addresses and total.serves_nodeports:

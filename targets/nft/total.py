@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from svcc.compiler import ir
+from svcc.compiler.frontends import apart
 from svcc.targets.interface import Shared
-from svcc.targets.nft.contribution import Part, apart
+from svcc.targets.nft.contribution import Part
 from svcc.targets.nft.fronts import Front, Landing
 from svcc.targets.nft.keys import Family, Key
 
@@ -34,20 +35,20 @@ class Total:
         self.shared: Counter[str] = Counter()
         self.endpoints: Counter[str] = Counter()
         self.ports: Counter[tuple[int, int]] = Counter()
-        self.allowed: Counter[str] = Counter()
-        self.networks: dict[str, tuple[ir.Network, ...]] = {}  # of ``allowed``
+        self.named: Counter[str] = Counter()
+        self.networks: dict[str, tuple[ir.Network, ...]] = {}  # of ``named``
         self.numbers: dict[str, int] = {}  # of all these addresses
 
     def add(self, part: Part) -> None:
         self._count(part, 1)
-        self.networks.update(part.allowed)
+        self.networks.update(part.networks)
         for addresses in (part.addresses, part.shared, part.endpoints):
             self.numbers.update(addresses)
 
     def remove(self, part: Part) -> None:
         """A part that was added."""
         self._count(part, -1)
-        for name in part.allowed.keys() - self.allowed.keys():
+        for name in part.networks.keys() - self.named.keys():
             del self.networks[name]
         for texts in (part.addresses, part.shared, part.endpoints):
             for text in texts:
@@ -68,7 +69,7 @@ class Total:
         _count(self.shared, part.shared, by)
         _count(self.endpoints, part.endpoints, by)
         _count(self.ports, part.ports, by)
-        _count(self.allowed, part.allowed, by)
+        _count(self.named, part.networks, by)
 
     def _count_front(self, front: Front, by: int) -> None:
         fronts = self.owned if front.owner else self.shapes

@@ -178,6 +178,8 @@ class _Printer:
         if keyword == "allow-from":
             assert isinstance(value, tuple)
             return self._list(value)
+        if keyword == "masquerade" and isinstance(value, tuple):
+            return self._list(value)
         if keyword == "check":
             assert value is None or isinstance(value, ir.Check)
             return "none" if value is None else self._check(value)
@@ -392,6 +394,8 @@ def _sayable(keyword: str, value: object) -> bool:
 
 
 def _setting(service: ir.Service, keyword: str) -> object:
+    if keyword == "masquerade" and service.masquerade_from:
+        return service.masquerade_from
     if keyword == "affinity":
         return None if service.affinity is None else (service.affinity, service.affinity_per_service)
     return getattr(service, _FIELDS[keyword][0])

@@ -157,7 +157,7 @@ def tame(service: ir.Service) -> ir.Service:
     ports = tuple(replace(port, target=port.ports.first, nodeport=None) for port in service.ports)
     endpoints = tuple({e.address: replace(e, port=None) for e in service.endpoints}.values())
     masquerade = ir.Masquerade.NEVER if service.masquerade is ir.Masquerade.NEVER else ir.Masquerade.AUTO
-    return replace(service, ports=ports, endpoints=endpoints, masquerade=masquerade)
+    return replace(service, ports=ports, endpoints=endpoints, masquerade=masquerade, masquerade_from=())
 
 
 @st.composite
@@ -263,6 +263,8 @@ class _Services:
             allow_from=self._draw(_some(CLIENTS)) if Feature.ALLOW_FROM in self._features else (),
             **self._settings(),
         )
+        if service.masquerade is ir.Masquerade.AUTO and Feature.MASQUERADE_NETWORK in self._features:
+            service = replace(service, masquerade_from=self._draw(st.just(()) | _some(CLIENTS)))
         service = self._with_one_memory(self._with_owners(service))
         service = self._with_ports(service, Feature.NODE_PORT in reach)
         check = self._one(CHECKS)

@@ -1,7 +1,7 @@
 service web {
   vip 198.19.0.1
   port 80/tcp
-  masquerade 10.0.0.9
+  masquerade 1000
 #            ^ SVC001
   traffic local
 #              ^ SVC001

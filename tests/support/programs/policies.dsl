@@ -37,3 +37,5 @@ service sticky     { vip 198.19.0.14; port 80/tcp -> 8014; scheduler sh; endpoin
 service own-port   { vip 198.19.0.15; port 80/tcp -> 8015; endpoints { 100.64.0.9:9015; 100.64.0.19 } }
 service streams    { vip 198.19.0.16 fd00:19::16; port 90/sctp -> 9090 nodeport 30016; endpoints both }
 service one-family { vip 198.19.0.17 fd00:19::17; port 80/tcp -> 8017; endpoints { 100.64.0.9 } }
+service named      { vip 198.19.0.18 fd00:19::18; external-ip 203.0.113.18; port 80/tcp -> 8018 nodeport 30018
+                     masquerade $inside 100.64.0.0/28; endpoints both }
