@@ -21,6 +21,7 @@ from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
 from svcc.targets.iptables.read import check_script, is_chain
 from svcc.targets.iptables.script import script
+from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
 from svcc.targets.xtables_read import Grammar
 
@@ -76,6 +77,8 @@ class Iptables(Target):
         Feature.SCHEDULER_WRR: f"a rule for each turn, at most {limits.TURNS}",
         Feature.SCHEDULER_SH: "IPv4 (IPv6 with one endpoint); weights in lowest terms add up to at most 32",
     }
+
+    lacks = NOT_IN_RULES
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         by_version: dict[int, list[Frontend]] = {version: [] for version in _PARTS}

@@ -97,6 +97,7 @@ class Ipvs(TargetByService):
             "IPVS remembers a client by virtual server, and one for several ports is known by the whole packet mark, "
             "of which svcc has one bit"
         ),
+        Feature.SCHEDULER_RANDOM: "IPVS has no choice by chance; `scheduler wrr` follows weights, too",
     }
 
     def contribution(self, shared: Shared, service: ir.Service) -> IpvsContribution:

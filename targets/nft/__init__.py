@@ -30,6 +30,7 @@ from svcc.targets.nft.contribution import NftContribution, contribution
 from svcc.targets.nft.limits import limits
 from svcc.targets.nft.read import TableCheck, printed, read
 from svcc.targets.nft.read_elements import check_elements
+from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
 
 
@@ -74,6 +75,8 @@ class Nft(TargetByService):
         Feature.SCHEDULER_WRR: "likewise",
         Feature.SCHEDULER_SH: "a hash of the client's address",
     }
+
+    lacks = NOT_IN_RULES
 
     def contribution(self, shared: Shared, service: ir.Service) -> NftContribution:
         return contribution(shared, service)

@@ -147,7 +147,7 @@ def test_warnings_and_refusals_are_one_document() -> None:
 def test_what_a_target_cannot_express_names_those_that_can() -> None:
     done = svcc("compile", "-", "-t", "nft", "-q", stdin=UNSUPPORTED)
     assert done.status == 2
-    assert "target nft cannot express `forward direct` (service a)" in done.err
+    assert "target nft cannot express `forward direct` (service a): rules translate" in done.err
     assert "= hint: `ipvs` can" in done.err
 
 

@@ -65,6 +65,12 @@ def feature_table() -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in rows)
 
 
+def test_what_a_target_does_not_express_has_a_reason() -> None:
+    """And what it does express has none."""
+    for target in (target for target in targets().values() if target.loads):
+        assert target.lacks.keys() == set(Feature) - target.features.keys(), target.name
+
+
 def parts_table() -> str:
     """Every part of every target, without the heading, which the page has."""
     return "".join(
