@@ -17,7 +17,7 @@ from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.link.reading import links
 from svcc.targets import find
-from svcc.targets.interface import Bundle
+from svcc.targets.interface import Bundle, ServiceNetworks
 from svcc.targets.vip_device import is_ours
 
 #: The state of a socket that serves, in /proc/net (TCP_LISTEN, TCP_CLOSE for udp; include/net/tcp_states.h).
@@ -50,7 +50,8 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     if bundle is None or target is None:
         return
     wanted = set(target.exclusive_addresses(bundle))
-    if not wanted:
+    networks = target.service_networks(bundle)
+    if not wanted and not networks.networks:
         return
     if tools.find("ip") is None:
         yield "ip: missing (apt-get install iproute2)"
@@ -62,8 +63,28 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
             f"{address} is on device {device} of this machine{_listened(address, listeners)}; "
             f"to take the declared ports alone, and leave the machine its others, write `{address} shared`"
         )
+    yield from _in_networks([*_held(scope)] if networks.networks else [], networks, wanted)
     if len(held) > _NAMED:
         yield f"{len(held) - _NAMED} more service addresses are on devices of this machine"
+
+
+def _in_networks(
+    held: Collection[tuple[ir.Address, str]], services: ServiceNetworks, wanted: Collection[ir.Address]
+) -> Iterator[str]:
+    """Other addresses of the machine's in the networks of service addresses, where nothing of it could be reached."""
+    found = [
+        (address, device, network)
+        for address, device in held
+        if address not in wanted and address not in services.shared
+        for network in services.networks
+        if address in network
+    ]
+    listeners = sorted(_listeners()) if found else []
+    for address, device, network in found[:_NAMED]:
+        yield (
+            f"{address} is on device {device} of this machine{_listened(address, listeners)}, "
+            f"and in `services {network}`, where all is rejected that no service has"
+        )
 
 
 def _held(scope: Scope) -> Iterator[tuple[ir.Address, str]]:

@@ -76,6 +76,7 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
     cluster = program.cluster
     lists: list[tuple[str, tuple[ir.Network, ...], Mapping[str, Span], Span | None]] = [
         ("pods", cluster.pods, cluster.spans, None),
+        ("services", cluster.services, cluster.spans, None),
         ("nodeport-addresses", cluster.nodeport_addresses, cluster.spans, None),
         *(("allow-from", service.allow_from, service.spans, service.span) for service in program.services),
     ]

@@ -12,6 +12,7 @@ from svcc.compiler.check_balancers import check_balancers
 from svcc.compiler.check_health import check_health
 from svcc.compiler.check_node_ports import check_node_port_addresses
 from svcc.compiler.check_ports import check_ports
+from svcc.compiler.check_service_networks import check_service_networks
 from svcc.compiler.check_turns import check_turns
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
@@ -24,6 +25,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
     program = replace(program, services=tuple(sorted(program.services, key=_place)))
     yield from _check_prefix(program.cluster)
     yield from check_addresses(program)
+    yield from check_service_networks(program)
     yield from check_ports(program)
     yield from check_node_port_addresses(program)
     yield from check_turns(program)

@@ -40,6 +40,7 @@ class Code(Enum):
     ADDRESS_ROLE = "SVC034", "one address in two roles"
     DUPLICATE_ADDRESS = "SVC035", "an address stands twice"
     SHARED_BY_SOME = "SVC036", "an address is shared in one service and not in another"
+    OUTSIDE_SERVICES = "SVC037", "a vip is outside the networks of service addresses"
     # ports
     PORT = "SVC040", "not a port or a range of ports"
     PROTOCOL = "SVC041", "no such protocol"

@@ -304,6 +304,7 @@ _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
 _CLUSTER: Mapping[str, Callable[[ir.Cluster], str]] = {
     "prefix": lambda one: one.prefix,
     "pods": lambda one: _list(one.pods, "none"),
+    "services": lambda one: _list(one.services, "none"),
     "nodeports": lambda one: str(one.nodeports),
     "nodeport-addresses": lambda one: _list(one.nodeport_addresses, "every local address"),
     "vip-device": lambda one: one.vip_device or "none",

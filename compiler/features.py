@@ -21,6 +21,7 @@ class Feature(Enum):
     EXTERNAL_IP = "external-ip"
     SHARED = "external-ip … shared"
     ANNOUNCE = "announce yes"
+    SERVICES = "services"
     NODE_PORT = "nodeport"
     NODE_PORT_ADDRESSES = "nodeport-addresses"
     ALLOW_FROM = "allow-from"
@@ -73,6 +74,8 @@ class Use:
 
 def uses(program: ir.Program) -> Iterator[Use]:
     """Every feature that the program uses, in the program's order."""
+    if program.cluster.services:
+        yield Use(Feature.SERVICES, None, program.cluster.spans.get("services"))
     if program.cluster.nodeport_addresses:
         yield Use(Feature.NODE_PORT_ADDRESSES, None, program.cluster.spans.get("nodeport-addresses"))
     for service in program.services:

@@ -107,6 +107,13 @@ def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, .
     return tuple(sorted((named or served) & served))
 
 
+def service_networks(cluster: ir.Cluster, version: int) -> tuple[ir.Network, ...]:
+    """The networks of service addresses of a family, in numeric order and without overlaps."""
+    if version == 4:
+        return tuple(collapse_addresses(n for n in cluster.services if isinstance(n, IPv4Network)))
+    return tuple(collapse_addresses(n for n in cluster.services if isinstance(n, IPv6Network)))
+
+
 def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]:
     """The endpoints that serve together: each group only while nobody of those before it can.
 

@@ -148,6 +148,7 @@ class Cluster:
     nodeport_addresses: tuple[Network, ...] = ()  # empty: every local address
     vip_device: str | None = "svcc0"  # None: svcc puts no address on any device, somebody else holds them
     mark: int = 0x4000  # a single bit of the packet mark
+    services: tuple[Network, ...] = ()  # of service addresses: what no service has in them is rejected
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)  # by statement
 
 

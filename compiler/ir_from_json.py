@@ -143,6 +143,7 @@ class _Reader:
         return ir.Cluster(
             prefix=document.get("prefix", default.prefix),
             pods=self.networks(document, path, "pods"),
+            services=self.networks(document, path, "services"),
             nodeports=self.ports(document, path, "nodeports") or default.nodeports,
             nodeport_addresses=self.networks(document, path, "nodeport-addresses"),
             vip_device=None if document.get("vip-device") == "none" else document.get("vip-device", default.vip_device),

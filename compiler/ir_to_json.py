@@ -53,6 +53,7 @@ def _cluster_to_json(cluster: ir.Cluster) -> dict[str, Json]:
     return _sparse(
         prefix=_unless(cluster.prefix, default.prefix),
         pods=[str(network) for network in cluster.pods],
+        services=[str(network) for network in cluster.services],
         nodeports=_unless(_ports_to_json(cluster.nodeports), _ports_to_json(default.nodeports)),
         nodeport_addresses=[str(network) for network in cluster.nodeport_addresses],
         vip_device=_unless(cluster.vip_device or "none", default.vip_device),

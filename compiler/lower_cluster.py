@@ -23,7 +23,7 @@ def lower_cluster(values: Values, block: syntax.Block, lets: Lets) -> ir.Cluster
 def _cluster_setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     values, keyword, word = settings.values, str(statement.keyword), statement.values[0]
     match keyword:
-        case "pods" | "nodeport-addresses":
+        case "pods" | "services" | "nodeport-addresses":
             networks = lets.networks(values, statement.values)
             settings.put(keyword.replace("-", "_"), tuple(networks), keyword, word)
             settings.spans |= {f"{keyword} {network}": span for network, span in networks.items()}

@@ -87,6 +87,8 @@ def _cluster(cluster: ir.Cluster) -> str:
         statements.append(("prefix", cluster.prefix))
     if cluster.pods:
         statements.append(("pods", _list(cluster.pods)))
+    if cluster.services:
+        statements.append(("services", _list(cluster.services)))
     if cluster.nodeports != default.nodeports:
         statements.append(("nodeports", str(cluster.nodeports)))
     if cluster.nodeport_addresses:

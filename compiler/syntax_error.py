@@ -17,7 +17,7 @@ from svcc.compiler.suggest import did_you_mean, one_of
 #: Keywords by the block in which they begin a statement ("" is the file itself).
 STATEMENTS = {
     "": ("svcc", "include", "let", "cluster", "node", "defaults", "endpoints", "service", "balancer"),
-    "cluster": ("prefix", "pods", "nodeports", "nodeport-addresses", "vip-device", "mark"),
+    "cluster": ("prefix", "pods", "services", "nodeports", "nodeport-addresses", "vip-device", "mark"),
     "node": ("address", "zone", "instance"),
     "balancer": ("kind", "scheme", "network", "security", "listen", "route"),
     "service": (
@@ -37,6 +37,9 @@ STATEMENTS = {
         "endpoints",
     ),
 }
+
+#: The statements that open a block.
+_OPENING = ("cluster", "node", "defaults", "endpoints", "service", "balancer")
 
 #: How the parser's terminals are called in messages. Keywords are not here: they are called by themselves.
 _FORMS = {
@@ -224,7 +227,10 @@ class _Culprit:
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
 
     def _home(self) -> list[str]:
-        """The blocks in which the word begins a statement."""
+        """The blocks in which the word begins a statement; none, where it opens a block that they do not have."""
+        opens = self.text[self.place.start + len(self.statement) :].lstrip(" \t").startswith("{")
+        if opens and self.token not in _OPENING:
+            return []
         return [name for name, words in STATEMENTS.items() if self.token in words]
 
     def _outer(self) -> bool:

@@ -5,6 +5,7 @@ svcc 1
 cluster {
   prefix    SHOP
   pods      100.64.0.0/24 fd00:64::/64
+  services  198.19.0.0/16 fd00:19::/64  # what no service has here is rejected
   nodeports 30000-30099
 }
 

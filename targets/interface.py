@@ -75,6 +75,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceNetworks:
+    """Networks of service addresses: what no service has in them is rejected."""
+
+    networks: frozenset[ir.Network] = frozenset()
+    shared: frozenset[ir.Address] = frozenset()  # of the ``shared`` addresses those in them
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What all services have in common: the cluster, the node that is rendered for, and all nodes that there are."""
 
@@ -160,6 +168,10 @@ class Target(ABC):
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         """The service addresses of a bundle that lead to services alone: all but the ``shared`` ones."""
         return iter(())
+
+    def service_networks(self, bundle: Bundle) -> ServiceNetworks:
+        """The networks of service addresses of a bundle."""
+        return ServiceNetworks()
 
     @abstractmethod
     def accept(self, texts: Mapping[str, Text]) -> Accepted:

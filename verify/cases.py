@@ -40,6 +40,7 @@ def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]
                 for where, vantage in _vantages(frontend, lab):
                     yield from _case(program, seen, frontend, title, (where, vantage), (address, port), lab)
     yield from _undeclared(program, seen, lab)
+    yield from _nobodys(program, seen, lab)
 
 
 def _addresses(program: ir.Program, frontend: Frontend, lab: Lab) -> Iterator[ir.Address]:
@@ -112,6 +113,25 @@ def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator
                 yield Case(title, where, vantage, packet, expected, None, where != NODE)
             echo = Packet(source, address, Portless.ICMP, vantage=entered)
             yield Case(f"ping {address}", where, vantage, echo, outcome(program, node, echo), None, where != NODE)
+
+
+def _nobodys(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
+    """An address that no service has, in each network of service addresses: tcp and udp are rejected, pings pass."""
+    taken = {address for service in program.services for address in service.addresses}
+    for network in program.cluster.services:
+        size = network.num_addresses
+        candidates = (network[number] for number in range(min(1, size - 1), min(size, len(taken) + 2)))
+        free = next((address for address in candidates if address not in taken), None)
+        if free is None:
+            continue
+        for where, vantage in ((CLIENT, "a client"), (NODE, "the node")):
+            source = next(a for a in lab.addresses(where) if a.version == network.version)
+            entered = Vantage.NODE if where == NODE else Vantage.CLIENT
+            for protocol in (ir.Protocol.TCP, ir.Protocol.UDP):
+                packet = Packet(source, free, protocol, UNDECLARED_PORT, entered)
+                title = f"services {network} {_joined(free, UNDECLARED_PORT)}/{protocol}"
+                expected = outcome(program, node, packet)
+                yield Case(title, where, vantage, packet, expected, None, where != NODE)
 
 
 def _joined(address: ir.Address, port: int) -> str:

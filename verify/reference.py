@@ -75,8 +75,12 @@ def _by_address(program: ir.Program, packet: Packet) -> _Entry | None:
 
 
 def _is_ours(program: ir.Program, address: ir.Address) -> bool:
-    """An address of services alone: what none of them declares there must not reach the host's own ports."""
-    return any(address in service.addresses and address not in service.shared for service in program.services)
+    """An address of services alone: what none of them declares there must not reach the host's own ports. So is one
+    that no service has, in the networks of service addresses."""
+    having = [service for service in program.services if address in service.addresses]
+    if having:
+        return any(address not in service.shared for service in having)
+    return any(address in network for network in program.cluster.services)
 
 
 def _by_node_port(program: ir.Program, node: ir.Node | None, packet: Packet) -> _Entry | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -14,7 +14,7 @@ from svcc.compiler.frontends import Frontend, frontends
 from svcc.kernel.requirements import IPTABLES
 from svcc.kernel.xtables.state import printed
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
+from svcc.targets.interface import Accepted, Artifact, Bundle, Part, ServiceNetworks, Target
 from svcc.targets.iptables import limits
 from svcc.targets.iptables.matches import READERS
 from svcc.targets.iptables.names import Names
@@ -28,6 +28,9 @@ from svcc.targets.xtables_read import Grammar
 #: Where all that is sent to an address goes, and the chains at whose end it is rejected.
 _AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
 _REST = re.compile(r"^-A (\S+) -g (\S+-REJECT)$", re.MULTILINE)
+#: The ends of the chains that reject: shared addresses that pass, and the networks of service addresses behind them.
+_PASSING = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+)/(?:32|128) -j RETURN$", re.MULTILINE)
+_NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$", re.MULTILINE)
 
 _PARTS = {
     4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
@@ -47,6 +50,7 @@ class Iptables(Target):
         Feature.EXTERNAL_IP: "",
         Feature.SHARED: "",
         Feature.ANNOUNCE: vip_device.ANNOUNCED,
+        Feature.SERVICES: "",
         Feature.NODE_PORT: "",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -105,6 +109,15 @@ class Iptables(Target):
             for address, chain in _AT_ADDRESS.findall(artifact.text):
                 if chain in rejecting or chain.endswith("-REJECT"):
                     yield ip_address(address)
+
+    def service_networks(self, bundle: Bundle) -> ServiceNetworks:
+        networks: set[ir.Network] = set()
+        shared: set[ir.Address] = set()
+        for artifact in bundle.artifacts:
+            networks.update(map(ip_network, _NETWORK.findall(artifact.text)))
+            shared.update(map(ip_address, _PASSING.findall(artifact.text)))
+        several = (network for network in networks if network.prefixlen < network.max_prefixlen)
+        return ServiceNetworks(frozenset(several), frozenset(shared))  # a single address is among the exclusive ones
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
         found = {part: check_script(texts[part.name], version) for version, part in _PARTS.items()}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import Frontend
+from svcc.compiler.frontends import Frontend, service_networks
 from svcc.kernel.xtables.objects import (
     RETURN,
     Chain,
@@ -34,8 +34,11 @@ LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network
 
 
 def script(cluster: ir.Cluster, frontends: list[Frontend], version: int, own: Collection[ir.Address]) -> Script:
-    """The script for the frontends of one family; without any, an empty one. ``own``: the node's own addresses."""
-    if not frontends:
+    """The script for the frontends of one family and its networks of service addresses; without any, an empty one.
+
+    ``own``: the node's own addresses.
+    """
+    if not frontends and not service_networks(cluster, version):
         return Script()
     names = Names(cluster.prefix)
     services = Services(names, frontends)
@@ -88,7 +91,8 @@ def _filter(
     local = _at_node(cluster, names, unserved.node_ports, version, others)
     node = _but_loopback(cluster, version), _places(cluster, version)
     late = invalid.chains(cluster, names, frontends, *node, version)
-    rules = (*([invalid.entry(names)] if late else ()), *addresses.rules, *local.rules)
+    nobodys = _in_service_networks(cluster, unserved, version)
+    rules = (*([invalid.entry(names)] if late else ()), *addresses.rules, *local.rules, *nobodys)
     if not rules:
         return None
     root = Chain(names.unserved, (Rule((CtState(("DNAT",)),), RETURN), *rules))
@@ -96,6 +100,15 @@ def _filter(
     led = {rule.verdict for chain in (*chains, *unserved.sources()) for rule in chain.rules}
     rejects = [unserved.rejections(version)] if unserved.reject in led else []
     return Table("filter", entries("filter", names), (*rejects, *unserved.sources(), *chains), upwards=True)
+
+
+def _in_service_networks(cluster: ir.Cluster, unserved: Unserved, version: int) -> list[Rule]:
+    """What no service has in the networks of service addresses is rejected. Behind the addresses' own rules: what
+    comes here of a shared one is others' affair."""
+    networks = service_networks(cluster, version)
+    shared = sorted(address for address in unserved.shared if any(address in network for network in networks))
+    passing = [Rule((To(address),), RETURN) for address in shared]
+    return [*passing, *(Rule((To(network),), unserved.reject) for network in networks)]
 
 
 def _at_addresses(

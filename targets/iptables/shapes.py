@@ -29,6 +29,7 @@ _SERVED = "ports ((comment )?goto:(SVC|EXT)|ACCEPT);"
 _REFUSED = "ports (goto:REJECT|goto:SRC|DROP|state:INVALID DROP);"
 _PLACE = "(loopback |!loopback |addr |net )?"
 _AT_NODE = f"({_PLACE}local goto:NODEPORTS;)*"
+_NOBODYS = "(addr RETURN;)*((addr|net) goto:REJECT;)*"
 _FIRST = "state:DNAT RETURN;(tcp -flags state:INVALID jump:INVALID;)?"
 
 _PATTERNS = {
@@ -52,7 +53,7 @@ _PATTERNS = {
         "INVALID": f"((from )?jump:ENDPOINTS;)+(loopback RETURN;)?({_PLACE}ports local DROP;)*",
         "AT": f"((addr )?{_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*(goto:REJECT;)?",
         "NODEPORTS": f"(loopback RETURN;)?(addr RETURN;)*({_REFUSED}|ports jump:AT;)+",
-        "UNSERVED": f"{_FIRST}(addr {_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*{_AT_NODE}",
+        "UNSERVED": f"{_FIRST}(addr {_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*{_AT_NODE}{_NOBODYS}",
     },
 }
 SHAPES: Mapping[str, Mapping[str, re.Pattern[str]]] = {

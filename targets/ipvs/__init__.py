@@ -11,7 +11,7 @@ their order, gives a working node; loading them again is harmless, but adds noth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -21,7 +21,7 @@ from svcc.compiler.features import Feature
 from svcc.kernel import requirements
 from svcc.kernel.ipset.sets import parse_sets
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Assembly, Bundle, Shared, TargetByService
+from svcc.targets.interface import Accepted, Assembly, Bundle, ServiceNetworks, Shared, TargetByService
 from svcc.targets.ipvs import limits
 from svcc.targets.ipvs.assembly import IPSET, PARTS, IpvsAssembly, artifacts
 from svcc.targets.ipvs.contribution import IpvsContribution, contribution
@@ -53,6 +53,7 @@ class Ipvs(TargetByService):
         Feature.EXTERNAL_IP: "",
         Feature.SHARED: "",
         Feature.ANNOUNCE: vip_device.ANNOUNCED,
+        Feature.SERVICES: "",
         Feature.NODE_PORT: "on the addresses that the node is declared with",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -121,6 +122,21 @@ class Ipvs(TargetByService):
             for name, one in made.items():
                 if purpose_of(name) is Purpose.SERVICE_IP:
                     yield from map(ip_address, one.elements)
+
+    def service_networks(self, bundle: Bundle) -> ServiceNetworks:
+        artifact = bundle.artifact(IPSET.name)
+        if artifact is None:
+            return ServiceNetworks()
+        made = artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
+        networks: set[ir.Network] = set()
+        shared: set[ir.Address] = set()
+        for name, one in made.items():
+            match purpose_of(name):
+                case Purpose.SERVICE_NET:
+                    networks.update(map(ip_network, one.elements))
+                case Purpose.SHARED_IP:
+                    shared.update(map(ip_address, one.elements))
+        return ServiceNetworks(frozenset(networks), frozenset(shared))
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
         cluster, state = read(texts)

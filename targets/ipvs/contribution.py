@@ -20,6 +20,8 @@ class Part:
     #: The vips and external ips but shared ones, by their numbers; services may have the same.
     addresses: dict[int, str] = field(default_factory=dict)
     announced: bool = False
+    #: Those that are shared, in the networks of service addresses; likewise.
+    shared: dict[int, str] = field(default_factory=dict)
     #: Each endpoint that packets reach with another source, with itself as the client, by
     #: :func:`svcc.targets.ipvs.virtual.hairpin`'s number; likewise.
     loops: dict[int, str] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class _Maker:
         self._version = version
         self._own = [a for a in (shared.node.addresses if shared.node else ()) if a.version == version]
         self._pods = any(network.version == version for network in shared.cluster.pods)
+        self._services = shared.cluster.services
         self._texts: dict[int, str] = {}  # addresses as text, by number
 
     def add(self, frontend: Frontend, listening: Iterable[ir.Address]) -> None:
@@ -81,6 +84,8 @@ class _Maker:
         texts = [self._text(int(address)) for address in listening]
         if frontend.address is not None and not frontend.shared:
             part.addresses[int(frontend.address)] = texts[0]
+        elif frontend.address is not None and any(frontend.address in network for network in self._services):
+            part.shared[int(frontend.address)] = texts[0]
         settings = make_settings(scheduler(frontend), frontend.service.affinity)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset)

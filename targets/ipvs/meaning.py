@@ -18,6 +18,8 @@ _TIMINGS = {
     **dict.fromkeys(NODE_PORTS.values(), Timing(goes=Phase.DECLARED_OFF)),
     # Its elements keep clients out, but for those that Purpose.ALLOWED lets in.
     Purpose.RESTRICTED: Timing(guards=True),
+    # Likewise, but for Purpose.SERVICE_IP and Purpose.SHARED_IP.
+    Purpose.SERVICE_NET: Timing(guards=True),
 }
 #: The sets that say which ports are served at which addresses.
 _DECLARING = {Purpose.CLUSTER_IP, Purpose.NODE_IP, *NODE_PORTS.values()}

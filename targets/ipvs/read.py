@@ -187,7 +187,7 @@ def _version(server: VirtualServer) -> int:
 
 def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
     """Sets of addresses and ports are in their numbers' order."""
-    for purpose in (Purpose.SERVICE_IP, *NODE_PORTS.values()):
+    for purpose in (Purpose.SERVICE_IP, Purpose.SHARED_IP, *NODE_PORTS.values()):
         if purpose in sets and purpose is not Purpose.NODE_PORT_SCTP:
             before = -1
             for element, line in sets[purpose].elements.items():

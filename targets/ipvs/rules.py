@@ -6,7 +6,8 @@ its filter, and a packet of the node itself in OUTPUT, after mangle and nat but 
 * mangle INPUT and OUTPUT drop what must not be answered,
 * nat PREROUTING and OUTPUT mark what is to be masqueraded, and keep other programs' DNAT away from declared ports,
 * filter INPUT rejects what nobody serves: for that there is no virtual server, and the node's own packets to its
-  dummy device come back in through INPUT,
+  dummy device come back in through INPUT; and in FORWARD and OUTPUT what is sent to an address that no service has,
+  in the networks of service addresses: no device has it,
 * nat POSTROUTING, which sees the packet on its way to the endpoint, masquerades (net.ipv4.vs.conntrack).
 
 Only new connections are judged, those that exist keep going, and ICMP errors that belong to them pass. What somebody
@@ -65,7 +66,7 @@ CHAINS: Mapping[str, frozenset[str]] = {
 }
 
 #: The fields of a packet that a set of a type holds, from the server's side.
-_DESTINATION = {"hash:ip": "dst", "bitmap:port": "dst", "hash:ip,port": "dst,dst"}
+_DESTINATION = {"hash:ip": "dst", "hash:net": "dst", "bitmap:port": "dst", "hash:ip,port": "dst,dst"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,18 @@ class _Writer:
                 why="a port that no service declares",
             ),
         )
-        return self._table("filter", [("INPUT", _NEW, refused)], reject)
+        nobodys = self._chain(
+            "NOBODY",
+            self._rule(
+                _In(Purpose.SERVICE_NET),
+                _not_in(Purpose.SERVICE_IP),
+                _not_in(Purpose.SHARED_IP),
+                verdict=Jump(reject.name),
+                why="an address that no service has",
+            ),
+        )
+        entries = [("INPUT", _NEW, refused), ("FORWARD", _NEW, nobodys), ("OUTPUT", _NEW, nobodys)]
+        return self._table("filter", entries, reject)
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ class Purpose(Enum):
     """What a set is for. The value is its name behind the prefix, and its type as ipset(8) calls it."""
 
     SERVICE_IP = "SERVICE-IP", "hash:ip"  # every vip and external ip but shared ones
+    SERVICE_NET = "SERVICE-NET", "hash:net"  # the networks of service addresses
+    SHARED_IP = "SHARED-IP", "hash:ip"  # shared addresses in them
     CLUSTER_IP = "CLUSTER-IP", "hash:ip,port"  # every declared port of them, with endpoints or without
     NODE_IP = "NODE-IP", "hash:ip"  # the node's addresses that serve node ports
     NODE_PORT_TCP = "NODE-PORT-TCP", "bitmap:port"  # every declared node port

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from svcc.compiler.frontends import service_networks
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer
 from svcc.targets.interface import Shared
@@ -52,10 +53,12 @@ class Touched:
     """What several services may have, and some service that changes has."""
 
     addresses: set[int] = field(default_factory=set)
+    shared: set[int] = field(default_factory=set)
     loops: dict[int, str] = field(default_factory=dict)
 
     def add(self, part: Part) -> None:
         self.addresses.update(part.addresses)
+        self.shared.update(part.shared)
         self.loops.update(part.loops)
 
 
@@ -65,23 +68,26 @@ class Total:
     def __init__(self, shared: Shared, version: int) -> None:
         self._shared = shared
         self._version = version
+        self._services = service_networks(shared.cluster, version)
         self._users = 0
         self._addresses: Counter[int] = Counter()
         self._announced: Counter[int] = Counter()
+        self._shared_addresses: Counter[int] = Counter()  # in the networks of service addresses
         self._loops: Counter[int] = Counter()
         self._sizes: Counter[Purpose] = Counter()  # of sets whose elements are each one service's
         self._schedulers: Counter[str] = Counter()
 
     @property
     def used(self) -> bool:
-        """Whether any service has a frontend in the family."""
-        return self._users > 0
+        """Whether any service has a frontend in the family, or the family has networks of service addresses."""
+        return self._users > 0 or bool(self._services)
 
     def count(self, part: Part, by: int) -> None:
         """Take a service in (``by`` 1) or out (-1)."""
         self._users += by
         _count(self._addresses, part.addresses, by)
         _count(self._announced, part.addresses if part.announced else (), by)
+        _count(self._shared_addresses, part.shared, by)
         _count(self._loops, part.loops, by)
         _count(self._schedulers, [server.settings.scheduler for server in part.servers], by)
         for purpose, elements in part.elements.items():
@@ -123,10 +129,13 @@ class Total:
         for purpose, numbers in ports.items():
             if numbers:
                 found[purpose] = [str(port) for port in sorted(numbers)]
+        shared = self._shared_addresses.keys() if touched is None else touched.shared & self._shared_addresses.keys()
         node, pods = node_port_addresses(self._shared, self._version), self._shared.cluster.pods
         return {
             **found,
             Purpose.SERVICE_IP: addresses,
+            Purpose.SERVICE_NET: network_elements(self._services),
+            Purpose.SHARED_IP: [address_text(number, self._version) for number in sorted(shared)],
             Purpose.LOOP_BACK: [loops[place] for place in sorted(loops)],
             Purpose.NODE_IP: [address_text(int(address), self._version) for address in node],
             Purpose.POD_NET: network_elements(network for network in pods if network.version == self._version),
@@ -135,6 +144,7 @@ class Total:
     def _sets(self, elements: Mapping[Purpose, Iterable[str]]) -> dict[Purpose, Set]:
         sizes = Counter(self._sizes)
         sizes[Purpose.SERVICE_IP], sizes[Purpose.LOOP_BACK] = len(self._addresses), len(self._loops)
+        sizes[Purpose.SERVICE_NET], sizes[Purpose.SHARED_IP] = len(self._services), len(self._shared_addresses)
         node_ports = any(sizes[purpose] for purpose in NODE_PORTS.values())
         cluster, found = self._shared.cluster, {}
         for purpose, some in elements.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -23,7 +23,7 @@ from svcc.kernel.nft.reading import read_document
 from svcc.kernel.nft.state import NftState
 from svcc.kernel.requirements import NFT
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Part, Shared, TargetByService
+from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Part, ServiceNetworks, Shared, TargetByService
 from svcc.targets.nft import hooks
 from svcc.targets.nft.assembly import PART, NftAssembly
 from svcc.targets.nft.contribution import NftContribution, contribution
@@ -48,6 +48,7 @@ class Nft(TargetByService):
         Feature.EXTERNAL_IP: "",
         Feature.SHARED: "",
         Feature.ANNOUNCE: vip_device.ANNOUNCED,
+        Feature.SERVICES: "",
         Feature.NODE_PORT: "on every local address but loopback",
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
@@ -102,6 +103,19 @@ class Nft(TargetByService):
             for table in state.tables.values():
                 if hooks.ADDRESSES.name in table.sets:
                     yield from map(ip_address, table.sets[hooks.ADDRESSES.name].elements)
+
+    def service_networks(self, bundle: Bundle) -> ServiceNetworks:
+        artifact = bundle.artifact(PART.name)
+        if artifact is None:
+            return ServiceNetworks()
+        state = artifact.state if isinstance(artifact.state, NftState) else read_document(artifact.text)
+        sets = [table.sets for table in state.tables.values()]
+        networks = [named.elements for one in sets if (named := one.get(hooks.SERVICE_NETWORKS.name))]
+        shared = [named.elements for one in sets if (named := one.get(hooks.SERVICE_NETWORKS_SHARED.name))]
+        return ServiceNetworks(
+            frozenset(ip_network(text) for some in networks for text in some),
+            frozenset(ip_address(text) for some in shared for text in some),
+        )
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
         name, tables, found = read(texts[PART.name])

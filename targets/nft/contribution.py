@@ -49,6 +49,7 @@ class Part:
     addresses: dict[str, int] = field(default_factory=dict)
     shared: dict[str, int] = field(default_factory=dict)
     endpoints: dict[str, int] = field(default_factory=dict)
+    spared: dict[str, int] = field(default_factory=dict)  # that are others' as well, in the networks of services
     ports: set[tuple[int, int]] = field(default_factory=set)  # of TCP, that endpoints serve at: first and last
     #: Sets of networks by name: of those that may come, and of those that are masqueraded.
     networks: dict[str, tuple[ir.Network, ...]] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class _Maker:
         self._family = family
         self._own = shared.node.addresses if shared.node else ()
         self._pods = any(network.version == family.version for network in shared.cluster.pods)
+        self._services = shared.cluster.services
         self._last: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())
         self._numbered: tuple[tuple[ir.Endpoint, ...], dict[str, int]] = ((), {})
 
@@ -96,6 +98,8 @@ class _Maker:
                 part.addresses[address] = int(frontend.address)
             elif frontend.address not in self._own:
                 part.shared[address] = int(frontend.address)
+            if frontend.shared and any(frontend.address in network for network in self._services):
+                part.spared[address] = int(frontend.address)
         element = key.element(address, frontend.port.protocol, frontend.ports)
         front = self._front(key, frontend)
         endpoints = self._texts(frontend) if front is not None and front.choice is not None else ()

@@ -33,6 +33,10 @@ SHARED = Named("shared")  # those that are others' as well, and none of the node
 NODEPORT_ADDRESSES = Named("nodeport-addresses")  # the networks whose local addresses serve node ports
 HAIRPIN = Named("hairpin")  # each endpoint with itself
 
+SERVICE_NETWORKS = Named("service-networks")  # what no service has in them is rejected
+#: Shared addresses in these networks: what is not declared there is others' affair.
+SERVICE_NETWORKS_SHARED = Named("service-networks-shared")
+
 TARGET_PORTS = Named("target-ports")  # the ports of TCP that endpoints serve at
 
 _DISPATCH, _NODEPORTS, _UNSERVED, _REJECT = "dispatch", "dispatch-nodeports", "unserved", "refuse"
@@ -90,28 +94,37 @@ def unserved(
     declared: Sequence[Key],
     rejecting: Sequence[Key],
     serving: Sequence[Statement],
+    networks: Sequence[Statement],
     targets: bool,
 ) -> Iterator[tuple[str, Chain]]:
     """What becomes of packets to our addresses and ports that no endpoint got, and of what is no connection's.
 
     ``declared``: the keys with a set of declared ports, on addresses that others have too; ``rejecting``: those among
-    them where one has no endpoints; ``targets``: whether endpoints have ports of TCP. Only what was not translated is
+    them where one has no endpoints; ``networks``: see :func:`in_service_networks`, or nothing where there are none;
+    ``targets``: whether endpoints have ports of TCP. Only what was not translated is
     looked at closer: all that was served is spared the sets.
     """
     ours = [(Match(family.destination, ADDRESSES),)] if addresses else []
     tcp = [key for key in declared if key.ranges in (None, ir.Protocol.TCP)]
-    refused = [*ours, *(_declared(key, serving) for key in rejecting)]
+    nobodys = [tuple(networks)] if networks else []
+    refused = [*ours, *(_declared(key, serving) for key in rejecting), *nobodys]
     rules: list[Rule] = []
     if refused:
         yield from _refuse(family, refused)
         untouched = Match(And(Conntrack("status"), Word("dnat")), Word(0))
         rules.append((_state("new"), untouched, Goto(_UNSERVED)))
-    if ours or tcp or targets:
-        yield from _drop_invalid(family, [*ours, *(_declared(key, serving) for key in tcp)], targets)
+    if ours or tcp or targets or nobodys:
+        yield from _drop_invalid(family, [*ours, *(_declared(key, serving) for key in tcp), *nobodys], targets)
         rules.append((_state("invalid"), _TCP, Goto(_INVALID)))
     if rules:
         for hook in ("prerouting", "output"):
             yield f"filter-{hook}", Chain(tuple(rules), Hook("filter", hook, AFTER_DSTNAT))
+
+
+def in_service_networks(family: Family, *, shared: bool) -> tuple[Statement, ...]:
+    """That the destination is in the networks of service addresses. ``shared``: whether some are others' as well."""
+    networks = Match(family.destination, SERVICE_NETWORKS)
+    return (networks, Match(family.destination, SERVICE_NETWORKS_SHARED, "!=")) if shared else (networks,)
 
 
 def _declared(key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:

@@ -179,7 +179,7 @@ def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
             raise table.elements[name][0].refused(f"{odd} is no service's", f'"{name}"')
     endpoints = {a for n, f in read.items() if table.sets[n][0] == "endpoint" for a in f.values()}
     for name, found in read.items():
-        if name not in ("addresses", "shared", "hairpin"):
+        if name not in ("addresses", "shared", "service-networks-shared", "hairpin"):
             continue
         command = table.elements[name][0]
         firsts = [key.partition(" . ")[0] for key in found]

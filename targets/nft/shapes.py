@@ -44,7 +44,8 @@ _FRONT = re.compile(
 NAME = re.compile(r"[A-Za-z0-9_./-]+")
 
 _SERVING = r"daddr!=loopback (daddr!=@addresses )?(daddr!=@shared )?(daddr=@nodeport-addresses )?fib=local "
-_OURS = rf"(daddr=@addresses {{0}};)?(key=@declared {{0}};)*({_SERVING}nodeport-key=@declared {{0}};)*"
+_IN_NETWORKS = "(daddr=@service-networks (daddr!=@service-networks-shared )?{0};)?"
+_OURS = rf"(daddr=@addresses {{0}};)?(key=@declared {{0}};)*({_SERVING}nodeport-key=@declared {{0}};)*{_IN_NETWORKS}"
 _FILTER = r"(ct-state~new \(ct-status & dnat\)=0 goto:unserved;)?(ct-state~invalid l4proto=tcp goto:invalid;)?"
 PATTERNS = {
     kind: re.compile(pattern)
@@ -66,7 +67,13 @@ PATTERNS = {
     }.items()
 }
 
-_ADDRESSES = (hooks.ADDRESSES.name, hooks.SHARED.name, hooks.HAIRPIN.name, hooks.TARGET_PORTS.name)
+_ADDRESSES = (
+    hooks.ADDRESSES.name,
+    hooks.SHARED.name,
+    hooks.SERVICE_NETWORKS_SHARED.name,
+    hooks.HAIRPIN.name,
+    hooks.TARGET_PORTS.name,
+)
 
 
 def kind_of_chain(name: str) -> str | None:
@@ -90,6 +97,8 @@ def set_of(name: str, family: Family) -> tuple[str, Set] | None:
     fixed = {
         hooks.ADDRESSES.name: Set.of(hooks.ADDRESSES.name, (address,)),
         hooks.SHARED.name: Set.of(hooks.SHARED.name, (address,)),
+        hooks.SERVICE_NETWORKS_SHARED.name: Set.of(hooks.SERVICE_NETWORKS_SHARED.name, (address,)),
+        hooks.SERVICE_NETWORKS.name: Set.of(hooks.SERVICE_NETWORKS.name, (address,), interval=True),
         hooks.HAIRPIN.name: Set.of(hooks.HAIRPIN.name, (address, address)),
         hooks.TARGET_PORTS.name: Set.of(hooks.TARGET_PORTS.name, ("inet_service",), interval=True),
         PODS.name: Set.of(PODS.name, (address,), interval=True),

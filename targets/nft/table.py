@@ -24,11 +24,13 @@ class Touched:
 
     addresses: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
+    spared: set[str] = field(default_factory=set)
     endpoints: set[str] = field(default_factory=set)
 
     def add(self, part: Part) -> None:
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
+        self.spared.update(part.spared)
         self.endpoints.update(part.endpoints)
 
 
@@ -37,7 +39,7 @@ def table(name: str, total: Total, parts: Collection[Part], only: Touched | None
 
     ``only``: of elements and owned chains, those of the ``parts`` alone, and these addresses.
     """
-    if not total.keys:
+    if not total.keys and not total.services:
         return None
     owned = total.owned if only is None else dict.fromkeys(_owned(parts))
     fronts = sorted([*total.shapes, *owned], key=lambda front: natural(front.name))
@@ -91,13 +93,16 @@ def _maps(key: Key, rows: Iterable[Row], slots: Iterable[int]) -> Iterator[tuple
 
 def _address_sets(total: Total, only: Touched | None) -> Iterator[tuple[str, NamedSet]]:
     address = total.family.address
-    look = only or Touched(set(total.addresses), set(total.shared), set(total.endpoints))
+    look = only or Touched(set(total.addresses), set(total.shared), set(total.spared), set(total.endpoints))
     if total.addresses:
         found = total.by_number(text for text in look.addresses if text in total.addresses)
         yield _named(Set.of(hooks.ADDRESSES.name, (address,)), dict.fromkeys(found, _NOTHING))
     if total.shared and total.serves_nodeports:
         found = total.by_number(text for text in look.shared if text in total.shared)
         yield _named(Set.of(hooks.SHARED.name, (address,)), dict.fromkeys(found, _NOTHING))
+    if total.spared:
+        found = total.by_number(text for text in look.spared if text in total.spared)
+        yield _named(Set.of(hooks.SERVICE_NETWORKS_SHARED.name, (address,)), dict.fromkeys(found, _NOTHING))
     found = total.by_number(text for text in look.endpoints if text in total.endpoints)
     pairs = dict.fromkeys((f"{text} . {text}" for text in found), _NOTHING)
     yield _named(Set.of(hooks.HAIRPIN.name, (address, address)), pairs)
@@ -110,6 +115,8 @@ def _address_sets(total: Total, only: Touched | None) -> Iterator[tuple[str, Nam
         networks[PODS.name] = total.pods
     if total.nodeport_addresses and total.serves_nodeports:
         networks[hooks.NODEPORT_ADDRESSES.name] = total.nodeport_addresses
+    if total.services:
+        networks[hooks.SERVICE_NETWORKS.name] = total.services
     for name in sorted(networks):
         texts = (str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in networks[name])
         yield _named(Set.of(name, (address,), interval=True), dict.fromkeys(texts, _NOTHING))
@@ -146,6 +153,7 @@ def _fixed(total: Total) -> Iterator[tuple[str, Chain]]:
         declared=[key for key in keys if total.declares(key)],
         rejecting=[key for key in keys if key in total.rejecting],
         serving=serving,
+        networks=hooks.in_service_networks(total.family, shared=bool(total.spared)) if total.services else (),
         targets=bool(total.ports),
     )
     yield from hooks.masquerade(total.family, total.mark)

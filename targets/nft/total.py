@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from svcc.compiler import ir
-from svcc.compiler.frontends import apart
+from svcc.compiler.frontends import apart, service_networks
 from svcc.targets.interface import Shared
 from svcc.targets.nft.contribution import Part
 from svcc.targets.nft.fronts import Front, Landing
@@ -23,6 +23,7 @@ class Total:
         self.family = family
         self.mark = shared.cluster.mark
         self.pods = apart(shared.cluster.pods, family.version)
+        self.services = service_networks(shared.cluster, family.version)
         self.nodeport_addresses = apart(shared.cluster.nodeport_addresses, family.version)
         self.keys: Counter[Key] = Counter()
         self.shapes: Counter[Front] = Counter()  # fronts that services share
@@ -33,6 +34,7 @@ class Total:
         self.rejecting: Counter[Key] = Counter()  # of the declared
         self.addresses: Counter[str] = Counter()
         self.shared: Counter[str] = Counter()
+        self.spared: Counter[str] = Counter()
         self.endpoints: Counter[str] = Counter()
         self.ports: Counter[tuple[int, int]] = Counter()
         self.named: Counter[str] = Counter()
@@ -42,7 +44,7 @@ class Total:
     def add(self, part: Part) -> None:
         self._count(part, 1)
         self.networks.update(part.networks)
-        for addresses in (part.addresses, part.shared, part.endpoints):
+        for addresses in (part.addresses, part.shared, part.spared, part.endpoints):
             self.numbers.update(addresses)
 
     def remove(self, part: Part) -> None:
@@ -50,9 +52,10 @@ class Total:
         self._count(part, -1)
         for name in part.networks.keys() - self.named.keys():
             del self.networks[name]
-        for texts in (part.addresses, part.shared, part.endpoints):
+        counted = (self.addresses, self.shared, self.spared, self.endpoints)
+        for texts in (part.addresses, part.shared, part.spared, part.endpoints):
             for text in texts:
-                if text not in self.addresses and text not in self.shared and text not in self.endpoints:
+                if not any(text in counter for counter in counted):
                     self.numbers.pop(text, None)
 
     def _count(self, part: Part, by: int) -> None:
@@ -67,6 +70,7 @@ class Total:
                     self._count_front(row.front, by)
         _count(self.addresses, part.addresses, by)
         _count(self.shared, part.shared, by)
+        _count(self.spared, part.spared, by)
         _count(self.endpoints, part.endpoints, by)
         _count(self.ports, part.ports, by)
         _count(self.named, part.networks, by)

@@ -55,6 +55,20 @@ def test_it_is_named_with_its_device_and_who_listens_there(target: Target) -> No
 
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_an_address_in_the_networks_of_services_is_named_with_the_network(target: Target) -> None:
+    program = PROGRAM.replace("external-ip 10.0.0.4;", "").replace("cluster {", "cluster { services 10.0.0.0/8;")
+    with socket.create_server(("10.0.0.4", 22)):
+        assert found(program, target) == [
+            (
+                "10.0.0.4 is on device uplink of this machine, which listens there on 22/tcp, "
+                "and in `services 10.0.0.0/8`, where all is rejected that no service has"
+            )
+        ]
+    assert found(program.replace("port", "external-ip 10.0.0.4 shared; port"), target) == []
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
 def test_of_ipv6_too_where_nobody_listens(target: Target) -> None:
     run("ip address del 10.0.0.4/24 dev uplink")
     run("ip address add fd00:19::1/64 dev far nodad")

@@ -105,6 +105,7 @@ class _Printer:
         statements = [
             *self._unless(cluster.prefix == default.prefix, f"prefix {cluster.prefix}"),
             *([f"pods {self._list(cluster.pods)}"] if cluster.pods else []),
+            *([f"services {self._list(cluster.services)}"] if cluster.services else []),
             *self._unless(cluster.nodeports == default.nodeports, f"nodeports {cluster.nodeports}"),
             *([f"nodeport-addresses {self._list(addresses)}"] if (addresses := cluster.nodeport_addresses) else []),
             *self._unless(cluster.vip_device == default.vip_device, f"vip-device {cluster.vip_device or 'none'}"),

@@ -105,8 +105,14 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(
             _X,
             "^without -m conntrack ! --ctstate DNAT$|^DNAT -> SNAT$",
-            r"^-I (INPUT|OUTPUT) .* -j \S+-(FILTER|GUARD)$",
+            r"^-I (INPUT|FORWARD|OUTPUT) .* -j \S+-(FILTER|GUARD|NOBODY)$",
         ),
+    ),
+    "what nobody serves at the address is rejected with all of its network": (
+        Pattern(_X, r"^removed$|^without target$|^\S+ -> \S+$", r"-UNSERVED -d 198\.19\.\d+\.\d+/32 -g SHOP-REJECT$"),
+        Pattern(_X, r"^removed$|^without target$|^\S+ -> \S+$", r"-UNSERVED -d fd00:19::\S+/128 -g SHOP-REJECT$"),
+        Pattern(_X, "^removed$|^without target$", r"-UNSERVED -d 198\.19\.0\.12/32 -g MUTANT-REJECT$"),
+        Pattern("nft", '^without "198.19.0.12"$', '"name": "addresses"'),
     ),
     "every client of the service is masqueraded, endpoints among them": (
         Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.\d+,tcp:8007,"),
@@ -119,7 +125,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "no packet comes back from the chain": (
         Pattern(_X, "^-g -> -j$", r"-g \S+-(SVC|EXT|SRC)-\S+$"),
         Pattern(_X, "^-g -> -j$", r"-g \S+-REJECT$"),
-        Pattern(_X, "^-j -> -g$", r"-FILTER .* -j \S+-REJECT$"),
+        Pattern(_X, "^-j -> -g$", r"-(FILTER|NOBODY) .* -j \S+-REJECT$"),
     ),
     "nothing follows that would be for what comes back": (
         Pattern(_X, "^-g -> -j$", r"-(SERVICES|UNSERVED) .* --dst-type LOCAL -g \S+-NODEPORTS$"),

@@ -70,6 +70,8 @@ _NODE_ADDRESSES = (
     tuple(map(ip_address, ("fd00:10::6",))),
 )
 PODS = tuple(map(ip_network, ("100.64.0.0/24", "fd00:64::/64", "100.64.0.0/29", "172.16.0.0/31", "fd00:65::/64")))
+#: Some of the vips and external ips are inside, none of the pods and nodes.
+SERVICES = tuple(map(ip_network, ("198.19.0.0/24", "fd00:19::/64", "198.19.0.0/16", "203.0.113.0/29", "fd00:20::/64")))
 CLIENTS = tuple(
     map(
         ip_network,
@@ -189,6 +191,7 @@ def _clusters(draw: st.DrawFn, features: frozenset[Feature]) -> ir.Cluster:
     return ir.Cluster(
         prefix=draw(st.sampled_from(("SVCC", "CUSTOM", "a", "Lb_1-x"))),
         pods=draw(_some(PODS)),
+        services=draw(_some(SERVICES)) if Feature.SERVICES in features else (),
         nodeports=draw(st.sampled_from(_NODE_PORTS)),
         nodeport_addresses=draw(serving),
         vip_device=draw(st.sampled_from(("svcc0", "custom-ipvs0", "_.x", None))),

@@ -10,8 +10,9 @@ from hypothesis import given
 from support.strategies import programs_for
 from svcc.apply.own_addresses import Listener
 from svcc.compiler import ir
+from svcc.compiler.frontends import service_networks
 from svcc.targets import targets
-from svcc.targets.interface import Target
+from svcc.targets.interface import ServiceNetworks, Target
 
 LOADED = [target for target in targets().values() if target.loads]
 
@@ -24,6 +25,20 @@ def test_a_bundle_tells_which_addresses_lead_to_services_alone(target: Target) -
         alone = {a for service in program.services for a in service.addresses if a not in service.shared}
         bundle = target.render(program, node)
         assert set(target.exclusive_addresses(bundle)) == alone
+
+    check()
+
+
+@pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
+def test_a_bundle_tells_the_networks_of_service_addresses(target: Target) -> None:
+    @given(programs_for(target))
+    def check(drawn: tuple[ir.Program, ir.Node | None]) -> None:
+        program, node = drawn
+        networks = {n for version in (4, 6) for n in service_networks(program.cluster, version)}
+        shared = {a for service in program.services for a in service.shared if any(a in n for n in networks)}
+        assert target.service_networks(target.render(program, node)) == ServiceNetworks(
+            frozenset(networks), frozenset(shared)
+        )
 
     check()
 

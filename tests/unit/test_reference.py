@@ -100,6 +100,19 @@ def test_of_a_shared_address_the_declared_ports_are_ours_alone() -> None:
         assert of(to(VIP, port, protocol), shared) is Refusal.REJECT
 
 
+def test_in_the_networks_of_services_what_no_service_has_is_rejected() -> None:
+    cluster = replace(PODS, services=(ip_network("198.19.0.0/16"), ip_network("203.0.113.0/29")))
+    shared = replace(WEB, shared=(EXTERNAL,))
+    for address in ("198.19.77.1", "203.0.113.6"):
+        for packet in (to(address), to(address, 22, "udp"), to(address, 30080, "sctp")):
+            assert of(packet, shared, cluster=cluster) is Refusal.REJECT
+            assert of(packet, shared) is Refusal.UNTOUCHED
+        assert of(Packet(CLIENT, ip_address(address), Portless.ICMP), shared, cluster=cluster) is Refusal.UNTOUCHED
+    assert of(to(EXTERNAL, 22), shared, cluster=cluster) is Refusal.UNTOUCHED
+    assert of(to("203.0.113.9"), shared, cluster=cluster) is Refusal.UNTOUCHED
+    assert of(to("fd00:19::99"), shared, cluster=cluster) is Refusal.UNTOUCHED
+
+
 def test_services_share_an_address_by_ports() -> None:
     other = replace(WEB, name="other", ports=(replace(HTTP, ports=ir.PortRange(443, 443), nodeport=None),))
     both = ir.Program(PODS, (NODE,), (replace(other, endpoints=(ir.Endpoint(C),)), WEB))

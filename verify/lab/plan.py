@@ -118,7 +118,8 @@ class _Addresses:
         self._taken = set(_known_addresses(program))
         self._pods = program.cluster.pods
         self._allowed = tuple(dict.fromkeys(n for s in program.services for n in s.allow_from))
-        self._known = (*self._pods, *self._allowed, *program.cluster.nodeport_addresses)
+        cluster = program.cluster
+        self._known = (*self._pods, *self._allowed, *cluster.services, *cluster.nodeport_addresses)
         self._spare = {version: self._first_spare(version) for version in (4, 6)}
 
     def spare_pair(self) -> tuple[ir.Address, ...]:

@@ -5,6 +5,7 @@ let inside = [198.51.100.0/24, 2001:db8:51::/48]
 cluster {
   prefix             POLICIES
   pods               100.64.0.0/24 fd00:64::/64
+  services           198.19.0.0/24 203.0.113.0/28 fd00:19::/64
   nodeport-addresses 10.0.0.0/24 fd00:10::/64
   mark               0x100
 }

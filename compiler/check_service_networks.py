@@ -1,0 +1,81 @@
+"""Checks of the networks of service addresses: nothing else lives in them, and vips lie there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.source import Span
+
+
+def check_service_networks(program: ir.Program) -> Iterator[Diagnostic]:
+    """Whatever else has an address in ``services`` would be cut off: what no service has there is rejected."""
+    if not program.cluster.services:
+        return
+    for network in program.cluster.services:
+        if network.prefixlen == 0:
+            message = f"services {network} is every address that there is, and not services' alone"
+            hint = "name the networks that hold service addresses alone"
+            yield Diagnostic(Code.NETWORK, message, _span(program.cluster, "services", network), hint)
+    yield from _pods_inside(program.cluster)
+    yield from _hosts_inside(program)
+    yield from _vips_outside(program)
+
+
+def _network_of(cluster: ir.Cluster, address: ir.Address) -> ir.Network | None:
+    return next((network for network in cluster.services if address in network), None)
+
+
+def _span(cluster: ir.Cluster, statement: str, network: ir.Network) -> Span | None:
+    return cluster.spans.get(f"{statement} {network}") or cluster.spans.get(statement)
+
+
+def _pods_inside(cluster: ir.Cluster) -> Iterator[Diagnostic]:
+    for network in cluster.services:
+        for pods in cluster.pods:
+            if pods.version == network.version and pods.overlaps(network):
+                span = _span(cluster, "pods", pods)
+                related = () if span is None else (Related("the pods are declared here", span),)
+                yield Diagnostic(
+                    Code.ADDRESS_ROLE,
+                    f"services {network} and pods {pods} have addresses in common: nobody could reach these pods",
+                    _span(cluster, "services", network),
+                    "name the networks that hold service addresses alone",
+                    related,
+                )
+
+
+def _hosts_inside(program: ir.Program) -> Iterator[Diagnostic]:
+    shared = {address for service in program.services for address in service.shared}
+    hosts: dict[ir.Address, tuple[str, Span | None]] = {}
+    for node in program.nodes:
+        for address in node.addresses:
+            if address not in shared:
+                hosts[address] = f"an address of node {node.name}", node.spans.get(f"address {address}", node.span)
+    for service in program.services:
+        for endpoint in service.endpoints:
+            hosts.setdefault(endpoint.address, (f"an endpoint of {service.name}", endpoint.span or service.span))
+    for address, (role, span) in hosts.items():
+        network = _network_of(program.cluster, address)
+        if network is not None:
+            where = _span(program.cluster, "services", network)
+            related = () if where is None else (Related("declared here", where),)
+            message = f"{address} is {role}, and in services {network}: nobody could reach it"
+            hint = "what no service has in `services` is rejected"
+            yield Diagnostic(Code.ADDRESS_ROLE, message, span, hint, related)
+
+
+def _vips_outside(program: ir.Program) -> Iterator[Diagnostic]:
+    """Of families that have such networks."""
+    versions = {network.version for network in program.cluster.services}
+    for service in program.services:
+        for vip in service.vips:
+            if vip.version in versions and _network_of(program.cluster, vip) is None:
+                message = f"vip {vip} of service {service.name} is in none of the networks of `services`"
+                span = service.spans.get(f"vip {vip}", service.span)
+                where = program.cluster.spans.get("services")
+                related = () if where is None else (Related("declared here", where),)
+                hint = "add its network, or choose another vip"
+                yield Diagnostic(Code.OUTSIDE_SERVICES, message, span, hint, related, severity=Severity.WARNING)
