@@ -299,6 +299,7 @@ _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "when-empty": lambda one: one.when_empty.value,
     "check": lambda one: "none" if one.check is None else _check_text(one.check),
     "when-failed": lambda one: one.when_failed.value,
+    "one-packet": lambda one: "yes" if one.one_packet else "no",
 }
 
 _CLUSTER: Mapping[str, Callable[[ir.Cluster], str]] = {

@@ -46,6 +46,7 @@ class Feature(Enum):
     FORWARD_TUNNEL = "forward tunnel"
     WHEN_EMPTY_DROP = "when-empty drop"
     WHEN_EMPTY_DRAINING = "when-empty draining"
+    ONE_PACKET = "one-packet yes"
     SCHEDULER_RANDOM = "scheduler random"
     SCHEDULER_RR = "scheduler rr"
     SCHEDULER_WRR = "scheduler wrr"
@@ -133,6 +134,8 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.AFFINITY, "affinity")
         if service.affinity_per_service:
             yield use(Feature.AFFINITY_PER_SERVICE, "affinity per service")
+    if service.one_packet:
+        yield use(Feature.ONE_PACKET, "one-packet")
     for statement, attribute, features in _SETTINGS:
         feature = features.get(getattr(service, attribute))
         if feature is not None:

@@ -236,6 +236,7 @@ class Service:
     when_empty: WhenEmpty = WhenEmpty.REJECT
     check: Check | None = None  # None: endpoints are taken to serve
     when_failed: WhenFailed = WhenFailed.OPEN
+    one_packet: bool = False  # each datagram gets an endpoint of its own
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)

@@ -352,6 +352,7 @@ class _Reader:
             when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
             check=self.check(document["check"], (*path, "check"), spans) if "check" in document else None,
             when_failed=choice("when-failed", ir.WhenFailed, ir.WhenFailed.OPEN),
+            one_packet=document.get("one-packet", False),
             span=self.span(*path, "name"),
             spans=spans | more,
         )
@@ -378,4 +379,5 @@ _STATEMENTS = {
     "when-empty": "when-empty",
     "check": "check",
     "when-failed": "when-failed",
+    "one-packet": "one-packet",
 }

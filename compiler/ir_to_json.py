@@ -129,6 +129,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         when_empty=_unless(service.when_empty.value, "reject"),
         check=None if service.check is None else _check_to_json(service.check),
         when_failed=_unless(service.when_failed.value, "open"),
+        one_packet=_unless(service.one_packet, False),
     )
     document["ports"] = [
         _sparse(

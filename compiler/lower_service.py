@@ -47,11 +47,11 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     values, keyword, word = settings.values, str(statement.keyword), statement.values[0]
     if keyword in _LISTS:
         _addresses(settings, statement, lets)
-    elif keyword == "announce":
+    elif keyword in ("announce", "one-packet"):
         if word in _YES_OR_NO:
-            settings.put("announce", word == "yes", keyword, word)
+            settings.put(keyword.replace("-", "_"), word == "yes", keyword, word)
         else:
-            values.unknown(word, _YES_OR_NO, "value of announce")
+            values.unknown(word, _YES_OR_NO, f"value of {keyword}")
     elif keyword == "allow-from":
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
     elif keyword == "masquerade":

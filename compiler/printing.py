@@ -201,6 +201,8 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
     ):
         if own != usual:
             yield keyword, own
+    if service.one_packet:
+        yield "one-packet", "yes"
     if service.check is not None:
         yield "check", _check(service.check)
 

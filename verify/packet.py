@@ -54,6 +54,7 @@ class Forwarded:
 
     choices: tuple[Choice, ...]  # by address and port
     affinity: int | None = None  # seconds for which a client keeps its endpoint
+    one_packet: bool = False  # each further packet of the client chooses anew
 
 
 class Refusal(Enum):

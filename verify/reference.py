@@ -44,7 +44,8 @@ def outcome(program: ir.Program, node: ir.Node | None, packet: Packet) -> Outcom
     endpoints = _eligible(program, entry, node, packet.destination.version)
     if not endpoints:
         return Refusal.DROP if entry.service.when_empty is ir.WhenEmpty.DROP else Refusal.REJECT
-    return Forwarded(_choices(program, node, entry, endpoints, packet), entry.service.affinity)
+    choices = _choices(program, node, entry, endpoints, packet)
+    return Forwarded(choices, entry.service.affinity, entry.service.one_packet)
 
 
 def keeps(program: ir.Program, node: ir.Node | None, packet: Packet, later: Packet) -> bool:

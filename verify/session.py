@@ -14,7 +14,7 @@ from svcc.apply.rehearsal import load_bundle
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
-from svcc.verify.judge import Verdict, connections_for, judge, judge_ping
+from svcc.verify.judge import STICKY, Verdict, connections_for, judge, judge_ping
 from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab, Probe, Result
 from svcc.verify.packet import Forwarded, Portless
 from svcc.verify.reference import keeps
@@ -27,6 +27,9 @@ ROUNDS = 20
 
 #: Connections under way together while most of them wait for an answer that is not to come.
 AT_ONCE = 512
+
+#: Datagrams of one socket: in turns they reach every endpoint, and by chance they all reach one of two once in 10^9.
+DATAGRAMS = 31
 
 #: Conversations that are held open over a reload: as many frontends, from the client.
 HELD = 32
@@ -129,9 +132,30 @@ class Session:
     def _conversations(self) -> Iterator[tuple[Case, Conversation]]:
         left = count(HELD, -1)
         for case in self.cases:
-            if case.where == CLIENT and isinstance(case.expected, Forwarded) and next(left) > 0:
+            expected = case.expected
+            lasting = isinstance(expected, Forwarded) and not expected.one_packet
+            if case.where == CLIENT and lasting and next(left) > 0:
                 packet = case.packet
                 yield case, self.lab.open(case.where, packet.destination, packet.port, packet.protocol)
+
+    # ---- datagrams that each get an endpoint of their own
+
+    def datagrams(self) -> Iterator[Verdict]:
+        """Where each datagram chooses anew, those of one socket reach every endpoint that there are turns for."""
+        for case in self.cases:
+            expected = case.expected
+            if case.where != CLIENT or not isinstance(expected, Forwarded) or not expected.one_packet:
+                continue
+            if expected.affinity is not None or len(expected.choices) == 1 or case.scheduler in STICKY:
+                continue
+            packet = case.packet
+            conversation = self.lab.open(case.where, packet.destination, packet.port, packet.protocol)
+            try:
+                seen = Counter(_who(conversation.ask()) for _ in range(DATAGRAMS))
+            finally:
+                conversation.close()
+            deviation = "" if len(seen) > 1 else f"{DATAGRAMS} datagrams of one socket reached one endpoint"
+            yield Verdict(_about(case, "one socket"), dict(seen), deviation)
 
     # ---- affinity
 

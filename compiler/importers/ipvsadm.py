@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias
 
 from svcc.compiler import ir
@@ -46,7 +46,6 @@ _NOTED = {
 _SERVICE_OPTIONS = {
     "netmask": "affinity is of single client addresses",
     "pe": "svcc has no persistence engines",
-    "ops": "svcc has no one-packet scheduling",
 }
 _SERVER_OPTIONS = {
     "u-threshold": "svcc has no limit of connections",
@@ -138,6 +137,8 @@ class _Reader:
         marked = len(virtual.key) == 2
         name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
         made = Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
+        if line.has("ops"):
+            made = replace(made, one_packet=True, spans={"one-packet": line.spans["ops"]})
         return [*services_of(made, self._names, self._notes)]
 
     def _fronts(self, virtual: _Virtual) -> tuple[Front, ...]:

@@ -92,6 +92,8 @@ class _Reader:
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
         if asked is not None:
             made = replace(made, check=asked.check, spans={"check": asked.span})
+        if (ops := settings.last("ops")) is not None:
+            made = replace(made, one_packet=True, spans=made.spans | {"one-packet": ops.span})
         return [*services_of(made, self._names, self._notes)]
 
     def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:

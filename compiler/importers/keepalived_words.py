@@ -48,7 +48,7 @@ IN_VIRTUAL_SERVER: _Reasons = {
     "smtp_alert": _MAIL,
     "persistence_granularity": "affinity is of single client addresses",
     "persistence_engine": "svcc has no persistence engines",
-    "ops": "svcc has no one-packet scheduling",
+    "ops": None,
     **dict.fromkeys(("sh-port", "mh-port"), "svcc hashes addresses alone, without ports"),
     **dict.fromkeys(("sh-fallback", "mh-fallback"), None),
     **dict.fromkeys(("hashed", "flag-1", "flag-2", "flag-3"), _FLAG),

@@ -55,6 +55,7 @@ class Virtual:
     span: Span
     masquerade: ir.Masquerade = ir.Masquerade.NEVER  # IPVS itself changes no client's address
     allow_from: tuple[ir.Network, ...] = ()
+    one_packet: bool = False  # where it is True, its place is in ``spans``
     check: ir.Check | None = None  # None, or where its place is in ``spans``
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
 
@@ -144,10 +145,25 @@ def _service(
         affinity=virtual.affinity,
         masquerade=virtual.masquerade,
         forward=forward,
+        one_packet=virtual.one_packet and _one_packet(virtual, forward, found, notes),
         span=virtual.span,
         spans=virtual.spans | places,
     )
     return replace(service, check=_asked(virtual, service, notes))
+
+
+def _one_packet(
+    virtual: Virtual, forward: ir.Forward, ports: Iterable[tuple[ir.Protocol, ir.PortRange]], notes: list[Note]
+) -> bool:
+    """Whether a service can choose anew for each datagram."""
+    why = ""
+    if forward is ir.Forward.MASQUERADE:
+        why = "without a connection IPVS translates no answers: one-packet is for direct routing and tunnels"
+    elif any(protocol is not ir.Protocol.UDP for protocol, _ in ports):
+        why = "one-packet is for udp alone"
+    if why:
+        notes.append(Note(virtual.spans["one-packet"], why))
+    return not why
 
 
 def _asked(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:

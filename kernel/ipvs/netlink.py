@@ -14,6 +14,8 @@ from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNEL
 
 _NUMBERS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP, "sctp": IPPROTO_SCTP}
 _PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
+#: What further options add to the flags: IP_VS_SVC_F_ONEPACKET.
+_OTHERS = {"": 0, " -o": 0x4}
 #: IP_VS_SVC_F_SCHED1 and so on, by the names that schedulers have for them.
 _FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
 _METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
@@ -77,9 +79,9 @@ def _virtual(command: Command) -> dict[str, Any] | None:
         return found
     settings = command.options
     names = settings.flags.split(",") if settings.flags else []
-    if settings.others or not _FLAGS.keys() >= {*names}:
+    if settings.others not in _OTHERS or not _FLAGS.keys() >= {*names}:
         return None
-    flags = sum({_FLAGS[name] for name in names})
+    flags = sum({_FLAGS[name] for name in names}) | _OTHERS[settings.others]
     if settings.scheduler:
         found["sched_name"] = settings.scheduler
     if settings.persistence is not None:

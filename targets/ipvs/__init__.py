@@ -77,6 +77,7 @@ class Ipvs(TargetByService):
         Feature.FORWARD_TUNNEL: _NOT_THE_NODE,
         Feature.WHEN_EMPTY_DROP: "",
         Feature.WHEN_EMPTY_DRAINING: "",
+        Feature.ONE_PACKET: "udp, under forward direct and tunnel",
         Feature.SCHEDULER_RR: "the default where weights are equal",
         Feature.SCHEDULER_WRR: "the default where weights differ",
         Feature.SCHEDULER_SH: "with sh-fallback",

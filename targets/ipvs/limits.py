@@ -21,6 +21,8 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
             yield from _destination_hash(service)
         if service.forward is not ir.Forward.MASQUERADE:
             yield from _unchanged(service)
+        if service.one_packet:
+            yield from _one_packet(service)
         for port in service.ports:
             if len(port.ports) > RANGE_PORTS:
                 yield Diagnostic(
@@ -95,6 +97,27 @@ def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
     for endpoint in service.endpoints:
         if endpoint.port is not None and service.ports and endpoint.port != service.ports[0].ports.first:
             yield _changed_port(how, endpoint.port, service.ports[0].ports.first, endpoint.span or service.span)
+
+
+def _one_packet(service: ir.Service) -> Iterator[Diagnostic]:
+    """ipvsadm takes it for UDP alone. IPVS keeps no connection by which it could translate an answer: under forward
+    masquerade it leaves as the endpoint's own, or is lost where the client was masqueraded.
+    """
+    if service.forward is ir.Forward.MASQUERADE:
+        yield Diagnostic(
+            Code.UNSUPPORTED,
+            "under one-packet and forward masquerade, answers would come from the endpoint, not from the service",
+            service.spans.get("one-packet", service.span),
+            hint="use forward direct or tunnel: endpoints answer clients themselves, from the service's address",
+        )
+    for port in service.ports:
+        if port.protocol is not ir.Protocol.UDP:
+            yield Diagnostic(
+                Code.UNSUPPORTED,
+                f"one-packet is for udp: the packets of {port.protocol} belong to a connection, and to one endpoint",
+                port.span or service.span,
+                hint=f"give port {port.ports}/{port.protocol} to another service",
+            )
 
 
 def _changed_port(how: str, target: int, port: int, span: Span | None) -> Diagnostic:

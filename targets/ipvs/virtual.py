@@ -20,9 +20,14 @@ _RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
 _SCHEDULER_FLAGS = {ir.Scheduler.SH: "sh-fallback"}
 
 
-def make_settings(scheduler: ir.Scheduler, affinity: int | None) -> Settings:
+#: The option of a virtual server that gives each datagram a real server of its own.
+ONE_PACKET = " -o"
+
+
+def make_settings(scheduler: ir.Scheduler, affinity: int | None, *, one_packet: bool = False) -> Settings:
     """``affinity``: seconds; None: a client is not bound to an endpoint."""
-    return Settings(str(scheduler), affinity, _SCHEDULER_FLAGS.get(scheduler, ""))
+    others = ONE_PACKET if one_packet else ""
+    return Settings(str(scheduler), affinity, _SCHEDULER_FLAGS.get(scheduler, ""), others)
 
 
 def address_text(number: int, version: int) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from svcc.compiler import ir
-from svcc.kernel.ipvs.servers import Real, VirtualServer
+from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer
 from svcc.targets.ipvs.elements import number_of
-from svcc.targets.ipvs.virtual import FORWARD, make_settings
+from svcc.targets.ipvs.virtual import FORWARD, ONE_PACKET, make_settings
 from svcc.targets.reading import Line, Text
 
 _SOCKET = r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,39}\]):[1-9][0-9]{0,4}"
@@ -62,7 +62,10 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
         methods[server.method] = line
     if len(methods) > 1:
         raise [*methods.values()][-1].refused("packets reach the real servers of a virtual one in one way")
-    made = VirtualServer(key, make_settings(_SCHEDULERS[found["s"]], persistence), servers)
+    one_packet = ONE_PACKET in f"{head.text} "[found.end("s") :]
+    if one_packet and (found["service"] != "-u" or MASQUERADING in methods):
+        raise head.refused("only datagrams that stay as they are get real servers of their own", ONE_PACKET.strip())
+    made = VirtualServer(key, make_settings(_SCHEDULERS[found["s"]], persistence, one_packet=one_packet), servers)
     for line, should in zip((head, *real), made.lines(), strict=True):
         if line.text != should:
             raise line.refused(f"the target prints this as `{should}`")

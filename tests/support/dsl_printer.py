@@ -170,7 +170,7 @@ class _Printer:
         return [statement] if said else []
 
     def _value(self, keyword: str, value: object) -> str:
-        if keyword == "announce":
+        if keyword in ("announce", "one-packet"):
             return "yes" if value else "no"
         if keyword == "affinity":
             assert isinstance(value, tuple)
@@ -386,6 +386,7 @@ _FIELDS: dict[str, tuple[str, object]] = {
     "when-empty": ("when_empty", ir.WhenEmpty.REJECT),
     "check": ("check", None),
     "when-failed": ("when_failed", ir.WhenFailed.OPEN),
+    "one-packet": ("one_packet", False),
 }
 
 

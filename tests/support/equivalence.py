@@ -227,7 +227,9 @@ def same(packet: Packet, one: Outcome | None, other: Outcome | None) -> bool:
     """
     if not isinstance(one, Forwarded) or not isinstance(other, Forwarded):
         return one is other
-    if one.affinity != other.affinity or len(one.choices) != len(other.choices):
+    if (one.affinity, one.one_packet) != (other.affinity, other.one_packet):
+        return False
+    if len(one.choices) != len(other.choices):
         return False
     allowance = STEP * len(one.choices)
     return all(_alike(packet, a, b, allowance) for a, b in zip(one.choices, other.choices, strict=True))

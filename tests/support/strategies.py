@@ -152,10 +152,12 @@ def tame(service: ir.Service) -> ir.Service:
         ]
         service = replace(service, endpoints=endpoints, external_traffic=traffic[0], internal_traffic=traffic[1])
         service = replace(service, check=None)
+    if service.one_packet and any(port.protocol is not ir.Protocol.UDP for port in service.ports):
+        service = replace(service, one_packet=False)
     if service.forward is ir.Forward.MASQUERADE:
-        return service
+        return replace(service, one_packet=False)
     if not (service.vips or service.external_ips):
-        return replace(service, forward=ir.Forward.MASQUERADE)
+        return replace(service, forward=ir.Forward.MASQUERADE, one_packet=False)
     ports = tuple(replace(port, target=port.ports.first, nodeport=None) for port in service.ports)
     endpoints = tuple({e.address: replace(e, port=None) for e in service.endpoints}.values())
     masquerade = ir.Masquerade.NEVER if service.masquerade is ir.Masquerade.NEVER else ir.Masquerade.AUTO
@@ -311,6 +313,7 @@ class _Services:
         return {
             "scheduler": self._choice(None, {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler}),
             "affinity": self._if(Feature.AFFINITY, (None, ir.DEFAULT_AFFINITY, 1, 90, 86_400)),
+            "one_packet": self._if(Feature.ONE_PACKET, (False, True)),
             "external_traffic": traffic("external"),
             "internal_traffic": traffic("internal"),
             "masquerade": self._choice(

@@ -58,6 +58,8 @@ REFUSED = {
         [("SVC060", "30080")],
     ),
     "direct and masqueraded": (direct("masquerade always"), [("SVC060", "always")]),
+    "one packet for each of tcp": (direct("one-packet yes"), [("SVC060", "port")]),
+    "one packet, translated": (direct("one-packet yes", "53/udp", forward="masquerade"), [("SVC060", "yes")]),
     "a node port without a node": (
         SERVICE.replace("80/tcp", "80/tcp nodeport 30080"),
         [("SVC061", "30080")],
@@ -71,6 +73,8 @@ TAKEN = {
     "dh": SERVICE.replace("endpoints", "scheduler dh; endpoints"),
     "direct": direct("masquerade auto"),
     "tunnel, a range": direct("", "5000-5009/udp", forward="tunnel"),
+    "one packet, direct": direct("one-packet yes", "53/udp"),
+    "one packet, tunnel": direct("one-packet yes", "53/udp", forward="tunnel"),
     "direct, an own port that changes nothing": direct("", endpoint="100.64.0.9:80"),
 }
 

@@ -49,6 +49,16 @@ def test_some_hashes_refuse_who_meets_a_server_without_weight(scheduler: str, re
     assert found == {"100.64.0.1:8080": 1 - refused, "reject": refused}
 
 
+def test_of_one_packet_nothing_is_remembered() -> None:
+    text = _servers("-u 198.19.0.1:53 -s rr -o", "100.64.0.1:53 -g -w 1", "100.64.0.2:53 -g -w 1")
+    kernel = node(sysctl=SYSCTL, ip=IP, ipvsadm=text)
+    found = trace(kernel, packet("198.19.0.1:53/udp")).outcome
+    assert isinstance(found, Forwarded)
+    assert found.one_packet
+    with pytest.raises(LoadError, match="UDP alone"):
+        node(ipvsadm=text.replace("-u ", "-t "))
+
+
 def test_a_service_without_a_server_rejects_and_no_service_leaves_alone() -> None:
     service = "-A -t 198.19.0.1:80 -s rr\n"
     assert _ends(service) == {"reject": 1}

@@ -58,6 +58,7 @@ class VirtualService:
     persistence: int | None
     prefix: int  # of clients that persistence takes for one
     flags: frozenset[str]
+    one_packet: bool = False
     servers: list[RealServer] = field(default_factory=list)
 
     def shares(self) -> list[tuple[RealServer, Fraction]]:
@@ -98,6 +99,7 @@ class Ipvs:
         if service is None:
             return False
         flow.note(service_text(service), service.place)
+        flow.one_packet = service.one_packet
         self._send(flow, self._schedule(service, flow))
         return True
 
@@ -156,6 +158,7 @@ class Ipvs:
         key = _key(words)
         scheduler, persistence, prefix, flags = "wlc", None, 0, frozenset[str]()
         prefix = 32 if _version(key) == 4 else 128
+        one_packet = False
         while words:
             option = words.take()
             if option in ("-s", "--scheduler"):
@@ -167,6 +170,8 @@ class Ipvs:
                 flags = frozenset(words.take("the flags").split(","))
             elif option in ("-M", "--netmask"):
                 prefix = words.value(words.take("the mask"), _mask)
+            elif option in ("-o", "--ops"):
+                one_packet = True
             else:
                 raise words.unknown(option)
         if scheduler not in _EVEN | _EVEN_AMONG_ALL | _HEAVIEST | _BY_WEIGHT:
@@ -177,9 +182,11 @@ class Ipvs:
             raise words.refused(f"-p is from 1 to {_MAX_PERSISTENCE} seconds")
         if len(key) == 3 and key[2] == 0 and persistence is None:
             raise words.refused("port 0 needs persistence")
+        if one_packet and len(key) == 3 and key[0] != NUMBERS[ir.Protocol.UDP]:
+            raise words.refused("one-packet scheduling is for UDP alone")
         if key in self.services:
             raise words.refused("the virtual service is there already")
-        self.services[key] = VirtualService(words.place, key, scheduler, persistence, prefix, flags)
+        self.services[key] = VirtualService(words.place, key, scheduler, persistence, prefix, flags, one_packet)
 
     def add_server(self, words: Words) -> None:
         key = _key(words)
@@ -269,7 +276,8 @@ def service_text(service: VirtualService) -> str:
     key = service.key
     where = f"mark {key[0]:#x}" if len(key) == 2 else f"{_socket_text(key[1], key[2])}"
     kept = "" if service.persistence is None else f", clients kept for {service.persistence} s"
-    return f"virtual service {where}, scheduler {service.scheduler}{kept}"
+    each = ", anew for each packet" if service.one_packet else ""
+    return f"virtual service {where}, scheduler {service.scheduler}{kept}{each}"
 
 
 def server_text(server: RealServer) -> str:

@@ -40,6 +40,7 @@ class Way:
     memory: Memory  # what the node remembers afterwards
     limits: frozenset[int]  # seconds for which something was remembered
     recalled: frozenset[int]  # seconds for which what decided here is remembered
+    one_packet: bool  # the next packet of the client is a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Trace:
         ]
         if len(choices) < len(ends):
             return None
-        return Forwarded(tuple(sorted(choices, key=_by_place)), self.affinity)
+        one_packet = any(way.one_packet for way in self.ways)
+        return Forwarded(tuple(sorted(choices, key=_by_place)), self.affinity, one_packet)
 
 
 def _by_place(choice: Choice) -> tuple[int, int, bool]:
@@ -143,7 +145,8 @@ class _Run:
         end = _end(flow, self.kernel.walk(flow))
         limits, recalled = frozenset(flow.limits), frozenset(flow.recalled)
         draws = frozenset(flow.draws)
-        return Way(chance.share, tuple(flow.steps), end, flow.mark, draws, flow.memory, limits, recalled)
+        steps, one_packet = tuple(flow.steps), flow.one_packet
+        return Way(chance.share, steps, end, flow.mark, draws, flow.memory, limits, recalled, one_packet)
 
     # ---- affinity
 

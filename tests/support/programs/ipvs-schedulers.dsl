@@ -11,4 +11,5 @@ service hashed    { vip 198.19.1.4; port 80/tcp -> 8004; scheduler dh; endpoints
 service delay     { vip 198.19.1.5; port 80/tcp -> 8005; scheduler sed; endpoints three }
 service queue     { vip 198.19.1.6; port 80/tcp -> 8006; scheduler nq; endpoints three }
 service straight  { vip 198.19.1.7; port 8007/tcp; forward direct; endpoints three }
+service datagrams { vip 198.19.1.9; port 8009/udp; forward direct; one-packet yes; endpoints three }
 service tunnelled { vip 198.19.1.8; port 8008/tcp; forward tunnel; endpoints three }

@@ -30,11 +30,12 @@ endpoints udp-198.51.100.53-53 {
 }
 
 service udp-198.51.100.53-53 {
-  vip       198.51.100.53 shared
-  port      53/udp
-  scheduler rr
-  forward   direct
-  endpoints udp-198.51.100.53-53
+  vip        198.51.100.53 shared
+  port       53/udp
+  scheduler  rr
+  forward    direct
+  one-packet yes
+  endpoints  udp-198.51.100.53-53
 }
 
 service tcp-198.51.100.53-53 {

@@ -3,11 +3,12 @@ defaults {
 }
 
 service resolvers {
-  vip       198.51.100.53 192.0.2.3-192.0.2.6 shared
-  port      53/udp
-  scheduler rr
-  forward   direct
-  check     dns example.com timeout 5s rise 1
+  vip        198.51.100.53 192.0.2.3-192.0.2.6 shared
+  port       53/udp
+  scheduler  rr
+  forward    direct
+  one-packet yes
+  check      dns example.com timeout 5s rise 1
   endpoints {
     10.20.1.1
     10.20.1.2
