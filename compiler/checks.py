@@ -34,6 +34,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
         yield from _check_endpoints(service)
         yield from check_health(service)
         yield from check_affinity(service)
+        yield from _check_hash(service)
         yield from _check_empty_families(service)
     yield from check_balancers(program)
 
@@ -48,6 +49,14 @@ def _check_prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
         message = f"the prefix {cluster.prefix} is the name of a table of iptables, which nft has under the same name"
         hint = f"any other word will do: {cluster.prefix}-LB"
         yield Diagnostic(Code.PREFIX_TAKEN, message, cluster.spans.get("prefix"), hint)
+
+
+def _check_hash(service: ir.Service) -> Iterator[Diagnostic]:
+    if service.scheduler_by is ir.HashBy.ADDRESS or service.scheduler in (ir.Scheduler.SH, ir.Scheduler.MH):
+        return
+    scheduler = "the default scheduler" if service.scheduler is None else f"scheduler {service.scheduler}"
+    message = f"{scheduler} hashes no clients: `by {service.scheduler_by}` is for sh and mh"
+    yield Diagnostic(Code.VALUE, message, service.spans.get("scheduler by", service.span), "choose sh or mh")
 
 
 def _check_reachable(service: ir.Service) -> Iterator[Diagnostic]:

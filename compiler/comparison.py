@@ -286,9 +286,14 @@ def _check_text(check: ir.Check) -> str:
     return " ".join(word for word in words if word)
 
 
+def _scheduler_text(service: ir.Service) -> str:
+    by = "" if service.scheduler_by is ir.HashBy.ADDRESS else f" by {service.scheduler_by}"
+    return f"{service.scheduler}{by}" if service.scheduler else "the target's own"
+
+
 #: Every setting of a service, by its statement, and what it says; where it says nothing, what that means.
 _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
-    "scheduler": lambda one: one.scheduler.value if one.scheduler else "the target's own",
+    "scheduler": _scheduler_text,
     "affinity": lambda one: "none" if one.affinity is None else _affinity_text(one.affinity, one.affinity_per_service),
     "allow-from": lambda one: _list(one.allow_from, "everyone"),
     "announce": lambda one: "yes" if one.announce else "no",

@@ -51,6 +51,7 @@ class Feature(Enum):
     SCHEDULER_RR = "scheduler rr"
     SCHEDULER_WRR = "scheduler wrr"
     SCHEDULER_SH = "scheduler sh"
+    SCHEDULER_SH_BY_PORT = "scheduler sh by address-port"
     SCHEDULER_DH = "scheduler dh"
     SCHEDULER_LC = "scheduler lc"
     SCHEDULER_WLC = "scheduler wlc"
@@ -61,6 +62,7 @@ class Feature(Enum):
     SCHEDULER_FO = "scheduler fo"
     SCHEDULER_OVF = "scheduler ovf"
     SCHEDULER_MH = "scheduler mh"
+    SCHEDULER_MH_BY_PORT = "scheduler mh by address-port"
     SCHEDULER_TWOS = "scheduler twos"
 
 
@@ -114,6 +116,12 @@ _SETTINGS: tuple[tuple[str, str, dict[object, Feature]], ...] = (
 )
 
 
+_BY_PORT: dict[ir.Scheduler | None, Feature] = {
+    ir.Scheduler.SH: Feature.SCHEDULER_SH_BY_PORT,
+    ir.Scheduler.MH: Feature.SCHEDULER_MH_BY_PORT,
+}
+
+
 def _service_uses(service: ir.Service) -> Iterator[Use]:
     def use(feature: Feature, statement: str) -> Use:
         return Use(feature, service, service.spans.get(statement, service.span))
@@ -134,6 +142,8 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.AFFINITY, "affinity")
         if service.affinity_per_service:
             yield use(Feature.AFFINITY_PER_SERVICE, "affinity per service")
+    if service.scheduler_by is ir.HashBy.ADDRESS_PORT and service.scheduler in _BY_PORT:
+        yield use(_BY_PORT[service.scheduler], "scheduler by")
     if service.one_packet:
         yield use(Feature.ONE_PACKET, "one-packet")
     for statement, attribute, features in _SETTINGS:

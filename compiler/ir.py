@@ -54,6 +54,13 @@ class Scheduler(StrEnum):
     TWOS = "twos"
 
 
+class HashBy(StrEnum):
+    """What of a client the schedulers sh and mh hash."""
+
+    ADDRESS = "address"  # a client has one endpoint
+    ADDRESS_PORT = "address-port"  # each connection of a client has one
+
+
 class Traffic(StrEnum):
     """Which endpoints a node uses: all of them, only those on itself, or the nearest that there are."""
 
@@ -236,6 +243,7 @@ class Service:
     when_empty: WhenEmpty = WhenEmpty.REJECT
     check: Check | None = None  # None: endpoints are taken to serve
     when_failed: WhenFailed = WhenFailed.OPEN
+    scheduler_by: HashBy = HashBy.ADDRESS
     one_packet: bool = False  # each datagram gets an endpoint of its own
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).

@@ -119,6 +119,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         announce=_unless(service.announce, False),
         allow_from=[str(n) for n in service.allow_from],
         scheduler=service.scheduler and service.scheduler.value,
+        scheduler_by=_unless(service.scheduler_by.value, "address"),
         affinity=service.affinity,
         affinity_per_service=_unless(service.affinity_per_service, False),
         external_traffic=_unless(service.external_traffic.value, "cluster"),

@@ -59,6 +59,8 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     elif keyword in _CHOICES:
         field, choices = _CHOICES[keyword]
         settings.put(field, values.choice(word, choices, keyword), keyword, word)
+        if keyword == "scheduler":
+            _hashed(settings, statement)
     elif keyword == "affinity":
         _affinity(settings, statement)
     elif keyword == "check":
@@ -68,6 +70,14 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
     else:
         traffic = values.choice(statement.values[1], ir.Traffic, "traffic")
         settings.put(f"{word}_traffic", traffic, f"traffic {word}", statement.values[1])
+
+
+def _hashed(settings: Settings, statement: syntax.Setting) -> None:
+    """``by address``, also where nothing is said: a default's word is for the default's scheduler."""
+    by = statement.values[2] if len(statement.values) > 2 else None
+    settings.put("scheduler_by", ir.HashBy.ADDRESS, "scheduler by", by or statement.values[0])
+    if by is not None:
+        settings.put("scheduler_by", settings.values.choice(by, ir.HashBy, "scheduler by"), "scheduler by", by)
 
 
 def _statement(statement: syntax.Setting) -> str:

@@ -185,7 +185,8 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
     if service.allow_from:
         yield "allow-from", _list(service.allow_from)
     if service.scheduler is not None:
-        yield "scheduler", service.scheduler
+        by = "" if service.scheduler_by == default.scheduler_by else f" by {service.scheduler_by}"
+        yield "scheduler", f"{service.scheduler}{by}"
     if service.affinity is not None:
         memory = " per service" if service.affinity_per_service else ""
         yield "affinity", f"client-ip {_duration(service.affinity)}{memory}"

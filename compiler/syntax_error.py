@@ -39,6 +39,8 @@ STATEMENTS = {
     ),
 }
 
+#: Words that stand within statements.
+_OPTIONS = ("weight", "draining", "backup", "on", "nodeport", "shared", "default", "by")
 #: The statements that open a block.
 _OPENING = ("cluster", "node", "defaults", "endpoints", "service", "balancer")
 
@@ -290,7 +292,7 @@ class _Culprit:
 def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
-    written |= {word.upper(): word for word in ("weight", "draining", "backup", "on", "nodeport", "shared", "default")}
+    written |= {word.upper(): word for word in _OPTIONS}
     written |= {word.upper(): word for word in CHECK_OPTIONS}
     written["ADDRESSES"] = written.pop("ADDRESS")
     return {written[terminal] for terminal in expected if terminal in written}

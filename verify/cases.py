@@ -26,6 +26,7 @@ class Case:
     expected: Outcome
     scheduler: ir.Scheduler | None
     known_source: bool = True  # False: the node, which chooses a source for itself
+    by_port: bool = False  # the scheduler hashes the client's port too
 
 
 def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
@@ -92,7 +93,9 @@ def _case(
     packet = Packet(source, address, frontend.port.protocol, port, entered)
     expected = outcome(program, node, packet)
     if expected is not Refusal.UNTOUCHED:
-        yield Case(title, where, vantage, packet, expected, frontend.service.scheduler, where != NODE)
+        service = frontend.service
+        by_port = service.scheduler_by is ir.HashBy.ADDRESS_PORT
+        yield Case(title, where, vantage, packet, expected, service.scheduler, where != NODE, by_port)
 
 
 def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:

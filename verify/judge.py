@@ -98,6 +98,9 @@ def _misplaced(case: Case, expected: Forwarded, result: Result, own: frozenset[i
 
 def _distribution(case: Case, expected: Forwarded, counts: dict[str, int], scheduler: ir.Scheduler) -> Verdict:
     shares = {_place(choice.address, choice.port): choice.share for choice in expected.choices}
+    if case.by_port and expected.affinity is None:
+        alone = len(counts) == 1 and max(shares.values()) ** sum(counts.values()) < ERROR_RATE
+        return Verdict(case, counts, "all connections of one client reached one endpoint" if alone else "")
     if expected.affinity is not None or scheduler in STICKY:
         spread = f"one client reached {len(counts)} endpoints" if len(counts) > 1 else ""
         return Verdict(case, counts, spread)

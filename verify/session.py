@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Self
 
@@ -234,4 +234,4 @@ def _who(result: Answer | Failure) -> str:
 
 
 def _about(case: Case, what: str) -> Case:
-    return Case(case.frontend, case.where, what, case.packet, case.expected, case.scheduler, case.known_source)
+    return replace(case, vantage=what)

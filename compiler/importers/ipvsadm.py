@@ -137,6 +137,7 @@ class _Reader:
         marked = len(virtual.key) == 2
         name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
         made = Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
+        made = replace(made, scheduler_by=self._scheduler_by(line, scheduler))
         if line.has("ops"):
             made = replace(made, one_packet=True, spans={"one-packet": line.spans["ops"]})
         return [*services_of(made, self._names, self._notes)]
@@ -161,10 +162,15 @@ class _Reader:
         found = ir.Scheduler.WLC if word is None else SCHEDULERS.get(word.text)
         if found is None and word is not None:
             self._notes.append(Note(line.span, f"svcc has no scheduler {word.text}"))
-        flags = line.options.get("sched-flags")
-        if flags is not None and set(flags.text.split(",")) - _FALLBACKS:
-            self._notes.append(Note(line.spans["sched-flags"], "svcc hashes addresses alone, without ports"))
         return found
+
+    def _scheduler_by(self, line: Line, scheduler: ir.Scheduler) -> ir.HashBy:
+        word = line.options.get("sched-flags")
+        flags = set() if word is None else set(word.text.split(",")) - _FALLBACKS
+        known = {f"{scheduler}-port"} if scheduler in (ir.Scheduler.SH, ir.Scheduler.MH) else set()
+        for flag in sorted(flags - known):
+            self._notes.append(Note(line.spans["sched-flags"], f"scheduler {scheduler} has no flag {flag} in svcc"))
+        return ir.HashBy.ADDRESS_PORT if flags & known else ir.HashBy.ADDRESS
 
     def _affinity(self, line: Line) -> int | None:
         word = line.options.get("persistent")

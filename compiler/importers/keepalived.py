@@ -92,6 +92,7 @@ class _Reader:
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
         if asked is not None:
             made = replace(made, check=asked.check, spans={"check": asked.span})
+        made = replace(made, scheduler_by=self._scheduler_by(settings, scheduler))
         if (ops := settings.last("ops")) is not None:
             made = replace(made, one_packet=True, spans=made.spans | {"one-packet": ops.span})
         return [*services_of(made, self._names, self._notes)]
@@ -146,6 +147,16 @@ class _Reader:
         found = ir.Scheduler.WLC if word is None else SCHEDULERS.get(word.text)
         if found is None and word is not None:
             self._note(settings.virtual.head, f"svcc has no scheduler {word.text}")
+        return found
+
+    def _scheduler_by(self, settings: _Settings, scheduler: ir.Scheduler) -> ir.HashBy:
+        found = ir.HashBy.ADDRESS
+        for keyword in ("sh-port", "mh-port"):
+            statement = settings.last(keyword)
+            if statement is not None and keyword == f"{scheduler}-port":
+                found = ir.HashBy.ADDRESS_PORT
+            elif statement is not None:
+                self._note(statement.span, f"scheduler {scheduler} has no flag {keyword}")
         return found
 
     def _affinity(self, settings: _Settings, *, several: bool) -> int | None:

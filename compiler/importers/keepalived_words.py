@@ -49,7 +49,7 @@ IN_VIRTUAL_SERVER: _Reasons = {
     "persistence_granularity": "affinity is of single client addresses",
     "persistence_engine": "svcc has no persistence engines",
     "ops": None,
-    **dict.fromkeys(("sh-port", "mh-port"), "svcc hashes addresses alone, without ports"),
+    **dict.fromkeys(("sh-port", "mh-port"), None),
     **dict.fromkeys(("sh-fallback", "mh-fallback"), None),
     **dict.fromkeys(("hashed", "flag-1", "flag-2", "flag-3"), _FLAG),
     "ha_suspend": "svcc checks endpoints whoever has the address",

@@ -55,6 +55,7 @@ class Virtual:
     span: Span
     masquerade: ir.Masquerade = ir.Masquerade.NEVER  # IPVS itself changes no client's address
     allow_from: tuple[ir.Network, ...] = ()
+    scheduler_by: ir.HashBy = ir.HashBy.ADDRESS
     one_packet: bool = False  # where it is True, its place is in ``spans``
     check: ir.Check | None = None  # None, or where its place is in ``spans``
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
@@ -142,6 +143,7 @@ def _service(
         ports=ports,
         endpoints=tuple(_endpoints(servers, forward, ports, notes)),
         scheduler=virtual.scheduler,
+        scheduler_by=virtual.scheduler_by,
         affinity=virtual.affinity,
         masquerade=virtual.masquerade,
         forward=forward,

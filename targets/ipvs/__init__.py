@@ -81,6 +81,7 @@ class Ipvs(TargetByService):
         Feature.SCHEDULER_RR: "the default where weights are equal",
         Feature.SCHEDULER_WRR: "the default where weights differ",
         Feature.SCHEDULER_SH: "with sh-fallback",
+        Feature.SCHEDULER_SH_BY_PORT: "",
         Feature.SCHEDULER_DH: "where every endpoint serves: none draining or backup, nobody preferred",
         Feature.SCHEDULER_LC: "",
         Feature.SCHEDULER_WLC: "",
@@ -91,6 +92,7 @@ class Ipvs(TargetByService):
         Feature.SCHEDULER_FO: "",
         Feature.SCHEDULER_OVF: "refuses clients when every endpoint has as many connections as its weight",
         Feature.SCHEDULER_MH: "",
+        Feature.SCHEDULER_MH_BY_PORT: "",
         Feature.SCHEDULER_TWOS: "Linux 5.14",
     }
 

@@ -87,7 +87,8 @@ class _Maker:
         elif frontend.address is not None and any(frontend.address in network for network in self._services):
             part.shared[int(frontend.address)] = texts[0]
         service = frontend.service
-        settings = make_settings(scheduler(frontend), service.affinity, one_packet=service.one_packet)
+        by_port = service.scheduler_by is ir.HashBy.ADDRESS_PORT
+        settings = make_settings(scheduler(frontend), service.affinity, by_port=by_port, one_packet=service.one_packet)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset)
             if frontend.address is None and protocol is not ir.Protocol.SCTP:

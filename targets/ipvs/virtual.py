@@ -17,17 +17,20 @@ FORWARD = {
 }
 _RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
 #: sh refuses a client whose slot belongs to a draining server, unless it may try the next (ip_vs_sh.c).
-_SCHEDULER_FLAGS = {ir.Scheduler.SH: "sh-fallback"}
+_FALLBACK, _BY_PORT = {ir.Scheduler.SH: "sh-fallback"}, {ir.Scheduler.SH: "sh-port", ir.Scheduler.MH: "mh-port"}
 
 
 #: The option of a virtual server that gives each datagram a real server of its own.
 ONE_PACKET = " -o"
 
 
-def make_settings(scheduler: ir.Scheduler, affinity: int | None, *, one_packet: bool = False) -> Settings:
+def make_settings(
+    scheduler: ir.Scheduler, affinity: int | None, *, by_port: bool = False, one_packet: bool = False
+) -> Settings:
     """``affinity``: seconds; None: a client is not bound to an endpoint."""
     others = ONE_PACKET if one_packet else ""
-    return Settings(str(scheduler), affinity, _SCHEDULER_FLAGS.get(scheduler, ""), others)
+    flags = (_FALLBACK.get(scheduler, ""), _BY_PORT[scheduler] if by_port else "")
+    return Settings(str(scheduler), affinity, ",".join(filter(None, flags)), others)
 
 
 def address_text(number: int, version: int) -> str:

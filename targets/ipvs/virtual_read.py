@@ -65,7 +65,10 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
     one_packet = ONE_PACKET in f"{head.text} "[found.end("s") :]
     if one_packet and (found["service"] != "-u" or MASQUERADING in methods):
         raise head.refused("only datagrams that stay as they are get real servers of their own", ONE_PACKET.strip())
-    made = VirtualServer(key, make_settings(_SCHEDULERS[found["s"]], persistence, one_packet=one_packet), servers)
+    scheduler = _SCHEDULERS[found["s"]]
+    by_port = scheduler in (ir.Scheduler.SH, ir.Scheduler.MH) and f"{scheduler}-port" in head.text
+    settings = make_settings(scheduler, persistence, by_port=by_port, one_packet=one_packet)
+    made = VirtualServer(key, settings, servers)
     for line, should in zip((head, *real), made.lines(), strict=True):
         if line.text != should:
             raise line.refused(f"the target prints this as `{should}`")

@@ -75,6 +75,7 @@ class Nft(TargetByService):
         Feature.SCHEDULER_RR: "a chain with a counter per port",
         Feature.SCHEDULER_WRR: "likewise",
         Feature.SCHEDULER_SH: "a hash of the client's address",
+        Feature.SCHEDULER_SH_BY_PORT: "a hash of the client's address and port",
     }
 
     lacks = NOT_IN_RULES

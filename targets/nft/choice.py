@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
-from svcc.kernel.nft.expressions import Expression, Jhash, Numgen
+from svcc.kernel.nft.expressions import Concat, Expression, Jhash, Numgen, Payload
 
 #: Of jhash: some number, the same in every output.
 SEED = 0x73766363
@@ -46,6 +46,7 @@ class Choice:
     scheduler: ir.Scheduler
     weights: tuple[int, ...]  # by slot, without a common divisor; 0: no endpoint there
     targets: tuple[Target, ...]  # by slot; a single one: the same for all
+    by_port: bool = False  # a hash is of the client's port too
 
     @property
     def counts(self) -> bool:
@@ -54,7 +55,7 @@ class Choice:
 
     @property
     def method(self) -> str:
-        return _METHODS[self.scheduler]
+        return f"{_METHODS[self.scheduler]}-port" if self.by_port else _METHODS[self.scheduler]
 
     @cached_property
     def slots(self) -> tuple[tuple[int, Target], ...]:
@@ -64,14 +65,16 @@ class Choice:
 
     @cached_property
     def name(self) -> str:
-        """``spread-2-8080``, ``spread-2-8080-w2.1``, ``spread-2-8080.9443``, ``hash-2-same``."""
+        """``spread-2-8080``, ``spread-2-8080-w2.1``, ``spread-2-8080.9443``, ``hash-2-same``, ``hash-port-2-same``."""
         name = f"{self.method}-{len(self.weights)}-{'.'.join(map(port_name, self.targets))}"
         return name if set(self.weights) == {1} else f"{name}-w{'.'.join(map(str, self.weights))}"
 
     def number(self, source: Expression) -> Expression:
         """The number that a packet draws, below the sum of the weights, where nothing counts."""
         modulus = sum(self.weights)
-        return Jhash(source, modulus, SEED) if self.scheduler is ir.Scheduler.SH else Numgen("random", modulus)
+        if self.scheduler is not ir.Scheduler.SH:
+            return Numgen("random", modulus)
+        return Jhash(source_and_port(source) if self.by_port else source, modulus, SEED)
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
         """Which numbers lead where: (first, last, slot), from 0 to the sum of the weights, without a gap."""
@@ -95,6 +98,11 @@ class Choice:
             yield from turns
 
 
+def source_and_port(source: Expression) -> Expression:
+    """A client's address with the port that it connects from."""
+    return Concat((source, Payload("th", "sport")))
+
+
 def choice(frontend: Frontend) -> Choice:
     """How a frontend with endpoints chooses. A scheduler that is not given is ``random``."""
     weights, targets = _weights(frontend), _targets(frontend)
@@ -103,7 +111,7 @@ def choice(frontend: Frontend) -> Choice:
         weights = tuple(min(weight, 1) for weight in weights)
     if len(frontend.endpoints) == 1:  # no choice, no counter
         return Choice(ir.Scheduler.RANDOM, weights, targets)
-    return Choice(scheduler, weights, targets)
+    return Choice(scheduler, weights, targets, frontend.service.scheduler_by is ir.HashBy.ADDRESS_PORT)
 
 
 def slots(frontend: Frontend) -> tuple[ir.Endpoint | None, ...]:

@@ -33,7 +33,7 @@ from svcc.kernel.nft.statements import (
     Statement,
     VerdictMap,
 )
-from svcc.targets.nft.choice import SEED
+from svcc.targets.nft.choice import SEED, source_and_port
 
 if TYPE_CHECKING:
     from svcc.targets.nft.read import TableCheck
@@ -162,10 +162,11 @@ def _port(key: Any, port: Any, table: TableCheck) -> None:
 
 def _choose(number: Any, runs: tuple[Any, ...], table: TableCheck, chain: str) -> str:
     """A choice by number: its runs leave out none below its modulus."""
+    source = table.family.source
     match number:
         case Numgen("random" | "inc", int(modulus)):
             pass
-        case Jhash(value, int(modulus), int(seed)) if value == table.family.source and seed == SEED:
+        case Jhash(value, int(modulus), int(seed)) if seed == SEED and value in (source, source_and_port(source)):
             pass
         case _:
             raise NotRead("no rule of the target draws such a number")

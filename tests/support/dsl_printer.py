@@ -400,6 +400,8 @@ def _setting(service: ir.Service, keyword: str) -> object:
         return service.masquerade_from
     if keyword == "affinity":
         return None if service.affinity is None else (service.affinity, service.affinity_per_service)
+    if keyword == "scheduler" and service.scheduler_by is not ir.HashBy.ADDRESS:
+        return f"{service.scheduler} by {service.scheduler_by}"
     return getattr(service, _FIELDS[keyword][0])
 
 

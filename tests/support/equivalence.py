@@ -101,6 +101,8 @@ class Case:
         if isinstance(expected, Forwarded) and len(expected.choices) > 1:
             found = self.port(packet)
             how = _DRAWS.get((found and found[0].scheduler) or self.target.default_scheduler, Draw.OTHER)
+            if found and found[0].scheduler_by is ir.HashBy.ADDRESS_PORT:
+                how = Draw.CONNECTION
             if {draw for way in traced.ways for draw, _ in way.draws} != {how}:
                 return self.story(f"not chosen by {how}", traced)
         return None

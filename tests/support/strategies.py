@@ -310,8 +310,12 @@ class _Services:
             found: ir.Traffic = self._choice(ir.Traffic.CLUSTER, choices)
             return found
 
+        scheduler = self._choice(None, {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler})
+        ports = {ir.Scheduler.SH: Feature.SCHEDULER_SH_BY_PORT, ir.Scheduler.MH: Feature.SCHEDULER_MH_BY_PORT}
+        by = self._if(ports[scheduler], (*ir.HashBy,)) if scheduler in ports else ir.HashBy.ADDRESS
         return {
-            "scheduler": self._choice(None, {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler}),
+            "scheduler": scheduler,
+            "scheduler_by": by,
             "affinity": self._if(Feature.AFFINITY, (None, ir.DEFAULT_AFFINITY, 1, 90, 86_400)),
             "one_packet": self._if(Feature.ONE_PACKET, (False, True)),
             "external_traffic": traffic("external"),

@@ -96,6 +96,7 @@ class Draw(StrEnum):
     RANDOM = "random"
     TURN = "turn"  # one after the other
     CLIENT = "client"  # by a hash of the client's address
+    CONNECTION = "connection"  # by a hash of the client's address and port
     OTHER = "other"  # by another hash, or by load
 
 

@@ -133,7 +133,9 @@ class Ipvs:
                 flow.remember(owner, client, service.persistence, kept)
                 return kept
         shares = service.shares()
-        flow.draws.add((_DRAWS.get(service.scheduler, Draw.OTHER), service.place))
+        by_port = f"{service.scheduler}-port" in service.flags
+        how = Draw.CONNECTION if by_port else _DRAWS.get(service.scheduler, Draw.OTHER)
+        flow.draws.add((how, service.place))
         chosen = shares[flow.chance.pick([share for _, share in shares])][0] if shares else None
         if chosen is None or chosen.weight == 0:
             flow.note("no real server takes the connection", service.place)

@@ -248,7 +248,13 @@ def payload(place: Place, protocol: str, name: str) -> Expression:
         return Selector(text, TCP_FLAG, lambda flow: _of_protocol(flow, _TRANSPORTS["tcp"], _flags(flow)))
     if (protocol, name) == ("tcp", "sport"):
         return Selector(text, PORT, lambda flow: _source_port(flow, place))
+    if (protocol, name) == ("th", "sport"):
+        return Selector(text, PORT, lambda _: _unknown_port(place))
     raise UnknownRule(place, f"the field {text} is not known here")
+
+
+def _unknown_port(place: Place) -> int:
+    raise UnknownRule(place, "asks for the client's port, which a trace does not have")
 
 
 _ADDRESSES = {

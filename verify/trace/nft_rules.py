@@ -122,8 +122,12 @@ class RuleReader:
             raise LoadError(self.place, f"jhash mod {modulus} seed {seed} is not valid")
         kept = seed is not None and str(hashed) in ("ip saddr", "ip6 saddr")  # else every load has a seed of its own
         how = Draw.CLIENT if kept else Draw.OTHER
+        if seed is not None and str(hashed) in ("ip saddr . th sport", "ip6 saddr . th sport"):
+            how = Draw.CONNECTION
         text = f"jhash {hashed} mod {modulus}" + ("" if seed is None else f" seed {seed:#x}")
-        return ex.Drawn(self.place, text + (f" offset {offset}" if offset else ""), modulus, offset, how, hashed, seed)
+        text += f" offset {offset}" if offset else ""
+        drawn_by = None if how is Draw.CONNECTION else hashed  # the client's port is any
+        return ex.Drawn(self.place, text, modulus, offset, how, drawn_by, seed)
 
     def lookup(self, fields: Fields) -> ex.Expression:
         key, data = self.expression(fields.take("key")), fields.take("data")

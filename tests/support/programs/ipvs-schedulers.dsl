@@ -7,6 +7,7 @@ endpoints three { 100.64.0.9; 100.64.0.19; 100.64.0.29 }
 service by-load   { vip 198.19.1.1; port 80/tcp; scheduler lc; endpoints three }
 service by-wload  { vip 198.19.1.2; port 80/tcp -> 8002; scheduler wlc; endpoints three }
 service maglev    { vip 198.19.1.3; port 80/tcp -> 8003; scheduler mh; endpoints three }
+service maglev-by { vip 198.19.1.10; port 80/tcp -> 8010; scheduler mh by address-port; endpoints three }
 service hashed    { vip 198.19.1.4; port 80/tcp -> 8004; scheduler dh; endpoints three }
 service delay     { vip 198.19.1.5; port 80/tcp -> 8005; scheduler sed; endpoints three }
 service queue     { vip 198.19.1.6; port 80/tcp -> 8006; scheduler nq; endpoints three }

@@ -49,7 +49,7 @@ service tcp-198.51.100.53-53 {
 service sctp-198.51.100.60-3868 {
   vip       198.51.100.60 shared
   port      3868/sctp
-  scheduler sh
+  scheduler sh by address-port
   forward   tunnel
   endpoints {
     10.20.2.1
@@ -59,7 +59,7 @@ service sctp-198.51.100.60-3868 {
 service tcp-2001_db8_10__80-80 {
   vip       2001:db8:10::80 shared
   port      80/tcp -> 8080
-  scheduler mh
+  scheduler mh by address-port
   affinity  client-ip 2h
   endpoints {
     2001:db8:20::11

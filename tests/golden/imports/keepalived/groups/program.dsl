@@ -23,7 +23,7 @@ endpoints web {
 service web {
   vip       198.51.100.81 shared
   port      80/tcp -> 8080
-  scheduler sh
+  scheduler sh by address-port
   affinity  client-ip 6m
   check     tcp every 10s timeout 5s fall 2 rise 1
   endpoints web
@@ -32,7 +32,7 @@ service web {
 service web-tcp-80 {
   vip       198.51.100.80 shared
   port      80/tcp -> 8080
-  scheduler sh
+  scheduler sh by address-port
   affinity  client-ip 6m
   check     tcp every 10s timeout 5s fall 2 rise 1
   endpoints web
@@ -41,7 +41,7 @@ service web-tcp-80 {
 service web-tcp-8000 {
   vip       198.51.100.80 shared
   port      8000/tcp -> 8080
-  scheduler sh
+  scheduler sh by address-port
   affinity  client-ip 6m
   check     tcp every 10s timeout 5s fall 2 rise 1
   endpoints web

@@ -15,7 +15,7 @@ service tcp-198.51.100.30-3306 {
 service tcp-2001_db8_30__1-443 {
   vip       2001:db8:30::1 shared
   port      443/tcp
-  scheduler mh
+  scheduler mh by address-port
   forward   tunnel
   endpoints {
     2001:db8:40::1 weight 10
