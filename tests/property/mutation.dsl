@@ -3,12 +3,12 @@
 cluster {
   prefix             MUTANT
   pods               100.64.0.0/24 fd00:64::/64
-  services           198.19.0.12/30 fd00:19::11/128
+  services           10.0.0.12/30 fd00:19::11/128
   nodeport-addresses 10.0.0.0/24 fd00:10::/64
   mark               0x100
 }
 
-node here  { address 10.0.0.4 172.31.0.4 fd00:10::4 }    # the second one serves no node ports
+node here  { address 10.0.0.4 172.31.0.4 fd00:10::4 fd00:11::4 }    # the second ones serve no node ports
 node there { address 10.0.0.5 }
 
 service affinity { vip 198.19.0.1; port 80/tcp -> 8001 nodeport 30001; affinity client-ip 2s
@@ -27,8 +27,8 @@ service weighed  { vip 198.19.0.7; port 80/tcp -> 8007; scheduler wrr; masquerad
                    endpoints { 100.64.0.9 weight 2; 100.64.0.19; 100.64.0.29 draining } }
 service hashed   { vip 198.19.0.8; port 90/sctp -> 9008 nodeport 30008; scheduler sh
                    endpoints { 100.64.0.9; 100.64.0.19 } }
-service inside   { vip 198.19.0.12; port 80/tcp -> 8012; endpoints { 100.64.0.9 } }
-service guest    { vip 198.19.0.13 shared; port 80/tcp -> 8013; endpoints { 100.64.0.9 } }
+service inside   { vip 10.0.0.12; port 80/tcp -> 8012; endpoints { 100.64.0.9 } }
+service guest    { vip 10.0.0.13 10.0.0.17 shared; port 80/tcp -> 8013; endpoints { 100.64.0.9 } }
 service own      { vip 198.19.0.9; external-ip 203.0.113.9; port 80/tcp -> 8009 nodeport 30009
                    endpoints { 10.0.0.4; 100.64.0.9:9009 } }
 service named    { vip 198.19.0.11 fd00:19::11; external-ip 203.0.113.11; port 80/tcp -> 8011 nodeport 30011

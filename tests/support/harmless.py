@@ -111,8 +111,8 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "what nobody serves at the address is rejected with all of its network": (
         Pattern(_X, r"^removed$|^without target$|^\S+ -> \S+$", r"-UNSERVED -d 198\.19\.\d+\.\d+/32 -g SHOP-REJECT$"),
         Pattern(_X, r"^removed$|^without target$|^\S+ -> \S+$", r"-UNSERVED -d fd00:19::\S+/128 -g SHOP-REJECT$"),
-        Pattern(_X, "^removed$|^without target$", r"-UNSERVED -d 198\.19\.0\.12/32 -g MUTANT-REJECT$"),
-        Pattern("nft", '^without "198.19.0.12"$', '"name": "addresses"'),
+        Pattern(_X, "^removed$|^without target$", r"-UNSERVED -d 10\.0\.0\.12/32 -g MUTANT-REJECT$"),
+        Pattern("nft", '^without "10.0.0.12"$', '"name": "addresses"'),
     ),
     "every client of the service is masqueraded, endpoints among them": (
         Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.\d+,tcp:8007,"),
