@@ -13,6 +13,7 @@ _LOAD = "no rule knows how many connections an endpoint has"
 NOT_IN_RULES: Mapping[Feature, str] = {
     Feature.FORWARD_DIRECT: _UNCHANGED,
     Feature.FORWARD_TUNNEL: _UNCHANGED,
+    Feature.ONE_PACKET: "connection tracking makes one flow of a client's datagrams, which stays where it is",
     Feature.SCHEDULER_DH: "it is one endpoint for each address; a service with that endpoint says the same",
     Feature.SCHEDULER_LC: _LOAD,
     Feature.SCHEDULER_WLC: _LOAD,
@@ -23,5 +24,6 @@ NOT_IN_RULES: Mapping[Feature, str] = {
     Feature.SCHEDULER_FO: "`backup` says who serves only while others cannot",
     Feature.SCHEDULER_OVF: _LOAD,
     Feature.SCHEDULER_MH: "only IPVS has Maglev's table; `scheduler sh` keeps clients at their endpoints, too",
+    Feature.SCHEDULER_MH_BY_PORT: "only IPVS has Maglev's table",
     Feature.SCHEDULER_TWOS: _LOAD,
 }

@@ -82,7 +82,10 @@ class Iptables(Target):
         Feature.SCHEDULER_SH: "IPv4 (IPv6 with one endpoint); weights in lowest terms add up to at most 32",
     }
 
-    lacks = NOT_IN_RULES
+    lacks: ClassVar[Mapping[Feature, str]] = {
+        **NOT_IN_RULES,
+        Feature.SCHEDULER_SH_BY_PORT: "its match `cluster` hashes the client's address alone",
+    }
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
         by_version: dict[int, list[Frontend]] = {version: [] for version in _PARTS}

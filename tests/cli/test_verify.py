@@ -137,6 +137,8 @@ def test_without_two_endpoints_there_is_nothing_to_try(tmp_path: Path) -> None:
     result = verify(tmp_path / "x.dsl", "nft", "--agent")
     assert result.exit_code == 3
     assert "no service of this program has a tcp port and two endpoints" in result.output
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["nft installed"])
 def test_hashes_of_ports_do_what_they_mean(ways: str) -> None:
