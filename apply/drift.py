@@ -13,6 +13,10 @@ def drift(plan: Plan, installation: Installation) -> list[Change]:
 
     Nothing where nothing is recorded: then whatever there is was never svcc's. Errors: StepError.
     """
+    # Parts that are told look as they did when it was applied: where all are, its bundle need not be read.
+    parts = [driver for driver, _, _ in plan.differing if plan.live.told(driver.part) is None]
+    if not parts:
+        return []
     try:
         current = installation.current
         recorded = installation.bundle(current)
@@ -21,8 +25,7 @@ def drift(plan: Plan, installation: Installation) -> list[Change]:
     if current is None:
         return []
     states = plan.machine.parse(recorded)
-    parts = [driver for driver, _, _ in plan.differing if plan.live.told(driver.part) is None]
-    try:  # parts that are told look as they did when it was applied
+    try:
         pairs = [(driver, plan.live[driver.part], states[driver.part]) for driver in parts]
     except ValueError:  # the record is damaged
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from support.apply_faults import tools_of
 from support.apply_world import World
 from support.command_line import Done, folder, svcc
 from svcc.apply import code
+from svcc.apply.store import Generation, Installation
 from svcc.compiler import load
 from svcc.kernel.namespaces import Namespace
+from svcc.targets.interface import Bundle
 
 pytestmark = pytest.mark.kernel
 
@@ -188,3 +191,22 @@ def test_what_is_forgotten_takes_its_notes_with_it(tmp_path: Path) -> None:
         plan()
     kept = {path.stem for path in (tmp_path / "state" / "custom").glob("0*.json")}
     assert {path.stem for path in (tmp_path / "state" / "custom").glob("0*.*")} == kept
+
+
+def test_the_recorded_rules_are_compared_only_where_somebody_changed_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan reads them once, to know what is ours; once more, to tell what was changed by hand."""
+    read: list[int] = []
+    real = Installation.bundle
+
+    def counted(self: Installation, generation: Generation | None) -> Bundle | None:
+        read.append(generation.number if generation else 0)
+        return real(self, generation)
+
+    monkeypatch.setattr(Installation, "bundle", counted)
+    Path("parts/web.dsl").write_text(WEB.replace("0.2 ", "0.4 "))
+    assert plan()[0].splitlines()[0] == "web: ~ 100.64.0.2:80 -> 100.64.0.4:80"
+    assert read == [1]
+    subprocess.run(["nft", "delete element ip custom endpoint-1 { 198.19.10.1 . tcp . 80 }"], check=True)
+    read.clear()
+    assert "Changed by hand since generation 1 was applied" in plan()[0]
+    assert read == [1, 1]
