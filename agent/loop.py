@@ -18,6 +18,7 @@ from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import FileSource
+from svcc.apply.keeper import Kept
 from svcc.apply.session import Session
 from svcc.compiler import ir
 from svcc.compiler.errors import InputError, SvccError
@@ -91,13 +92,17 @@ class Agent:
         self._reload.set()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled. Errors: Kept, where somebody else keeps the prefix."""
         self.reload()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(), name="watch")
                 tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._guard(), name="guard")
+        except ExceptionGroup as group:
+            if kept := group.subgroup(Kept):
+                raise kept.exceptions[0] from None
+            raise
         finally:
             await self._checks.end()
 
@@ -181,6 +186,8 @@ class Agent:
                     await self._follow(program)
                 made, self._down = served(program, self._health), self._health.down
                 await self._in_thread(lambda: self._take(program, made, new=new))
+            except Kept:
+                raise
             except (SvccError, OSError) as error:
                 self._faults["kernel"] = str(error).partition("\n")[0]
                 self._log.error("not in the kernel", reason=str(error))
@@ -216,6 +223,8 @@ class Agent:
         looked, since = time.monotonic(), None
         while True:
             await asyncio.sleep(_GLANCE)
+            if not self._served:  # nothing is ours yet
+                continue
             moved = mark() != self._mark
             if not moved and since is None and time.monotonic() - looked < _LOOK:
                 continue

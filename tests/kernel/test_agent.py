@@ -114,6 +114,19 @@ def test_a_backup_serves_while_the_others_fail(site: Site) -> None:
         site.serves(1)
 
 
+def test_when_every_endpoint_and_every_backup_fails(site: Site) -> None:
+    site.write("when-failed empty", ends="100.64.0.1; 100.64.0.2; 100.64.0.4 backup")
+    site.up("100.64.0.1", "100.64.0.2", "100.64.0.4")
+    with site.agent():
+        site.logged(" down=0 ")
+        site.down("100.64.0.1", "100.64.0.2")
+        site.serves(4)
+        site.down("100.64.0.4")
+        site.serves()
+        with site.shell.namespace.entered(), pytest.raises(ConnectionRefusedError):  # when-empty reject
+            socket.create_connection(("198.19.10.1", 80))
+
+
 def test_the_file_is_followed(site: Site) -> None:
     site.up(*ADDRESSES)
     with site.agent() as agent:
@@ -130,6 +143,18 @@ def test_the_file_is_followed(site: Site) -> None:
         history = json.loads(site.shell.svcc("history", "--json").stdout)
         assert len(history["generations"]) == 3
         site.shell.svcc("plan", "agent.dsl", "-t", "nft")
+
+
+def test_a_file_with_errors_from_the_start(site: Site) -> None:
+    """The agent looks at the file once a second, and at the kernel: it waits for a file that it can take."""
+    site.up(*ADDRESSES[:3])
+    site.write(ends="100.64.0.1 weight ten")
+    with site.agent():
+        for number, word in enumerate(("eleven", "twelve", "many"), 1):
+            site.logged("the file has errors, and changes nothing", number)
+            site.write(ends=f"100.64.0.1 weight {word}")
+        site.write()
+        site.serves(1, 2, 3)
 
 
 def test_what_others_change_is_put_right(site: Site) -> None:
@@ -166,7 +191,7 @@ def test_one_hand_on_the_wheel(site: Site) -> None:
             assert f"is kept by process {agent.pid}, svcc agent agent.dsl" in said
         with site.agent() as other:
             other.wait()
-            assert other.returncode != 0
+            assert other.returncode == 3
         site.logged("is kept by process")
         site.serves(1, 2, 3)
     site.shell.svcc("delete")

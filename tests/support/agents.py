@@ -46,11 +46,18 @@ class Site:
         self.write()
         for address in ADDRESSES:
             shell.run("ip", "address", "add", f"{address}/32", "dev", "lo")
+        shell.run("ip", "route", "add", "198.19.10.0/24", "dev", "lo")  # the node itself is a client of the vips
 
-    def write(self, more: str = "", ends: str = "100.64.0.1; 100.64.0.2; 100.64.0.3", to: str = "agent.dsl") -> None:
-        """Write the file that the agent follows, or another; its lines come and go at once."""
+    def write(
+        self,
+        more: str = "",
+        ends: str = "100.64.0.1; 100.64.0.2; 100.64.0.3",
+        to: str = "agent.dsl",
+        behind: str = "",
+    ) -> None:
+        """Write the file that the agent follows, or another; it changes at once. ``behind``: other services."""
         draft = self.shell.folder / "agent.dsl.new"
-        draft.write_text(TEXT.format(more=more, ends=ends))
+        draft.write_text(TEXT.format(more=more, ends=ends) + behind)
         draft.replace(self.shell.folder / to)
 
     def up(self, *addresses: str) -> None:

@@ -103,6 +103,18 @@ def test_a_failed_endpoint_drains_and_comes_back() -> None:
     assert weights(hear(health, program)) == [1, 1, 1]
 
 
+@given(st.lists(st.booleans(), min_size=1_000, max_size=1_000))
+def test_flapping_changes_nothing_else(answers: list[bool]) -> None:
+    program, health = web(), Health()
+    health.follow(program, (), 0.0)
+    before = hear(health, program)
+    second = next(probe for probe in probes(program) if int(probe.address) % 256 == 2)
+    for passed in answers:
+        health.hear(second, GOOD if passed else BAD, 1.0)
+        assert weights(served(program, health)) == [1, int(health.is_up(second)), 1]
+    assert hear(health, program) == before
+
+
 @pytest.mark.parametrize(("when", "left"), [("open", [1, 1, 1]), ("empty", [0, 0, 0])])
 def test_when_all_fail(when: str, left: list[int]) -> None:
     program, health = web(f"when-failed {when}"), Health()
