@@ -32,7 +32,7 @@ service guest    { vip 10.0.0.13 10.0.0.17 shared; port 80/tcp -> 8013; endpoint
 service own      { vip 198.19.0.9; external-ip 203.0.113.9; port 80/tcp -> 8009 nodeport 30009
                    endpoints { 10.0.0.4; 100.64.0.9:9009 } }
 service named    { vip 198.19.0.11 fd00:19::11; external-ip 203.0.113.11; port 80/tcp -> 8011 nodeport 30011
-                   masquerade 198.51.100.0/29 100.64.0.0/28 fd00:64::/64
+                   masquerade 198.51.100.0/29 2001:db8:51::/48
                    endpoints { 100.64.0.9; 100.64.0.19; fd00:64::9 } }
 service six      { vip fd00:19::10; external-ip 2001:db8:7::10; port 80/tcp -> 8010 nodeport 30010
                    allow-from 2001:db8:51::/48 fd00:64::/64; affinity client-ip 2s; endpoints { fd00:64::9; fd00:64::19 } }

@@ -98,7 +98,7 @@ def test_programs_use_no_feature_but_those_asked_for(data: st.DataObject, featur
 
 @pytest.mark.parametrize("feature", Feature, ids=lambda feature: feature.name)
 def test_every_feature_is_drawn(feature: Feature) -> None:
-    few = programs({Feature.VIP, Feature.NODE_PORT, Feature.PORT_RANGE, feature})
+    few = programs({Feature.VIP, Feature.NODE_PORT, Feature.PORT_RANGE, Feature.AFFINITY, feature})
     quick = settings(
         max_examples=300,
         database=None,

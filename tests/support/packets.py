@@ -118,7 +118,10 @@ class _Places:
             yield destination, Vantage.NODE
             yield from self.from_node(destination)
             return
-        networks = [*self._program.cluster.pods, *(n for s in self._program.services for n in s.allow_from)]
+        networks = [
+            *self._program.cluster.pods,
+            *(n for s in self._program.services for n in (*s.allow_from, *s.masquerade_from)),
+        ]
         found: list[ir.Address] = [*STRANGERS, *self._endpoints, *(a for n in networks for a in _around(n))]
         for address in dict.fromkeys(found):
             if address.version == destination.version and _possible(address) and address not in self._vips:
