@@ -132,7 +132,8 @@ def widely_weighted_for(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir
         if Feature.WEIGHT not in target.features or not service.endpoints:
             return service
         endpoints = tuple(replace(endpoint, weight=draw(weights)) for endpoint in service.endpoints)
-        return replace(service, scheduler=draw(st.sampled_from(schedulers)), endpoints=endpoints)
+        scheduler = draw(st.sampled_from(schedulers))
+        return replace(service, scheduler=scheduler, scheduler_by=ir.HashBy.ADDRESS, endpoints=endpoints)
 
     program = replace(program, services=tuple(map(weighted, program.services)))
     assume(not check_target(program, target, node))
