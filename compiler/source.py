@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
+
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -13,28 +16,34 @@ class Source:
 
     name: str
     text: str
-    _line_starts: list[int] = field(default_factory=list, repr=False)
+    #: How many lines end before each block of :data:`_BLOCK` characters.
+    _ended: list[int] = field(default_factory=list, repr=False)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a character offset, both counted from 1."""
-        starts = self._starts()
-        line = bisect_right(starts, offset)
-        return line, offset - starts[line - 1] + 1
+        block = min(offset, len(self.text)) // _BLOCK
+        line = self._lines_before()[block] + self.text.count("\n", block * _BLOCK, offset) + 1
+        return line, offset - self.text.rfind("\n", 0, offset)
 
     def line(self, number: int) -> str:
         """The text of a line (from 1), without its line ending."""
-        starts = self._starts()
-        end = starts[number] if number < len(starts) else len(self.text)
-        return self.text[starts[number - 1] : end].rstrip("\r\n")
+        ended = self._lines_before()
+        block = max(0, bisect_left(ended, number) - 1)  # the last one that begins before the line's end
+        start, found = block * _BLOCK, ended[block]
+        if found == number - 1:  # the line may begin before the block
+            start = self.text.rfind("\n", 0, start) + 1
+        while found < number - 1:
+            start = self.text.index("\n", start) + 1
+            found += 1
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
 
-    def _starts(self) -> list[int]:
-        if not self._line_starts:
-            self._line_starts.append(0)
-            at = self.text.find("\n")
-            while at >= 0:
-                self._line_starts.append(at + 1)
-                at = self.text.find("\n", at + 1)
-        return self._line_starts
+    def _lines_before(self) -> list[int]:
+        """Made when it is first asked for. There may be as many lines as characters, so that they are not listed."""
+        if not self._ended:
+            counts = (self.text.count("\n", at, at + _BLOCK) for at in range(0, len(self.text), _BLOCK))
+            self._ended[:] = accumulate(counts, initial=0)  # at once: other threads may ask, too
+        return self._ended
 
 
 class Span(NamedTuple):
