@@ -96,13 +96,12 @@ class Site:
         self.until(lambda: self.shell.endpoints() == wanted, f"{sorted(wanted)} serve")
 
     def settled(self, up: int) -> None:
-        """Wait until so many probes came up, and what that means is in the kernel."""
-        self.until(
-            lambda: (
-                self.said().count(" up probe=") == up and self.said().splitlines()[-1].startswith("svcc: in the kernel")
-            ),
-            f"{up} are up, and it is in the kernel",
-        )
+        """Wait until so many probes came up, and the kernel has it: nothing of it is on its way any more."""
+        self.until(lambda: self.said().count(" up probe=") == up and self._at_rest(), f"{up} are up, and it has that")
+
+    def _at_rest(self) -> bool:
+        last = self.said().splitlines()[-1]
+        return last.startswith("svcc: in the kernel") and " down=0 " in last
 
     def said(self) -> str:
         """What the agent logged so far."""
