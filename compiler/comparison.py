@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.endpoint_changes import endpoint_changes
-from svcc.compiler.printing import balancer_statements
+from svcc.compiler.printing import affinity_kind, balancer_statements
 from svcc.compiler.service_change import Change, What
 
 
@@ -269,8 +269,8 @@ def duration(seconds: int) -> str:
     return next((f"{seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0), f"{seconds}s")
 
 
-def _affinity_text(seconds: int, per_service: bool) -> str:
-    return f"client-ip {duration(seconds)}{' per service' if per_service else ''}"
+def _affinity_text(service: ir.Service, seconds: int) -> str:
+    return f"{affinity_kind(service)} {duration(seconds)}{' per service' if service.affinity_per_service else ''}"
 
 
 def _check_text(check: ir.Check) -> str:
@@ -294,7 +294,7 @@ def _scheduler_text(service: ir.Service) -> str:
 #: Every setting of a service, by its statement, and what it says; where it says nothing, what that means.
 _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "scheduler": _scheduler_text,
-    "affinity": lambda one: "none" if one.affinity is None else _affinity_text(one.affinity, one.affinity_per_service),
+    "affinity": lambda one: "none" if one.affinity is None else _affinity_text(one, one.affinity),
     "allow-from": lambda one: _list(one.allow_from, "everyone"),
     "announce": lambda one: "yes" if one.announce else "no",
     "traffic external": lambda one: one.external_traffic.value,

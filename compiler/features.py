@@ -33,6 +33,7 @@ class Feature(Enum):
     BACKUP = "backup"
     AFFINITY = "affinity client-ip"
     AFFINITY_PER_SERVICE = "affinity client-ip … per service"
+    AFFINITY_NETWORKS = "affinity client-ip/24"
     EXTERNAL_LOCAL = "traffic external local"
     INTERNAL_LOCAL = "traffic internal local"
     EXTERNAL_PREFER_LOCAL = "traffic external prefer-local"
@@ -142,6 +143,8 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.AFFINITY, "affinity")
         if service.affinity_per_service:
             yield use(Feature.AFFINITY_PER_SERVICE, "affinity per service")
+        if service.affinity_networks != (32, 128):
+            yield use(Feature.AFFINITY_NETWORKS, "affinity")
     if service.scheduler_by is ir.HashBy.ADDRESS_PORT and service.scheduler in _BY_PORT:
         yield use(_BY_PORT[service.scheduler], "scheduler by")
     if service.one_packet:

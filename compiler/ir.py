@@ -235,6 +235,8 @@ class Service:
     scheduler: Scheduler | None = None  # None: the target's own default
     affinity: int | None = None  # seconds
     affinity_per_service: bool = False  # one memory for all ports and addresses of the service, tcp with udp
+    #: What counts as one client to affinity: the lengths of prefixes, of IPv4 and of IPv6 addresses.
+    affinity_networks: tuple[int, int] = (32, 128)
     external_traffic: Traffic = Traffic.CLUSTER
     internal_traffic: Traffic = Traffic.CLUSTER
     masquerade: Masquerade = Masquerade.AUTO

@@ -332,6 +332,7 @@ class _Reader:
         def choice(key: str, kind: type[E], default: E) -> E:
             return kind(document.get(key, default))
 
+        networks = document.get("affinity-networks", (32, 128))
         return ir.Service(
             name=document["name"],
             vips=vips,
@@ -345,6 +346,7 @@ class _Reader:
             scheduler_by=choice("scheduler-by", ir.HashBy, ir.HashBy.ADDRESS),
             affinity=document.get("affinity"),
             affinity_per_service=per_service,
+            affinity_networks=(networks[0], networks[1]),
             external_traffic=choice("external-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),

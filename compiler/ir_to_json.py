@@ -122,6 +122,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         scheduler_by=_unless(service.scheduler_by.value, "address"),
         affinity=service.affinity,
         affinity_per_service=_unless(service.affinity_per_service, False),
+        affinity_networks=_unless([*service.affinity_networks], [32, 128]),
         external_traffic=_unless(service.external_traffic.value, "cluster"),
         internal_traffic=_unless(service.internal_traffic.value, "cluster"),
         masquerade=_unless(service.masquerade.value, "auto"),

@@ -14,6 +14,7 @@ from svcc.compiler.lower_check import lower_check
 from svcc.compiler.lower_endpoints import Pools
 from svcc.compiler.settings import Settings
 from svcc.compiler.source import Span
+from svcc.compiler.syntax import Word
 from svcc.compiler.values import Values
 
 #: Statements with one value out of a list: the IR's field and its values.
@@ -130,15 +131,29 @@ def _masquerade(settings: Settings, statement: syntax.Setting, lets: Lets) -> No
 
 def _affinity(settings: Settings, statement: syntax.Setting) -> None:
     values, kind = settings.values, statement.values[0]
-    if kind != "client-ip":
+    of, *lengths = kind.split("/")
+    if of != "client-ip" or len(lengths) > 2:
         values.unknown(kind, ("client-ip",), "affinity")
         return
+    networks = [_length(values, kind, text, most) for text, most in zip(lengths, (32, 128), strict=False)]
+    if None in networks:
+        return
+    settings.fields["affinity_networks"] = (*networks, *(32, 128)[len(networks) :])
     timeout = [word for word in statement.values if word.type == "DURATION"]
     settings.put("affinity", values.seconds(timeout[0]) if timeout else ir.DEFAULT_AFFINITY, "affinity", kind)
     settings.fields["affinity_per_service"] = False
     for word in statement.values:
         if word.type == "PER":
             settings.put("affinity_per_service", True, "affinity per service", word)
+
+
+def _length(values: Values, kind: Word, text: str, most: int) -> int | None:
+    """The length of a prefix of addresses, in ``client-ip/24/64``."""
+    if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= most:
+        return int(text)
+    hint = "client-ip/24 is a network of IPv4 clients, client-ip/24/64 one of IPv6 clients too"
+    values.error(Code.RANGE, f"`{text}` in {kind} is no length of a prefix from 1 to {most}", kind, hint)
+    return None
 
 
 def lower_service(

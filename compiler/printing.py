@@ -189,7 +189,7 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
         yield "scheduler", f"{service.scheduler}{by}"
     if service.affinity is not None:
         memory = " per service" if service.affinity_per_service else ""
-        yield "affinity", f"client-ip {_duration(service.affinity)}{memory}"
+        yield "affinity", f"{affinity_kind(service)} {_duration(service.affinity)}{memory}"
     if service.external_traffic != default.external_traffic:
         yield "traffic", f"external {service.external_traffic}"
     if service.internal_traffic != default.internal_traffic:
@@ -206,6 +206,12 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
         yield "one-packet", "yes"
     if service.check is not None:
         yield "check", _check(service.check)
+
+
+def affinity_kind(service: ir.Service) -> str:
+    """``client-ip``, ``client-ip/24`` or ``client-ip/24/64``."""
+    ipv4, ipv6 = service.affinity_networks
+    return f"client-ip/{ipv4}/{ipv6}" if ipv6 < 128 else f"client-ip/{ipv4}" if ipv4 < 32 else "client-ip"
 
 
 def _check(check: ir.Check) -> str:

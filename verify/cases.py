@@ -26,6 +26,7 @@ class Case:
     expected: Outcome
     scheduler: ir.Scheduler | None
     known_source: bool = True  # False: the node, which chooses a source for itself
+    network: int | None = None  # the length of the prefix of what counts as one client to affinity; None: its address
     by_port: bool = False  # the scheduler hashes the client's port too
 
 
@@ -95,7 +96,9 @@ def _case(
     if expected is not Refusal.UNTOUCHED:
         service = frontend.service
         by_port = service.scheduler_by is ir.HashBy.ADDRESS_PORT
-        yield Case(title, where, vantage, packet, expected, service.scheduler, where != NODE, by_port)
+        length = service.affinity_networks[address.version == 6]
+        network = length if service.affinity is not None and length < address.max_prefixlen else None
+        yield Case(title, where, vantage, packet, expected, service.scheduler, where != NODE, network, by_port)
 
 
 def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from ipaddress import ip_network
 
 from svcc.compiler import ir
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Portless, Refusal
@@ -55,8 +56,16 @@ def keeps(program: ir.Program, node: ir.Node | None, packet: Packet, later: Pack
     first, second = (_by_address(program, one) or _by_node_port(program, node, one) for one in (packet, later))
     if first is None or second is None or first.service is not second.service or not first.service.affinity_per_service:
         return False
-    alike = packet.source == later.source and packet.destination.version == later.destination.version
+    alike = packet.destination.version == later.destination.version and _client(first.service, packet) == _client(
+        first.service, later
+    )
     return alike and first.service.affinity is not None
+
+
+def _client(service: ir.Service, packet: Packet) -> ir.Network:
+    """What affinity takes for one client."""
+    length = service.affinity_networks[packet.source.version == 6]
+    return ip_network((packet.source, length), strict=False)
 
 
 # ---- which service

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from itertools import count
 from typing import Self
 
@@ -15,9 +16,9 @@ from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
 from svcc.verify.judge import STICKY, Verdict, connections_for, judge, judge_ping
-from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Failure, Lab, Probe, Result
+from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Conversation, Failure, Lab, Probe, Result
 from svcc.verify.packet import Forwarded, Portless
-from svcc.verify.reference import keeps
+from svcc.verify.reference import keeps, outcome
 
 #: Affinities up to so many seconds are waited out.
 PATIENCE = 10
@@ -180,6 +181,27 @@ class Session:
 
     def _keeps(self, case: Case, other: Case) -> bool:
         return keeps(self.program, self.node, case.packet, other.packet)
+
+    def neighbours(self) -> Iterator[Verdict]:
+        """Where a network counts as one client, the stranger, if it is in the client's, gets the client's endpoint."""
+        for case in self.cases:
+            expected, source = case.expected, case.packet.source
+            if case.where != CLIENT or case.network is None or not isinstance(expected, Forwarded):
+                continue
+            network = ip_network((source, case.network), strict=False)
+            where = next(
+                (a for a in self.lab.addresses(STRANGER) if a.version == source.version and a in network), None
+            )
+            seen = self.lab.plan.node if self.node is not None else None
+            if where is None or outcome(self.program, seen, replace(case.packet, source=where)) != expected:
+                continue
+            packet = case.packet
+            first, other = (
+                _who(self.lab.connect(host, packet.destination, packet.port, packet.protocol))
+                for host in (CLIENT, STRANGER)
+            )
+            deviation = "" if first == other else f"{first} for the client, {other} for another one of its network"
+            yield Verdict(_about(case, "a client of its network"), dict(Counter((first, other))), deviation)
 
     def expiries(self) -> Iterator[Verdict]:
         """Where an affinity is short enough to wait for: once it has passed, a client may get another endpoint.

@@ -11,7 +11,15 @@ from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.ipvsadm_lines import Line, commands
 from svcc.compiler.importers.marks import Mark, is_iptables, marks
 from svcc.compiler.importers.names import Names
-from svcc.compiler.importers.virtual import SCHEDULERS, Front, Server, Virtual, affinity_of, services_of
+from svcc.compiler.importers.virtual import (
+    SCHEDULERS,
+    Front,
+    Server,
+    Virtual,
+    affinity_networks,
+    affinity_of,
+    services_of,
+)
 from svcc.compiler.importers.words import Word, number, port, socket
 from svcc.compiler.source import Source
 
@@ -44,7 +52,6 @@ _NOTED = {
 }
 #: Options of a service that nothing of the language says.
 _SERVICE_OPTIONS = {
-    "netmask": "affinity is of single client addresses",
     "pe": "svcc has no persistence engines",
 }
 _SERVER_OPTIONS = {
@@ -137,7 +144,9 @@ class _Reader:
         marked = len(virtual.key) == 2
         name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
         made = Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
-        made = replace(made, scheduler_by=self._scheduler_by(line, scheduler))
+        made = replace(
+            made, scheduler_by=self._scheduler_by(line, scheduler), affinity_networks=self._networks(line, affinity)
+        )
         if line.has("ops"):
             made = replace(made, one_packet=True, spans={"one-packet": line.spans["ops"]})
         return [*services_of(made, self._names, self._notes)]
@@ -181,6 +190,15 @@ class _Reader:
         if seconds is None:
             raise broken(f"`{word.text}` is no time of persistence", word.span, f"it is 1 to {_LONGEST} seconds")
         return affinity_of(seconds, line.spans["persistent"], self._notes)
+
+    def _networks(self, line: Line, affinity: int | None) -> tuple[int, int]:
+        word = line.options.get("netmask")
+        if word is None or affinity is None:
+            return 32, 128
+        found = affinity_networks(word.text)
+        if found is None:
+            self._notes.append(Note(line.spans["netmask"], f"`{word.text}` is no mask of a network of clients"))
+        return found or (32, 128)
 
     def _server(self, line: Line) -> Server | None:
         word = line.options.get("real-server")

@@ -12,7 +12,15 @@ from svcc.compiler.importers.keepalived_checks import common_check, first_check
 from svcc.compiler.importers.keepalived_text import Statement, statements
 from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
 from svcc.compiler.importers.names import Names
-from svcc.compiler.importers.virtual import SCHEDULERS, Front, Server, Virtual, affinity_of, services_of
+from svcc.compiler.importers.virtual import (
+    SCHEDULERS,
+    Front,
+    Server,
+    Virtual,
+    affinity_networks,
+    affinity_of,
+    services_of,
+)
 from svcc.compiler.importers.words import Word, address, number, port
 from svcc.compiler.source import Source, Span
 
@@ -92,7 +100,8 @@ class _Reader:
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
         if asked is not None:
             made = replace(made, check=asked.check, spans={"check": asked.span})
-        made = replace(made, scheduler_by=self._scheduler_by(settings, scheduler))
+        networks = self._networks(settings, affinity)
+        made = replace(made, scheduler_by=self._scheduler_by(settings, scheduler), affinity_networks=networks)
         if (ops := settings.last("ops")) is not None:
             made = replace(made, one_packet=True, spans=made.spans | {"one-packet": ops.span})
         return [*services_of(made, self._names, self._notes)]
@@ -171,6 +180,16 @@ class _Reader:
         if seconds and several:
             self._note(statement.span, "affinity is of each port and address for itself")
         return affinity_of(seconds, statement.span, self._notes)
+
+    def _networks(self, settings: _Settings, affinity: int | None) -> tuple[int, int]:
+        statement = settings.last("persistence_granularity")
+        if statement is None or affinity is None:
+            return 32, 128
+        word = statement.values[0].text if statement.values else ""
+        found = affinity_networks(word)
+        if found is None:
+            self._note(statement.span, f"`{word}` is no mask of a network of clients")
+        return found or (32, 128)
 
     def _server(self, real: Statement, settings: _Settings) -> Server | None:
         words = real.values

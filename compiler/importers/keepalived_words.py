@@ -46,7 +46,7 @@ IN_VIRTUAL_SERVER: _Reasons = {
     **dict.fromkeys(("quorum", "hysteresis"), _QUORUM),
     **dict.fromkeys(("quorum_up", "quorum_down", "notify_up", "notify_down"), _SCRIPT),
     "smtp_alert": _MAIL,
-    "persistence_granularity": "affinity is of single client addresses",
+    "persistence_granularity": None,
     "persistence_engine": "svcc has no persistence engines",
     "ops": None,
     **dict.fromkeys(("sh-port", "mh-port"), None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 
 from svcc.compiler import ir
 from svcc.compiler.asked import service_ports
@@ -56,6 +57,7 @@ class Virtual:
     masquerade: ir.Masquerade = ir.Masquerade.NEVER  # IPVS itself changes no client's address
     allow_from: tuple[ir.Network, ...] = ()
     scheduler_by: ir.HashBy = ir.HashBy.ADDRESS
+    affinity_networks: tuple[int, int] = (32, 128)
     one_packet: bool = False  # where it is True, its place is in ``spans``
     check: ir.Check | None = None  # None, or where its place is in ``spans``
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
@@ -66,6 +68,15 @@ def affinity_of(seconds: int, span: Span, notes: list[Note]) -> int | None:
     if seconds > _DAY:
         notes.append(Note(span, "affinity lasts a day at most, which the program says"))
     return min(seconds, _DAY) or None
+
+
+def affinity_networks(text: str) -> tuple[int, int] | None:
+    """A mask of IPv4 clients (255.255.255.0) or the length of a prefix of IPv6 ones; None: it is neither."""
+    if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= 128:
+        return 32, int(text)
+    lengths = range(1, 33)
+    found = next((length for length in lengths if str(IPv4Network((0, length)).netmask) == text), None)
+    return None if found is None else (found, 128)
 
 
 def services_of(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[ir.Service]:
@@ -145,6 +156,7 @@ def _service(
         scheduler=virtual.scheduler,
         scheduler_by=virtual.scheduler_by,
         affinity=virtual.affinity,
+        affinity_networks=virtual.affinity_networks,
         masquerade=virtual.masquerade,
         forward=forward,
         one_packet=virtual.one_packet and _one_packet(virtual, forward, found, notes),

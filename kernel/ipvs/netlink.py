@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from socket import IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, inet_ntoa
@@ -15,14 +16,14 @@ from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNEL
 _NUMBERS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP, "sctp": IPPROTO_SCTP}
 _PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
 #: What further options add to the flags: IP_VS_SVC_F_ONEPACKET.
-_OTHERS = {"": 0, " -o": 0x4}
+_OTHERS = re.compile(r"(?: -M (?P<mask>\S+))?(?P<one> -o)?")
+_ONE_PACKET = 0x4
 #: IP_VS_SVC_F_SCHED1 and so on, by the names that schedulers have for them.
 _FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
 _METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
 #: What a message says of a real server by saying nothing.
 _UNSAID = {"", " --tun-type ipip"}
-#: For IPv6 the kernel takes the length of a prefix for a netmask, and pyroute2 an IPv4 address of these bytes.
-_NETMASKS = {4: "255.255.255.255", 6: inet_ntoa((128).to_bytes(4, sys.byteorder))}
+_NETMASKS = {4: "255.255.255.255", 6: "128"}
 
 
 class Refused(Exception):
@@ -72,22 +73,30 @@ def _virtual(command: Command) -> dict[str, Any] | None:
     if option not in PROTOCOLS:
         return None
     address, port = socket_of(at)
-    netmask = _NETMASKS[6 if ":" in address else 4]
+    netmask = _netmask(_NETMASKS[6 if ":" in address else 4])
     protocol = _NUMBERS[PROTOCOLS[option]]
     found: dict[str, Any] = {"addr": address, "port": port, "protocol": protocol, "netmask": netmask}
     if not isinstance(command.options, Settings):
         return found
     settings = command.options
     names = settings.flags.split(",") if settings.flags else []
-    if settings.others not in _OTHERS or not _FLAGS.keys() >= {*names}:
+    others = _OTHERS.fullmatch(settings.others)
+    if others is None or not _FLAGS.keys() >= {*names}:
         return None
-    flags = sum({_FLAGS[name] for name in names}) | _OTHERS[settings.others]
+    flags = sum({_FLAGS[name] for name in names}) | (_ONE_PACKET if others["one"] else 0)
+    if others["mask"]:
+        found["netmask"] = _netmask(others["mask"])
     if settings.scheduler:
         found["sched_name"] = settings.scheduler
     if settings.persistence is not None:
         found["timeout"] = settings.persistence
         flags |= _PERSISTENT
     return {**found, "flags": {"flags": flags, "mask": 0xFFFF_FFFF}}
+
+
+def _netmask(text: str) -> str:
+    """For IPv6 the kernel takes the length of a prefix for a netmask, and pyroute2 an IPv4 address of these bytes."""
+    return inet_ntoa(int(text).to_bytes(4, sys.byteorder)) if text.isdecimal() else text
 
 
 def _real(command: Command) -> dict[str, Any] | None:

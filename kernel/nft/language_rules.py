@@ -149,15 +149,18 @@ _STATEMENTS: dict[str | None, Callable[[_Tokens], st.Statement]] = {
 
 def _expression(tokens: _Tokens) -> ex.Expression:
     """A value that is read from the packet, or made of one."""
-    parts = [_primary(tokens)]
+    parts = [_masked(tokens)]
     while tokens.took("."):
-        parts.append(_primary(tokens))
+        parts.append(_masked(tokens))
     made = parts[0] if len(parts) == 1 else ex.Concat(tuple(parts))
-    if tokens.took("&"):
-        return ex.And(made, _operand(tokens))
     if tokens.took("|"):
         return ex.Or(made, _operand(tokens))
     return made
+
+
+def _masked(tokens: _Tokens) -> ex.Expression:
+    made = _primary(tokens)
+    return ex.And(made, _operand(tokens)) if tokens.took("&") else made
 
 
 def _primary(tokens: _Tokens) -> ex.Expression:

@@ -82,7 +82,13 @@ def command(
 def _without_agent(made: Wanted, target: Target, connections: int, *, quiet: bool) -> list[Verdict]:
     assert made.program is not None
     with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
-        steps = chain(session.verdicts(connections), session.companions(), session.survivors(), session.datagrams())
+        steps = chain(
+            session.verdicts(connections),
+            session.companions(),
+            session.survivors(),
+            session.datagrams(),
+            session.neighbours(),
+        )
         if target.affinity_ends_in_time:
             steps = chain(steps, session.expiries())
         return list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))

@@ -65,6 +65,7 @@ class Iptables(Target):
             "100 clients for each endpoint, unless module xt_recent is loaded with ip_list_tot=N"
         ),
         Feature.AFFINITY_PER_SERVICE: "likewise",
+        Feature.AFFINITY_NETWORKS: "",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.EXTERNAL_PREFER_LOCAL: "",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 
 from svcc.kernel.xtables.objects import Match
 from svcc.targets.xtables_read import NotRead, Reader, Words
@@ -58,9 +60,10 @@ class Remembered(Match):
     name: str
     version: int
     seconds: int
+    network: int | None = None  # the length of the prefix of what counts as one client; None: its address
 
     def __str__(self) -> str:
-        return f"-m recent --update --seconds {self.seconds} --reap {_list(self.name, self.version)}"
+        return f"-m recent --update --seconds {self.seconds} --reap {_list(self.name, self.version, self.network)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,22 @@ class Remember(Match):
 
     name: str
     version: int
+    network: int | None = None
 
     def __str__(self) -> str:
-        return f"-m recent --set {_list(self.name, self.version)}"
+        return f"-m recent --set {_list(self.name, self.version, self.network)}"
 
 
-def _list(name: str, version: int) -> str:
-    mask = "255.255.255.255" if version == 4 else "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+def _list(name: str, version: int, network: int | None) -> str:
+    mask = _mask(version, network)
     return f"--name {name} --mask {mask} --rsource"
+
+
+@lru_cache(maxsize=256)
+def _mask(version: int, network: int | None) -> str:
+    if version == 4:
+        return str(IPv4Network((0, 32 if network is None else network)).netmask)
+    return str(IPv6Network((0, 128 if network is None else network)).netmask)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -117,9 +128,20 @@ def _recent(words: Words, _: bool) -> Match:
     words.expect("--name")
     name = words.take()
     words.expect("--mask")
-    version = 6 if ":" in words.take() else 4
+    version, network = _network(words.take())
     words.expect("--rsource")
-    return Remember(name, version) if seconds is None else Remembered(name, version, seconds)
+    if seconds is None:
+        return Remember(name, version, network)
+    return Remembered(name, version, seconds, network)
+
+
+def _network(mask: str) -> tuple[int, int | None]:
+    """The family, and the length of the prefix, of a mask. Errors: NotRead."""
+    version, most = (6, 128) if ":" in mask else (4, 32)
+    length = next((length for length in range(1, most + 1) if _mask(version, length) == mask), None)
+    if length is None:
+        raise NotRead(f"{mask} is no mask of clients' addresses")
+    return version, None if length == most else length
 
 
 #: As in :data:`svcc.targets.xtables_read.MATCHES`.

@@ -221,9 +221,9 @@ class _TableCheck:
                 return "turn"
             case Nth() | Bucket():
                 return "turn"
-            case Remembered(name, self._version, seconds) if 0 < seconds <= _LONGEST:
+            case Remembered(name, self._version, seconds, _) if 0 < seconds <= _LONGEST:
                 return self._list_word("remembered", name, placed)
-            case Remember(name, self._version):
+            case Remember(name, self._version, _):
                 return self._list_word("remember", name, placed)
             case _:
                 raise line.refused(f"the target has no rule with {quoted(str(match))}", str(match))

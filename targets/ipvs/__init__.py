@@ -64,6 +64,7 @@ class Ipvs(TargetByService):
         Feature.ENDPOINT_PORT: "",
         Feature.BACKUP: "",
         Feature.AFFINITY: "ends 2 minutes after the client's last connection at the earliest",
+        Feature.AFFINITY_NETWORKS: "",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.EXTERNAL_PREFER_LOCAL: "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from svcc.compiler import ir
@@ -25,12 +25,25 @@ ONE_PACKET = " -o"
 
 
 def make_settings(
-    scheduler: ir.Scheduler, affinity: int | None, *, by_port: bool = False, one_packet: bool = False
+    scheduler: ir.Scheduler,
+    affinity: int | None,
+    *,
+    network: tuple[int, int] | None = None,
+    by_port: bool = False,
+    one_packet: bool = False,
 ) -> Settings:
-    """``affinity``: seconds; None: a client is not bound to an endpoint."""
-    others = ONE_PACKET if one_packet else ""
+    """``affinity``: seconds; None: a client is not bound to an endpoint. ``network``: what counts as one client, its
+    family and the length of its prefix; None: an address.
+    """
+    mask = f" -M {netmask(*network)}" if affinity is not None and network is not None else ""
+    others = f"{mask}{ONE_PACKET if one_packet else ''}"
     flags = (_FALLBACK.get(scheduler, ""), _BY_PORT[scheduler] if by_port else "")
     return Settings(str(scheduler), affinity, ",".join(filter(None, flags)), others)
+
+
+def netmask(version: int, length: int) -> str:
+    """What counts as one client, as ipvsadm has it: a mask of IPv4, the length of a prefix of IPv6."""
+    return str(IPv4Network((0, length)).netmask) if version == 4 else str(length)
 
 
 def address_text(number: int, version: int) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from svcc.compiler import ir
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer
 from svcc.targets.ipvs.elements import number_of
-from svcc.targets.ipvs.virtual import FORWARD, ONE_PACKET, make_settings
+from svcc.targets.ipvs.virtual import FORWARD, ONE_PACKET, make_settings, netmask
 from svcc.targets.reading import Line, Text
 
 _SOCKET = r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,39}\]):[1-9][0-9]{0,4}"
 _SERVER = re.compile(
     rf"-A (?P<service>-t|-u|--sctp-service) (?P<at>{_SOCKET}) -s (?P<s>[a-z]+)(?: -p (?P<p>[0-9]+))?.*"
 )
+_NETWORK = re.compile(r" -M (\S+)")
 _REAL = re.compile(rf"-a (?P<to>\S+ \S+) -r (?P<at>{_SOCKET}) (?P<how>-[mgi]) -w (?P<w>[0-9]{{1,5}}).*")
 _OTHERS = dict(FORWARD.values())
 _SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
@@ -67,12 +68,25 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
         raise head.refused("only datagrams that stay as they are get real servers of their own", ONE_PACKET.strip())
     scheduler = _SCHEDULERS[found["s"]]
     by_port = scheduler in (ir.Scheduler.SH, ir.Scheduler.MH) and f"{scheduler}-port" in head.text
-    settings = make_settings(scheduler, persistence, by_port=by_port, one_packet=one_packet)
+    network = _network(head, 6 if at[0] == "[" else 4)
+    settings = make_settings(scheduler, persistence, network=network, by_port=by_port, one_packet=one_packet)
     made = VirtualServer(key, settings, servers)
     for line, should in zip((head, *real), made.lines(), strict=True):
         if line.text != should:
             raise line.refused(f"the target prints this as `{should}`")
     return made
+
+
+def _network(head: Line, version: int) -> tuple[int, int] | None:
+    """What counts as one client, where it is not an address; masks are told by printing them."""
+    found = _NETWORK.search(head.text)
+    if found is None:
+        return None
+    lengths = range(1, 32 if version == 4 else 128)
+    length = next((length for length in lengths if netmask(version, length) == found[1]), None)
+    if length is None:
+        raise head.refused(f"`{found[1]}` is no mask of clients' addresses", found[1])
+    return version, length
 
 
 def _real(line: Line, virtual: str) -> tuple[str, Real]:

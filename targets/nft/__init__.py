@@ -60,6 +60,7 @@ class Nft(TargetByService):
         Feature.BACKUP: "",
         Feature.AFFINITY: "per vip, external ip and node port",
         Feature.AFFINITY_PER_SERVICE: "sets of its own for each endpoint of the service",
+        Feature.AFFINITY_NETWORKS: "",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
         Feature.EXTERNAL_PREFER_LOCAL: "",

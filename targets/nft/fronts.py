@@ -17,7 +17,7 @@ from svcc.kernel.nft.state import Chain
 from svcc.kernel.nft.statements import Dnat, Drop, Goto, Match, Remember, Rule, SetMark, VerdictMap
 from svcc.targets.naming import fit
 from svcc.targets.nft.choice import Choice, Shift, Target, port_name
-from svcc.targets.nft.keys import NAME, Key
+from svcc.targets.nft.keys import NAME, Key, masked
 from svcc.targets.nft.objects import Set
 
 #: The set of the pod networks.
@@ -38,16 +38,21 @@ class Affinity:
     seconds: int
     owner: str = ""  # of its own sets; else it shares those of its key
     per_service: bool = False  # the owner is a service: its frontends of all keys have these sets
+    network: int | None = None  # the length of the prefix of what counts as one client; None: its address
 
     @property
     def name(self) -> str:
-        """``affinity-3h``, ``service-affinity-3h``."""
+        """``affinity-3h``, ``service-affinity-3h``, ``affinity-3h-net24``."""
+        networks = "" if self.network is None else f"-net{self.network}"
         unit, size = next((u, s) for u, s in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if self.seconds % s == 0)
-        return f"{'service-' * self.per_service}affinity-{self.seconds // size}{unit}"
+        return f"{'service-' * self.per_service}affinity-{self.seconds // size}{unit}{networks}"
 
     def client(self, key: Key) -> Expression:
         """What a client is remembered by."""
-        return key.family.source if self.per_service else key.client
+        if self.per_service:
+            family = key.family
+            return family.source if self.network is None else masked(family.source, family.version, self.network)
+        return key.client if self.network is None else key.clients(self.network)
 
     def clients(self, key: Key, slot: int) -> Set:
         """The set of the clients that have endpoint number ``slot``."""
@@ -153,8 +158,9 @@ class Front:
             yield Match(self.key.family.source, PODS, "!="), set_mark
         landings = {landing.slot: Goto(landing.name) for landing in self.landings()}
         if self.affinity is not None:
+            client = self.affinity.client(self.key)
             for slot, goto in landings.items():
-                yield Match(self.affinity.client(self.key), Named(self.affinity.clients(self.key, slot).name)), goto
+                yield Match(client, Named(self.affinity.clients(self.key, slot).name)), goto
         if len(landings) == 1:
             yield tuple(landings.values())
         elif self.choice.counts:

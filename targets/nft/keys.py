@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
-from svcc.kernel.nft.expressions import Concat, Expression, Meta, Network, Payload, Word, network
+from svcc.kernel.nft.expressions import And, Concat, Expression, Meta, Network, Payload, Word, network
 from svcc.kernel.nft.state import VERDICT
 from svcc.kernel.nft.statements import Reject
 from svcc.targets.naming import fit
@@ -91,6 +91,11 @@ class Key:
         """A client with the frontend that it talks to."""
         return _concat([expression for expression, _ in self._client])
 
+    def clients(self, length: int) -> Expression:
+        """The same, where clients of one network are one client; ``length``: of its prefix."""
+        source, *parts = (expression for expression, _ in self._client)
+        return _concat([masked(source, self.family.version, length), *parts])
+
     # ---- what is looked up
 
     @property
@@ -129,6 +134,22 @@ NAME = 64
 
 #: Clients that a set of affinity remembers, at most; beyond, they are served without being remembered.
 AFFINITY_CLIENTS = 1_048_576
+
+
+def masked(address: Expression, version: int, length: int) -> Expression:
+    """The network of an address; of the longest prefix the address itself."""
+    network = IPv4Network if version == 4 else IPv6Network
+    mask = network((0, length)).netmask
+    return address if length == mask.max_prefixlen else And(address, Word(str(mask)))
+
+
+def without_mask(expression: Expression, version: int) -> Expression:
+    """A client of which only the network is asked for, as the client itself; anything else as it is."""
+    first, *parts = expression.parts if isinstance(expression, Concat) else (expression,)
+    lengths = range(1, 32 if version == 4 else 128)
+    if isinstance(first, And) and any(first == masked(first.left, version, length) for length in lengths):
+        return _concat([first.left, *parts])
+    return expression
 
 
 def _concat(parts: list[Expression]) -> Expression:

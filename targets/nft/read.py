@@ -18,7 +18,7 @@ from svcc.kernel.nft.expressions import Lookup, Named
 from svcc.kernel.nft.parsing import NotRead, same, statement
 from svcc.kernel.nft.state import VERDICT, Chain, Declaration, Element, NamedSet, NftState, Table
 from svcc.kernel.nft.statements import Dnat, Goto, Jump, Match, Remember, Rule, Statement
-from svcc.targets.nft.keys import FAMILIES, Family, Key
+from svcc.targets.nft.keys import FAMILIES, Family, Key, without_mask
 from svcc.targets.nft.limits import KEYWORDS, NAME_MAX
 from svcc.targets.nft.objects import Set
 from svcc.targets.nft.read_cascade import are_turns, turn_of
@@ -348,8 +348,14 @@ class TableCheck:
         return self._keys.get(expression)
 
     def clients(self, expression: Any) -> list[Key]:
-        """The keys for which an expression is a client with its frontend: those of ranges have the same."""
-        return [key for key in self._keys.values() if key.client == expression]
+        """The keys for which an expression is a client, or its network, with its frontend: those of ranges have the
+        same."""
+        whole = without_mask(expression, self.family.version)
+        return [key for key in self._keys.values() if key.client == whole]
+
+    def is_client(self, expression: Any) -> bool:
+        """Whether an expression is a client, or its network, without any frontend."""
+        return without_mask(expression, self.family.version) == self.family.source
 
     def mark(self, bit: int) -> None:
         """Errors: NotRead."""

@@ -35,7 +35,7 @@ HOOKS: Mapping[str, Hook | None] = {
 }
 
 _KEY = r"(?:nodeport-)?(?:(?:tcp|udp|sctp)-range-)?"
-_AFFINITY = r"(?:service-)?affinity-[0-9]+[smhd]-"
+_AFFINITY = r"(?:service-)?affinity-[0-9]+[smhd]-(?:net[0-9]+-)?"
 _LANDING = re.compile(rf"{_KEY}(?:{_AFFINITY})?to-[0-9]+-.+")
 _FRONT = re.compile(
     rf"empty(?:-.+)?|{_KEY}(?:external-)?(?:allowed-)?(?:masquerade-|keep-|from-)?(?:{_AFFINITY})?(?:spread|hash|rr|wrr)-.+"

@@ -88,7 +88,7 @@ def words(made: Statement, table: TableCheck, chain: str) -> str:
 def _look_up(key: Any, named: Named, kind: str, table: TableCheck) -> None:
     """Errors: NotRead, unless that set is of that kind, and has that key."""
     declared = table.declaration(named)
-    if kind == "affinity" and named.name.startswith("service-affinity-") and key == table.family.source:
+    if kind == "affinity" and named.name.startswith("service-affinity-") and table.is_client(key):
         return
     if table.kind_of_set(named) == kind:
         own = table.key(key)

@@ -24,6 +24,7 @@ from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle
 
 POLICIES = PROGRAMS / "policies.dsl"
+NETWORKS = PROGRAMS / "client-networks.dsl"
 SHARED = PROGRAMS / "shared.dsl"
 ANNOUNCED = ROOT / "examples" / "announced.dsl"
 
@@ -74,7 +75,7 @@ def test_what_is_announced_does_what_it_means(ways: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", KERNEL)
-@pytest.mark.parametrize("path", [POLICIES, SHARED, WHOLE_SERVICE], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [POLICIES, SHARED, NETWORKS, WHOLE_SERVICE], ids=lambda path: path.stem)
 def test_policies_do_what_they_mean(path: Path, ways: str) -> None:
     result = verify(path, ways, "-c", "30", *(["--node", "here"] if path.parent == PROGRAMS else []))
     assert result.exit_code == 0, result.output

@@ -13,6 +13,8 @@ node there { address 10.0.0.5 }
 
 service affinity { vip 198.19.0.1; port 80/tcp -> 8001 nodeport 30001; affinity client-ip 2s
                    endpoints { 100.64.0.9; 100.64.0.19 } }
+service networks { vip 198.19.0.21 fd00:19::21; port 80/tcp -> 8021; affinity client-ip/24/64 1m
+                   endpoints { 100.64.0.9; 100.64.0.19; fd00:64::9; fd00:64::19 } }
 service allowed  { vip 198.19.0.2; external-ip 203.0.113.2; port 80/tcp -> 8002 nodeport 30002
                    allow-from 198.51.100.0/29 100.64.0.0/28; endpoints { 100.64.0.9 } }
 service outer    { vip 198.19.0.3; external-ip 203.0.113.3; port a 80/tcp -> 8003 nodeport 30003

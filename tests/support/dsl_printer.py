@@ -174,8 +174,8 @@ class _Printer:
             return "yes" if value else "no"
         if keyword == "affinity":
             assert isinstance(value, tuple)
-            seconds, per_service = value
-            return self._affinity(seconds) + (" per service" if per_service else "")
+            *client, per_service = value
+            return self._affinity(*client) + (" per service" if per_service else "")
         if keyword == "allow-from":
             assert isinstance(value, tuple)
             return self._list(value)
@@ -216,10 +216,14 @@ class _Printer:
         ms = round(seconds * 1000)
         return self._pick([f"{ms // size}{unit}" for unit, size in sizes.items() if ms % size == 0])
 
-    def _affinity(self, seconds: int) -> str:
-        options = ["client-ip"] if seconds == ir.DEFAULT_AFFINITY else []
+    def _affinity(self, seconds: int, ipv4: int, ipv6: int) -> str:
+        kinds = [f"client-ip/{ipv4}/{ipv6}"]
+        kinds[:0] = [f"client-ip/{ipv4}"] if ipv6 == 128 else []
+        kinds[:0] = ["client-ip"] if (ipv4, ipv6) == (32, 128) else []
+        kind = self._pick(kinds)
+        options = [kind] if seconds == ir.DEFAULT_AFFINITY else []
         units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-        options += [f"client-ip {seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0]
+        options += [f"{kind} {seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0]
         return self._pick(options)
 
     def _port(self, port: ir.Port) -> str:
@@ -399,7 +403,9 @@ def _setting(service: ir.Service, keyword: str) -> object:
     if keyword == "masquerade" and service.masquerade_from:
         return service.masquerade_from
     if keyword == "affinity":
-        return None if service.affinity is None else (service.affinity, service.affinity_per_service)
+        if service.affinity is None:
+            return None
+        return service.affinity, *service.affinity_networks, service.affinity_per_service
     if keyword == "scheduler" and service.scheduler_by is not ir.HashBy.ADDRESS:
         return f"{service.scheduler} by {service.scheduler_by}"
     return getattr(service, _FIELDS[keyword][0])

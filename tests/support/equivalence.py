@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from ipaddress import ip_network
 
 from support.dsl_printer import program_text
 from svcc.compiler import ir
@@ -179,7 +180,14 @@ class Case:
         """Whether what a packet left behind is nothing to another one: of another client, service or port."""
         if keeps(self.program, self.node, packet, other):
             return False
-        return other.source != packet.source or self.port(other) != self.port(packet)
+        return self.port(other) != self.port(packet) or not self._is_same_client(packet, other)
+
+    def _is_same_client(self, packet: Packet, other: Packet) -> bool:
+        """Whether affinity takes two packets' clients for one."""
+        found = self.port(packet)
+        assert found is not None
+        length = found[0].affinity_networks[packet.source.version == 6]
+        return other.source in ip_network((packet.source, length), strict=False)
 
     def companions(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
         """Clients that a service forgets when they come through another port or address of it."""
@@ -191,6 +199,27 @@ class Case:
                     traced = trace(kernel, other, way.memory)
                     if {end.address for end in traced.ends} != {way.end.address}:
                         yield self.story(f"after {packet}, {way.end},", traced)
+
+    def neighbours(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
+        """Clients of one network that do not get what the first of them got, and those next to it that have to."""
+        several = [p for p in packets if isinstance(e := self.expected(p), Forwarded) and e.affinity]
+        for packet in [p for p in several if p.vantage is not Vantage.NODE][:8]:
+            found = self.port(packet)
+            assert found is not None
+            length = found[0].affinity_networks[packet.source.version == 6]
+            most = packet.source.max_prefixlen
+            way = trace(kernel, packet).ways[-1]
+            for bit in {most - length, most - length - 1} & {*range(most)}:  # the network's last, and one within
+                other = replace(packet, source=type(packet.source)(int(packet.source) ^ 1 << bit))
+                expected = self.expected(other)
+                if not isinstance(expected, Forwarded):
+                    continue
+                traced = trace(kernel, other, way.memory)
+                if bit == most - length:
+                    if not same(other, traced.outcome, expected):
+                        yield self.story(f"after {packet}, {way.end}, in another network,", traced)
+                elif {(end.address, end.port) for end in traced.ends} != {(way.end.address, way.end.port)}:
+                    yield self.story(f"after {packet}, {way.end}, in the same network,", traced)
 
     def turns(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
         """Services that take turns together: each client of one would move the other's on."""

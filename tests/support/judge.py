@@ -90,6 +90,7 @@ class Judge:
                 yield Probe(kind, setting, partial(_complains, complaint, packet), packet)
         yield Probe("turns", self._plain, lambda kernel: any(case.turns(kernel, packets)))
         yield Probe("companions", self._plain, lambda kernel: any(case.companions(kernel, packets)))
+        yield Probe("neighbours", self._plain, lambda kernel: any(case.neighbours(kernel, packets[::5])))
         yield Probe("strangers", self._plain, lambda kernel: any(case.strangers(kernel, packets[::5])))
 
     def _at_node_ports(self) -> list[Packet]:

@@ -314,11 +314,15 @@ class _Services:
         scheduler = self._choice(None, {s: Feature[f"SCHEDULER_{s.name}"] for s in ir.Scheduler})
         ports = {ir.Scheduler.SH: Feature.SCHEDULER_SH_BY_PORT, ir.Scheduler.MH: Feature.SCHEDULER_MH_BY_PORT}
         by = self._if(ports[scheduler], (*ir.HashBy,)) if scheduler in ports else ir.HashBy.ADDRESS
+        affinity = self._if(Feature.AFFINITY, (None, ir.DEFAULT_AFFINITY, 1, 90, 86_400))
+        lengths = ((32, 128), (24, 64), (31, 128), (32, 48), (1, 1)) if affinity is not None else ((32, 128),)
+        networks = self._if(Feature.AFFINITY_NETWORKS, lengths)
         return {
             "scheduler": scheduler,
             "scheduler_by": by,
-            "affinity": self._if(Feature.AFFINITY, (None, ir.DEFAULT_AFFINITY, 1, 90, 86_400)),
+            "affinity": affinity,
             "one_packet": self._if(Feature.ONE_PACKET, (False, True)),
+            "affinity_networks": networks,
             "external_traffic": traffic("external"),
             "internal_traffic": traffic("internal"),
             "masquerade": self._choice(

@@ -60,7 +60,7 @@ service tcp-2001_db8_10__80-80 {
   vip       2001:db8:10::80 shared
   port      80/tcp -> 8080
   scheduler mh by address-port
-  affinity  client-ip 2h
+  affinity  client-ip/32/64 2h
   endpoints {
     2001:db8:20::11
     2001:db8:20::12
