@@ -3,7 +3,7 @@
 cluster {
   prefix             MUTANT
   pods               100.64.0.0/24 fd00:64::/64
-  services           10.0.0.12/30 fd00:19::11/128
+  services           10.0.0.12/30 fd00:19::20/126
   nodeport-addresses 10.0.0.0/24 fd00:10::/64
   mark               0x100
 }

@@ -108,11 +108,16 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
             r"^-I (INPUT|FORWARD|OUTPUT) .* -j \S+-(FILTER|GUARD|NOBODY)$",
         ),
     ),
+    "all rules of the chain lead to the same": (Pattern("nft", "^swapped$", '"chain": "unserved"'),),
     "what nobody serves at the address is rejected with all of its network": (
         Pattern(_X, r"^removed$|^without target$|^\S+ -> \S+$", r"-UNSERVED -d 198\.19\.\d+\.\d+/32 -g SHOP-REJECT$"),
         Pattern(_X, r"^removed$|^without target$|^\S+ -> \S+$", r"-UNSERVED -d fd00:19::\S+/128 -g SHOP-REJECT$"),
-        Pattern(_X, "^removed$|^without target$", r"-UNSERVED -d 10\.0\.0\.12/32 -g MUTANT-REJECT$"),
-        Pattern("nft", '^without "10.0.0.12"$', '"name": "addresses"'),
+        Pattern(
+            _X,
+            "^removed$|^without target$|^fd00:19::21/128 -> ",
+            r"-UNSERVED -d (10\.0\.0\.12/32|fd00:19::21/128) -g MUTANT-REJECT$",
+        ),
+        Pattern("nft", r"^without \"(10\.0\.0\.12|fd00:19::21)\"$|^fd00:19::21 -> fd00:19::22$", '"name": "addresses"'),
     ),
     "every client of the service is masqueraded, endpoints among them": (
         Pattern("ipset", "", r"^add MUTANT-LOOP-BACK 100\.64\.0\.\d+,tcp:8007,"),
