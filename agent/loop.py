@@ -212,11 +212,12 @@ class Agent:
 
     def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> None:
         """In a thread. A program is recorded as it was reviewed; how it is served is a note to that."""
+        # Before the kernel changes: who sees that it did finds out why, also where it refused.
+        state.write(self._session.installation, self._health)
         name = self._source.file
         generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._mark = mark()
-        state.write(self._session.installation, self._health)
 
     async def _guard(self) -> None:
         """See what others change, and put it right in time."""

@@ -145,6 +145,6 @@ def test_a_lab_that_was_built_is_said_as_status_says_it(shell: Shell) -> None:
     try:
         (built,) = said(shell, "lab", "up", "a.dsl", "--name", name, schema="lab")["labs"]
         assert built in said(shell, "lab", "status", schema="lab")["labs"]
-        assert "100.64.0.1" in built["hosts"]
+        assert built["hosts"]["pod-1"] == ["100.64.0.1"]
     finally:
         shell.svcc("lab", "down", "--name", name)

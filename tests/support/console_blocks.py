@@ -21,7 +21,7 @@ Shown = tuple[str, str]
 def blocks_of(page: Path) -> list[list[Shown]]:
     """The commands of each block of a page, and their output."""
     blocks = re.findall(r"```console\n((?:.*\n)*?)```", page.read_text(encoding="utf-8"))
-    return [re.findall(r"\$ (svcc .+)\n((?:(?!\$ ).*\n)*)", block) for block in blocks]
+    return [re.findall(r"\$ (.+)\n((?:(?!\$ ).*\n)*)", block) for block in blocks]
 
 
 def shows(shown: str, printed: str) -> bool:
@@ -44,12 +44,20 @@ trap 'svcc lab down' EXIT
 """
 
 
-def played(commands: Iterable[str]) -> list[str]:
-    """What each of some commands of a shell prints that are run one after the other in the project's folder."""
+def play(blocks: Iterable[Iterable[Shown]], folder: Path = ROOT) -> None:
+    """Run the commands of blocks one after the other, in a shell in a folder; they print what is shown."""
+    shown = [one for block in blocks for one in block]
+    outputs = _printed([command for command, _ in shown], folder)
+    assert len(outputs) == len(shown)
+    for (command, said), printed in zip(shown, outputs, strict=True):
+        assert shows(said, printed), f"{command} does not print\n{said}\nbut\n{printed}"
+
+
+def _printed(commands: Iterable[str], folder: Path) -> list[str]:
     script = _SCRIPT + "".join(f"{command}\nprintf '{_MARK}'\n" for command in commands)
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "bash", "-c", script],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -117,7 +117,8 @@ def _main(name: str, file: str, node_name: str | None = None) -> None:
     node = program.node(node_name) if node_name else next(iter(program.nodes), None)
     path = RUN / f"{name}.json"
     try:
-        with Lab.up(program, node) as lab:
+        # as it should be on a node: svcc warns of anything else
+        with Lab.up(program, node, bridge_netfilter=True) as lab:
             _write(path, name, file, lab)
             print("up", flush=True)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
