@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from svcc.apply.store import Installation
+from svcc.apply.store import Installation, StoreError
 from svcc.output import put
+
+
+def number_before(installation: Installation) -> int | None:
+    """The number of the generation in place, for :func:`outcome`; None also where its file is damaged."""
+    try:
+        return installation.number
+    except StoreError:
+        return None
 
 
 def outcome(installation: Installation, before: int | None, **more: Any) -> dict[str, Any]:

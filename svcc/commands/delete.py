@@ -15,7 +15,7 @@ from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
 from svcc.comparison_text import count
 from svcc.guards import ask, yes_option
 from svcc.health_rows import Health
-from svcc.outcome import each_said, outcome
+from svcc.outcome import each_said, number_before, outcome
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import review
@@ -59,7 +59,7 @@ _NOTHING = "Nothing to do: there is nothing of ours."
 
 def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool) -> tuple[str, dict[str, Any]]:
     """Returns what was done, for people and for machines. The store's lock is held."""
-    before = installation.number
+    before = number_before(installation)
     settled(installation)
     current = installation.current
     scope = installation.scope(current) if current else scope

@@ -7,7 +7,7 @@ import click
 from svcc.apply import confirm, engine
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, carry_out, explained, settled
-from svcc.outcome import each_said, outcome
+from svcc.outcome import each_said, number_before, outcome
 from svcc.state import need_root, prefix_option, state_option
 
 
@@ -25,7 +25,7 @@ def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> Non
     found = [one for one in store.installations() if prefix is None or one.name == prefix.lower()]
     with each_said(as_json=as_json) as done, explained(Cause()), store.locked():
         for installation in found:
-            before = installation.number
+            before = number_before(installation)
             settled(installation)
             current = installation.current
             if current is not None:

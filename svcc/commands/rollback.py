@@ -13,7 +13,7 @@ from svcc.apply.store import Installation, Store
 from svcc.applying import Cause, carry_out, explained, make_plan, settled
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
-from svcc.outcome import outcome, put_json
+from svcc.outcome import number_before, outcome, put_json
 from svcc.state import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
@@ -41,7 +41,7 @@ def command(
     need_root()
     installation = pick_installation(store, prefix)
     with explained(Cause()), store.locked():
-        before = installation.number
+        before = number_before(installation)
         unconfirmed = Pending.read(installation)
         settled(installation)
         if unconfirmed is not None and Pending.read(installation) is None:
