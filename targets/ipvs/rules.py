@@ -62,7 +62,7 @@ _INVALID = (Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), CtState(("INVALID",))
 CHAINS: Mapping[str, frozenset[str]] = {
     "mangle": frozenset({"GUARD", "INVALID"}),
     "nat": frozenset({"SERVICES", "NODEPORTS", "POSTROUTING", "MASQUERADE"}),
-    "filter": frozenset({"FILTER", "REJECT"}),
+    "filter": frozenset({"FILTER", "NOBODY", "REJECT"}),
 }
 
 #: The fields of a packet that a set of a type holds, from the server's side.

@@ -32,9 +32,10 @@ class NftAssembly(Assembly):
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
         old = {name: known for name in services if (known := self._contributions.get(name)) is not None}
         new = {name: contribution(self._shared, it) for name, it in services.items() if it is not None}
-        if not self._contributions:  # all is new
+        if not self._contributions:  # all services are new
+            without = self.state
             self._take(old, new)
-            return {PART.name: Difference(NftState(), self.state)}
+            return {PART.name: Difference(without, self.state)}
         touched, asked = self._touched((*old.values(), *new.values())), self._asked()
         before = self._excerpt(_in_order(old), touched)
         self._take(old, new)

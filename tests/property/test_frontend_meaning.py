@@ -98,7 +98,9 @@ def test_programs_use_no_feature_but_those_asked_for(data: st.DataObject, featur
 
 @pytest.mark.parametrize("feature", Feature, ids=lambda feature: feature.name)
 def test_every_feature_is_drawn(feature: Feature) -> None:
-    few = programs({Feature.VIP, Feature.NODE_PORT, Feature.PORT_RANGE, Feature.AFFINITY, feature})
+    needed = {Feature.SCHEDULER_SH_BY_PORT: Feature.SCHEDULER_SH, Feature.SCHEDULER_MH_BY_PORT: Feature.SCHEDULER_MH}
+    others = {Feature.VIP, Feature.NODE_PORT, Feature.PORT_RANGE, needed.get(feature, Feature.AFFINITY)}
+    few = programs({*others, feature})
     quick = settings(
         max_examples=300,
         database=None,
