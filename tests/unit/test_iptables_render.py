@@ -425,7 +425,8 @@ def test_a_family_is_empty_only_without_frontends(case: tuple[ir.Program, ir.Nod
         addresses = [a for s in program.services for a in s.addresses if a.version == version]
         assert all(f"-d {a}/{a.max_prefixlen} " in text for a in addresses)
         node_ports = [port for s in program.services for port in s.ports if port.nodeport is not None]
-        if not addresses and not node_ports:
+        networks = [network for network in program.cluster.services if network.version == version]
+        if not addresses and not node_ports and not networks:
             assert text == ""
 
 
