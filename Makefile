@@ -37,7 +37,7 @@ test:
 
 check: export HYPOTHESIS_PROFILE ?= quick
 check: lint
-	$(BIN)/pytest --quiet --numprocesses=$(PYTEST_WORKERS) --no-kernel -m 'not slow'
+	$(BIN)/pytest --quiet --numprocesses=$(PYTEST_WORKERS) --dist=worksteal --no-kernel -m 'not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check --quiet .
@@ -54,7 +54,7 @@ pytest: $(VENV)/installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(if $(ROOT),machines) here
 
 here: $(VENV)/installed
-	$(BIN)/pytest --numprocesses=$(PYTEST_WORKERS) -m 'not vm' $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses=$(PYTEST_WORKERS) --dist=worksteal -m 'not vm' $(PYTEST_ARGS)
 
 # One process has all tests of virtual machines, so that they share a boot; 5 says that PYTEST_ARGS chose none of them.
 machines: $(VENV)/installed
