@@ -13,8 +13,8 @@ node there { address 10.0.0.5 }
 
 service affinity { vip 198.19.0.1; port 80/tcp -> 8001 nodeport 30001; affinity client-ip 2s
                    endpoints { 100.64.0.9; 100.64.0.19 } }
-service networks { vip 198.19.0.21 fd00:19::21; port 80/tcp -> 8021; affinity client-ip/24/64 1m
-                   endpoints { 100.64.0.9; 100.64.0.19; fd00:64::9; fd00:64::19 } }
+service networks { vip fd00:19::21; port 80/tcp -> 8021; affinity client-ip/24/64 1m
+                   endpoints { fd00:64::9; fd00:64::19 } }
 service allowed  { vip 198.19.0.2; external-ip 203.0.113.2; port 80/tcp -> 8002 nodeport 30002
                    allow-from 198.51.100.0/29 100.64.0.0/28; endpoints { 100.64.0.9 } }
 service outer    { vip 198.19.0.3; external-ip 203.0.113.3; port a 80/tcp -> 8003 nodeport 30003
@@ -30,11 +30,8 @@ service weighed  { vip 198.19.0.7; port 80/tcp -> 8007; scheduler wrr; masquerad
 service hashed   { vip 198.19.0.8; port 90/sctp -> 9008 nodeport 30008; scheduler sh
                    endpoints { 100.64.0.9; 100.64.0.19 } }
 service inside   { vip 10.0.0.12; port 80/tcp -> 8012; endpoints { 100.64.0.9 } }
-service guest    { vip 10.0.0.13 10.0.0.17 shared; port 80/tcp -> 8013; endpoints { 100.64.0.9 } }
+service guest    { vip 10.0.0.13 shared; port 80/tcp -> 8013; endpoints { 100.64.0.9 } }
 service own      { vip 198.19.0.9; external-ip 203.0.113.9; port 80/tcp -> 8009 nodeport 30009
                    endpoints { 10.0.0.4; 100.64.0.9:9009 } }
-service named    { vip 198.19.0.11 fd00:19::11; external-ip 203.0.113.11; port 80/tcp -> 8011 nodeport 30011
-                   masquerade 198.51.100.0/29 2001:db8:51::/48
-                   endpoints { 100.64.0.9; 100.64.0.19; fd00:64::9 } }
 service six      { vip fd00:19::10; external-ip 2001:db8:7::10; port 80/tcp -> 8010 nodeport 30010
                    allow-from 2001:db8:51::/48 fd00:64::/64; affinity client-ip 2s; endpoints { fd00:64::9; fd00:64::19 } }

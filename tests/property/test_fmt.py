@@ -101,6 +101,6 @@ def test_how_blanks_and_lines_were_set_does_not_matter(program: object, data: st
     """Only which blocks had several lines, and where there were blank lines."""
     text = program_text(program)  # type: ignore[arg-type]
     blanks = st.sampled_from((" ", "  ", "\t", " \t "))
-    loose = re.sub(r" +(?=[^\s])", lambda _: data.draw(blanks), text)
+    loose = re.sub(r'("[^"\n]*")| +(?=[^\s])', lambda found: found[1] or data.draw(blanks), text)
     loose = re.sub(r"\n(?=.)", lambda _: data.draw(st.sampled_from(("\n", " ;\n", "\n;;"))), loose)
     assert laid_out(loose) == laid_out(text)

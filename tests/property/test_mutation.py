@@ -28,11 +28,11 @@ from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle, Target
 
 #: Programs without golden files: their artifacts are what svcc prints now.
-ALL_TARGETS = Path(__file__).with_name("mutation.dsl")
+ALL_TARGETS = [Path(__file__).with_name(name) for name in ("mutation.dsl", "mutation-clients.dsl")]
 IPVS_ALONE, BY_PORT = PROGRAMS / "ipvs-schedulers.dsl", PROGRAMS / "by-port.dsl"
 TARGETS = [target for target in targets().values() if target.loads]
 CASES = [
-    *((target, path) for target in TARGETS for path in (*EXAMPLES, ALL_TARGETS)),
+    *((target, path) for target in TARGETS for path in (*EXAMPLES, *ALL_TARGETS)),
     *((target, WHOLE_SERVICE) for target in TARGETS if Feature.AFFINITY_PER_SERVICE in target.features),
     *((target, BY_PORT) for target in TARGETS if Feature.SCHEDULER_SH_BY_PORT in target.features),
     *((target, IPVS_ALONE) for target in TARGETS if has_vip_device(target)),
