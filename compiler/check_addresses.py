@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
-from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.diagnostic import Diagnostic, related
 from svcc.compiler.source import Span
 
 
@@ -132,13 +132,13 @@ def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, span: Span | None) -> Diagnostic:
-    related = () if known[1] is None else (Related(f"{known[0]}, declared here", known[1]),)
+    place = related(f"{known[0]}, declared here", known[1])
     message = f"{address} cannot be both {known[0]} and {role}"
     hint = "a service address leads to services alone"
     if known[0].startswith("an address of node") and role.startswith(("the vip of", "the external-ip of")):
         statement = role.split()[1]
         hint = f"to take the declared ports alone, and leave the machine its others: {statement} {address} shared"
-    return Diagnostic(Code.ADDRESS_ROLE, message, span, hint, related)
+    return Diagnostic(Code.ADDRESS_ROLE, message, span, hint, place)
 
 
 def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
@@ -153,10 +153,9 @@ def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
                 continue
             shared, alone = (service, other) if address in service.shared else (other, service)
             message = f"{address} is shared in service {shared.name}, and not in service {alone.name}"
-            span = _address_span(other, address)
-            related = () if span is None else (Related(f"service {other.name} has it here", span),)
+            place = related(f"service {other.name} has it here", _address_span(other, address))
             hint = "write `shared` behind it in both, or in neither"
-            yield Diagnostic(Code.SHARED_BY_SOME, message, _address_span(service, address), hint, related)
+            yield Diagnostic(Code.SHARED_BY_SOME, message, _address_span(service, address), hint, place)
 
 
 def _check_announced(program: ir.Program) -> Iterator[Diagnostic]:
@@ -168,13 +167,12 @@ def _check_announced(program: ir.Program) -> Iterator[Diagnostic]:
         span = service.spans.get("announce", service.span)
         if program.cluster.vip_device is None:
             message = f"service {service.name} announces its addresses, and `vip-device none` puts them on no device"
-            related = () if device is None else (Related("declared here", device),)
-            yield Diagnostic(Code.ANNOUNCE, message, span, "leave one of the two out", related)
+            place = related("declared here", device)
+            yield Diagnostic(Code.ANNOUNCE, message, span, "leave one of the two out", place)
         for address in service.shared:
             message = f"service {service.name} announces {address}, which is shared: somebody else holds it"
-            place = _address_span(service, address)
-            related = () if place is None else (Related("shared here", place),)
-            yield Diagnostic(Code.ANNOUNCE, message, span, "who holds an address announces it", related)
+            place = related("shared here", _address_span(service, address))
+            yield Diagnostic(Code.ANNOUNCE, message, span, "who holds an address announces it", place)
         if not service.addresses:
             message = f"service {service.name} announces addresses, and has none"
             yield Diagnostic(Code.ANNOUNCE, message, span, "give it a vip or an external-ip")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
-from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.diagnostic import Diagnostic, related
 from svcc.compiler.source import Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -36,8 +36,8 @@ def _check_instances(program: ir.Program) -> Iterator[Diagnostic]:
         first = seen.setdefault(node.instance, node)
         if first is not node:
             message = f"nodes {first.name} and {node.name} are the same instance, {node.instance}"
-            related = _first(first.spans.get("instance", first.span))
-            yield Diagnostic(Code.DUPLICATE, message, node.spans.get("instance", node.span), None, related)
+            again = related("first here", first.spans.get("instance", first.span))
+            yield Diagnostic(Code.DUPLICATE, message, node.spans.get("instance", node.span), None, again)
 
 
 def _check_listeners(balancer: ir.Balancer) -> Iterator[Diagnostic]:
@@ -59,7 +59,9 @@ def _check_listeners(balancer: ir.Balancer) -> Iterator[Diagnostic]:
         first = seen.setdefault(listener.port, listener)
         if first is not listener:
             message = f"balancer {balancer.name} listens on port {listener.port} twice"
-            yield Diagnostic(Code.LISTENER, message, listener.span or balancer.span, None, _first(first.span))
+            yield Diagnostic(
+                Code.LISTENER, message, listener.span or balancer.span, None, related("first here", first.span)
+            )
 
 
 def _check_routes(balancer: ir.Balancer) -> Iterator[Diagnostic]:
@@ -82,7 +84,7 @@ def _check_paths(balancer: ir.Balancer) -> Iterator[Diagnostic]:
                 yield Diagnostic(Code.ROUTE, f"`{path}` cannot be a path of a route", span, _PATH_FORM)
             elif path in seen:
                 message = f"path {path} has two routes in balancer {balancer.name}"
-                yield Diagnostic(Code.ROUTE_CLASH, message, span, None, _first(seen[path]))
+                yield Diagnostic(Code.ROUTE_CLASH, message, span, None, related("first here", seen[path]))
             seen.setdefault(path, span)
 
 
@@ -101,7 +103,7 @@ def _check_routes_of_listeners(balancer: ir.Balancer) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.ROUTE, message, span, hint)
         elif route.listener in seen:
             message = f"listener {route.listener} has two routes in balancer {balancer.name}"
-            yield Diagnostic(Code.ROUTE_CLASH, message, span, None, _first(seen[route.listener]))
+            yield Diagnostic(Code.ROUTE_CLASH, message, span, None, related("first here", seen[route.listener]))
         else:
             seen[route.listener] = span
     for listener in balancer.listeners:
@@ -153,7 +155,3 @@ def _wanted(balancer: ir.Balancer, route: ir.Route) -> str | None:
 
 def _named(service: ir.Service, port: ir.Port) -> str:
     return service.name if port.name is None else f"{service.name}:{port.name}"
-
-
-def _first(span: Span | None) -> tuple[Related, ...]:
-    return () if span is None else (Related("first here", span),)

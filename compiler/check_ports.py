@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
-from svcc.compiler.diagnostic import Diagnostic, Related
+from svcc.compiler.diagnostic import Diagnostic, related
 from svcc.compiler.source import Span
 
 K = TypeVar("K")
@@ -31,8 +31,8 @@ def _check_names(service: ir.Service) -> Iterator[Diagnostic]:
                 yield Diagnostic(Code.PORT_NAME, message, port.spans.get("ports", port.span), hint)
         elif port.name in seen:
             message = f"service {service.name} has two ports named `{port.name}`"
-            related = _related("first declared here", seen[port.name].spans.get("name"))
-            yield Diagnostic(Code.PORT_NAME, message, port.spans.get("name", port.span), related=related)
+            place = related("first declared here", seen[port.name].spans.get("name"))
+            yield Diagnostic(Code.PORT_NAME, message, port.spans.get("name", port.span), related=place)
         else:
             seen[port.name] = port
 
@@ -69,8 +69,8 @@ def _check_clashes(program: ir.Program) -> Iterator[Diagnostic]:
     for (address, protocol), first, second in _clashes(claims):
         whose = "twice" if first.service is second.service else f"by {first.service.name} and {second.service.name}"
         message = f"{address} port {_overlap(first, second)}/{protocol} is served {whose}"
-        related = _related(f"{first.service.name} serves it here", first.span)
-        yield Diagnostic(Code.PORT_CLASH, message, second.span or second.service.span, related=related)
+        place = related(f"{first.service.name} serves it here", first.span)
+        yield Diagnostic(Code.PORT_CLASH, message, second.span or second.service.span, related=place)
 
 
 def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
@@ -84,13 +84,13 @@ def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
             claims.setdefault(port.protocol, []).append(_Claim(port.nodeport, service, span))
             if port.nodeport.first not in allowed or port.nodeport.last not in allowed:
                 message = f"node port {port.nodeport} is outside the cluster's node ports, {allowed}"
-                related = _related("declared here", program.cluster.spans.get("nodeports"))
+                place = related("declared here", program.cluster.spans.get("nodeports"))
                 hint = "the cluster's `nodeports` says which ports a node gives to services"
-                yield Diagnostic(Code.NODEPORT_RANGE, message, span, hint, related)
+                yield Diagnostic(Code.NODEPORT_RANGE, message, span, hint, place)
     yield from _check_own_addresses(program, claims)
     for protocol, first, second in _clashes(claims):
         message = f"node port {_overlap(first, second)}/{protocol} is taken by {first.service.name}"
-        yield Diagnostic(Code.NODEPORT_CLASH, message, second.span, related=_related("taken here", first.span))
+        yield Diagnostic(Code.NODEPORT_CLASH, message, second.span, related=related("taken here", first.span))
 
 
 def _check_own_addresses(program: ir.Program, nodeports: dict[ir.Protocol, list[_Claim]]) -> Iterator[Diagnostic]:
@@ -107,13 +107,9 @@ def _check_own_addresses(program: ir.Program, nodeports: dict[ir.Protocol, list[
                         here = _Claim(port.ports, service, port.spans.get("ports", port.span) or service.span)
                         ports = _overlap(here, claim)
                         message = f"{address} port {ports}/{port.protocol} is a node port of {claim.service.name} too"
-                        related = _related("the node port", claim.span)
-                        yield Diagnostic(Code.PORT_CLASH, message, here.span, related=related)
+                        place = related("the node port", claim.span)
+                        yield Diagnostic(Code.PORT_CLASH, message, here.span, related=place)
 
 
 def _overlap(first: _Claim, second: _Claim) -> ir.PortRange:
     return ir.PortRange(max(first.ports.first, second.ports.first), min(first.ports.last, second.ports.last))
-
-
-def _related(message: str, span: Span | None) -> tuple[Related, ...]:
-    return () if span is None else (Related(message, span),)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
-from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.diagnostic import Diagnostic, Severity, related
 from svcc.compiler.source import Span
 
 
@@ -37,13 +37,12 @@ def _pods_inside(cluster: ir.Cluster) -> Iterator[Diagnostic]:
         for pods in cluster.pods:
             if pods.version == network.version and pods.overlaps(network):
                 span = _span(cluster, "pods", pods)
-                related = () if span is None else (Related("the pods are declared here", span),)
                 yield Diagnostic(
                     Code.ADDRESS_ROLE,
                     f"services {network} and pods {pods} have addresses in common: nobody could reach these pods",
                     _span(cluster, "services", network),
                     "name the networks that hold service addresses alone",
-                    related,
+                    related("the pods are declared here", span),
                 )
 
 
@@ -61,10 +60,9 @@ def _hosts_inside(program: ir.Program) -> Iterator[Diagnostic]:
         network = _network_of(program.cluster, address)
         if network is not None:
             where = _span(program.cluster, "services", network)
-            related = () if where is None else (Related("declared here", where),)
             message = f"{address} is {role}, and in services {network}: nobody could reach it"
             hint = "what no service has in `services` is rejected"
-            yield Diagnostic(Code.ADDRESS_ROLE, message, span, hint, related)
+            yield Diagnostic(Code.ADDRESS_ROLE, message, span, hint, related("declared here", where))
 
 
 def _vips_outside(program: ir.Program) -> Iterator[Diagnostic]:
@@ -76,6 +74,6 @@ def _vips_outside(program: ir.Program) -> Iterator[Diagnostic]:
                 message = f"vip {vip} of service {service.name} is in none of the networks of `services`"
                 span = service.spans.get(f"vip {vip}", service.span)
                 where = program.cluster.spans.get("services")
-                related = () if where is None else (Related("declared here", where),)
+                place = related("declared here", where)
                 hint = "add its network, or choose another vip"
-                yield Diagnostic(Code.OUTSIDE_SERVICES, message, span, hint, related, severity=Severity.WARNING)
+                yield Diagnostic(Code.OUTSIDE_SERVICES, message, span, hint, place, severity=Severity.WARNING)

@@ -15,7 +15,7 @@ from svcc.compiler.check_ports import check_ports
 from svcc.compiler.check_service_networks import check_service_networks
 from svcc.compiler.check_turns import check_turns
 from svcc.compiler.codes import Code
-from svcc.compiler.diagnostic import Diagnostic, Related, Severity
+from svcc.compiler.diagnostic import Diagnostic, Severity, related
 from svcc.compiler.prefix import is_taken
 from svcc.compiler.values import MAX_PORT
 
@@ -87,11 +87,10 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.PORT, message, endpoint.span)
         first = seen.setdefault((endpoint.address, port), endpoint)
         if first is not endpoint:
-            related = () if first.span is None else (Related("first here", first.span),)
             hint = "to send it more connections, give it a weight"
             message = f"endpoint {endpoint.address} stands twice in service {service.name}"
             span = endpoint.span or service.span
-            yield Diagnostic(Code.DUPLICATE_ENDPOINT, message, span, hint, related)
+            yield Diagnostic(Code.DUPLICATE_ENDPOINT, message, span, hint, related("first here", first.span))
 
 
 def _plain(endpoints: tuple[ir.Endpoint, ...]) -> bool:

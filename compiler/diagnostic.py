@@ -26,6 +26,11 @@ class Related:
     span: Span
 
 
+def related(message: str, span: Span | None) -> tuple[Related, ...]:
+    """A second place for a diagnostic; none where it is not known, as of IR that came without places."""
+    return () if span is None else (Related(message, span),)
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     code: Code
