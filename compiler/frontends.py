@@ -55,6 +55,13 @@ class Frontend:
     restricted: bool  # True: clients outside ``allow_from`` (which may be empty) are dropped
     rewrite_from: tuple[ir.Network, ...] = ()  # networks of this family without overlaps, and none that is all of it
 
+    @property
+    def client_length(self) -> int | None:
+        """The length of the prefix of what affinity takes for one client; None: it is a whole address."""
+        ipv4, ipv6 = self.service.affinity_networks
+        length, whole = (ipv4, 32) if self.version == 4 else (ipv6, 128)
+        return None if length == whole else length
+
     def target(self, endpoint: ir.Endpoint) -> int:
         """The endpoint's port for the frontend's first port; the others follow one to one."""
         return self.port.target if endpoint.port is None else endpoint.port
@@ -109,9 +116,7 @@ def node_port_versions(program: ir.Program, service: ir.Service) -> tuple[int, .
 
 def service_networks(cluster: ir.Cluster, version: int) -> tuple[ir.Network, ...]:
     """The networks of service addresses of a family, in numeric order and without overlaps."""
-    if version == 4:
-        return tuple(collapse_addresses(n for n in cluster.services if isinstance(n, IPv4Network)))
-    return tuple(collapse_addresses(n for n in cluster.services if isinstance(n, IPv6Network)))
+    return apart(cluster.services, version)
 
 
 def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]:
@@ -218,7 +223,7 @@ class _Reach:
 
 
 def apart(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:
-    """Those of a family, without overlaps, which the kernel's sets of networks refuse."""
+    """Those of a family, in numeric order and without overlaps, which the kernel's sets of networks refuse."""
     if version == 4:
         return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv4Network)))
     return tuple(collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))

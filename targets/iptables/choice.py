@@ -39,8 +39,7 @@ def choice(frontends: Sequence[Frontend], memory: str) -> list[Rule]:
     if seconds is None:
         return [Rule(matches, to[index]) for matches, index in turns]
     version = frontend.version
-    length = frontend.service.affinity_networks[version == 6]
-    network = None if length == (32 if version == 4 else 128) else length
+    network = frontend.client_length
     lists = [f"{memory.replace('/', ':')}-{_endpoint(endpoint)}" for endpoint in frontend.endpoints]
     again = [
         Rule((*_proto(protocols[index]), Remembered(lists[index], version, seconds, network)), to[index])

@@ -87,11 +87,11 @@ class _Maker:
         elif frontend.address is not None and any(frontend.address in network for network in self._services):
             part.shared[int(frontend.address)] = texts[0]
         service = frontend.service
-        by_port = service.scheduler_by is ir.HashBy.ADDRESS_PORT
+        by_port, length = service.scheduler_by is ir.HashBy.ADDRESS_PORT, frontend.client_length
         settings = make_settings(
             scheduler(frontend),
             service.affinity,
-            network=self._network(service),
+            network=None if length is None else (self._version, length),
             by_port=by_port,
             one_packet=service.one_packet,
         )
@@ -103,11 +103,6 @@ class _Maker:
                 self._add_elements(frontend, text, f"{text},{protocol}:{port}")
                 if servers:
                     part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
-
-    def _network(self, service: ir.Service) -> tuple[int, int] | None:
-        """What counts as one client, where it is not an address."""
-        length = service.affinity_networks[self._version == 6]
-        return None if length == (32 if self._version == 4 else 128) else (self._version, length)
 
     def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
         """Name an address and port in the sets that it belongs to."""

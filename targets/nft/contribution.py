@@ -176,8 +176,7 @@ class _Maker:
 
 
 def _affinity(key: Key, frontend: Frontend, seconds: int) -> Affinity:
-    length = frontend.service.affinity_networks[frontend.version == 6]
-    network = None if length == (32 if frontend.version == 4 else 128) else length
+    network = frontend.client_length
     if frontend.service.affinity_per_service:
         return Affinity(seconds, service_label(frontend.service), per_service=True, network=network)
     return Affinity(seconds, frontend.label if key.ranges else "", network=network)
