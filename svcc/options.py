@@ -77,6 +77,7 @@ class TargetName(ParameterType[Target]):
 
 
 file_argument = click.argument("file", type=click.Path(allow_dash=True))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 target_option = click.option("-t", "--target", type=TargetName(), required=True, help="What to compile to.")
 loaded_target_option = click.option(
     "-t", "--target", type=TargetName(loaded=True), required=True, help="What serves here."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from svcc.apply.store import Installation, StoreError
-from svcc.output import put
+from svcc.output import put, put_json
 
 
 def number_before(installation: Installation) -> int | None:
@@ -25,10 +24,6 @@ def outcome(installation: Installation, before: int | None, **more: Any) -> dict
     prefix = installation.name.upper() if current is None else current.prefix
     number = None if current is None else current.number
     return {"version": 1, "prefix": prefix, "changed": number != before, "before": before, "generation": number, **more}
-
-
-def put_json(document: dict[str, Any]) -> None:
-    put(json.dumps(document, indent=2) + "\n")
 
 
 class Done(Protocol):

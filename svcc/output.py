@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Any
 
 
 def put(text: str) -> None:
@@ -11,3 +13,8 @@ def put(text: str) -> None:
     while rest:
         rest = rest[sys.stdout.buffer.write(rest) or 0 :]  # under PYTHONUNBUFFERED it may take only a part
     sys.stdout.buffer.flush()
+
+
+def put_json(document: dict[str, Any]) -> None:
+    """Write a result as one JSON document."""
+    put(json.dumps(document, indent=2) + "\n")

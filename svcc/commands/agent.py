@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import click
@@ -14,8 +13,8 @@ from svcc.columns import columns
 from svcc.compiler.errors import SvccError
 from svcc.exits import Exit
 from svcc.health_rows import Health, health_json, since_text, state_word
-from svcc.options import ParameterType, file_argument, loaded_target_option, node_option
-from svcc.output import put
+from svcc.options import ParameterType, file_argument, json_option, loaded_target_option, node_option
+from svcc.output import put, put_json
 from svcc.state import fail, need_agent, need_root, pick_installation, prefix_option, state_option
 from svcc.targets.interface import Target
 
@@ -114,7 +113,7 @@ def run(
 
 @command.command("status")
 @prefix_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 def status(prefix: str | None, as_json: bool, store: Store) -> None:
     """Show how endpoints stand, since when, and what they answered last; exit status 1 if one is down."""
@@ -123,7 +122,7 @@ def status(prefix: str | None, as_json: bool, store: Store) -> None:
     health = Health.read(installation)
     if as_json:
         rows = [health_json(one) for one in health.noted]
-        put(json.dumps({"version": 1, "prefix": installation.name, "checks": rows}, indent=2) + "\n")
+        put_json({"version": 1, "prefix": installation.name, "checks": rows})
     elif health:
         put("".join(f"{line}\n" for line in columns(_HEAD, [_row(one) for one in health.noted])))
     else:

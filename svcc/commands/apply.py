@@ -30,9 +30,9 @@ from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
 from svcc.health_rows import Health
 from svcc.in_place import in_place
-from svcc.options import file_argument, format_option, loaded_target_option, node_option
-from svcc.outcome import outcome, put_json
-from svcc.output import put
+from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option
+from svcc.outcome import outcome
+from svcc.output import put, put_json
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.progress import Progress
@@ -66,7 +66,7 @@ _Said: TypeAlias = tuple[str, dict[str, Any]]
 )
 @click.option("--dry-run", is_flag=True, help="Plan, and let the tools check every step; change nothing.")
 @consent_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 @format_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no warnings and no progress.")

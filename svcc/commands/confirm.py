@@ -9,13 +9,15 @@ from svcc.apply.confirm import Pending
 from svcc.apply.store import Store
 from svcc.applying import Cause, explained, settled
 from svcc.exits import Exit
-from svcc.outcome import outcome, put_json
+from svcc.options import json_option
+from svcc.outcome import outcome
+from svcc.output import put_json
 from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
 
 
 @click.command("confirm")
 @prefix_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 def command(prefix: str | None, as_json: bool, store: Store) -> None:
     """Keep what was applied with --confirm, which goes away again otherwise."""

@@ -15,6 +15,7 @@ from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
 from svcc.comparison_text import count
 from svcc.guards import ask, yes_option
 from svcc.health_rows import Health
+from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
@@ -27,7 +28,7 @@ from svcc.state import all_option, need_root, pick_installation, prefix_option, 
 @all_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @yes_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
 def command(

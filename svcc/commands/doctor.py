@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,8 +13,8 @@ from svcc.apply.doctor import Finding, examine
 from svcc.apply.store import Store, StoreError
 from svcc.apply.summary import Summary
 from svcc.exits import Exit
-from svcc.options import TargetName
-from svcc.output import put
+from svcc.options import TargetName, json_option
+from svcc.output import put, put_json
 from svcc.state import state_option
 from svcc.tables import table
 from svcc.targets import targets
@@ -26,7 +25,7 @@ from svcc.targets.interface import Target
 @click.option(
     "-t", "--target", "wanted", type=TargetName(loaded=True), multiple=True, help="Only this target (may be repeated)."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
     """List what this machine has and lacks for each target, and how to get it; and what keeps packets from the
@@ -38,7 +37,7 @@ def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
     examined = {t.name: list(examine(t, served, ours)) for t in wanted or targets().values() if t.loads}
     if as_json:
         findings = [asdict(f) | {"lacking": f.lacking} for found in examined.values() for f in found]
-        click.echo(json.dumps({"findings": findings}, indent=2))
+        put_json({"findings": findings})
     else:
         _print(examined)
     able = [not any(finding.lacking for finding in found) for found in examined.values()]

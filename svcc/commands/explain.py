@@ -12,9 +12,8 @@ import click
 from svcc.compiler.codes import Code
 from svcc.compiler.explanations import Explanation, code_of, explanations
 from svcc.compiler.suggest import did_you_mean
-from svcc.options import ParameterType
-from svcc.outcome import put_json
-from svcc.output import put
+from svcc.options import ParameterType, json_option
+from svcc.output import put, put_json
 
 _WIDTH = 100
 
@@ -42,7 +41,7 @@ class CodeName(ParameterType[Code]):
 
 @click.command("explain")
 @click.argument("codes", nargs=-1, type=CodeName(), metavar="[CODE]...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(codes: tuple[Code, ...], as_json: bool) -> None:
     """Say at length what a finding means: SVC012, or 12. Without CODE, list all there are."""
     every = sorted(Code, key=lambda code: code.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,14 +10,15 @@ import click
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, explained
 from svcc.columns import columns
-from svcc.output import put
+from svcc.options import json_option
+from svcc.output import put, put_json
 from svcc.state import all_option, pick_installations, prefix_option, state_option
 
 
 @click.command("history")
 @prefix_option
 @all_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 def command(prefix: str | None, every: bool, as_json: bool, store: Store) -> None:
     """List what was applied, the newest first; `*` is what is in place."""
@@ -26,7 +26,7 @@ def command(prefix: str | None, every: bool, as_json: bool, store: Store) -> Non
         found = {one.name: _History.read(one) for one in pick_installations(store, prefix, every=every)}
     if as_json:
         histories = {name: history.as_json() for name, history in found.items()}
-        click.echo(json.dumps({"prefixes": histories} if every else next(iter(histories.values())), indent=2))
+        put_json({"prefixes": histories} if every else next(iter(histories.values())))
         return
     for name, history in found.items():
         if every:

@@ -16,9 +16,8 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.exits import Exit
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
-from svcc.options import TargetName, file_argument, load_program, node_option, refuse
-from svcc.outcome import put_json
-from svcc.output import put
+from svcc.options import TargetName, file_argument, json_option, load_program, node_option, refuse
+from svcc.output import put, put_json
 from svcc.tables import folded, table
 from svcc.targets.capability import pick_node
 from svcc.targets.interface import Target
@@ -35,7 +34,6 @@ def _name(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
 _name_option = click.option(
     "--name", default="lab", show_default=True, callback=_name, help="The lab's name, where there are several."
 )
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("lab")
@@ -53,7 +51,7 @@ def command() -> None:
 @node_option
 @_name_option
 @click.option("--apply", "target", type=TargetName(loaded=True), help="Apply FILE in its node, for this target.")
-@_json_option
+@json_option
 def up(file: str, node: str | None, name: str, target: Target | None, as_json: bool) -> None:
     """Build the lab of FILE; it stays until `svcc lab down`.
 
@@ -113,7 +111,7 @@ def down(name: str) -> None:
 
 
 @command.command("status")
-@_json_option
+@json_option
 def status(as_json: bool) -> None:
     """List the labs that are up, with their hosts and addresses."""
     _show(kept_labs(), as_json=as_json)

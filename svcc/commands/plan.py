@@ -18,9 +18,8 @@ from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions
 from svcc.health_rows import Health, health_lines
 from svcc.in_place import in_place
 from svcc.kept import as_kept
-from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
-from svcc.outcome import put_json
-from svcc.output import put
+from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option, quiet_option
+from svcc.output import put, put_json
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import Review, review
@@ -32,7 +31,7 @@ from svcc.targets.interface import Target
 @file_argument
 @loaded_target_option
 @node_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--objects", is_flag=True, help="Show the elements, rules and servers that change, too.")
 @click.option("--all", "everything", is_flag=True, help="Show every change, however many there are.")
 @state_option

@@ -7,13 +7,14 @@ import click
 from svcc.apply import confirm, engine
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, carry_out, explained, settled
+from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
 from svcc.state import need_root, prefix_option, state_option
 
 
 @click.command("restore")
 @prefix_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @state_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
 def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> None:

@@ -13,7 +13,9 @@ from svcc.apply.store import Installation, Store
 from svcc.applying import Cause, carry_out, explained, make_plan, settled
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
-from svcc.outcome import number_before, outcome, put_json
+from svcc.options import json_option
+from svcc.outcome import number_before, outcome
+from svcc.output import put_json
 from svcc.state import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
@@ -22,7 +24,7 @@ from svcc.state import fail, need_root, pick_generation, pick_installation, pref
 @prefix_option
 @state_option
 @consent_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("-q", "--quiet", is_flag=True, help="Print no progress.")
 def command(
     generation: int | None,

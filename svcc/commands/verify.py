@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from svcc.exits import Exit
 from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
-from svcc.output import put
+from svcc.output import put, put_json
 from svcc.state import fail, need_agent
 from svcc.tables import fits, table
 from svcc.targets.interface import Target
@@ -72,7 +71,7 @@ def command(
     if junit is not None:
         junit.write_text(as_junit(verdicts, f"{file} {target.name}"), encoding="utf-8")
     if to_json:
-        put(json.dumps(as_json(verdicts, target.name), indent=2) + "\n")
+        put_json(as_json(verdicts, target.name))
     else:
         _print(verdicts)
     if not all(verdict.passed for verdict in verdicts):
