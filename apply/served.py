@@ -107,6 +107,18 @@ def says_otherwise(installation: Installation, generation: Generation, draft: Dr
         return False
 
 
+def is_recorded(installation: Installation, generation: Generation, draft: Draft, *, known: bool = False) -> bool:
+    """Whether a generation says what a draft says: the same rules for the same services. ``known``: those are.
+
+    A note says what its generation says, and rules.
+    """
+    if generation.hash != draft.hash:
+        return False
+    if draft.of is not None:
+        return draft.of == generation.reviewed
+    return known or not says_otherwise(installation, generation, draft)
+
+
 def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
     """Where a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))

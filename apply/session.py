@@ -24,7 +24,7 @@ from svcc.apply.keeper import Keeper
 from svcc.apply.losses import losses
 from svcc.apply.plan import Plan, basis_of
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.served import says_otherwise
+from svcc.apply.served import is_recorded
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
@@ -146,7 +146,7 @@ class Session:
             current = installation.current
             there = None if current is None else installation.generation(current.reviewed)
             known = program is self._program  # then its services were compared before
-            if there is not None and _is_recorded(installation, there, reviewed, known=known):
+            if there is not None and is_recorded(installation, there, reviewed, known=known):
                 generation = self._put(installation, self._note(now, there))
             elif now.bundle == found.bundle:
                 generation = self._put(installation, reviewed)
@@ -261,24 +261,12 @@ class Session:
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
         current = installation.current
-        if made.empty and not made.ending and current is not None and _is_recorded(installation, current, draft):
+        if made.empty and not made.ending and current is not None and is_recorded(installation, current, draft):
             engine.note(made, installation, draft)
             return current
         engine.check(made, self._tell)
         with confirm.armed(self._store, installation, seconds):
             return engine.perform(made, installation, draft, self._tell)
-
-
-def _is_recorded(installation: Installation, generation: Generation, draft: Draft, *, known: bool = False) -> bool:
-    """Whether a generation says what a draft says: the same rules for the same services. ``known``: those are.
-
-    A note says what its generation says, and rules.
-    """
-    if generation.hash != draft.hash:
-        return False
-    if draft.of is not None:
-        return draft.of == generation.reviewed
-    return known or not says_otherwise(installation, generation, draft)
 
 
 def _loaded(name: str) -> Target:

@@ -12,7 +12,7 @@ from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Plan
-from svcc.apply.served import says_otherwise
+from svcc.apply.served import is_recorded
 from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.applying import (
     Cause,
@@ -161,8 +161,7 @@ def _apply(
     store: Store, installation: Installation, plan: Plan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
-    same = current is not None and current.hash == draft.hash and not says_otherwise(installation, current, draft)
-    if plan.empty and not plan.ending and current is not None and same:
+    if plan.empty and not plan.ending and current is not None and is_recorded(installation, current, draft):
         engine.note(plan, installation, draft)
         return _nothing(installation, current)
     with confirm.armed(store, installation, seconds):
