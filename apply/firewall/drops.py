@@ -47,7 +47,7 @@ def drops(
         yield from _translated(served, families, ours)
         return
     listeners = [one for summary in served for one in summary.listeners]
-    clients = [*_frontends(served)] if listeners else [_To(_NOBODY[one], "tcp", _DISCARD) for one in sorted(families)]
+    clients = _frontends(served) if listeners else _nobody(families)
     yield from _arriving("input", clients, ours, known=bool(listeners))
     yield from _arriving("output", _sent(listeners), ours, known=True)
     yield from _answers(listeners, families, ours)
@@ -58,7 +58,7 @@ def drops(
 
 def _translated(served: Collection[Summary], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
     ends = _ends([one for summary in served for one in summary.listeners])
-    ends = ends or [_To(_NOBODY[one], "tcp", _DISCARD) for one in families]
+    ends = ends or _nobody(families)
     packets = [*_requests(ends, "dnat"), *_replies(ends, "dnat")]
     for one in firewalls("forward", ours):
         if (place := _first(one, packets)) is not None:
@@ -115,10 +115,7 @@ def _more(remedy: str, addresses: Collection[Address], found: Collection[object]
 
 def _answers(listeners: Collection[Listener], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
     """Answers of endpoints pass the machine, unless endpoints answer clients themselves."""
-    returning = [one for one in listeners if not one.bypassed]
-    ends = _ends(returning)
-    if not listeners:
-        ends = [_To(_NOBODY[one], "tcp", _DISCARD) for one in sorted(families)]
+    ends = _ends([one for one in listeners if not one.bypassed]) if listeners else _nobody(families)
     for one in firewalls("forward", ours):
         if (place := _first(one, _replies(ends, ""))) is not None:
             remedy = one.before(place, "ct state established,related", "-m conntrack --ctstate RELATED,ESTABLISHED")
@@ -126,6 +123,10 @@ def _answers(listeners: Collection[Listener], families: Collection[int], ours: C
 
 
 # ---- packets
+
+
+def _nobody(families: Collection[int]) -> list[_To]:
+    return [_To(_NOBODY[family], "tcp", _DISCARD) for family in sorted(families)]
 
 
 def _requests(to: Iterable[_To], status: str) -> Iterator[Packet]:

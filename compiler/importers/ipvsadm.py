@@ -195,10 +195,7 @@ class _Reader:
         word = line.options.get("netmask")
         if word is None or affinity is None:
             return 32, 128
-        found = affinity_networks(word.text)
-        if found is None:
-            self._notes.append(Note(line.spans["netmask"], f"`{word.text}` is no mask of a network of clients"))
-        return found or (32, 128)
+        return affinity_networks(word.text, line.spans["netmask"], self._notes)
 
     def _server(self, line: Line) -> Server | None:
         word = line.options.get("real-server")

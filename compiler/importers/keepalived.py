@@ -186,10 +186,7 @@ class _Reader:
         if statement is None or affinity is None:
             return 32, 128
         word = statement.values[0].text if statement.values else ""
-        found = affinity_networks(word)
-        if found is None:
-            self._note(statement.span, f"`{word}` is no mask of a network of clients")
-        return found or (32, 128)
+        return affinity_networks(word, statement.span, self._notes)
 
     def _server(self, real: Statement, settings: _Settings) -> Server | None:
         words = real.values

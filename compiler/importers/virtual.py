@@ -70,13 +70,16 @@ def affinity_of(seconds: int, span: Span, notes: list[Note]) -> int | None:
     return min(seconds, _DAY) or None
 
 
-def affinity_networks(text: str) -> tuple[int, int] | None:
-    """A mask of IPv4 clients (255.255.255.0) or the length of a prefix of IPv6 ones; None: it is neither."""
+def affinity_networks(text: str, span: Span, notes: list[Note]) -> tuple[int, int]:
+    """What counts as one client, by a mask of IPv4 clients (255.255.255.0) or the length of a prefix of IPv6 ones; an
+    address each (noted), where it is neither."""
     if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= 128:
         return 32, int(text)
     lengths = range(1, 33)
     found = next((length for length in lengths if str(IPv4Network((0, length)).netmask) == text), None)
-    return None if found is None else (found, 128)
+    if found is None:
+        notes.append(Note(span, f"`{text}` is no mask of a network of clients"))
+    return found or 32, 128
 
 
 def services_of(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[ir.Service]:

@@ -19,7 +19,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.kernel import requirements
-from svcc.kernel.ipset.sets import parse_sets
+from svcc.kernel.ipset.sets import Sets, parse_sets
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Assembly, Bundle, ServiceNetworks, Shared, TargetByService
 from svcc.targets.ipvs import limits
@@ -120,21 +120,14 @@ class Ipvs(TargetByService):
         return made and purpose is not None and type == purpose.type
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        artifact = bundle.artifact(IPSET.name)
-        if artifact is not None:
-            made = artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
-            for name, one in made.items():
-                if purpose_of(name) is Purpose.SERVICE_IP:
-                    yield from map(ip_address, one.elements)
+        for name, one in _sets(bundle).items():
+            if purpose_of(name) is Purpose.SERVICE_IP:
+                yield from map(ip_address, one.elements)
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        artifact = bundle.artifact(IPSET.name)
-        if artifact is None:
-            return ServiceNetworks()
-        made = artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
         networks: set[ir.Network] = set()
         shared: set[ir.Address] = set()
-        for name, one in made.items():
+        for name, one in _sets(bundle).items():
             match purpose_of(name):
                 case Purpose.SERVICE_NET:
                     networks.update(map(ip_network, one.elements))
@@ -165,6 +158,14 @@ class Ipvs(TargetByService):
                         hint="declare the machine (node NAME { address … }) and name it with --node",
                     )
                     return
+
+
+def _sets(bundle: Bundle) -> Sets:
+    """The sets of a bundle: as they were made, or read from its text."""
+    artifact = bundle.artifact(IPSET.name)
+    if artifact is None:
+        return {}
+    return artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
 
 
 TARGET = Ipvs()

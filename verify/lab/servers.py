@@ -116,26 +116,27 @@ class Servers:
             self.watch(connection, lambda c=connection: self._answer(c, label, host))  # type: ignore[misc]
 
     def _answer(self, connection: socket.socket, label: str, host: str) -> None:
-        try:
-            data = connection.recv(65536)
+        def answered(data: bytes) -> bool:
             if data.startswith(_REQUESTS):
                 connection.send(_page(data, label, host, connection.getpeername()))
                 connection.shutdown(socket.SHUT_WR)
                 self._selector.modify(connection, selectors.EVENT_READ, lambda: self._drain(connection))
-                return
-            if lines := data.count(b"\n"):
+                return True
+            lines = data.count(b"\n")
+            if lines:
                 connection.send(_answer(label, connection.getpeername()) * lines)
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self._close(connection)
+            return lines > 0
+
+        self._hear(connection, answered)
 
     def _drain(self, connection: socket.socket) -> None:
         """Read what comes after a request until the client closes: to close before it would reset the connection."""
+        self._hear(connection, bool)
+
+    def _hear(self, connection: socket.socket, take: Callable[[bytes], bool]) -> None:
+        """Have what a client sent taken; one that is gone, or says what is not taken, is closed."""
         try:
-            if connection.recv(65536):
+            if take(connection.recv(65536)):
                 return
         except BlockingIOError:
             return
