@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from svcc.compiler import ir
@@ -65,7 +66,7 @@ def _moved(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint], stay: _Pairs)
 
 
 def _alike(one: ir.Endpoint, other: ir.Endpoint) -> bool:
-    return (one.port, one.weight, one.backup) == (other.port, other.weight, other.backup)
+    return replace(one, address=other.address, node=other.node) == other
 
 
 def _gaps(endpoints: Sequence[ir.Endpoint], stay: _Pairs) -> dict[ir.Endpoint | None, list[ir.Endpoint]]:
@@ -98,10 +99,16 @@ def _differences(before: ir.Endpoint, after: ir.Endpoint, new: ir.Service) -> It
         yield Change(What.ENDPOINT_NODE, subject, before.node or "none", after.node or "none")
     if before.backup != after.backup:
         yield Change(What.ENDPOINT_BACKUP, subject, _backup(before), _backup(after))
+    if before.max_connections != after.max_connections:
+        yield Change(What.ENDPOINT_LIMIT, subject, _limit(before), _limit(after))
 
 
 def _backup(endpoint: ir.Endpoint) -> str:
     return "backup" if endpoint.backup else "always"
+
+
+def _limit(endpoint: ir.Endpoint) -> str:
+    return "none" if endpoint.max_connections is None else str(endpoint.max_connections)
 
 
 def _own_port(endpoint: ir.Endpoint) -> str:
@@ -122,5 +129,6 @@ def socket_of(endpoint: ir.Endpoint, service: ir.Service) -> str:
 def options(endpoint: ir.Endpoint) -> str:
     """What is said of an endpoint beside its address, as the language writes it."""
     weight = "draining" if endpoint.draining else f"weight {endpoint.weight}" if endpoint.weight != 1 else ""
-    words = (weight, f"on {endpoint.node}" if endpoint.node else "", "backup" if endpoint.backup else "")
+    limit = f"max-connections {endpoint.max_connections}" if endpoint.max_connections else ""
+    words = (weight, f"on {endpoint.node}" if endpoint.node else "", "backup" if endpoint.backup else "", limit)
     return " ".join(word for word in words if word)

@@ -31,6 +31,7 @@ class Feature(Enum):
     WEIGHT = "weight"
     ENDPOINT_PORT = "[ADDRESS]:PORT"
     BACKUP = "backup"
+    MAX_CONNECTIONS = "max-connections"
     AFFINITY = "affinity client-ip"
     AFFINITY_PER_SERVICE = "affinity client-ip … per service"
     AFFINITY_NETWORKS = "affinity client-ip/24"
@@ -171,7 +172,12 @@ def _endpoint_uses(service: ir.Service) -> Iterator[Use]:
     if weights - {0, 1}:
         first = next(e for e in service.endpoints if e.weight not in (0, 1))
         yield Use(Feature.WEIGHT, service, first.span or service.span)
-    for feature, shows in ((Feature.ENDPOINT_PORT, _has_port), (Feature.BACKUP, _is_backup)):
+    shown_by = {
+        Feature.ENDPOINT_PORT: _has_port,
+        Feature.BACKUP: _is_backup,
+        Feature.MAX_CONNECTIONS: _is_limited,
+    }
+    for feature, shows in shown_by.items():
         shown = next(filter(shows, service.endpoints), None)
         if shown is not None:
             yield Use(feature, service, shown.span or service.span)
@@ -183,3 +189,7 @@ def _has_port(endpoint: ir.Endpoint) -> bool:
 
 def _is_backup(endpoint: ir.Endpoint) -> bool:
     return endpoint.backup
+
+
+def _is_limited(endpoint: ir.Endpoint) -> bool:
+    return endpoint.max_connections is not None

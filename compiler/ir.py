@@ -22,6 +22,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 #: Seconds of client-ip affinity when the statement gives none (3 h, as in Kubernetes).
 DEFAULT_AFFINITY = 10_800
+#: Of ``max-connections``: as many as ipvsadm takes (ipvsadm.c: INT_MAX).
+MAX_CONNECTIONS = 2_147_483_647
 
 
 def _no_spans() -> Mapping[str, Span]:
@@ -194,6 +196,7 @@ class Endpoint:
     weight: int = 1  # 0: draining, finishes what it has and gets nothing new
     node: str | None = None  # the node it runs on
     backup: bool = False  # serves only while no endpoint of its service that is none can
+    max_connections: int | None = None  # gets no new ones while it has so many, each frontend counted by itself
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -286,6 +286,7 @@ class _Reader:
             document.get("weight", 1),
             document.get("node"),
             document.get("backup", False),
+            document.get("max-connections"),
             span,
         )
 

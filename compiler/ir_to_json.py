@@ -153,4 +153,5 @@ def endpoint_to_json(endpoint: ir.Endpoint) -> dict[str, Json]:
         weight=_unless(endpoint.weight, 1),
         node=endpoint.node,
         backup=_unless(endpoint.backup, False),
+        max_connections=endpoint.max_connections,
     )

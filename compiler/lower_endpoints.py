@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
@@ -42,15 +43,16 @@ class Pools:
 
     def endpoints(self, values: Values, lines: Iterable[syntax.EndpointLine]) -> Iterator[ir.Endpoint]:
         for line in lines:
-            weight, node, backup = self._options(values, line.options) if line.options else (1, None, False)
+            options = self._options(values, line.options) if line.options else {}
             words = ((values, line.address),) if line.address[0] != "$" else self._lets.expand(values, (line.address,))
             for there, word in words:
                 address, port = there.endpoint_address(word)
                 if address is not None:
-                    yield ir.Endpoint(address, port, weight, node, backup, there.span(word))
+                    yield ir.Endpoint(address, port, span=there.span(word), **options)
 
-    def _options(self, values: Values, options: tuple[Word, ...]) -> tuple[int, str | None, bool]:
-        weight, node = None, None
+    def _options(self, values: Values, options: tuple[Word, ...]) -> dict[str, Any]:
+        """The fields of an endpoint that its options say."""
+        found: dict[str, Any] = {}
         words = iter(options)
         seen: set[str] = set()
         for option in words:
@@ -59,15 +61,18 @@ class Pools:
                 values.error(Code.REPEATED, f"a second `{option}` for one endpoint", option)
             seen.add(str(option))
             match str(option):
-                case "draining" | "backup":
+                case "draining":
                     pass
+                case "backup":
+                    found["backup"] = True
                 case "weight":
                     weight = values.number(value, 0, MAX_WEIGHT, "a weight")
+                    found["weight"] = 1 if weight is None else weight
+                case "max-connections":
+                    found["max_connections"] = values.number(value, 1, ir.MAX_CONNECTIONS, "a number of connections")
                 case _:
-                    node = self._node(values, value)
-        if "draining" in seen:
-            weight = 0
-        return (1 if weight is None else weight), node, "backup" in seen
+                    found["node"] = self._node(values, value)
+        return found | ({"weight": 0} if "draining" in seen else {})
 
     def _node(self, values: Values, name: Word) -> str:
         if name not in self._nodes:

@@ -255,6 +255,8 @@ def _options(endpoint: ir.Endpoint) -> Iterator[str]:
         yield f"weight {endpoint.weight}"
     if endpoint.backup:
         yield "backup"
+    if endpoint.max_connections is not None:
+        yield f"max-connections {endpoint.max_connections}"
     if endpoint.node is not None:
         yield f"on {_name(endpoint.node)}"
 

@@ -31,6 +31,7 @@ class What(StrEnum):
     ENDPOINT_PORT = "endpoint port"
     ENDPOINT_NODE = "endpoint node"
     ENDPOINT_BACKUP = "endpoint backup"
+    ENDPOINT_LIMIT = "endpoint limit"
     ORDER = "order"
     SETTING = "setting"
     CLUSTER = "cluster"

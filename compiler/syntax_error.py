@@ -40,7 +40,7 @@ STATEMENTS = {
 }
 
 #: Words that stand within statements.
-_OPTIONS = ("weight", "draining", "backup", "on", "nodeport", "shared", "default", "by")
+_OPTIONS = ("weight", "draining", "backup", "max-connections", "on", "nodeport", "shared", "default", "by")
 #: The statements that open a block.
 _OPENING = ("cluster", "node", "defaults", "endpoints", "service", "balancer")
 

@@ -71,6 +71,7 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
     What.ENDPOINT_PORT: lambda one: f"endpoint {_code(one.subject)}: its port, {one.before} → {one.after}",
     What.ENDPOINT_NODE: lambda one: f"endpoint {_code(one.subject)}: on node {one.before} → {one.after}",
     What.ENDPOINT_BACKUP: _backup,
+    What.ENDPOINT_LIMIT: lambda one: f"endpoint {_code(one.subject)}: at most {one.before} → {one.after} connections",
     What.ORDER: lambda one: f"{one.subject} in another order",
     What.SETTING: lambda one: f"{one.subject}: {one.before} → {one.after}",
     What.CLUSTER: lambda one: f"cluster: {one.subject}, {one.before} → {one.after}",

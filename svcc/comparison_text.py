@@ -36,6 +36,7 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
     What.ENDPOINT_PORT: lambda one: f"~ {one.subject} port {one.before} -> {one.after}",
     What.ENDPOINT_NODE: lambda one: f"~ {one.subject} node {one.before} -> {one.after}",
     What.ENDPOINT_BACKUP: lambda one: f"~ {one.subject} serves {one.before} -> {one.after}",
+    What.ENDPOINT_LIMIT: lambda one: f"~ {one.subject} max-connections {one.before} -> {one.after}",
     What.ORDER: lambda one: f"~ {one.subject} in another order",
     What.SETTING: lambda one: f"~ {one.subject} {one.before} -> {one.after}",
     What.CLUSTER: lambda one: f"~ {one.subject} {one.before} -> {one.after}",

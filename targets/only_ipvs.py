@@ -13,6 +13,7 @@ _LOAD = "no rule knows how many connections an endpoint has"
 NOT_IN_RULES: Mapping[Feature, str] = {
     Feature.FORWARD_DIRECT: _UNCHANGED,
     Feature.FORWARD_TUNNEL: _UNCHANGED,
+    Feature.MAX_CONNECTIONS: _LOAD,
     Feature.ONE_PACKET: "connection tracking makes one flow of a client's datagrams, which stays where it is",
     Feature.SCHEDULER_DH: "it is one endpoint for each address; a service with that endpoint says the same",
     Feature.SCHEDULER_LC: _LOAD,

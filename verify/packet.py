@@ -46,6 +46,7 @@ class Choice:
     port: int
     share: Fraction  # of new connections of new clients; the shares of an outcome sum to 1
     masquerade: bool  # the endpoint sees the node's address as source, not the client's
+    most: int = 0  # connections, at which it gets no new ones; 0: there is no limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,13 +170,21 @@ def _choices(
     program: ir.Program, node: ir.Node | None, entry: _Entry, endpoints: Sequence[ir.Endpoint], packet: Packet
 ) -> tuple[Choice, ...]:
     found: dict[tuple[ir.Address, int], Fraction] = {}
+    most: dict[tuple[ir.Address, int], int] = {}
     for endpoint, share in _shares(entry.service.scheduler, endpoints):
         first = entry.port.target if endpoint.port is None else endpoint.port
         place = (endpoint.address, first + entry.offset)
         found[place] = found.get(place, Fraction(0)) + share
+        most[place] = endpoint.max_connections or 0
     own = node.addresses if node else ()
     return tuple(
-        Choice(address, port, share, address not in own and _masqueraded(program, entry, packet.source, address))
+        Choice(
+            address,
+            port,
+            share,
+            address not in own and _masqueraded(program, entry, packet.source, address),
+            most[address, port],
+        )
         for (address, port), share in sorted(found.items())
     )
 

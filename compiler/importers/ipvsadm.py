@@ -54,10 +54,7 @@ _NOTED = {
 _SERVICE_OPTIONS = {
     "pe": "svcc has no persistence engines",
 }
-_SERVER_OPTIONS = {
-    "u-threshold": "svcc has no limit of connections",
-    "l-threshold": "svcc has no limit of connections",
-}
+_LOWER = "an endpoint is full until it has three quarters of its max-connections"
 #: Flags of schedulers that svcc sets itself, or that change nothing for it.
 _FALLBACKS = {"sh-fallback", "mh-fallback"}
 
@@ -214,11 +211,20 @@ class _Reader:
         if kind is not None and kind.text != "ipip" and line.has("ipip"):
             self._notes.append(Note(line.span, f"svcc tunnels in ipip, not in {kind.text}"))
             return None
-        self._notes += [Note(line.spans[o], why) for o, why in _SERVER_OPTIONS.items() if self._limits(line, o)]
-        return Server(found[0], int(found[1] or 0), weight, _forward(line), line.span)
+        most, lower = (_connections(line, option) for option in ("u-threshold", "l-threshold"))
+        if most and lower and 4 * lower != 3 * most:
+            self._notes.append(Note(line.spans["l-threshold"], _LOWER))
+        return Server(found[0], int(found[1] or 0), weight, _forward(line), line.span, most=most or None)
 
-    def _limits(self, line: Line, option: str) -> bool:
-        return line.has(option) and line.options[option].text != "0"
+
+def _connections(line: Line, option: str) -> int:
+    """A limit of connections; 0: there is none."""
+    word = line.options.get(option)
+    found = 0 if word is None else number(word.text, 0, ir.MAX_CONNECTIONS)
+    if found is None:
+        assert word is not None
+        raise broken(f"`{word.text}` is no number of connections", word.span, f"limits are 0 to {ir.MAX_CONNECTIONS}")
+    return found
 
 
 def _service_word(line: Line) -> tuple[str, Word]:

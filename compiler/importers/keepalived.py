@@ -209,7 +209,8 @@ class _Reader:
             self._note(real.span, f"svcc tunnels in ipip, not in {_tunnel(method)}")
             return None
         weight = 1 if sorry else _weight(_last(real, "weight") or settings.last("weight"))
-        return Server(where, own, weight, forward, real.head, backup=sorry)
+        most = None if sorry else _limit(_last(real, "uthreshold"))
+        return Server(where, own, weight, forward, real.head, sorry, most)
 
 
 class _Settings:
@@ -249,6 +250,17 @@ def _weight(statement: Statement | None) -> int:
     if weight is None:
         raise broken(f"`{word.text}` is no weight", word.span, f"weights are 0 to {_WEIGHTS}")
     return weight
+
+
+def _limit(statement: Statement | None) -> int | None:
+    """How many connections a real server has at most; None: there is no limit."""
+    if statement is None:
+        return None
+    word = statement.words[-1]
+    found = number(word.text, 0, ir.MAX_CONNECTIONS)
+    if found is None or word is statement.words[0]:
+        raise broken(f"`{word.text}` is no number of connections", word.span, f"limits are 1 to {ir.MAX_CONNECTIONS}")
+    return found or None
 
 
 def _forward(statement: Statement | None) -> ir.Forward:

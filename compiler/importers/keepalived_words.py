@@ -10,7 +10,6 @@ _START = "svcc takes an endpoint in with its first passing check"
 _QUORUM = "svcc has no quorum: a service serves as long as any endpoint can"
 _ADDRESS = "the address stays with keepalived, which goes on to need this; in svcc it is `shared`"
 _FLAG = "svcc sets the schedulers' flags itself"
-_ONE_LIMIT = "svcc has no limit of connections"
 _CHECK = "svcc has no check of this kind"
 _AGAIN = "svcc asks again after the time between two checks"
 _OTHER = "import does not know it"
@@ -63,7 +62,8 @@ IN_REAL_SERVER: _Reasons = {
     **dict.fromkeys(("notify_up", "notify_down"), _SCRIPT),
     "smtp_alert": _MAIL,
     **dict.fromkeys(("alpha", "warmup"), _START),
-    **dict.fromkeys(("uthreshold", "lthreshold"), _ONE_LIMIT),
+    "uthreshold": None,
+    "lthreshold": "an endpoint is full until it has three quarters of its max-connections",
     **dict.fromkeys(("MISC_CHECK", "SMTP_CHECK", "BFD_CHECK", "PING_CHECK", "FILE_CHECK"), _CHECK),
     **dict.fromkeys(("TCP_CHECK", "HTTP_GET", "SSL_GET", "DNS_CHECK", "UDP_CHECK"), None),
     **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # of checks

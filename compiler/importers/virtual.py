@@ -28,6 +28,7 @@ class Server:
     forward: ir.Forward
     span: Span
     backup: bool = False
+    most: int | None = None  # connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +216,4 @@ def _endpoints(
             if forward is ir.Forward.MASQUERADE and not wide:
                 own = own or ports[0].ports.first
             port = own if len(ports) == 1 and own not in (0, ports[0].target) else None
-            yield ir.Endpoint(server.address, port, server.weight, backup=server.backup, span=server.span)
+            yield ir.Endpoint(server.address, port, server.weight, None, server.backup, server.most, server.span)

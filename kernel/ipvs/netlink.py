@@ -21,8 +21,8 @@ _ONE_PACKET = 0x4
 #: IP_VS_SVC_F_SCHED1 and so on, by the names that schedulers have for them.
 _FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
 _METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
-#: What a message says of a real server by saying nothing.
-_UNSAID = {"", " --tun-type ipip"}
+#: Further options of a real server: what a message says by saying nothing, and a limit of connections.
+_LIMITED = re.compile(r"(?: --tun-type ipip)?(?: -x (?P<most>\d+))?")
 _NETMASKS = {4: "255.255.255.255", 6: "128"}
 
 
@@ -108,6 +108,8 @@ def _real(command: Command) -> dict[str, Any] | None:
     if not isinstance(command.options, Real):
         return found
     real = command.options
-    if real.method not in _METHODS or real.others not in _UNSAID:
+    others = _LIMITED.fullmatch(real.others)
+    if real.method not in _METHODS or others is None:
         return None
-    return {**found, "fwd_method": _METHODS[real.method], "weight": real.weight}
+    limits = {"u_thresh": int(others["most"] or 0), "l_thresh": 0}
+    return {**found, "fwd_method": _METHODS[real.method], "weight": real.weight, **limits}

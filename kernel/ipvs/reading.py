@@ -42,7 +42,8 @@ def _with_thresholds(found: dict[str, VirtualServer]) -> dict[str, VirtualServer
     for key, server, columns in parse_table(tools.read(PART, ["ipvsadm", "-L", "-n", "--thresholds"])):
         if columns[:2] != ["0", "0"] and key in found and server in found[key].servers:
             real = found[key].servers[server]
-            limited = real._replace(others=f"{real.others} -x {columns[0]} -y {columns[1]}")
+            lower = "" if columns[1] == "0" else f" -y {columns[1]}"  # 0: the kernel's own, three quarters
+            limited = real._replace(others=f"{real.others} -x {columns[0]}{lower}")
             found[key] = replace(found[key], servers={**found[key].servers, server: limited})
     return found
 

@@ -63,6 +63,7 @@ class Ipvs(TargetByService):
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
         Feature.BACKUP: "",
+        Feature.MAX_CONNECTIONS: "per vip, external ip and node port",
         Feature.AFFINITY: "ends 2 minutes after the client's last connection at the earliest",
         Feature.AFFINITY_NETWORKS: "",
         Feature.EXTERNAL_LOCAL: "",

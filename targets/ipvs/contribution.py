@@ -10,7 +10,7 @@ from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer, key_of
 from svcc.targets.interface import Contribution, Shared
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, network_elements
-from svcc.targets.ipvs.virtual import FORWARD, address_text, hairpin, make_settings
+from svcc.targets.ipvs.virtual import FORWARD, MOST, address_text, hairpin, make_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Maker:
         """The real servers for the frontend's port number ``offset``, and their hairpins."""
         found: dict[str, Real] = {}
         method, others = FORWARD[frontend.service.forward]
-        ways: dict[int, Real] = {}  # by weight: most real servers share one
+        ways: dict[tuple[int, int | None], Real] = {}  # most real servers share one
         texts, loops = self._texts, self.part.loops
         protocol, target = frontend.port.protocol, frontend.port.target
         before, after = ("[", "]:") if self._version == 6 else ("", ":")
@@ -151,9 +151,11 @@ class _Maker:
             number, weight = int(endpoint.address), endpoint.weight
             text = texts.get(number) or self._text(number)
             port = (target if endpoint.port is None else endpoint.port) + offset
-            real = ways.get(weight)
+            most = endpoint.max_connections if weight else None  # who drains gets no new ones anyway
+            real = ways.get((weight, most))
             if real is None:
-                real = ways[weight] = Real(method, weight, others)
+                limit = "" if most is None else f"{MOST}{most}"
+                real = ways[weight, most] = Real(method, weight, f"{others}{limit}")
             found[f"{before}{text}{after}{port}"] = real
             if method == MASQUERADING:
                 place, element = hairpin(number, text, protocol, port)

@@ -20,6 +20,9 @@ _RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
 _FALLBACK, _BY_PORT = {ir.Scheduler.SH: "sh-fallback"}, {ir.Scheduler.SH: "sh-port", ir.Scheduler.MH: "mh-port"}
 
 
+#: The option of a real server that says how many connections it has at most.
+MOST = " -x "
+
 #: The option of a virtual server that gives each datagram a real server of its own.
 ONE_PACKET = " -o"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from svcc.compiler import ir
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer
 from svcc.targets.ipvs.elements import number_of
-from svcc.targets.ipvs.virtual import FORWARD, ONE_PACKET, make_settings, netmask
+from svcc.targets.ipvs.virtual import FORWARD, MOST, ONE_PACKET, make_settings, netmask
 from svcc.targets.reading import Line, Text
 
 _SOCKET = r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,39}\]):[1-9][0-9]{0,4}"
@@ -16,7 +16,10 @@ _SERVER = re.compile(
     rf"-A (?P<service>-t|-u|--sctp-service) (?P<at>{_SOCKET}) -s (?P<s>[a-z]+)(?: -p (?P<p>[0-9]+))?.*"
 )
 _NETWORK = re.compile(r" -M (\S+)")
-_REAL = re.compile(rf"-a (?P<to>\S+ \S+) -r (?P<at>{_SOCKET}) (?P<how>-[mgi]) -w (?P<w>[0-9]{{1,5}}).*")
+_REAL = re.compile(
+    rf"-a (?P<to>\S+ \S+) -r (?P<at>{_SOCKET}) (?P<how>-[mgi]) -w (?P<w>[0-9]{{1,5}}).*?"
+    rf"(?:{MOST}(?P<x>[1-9][0-9]{{0,9}}))?"
+)
 _OTHERS = dict(FORWARD.values())
 _SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
 #: Seconds that affinity lasts, at most (a day).
@@ -99,7 +102,10 @@ def _real(line: Line, virtual: str) -> tuple[str, Real]:
     weight = int(found["w"])
     if weight > 65_535:
         raise line.refused("a weight is 0 to 65535", found["w"])
-    return at, Real(found["how"], weight, _OTHERS[found["how"]])
+    most = found["x"]
+    if most is not None and (weight == 0 or int(most) > ir.MAX_CONNECTIONS):
+        raise line.refused("only who gets new connections has a limit of them, of at most 2147483647", most)
+    return at, Real(found["how"], weight, _OTHERS[found["how"]] + ("" if most is None else f"{MOST}{most}"))
 
 
 def _socket(line: Line, text: str) -> str:

@@ -267,7 +267,8 @@ class _Printer:
         weight = self._pick(weights.get(endpoint.weight, (f"weight {endpoint.weight}",)))
         node = f"on {self._name(endpoint.node)}" if endpoint.node else ""
         backup = "backup" if endpoint.backup else ""
-        words = self._pick(((weight, node, backup), (backup, node, weight)))
+        most = f"max-connections {endpoint.max_connections}" if endpoint.max_connections else ""
+        words = self._pick(((weight, node, backup, most), (most, backup, node, weight)))
         return " ".join(word for word in (address, *words) if word)
 
     def _name(self, name: str) -> str:

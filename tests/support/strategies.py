@@ -397,6 +397,7 @@ class _Services:
                 port = self._if(Feature.ENDPOINT_PORT, (None, 9443, 8080, 65_536 - len(only.ports)))
             weight = self._one((1, 0, 2, 3, 65_535) if Feature.WEIGHT in self._features else (1, 0))
             backup = self._if(Feature.BACKUP, (False, True))
-            endpoint = ir.Endpoint(address, port, weight, self._one(self._nodes), backup)
+            most = self._if(Feature.MAX_CONNECTIONS, (None, 1, 200, 2**31 - 1))
+            endpoint = ir.Endpoint(address, port, weight, self._one(self._nodes), backup, most)
             found.setdefault((address, port if only is None or port else only.target), endpoint)
         return tuple(found.values())

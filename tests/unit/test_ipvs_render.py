@@ -78,7 +78,7 @@ def test_every_endpoint_serves_every_frontend(made: Given) -> None:
     lines = texts(*made)["ipvsadm"].splitlines()
     servers = Counter[tuple[str, str, int]]()
     for line in lines:
-        match = re.fullmatch(r"-a (\S+ \S+) -r (\S+) -[mgi] -w (\d+)( --tun-type ipip)?", line)
+        match = re.fullmatch(r"-a (\S+ \S+) -r (\S+) -[mgi] -w (\d+)( --tun-type ipip)?( -x \d+)?", line)
         if match:
             servers[match[1], match[2], int(match[3])] += 1
     assert servers == _servers(*made)

@@ -428,7 +428,7 @@ def without_shares(result: Outcome) -> Outcome:
     if isinstance(result, Refusal):
         return result
     assert sum(choice.share for choice in result.choices) == 1
-    return Forwarded(tuple(replace(choice, share=Fraction(0)) for choice in result.choices), result.affinity)
+    return Forwarded(tuple(replace(choice, share=Fraction(0), most=0) for choice in result.choices), result.affinity)
 
 
 _NODES = (

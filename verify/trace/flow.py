@@ -130,6 +130,7 @@ class Flow:
     translated: bool = False  # the destination is no longer the original one
     masqueraded: bool = False
     by_ipvs: ir.Address | None = None  # the real server's address
+    most: int = 0  # connections of the real server; 0: there is no limit
     one_packet: bool = False  # IPVS remembers nothing of it
     tunnelled: bool = False  # inside a packet of the node's own, which no rule of a service is about
     settled: set[Manip] = field(default_factory=set)

@@ -48,6 +48,7 @@ class RealServer:
     port: int
     weight: int
     method: str
+    most: int = 0  # connections; 0: there is no limit
 
 
 @dataclass(slots=True)
@@ -149,7 +150,7 @@ class Ipvs:
     def _send(flow: Flow, server: RealServer) -> None:
         if server.place.part:
             flow.note(server_text(server), server.place)
-        flow.by_ipvs = server.address
+        flow.by_ipvs, flow.most = server.address, server.most
         flow.tunnelled = server.method == "tunnel"
         if server.method == "masq":
             flow.destination, flow.port = server.address, server.port or flow.port
@@ -196,13 +197,15 @@ class Ipvs:
         if service is None:
             raise words.refused("there is no such virtual service")
         address: ir.Address | None = None
-        port, weight, method = 0, 1, "direct"
+        port, weight, method, most = 0, 1, "direct", 0
         while words:
             option = words.take()
             if option in ("-r", "--real-server"):
                 address, port = words.value(words.take("the real server"), _server_socket)
             elif option in ("-w", "--weight"):
                 weight = words.value(words.take("the weight"), int)
+            elif option in ("-x", "--u-threshold"):
+                most = words.value(words.take("the limit"), int)
             elif option in _METHODS:
                 method = _METHODS[option]
             elif option == "--tun-type" and words.peek() == "ipip":
@@ -217,7 +220,7 @@ class Ipvs:
             port = key[2]  # without address translation it cannot be another
         if any((server.address, server.port) == (address, port) for server in service.servers):
             raise words.refused("the real server is there already")
-        service.servers.append(RealServer(words.place, address, port, weight, method))
+        service.servers.append(RealServer(words.place, address, port, weight, method, most))
 
 
 def read(part: str, text: str, ipvs: Ipvs) -> None:

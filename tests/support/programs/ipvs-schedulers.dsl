@@ -5,6 +5,7 @@ node here { address 10.0.0.4 fd00:10::4 }
 endpoints three { 100.64.0.9; 100.64.0.19; 100.64.0.29 }
 
 service by-load   { vip 198.19.1.1; port 80/tcp; scheduler lc; endpoints three }
+service limited   { vip 198.19.1.11; port 80/tcp -> 8011; endpoints { 100.64.0.9 max-connections 5000; 100.64.0.19; 100.64.0.29 } }
 service by-wload  { vip 198.19.1.2; port 80/tcp -> 8002; scheduler wlc; endpoints three }
 service maglev    { vip 198.19.1.3; port 80/tcp -> 8003; scheduler mh; endpoints three }
 service maglev-by { vip 198.19.1.10; port 80/tcp -> 8010; scheduler mh by address-port; endpoints three }

@@ -9,7 +9,7 @@ service tcp-198.51.100.10-80 {
   endpoints {
     10.20.0.11      weight 100
     10.20.0.12      weight 100
-    10.20.0.13:8081 weight 50
+    10.20.0.13:8081 weight 50 max-connections 2000
   }
 }
 

@@ -11,7 +11,7 @@ service resolvers {
   check      dns example.com timeout 5s rise 1
   endpoints {
     10.20.1.1
-    10.20.1.2
+    10.20.1.2   max-connections 5000
   }
 }
 
