@@ -1,4 +1,4 @@
-"""Did you mean …?"""
+"""Phrases of messages: what was perhaps meant, lists, numbers of things."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def one_of(words: Iterable[str], last: str = "or") -> str:
     """``a``, ``a or b``, ``a, b or c``."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def count(number: int, noun: str) -> str:
+    """``1 service``, ``10,000 services``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shorten(text: str, limit: int) -> str:

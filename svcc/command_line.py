@@ -17,6 +17,7 @@ import click
 
 from svcc import signals
 from svcc.exits import Exit
+from svcc.help import Commands
 
 #: Commands and what they do. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
 #: that word itself), imported when it is called.
@@ -66,7 +67,7 @@ def _noticing_readers() -> Iterator[None]:
         raise _NoReader("") from error
 
 
-class _Commands(click.Group):
+class _Commands(Commands):
     """Finds commands by name without importing the others."""
 
     def make_context(self, *arguments: Any, **more: Any) -> click.Context:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from svcc.apply.served import Compared
-from svcc.comparison_text import GROUPS, NAMED, count, groups_of, limits_text, port_words, services_text, taken_text
+from svcc.comparison_text import GROUPS, NAMED, groups_of, limits_text, port_words, services_text, taken_text
 from svcc.compiler.comparison import Comparison
 from svcc.compiler.service_change import Change, What
+from svcc.compiler.suggest import count
 
 
 def _code(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from svcc.apply.served import Compared, Known
 from svcc.compiler.comparison import Comparison, TakenAway
 from svcc.compiler.service_change import Change, What
+from svcc.compiler.suggest import count
 
 #: Services that are named where several change in the same way, and groups of them that are shown, unless all are
 #: asked for.
@@ -52,10 +53,6 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
 
 #: Changes that say themselves which service they are of.
 WHOLE = frozenset((What.SERVICE_ADDED, What.SERVICE_REMOVED, What.SERVICE_RENAMED))
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _at(change: Change) -> str:

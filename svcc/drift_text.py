@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from svcc.apply.summary import Listener, Summary
-from svcc.comparison_text import GROUPS, count, names_text
+from svcc.comparison_text import GROUPS, names_text
+from svcc.compiler.suggest import count
 from svcc.kernel.steps import Change, socket_text
 from svcc.kernel_rows import Held, Row, Rows
 from svcc.object_text import SHARED, by_service

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Self
 
 
 class Exit(IntEnum):
-    DONE = 0  # done, or nothing to do
-    DIFFERENT = 1  # there are differences
-    INPUT = 2  # the input or the command line is wrong
-    MACHINE = 3  # this machine cannot: a missing tool, module or privilege
-    RESTORED = 4  # apply failed and everything was put back
-    BROKEN = 5  # apply failed and something could not be put back
-    BUG = 70  # svcc itself is wrong (EX_SOFTWARE of sysexits.h)
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        made = int.__new__(cls, value)
+        made._value_ = value
+        made.meaning = meaning
+        return made
+
+    DONE = 0, "done, or nothing to do"
+    DIFFERENT = 1, "there are differences, or deviations"
+    INPUT = 2, "the input or the command line is wrong; nothing was written"
+    MACHINE = 3, "this machine cannot: a missing tool, module or privilege"
+    RESTORED = 4, "an apply failed, and everything was put back"
+    BROKEN = 5, "an apply failed, and something could not be put back: it is listed"
+    BUG = 70, "svcc itself is wrong: what it prints is for its makers"  # EX_SOFTWARE of sysexits.h

@@ -15,7 +15,7 @@ from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
 from svcc.apply.store import Draft, Installation, Store
 from svcc.apply.summary import Summary
-from svcc.comparison_text import count
+from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.kernel.steps import StepError
 from svcc.plan_text import plan_text

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from svcc.apply.summary import Summary
-from svcc.comparison_text import GROUPS, count
+from svcc.comparison_text import GROUPS
+from svcc.compiler.suggest import count
 from svcc.kernel.steps import Change, Place
 
 #: Objects that are shown of each service, unless all are asked for.

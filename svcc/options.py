@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from svcc import completion
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic, Severity
 from svcc.compiler.report import FORMATS, as_text, in_order
@@ -82,7 +83,13 @@ target_option = click.option("-t", "--target", type=TargetName(), required=True,
 loaded_target_option = click.option(
     "-t", "--target", type=TargetName(loaded=True), required=True, help="What serves here."
 )
-node_option = click.option("-n", "--node", metavar="NODE", help="The machine, where the file declares several.")
+node_option = click.option(
+    "-n",
+    "--node",
+    metavar="NODE",
+    shell_complete=completion.nodes,
+    help="The machine, where the file declares several.",
+)
 format_option = click.option(
     "--format",
     "form",

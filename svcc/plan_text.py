@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from svcc.apply.engine import Plan
-from svcc.comparison_text import comparison_lines, count, limits_text, services_text, taken_text
+from svcc.comparison_text import comparison_lines, limits_text, services_text, taken_text
+from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Change, Route, Verb, socket_text

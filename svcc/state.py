@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from svcc import completion
 from svcc.apply.store import Generation, Installation, Store, StoreError
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
@@ -37,6 +38,7 @@ prefix_option = click.option(
     "--prefix",
     metavar="PREFIX",
     callback=_prefix,
+    shell_complete=completion.prefixes,
     help="Of what was applied, where there is more than one prefix.",
 )
 all_option = click.option("--all", "every", is_flag=True, help="Of every prefix that is applied here.")

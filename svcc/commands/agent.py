@@ -13,6 +13,7 @@ from svcc.columns import columns
 from svcc.compiler.errors import SvccError
 from svcc.exits import Exit
 from svcc.health_rows import Health, health_json, since_text, state_word
+from svcc.help import Commands, examples
 from svcc.options import ParameterType, file_argument, json_option, loaded_target_option, node_option
 from svcc.output import put, put_json
 from svcc.state import fail, need_agent, need_root, pick_installation, prefix_option, state_option
@@ -48,7 +49,7 @@ class _Listen(ParameterType[tuple[str, int]]):
         return host.strip("[]") or "127.0.0.1", int(port)
 
 
-class _Agent(click.Group):
+class _Agent(Commands):
     """``svcc agent FILE`` is ``svcc agent run FILE``. A file that is called as a command is ``./status``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -66,7 +67,12 @@ def command() -> None:
     """
 
 
-@command.command("run")
+@command.command(
+    "run",
+    epilog=examples(
+        "svcc agent svc.dsl --target nft", "svcc agent svc.dsl --target ipvs --listen 127.0.0.1:9631 --log json"
+    ),
+)
 @file_argument
 @loaded_target_option
 @node_option
@@ -111,7 +117,7 @@ def run(
         fail(str(error), Exit.MACHINE)
 
 
-@command.command("status")
+@command.command("status", epilog=examples("svcc agent status", "svcc agent status --json"))
 @prefix_option
 @json_option
 @state_option

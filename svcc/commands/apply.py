@@ -25,10 +25,11 @@ from svcc.applying import (
     still_good,
     unfinished_of,
 )
-from svcc.comparison_text import count
+from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
 from svcc.health_rows import Health
+from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option
 from svcc.outcome import outcome
@@ -44,7 +45,14 @@ from svcc.targets.interface import Target
 _Said: TypeAlias = tuple[str, dict[str, Any]]
 
 
-@click.command("apply")
+@click.command(
+    "apply",
+    epilog=examples(
+        "svcc apply svc.dsl --target nft",
+        "svcc apply svc.dsl --target nft --confirm 60",
+        "svcc compile svc.dsl -t nft > rules && svcc apply rules -t nft",
+    ),
+)
 @file_argument
 @loaded_target_option
 @node_option

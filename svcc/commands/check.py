@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import click
 
@@ -12,14 +12,19 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, has_errors
 from svcc.compiler.load import load
+from svcc.compiler.suggest import count, one_of
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.options import TargetName, format_option, quiet_option, tell
+from svcc.output import put
 from svcc.targets import targets
 from svcc.targets.capability import check_nodes
 from svcc.targets.interface import Target
 
 
-@click.command("check")
+@click.command(
+    "check", epilog=examples("svcc check svc.dsl", "svcc check --target ipvs --format github services/*.dsl")
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
 @click.option(
     "-t", "--target", "wanted", type=TargetName(), multiple=True, help="Only for this target (may be repeated)."
@@ -31,28 +36,52 @@ def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, as_js
     """Report what is wrong with each FILE, and what some target could not express.
 
     What a target named with --target cannot express is an error. Without --target it is a warning, as long as
-    one target can have the whole file.
+    one target can have the whole file. A file without errors is named with what was checked.
     """
-    found: list[Diagnostic] = []
-    for file in files:
-        found += check_file(file, wanted)
-    tell(found, "json" if as_json else form, quiet=quiet, to_stdout=True)
+    checked = [Checked.of(file, wanted) for file in files]
+    found = [diagnostic for one in checked for diagnostic in one.found]
+    form = "json" if as_json else form
+    tell(found, form, quiet=quiet, to_stdout=True)
+    if form == "text" and not quiet:
+        put("".join(f"{one.summary}\n" for one in checked if one.summary))
     if has_errors(found):
         sys.exit(Exit.INPUT)
 
 
-def check_file(file: str, wanted: Sequence[Target]) -> list[Diagnostic]:
-    loaded = load(file)
-    found = list(loaded.diagnostics)
-    if loaded.program is None:
-        return found
-    refused = {target.name: _refused(loaded.program, target) for target in wanted or _loaded()}
-    lenient = not wanted and not all(refused.values())
-    for diagnostics in refused.values():
-        found += [replace(d, severity=Severity.WARNING) for d in diagnostics] if lenient else diagnostics
-    for target in wanted if len(loaded.program.nodes) > 1 else ():
-        found += [replace(d, severity=Severity.WARNING) for d in _without_node(loaded.program, target)]
-    return list(dict.fromkeys(found))
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in a file, and a line that says what was looked at; "" where the file has errors."""
+
+    found: list[Diagnostic]
+    summary: str = ""
+
+    @classmethod
+    def of(cls, file: str, wanted: Sequence[Target]) -> Checked:
+        loaded = load(file)
+        found = list(loaded.diagnostics)
+        if loaded.program is None:
+            return cls(found)
+        refused = {target.name: _refused(loaded.program, target) for target in wanted or _loaded()}
+        lenient = not wanted and not all(refused.values())
+        for diagnostics in refused.values():
+            found += [replace(d, severity=Severity.WARNING) for d in diagnostics] if lenient else diagnostics
+        for target in wanted if len(loaded.program.nodes) > 1 else ():
+            found += [replace(d, severity=Severity.WARNING) for d in _without_node(loaded.program, target)]
+        found = list(dict.fromkeys(found))
+        return cls(found, "" if has_errors(found) else _summary(file, loaded.program, refused))
+
+
+def _summary(file: str, program: ir.Program, refused: Mapping[str, Sequence[Diagnostic]]) -> str:
+    """``svc.dsl: 2 services, 4 endpoints: compiles to iptables and nft, not to ipvs``."""
+    parts = [
+        count(len(program.services), "service"),
+        count(sum(len(service.endpoints) for service in program.services), "endpoint"),
+        *([count(len(program.nodes), "node")] if program.nodes else []),
+    ]
+    able, unable = ([name for name, why in refused.items() if bool(why) is no] for no in (False, True))
+    cannot = f", not to {one_of(unable)}" if unable else ""
+    name = "standard input" if file == "-" else file
+    return f"{name}: {', '.join(parts)}: compiles to {one_of(able, 'and')}{cannot}"
 
 
 def refused_by_all(program: ir.Program) -> list[Diagnostic]:

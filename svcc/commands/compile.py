@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from svcc import completion
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.inputs import compile_file
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import put
@@ -17,11 +19,18 @@ from svcc.targets.folder import folder_differences, write_folder
 from svcc.targets.interface import Bundle, Target
 
 
-@click.command("compile")
+@click.command(
+    "compile",
+    epilog=examples(
+        "svcc compile svc.dsl --target nft",
+        "svcc compile svc.dsl --target ipvs --node node-a -o rules/",
+        "svcc compile svc.dsl --target ipvs --node node-a --check rules/",
+    ),
+)
 @file_argument
 @target_option
 @node_option
-@click.option("-p", "--part", metavar="PART", help="Print this part alone.")
+@click.option("-p", "--part", metavar="PART", shell_complete=completion.parts, help="Print this part alone.")
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write a file per part."
 )

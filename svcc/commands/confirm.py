@@ -9,13 +9,14 @@ from svcc.apply.confirm import Pending
 from svcc.apply.store import Store
 from svcc.applying import Cause, explained, settled
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import outcome
 from svcc.output import put_json
 from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
 
 
-@click.command("confirm")
+@click.command("confirm", epilog=examples("svcc confirm"))
 @prefix_option
 @json_option
 @state_option

@@ -12,9 +12,10 @@ from svcc.apply.scope import Scope
 from svcc.apply.store import Draft, Installation, Store, StoreError
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
-from svcc.comparison_text import count
+from svcc.compiler.suggest import count
 from svcc.guards import ask, yes_option
 from svcc.health_rows import Health
+from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
 from svcc.plan_json import plan_json
@@ -23,7 +24,7 @@ from svcc.review import review
 from svcc.state import all_option, need_root, pick_installation, prefix_option, state_option
 
 
-@click.command("delete")
+@click.command("delete", epilog=examples("svcc delete --dry-run", "svcc delete --prefix CUSTOM --yes"))
 @prefix_option
 @all_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")

@@ -18,6 +18,7 @@ from svcc.comparison_json import comparison_json
 from svcc.comparison_markdown import comparison_markdown, objects_markdown
 from svcc.comparison_text import comparison_lines, limits_text, total_line
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.inputs import input_told
 from svcc.kernel.steps import Change
 from svcc.object_text import object_json, object_lines
@@ -31,7 +32,12 @@ from svcc.targets.interface import Target
 _OTHER_RULES = "No service changes, as far as rules tell; the rules themselves differ (--objects shows them)."
 
 
-@click.command("diff")
+@click.command(
+    "diff",
+    epilog=examples(
+        "svcc diff old.dsl new.dsl", "git show main:svc.dsl | svcc diff - svc.dsl --format markdown", "svcc diff 3 4"
+    ),
+)
 @click.argument("old", type=click.Path(allow_dash=True))
 @click.argument("new", type=click.Path(allow_dash=True))
 @click.option("-t", "--target", type=TargetName(), help="Whose rules --objects compares, and what is in a folder.")

@@ -13,6 +13,7 @@ from svcc.apply.doctor import Finding, examine
 from svcc.apply.store import Store, StoreError
 from svcc.apply.summary import Summary
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.options import TargetName, json_option
 from svcc.output import put, put_json
 from svcc.state import state_option
@@ -21,7 +22,7 @@ from svcc.targets import targets
 from svcc.targets.interface import Target
 
 
-@click.command("doctor")
+@click.command("doctor", epilog=examples("svcc doctor", "svcc doctor --target ipvs"))
 @click.option(
     "-t", "--target", "wanted", type=TargetName(loaded=True), multiple=True, help="Only this target (may be repeated)."
 )

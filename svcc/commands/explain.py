@@ -12,6 +12,7 @@ import click
 from svcc.compiler.codes import Code
 from svcc.compiler.explanations import Explanation, code_of, explanations
 from svcc.compiler.suggest import did_you_mean
+from svcc.help import examples
 from svcc.options import ParameterType, json_option
 from svcc.output import put, put_json
 
@@ -39,7 +40,7 @@ class CodeName(ParameterType[Code]):
         return [click.shell_completion.CompletionItem(c.id, help=c.title) for c in Code if c.id.startswith(start)]
 
 
-@click.command("explain")
+@click.command("explain", epilog=examples("svcc explain SVC012", "svcc explain"))
 @click.argument("codes", nargs=-1, type=CodeName(), metavar="[CODE]...")
 @json_option
 def command(codes: tuple[Code, ...], as_json: bool) -> None:

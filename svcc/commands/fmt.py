@@ -15,13 +15,14 @@ from svcc.compiler.fmt import format_source
 from svcc.compiler.include import read_text
 from svcc.compiler.load import read_file
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.line_diff import line_diff
 from svcc.options import format_option, tell
 from svcc.output import put
 from svcc.rewriting import rewrite
 
 
-@click.command("fmt")
+@click.command("fmt", epilog=examples("svcc fmt svc.dsl", "svcc fmt --check --diff services/*.dsl"))
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
 @click.option("--check", is_flag=True, help="Write nothing; print the names of files that would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")

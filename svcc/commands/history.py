@@ -10,12 +10,13 @@ import click
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, explained
 from svcc.columns import columns
+from svcc.help import examples
 from svcc.options import json_option
 from svcc.output import put, put_json
 from svcc.state import all_option, pick_installations, prefix_option, state_option
 
 
-@click.command("history")
+@click.command("history", epilog=examples("svcc history", "svcc history --json"))
 @prefix_option
 @all_option
 @json_option

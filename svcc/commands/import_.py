@@ -23,6 +23,7 @@ from svcc.compiler.printing import program_text
 from svcc.compiler.source import Source
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.import_report import report_json, report_text
 from svcc.options import ParameterType, format_option, refuse
 from svcc.output import put
@@ -58,8 +59,22 @@ class _Kind(ParameterType[Importer]):
             self.fail(f"no kind `{value}`: {guess or f'it is {one_of(importers())}'}", param, ctx)
         return found
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        found = importers().items()
+        return [click.shell_completion.CompletionItem(k, help=i.title) for k, i in found if k.startswith(incomplete)]
 
-@click.command("import", epilog="\b\nKinds:\n" + "\n".join(f"  {i.name:<12}{i.title}" for i in importers().values()))
+
+_EXAMPLES = examples(
+    "kubectl get svc,endpointslices,nodes -A -o yaml | svcc import kubernetes - > svc.dsl",
+    "svcc import keepalived /etc/keepalived/keepalived.conf -o svc.dsl",
+    "ipvsadm-save -n | svcc import ipvsadm -",
+    more="Kinds:\n" + "\n".join(f"  {i.name:<12}{i.title}" for i in importers().values()),
+)
+
+
+@click.command("import", epilog=_EXAMPLES)
 @click.argument("kind", type=_Kind())
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(

@@ -11,11 +11,12 @@ import click
 from svcc.apply.survey import survey
 from svcc.exits import Exit
 from svcc.first_program import first_program
+from svcc.help import examples
 from svcc.output import put
 from svcc.targets import targets
 
 
-@click.command("init")
+@click.command("init", epilog=examples("svcc init", "svcc init -o services.dsl"))
 @click.option(
     "-o",
     "--output",

@@ -11,9 +11,11 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
+from svcc import completion
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.exits import Exit
+from svcc.help import Commands, examples
 from svcc.kernel.namespaces import NamespaceError
 from svcc.kernel.tools import find as find_tool
 from svcc.options import TargetName, file_argument, json_option, load_program, node_option, refuse
@@ -32,11 +34,16 @@ def _name(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
 
 
 _name_option = click.option(
-    "--name", default="lab", show_default=True, callback=_name, help="The lab's name, where there are several."
+    "--name",
+    default="lab",
+    show_default=True,
+    callback=_name,
+    shell_complete=completion.labs,
+    help="The lab's name, where there are several.",
 )
 
 
-@click.group("lab")
+@click.group("lab", cls=Commands)
 def command() -> None:
     """A node with a bridge, a pod with a server per endpoint, and clients, in network namespaces of their own.
 
@@ -46,7 +53,7 @@ def command() -> None:
     """
 
 
-@command.command("up")
+@command.command("up", epilog=examples("svcc lab up svc.dsl", "svcc lab up svc.dsl --apply nft"))
 @file_argument
 @node_option
 @_name_option
@@ -100,7 +107,7 @@ def _environment(kept: Kept) -> dict[str, str]:
     return {**os.environ, "SVCC_STATE_DIR": str(kept.state_dir)}
 
 
-@command.command("down")
+@command.command("down", epilog=examples("svcc lab down"))
 @_name_option
 def down(name: str) -> None:
     """Take the lab apart, and whatever a crash left of others."""
@@ -110,7 +117,7 @@ def down(name: str) -> None:
     sweep()
 
 
-@command.command("status")
+@command.command("status", epilog=examples("svcc lab status"))
 @json_option
 def status(as_json: bool) -> None:
     """List the labs that are up, with their hosts and addresses."""
@@ -130,8 +137,12 @@ def _as_json(kept: Kept) -> dict[str, Any]:
     return {"name": kept.name, "file": kept.file, "process": kept.pid, "hosts": hosts}
 
 
-@command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("host")
+@command.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog=examples("svcc lab exec client curl -s http://198.19.10.0:8080/", "svcc lab exec node nft list ruleset"),
+)
+@click.argument("host", shell_complete=completion.lab_hosts)
 @click.argument("argv", nargs=-1, required=True, metavar="CMD...")
 @_name_option
 def execute(host: str, argv: tuple[str, ...], name: str) -> None:

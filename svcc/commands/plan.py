@@ -16,6 +16,7 @@ from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, rem
 from svcc.exits import Exit
 from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions
 from svcc.health_rows import Health, health_lines
+from svcc.help import examples
 from svcc.in_place import in_place
 from svcc.kept import as_kept
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option, quiet_option
@@ -27,7 +28,7 @@ from svcc.state import fail, need_root, state_option
 from svcc.targets.interface import Target
 
 
-@click.command("plan")
+@click.command("plan", epilog=examples("svcc plan svc.dsl --target nft", "svcc plan svc.dsl --target nft --objects"))
 @file_argument
 @loaded_target_option
 @node_option

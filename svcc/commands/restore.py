@@ -7,12 +7,13 @@ import click
 from svcc.apply import confirm, engine
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, carry_out, explained, settled
+from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
 from svcc.state import need_root, prefix_option, state_option
 
 
-@click.command("restore")
+@click.command("restore", epilog=examples("svcc restore"))
 @prefix_option
 @json_option
 @state_option

@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import click
 
-from svcc import signals
+from svcc import completion, signals
 from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
 from svcc.apply.store import Installation, Store
 from svcc.applying import Cause, carry_out, explained, make_plan, settled
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard
+from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import number_before, outcome
 from svcc.output import put_json
 from svcc.state import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
-@click.command("rollback")
-@click.argument("generation", type=click.IntRange(1), required=False)
+@click.command("rollback", epilog=examples("svcc rollback", "svcc rollback 3"))
+@click.argument("generation", type=click.IntRange(1), required=False, shell_complete=completion.generations)
 @prefix_option
 @state_option
 @consent_options

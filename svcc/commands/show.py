@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from svcc import completion
 from svcc.apply.served import Known, Side, generation_side
 from svcc.apply.store import Generation, Installation, Store
 from svcc.applying import Cause, explained
@@ -19,13 +20,14 @@ from svcc.compiler.comparison import port_text, settings_of
 from svcc.compiler.endpoint_changes import options, socket_of
 from svcc.compiler.ir_to_json import to_json
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.output import put
 from svcc.state import fail, pick_installation, prefix_option, state_option
 from svcc.targets.bundle import bundle_text
 
 
-@click.command("show")
-@click.argument("generation", type=click.IntRange(1), required=False)
+@click.command("show", epilog=examples("svcc show", "svcc show 3 --rules"))
+@click.argument("generation", type=click.IntRange(1), required=False, shell_complete=completion.generations)
 @prefix_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the generation, and its program's IR.")
 @click.option("--rules", is_flag=True, help="Print its bundle, as `svcc compile` did.")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from svcc import completion
 from svcc.agent.state import Noted
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
@@ -20,11 +21,11 @@ from svcc.apply.store import Draft, Generation, Installation, Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained, remember
 from svcc.columns import columns
-from svcc.comparison_text import count
-from svcc.compiler.suggest import did_you_mean
+from svcc.compiler.suggest import count, did_you_mean
 from svcc.drift_text import drift_lines
 from svcc.exits import Exit
 from svcc.health_rows import Health, health_cell, health_json
+from svcc.help import examples
 from svcc.kernel import conntrack
 from svcc.kernel.conntrack import Volume
 from svcc.kernel.steps import Change, socket_text
@@ -34,8 +35,8 @@ from svcc.output import put
 from svcc.state import all_option, fail, need_root, pick_installations, prefix_option, state_option
 
 
-@click.command("status")
-@click.argument("service", nargs=-1)
+@click.command("status", epilog=examples("svcc status", "svcc status web dns --watch"))
+@click.argument("service", nargs=-1, shell_complete=completion.services)
 @prefix_option
 @all_option
 @click.option("--objects", is_flag=True, help="Show the elements, rules and servers that differ, too.")

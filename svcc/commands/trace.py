@@ -12,6 +12,7 @@ import click
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.inputs import read_input
 from svcc.options import ParameterType, file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put
@@ -74,7 +75,7 @@ def _socket(text: str) -> _Socket:
     return _Socket(address, port, ir.Protocol(found["protocol"]))
 
 
-@click.command("trace")
+@click.command("trace", epilog=examples("svcc trace svc.dsl -t nft --from 198.51.100.7 --to 198.19.10.0:8080/tcp"))
 @file_argument
 @loaded_target_option
 @node_option

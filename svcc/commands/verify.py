@@ -13,6 +13,7 @@ import click
 
 from svcc.apply.wanted import Wanted
 from svcc.exits import Exit
+from svcc.help import examples
 from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
@@ -29,7 +30,9 @@ from svcc.verify.session import CannotLoad, Session
 _BAR = 20
 
 
-@click.command("verify")
+@click.command(
+    "verify", epilog=examples("svcc verify svc.dsl --target nft", "svcc verify svc.dsl --target iptables --agent")
+)
 @file_argument
 @loaded_target_option
 @node_option

@@ -33,7 +33,8 @@ def codes(text: str) -> list[str]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_examples_are_fine(example: Path) -> None:
     done = svcc("check", example)
-    assert (done.status, done.out, done.err) == (0, b"", "")
+    assert (done.status, done.err) == (0, "")
+    assert done.text.startswith(f"{example}: ")
 
 
 def test_an_error_is_status_2_and_told_to_people_on_standard_error() -> None:
@@ -64,11 +65,26 @@ def test_machines_read_standard_output(form: str, name: str) -> None:
 
 def test_warnings_are_status_0_and_quiet_leaves_them_out() -> None:
     done = svcc("check", "unused.dsl")
-    assert (done.status, done.out) == (0, b"")
+    assert (done.status, done.text) == (0, "unused.dsl: 1 service, 1 endpoint: compiles to iptables, ipvs and nft\n")
     assert done.err.startswith("warning[SVC012]: `x` is never used\n")
     done = svcc("check", "unused.dsl", "--quiet")
     assert (done.status, done.out, done.err) == (0, b"", "")
     assert svcc("check", "broken.dsl", "-q") == svcc("check", "broken.dsl")
+
+
+def test_it_says_what_it_checked() -> None:
+    done = svcc("check", "fine.dsl", "broken.dsl", "ipvs.dsl")
+    assert done.status == 2
+    assert done.text.splitlines() == [
+        "fine.dsl: 1 service, 1 endpoint: compiles to iptables, ipvs and nft",
+        "ipvs.dsl: 1 service, 1 endpoint: compiles to ipvs, not to iptables or nft",
+    ]
+    two = "node a { address 10.0.0.1 }\nnode b { address 10.0.0.2 }\n" + FINE
+    assert (
+        svcc("check", "-", "-t", "nft", stdin=two).text
+        == "standard input: 1 service, 1 endpoint, 2 nodes: compiles to nft\n"
+    )
+    assert svcc("check", "ipvs.dsl", "-t", "nft").out == svcc("check", "fine.dsl", "--quiet").out == b""
 
 
 def test_every_file_is_checked() -> None:
@@ -137,7 +153,7 @@ def test_a_file_that_is_not_utf_8_is_an_error_at_the_first_byte_that_is_not() ->
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_byte_order_marks_and_line_ends_of_other_systems_are_taken(before: str, line_end: str) -> None:
     Path("other.dsl").write_bytes((before + f"# é\n{FINE}".replace("\n", line_end)).encode())
-    assert svcc("check", "other.dsl") == svcc("check", "fine.dsl")
+    assert svcc("check", "other.dsl").text.replace("other", "fine") == svcc("check", "fine.dsl").text
     Path("other.dsl").write_bytes((before + f"# é\n{BROKEN}".replace("\n", line_end)).encode())
     found = json.loads(svcc("check", "other.dsl", "--format", "json").text)["diagnostics"]
     assert [(d["line"], d["column"], d["end_column"]) for d in found] == [(2, 13, 16)]

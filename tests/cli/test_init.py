@@ -50,7 +50,10 @@ def test_the_file_that_it_writes_serves(shell: Shell, target: str) -> None:
     assert "{ address 10.0.0.4 fd00:10::4 }\n" in text
     assert "192.0.2.77" not in text
     checked = shell.svcc("check", "svcc.dsl")
-    assert (checked.stdout, checked.stderr) == ("", "")
+    assert (checked.stdout, checked.stderr) == (
+        "svcc.dsl: 1 service, 1 endpoint, 1 node: compiles to iptables, ipvs and nft\n",
+        "",
+    )
     shell.svcc("apply", "svcc.dsl", "-t", target)
     (shell.folder / "index.html").write_text("served\n")
     with shell.namespace.entered():

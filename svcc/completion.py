@@ -1,0 +1,109 @@
+"""What a shell completes besides commands and options: names that are in a file, in the kernel's records, in a lab.
+
+click asks while a line is typed, so an answer may be empty and never fails. What stands earlier on the line is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+import click
+from click.shell_completion import CompletionItem
+
+from svcc.compiler.errors import SvccError
+
+#: Words to offer, each with a few words about it, or "".
+_Words: TypeAlias = Iterable[tuple[str, str]]
+_Answer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _offered(words: Callable[[click.Context], _Words]) -> _Answer:
+    """How click asks for words: those that begin as what is typed, and that are not on the line yet."""
+
+    def answer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        there = ctx.params.get(param.name or "")
+        typed = set(there) if isinstance(there, tuple) else set()
+        try:
+            found = dict(words(ctx))
+        except (OSError, SvccError):
+            return []
+        return [
+            CompletionItem(word, help=about or None)
+            for word, about in found.items()
+            if word.startswith(incomplete) and word not in typed
+        ]
+
+    return answer
+
+
+@_offered
+def nodes(ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The nodes of the program on the line, and their first addresses."""
+    from svcc.compiler.load import load
+
+    file = ctx.params.get("file") or next(iter(ctx.args), None)  # click stops reading at an option without its value
+    program = load(file).program if file and file != "-" else None
+    for node in program.nodes if program is not None else ():
+        yield node.name, str(node.addresses[0]) if node.addresses else ""
+
+
+@_offered
+def parts(ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The parts of the target on the line, or of all targets."""
+    from svcc.targets import targets
+
+    chosen = ctx.params.get("target")
+    for target in (chosen,) if chosen is not None else targets().values():
+        for part in target.parts:
+            yield part.name, f"{part.tool} reads it"
+
+
+@_offered
+def prefixes(ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The prefixes of what was applied here."""
+    for one in ctx.params["store"].installations():
+        current = one.current
+        yield one.name, f"generation {current.number}" if current else "never applied whole"
+
+
+@_offered
+def generations(ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The generations that are kept, of the prefix on the line or of all."""
+    for one in ctx.params["store"].installations():
+        if ctx.params.get("prefix") in (None, one.name):
+            for generation in one.generations():
+                yield (
+                    str(generation.number),
+                    f"{generation.time} by {generation.who}, {generation.note or generation.source}",
+                )
+
+
+@_offered
+def services(ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The services that are in place, of the prefix on the line or of all."""
+    from svcc.apply.served import generation_side
+
+    for one in ctx.params["store"].installations():
+        if one.current is not None and ctx.params.get("prefix") in (None, one.name):
+            for service in generation_side(one, one.current).as_program().services:
+                yield service.name, " ".join(map(str, service.addresses))
+
+
+@_offered
+def labs(_ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The labs that are up."""
+    from svcc.verify.lab.keeper import kept_labs
+
+    for kept in kept_labs():
+        yield kept.name, kept.file
+
+
+@_offered
+def lab_hosts(ctx: click.Context) -> Iterator[tuple[str, str]]:
+    """The hosts of the lab on the line, and their addresses."""
+    from svcc.verify.lab.keeper import find
+
+    kept = find(ctx.params.get("name") or "lab")
+    for host, (_, addresses) in kept.hosts.items() if kept is not None else ():
+        yield host, " ".join(addresses)
