@@ -71,7 +71,7 @@ def _line(service: ir.Service) -> str:
     document = json.dumps(service_to_json(service), separators=(",", ":"))
     endpoints = [
         f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand
-        if one.port is None and one.weight == 1 and one.node is None and not one.backup
+        if one == ir.Endpoint(one.address)
         else json.dumps(endpoint_to_json(one), separators=(",", ":"))
         for one in service.endpoints
     ]
