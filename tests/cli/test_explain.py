@@ -46,7 +46,7 @@ def test_the_example_gives_the_code_and_mended_gives_nothing(code: Code, tmp_pat
     assert set(codes(before)) == {code.id}
     after = check(explanation, explanation.after, "utf-8", tmp_path)
     assert (after.status, "[SVC" in after.err) == (0, False)
-    assert explanation.importer or (after.text, after.err) == ("", "")
+    assert explanation.importer or (after.text.startswith(f"{explanation.file}: "), after.err) == (True, "")
 
 
 @pytest.mark.parametrize("code", BUNDLED, ids=by_id)
