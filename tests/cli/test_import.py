@@ -11,7 +11,7 @@ from support.command_line import program, svcc
 from svcc.compiler.importers import importers
 
 FINE = "-A -t 198.51.100.10:80 -s rr\n-a -t 198.51.100.10:80 -r 10.0.0.1:80 -m -w 1\n"
-LIMITED = FINE.replace("-w 1", "-w 1 -x 7")
+WITH_MORE = FINE.replace("-s rr", "-s rr --pe sip")
 BROKEN = FINE.replace("-s rr", "-S")
 TEXT = """\
 service tcp-198.51.100.10-80 {
@@ -24,13 +24,13 @@ service tcp-198.51.100.10-80 {
   }
 }
 """
-NOTED = "limited:2:47: not carried over: -x 7: svcc has no limit of connections\n"
+NOTED = "more-said:1:30: not carried over: --pe sip: svcc has no persistence engines\n"
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, text in {"fine": FINE, "limited": LIMITED, "broken": BROKEN}.items():
+    for name, text in {"fine": FINE, "more-said": WITH_MORE, "broken": BROKEN}.items():
         Path(name).write_text(text)
 
 
@@ -41,7 +41,7 @@ def test_all_of_it_is_carried_over() -> None:
 
 
 def test_something_is_left_out() -> None:
-    done = svcc("import", "ipvsadm", "limited")
+    done = svcc("import", "ipvsadm", "more-said")
     assert (done.status, done.text) == (1, TEXT)
     assert done.err == f"{NOTED}svcc: 1 service with 1 endpoint; 1 thing not carried over\n"
 
@@ -58,20 +58,20 @@ def test_several_files_are_one_program() -> None:
 
 
 def test_the_report_as_json() -> None:
-    done = svcc("import", "ipvsadm", "limited", "--json")
+    done = svcc("import", "ipvsadm", "more-said", "--json")
     assert (done.status, done.text) == (1, TEXT)
-    place = {"file": "limited", "line": 2, "column": 47, "end_line": 2, "end_column": 51}
-    notes = [{**place, "text": "-x 7", "reason": "svcc has no limit of connections"}]
+    place = {"file": "more-said", "line": 1, "column": 30, "end_line": 1, "end_column": 38}
+    notes = [{**place, "text": "--pe sip", "reason": "svcc has no persistence engines"}]
     assert json.loads(done.err) == {"version": 1, "kind": "ipvsadm", "services": 1, "endpoints": 1, "notes": notes}
 
 
 def test_into_files() -> None:
     Path("shop.dsl").write_text("what was there")
-    done = svcc("import", "ipvsadm", "limited", "--output", "shop.dsl", "--report", "report")
+    done = svcc("import", "ipvsadm", "more-said", "--output", "shop.dsl", "--report", "report")
     assert (done.status, done.out, done.err) == (1, b"", "")
     assert Path("shop.dsl").read_text() == TEXT
     assert Path("report").read_text().startswith(NOTED)
-    assert sorted(path.name for path in Path().iterdir()) == ["broken", "fine", "limited", "report", "shop.dsl"]
+    assert sorted(path.name for path in Path().iterdir()) == ["broken", "fine", "more-said", "report", "shop.dsl"]
 
 
 def test_a_link_stays_a_link() -> None:
@@ -83,7 +83,7 @@ def test_a_link_stays_a_link() -> None:
 
 
 def test_what_is_no_file_is_written_to() -> None:
-    done = program("import", "ipvsadm", "limited", "-o", "/dev/stdout", "--report", "/dev/null")
+    done = program("import", "ipvsadm", "more-said", "-o", "/dev/stdout", "--report", "/dev/null")
     assert (done.status, done.out.decode(), done.err) == (1, TEXT, "")
     assert Path("/dev/null").is_char_device()
 
@@ -91,7 +91,7 @@ def test_what_is_no_file_is_written_to() -> None:
 @pytest.mark.parametrize("option", ["--output", "--report"])
 def test_where_nothing_can_be_written_nothing_is(option: str) -> None:
     other = {"--output": "--report", "--report": "--output"}[option]
-    done = svcc("import", "ipvsadm", "limited", option, "nowhere/file", other, "file")
+    done = svcc("import", "ipvsadm", "more-said", option, "nowhere/file", other, "file")
     assert (done.status, done.out) == (3, b"")
     assert done.err.startswith("svcc: cannot write ")
     assert not Path("file").exists()
