@@ -23,7 +23,7 @@ PYTEST_WORKERS ?= $(shell nproc)
 ROOT := $(filter 0,$(shell id -u))
 PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: aws demo test check lint types floors pythons pytest here machines bench clean machine
+.PHONY: aws packages demo test check lint types floors pythons pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -34,6 +34,7 @@ test:
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target floors pythons
 	$(MAKE) --no-print-directory pytest
 	$(MAKE) --no-print-directory aws
+	$(if $(ROOT),$(MAKE) --no-print-directory packages)
 
 check: export HYPOTHESIS_PROFILE ?= quick
 check: lint
@@ -69,6 +70,12 @@ $(VENV)-aws/installed: pyproject.toml | machine
 	$(VENV)-aws/bin/pip install -qq --upgrade pip
 	$(VENV)-aws/bin/pip install -qq --editable '.[aws-test]'
 	touch $@
+
+# Packages in dist/, each tried on a new machine: a fresh root of the release that it is for.
+packages: $(VENV)/installed
+	.ci/machine packages
+	PYTHONPATH=tests $(BIN)/python packages
+	$(BIN)/pytest --quiet tests/packages
 
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH_ARGS)

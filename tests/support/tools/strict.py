@@ -39,12 +39,12 @@ def _own_name(match: re.Match[str]) -> str:
 
 def main() -> int:
     lay_out(_TREE)
-    # The tests import each other by their bare names, as pytest has them do, and so do the benchmarks.
-    return max(_check("-p", "svcc"), _check("tests", "bench"))
+    # The tests import each other by their bare names, as pytest has them do, and so do the benchmarks and packages.
+    return max(_check("-p", "svcc"), _check("tests", "bench", "packages"))
 
 
 def _check(*what: str) -> int:
-    path = os.pathsep.join(map(str, (_TREE, ROOT / "tests", ROOT / "bench")))
+    path = os.pathsep.join(map(str, (_TREE, ROOT / "tests", ROOT / "bench", ROOT / "packages")))
     environment = {**os.environ, "MYPYPATH": path}
     command = [sys.executable, "-m", "mypy", *what]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)

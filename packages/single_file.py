@@ -1,0 +1,29 @@
+"""A single file that Python runs: svcc, and all that it needs, for the Pythons of all releases of Debian."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from deb import RELEASES
+
+
+def build_single_file(wheel: Path, made: Path) -> None:
+    """Errors: CalledProcessError.
+
+    At its first start it unpacks itself below ~/.cache/pex, as svcc starts itself again where it keeps a lab or watches
+    an apply.
+    """
+    abis = [f"--platform=linux_x86_64-cp-{r.python.replace('.', '')}-cp{r.python.replace('.', '')}" for r in RELEASES]
+    command = [
+        sys.executable,
+        "-m",
+        "pex",
+        f"{wheel}[agent]",
+        "--script=svcc",
+        "--venv=prepend",
+        f"--output-file={made}",
+    ]
+    shebang = ["--python-shebang=/usr/bin/env python3"]
+    subprocess.run([*command, *shebang, *abis, "--no-build"], check=True)
