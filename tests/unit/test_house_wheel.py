@@ -14,7 +14,7 @@ from support.tools import wheel
 from support.tools.project import ROOT, package_directories, packages
 
 #: Directories with Python in them that are not installed.
-_NOT_INSTALLED = {"tests", "bench", "packages", "examples", "docs"}
+_NOT_INSTALLED = {"tests", "bench", "packages", "ci", "examples", "docs"}
 
 
 @pytest.fixture(scope="module")
