@@ -2,7 +2,8 @@
 #   make demo     shows what svcc makes of an example
 #   make test     runs everything that has to pass: lint, types, tests (as root: also against the kernel)
 #   make check    lint, types, and the tests that need neither a kernel nor minutes
-# And: make lint, make floors, make pythons, make aws, make packages, make bench, make clean. PYTHON=python3.13 chooses another Python.
+# And: make lint, make floors, make pythons, make aws, make packages, make bench, make clean.
+# PYTHON=python3.13 chooses another Python.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

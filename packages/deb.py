@@ -39,11 +39,6 @@ class Release:
     number: int
     python: str
 
-    @property
-    def next_python(self) -> str:
-        major, minor = self.python.split(".")
-        return f"{major}.{int(minor) + 1}"
-
 
 RELEASES = (Release("bookworm", 12, "3.11"), Release("trixie", 13, "3.13"))
 
@@ -91,14 +86,11 @@ def _environment(tree: Path, release: Release, wheel: Path) -> None:
     (home / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {release.python}\n"
     )
-    _program(home / "bin" / "svcc", "from svcc.__main__ import main\n\nmain()\n")
+    program = home / "bin" / "svcc"
+    program.write_text(f"#!/{_HOME}/bin/python -P\nfrom svcc.__main__ import main\n\nmain()\n")
+    program.chmod(0o755)
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin/svcc").symlink_to(f"/{_HOME}/bin/svcc")
-
-
-def _program(path: Path, text: str) -> None:
-    path.write_text(f"#!/{_HOME}/bin/python -P\n{text}")
-    path.chmod(0o755)
 
 
 def _units(tree: Path) -> None:

@@ -15,7 +15,7 @@ import click
 
 from svcc.command_line import svcc
 from svcc.exits import Exit
-from svcc.help import examples_of
+from svcc.help import commands_of, examples_of, sentence_of
 
 _SECTION = 8
 _ENVIRONMENT = {
@@ -61,7 +61,7 @@ def _page(context: click.Context, version: str, date: str) -> Iterator[str]:
     text = cleandoc(command.help or "").replace("\f", "")
     yield f'.TH {name.upper()} {_SECTION} {date} "svcc {version}" "System administration"'
     yield ".SH NAME"
-    yield f"{_escaped(name)} \\- {_escaped(command.get_short_help_str(limit=1_000).rstrip('.'))}"
+    yield f"{_escaped(name)} \\- {_escaped(sentence_of(command).rstrip('.'))}"
     yield ".SH SYNOPSIS"
     yield f".B {_escaped(context.command_path)}"
     yield _escaped(" ".join(command.collect_usage_pieces(context)))
@@ -69,7 +69,7 @@ def _page(context: click.Context, version: str, date: str) -> Iterator[str]:
     yield from _paragraphs(text)
     yield from _defined("OPTIONS", _options(context))
     if isinstance(command, click.Group):
-        yield from _defined("COMMANDS", _below(context))
+        yield from _defined("COMMANDS", commands_of(command, context))
     if lines := examples_of(command):
         yield from (".SH EXAMPLES", ".nf", *map(_escaped, lines), ".fi")
     if context.parent is None:
@@ -86,22 +86,14 @@ def _options(context: click.Context) -> list[tuple[str, str]]:
     return [record for record in records if record is not None]
 
 
-def _below(context: click.Context) -> list[tuple[str, str]]:
-    """The commands of a group, with the first sentences of their help."""
-    group = context.command
-    assert isinstance(group, click.Group)
-    found = [(name, group.get_command(context, name)) for name in group.list_commands(context)]
-    return [(name, one.get_short_help_str(limit=1_000)) for name, one in found if one is not None]
-
-
 def _related(context: click.Context) -> Iterator[tuple[str, int]]:
+    """What is above, what is below, and, of svcc itself, what it works with."""
     if context.parent is not None:
         yield _name(context.parent), _SECTION
-    elif isinstance(context.command, click.Group):
-        yield from ((f"{_name(context)}-{name}", _SECTION) for name, _ in _below(context))
+    if isinstance(context.command, click.Group):
+        yield from ((f"{_name(context)}-{name}", _SECTION) for name in context.command.list_commands(context))
+    if context.parent is None:
         yield from ((name, 5 if name == "systemd.unit" else 8) for name in _SEE)
-    if context.parent is not None and isinstance(context.command, click.Group):
-        yield from ((f"{_name(context)}-{name}", _SECTION) for name, _ in _below(context))
 
 
 def _defined(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:

@@ -5,17 +5,28 @@ click asks while a line is typed, so an answer may be empty and never fails. Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
-from click.shell_completion import CompletionItem
 
 from svcc.compiler.errors import SvccError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from svcc.apply.store import Installation
+
 #: Words to offer, each with a few words about it, or "".
 _Words: TypeAlias = Iterable[tuple[str, str]]
-_Answer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+_Answer: TypeAlias = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+
+
+def beginning(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem]:
+    """The words that begin as what is typed, each with what is said about it."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, help=about or None) for word, about in words.items() if word.startswith(incomplete)]
 
 
 def _offered(words: Callable[[click.Context], _Words]) -> _Answer:
@@ -28,11 +39,7 @@ def _offered(words: Callable[[click.Context], _Words]) -> _Answer:
             found = dict(words(ctx))
         except (OSError, SvccError):
             return []
-        return [
-            CompletionItem(word, help=about or None)
-            for word, about in found.items()
-            if word.startswith(incomplete) and word not in typed
-        ]
+        return beginning(incomplete, {word: about for word, about in found.items() if word not in typed})
 
     return answer
 
@@ -67,16 +74,17 @@ def prefixes(ctx: click.Context) -> Iterator[tuple[str, str]]:
         yield one.name, f"generation {current.number}" if current else "never applied whole"
 
 
+def _chosen(ctx: click.Context) -> Iterator[Installation]:
+    """What was applied under the prefix on the line, or under all."""
+    return (one for one in ctx.params["store"].installations() if ctx.params.get("prefix") in (None, one.name))
+
+
 @_offered
 def generations(ctx: click.Context) -> Iterator[tuple[str, str]]:
     """The generations that are kept, of the prefix on the line or of all."""
-    for one in ctx.params["store"].installations():
-        if ctx.params.get("prefix") in (None, one.name):
-            for generation in one.generations():
-                yield (
-                    str(generation.number),
-                    f"{generation.time} by {generation.who}, {generation.note or generation.source}",
-                )
+    for one in _chosen(ctx):
+        for made in one.generations():
+            yield str(made.number), f"{made.time} by {made.who}, {made.note or made.source}"
 
 
 @_offered
@@ -84,8 +92,8 @@ def services(ctx: click.Context) -> Iterator[tuple[str, str]]:
     """The services that are in place, of the prefix on the line or of all."""
     from svcc.apply.served import generation_side
 
-    for one in ctx.params["store"].installations():
-        if one.current is not None and ctx.params.get("prefix") in (None, one.name):
+    for one in _chosen(ctx):
+        if one.current is not None:
             for service in generation_side(one, one.current).as_program().services:
                 yield service.name, " ".join(map(str, service.addresses))
 

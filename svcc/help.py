@@ -19,11 +19,20 @@ def examples_of(command: click.Command) -> list[str]:
     return [line.strip() for line in after.split("\n\n")[0].splitlines()] if found else []
 
 
+def sentence_of(command: click.Command) -> str:
+    """The first sentence of a command's help, whole."""
+    return command.get_short_help_str(limit=1_000)
+
+
+def commands_of(group: click.Group, ctx: click.Context) -> list[tuple[str, str]]:
+    """The commands of a group, each with its sentence."""
+    found = ((name, group.get_command(ctx, name)) for name in group.list_commands(ctx))
+    return [(name, sentence_of(one)) for name, one in found if one is not None]
+
+
 class Commands(click.Group):
     """A group whose help gives the whole first sentence of each command; click's own cuts it off at 45 characters."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        rows = [(name, one.get_short_help_str(limit=1_000)) for name, one in found if one is not None]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(commands_of(self, ctx))

@@ -74,7 +74,7 @@ class TargetName(ParameterType[Target]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        return [click.shell_completion.CompletionItem(n) for n in self._choices() if n.startswith(incomplete)]
+        return completion.beginning(incomplete, dict.fromkeys(self._choices(), ""))
 
 
 file_argument = click.argument("file", type=click.Path(allow_dash=True))

@@ -12,6 +12,7 @@ from svcc.compiler.importers.ipvsadm_lines import Line, commands
 from svcc.compiler.importers.marks import Mark, is_iptables, marks
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
+    LOWER_LIMIT,
     SCHEDULERS,
     Front,
     Server,
@@ -54,7 +55,6 @@ _NOTED = {
 _SERVICE_OPTIONS = {
     "pe": "svcc has no persistence engines",
 }
-_LOWER = "an endpoint is full until it has three quarters of its max-connections"
 #: Flags of schedulers that svcc sets itself, or that change nothing for it.
 _FALLBACKS = {"sh-fallback", "mh-fallback"}
 
@@ -213,7 +213,7 @@ class _Reader:
             return None
         most, lower = (_connections(line, option) for option in ("u-threshold", "l-threshold"))
         if most and lower and 4 * lower != 3 * most:
-            self._notes.append(Note(line.spans["l-threshold"], _LOWER))
+            self._notes.append(Note(line.spans["l-threshold"], LOWER_LIMIT))
         return Server(found[0], int(found[1] or 0), weight, _forward(line), line.span, most=most or None)
 
 

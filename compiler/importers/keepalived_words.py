@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from svcc.compiler.importers.virtual import LOWER_LIMIT
+
 _SCRIPT = "svcc runs no scripts"
 _MAIL = "svcc sends no mail"
 _START = "svcc takes an endpoint in with its first passing check"
@@ -63,7 +65,7 @@ IN_REAL_SERVER: _Reasons = {
     "smtp_alert": _MAIL,
     **dict.fromkeys(("alpha", "warmup"), _START),
     "uthreshold": None,
-    "lthreshold": "an endpoint is full until it has three quarters of its max-connections",
+    "lthreshold": LOWER_LIMIT,
     **dict.fromkeys(("MISC_CHECK", "SMTP_CHECK", "BFD_CHECK", "PING_CHECK", "FILE_CHECK"), _CHECK),
     **dict.fromkeys(("TCP_CHECK", "HTTP_GET", "SSL_GET", "DNS_CHECK", "UDP_CHECK"), None),
     **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # of checks

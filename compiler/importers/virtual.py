@@ -12,6 +12,8 @@ from svcc.compiler.importers.interface import Note
 from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
 
+#: Why a lower limit of connections is not carried over (ip_vs_ctl.c: without one, three quarters of the upper one).
+LOWER_LIMIT = "an endpoint is full until it has three quarters of its max-connections"
 #: The longest affinity that svcc's language has.
 _DAY = 86_400
 #: IPVS's schedulers, all of which the language has; its `random` is none of them.

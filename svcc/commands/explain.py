@@ -12,6 +12,7 @@ import click
 from svcc.compiler.codes import Code
 from svcc.compiler.explanations import Explanation, code_of, explanations
 from svcc.compiler.suggest import did_you_mean
+from svcc.completion import beginning
 from svcc.help import examples
 from svcc.options import ParameterType, json_option
 from svcc.output import put, put_json
@@ -36,8 +37,7 @@ class CodeName(ParameterType[Code]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        start = incomplete.upper()
-        return [click.shell_completion.CompletionItem(c.id, help=c.title) for c in Code if c.id.startswith(start)]
+        return beginning(incomplete.upper(), {code.id: code.title for code in Code})
 
 
 @click.command("explain", epilog=examples("svcc explain SVC012", "svcc explain"))

@@ -22,6 +22,7 @@ from svcc.compiler.include import read_text
 from svcc.compiler.printing import program_text
 from svcc.compiler.source import Source
 from svcc.compiler.suggest import did_you_mean, one_of
+from svcc.completion import beginning
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.import_report import report_json, report_text
@@ -62,8 +63,7 @@ class _Kind(ParameterType[Importer]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        found = importers().items()
-        return [click.shell_completion.CompletionItem(k, help=i.title) for k, i in found if k.startswith(incomplete)]
+        return beginning(incomplete, {kind: importer.title for kind, importer in importers().items()})
 
 
 _EXAMPLES = examples(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,15 +22,17 @@ def package(release: str) -> Path:
     return found
 
 
-@cache
-def first_service(release: str) -> Ran:
-    return run_in(release, Path(__file__).with_name("first_service.sh"), package(release))
+def ran(release: str, folder: Path, given: Path, *lines: str) -> Ran:
+    """What lines for sh(1) say in a fresh root."""
+    script = folder / "lines.sh"
+    script.write_text("".join(f"{line}\n" for line in lines))
+    return run_in(release, script, given)
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_from_the_package_to_served_connections(release: str) -> None:
     """Each command is named by what the one before prints, or by the file that it wrote."""
-    done = first_service(release)
+    done = run_in(release, Path(__file__).with_name("first_service.sh"), package(release))
     assert done.status == 0, done.said
     said = done.said.splitlines()
     assert "svcc is installed. To begin: svcc init" in said
@@ -43,21 +44,22 @@ def test_from_the_package_to_served_connections(release: str) -> None:
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_is_installed_beside_it_and_what_stays(release: str, tmp_path: Path) -> None:
-    script = tmp_path / "beside.sh"
-    script.write_text(
-        "apt-get -q update >/dev/null\n"
-        "apt-get -q install -y /srv/given/*.deb >/dev/null\n"
-        "systemd-analyze verify --man=no svcc.service svcc-agent@nft.service\n"
-        "bash -ec '. /usr/share/bash-completion/completions/svcc; complete -p svcc'\n"
-        "ls /usr/share/man/man8/svcc.8.gz /usr/share/man/man8/svcc-lab-up.8.gz\n"
-        "ls /usr/share/zsh/vendor-completions/_svcc /usr/share/fish/vendor_completions.d/svcc.fish\n"
-        "ls /usr/share/doc/svcc/examples/grafana.json\n"
-        "svcc agent status --help >/dev/null\n"
-        "dpkg --verify svcc\n"
-        "apt-get -q remove -y svcc >/dev/null 2>&1\n"
-        "ls -d /opt/svcc /usr/bin/svcc 2>&1 || true\n"
+    done = ran(
+        release,
+        tmp_path,
+        package(release),
+        "apt-get -q update >/dev/null",
+        "apt-get -q install -y /srv/given/*.deb >/dev/null",
+        "systemd-analyze verify --man=no svcc.service svcc-agent@nft.service",
+        "bash -ec '. /usr/share/bash-completion/completions/svcc; complete -p svcc'",
+        "ls /usr/share/man/man8/svcc.8.gz /usr/share/man/man8/svcc-lab-up.8.gz",
+        "ls /usr/share/zsh/vendor-completions/_svcc /usr/share/fish/vendor_completions.d/svcc.fish",
+        "ls /usr/share/doc/svcc/examples/grafana.json",
+        "svcc agent status --help >/dev/null",
+        "dpkg --verify svcc",
+        "apt-get -q remove -y svcc >/dev/null 2>&1",
+        "ls -d /opt/svcc /usr/bin/svcc 2>&1 || true",
     )
-    done = run_in(release, script, package(release))
     assert done.status == 0, done.said
     assert [line for line in done.said.splitlines() if not line.startswith("debconf: ")] == [
         "complete -o nosort -F _svcc_completion svcc",
@@ -73,13 +75,14 @@ def test_what_is_installed_beside_it_and_what_stays(release: str, tmp_path: Path
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_the_single_file(release: str, tmp_path: Path) -> None:
-    script = tmp_path / "single.sh"
-    script.write_text(
-        "printf 'service a { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }' >svc.dsl\n"
-        "python3 /srv/given/svcc.pex check svc.dsl\n"
-        "python3 /srv/given/svcc.pex compile svc.dsl --target iptables | tail -n 1\n"
+    done = ran(
+        release,
+        tmp_path,
+        DIST / "svcc.pex",
+        "printf 'service a { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }' >svc.dsl",
+        "python3 /srv/given/svcc.pex check svc.dsl",
+        "python3 /srv/given/svcc.pex compile svc.dsl --target iptables | tail -n 1",
     )
-    done = run_in(release, script, DIST / "svcc.pex")
     assert done.said.splitlines() == ["svc.dsl: 1 service, 1 endpoint: compiles to iptables, ipvs and nft", "COMMIT"]
 
 
