@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -14,12 +15,16 @@ from svcc.agent import state
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
 from svcc.agent.health import Health, served
+from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import FileSource
+from svcc.apply.drain import PATIENCE
+from svcc.apply.driver import balances
 from svcc.apply.keeper import Kept
 from svcc.apply.session import Session
+from svcc.apply.store import Installation
 from svcc.compiler import ir
 from svcc.compiler.errors import InputError, SvccError
 from svcc.compiler.report import as_text
@@ -42,9 +47,15 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``repair``: seconds until what somebody changed is put right; None: never."""
+    """``repair``: seconds until what somebody changed is put right; None: never.
+
+    ``drain``: seconds in which what leaves the file may finish, where its connections end with it (ipvs); None: they
+    outlast it. ``node``: the machine, where programs declare several.
+    """
 
     repair: float | None = 10.0
+    drain: float | None = PATIENCE
+    node: str | None = None
 
 
 class Agent:
@@ -60,7 +71,11 @@ class Agent:
         metrics: Metrics,
         ready: Callable[[], None],
     ) -> None:
-        """``ready`` is called when the machine is for the first time as the file says, and when a reload is done."""
+        """``ready`` is called when the machine is for the first time as the file says, and when a reload is done.
+
+        A loop runs already.
+        """
+        self._now = asyncio.get_running_loop().time  # the clock by which the checks go; it is never put back
         self._source = source
         self._session = session
         self._options = options
@@ -69,7 +84,9 @@ class Agent:
         self._ready = ready
         self._health = Health()
         self._checks = Checks(asker, self._hear)
+        self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
+        self._made: ir.Program | None = None  # as it is in the kernel
         self._new = False  # whether it is not in the kernel yet
         self._first = True  # whether nothing was followed yet
         self._served = False  # whether any program was in the kernel yet
@@ -99,6 +116,7 @@ class Agent:
                 tasks.create_task(self._watch(), name="watch")
                 tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._guard(), name="guard")
+                tasks.create_task(self._let_go(), name="let go")
         except ExceptionGroup as group:
             if kept := group.subgroup(Kept):
                 raise kept.exceptions[0] from None
@@ -147,7 +165,7 @@ class Agent:
             self._happened()
 
     def _happened(self) -> None:
-        self._event = time.monotonic() if self._event is None else self._event
+        self._event = self._now() if self._event is None else self._event
         self._changed.set()
 
     # ---- the kernel
@@ -161,7 +179,7 @@ class Agent:
             event, self._event = self._event, None
             if await self._put():
                 pause = _AGAIN
-                seconds = None if event is None else time.monotonic() - event
+                seconds = None if event is None else self._now() - event
                 self._metrics.applied(self._generation, seconds)
                 self._log.info("in the kernel", generation=self._generation, down=self._down, seconds=seconds)
                 self._served = True
@@ -185,7 +203,7 @@ class Agent:
                 if new:
                     await self._follow(program)
                 made, self._down = served(program, self._health), self._health.down
-                await self._in_thread(lambda: self._take(program, made, new=new))
+                self._made = await self._in_thread(lambda: self._take(program, made, new=new))
             except Kept:
                 raise
             except (SvccError, OSError) as error:
@@ -206,33 +224,60 @@ class Agent:
             self._health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
         summary = await self._in_thread(lambda: installation.summary(installation.current))
-        serving = {ip_address(address) for one in summary.listeners for address, _, _ in one.endpoints}
+        serving = {ip_address(address) for one in summary.listeners for address, _, weight in one.endpoints if weight}
         self._health.follow(program, serving, time.time())
         self._checks.follow(self._health.standings.keys())
+        if self._leaving is not None:
+            await self._in_thread(partial(self._let_leave, self._leaving, installation, program))
 
-    def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> None:
-        """In a thread. A program is recorded as it was reviewed; how it is served is a note to that."""
+    def _let_leave(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
+        """In a thread. What is in the kernel now, and not in the program, drains."""
+        before, current = self._made, installation.current
+        if before is None and current is not None and balances(current.target):
+            kept = installation.program(current)
+            with suppress(ValueError):  # it is damaged, and not known
+                before = None if kept is None else kept.program()
+        if before is not None and (number := leaving.follow(before, program, self._now())):
+            self._log.info("endpoints left, and drain", endpoints=number)
+
+    async def _let_go(self) -> None:
+        """Take out of the kernel what had its time."""
+        while True:
+            await asyncio.sleep(_GLANCE)
+            due = None if self._leaving is None else self._leaving.due
+            if due is not None and due <= self._now():
+                self._changed.set()
+
+    def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> ir.Program:
+        """In a thread. A program is recorded as it was reviewed; how it is served is a note to that.
+
+        Returns what is served: with what leaves.
+        """
+        if self._leaving is not None:
+            self._leaving.expire(self._now())
+            made = self._leaving.kept(made)
         # Before the kernel changes: who sees that it did finds out why, also where it refused.
         state.write(self._session.installation, self._health)
         name = self._source.file
         generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._mark = mark()
+        return made
 
     async def _guard(self) -> None:
         """See what others change, and put it right in time."""
-        looked, since = time.monotonic(), None
+        looked, since = self._now(), None
         while True:
             await asyncio.sleep(_GLANCE)
             if not self._served:  # nothing is ours yet
                 continue
             moved = mark() != self._mark
-            if not moved and since is None and time.monotonic() - looked < _LOOK:
+            if not moved and since is None and self._now() - looked < _LOOK:
                 continue
             async with self._kernel:
                 changes = await self._look()
                 self._mark = mark()
-            looked = time.monotonic()
+            looked = self._now()
             if not changes:
                 since = None
                 continue

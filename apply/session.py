@@ -55,10 +55,13 @@ class Session:
         state_dir: str | Path = "/var/lib/svcc",
         what: str = "a session",
         tell: Tell = _silent,
+        waits: bool = True,
     ) -> None:
         """``target``: a target that a kernel loads; ``node``: the machine, where programs declare several.
 
-        ``what`` is told those who are refused meanwhile; ``tell`` hears every step before it is taken.
+        ``what`` is told those who are refused meanwhile; ``tell`` hears every step before it is taken. ``waits``:
+        whether connections to what leaves ipvs are waited for; who has had it drain before need not. Those of ipvs that
+        end because another target takes over always are.
         Errors: ValueError: no such target.
         """
         self._target = _loaded(target)
@@ -66,6 +69,7 @@ class Session:
         self._store = Store(Path(state_dir))
         self._what = what
         self._tell = tell
+        self._waits = waits
         self._lock = RLock()
         self._keeper: Keeper | None = None
         self._installation: Installation | None = None
@@ -196,7 +200,7 @@ class Session:
                 return ()
             again = confirm.earlier(self.installation, current.number, "put right")
             draft = replace(again, of=current.reviewed)
-            made = engine.make_plan(self.installation, draft)
+            made = engine.make_plan(self.installation, draft, self._patience(current, draft))
             if not made.empty:
                 engine.check(made, self._tell)
                 engine.perform(made, self.installation, draft, self._tell)
@@ -253,7 +257,11 @@ class Session:
 
     def _made(self, installation: Installation, draft: Draft) -> engine.Plan:
         check_clashes(self._store, installation, draft)
-        return engine.make_plan(installation, draft, drain.PATIENCE)
+        return engine.make_plan(installation, draft, self._patience(installation.current, draft))
+
+    def _patience(self, current: Generation | None, draft: Draft) -> float:
+        moves = current is not None and draft.bundle is not None and current.target != draft.bundle.target
+        return drain.PATIENCE if self._waits or moves else 0.0
 
     def _performed(
         self, installation: Installation, made: engine.Plan, draft: Draft, seconds: float | None

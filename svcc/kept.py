@@ -1,4 +1,6 @@
-"""What FILE comes to while an agent keeps its prefix: that failed endpoints get no new connections is no change."""
+"""What FILE comes to while an agent keeps its prefix. That failed endpoints get no new connections is no change, nor
+that those drain which left FILE.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,13 @@ from dataclasses import replace
 
 from svcc.agent import state
 from svcc.agent.health import Health, served
+from svcc.agent.leaving import Leaving
 from svcc.apply import wanted
+from svcc.apply.driver import balances
 from svcc.apply.keeper import is_kept
 from svcc.apply.store import Installation
 from svcc.apply.wanted import Wanted
+from svcc.compiler import ir
 from svcc.targets.interface import Target
 
 
@@ -19,12 +24,34 @@ def as_kept(given: Wanted, target: Target, node: str | None, installation: Insta
     Of endpoints that the agent does not know nothing is said: they count as FILE has them.
     """
     program = given.program
-    noted = state.read(installation) if program is not None else {}
-    if program is None or not noted or not is_kept(installation):
+    if program is None or not is_kept(installation):
         return given
-    health = Health({key: one.standing for key, one in noted.items()})
-    health.follow(program, {endpoint.address for one in program.services for endpoint in one.endpoints}, 0.0)
-    now = served(program, health)
+    now = _draining(_by_health(program, installation), node, installation)
     return (
         given if now == program else replace(wanted.from_program(now, target, node, given.name), sources=given.sources)
     )
+
+
+def _by_health(program: ir.Program, installation: Installation) -> ir.Program:
+    noted = state.read(installation)
+    if not noted:
+        return program
+    health = Health({key: one.standing for key, one in noted.items()})
+    health.follow(program, {endpoint.address for one in program.services for endpoint in one.endpoints}, 0.0)
+    return served(program, health)
+
+
+def _draining(program: ir.Program, node: str | None, installation: Installation) -> ir.Program:
+    """With what the note to the reviewed generation has beyond that."""
+    current = installation.current
+    if current is None or current.of is None or not balances(current.target):
+        return program
+    there, reviewed = installation.program(current), installation.program(installation.generation(current.reviewed))
+    if there is None or reviewed is None:
+        return program
+    leaving = Leaving(0.0, node)
+    try:
+        leaving.follow(*there.differing(reviewed), 0.0)
+    except ValueError:  # a record is damaged, and not known
+        return program
+    return leaving.kept(program)

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from svcc.agent.state import Noted
+from svcc.apply.drain import PATIENCE
+from svcc.apply.driver import balances
 from svcc.apply.store import Store
 from svcc.columns import columns
 from svcc.compiler.errors import SvccError
@@ -84,6 +86,15 @@ def command() -> None:
     show_default=True,
     help="When what others changed is put right.",
 )
+@click.option(
+    "--drain",
+    "patience",
+    type=click.IntRange(0),
+    metavar="SECONDS",
+    default=int(PATIENCE),
+    show_default=True,
+    help="On ipvs: how long connections to what left FILE may go on.",
+)
 @click.option("--listen", type=_Listen(), metavar="ADDRESS:PORT", help="Serve /metrics and /healthz there.")
 @click.option("--log", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @state_option
@@ -92,6 +103,7 @@ def run(
     target: Target,
     node: str | None,
     repair: float,
+    patience: int,
     listen: tuple[str, int] | None,
     form: str,
     store: Store,
@@ -108,8 +120,8 @@ def run(
     from svcc.apply.session import Session
 
     log = Log(as_json=form == "json")
-    session = Session(target.name, node=node, state_dir=store.root, what=f"svcc agent {file}")
-    options = Options(None if repair < 0 else repair)
+    session = Session(target.name, node=node, state_dir=store.root, what=f"svcc agent {file}", waits=False)
+    options = Options(None if repair < 0 else repair, patience if balances(target.name) else None, node)
     try:
         with session:
             asyncio.run(service.run(FileSource(file), session, options, log, listen))

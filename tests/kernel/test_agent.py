@@ -145,6 +145,18 @@ def test_the_file_is_followed(site: Site) -> None:
         site.shell.svcc("plan", "agent.dsl", "-t", "nft")
 
 
+def test_an_endpoint_that_drained_has_to_pass_first(site: Site) -> None:
+    site.up("100.64.0.1")
+    site.write(ends="100.64.0.1; 100.64.0.2 draining")
+    with site.agent("--repair", "never"):
+        site.logged("in the kernel")
+        site.write(ends="100.64.0.1; 100.64.0.2")
+        site.logged("in the kernel", 2)
+        assert site.shell.endpoints() == {"100.64.0.1"}
+        site.up("100.64.0.2")
+        site.serves(1, 2)
+
+
 def test_a_file_with_errors_from_the_start(site: Site) -> None:
     """The agent looks at the file once a second, and at the kernel: it waits for a file that it can take."""
     site.up(*ADDRESSES[:3])

@@ -1,0 +1,173 @@
+"""Endpoints that left the file and drain until their time is over, where the kernel's own balancer forwards packets.
+
+A connection that IPVS forwards ends with its real server. So what leaves the file stays in the kernel for a time,
+without new connections: as draining endpoints of the frontends that are still served, else of services of their own. An
+apply waits meanwhile; an agent has other things to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.diagnostic import has_errors
+from svcc.compiler.frontends import Frontend, frontends
+
+#: Where clients connect to: an address (None: a node port), a protocol, a family, and ports.
+_Place: TypeAlias = tuple[ir.Address | None, ir.Protocol, int, ir.PortRange]
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """From a frontend to the endpoint of one of its connections. ``port``: for the frontend's first port."""
+
+    place: _Place
+    address: ir.Address
+    port: int
+
+
+#: Ways with the frontends that they are of.
+_Ways: TypeAlias = Mapping[_Way, Frontend]
+
+
+class Leaving:
+    """What left programs that were served, each for ``seconds`` from then on.
+
+    Times are those of any clock that is never put back.
+    """
+
+    def __init__(self, seconds: float, node: str | None) -> None:
+        """``node``: the machine, where programs declare several."""
+        self._seconds = seconds
+        self._name = node
+        self._until: dict[_Way, float] = {}
+        self._ways: dict[_Way, Frontend] = {}
+
+    def follow(self, before: ir.Program, after: ir.Program, now: float) -> int:
+        """A program takes the place of another, which is in the kernel as it is given, with all that was leaving.
+
+        Returns how many endpoints begin to leave, each counted once for every frontend.
+        """
+        known = {*self._until}
+        stay = {service.name: service for service in before.services}
+        same = {service.name for service in after.services if stay.get(service.name) == service}
+        new = self._ways_of(_without(after, same))
+        self._ways = {way: front for way, front in self._ways_of(_without(before, same)).items() if way not in new}
+        self._until = {way: self._until.get(way, now + self._seconds) for way in self._ways}
+        return len(self._ways.keys() - known)
+
+    @property
+    def due(self) -> float | None:
+        """When the time of some endpoint is over; None: nothing leaves."""
+        return min(self._until.values(), default=None)
+
+    def expire(self, now: float) -> None:
+        """Forget what had its time."""
+        self._until = {way: until for way, until in self._until.items() if until > now}
+        self._ways = {way: front for way, front in self._ways.items() if way in self._until}
+
+    def kept(self, program: ir.Program) -> ir.Program:
+        """The program, and what leaves. What the program leaves no room for ends at once."""
+        if not self._ways:
+            return program
+        node = self._node(program)
+        places = {_place(front): front for front in frontends(program, node)}
+        more: dict[str, list[ir.Endpoint]] = {}
+        gone: dict[_Way, Frontend] = {}
+        for way, front in self._ways.items():
+            there = places.get(way.place)
+            if there is None:
+                gone[way] = front
+            elif _has_room(there, way, front):
+                own = None if way.port == there.port.target else way.port
+                more.setdefault(there.service.name, []).append(_drained(way.address, own, node))
+        made = replace(program, services=tuple(_with(one, more.get(one.name, ())) for one in program.services))
+        names = {service.name for service in program.services}
+        whole = replace(made, services=(*made.services, *_remains(gone, node, names)))
+        return whole if not gone or not has_errors([*check(whole)]) else made
+
+    def _ways_of(self, program: ir.Program) -> dict[_Way, Frontend]:
+        return {
+            _Way(_place(front), endpoint.address, front.target(endpoint)): front
+            for front in frontends(program, self._node(program))
+            for endpoint in (*front.endpoints, *front.draining)
+        }
+
+    def _node(self, program: ir.Program) -> ir.Node | None:
+        if self._name is None:
+            return program.nodes[0] if len(program.nodes) == 1 else None
+        return program.node(self._name)
+
+
+def _without(program: ir.Program, names: Collection[str]) -> ir.Program:
+    return replace(program, services=tuple(one for one in program.services if one.name not in names))
+
+
+def _place(front: Frontend) -> _Place:
+    return front.address, front.port.protocol, front.version, front.ports
+
+
+def _has_room(there: Frontend, way: _Way, before: Frontend) -> bool:
+    """Whether a service can have the endpoint as one that drains; with ``dh`` none can."""
+    service = there.service
+    fits = way.port == there.port.target or len(service.ports) == 1
+    return fits and service.scheduler is not ir.Scheduler.DH and service.forward is before.service.forward
+
+
+def _drained(address: ir.Address, port: int | None, node: ir.Node | None) -> ir.Endpoint:
+    """It serves nobody new, whatever ``when-empty`` says: see :func:`svcc.compiler.frontends.ranks`."""
+    return ir.Endpoint(address, port, 0, None if node is None else node.name, backup=True)
+
+
+def _with(service: ir.Service, more: Iterable[ir.Endpoint]) -> ir.Service:
+    there = {(one.address, one.port) for one in service.endpoints}
+    new = tuple(one for one in dict.fromkeys(more) if (one.address, one.port) not in there)
+    return replace(service, endpoints=(*service.endpoints, *new)) if new else service
+
+
+def _remains(gone: _Ways, node: ir.Node | None, names: Collection[str]) -> Iterator[ir.Service]:
+    """Services of the frontends that nobody serves any more: of each that was, one for all ports that have the same."""
+    taken = {*names}
+    for service in {front.service.name: front.service for front in gone.values()}.values():
+        ours = [(way, front) for way, front in gone.items() if front.service.name == service.name]
+        ports: dict[frozenset[ir.Address | None], list[ir.Port]] = {}
+        for port in service.ports:
+            if found := frozenset(way.place[0] for way, front in ours if front.port == port):
+                ports.setdefault(found, []).append(port)
+        for addresses, some in ports.items():
+            name = _fresh(service.name, taken)
+            taken.add(name)
+            ends = [
+                _drained(way.address, None if way.port == front.port.target else way.port, node)
+                for way, front in ours
+                if front.port in some
+            ]
+            yield _remnant(service, name, addresses, some, ends)
+
+
+def _remnant(
+    service: ir.Service,
+    name: str,
+    addresses: Collection[ir.Address | None],
+    ports: Iterable[ir.Port],
+    ends: Iterable[ir.Endpoint],
+) -> ir.Service:
+    return replace(
+        service,
+        name=name,
+        vips=tuple(one for one in service.vips if one in addresses),
+        external_ips=tuple(one for one in service.external_ips if one in addresses),
+        shared=tuple(one for one in service.shared if one in addresses),
+        ports=tuple(port if None in addresses else replace(port, nodeport=None) for port in ports),
+        endpoints=tuple(dict.fromkeys(ends)),
+        scheduler=None,
+        scheduler_by=ir.HashBy.ADDRESS,
+        check=None,
+    )
+
+
+def _fresh(name: str, taken: Collection[str]) -> str:
+    return next(one for one in (name, *(f"{name}-left-{n}" for n in range(len(taken) + 1))) if one not in taken)
