@@ -1,0 +1,147 @@
+"""Ten endpoints that an agent checks every second, real servers that die, and connections through them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from difflib import ndiff
+from pathlib import Path
+
+from support.agent_clock import Clocked
+from support.ipvs_kernel import program
+from svcc.verify.lab import CLIENT, NODE, Answer, Failure, Lab, Result
+
+ENDS = tuple(f"100.64.0.{host}" for host in range(10, 20))
+BACKUP = "100.64.0.30"
+OPEN, EMPTY = "198.19.10.1", "198.19.10.2"
+#: Both services have one probe for each endpoint.
+TEXT = f"""\
+cluster {{ prefix T; pods 100.64.0.0/24 }}
+node n {{ address 10.0.0.4 }}
+endpoints ten {{ {"; ".join(ENDS)} }}
+service open  {{ vip {OPEN};  port 80/tcp; scheduler rr; check tcp every 1s timeout 1s fall 2 rise 2
+  endpoints ten }}
+service empty {{ vip {EMPTY}; port 80/tcp; scheduler rr; check tcp every 1s timeout 1s fall 2 rise 2
+  when-failed empty; endpoints {{ {"; ".join(ENDS)}; {BACKUP} backup }} }}
+"""
+#: In this time a death is noticed, and the kernel knows of it: two checks, each a tenth late, and what is collected.
+SECONDS = 3.0
+
+
+class Ends:
+    """The lab, its agent, and who is dead."""
+
+    def __init__(self, lab: Lab, agent: Clocked) -> None:
+        self.lab = lab
+        self.agent = agent
+        self._servers = {
+            one.where: one for one in lab.plan.listeners if one.where in (*ENDS, BACKUP) and one.address.version == 4
+        }
+
+    def die(self, *ends: str) -> None:
+        self.lab.stop(*(self._servers[one] for one in ends))
+
+    def live(self, *ends: str) -> None:
+        self.lab.resume(*(self._servers[one] for one in ends))
+
+    def connections(self, vip: str, number: int = 3 * len(ENDS)) -> list[Result]:
+        return self.lab.connect_many(CLIENT, vip, 80, count=number)
+
+    def served_by(self, vip: str) -> set[str]:
+        """Who answers new connections, none of which fails."""
+        return {one.name if isinstance(one, Answer) else one.value for one in self.connections(vip)}
+
+    def hold(self, stack: ExitStack, vip: str) -> Callable[[], list[Result]]:
+        """Connections that stay open, one to each endpoint at least; asks all of them."""
+        held = [stack.enter_context(self.lab.open(CLIENT, vip, 80)) for _ in range(2 * len(ENDS))]
+        return lambda: [one.ask() for one in held]
+
+
+@contextmanager
+def ends(target: str, folder: Path) -> Iterator[Ends]:
+    """All endpoints are up, and the kernel has it."""
+    made = program(TEXT)
+    file = folder / "ends.dsl"
+    file.write_text(TEXT)
+    with Lab.up(made, made.nodes[0]) as lab:
+        agent = Clocked(lab.namespace(NODE), file, target, folder / "state")
+        with agent.running():
+            agent.advance(SECONDS)
+            yield Ends(lab, agent)
+
+
+def a_dead_endpoint(there: Ends) -> None:
+    """It gets no new connection 3 s later, and no other connection fails, not even before that."""
+    assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS}
+    with ExitStack() as stack:
+        ask = there.hold(stack, OPEN)
+        known = ask()
+        dead, died, said = ENDS[3], there.agent.now, len(there.agent.events)
+        there.die(dead)
+        results = Counter(one.name if isinstance(one, Answer) else one.value for one in there.connections(OPEN))
+        assert results == {**dict.fromkeys((*ENDS[:3], *ENDS[4:]), 3), Failure.REFUSED.value: 3}  # it has a share still
+        there.agent.advance(SECONDS)
+        assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS} - {dead}
+        assert ask() == known
+        news = there.agent.events[said:]
+        assert [what for _, _, what, _ in news] == ["down", "in the kernel"]
+        assert died < news[-1][0] <= died + SECONDS
+        there.live(dead)
+        there.agent.advance(SECONDS)
+        assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS}
+        assert ask() == known
+
+
+def all_fail(there: Ends) -> None:
+    """`open` serves on; `empty` goes to the backup, then to when-empty. Servers that live again show who is led where,
+    as long as the agent's time does not go on.
+    """
+    there.die(*ENDS)
+    there.agent.advance(SECONDS)
+    there.live(*ENDS)
+    assert there.served_by(OPEN) == {*ENDS}
+    assert there.served_by(EMPTY) == {BACKUP}
+    there.die(*ENDS, BACKUP)
+    there.agent.advance(SECONDS)
+    there.live(*ENDS, BACKUP)
+    assert there.served_by(OPEN) == {*ENDS}
+    assert there.served_by(EMPTY) == {Failure.REFUSED.value}
+    there.agent.advance(SECONDS)
+    assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS}
+
+
+def flaps(there: Ends, number: int, listing: Callable[[Lab], list[str]], state: Path) -> None:
+    """So many deaths, some at once, change nothing but who gets new connections while they last."""
+    dice = random.Random(number)
+    before, files = listing(there.lab), {path.name for path in (state / "t").iterdir()}
+    with ExitStack() as stack:
+        ask = there.hold(stack, OPEN)
+        known = ask()
+        dead: set[str] = set()
+        died = 0
+        while died < number or dead:
+            dead, new = _flap(there, dice, dead, over=died >= number)
+            died += new
+            there.agent.advance(SECONDS)
+            assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS} - dead
+        assert ask() == known
+    differing = [line for line in ndiff(before, listing(there.lab)) if line[0] in "+-"]
+    assert differing == [], differing
+    numbers = {name.partition(".")[0] for name in (path.name for path in (state / "t").iterdir()) if name[0] == "0"}
+    assert len(numbers) <= len({name.partition(".")[0] for name in files if name[0] == "0"}) + 2
+    assert [what for _, _, what, _ in there.agent.events if what not in _EXPECTED] == []
+
+
+_EXPECTED = ("read", "in the kernel", "up", "down")
+
+
+def _flap(there: Ends, dice: random.Random, dead: Collection[str], *, over: bool) -> tuple[set[str], int]:
+    """Who is dead afterwards, never all, and how many died."""
+    back = {one for one in dead if over or dice.random() < 0.7}
+    alive = [one for one in ENDS if one not in dead]
+    new = [] if over else dice.sample(alive, dice.randint(1, max(1, len(alive) - 5)))
+    there.live(*back)
+    there.die(*new)
+    return {*dead} - back | {*new}, len(new)
