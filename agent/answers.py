@@ -6,10 +6,13 @@ Nothing of an answer is kept but a few words. Bodies are not read, so that no se
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import resource
 import socket
 import ssl
 import struct
+import sys
 import time
 from types import TracebackType
 from typing import Self
@@ -34,14 +37,29 @@ _HEADER = struct.Struct("!HHHHHH")  # RFC 1035, 4.1.1
 _RCODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
 
 
+#: What this machine has none left of: descriptors, memory, or ports of its own to ask from. No endpoint's fault.
+_OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
+#: A time-out that comes so much too late, as a share of it, says nothing of the endpoint: nobody looked for its answer.
+_LATE = 0.25
+
+
+#: Descriptors that are kept for files, tools and the kernel; and how many endpoints are asked at once all the same.
+_KEPT, _LEAST = 128, 8
+
+
+class NotAsked(Exception):
+    """This machine cannot ask, or is too busy to hear an answer; the message says why. The endpoint may be well."""
+
+
 class Failed(Exception):
     """The endpoint's answer does not pass; the message says why."""
 
 
 class Asker:
-    """Asks probes. Many may be asked at once."""
+    """Asks probes: so many at once as leave this process descriptors for everything else."""
 
     def __init__(self) -> None:
+        self._room = asyncio.Semaphore(_room())
         connector = aiohttp.TCPConnector(limit=0, force_close=True, enable_cleanup_closed=True)
         jar = aiohttp.DummyCookieJar()
         self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
@@ -59,14 +77,24 @@ class Asker:
         await self._http.close()
 
     async def ask(self, probe: Probe) -> Answer:
-        """The answer to one check; never an error."""
+        """The answer to one check. Errors: NotAsked, and no other."""
+        async with self._room:
+            return await self._answer(probe)
+
+    async def _answer(self, probe: Probe) -> Answer:
         began = time.monotonic()
         try:
             async with asyncio.timeout(probe.check.timeout):
                 words = await self._asked(probe)
         except TimeoutError:
-            return Answer(False, f"no answer within {probe.check.timeout:g} s", time.monotonic() - began)
+            took = time.monotonic() - began
+            if took > probe.check.timeout * (1 + _LATE):
+                raise NotAsked(f"busy: {took:.1f} s were over when {probe.check.timeout:g} s should be") from None
+            return Answer(False, f"no answer within {probe.check.timeout:g} s", took)
         except (Failed, OSError, aiohttp.ClientError, ValueError, asyncio.IncompleteReadError) as error:
+            cause = _cause(error)
+            if isinstance(cause, OSError) and cause.errno in _OURS:
+                raise NotAsked(os.strerror(cause.errno)) from error
             return Answer(False, _words(error), time.monotonic() - began)
         return Answer(True, words, time.monotonic() - began)
 
@@ -100,6 +128,12 @@ class Asker:
             if not first <= response.status <= last:
                 raise Failed(f"{words}, not {first}" + (f"-{last}" if last != first else ""))
             return words
+
+
+def _room() -> int:
+    """How many may be asked at once: each takes a descriptor."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else max(_LEAST, limit - max(_KEPT, limit // 4))
 
 
 async def _tcp(probe: Probe) -> str:
@@ -140,13 +174,16 @@ async def _dns(probe: Probe) -> str:
     return "answered"
 
 
+def _cause(error: BaseException) -> BaseException:
+    """What aiohttp's errors of connecting are about."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return error.certificate_error
+    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+
+
 def _words(error: BaseException) -> str:
     """What went wrong, in one short line that is fit to be printed."""
-    cause = error
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        cause = error.os_error
+    cause = _cause(error)
     said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     line = " ".join(said.split()) or type(error).__name__
     return "".join(sign if sign.isprintable() else "?" for sign in line[:_WORDS])

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection
 
-from svcc.agent.answers import Asker
+from svcc.agent.answers import Asker, NotAsked
 from svcc.agent.probe import Answer, Probe
 
 #: A probe is asked so much earlier or later than its time, as a share of it: else many are asked at once for ever.
@@ -14,14 +14,17 @@ _JITTER = 0.1
 
 #: Takes every answer.
 Hear = Callable[[Probe, Answer], None]
+#: Takes what kept a probe from being asked.
+Miss = Callable[[Probe, str], None]
 
 
 class Checks:
     """One task for each probe. ``follow`` says which probes there are."""
 
-    def __init__(self, asker: Asker, hear: Hear) -> None:
+    def __init__(self, asker: Asker, hear: Hear, miss: Miss) -> None:
         self._asker = asker
         self._hear = hear
+        self._miss = miss
         self._tasks: dict[Probe, asyncio.Task[None]] = {}
 
     def follow(self, probes: Collection[Probe]) -> None:
@@ -44,5 +47,10 @@ class Checks:
         due = loop.time() + random.uniform(0, min(every, 1.0))
         while True:
             await asyncio.sleep(due - loop.time())
-            self._hear(probe, await self._asker.ask(probe))
+            try:
+                answer = await self._asker.ask(probe)
+            except NotAsked as error:
+                self._miss(probe, str(error))
+            else:
+                self._hear(probe, answer)
             due = max(due + every * random.uniform(1 - _JITTER, 1 + _JITTER), loop.time())

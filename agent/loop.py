@@ -83,7 +83,7 @@ class Agent:
         self._metrics = metrics
         self._ready = ready
         self._health = Health()
-        self._checks = Checks(asker, self._hear)
+        self._checks = Checks(asker, self._hear, self._miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
         self._made: ir.Program | None = None  # as it is in the kernel
@@ -98,6 +98,7 @@ class Agent:
         self._down = 0  # probes that failed when the kernel was changed last
         self._mark = ""  # the kernel's number when its rules were as they should be
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
+        self._missed = 0.0  # when a probe could not be asked last
 
     @property
     def fault(self) -> str:
@@ -148,7 +149,8 @@ class Agent:
             for line in as_text(error.diagnostics).splitlines():
                 self._log.error(line)
             return
-        self._faults.pop("file", None)
+        if self._faults.pop("file", None):
+            self._log.info("the file has no errors any more", file=self._source.file)
         self._metrics.read(0)
         if program != self._program:
             self._program, self._new = program, True
@@ -159,10 +161,24 @@ class Agent:
 
     def _hear(self, probe: Probe, answer: Answer) -> None:
         self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
+        if "checks" in self._faults and self._now() - self._missed > _LOOK:
+            self._log.info("all checks are asked again")
+            del self._faults["checks"]
+        before = self._health.standings.get(probe)
+        if before is not None and before.joining and before.answer is None and not answer.passed:
+            self._log.warning("does not pass yet", probe=str(probe), answer=answer.words)
         if self._health.hear(probe, answer, time.time()):
             say = self._log.info if answer.passed else self._log.warning
             say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
             self._happened()
+
+    def _miss(self, probe: Probe, reason: str) -> None:
+        """Nothing is known of an endpoint that was not asked: it stays as it was."""
+        self._metrics.missed(probe.check.kind)
+        self._missed = self._now()
+        if "checks" not in self._faults:
+            self._faults["checks"] = f"not all checks are asked: {reason}"
+            self._log.error("not all checks are asked", probe=str(probe), reason=reason)
 
     def _happened(self) -> None:
         self._event = self._now() if self._event is None else self._event

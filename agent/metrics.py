@@ -49,6 +49,10 @@ class Metrics:
         self._checks.labels(kind.value, "passed" if passed else "failed").inc()
         self._latency.labels(kind.value).observe(seconds)
 
+    def missed(self, kind: ir.CheckKind) -> None:
+        """A check that was due and was not asked."""
+        self._checks.labels(kind.value, "not asked").inc()
+
     def applied(self, generation: int, seconds: float | None) -> None:
         """``seconds``: since the event that it was for; None: since nothing that happened."""
         self._applies.labels("done").inc()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import signal
-from contextlib import AsyncExitStack
+import socket
+from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 from svcc.agent import notify
 from svcc.agent.answers import Asker
@@ -14,19 +18,33 @@ from svcc.agent.metrics import Metrics
 from svcc.agent.source import FileSource
 from svcc.agent.web import serving
 from svcc.apply.session import Session
+from svcc.compiler.errors import SvccError
+
+#: Descriptors that are asked for, as far as this process may have them: each check has one while it waits.
+_DESCRIPTORS = 65_536
+
+
+class CannotListen(SvccError):
+    """Somebody else has the port, or this machine has no such address."""
 
 
 async def run(source: FileSource, session: Session, options: Options, log: Log, listen: tuple[str, int] | None) -> None:
     """Keep the machine until SIGTERM or SIGINT; the rules stay in place. SIGHUP reads the file again.
 
-    ``listen``: address and port of the HTTP server. Errors: OSError, where it cannot be had.
+    ``listen``: address and port of the HTTP server. Errors: CannotListen, where it cannot be had.
     """
+    _take_descriptors()
     loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
+    loop.set_exception_handler(lambda _, what: log.error("not expected", reason=_words(what)))
     async with AsyncExitStack() as stack:
         asker = await stack.enter_async_context(Asker())
         agent = Agent(source, session, asker, options, log, metrics, lambda: notify.notify("READY=1"))
         if listen is not None:
-            address, port = await stack.enter_async_context(serving(*listen, metrics, lambda: agent.fault))
+            try:
+                address, port = await stack.enter_async_context(serving(*listen, metrics, lambda: agent.fault))
+            except OSError as error:
+                why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+                raise CannotListen(f"cannot listen on {listen[0]} port {listen[1]}: {why}") from error
             log.info("listening", address=address, port=port)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -44,6 +62,20 @@ async def run(source: FileSource, session: Session, options: Options, log: Log, 
         for task in ended:
             task.result()  # an agent that ends by itself does so by an error
     log.info("the agent ends; the rules stay in place")
+
+
+def _words(what: dict[str, Any]) -> str:
+    """What asyncio says of an error that nobody waits for."""
+    error = what.get("exception")
+    return what["message"] if error is None else f"{what['message']}: {error}"
+
+
+def _take_descriptors() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _reload(agent: Agent) -> None:

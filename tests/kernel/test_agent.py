@@ -166,7 +166,23 @@ def test_a_file_with_errors_from_the_start(site: Site) -> None:
             site.logged("the file has errors, and changes nothing", number)
             site.write(ends=f"100.64.0.1 weight {word}")
         site.write()
+        site.logged("the file has no errors any more")
         site.serves(1, 2, 3)
+
+
+def test_who_never_passed_is_told_with_the_reason(site: Site) -> None:
+    site.up("100.64.0.1", "100.64.0.3")
+    with site.agent():
+        site.logged('does not pass yet probe="tcp 100.64.0.2:8080" answer="Connect call failed')
+        site.serves(1, 3)
+
+
+def test_a_port_that_somebody_else_has(site: Site) -> None:
+    with site.shell.namespace.entered(), socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with site.agent("--listen", str(port)) as agent:
+            assert agent.wait() == 3
+    assert site.said() == f"svcc: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
 
 
 def test_what_others_change_is_put_right(site: Site) -> None:

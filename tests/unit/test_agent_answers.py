@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import cast
 
 import pytest
 import trustme
 
-from svcc.agent.answers import Asker
+from svcc.agent.answers import Asker, NotAsked
 from svcc.agent.probe import Answer, Probe
 from svcc.compiler import ir
 
@@ -26,10 +28,17 @@ def probe(port: int, kind: ir.CheckKind, address: str = "127.0.0.1", **more: obj
     return Probe(ip_address(address), port, check)
 
 
+async def heard(asker: Asker, probe: Probe) -> Answer:
+    """An answer, however often a busy machine is too late to hear it."""
+    while True:
+        with suppress(NotAsked):
+            return await asker.ask(probe)
+
+
 def ask(*probes: Probe) -> list[Answer]:
     async def all_of_them() -> list[Answer]:
         async with Asker() as asker:
-            return await asyncio.gather(*map(asker.ask, probes))
+            return await asyncio.gather(*(heard(asker, one) for one in probes))
 
     return asyncio.run(all_of_them())
 
@@ -54,7 +63,7 @@ async def served(serve: Serve, context: ssl.SSLContext | None = None, host: str 
 async def answered(made: Callable[[int], Probe], serve: Serve, context: ssl.SSLContext | None = None) -> Answer:
     host = str(made(1).address)
     async with served(serve, context, host) as port, Asker() as asker:
-        return await asker.ask(made(port))
+        return await heard(asker, made(port))
 
 
 def saying(data: bytes, *, wait: bool = True) -> Serve:
@@ -89,6 +98,62 @@ def test_a_connection_is_refused() -> None:
     for answer in ask(*(probe(unused_port(), kind) for kind in kinds)):
         assert not answer.passed
         assert "refused" in answer.words.lower() or "Connect call failed" in answer.words
+
+
+# -- what is no endpoint's fault -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [ir.CheckKind.TCP, ir.CheckKind.HTTP, ir.CheckKind.UDP, ir.CheckKind.DNS])
+def test_without_descriptors_nobody_is_asked(kind: ir.CheckKind) -> None:
+    async def asked() -> None:
+        async with Asker() as asker, served(saying(OK)) as port:
+            with ExitStack() as stack:
+                limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+                stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+                with pytest.raises(NotAsked, match=r"^Too many open files$"):
+                    await asker.ask(probe(port, kind))
+
+    asyncio.run(asked())
+
+
+def test_all_are_asked_however_few_descriptors_there_are() -> None:
+    """Many more than there may be open at once, of a server that answers nobody before all that fit in have asked."""
+    waiting = 0
+    enough = asyncio.Event()
+
+    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting
+        waiting += 1
+        if waiting >= 8:
+            enough.set()
+        await enough.wait()
+        await saying(OK)(reader, writer)
+
+    async def asked() -> list[Answer]:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+        try:
+            async with Asker() as asker, served(patient) as port:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)  # the server is in this process, too
+                return await asyncio.gather(*(heard(asker, probe(port, ir.CheckKind.HTTP)) for _ in range(200)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    assert all(answer.passed for answer in asyncio.run(asked()))
+
+
+def test_who_is_too_busy_to_hear_an_answer_says_nothing_of_it() -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def asked() -> None:
+        async with Asker() as asker, served(silent) as port:
+            asyncio.get_running_loop().call_later(0.01, time.sleep, 1)  # as long as this nobody hears anything
+            with pytest.raises(NotAsked, match=r"^busy: \d+\.\d s were over when 0\.2 s should be$"):
+                await asker.ask(probe(port, ir.CheckKind.HTTP, timeout=0.2))
+
+    asyncio.run(asked())
 
 
 # -- http -------------------------------------------------------------------------------------------------------------
@@ -160,7 +225,7 @@ def test_who_says_nothing_is_late(kind: ir.CheckKind) -> None:
             deaf.bind(("127.0.0.1", 0))
             async with served(silent) as port, Asker() as asker:
                 of_udp = kind in (ir.CheckKind.DNS, ir.CheckKind.UDP)
-                return await asker.ask(probe(deaf.getsockname()[1] if of_udp else port, kind, timeout=0.2))
+                return await heard(asker, probe(deaf.getsockname()[1] if of_udp else port, kind, timeout=0.2))
 
     answer = asyncio.run(ask_in_vain())
     if kind is ir.CheckKind.TCP:
@@ -234,7 +299,7 @@ def asked(kind: ir.CheckKind, reply: Callable[[bytes], bytes | None], name: str 
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(reply), ("127.0.0.1", 0))
         try:
             async with Asker() as asker:
-                return await asker.ask(probe(transport.get_extra_info("sockname")[1], kind, name=name))
+                return await heard(asker, probe(transport.get_extra_info("sockname")[1], kind, name=name))
         finally:
             transport.close()
 
