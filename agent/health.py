@@ -39,6 +39,9 @@ class Health:
         self._remembered = dict(standings or {})
         self._standings: dict[Probe, Standing] = {}
         self._users: Mapping[Probe, Collection[str]] = {}
+        self._program: ir.Program | None = None  # of which it is known how it is served
+        self._served: dict[str, ir.Service] = {}  # by name, in the program's order
+        self._news: set[str] = set()  # the services whose endpoints stand otherwise since then
 
     @property
     def users(self) -> Mapping[Probe, Collection[str]]:
@@ -61,6 +64,7 @@ class Health:
             for probe in self._users
         }
         self._remembered = {}
+        self._program = None
 
     def _known(self, probe: Probe, serves: bool, now: float) -> Standing:
         return self._remembered.get(probe.key) or Standing(serves, now, joining=not serves)
@@ -71,7 +75,10 @@ class Health:
         if before is None:
             return False
         after = self._standings[probe] = before.after(answer, probe.check, now)
-        return after.up != before.up
+        if after.up == before.up:
+            return False
+        self._news.update(self._users.get(probe, ()))
+        return True
 
     @property
     def down(self) -> int:
@@ -99,6 +106,18 @@ class Health:
         ends = (_out(service, e) if out else e for e, out in zip(service.endpoints, failed, strict=True))
         return replace(service, endpoints=tuple(ends))
 
+    def served_all(self, program: ir.Program) -> ir.Program:
+        """The program with every service as :meth:`served` has it. Of one that was asked for before only those services
+        are made anew of which a probe came up or went down.
+        """
+        if program is self._program:
+            anew = {one.name: one for one in program.services if one.name in self._news} if self._news else {}
+        else:
+            anew, self._served, self._program = {one.name: one for one in program.services}, {}, program
+        self._served.update((name, self.served(service)) for name, service in anew.items())
+        self._news.clear()
+        return replace(program, services=tuple(self._served.values()))
+
     def _failed(self, service: ir.Service, endpoint: ir.Endpoint) -> bool:
         probe = probe_of(service, endpoint) if endpoint.weight else None
         return probe is not None and not self.is_up(probe)
@@ -114,4 +133,4 @@ def _out(service: ir.Service, endpoint: ir.Endpoint) -> ir.Endpoint:
 
 def served(program: ir.Program, health: Health) -> ir.Program:
     """The program as its endpoints' health has it."""
-    return replace(program, services=tuple(map(health.served, program.services)))
+    return health.served_all(program)

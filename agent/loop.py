@@ -83,6 +83,7 @@ class Agent:
         self._metrics = metrics
         self._ready = ready
         self._health = Health()
+        self._notes = state.Writer()
         self._checks = Checks(asker, self._hear, self._miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
@@ -98,6 +99,7 @@ class Agent:
         self._down = 0  # probes that failed when the kernel was changed last
         self._mark = ""  # the kernel's number when its rules were as they should be
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
+        self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
         self._missed = 0.0  # when a probe could not be asked last
 
     @property
@@ -170,6 +172,7 @@ class Agent:
         if self._health.hear(probe, answer, time.time()):
             say = self._log.info if answer.passed else self._log.warning
             say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
+            self._stood.update(self._health.users.get(probe, ()))
             self._happened()
 
     def _miss(self, probe: Probe, reason: str) -> None:
@@ -229,7 +232,8 @@ class Agent:
             if program is self._program:
                 self._new = False
         self._faults.pop("kernel", None)
-        self._metrics.served(program, self._health)
+        self._metrics.served(program, self._health, None if new else self._stood)
+        self._stood.clear()
         return True
 
     async def _follow(self, program: ir.Program) -> None:
@@ -273,7 +277,7 @@ class Agent:
             self._leaving.expire(self._now())
             made = self._leaving.kept(made)
         # Before the kernel changes: who sees that it did finds out why, also where it refused.
-        state.write(self._session.installation, self._health)
+        self._notes.write(self._session.installation, self._health)
         name = self._source.file
         generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
         self._generation = generation.reviewed

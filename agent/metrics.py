@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Collection
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -73,13 +75,25 @@ class Metrics:
     def read(self, errors: int) -> None:
         self._input.set(errors)
 
-    def served(self, program: ir.Program, health: Health) -> None:
-        """How many endpoints of each service are in which state."""
+    def served(self, program: ir.Program, health: Health, only: Collection[str] | None = None) -> None:
+        """How many endpoints of each service are in which state. ``only``: of these services, the others are as they
+        were; None: of all.
+        """
         self._services.set(len(program.services))
-        self._endpoints.clear()
+        if only is None:
+            self._endpoints.clear()
         for service in program.services:
-            for state, number in Tally(_state(service, e, health) for e in service.endpoints).items():
-                self._endpoints.labels(service.name, state).set(number)
+            if only is None or service.name in only:
+                found = Tally(_state(service, endpoint, health) for endpoint in service.endpoints)
+                for state in _STATES:
+                    if number := found[state]:
+                        self._endpoints.labels(service.name, state).set(number)
+                    elif only is not None:
+                        with suppress(KeyError):  # it had none before
+                            self._endpoints.remove(service.name, state)
+
+
+_STATES = ("draining", "unchecked", "up", "down")
 
 
 def _state(service: ir.Service, endpoint: ir.Endpoint, health: Health) -> str:

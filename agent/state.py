@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +31,40 @@ def path_of(installation: Installation) -> Path:
     return installation.path / "health.json"
 
 
-def write(installation: Installation, health: Health) -> None:
-    """Note all standings. Errors: OSError."""
-    noted = {probe.key: _to_json(probe, health.users[probe], one) for probe, one in health.standings.items()}
-    files.make_directory(installation.path)
-    files.write(path_of(installation), json.dumps({"version": _VERSION, "probes": noted}, indent=1) + "\n")
+class Writer:
+    """Notes standings, again and again: what does not change of a probe is made JSON of once."""
+
+    def __init__(self) -> None:
+        self._heads: dict[Probe, str] = {}
+        self._users: Mapping[Probe, Collection[str]] = {}
+
+    def write(self, installation: Installation, health: Health) -> None:
+        """Note all standings, a line for each. Errors: OSError."""
+        if self._users is not health.users:
+            self._users, self._heads = health.users, {probe: _head(probe, some) for probe, some in health.users.items()}
+        lines = ",\n".join([self._heads[probe] + _tail(standing) for probe, standing in [*health.standings.items()]])
+        files.make_directory(installation.path)
+        files.write(path_of(installation), f'{{"version": {_VERSION}, "probes": {{\n{lines}\n}}}}\n')
 
 
-def _to_json(probe: Probe, users: Collection[str], standing: Standing) -> dict[str, Any]:
+def _head(probe: Probe, users: Collection[str]) -> str:
+    """All of a probe's line but how it stands."""
     what = {"name": str(probe), "address": str(probe.address), "port": probe.port, "services": [*users]}
-    return what | asdict(standing)
+    return f"{json.dumps(probe.key)}: {json.dumps(what)[:-1]}, "
+
+
+def _tail(standing: Standing) -> str:
+    """The fields of Standing and of its Answer: json.dumps takes some ten times as long, and there may be thousands."""
+    up, since, row, joining = _word(standing.up), repr(standing.since), standing.row, _word(standing.joining)
+    answer, said = standing.answer, "null"
+    if answer is not None:
+        words = json.dumps(answer.words)
+        said = f'{{"passed": {_word(answer.passed)}, "words": {words}, "seconds": {answer.seconds!r}}}'
+    return f'"up": {up}, "since": {since}, "row": {row}, "answer": {said}, "joining": {joining}}}'
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def read(installation: Installation) -> dict[str, Noted]:

@@ -6,14 +6,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import programs
+from svcc.agent import state
 from svcc.agent.health import Health, Standing, served
+from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe, probe_of, probes
+from svcc.apply.store import Store
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.compiler.load import load_text
@@ -187,3 +192,50 @@ def test_what_is_asked_of_the_state_alone_needs_no_library_of_the_agent() -> Non
     )
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@given(programs(min_services=1), st.data())
+def test_what_is_kept_of_what_is_served_is_as_made_anew(program: ir.Program, data: st.DataObject) -> None:
+    """What is served, and the metrics, are kept from one answer to the next."""
+    health, metrics = Health(), Metrics()
+    health.follow(program, (), 0.0)
+    metrics.served(program, health)
+    asked = [*probes(program)]
+    for _ in range(data.draw(st.integers(0, 8))):
+        stood: set[str] = set()
+        for probe in data.draw(st.lists(st.sampled_from(asked), max_size=4)) if asked else ():
+            if health.hear(probe, data.draw(st.sampled_from((GOOD, BAD))), 0.0):
+                stood.update(health.users[probe])
+        anew = Metrics()
+        anew.served(program, health)
+        metrics.served(program, health, stood)
+        assert _gauges(metrics) == _gauges(anew)
+        assert served(program, health) == replace(program, services=tuple(map(health.served, program.services)))
+
+
+def _gauges(metrics: Metrics) -> list[str]:
+    return sorted(
+        line for line in metrics.text().decode().splitlines() if line.startswith(("svcc_services", "svcc_end"))
+    )
+
+
+@given(programs(min_services=1), st.data())
+def test_what_is_noted_is_what_is_read(program: ir.Program, data: st.DataObject) -> None:
+    health, writer = Health(), state.Writer()
+    with TemporaryDirectory() as folder:
+        installation = Store(Path(folder)).installation("t")
+        for _ in range(2):
+            health.follow(program, (), data.draw(st.floats(0, 2e9)))
+            for probe in probes(program):
+                words = data.draw(st.text(max_size=20))
+                answer = Answer(data.draw(st.booleans()), words, data.draw(st.floats(0, 100)))
+                health.hear(probe, answer, data.draw(st.floats(0, 2e9)))
+            writer.write(installation, health)
+            found = state.read(installation)
+            assert {key: one.standing for key, one in found.items()} == {
+                probe.key: standing for probe, standing in health.standings.items()
+            }
+            assert {key: (one.name, one.address, one.port, one.services) for key, one in found.items()} == {
+                probe.key: (str(probe), str(probe.address), probe.port, tuple(users))
+                for probe, users in health.users.items()
+            }
