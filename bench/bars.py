@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from agents import FEW as AGENTS_FEW
 from latency import BY_HAND, DIRECT, FEW, NOT_OURS, SOME, TRACKED
 from measure import Spread
 from results import Part, Results
@@ -21,7 +22,7 @@ class Bar:
     words: str
     measured: Spread
     limit: float
-    unit: str = ""  # "": a ratio; else s, MB
+    unit: str = ""  # "": a ratio; else s, MB, %
     at_least: bool = False  # else at most
     cpu: Spread | None = None  # the same by processor seconds, where the first is by the clock
 
@@ -134,6 +135,19 @@ def _connect(part: Part, case: str, base: str, quantile: str, limit: float) -> B
     return Bar(f"{case}: connect {quantile} : {words}", part.ratio_of_medians(case, base, quantile), limit)
 
 
+def _agents(part: Part) -> Iterator[Bar]:
+    """On nft; beside keepalived nothing is promised."""
+    for case in part.cases:
+        if not case.startswith("nft, "):
+            continue
+        few, checks = case == f"nft, {AGENTS_FEW} services", case.endswith(" checks")
+        yield Bar(f"agent, {case}: memory", part.spread(case, "megabytes"), 60 if few else 400, "MB")
+        if not few:
+            yield Bar(f"agent, {case}: of a core", part.spread(case, "percent"), 40 if checks else 2, "%")
+        if checks:
+            yield Bar(f"agent, {case}: event to kernel", part.spread(case, "to kernel"), 0.1, "s")
+
+
 _OURS = ("nft", "iptables (legacy)", "iptables (nft)", "ipvs")
 
 
@@ -159,6 +173,7 @@ _OF_PART: dict[str, Callable[[Part], Iterator[Bar]]] = {
     "changes": _changes,
     "growth": _growth,
     "latency": _latency,
+    "agent": _agents,
     "ipvs: load": _load_ipvs,
     "ipvs: changes": _changes,
     "ipvs: growth": _named("ipvs's kernel: ", _growth),

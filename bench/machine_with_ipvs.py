@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from agents import keepalived
 from measure import Failed
 from results import Part, Results
 from task import Task
@@ -24,6 +25,9 @@ def with_ipvs(task: Task, names: tuple[str, ...]) -> dict[str, Part]:
     sys.path.insert(0, str(_HERE.parent / "tests"))
     from support.vm.guest import NoKernelError
     from support.vm.machine import FILE, started
+
+    if "agent" in names:
+        keepalived({})  # it is fetched here: there is no network there
 
     size = replace(task.size, services=max(1, task.size.services // 10))
     words = [sys.executable, str(_HERE / "run.py"), "--target", "ipvs", "--json", *size.options()]

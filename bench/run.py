@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import click
 import compiling
+from agents import agents
 from changes import changes
 from growth import growth
 from latency import latency
@@ -37,10 +38,11 @@ _PARTS: dict[str, Callable[[Task], Part]] = {
     "changes": changes,
     "growth": growth,
     "latency": latency,
+    "agent": agents,
 }
-_NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "ipvs")
+_NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "agent", "ipvs")
 #: What is measured again where there is IPVS.
-_WITH_IPVS = ("load", "changes", "growth", "latency")
+_WITH_IPVS = ("load", "changes", "growth", "latency", "agent")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

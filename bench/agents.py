@@ -1,0 +1,301 @@
+"""What an agent costs, and how soon it takes a dead server out; beside keepalived where there is IPVS.
+
+Node and sink are two network namespaces. The sink owns every endpoint's address, and one process there accepts all
+connections; a server dies by a rule that resets what comes for its address. All endpoints of one service in ten have a
+check (of fewer than 1,000 services all), every 5 s, down after three that fail: keepalived is told the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+from measure import SVCC, Failed, Values, rounds, run
+from programs import Size, endpoint, program, vip
+from results import Part
+from task import Task
+
+from svcc.targets.interface import Target
+from svcc.verify.lab.netns import Namespace
+
+#: Services that cost next to nothing.
+FEW = 10
+_CHECK = "  check tcp every 5s timeout 2s fall 3 rise 2\n"
+#: Seconds in which processor time is counted: checks come twice in it.
+_WINDOW = 10.0
+#: Seconds that anything may take; they only end what hangs.
+_PATIENCE = 300.0
+#: A line of the agent's log.
+_Event: TypeAlias = Mapping[str, float | str]
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SERVER = """
+import socket
+made = socket.create_server(("0.0.0.0", 8080), backlog=4096)
+while True:
+    made.accept()[0].close()
+"""
+
+
+def agents(task: Task) -> Part:
+    """An agent of nft and, where there is IPVS, one of ipvs and keepalived."""
+    failed: dict[str, str] = {}
+    chosen = [target for target in task.targets if target.name in ("nft", "ipvs") and _can(target)]
+    cases: list[Callable[[], Mapping[str, Values]]] = []
+    for target in chosen:
+        cases += [partial(_few, task, target)] if task.size.services > FEW else []
+        cases.append(partial(_many, task, target))
+        if target.name == "ipvs" and (peer := keepalived(failed)):
+            cases.append(partial(_peer, task, peer))
+    return Part(str(task.size), rounds(cases, task.rounds), failed)
+
+
+def _can(target: Target) -> bool:
+    return target.name != "ipvs" or Path("/proc/net/ip_vs").exists()
+
+
+def keepalived(failed: dict[str, str]) -> list[str]:
+    """The words that run Debian's own, which is unpacked and installed nowhere; where it cannot be had, none."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from support.tools.debs import NoDebs, argv
+
+    try:
+        return argv("bookworm", "keepalived", "keepalived")
+    except NoDebs as error:
+        failed["keepalived"] = str(error)
+        return []
+
+
+# ---- what is checked
+
+
+def _checked(size: Size) -> range:
+    """The services whose endpoints are asked."""
+    return range(0, size.services, 10 if size.services >= 1_000 else 1)
+
+
+def _text(size: Size, *, checks: bool) -> str:
+    text = program(size)
+    if not checks:
+        return text
+    head, *services = re.split(r"(?m)^(?=service )", text)
+    checked = {*_checked(size)}
+    made = (one.replace("  endpoints {", f"{_CHECK}  endpoints {{", 1) if i in checked else one
+            for i, one in enumerate(services))  # fmt: skip
+    return head + "".join(made)
+
+
+def _configuration(size: Size) -> str:
+    """The same services for keepalived(8); those without a check as well."""
+    checked = {*_checked(size)}
+    services = (_virtual(size, i, checks=i in checked) for i in range(size.services))
+    return "global_defs {\nrouter_id bench\n}\n" + "".join(services)
+
+
+_TCP_CHECK = "TCP_CHECK {\nconnect_timeout 2\nretry 2\ndelay_before_retry 5\n}\n"
+
+
+def _virtual(size: Size, number: int, *, checks: bool) -> str:
+    servers = "".join(
+        f"real_server {endpoint(k)} 8080 {{\nweight 1\n{_TCP_CHECK if checks else ''}}}\n"
+        for k in range(number * size.endpoints, (number + 1) * size.endpoints)
+    )
+    settings = "delay_loop 5\nlb_algo wrr\nlb_kind NAT\nprotocol TCP\n"
+    return f"virtual_server {vip(number)} 8080 {{\n{settings}{servers}}}\n"
+
+
+# ---- where
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    node: Namespace
+    sink: Namespace
+
+    def kill(self, address: str) -> None:
+        rule = ["INPUT", "-d", address, "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
+        run(["iptables", "-I", *rule], namespace=self.sink)
+
+    def servers(self) -> str:
+        """What IPVS has."""
+        with self.node.entered():
+            return Path("/proc/thread-self/net/ip_vs").read_text()
+
+
+@contextmanager
+def _site() -> Iterator[_Site]:
+    node, sink = Namespace("node"), Namespace("sink")
+    try:
+        node.ip(
+            [
+                f"link add sink type veth peer name eth0 netns {sink.path}",
+                "address add 192.0.2.1/30 dev sink",
+                *(f"link set {device} up" for device in ("lo", "sink")),
+                "route add 100.64.0.0/10 via 192.0.2.2",
+            ]
+        )
+        sink.ip(
+            [
+                "address add 192.0.2.2/30 dev eth0",
+                *(f"link set {device} up" for device in ("lo", "eth0")),
+                "route add local 100.64.0.0/10 dev lo",
+            ]
+        )
+        with sink.entered():
+            server = subprocess.Popen([sys.executable, "-c", _SERVER], stderr=subprocess.DEVNULL)
+        try:
+            yield _Site(node, sink)
+        finally:
+            server.kill()
+            server.wait()
+    finally:
+        node.close()
+        sink.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A program that goes on, and what it logs."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def usage(self) -> tuple[float, float]:
+        """Processor seconds so far, with those of programs that it ran, and resident megabytes, of it and its own."""
+        cpu, memory = 0.0, 0.0
+        for number in (self.process.pid, *_children(self.process.pid)):
+            with suppress(OSError):
+                words = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+                cpu += sum(map(int, words[11:15])) / _TICKS
+                memory += int(words[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return cpu, memory
+
+    def at_rest(self) -> dict[str, float]:
+        """What it takes while nothing happens but checks."""
+        began, (before, _) = time.monotonic(), self.usage()
+        time.sleep(_WINDOW)
+        after, memory = self.usage()
+        return {"percent": 100 * (after - before) / (time.monotonic() - began), "megabytes": memory}
+
+    def events(self) -> list[_Event]:
+        found: list[_Event] = []
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return found
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Errors: Failed."""
+        deadline = time.monotonic() + _PATIENCE
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"{what} does not come; it said last: {self.log.read_text()[-500:]}")
+            time.sleep(0.01)
+
+
+def _children(number: int) -> list[int]:
+    return [int(word) for file in Path(f"/proc/{number}/task").glob("*/children") for word in file.read_text().split()]
+
+
+@contextmanager
+def _started(site: _Site, command: Sequence[str], log: Path) -> Iterator[_Running]:
+    with site.node.entered(), log.open("wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+    try:
+        yield _Running(process, log)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _agent(target: Target, size: Size, *, checks: bool) -> Iterator[tuple[_Site, _Running, Path]]:
+    with _site() as site, TemporaryDirectory(prefix="svcc-bench-agent-") as folder:
+        file = Path(folder, "bench.dsl")
+        file.write_text(_text(size, checks=checks), encoding="utf-8")
+        state = str(Path(folder, "state"))
+        words = [*SVCC, "agent", str(file), "-t", target.name, "--log", "json", "--state-dir", state]
+        with _started(site, words, Path(folder, "log")) as running:
+            running.until(lambda: any(one["event"] == "in the kernel" for one in running.events()), "the first program")
+            yield site, running, file
+
+
+# ---- cases
+
+
+def _few(task: Task, target: Target) -> Mapping[str, Values]:
+    with _agent(target, replace(task.size, services=FEW), checks=False) as (_, running, _file):
+        return {f"{target.name}, {FEW} services": running.at_rest()}
+
+
+def _many(task: Task, target: Target) -> Mapping[str, Values]:
+    """Without checks, with them, and when a server dies."""
+    size = task.size
+    name, number = f"{target.name}, {size.services} services", len(_checked(size)) * size.endpoints
+    with _agent(target, size, checks=False) as (site, running, file):
+        found: dict[str, Values] = {name: running.at_rest()}
+        draft = file.with_suffix(".new")
+        draft.write_text(_text(size, checks=True), encoding="utf-8")
+        draft.replace(file)
+        running.until(lambda: _taken(running.events()) > 1, "the checks")
+        time.sleep(_WINDOW)  # each was asked once
+        running.until(lambda: _last_taken(running.events()).get("down") == 0, "all to be up")
+        checked = running.at_rest()
+        mark, died = len(running.events()), _killed(site)
+        running.until(lambda: _taken(_after_death(running.events()[mark:])) > 0, "a death")
+        checked["removal"] = time.monotonic() - died
+        taken = _last_taken(_after_death(running.events()[mark:]))
+        checked["to kernel"] = float(taken["seconds"])
+        return found | {f"{name}, {number} checks": checked}
+
+
+def _taken(events: Sequence[_Event]) -> int:
+    """How often the kernel was changed."""
+    return sum(one["event"] == "in the kernel" for one in events)
+
+
+def _last_taken(events: Sequence[_Event]) -> _Event:
+    return next((one for one in reversed(events) if one["event"] == "in the kernel"), {})
+
+
+def _after_death(events: Sequence[_Event]) -> Sequence[_Event]:
+    """What was said since the first server went down."""
+    whose = f"tcp {endpoint(0)}:8080"
+    at = next((n for n, one in enumerate(events) if one["event"] == "down" and one["probe"] == whose), len(events))
+    return events[at:]
+
+
+def _killed(site: _Site) -> float:
+    """The first server dies; when."""
+    site.kill(endpoint(0))
+    return time.monotonic()
+
+
+def _peer(task: Task, command: Sequence[str]) -> Mapping[str, Values]:
+    size = task.size
+    number = len(_checked(size)) * size.endpoints
+    with _site() as site, TemporaryDirectory(prefix="svcc-bench-keepalived-") as folder:
+        file = Path(folder, "keepalived.conf")
+        file.write_text(_configuration(size), encoding="utf-8")
+        os.chmod(file, 0o600)
+        pids = [word for kind in "pc" for word in (f"-{kind}", str(Path(folder, f"{kind}.pid")))]
+        words = [*command, "-n", "-l", "-C", "-f", str(file), *pids]
+        with _started(site, words, Path(folder, "log")) as running:
+            running.until(lambda: site.servers().count(" -> ") >= size.services * size.endpoints, "all servers")
+            time.sleep(_WINDOW)
+            found = running.at_rest()
+            there = f"{int.from_bytes(bytes(map(int, endpoint(0).split('.')))):08X}:"
+            died = _killed(site)
+            running.until(lambda: there not in site.servers(), "a death")
+            found["removal"] = time.monotonic() - died
+            return {f"keepalived, {size.services} services, {number} checks": found}
