@@ -17,6 +17,7 @@ from svcc.apply.driver import Look, Transition
 from svcc.apply.journal import Journal
 from svcc.apply.known import Known, looks_of, note_looks
 from svcc.apply.machine import Begun, Differing, Machine
+from svcc.apply.nd_settings import nd_obstacles
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
@@ -182,6 +183,7 @@ def make_plan(
                     *known.obstacles(differing),
                     *own_addresses(draft.bundle, known.scope),
                     *arp_obstacles(draft.bundle, known.scope),
+                    *nd_obstacles(draft.bundle),
                 )
             )
         ),

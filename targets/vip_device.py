@@ -2,7 +2,8 @@
 
 ``ip`` is an ``ip -batch`` file: a dummy device, and addresses on it. The scope of an IPv4 address says whether the
 machine answers ARP for it: with ``arp_ignore = 3`` the kernel answers for every address but those of scope host, on
-each link (ip-sysctl.rst). ``sysctl`` has that setting.
+each link (ip-sysctl.rst). An IPv6 address that is announced lacks ``nodad``; with ``proxy_ndp`` the kernel answers for
+it on each link that has a proxy entry, and who loads the part makes these. ``sysctl`` has both settings.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
@@ -28,7 +29,7 @@ SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
 IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
 
 #: What :data:`svcc.compiler.features.Feature.ANNOUNCE` comes to, on every target that has these parts.
-ANNOUNCED = "IPv4 addresses; the kernel answers ND for no address of another device"
+ANNOUNCED = "IPv6 on links whose networks hold the address"
 
 _ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
 _ANSWERING = Setting(
@@ -41,6 +42,11 @@ _SILENT = Setting(
     "1",
     "The addresses are on a device of this machine, and on no network does it say that they are its own.",
 )
+_PROXYING = Setting(
+    "net.ipv6.conf.all.proxy_ndp",
+    "1",
+    "It answers neighbour solicitations for those that are announced, on links with a proxy entry for them.",
+)
 
 #: What a device's alias (ip-link(8)) begins with before the prefix whose it is.
 _WHOSE = "svcc:"
@@ -48,7 +54,7 @@ _WHOSE = "svcc:"
 _LINK = re.compile(r"link add (\S+) type dummy")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _ALIAS = re.compile(rf"link set (\S+) alias {re.escape(_WHOSE)}(\S+)")
-_ADDRESS = re.compile(r"address replace ([0-9.]+)/32 dev \S+")
+_ADDRESS = re.compile(r"address replace (?:([0-9.]+)/32|([0-9a-f:]+)/128) dev \S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Held:
     @property
     def options(self) -> str:
         """What follows it in ``ip address``."""
-        return NODAD if ":" in self.address else "" if self.announced else QUIET
+        return "" if self.announced else NODAD if ":" in self.address else QUIET
 
 
 def alias(prefix: str) -> str:
@@ -94,8 +100,13 @@ def whose(link: Link) -> str:
 
 
 def arp_settings(*, announced: bool) -> tuple[Setting, ...]:
-    """Whether this machine answers ARP for the addresses of the device that are announced."""
+    """Whether this machine answers ARP for the IPv4 addresses of the device that are announced."""
     return (_ANSWERING if announced else _SILENT,)
+
+
+def nd_settings(*, announced: bool) -> tuple[Setting, ...]:
+    """Whether it answers neighbour solicitations for its IPv6 addresses that are announced."""
+    return (_PROXYING,) if announced else ()
 
 
 def carrying(device: str, prefix: str, held: Iterable[Held]) -> Device:
@@ -107,39 +118,30 @@ def carrying(device: str, prefix: str, held: Iterable[Held]) -> Device:
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """What no device holds: a name too long, and an IPv6 address that is to be announced."""
+    """What no device holds: a name too long."""
     device = program.cluster.vip_device
     if device is not None and len(device) > DEVICE_NAME:
         message = f"{device} has {len(device)} characters, and a device's name at most {DEVICE_NAME}"
         yield Diagnostic(Code.NAME_TOO_LONG, message, program.cluster.spans.get("vip-device"))
-    for service in program.services:
-        address = next((a for a in service.addresses if service.announce and a.version == 6), None)
-        if address is not None:
-            yield Diagnostic(
-                Code.UNSUPPORTED,
-                f"service {service.name} announces {address}: for an IPv6 address that is on another device, "
-                "the kernel does not answer on a link",
-                service.spans.get("announce", service.span),
-                hint="give the IPv6 addresses to a service of their own that does not announce, "
-                "and lead packets to this machine by a route",
-            )
 
 
 # -- the parts of a target whose rules need no device ------------------------------------------------------------------
 
 
-def announced(frontends: Iterable[Frontend]) -> list[str]:
-    """The addresses that services announce, in numeric order."""
-    found = {f.address for f in frontends if f.address is not None and f.service.announce}
-    return [text_of(address) for address in sorted(a for a in found if isinstance(a, IPv4Address))]
+def announced(frontends: Iterable[Frontend]) -> frozenset[ir.Address]:
+    """The addresses that services announce."""
+    return frozenset(f.address for f in frontends if f.address is not None and f.service.announce)
 
 
-def announcing(cluster: ir.Cluster, addresses: Sequence[str]) -> tuple[Artifact, ...]:
+def announcing(cluster: ir.Cluster, addresses: Collection[ir.Address]) -> tuple[Artifact, ...]:
     """The parts, in load order, that have a device carry what is announced, and nothing else; empty without any."""
     if cluster.vip_device is None or not addresses:
         return Artifact(SYSCTL, "", {}), Artifact(IP, "", {})
-    device = carrying(cluster.vip_device, cluster.prefix, [Held(address, announced=True) for address in addresses])
-    settings = arp_settings(announced=True)
+    in_order = sorted(addresses, key=lambda address: (address.version, int(address)))
+    held = [Held(text_of(address), announced=True) for address in in_order]
+    device = carrying(cluster.vip_device, cluster.prefix, held)
+    versions = {address.version for address in in_order}
+    settings = (*(arp_settings(announced=True) if 4 in versions else ()), *nd_settings(announced=6 in versions))
     return (
         Artifact(SYSCTL, sysctl_text(settings), parameters(settings)),
         Artifact(IP, devices_text([device]), {device.name: device}),
@@ -169,7 +171,7 @@ def read_device(text: Text) -> Said | None:
     if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME:
         raise lines[0].refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
     answered = (_ADDRESS.fullmatch(line.text) for line in lines)
-    return Said(found[1], _prefix(lines), frozenset(match[1] for match in answered if match))
+    return Said(found[1], _prefix(lines), frozenset(match[1] or match[2] for match in answered if match))
 
 
 def _prefix(lines: Sequence[Line]) -> str:
@@ -195,22 +197,22 @@ def accept_announcing(
 
     Errors: Refused, where one is not printed so, or puts an address on the device that no service has.
     """
-    addresses: list[IPv4Address] = []
+    addresses: set[ir.Address] = set()
     for line in texts[IP.name].lines():
         if found := _ADDRESS.fullmatch(line.text):
-            addresses.append(_service_address(line, found[1], own))
+            addresses.add(_service_address(line, found[1] or found[2], own))
     cluster = ir.Cluster(prefix=device.prefix, vip_device=device.name) if device else ir.Cluster()
-    artifacts = announcing(cluster, [str(address) for address in sorted({*addresses})])
+    artifacts = announcing(cluster, addresses)
     for artifact in artifacts:
         compare(artifact.part.name, texts[artifact.part.name], artifact.text)
     return artifacts
 
 
-def _service_address(line: Line, text: str, own: Collection[ir.Address]) -> IPv4Address:
+def _service_address(line: Line, text: str, own: Collection[ir.Address]) -> ir.Address:
     try:
         address = ip_address(text)
     except ValueError:
         raise line.refused(f"{quoted(text)} is no address", text) from None
-    if address not in own or not isinstance(address, IPv4Address):
+    if address not in own:
         raise line.refused(f"{text} is no address of services alone", text)
     return address

@@ -9,14 +9,24 @@ from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
 from svcc.kernel import tools
 from svcc.kernel.link import difference, loading
-from svcc.kernel.link.devices import Devices, dump_devices, load_devices, names_of_text, parse_devices
+from svcc.kernel.link.devices import (
+    Devices,
+    announced_in,
+    dump_devices,
+    load_devices,
+    names_of_text,
+    parse_devices,
+)
 from svcc.kernel.link.reading import links, read_devices
 from svcc.kernel.steps import Change, Step
 from svcc.targets.vip_device import is_ours, whose
 
 
 class DeviceDriver(Driver[Devices]):
-    """Dummy devices that svcc made, and every address on them but those that the kernel makes itself (fe80::/64)."""
+    """Dummy devices that svcc made, and every address on them but those that the kernel makes itself (fe80::/64).
+
+    Which links answer for an IPv6 address is part of its state, but of no text: a program names no links.
+    """
 
     part: ClassVar[str] = difference.PART
 
@@ -28,7 +38,8 @@ class DeviceDriver(Driver[Devices]):
 
     def read(self, scope: Scope, wanted: Devices) -> Devices:
         recorded = _recorded(scope)
-        return read_devices(lambda link: is_ours(link, scope.prefix, recorded))
+        announced = {address for text in scope.texts(difference.PART) for address in announced_in(text)}
+        return read_devices(lambda link: is_ours(link, scope.prefix, recorded), announced)
 
     def changes(self, live: Devices, wanted: Devices) -> Iterator[Change]:
         return difference.changes(live, wanted)

@@ -1,6 +1,7 @@
 """A dummy device with addresses, printed and parsed as ``ip -batch`` reads it.
 
-An IPv4 address of scope host is one that the machine answers no ARP for under ``arp_ignore = 3`` (ip-sysctl.rst).
+An IPv4 address of scope host is one that the machine answers no ARP for under ``arp_ignore = 3`` (ip-sysctl.rst). An
+IPv6 address of another device is never answered for, but where a link has a proxy entry for it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any, TypeAlias
 DEVICE_NAME = 15
 #: What follows an address: it is announced on no network.
 QUIET = "scope host"
-#: It is usable at once: on a dummy device there is nobody to have the address too.
+#: No other machine is asked whether it has the address, too. On a dummy device none is without that either
+#: (addrconf_dad_begin): so whether it is there says which IPv6 addresses are announced, and no packet sees it.
 NODAD = "nodad"
 
 _ADDED = re.compile(r"^link add (\S+) type dummy$", re.MULTILINE)
+_ANNOUNCED = re.compile(r"^address replace ([0-9a-f:]+)/128 dev \S+$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class Device:
 
     name: str
     up: bool
-    addresses: Mapping[str, str]  # "198.19.10.0/32" -> QUIET, or "" where it is announced; "2001:db8::7/128" -> NODAD
+    #: "198.19.10.0/32" -> QUIET, "2001:db8::7/128" -> NODAD; "" where it is announced. Where links do not answer for an
+    #: IPv6 address as they should, what was read says which ones do (:mod:`svcc.kernel.link.proxies`).
+    addresses: Mapping[str, str]
     alias: str = ""  # says whose it is
 
     def lines(self) -> list[str]:
@@ -41,8 +46,8 @@ class Device:
         return lines
 
     def announced(self) -> list[str]:
-        """The IPv4 addresses that are announced, with the length of their prefix."""
-        return [address for address, options in self.addresses.items() if ":" not in address and not options]
+        """The addresses that are announced, with the length of their prefix."""
+        return [address for address, options in self.addresses.items() if not options]
 
 
 #: By name. There are several only while one takes over from another.
@@ -80,6 +85,12 @@ def parse_devices(text: str) -> dict[str, Device]:
 def names_of_text(text: str) -> Iterator[str]:
     """The names of a text's devices, without all that they have."""
     for found in _ADDED.finditer(text):
+        yield found[1]
+
+
+def announced_in(text: str) -> Iterator[str]:
+    """The IPv6 addresses that a text announces, without all else."""
+    for found in _ANNOUNCED.finditer(text):
         yield found[1]
 
 

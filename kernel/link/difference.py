@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from svcc.kernel.link.answered import answers_to_change, option_of
 from svcc.kernel.link.devices import Device, Devices
 from svcc.kernel.steps import Change, Phase, Verb
 
@@ -15,14 +16,15 @@ PART = "ip"
 class Command:
     """A line of ``ip -batch``."""
 
-    kind: str  # link, address
+    kind: str  # link, address, neighbour
     verb: str  # add, set, del; of addresses: replace, del
     device: str
-    address: str = ""  # with the length of its prefix
-    options: str = ""  # of an address; of a device: "type dummy", "up", "down", "alias …"
+    address: str = ""  # with the length of its prefix; of a neighbour without
+    options: str = ""  # of an address; of a device: "type dummy", "up", "down", "alias …"; of a neighbour: "protocol …"
 
     def __str__(self) -> str:
         subject = self.device if self.kind == "link" else f"{self.address} dev {self.device}"
+        subject = f"proxy {subject}" if self.kind == "neighbour" else subject
         return f"{self.kind} {self.verb} {subject}{' ' if self.options else ''}{self.options}"
 
 
@@ -33,6 +35,9 @@ def changes(live: Devices, wanted: Devices) -> Iterator[Change]:
     """By the devices' names; of each, its addresses that go, and those that come or change."""
     for name in sorted(live.keys() | wanted.keys()):
         before, after = live.get(name), wanted.get(name)
+        if not name:
+            yield from _left_changes(_addresses_of(before), _addresses_of(after))
+            continue
         if before is None or after is None:
             yield Change(Verb.ADD if after else Verb.REMOVE, PART, "link", name)
         elif _look(before) != _look(after):
@@ -59,12 +64,23 @@ def _address_changes(name: str, old: Mapping[str, str], new: Mapping[str, str]) 
             yield Change(Verb.CHANGE, PART, "address", f"{address} dev {name}", old[address], options)
 
 
+def _left_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+    """Of what links answer for, though no device has it."""
+    for address in sorted(old.keys() | new.keys()):
+        if old.get(address) != new.get(address):
+            verb = Verb.REMOVE if address not in new else Verb.CHANGE if address in old else Verb.ADD
+            yield Change(verb, PART, "neighbour", address, old.get(address, ""), new.get(address, ""))
+
+
 def change_of(command: Command, live: Devices) -> Change:
     """What a command changes, as plans show it."""
     if command.kind == "link":
         verbs = {"add": Verb.ADD, "del": Verb.REMOVE}
         after = command.options.rpartition(" ")[2] if command.verb == "set" else ""
         return Change(verbs.get(command.verb, Verb.CHANGE), PART, "link", command.device, after=after)
+    if command.kind == "neighbour":
+        verb = Verb.ADD if command.verb == "add" else Verb.REMOVE
+        return Change(verb, PART, "neighbour", f"{command.address} dev {command.device}")
     known = command.address in _addresses_of(live.get(command.device))
     verb = Verb.REMOVE if command.verb == "del" else Verb.CHANGE if known else Verb.ADD
     return Change(verb, PART, "address", f"{command.address} dev {command.device}")
@@ -80,17 +96,17 @@ def commands(live: Devices, wanted: Devices) -> dict[Phase, list[Command]]:
 
 
 def _additions(live: Devices, wanted: Devices) -> Iterator[Command]:
-    for name, after in wanted.items():
+    for name, after in _named(wanted):
         before = live.get(name)
         if before is None:
             yield Command("link", "add", name, options="type dummy")
         if after.alias and after.alias != (before.alias if before else ""):
             yield Command("link", "set", name, options=f"alias {after.alias}")
-        old, was_up = _addresses_of(before), before is not None and before.up
+        old, was_up = _options(before), before is not None and before.up
         if after.up != was_up:
             yield Command("link", "set", name, options="up" if after.up else "down")
             old = {} if was_up else old  # a device that goes down loses its IPv6 addresses
-        for address, options in after.addresses.items():
+        for address, options in _options(after).items():
             if old.get(address, options) != options and ":" not in address:
                 yield Command("address", "del", name, address)  # the scope of what is there stays (inet_rtm_newaddr)
             if old.get(address) != options:
@@ -98,7 +114,7 @@ def _additions(live: Devices, wanted: Devices) -> Iterator[Command]:
 
 
 def _removals(live: Devices, wanted: Devices) -> Iterator[Command]:
-    for name, before in live.items():
+    for name, before in _named(live):
         if name not in wanted:
             yield Command("link", "del", name)
             continue
@@ -106,7 +122,31 @@ def _removals(live: Devices, wanted: Devices) -> Iterator[Command]:
             yield Command("address", "del", name, address)
 
 
+def _named(devices: Devices) -> Iterator[tuple[str, Device]]:
+    """The devices that there are: below the name "" is what links answer for, and no device has."""
+    return ((name, device) for name, device in devices.items() if name)
+
+
+def _options(device: Device | None) -> dict[str, str]:
+    """What ``ip address`` is given, by address."""
+    return {address: option_of(address, options) for address, options in _addresses_of(device).items()}
+
+
 def coming(live: Devices, wanted: Devices) -> list[str]:
     """The addresses that are to be announced, and are announced on no device yet."""
     announced = {address for device in live.values() for address in device.announced()}
     return [address for device in wanted.values() for address in device.announced() if address not in announced]
+
+
+def turning(live: Devices, wanted: Devices) -> dict[Phase, dict[str, frozenset[str] | None]]:
+    """By phase, the IPv6 addresses that other links are to answer for than do, and which (``None``: those that should).
+
+    Nobody answers for an address that is on no device: they begin after it comes, and end before it goes.
+    """
+    found: dict[Phase, dict[str, frozenset[str] | None]] = {}
+    held = {address for _, device in _named(wanted) for address in device.addresses}
+    for address, links in answers_to_change(live, wanted).items():
+        ends = links is not None and not links
+        phase = Phase.ANNOUNCED if not ends else Phase.ADDRESSES if address in held else Phase.ADDRESSES_OFF
+        found.setdefault(phase, {})[address] = links
+    return found

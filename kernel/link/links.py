@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from svcc.kernel.link.devices import NODAD, Device
 
@@ -29,6 +30,17 @@ class Link:
     hardware: str = ""  # its hardware address
     flags: frozenset[str] = frozenset()  # UP, NOARP, …
     addresses: tuple[Held, ...] = ()
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether others on it ask who has an address: it is of Ethernet, and up."""
+        return self.type == "ether" and "UP" in self.flags and "NOARP" not in self.flags
+
+    def networks(self, version: int) -> list[IPv4Network | IPv6Network]:
+        """The networks, of more than one address, that it has an address in."""
+        own = [held for held in self.addresses if held.version == version and held.scope != "link"]
+        found = [ip_network((held.address, held.length), strict=False) for held in own if held.address]
+        return [network for network in found if network.num_addresses > 1]
 
     def device(self) -> Device:
         """What somebody set of it: the kernel itself puts fe80::/64 on every device."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Interface
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_interface
 from typing import Any
 
 from svcc.kernel import tools
-from svcc.kernel.link.arp import announce
+from svcc.kernel.link import proxies
+from svcc.kernel.link.announcing import announce
 from svcc.kernel.link.devices import NODAD, QUIET, Devices
-from svcc.kernel.link.difference import PART, Command, change_of, coming, commands
+from svcc.kernel.link.difference import PART, Command, change_of, coming, commands, turning
 from svcc.kernel.link.reading import links
 from svcc.kernel.steps import Phase, Step, StepError, counted
 
@@ -23,8 +24,12 @@ _HOST = 254  # RT_SCOPE_HOST (rtnetlink.h)
 
 
 def steps(live: Devices, wanted: Devices) -> list[Step]:
-    """A step for each phase in which anything changes, and one that announces addresses that come."""
-    found = [_step(phase, some, live) for phase, some in commands(live, wanted).items()]
+    """Steps for each phase in which anything changes, and one that announces addresses that come.
+
+    Of a phase, which links answer is first: it ends before an address goes, and begins when it is there.
+    """
+    found = [_answering(phase, some) for phase, some in turning(live, wanted).items()]
+    found += [_step(phase, some, live) for phase, some in commands(live, wanted).items()]
     if new := coming(live, wanted):
         title = f"{counted(len(new), 'address')} announced"
         found.append(Step(Phase.ANNOUNCED, PART, title, False, len(new), lambda: _announce(new)))
@@ -50,7 +55,20 @@ def _title(some: Iterable[Command]) -> str:
 
 
 def _announce(addresses: Sequence[str]) -> None:
-    announce([IPv4Interface(address).ip for address in addresses], links())
+    announce([ip_interface(address).ip for address in addresses], links())
+
+
+def _answering(phase: Phase, some: Mapping[str, frozenset[str] | None]) -> Step:
+    ends = phase is not Phase.ANNOUNCED
+    title = f"{counted(len(some), 'address')} answered for {'no more' if ends else 'on links'}"
+    return Step(phase, PART, title, False, len(some), lambda: _answer(some))
+
+
+def _answer(some: Mapping[str, frozenset[str] | None]) -> None:
+    """Have links answer for addresses. What is to be done is asked when it is done: links come and go."""
+    found = [*proxies.commands(some, proxies.entries(), links())]
+    if found:
+        _by_batch(found, {})
 
 
 def _by_batch(some: Sequence[Command], live: Devices) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from svcc.kernel import tools
 from svcc.kernel.link.devices import Device
 from svcc.kernel.link.difference import PART
 from svcc.kernel.link.links import Held, Link
+from svcc.kernel.link.proxies import with_answers
 
 
 def links() -> list[Link]:
@@ -18,11 +19,12 @@ def links() -> list[Link]:
     return [_link(one) for one in json.loads(said or "[]") if one]  # older releases leave {} for what they filter out
 
 
-def read_devices(ours: Callable[[Link], bool]) -> dict[str, Device]:
-    """Our devices. Errors: StepError."""
+def read_devices(ours: Callable[[Link], bool], announced: Collection[str] = ()) -> dict[str, Device]:
+    """Our devices. ``announced``: IPv6 addresses that links may answer for because of us. Errors: StepError."""
     if tools.find("ip") is None:
         return {}
-    return {link.name: link.device() for link in links() if ours(link)}
+    there = links()
+    return with_answers({link.name: link.device() for link in there if ours(link)}, announced, there)
 
 
 def _link(one: Mapping[str, Any]) -> Link:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from svcc.kernel.modules.names import Modules
 from svcc.kernel.sysctl.settings import Setting
 from svcc.targets.ipvs.state import FamilyState
-from svcc.targets.vip_device import Held, arp_settings
+from svcc.targets.vip_device import Held, arp_settings, nd_settings
 
 _ALWAYS = (
     Setting(
@@ -46,9 +46,12 @@ def settings(device: str | None, families: Sequence[FamilyState]) -> Iterator[Se
     for family in families:
         yield Setting(_FORWARDING[family.version], "1", why)
         why = ""
+    announcing = {version: any(f.announcing for f in families if f.version == version) for version in (4, 6)}
     if device is not None and any(family.version == 4 and family.held for family in families):
-        yield from arp_settings(announced=any(family.announcing for family in families))
+        yield from arp_settings(announced=announcing[4])
         yield _ARP_ANNOUNCE
+    if device is not None:
+        yield from nd_settings(announced=announcing[6])
 
 
 def held(families: Sequence[FamilyState]) -> Iterator[Held]:

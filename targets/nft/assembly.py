@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from ipaddress import ip_address
 
 from svcc.compiler import ir
 from svcc.kernel.nft.document import document
@@ -49,7 +48,7 @@ class NftAssembly(Assembly):
     def bundle(self) -> Bundle:
         rules = Artifact(PART, document(self.state, self._name), self.state)
         announced = {address for one in self._contributions.values() for address in one.announced}
-        device = vip_device.announcing(self._shared.cluster, sorted(announced, key=lambda text: int(ip_address(text))))
+        device = vip_device.announcing(self._shared.cluster, announced)
         node = self._shared.node
         return Bundle(self._target, node.name if node else None, (rules, *device))
 

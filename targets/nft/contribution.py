@@ -60,7 +60,7 @@ class NftContribution(Contribution):
     """What a service adds; families that it does not serve are left out."""
 
     parts: Mapping[int, Part]  # by IP version
-    announced: tuple[str, ...]
+    announced: frozenset[ir.Address]
 
 
 def contribution(shared: Shared, service: ir.Service) -> NftContribution:
@@ -72,7 +72,7 @@ def contribution(shared: Shared, service: ir.Service) -> NftContribution:
         if maker is None:
             maker = makers[frontend.version] = _Maker(_FAMILIES[frontend.version], shared)
         maker.add(frontend)
-    announced = tuple(vip_device.announced(led)) if service.announce else ()
+    announced = vip_device.announced(led) if service.announce else frozenset()
     return NftContribution({version: maker.part for version, maker in makers.items()}, announced)
 
 

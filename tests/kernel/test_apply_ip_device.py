@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise, permutations
 
 import pytest
 
@@ -12,8 +12,10 @@ from support.apply_states import SAME, inside, run
 from support.files import GOLDEN
 from svcc.apply.drivers import DeviceDriver
 from svcc.apply.scope import Scope
-from svcc.kernel.link.devices import Device, Devices
+from svcc.kernel.link.devices import Device, Devices, announced_in
 from svcc.kernel.link.links import Link
+from svcc.kernel.link.proxies import entries
+from svcc.kernel.link.reading import read_devices
 from svcc.kernel.steps import Phase, StepError
 from svcc.targets.vip_device import is_ours
 
@@ -36,8 +38,9 @@ def test_the_steps_to_a_text_are_its_lines(name: str) -> None:
     text = (FILES / name / "ip.batch").read_text()
     wanted = DRIVER.parse(text, SCOPE)
     assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
-    step, *then = DRIVER.steps({}, wanted, SCOPE, SAME)
-    announced = [(Phase.ANNOUNCED, "1 address announced", 1)] if name == "announced" else []
+    step, *then = sorted(DRIVER.steps({}, wanted, SCOPE, SAME), key=lambda one: one.phase)
+    answered = (Phase.ANNOUNCED, "1 address answered for on links", 1)
+    announced = [answered, (Phase.ANNOUNCED, "2 addresses announced", 2)] if name == "announced" else []
     assert [(one.phase, one.title, one.size) for one in then] == announced
     assert (step.phase, step.size) == (Phase.ADDRESSES, len(text.splitlines()))
     assert DRIVER.parse("", SCOPE) == {}
@@ -167,3 +170,89 @@ def test_a_device_that_has_gone_is_named(few: int, monkeypatch: pytest.MonkeyPat
         step.run()
     assert caught.value.line == "link del svcc0"
     assert caught.value.words in ("there is no device svcc0", 'Cannot find device "svcc0"')
+
+
+# -- which links answer for IPv6 addresses ----------------------------------------------------------------------------
+
+ANNOUNCED, NODAD = "fd00:19::10", "fd00:19::11"
+TEXT = f"address replace {ANNOUNCED}/128 dev svcc0\naddress replace {NODAD}/128 dev svcc0 nodad\n"
+
+
+def _read() -> Devices:
+    """The device, of another kind than svcc's as this kernel may have no dummy, with which links answer."""
+    return read_devices(lambda link: link.name == "svcc0", [ANNOUNCED])
+
+
+def _make_links() -> None:
+    """Three links: two whose networks hold the address, and one of whose they do not."""
+    run("ip link add svcc0 type veth peer name other")
+    for number, address in enumerate(("fd00:19::1/64", "fd00:19::2/64", "fd00:20::1/64")):
+        run(f"ip link add lan{number} type veth peer name far{number}")
+        run(f"ip link set lan{number} up")
+        run(f"ip address add {address} dev lan{number} nodad")
+
+
+def _device(options: str | None, name: str = "svcc0") -> Devices:
+    addresses = {f"{NODAD}/128": "nodad"} if name else {}
+    return {name: Device(name, False, addresses if options is None else {f"{ANNOUNCED}/128": options, **addresses})}
+
+
+STATES = {
+    "quiet": _device("nodad"),
+    "announced": _device(""),
+    "on one link": _device("answered on lan0"),
+    "on a link of another network": _device("answered on lan2"),
+    "on none": _device("unanswered"),
+    "gone": _device(None),
+    "quiet, and yet answered": _device("nodad answered on lan1"),
+    "gone, and yet answered": {**_device(None), **_device("answered on lan0 lan1", "")},
+}
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_which_links_answer_goes_from_any_state_to_any_other(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan may be undone from any of them, and nobody else's entry is touched meanwhile."""
+    monkeypatch.setattr("svcc.kernel.link.loading._FEW", few)
+    _make_links()
+    run("ip -6 neighbour add proxy fd00:19::77 dev lan0 protocol 4")
+    run(f"ip -6 neighbour add proxy {NODAD} dev lan0")
+    for wanted in chain.from_iterable(permutations(STATES.values(), 2)):
+        live = _read()
+        for step in sorted(DRIVER.steps(live, wanted, SCOPE, SAME), key=lambda one: one.phase):
+            step.run()
+        assert _read() == wanted
+        assert DRIVER.load(json.loads(json.dumps(DRIVER.dump(wanted)))) == wanted
+        assert [*DRIVER.changes(wanted, wanted)] == DRIVER.steps(wanted, wanted, SCOPE, SAME) == []
+    left = {address: [*links.values()] for address, links in entries().items() if address != ANNOUNCED}
+    assert left == {"fd00:19::77": [False], NODAD: [False]}
+
+
+def test_an_entry_of_somebody_elses_answers_as_well() -> None:
+    _make_links()
+    run(f"ip address add {ANNOUNCED}/128 dev svcc0")
+    run(f"ip -6 neighbour add proxy {ANNOUNCED} dev lan0")
+    assert _read() == {"svcc0": Device("svcc0", False, {f"{ANNOUNCED}/128": "unanswered"})}
+    wanted = {"svcc0": Device("svcc0", False, {f"{ANNOUNCED}/128": ""})}
+    for text in (wanted, {"svcc0": Device("svcc0", False, {})}):
+        for step in DRIVER.steps(_read(), text, SCOPE, SAME):
+            step.run()
+        assert _read() == text
+    assert entries() == {ANNOUNCED: {"lan0": False}}
+
+
+def test_what_no_link_takes_is_named() -> None:
+    _make_links()
+    run(f"ip address add {ANNOUNCED}/128 dev svcc0")
+    (step,) = DRIVER.steps(_device("unanswered"), _device("answered on nowhere"), SCOPE, SAME)
+    with pytest.raises(StepError) as caught:
+        step.run()
+    assert str(caught.value.culprit) == f"+ neighbour {ANNOUNCED} dev nowhere"
+
+
+def test_what_a_text_announces_of_ipv6() -> None:
+    assert [*announced_in(TEXT)] == [ANNOUNCED]
+
+
+def test_what_is_left_without_a_device_is_shown() -> None:
+    shown = [str(change) for change in DRIVER.changes(STATES["gone, and yet answered"], STATES["gone"])]
+    assert shown == [f"- neighbour {ANNOUNCED}/128"]

@@ -95,7 +95,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("ipvsadm", r":(\d+) -> \S+:(?!\1)\d+$", r"^-a \S+ \S+ -r \S+ -[gi] "),
     ),
     "about who answers for a vip on the network, which no packet here asks": (
-        Pattern("sysctl", r"^removed$|^\d -> \d$", r"conf\.all\.arp_(ignore|announce) = "),
+        Pattern("sysctl", r"^removed$|^\d -> \d$", r"conf\.all\.(arp_(ignore|announce)|proxy_ndp) = "),
     ),
     "about segments that connection tracking calls INVALID, which no packet here is": (
         Pattern(_X, "", r"-A \S+-INVALID |-j \S+-INVALID$"),

@@ -288,7 +288,6 @@ class _Services:
         )
         shared = tuple(address for address in service.addresses if self._is_shared(address))
         may = Feature.ANNOUNCE in self._features and self._cluster.vip_device and service.addresses and not shared
-        may = may and all(address.version == 4 for address in service.addresses)
         return replace(service, shared=shared, announce=bool(may) and self._one((False, True)))
 
     def _with_one_memory(self, service: ir.Service) -> ir.Service:

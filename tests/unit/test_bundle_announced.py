@@ -21,6 +21,8 @@ TEXT = """
 cluster { prefix Own; vip-device edge0 }
 service quiet { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }
 service web { vip 198.19.0.2; external-ip 192.0.2.7; announce yes; port 80/tcp; endpoints { 100.64.0.1 } }
+service silent { vip fd00:19::1; port 80/tcp; endpoints { fd00:64::1 } }
+service six { vip fd00:19::2; announce yes; port 80/tcp; endpoints { fd00:64::1 } }
 """
 QUIET = TEXT.replace("announce yes", "announce no")
 
@@ -41,12 +43,15 @@ def part(bundle: Bundle, name: str) -> str:
 HEAD = "link add edge0 type dummy\nlink set edge0 alias svcc:Own\nlink set edge0 up\n"
 ANNOUNCED = ["address replace 192.0.2.7/32 dev edge0\n", "address replace 198.19.0.2/32 dev edge0\n"]
 SILENT = "address replace 198.19.0.1/32 dev edge0 scope host\n"
+ANNOUNCED_6 = "address replace fd00:19::2/128 dev edge0\n"
+SILENT_6 = "address replace fd00:19::1/128 dev edge0 nodad\n"
 
 
 @_each
 def test_the_device_carries_what_is_announced_and_on_ipvs_all_else_silently(name: str) -> None:
     first, second = ANNOUNCED
-    assert part(render(name, TEXT), "ip") == HEAD + first + (SILENT if name == "ipvs" else "") + second
+    silent, silent_6 = (SILENT, SILENT_6) if name == "ipvs" else ("", "")
+    assert part(render(name, TEXT), "ip") == HEAD + first + silent + second + silent_6 + ANNOUNCED_6
 
 
 @_each
@@ -62,9 +67,10 @@ def test_only_what_is_announced_changes(name: str) -> None:
     added = [line[1:] for line in difference if line[0] == "+" and not line.startswith("+#")]
     removed = [line[1:] for line in difference if line[0] == "-" and not line.startswith("-#")]
     ipvs = name == "ipvs"
-    came = ["net.ipv4.conf.all.arp_ignore = 3\n", *([] if ipvs else HEAD.splitlines(keepends=True)), *ANNOUNCED]
-    assert added == came
+    settings = ["net.ipv4.conf.all.arp_ignore = 3\n", "net.ipv6.conf.all.proxy_ndp = 1\n"]
+    assert added == [*settings, *([] if ipvs else HEAD.splitlines(keepends=True)), *ANNOUNCED, ANNOUNCED_6]
     went = [line.replace("edge0\n", "edge0 scope host\n") for line in ANNOUNCED]
+    went.append(ANNOUNCED_6.replace("edge0\n", "edge0 nodad\n"))
     assert removed == (["net.ipv4.conf.all.arp_ignore = 1\n", *went] if ipvs else [])
 
 
@@ -91,6 +97,10 @@ def test_it_is_accepted_with_its_device_and_its_prefix(name: str) -> None:
         ("link set edge0 up", "link set lo up", "the target prints no such line here"),
         ("alias svcc:Own", "alias own", "the alias comes second"),
         ("arp_ignore = 3", "arp_ignore = 0", "the target prints no such line here"),
+        ("net.ipv6.conf.all.proxy_ndp = 1\n", "", "a line is missing behind this one"),
+        ("all.proxy_ndp", "eth0.proxy_ndp", "the target prints no such line here"),
+        (ANNOUNCED_6, ANNOUNCED_6.replace("/128", "/64"), "the target prints nothing more here"),
+        (ANNOUNCED_6, ANNOUNCED_6.replace("::2", ":0::2"), "the target prints no"),
         (ANNOUNCED[0], ANNOUNCED[0] * 2, "the target prints no such line here"),
         ("dev edge0\n", "dev eth0\n", "the target prints no such line here"),
         ("192.0.2.7/32 dev", "192.0.2.7/24 dev", "the target prints no such line here"),
@@ -111,6 +121,8 @@ def test_other_texts_are_refused(name: str, old: str, new: str, why: str) -> Non
     [
         ("192.0.2.7/32 dev", "192.0.2.8/32 dev", "192.0.2.8 is no address of services alone"),
         ("192.0.2.7/32 dev", "192.0.2.999/32 dev", "`192.0.2.999` is no address"),
+        ("fd00:19::2/128 dev", "fd00:19::3/128 dev", "fd00:19::3 is no address of services alone"),
+        ("fd00:19::2/128 dev", "fd00::19::2/128 dev", "`fd00::19::2` is no address"),
         ("svcc:Own", "svcc:Other", "the rules are of the prefix O"),
         ("svcc:Own", "svcc:a/b", "`a/b` cannot be a prefix"),
     ],
@@ -123,11 +135,12 @@ def test_other_addresses_and_prefixes_are_refused(name: str, old: str, new: str,
 
 
 @_each
-def test_an_ipv6_address_is_not_announced(name: str) -> None:
-    loaded = load_text(Source("x", TEXT.replace("vip 198.19.0.2", "vip fd00::2")))
-    assert loaded.program is not None
-    (refused,) = check_target(loaded.program, targets()[name], None)
-    assert refused.message == (
-        "service web announces fd00::2: for an IPv6 address that is on another device, "
-        "the kernel does not answer on a link"
+def test_one_family_has_its_own_setting_alone(name: str) -> None:
+    """What is announced of IPv6 sets nothing about ARP, and the other way round."""
+    four, six = (
+        "\n".join(line for line in TEXT.splitlines() if not line.startswith(f"service {other} "))
+        for other in ("six", "web")
     )
+    assert "proxy_ndp" not in part(render(name, four), "sysctl")
+    assert "arp_ignore = 3" not in part(render(name, six), "sysctl")
+    assert "net.ipv6.conf.all.proxy_ndp = 1" in part(render(name, six), "sysctl")

@@ -13,6 +13,7 @@ import pytest
 
 from support.apply_states import run
 from support.apply_world import World
+from support.lan import on_lan
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -66,19 +67,8 @@ class Neighbour:
 
 @contextmanager
 def _lan(folder: Path, variant: str) -> Iterator[tuple[World, Neighbour]]:
-    """A node, and a neighbour of its. ``variant``: of iptables; nft: the kernel has nf_tables."""
-    node, client = Namespace("node"), Namespace("client")
-    with closing(node), closing(client):
-        with node.entered():
-            run(f"ip link add lan type veth peer name lan netns {client.path}")
-            run("ip link set lan up")
-            run("ip address add 198.51.100.1/24 dev lan")
-        with client.entered():
-            run("ip link set lan up")
-            run("ip address add 198.51.100.2/24 dev lan")
-        world = World(node, folder / "state", variant, ipvs=True, nft=variant == "nft")
-        with closing(Neighbour(client)) as neighbour:
-            yield world, neighbour
+    with on_lan(folder, variant) as (world, client), closing(Neighbour(client)) as neighbour:
+        yield world, neighbour
 
 
 @pytest.fixture

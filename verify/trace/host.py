@@ -39,9 +39,9 @@ class Host:
         return "broadcast" if address.version == 4 and int(address) == 2**32 - 1 else "unicast"
 
     def forwards(self, version: int) -> bool:
-        """Whether packets pass through the node. Settings that are about ARP alone leave that to the machine."""
+        """Whether packets pass through the node. Settings about ARP and ND alone leave that to the machine."""
         name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
-        if self.settings is None or all("arp" in one for one in self.settings):
+        if self.settings is None or all("arp" in one or "proxy_ndp" in one for one in self.settings):
             return True
         return self.setting(name) not in (None, "0")
 

@@ -25,6 +25,7 @@ _SETTINGS = {
     "net.ipv4.vs.expire_quiescent_template": ("0", "1"),
     "net.ipv4.conf.all.arp_ignore": ("0", "1", "2", "3", "8"),
     "net.ipv4.conf.all.arp_announce": ("0", "1", "2"),
+    "net.ipv6.conf.all.proxy_ndp": ("0", "1"),
 }
 
 

@@ -1,0 +1,54 @@
+"""Settings of this machine with which it would answer for no IPv6 address of a bundle: the operator's, they stay.
+
+The kernel answers for an address of another device only on links that forward (ndisc_recv_ns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from svcc.kernel.link import difference
+from svcc.kernel.link.devices import announced_in
+from svcc.kernel.link.proxies import due
+from svcc.kernel.link.reading import links
+from svcc.kernel.modules.loading import missing
+from svcc.kernel.sysctl import settings
+from svcc.targets.interface import Bundle
+
+_CONF = Path("/proc/sys/net/ipv6/conf")
+_ALL = "net.ipv6.conf.all.forwarding"
+
+
+def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
+    """Why IPv6 addresses of a bundle would not be announced: a sentence each. Errors: StepError.
+
+    What the bundle itself sets is not in the way: forwarding for all links reaches each of them where it is set anew.
+    """
+    artifact = bundle.artifact(difference.PART) if bundle else None
+    announced = [*announced_in(artifact.text)] if artifact else []
+    if not announced or bundle is None:
+        return
+    if missing(["dummy"]):
+        yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
+    if not _forwards("all") and _sets_forwarding(bundle):
+        return
+    there = links()
+    for link in sorted({name for address in announced for name in due(address, there)}):
+        if not _forwards(link):
+            yield (
+                f"net.ipv6.conf.{link}.forwarding is 0: with it this machine answers neighbour solicitations for no "
+                "address of another device; set it to 1, or leave `announce yes` out"
+            )
+
+
+def _forwards(link: str) -> bool:
+    try:
+        return (_CONF / link / "forwarding").read_text().strip() != "0"
+    except FileNotFoundError:  # it has just gone, or has no IPv6
+        return True
+
+
+def _sets_forwarding(bundle: Bundle) -> bool:
+    artifact = bundle.artifact(settings.PART)
+    return artifact is not None and settings.parse_parameters(artifact.text).get(_ALL) == "1"

@@ -1,0 +1,47 @@
+"""Telling the networks of a machine that addresses are here now: gratuitous ARP, and neighbour advertisements."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Iterable, Iterator
+from errno import ENETDOWN, ENODEV, ENXIO
+from ipaddress import IPv4Address, IPv6Address
+
+from svcc.kernel.link import arp, nd
+from svcc.kernel.link.difference import PART
+from svcc.kernel.link.links import Link
+from svcc.kernel.steps import StepError
+
+
+def announce(addresses: Collection[IPv4Address | IPv6Address], links: Iterable[Link]) -> None:
+    """Tell each link whose networks hold an address that it is here.
+
+    Not where the link would not answer for it either. ``links``: the machine's devices. Errors: StepError.
+    """
+    for link in links:
+        if link.has_neighbours:
+            for address in _answered(link, addresses):
+                _tell(link, address)
+
+
+def _answered(link: Link, addresses: Collection[IPv4Address | IPv6Address]) -> Iterator[IPv4Address | IPv6Address]:
+    for version in (4, 6):
+        networks = link.networks(version)
+        if networks and not (version == 4 and max(arp.ignored("all"), arp.ignored(link.name)) in arp.SILENT):
+            some = (address for address in addresses if address.version == version)
+            yield from (address for address in some if any(address in network for network in networks))
+
+
+def _tell(link: Link, address: IPv4Address | IPv6Address) -> None:
+    mac = bytes.fromhex(link.hardware.replace(":", ""))
+    if isinstance(address, IPv4Address):
+        kind, frames = arp.ETHERTYPE, [*arp.packets(mac, address)]
+    else:
+        kind, frames = nd.ETHERTYPE, [nd.packet(mac, address)]
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+            for frame in frames:
+                sender.sendto(frame, (link.name, kind))
+    except OSError as error:
+        if error.errno not in (ENETDOWN, ENODEV, ENXIO):  # a link that has just gone has nobody to be told
+            raise StepError(PART, f"cannot announce {address} on {link.name}: {error.strerror}") from error
