@@ -53,7 +53,7 @@ def check_script(text: Text, version: int) -> tuple[str | None, str, set[int]]:
 
     Errors: Refused.
     """
-    tables = read_tables(text, Grammar(READERS), upwards=True)
+    tables = read_tables(text, Grammar(READERS), SHAPES, _Declared(), upwards=True)
     if not tables:
         return None, "", set()
     names = Names(_prefix(tables[0]))
@@ -82,6 +82,21 @@ def _kind_of(prefix: str, table: str, name: str) -> str | None:
     return known if named else None
 
 
+class _Declared:
+    """Sees that each chain that is declared can be one of ours, and all of them under one prefix."""
+
+    def __init__(self) -> None:
+        self._prefixes: set[str] | None = None  # that all chains so far can have
+
+    def __call__(self, table: ReadTable, line: Line, name: str) -> None:
+        """Errors: Refused."""
+        if self._prefixes is None:
+            self._prefixes = {name[: found.start()] for found in re.finditer("-", name)}
+        self._prefixes = {one for one in self._prefixes if _kind_of(one, table.name, name) is not None}
+        if not self._prefixes:
+            raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
+
+
 def _prefix(first: ReadTable) -> str:
     if first.name != "nat" or not first.entries:
         raise first.line.refused("the script begins with table nat, and its way in from a built-in chain")
@@ -102,8 +117,6 @@ class _TableCheck:
     """Holds one table against the shapes of this target."""
 
     def __init__(self, table: ReadTable, names: Names, version: int) -> None:
-        if table.name not in SHAPES:
-            raise table.line.refused(f"the target has no table {table.name}", table.name, Code.BUNDLE_NAME)
         self._table = table
         self._shapes = SHAPES[table.name]
         self._names = names
@@ -162,11 +175,6 @@ class _TableCheck:
             placed = _first_wrong(pattern, words, rules)
             at = placed.line if placed else line
             raise at.refused(f"chain {name} has no such rule here" if placed else f"chain {name} lacks a rule")
-        known: set[Rule] = set()
-        for placed in rules:
-            if placed.rule in known:
-                raise placed.line.refused(f"this rule stands twice in chain {name}")
-            known.add(placed.rule)
         _check_turns(rules)
         return {
             self._target(placed.line, placed.rule.verdict, name)
