@@ -12,12 +12,15 @@ import pytest
 
 from support.apply_faults import tools_of
 from support.apply_load import (
+    ALSO_REMEMBERED,
     DB,
     DNS,
     EXTERNAL,
     NODE_PORT,
     RANGE,
+    REMEMBERED,
     SHARED,
+    SPARE,
     WEB,
     all_answered,
     clients,
@@ -33,6 +36,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 #: Applies under load, each of a program that chance has made: CI does with few.
 APPLIES = int(os.environ.get("SVCC_TEST_APPLIES", "20"))
+#: All that clients of programs of every statement connect to.
+PLACES = (WEB, DB, NODE_PORT, SHARED, EXTERNAL, RANGE, REMEMBERED, ALSO_REMEMBERED, SPARE)
 
 
 @pytest.mark.parametrize("target", ["nft", "iptables"])
@@ -58,7 +63,7 @@ def test_nothing_fails_and_no_flow_moves_whatever_the_program_says(
     dice = random.Random(way)
     with tools_of(variant) if variant else nullcontext(), node(tmp_path / "state", every_statement()) as there:
         there.apply(every_statement(), target)
-        with clients(there, (WEB, DB, NODE_PORT, SHARED, EXTERNAL, RANGE), [DNS]) as seen:
+        with clients(there, PLACES, [DNS]) as seen:
             for _ in range(APPLIES):
                 there.apply(some_of_every_statement(dice), target)
     record_property("connections", sum(counted["answered"] for counted in seen))

@@ -34,6 +34,8 @@ WEB, DB, NODE_PORT = ("198.19.10.1", 80), ("198.19.10.2", 5432), ("10.0.0.4", 30
 #: An address that the node holds itself, one that is for some clients, and a port of a range.
 SHARED, EXTERNAL, RANGE = ("203.0.113.7", 80), ("203.0.113.8", 443), ("198.19.10.3", 5003)
 DNS = ("198.19.10.4", 53)
+#: Two ports of a service that may have one memory for both, and one whose endpoints drain or stand by.
+REMEMBERED, ALSO_REMEMBERED, SPARE = ("198.19.10.5", 80), ("198.19.10.5", 81), ("198.19.10.6", 80)
 HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 }\nnode n { address 10.0.0.4 }\n"
 
 
@@ -58,14 +60,28 @@ def some_of_every_statement(dice: random.Random) -> str:
     """As :func:`some`. All pods serve DNS the whole time, draining or not: its flows have no reason to move."""
     pods = dice.sample(PODS, len(PODS))
     draining = set(dice.sample(PODS, dice.randint(0, len(PODS) - 1)))
-    return some(dice) + _more(pods[: dice.randint(1, len(pods))], pods, draining, dice)
+    cluster = (
+        dice.choice(["", "services 198.19.0.0/16;"]),
+        dice.choice(["", "nodeport-addresses 10.0.0.0/8;"]),
+        dice.choice(["", "nodeports 30000-31000;"]),
+        dice.choice(["", "mark 0x8000;"]),
+    )
+    head = f"cluster {{ prefix CUSTOM; pods 100.64.0.0/24; {' '.join(cluster)} }}\n"
+    defaults = dice.choice(["", "when-empty drop", "when-failed empty"])
+    head += f"node n {{ address 10.0.0.4; zone a }}\ndefaults {{ {defaults} }}\n"
+    return some(dice).replace(HEAD, head) + _more(pods[: dice.randint(1, len(pods))], pods, draining, dice)
 
 
 def _more(pods: Sequence[str], dns: Sequence[str], draining: Collection[str], dice: random.Random) -> str:
     settings = (
         *("", "scheduler rr;", "scheduler wrr;", "scheduler sh;", "affinity client-ip 2s;", "affinity client-ip;"),
         *("masquerade always;", "masquerade never;", "when-empty drop;", "traffic external local;"),
+        *("masquerade 192.0.2.0/24;", "affinity client-ip/24/64 2s;", "traffic internal prefer-local;"),
+        *("traffic external prefer-zone;", "check tcp every 5s; when-failed empty;"),
     )
+    memories = ("", "affinity client-ip 2s per service;", "affinity client-ip/24/64 2s;", "affinity client-ip 1m;")
+    leaving = dice.sample(pods, dice.randint(0, len(pods)))
+    spare = "; ".join(pod + dice.choice([" draining", " backup"] if pod in leaving else [""]) for pod in pods)
     ours = "; ".join(f"{pod} weight {dice.randint(1, 3)} on n" for pod in pods)
     return f"""
 service shared {{ external-ip {SHARED[0]} shared; port 80/tcp -> 8080; {dice.choice(settings)} endpoints {{ {ours} }} }}
@@ -73,6 +89,10 @@ service allowed {{ external-ip {EXTERNAL[0]}; port 443/tcp -> 8080; allow-from 1
   endpoints {{ {ours} }} }}
 service range {{ vip {RANGE[0]}; port 5000-5007/tcp -> 6000; {dice.choice(settings)}
   endpoints {{ {ours} }} }}
+service remembered {{ vip {REMEMBERED[0]}; port a 80/tcp -> 8080; port b 81/tcp -> 8080; {dice.choice(memories)}
+  endpoints all-pods }}
+service spare {{ vip {SPARE[0]}; port 80/tcp -> 8080; when-empty draining; endpoints {{ {spare} }} }}
+endpoints all-pods {{ {ours} }}
 service dns {{ vip {DNS[0]}; port 53/udp -> 5353; {dice.choice(settings[:4])}
   endpoints {{ {"; ".join(f"{pod} draining" if pod in draining else pod for pod in dns)} }} }}
 """
