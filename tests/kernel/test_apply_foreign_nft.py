@@ -11,8 +11,10 @@ import subprocess
 import pytest
 
 from support.apply_faults import NEW, OLD, Case
-from support.apply_world import World
+from support.apply_world import World, quietly
 from support.tools import nft as releases
+from svcc.apply import engine
+from svcc.apply.confirm import Pending
 from svcc.kernel import tools as svcc_tools
 from svcc.kernel.nft import tool
 from svcc.kernel.steps import End, StepError
@@ -66,6 +68,21 @@ def test_ours_comes_changes_and_goes_beside_what_kills_nft(text: str) -> None:
         world.carry_out(Case(("nft", OLD), None, "nft").draft(world, None))
         assert _meet(world, "") == others
         assert "custom" not in _newer_tables(world)
+
+
+@_DEADLY
+def test_what_is_not_confirmed_goes_beside_what_kills_nft(text: str) -> None:
+    """It came while the apply waited for its confirmation."""
+    with Case(("nft", OLD), ("nft", NEW), "nft").world() as world:
+        installation = world.store.installation("custom")
+        Pending("token", installation.number, 0.0, "another start of the machine").write(installation)
+        old, new = world.draft(OLD, "nft"), world.draft(NEW, "nft")
+        with world.inside():
+            engine.perform(engine.make_plan(installation, new), installation, new, quietly)
+        others = _meet(world, text)
+        assert world.settle() == ["generation 2 was not confirmed: generation 1 is back"]
+        assert not world.machine(old, new).differing(*world.states(old, new))
+        assert _meet(world, "") == others
 
 
 @_DEADLY
