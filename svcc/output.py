@@ -18,3 +18,8 @@ def put(text: str) -> None:
 def put_json(document: dict[str, Any]) -> None:
     """Write a result as one JSON document."""
     put(json.dumps(document, indent=2) + "\n")
+
+
+def as_text(text: str) -> str:
+    """A text for JSON: bytes that were no text when they were read (surrogateescape) become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from difflib import unified_diff
 from errno import EINVAL, EISDIR
 from io import StringIO
@@ -108,12 +109,30 @@ def _in_folder(part: Part, folder: Path, target: Target) -> Part:
     return there[0] if there else part
 
 
-def folder_differences(bundle: Bundle, folder: Path) -> Iterator[str]:
-    """Lines of a unified diff from the folder's files to the bundle; none where they are the same."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A part's file as it is in a folder, and as it should be. None: it is not there, or should not be."""
+
+    part: Part
+    path: Path
+    there: str | None
+    wanted: str | None
+
+    def diff(self) -> Iterator[str]:
+        """Lines of a unified diff from the file to what it should be; none where they are the same."""
+        before, after = (list(StringIO(text or "", "\n")) for text in (self.there, self.wanted))
+        for line in unified_diff(before, after, str(self.path), f"{self.path} (compiled)"):
+            yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def compared(bundle: Bundle, folder: Path) -> Iterator[Compared]:
+    """Each part of a bundle beside its file in a folder; none where there is neither.
+
+    Bytes of a file that are no text are as surrogateescape has them. Errors: OSError.
+    """
     for artifact in bundle.artifacts:
         path = folder / artifact.part.file
-        committed = (read_part(path) or b"").decode("utf-8", "surrogateescape")
-        if committed != artifact.text:
-            before, after = list(StringIO(committed, "\n")), list(StringIO(artifact.text, "\n"))
-            for line in unified_diff(before, after, str(path), f"{path} (compiled)"):
-                yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        data = read_part(path)
+        there = data.decode("utf-8", "surrogateescape") if data else None
+        if there or artifact.text:
+            yield Compared(artifact.part, path, there, artifact.text or None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,9 +14,9 @@ from svcc.exits import Exit
 from svcc.help import examples
 from svcc.inputs import compile_file
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
-from svcc.output import put
+from svcc.output import as_text, put, put_json
 from svcc.targets.bundle import printed
-from svcc.targets.folder import folder_differences, write_folder
+from svcc.targets.folder import Compared, compared, write_folder
 from svcc.targets.interface import Bundle, Target
 
 
@@ -37,6 +38,7 @@ from svcc.targets.interface import Bundle, Target
 @click.option(
     "--check", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Compare with the files in DIR."
 )
+@click.option("--json", "as_json", is_flag=True, help="With --check: print JSON.")
 @click.option("--syntax", metavar="NAME", help="On nft: json, or nft for nft's own language.")
 @format_option
 @quiet_option
@@ -47,6 +49,7 @@ def command(
     part: str | None,
     output: Path | None,
     check: Path | None,
+    as_json: bool,
     syntax: str | None,
     form: str,
     quiet: bool,
@@ -56,12 +59,14 @@ def command(
         raise click.UsageError("give one of --part, --output and --check")
     if part is not None and part not in (names := [p.name for p in target.parts]):
         raise click.UsageError(f"target {target.name} has no part `{part}`: it has {', '.join(names)}")
+    if as_json and check is None:
+        raise click.UsageError("--json is for --check: what is compiled has a language of its own")
     _check_syntax(target, syntax)
     bundle = compile_file(file, target, node, form, quiet=quiet).bundle
     if syntax is not None:
         bundle = target.in_syntax(bundle, syntax)
     if check is not None:
-        _compare(bundle, check)
+        _compare(bundle, check, as_json=as_json)
     elif output is not None:
         _write(bundle, output)
     elif part is not None:
@@ -90,12 +95,29 @@ def _write(bundle: Bundle, folder: Path) -> None:
         click.echo(path, err=True)
 
 
-def _compare(bundle: Bundle, folder: Path) -> None:
+def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:
     try:
-        differences = list(folder_differences(bundle, folder))
+        parts = [*compared(bundle, folder)]
     except OSError as error:
         click.echo(f"svcc: cannot read {error.filename}: {error.strerror}", err=True)
         sys.exit(Exit.MACHINE)
-    if differences:
-        put("".join(differences))
+    differ = any(one.there != one.wanted for one in parts)
+    if as_json:
+        files = [_as_json(one) for one in parts]
+        put_json({"version": 1, "target": bundle.target, "differs": differ, "files": files})
+    else:
+        put("".join(line for one in parts for line in one.diff()))
+    if differ:
         sys.exit(Exit.DIFFERENT)
+
+
+def _as_json(one: Compared) -> dict[str, Any]:
+    return {"part": one.part.name, "file": str(one.path), "state": _state(one), "diff": as_text("".join(one.diff()))}
+
+
+def _state(one: Compared) -> str:
+    if one.there == one.wanted:
+        return "same"
+    if one.there is None:
+        return "missing"
+    return "changed" if one.wanted is not None else "left over"

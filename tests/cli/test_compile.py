@@ -11,6 +11,7 @@ import pytest
 
 from support.command_line import svcc
 from support.files import EXAMPLES
+from support.schemas import follows
 from support.waiting import LID
 from svcc.compiler.load import load
 from svcc.compiler.report import FORMATS
@@ -358,6 +359,38 @@ def test_a_file_that_cannot_be_read_is_status_3() -> None:
     done = svcc("compile", "svc.dsl", "-t", "ipvs", "--check", "out")
     assert (done.status, done.out) == (3, b"")
     assert done.err == "svcc: cannot read out/modules.conf: Is a directory\n"
+
+
+@pytest.mark.usefixtures("_out")
+def test_the_difference_in_json() -> None:
+    Path("out/modules.conf").unlink()
+    Path("out/ip6tables.rules").write_text("*nat\nCOMMIT\n")
+    Path("out/sysctl.conf").write_bytes(b"\xff\n")
+    done = svcc("compile", "svc.dsl", "-t", "ipvs", "--check", "out", "--json")
+    assert (done.status, done.err) == (1, "")
+    document = follows("compile", done.text)
+    assert (document["target"], document["differs"]) == ("ipvs", True)
+    states = {Path(one["file"]).name: one["state"] for one in document["files"]}
+    other = {"modules.conf": "missing", "ip6tables.rules": "left over", "sysctl.conf": "changed"}
+    assert states == {path.name: "same" for path in Path("out").iterdir()} | other
+    shown = "".join(one["diff"] for one in document["files"])
+    assert shown == check()[1].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@_TARGETS
+def test_the_same_files_in_json(target: Target) -> None:
+    assert svcc("compile", "svc.dsl", "-t", target.name, "-o", "out").status == 0
+    done = svcc("compile", "svc.dsl", "-t", target.name, "--check", "out", "--json")
+    document = follows("compile", done.text)
+    assert (done.status, document["differs"]) == (0, False)
+    assert all(one["state"] == "same" for one in document["files"])
+    assert {one["file"] for one in document["files"]} == {str(path) for path in Path("out").iterdir()}
+
+
+def test_json_without_check_is_refused() -> None:
+    done = svcc("compile", "svc.dsl", "-t", "nft", "--json")
+    assert (done.status, done.out) == (2, b"")
+    assert "--json is for --check" in done.err
 
 
 @_TARGETS

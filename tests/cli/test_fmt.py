@@ -10,6 +10,7 @@ import pytest
 
 from support.command_line import svcc
 from support.files import EXAMPLES
+from support.schemas import follows
 
 LOOSE = "service   a{vip 198.19.0.1;port 80/tcp # web\nendpoints{100.64.0.1}}"
 NEAT = """\
@@ -70,6 +71,34 @@ def test_diff_shows_what_would_change_and_writes_nothing(options: list[str]) -> 
     assert (done.status, done.text, done.err) == (1, DIFF, "")
     assert Path("loose.dsl").read_text() == LOOSE
     assert svcc("fmt", *options, "neat.dsl") == svcc("fmt", "neat.dsl")
+
+
+def test_check_and_diff_answer_in_json() -> None:
+    done = svcc("fmt", "--check", "--json", "neat.dsl", "loose.dsl")
+    loose = {"file": "loose.dsl", "differs": True, "diff": None}
+    neat = {"file": "neat.dsl", "differs": False, "diff": None}
+    assert (done.status, done.err) == (1, "")
+    assert follows("fmt", done.text) == {"version": 1, "differs": True, "files": [neat, loose]}
+    assert Path("loose.dsl").read_text() == LOOSE
+    done = svcc("fmt", "--diff", "--json", "-", "neat.dsl", stdin=LOOSE)
+    piped = {"file": "<stdin>", "differs": True, "diff": DIFF.replace("loose.dsl", "<stdin>")}
+    assert (done.status, done.err) == (1, "")
+    assert follows("fmt", done.text) == {"version": 1, "differs": True, "files": [piped, {**neat, "diff": ""}]}
+    done = svcc("fmt", "--check", "--json", "neat.dsl")
+    assert (done.status, follows("fmt", done.text)) == (0, {"version": 1, "differs": False, "files": [neat]})
+
+
+def test_json_of_files_with_errors_is_empty() -> None:
+    done = svcc("fmt", "--check", "--json", "loose.dsl", "broken.dsl")
+    assert (done.status, done.out) == (2, b"")
+    assert "did you mean `vip`?" in done.err
+
+
+def test_json_without_a_question_is_refused() -> None:
+    done = svcc("fmt", "--json", "loose.dsl")
+    assert (done.status, done.out) == (2, b"")
+    assert "--json is for --check and --diff" in done.err
+    assert Path("loose.dsl").read_text() == LOOSE
 
 
 def test_standard_input_goes_to_standard_output() -> None:

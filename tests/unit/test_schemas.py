@@ -15,17 +15,33 @@ from svcc.command_line import COMMANDS, svcc
 #: Commands whose JSON is another's, or has a name of its own.
 _CALLED = {"check": "diagnostics", "lab status": "lab", "lab up": "lab", "agent status": "agent"}
 
+#: Commands that answer nothing: they run until they are ended, write a file, end a lab, or become another program.
+_SILENT = {"agent run", "init", "lab down", "lab exec"}
 
-def answering() -> Iterator[str]:
-    """The commands that print JSON."""
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be called, by its name."""
     context = click.Context(svcc)
     for name in COMMANDS:
         command = svcc.get_command(context, name)
         assert command is not None
         inner = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield name, command
         for more, one in inner:
-            if any("--json" in parameter.opts for parameter in one.params):
-                yield f"{name} {more}".strip()
+            if more:
+                yield f"{name} {more}", one
+
+
+def answering() -> Iterator[str]:
+    """The commands that print JSON."""
+    for name, command in commands():
+        if any("--json" in parameter.opts for parameter in command.params):
+            yield name
+
+
+def test_every_command_that_answers_prints_json() -> None:
+    assert {name for name, _ in commands()} - {*answering()} == _SILENT
 
 
 def test_every_command_that_prints_json_has_a_schema() -> None:
