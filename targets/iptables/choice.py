@@ -40,7 +40,7 @@ def choice(frontends: Sequence[Frontend], memory: str) -> list[Rule]:
         return [Rule(matches, to[index]) for matches, index in turns]
     version = frontend.version
     network = frontend.client_length
-    lists = [f"{memory.replace('/', ':')}-{_endpoint(endpoint)}" for endpoint in frontend.endpoints]
+    lists = [f"{memory.replace('/', ':')}-{_endpoint(endpoint, _shift(frontend))}" for endpoint in frontend.endpoints]
     again = [
         Rule((*_proto(protocols[index]), Remembered(lists[index], version, seconds, network)), to[index])
         for index in range(len(to) - 1, -1, -1)
@@ -48,8 +48,19 @@ def choice(frontends: Sequence[Frontend], memory: str) -> list[Rule]:
     return again + [Rule((*matches, Remember(lists[index], version, network)), to[index]) for matches, index in turns]
 
 
-def _endpoint(endpoint: ir.Endpoint) -> str:
-    return text_of(endpoint.address) if endpoint.port is None else f"{endpoint.address}:{endpoint.port}"
+def _endpoint(endpoint: ir.Endpoint, shift: int) -> str:
+    return text_of(endpoint.address) if endpoint.port is None else f"{endpoint.address}:{endpoint.port - shift}"
+
+
+def _shift(frontend: Frontend) -> int:
+    """By how much endpoints' own ports are beyond what the service says of them, for a port out of a range.
+
+    Where all ports of the service have one memory, an endpoint has one name in it. Only a service with a single port
+    has endpoints with a port of their own.
+    """
+    if not frontend.service.affinity_per_service:
+        return 0
+    return frontend.port.ports.first - frontend.service.ports[0].ports.first
 
 
 def _destinations(frontends: Sequence[Frontend]) -> list[Dnat]:

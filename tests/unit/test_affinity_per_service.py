@@ -50,6 +50,17 @@ def test_a_client_has_one_endpoint_through_a_whole_service_and_no_other(target: 
 
 
 @_EACH
+def test_an_endpoint_with_a_port_of_its_own_is_one_through_a_whole_range(target: Target) -> None:
+    wanted = program("""
+        node one { address 10.0.0.4 }
+        service range { vip 198.19.10.2; affinity client-ip 90s per service
+                        port 80-82/tcp; endpoints { 100.64.0.9; 100.64.0.19:9443 } }
+    """)
+    assert case(target, wanted) == []
+    assert refusal(str(target.render(wanted, wanted.nodes[0])), target) is None
+
+
+@_EACH
 def test_with_a_memory_for_each_port_it_has_several(target: Target) -> None:
     wanted = program(TEXT.replace("SCHEDULER", ""))
     apart = tuple(replace(service, affinity_per_service=False) for service in wanted.services)
