@@ -54,7 +54,11 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
         for address in node.addresses:
             yield from bad("the node's", address, node.spans.get(f"address {address}", node.span))
     for service in program.services:
-        for statement, addresses in (("vip", service.vips), ("external-ip", service.external_ips)):
+        for statement, addresses in (
+            ("vip", service.vips),
+            ("external-ip", service.external_ips),
+            ("snat", service.snat),
+        ):
             for address in addresses:
                 yield from bad(f"{statement}", address, service.spans.get(f"{statement} {address}", service.span))
         for endpoint in service.endpoints:

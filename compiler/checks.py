@@ -13,6 +13,7 @@ from svcc.compiler.check_health import check_health
 from svcc.compiler.check_node_ports import check_node_port_addresses
 from svcc.compiler.check_ports import check_ports
 from svcc.compiler.check_service_networks import check_service_networks
+from svcc.compiler.check_snat import check_snat
 from svcc.compiler.check_turns import check_turns
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, related
@@ -34,6 +35,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
         yield from _check_endpoints(service)
         yield from check_health(service)
         yield from check_affinity(service)
+        yield from check_snat(service)
         yield from _check_hash(service)
         yield from _check_empty_families(service)
     yield from check_balancers(program)

@@ -60,6 +60,7 @@ class Code(Enum):
     BACKUP_ALONE = "SVC055", "a backup has no endpoint to stand in for"
     CHECK = "SVC056", "no endpoint can be checked in this way"
     ONE_MEMORY = "SVC058", "one memory of clients for frontends with different endpoints"
+    SOURCES = "SVC059", "source addresses do not follow one another"
     # balancers
     LISTENER = "SVC085", "a balancer cannot listen in this way"
     ROUTE = "SVC086", "a balancer's route leads nowhere"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.endpoint_changes import endpoint_changes
-from svcc.compiler.printing import affinity_kind, balancer_statements
+from svcc.compiler.printing import affinity_kind, balancer_statements, runs
 from svcc.compiler.service_change import Change, What
 
 
@@ -300,6 +300,7 @@ _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "traffic external": lambda one: one.external_traffic.value,
     "traffic internal": lambda one: one.internal_traffic.value,
     "masquerade": lambda one: _list(one.masquerade_from, one.masquerade.value),
+    "snat": lambda one: _list(runs(one.snat), "the machine's own"),
     "forward": lambda one: one.forward.value,
     "when-empty": lambda one: one.when_empty.value,
     "check": lambda one: "none" if one.check is None else _check_text(one.check),

@@ -44,6 +44,7 @@ class Feature(Enum):
     MASQUERADE_ALWAYS = "masquerade always"
     MASQUERADE_NEVER = "masquerade never"
     MASQUERADE_NETWORK = "masquerade NETWORK…"
+    SNAT = "snat ADDRESS…"
     FORWARD_DIRECT = "forward direct"
     FORWARD_TUNNEL = "forward tunnel"
     WHEN_EMPTY_DROP = "when-empty drop"
@@ -140,6 +141,8 @@ def _service_uses(service: ir.Service) -> Iterator[Use]:
         yield use(Feature.ALLOW_FROM, "allow-from")
     if service.masquerade_from:
         yield use(Feature.MASQUERADE_NETWORK, "masquerade")
+    if service.snat:
+        yield use(Feature.SNAT, "snat")
     if service.affinity is not None:
         yield use(Feature.AFFINITY, "affinity")
         if service.affinity_per_service:

@@ -54,6 +54,8 @@ class Frontend:
     allow_from: tuple[ir.Network, ...]  # networks of this family; see ``restricted``
     restricted: bool  # True: clients outside ``allow_from`` (which may be empty) are dropped
     rewrite_from: tuple[ir.Network, ...] = ()  # networks of this family without overlaps, and none that is all of it
+    #: The first and the last of the addresses of this family that a source becomes; None: the machine's own.
+    snat: tuple[ir.Address, ir.Address] | None = None
 
     @property
     def client_length(self) -> int | None:
@@ -173,6 +175,7 @@ class _Reach:
             draining=draining,
             rewrite=self._rewrite(external, version),
             rewrite_from=self._rewrite_from(version),
+            snat=self._snat(version),
             allow_from=tuple(n for n in service.allow_from if n.version == version) if restricted else (),
             restricted=restricted,
         )
@@ -220,6 +223,12 @@ class _Reach:
 
     def _rewrite_from(self, version: int) -> tuple[ir.Network, ...]:
         return apart(self._service.masquerade_from, version) if self._service.masquerade_from else ()
+
+    def _snat(self, version: int) -> tuple[ir.Address, ir.Address] | None:
+        if not self._service.snat or self._service.forward is not ir.Forward.MASQUERADE:
+            return None
+        own = sorted((address for address in self._service.snat if address.version == version), key=int)
+        return (own[0], own[-1]) if own else None
 
 
 def apart(networks: tuple[ir.Network, ...], version: int) -> tuple[ir.Network, ...]:

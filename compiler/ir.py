@@ -244,6 +244,9 @@ class Service:
     internal_traffic: Traffic = Traffic.CLUSTER
     masquerade: Masquerade = Masquerade.AUTO
     masquerade_from: tuple[Network, ...] = ()  # these clients' sources are rewritten, and no others; empty: see above
+    #: Where a source is rewritten, it becomes one of these; of each family they follow one another. A family without
+    #: any: the machine's own.
+    snat: tuple[Address, ...] = ()
     forward: Forward = Forward.MASQUERADE
     when_empty: WhenEmpty = WhenEmpty.REJECT
     check: Check | None = None  # None: endpoints are taken to serve

@@ -312,6 +312,7 @@ class _Reader:
     def service(self, document: Json, path: Path) -> ir.Service:
         vips, spans = self.addresses(document, path, "vips", "vip")
         external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
+        snat, sources = self.addresses(document, path, "snat", "snat")
         shared = self.shared(document, path, (*vips, *external_ips))
         for key, statement in _STATEMENTS.items():
             span = self.span(*path, key)
@@ -352,13 +353,14 @@ class _Reader:
             internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
             masquerade_from=masquerade_from,
+            snat=snat,
             forward=choice("forward", ir.Forward, ir.Forward.MASQUERADE),
             when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
             check=self.check(document["check"], (*path, "check"), spans) if "check" in document else None,
             when_failed=choice("when-failed", ir.WhenFailed, ir.WhenFailed.OPEN),
             one_packet=document.get("one-packet", False),
             span=self.span(*path, "name"),
-            spans=spans | more,
+            spans=spans | more | sources,
         )
 
 
@@ -380,6 +382,7 @@ _STATEMENTS = {
     "internal-traffic": "traffic internal",
     "masquerade": "masquerade",
     "masquerade-from": "masquerade",
+    "snat": "snat",
     "forward": "forward",
     "when-empty": "when-empty",
     "check": "check",

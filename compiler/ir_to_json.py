@@ -127,6 +127,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         internal_traffic=_unless(service.internal_traffic.value, "cluster"),
         masquerade=_unless(service.masquerade.value, "auto"),
         masquerade_from=[str(n) for n in service.masquerade_from],
+        snat=[str(a) for a in service.snat],
         forward=_unless(service.forward.value, "masquerade"),
         when_empty=_unless(service.when_empty.value, "reject"),
         check=None if service.check is None else _check_to_json(service.check),

@@ -55,6 +55,10 @@ def _setting(settings: Settings, statement: syntax.Setting, lets: Lets) -> None:
             values.unknown(word, _YES_OR_NO, f"value of {keyword}")
     elif keyword == "allow-from":
         settings.put("allow_from", tuple(lets.networks(values, statement.values)), keyword, word)
+    elif keyword == "snat":
+        addresses = lets.addresses(values, statement.values)
+        settings.put("snat", tuple(addresses), keyword, word)
+        settings.spans |= {f"snat {address}": span for address, span in addresses.items()}
     elif keyword == "masquerade":
         _masquerade(settings, statement, lets)
     elif keyword in _CHOICES:

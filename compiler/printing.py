@@ -147,10 +147,10 @@ def _addresses(service: ir.Service) -> Iterator[_Statement]:
     for keyword, own in (("vip", service.vips), ("external-ip", service.external_ips)):
         for shared in (False, True):
             if some := [address for address in own if (address in service.shared) is shared]:
-                yield keyword, " ".join(_runs(some)) + (" shared" if shared else "")
+                yield keyword, " ".join(runs(some)) + (" shared" if shared else "")
 
 
-def _runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
+def runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
     """The addresses in their order; those that follow each other as ranges."""
     at = 0
     while at < len(addresses):
@@ -196,6 +196,7 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
         yield "traffic", f"internal {service.internal_traffic}"
     for keyword, own, usual in (
         ("masquerade", _list(service.masquerade_from) or service.masquerade, default.masquerade),
+        ("snat", " ".join(runs(service.snat)), ""),
         ("forward", service.forward, default.forward),
         ("when-empty", service.when_empty, default.when_empty),
         ("when-failed", service.when_failed, default.when_failed),

@@ -55,7 +55,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("externaltrafficpolicy", "service", "traffic external local"),
     ("internaltrafficpolicy", "service", "traffic internal local"),
     ("allow acl whitelist loadbalancersourceranges deny blacklist", "service", "allow-from 10.0.0.0/8"),
-    ("masq snat nat", "service", "masquerade always"),
+    ("masq nat", "service", "masquerade always"),
+    ("sourceaddr sourceaddress tosource", "service", "snat 203.0.113.8"),
 )
 
 #: Words for what svcc leaves to others; the block where they are met (None: anywhere); and what to say.
@@ -125,7 +126,7 @@ _PROTOCOL = "tcp|udp|sctp|TCP|UDP|SCTP"
 _PLACE = r"\d+(?:\.\d+){3}|\d+"
 #: Words that begin statements of svcc's, where a `=` behind them is a sign too many.
 _KEYWORDS = (
-    "svcc|vip|external-ip|announce|allow-from|port|scheduler|affinity|traffic|masquerade|forward|when-empty|check|"
+    "svcc|vip|external-ip|announce|allow-from|port|scheduler|affinity|traffic|masquerade|snat|forward|when-empty|check|"
     "when-failed|prefix|pods|nodeports|nodeport-addresses|vip-device|mark|address|zone|instance|let|include"
 )
 _NUMBER = r"\d{1,5}(?:-\d{1,5})?"

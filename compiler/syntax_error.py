@@ -30,6 +30,7 @@ STATEMENTS = {
         "affinity",
         "traffic",
         "masquerade",
+        "snat",
         "forward",
         "when-empty",
         "one-packet",

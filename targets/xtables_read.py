@@ -33,12 +33,14 @@ from svcc.kernel.xtables.objects import (
     Mark,
     Masquerade,
     Match,
+    OpenedTo,
     Out,
     Proto,
     Reject,
     Rule,
     Script,
     SetMark,
+    Snat,
     Table,
     To,
     ToLocal,
@@ -128,13 +130,19 @@ def _proto(words: Words, _negate: bool) -> Match:
     if words.words[words.at : words.at + 2] != ["-m", name] or option not in ("--dport", "--sport"):
         return Proto(protocol)
     words.expect("-m", name, option)
-    first, _, last = words.take().partition(":")
+    ports = _ports(words.take())
+    return Proto(protocol, ports) if option == "--dport" else FromPorts(protocol, ports)
+
+
+def _ports(text: str) -> ir.PortRange:
+    """``80`` or ``80:89``. Errors: NotRead."""
+    first, _, last = text.partition(":")
     if not (first.isdecimal() and (last or "0").isdecimal() and len(first) < 6 and len(last) < 6):
         raise NotRead(f"{quoted(first)} is no port")
     ports = ir.PortRange(int(first), int(last or first))
     if not 0 <= ports.first <= ports.last < 1 << 16:
         raise NotRead(f"{ports} are no ports")
-    return Proto(protocol, ports) if option == "--dport" else FromPorts(protocol, ports)
+    return ports
 
 
 def _flags(words: Words, _negate: bool) -> Match:
@@ -145,8 +153,18 @@ def _flags(words: Words, _negate: bool) -> Match:
 
 
 def _conntrack(words: Words, _negate: bool) -> Match:
-    words.expect("--ctstate")
-    return CtState(tuple(words.take().split(",")))
+    if words.words[words.at : words.at + 1] == ["--ctstate"]:
+        words.expect("--ctstate")
+        return CtState(tuple(words.take().split(",")))
+    destination: ir.Address | ir.Network | None = None
+    if words.words[words.at : words.at + 1] == ["--ctorigdst"]:
+        words.expect("--ctorigdst")
+        network = _network(words.take())
+        destination = network.network_address if network.prefixlen == network.max_prefixlen else network
+    if destination is not None and words.words[words.at : words.at + 1] != ["--ctorigdstport"]:
+        return OpenedTo(destination)
+    words.expect("--ctorigdstport")
+    return OpenedTo(destination, _ports(words.take()))
 
 
 def _addrtype(words: Words, _negate: bool) -> Match:
@@ -227,6 +245,16 @@ def _masquerade(words: Words) -> Verdict:
     return Masquerade()
 
 
+def _snat(words: Words) -> Verdict:
+    words.expect("--to-source")
+    first, _, last = words.take().partition("-")
+    words.expect("--random-fully")
+    try:
+        return Snat(str(ip_address(first)), str(ip_address(last or first)))
+    except ValueError:
+        raise NotRead(f"{quoted(first)} is no source") from None
+
+
 def _reject(words: Words) -> Verdict:
     words.expect("--reject-with")
     return Reject(words.take())
@@ -236,6 +264,7 @@ def _reject(words: Words) -> Verdict:
 VERDICTS: dict[str, Callable[[Words], Verdict]] = {
     "MARK": _set_mark,
     "MASQUERADE": _masquerade,
+    "SNAT": _snat,
     "REJECT": _reject,
     "DNAT": _dnat,
 }

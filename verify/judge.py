@@ -89,7 +89,11 @@ def _misplaced(case: Case, expected: Forwarded, result: Result, own: frozenset[i
     choice = choices.get((result.name, result.port))
     if choice is None:
         return f"{_name(result)} answered, which is none of its endpoints"
-    if choice.masquerade and result.source not in own:
+    if choice.sources and not int(choice.sources[0]) <= int(result.source) <= int(choice.sources[-1]):
+        return (
+            f"{_name(result)} saw {result.source}, and was to see {'-'.join(map(str, dict.fromkeys(choice.sources)))}"
+        )
+    if choice.masquerade and not choice.sources and result.source not in own:
         return f"{_name(result)} saw {result.source}, and the client was to be masqueraded"
     if not choice.masquerade and case.known_source and result.source != case.packet.source:
         return f"{_name(result)} saw {result.source}, and {case.packet.source} was to be kept"

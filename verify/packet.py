@@ -45,8 +45,9 @@ class Choice:
     address: ir.Address
     port: int
     share: Fraction  # of new connections of new clients; the shares of an outcome sum to 1
-    masquerade: bool  # the endpoint sees the node's address as source, not the client's
+    masquerade: bool  # the endpoint sees another source than the client's: the node's address, or one of ``sources``
     most: int = 0  # connections, at which it gets no new ones; 0: there is no limit
+    sources: tuple[ir.Address, ...] = ()  # the first and the last of those; empty: the node's
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,16 +177,18 @@ def _choices(
         found[place] = found.get(place, Fraction(0)) + share
         most[place] = endpoint.max_connections or 0
     own = node.addresses if node else ()
-    return tuple(
-        Choice(
-            address,
-            port,
-            share,
-            address not in own and _masqueraded(program, entry, packet.source, address),
-            most[address, port],
-        )
-        for (address, port), share in sorted(found.items())
-    )
+    sources = _sources(entry.service, packet.destination.version)
+    choices: list[Choice] = []
+    for (address, port), share in sorted(found.items()):
+        masquerade = address not in own and _masqueraded(program, entry, packet.source, address)
+        choices.append(Choice(address, port, share, masquerade, most[address, port], sources if masquerade else ()))
+    return tuple(choices)
+
+
+def _sources(service: ir.Service, version: int) -> tuple[ir.Address, ...]:
+    """The first and the last of the addresses that a source becomes; none: the machine's own."""
+    own = [address for address in service.snat if address.version == version]
+    return (min(own, key=int), max(own, key=int)) if own else ()
 
 
 def _shares(scheduler: ir.Scheduler | None, endpoints: Sequence[ir.Endpoint]) -> Iterator[tuple[ir.Endpoint, Fraction]]:

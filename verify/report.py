@@ -26,7 +26,13 @@ def _case_to_json(verdict: Verdict) -> dict[str, Any]:
         "from": case.where,
         "vantage": case.vantage,
         "expected": [
-            {"endpoint": str(c.address), "port": c.port, "share": float(c.share), "masquerade": c.masquerade}
+            {
+                "endpoint": str(c.address),
+                "port": c.port,
+                "share": float(c.share),
+                "masquerade": c.masquerade,
+                "sources": [*map(str, c.sources)],
+            }
             for c in expected.choices
         ]
         if isinstance(expected, Forwarded)

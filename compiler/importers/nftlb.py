@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from svcc.compiler import ir
@@ -104,7 +104,19 @@ class _Reader:
         scheduler = self._scheduler(members, {server.weight for server in servers} - {0})
         seconds = self._persistence(members, several=len(fronts) > 1)
         allowed = tuple(dict.fromkeys(self._allowed(members)))
-        return Virtual(name, fronts, servers, scheduler, seconds, whole, masquerade, allowed)
+        snat = tuple(self._source(members, {front.address.version for front in fronts}))
+        return Virtual(name, fronts, servers, scheduler, seconds, whole, masquerade, allowed, snat=snat)
+
+    def _source(self, members: Members, versions: set[int]) -> Iterator[ir.Address]:
+        """What a source becomes; nothing, where it is the machine's own address."""
+        text = _text(members, "source-addr", "")
+        found = address(text) if text else None
+        if text and found is None:
+            raise broken("this is no address", members["source-addr"].span, "nftlb looks up no names")
+        if found is not None and found.version in versions:
+            yield found
+        elif found is not None:
+            self._note(members["source-addr"].whole, f"the farm has no IPv{found.version} address")
 
     def _masquerade(self, members: Members, whole: Span) -> ir.Masquerade | None:
         """None: the farm is not one that svcc can serve, and noted."""

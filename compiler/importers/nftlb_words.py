@@ -8,7 +8,7 @@ _LIMIT = "svcc has no limits of connections"
 _LOG = "svcc logs no packets"
 _MARK = "svcc sets no marks of others"
 _LINK = "svcc sends by routes, not by links"
-_SOURCE = "svcc masquerades with the address of the interface"
+_SOURCE = "svcc says by service what a source becomes, not by endpoint"
 
 #: Why a member is not carried over; None: it is, or the services have no need of it.
 Reasons = Mapping[str, str | None]
@@ -22,7 +22,7 @@ IN_FARM: Reasons = {
     # how often something is logged, or how long a client is banned, means nothing alone; all connect from the machine
     **dict.fromkeys(("log-rtlimit", "limits-ttl", "intra-connect", "bcks-available", "bcks-usable"), None),
     "priority": None,  # nftlb works it out of the backends'
-    "source-addr": _SOURCE,
+    "source-addr": None,
     "helper": "svcc sets no helpers of connection tracking",
     **dict.fromkeys(("log", "log-prefix"), _LOG),
     "mark": _MARK,

@@ -61,6 +61,7 @@ class Virtual:
     allow_from: tuple[ir.Network, ...] = ()
     scheduler_by: ir.HashBy = ir.HashBy.ADDRESS
     affinity_networks: tuple[int, int] = (32, 128)
+    snat: tuple[ir.Address, ...] = ()
     one_packet: bool = False  # where it is True, its place is in ``spans``
     check: ir.Check | None = None  # None, or where its place is in ``spans``
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
@@ -164,6 +165,7 @@ def _service(
         affinity=virtual.affinity,
         affinity_networks=virtual.affinity_networks,
         masquerade=virtual.masquerade,
+        snat=virtual.snat,
         forward=forward,
         one_packet=virtual.one_packet and _one_packet(virtual, forward, found, notes),
         span=virtual.span,

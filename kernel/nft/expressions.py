@@ -116,6 +116,17 @@ class Conntrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """What the packet's connection was opened to: "ip daddr", "ip6 daddr", or "proto-dst", the port, which needs a
+    match of the protocol before it."""
+
+    key: str
+
+    def json(self) -> Json:
+        return {"ct": {"key": self.key, "dir": "original"}}
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationType:
     """What the routing table says of the destination ("local", "unicast", "broadcast", …)."""
 

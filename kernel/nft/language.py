@@ -174,6 +174,12 @@ def _masquerade(_: st.Masquerade) -> str:
 
 
 @statement_text.register
+def _snat(made: st.Snat) -> str:
+    addresses = made.first if made.first == made.last else f"{made.first}-{made.last}"
+    return f"snat to {addresses} fully-random"
+
+
+@statement_text.register
 def _reject(made: st.Reject) -> str:
     return f"reject with {made.kind}" + ("" if made.code is None else f" {made.code}")
 
@@ -231,6 +237,11 @@ def _meta(made: ex.Meta) -> str:
 @expression_text.register
 def _conntrack(made: ex.Conntrack) -> str:
     return f"ct {made.key}"
+
+
+@expression_text.register
+def _original(made: ex.Original) -> str:
+    return f"ct original {made.key}"
 
 
 @expression_text.register

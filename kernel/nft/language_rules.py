@@ -123,6 +123,13 @@ def _masquerade(tokens: _Tokens) -> st.Statement:
     return st.Masquerade()
 
 
+def _snat(tokens: _Tokens) -> st.Statement:
+    tokens.expect("to")
+    first, _, last = tokens.take().partition("-")
+    tokens.expect("fully-random")
+    return st.Snat(first, last or first)
+
+
 def _reject(tokens: _Tokens) -> st.Statement:
     tokens.expect("with")
     kind = tokens.take()
@@ -140,6 +147,7 @@ _STATEMENTS: dict[str | None, Callable[[_Tokens], st.Statement]] = {
     "update": _remember,
     "dnat": _dnat,
     "masquerade": _masquerade,
+    "snat": _snat,
     "reject": _reject,
 }
 
@@ -169,7 +177,7 @@ def _primary(tokens: _Tokens) -> ex.Expression:
         case "meta":
             return ex.Meta(tokens.take())
         case "ct":
-            return ex.Conntrack(tokens.take())
+            return _original(tokens) if tokens.took("original") else ex.Conntrack(tokens.take())
         case "fib":
             tokens.expect("daddr", "type")
             return ex.DestinationType()
@@ -186,6 +194,11 @@ def _primary(tokens: _Tokens) -> ex.Expression:
     if word in _HEADERS:
         return ex.Payload(word, tokens.take())
     raise NotRead(f"no rule of the target has `{word[:40]}` here")
+
+
+def _original(tokens: _Tokens) -> ex.Expression:
+    word = tokens.take()
+    return ex.Original(f"{word} {tokens.take()}" if word in _HEADERS else word)
 
 
 def _operand(tokens: _Tokens) -> ex.Expression:

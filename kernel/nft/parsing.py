@@ -69,6 +69,15 @@ def _range(fields: Any) -> ex.Expression:
     return ex.numbers(first, last)
 
 
+def _conntrack(fields: Any) -> ex.Expression:
+    return ex.Original(fields["key"]) if "dir" in fields else ex.Conntrack(fields["key"])
+
+
+def _snat(fields: Any) -> st.Snat:
+    address = fields["addr"]
+    return st.Snat(address, address) if isinstance(address, str) else st.Snat(*address["range"])
+
+
 def _verdicts(fields: Any) -> st.VerdictMap:
     key, data = expression(fields["key"]), fields["data"]
     if isinstance(data, str):
@@ -87,7 +96,7 @@ _EXPRESSIONS: dict[str, Callable[[Any], ex.Expression]] = {
     "set": lambda f: ex.OneOf(tuple(map(expression, f))),
     "payload": lambda f: ex.Payload(f["protocol"], f["field"]),
     "meta": lambda f: ex.Meta(f["key"]),
-    "ct": lambda f: ex.Conntrack(f["key"]),
+    "ct": _conntrack,
     "fib": lambda _: ex.DestinationType(),
     "concat": lambda f: ex.Concat(tuple(map(expression, f))),
     "&": lambda f: ex.And(*map(expression, f)),
@@ -106,5 +115,6 @@ _STATEMENTS: dict[str, Callable[[Any], st.Statement]] = {
     "set": _remember,
     "dnat": lambda f: st.Dnat(expression(f["addr"]), expression(f["port"]) if "port" in f else None),
     "masquerade": lambda _: st.Masquerade(),
+    "snat": _snat,
     "reject": lambda f: st.Reject(f["type"], f.get("expr")),
 }

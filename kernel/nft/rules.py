@@ -5,6 +5,7 @@ The form is the document's, so that it loads everywhere. nft 1.0.6 to 1.1.7, wit
 - numbers for words (``ct state in 8``), and ``numgen``, ``jhash`` with an offset that is 0;
 - ``ct status & dnat == 0`` as ``ct status ! dnat``, ``tcp flags & 6 == 0`` as ``tcp flags ! [2, 4]``;
 - ``meta mark & 0x80000000 == 0x80000000``, whose mask is a prefix, as one: ``meta mark 0x80000000/1``;
+- addresses that ``snat`` takes, from a network's first to its last, as a network;
 - a single flag as a word (1.0.6, 1.1.3) or as a list of one (1.1.7);
 - the elements of an anonymous set in an order of their own;
 - no ``meta l4proto tcp`` before ``reject with tcp reset`` or ``tcp dport``. In the kernel it is there in either case:
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from ipaddress import ip_network
 from json import dumps, loads
 from typing import Any
 
@@ -133,6 +135,8 @@ def _canonical(node: Any) -> Any:
 def _match(fields: Any) -> Any:
     left, right, op = fields.get("left"), fields.get("right"), fields.get("op")
     words = _WORDS.get(text(left), {})
+    if isinstance(right, dict) and isinstance(right.get("set"), list):
+        right = {"set": [words.get(one, one) if isinstance(one, int) else one for one in right["set"]]}
     right = words.get(right, right) if isinstance(right, int) else right
     if isinstance(right, dict) and isinstance(right.get("prefix", {}).get("addr"), int):
         addr, length = right["prefix"]["addr"], right["prefix"]["len"]
@@ -149,6 +153,16 @@ def _without_offset(fields: Any) -> Any:
 def _nat(fields: Any) -> Any:
     flags = listed(fields.get("flags")) if isinstance(fields, dict) else []
     return fields | {"flags": flags[0]} if len(flags) == 1 else fields
+
+
+def _snat(fields: Any) -> Any:
+    """A range that is a network is listed as one."""
+    fields = _nat(fields)
+    match fields:
+        case {"addr": {"prefix": {"addr": str(addr), "len": int(length)}}}:
+            network = ip_network((addr, length))
+            return fields | {"addr": {"range": [str(network[0]), str(network[-1])]}}
+    return fields
 
 
 def _fib(fields: Any) -> Any:
@@ -180,7 +194,7 @@ _FORMS: Mapping[str, Callable[[Any], Any]] = {
     "symhash": _without_offset,
     "masquerade": _nat,
     "dnat": _nat,
-    "snat": _nat,
+    "snat": _snat,
     "redirect": _nat,
     "fib": _fib,
     "reject": _reject,

@@ -116,6 +116,19 @@ class Masquerade:
 
 
 @dataclass(frozen=True, slots=True)
+class Snat:
+    """From one of the addresses from ``first`` to ``last``, the same for the same client and destination. Random ports:
+    see :class:`Masquerade`."""
+
+    first: str
+    last: str
+
+    def json(self) -> Json:
+        address: Json = self.first if self.first == self.last else {"range": [self.first, self.last]}
+        return {"snat": {"addr": address, "flags": "fully-random"}}
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """Drops with an answer: ``kind`` "tcp reset" (``code`` None), or "icmp" or "icmpv6" with a code."""
 

@@ -144,6 +144,25 @@ class NotTranslatedTo(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedTo(Match):
+    """What the packet's connection was opened to: an address or a network, and ports, behind a match of the
+    protocol."""
+
+    destination: Address | Network | None
+    ports: Ports | None = None
+
+    def __str__(self) -> str:
+        words = ["-m conntrack"]
+        if self.destination is not None:
+            to = self.destination
+            words.append(f"--ctorigdst {to if isinstance(to, Network) else text_of(to)}")
+        if self.ports is not None:
+            first, last = self.ports.first, self.ports.last
+            words.append(f"--ctorigdstport {first}" + (f":{last}" if last != first else ""))
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
 class ByIpvs(Match):
     """IPVS has chosen where the packet goes (xt_ipvs: ``skb->ipvs_property``)."""
 
@@ -272,6 +291,18 @@ class Masquerade(Verdict):
 
     def __str__(self) -> str:
         return "-j MASQUERADE --random-fully"
+
+
+@dataclass(frozen=True, slots=True)
+class Snat(Verdict):
+    """Source becomes one of the addresses from ``first`` to ``last`` (as printed), likewise."""
+
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        addresses = self.first if self.first == self.last else f"{self.first}-{self.last}"
+        return f"-j SNAT --to-source {addresses} --random-fully"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ class Iptables(Target):
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
         Feature.MASQUERADE_NETWORK: "",
+        Feature.SNAT: "",
         Feature.WHEN_EMPTY_DROP: "",
         Feature.WHEN_EMPTY_DRAINING: "",
         Feature.SCHEDULER_RANDOM: "the default",

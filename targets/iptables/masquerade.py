@@ -56,19 +56,23 @@ def outside(names: Names, bit: int, pods: Iterable[ir.Network]) -> Chain:
     return Chain(names.outside, (*(Rule(from_(pod), RETURN) for pod in pods), Rule((), SetMark(bit, bit))))
 
 
-def postrouting(names: Names, bit: int, version: int) -> list[Chain]:
+def postrouting(names: Names, bit: int, version: int, *, sources: bool) -> list[Chain]:
     """Connections whose destination was rewritten. What stays on the node (it leaves through ``lo``) keeps its source.
+
+    ``sources``: whether there are chains of :mod:`svcc.targets.iptables.sources`.
 
     That spares other programs too: they redirect a loopback address's connections from one port to another.
     """
     rewritten, leaves = CtState(("DNAT",)), Out("lo", negate=True)
+    own = [Rule((leaves,), Jump(names.snat))] if sources else []
+    hairpins = Jump(names.masquerade) if sources else Masquerade()
     return [
-        Chain(names.masquerade, (Rule((), SetMark(0, bit)), Rule((leaves,), Masquerade()))),
+        Chain(names.masquerade, (Rule((), SetMark(0, bit)), *own, Rule((leaves,), Masquerade()))),
         Chain(
             names.postrouting,
             (
                 Rule((Mark(bit, bit), rewritten), Jump(names.masquerade)),
-                Rule((leaves, rewritten, hairpin(version)), Masquerade()),
+                Rule((leaves, rewritten, hairpin(version)), hairpins),
             ),
         ),
     ]

@@ -17,6 +17,7 @@ from svcc.targets.naming import fit
 #: The second words of chains that are named after a service, or a service and port; and of the dispatch's branches.
 _BALANCE, _EXTERNAL, _SOURCES, _AT = "SVC", "EXT", "SRC", "AT"
 _CLIENTS = "CLIENTS"
+_FROM = "FROM"
 _LABELLED = (_BALANCE, _EXTERNAL, _SOURCES)
 
 #: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.
@@ -76,6 +77,11 @@ class Names:
         return self.fixed("MASQUERADE")
 
     @property
+    def snat(self) -> str:
+        """nat: rewrites the source to addresses that a service names."""
+        return self.fixed("SNAT")
+
+    @property
     def unserved(self) -> str:
         """filter: what becomes of packets to our addresses and ports that nat sent to no endpoint."""
         return self.fixed("UNSERVED")
@@ -104,6 +110,10 @@ class Names:
     def at(self, place: str) -> str:
         """A branch of the dispatch: the addresses of a network, one address, or a block of ports."""
         return self._fit(f"{_AT}-{place}")
+
+    def sources_at(self, place: str) -> str:
+        """A branch on the way to these: what a connection was opened to, as :meth:`at` has it."""
+        return self._fit(f"{_FROM}-{place}")
 
     def label(self, chain: str) -> str:
         """The service, or service and port, that a chain is named after; "" for other chains."""

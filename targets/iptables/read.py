@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from itertools import pairwise
 
 from svcc.compiler import ir
@@ -23,11 +24,13 @@ from svcc.kernel.xtables.objects import (
     Mark,
     Masquerade,
     Match,
+    OpenedTo,
     Out,
     Proto,
     Reject,
     Rule,
     SetMark,
+    Snat,
     To,
     ToLocal,
     Verdict,
@@ -160,7 +163,7 @@ class _TableCheck:
     def _check_order(self) -> None:
         ranks = {kind: rank for rank, kind in enumerate(self._shapes)}
         # Branches stand before what leads to them, wherever that is.
-        chains = ((name, line) for name, line in self._table.chains.items() if self._kinds[name] != "AT")
+        chains = ((name, line) for name, line in self._table.chains.items() if self._kinds[name] not in ("AT", "FROM"))
         for (before, _), (name, line) in pairwise(chains):
             rank, last = ranks[self._kinds[name]], ranks[self._kinds[before]]
             if rank < last or (rank == last and self._kinds[name] in DESCENDING and name > before):
@@ -223,6 +226,11 @@ class _TableCheck:
                 return "marked"
             case Bytecode() if match == hairpin(self._version):
                 return "hairpin"
+            case OpenedTo(destination, opened):
+                if destination is not None:
+                    self._check_family(line, destination)
+                place = "" if destination is None else "net," if isinstance(destination, ir.Network) else "addr,"
+                return f"opened:{place}{'ports' * (opened is not None)}"
             case Comment(text) if _LABEL.fullmatch(text):
                 return "comment"
             case Random(share) if 0 < share < CERTAIN:
@@ -247,7 +255,7 @@ class _TableCheck:
                     raise line.refused(
                         f"this leads to {quoted(chain)}, which is no chain of this bundle's", chain, Code.BUNDLE_NAME
                     )
-                if kind == "AT":
+                if kind in ("AT", "FROM"):
                     self._check_branch(placed, chain)
                 return f"{'jump' if isinstance(verdict, Jump) else 'goto'}:{kind}"
             case SetMark(value, mask) if value in (0, mask):
@@ -255,6 +263,8 @@ class _TableCheck:
                 return "mark:on" if value else "mark:off"
             case Masquerade():
                 return "masquerade"
+            case Snat(first, last) if self._are_sources(first, last):
+                return "snat"
             case Reject(reason) if reason in ("tcp-reset", _ICMP[self._version]):
                 return "reject:icmp" if reason == _ICMP[self._version] else "reject:tcp-reset"
             case Dnat(address) if (":" in address) == (self._version == 6):
@@ -262,10 +272,19 @@ class _TableCheck:
             case _:
                 raise line.refused(f"the target has no rule with {quoted(str(verdict))}", str(verdict))
 
+    def _are_sources(self, first: str, last: str) -> bool:
+        ends = [ip_address(first), ip_address(last)]
+        return all(end.version == self._version for end in ends) and int(ends[0]) <= int(ends[1])
+
     def _check_branch(self, placed: Placed, chain: str) -> None:
         """A branch by address is called by the addresses that go there."""
         first, *more = placed.rule.matches or (None,)
-        if isinstance(first, To) and not more and chain != self._names.at(str(first.destination)):
+        name = ""
+        if isinstance(first, To) and not more:
+            name = self._names.at(str(first.destination))
+        elif isinstance(first, OpenedTo) and not more and chain != self._names.sources_at("nodeports"):
+            name = self._names.sources_at(str(first.destination))
+        if name not in ("", chain) and isinstance(first, To | OpenedTo):
             raise placed.line.refused(f"the addresses of {first.destination} have another chain than {chain}", chain)
 
     def _check_family(self, line: Line, place: ir.Address | ir.Network) -> None:

@@ -28,6 +28,7 @@ from svcc.targets.iptables import invalid, masquerade
 from svcc.targets.iptables.dispatch import Branch, Node, PortRule, Walk, at_address, by_address, by_port, tree
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.services import Services
+from svcc.targets.iptables.sources import sources
 from svcc.targets.iptables.unserved import Unserved
 
 LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1/128")}
@@ -44,7 +45,8 @@ def script(cluster: ir.Cluster, frontends: list[Frontend], version: int, own: Co
     services = Services(names, frontends)
     nodes = tree(services.addresses)
     others = sorted(address for address in services.shared if address not in own)
-    nat = _nat(cluster, names, services, nodes, version, others)
+    from_own = sources(cluster, names, frontends, version)
+    nat = _nat(cluster, names, services, nodes, version, others, from_own)
     unserved = _filter(cluster, names, frontends, nodes, version, others)
     return Script((nat, unserved) if unserved is not None else (nat,))
 
@@ -56,14 +58,16 @@ def _nat(
     nodes: tuple[Node, ...],
     version: int,
     others: Sequence[ir.Address],
+    from_own: Sequence[Chain],
 ) -> Table:
+    """``from_own``: the chains for sources that services name."""
     bit = cluster.mark
     chains: list[Chain] = []
     if services.marks(names.mark):
         chains.append(masquerade.mark(names, bit))
     if services.marks(names.outside):
         chains.append(masquerade.outside(names, bit, (pod for pod in cluster.pods if pod.version == version)))
-    chains += masquerade.postrouting(names, bit, version)
+    chains += (*from_own, *masquerade.postrouting(names, bit, version, sources=bool(from_own)))
     chains += services.chains()
     local = _at_node(cluster, names, services.node_ports, version, others)
     chains += local.chains

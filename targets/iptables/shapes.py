@@ -12,7 +12,8 @@ rule ended by a semicolon, and its chain's pattern takes all of them together:
     state:…  lo  marked  hairpin  comment
     turn                    a part of what comes by: at random, in turn, by hash
     remembered, remember    affinity
-    goto:KIND  jump:KIND  ACCEPT  DROP  RETURN  dnat  masquerade  reject:…  mark:on  mark:off
+    opened:…                what the connection was opened to: an address, a network, ports
+    goto:KIND  jump:KIND  ACCEPT  DROP  RETURN  dnat  masquerade  snat  reject:…  mark:on  mark:off
 
 ``!`` stands before what does not hold.
 """
@@ -32,12 +33,16 @@ _AT_NODE = f"({_PLACE}local goto:NODEPORTS;)*"
 _NOBODYS = "(addr RETURN;)*((addr|net) goto:REJECT;)*"
 _FIRST = "state:DNAT RETURN;(tcp -flags state:INVALID jump:INVALID;)?"
 
+_OPENED = "((tcp|udp|sctp) opened:(addr,)?ports (snat|masquerade|jump:FROM);|opened:(addr|net), (goto|jump):FROM;)+"
+
 _PATTERNS = {
     "nat": {
         "MARK": "mark:on;",
         "OUTSIDE": "((from )?RETURN;)*mark:on;",
-        "MASQUERADE": "mark:off;!lo masquerade;",
-        "POSTROUTING": "marked state:DNAT jump:MASQUERADE;!lo state:DNAT hairpin masquerade;",
+        "FROM": _OPENED,
+        "SNAT": _OPENED,
+        "MASQUERADE": "mark:off;(!lo jump:SNAT;)?!lo masquerade;",
+        "POSTROUTING": "marked state:DNAT jump:MASQUERADE;!lo state:DNAT hairpin (masquerade|jump:MASQUERADE);",
         "SVC": _BEFORE + _CHOICE,
         "SRC": "((from )?RETURN;)*ACCEPT;",
         "EXT": f"{_BEFORE}(goto:SVC;|{_CHOICE})",
@@ -60,6 +65,6 @@ SHAPES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     table: {kind: re.compile(pattern) for kind, pattern in kinds.items()} for table, kinds in _PATTERNS.items()
 }
 #: Kinds of which there are several chains, each with a name of its own behind the kind.
-SEVERAL = ("SVC", "SRC", "EXT", "AT")
+SEVERAL = ("SVC", "SRC", "EXT", "AT", "FROM")
 #: Those of them that stand in descending order of their names.
 DESCENDING = ("SVC", "SRC", "EXT")

@@ -75,6 +75,7 @@ class Ipvs(TargetByService):
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
         Feature.MASQUERADE_NETWORK: "",
+        Feature.SNAT: "a rule for each address and port of the service",
         Feature.FORWARD_DIRECT: _NOT_THE_NODE,
         Feature.FORWARD_TUNNEL: _NOT_THE_NODE,
         Feature.WHEN_EMPTY_DROP: "",

@@ -74,7 +74,7 @@ def _servers(families: Iterable[FamilyState]) -> dict[str, VirtualServer]:
 
 def _script(cluster: ir.Cluster, version: int, families: Iterable[FamilyState]) -> Script:
     family = next((one for one in families if one.version == version), None)
-    return rules.script(cluster, version, family.sets) if family else Script()
+    return rules.script(cluster, version, family.sets, family.sources) if family else Script()
 
 
 class IpvsAssembly(Assembly):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer, key_of
+from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
 from svcc.targets.interface import Contribution, Shared
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, network_elements
 from svcc.targets.ipvs.virtual import FORWARD, MOST, address_text, hairpin, make_settings
@@ -28,6 +29,7 @@ class Part:
     node_ports: dict[Purpose, list[int]] = field(default_factory=dict)  # of TCP and UDP, by their set
     elements: dict[Purpose, list[str]] = field(default_factory=dict)  # of all other sets, in the frontends' order
     servers: list[VirtualServer] = field(default_factory=list)
+    sources: list[Rule] = field(default_factory=list)  # what clients' sources become, by what they connected to
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class _Maker:
         self._services = shared.cluster.services
         self._texts: dict[int, str] = {}  # addresses as text, by number
 
-    def add(self, frontend: Frontend, listening: Iterable[ir.Address]) -> None:
+    def add(self, frontend: Frontend, listening: Collection[ir.Address]) -> None:
         """``listening``: the frontend's address, or the node's own."""
         part, protocol = self.part, frontend.port.protocol
         texts = [self._text(int(address)) for address in listening]
@@ -95,6 +97,10 @@ class _Maker:
             by_port=by_port,
             one_packet=service.one_packet,
         )
+        if frontend.snat is not None and frontend.endpoints:
+            to = Snat(*(self._text(int(address)) for address in frontend.snat))
+            for address in listening:
+                part.sources.append(Rule((Proto(protocol), OpenedTo(address, frontend.ports)), to))
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
             servers = self._real_servers(frontend, offset)
             if frontend.address is None and protocol is not ir.Protocol.SCTP:

@@ -84,6 +84,13 @@ def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
             service.spans.get("masquerade", service.span),
             hint="use masquerade auto, or forward masquerade",
         )
+    if service.snat:
+        yield Diagnostic(
+            Code.UNSUPPORTED,
+            f"under {how} endpoints answer clients themselves: nobody's source is rewritten, and `snat` has no effect",
+            service.spans.get("snat", service.span),
+            hint="leave `snat` out, or use forward masquerade",
+        )
     for port in service.ports:
         if port.target != port.ports.first:
             yield _changed_port(how, port.target, port.ports.first, port.spans.get("target", service.span))

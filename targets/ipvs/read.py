@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer
+from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
 from svcc.targets.ipvs.elements import element_fault, sort_key
 from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, purpose_of
 from svcc.targets.ipvs.state import FamilyState, whole
-from svcc.targets.ipvs.virtual import element_of, hairpins
+from svcc.targets.ipvs.virtual import address_text, element_of, hairpins
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
 from svcc.targets.vip_device import read_device
+from svcc.targets.xtables_read import Grammar, NotRead
 
 _CREATE = re.compile(r"create (\S+) (\S+) (.*)")
 _OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+|range ([0-9]+)-([0-9]+)")
@@ -61,7 +65,9 @@ def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
         vip_device=device.name if device else None,
         mark=_mark(texts["iptables"], texts["ip6tables"]),
     )
-    return cluster, [*_families(prefix, sets.values(), servers, device.announced if device else frozenset())]
+    sources = {version: _sources(texts[part], prefix) for version, part in ((4, "iptables"), (6, "ip6tables"))}
+    announced = device.announced if device else frozenset()
+    return cluster, [*_families(prefix, sets.values(), servers, announced, sources)]
 
 
 def _nothing(texts: Mapping[str, Text]) -> None:
@@ -162,8 +168,46 @@ def _mark(*texts: Text) -> int:
 # -- the state --------------------------------------------------------------------------------------------------------
 
 
+_Sources: TypeAlias = list[tuple[Line, Rule]]
+
+
+def _sources(text: Text, prefix: str) -> _Sources:
+    """The rules for clients whose sources become certain addresses. Errors: Refused."""
+    found: _Sources = []
+    grammar = Grammar()
+    for line in text.lines():
+        _, here, words = line.text.partition(f"-A {prefix}-SNAT ")
+        if here and line.text.startswith("-A "):
+            try:
+                found.append((line, grammar.rule(words)))
+            except NotRead as error:
+                raise line.refused(str(error), words) from None
+    return found
+
+
+def _check_sources(sets: Mapping[Purpose, _Set], version: int, sources: _Sources) -> None:
+    """Each is for a port that a service declares, at an address of the family, and names addresses of it."""
+    declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
+    for line, rule in sources:
+        match rule:
+            case Rule((Proto(protocol, None), OpenedTo(IPv4Address() | IPv6Address() as address, ports)), Snat() as to):
+                first = None if ports is None else f"{address_text(int(address), version)},{protocol}:{ports.first}"
+                if address.version != version or first is None or ip_address(to.first).version != version:
+                    raise line.refused("this is of the other family, or of no port")
+                if int(ip_address(to.first)) > int(ip_address(to.last)) or ip_address(to.last).version != version:
+                    raise line.refused(f"no range of addresses: {to.first}-{to.last}", to.first)
+                if first not in declared and not _on_a_node_port(sets, first):
+                    raise line.refused(f"{first} is in no set: no service declares it", str(address))
+            case _:
+                raise line.refused("no rule of the target's for the source of a service's clients")
+
+
 def _families(
-    prefix: str, sets: Collection[_Set], servers: list[tuple[Line, VirtualServer]], announced: frozenset[str]
+    prefix: str,
+    sets: Collection[_Set],
+    servers: list[tuple[Line, VirtualServer]],
+    announced: frozenset[str],
+    sources: Mapping[int, _Sources],
 ) -> Iterator[FamilyState]:
     for version in (4, 6):
         own = {one.purpose: one for one in sets if one.version == version}
@@ -174,7 +218,9 @@ def _families(
             ipsets = {p: own[p].made(prefix) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
             answered = announced & {*addresses}
-            yield whole(version, addresses, answered, [server for _, server in listening], ipsets)
+            _check_sources(own, version, sources[version])
+            rules = [rule for _, rule in sources[version]]
+            yield whole(version, addresses, answered, [server for _, server in listening], ipsets, rules)
     versions = {one.version for one in sets}
     for line, server in servers:
         if _version(server) not in versions:

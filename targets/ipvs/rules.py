@@ -8,7 +8,8 @@ its filter, and a packet of the node itself in OUTPUT, after mangle and nat but 
 * filter INPUT rejects what nobody serves: for that there is no virtual server, and the node's own packets to its
   dummy device come back in through INPUT; and in FORWARD and OUTPUT what is sent to an address that no service has,
   in the networks of service addresses: no device has it,
-* nat POSTROUTING, which sees the packet on its way to the endpoint, masquerades (net.ipv4.vs.conntrack).
+* nat POSTROUTING, which sees the packet on its way to the endpoint, masquerades (net.ipv4.vs.conntrack), or rewrites
+  the source to the addresses that the service names: a rule for each of its addresses and ports.
 
 Only new connections are judged, those that exist keep going, and ICMP errors that belong to them pass. What somebody
 else has translated is not judged at all, and what IPVS has not sent is not masqueraded, whoever marked it.
@@ -61,7 +62,7 @@ _INVALID = (Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), CtState(("INVALID",))
 #: The chains, by table, without the prefix.
 CHAINS: Mapping[str, frozenset[str]] = {
     "mangle": frozenset({"GUARD", "INVALID"}),
-    "nat": frozenset({"SERVICES", "NODEPORTS", "POSTROUTING", "MASQUERADE"}),
+    "nat": frozenset({"SERVICES", "NODEPORTS", "POSTROUTING", "MASQUERADE", "SNAT"}),
     "filter": frozenset({"FILTER", "NOBODY", "REJECT"}),
 }
 
@@ -82,9 +83,10 @@ def _not_in(purpose: Purpose, fields: str = "") -> _In:
     return _In(purpose, fields, negate=True)
 
 
-def script(cluster: ir.Cluster, version: int, sets: Mapping[Purpose, Set]) -> Script:
-    """What ``iptables-restore --noflush`` (or ip6tables-) reads for one family."""
-    writer = _Writer(cluster.prefix, cluster.mark, version, sets)
+def script(cluster: ir.Cluster, version: int, sets: Mapping[Purpose, Set], sources: Sequence[Rule] = ()) -> Script:
+    """What ``iptables-restore --noflush`` (or ip6tables-) reads for one family. ``sources``: the rules for clients
+    whose sources become certain addresses; no set knows what a connection was opened to."""
+    writer = _Writer(cluster.prefix, cluster.mark, version, sets, sources)
     return Script(tuple(table for table in (writer.mangle(), writer.nat(), writer.filter()) if table.chains))
 
 
@@ -95,7 +97,10 @@ class _Writer:
     something *not* in it loses that condition.
     """
 
-    def __init__(self, prefix: str, mark: int, version: int, sets: Mapping[Purpose, Set]) -> None:
+    def __init__(
+        self, prefix: str, mark: int, version: int, sets: Mapping[Purpose, Set], sources: Sequence[Rule]
+    ) -> None:
+        self._sources = sources
         self._prefix = prefix
         self._mark = mark
         self._icmp = "icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable"
@@ -145,9 +150,11 @@ class _Writer:
             self._rule(_In(Purpose.CLUSTER_IP), verdict=ACCEPT, why="no other program translates these"),
             self._rule(_In(Purpose.NODE_IP), verdict=Jump(node_ports.name)) if node_ports.rules else [],
         )
+        snat = self._chain("SNAT", [*self._sources])
+        own = [Rule((Out("lo", negate=True),), Jump(snat.name))] if snat.rules else []
         masquerade = self._chain(
             "MASQUERADE",
-            [Rule((), SetMark(0, self._mark)), Rule((), Masquerade())],
+            [Rule((), SetMark(0, self._mark)), *own, Rule((), Masquerade())],
         )
         postrouting = self._chain(
             "POSTROUTING",
@@ -160,7 +167,7 @@ class _Writer:
             [Rule((Mark(self._mark, self._mark),), Jump(masquerade.name))],
         )
         entries = [("PREROUTING", (), services), ("OUTPUT", (), services), ("POSTROUTING", (ByIpvs(),), postrouting)]
-        return self._table("nat", entries, node_ports, masquerade)
+        return self._table("nat", entries, node_ports, masquerade, snat)
 
     def filter(self) -> Table:
         reject = self._chain(

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from svcc.compiler.frontends import service_networks
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer
+from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule
 from svcc.targets.interface import Shared
 from svcc.targets.ipvs.contribution import Part, node_port_addresses
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, make_set, network_elements
 from svcc.targets.ipvs.virtual import address_text
 
-_Key = TypeVar("_Key", int, str)
+_Key = TypeVar("_Key", int, str, Rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class FamilyState:
     schedulers: frozenset[str]  # of the whole
     held: bool  # whether the whole has an address
     announcing: bool  # and one that is announced
+    sources: tuple[Rule, ...]  # of the whole, in the order of the addresses that clients connect to
 
 
 def whole(
@@ -41,11 +44,23 @@ def whole(
     announced: frozenset[str],
     servers: Iterable[VirtualServer],
     sets: Mapping[Purpose, Set],
+    sources: Iterable[Rule],
 ) -> FamilyState:
     """A family of which all is known."""
     some, of_all = tuple(addresses), tuple(servers)
     schedulers = frozenset(server.settings.scheduler for server in of_all)
-    return FamilyState(version, some, announced, of_all, sets, schedulers, bool(some), bool(announced))
+    ordered = tuple(sorted(sources, key=_opened_to))
+    return FamilyState(version, some, announced, of_all, sets, schedulers, bool(some), bool(announced), ordered)
+
+
+def _opened_to(rule: Rule) -> tuple[int, str, int]:
+    """The address, protocol and first port that a rule about sources is for."""
+    protocol, opened = rule.matches
+    assert isinstance(protocol, Proto)
+    assert isinstance(opened, OpenedTo)
+    assert isinstance(opened.destination, IPv4Address | IPv6Address)
+    assert opened.ports is not None
+    return int(opened.destination), protocol.protocol, opened.ports.first
 
 
 @dataclass(slots=True)
@@ -74,6 +89,7 @@ class Total:
         self._announced: Counter[int] = Counter()
         self._shared_addresses: Counter[int] = Counter()  # in the networks of service addresses
         self._loops: Counter[int] = Counter()
+        self._sources: Counter[Rule] = Counter()
         self._sizes: Counter[Purpose] = Counter()  # of sets whose elements are each one service's
         self._schedulers: Counter[str] = Counter()
 
@@ -90,6 +106,7 @@ class Total:
         _count(self._shared_addresses, part.shared, by)
         _count(self._loops, part.loops, by)
         _count(self._schedulers, [server.settings.scheduler for server in part.servers], by)
+        _count(self._sources, part.sources, by)
         for purpose, elements in part.elements.items():
             self._sizes[purpose] += by * len(elements)
         for purpose, ports in part.node_ports.items():
@@ -108,6 +125,7 @@ class Total:
             frozenset(self._schedulers),
             bool(self._addresses),
             bool(self._announced),
+            tuple(sorted(self._sources, key=_opened_to)),
         )
 
     def _elements(

@@ -70,6 +70,7 @@ class Nft(TargetByService):
         Feature.MASQUERADE_ALWAYS: "",
         Feature.MASQUERADE_NEVER: "",
         Feature.MASQUERADE_NETWORK: "",
+        Feature.SNAT: "",
         Feature.WHEN_EMPTY_DROP: "",
         Feature.WHEN_EMPTY_DRAINING: "",
         Feature.SCHEDULER_RANDOM: "the default",

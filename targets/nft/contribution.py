@@ -16,6 +16,7 @@ from svcc.targets.naming import comment, fit
 from svcc.targets.nft.choice import choice, slots
 from svcc.targets.nft.fronts import Affinity, Front, Source
 from svcc.targets.nft.keys import FAMILIES, NAME, Family, Key
+from svcc.targets.nft.sources import Sources
 
 #: Characters of a comment, at most (NFTNL_UDATA_COMMENT_MAXLEN).
 _COMMENT = 128
@@ -37,6 +38,7 @@ class Row(NamedTuple):
     front: Front | None  # what serves it, or rejects its clients; None: they are dropped
     endpoints: tuple[str, ...]  # by slot; "" where a slot has none
     declared: bool  # its address is others' as well
+    sources: Sources | None  # what its clients' sources become, where they are rewritten; None: the node's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class _Maker:
         front = self._front(key, frontend)
         endpoints = self._texts(frontend) if front is not None and front.choice is not None else ()
         declared = frontend.kind is Kind.NODE_PORT or frontend.shared
-        row = Row(element, comment(frontend.label, _COMMENT), front, endpoints, declared)
+        sources = Sources.of(frontend.snat) if endpoints else None
+        row = Row(element, comment(frontend.label, _COMMENT), front, endpoints, declared, sources)
         part.rows.setdefault(key, []).append(row)
         self._serve(frontend)
 

@@ -24,6 +24,7 @@ from svcc.kernel.nft.statements import (
     VerdictMap,
 )
 from svcc.targets.nft.keys import Family, Key
+from svcc.targets.nft.sources import REWRITE
 
 #: Priorities (linux/netfilter_ipv4.h): NF_IP_PRI_NAT_DST, just after it, and NF_IP_PRI_NAT_SRC.
 DSTNAT, AFTER_DSTNAT, SRCNAT = -100, -90, 100
@@ -164,8 +165,10 @@ def _drop_invalid(family: Family, ours: Sequence[Rule], targets: bool) -> Iterat
     yield _INVALID, Chain(tuple(rules))
 
 
-def masquerade(family: Family, mark: int) -> Iterator[tuple[str, Chain]]:
+def masquerade(family: Family, mark: int, *, sources: bool) -> Iterator[tuple[str, Chain]]:
     """Rewrite the source of what the fronts marked, and of endpoints that reach themselves. The mark ends here.
+
+    ``sources``: whether there is the chain of :func:`svcc.targets.nft.sources.rewriting`.
 
     The bit may be others' too (0x4000 is kube-proxy's): of what nobody translated it stays as it is.
     """
@@ -173,7 +176,8 @@ def masquerade(family: Family, mark: int) -> Iterator[tuple[str, Chain]]:
     marked = Match(And(Meta("mark"), Word(mark)), Word(mark))
     unmark = SetMark(And(Meta("mark"), Word(0xFFFF_FFFF ^ mark)))
     hairpin = Match(Concat((family.source, family.destination)), HAIRPIN)
-    postrouting = ((translated, marked, unmark, Masquerade()), (translated, hairpin, Masquerade()))
+    rewrite = Goto(REWRITE) if sources else Masquerade()
+    postrouting = ((translated, marked, unmark, rewrite), (translated, hairpin, rewrite))
     yield "nat-postrouting", Chain(postrouting, Hook("nat", "postrouting", SRCNAT))
     # What goes to an endpoint on this very node does not pass postrouting.
     yield "nat-input", Chain(((translated, marked, unmark),), Hook("nat", "input", SRCNAT))

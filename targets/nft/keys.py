@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
-from svcc.kernel.nft.expressions import And, Concat, Expression, Meta, Network, Payload, Word, network
+from svcc.kernel.nft.expressions import And, Concat, Expression, Meta, Network, Original, Payload, Word, network
 from svcc.kernel.nft.state import VERDICT
 from svcc.kernel.nft.statements import Reject
 from svcc.targets.naming import fit
@@ -76,6 +76,11 @@ class Key:
         return _concat([expression for expression, _ in self._parts])
 
     @property
+    def original(self) -> Expression:
+        """The same of the packet that opened the connection, behind a match of the protocol."""
+        return _concat([_original(expression) for expression, _ in self._parts])
+
+    @property
     def port(self) -> Expression:
         """The destination port."""
         return self._parts[-1][0]
@@ -119,6 +124,11 @@ class Key:
         return Set.of(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)
 
     @property
+    def sources(self) -> Set:
+        """Each frontend whose clients' sources become certain addresses, with the chain that sees to it."""
+        return Set.of(f"{self.prefix}sources", self._types, VERDICT, interval=self.ranges is not None)
+
+    @property
     def declared(self) -> Set:
         """The frontends on addresses that are others' as well: of node ports all."""
         return Set.of(f"{self.prefix}declared", self._types, interval=self.ranges is not None)
@@ -150,6 +160,13 @@ def without_mask(expression: Expression, version: int) -> Expression:
     if isinstance(first, And) and any(first == masked(first.left, version, length) for length in lengths):
         return _concat([first.left, *parts])
     return expression
+
+
+def _original(part: Expression) -> Expression:
+    """A part of a key, as it was when the connection was opened."""
+    if not isinstance(part, Payload):
+        return part
+    return Original("proto-dst" if part.field == "dport" else f"{part.protocol} {part.field}")
 
 
 def _concat(parts: list[Expression]) -> Expression:

@@ -206,6 +206,9 @@ class TableCheck:
     def __init__(self, read: ReadTable) -> None:
         self._read = read
         self._keys = {key.expression: key for key in keys(read.family)}
+        self._originals: dict[Any, list[Key]] = {}
+        for key in keys(read.family):
+            self._originals.setdefault(key.original, []).append(key)
         self._used: set[str] = set()
         self._led: dict[str, set[str]] = {}
         self.marks: set[int] = set()
@@ -269,6 +272,8 @@ class TableCheck:
         known = kind_of_chain(name)
         if known == "landing":
             return 1, "affinity-" in name, natural(name)
+        if known == "snat":
+            return 2, [(0, ""), *natural(name)]  # behind the fronts
         return (2, natural(name)) if known == "front" else (4, [*HOOKS].index(name))
 
     def _check_chain(self, name: str) -> None:
@@ -346,6 +351,10 @@ class TableCheck:
 
     def key(self, expression: Any) -> Key | None:
         return self._keys.get(expression)
+
+    def originals(self, expression: Any) -> list[Key]:
+        """The keys for which an expression is what a connection was opened to: those of ranges have the same."""
+        return self._originals.get(expression, [])
 
     def clients(self, expression: Any) -> list[Key]:
         """The keys for which an expression is a client, or its network, with its frontend: those of ranges have the

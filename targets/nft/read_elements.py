@@ -28,7 +28,8 @@ def check_elements(table: ReadTable, check: TableCheck) -> None:
             raise command.refused(f"set {name} has no element", f'"{name}"')
         if kind == "affinity" and name in read:
             raise table.elements[name][0].refused(f"rules alone fill {name}", f'"{name}"')
-    fronts = {data for name, found in read.items() if table.sets[name][0] == "services" for data in found.values()}
+    leading = ("services", "sources")
+    fronts = {data for name, found in read.items() if table.sets[name][0] in leading for data in found.values()}
     check.unreached({front for front in fronts if front})
     _check_endpoints(table, check, read)
     _check_addresses(table, read)
@@ -137,12 +138,13 @@ def _data(data: Any, kind: str, table: ReadTable) -> str:
         return _address(data, table)
     if kind == "ports":
         return _port(data, interval=False)
-    if kind != "services":
+    if kind not in ("services", "sources"):
         return ""
-    if same(data, {"drop": None}):
+    if kind == "services" and same(data, {"drop": None}):
         return ""
     front = data["goto"]["target"]
-    if not same(data, {"goto": {"target": front}}) or front not in table.chains or kind_of_chain(front) != "front":
+    led = "front" if kind == "services" else "snat"
+    if not same(data, {"goto": {"target": front}}) or front not in table.chains or kind_of_chain(front) != led:
         raise NotRead(f"this leads to {quoted(str(front))}, which is no chain for it in this table")
     return str(front)
 
@@ -175,7 +177,9 @@ def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
     services = {k for n, f in read.items() if table.sets[n][0] == "services" for k in f}
     served = {key.partition(" . ")[0] for key in services}
     for name, found in read.items():
-        if table.sets[name][0] == "declared" and (odd := next((key for key in found if key not in services), None)):
+        if table.sets[name][0] in ("declared", "sources") and (
+            odd := next((key for key in found if key not in services), None)
+        ):
             raise table.elements[name][0].refused(f"{odd} is no service's", f'"{name}"')
     endpoints = {a for n, f in read.items() if table.sets[n][0] == "endpoint" for a in f.values()}
     for name, found in read.items():

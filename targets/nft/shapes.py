@@ -17,6 +17,7 @@ from svcc.targets.nft.choice import Shift
 from svcc.targets.nft.fronts import PODS, ports_map
 from svcc.targets.nft.keys import Family, Key
 from svcc.targets.nft.objects import Set
+from svcc.targets.nft.sources import REWRITE, REWRITE_NODEPORTS
 from svcc.targets.nft.table import natural
 
 #: The chains with a name of their own.
@@ -30,6 +31,8 @@ HOOKS: Mapping[str, Hook | None] = {
     "invalid": None,
     "filter-prerouting": Hook("filter", "prerouting", hooks.AFTER_DSTNAT),
     "filter-output": Hook("filter", "output", hooks.AFTER_DSTNAT),
+    REWRITE_NODEPORTS: None,
+    REWRITE: None,
     "nat-postrouting": Hook("nat", "postrouting", hooks.SRCNAT),
     "nat-input": Hook("nat", "input", hooks.SRCNAT),
 }
@@ -47,6 +50,8 @@ _SERVING = r"daddr!=loopback (daddr!=@addresses )?(daddr!=@shared )?(daddr=@node
 _IN_NETWORKS = "(daddr=@service-networks (daddr!=@service-networks-shared )?{0};)?"
 _OURS = rf"(daddr=@addresses {{0}};)?(key=@declared {{0}};)*({_SERVING}nodeport-key=@declared {{0}};)*{_IN_NETWORKS}"
 _FILTER = r"(ct-state~new \(ct-status & dnat\)=0 goto:unserved;)?(ct-state~invalid l4proto=tcp goto:invalid;)?"
+_PROTOCOL = r"l4proto=(?:\{tcp udp sctp\}|tcp|udp|sctp) "
+_OPENED = r"opened-to!=loopback (opened-to!=@addresses )?(opened-to!=@shared )?(opened-to=@nodeport-addresses )?"
 PATTERNS = {
     kind: re.compile(pattern)
     for kind, pattern in {
@@ -62,7 +67,12 @@ PATTERNS = {
         "invalid": _OURS.format("drop") + r"(source=@hairpin tcp-sport=@target-ports \(tcp-flags & 6\)=0 drop;)?",
         "filter-prerouting": _FILTER,
         "filter-output": _FILTER,
-        "nat-postrouting": r"ct-status~dnat marked set-mark:off masquerade;ct-status~dnat hairpin=@hairpin masquerade;",
+        "snat": r"snat;",
+        REWRITE_NODEPORTS: rf"({_PROTOCOL}vmap:nodeport-source;)+",
+        REWRITE: rf"fib=local masquerade;({_PROTOCOL}vmap:source;)*({_OPENED}jump:{REWRITE_NODEPORTS};)?masquerade;",
+        "nat-postrouting": r"ct-status~dnat marked set-mark:off (REWRITE);ct-status~dnat hairpin=@hairpin \1;".replace(
+            "REWRITE", f"masquerade|goto:{REWRITE}"
+        ),
         "nat-input": r"ct-status~dnat marked set-mark:off;",
     }.items()
 }
@@ -82,6 +92,8 @@ def kind_of_chain(name: str) -> str | None:
         return name
     if NAME.fullmatch(name) is None:
         return None
+    if name.startswith("snat-"):
+        return "snat"
     return "landing" if _LANDING.fullmatch(name) else "front" if _FRONT.fullmatch(name) else None
 
 
@@ -124,6 +136,8 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
             return "services", key.services
         if name == key.declared.name:
             return "declared", key.declared
+        if name == key.sources.name:
+            return "sources", key.sources
         rest = name.removeprefix(key.prefix)
         if len(rest) + len(key.prefix) != len(name):
             continue
@@ -137,10 +151,12 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
 def rank_of_set(name: str, kind: str, family: Family) -> tuple[Any, ...]:
     """Where a set stands among those of its table; its elements stand likewise."""
     for key in keys(family):
-        if kind in ("services", "endpoint", "declared"):
-            own = name in (key.services.name, key.declared.name) or name.startswith(f"{key.prefix}endpoint-")
+        if kind in ("services", "endpoint", "sources", "declared"):
+            own = name in (key.services.name, key.sources.name, key.declared.name) or name.startswith(
+                f"{key.prefix}endpoint-"
+            )
             if own:
-                place = ("services", "endpoint", "declared").index(kind)
+                place = ("services", "endpoint", "sources", "declared").index(kind)
                 return 0, key.nodeport, key.ranges or "", place, natural(name)
     if kind == "affinity":
         return 1, natural(name)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from svcc.kernel.nft.state import Chain, Element, NamedSet, Table
-from svcc.targets.nft import hooks
+from svcc.kernel.nft.statements import Statement
+from svcc.targets.nft import hooks, sources
 from svcc.targets.nft.choice import Shift
 from svcc.targets.nft.contribution import Part, Row
 from svcc.targets.nft.fronts import PODS, Front, Landing, ports_map
@@ -45,6 +46,7 @@ def table(name: str, total: Total, parts: Collection[Part], only: Touched | None
     fronts = sorted([*total.shapes, *owned], key=lambda front: natural(front.name))
     chains = dict(_landing_chains(total.landings))
     chains.update((front.name, front.chain(bool(total.pods), total.mark)) for front in fronts)
+    chains.update((one.name, one.chain()) for one in sorted(total.sources, key=lambda one: natural(one.name)))
     chains.update(_fixed(total))
     return Table(name, sets=dict(_sets(total, parts, only)), chains=chains)
 
@@ -66,6 +68,9 @@ def _sets(total: Total, parts: Collection[Part], only: Touched | None) -> Iterat
     for key in total.sorted_keys:
         rows = [row for part in parts for row in part.rows.get(key, ())]
         yield from _maps(key, rows, slots.get(key, ()))
+        if key in total.rewriting:
+            leading = ((row.key, row.sources) for row in rows if row.sources is not None)
+            yield _named(key.sources, {element: (f"goto {to.name}", "") for element, to in leading})
         if total.declares(key):
             yield _named(key.declared, dict.fromkeys((row.key for row in rows if row.declared), _NOTHING))
     affinities = {la.affinity.clients(la.key, la.slot) for la in total.landings if la.affinity}
@@ -156,7 +161,19 @@ def _fixed(total: Total) -> Iterator[tuple[str, Chain]]:
         networks=hooks.in_service_networks(total.family, shared=bool(total.spared)) if total.services else (),
         targets=bool(total.ports),
     )
-    yield from hooks.masquerade(total.family, total.mark)
+    rewriting = [key for key in keys if key in total.rewriting]
+    if rewriting:
+        yield from sources.rewriting(rewriting, _opened_to_nodeports(total))
+    yield from hooks.masquerade(total.family, total.mark, sources=bool(rewriting))
+
+
+def _opened_to_nodeports(total: Total) -> tuple[Statement, ...]:
+    return sources.opened_to_nodeports(
+        total.family,
+        addresses=hooks.ADDRESSES if total.addresses else None,
+        shared=hooks.SHARED if total.shared else None,
+        networks=hooks.NODEPORT_ADDRESSES if total.nodeport_addresses else None,
+    )
 
 
 def natural(name: str) -> list[tuple[int, str]]:

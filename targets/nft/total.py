@@ -12,6 +12,7 @@ from svcc.targets.interface import Shared
 from svcc.targets.nft.contribution import Part
 from svcc.targets.nft.fronts import Front, Landing
 from svcc.targets.nft.keys import Family, Key
+from svcc.targets.nft.sources import Sources
 
 _Counted = TypeVar("_Counted")
 
@@ -30,6 +31,8 @@ class Total:
         self.owned: Counter[Front] = Counter()  # fronts of one port each
         self.landings: Counter[Landing] = Counter()  # by the fronts that lead there
         self.asking = 0  # the fronts that look at the set of pods
+        self.sources: Counter[Sources] = Counter()
+        self.rewriting: Counter[Key] = Counter()  # those with a map of sources
         self.declared: Counter[Key] = Counter()
         self.rejecting: Counter[Key] = Counter()  # of the declared
         self.addresses: Counter[str] = Counter()
@@ -68,6 +71,9 @@ class Total:
                         _count(self.rejecting, [key], by)
                 if row.front is not None:
                     self._count_front(row.front, by)
+                if row.sources is not None:
+                    _count(self.sources, [row.sources], by)
+                    _count(self.rewriting, [key], by)
         _count(self.addresses, part.addresses, by)
         _count(self.shared, part.shared, by)
         _count(self.spared, part.spared, by)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from svcc.kernel.addresses import text_of
 from svcc.kernel.nft.expressions import (
     And,
     Concat,
@@ -14,7 +16,9 @@ from svcc.kernel.nft.expressions import (
     Meta,
     Named,
     Numgen,
+    OneOf,
     Or,
+    Original,
     Payload,
     Range,
     Word,
@@ -30,10 +34,13 @@ from svcc.kernel.nft.statements import (
     Reject,
     Remember,
     SetMark,
+    Snat,
     Statement,
     VerdictMap,
 )
 from svcc.targets.nft.choice import SEED, source_and_port
+from svcc.targets.nft.keys import Key
+from svcc.targets.nft.sources import Sources
 
 if TYPE_CHECKING:
     from svcc.targets.nft.read import TableCheck
@@ -75,6 +82,10 @@ def words(made: Statement, table: TableCheck, chain: str) -> str:
             _look_up(key, named, "endpoint", table)
             _port(key, port, table)
             return "dnat"
+        case Snat(first, last) if _are_sources(table, chain, first, last):
+            return "snat"
+        case VerdictMap(key, Named() as named) if opened := table.originals(key):
+            return _to_sources(opened, named, table)
         case VerdictMap(key, Named() as named):
             _look_up(key, named, "services", table)
             found = table.key(key)
@@ -83,6 +94,24 @@ def words(made: Statement, table: TableCheck, chain: str) -> str:
         case VerdictMap(number, tuple(runs)):
             return _choose(number, runs, table, chain)
     raise NotRead("no rule of the target has this statement")
+
+
+def _are_sources(table: TableCheck, chain: str, first: str, last: str) -> bool:
+    """Whether these are a range of addresses of the family, as the target writes them, and the chain is called so."""
+    try:
+        ends = [ip_address(first), ip_address(last)]
+    except ValueError:
+        return False
+    own = all(end.version == table.family.version for end in ends) and [*map(text_of, ends)] == [first, last]
+    return own and int(ends[0]) <= int(ends[1]) and Sources(first, last).name == chain
+
+
+def _to_sources(keys: list[Key], named: Named, table: TableCheck) -> str:
+    table.kind_of_set(named)
+    for key in keys:
+        if key.sources.name == named.name:
+            return "vmap:nodeport-source" if key.nodeport else "vmap:source"
+    raise NotRead(f"what a connection was opened to asks no map {named.name}")
 
 
 def _look_up(key: Any, named: Named, kind: str, table: TableCheck) -> None:
@@ -139,6 +168,10 @@ def _say(expression: Any, table: TableCheck) -> str:
             return f"ct-{key}"
         case DestinationType():
             return "fib"
+        case Original() if expression == Original(f"{table.family.table} daddr"):
+            return "opened-to"
+        case OneOf(values):
+            return "{" + " ".join(_say(value, table) for value in values) + "}"
         case And(left, right):
             return f"({_say(left, table)} & {_say(right, table)})"
         case Concat(parts):

@@ -176,7 +176,7 @@ class _Printer:
             assert isinstance(value, tuple)
             *client, per_service = value
             return self._affinity(*client) + (" per service" if per_service else "")
-        if keyword == "allow-from":
+        if keyword in ("allow-from", "snat"):
             assert isinstance(value, tuple)
             return self._list(value)
         if keyword == "masquerade" and isinstance(value, tuple):
@@ -387,6 +387,7 @@ _FIELDS: dict[str, tuple[str, object]] = {
     "traffic external": ("external_traffic", ir.Traffic.CLUSTER),
     "traffic internal": ("internal_traffic", ir.Traffic.CLUSTER),
     "masquerade": ("masquerade", ir.Masquerade.AUTO),
+    "snat": ("snat", ()),
     "forward": ("forward", ir.Forward.MASQUERADE),
     "when-empty": ("when_empty", ir.WhenEmpty.REJECT),
     "check": ("check", None),

@@ -269,11 +269,17 @@ def same(packet: Packet, one: Outcome | None, other: Outcome | None) -> bool:
 def _alike(packet: Packet, one: Choice, other: Choice, allowance: Fraction) -> bool:
     if (one.address, one.port) != (other.address, other.port) or abs(one.share - other.share) > allowance:
         return False
-    return one.masquerade == other.masquerade or packet.vantage is Vantage.NODE
+    if one.masquerade != other.masquerade:
+        return packet.vantage is Vantage.NODE
+    return one.sources == other.sources
+
+
+def _sources(choice: Choice) -> str:
+    return " from " + "-".join(map(str, choice.sources)) if choice.sources else ""
 
 
 def _words(found: Outcome | None) -> str:
     if not isinstance(found, Forwarded):
         return str(found)
-    choices = [f"{c.address}:{c.port} {c.share}{' masqueraded' * c.masquerade}" for c in found.choices]
+    choices = [f"{c.address}:{c.port} {c.share}{' masqueraded' * c.masquerade}{_sources(c)}" for c in found.choices]
     return ", ".join([*choices, f"affinity {found.affinity}"])

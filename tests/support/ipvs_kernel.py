@@ -34,6 +34,8 @@ service weighs { vip 198.19.10.2; port 80/tcp; endpoints { 100.64.0.9 weight 3; 
 service sticks { vip 198.19.10.3 fd00:19::3; port 80/tcp; affinity client-ip 20m; endpoints both }
 service keeps  { vip 198.19.10.4; external-ip 203.0.113.4; port 53/udp nodeport 65514
                  masquerade never; endpoints { 100.64.0.9 } }
+service snats  { vip 198.19.10.8 fd00:19::28; external-ip 203.0.113.19; port a 80/tcp nodeport 65524
+                 port b 5010-5011/udp; snat 203.0.113.20-203.0.113.21 fd00:20::1; endpoints { 100.64.0.9; fd00:64::9 } }
 service hides  { vip 198.19.10.5 fd00:19::5; port 80/tcp; masquerade always; endpoints { 100.64.0.9; fd00:64::9 } }
 service local  { vip 198.19.10.6; external-ip 203.0.113.6; port 80/tcp nodeport 65516
                  traffic external local; endpoints { 100.64.0.9 on node-a; 100.64.0.19 } }

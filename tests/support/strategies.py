@@ -54,6 +54,11 @@ NODE_NAMES = ("node-a", "node-b", "draining", "10.0.0.4")
 
 VIPS = tuple(map(ip_address, ("198.19.0.1", "198.19.0.2", "fd00:19::1", "198.19.255.255", "fd00:19::ffff:1")))
 EXTERNAL_IPS = tuple(map(ip_address, ("203.0.113.7", "2001:db8:7::7", "203.0.113.8")))
+#: What sources become.
+SOURCES = tuple(
+    tuple(map(ip_address, some))
+    for some in ((), ("203.0.113.20",), ("203.0.113.20", "203.0.113.21", "fd00:20::1"), ("198.19.0.1",))
+)
 #: Inside a pod network of :data:`PODS`, and outside; the last is a node's own address.
 ENDPOINTS = tuple(
     map(
@@ -162,7 +167,7 @@ def tame(service: ir.Service) -> ir.Service:
     ports = tuple(replace(port, target=port.ports.first, nodeport=None) for port in service.ports)
     endpoints = tuple({e.address: replace(e, port=None) for e in service.endpoints}.values())
     masquerade = ir.Masquerade.NEVER if service.masquerade is ir.Masquerade.NEVER else ir.Masquerade.AUTO
-    return replace(service, ports=ports, endpoints=endpoints, masquerade=masquerade, masquerade_from=())
+    return replace(service, ports=ports, endpoints=endpoints, masquerade=masquerade, masquerade_from=(), snat=())
 
 
 @st.composite
@@ -271,6 +276,8 @@ class _Services:
         )
         if service.masquerade is ir.Masquerade.AUTO and Feature.MASQUERADE_NETWORK in self._features:
             service = replace(service, masquerade_from=self._draw(st.just(()) | _some(CLIENTS)))
+        if service.forward is ir.Forward.MASQUERADE and Feature.SNAT in self._features:
+            service = replace(service, snat=self._one(SOURCES))
         service = self._with_one_memory(self._with_owners(service))
         service = self._with_ports(service, Feature.NODE_PORT in reach)
         check = self._one(CHECKS)

@@ -203,6 +203,29 @@ def test_masquerade_always_and_never(lab: Lab) -> None:
     assert outcomes(lab, asked) == asked
 
 
+def test_sources_become_the_addresses_that_the_service_names(lab: Lab) -> None:
+    one, other = "203.0.113.20", "203.0.113.21"
+    for where, address, port, protocol in (
+        (CLIENT, "198.19.10.8", 80, "tcp"),
+        (STRANGER, "198.19.10.8", 5011, "udp"),
+        (CLIENT, "203.0.113.19", 80, "tcp"),
+        (CLIENT, "10.0.0.4", 65524, "tcp"),
+        (NODE, "198.19.10.8", 80, "tcp"),
+        (POD, "198.19.10.8", 80, "tcp"),  # hairpin
+    ):
+        answer = lab.connect(where, address, port, protocol)
+        assert isinstance(answer, Answer)
+        assert (answer.name, str(answer.source) in (one, other)) == (POD, True), (where, address)
+    asked = {
+        (OTHER, "198.19.10.8", 80, "tcp"): f"{POD}<itself",
+        (CLIENT, "198.19.10.5", 80, "tcp"): f"{POD}<gateway",  # another service with the same endpoint
+    }
+    assert outcomes(lab, asked) == asked
+    answer = lab.connect(CLIENT, "fd00:19::28", 80)
+    assert isinstance(answer, Answer)
+    assert (answer.name, str(answer.source)) == (POD6, "fd00:20::1")
+
+
 def test_traffic_external_local(lab: Lab) -> None:
     asked = {
         (CLIENT, "198.19.10.6", 80, "tcp"): f"{OTHER}<gateway {POD}<gateway",

@@ -129,6 +129,7 @@ class Flow:
     sent: bool = False  # a rule has chosen the destination
     translated: bool = False  # the destination is no longer the original one
     masqueraded: bool = False
+    sources: tuple[ir.Address, ...] = ()  # the first and the last that its source may have become; empty: the node's
     by_ipvs: ir.Address | None = None  # the real server's address
     most: int = 0  # connections of the real server; 0: there is no limit
     one_packet: bool = False  # IPVS remembers nothing of it
@@ -172,6 +173,11 @@ class Flow:
         """Translate the source. What leaves through loopback gets the node's first address (inet_select_addr)."""
         first = next((a for a in self.own if a.version == self.version), None)
         self.source, self.masqueraded = first if self.going_out == LOOPBACK else None, True
+        self.settled.add(Manip.SOURCE)
+
+    def come_from(self, first: ir.Address, last: ir.Address) -> None:
+        """Translate the source to one of some addresses, which the kernel chooses by a hash."""
+        self.source, self.masqueraded, self.sources = None, True, (first, last)
         self.settled.add(Manip.SOURCE)
 
     def follow(self, binding: Binding, manip: Manip) -> None:

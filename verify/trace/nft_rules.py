@@ -233,6 +233,21 @@ class RuleReader:
             raise LoadError(self.place, f"masquerade has no flag {min(unknown)}")
         return st.Masquerade(" ".join(["masquerade", *flags]))
 
+    def snat(self, fields: Fields) -> st.Statement:
+        """Of addresses alone, one or a range."""
+        if fields.take("family", self.scope.family) != self.scope.family or self.scope.family == "inet":
+            raise LoadError(self.place, "snat needs a family here")
+        flags, value = fields.words("flags"), fields.take("addr")
+        unknown = set(flags) - {"random", "fully-random", "persistent"}
+        if unknown:
+            raise LoadError(self.place, f"snat has no flag {min(unknown)}")
+        type = IPV4 if self.scope.family == "ip" else IPV6
+        first, last = range_of(self.place, type, value)
+        addresses = type.show(first) if first == last else f"{type.show(first)}-{type.show(last)}"
+        version = 4 if type is IPV4 else 6
+        ends = st.address_of(first, version), st.address_of(last, version)
+        return st.Snat(*ends, " ".join(["snat to", addresses, *flags]))
+
     def reject(self, fields: Fields) -> st.Statement:
         kind, reason = fields.take("type", None), fields.take("expr", None)
         if kind == "tcp reset":
@@ -283,7 +298,7 @@ class RuleReader:
             if isinstance(statement, st.Dnat) and statement.port is not None and not st.narrows_protocol(statements):
                 raise LoadError(self.place, "a port is translated only where the rule asks for the protocol")
         for statement in statements[:-1]:
-            if isinstance(statement, (st.Judge, st.Dnat, st.Masquerade, st.Reject)):
+            if isinstance(statement, (st.Judge, st.Dnat, st.Masquerade, st.Snat, st.Reject)):
                 raise LoadError(self.place, f"`{statement}` is not the last statement")
         return st.NftRule(self.place, where, statements)
 
@@ -326,6 +341,7 @@ _STATEMENTS: Mapping[str, Callable[[RuleReader, Fields], st.Statement]] = {
     "vmap": RuleReader.verdict_map,
     "dnat": RuleReader.dnat,
     "masquerade": RuleReader.masquerade,
+    "snat": RuleReader.snat,
     "reject": RuleReader.reject,
     "mangle": RuleReader.mangle,
     "set": RuleReader.set_statement,

@@ -143,7 +143,7 @@ class Dnat(Statement):
         if self.address is not None:
             value = self.address.value(flow)
             assert isinstance(value, int)
-            address = _address(value, self.version)
+            address = address_of(value, self.version)
         if self.port is not None:
             number = self.port.value(flow)
             assert isinstance(number, int)
@@ -159,7 +159,7 @@ class Dnat(Statement):
         return f"dnat to {self.address or ''}{port}"
 
 
-def _address(number: int, version: int) -> ir.Address:
+def address_of(number: int, version: int) -> ir.Address:
     from ipaddress import IPv4Address, IPv6Address
 
     return IPv4Address(number) if version == 4 else IPv6Address(number)
@@ -174,6 +174,23 @@ class Masquerade(Statement):
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
         if Manip.SOURCE not in flow.settled:
             flow.masquerade()
+        return ACCEPT
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Snat(Statement):
+    first: ir.Address
+    last: ir.Address
+    text: str
+    chain_type = "nat"
+    hooks = ("postrouting", "input")
+
+    def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
+        if Manip.SOURCE not in flow.settled:
+            flow.come_from(self.first, self.last)
         return ACCEPT
 
     def __str__(self) -> str:

@@ -28,6 +28,7 @@ class End:
     port: int = 0
     masquerade: bool = False
     most: int = 0  # connections, at which the endpoint gets no new ones; 0: there is no limit
+    sources: tuple[ir.Address, ...] = ()  # see :attr:`svcc.verify.packet.Choice.sources`
     answer: str = ""  # of a rejection
 
 
@@ -67,7 +68,7 @@ class Trace:
             if end.refusal is not None:
                 return end.refusal
         choices = [
-            Choice(end.address, end.port, share, end.masquerade, end.most)
+            Choice(end.address, end.port, share, end.masquerade, end.most, end.sources)
             for end, share in ends.items()
             if end.address is not None
         ]
@@ -173,7 +174,7 @@ def _end(flow: Flow, refusal: Refusal | None) -> End:
     if refusal is not None:
         return End(refusal, answer=flow.answer)
     if flow.by_ipvs is not None or flow.sent or flow.masqueraded:
-        return End(None, flow.by_ipvs or flow.destination, flow.port, flow.masqueraded, flow.most)
+        return End(None, flow.by_ipvs or flow.destination, flow.port, flow.masqueraded, flow.most, flow.sources)
     return End(Refusal.UNTOUCHED)
 
 

@@ -80,7 +80,9 @@ def _ordered(trace: Trace) -> list[tuple[End, Fraction]]:
 def _end(end: End) -> str:
     if end.address is None:
         return _REFUSALS[end.refusal or Refusal.UNTOUCHED]
-    return f"{_host(end.address)}:{end.port}" + (", masqueraded" if end.masquerade else "")
+    from_ = "-".join(map(str, dict.fromkeys(end.sources)))
+    rewritten = f", from {from_}" if end.sources else ", masqueraded" if end.masquerade else ""
+    return f"{_host(end.address)}:{end.port}{rewritten}"
 
 
 def _socket(packet: Packet) -> str:
@@ -120,7 +122,13 @@ def as_json(trace: Trace) -> str:
 def _json_end(end: End) -> dict[str, Any]:
     if end.address is None:
         return {"outcome": (end.refusal or Refusal.UNTOUCHED).value}
-    return {"outcome": "forward", "address": str(end.address), "port": end.port, "masquerade": end.masquerade}
+    return {
+        "outcome": "forward",
+        "address": str(end.address),
+        "port": end.port,
+        "masquerade": end.masquerade,
+        "sources": [*map(str, end.sources)],
+    }
 
 
 def _json_step(step: Step) -> dict[str, Any]:

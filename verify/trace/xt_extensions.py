@@ -117,6 +117,9 @@ def _conntrack(given: Given) -> Match:
             return _states("--ctstate")(given)
         case {"--ctorigdst": _, **others} if not others:
             return _negatable(given, "--ctorigdst", CtOriginal(given.value("--ctorigdst", values.network), None))
+        case {"--ctorigdst": (False, _), "--ctorigdstport": (False, _), **others} if not others:
+            ports = given.value("--ctorigdstport", lambda text: values.port_range(text, ":"))
+            return CtOriginal(given.value("--ctorigdst", values.network), ports)
         case {"--ctorigdstport": _, **others} if not others:
             ports = given.value("--ctorigdstport", lambda text: values.port_range(text, ":"))
             return _negatable(given, "--ctorigdstport", CtOriginal(None, ports))

@@ -116,6 +116,20 @@ class Masquerade(Target):
 
 
 @dataclass(frozen=True)
+class Snat(Target):
+    """Another source, out of a range of addresses."""
+
+    first: ir.Address
+    last: ir.Address
+    tables = ("nat",)
+    hooks = ("POSTROUTING", "INPUT")
+
+    def apply(self, flow: Flow) -> Verdict:
+        flow.come_from(self.first, self.last)
+        return Final.ACCEPT
+
+
+@dataclass(frozen=True)
 class Dnat(Target):
     """Another destination. Of several ports, the one that ``base`` and the packet's own lead to (nf_nat_core.c)."""
 
@@ -184,6 +198,20 @@ def _dnat(given: Given) -> Target:
     return Dnat(given.place, address, ports, base)
 
 
+def _snat(given: Given) -> Target:
+    text = given.text("--to-source")
+    first, _, last = text.partition("-")
+    try:
+        ends = values.address(first), values.address(last or first)
+    except ValueError:
+        raise UnknownRule(given.place, f"the source {text} is not followed here") from None
+    if any(end.version != given.setting.version for end in ends):
+        raise LoadError(given.place, f"{text} is of another family")
+    if int(ends[0]) > int(ends[1]):
+        raise LoadError(given.place, f"the range {text} runs backwards")
+    return Snat(*ends)
+
+
 def _destination(text: str) -> tuple[ir.Address, tuple[int, int] | None, int | None]:
     """``ADDRESS``, ``ADDRESS:PORT``, ``ADDRESS:PORT-PORT``, ``ADDRESS:PORT-PORT/BASE``. Errors: ValueError."""
     bracketed = text.startswith("[")
@@ -208,4 +236,5 @@ TARGETS: Mapping[str, Extension[Target]] = {
     "MARK": Extension({"--set-xmark": 1, "--set-mark": 1, "--and-mark": 1, "--or-mark": 1, "--xor-mark": 1}, _mark),
     "MASQUERADE": Extension({"--random": 0, "--random-fully": 0}, lambda _: Masquerade()),
     "DNAT": Extension({"--to-destination": 1}, _dnat),
+    "SNAT": Extension({"--to-source": 1, "--random": 0, "--random-fully": 0, "--persistent": 0}, _snat),
 }

@@ -40,3 +40,5 @@ service streams    { vip 198.19.0.16 fd00:19::16; port 90/sctp -> 9090 nodeport 
 service one-family { vip 198.19.0.17 fd00:19::17; port 80/tcp -> 8017; endpoints { 100.64.0.9 } }
 service named      { vip 198.19.0.18 fd00:19::18; external-ip 203.0.113.18; port 80/tcp -> 8018 nodeport 30018
                      masquerade $inside 100.64.0.0/28; endpoints both }
+service sources    { vip 198.19.0.19 fd00:19::19; external-ip 203.0.113.19; snat 203.0.113.20-203.0.113.21 fd00:20::1
+                     port a 80/tcp -> 8019 nodeport 30019; port b 6010-6012/udp nodeport 30110-30112; endpoints both }

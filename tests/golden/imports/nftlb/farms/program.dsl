@@ -6,6 +6,7 @@ service web {
   scheduler          random
   affinity           client-ip 10m
   masquerade         always
+  snat               198.51.100.99
   endpoints {
     10.20.0.10  weight 5
     10.20.0.11  weight 4

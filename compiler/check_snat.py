@@ -1,0 +1,22 @@
+"""Checks of ``snat`` on the finished IR: of each family the kernel takes one address, or one range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from svcc.compiler import ir
+from svcc.compiler.codes import Code
+from svcc.compiler.diagnostic import Diagnostic
+
+
+def check_snat(service: ir.Service) -> Iterator[Diagnostic]:
+    for version in (4, 6):
+        own = sorted((address for address in service.snat if address.version == version), key=int)
+        gap = next(((a, b) for a, b in pairwise(own) if int(b) != int(a) + 1), None)
+        if gap is not None:
+            message = (
+                f"the IPv{version} addresses of `snat` do not follow one another: {gap[1]} is not next to {gap[0]}"
+            )
+            span = service.spans.get(f"snat {gap[1]}", service.spans.get("snat", service.span))
+            yield Diagnostic(Code.SOURCES, message, span, f"name one address or one range: {own[0]}-{own[-1]}")
