@@ -133,6 +133,8 @@ class Target(ABC):
     #: What it is loaded with, and the modules that a kernel must have for it.
     tools: ClassVar[tuple[Tool, ...]] = ()
     modules: ClassVar[tuple[str, ...]] = ()
+    #: Whether its output is for the program's balancers, which stand in front of the nodes.
+    balances: ClassVar[bool] = False
     #: Whether its output depends on the node that it is for.
     by_node: ClassVar[bool] = True
     #: Whether its rules translate packets, which are forwarded then; False: the kernel's own balancer forwards them.

@@ -14,6 +14,7 @@ from svcc.apply.rehearsal import Failure as LoadFailure
 from svcc.apply.rehearsal import load_bundle
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
+from svcc.verify.balancer_cases import Balancers
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
 from svcc.verify.judge import STICKY, Verdict, connections_for, judge, judge_ping
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Conversation, Failure, Lab, Probe, Result
@@ -112,6 +113,13 @@ class Session:
         for (case, _), result in zip(probes, results, strict=True):
             found.setdefault(id(case), []).append(result)
         return found
+
+    def balancers(self, template: str, connections: int) -> Iterator[Verdict]:
+        """Requests through a stand-in for the balancers of a template, in front of the node's node ports.
+
+        Errors: NotFollowed.
+        """
+        return Balancers(self.program, self.lab, self.default, template).verdicts(connections)
 
     # ---- connections that last
 

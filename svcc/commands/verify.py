@@ -12,6 +12,7 @@ from typing import TypeAlias
 import click
 
 from svcc.apply.wanted import Wanted
+from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.inputs import compile_file
@@ -20,6 +21,8 @@ from svcc.options import file_argument, format_option, loaded_target_option, nod
 from svcc.output import put, put_json
 from svcc.state import fail, need_agent
 from svcc.tables import fits, table
+from svcc.targets import targets
+from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded
@@ -93,7 +96,21 @@ def _without_agent(made: Wanted, target: Target, connections: int, *, quiet: boo
         )
         if target.affinity_ends_in_time:
             steps = chain(steps, session.expiries())
+        for template in _templates(made.program):
+            steps = chain(steps, session.balancers(template, connections))
         return list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))
+
+
+def _templates(program: ir.Program) -> Iterator[str]:
+    """What the balancers of a program are in front of its node ports, as the target prints it that makes them."""
+    for target in targets().values() if program.balancers else ():
+        if not target.balances:
+            continue
+        if refused := check_target(program, target, None):
+            click.echo(f"svcc: the balancers are not tried: svcc check -t {target.name} says why", err=True)
+            click.echo(f"svcc: {refused[0].message}", err=True)
+            continue
+        yield "".join(artifact.text for artifact in target.render(program, None).artifacts)
 
 
 def _with_agent(made: Wanted, target: Target, connections: int) -> list[Verdict]:

@@ -35,6 +35,7 @@ class Aws(Target):
     alone = _PART
     loads = False
     translates = False
+    balances = True
     by_node = False
     features: ClassVar[Mapping[Feature, str]] = dict.fromkeys(Feature, "")
 
