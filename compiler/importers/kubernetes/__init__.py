@@ -24,6 +24,7 @@ from svcc.compiler.importers.kubernetes.objects import (
     read_service,
     read_slice,
 )
+from svcc.compiler.importers.kubernetes.pods import pod_networks
 from svcc.compiler.importers.kubernetes.remarks import Place, Remark
 from svcc.compiler.importers.node_ports import node_ports
 from svcc.compiler.importers.sound import sound
@@ -153,7 +154,9 @@ class _Reading:
         for kind, span in self.pages.items():
             if kind not in self.last_pages:
                 self.notes.append(Note(span, f"the {kind} goes on, and its last page is not among the files"))
-        program = ir.Program(ir.Cluster(nodeports=node_ports(services)), nodes, services)
+        pods, remarks = pod_networks((node for _, (node, _) in sorted(self.nodes.objects.items())), services)
+        self._note(remarks)
+        program = ir.Program(ir.Cluster(pods=pods, nodeports=node_ports(services)), nodes, services)
         return replace(sound(Imported(program, tuple(self.notes)), _by_name), by_name=True)
 
     def _nodes(self) -> Iterator[ir.Node]:

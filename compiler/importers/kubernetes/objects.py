@@ -375,6 +375,7 @@ class Node:
     internal_ips: tuple[Word, ...]
     external_ips: tuple[Word, ...]
     zone: str  # "": none
+    pod_networks: tuple[Word, ...] = ()
 
 
 def read_node(document: Mapping[str, object]) -> Node:
@@ -384,7 +385,9 @@ def read_node(document: Mapping[str, object]) -> Node:
     by_type: dict[str, list[Word]] = {}
     for address in top.fields("status").each("addresses"):
         by_type.setdefault(address.text("type"), []).append(address.word("address"))
+    spec = top.fields("spec")
     return Node(
+        pod_networks=spec.words("podCIDRs") or tuple(filter(lambda word: word.text, (spec.word("podCIDR"),))),
         name=_full_name(top),
         internal_ips=tuple(by_type.get("InternalIP", ())),
         external_ips=tuple(by_type.get("ExternalIP", ())),
