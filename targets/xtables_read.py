@@ -19,6 +19,7 @@ from svcc.kernel.xtables.objects import (
     Bytecode,
     Chain,
     Comment,
+    CtMark,
     CtState,
     Dnat,
     Entry,
@@ -31,6 +32,7 @@ from svcc.kernel.xtables.objects import (
     InSet,
     Jump,
     Mark,
+    MarkFromSet,
     Masquerade,
     Match,
     OpenedTo,
@@ -39,6 +41,7 @@ from svcc.kernel.xtables.objects import (
     Reject,
     Rule,
     Script,
+    SetCtMark,
     SetMark,
     Snat,
     Table,
@@ -179,6 +182,11 @@ def _mark(words: Words, _negate: bool) -> Match:
     return Mark(*words.masked(), negate)
 
 
+def _connmark(words: Words, _negate: bool) -> Match:
+    words.expect("--mark")
+    return CtMark(*words.masked())
+
+
 def _set(words: Words, _negate: bool) -> Match:
     negate = words.negation()
     words.expect("--match-set")
@@ -211,6 +219,7 @@ MATCHES: dict[str, Reader] = {
     "-m conntrack": _conntrack,
     "-m addrtype": _addrtype,
     "-m mark": _mark,
+    "-m connmark": _connmark,
     "-m set": _set,
     "-m bpf": _bytecode,
     "-m comment": _comment,
@@ -240,6 +249,18 @@ def _set_mark(words: Words) -> Verdict:
     return SetMark(*words.masked())
 
 
+def _set_ct_mark(words: Words) -> Verdict:
+    words.expect("--set-xmark")
+    return SetCtMark(*words.masked())
+
+
+def _mark_from_set(words: Words) -> Verdict:
+    words.expect("--map-set")
+    name, fields = words.take(), words.take()
+    words.expect("--map-mark")
+    return MarkFromSet(name, fields)
+
+
 def _masquerade(words: Words) -> Verdict:
     words.expect("--random-fully")
     return Masquerade()
@@ -263,6 +284,8 @@ def _reject(words: Words) -> Verdict:
 #: The verdicts that are no chains, by the word behind ``-j``.
 VERDICTS: dict[str, Callable[[Words], Verdict]] = {
     "MARK": _set_mark,
+    "CONNMARK": _set_ct_mark,
+    "SET": _mark_from_set,
     "MASQUERADE": _masquerade,
     "SNAT": _snat,
     "REJECT": _reject,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Transition
-from svcc.apply.drivers.sets import meaning
+from svcc.apply.drivers.sets import IpsetDriver, meaning
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset.reading import read_sets
+from svcc.kernel.ipset.sets import Sets, parse_sets
 from svcc.kernel.ipvs import difference, loading
 from svcc.kernel.ipvs.reading import read_servers
-from svcc.kernel.ipvs.servers import VirtualServers, dump_servers, keys_of_text, load_servers, parse_servers
+from svcc.kernel.ipvs.servers import VirtualServers, dump_servers, keys_of_text, load_servers, mark_of, parse_servers
 from svcc.kernel.steps import Change, Route, Step
 
 
@@ -26,11 +28,12 @@ class IpvsadmDriver(Driver[VirtualServers]):
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> VirtualServers:
-        return parse_servers(text)
+        return _with_places(parse_servers(text), lambda: _sets_beside(text, scope))
 
     def read(self, scope: Scope, wanted: VirtualServers) -> VirtualServers:
         known = {key for text in scope.texts(self.part) for key in keys_of_text(text)}
-        return read_servers(known, lambda: _declared(scope))
+        found = read_servers(known, lambda: _declared(scope))
+        return _with_places(found, lambda: read_sets(scope, meaning().declares))
 
     def changes(self, live: VirtualServers, wanted: VirtualServers) -> Iterator[Change]:
         return difference.changes(live, wanted)
@@ -55,6 +58,23 @@ class IpvsadmDriver(Driver[VirtualServers]):
 
     def left(self, live: VirtualServers, wanted: VirtualServers) -> set[Route]:
         return difference.routes_gone(live, wanted)
+
+
+def _with_places(servers: VirtualServers, sets: Callable[[], Sets]) -> VirtualServers:
+    """The virtual servers; those that go by a mark with the places whose packets ``sets`` mark."""
+    if not any(map(mark_of, servers)):
+        return servers
+    places = meaning().marked(sets())
+    return {key: replace(one, places=places[key]) if key in places else one for key, one in servers.items()}
+
+
+def _sets_beside(text: str, scope: Scope) -> Sets:
+    """The sets of the bundle that has these virtual servers. Errors: ValueError."""
+    for bundle in scope.bundles:
+        servers, sets = bundle.artifact(difference.PART), bundle.artifact(IpsetDriver.part)
+        if servers and sets and servers.text == text:
+            return parse_sets(sets.text)
+    return {}
 
 
 def _declared(scope: Scope) -> Collection[str]:

@@ -107,7 +107,8 @@ def _additions(live: Sets, wanted: Sets, meaning: Meaning, ours: Ours) -> Iterat
                 yield from _added(before, after)
         elif before.kind == after.kind:
             yield from _filled(after, temporary)
-            yield from (Command("add", temporary, element) for element in _kept(before, after))
+            kept = _kept(before, after)
+            yield from (Command("add", temporary, element, before.elements[element]) for element in kept)
             yield Command("swap", temporary, name)
             yield Command("destroy", temporary)
         else:  # only where somebody else made it: ours never change their type
@@ -138,7 +139,7 @@ def _added(before: Set, after: Set) -> Iterator[Command]:
 
 def _kept(before: Set, after: Set) -> list[str]:
     """Elements of the set that goes which stay until their phase, where the new set has room for them."""
-    leaving = [e for e, options in before.elements.items() if e not in after.elements and not options]
+    leaving = [e for e, options in before.elements.items() if e not in after.elements and options != " nomatch"]
     if after.room is None or len(leaving) + len(after.elements) > after.room:
         return []
     return leaving

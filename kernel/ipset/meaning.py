@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from svcc.kernel.ipset.sets import Sets
@@ -42,6 +42,10 @@ class Meaning(ABC):
     def virtual_servers(self, sets: Sets) -> Iterator[str]:
         """The keys of IPVS virtual servers (:attr:`svcc.kernel.ipvs.servers.VirtualServer.key`) that sets declare."""
 
+    @abstractmethod
+    def marked(self, sets: Sets) -> Mapping[str, tuple[Place, ...]]:
+        """The places whose packets sets mark, by the key of the virtual server that goes by the mark."""
+
 
 class Together(Meaning):
     """What the sets of several makers are for; a set that none of them knows is for nothing."""
@@ -70,3 +74,6 @@ class Together(Meaning):
     def virtual_servers(self, sets: Sets) -> Iterator[str]:
         for maker in self._makers:
             yield from maker.virtual_servers(sets)
+
+    def marked(self, sets: Sets) -> Mapping[str, tuple[Place, ...]]:
+        return {key: places for maker in self._makers for key, places in maker.marked(sets).items()}

@@ -91,16 +91,27 @@ def served(servers: VirtualServers) -> Iterator[Route]:
 
 def _servers(servers: VirtualServers) -> Iterator[tuple[Route, Real]]:
     for key, virtual in servers.items():
-        if (place := place_of(key)) is not None:
+        place = place_of(key)
+        for at in virtual.places if place is None else (place,):
             for server, real in virtual.servers.items():
-                yield Route(place, *socket_of(server)), real
+                address, port = socket_of(server)
+                yield Route(at, address, port or at.port), real
 
 
 def routes_gone(live: VirtualServers, wanted: VirtualServers) -> set[Route]:
-    """The routes of ``live`` that ``wanted`` lacks. Only virtual servers that differ are looked at: each has a place
-    of its own."""
-    before = {key: virtual for key, virtual in live.items() if wanted.get(key) != virtual}
-    return {*routes(before)} - {*routes({key: wanted[key] for key in before.keys() & wanted.keys()})}
+    """The routes of ``live`` that ``wanted`` lacks. Only virtual servers that differ are looked at: of one that stays
+    as it is, all places and routes do."""
+    before = _differing(live, wanted)
+    return {*routes(before)} - {*routes(_differing(wanted, live))} if before else set()
+
+
+def _differing(some: VirtualServers, others: VirtualServers) -> VirtualServers:
+    """Those that are not in ``others``, or are reached from elsewhere there."""
+    return {
+        key: virtual
+        for key, virtual in some.items()
+        if (other := others.get(key)) != virtual or {*other.places} != {*virtual.places}
+    }
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------

@@ -92,6 +92,6 @@ def one_of_each(some: Sequence[Command]) -> list[Command]:
     kinds: dict[tuple[object, ...], Command] = {}
     for command in some:
         protocol, _, socket = command.key.partition(" ")
-        kinds.setdefault((command.verb, protocol, socket[:1] == "[", command.options), command)
+        kinds.setdefault((command.verb, protocol, "[" in socket or socket.endswith(" -6"), command.options), command)
     wanted, keys = set(map(id, kinds.values())), {command.key for command in kinds.values()}
     return [c for c in some if id(c) in wanted or (c.verb == "-A" and c.key in keys)]

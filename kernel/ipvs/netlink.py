@@ -7,11 +7,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from socket import IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, inet_ntoa
+from socket import AF_INET, AF_INET6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, inet_ntoa
 from typing import Any
 
 from svcc.kernel.ipvs.difference import Command
-from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Real, Settings, socket_of
+from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Real, Settings, mark_of, socket_of
 
 _NUMBERS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP, "sctp": IPPROTO_SCTP}
 _PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
@@ -69,14 +69,8 @@ def send(commands: Sequence[Command]) -> None:
 
 def _virtual(command: Command) -> dict[str, Any] | None:
     """The attributes of the virtual server; None where messages cannot say them."""
-    option, _, at = command.key.partition(" ")
-    if option not in PROTOCOLS:
-        return None
-    address, port = socket_of(at)
-    netmask = _netmask(_NETMASKS[6 if ":" in address else 4])
-    protocol = _NUMBERS[PROTOCOLS[option]]
-    found: dict[str, Any] = {"addr": address, "port": port, "protocol": protocol, "netmask": netmask}
-    if not isinstance(command.options, Settings):
+    found = _named(command.key)
+    if found is None or not isinstance(command.options, Settings):
         return found
     settings = command.options
     names = settings.flags.split(",") if settings.flags else []
@@ -92,6 +86,21 @@ def _virtual(command: Command) -> dict[str, Any] | None:
         found["timeout"] = settings.persistence
         flags |= _PERSISTENT
     return {**found, "flags": {"flags": flags, "mask": 0xFFFF_FFFF}}
+
+
+def _named(key: str) -> dict[str, Any] | None:
+    """The attributes that say which virtual server, and who is one client where nothing else is said."""
+    marked = mark_of(key)
+    if marked is not None:
+        mark, version = marked
+        family = AF_INET if version == 4 else AF_INET6
+        return {"fwmark": mark, "af": family, "netmask": _netmask(_NETMASKS[version])}
+    option, _, at = key.partition(" ")
+    if option not in PROTOCOLS:
+        return None
+    address, port = socket_of(at)
+    netmask = _netmask(_NETMASKS[6 if ":" in address else 4])
+    return {"addr": address, "port": port, "protocol": _NUMBERS[PROTOCOLS[option]], "netmask": netmask}
 
 
 def _netmask(text: str) -> str:

@@ -10,7 +10,15 @@ from typing import TypeAlias
 
 from svcc.kernel import tools
 from svcc.kernel.ipvs.difference import PART, leaving
-from svcc.kernel.ipvs.servers import VirtualServer, VirtualServers, parse_servers, parse_table, place_of, socket_of
+from svcc.kernel.ipvs.servers import (
+    VirtualServer,
+    VirtualServers,
+    mark_key,
+    parse_servers,
+    parse_table,
+    place_of,
+    socket_of,
+)
 from svcc.kernel.steps import Place
 
 #: What there is where the calling thread's namespace has IPVS. Without, ipvsadm would load the module.
@@ -56,25 +64,38 @@ Established: TypeAlias = Mapping[tuple[str, int], int]
 
 def leaving_connections(live: VirtualServers, wanted: VirtualServers) -> int:
     """The established connections of real servers that ``wanted`` lacks. Errors: OSError."""
-    going = [(place_of(key), socket_of(server)) for key, server in leaving(live, wanted)]
+    going = [(_named(key), socket_of(server)) for key, server in leaving(live, wanted)]
     found = established(live) if going else {}
-    return sum(found[place].get(server, 0) for place, server in going if place in found)
+    return sum(found[name].get(server, 0) for name, server in going if name in found)
 
 
-def established(servers: VirtualServers) -> dict[Place, Established]:
-    """The established connections of each real server, as the kernel counts them now. Errors: OSError."""
-    found: dict[Place, dict[tuple[str, int], int]] = {p: {} for p in map(place_of, servers) if p is not None}
+def established(servers: VirtualServers) -> dict[Place | str, Established]:
+    """The established connections of each real server, as the kernel counts them now: by the place of its virtual
+    server, or by the key of one that goes by a mark. Errors: OSError."""
+    found: dict[Place | str, dict[tuple[str, int], int]] = {_named(key): {} for key in servers}
     if not found or not TABLE.exists():
         return {}
-    kept: dict[tuple[str, int], int] | None = None
+    words: list[str] = []
     for line in TABLE.read_text().splitlines()[3:]:
-        words = line.split()
-        if words[0] == "->":
-            if kept is not None:
-                kept[_socket(words[1])] = int(words[4])
-        else:
-            kept = None if words[0] == "FWM" else found.get(_place(words[0], *_socket(words[1])))
+        head, words = words, line.split()
+        if words[0] != "->":
+            continue
+        kept = found.get(_listed(head, words[1]))
+        if kept is not None:
+            kept[_socket(words[1])] = int(words[4])
+        words = head
     return {**found}
+
+
+def _named(key: str) -> Place | str:
+    return place_of(key) or key
+
+
+def _listed(virtual: list[str], server: str) -> Place | str:
+    """What the table calls a virtual server, which says its family only by its real servers."""
+    if virtual[0] == "FWM":
+        return mark_key(int(virtual[1], 16), 6 if server.startswith("[") else 4)
+    return _place(virtual[0], *_socket(virtual[1]))
 
 
 def _place(protocol: str, address: str, port: int) -> Place:

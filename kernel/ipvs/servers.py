@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, NamedTuple, TypeAlias
@@ -18,7 +18,8 @@ PROTOCOLS = {option: protocol for protocol, option in OPTIONS.items()}
 MASQUERADING, GATEWAYING, TUNNELLING = "-m", "-g", "-i"
 
 _REAL = re.compile(r"(?P<method>-[mgi])? ?-w (?P<weight>\d+)(?P<others> .*)?")
-_VIRTUAL = re.compile(r"^-A (\S+ \S+)", re.MULTILINE)
+_VIRTUAL = re.compile(r"^-A (\S+ \S+(?: -6)?)", re.MULTILINE)
+_BY_MARK = re.compile(r"-f ([0-9]+)( -6)?")
 
 
 class Real(NamedTuple):
@@ -50,11 +51,15 @@ class Settings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VirtualServer:
-    """A virtual server. Two are equal whatever the order of their real servers."""
+    """A virtual server. Two are equal whatever the order of their real servers.
 
-    key: str  # as ipvsadm names it: "-t 198.19.10.1:80", "-u [fd00::1]:53", "-f 77"
+    One that goes by a packet mark does not say whose packets these are: ``places`` does, where it is known.
+    """
+
+    key: str  # as ipvsadm names it: "-t 198.19.10.1:80", "-u [fd00::1]:53", "-f 77", "-f 77 -6"
     settings: Settings
-    servers: Mapping[str, Real]  # by address and port: "100.64.0.9:8080"
+    servers: Mapping[str, Real]  # by address and port: "100.64.0.9:8080"; port 0: the one that packets have
+    places: tuple[Place, ...] = field(default=(), compare=False)  # which packets have the mark
 
     def lines(self) -> Iterator[str]:
         """What ``ipvsadm -R`` reads, without line ends."""
@@ -87,10 +92,12 @@ def parse_servers(text: str) -> dict[str, VirtualServer]:
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}: {line}") from None
         elif line.startswith("-A ") and line.count(" ") >= 2:
-            _, option, at, *options_ = line.split(" ", 3)
-            key, servers = f"{option} {at}", {}
-            head = f"-a {key} -r "
-            found[key] = VirtualServer(key, parse_settings(options_[0] if options_ else ""), servers)
+            _, option, at, *rest = line.split(" ", 3)
+            key, options = f"{option} {at}", rest[0] if rest else ""
+            if option == "-f" and f"{options} ".startswith("-6 "):
+                key, options = f"{key} -6", options[3:]
+            servers, head = {}, f"-a {key} -r "
+            found[key] = VirtualServer(key, parse_settings(options), servers)
         elif line:
             raise ValueError(f"line {number}: neither -A nor -a of the virtual server before it: {line}")
     return found
@@ -138,7 +145,7 @@ def parse_table(text: str) -> Iterator[tuple[str, str, list[str]]]:
         if first == "->":
             yield key, address, columns
         else:
-            key = f"{OPTIONS.get(first.lower(), '-f')} {address}"
+            key = f"{OPTIONS.get(first.lower(), '-f')} {address}{' -6' if columns[:1] == ['IPv6'] else ''}"
 
 
 # -- keys -------------------------------------------------------------------------------------------------------------
@@ -149,6 +156,17 @@ def key_of(protocol: str, address: str, port: int) -> str:
     return f"{OPTIONS[protocol]} {socket_text(address, port)}"
 
 
+def mark_key(mark: int, version: int) -> str:
+    """The key of the virtual server that takes packets with a mark, of one family."""
+    return f"-f {mark}{' -6' if version == 6 else ''}"
+
+
+def mark_of(key: str) -> tuple[int, int] | None:
+    """The mark and the IP version of a virtual server that goes by a mark; None of others."""
+    found = _BY_MARK.fullmatch(key)
+    return (int(found[1]), 6 if found[2] else 4) if found else None
+
+
 def socket_of(text: str) -> tuple[str, int]:
     """Address and port of "10.0.0.1:80" or "[fd00::1]:80"; the address as ``str()`` of its object prints it."""
     address, _, port = text.rpartition(":")
@@ -156,7 +174,8 @@ def socket_of(text: str) -> tuple[str, int]:
 
 
 def place_of(key: str) -> Place | None:
-    """Where clients of a virtual server connect to; None of one that goes by a packet mark.
+    """Where clients of a virtual server connect to; None of one that goes by a packet mark, of which only
+    :attr:`VirtualServer.places` says it.
 
     A node port's is the node's address: a virtual server does not say which it is.
     """
@@ -172,17 +191,24 @@ def place_of(key: str) -> Place | None:
 
 def dump_servers(servers: VirtualServers) -> Any:
     """The virtual servers as JSON."""
-    return {
-        key: [str(virtual.settings), {address: str(real) for address, real in virtual.servers.items()}]
-        for key, virtual in servers.items()
-    }
+    return {key: [*_dumped(virtual)] for key, virtual in servers.items()}
+
+
+def _dumped(virtual: VirtualServer) -> Iterator[Any]:
+    yield str(virtual.settings)
+    yield {address: str(real) for address, real in virtual.servers.items()}
+    if virtual.places:
+        yield [[place.address, place.protocol, place.port] for place in virtual.places]
 
 
 def load_servers(data: Any) -> dict[str, VirtualServer]:
     """What :func:`dump_servers` made. Errors: ValueError, TypeError, AttributeError."""
     return {
         key: VirtualServer(
-            key, parse_settings(settings), {address: parse_real(real) for address, real in servers.items()}
+            key,
+            parse_settings(settings),
+            {address: parse_real(real) for address, real in servers.items()},
+            tuple(Place(address, protocol, port) for some in places for address, protocol, port in some),
         )
-        for key, (settings, servers) in data.items()
+        for key, (settings, servers, *places) in data.items()
     }

@@ -23,7 +23,7 @@ _RESOURCE_PROBLEM = 4
 #: Pauses before further attempts, in seconds.
 _PAUSES = (0.05, 0.2, 0.5)
 _LINE = re.compile(r"\bline:? (\d+)")
-_SET = re.compile(r"--match-set (\S+) (\S+)")
+_SET = re.compile(r"--(?:match|map)-set (\S+) (\S+)")
 #: Set types by the number of fields that a rule asks for. The kernel asks no more of a set when it takes a rule.
 _SET_TYPES = {1: "hash:ip", 2: "hash:ip,port", 3: "hash:ip,port,ip"}
 

@@ -191,6 +191,17 @@ class Mark(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class CtMark(Match):
+    """The connection's mark."""
+
+    value: int
+    mask: int
+
+    def __str__(self) -> str:
+        return f"-m connmark --mark {self.value:#x}/{self.mask:#x}"
+
+
+@dataclass(frozen=True, slots=True)
 class InSet(Match):
     """An ipset holds the packet's ``fields`` ("dst", "dst,dst,src")."""
 
@@ -282,6 +293,29 @@ class SetMark(Verdict):
 
     def __str__(self) -> str:
         return f"-j MARK --set-xmark {self.value:#x}/{self.mask:#x}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCtMark(Verdict):
+    """Set the bits of ``mask`` in the connection's mark to ``value`` and go on."""
+
+    value: int
+    mask: int
+
+    def __str__(self) -> str:
+        return f"-j CONNMARK --set-xmark {self.value:#x}/{self.mask:#x}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFromSet(Verdict):
+    """mangle table only. Where an ipset holds the packet's ``fields``, the packet gets the mark that the element says
+    (skbinfo in ipset(8)); either way it goes on."""
+
+    name: str
+    fields: str
+
+    def __str__(self) -> str:
+        return f"-j SET --map-set {self.name} {self.fields} --map-mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,4 +488,4 @@ class Script:
 
 
 #: Targets of ``-j`` that are not chains.
-EXTENSIONS = frozenset({"ACCEPT", "DROP", "RETURN", "DNAT", "SNAT", "MASQUERADE", "MARK", "REJECT"})
+EXTENSIONS = frozenset({"ACCEPT", "DROP", "RETURN", "DNAT", "SNAT", "MASQUERADE", "MARK", "CONNMARK", "SET", "REJECT"})

@@ -65,6 +65,7 @@ class Ipvs(TargetByService):
         Feature.BACKUP: "",
         Feature.MAX_CONNECTIONS: "per vip, external ip and node port",
         Feature.AFFINITY: "ends 2 minutes after the client's last connection at the earliest",
+        Feature.AFFINITY_PER_SERVICE: "where endpoints listen on the ports of the service; by packet mark",
         Feature.AFFINITY_NETWORKS: "",
         Feature.EXTERNAL_LOCAL: "",
         Feature.INTERNAL_LOCAL: "",
@@ -100,10 +101,6 @@ class Ipvs(TargetByService):
     }
 
     lacks: ClassVar[Mapping[Feature, str]] = {
-        Feature.AFFINITY_PER_SERVICE: (
-            "IPVS remembers a client by virtual server, and one for several ports is known by the whole packet mark, "
-            "of which svcc has one bit"
-        ),
         Feature.SCHEDULER_RANDOM: "IPVS has no choice by chance; `scheduler wrr` follows weights, too",
     }
 

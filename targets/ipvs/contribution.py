@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
-from svcc.kernel.ipvs.servers import MASQUERADING, Real, VirtualServer, key_of
+from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, key_of, mark_key, place_of
+from svcc.kernel.steps import Place
 from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
 from svcc.targets.interface import Contribution, Shared
-from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, network_elements
-from svcc.targets.ipvs.virtual import FORWARD, MOST, address_text, hairpin, make_settings
+from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, marked, network_elements
+from svcc.targets.ipvs.virtual import FORWARD, MOST, address_text, hairpin, make_settings, service_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
             continue
         maker = makers.get(version)
         if maker is None:
-            maker = makers[version] = _Maker(shared, version, announced=service.announce)
+            maker = makers[version] = _Maker(shared, version, service)
         maker.add(frontend, listening)
-    return IpvsContribution({version: maker.part for version, maker in makers.items()})
+    return IpvsContribution({version: maker.made() for version, maker in makers.items()})
 
 
 def node_port_addresses(shared: Shared, version: int) -> list[ir.Address]:
@@ -69,12 +70,21 @@ def scheduler(frontend: Frontend) -> ir.Scheduler:
     return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
 
 
+def by_mark(service: ir.Service) -> bool:
+    """Whether IPVS knows the packets of a service by a mark: else it remembers clients by address and port."""
+    return service.affinity is not None and service.affinity_per_service
+
+
 class _Maker:
     """Takes the frontends of one service in one family."""
 
-    def __init__(self, shared: Shared, version: int, *, announced: bool) -> None:
-        self.part = Part(announced=announced)
+    def __init__(self, shared: Shared, version: int, service: ir.Service) -> None:
+        self.part = Part(announced=service.announce)
         self._version = version
+        #: Of a service that IPVS knows by a mark: all that it listens on is one virtual server.
+        self._mark = service_mark(shared.cluster, service.name) if by_mark(service) else None
+        self._places: list[Place] = []  # of that
+        self._one: tuple[Settings, dict[str, Real]] | None = None  # of that
         self._own = [a for a in (shared.node.addresses if shared.node else ()) if a.version == version]
         self._pods = any(network.version == version for network in shared.cluster.pods)
         self._services = shared.cluster.services
@@ -106,9 +116,21 @@ class _Maker:
             if frontend.address is None and protocol is not ir.Protocol.SCTP:
                 part.node_ports.setdefault(NODE_PORTS[protocol], []).append(port)
             for text in texts:
-                self._add_elements(frontend, text, f"{text},{protocol}:{port}")
-                if servers:
+                element = f"{text},{protocol}:{port}"
+                self._add_elements(frontend, text, element)
+                if servers and self._mark is not None:
+                    self._add(Purpose.SERVICE_MARK, marked(element, self._mark))
+                    self._places += filter(None, (place_of(key_of(protocol, text, port)),))
+                    self._one = settings, servers
+                elif servers:
                     part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
+
+    def made(self) -> Part:
+        """What was taken; with the virtual server by a mark."""
+        if self._mark is not None and self._one is not None:
+            key = mark_key(self._mark, self._version)
+            self.part.servers.append(VirtualServer(key, *self._one, tuple(self._places)))
+        return self.part
 
     def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
         """Name an address and port in the sets that it belongs to."""
@@ -162,7 +184,7 @@ class _Maker:
             if real is None:
                 limit = "" if most is None else f"{MOST}{most}"
                 real = ways[weight, most] = Real(method, weight, f"{others}{limit}")
-            found[f"{before}{text}{after}{port}"] = real
+            found[f"{before}{text}{after}{port if self._mark is None else 0}"] = real
             if method == MASQUERADING:
                 place, element = hairpin(number, text, protocol, port)
                 loops[place] = element

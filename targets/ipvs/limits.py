@@ -8,7 +8,9 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Span
+from svcc.targets.ipvs.contribution import by_mark
 from svcc.targets.ipvs.sets import PREFIX
+from svcc.targets.ipvs.virtual import service_mark
 
 #: Ports of a range: each is a virtual server of its own on every address, with all the real servers.
 RANGE_PORTS = 1024
@@ -16,6 +18,7 @@ RANGE_PORTS = 1024
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _names(program.cluster)
+    yield from _marks(program)
     for service in program.services:
         if service.scheduler is ir.Scheduler.DH:
             yield from _destination_hash(service)
@@ -23,6 +26,8 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
             yield from _unchanged(service)
         if service.one_packet:
             yield from _one_packet(service)
+        if by_mark(service):
+            yield from _marked(service)
         for port in service.ports:
             if len(port.ports) > RANGE_PORTS:
                 yield Diagnostic(
@@ -42,6 +47,47 @@ def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
             cluster.spans.get("prefix"),
             hint=f"use at most {PREFIX} characters",
         )
+
+
+def _marks(program: ir.Program) -> Iterator[Diagnostic]:
+    """No two services have one mark: IPVS would take their packets for one service's."""
+    known: dict[int, ir.Service] = {}
+    for service in filter(by_mark, program.services):
+        other = known.setdefault(service_mark(program.cluster, service.name), service)
+        if other is not service:
+            yield Diagnostic(
+                Code.TARGET_LIMIT,
+                f"the names of services {other.name} and {service.name} lead to one packet mark, by which IPVS would "
+                "take them for one",
+                service.spans.get("affinity per service", service.span),
+                hint="give one of them another name",
+            )
+
+
+def _marked(service: ir.Service) -> Iterator[Diagnostic]:
+    """A client that IPVS remembers by a mark it sends to the port that it came to (ip_vs_sched_persist)."""
+    for port in service.ports:
+        if (service.vips or service.external_ips) and port.target != port.ports.first:
+            yield _other_port(service, port.target, f"port {port.ports}", port.spans.get("target", port.span))
+        if port.nodeport is not None and port.target != port.nodeport.first:
+            yield _other_port(service, port.target, f"node port {port.nodeport}", port.spans.get("nodeport", port.span))
+    for endpoint in service.endpoints:
+        if endpoint.port is None or not service.ports:
+            continue
+        port = service.ports[0]
+        for name, first in (("port", port.ports), ("node port", port.nodeport)):
+            if first is not None and endpoint.port != first.first:
+                yield _other_port(service, endpoint.port, f"{name} {first}", endpoint.span)
+
+
+def _other_port(service: ir.Service, target: int, where: str, span: Span | None) -> Diagnostic:
+    return Diagnostic(
+        Code.UNSUPPORTED,
+        f"under affinity per service, ipvs cannot change the port: what comes to {where} would reach endpoints there, "
+        f"not at port {target}",
+        span or service.span,
+        hint="let endpoints listen on the service's ports, or use affinity for each port, nft or iptables",
+    )
 
 
 def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:

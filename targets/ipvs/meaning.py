@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from svcc.kernel.ipset.meaning import Meaning, Timing
 from svcc.kernel.ipset.sets import Sets
-from svcc.kernel.ipvs.servers import OPTIONS, key_of
+from svcc.kernel.ipvs.servers import OPTIONS, key_of, mark_key
 from svcc.kernel.steps import Phase, Place
-from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, purpose_of
+from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, mark_in, purpose_of
 
 _PROTOCOLS = {purpose: protocol for protocol, purpose in NODE_PORTS.items()}
 _TIMINGS = {
     # Its elements lead clients to virtual servers, which are to be there before.
     Purpose.CLUSTER_IP: Timing(Phase.DECLARED, Phase.DECLARED_OFF),
+    # Likewise; what has a mark whose virtual server is gone is left to those at its address.
+    Purpose.SERVICE_MARK: Timing(Phase.DECLARED),
     **dict.fromkeys(NODE_PORTS.values(), Timing(goes=Phase.DECLARED_OFF)),
     # Its elements keep clients out, but for those that Purpose.ALLOWED lets in.
     Purpose.RESTRICTED: Timing(guards=True),
@@ -22,7 +24,7 @@ _TIMINGS = {
     Purpose.SERVICE_NET: Timing(guards=True),
 }
 #: The sets that say which ports are served at which addresses.
-_DECLARING = {Purpose.CLUSTER_IP, Purpose.NODE_IP, *NODE_PORTS.values()}
+_DECLARING = {Purpose.CLUSTER_IP, Purpose.SERVICE_MARK, Purpose.NODE_IP, *NODE_PORTS.values()}
 
 
 class Purposes(Meaning):
@@ -61,6 +63,16 @@ class Purposes(Meaning):
                 for port in filter(str.isdecimal, one.elements):
                     for address in addresses.elements if addresses else ():
                         yield key_of(str(_PROTOCOLS[purpose]), address, int(port))
+        yield from self.marked(sets)
+
+    def marked(self, sets: Sets) -> Mapping[str, tuple[Place, ...]]:
+        found: dict[str, list[Place]] = {}
+        for name, one in sets.items():
+            for element, options in one.elements.items() if purpose_of(name) is Purpose.SERVICE_MARK else ():
+                mark, place = mark_in(options), self.place(name, element)
+                if mark is not None and place is not None:
+                    found.setdefault(mark_key(mark, one.version or 4), []).append(place)
+        return {key: tuple(places) for key, places in found.items()}
 
 
 def _key_of(element: str) -> str | None:

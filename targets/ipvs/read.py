@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
 
@@ -16,22 +16,23 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
 from svcc.kernel.ipset.sets import Set
-from svcc.kernel.ipvs.servers import VirtualServer
+from svcc.kernel.ipvs.servers import VirtualServer, mark_of
+from svcc.kernel.steps import Place
 from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
 from svcc.targets.ipvs.elements import element_fault, sort_key
-from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, purpose_of
+from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, mark_in, marked, purpose_of
 from svcc.targets.ipvs.state import FamilyState, whole
-from svcc.targets.ipvs.virtual import address_text, element_of, hairpins
+from svcc.targets.ipvs.virtual import ONE_PACKET, address_text, element_of, hairpins, is_service_mark, places_of
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
 from svcc.targets.vip_device import read_device
 from svcc.targets.xtables_read import Grammar, NotRead
 
 _CREATE = re.compile(r"create (\S+) (\S+) (.*)")
-_OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+|range ([0-9]+)-([0-9]+)")
-_ADD = re.compile(r"add (\S+) (\S+)")
+_OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+(?: skbinfo)?|range ([0-9]+)-([0-9]+)")
+_ADD = re.compile(r"add (\S+) (\S+)(?P<options> .+)?")
 _VERSIONS = {"inet": 4, "inet6": 6}
-_MARK = re.compile(r"--set-xmark 0x0/0x([0-9a-f]{1,8})\n")
+_MARK = re.compile(r"-MASQUERADE -j MARK --set-xmark 0x0/0x([0-9a-f]{1,8})\n")
 
 
 @dataclass(slots=True)
@@ -43,9 +44,11 @@ class _Set:
     version: int
     ports: ir.PortRange | None
     elements: dict[str, Line] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)  # of elements that have one
 
     def made(self, prefix: str) -> Set:
-        return make_set(self.purpose, prefix, self.version, self.elements, self.ports)
+        elements = [marked(one, self.marks[one]) if one in self.marks else one for one in self.elements]
+        return make_set(self.purpose, prefix, self.version, elements, self.ports)
 
 
 def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
@@ -65,6 +68,10 @@ def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
         vip_device=device.name if device else None,
         mark=_mark(texts["iptables"], texts["ip6tables"]),
     )
+    for one in sets.values():
+        for element, mark in one.marks.items():
+            if not is_service_mark(mark, cluster.mark):
+                raise one.elements[element].refused(f"the target gives no service the mark {mark:#x}", f"{mark:#x}")
     sources = {version: _sources(texts[part], prefix) for version, part in ((4, "iptables"), (6, "ip6tables"))}
     announced = device.announced if device else frozenset()
     return cluster, [*_families(prefix, sets.values(), servers, announced, sources)]
@@ -90,7 +97,7 @@ def _sets(text: Text) -> tuple[str | None, dict[str, _Set]]:
                 raise line.refused(
                     f"elements stand behind the `create` of their set, and {found[1]} is not it", found[1]
                 )
-            _add(sets[current], line, found[2])
+            _add(sets[current], line, found[2], found["options"] or "")
         elif found := _CREATE.fullmatch(line.text):
             prefix, read = _create(line, found, prefix)
             current = found[1]
@@ -132,13 +139,20 @@ def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, 
     return prefix, _Set(line, purpose, version, ir.PortRange(*numbers) if numbers else None)
 
 
-def _add(to: _Set, line: Line, element: str) -> None:
+def _add(to: _Set, line: Line, element: str, options: str) -> None:
     wrong = element_fault(element, to.purpose.type, to.version, to.ports)
     if wrong:
         raise line.refused(f"{quoted(element)} is {wrong}", element)
     if element in to.elements:
         raise line.refused(f"{element} stands twice in its set", element)
     to.elements[element] = line
+    if to.purpose is Purpose.SERVICE_MARK:
+        mark = mark_in(options)
+        if mark is None:
+            raise line.refused(f"{element} has no mark as the target gives one", options.strip() or element)
+        to.marks[element] = mark
+    elif options:
+        raise line.refused("neither a set nor an element as the target prints them")
 
 
 # -- settings of the cluster ------------------------------------------------------------------------------------------
@@ -214,6 +228,7 @@ def _families(
         if own:
             listening = [(line, server) for line, server in servers if _version(server) == version]
             _check_sorted(own)
+            listening = _with_places(own, listening)
             _check_servers(own, listening)
             ipsets = {p: own[p].made(prefix) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
@@ -228,7 +243,7 @@ def _families(
 
 
 def _version(server: VirtualServer) -> int:
-    return 6 if "[" in server.key else 4
+    return 6 if "[" in server.key or server.key.endswith(" -6") else 4
 
 
 def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
@@ -245,11 +260,12 @@ def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
 def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]) -> None:
     """Every virtual server is declared, in the sets' order; of its endpoints, each is known to the hairpin's set."""
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
-    at = {element_of(server.key): line for line, server in servers}
-    for (line, server), element in zip(servers, at, strict=True):
-        if element not in declared and not _on_a_node_port(sets, element):
-            address = server.key.partition(" ")[2]
-            raise line.refused(f"{element} is in no set: no service declares this virtual server", address)
+    at = {element_of(place): line for line, server in servers for place in places_of(server)}
+    for line, server in servers:
+        for element in map(element_of, places_of(server)):
+            if element not in declared and not _on_a_node_port(sets, element):
+                address = server.key.partition(" ")[2]
+                raise line.refused(f"{element} is in no set: no service declares this virtual server", address)
     if wrong := in_order([element for element in at if element in declared], [*declared]):
         raise at[wrong].refused("virtual servers stand in the order of their set")
     loops = hairpins(server for _, server in servers)
@@ -262,6 +278,35 @@ def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, Virtu
         raise line.refused(f"{wrong} is missing in the set of endpoints that reach themselves")
     if wrong := in_order(loops, [*held]):
         raise held[wrong].refused(f"{wrong} stands behind a higher one", wrong)
+
+
+def _with_places(
+    sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]
+) -> list[tuple[Line, VirtualServer]]:
+    """The virtual servers; those that go by a mark with the places whose packets have it. Each place has one."""
+    places: dict[int, list[Place]] = {}
+    held = sets.get(Purpose.SERVICE_MARK)
+    for element, mark in held.marks.items() if held else ():
+        address, _, socket = element.partition(",")
+        protocol, _, port = socket.partition(":")
+        places.setdefault(mark, []).append(Place(str(ip_address(address)), protocol, int(port)))
+    known = {element_of(place) for _, server in servers if mark_of(server.key) is None for place in places_of(server)}
+    for element, line in held.elements.items() if held else ():
+        if element in known:
+            raise line.refused(f"{element} has a mark, and a virtual server without one", element)
+    found = []
+    for line, server in servers:
+        number = mark_of(server.key)
+        if number is not None and number[0] not in places:
+            raise line.refused("no element of a set has this mark", str(number[0]))
+        own = tuple(places.pop(number[0])) if number else ()
+        if ONE_PACKET in server.settings.others and any(place.protocol != "udp" for place in own):
+            raise line.refused("only datagrams get real servers of their own", ONE_PACKET.strip())
+        found.append((line, replace(server, places=own)))
+    for element, line in held.elements.items() if held else ():
+        if held is not None and held.marks[element] in places:
+            raise line.refused(f"{element} has a mark that no virtual server goes by", element)
+    return found
 
 
 def _on_a_node_port(sets: Mapping[Purpose, _Set], element: str) -> bool:

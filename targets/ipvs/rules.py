@@ -20,6 +20,11 @@ reset the connection. From a client IPVS sends them on, as connections that are 
 another source port, and the endpoint would reset the connection. So both are dropped, as if they were lost. What
 IPVS sends back to a client whose source was kept it translates itself, and what goes to an endpoint as it is
 (forward direct, tunnel) is INVALID throughout, as nobody sees its answers here: both pass.
+
+**Services that IPVS knows by a mark.** It compares the whole mark of a packet (ip_vs_service_find), when it chooses an
+endpoint: for the first packet of a connection. So that packet gets the service's mark in mangle INPUT or OUTPUT, in
+place of whatever others have set, and loses it in mangle POSTROUTING. The bit that means "masquerade" must not be in
+it: nat, whose OUTPUT comes later, moves that to the connection's mark, where its POSTROUTING finds it and takes it off.
 """
 
 from __future__ import annotations
@@ -35,12 +40,14 @@ from svcc.kernel.xtables.objects import (
     ByIpvs,
     Chain,
     Comment,
+    CtMark,
     CtState,
     Entry,
     Flags,
     InSet,
     Jump,
     Mark,
+    MarkFromSet,
     Masquerade,
     Match,
     NotTranslatedTo,
@@ -49,11 +56,13 @@ from svcc.kernel.xtables.objects import (
     Reject,
     Rule,
     Script,
+    SetCtMark,
     SetMark,
     Table,
     Verdict,
 )
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose
+from svcc.targets.ipvs.virtual import marks_alike
 
 #: Entries ask so: for new connections that nobody else has sent elsewhere.
 _NEW = (CtState(("NEW",)), NotTranslatedTo())
@@ -61,8 +70,8 @@ _INVALID = (Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), CtState(("INVALID",))
 
 #: The chains, by table, without the prefix.
 CHAINS: Mapping[str, frozenset[str]] = {
-    "mangle": frozenset({"GUARD", "INVALID"}),
-    "nat": frozenset({"SERVICES", "NODEPORTS", "POSTROUTING", "MASQUERADE", "SNAT"}),
+    "mangle": frozenset({"GUARD", "INVALID", "MARK", "UNMARK"}),
+    "nat": frozenset({"SERVICES", "NODEPORTS", "POSTROUTING", "MASQUERADE", "MARKED", "SNAT"}),
     "filter": frozenset({"FILTER", "NOBODY", "REJECT"}),
 }
 
@@ -129,10 +138,19 @@ class _Writer:
                 why="of an endpoint, to a client behind the node",
             ),
         )
-        entries = [("INPUT", _NEW, guard), ("OUTPUT", _NEW, guard), ("INPUT", _INVALID, invalid)]
+        marking = self._chain("MARK", self._marking())
+        entries = [
+            ("INPUT", _NEW, guard),
+            ("OUTPUT", _NEW, guard),
+            ("INPUT", _INVALID, invalid),
+            ("INPUT", _NEW, marking),
+            ("OUTPUT", _NEW, marking),
+            ("POSTROUTING", (ByIpvs(),), self._chain("UNMARK", self._unmarking())),
+        ]
         return self._table("mangle", entries)
 
     def nat(self) -> Table:
+        moved = self._chain("MARKED", self._moved())
         node_ports = self._chain("NODEPORTS", *(self._node_ports(protocol) for protocol in NODE_PORTS))
         services = self._chain(
             "SERVICES",
@@ -147,6 +165,7 @@ class _Writer:
                 verdict=self._set_mark,
                 why="the node itself, which comes from the vip that it goes to",
             ),
+            self._unmarked(),
             self._rule(_In(Purpose.CLUSTER_IP), verdict=ACCEPT, why="no other program translates these"),
             self._rule(_In(Purpose.NODE_IP), verdict=Jump(node_ports.name)) if node_ports.rules else [],
         )
@@ -154,7 +173,10 @@ class _Writer:
         own = [Rule((Out("lo", negate=True),), Jump(snat.name))] if snat.rules else []
         masquerade = self._chain(
             "MASQUERADE",
-            [Rule((), SetMark(0, self._mark)), *own, Rule((), Masquerade())],
+            [Rule((), SetMark(0, self._mark))],
+            [Rule((), SetCtMark(0, self._mark))] if self._by_mark else [],
+            own,
+            [Rule((), Masquerade())],
         )
         postrouting = self._chain(
             "POSTROUTING",
@@ -165,9 +187,10 @@ class _Writer:
                 why="hairpin",
             ),
             [Rule((Mark(self._mark, self._mark),), Jump(masquerade.name))],
+            [Rule((CtMark(self._mark, self._mark),), Jump(masquerade.name))] if self._by_mark else [],
         )
         entries = [("PREROUTING", (), services), ("OUTPUT", (), services), ("POSTROUTING", (ByIpvs(),), postrouting)]
-        return self._table("nat", entries, node_ports, masquerade, snat)
+        return self._table("nat", entries, node_ports, moved, masquerade, snat)
 
     def filter(self) -> Table:
         reject = self._chain(
@@ -204,6 +227,30 @@ class _Writer:
     def _set_mark(self) -> SetMark:
         return SetMark(self._mark, self._mark)
 
+    @property
+    def _by_mark(self) -> bool:
+        return Purpose.SERVICE_MARK in self._sets
+
+    def _marking(self) -> list[Rule]:
+        ipset = self._sets.get(Purpose.SERVICE_MARK)
+        return [Rule((), MarkFromSet(ipset.name, _DESTINATION[ipset.type]))] if ipset else []
+
+    def _unmarking(self) -> list[Rule]:
+        alike = Mark(*marks_alike(self._mark))
+        return [Rule((alike,), SetMark(0, 0xFFFF_FFFF))] if self._by_mark else []
+
+    def _unmarked(self) -> list[Rule]:
+        return self._rule(
+            _In(Purpose.SERVICE_MARK),
+            Mark(self._mark, self._mark),
+            verdict=Jump(f"{self._prefix}-MARKED"),
+            why="IPVS knows these by the whole mark",
+        )
+
+    def _moved(self) -> list[Rule]:
+        mark = self._mark
+        return [Rule((), SetCtMark(mark, mark)), Rule((), SetMark(0, mark))] if self._by_mark else []
+
     def _outside_pods(self) -> list[Rule]:
         if Purpose.POD_NET not in self._sets:
             return []
@@ -224,7 +271,8 @@ class _Writer:
             verdict=self._set_mark,
             why="masquerade clients of node ports",
         )
-        return masquerade + self._rule(Proto(protocol), declared, verdict=ACCEPT)
+        accepted = self._rule(Proto(protocol), declared, verdict=ACCEPT)
+        return [*masquerade, *(self._unmarked() if masquerade else ()), *accepted]
 
     def _rule(self, *conditions: Match | _In, verdict: Verdict, why: str = "") -> list[Rule]:
         """A list of one rule, or of none where it could never match."""

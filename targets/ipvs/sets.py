@@ -10,6 +10,8 @@ from svcc.kernel.ipset.sets import SET_NAME, Set
 
 #: What ipset(8) makes a hash set for when nothing is said.
 _HASHSIZE, _MAXELEM = 1024, 65_536
+#: A set whose elements have marks, and before the mark of one. The kernel compares and prints no mask of all bits.
+_WITH_MARKS, _MARKED = " skbinfo", " skbmark "
 
 
 class Purpose(Enum):
@@ -18,6 +20,7 @@ class Purpose(Enum):
     SERVICE_IP = "SERVICE-IP", "hash:ip"  # every vip and external ip but shared ones
     SERVICE_NET = "SERVICE-NET", "hash:net"  # the networks of service addresses
     SHARED_IP = "SHARED-IP", "hash:ip"  # shared addresses in them
+    SERVICE_MARK = "SERVICE-MARK", "hash:ip,port"  # what has a virtual server by a mark, with that mark
     CLUSTER_IP = "CLUSTER-IP", "hash:ip,port"  # every declared port of them, with endpoints or without
     NODE_IP = "NODE-IP", "hash:ip"  # the node's addresses that serve node ports
     NODE_PORT_TCP = "NODE-PORT-TCP", "bitmap:port"  # every declared node port
@@ -71,16 +74,34 @@ def make_set(
     size: int | None = None,
 ) -> Set:
     """The set of a purpose, large enough for its elements. ``ports``: what a bitmap:port spans. ``size``: how many
-    elements there are, where ``elements`` are some of them.
+    elements there are, where ``elements`` are some of them. Elements of SERVICE_MARK are as :func:`marked` makes them.
 
     A hash is sized in powers of two, so that few edits change its line; a full one refuses elements (maxelem), a small
     one is rehashed while it is filled (hashsize).
     """
     name, held = purpose.set_name(prefix, version), dict.fromkeys(elements, "")
+    if purpose is Purpose.SERVICE_MARK:
+        parts = (element.partition(" ") for element in held)
+        held = {element: f"{space}{options}" for element, space, options in parts}
     if ports is not None:
         return Set(name, purpose.type, held, ports=(ports.first, ports.last))
     room = 1 << (2 * (len(held) if size is None else size)).bit_length()  # between two and four times what it holds
-    return Set(name, purpose.type, held, version, max(_MAXELEM, room), hashsize=max(_HASHSIZE, room // 2))
+    others = _WITH_MARKS if purpose is Purpose.SERVICE_MARK else ""
+    return Set(name, purpose.type, held, version, max(_MAXELEM, room), None, others, max(_HASHSIZE, room // 2))
+
+
+def marked(element: str, mark: int) -> str:
+    """An element whose packets get a mark, the whole of it."""
+    return f"{element}{_MARKED}{mark:#x}"
+
+
+def mark_in(options: str) -> int | None:
+    """The mark that the options of an element say; None: they say something else."""
+    digits = options.removeprefix(_MARKED)
+    try:
+        return int(digits, 16) if digits != options and len(digits) <= len("0x7fffffff") else None
+    except ValueError:
+        return None
 
 
 def network_elements(networks: Iterable[ir.Network]) -> Iterator[str]:

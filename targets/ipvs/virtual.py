@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2s
 from ipaddress import IPv4Network, ip_address
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from svcc.compiler import ir
-from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Settings, VirtualServer
+from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, TUNNELLING, Settings, VirtualServer, place_of
+from svcc.kernel.steps import Place
 
 #: How packets reach a real server, and further options. Without a word ipvsadm means direct routing.
 FORWARD = {
@@ -23,6 +25,10 @@ _FALLBACK, _BY_PORT = {ir.Scheduler.SH: "sh-fallback"}, {ir.Scheduler.SH: "sh-po
 #: The option of a real server that says how many connections it has at most.
 MOST = " -x "
 
+#: Bits that are alike in the marks of all services, and which: by them such a mark is told from others' and taken off.
+#: Numbers of 31 bits, as ipvsadm prints more of them as negative ones.
+_ALIKE, _OURS = 0x7C00_0000, 0x5400_0000
+_HIGHEST = 0x7FFF_FFFF
 #: The option of a virtual server that gives each datagram a real server of its own.
 ONE_PACKET = " -o"
 
@@ -54,11 +60,33 @@ def address_text(number: int, version: int) -> str:
     return inet_ntop(AF_INET, number.to_bytes(4)) if version == 4 else inet_ntop(AF_INET6, number.to_bytes(16))
 
 
-def element_of(key: str) -> str:
-    """A virtual server as an element of a set (``hash:ip,port``)."""
-    option, _, at = key.partition(" ")
-    address, _, port = at.rpartition(":")
-    return f"{address.strip('[]')},{PROTOCOLS[option]}:{port}"
+def service_mark(cluster: ir.Cluster, name: str) -> int:
+    """The mark that says to IPVS whose packet it is, drawn from the service's name and the cluster's prefix. It has not
+    the bit that means "masquerade"."""
+    drawn = int.from_bytes(blake2s(f"{cluster.prefix} {name}".encode(), digest_size=4).digest())
+    return (drawn & _HIGHEST & ~_ALIKE | _OURS) & ~cluster.mark
+
+
+def marks_alike(cluster_mark: int) -> tuple[int, int]:
+    """The value and the mask of the bits that are alike in the marks of all services."""
+    return _OURS & ~cluster_mark, _ALIKE & ~cluster_mark
+
+
+def is_service_mark(mark: int, cluster_mark: int) -> bool:
+    value, mask = marks_alike(cluster_mark)
+    return mark & mask == value and not mark & cluster_mark and mark <= _HIGHEST
+
+
+def places_of(server: VirtualServer) -> tuple[Place, ...]:
+    """Where clients of a virtual server connect to."""
+    place = place_of(server.key)
+    return server.places if place is None else (place,)
+
+
+def element_of(place: Place) -> str:
+    """Where clients connect to as an element of a set (``hash:ip,port``)."""
+    address = ip_address(place.address or "")
+    return f"{address_text(int(address), address.version)},{place.protocol}:{place.port}"
 
 
 def hairpin(number: int, text: str, protocol: str, port: int) -> tuple[int, str]:
@@ -77,11 +105,11 @@ def hairpins(servers: Iterable[VirtualServer]) -> list[str]:
     """
     found: dict[int, str] = {}
     for virtual in servers:
-        protocol = PROTOCOLS[virtual.key.partition(" ")[0]]
         for at, real in virtual.servers.items():
             if real.method == MASQUERADING:
                 address, _, port = at.rpartition(":")
                 text = address.strip("[]")
-                place, element = hairpin(int(ip_address(text)), text, protocol, int(port))
-                found[place] = element
-    return [found[place] for place in sorted(found)]
+                for front in places_of(virtual):
+                    number, element = hairpin(int(ip_address(text)), text, front.protocol, int(port) or front.port)
+                    found[number] = element
+    return [found[number] for number in sorted(found)]

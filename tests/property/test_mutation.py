@@ -33,7 +33,7 @@ IPVS_ALONE, BY_PORT = PROGRAMS / "ipvs-schedulers.dsl", PROGRAMS / "by-port.dsl"
 TARGETS = [target for target in targets().values() if target.loads]
 CASES = [
     *((target, path) for target in TARGETS for path in (*EXAMPLES, *ALL_TARGETS)),
-    *((target, WHOLE_SERVICE) for target in TARGETS if Feature.AFFINITY_PER_SERVICE in target.features),
+    *((target, WHOLE_SERVICE) for target in TARGETS if target.translates),
     *((target, BY_PORT) for target in TARGETS if Feature.SCHEDULER_SH_BY_PORT in target.features),
     *((target, IPVS_ALONE) for target in TARGETS if has_vip_device(target)),
 ]

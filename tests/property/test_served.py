@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from support.strategies import programs, tame
+from support.strategies import on_its_ports, programs, tame
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import scope_of_program
 from svcc.apply.served import NOTHING, Known, Side, bundle_routes, compare_sides
@@ -65,7 +65,8 @@ _UNSEEN = {Feature.ALLOW_FROM, Feature.NODE_PORT_ADDRESSES}
 def test_rules_serve_what_their_program_does(target: Target, data: st.DataObject) -> None:
     """And under its names, where the other side knows them; in whatever order they are compared."""
     drawn = data.draw(programs({*target.features} - _UNSEEN, min_services=1, max_services=2, min_nodes=1))
-    program = replace(drawn, services=tuple(map(tame, drawn.services)))
+    services = tuple(tame(service if target.translates else on_its_ports(service)) for service in drawn.services)
+    program = replace(drawn, services=services)
     node = data.draw(st.sampled_from(program.nodes))
     assume(not check_target(program, target, node))
     rules = by_rules(program, node, target)

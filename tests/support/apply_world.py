@@ -163,7 +163,9 @@ class World:
         return found
 
     def _others_of_ipvs(self) -> dict[str, str]:
-        servers = [line for line in _said("ipvsadm", "-S", "-n").splitlines() if " 192.0.2." in line or " -f " in line]
+        servers = [
+            line for line in _said("ipvsadm", "-S", "-n").splitlines() if " 192.0.2." in line or " -f 7 " in f"{line} "
+        ]
         devices = [line for line in _said("ip", "-o", "address").splitlines() if "custom-ipvs0" not in line]
         return {"ipvsadm": "\n".join(servers), "ip": "\n".join(re.sub(r"^\d+: ", "", line) for line in devices)}
 

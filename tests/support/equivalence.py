@@ -12,6 +12,8 @@ from support.dsl_printer import program_text
 from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target
+from svcc.targets.ipvs.contribution import by_mark
+from svcc.targets.ipvs.virtual import service_mark
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
 from svcc.verify.reference import keeps, outcome
 from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace
@@ -95,7 +97,7 @@ class Case:
             return self.story("another outcome", traced)
         for way in traced.ways:
             ended = way.end.refusal in (Refusal.REJECT, Refusal.DROP) or way.end.address in self.own
-            if way.mark != self.foreign_mark and not ended:
+            if not ended and way.mark not in self._marks_left(packet):
                 return self.story("the packet leaves with another mark", traced)
         if expected is Refusal.REJECT and any(way.end.answer not in self._answers(packet) for way in traced.ways):
             return self.story("answered in another way", traced)
@@ -107,6 +109,15 @@ class Case:
             if {draw for way in traced.ways for draw, _ in way.draws} != {how}:
                 return self.story(f"not chosen by {how}", traced)
         return None
+
+    def _marks_left(self, packet: Packet) -> set[int]:
+        """Others' marks stay; but for those of a packet that IPVS knows by its mark, which has none then. Where that is
+        inside another packet, the trace does not see the rule that takes it off."""
+        found = self.port(packet)
+        if not self.by_ipvs or found is None or not by_mark(found[0]):
+            return {self.foreign_mark}
+        tunnelled = found[0].forward is ir.Forward.TUNNEL
+        return {service_mark(self.program.cluster, found[0].name) if tunnelled else 0}
 
     def _answers(self, packet: Packet) -> set[str]:
         unreachable = _ANSWERS[packet.destination.version]
@@ -222,13 +233,16 @@ class Case:
                     yield self.story(f"after {packet}, {way.end}, in the same network,", traced)
 
     def turns(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
-        """Services that take turns together: each client of one would move the other's on."""
+        """Services that take turns together: each client of one would move the other's on. The ports of one do where
+        IPVS knows all of it by a mark."""
         labels: dict[Place, str] = {}
         for packet in packets:
             found = self.port(packet)
             if found is None or len(getattr(self.expected(packet), "choices", ())) < 2:
                 continue
             traced, label = trace(kernel, packet), port_label(*found)
+            if self.by_ipvs and by_mark(found[0]):
+                label = found[0].name
             for place in {place for way in traced.ways for draw, place in way.draws if draw is Draw.TURN}:
                 if labels.setdefault(place, label) != label:
                     yield self.story(f"{labels[place]} and {label} take turns together", traced)

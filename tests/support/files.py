@@ -9,6 +9,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 PROGRAMS = ROOT / "tests" / "support" / "programs"
 #: One for the targets that remember clients by service.
 WHOLE_SERVICE = ROOT / "tests" / "support" / "whole_service.dsl"
+KEPT_PORTS = ROOT / "tests" / "support" / "kept_ports.dsl"  # likewise, for the targets that change no port for it
 #: A folder for each target, in it one for each example, in it what the target makes of the example.
 GOLDEN = ROOT / "tests" / "golden" / "targets"
 #: Programs with errors, and what is said of each.

@@ -118,7 +118,8 @@ def programs_for(
 ) -> tuple[ir.Program, ir.Node | None]:
     """A program with a node (None where it has none) that the target takes."""
     program = draw(programs(target.features, min_services=min_services, max_services=max_services, min_nodes=1))
-    program = led_only(replace(program, services=tuple(map(tame, program.services))))
+    services = tuple(tame(service if target.translates else on_its_ports(service)) for service in program.services)
+    program = led_only(replace(program, services=services))
     node = draw(st.sampled_from(program.nodes))
     assume(not check_target(program, target, node))
     return program, node
@@ -168,6 +169,18 @@ def tame(service: ir.Service) -> ir.Service:
     endpoints = tuple({e.address: replace(e, port=None) for e in service.endpoints}.values())
     masquerade = ir.Masquerade.NEVER if service.masquerade is ir.Masquerade.NEVER else ir.Masquerade.AUTO
     return replace(service, ports=ports, endpoints=endpoints, masquerade=masquerade, masquerade_from=(), snat=())
+
+
+def on_its_ports(service: ir.Service) -> ir.Service:
+    """The service, whose endpoints listen on its ports where it has one memory of clients."""
+    if not service.affinity_per_service:
+        return service
+    if service.vips or service.external_ips:
+        ports = tuple(replace(port, target=port.ports.first, nodeport=None) for port in service.ports)
+    else:
+        ports = tuple(replace(port, target=port.nodeport.first) for port in service.ports if port.nodeport)
+    endpoints = tuple({e.address: replace(e, port=None) for e in service.endpoints}.values())
+    return replace(service, ports=ports, endpoints=endpoints)
 
 
 @st.composite

@@ -15,6 +15,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.features import Feature
+from svcc.compiler.importers.words import text_of
 from svcc.targets import targets
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
@@ -35,6 +36,12 @@ _EACH = pytest.mark.parametrize(
 )
 
 
+def text(target: Target, scheduler: str = "") -> str:
+    """With endpoints that listen on the service's ports, for targets that do not translate."""
+    found = TEXT.replace("SCHEDULER", scheduler)
+    return found if target.translates else found.replace("80/tcp -> 8080 nodeport 30080", "30080/tcp nodeport 30080")
+
+
 def case(target: Target, wanted: ir.Program, rendered: ir.Program | None = None) -> list[str]:
     """What is wrong with the rules of a program (of another, where one is given) for the clients of ``wanted``."""
     made = Case(target, wanted, wanted.nodes[0])
@@ -46,7 +53,7 @@ def case(target: Target, wanted: ir.Program, rendered: ir.Program | None = None)
 @_EACH
 @pytest.mark.parametrize("scheduler", ["", "; scheduler rr"])
 def test_a_client_has_one_endpoint_through_a_whole_service_and_no_other(target: Target, scheduler: str) -> None:
-    assert case(target, program(TEXT.replace("SCHEDULER", scheduler))) == []
+    assert case(target, program(text(target, scheduler))) == []
 
 
 @_EACH
@@ -62,17 +69,37 @@ def test_an_endpoint_with_a_port_of_its_own_is_one_through_a_whole_range(target:
 
 @_EACH
 def test_with_a_memory_for_each_port_it_has_several(target: Target) -> None:
-    wanted = program(TEXT.replace("SCHEDULER", ""))
+    wanted = program(text(target))
     apart = tuple(replace(service, affinity_per_service=False) for service in wanted.services)
     assert case(target, wanted, replace(wanted, services=apart))
 
 
-def test_ipvs_says_why_it_cannot() -> None:
-    wanted = program(TEXT.replace("SCHEDULER", ""))
+#: A service, and what is changed by it, with the place that ipvs names.
+_CHANGED = {
+    "vip 198.19.10.0; port 80/tcp -> 8080": "8080: port 80 would reach endpoints there, not at port 8080",
+    "vip 198.19.10.0; port 80/tcp nodeport 30080": "30080: node port 30080 would reach endpoints there, not at port 80",
+    "port 80/tcp nodeport 30080": "30080: node port 30080 would reach endpoints there, not at port 80",
+    "vip 198.19.10.0; port a 80/tcp; port b 5000-5002/udp -> 6000": (
+        "6000: port 5000-5002 would reach endpoints there, not at port 6000"
+    ),
+    "vip 198.19.10.0; port 80/tcp; endpoints x { 100.64.0.7:81 }": (
+        "100.64.0.7:81: port 80 would reach endpoints there, not at port 81"
+    ),
+    "port 30080/tcp nodeport 30080": "",
+    "vip 198.19.10.0; port a 80/tcp; port b 80/udp; port c 5000-5002/udp": "",
+    "vip 198.19.10.0; port 80/tcp; endpoints x { 100.64.0.7:80 }": "",
+}
+
+
+@pytest.mark.parametrize("said", _CHANGED)
+def test_ipvs_says_that_it_cannot_change_ports(said: str) -> None:
+    head = "node one { address 10.0.0.4 }\nservice shop { affinity client-ip per service\n"
+    own = "" if "endpoints" in said else "endpoints x"
+    wanted = program(f"endpoints x {{ 100.64.0.9 }}\n{head}{said}\n{own} }}")
     found = check_target(wanted, targets()["ipvs"], wanted.nodes[0])
-    assert [diagnostic.code.id for diagnostic in found] == ["SVC060", "SVC060"]
-    assert "the whole packet mark" in found[0].message
-    assert found[0].hint == "`iptables` and `nft` can"
+    told = [f"{text_of(d.span)}: {d.message.partition('what comes to ')[2]}" for d in found if d.span]
+    assert told == [_CHANGED[said]] * bool(_CHANGED[said])
+    assert {d.code for d in found} <= {Code.UNSUPPORTED}
 
 
 @pytest.mark.parametrize(
@@ -94,5 +121,5 @@ def test_other_endpoints_from_outside_are_refused(without: dict[str, Any], refus
 
 @_EACH
 def test_its_bundles_are_taken(target: Target) -> None:
-    wanted = program(TEXT.replace("SCHEDULER", ""))
+    wanted = program(text(target))
     assert refusal(str(target.render(wanted, wanted.nodes[0])), target) is None

@@ -227,7 +227,8 @@ def test_routes_are_those_that_rewrite_the_destination() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        Command("-A", "-f 77", options=parse_settings("-s rr")),
+        Command("-A", "-f 77", options=parse_settings("-s rr -p 5 --pe sip")),
+        Command("-A", "-f web", options=parse_settings("-s rr")),
         Command("-A", WEB, options=parse_settings("-s rr -p 5 --pe sip")),
         Command("-A", WEB, options=parse_settings("-s rr -b no-such-flag")),
         Command("-a", WEB, "100.64.0.9:80", parse_real("-m -w 1 -x 9 -y 3")),

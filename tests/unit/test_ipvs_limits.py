@@ -90,5 +90,5 @@ def test_taken(case: str) -> None:
     assert refused(TAKEN[case]) == []
 
 
-def test_it_has_every_feature_but_two() -> None:
-    assert set(Feature) - set(TARGET.features) == {Feature.SCHEDULER_RANDOM, Feature.AFFINITY_PER_SERVICE}
+def test_it_has_every_feature_but_one() -> None:
+    assert set(Feature) - set(TARGET.features) == {Feature.SCHEDULER_RANDOM}

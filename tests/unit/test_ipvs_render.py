@@ -16,8 +16,11 @@ from support.strategies import programs_for
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.kernel.ipset.sets import SET_NAME
+from svcc.kernel.ipvs.servers import mark_key
 from svcc.kernel.xtables.objects import CHAIN_NAME
+from svcc.targets.ipvs.contribution import by_mark
 from svcc.targets.ipvs.sets import PREFIX
+from svcc.targets.ipvs.virtual import service_mark
 
 Given = tuple[ir.Program, ir.Node | None]
 OPTIONS = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}
@@ -65,7 +68,13 @@ def _servers(program: ir.Program, node: ir.Node | None) -> Counter[tuple[str, st
     own = [a for a in node.addresses if not networks or any(a in n for n in networks)] if node else []
     found: Counter[tuple[str, str, int]] = Counter()
     for f in frontends(program, node):
-        for address in [f.address] if f.address else [a for a in own if a.version == f.version]:
+        addresses = [f.address] if f.address else [a for a in own if a.version == f.version]
+        if by_mark(f.service):  # one for all of it
+            head = mark_key(service_mark(program.cluster, f.service.name), f.version)
+            if addresses:
+                found |= Counter((head, _bracketed(e.address, 0), e.weight) for e in (*f.endpoints, *f.draining))
+            continue
+        for address in addresses:
             for offset in range(len(f.ports)):
                 head = f"{OPTIONS[f.port.protocol]} {_bracketed(address, f.ports.first + offset)}"
                 for e in (*f.endpoints, *f.draining):
@@ -78,11 +87,11 @@ def test_every_endpoint_serves_every_frontend(made: Given) -> None:
     lines = texts(*made)["ipvsadm"].splitlines()
     servers = Counter[tuple[str, str, int]]()
     for line in lines:
-        match = re.fullmatch(r"-a (\S+ \S+) -r (\S+) -[mgi] -w (\d+)( --tun-type ipip)?( -x \d+)?", line)
+        match = re.fullmatch(r"-a (\S+ \S+(?: -6)?) -r (\S+) -[mgi] -w (\d+)( --tun-type ipip)?( -x \d+)?", line)
         if match:
             servers[match[1], match[2], int(match[3])] += 1
     assert servers == _servers(*made)
-    assert Counter(" ".join(line.split()[1:3]) for line in lines if line.startswith("-A ")) == Counter(
+    assert Counter(line[3:].partition(" -s ")[0] for line in lines if line.startswith("-A ")) == Counter(
         {head: 1 for head, _, _ in servers}
     )
 
@@ -122,7 +131,7 @@ def test_rules_and_sets_belong_to_each_other(made: Given) -> None:
     rendered = texts(*made)
     created = re.findall(r"^create (\S+)", rendered["ipset"], re.MULTILINE)
     added = re.findall(r"^add (\S+)", rendered["ipset"], re.MULTILINE)
-    named = re.findall(r"--match-set (\S+)", rendered["iptables"] + rendered["ip6tables"])
+    named = re.findall(r"--(?:match|map)-set (\S+)", rendered["iptables"] + rendered["ip6tables"])
     assert sorted(created) == sorted(set(named)) == sorted(set(added))
     assert dangling(rendered["iptables"]) == dangling(rendered["ip6tables"]) == []
 
@@ -137,7 +146,7 @@ def test_no_element_stands_twice(made: Given) -> None:
 @given(programs_for(TARGET))
 def test_the_modules_of_the_schedulers_are_loaded(made: Given) -> None:
     rendered = texts(*made)
-    used = set(re.findall(r"^-A \S+ \S+ -s (\S+)", rendered["ipvsadm"], re.MULTILINE))
+    used = set(re.findall(r"^-A \S+ \S+(?: -6)? -s (\S+)", rendered["ipvsadm"], re.MULTILINE))
     assert {m for m in rendered["modules"].split() if m.startswith("ip_vs_")} == {f"ip_vs_{s}" for s in used}
 
 

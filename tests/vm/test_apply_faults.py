@@ -15,10 +15,18 @@ from support.apply_faults import OLD_OF_IPVS as OLD
 pytestmark = [pytest.mark.vm, pytest.mark.kernel, pytest.mark.slow]
 
 Tell = Callable[[str, object], None]
+#: A service that remembers clients by port, and by a mark for all of it.
+APART = f"""{NEW}
+service cart {{ vip 198.19.50.0 fd00:19::50; external-ip 203.0.113.50; port a 80/tcp; port b 443/udp
+               affinity client-ip 90s; endpoints {{ 100.64.0.9; 100.64.0.19; fd00:64::9 }} }}
+"""
+TOGETHER = APART.replace("client-ip 90s", "client-ip 90s per service")
 TRANSITIONS = {
     "first": (None, ("ipvs", NEW)),
     "changed": (("ipvs", OLD), ("ipvs", NEW)),
     "deleted": (("ipvs", OLD), None),
+    "to one memory": (("ipvs", APART), ("ipvs", TOGETHER)),
+    "from one memory": (("ipvs", TOGETHER), ("ipvs", APART)),
     "iptables to ipvs": (("iptables", OLD), ("ipvs", NEW)),
     "ipvs to iptables": (("ipvs", OLD), ("iptables", NEW)),
 }

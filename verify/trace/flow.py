@@ -122,6 +122,7 @@ class Flow:
     destination: ir.Address = field(default_factory=lambda: ip_address(0))
     port: int = 0
     mark: int = 0
+    ct_mark: int = 0  # the connection's
     came_in: str = SOME_DEVICE
     going_out: str = ""
     hook: str = ""

@@ -45,6 +45,7 @@ class IpSet:
     ports: tuple[int, int] = (0, 65_535)  # of a bitmap
     elements: dict[Element, bool] = field(default_factory=dict)  # False: marked "nomatch"
     lengths: dict[int, int] = field(default_factory=dict)  # of prefixes, with how many there are
+    marks: dict[Element, tuple[int, int]] | None = None  # with their masks; None: its elements have none
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -55,15 +56,32 @@ class IpSet:
 
         Too few sides, another family, or a protocol without ports: not in it (ip_set_test, ip_set_core.c).
         """
+        fields = self._fields(flow, sides, place)
+        if fields is None:
+            return False
+        if "net" not in self.kinds:
+            return tuple(fields) in self.elements
+        return self._holds_network(fields, self.kinds.index("net"))
+
+    def mark_of(self, flow: Flow, sides: Sequence[str], place: Place) -> tuple[int, int] | None:
+        """The mark and its mask that it has for a packet; None: the packet is not in it.
+
+        An element without a mark has 0 with a mask of 0, and so has every one of a set without marks.
+        """
+        if self.marks is not None and "net" in self.kinds:
+            raise UnknownRule(place, "marks of networks are not followed here")
+        if not self.holds(flow, sides, place):
+            return None
+        fields = self._fields(flow, sides, place) or ()
+        return (self.marks or {}).get(tuple(fields), (0, 0))
+
+    def _fields(self, flow: Flow, sides: Sequence[str], place: Place) -> list[int] | None:
         kinds = self.kinds
         if len(sides) < len(kinds) or self.version not in (0, flow.version):
-            return False
+            return None
         if any(flow.protocol not in _WITH_PORTS.get(kind, (flow.protocol,)) for kind in kinds):
-            return False
-        fields = [_field(flow, kind, side, place) for kind, side in zip(kinds, sides, strict=False)]
-        if "net" not in kinds:
-            return tuple(fields) in self.elements
-        return self._holds_network(fields, kinds.index("net"))
+            return None
+        return [_field(flow, kind, side, place) for kind, side in zip(kinds, sides, strict=False)]
 
     def _holds_network(self, fields: list[int], position: int) -> bool:
         """The longest prefix decides, which may be one that is marked not to match."""
@@ -131,6 +149,8 @@ def _create(words: Words) -> IpSet:
         elif option in ("hashsize", "maxelem") and type != "bitmap:port":
             size = words.value(words.take(), int)
             made.room = size if option == "maxelem" else made.room
+        elif option == "skbinfo":
+            made.marks = {}
         elif option not in ("comment", "counters"):
             raise words.unknown(option)
     if type == "bitmap:port" and not ranged:
@@ -140,10 +160,12 @@ def _create(words: Words) -> IpSet:
 
 def _add(words: Words, ipset: IpSet) -> None:
     element = words.take("an element")
-    match = True
+    match, mark = True, None
     while words:
         option = words.take()
-        if option == "nomatch" and "net" in ipset.kinds:
+        if option == "skbmark" and ipset.marks is not None:
+            mark = words.value(words.take("the mark"), _mark)
+        elif option == "nomatch" and "net" in ipset.kinds:
             match = False
         elif option == "comment":
             words.take("the comment")
@@ -155,8 +177,19 @@ def _add(words: Words, ipset: IpSet) -> None:
     parsed = [list(_atoms(words, ipset, kind, text)) for kind, text in zip(ipset.kinds, fields, strict=True)]
     for atoms in product(*parsed):
         ipset.add(atoms, match)
+        if mark is not None and ipset.marks is not None:
+            ipset.marks[atoms] = mark
     if len(ipset.elements) > ipset.room:
         raise words.refused(f"the set {ipset.name} is full: maxelem {ipset.room}")
+
+
+def _mark(text: str) -> tuple[int, int]:
+    """``0x11/0xff``; without a mask, all bits. Errors: ValueError."""
+    value, masked, mask = text.partition("/")
+    found = int(value, 16), int(mask, 16) if masked else 0xFFFF_FFFF
+    if not all(0 <= number < 1 << 32 for number in found):
+        raise ValueError(text)
+    return found
 
 
 def _atoms(words: Words, ipset: IpSet, kind: str, text: str) -> Iterator[Atom]:

@@ -106,10 +106,13 @@ class Ipvs:
 
     def _bound(self, flow: Flow, binding: Binding) -> RealServer:
         """The real server of a connection. Errors: Stopped, where it is no longer one (ip_vs_in_hook)."""
-        service = self._find(flow)
-        for server in service.servers if service else ():
-            if server.address == binding.address and (server.port or flow.port) == binding.port:
-                return server
+        found = self._find(flow)
+        # Its packets but the first have no mark that would say whose they are.
+        asked = [service for key, service in self.services.items() if len(key) == 2 and key[1] == flow.version]
+        for service in [*asked, found] if found else asked:
+            for server in service.servers:
+                if server.address == binding.address and (server.port or flow.port) == binding.port:
+                    return server
         flow.note(f"{_socket_text(binding.address, binding.port)} is no real server any more")
         raise Stopped(Refusal.DROP)
 

@@ -15,6 +15,7 @@ from svcc.verify.trace.xt_matches import (
     ByIpvs,
     Bytecode,
     Cluster,
+    CtMark,
     CtOriginal,
     CtState,
     FromPorts,
@@ -31,7 +32,7 @@ from svcc.verify.trace.xt_matches import (
     mark,
     parse_bytecode,
 )
-from svcc.verify.trace.xt_options import Extension, Given
+from svcc.verify.trace.xt_options import Extension, Given, set_named
 
 #: Limits of the modules and of what the tools pass on to them.
 COMMENT = 255
@@ -144,16 +145,13 @@ def _mark(given: Given) -> Match:
     return _negatable(given, "--mark", Mark(value, mask))
 
 
+def _ct_mark(given: Given) -> Match:
+    value, mask = given.value("--mark", mark)
+    return _negatable(given, "--mark", CtMark(value, mask))
+
+
 def _in_set(given: Given) -> Match:
-    name, sides = given.options.get("--match-set", (False, ("", "")))[1]
-    if not name:
-        raise LoadError(given.place, "set needs --match-set")
-    if name not in given.setting.sets:
-        raise LoadError(given.place, f"there is no set {name}")
-    fields = tuple(sides.split(","))
-    if not set(fields) <= {"src", "dst"} or len(fields) > 6:
-        raise LoadError(given.place, f"`{sides}` are not fields")
-    return _negatable(given, "--match-set", InSet(given.place, given.setting.sets[name], fields))
+    return _negatable(given, "--match-set", InSet(given.place, *set_named(given, "--match-set")))
 
 
 def _statistic(given: Given) -> Match:
@@ -233,6 +231,7 @@ _EXTENSIONS: Mapping[str, Extension[Match]] = {
     "state": Extension({"--state": 1}, _states("--state"), frozenset({"--state"})),
     "ipvs": Extension({"--ipvs": 0}, _ipvs, frozenset({"--ipvs"})),
     "mark": Extension({"--mark": 1}, _mark, frozenset({"--mark"})),
+    "connmark": Extension({"--mark": 1}, _ct_mark, frozenset({"--mark"})),
     "set": Extension({"--match-set": 2}, _in_set, frozenset({"--match-set"})),
     "statistic": Extension(_STATISTIC, _statistic, frozenset({"--probability", "--every"})),
     "cluster": Extension(_CLUSTER, _cluster, frozenset({"--cluster-local-node", "--cluster-local-nodemask"})),

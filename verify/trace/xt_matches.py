@@ -181,6 +181,17 @@ class Mark(Match):
 
 
 @dataclass(frozen=True, slots=True)
+class CtMark(Match):
+    """``connmark``: nothing where there is no connection (xt_connmark.c)."""
+
+    value: int
+    mask: int
+
+    def holds(self, flow: Flow) -> bool:
+        return flow.tracked and flow.ct_mark & self.mask == self.value
+
+
+@dataclass(frozen=True, slots=True)
 class InSet(Match):
     place: Place
     ipset: IpSet

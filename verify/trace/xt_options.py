@@ -86,3 +86,16 @@ def take(extension: Extension[T], given: Given, words: Words, name: str, negated
     if "!" in values:
         raise words.refused(f"`!` stands before {name}, not behind it")
     given.options[name] = (negated, values)
+
+
+def set_named(given: Given, option: str) -> tuple[IpSet, tuple[str, ...]]:
+    """The set that an option names, and the fields of a packet that are asked for in it. Errors: LoadError."""
+    name, sides = given.options.get(option, (False, ("", "")))[1]
+    if not name:
+        raise LoadError(given.place, f"set needs {option}")
+    if name not in given.setting.sets:
+        raise LoadError(given.place, f"there is no set {name}")
+    fields = tuple(sides.split(","))
+    if not set(fields) <= {"src", "dst"} or len(fields) > 6:
+        raise LoadError(given.place, f"`{sides}` are not fields")
+    return given.setting.sets[name], fields

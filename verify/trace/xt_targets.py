@@ -11,8 +11,9 @@ from svcc.verify.trace import values
 from svcc.verify.trace.chains import Call, Final, Verdict
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
 from svcc.verify.trace.flow import Flow
+from svcc.verify.trace.ipset import IpSet
 from svcc.verify.trace.xt_matches import mark
-from svcc.verify.trace.xt_options import Extension, Given
+from svcc.verify.trace.xt_options import Extension, Given, set_named
 
 _REJECTIONS = {
     4: frozenset(
@@ -106,6 +107,36 @@ class SetMark(Target):
 
 
 @dataclass(frozen=True)
+class SetCtMark(Target):
+    """The same with the connection's mark, where there is a connection (xt_connmark.c)."""
+
+    value: int
+    mask: int
+
+    def apply(self, flow: Flow) -> Verdict:
+        if flow.tracked:
+            flow.ct_mark = flow.ct_mark & ~self.mask ^ self.value
+        return None
+
+
+@dataclass(frozen=True)
+class MarkFromSet(Target):
+    """The mark that a set has for the packet (set_target_v3 in xt_set.c)."""
+
+    place: Place
+    ipset: IpSet
+    sides: tuple[str, ...]
+    tables = ("mangle",)
+
+    def apply(self, flow: Flow) -> Verdict:
+        found = self.ipset.mark_of(flow, self.sides, self.place)
+        if found is not None:
+            value, mask = found
+            flow.mark = flow.mark & ~mask ^ value
+        return None
+
+
+@dataclass(frozen=True)
 class Masquerade(Target):
     tables = ("nat",)
     hooks = ("POSTROUTING",)
@@ -183,6 +214,18 @@ def _mark(given: Given) -> Target:
     return SetMark(value, 0)
 
 
+def _ct_mark(given: Given) -> Target:
+    if len(given.options) != 1:
+        raise UnknownRule(given.place, "-j CONNMARK with several options (or none) is not followed here")
+    return SetCtMark(*given.value("--set-xmark", mark))
+
+
+def _map(given: Given) -> Target:
+    if "--map-mark" not in given:
+        raise UnknownRule(given.place, "-j SET without --map-mark is not followed here")
+    return MarkFromSet(given.place, *set_named(given, "--map-set"))
+
+
 def _dnat(given: Given) -> Target:
     text = given.text("--to-destination")
     if "-" in text.partition("]" if text.startswith("[") else ":")[0]:
@@ -234,6 +277,8 @@ TARGETS: Mapping[str, Extension[Target]] = {
     "RETURN": Extension({}, lambda _: End(Final.RETURN)),
     "REJECT": Extension({"--reject-with": 1}, _reject),
     "MARK": Extension({"--set-xmark": 1, "--set-mark": 1, "--and-mark": 1, "--or-mark": 1, "--xor-mark": 1}, _mark),
+    "CONNMARK": Extension({"--set-xmark": 1}, _ct_mark),
+    "SET": Extension({"--map-set": 2, "--map-mark": 0}, _map),
     "MASQUERADE": Extension({"--random": 0, "--random-fully": 0}, lambda _: Masquerade()),
     "DNAT": Extension({"--to-destination": 1}, _dnat),
     "SNAT": Extension({"--to-source": 1, "--random": 0, "--random-fully": 0, "--persistent": 0}, _snat),
