@@ -135,10 +135,10 @@ class _Reader:
             return []
         self._notes += [Note(line.spans[o], why) for o, why in _SERVICE_OPTIONS.items() if line.has(o)]
         affinity = self._affinity(line)
-        if affinity and len(fronts) > 1:
-            self._notes.append(Note(line.spans["persistent"], "affinity is of each port and address for itself"))
         servers = tuple(server for one in virtual.servers if (server := self._server(one)) is not None)
         marked = len(virtual.key) == 2
+        if marked and affinity:  # packets keep their port, whatever a line says (ip_vs_sched_persist)
+            servers = tuple(replace(server, port=0) for server in servers)
         name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
         made = Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
         made = replace(
@@ -146,7 +146,11 @@ class _Reader:
         )
         if line.has("ops"):
             made = replace(made, one_packet=True, spans={"one-packet": line.spans["ops"]})
-        return [*services_of(made, self._names, self._notes)]
+        made = replace(made, one_memory=marked and affinity is not None)
+        found = [*services_of(made, self._names, self._notes)]
+        if made.one_memory and len(found) > 1:
+            self._notes.append(Note(line.spans["persistent"], "affinity is of each service for itself"))
+        return found
 
     def _fronts(self, virtual: _Virtual) -> tuple[Front, ...]:
         """What the virtual server listens on; nothing: not known, and noted."""

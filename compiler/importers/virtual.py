@@ -62,6 +62,7 @@ class Virtual:
     scheduler_by: ir.HashBy = ir.HashBy.ADDRESS
     affinity_networks: tuple[int, int] = (32, 128)
     snat: tuple[ir.Address, ...] = ()
+    one_memory: bool = False  # it remembers a client for all of its fronts
     one_packet: bool = False  # where it is True, its place is in ``spans``
     check: ir.Check | None = None  # None, or where its place is in ``spans``
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
@@ -164,6 +165,7 @@ def _service(
         scheduler_by=virtual.scheduler_by,
         affinity=virtual.affinity,
         affinity_networks=virtual.affinity_networks,
+        affinity_per_service=virtual.one_memory and len(fronts) > 1,
         masquerade=virtual.masquerade,
         snat=virtual.snat,
         forward=forward,
