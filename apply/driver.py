@@ -90,6 +90,7 @@ class Driver(ABC, Generic[State]):
     part: ClassVar[str]  # the part of a bundle that it takes
     translates: ClassVar[bool] = False  # its objects are rules that may translate packets
     balances: ClassVar[bool] = False  # or they are what the kernel's own balancer forwards by
+    marked: ClassVar[bool] = False  # the kernel has a name for each of their states (:meth:`Reading.mark`)
 
     def made(self, state: object) -> State | None:
         """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""

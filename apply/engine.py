@@ -6,7 +6,7 @@ as forward. So it works after a failure, after a kill at any point, and after so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +21,8 @@ from svcc.apply.nd_settings import nd_obstacles
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
-from svcc.apply.store import Draft, Generation, Installation, Store, StoreError, damaged
+from svcc.apply.store import ChangeDraft, Draft, Generation, Installation, Store, StoreError, damaged
+from svcc.apply.summary import Summary
 from svcc.compiler.errors import SvccError
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Change, Phase, Place, Route, Step, StepError
@@ -102,6 +103,7 @@ class Plan:
     differing: Differing = field(default=(), repr=False)
     lasting: frozenset[Route] = frozenset()  # of those that are gone: whose connections go on, UDP's too
     networks: tuple[str, ...] = ()  # in which local addresses serve node ports afterwards; none: in all
+    looks: Mapping[str, Look] = field(default_factory=dict, repr=False)  # of parts that are not looked at, and stay
 
     @property
     def ending(self) -> frozenset[Route]:
@@ -166,10 +168,10 @@ def make_plan(
     live = known.read(wanted, begun, Known(old, looks))  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
-    finished = _finished(installation, before, draft)
+    ended = _finished(installation, before, draft)
     if not differing:
-        return Plan(machine, transition, live, wanted, (), (), (), finished, begun=begun)
-    left = frozenset(machine.left(differing, transition)) | finished
+        return Plan(machine, transition, live, wanted, (), (), (), ended, begun=begun)
+    left = frozenset(machine.left(differing, transition)) | ended
     return Plan(
         machine,
         transition,
@@ -207,7 +209,12 @@ def _finished(installation: Installation, before: Generation | None, draft: Draf
         old = installation.summary(before)
     except StoreError:
         return frozenset()
-    return frozenset(route for route in old.finishing("udp") if not draft.summary.lasts(route))
+    return finished(old, draft.summary)
+
+
+def finished(old: Summary, new: Summary) -> frozenset[Route]:
+    """The routes of UDP that one summary has to finish, and another has not at all."""
+    return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
 
 
 def _lasting(left: Collection[Route], draft: Draft, transition: Transition) -> frozenset[Route]:
@@ -240,7 +247,12 @@ def note(plan: Plan, installation: Installation, draft: Draft) -> None:
     from. The store's lock is held. What cannot be noted is found out again the next time.
     """
     current = installation.current
-    if plan.empty and current is not None and current.hash == draft.hash and not installation.journal.exists():
+    if (
+        plan.empty
+        and current is not None
+        and installation.is_bundle_of(current, draft)
+        and not installation.journal.exists()
+    ):
         with suppress(OSError, StepError):
             note_looks(installation, current, plan.machine.looks(plan.begun, plan.live))
             installation.note_origin(current, draft)
@@ -278,7 +290,7 @@ def check(plan: Plan, tell: Tell) -> None:
             step.check()
 
 
-def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) -> Generation:
+def perform(plan: Plan, installation: Installation, draft: Draft | ChangeDraft, tell: Tell) -> Generation:
     """Make the machine match the draft, and say so in the store, whose lock is held.
 
     Errors: Restored, Broken; OSError and StoreError where nothing was begun.
@@ -309,7 +321,7 @@ def perform(plan: Plan, installation: Installation, draft: Draft, tell: Tell) ->
         raise Restored(error) from error
     journal.remove()
     with suppress(OSError):
-        note_looks(installation, generation, looks)
+        note_looks(installation, generation, {**plan.looks, **looks})
     _forget(plan, tell)
     return generation
 

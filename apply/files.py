@@ -12,8 +12,11 @@ def make_directory(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file by one with this text, mode 0600: on disk before it has its name. Errors: OSError."""
+def write(path: Path, text: str, *, lasting: bool = True) -> None:
+    """Replace a file by one with this text, mode 0600: on disk before it has its name. Errors: OSError.
+
+    Not ``lasting``: when the machine loses its power, it may be torn or as it was before.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.unlink(missing_ok=True)  # of a process of this number that was killed
@@ -21,18 +24,23 @@ def write(path: Path, text: str) -> None:
         with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(draft, path)
     except BaseException:
         with suppress(OSError):
             draft.unlink()
         raise
-    _sync(path.parent)
+    if lasting:
+        _sync(path.parent)
 
 
 def remove(path: Path) -> None:
     """Remove a file, if it is there, for good. Errors: OSError."""
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
     _sync(path.parent)
 
 

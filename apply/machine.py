@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -13,7 +14,7 @@ from svcc.apply.known import Known
 from svcc.apply.scope import Scope
 from svcc.apply.states import States, Told
 from svcc.kernel.steps import TEARDOWN, Change, Phase, Place, Route, Step
-from svcc.targets.interface import Bundle
+from svcc.targets.interface import Artifact, Bundle
 
 #: Readings that were begun, by the driver's part.
 Begun: TypeAlias = Mapping[str, Reading[Any]]
@@ -29,6 +30,11 @@ class Machine:
 
     scope: Scope
     drivers: Sequence[Driver[Any]] = field(default_factory=lambda: DRIVERS)
+
+    def told(self, bundle: Callable[[], Bundle | None]) -> States:
+        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at."""
+        made = cache(bundle)
+        return States({one.part: _told_later(one, made, self.scope) for one in self.drivers})
 
     def parse(self, bundle: Bundle | None) -> States:
         """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
@@ -53,7 +59,7 @@ class Machine:
             return _told(driver, known.bundle, self.scope, look.unsaid)
         state = reading.state(self.scope, wanted[driver.part])
         if known and known.bundle and not _text(known.bundle, driver.part) and state == driver.parse("", self.scope):
-            return Told(driver, "", self.scope, driver.unsaid(state))
+            return Told(driver, _nothing_told, self.scope, driver.unsaid(state))
         return state
 
     def looks_like(self, looks: Mapping[str, Look], begun: Begun, filled: Collection[str]) -> bool:
@@ -131,7 +137,7 @@ class Machine:
 
     def steps(self, live: States, differing: Differing, transition: Transition) -> list[Step]:
         """In the order in which they are taken. In one phase, what comes is there before what goes is gone."""
-        translates = self._translates(live)
+        translates = cache(lambda: self._translates(live))
         ranked = [
             (_rank(step.phase, transition, translates), want == driver.parse("", self.scope), step)
             for driver, have, want in differing
@@ -176,13 +182,13 @@ def _nothing(driver: Driver[Any], scope: Scope) -> bool:
     return bool(driver.read(scope, nothing) == nothing)
 
 
-def _rank(phase: Phase, transition: Transition, translates: bool) -> int:
+def _rank(phase: Phase, transition: Transition, translates: Callable[[], bool]) -> int:
     """``translates``: whether rules that translate are there."""
-    if phase is Phase.ADDRESSES and translates and transition.to_balancer:
+    if phase is Phase.ADDRESSES and transition.to_balancer and translates():
         return Phase.SYSCTLS
     if transition.new is None and phase in TEARDOWN:
         return Phase.RULES + TEARDOWN.index(phase)
-    if phase is Phase.ADDRESSES_OFF and translates:
+    if phase is Phase.ADDRESSES_OFF and translates():
         return Phase.RULES - 1
     return phase
 
@@ -194,7 +200,16 @@ def _text(bundle: Bundle | None, part: str) -> str:
 
 def _told(driver: Driver[Any], bundle: Bundle | None, scope: Scope, unsaid: Any = None) -> Told:
     """What a bundle has for a driver; where it has nothing, that nothing of ours is there."""
-    artifact = bundle.artifact(driver.part) if bundle else None
-    if artifact is None:
-        return Told(driver, "", scope, unsaid)
-    return Told(driver, artifact.text, scope, unsaid, artifact.state)
+    return Told(driver, lambda: bundle.artifact(driver.part) if bundle else None, scope, unsaid)
+
+
+def _told_later(driver: Driver[Any], bundle: Callable[[], Bundle | None], scope: Scope) -> Told:
+    def artifact() -> Artifact | None:
+        made = bundle()
+        return made.artifact(driver.part) if made else None
+
+    return Told(driver, artifact, scope)
+
+
+def _nothing_told() -> None:
+    pass

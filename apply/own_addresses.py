@@ -47,10 +47,12 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     Errors: StepError.
     """
     target = find(bundle.target) if bundle is not None else None
-    if bundle is None or target is None:
-        return
-    wanted = set(target.exclusive_addresses(bundle))
-    networks = target.service_networks(bundle)
+    if bundle is not None and target is not None:
+        yield from taken(set(target.exclusive_addresses(bundle)), target.service_networks(bundle), scope)
+
+
+def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
+    """The same of addresses that are wanted for services alone, and of networks of service addresses."""
     if not wanted and not networks.networks:
         return
     if tools.find("ip") is None:

@@ -41,7 +41,7 @@ class KeptProgram:
         shared = ir.Program(self._made_of.cluster, nodes, balancers=balancers)
         head = json.dumps(head_to_json(shared), separators=(",", ":"))
         services = sorted(self._made_of.services, key=lambda service: service.name)
-        return _text(head, map(_line, services))
+        return _text(head, map(service_line, services))
 
     def program(self, without: Collection[str] = ()) -> ir.Program:
         """The program, but for the services of these names."""
@@ -53,6 +53,11 @@ class KeptProgram:
     @cached_property
     def _lines(self) -> _Lines:
         return _Lines.of(self.text)
+
+    def changed(self, lines: Mapping[str, str | None]) -> KeptProgram:
+        """The program with these lines in the place of those of their services; None: without the service."""
+        services = {**self._lines.services, **lines}
+        return KeptProgram(_text(self._lines.head, [line for _, line in sorted(services.items()) if line is not None]))
 
     def differing(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
         """Both programs without the services that are the same in both, as far as that is quick to see."""
@@ -67,7 +72,8 @@ def _text(head: str, lines: Iterable[str]) -> str:
     return f"{head[:-1]}{_SERVICES}{f',{chr(10)}'.join(lines)}{_END}"
 
 
-def _line(service: ir.Service) -> str:
+def service_line(service: ir.Service) -> str:
+    """The line of a service."""
     document = json.dumps(service_to_json(service), separators=(",", ":"))
     endpoints = [
         f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand

@@ -112,7 +112,7 @@ def is_recorded(installation: Installation, generation: Generation, draft: Draft
 
     A note says what its generation says, and rules.
     """
-    if generation.hash != draft.hash:
+    if not installation.is_bundle_of(generation, draft):
         return False
     if draft.of is not None:
         return draft.of == generation.reviewed

@@ -26,11 +26,13 @@ from svcc.apply.plan import Plan, basis_of
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.served import is_recorded
 from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.apply.upkeep import Upkeep
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import has_errors
 from svcc.compiler.errors import InputError
+from svcc.compiler.neighbours import Neighbours
 from svcc.kernel.steps import Change, StepError
 from svcc.targets import find
 from svcc.targets.interface import Bundle, Target
@@ -74,6 +76,9 @@ class Session:
         self._keeper: Keeper | None = None
         self._installation: Installation | None = None
         self._program: ir.Program | None = None
+        self._neighbours: tuple[ir.Program, Neighbours] | None = None  # of the services of a program
+        self._planned: Wanted | None = None  # what the last plan is for
+        self._upkeep: Upkeep | None = None  # what is in place, where it can be changed service by service
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +93,7 @@ class Session:
         with self._lock:
             if self._keeper is not None:
                 self._keeper.release()
-            self._keeper = self._installation = None
+            self._keeper = self._installation = self._upkeep = self._planned = None
 
     @property
     def program(self) -> ir.Program | None:
@@ -105,7 +110,13 @@ class Session:
         found = self._wanted(given, name)
         with self._working(found) as (installation, draft):
             made = self._made(installation, draft)
-            return Plan(found, installation.number, made.changes, basis_of(installation.number, made.changes))
+            self._planned = found
+            return Plan(
+                replace(found, assembly=None),
+                installation.number,
+                made.changes,
+                basis_of(installation.number, made.changes),
+            )
 
     def apply(self, plan: Plan, *, allow_empty: bool = False, confirm_within: float | None = None) -> Generation:
         """Make the kernel hold what was planned: all of it or nothing.
@@ -121,8 +132,11 @@ class Session:
             if plan.basis != basis_of(installation.number, made.changes):
                 raise Outdated(plan, installation.number)
             _guard(installation, made, draft, allow_empty=allow_empty)
+            self._upkeep = None
             generation = self._performed(installation, made, draft, confirm_within)
-            self._program = plan.wanted.program
+            self._program, planned, self._planned = plan.wanted.program, self._planned, None
+            if planned is not None and planned.bundle is plan.wanted.bundle and self._program is not None:
+                self._keep_up(planned, draft, self._program)
             return generation
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Generation:
@@ -136,7 +150,17 @@ class Session:
             if self._program is None:
                 raise ValueError("this session applied no program yet that services could be changed of")
             program = _changed(self._program, services)
-            return self.follow(program, program)
+            if self._neighbours is None or self._neighbours[0] is not self._program:
+                self._neighbours = self._program, Neighbours(self._program)
+            neighbours = self._neighbours[1]
+            findings = list(check(neighbours.around(program, services)))
+            if has_errors(findings):
+                raise InputError(findings)
+            before = [one for one in self._program.services if one.name in services]
+            generation = self.follow(program, program)
+            neighbours.update(before, (one for one in services.values() if one is not None))
+            self._neighbours = program, neighbours
+            return generation
 
     def follow(self, program: ir.Program, served: ir.Program, name: str = "") -> Generation:
         """Serve a program as ``served`` has it: with failed endpoints draining, say. What is recorded is the program.
@@ -144,20 +168,58 @@ class Session:
         The generation that `svcc history` lists is the program's; how it is served is a note to it. One transaction
         leads to both. Errors: as of :meth:`plan` and :meth:`apply`.
         """
+        if (done := self._kept_up(program, served, name)) is not None:
+            self._program = program
+            return done
         found = self._wanted(program, name)
         now = found if served == program else self._wanted(served, name)
         with self._working(found) as (installation, reviewed):
+            self._upkeep = None
             current = installation.current
             there = None if current is None else installation.generation(current.reviewed)
             known = program is self._program  # then its services were compared before
             if there is not None and is_recorded(installation, there, reviewed, known=known):
-                generation = self._put(installation, self._note(now, there))
+                draft = self._note(now, there)
             elif now.bundle == found.bundle:
-                generation = self._put(installation, reviewed)
+                draft = reviewed
             else:
-                generation = self._put(installation, self._note(now, installation.record(reviewed)))
+                draft = self._note(now, installation.record(reviewed))
+            generation = self._put(installation, draft)
             self._program = program
+            self._keep_up(now, draft, program)
             return generation
+
+    def _keep_up(self, now: Wanted, draft: Draft, reviewed: ir.Program) -> None:
+        """From here on, services can be changed one by one. ``now``: what was put in place, as the draft says."""
+        self._upkeep = Upkeep.of(self.installation, self._target, now, draft, reviewed)
+        if self._upkeep is not None:
+            self._upkeep.stamp = self._store.own
+
+    def _kept_up(self, program: ir.Program, served: ir.Program, name: str) -> Generation | None:
+        """As :meth:`follow`, where what is in place is known, and services alone are changed. None: it is not so."""
+        with self._lock, _translated():
+            if self._upkeep is None:
+                return None
+            with self._locked():
+                if (upkeep := self._upkeep) is None or upkeep.stamp != self._store.own:
+                    return None
+                self._upkeep = None  # unless all goes well
+                try:
+                    done = upkeep.follow(program, served, name, self._tell)
+                except InputError:
+                    self._upkeep = upkeep
+                    raise
+                self._upkeep = upkeep
+                return done
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The store's lock is held. That this session took it is no change to what it knows."""
+        with self._store.locked():
+            upkeep = self._upkeep
+            if upkeep is not None:
+                upkeep.stamp = self._store.own if upkeep.stamp and upkeep.stamp == self._store.stamp else ""
+            yield
 
     def adjust(self, served: ir.Program) -> Generation:
         """Serve the program that was followed or applied last in another way: as a note to its generation.
@@ -178,7 +240,7 @@ class Session:
 
     def keep(self, program: ir.Program) -> Installation:
         """Keep the program's prefix from now on. Errors: Kept, StoreError, OSError."""
-        with self._lock, self._store.locked():
+        with self._lock, self._locked():
             return self._kept(scope_of_program(program))
 
     def drift(self) -> tuple[Change, ...]:
@@ -194,10 +256,11 @@ class Session:
 
     def repair(self) -> tuple[Change, ...]:
         """Put right what :meth:`drift` finds; returns it. Errors: as of :meth:`apply`."""
-        with self._lock, _translated(), self._store.locked():
+        with self._lock, _translated(), self._locked():
             current = self.installation.current
             if current is None:
                 return ()
+            self._upkeep = None
             again = confirm.earlier(self.installation, current.number, "put right")
             draft = replace(again, of=current.reviewed)
             made = engine.make_plan(self.installation, draft, self._patience(current, draft))
@@ -217,7 +280,7 @@ class Session:
 
     def confirm(self) -> None:
         """Keep what was applied with ``confirm_within``. Does nothing where nothing waits. Errors: StoreError."""
-        with self._lock, self._store.locked():
+        with self._lock, self._locked():
             if self._installation is not None:
                 confirm.disarm(self._installation)
 
@@ -231,10 +294,11 @@ class Session:
         """The store's lock and the prefix are held, and what was left half done is settled."""
         if os.geteuid() != 0:
             raise Refused(["rules can be read and changed by root only"])
-        with self._lock, _translated(), self._store.locked():
+        with self._lock, _translated(), self._locked():
             scope = self._scope(found)
             installation = self._kept(scope)
             for said in confirm.settle(installation):
+                self._upkeep = None
                 self._tell(Event("warning", words=said))
             yield installation, make_draft(found, scope)
 
@@ -285,7 +349,7 @@ def _loaded(name: str) -> Target:
 
 
 def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> ir.Program:
-    """The program with these services in place of those of their names. Errors: ValueError, InputError."""
+    """The program with these services in place of those of their names. Errors: ValueError."""
     for name, service in services.items():
         if service is not None and service.name != name:
             raise ValueError(f"the service for {name} is called {service.name}")
@@ -295,11 +359,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
     stays = [services.get(service.name, service) for service in program.services]
     new = [service for name, service in services.items() if name not in there]
     found = sorted((one for one in (*stays, *new) if one is not None), key=lambda service: service.name)
-    made = replace(program, services=tuple(found))
-    findings = list(check(made))
-    if has_errors(findings):
-        raise InputError(findings)
-    return made
+    return replace(program, services=tuple(found))
 
 
 def _guard(installation: Installation, made: engine.Plan, draft: Draft, *, allow_empty: bool) -> None:

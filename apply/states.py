@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from svcc.apply.driver import Driver
 from svcc.apply.scope import Scope
+from svcc.targets.interface import Artifact
 
 
 class Untold(ValueError):
@@ -21,10 +22,20 @@ class Told:
     """A state that a text tells, and what a driver noted of it besides (:meth:`Driver.unsaid`)."""
 
     driver: Driver[Any]
-    text: str
+    artifact: Callable[[], Artifact | None]  # with the text; None: there is none, and nothing of ours
     scope: Scope
     unsaid: Any = None
-    made: object | None = None  # what the target printed the text from
+
+    @cached_property
+    def text(self) -> str:
+        artifact = self.artifact()
+        return "" if artifact is None else artifact.text
+
+    @property
+    def made(self) -> object | None:
+        """What the target printed the text from."""
+        artifact = self.artifact()
+        return None if artifact is None else artifact.state
 
     @cached_property
     def state(self) -> Any:

@@ -8,6 +8,7 @@
         000007.bundle            its bundle, as compile prints it
         000007.services          which frontends and endpoints it has
         000007.program           the program that it was compiled from; missing where it was a bundle
+        000007.change            in the place of these three: the services in which it differs from an earlier one
         000007.looks             how the kernel's listings look while it is there; may be missing
         000007.source            what it was compiled from; may be missing
         journal.json             only while an apply is under way, or was killed
@@ -39,9 +40,11 @@ from svcc.apply import cache, files
 from svcc.apply.origin import Origin
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
+from svcc.apply.services_change import ServicesChange
 from svcc.apply.summary import Summary
 from svcc.compiler.errors import SvccError
 from svcc.compiler.prefix import FORM, fault, is_prefix
+from svcc.targets import find
 from svcc.targets.bundle import bundle_text, read_bundle
 from svcc.targets.interface import Bundle
 from svcc.targets.reading import Refused
@@ -52,6 +55,8 @@ _Record = TypeVar("_Record")
 KEPT = 20
 #: Notes that are kept: the one in place, and the one before it, to go back to.
 _NOTES = 2
+#: The files of a generation, its description first.
+_SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source")
 #: Seconds between looks at a lock that somebody else has.
 _PAUSE = 0.05
 
@@ -73,13 +78,14 @@ class Generation:
     node: str | None
     time: str  # ISO 8601, UTC
     who: str  # the user, and behind sudo the one before
-    hash: str  # SHA-256 of the bundle's text
+    hash: str  # SHA-256 of the bundle's text; where there is none (``base``): see ChangeDraft.hash
     source: str  # the file, as it was named
     prefix: str
     device: str | None
     note: str = ""  # what made it, if not an apply: "rollback to 3"
     undoes: int | None = None  # the generation that was not confirmed, where this one came in its stead
     of: int | None = None  # the reviewed generation that this is, but for how its endpoints are
+    base: int | None = None  # the generation that this one's file is a change to; None: its files are whole
 
     @property
     def reviewed(self) -> int:
@@ -93,6 +99,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._before: str | None = None  # the stamp before this store took the lock
+        self.own = ""  # the stamp since this store took the lock; "": it could not be written
 
     @property
     def stamp(self) -> str:
@@ -127,7 +134,7 @@ class Store:
             _lock(file.fileno(), fcntl.LOCK_EX, patience, lambda: _holder(self.root / "lock"))
             self._before = self.stamp
             try:
-                _say_who(file.fileno())
+                self.own = _say_who(file.fileno())
                 yield self
             finally:
                 self._before = None
@@ -148,11 +155,14 @@ class Store:
             yield self.stamp
 
 
-def _say_who(handle: int) -> None:
-    """The lock is held, whether or not a full disk can take who holds it."""
+def _say_who(handle: int) -> str:
+    """The lock is held, whether or not a full disk can take who holds it; returns what it took."""
+    said = f"{os.getpid()} {time.monotonic_ns()}\n"
     with suppress(OSError):
         os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()} {time.monotonic_ns()}\n".encode())
+        if os.write(handle, said.encode()) == len(said):
+            return said
+    return ""
 
 
 def private(path: str, flags: int) -> int:
@@ -292,6 +302,8 @@ class Installation:
         """What a generation put into the kernel; None: nothing."""
         if generation is None or generation.target is None:
             return None
+        if generation.base is not None:
+            return self._compiled(generation)
         path = self.file(generation.number, "bundle")
         text = _text(path)
         if sha256(_bytes(text)).hexdigest() != generation.hash:
@@ -300,6 +312,49 @@ class Installation:
             return read_bundle(text)
         except Refused as error:  # of another version of svcc
             raise damaged(path, str(error)) from None
+
+    def _compiled(self, generation: Generation) -> Bundle:
+        """The rules of a generation that is kept as a change."""
+        path, target = self.file(generation.number, "change"), find(generation.target or "")
+        if target is None:
+            raise damaged(self.file(generation.number, "json"), f"there is no target {generation.target}")
+        try:
+            program = self._changed(generation).program()
+            node = None if generation.node is None else program.node(generation.node)
+            return target.render(program, node)
+        except ValueError as error:
+            raise damaged(path, str(error)) from None
+
+    def _changed(self, generation: Generation) -> KeptProgram:
+        """The program of a generation that is kept as a change. Errors: ValueError, where it cannot be made."""
+        change, whole = self._change(generation)
+        return change.program(KeptProgram(_text(self.file(whole.number, "program"))))
+
+    def _change(self, generation: Generation) -> tuple[ServicesChange, Generation]:
+        """What a generation is kept as, and the one that it is a change to."""
+        path = self.file(generation.number, "change")
+        text, whole = _text(path), self.generation(generation.base or 0)
+        if change_hash(whole, self.program_hash(whole), text) != generation.hash:
+            raise damaged(path, "it is not what was applied: its hash has changed")
+        try:
+            return ServicesChange.from_text(text), whole
+        except ValueError as error:
+            raise damaged(path, str(error)) from None
+
+    def program_hash(self, generation: Generation) -> str:
+        """The digest of a program that is kept whole."""
+        return sha256(_bytes(_text(self.file(generation.number, "program")))).hexdigest()
+
+    def is_bundle_of(self, generation: Generation, draft: Draft) -> bool:
+        """Whether a draft's rules are those of a generation."""
+        if generation.base is None:
+            return generation.hash == draft.hash
+        return generation.target == draft.target and self.bundle(generation) == draft.bundle
+
+    def size(self, generation: Generation) -> int:
+        """Bytes of a generation's files."""
+        paths = (self.file(generation.number, suffix) for suffix in _SUFFIXES)
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     def summary(self, generation: Generation | None) -> Summary:
         if generation is None or generation.target is None:
@@ -310,6 +365,9 @@ class Installation:
         return known
 
     def _summary(self, generation: Generation) -> Summary:
+        if generation.base is not None:
+            change, whole = self._change(generation)
+            return change.summary(self.summary(whole))
         try:
             return Summary.from_json(json.loads(_text(self.file(generation.number, "services"))))
         except (ValueError, KeyError, IndexError, TypeError):
@@ -321,8 +379,10 @@ class Installation:
         Errors, when it is looked at: ValueError, where the text is damaged.
         """
         try:
+            if generation.base is not None:
+                return self._changed(generation)
             return KeptProgram(_text(self.file(generation.number, "program")))
-        except StoreError:
+        except (StoreError, ValueError):
             return None
 
     def scope(self, generation: Generation) -> Scope:
@@ -331,7 +391,8 @@ class Installation:
     def check(self, number: int) -> None:
         """Errors: StoreError where a generation is not whole."""
         generation = self.generation(number)
-        self.bundle(generation)
+        if generation.base is None:
+            self.bundle(generation)
         self.summary(generation)
 
     # ---- writing, under the store's lock
@@ -375,30 +436,28 @@ class Installation:
             return False
         return True
 
-    def record(self, draft: Draft) -> Generation:
+    def record(self, draft: Draft | ChangeDraft) -> Generation:
         """Write a new generation. It is not the current one yet."""
         files.make_directory(self.path)
         number = max([*self._numbers(), self.number or 0, 0]) + 1
-        text = draft.text
         generation = Generation(
             number,
-            draft.bundle.target if draft.bundle else None,
-            draft.bundle.node if draft.bundle else None,
+            draft.target,
+            draft.node,
             time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             _who(),
-            sha256(_bytes(text)).hexdigest(),
+            draft.hash,
             draft.source,
             draft.scope.prefix,
             draft.scope.device,
             draft.note,
             draft.undoes,
             draft.of,
+            draft.base,
         )
-        files.write(self.file(number, "bundle"), text)
-        files.write(self.file(number, "services"), json.dumps(draft.summary.to_json()))
-        if draft.program is not None:
-            files.write(self.file(number, "program"), draft.program.text)
-        if draft.origin is not None:
+        for suffix, text in draft.files.items():
+            files.write(self.file(number, suffix), text)
+        if isinstance(draft, Draft) and draft.origin is not None:
             cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
         files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
         return generation
@@ -410,6 +469,8 @@ class Installation:
 
     def note_origin(self, generation: Generation, draft: Draft) -> None:
         """Note that a draft, of the same bundle and services, was compiled from something else."""
+        if generation.base is not None:
+            return
         services = _text(self.file(generation.number, "services"))
         if draft.origin not in (None, self.origin(generation)) and services == json.dumps(draft.summary.to_json()):
             cache.write(self.file(generation.number, "source"), generation.hash, asdict(draft.origin))
@@ -423,9 +484,10 @@ class Installation:
         kept = [one for one in reversed(self._readable()) if one.number <= number]
         reviewed = [one.number for one in kept if one.of is None]
         notes = [one.number for one in kept if one.of is not None]
-        for old in (*reviewed[: -KEPT - 1], *notes[:-_NOTES]):
-            if old != number:
-                self.forget(old)
+        going = {*reviewed[: -KEPT - 1], *notes[:-_NOTES]} - {number}
+        needed = {one.base for one in kept if one.number not in going}
+        for old in sorted(going - needed):
+            self.forget(old)
 
     def _readable(self) -> list[Generation]:
         """The generations that can be read, the newest first."""
@@ -437,12 +499,14 @@ class Installation:
 
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
-        for suffix in ("json", "bundle", "services", "program", "looks", "source"):
+        for suffix in _SUFFIXES:
             path = self.file(number, suffix)
             if path.is_dir():  # somebody's accident
                 self.set_aside(path)
-            else:
+            elif suffix == _SUFFIXES[0]:
                 files.remove(path)
+            else:  # what a crash leaves of these is no generation
+                path.unlink(missing_ok=True)
 
     def forget_unborn(self) -> None:
         """Remove generations that were written and never came to be: those after the current one."""
@@ -472,13 +536,72 @@ class Draft:
     origin: Origin | None = None  # what it was compiled from, where that is known
     program: KeptProgram | None = None  # likewise
 
+    base = None
+
+    @property
+    def target(self) -> str | None:
+        return self.bundle.target if self.bundle else None
+
+    @property
+    def node(self) -> str | None:
+        return self.bundle.node if self.bundle else None
+
     @cached_property
     def text(self) -> str:
         return "" if self.bundle is None else bundle_text(self.bundle)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         return sha256(_bytes(self.text)).hexdigest()
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files of the generation, by their suffixes."""
+        program = {} if self.program is None else {"program": self.program.text}
+        return {"bundle": self.text, "services": json.dumps(self.summary.to_json()), **program}
+
+
+@dataclass(frozen=True)
+class ChangeDraft:
+    """What a generation is to be made of that is kept as a change to another one, which is kept whole."""
+
+    whole: Generation
+    program_hash: str  # of the whole one's program
+    change: ServicesChange
+    scope: Scope
+    source: str
+    of: int | None = None  # as of Generation
+    note: str = ""
+    undoes: int | None = None
+
+    @property
+    def base(self) -> int:
+        return self.whole.number
+
+    @property
+    def target(self) -> str | None:
+        return self.whole.target
+
+    @property
+    def node(self) -> str | None:
+        return self.whole.node
+
+    @cached_property
+    def text(self) -> str:
+        return self.change.text
+
+    @property
+    def hash(self) -> str:
+        return change_hash(self.whole, self.program_hash, self.text)
+
+    @property
+    def files(self) -> dict[str, str]:
+        return {"change": self.text}
+
+
+def change_hash(whole: Generation, program: str, change: str) -> str:
+    """The digest of all that the rules of a generation are compiled of. ``program``: the digest of the whole one's."""
+    return sha256(f"{whole.hash}\n{program}\n".encode() + _bytes(change)).hexdigest()
 
 
 def _who() -> str:

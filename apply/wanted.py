@@ -6,7 +6,7 @@ What is wrong with an input is raised (:class:`svcc.compiler.errors.InputError`)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from svcc.compiler import ir
@@ -20,7 +20,7 @@ from svcc.targets import find, targets
 from svcc.targets.bundle import Given, is_bundle, source_of_text, split_bundle
 from svcc.targets.capability import check_target, pick_node
 from svcc.targets.folder import given_folder
-from svcc.targets.interface import Accepted, Bundle, Target
+from svcc.targets.interface import Accepted, Assembly, Bundle, Target, TargetByService
 from svcc.targets.reading import Refused, Text
 
 
@@ -39,6 +39,8 @@ class Wanted:
     accepted: Accepted | None = None  # of a bundle that was compiled elsewhere: what its target read in it
     warnings: tuple[Diagnostic, ...] = ()
     name: str = ""  # of the file, as it was given; as `svcc history` shows it
+    #: What the bundle was put together in, by which services can be changed later; None: the target has no such thing.
+    assembly: Assembly | None = field(default=None, compare=False, repr=False)
 
 
 def from_file(file: str, target: Target, node: str | None) -> Wanted:
@@ -71,7 +73,10 @@ def from_program(program: ir.Program, target: Target, node: str | None, file: st
     refused = [picked] if isinstance(picked, Diagnostic) else check_target(program, target, picked)
     if isinstance(picked, Diagnostic) or refused:
         raise InputError(refused)
-    return Wanted(target.render(program, picked), program, picked, name=file)
+    if not isinstance(target, TargetByService):
+        return Wanted(target.render(program, picked), program, picked, name=file)
+    assembly = target.assembled(program, picked)
+    return Wanted(assembly.bundle(), program, picked, name=file, assembly=assembly)
 
 
 def from_bundle(bundle: Bundle, name: str = "the bundle") -> Wanted:
@@ -105,7 +110,9 @@ def _compiled(file: str, data: bytes, target: Target, node: str | None) -> Wante
         found = from_program(loaded.program, target, node, file)
     except InputError as error:
         raise InputError([*loaded.diagnostics, *error.diagnostics]) from None
-    return replace(found, sources=None if loaded.diagnostics else loaded.sources, warnings=loaded.diagnostics)
+    sources = None if loaded.diagnostics else loaded.sources
+    # A command changes no services later: what is kept up to date is let go.
+    return replace(found, sources=sources, warnings=loaded.diagnostics, assembly=None)
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:

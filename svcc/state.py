@@ -92,10 +92,12 @@ def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list
 
 def _is_another(installation: Installation, one: Generation, other: Generation) -> bool:
     """Whether two generations differ, if only in what they call their services."""
-    if one.hash != other.hash:
+    if one.base is None and other.base is None and one.hash != other.hash:
         return True
     programs = installation.program(one), installation.program(other)
-    return None not in programs and len({found.text for found in programs if found}) > 1
+    if None in programs:
+        return one.hash != other.hash
+    return len({found.text for found in programs if found}) > 1
 
 
 def pick_generation(installation: Installation, number: int | None) -> Generation:

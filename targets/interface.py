@@ -216,7 +216,11 @@ class TargetByService(Target):
     def assembly(self, shared: Shared) -> Assembly:
         """One without services."""
 
-    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+    def assembled(self, program: ir.Program, node: ir.Node | None) -> Assembly:
+        """All services of a program."""
         assembly = self.assembly(Shared(program.cluster, node, program.nodes))
         assembly.update({service.name: service for service in program.services})
-        return assembly.bundle()
+        return assembly
+
+    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        return self.assembled(program, node).bundle()

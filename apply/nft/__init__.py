@@ -60,6 +60,7 @@ def _listings(scope: Scope) -> dict[str, tool.Listing]:
 class NftDriver(Driver[NftState]):
     part = PART
     translates = True
+    marked = True
 
     def made(self, state: object) -> NftState | None:
         return state if isinstance(state, NftState) else None

@@ -29,12 +29,23 @@ class NftAssembly(Assembly):
         self._state: NftState | None = None  # of all of it, where it has been asked for since the last change
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
+        known = (self._contributions.get(name) for name in services)
+        announce = any(one and one.announced for one in known) or any(one and one.announce for one in services.values())
+        before = self._device() if announce else ()
+        found = {PART.name: self._update(services)}
+        for one, other in zip(before, self._device() if announce else (), strict=True):
+            if one.state != other.state:
+                found[one.part.name] = Difference(one.state, other.state)
+        return found
+
+    def _update(self, services: Mapping[str, ir.Service | None]) -> Difference:
+        """What changing services makes of the rules."""
         old = {name: known for name in services if (known := self._contributions.get(name)) is not None}
         new = {name: contribution(self._shared, it) for name, it in services.items() if it is not None}
         if not self._contributions:  # all services are new
             without = self.state
             self._take(old, new)
-            return {PART.name: Difference(without, self.state)}
+            return Difference(without, self.state)
         touched, asked = self._touched((*old.values(), *new.values())), self._asked()
         before = self._excerpt(_in_order(old), touched)
         self._take(old, new)
@@ -42,15 +53,18 @@ class NftAssembly(Assembly):
             self._take(new, old)
             whole = self.state
             self._take(old, new)
-            return {PART.name: Difference(whole, self.state)}
-        return {PART.name: Difference(before, self._excerpt(_in_order(new), touched))}
+            return Difference(whole, self.state)
+        return Difference(before, self._excerpt(_in_order(new), touched))
 
     def bundle(self) -> Bundle:
         rules = Artifact(PART, document(self.state, self._name), self.state)
-        announced = {address for one in self._contributions.values() for address in one.announced}
-        device = vip_device.announcing(self._shared.cluster, announced)
         node = self._shared.node
-        return Bundle(self._target, node.name if node else None, (rules, *device))
+        return Bundle(self._target, node.name if node else None, (rules, *self._device()))
+
+    def _device(self) -> tuple[Artifact, ...]:
+        """The parts of the device that has the addresses which are announced."""
+        announced = {address for one in self._contributions.values() for address in one.announced}
+        return vip_device.announcing(self._shared.cluster, announced)
 
     @property
     def state(self) -> NftState:

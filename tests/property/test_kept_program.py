@@ -1,13 +1,17 @@
-"""A program that a generation keeps is read as it was written."""
+"""A program that a generation keeps is read as it was written, and so is a change to it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
+from support.edits import edited, edits
 from support.strategies import programs
 from svcc.apply.program_text import KeptProgram
+from svcc.apply.services_change import ServicesChange, change_of
+from svcc.apply.summary import summary
 from svcc.compiler import ir
 
 _SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +31,19 @@ def _in_order(program: ir.Program) -> ir.Program:
 @given(programs())
 def test_a_kept_program_is_the_program(program: ir.Program) -> None:
     assert KeptProgram(KeptProgram(program).text).program() == _in_order(program)
+
+
+@_SETTINGS
+@given(st.data())
+def test_a_change_makes_the_program_and_the_summary_of_another(data: st.DataObject) -> None:
+    program = data.draw(programs(min_services=1, max_services=4, min_nodes=1))
+    node = data.draw(st.sampled_from(program.nodes))
+    whole = KeptProgram(KeptProgram(program).text)
+    for edit in data.draw(edits(program)):
+        after = edited(program, edit)
+        assume(after.services)
+        own = change_of([one for one in edit.values() if one is not None], after, node)
+        change = ServicesChange.from_text(ServicesChange({name: own.get(name) for name in edit}).text)
+        assert change.program(whole).text == KeptProgram(after).text
+        found = change.summary(summary(program, node))
+        assert sorted(map(repr, found.listeners)) == sorted(map(repr, summary(after, node).listeners))

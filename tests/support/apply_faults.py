@@ -122,7 +122,7 @@ def fail_at_every_point(case: Case, every: int = 1) -> int:
     with case.world() as world:
         others = world.others()
         for tried, number in enumerate(count(1 + every // 2, every)):
-            failing = _Failing(number)
+            failing = Failing(number)
             try:
                 world.carry_out(case.draft(world, case.new), failing)
             except (Restored, OSError):
@@ -135,7 +135,7 @@ def fail_at_every_point(case: Case, every: int = 1) -> int:
     raise AssertionError("an apply has an end")
 
 
-class _Failing:
+class Failing:
     """A disk that is full from one event on, for this one write."""
 
     def __init__(self, number: int) -> None:

@@ -176,7 +176,7 @@ def killed_at(number: int, world: World, draft: Draft) -> bool:
     if child == 0:
         status = 1
         try:
-            world.carry_out(draft, _Killer(number))
+            world.carry_out(draft, Killer(number))
             status = 0
         finally:
             os._exit(status)
@@ -185,7 +185,9 @@ def killed_at(number: int, world: World, draft: Draft) -> bool:
     return os.WIFSIGNALED(status)
 
 
-class _Killer:
+class Killer:
+    """Ends the process that hears of event ``number``."""
+
     def __init__(self, number: int) -> None:
         self._left = number
 

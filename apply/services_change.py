@@ -1,0 +1,91 @@
+"""A generation that is kept as a change: the services in which it differs from another one, which is kept whole.
+
+It holds what is reviewed, and no rules: these are compiled of the program that the other one and the change make.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from svcc.apply.program_text import KeptProgram, service_line
+from svcc.apply.summary import Listener, Summary, summary
+from svcc.compiler import ir
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A service as a generation has it: its line of a :class:`KeptProgram`, and its rows of a summary in JSON."""
+
+    line: str
+    listeners: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class ServicesChange:
+    """``services``: by name, those that are not as in the generation that is kept whole; None: it is gone."""
+
+    services: Mapping[str, Changed | None]
+
+    @property
+    def text(self) -> str:
+        rows = {name: None if one is None else [one.line, one.listeners] for name, one in sorted(self.services.items())}
+        return json.dumps(rows, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> ServicesChange:
+        """Errors: ValueError, where it is something else."""
+        try:
+            return cls({name: _changed(one) for name, one in json.loads(text).items()})
+        except (AttributeError, IndexError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"it holds no changed services ({error!r})") from None
+
+    def program(self, whole: KeptProgram) -> KeptProgram:
+        """The program, where another is ``whole``. Errors: ValueError, where that is damaged."""
+        return whole.changed({name: None if one is None else one.line for name, one in self.services.items()})
+
+    def summary(self, whole: Summary) -> Summary:
+        """What it serves, where another serves ``whole``: each service in the place that it has there."""
+        own = {name: Summary.from_json(_rows(one)).listeners for name, one in self.services.items() if one is not None}
+        return replace(whole, listeners=tuple(_merged(whole.listeners, self.services, own)))
+
+
+def change_of(services: Iterable[ir.Service], program: ir.Program, node: ir.Node | None) -> dict[str, Changed]:
+    """Some services of a program as a change has them, by name."""
+    return {
+        one.name: Changed(
+            service_line(one),
+            tuple(summary(replace(program, services=(one,), balancers=()), node).to_json()["listeners"]),
+        )
+        for one in services
+    }
+
+
+def _changed(data: Any) -> Changed | None:
+    if data is None:
+        return None
+    line, listeners = data
+    if not isinstance(line, str) or not isinstance(listeners, list):
+        raise ValueError("it holds no changed services")
+    made = Changed(line, tuple(listeners))
+    Summary.from_json(_rows(made))
+    return made
+
+
+def _rows(one: Changed) -> dict[str, Any]:
+    return {"node_addresses": (), "listeners": one.listeners}
+
+
+def _merged(
+    whole: Iterable[Listener], changed: Collection[str], own: Mapping[str, tuple[Listener, ...]]
+) -> Iterator[Listener]:
+    left = dict(own)
+    for one in whole:
+        if one.service not in changed:
+            yield one
+        else:
+            yield from left.pop(one.service, ())
+    for some in left.values():
+        yield from some

@@ -1,0 +1,259 @@
+"""What a session put in place, kept up to date service by service.
+
+A change of some services takes time for these alone: their contributions, the objects of these that differ, and a
+generation that is kept as a change to an earlier one. It is for a machine of which is known that it holds what it
+should: nobody else took the store's lock since, and the kernel calls its state by the same name. Where that is not so,
+or more than services changes, nothing is done here, and what is wanted is compared as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from svcc.apply import engine
+from svcc.apply.driver import Reading, Transition, balances
+from svcc.apply.engine import Plan, Tell
+from svcc.apply.known import looks_of
+from svcc.apply.machine import DRIVERS, Begun, Differing, Machine
+from svcc.apply.own_addresses import taken
+from svcc.apply.scope import Scope, scope_of_program
+from svcc.apply.services_change import Changed, ServicesChange, change_of
+from svcc.apply.store import ChangeDraft, Draft, Generation, Installation, StoreError
+from svcc.apply.summary import Summary, summary
+from svcc.apply.wanted import Wanted
+from svcc.compiler import ir
+from svcc.compiler.errors import InputError
+from svcc.compiler.frontends import frontends
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks, Target
+
+#: Services by name, as they are now; None: it is gone.
+Services: TypeAlias = Mapping[str, ir.Service | None]
+#: The parts of which the kernel says whether they are as they were.
+_MARKED = frozenset(driver.part for driver in DRIVERS if driver.marked)
+
+
+class _Whole:
+    """The generation in place that is kept whole, and what was written of changes to it."""
+
+    def __init__(self, installation: Installation, generation: Generation, program: ir.Program) -> None:
+        self.generation = generation
+        self.program_hash = installation.program_hash(generation)
+        self._services = {one.name: one for one in program.services}
+        self._size, self._written = installation.size(generation), 0
+        self._known: dict[str, tuple[ir.Service, Changed]] = {}
+
+    @property
+    def due(self) -> bool:
+        """Whether as much was written of changes as it takes to write it all: then it is time for that."""
+        return self._written >= self._size
+
+    def change(self, program: ir.Program, node: ir.Node | None) -> ServicesChange:
+        """A program as a change to this one."""
+        differing = differing_services(self._services, program)
+        known = {name: one for name, one in self._known.items() if differing.get(name) is one[0]}
+        new = [one for name, one in differing.items() if one is not None and name not in known]
+        made = change_of(new, program, node)
+        self._known = {**known, **{one.name: (one, made[one.name]) for one in new}}
+        change = ServicesChange(
+            {name: None if one is None else self._known[name][1] for name, one in differing.items()}
+        )
+        self._written += len(change.text)
+        return change
+
+
+class Upkeep:
+    """``stamp``: the store's since the session took its lock, for as long as nobody else did."""
+
+    def __init__(self, installation: Installation, target: Target, now: Wanted, reviewed: ir.Program) -> None:
+        """``now``: what is in place, with a program and an assembly. Errors: StoreError, ValueError."""
+        assert now.program is not None
+        assert now.assembly is not None
+        current = installation.current
+        if current is None:
+            raise StoreError("nothing is in place")
+        self.stamp = ""
+        self.generation, self.reviewed, self.served = current, reviewed, now.program
+        self._installation, self._target, self._node = installation, target, now.node
+        self._assembly = now.assembly
+        self._served = {one.name: one for one in now.program.services}
+        self._whole = _whole(installation, current, now.program)
+        self._others = replace(
+            now.bundle, artifacts=tuple(a for a in now.bundle.artifacts if a.part.name not in _MARKED)
+        )
+        self._scope = scope_of_program(now.program).including(self._others)
+
+    @classmethod
+    def of(
+        cls, installation: Installation, target: Target, now: Wanted, draft: Draft, reviewed: ir.Program
+    ) -> Upkeep | None:
+        """``now``: what was put in place by a draft. None: it cannot be kept up so."""
+        marked = any(artifact.part.name in _MARKED for artifact in now.bundle.artifacts)
+        if now.program is None or now.assembly is None or not marked or balances(target.name):
+            return None
+        try:
+            current = installation.current
+            if current is None or current.target is None or draft.program is None:
+                return None
+            kept = installation.program(current)
+            if kept is None or kept.text != draft.program.text:
+                return None  # it is another program's, which has the same rules
+            return cls(installation, target, now, reviewed)
+        except (StoreError, OSError, ValueError):
+            return None
+
+    def follow(self, program: ir.Program, served: ir.Program, source: str, tell: Tell) -> Generation | None:
+        """As :meth:`svcc.apply.session.Session.follow`, the store's lock being held. None: not in this way; nothing was
+        done. After an error this object is of no use any more.
+        """
+        edited = differing_services({one.name: one for one in self.reviewed.services}, program)
+        changed = differing_services(self._served, served)
+        if not (self._serves_on(changed, served) and _same_cluster(self.reviewed, program, served)):
+            return None
+        if self._whole.due or (begun := self._begun()) is None:
+            return None
+        _check(self._target, self._node, program, edited)
+        _check(self._target, self._node, served, changed)
+        if not edited and not changed:
+            self.reviewed, self.served = program, served
+            return self.generation
+        differences = self._assembly.update(changed)
+        if not differences.keys() <= _MARKED:
+            self._assembly.update({name: self._served.get(name) for name in changed})
+            return None
+        of = None if edited else self.generation.reviewed
+        if edited and differing_services({one.name: one for one in program.services}, served):
+            of = self._installation.record(self._draft(program, source, None)).number
+        plan = self._plan(differences, changed, served, begun)
+        engine.check(plan, tell)
+        self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
+        self.reviewed, self.served = program, served
+        self._served = {one.name: one for one in served.services}
+        return self.generation
+
+    def _draft(self, program: ir.Program, source: str, of: int | None) -> ChangeDraft:
+        whole = self._whole
+        change = whole.change(program, self._node)
+        named = source if of is None else self._installation.generation(of).source
+        scope = Scope(self.generation.prefix, self.generation.device)
+        return ChangeDraft(whole.generation, whole.program_hash, change, scope, named, of)
+
+    def _serves_on(self, changed: Services, served: ir.Program) -> bool:
+        """Whether anything is served still; that nothing is has to be meant."""
+        if any(one is not None and self._is_served(one) for one in changed.values()):
+            return True
+        return any(self._is_served(one) for one in served.services if one.name not in changed)
+
+    def _is_served(self, service: ir.Service) -> bool:
+        return any(True for _ in frontends(replace(self.served, services=(service,)), self._node))
+
+    def _begun(self) -> Begun | None:
+        """Readings that show what is in place. None: the kernel does not say so."""
+        installation = self._installation
+        if installation.journal.exists() or installation.confirm.exists():
+            return None
+        machine = Machine(self._scope)
+        looks = looks_of(installation, self.generation)
+        begun: dict[str, Reading[Any]] = {}
+        for driver in machine.drivers:
+            artifact = self._others.artifact(driver.part)
+            if artifact is None and driver.marked:
+                look = looks.get(driver.part)
+                reading = None if look is None or not look.mark else driver.begin(self._scope, look)
+                if look is None or reading is None or not reading.shows(look, self._scope):
+                    return None
+                begun[driver.part] = reading
+            elif artifact is not None and artifact.text:
+                wanted = driver.parse(artifact.text, self._scope)
+                if driver.read(self._scope, wanted) != wanted:
+                    return None
+        return begun
+
+    def _plan(self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, begun: Begun) -> Plan:
+        """What is to be done, made of what differs alone; all else is made when somebody asks for it."""
+        machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
+        generation, assembly = self.generation, self._assembly
+        live = machine.told(lambda: self._installation.bundle(generation))
+        wanted = machine.told(assembly.bundle)
+        pairs = [(one, differences[one.part]) for one in machine.drivers if one.part in differences]
+        differing: Differing = [(one, it.before, it.after) for one, it in pairs if it.before != it.after]
+        before = self._summary(self.served, [self._served.get(name) for name in changed])
+        after = self._summary(served, list(changed.values()))
+        left = frozenset(machine.left(differing, here)) | engine.finished(before, after)
+        return Plan(
+            machine,
+            here,
+            live,
+            wanted,
+            tuple(machine.changes(differing)),
+            tuple(machine.steps(live, differing, here)),
+            tuple(self._obstacles(differences)),
+            left,
+            frozenset(machine.come(differing)),
+            begun=begun,
+            differing=differing,
+            lasting=frozenset(route for route in left if after.lasts(route)),
+            networks=after.node_port_networks,
+            looks=looks_of(self._installation, generation),
+        )
+
+    def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
+        """Of some services alone."""
+        found = tuple(one for one in services if one is not None)
+        return summary(replace(program, services=found, balancers=()), self._node)
+
+    def _obstacles(self, differences: Mapping[str, Difference]) -> Iterator[str]:
+        """Of addresses that come. Errors: StepError."""
+        old = self._exclusive({part: one.before for part, one in differences.items()})
+        new = self._exclusive({part: one.after for part, one in differences.items()})
+        yield from taken(new - old, ServiceNetworks(), self._scope)
+
+    def _exclusive(self, states: Mapping[str, object]) -> set[ir.Address]:
+        parts = (part for part in self._target.parts if part.name in states)
+        bundle = Bundle(self._target.name, None, tuple(Artifact(part, "", states[part.name]) for part in parts))
+        return {*self._target.exclusive_addresses(bundle)}
+
+
+def _whole(installation: Installation, current: Generation, program: ir.Program) -> _Whole:
+    """Errors: StoreError, ValueError."""
+    if current.base is None:
+        return _Whole(installation, current, program)
+    base = installation.generation(current.base)
+    kept = installation.program(base)
+    if kept is None:
+        raise StoreError(f"the program of generation {base.number} cannot be read")
+    return _Whole(installation, base, kept.program())
+
+
+def differing_services(old: dict[str, ir.Service], new: ir.Program) -> dict[str, ir.Service | None]:
+    """The services of a program that are not as before, and those that are gone, by name.
+
+    Those that are the same take the place of those before, as objects: the next time it is seen at once.
+    """
+    there = {one.name for one in new.services}
+    found: dict[str, ir.Service | None] = {name: None for name in old if name not in there}
+    for one in new.services:
+        was = old.get(one.name)
+        if was is not one:
+            if was == one:
+                old[one.name] = one
+            else:
+                found[one.name] = one
+    return found
+
+
+def _same_cluster(*programs: ir.Program) -> bool:
+    """Whether programs differ in their services alone."""
+    first = programs[0]
+    return all(
+        (one.cluster, one.nodes, one.balancers) == (first.cluster, first.nodes, first.balancers) for one in programs
+    )
+
+
+def _check(target: Target, node: ir.Node | None, program: ir.Program, changed: Services) -> None:
+    """Errors: InputError: something that the target cannot express."""
+    services = tuple(one for one in changed.values() if one is not None)
+    if refused := check_target(replace(program, services=services), target, node):
+        raise InputError(refused)
