@@ -95,8 +95,15 @@ def _changes(part: Part) -> Iterator[Bar]:
             yield _ratio(part, f"{apply} : plan", apply, plan, 1.5)
         elif colon and rest == "inside apply: kernel":
             yield Bar(f"{apply}: the kernel's part", part.spread(case, "seconds"), 0.050, "s")
+        elif case in _UPDATES:
+            yield Bar(case, part.spread(case, "seconds"), _UPDATES[case], "s")
 
 
+#: Seconds from the call of a session that changes one endpoint to the kernel that serves it.
+_UPDATES = {
+    f"{name}: update, one endpoint, to the kernel": seconds
+    for name, seconds in {"nft": 0.08, "iptables (nft)": 0.25, "iptables (legacy)": 0.6}.items()
+}
 _CHANGES = ("reading with the tool", "plan, nothing to do", "apply, one endpoint")
 
 

@@ -1,6 +1,6 @@
 """What it takes to see that nothing is to do, and to change one endpoint, beside reading the state with the tools.
 
-Whole processes, in a namespace that holds the program already.
+Whole processes, in a namespace that holds the program already; and changes by a session that lasts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from svcc.targets.interface import Target
 from svcc.verify.lab.netns import Namespace
 
 _STAGES = Path(__file__).with_name("apply_stages.py")
+_UPDATES = Path(__file__).with_name("session_updates.py")
 #: How the tools themselves are asked for the state, by what the way to load is called and the family.
 _READERS: Mapping[tuple[str, int], Sequence[str]] = {
     ("nft", 4): ["nft -j list table ip svcc"],
@@ -52,12 +53,21 @@ class World:
         return run(words, namespace=self.namespace)
 
     def inside(self, file: Path) -> dict[str, Values]:
-        words = [sys.executable, "-P", str(_STAGES), str(file), self.target.name, str(self.state)]
+        seconds = self._said(_STAGES, str(file))
+        return {f"{self.name}: inside apply: {stage}": {"seconds": value} for stage, value in seconds.items()}
+
+    def updates(self) -> dict[str, Values]:
+        seconds = self._said(_UPDATES, str(self.file), str(self.changed))
+        return {f"{self.name}: {what}": {"seconds": value} for what, value in seconds.items()}
+
+    def _said(self, script: Path, *files: str) -> dict[str, float]:
+        """The seconds that a script prints."""
+        words = [sys.executable, "-P", str(script), *files, self.target.name, str(self.state)]
         with TemporaryFile() as said:
             run(words, stdout=said, namespace=self.namespace)
             said.seek(0)
             seconds: dict[str, float] = json.load(said)
-        return {f"{self.name}: inside apply: {stage}": {"seconds": value} for stage, value in seconds.items()}
+        return seconds
 
     def measure(self) -> dict[str, Values]:
         """Reading, planning, there and back again."""
@@ -69,6 +79,7 @@ class World:
             f"{self.name}: plan, nothing to do": plan,
             f"{self.name}: apply, one endpoint": apply,
             **self.inside(self.file),
+            **self.updates(),
         }
 
 

@@ -106,10 +106,12 @@ def test_the_mixed_program_is_loaded_beside_a_peer_of_its_own(tmp_path: Path) ->
 def test_plan_and_apply_are_timed_beside_reading_with_the_tool() -> None:
     part = measured("--only", "changes", "--target", "nft", "--target", "iptables")["changes"]
     whole = ["reading with the tool", "plan, nothing to do", "apply, one endpoint"]
+    updates = ["update, one endpoint", "update, one endpoint, to the kernel"]
     for way in WAYS:
         assert_once_each({name: part["cases"][f"{way}: {name}"] for name in whole})
         stages = {name.removeprefix(f"{way}: inside apply: ") for name in part["cases"] if name.startswith(f"{way}: i")}
         assert stages >= {"compile", "plan", "kernel", "read back"}
+        assert all(value["seconds"] > 0 for name in updates for value in part["cases"][f"{way}: {name}"])
     assert part["failed"] == {}
 
 
@@ -202,6 +204,7 @@ KNOWN = {
         "nft: plan, nothing to do": _seconds(1.4),
         "nft: apply, one endpoint": _seconds(2.8),
         "nft: inside apply: kernel": [{"seconds": 0.04}],
+        "nft: update, one endpoint, to the kernel": [{"seconds": 0.07}],
     },
     "growth": {"load nft, 10 services": _seconds(1.0, 1.0), "load nft, 20 services": _seconds(2.0, 3.0)},
 }
@@ -220,6 +223,7 @@ loading (mixed): other (nft) : nft  24.00 (24.00 - 24.00)  ≥ 25  no  24.00 (24
 nft: plan, nothing to do : reading with the tool  1.40 (1.40 - 1.40)  ≤ 1.5  yes  1.40 (1.40 - 1.40)
 nft: apply, one endpoint : plan  2.00 (2.00 - 2.00)  ≤ 1.5  no  2.00 (2.00 - 2.00)
 nft: apply, one endpoint: the kernel's part  0.040 (0.040 - 0.040) s  ≤ 0.05 s  yes
+nft: update, one endpoint, to the kernel  0.070 (0.070 - 0.070) s  ≤ 0.08 s  yes
 load nft: 20 : 10 services  2.50 (2.00 - 3.00)  ≤ 2.3  no  2.50 (2.00 - 3.00)
 """
 
