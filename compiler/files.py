@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from errno import EISDIR
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class Budget:
     """How many bytes may still be read for one input."""
 
     left: int = LIMIT
+    #: What is read in place of files, by their resolved paths: texts that an editor has and that are not saved.
+    unsaved: Mapping[str, bytes] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
         """What is in a file, or in standard input where ``name`` is ``-``. Errors: Unreadable."""
@@ -44,6 +47,8 @@ class Budget:
             if sys.stdin is None:
                 raise ValueError("standard input is closed")
             return self._taken(sys.stdin.buffer.read(self.left + 1))
+        if self.unsaved and (data := self.unsaved.get(str(Path(name).resolve()))) is not None:
+            return self._taken(data)
         given = name.startswith(_DESCRIPTORS)
         if not given:
             _demand_regular(os.stat(name))

@@ -13,7 +13,7 @@ from svcc.compiler.diagnostic import Diagnostic, Related
 from svcc.compiler.files import Budget, Unreadable, may_quote
 from svcc.compiler.parse import parse
 from svcc.compiler.source import Source, Span
-from svcc.compiler.sources import Sources, digest, matching
+from svcc.compiler.sources import Sources, digest, matching, matching_names
 from svcc.compiler.syntax import Word
 
 #: Characters of a line: of a list of addresses, some ten thousand.
@@ -128,7 +128,7 @@ class Reader:
             self._stopped = True
             return
         try:
-            matches = sorted(matching(folder, pattern))
+            matches = sorted({*matching(folder, pattern), *matching_names(self.budget.unsaved, folder, pattern)})
         except OSError as error:
             self._error(Code.UNREADABLE, f"cannot look for {word}: {error.strerror}", span)
             return

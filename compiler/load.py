@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,26 +33,28 @@ class Loaded:
     sources: Sources | None = None  # None: standard input, or a text
 
 
-def load(name: str) -> Loaded:
+def load(name: str, unsaved: Mapping[str, bytes] | None = None) -> Loaded:
     """Read a program from a file, or from standard input where ``name`` is ``-``.
+
+    ``unsaved``: what is read in place of files, by their resolved paths.
 
     A file that ends in ``.json``, or a text that begins with ``{``, is the IR's JSON form; all else is the
     language. Whatever the input is, the answer is a program or diagnostics, never an exception.
     """
-    data = read_file(name)
-    return Loaded(None, (data,)) if isinstance(data, Diagnostic) else load_data(name, data)
+    data = read_file(name, unsaved)
+    return Loaded(None, (data,)) if isinstance(data, Diagnostic) else load_data(name, data, unsaved)
 
 
-def read_file(name: str) -> bytes | Diagnostic:
+def read_file(name: str, unsaved: Mapping[str, bytes] | None = None) -> bytes | Diagnostic:
     """What is in a file, or in standard input where ``name`` is ``-``."""
     try:
-        return Budget().read(name)
+        return Budget(unsaved=unsaved or {}).read(name)
     except Unreadable as error:
         return Diagnostic(Code.UNREADABLE, f"cannot read {name}: {error}", file=name)
 
 
-def load_data(name: str, data: bytes) -> Loaded:
-    """The program that a file of that name holds."""
+def load_data(name: str, data: bytes, unsaved: Mapping[str, bytes] | None = None) -> Loaded:
+    """The program that a file of that name holds; ``unsaved`` as for :func:`load`."""
     read = read_text("<stdin>" if name == "-" else name, data)
     if isinstance(read, Diagnostic):
         return Loaded(None, (read,))
@@ -63,7 +66,7 @@ def load_data(name: str, data: bytes) -> Loaded:
 
             diagnostics = [foreign] if (foreign := foreign_file(read)) is not None else diagnostics
         return replace(_finish(program, diagnostics, complete=True), sources=first)
-    return _load_text(read, None if name == "-" else Path(name), first)
+    return _load_text(read, None if name == "-" else Path(name), first, unsaved)
 
 
 def load_text(source: Source, path: Path | None = None) -> Loaded:
@@ -71,8 +74,10 @@ def load_text(source: Source, path: Path | None = None) -> Loaded:
     return _load_text(source, path, None)
 
 
-def _load_text(source: Source, path: Path | None, first: Sources | None) -> Loaded:
-    reader = Reader(Budget(LIMIT - len(source.text)))
+def _load_text(
+    source: Source, path: Path | None, first: Sources | None, unsaved: Mapping[str, bytes] | None = None
+) -> Loaded:
+    reader = Reader(Budget(LIMIT - len(source.text), unsaved or {}))
     reader.add(source, Path(".") if path is None else path.parent, path and path.resolve())
     program, diagnostics = lower(reader.files)
     loaded = _finish(program, reader.diagnostics + diagnostics, reader.complete)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from errno import E2BIG
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def _matching_below(folder: str | Path, top: str, tail: str) -> Iterator[str]:
 
 def _is_folder(folder: str | Path, name: str) -> bool:
     return os.path.isdir(os.path.join(folder, name))
+
+
+def matching_names(names: Iterable[str], folder: str | Path, pattern: str) -> list[str]:
+    """Those of the absolute paths that an include in a folder names, whether they are files or not yet."""
+    top = os.path.abspath(folder)
+    parts = os.path.normpath(os.path.join(glob.escape(top), pattern)).split("/")
+    return [os.path.relpath(name, top) for name in names if _matches(name.split("/"), parts)]
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] != "**":
+        fits = bool(parts) and fnmatchcase(parts[0], pattern[0]) and parts[0].startswith(".") <= (pattern[0][:1] == ".")
+        return fits and _matches(parts[1:], pattern[1:])
+    rest = pattern[1:] or ["*"]
+    return _matches(parts, rest) or (bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], pattern))
 
 
 def source_of(name: str, data: bytes) -> Sources:

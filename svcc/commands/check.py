@@ -17,9 +17,9 @@ from svcc.exits import Exit
 from svcc.help import examples
 from svcc.options import TargetName, format_option, quiet_option, tell
 from svcc.output import put
-from svcc.targets import targets
 from svcc.targets.capability import check_nodes
 from svcc.targets.interface import Target
+from svcc.targets.refusals import findings, refusals
 
 
 @click.command(
@@ -61,10 +61,8 @@ class Checked:
         found = list(loaded.diagnostics)
         if loaded.program is None:
             return cls(found)
-        refused = {target.name: _refused(loaded.program, target) for target in wanted or _loaded()}
-        lenient = not wanted and not all(refused.values())
-        for diagnostics in refused.values():
-            found += [replace(d, severity=Severity.WARNING) for d in diagnostics] if lenient else diagnostics
+        refused = refusals(loaded.program, wanted)
+        found += findings(refused, lenient=not wanted)
         for target in wanted if len(loaded.program.nodes) > 1 else ():
             found += [replace(d, severity=Severity.WARNING) for d in _without_node(loaded.program, target)]
         found = list(dict.fromkeys(found))
@@ -84,21 +82,6 @@ def _summary(file: str, program: ir.Program, refused: Mapping[str, Sequence[Diag
     return f"{name}: {', '.join(parts)}: compiles to {one_of(able, 'and')}{cannot}"
 
 
-def refused_by_all(program: ir.Program) -> list[Diagnostic]:
-    """What the target that refuses least of the program refuses; nothing, where some target can have all of it."""
-    return min((_refused(program, target) for target in _loaded()), key=len)
-
-
-def _loaded() -> list[Target]:
-    return [target for target in targets().values() if target.loads]
-
-
 def _without_node(program: ir.Program, target: Target) -> list[Diagnostic]:
     """What commands that compile for one machine say where ``--node`` is left out."""
     return [d for d in check_nodes(program, target, (None,)) if d.code is Code.NODE_NEEDED]
-
-
-def _refused(program: ir.Program, target: Target) -> list[Diagnostic]:
-    """Why a target refuses the program on any of its nodes."""
-    nodes: Sequence[ir.Node | None] = program.nodes or (None,)
-    return check_nodes(program, target, nodes)

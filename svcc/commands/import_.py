@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from svcc.commands.check import refused_by_all
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
@@ -29,6 +28,7 @@ from svcc.import_report import report_json, report_text
 from svcc.options import ParameterType, format_option, refuse
 from svcc.output import put
 from svcc.targets.folder import write_files
+from svcc.targets.refusals import refused_by_all
 
 #: Kinds by names that people have for them.
 _OTHER_NAMES = {
