@@ -26,7 +26,8 @@ _CHOICES: dict[str, tuple[str, type[StrEnum]]] = {
 }
 _LISTS = {"vip": "vips", "external-ip": "external_ips"}
 _YES_OR_NO = ("yes", "no")
-_ONLY_IN_SERVICES = ("vip", "external-ip", "port", "endpoints")
+#: Statements that `defaults` does not take.
+ONLY_IN_SERVICES = ("vip", "external-ip", "port", "endpoints")
 
 
 def service_settings(values: Values, block: syntax.Block, lets: Lets) -> Settings:
@@ -34,7 +35,7 @@ def service_settings(values: Values, block: syntax.Block, lets: Lets) -> Setting
     settings = Settings(values)
     for statement in block.statements:
         keyword = str(statement.keyword)
-        if block.keyword == "defaults" and keyword in _ONLY_IN_SERVICES:
+        if block.keyword == "defaults" and keyword in ONLY_IN_SERVICES:
             message = f"`{keyword}` cannot be a default"
             values.error(Code.NOT_A_DEFAULT, message, statement.keyword, "each service says its own")
         elif isinstance(statement, syntax.Setting):

@@ -79,7 +79,7 @@ _KINDS = {
     "LBRACE": "only `cluster`, `node`, `defaults`, `service`, `balancer` and `endpoints` open a block",
 }
 #: The values of statements that have few.
-_VALUES: dict[str, tuple[str, ...]] = {
+VALUES: dict[str, tuple[str, ...]] = {
     "announce": ("yes", "no"),
     "kind": tuple(ir.BalancerKind),
     "scheme": tuple(ir.Scheme),
@@ -265,7 +265,7 @@ class _Culprit:
 
     def _values(self) -> str | None:
         """The values of the statement, where it has few."""
-        values = _VALUES.get(self.statement.split(maxsplit=1)[0]) if self.statement else None
+        values = VALUES.get(self.statement.split(maxsplit=1)[0]) if self.statement else None
         if values is None or "NAME" not in self.expected or self.at == 0:
             return None
         return f"`{self.statement.split()[0]}` is {one_of([f'`{value}`' for value in values])}"

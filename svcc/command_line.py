@@ -36,6 +36,7 @@ COMMANDS = (
     "import",
     "init",
     "lab",
+    "lsp",
     "plan",
     "restore",
     "rollback",

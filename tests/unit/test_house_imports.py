@@ -26,7 +26,8 @@ _LAYERS: dict[str, frozenset[str]] = {
     "apply": frozenset({"targets", "compiler", "kernel"}),
     "verify": frozenset({"apply", "targets", "compiler", "kernel"}),
     "agent": frozenset({"verify", "apply", "targets", "compiler", "kernel"}),
-    "": frozenset({"agent", "verify", "apply", "targets", "compiler", "grammar", "kernel"}),  # svcc itself
+    "lsp": frozenset({"targets", "compiler", "grammar"}),
+    "": frozenset({"agent", "lsp", "verify", "apply", "targets", "compiler", "grammar", "kernel"}),  # svcc itself
 }
 
 #: The part of the compiler that targets see: the IR, what is derived from it, and diagnostics.

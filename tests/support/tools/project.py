@@ -27,10 +27,11 @@ def package_directories() -> dict[str, Path]:
 
 
 def floors() -> dict[str, str]:
-    """The lowest version of each dependency that pyproject.toml allows, the agent's among them."""
+    """The lowest version of each dependency that pyproject.toml allows, those of the extras for users among them."""
     found = {}
     project = settings()["project"]
-    for requirement in (*project["dependencies"], *project["optional-dependencies"]["agent"]):
+    extras = project["optional-dependencies"]
+    for requirement in (*project["dependencies"], *extras["agent"], *extras["lsp"]):
         match = re.fullmatch(r"([\w-]+)>=([\w.]+)(,<[\w.]+)?", requirement)
         if match is None:
             raise ValueError(f"pyproject.toml: {requirement} is not NAME>=VERSION or NAME>=VERSION,<VERSION")

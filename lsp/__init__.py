@@ -1,0 +1,1 @@
+"""The language server: what editors ask about programs, answered over the Language Server Protocol."""

@@ -1,0 +1,84 @@
+"""The texts that an editor has open, which count in place of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from svcc.lsp.outline import Outline
+from svcc.lsp.text import Text
+
+
+class Document:
+    """One open text. ``path`` is the file that it is, or would be; links are followed in ``real``."""
+
+    def __init__(self, uri: str, path: str, text: Text, version: int) -> None:
+        self.uri = uri
+        self.path = path
+        self.real = os.path.realpath(path)
+        self.version = version
+        self.text = text
+        self._before: Outline | None = None
+
+    def change(self, text: Text, version: int) -> None:
+        self._before = self.outline
+        self.text, self.version = text, version
+        del self.outline
+
+    @cached_property
+    def outline(self) -> Outline:
+        return Outline(self.text.content, self._before)
+
+
+class Documents:
+    """All that are open."""
+
+    def __init__(self) -> None:
+        self.folder = os.getcwd()  # where texts that are no file yet look for what they include
+        self._by_uri: dict[str, Document] = {}
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter([*self._by_uri.values()])
+
+    def open(self, uri: str, text: Text, version: int) -> Document:
+        document = Document(uri, self.path_of(uri), text, version)
+        self._by_uri[uri] = document
+        return document
+
+    def close(self, uri: str) -> None:
+        self._by_uri.pop(uri, None)
+
+    def get(self, uri: str) -> Document | None:
+        return self._by_uri.get(uri)
+
+    def at(self, path: str) -> Document | None:
+        """The open text of a file."""
+        real = os.path.realpath(path)
+        return next((document for document in self._by_uri.values() if document.real == real), None)
+
+    def unsaved(self) -> dict[str, bytes]:
+        """What counts in place of files, by their resolved paths."""
+        return {one.real: one.text.content.encode(errors="surrogatepass") for one in self._by_uri.values()}
+
+    def path_of(self, uri: str) -> str:
+        """The file that a URI names; for a text without a file, one that would be in the folder."""
+        path = _path_of(uri)
+        if path and "\0" not in path:
+            return os.path.abspath(path)
+        return str(Path(self.folder, f"{quote(uri[-60:], safe='', errors='replace')}.dsl"))
+
+    def uri_of(self, path: str) -> str:
+        """As the editor has it, where it is open."""
+        document = self.at(path)
+        return document.uri if document is not None else Path(os.path.abspath(path)).as_uri()
+
+
+def _path_of(uri: str) -> str | None:
+    try:
+        parts = urlsplit(uri)
+        return os.fsdecode(unquote_to_bytes(parts.path)) if parts.scheme == "file" else None
+    except ValueError:  # no URI at all
+        return None

@@ -1,0 +1,108 @@
+"""Work that takes longer than an answer may: each piece in a process of its own, which a newer text ends.
+
+Processes are forked from one that has imported what they need and does nothing else, so that they begin at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from threading import Event
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: What is imported before the processes are forked.
+_IMPORTED = ["svcc.lsp.work"]
+#: Pieces of work at the same time; the others wait.
+_AT_ONCE = 4
+
+
+class Failed(Exception):
+    """A piece of work did not come to its end: svcc itself is wrong, or the machine ended the process."""
+
+
+class Jobs:
+    """Runs functions of :mod:`svcc.lsp.work`."""
+
+    def __init__(self) -> None:
+        self._context: ForkServerContext = get_context("forkserver")
+        self._context.set_forkserver_preload(_IMPORTED)
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="job")
+        self._running: set[_Job] = set()
+
+    async def run(self, work: Callable[..., T], *arguments: object) -> T:
+        """What ``work`` returns. Whoever cancels it ends the process. Errors: Failed."""
+        job = _Job(self._context, work, arguments)
+        self._running.add(job)
+        try:
+            result: T = await asyncio.get_running_loop().run_in_executor(self._threads, job.run)
+            return result
+        finally:
+            job.end()
+            self._running.discard(job)
+
+    def end(self) -> None:
+        """End all that runs."""
+        for job in [*self._running]:
+            job.end()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Job:
+    def __init__(self, context: ForkServerContext, work: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+        self._context = context
+        self._work = work
+        self._arguments = arguments
+        self._process: ForkServerProcess | None = None
+        self._ended = Event()
+
+    def run(self) -> Any:
+        """In a thread of its own."""
+        theirs: Connection
+        ours, theirs = self._context.Pipe(duplex=False)
+        with ours:
+            process = self._context.Process(target=_work, args=(theirs, self._work, self._arguments), daemon=True)
+            if self._ended.is_set():
+                raise Failed("it was ended before it began")
+            process.start()
+            theirs.close()
+            self._process = process
+            if self._ended.is_set():
+                process.kill()
+            try:
+                good, result = ours.recv()
+            except EOFError:
+                process.join()
+                raise Failed(f"the process ended with status {process.exitcode}") from None
+            self._process = None
+            process.join()
+            process.close()
+        if not good:
+            raise Failed(result)
+        return result
+
+    def end(self) -> None:
+        self._ended.set()
+        process = self._process
+        if process is not None:
+            with suppress(ValueError):  # it has just ended by itself
+                process.kill()
+
+
+def _work(answer: Connection, work: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+    """In the process: the result, or what went wrong."""
+    import traceback
+
+    gc.disable()  # it ends before cycles matter
+    try:
+        result = (True, work(*arguments))
+    except Exception:  # noqa: BLE001 - whatever it is, the server has to go on
+        result = (False, traceback.format_exc())
+    answer.send(result)

@@ -1,0 +1,89 @@
+"""Where names are declared and used, over all files of a program, and what they can be called instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from svcc.compiler.names import QUOTED, QUOTED_FORM
+from svcc.lsp.names import Key, Kind, Name
+from svcc.lsp.outline import Item, Outline
+from svcc.lsp.programs import File
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_LET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+class Refusal(ValueError):
+    """A name cannot be changed so. ``str()`` is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name in a file, characters ``start`` to ``end`` of it."""
+
+    file: File
+    item: Item
+    name: Name
+
+    @property
+    def start(self) -> int:
+        return self.item.start + self.name.start
+
+    @property
+    def end(self) -> int:
+        return self.item.start + self.name.end
+
+
+def name_at(outline: Outline, offset: int) -> tuple[Item, Name] | None:
+    """The name around an offset, or that ends there."""
+    item = outline.item_at(offset)
+    if item is None:
+        return None
+    at = offset - item.start
+    found = [name for name in item.scanned.names if name.start <= at <= name.end]
+    return (item, found[-1]) if found else None
+
+
+def occurrences(key: Key, files: Iterable[File]) -> Iterator[Found]:
+    """Everywhere that a name stands, in the order of the files."""
+    for file in files:
+        for item in file.outline.items:
+            yield from (Found(file, item, name) for name in item.scanned.names if name.key == key)
+
+
+def declared(kind: Kind, files: Iterable[File]) -> list[Key]:
+    """The names of one kind, each once, sorted."""
+    found = {
+        name.key
+        for file in files
+        for item in file.outline.items
+        for name in item.scanned.names
+        if name.declares and name.key.kind is kind
+    }
+    return sorted(found)
+
+
+def renamed(key: Key, new: str, files: Iterable[File]) -> Mapping[str, list[tuple[Found, str]]]:
+    """The places of a name by file, each with what is to stand there. Errors: Refusal."""
+    files = [*files]
+    plain = _check(key, new.strip('"'), files)
+    found: dict[str, list[tuple[Found, str]]] = {}
+    for place in occurrences(key, files):
+        written = place.file.text.content[place.start : place.end]
+        quoted = plain is None or written.startswith('"')
+        found.setdefault(place.file.path, []).append((place, f'"{new.strip(chr(34))}"' if quoted else plain or ""))
+    return found
+
+
+def _check(key: Key, new: str, files: Iterable[File]) -> str | None:
+    """The new name as it stands without quotes; None, where it needs them."""
+    if key.kind is Kind.LET and not _LET.fullmatch(new):
+        raise Refusal("a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`")
+    if not QUOTED.fullmatch(new) and not _PLAIN.fullmatch(new):
+        raise Refusal(QUOTED_FORM)
+    other = key._replace(name=new)
+    if new != key.name and any(found.name.declares for found in occurrences(other, files)):
+        raise Refusal(f"there is a {key.kind} `{new}` already")
+    return new if _PLAIN.fullmatch(new) else None

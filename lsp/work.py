@@ -1,0 +1,46 @@
+"""What is done in processes of their own: checking and laying out whole texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.fmt import format_source
+from svcc.compiler.include import read_text
+from svcc.compiler.load import load, load_data
+from svcc.compiler.source import Source
+from svcc.lsp.findings import Finding, findings
+from svcc.targets import targets
+from svcc.targets.refusals import findings as refused
+from svcc.targets.refusals import refusals
+
+# Before processes are forked: the parser's tables, the targets.
+load_data("nothing.dsl", b"service a { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }\n")
+targets()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """``files`` are the absolute paths of what was read."""
+
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def check(root: str, unsaved: Mapping[str, bytes], encoding: str) -> Checked:
+    """What `svcc check` says of a file, with texts that are not saved in place of files."""
+    loaded = load(root, unsaved)
+    said = [*loaded.diagnostics]
+    if loaded.program is not None:
+        said += refused(refusals(loaded.program), lenient=True)
+    read = () if loaded.sources is None else tuple(name for name, _ in loaded.sources.files)
+    return Checked(read, tuple(findings(dict.fromkeys(said), root, encoding)))
+
+
+def laid_out(path: str, data: bytes) -> str | None:
+    """The text in the one layout; None where its syntax is wrong."""
+    source: Source | Diagnostic = read_text(path, data)
+    formatted = format_source(source, Path(path).resolve()) if isinstance(source, Source) else None
+    return formatted if isinstance(formatted, str) else None
