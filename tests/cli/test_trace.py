@@ -77,8 +77,22 @@ def test_json() -> None:
     document = json.loads(result.output)
     assert document["packet"] == {"from": "10.0.0.4", "to": "198.19.0.53", "port": 53, "protocol": "udp", "in": "node"}
     assert document["ends"] == [
-        {"share": "3/4", "outcome": "forward", "address": "100.64.0.53", "port": 5353, "masquerade": True},
-        {"share": "1/4", "outcome": "forward", "address": "100.64.0.54", "port": 5353, "masquerade": True},
+        {
+            "share": "3/4",
+            "outcome": "forward",
+            "address": "100.64.0.53",
+            "port": 5353,
+            "masquerade": True,
+            "sources": [],
+        },
+        {
+            "share": "1/4",
+            "outcome": "forward",
+            "address": "100.64.0.54",
+            "port": 5353,
+            "masquerade": True,
+            "sources": [],
+        },
     ]
     assert document["affinity"] is None
     assert [way["share"] for way in document["ways"]] == ["3/4", "1/4"]

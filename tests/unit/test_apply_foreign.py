@@ -50,7 +50,7 @@ SERVED = "-d 198.19.10.1/32 -p tcp -m tcp --dport 80 -j SVCC-SVC-web"
         ),
         (chains("nat", POSTROUTING=("-m owner --uid-owner 0 -j RETURN",)), "SVCC-POSTROUTING (table nat)"),
         (chains("mangle", GUARD=("-m set --match-set SVCC-EMPTY-DROP dst,dst -j DROP",)), ""),
-        (State(strays=chains("nat", MARKED=()).tables, prefix=PREFIX), "SVCC-MARKED (table nat)"),
+        (State(strays=chains("nat", STAMPED=()).tables, prefix=PREFIX), "SVCC-STAMPED (table nat)"),
     ],
 )
 def test_chains_that_are_somebody_s(live: State, named: str) -> None:

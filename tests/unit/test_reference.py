@@ -408,7 +408,8 @@ def _matches(program: ir.Program, node: ir.Node | None, frontend: Frontend, pack
 
 
 def _choices(program: ir.Program, node: ir.Node | None, frontend: Frontend, packet: Packet) -> tuple[Choice, ...]:
-    """Shares are of no concern to frontends, and neither is that nothing is rewritten on its way to the very node."""
+    """Shares, limits and sources are of no concern to frontends; neither is that nothing is rewritten on its way to the
+    very node."""
     offset = packet.port - frontend.ports.first
     outside = not any(packet.source in network for network in program.cluster.pods)
     rewritten = frontend.rewrite is Rewrite.EVERYBODY or (frontend.rewrite is Rewrite.OUTSIDE_PODS and outside)
@@ -428,7 +429,9 @@ def without_shares(result: Outcome) -> Outcome:
     if isinstance(result, Refusal):
         return result
     assert sum(choice.share for choice in result.choices) == 1
-    return Forwarded(tuple(replace(choice, share=Fraction(0), most=0) for choice in result.choices), result.affinity)
+    return Forwarded(
+        tuple(replace(choice, share=Fraction(0), most=0, sources=()) for choice in result.choices), result.affinity
+    )
 
 
 _NODES = (

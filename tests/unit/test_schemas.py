@@ -16,7 +16,7 @@ from svcc.command_line import COMMANDS, svcc
 _CALLED = {"check": "diagnostics", "lab status": "lab", "lab up": "lab", "agent status": "agent"}
 
 #: Commands that answer nothing: they run until they are ended, write a file, end a lab, or become another program.
-_SILENT = {"agent run", "init", "lab down", "lab exec"}
+_SILENT = {"agent run", "init", "lab down", "lab exec", "lsp"}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -10,7 +10,7 @@ syntax iskeyword @,48-57,_,-,.,/
 syntax keyword svccBlock balancer cluster defaults endpoints include let node service svcc
 syntax keyword svccStatement address affinity allow-from announce check external-ip forward instance kind listen mark
 syntax keyword svccStatement masquerade network nodeport-addresses nodeports one-packet pods port prefix route
-syntax keyword svccStatement scheduler scheme security services traffic vip vip-device when-empty when-failed zone
+syntax keyword svccStatement scheduler scheme security services snat traffic vip vip-device when-empty when-failed zone
 syntax keyword svccOption max-connections backup by default draining every expect fall host insecure nodeport on per rise shared
 syntax keyword svccOption timeout weight
 
