@@ -107,7 +107,10 @@ def _slots(made: Statement) -> Iterator[int | None]:
 def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
     """The name of the tables, what is in them, and all commands. Errors: Refused."""
     given = commands_in_language(text) if is_language(text) else commands(text)
-    found = [Command(text, *command) for command in given]
+    found: list[Command] = []
+    for one in given:
+        found.append(Command(text, *one))
+        found[-1].fields()  # what is no command ends it, before much else is read
     name, tables, rest = _replaced(text, found)
     current = 0
     for command in rest:
