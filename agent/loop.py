@@ -22,9 +22,9 @@ from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import FileSource
 from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
+from svcc.apply.installation import Installation
 from svcc.apply.keeper import Kept
 from svcc.apply.session import Session
-from svcc.apply.store import Installation
 from svcc.compiler import ir
 from svcc.compiler.errors import InputError, SvccError
 from svcc.compiler.report import as_text

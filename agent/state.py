@@ -11,7 +11,7 @@ from typing import Any
 from svcc.agent.health import Health, Standing
 from svcc.agent.probe import Answer, Probe
 from svcc.apply import files
-from svcc.apply.store import Installation
+from svcc.apply.installation import Installation
 
 _VERSION = 1
 

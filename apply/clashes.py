@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from svcc.apply.driver import balances
 from svcc.apply.engine import Refused
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 
 
 def clashes(store: Store, installation: Installation, scope: Scope) -> Iterator[str]:

@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, files
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
-from svcc.apply.store import Draft, Installation, Store, StoreError, read_record
+from svcc.apply.state_files import StoreError, read_record
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.kernel.boot import boot_id
 from svcc.kernel.steps import StepError

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from svcc.apply.generation import Draft
 from svcc.apply.origin import Origin
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.store import Draft
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.targets import find

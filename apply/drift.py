@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from svcc.apply.engine import Plan
-from svcc.apply.store import Installation, StoreError
+from svcc.apply.installation import Installation
+from svcc.apply.state_files import StoreError
 from svcc.kernel.steps import Change
 
 

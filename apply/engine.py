@@ -14,14 +14,17 @@ from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Look, Transition
+from svcc.apply.generation import ChangeDraft, Draft, Generation
+from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
 from svcc.apply.known import Known, looks_of, note_looks
 from svcc.apply.machine import Begun, Differing, Machine
 from svcc.apply.nd_settings import nd_obstacles
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
+from svcc.apply.state_files import StoreError, damaged
 from svcc.apply.states import States
-from svcc.apply.store import ChangeDraft, Draft, Generation, Installation, Store, StoreError, damaged
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.compiler.errors import SvccError
 from svcc.kernel import conntrack

@@ -1,4 +1,4 @@
-"""What a session raises, besides what :mod:`svcc.apply.engine` and :mod:`svcc.apply.store` do."""
+"""What a session raises, besides what :mod:`svcc.apply.engine` and :mod:`svcc.apply.state_files` do."""
 
 from __future__ import annotations
 

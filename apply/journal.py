@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from svcc.apply import files
-from svcc.apply.store import read_record
+from svcc.apply.state_files import read_record
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import os
 from contextlib import suppress
 
 from svcc.apply import files
-from svcc.apply.store import Installation, Locked, private
+from svcc.apply.installation import Installation
+from svcc.apply.state_files import Locked, private
 
 #: Bytes of what a keeper says of itself that are read.
 _SAID = 500

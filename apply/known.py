@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 
 from svcc.apply import cache
 from svcc.apply.driver import Look
-from svcc.apply.store import Generation, Installation
+from svcc.apply.generation import Generation
+from svcc.apply.installation import Installation
 from svcc.targets.interface import Bundle
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from svcc.apply.engine import Plan
+from svcc.apply.generation import Draft
 from svcc.apply.states import States
-from svcc.apply.store import Draft
 from svcc.apply.summary import Summary
 from svcc.kernel.steps import Place
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 
+from svcc.apply.generation import Draft, Generation
+from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Generation, Installation
 from svcc.apply.summary import Listener, Summary
 from svcc.apply.summary_program import program_of
 from svcc.compiler import ir

@@ -20,12 +20,15 @@ from svcc.apply.drafts import draft as make_draft
 from svcc.apply.drafts import scope_of
 from svcc.apply.engine import Event, Refused, Tell
 from svcc.apply.errors import Outdated, ToolFailed, Unconfirmed
+from svcc.apply.generation import Draft, Generation
+from svcc.apply.installation import Installation
 from svcc.apply.keeper import Keeper
 from svcc.apply.losses import losses
 from svcc.apply.plan import Plan, basis_of
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.served import is_recorded
-from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.apply.upkeep import Upkeep
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir

@@ -15,12 +15,14 @@ from typing import Any, TypeAlias
 from svcc.apply import engine
 from svcc.apply.driver import Reading, Transition, balances
 from svcc.apply.engine import Plan, Tell
+from svcc.apply.generation import ChangeDraft, Draft, Generation
+from svcc.apply.installation import Installation
 from svcc.apply.known import looks_of
 from svcc.apply.machine import DRIVERS, Begun, Differing, Machine
 from svcc.apply.own_addresses import taken
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import Changed, ServicesChange, change_of
-from svcc.apply.store import ChangeDraft, Draft, Generation, Installation, StoreError
+from svcc.apply.state_files import StoreError
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from svcc.api import compile, load  # noqa: A004
     from svcc.apply.engine import Broken, Refused, Restored
     from svcc.apply.errors import InvalidPlan, Outdated, ToolFailed, Unconfirmed
+    from svcc.apply.generation import Generation
     from svcc.apply.keeper import Kept
     from svcc.apply.plan import Plan
     from svcc.apply.session import Session
-    from svcc.apply.store import Generation, Locked, StoreError
+    from svcc.apply.state_files import Locked, StoreError
     from svcc.compiler.errors import InputError, SvccError
     from svcc.compiler.ir import Endpoint, Program, Service
     from svcc.targets.interface import Bundle
@@ -27,7 +28,8 @@ _HOMES = {
     "svcc.apply.keeper": ("Kept",),
     "svcc.apply.plan": ("Plan",),
     "svcc.apply.session": ("Session",),
-    "svcc.apply.store": ("Generation", "Locked", "StoreError"),
+    "svcc.apply.generation": ("Generation",),
+    "svcc.apply.state_files": ("Locked", "StoreError"),
     "svcc.compiler.errors": ("InputError", "SvccError"),
     "svcc.compiler.ir": ("Endpoint", "Program", "Service"),
     "svcc.targets.interface": ("Bundle",),

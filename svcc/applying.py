@@ -16,11 +16,14 @@ from svcc.apply.clashes import check_clashes
 from svcc.apply.confirm import Pending
 from svcc.apply.drafts import draft, scope_of
 from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
 from svcc.apply.scope import Scope
+from svcc.apply.state_files import StoreError
 from svcc.apply.states import Untold
-from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.exits import Exit

@@ -15,7 +15,7 @@ from svcc.compiler.errors import SvccError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from svcc.apply.store import Installation
+    from svcc.apply.installation import Installation
 
 #: Words to offer, each with a few words about it, or "".
 _Words: TypeAlias = Iterable[tuple[str, str]]

@@ -9,7 +9,7 @@ from typing import Any
 
 from svcc.agent import state
 from svcc.agent.state import Noted
-from svcc.apply.store import Installation
+from svcc.apply.installation import Installation
 
 
 class Health:

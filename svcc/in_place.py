@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 from svcc.apply.clashes import clashes
 from svcc.apply.engine import Ahead, Plan, make_plan, nothing_to_do
+from svcc.apply.generation import Draft, Generation
+from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Generation, Installation, Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.kernel.steps import StepError
 

@@ -11,8 +11,8 @@ from svcc.agent.health import Health, served
 from svcc.agent.leaving import Leaving
 from svcc.apply import wanted
 from svcc.apply.driver import balances
+from svcc.apply.installation import Installation
 from svcc.apply.keeper import is_kept
-from svcc.apply.store import Installation
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.targets.interface import Target

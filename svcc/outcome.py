@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from svcc.apply.store import Installation, StoreError
+from svcc.apply.installation import Installation
+from svcc.apply.state_files import StoreError
 from svcc.output import put, put_json
 
 

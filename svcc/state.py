@@ -11,7 +11,10 @@ from typing import NoReturn
 import click
 
 from svcc import completion
-from svcc.apply.store import Generation, Installation, Store, StoreError
+from svcc.apply.generation import Generation
+from svcc.apply.installation import Installation
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
 from svcc.exits import Exit

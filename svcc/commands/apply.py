@@ -12,8 +12,10 @@ from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Plan
+from svcc.apply.generation import Draft, Generation
+from svcc.apply.installation import Installation
 from svcc.apply.served import is_recorded
-from svcc.apply.store import Draft, Generation, Installation, Store
+from svcc.apply.store import Store
 from svcc.applying import (
     Cause,
     carry_out,

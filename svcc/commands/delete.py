@@ -8,8 +8,11 @@ import click
 
 from svcc import signals
 from svcc.apply import confirm, engine
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, carry_out, explained, settled, unfinished_of
 from svcc.compiler.suggest import count

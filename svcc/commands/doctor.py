@@ -10,7 +10,8 @@ from dataclasses import asdict
 import click
 
 from svcc.apply.doctor import Finding, examine
-from svcc.apply.store import Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.exits import Exit
 from svcc.help import examples

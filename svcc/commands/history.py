@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from svcc.apply.store import Generation, Installation, Store
+from svcc.apply.generation import Generation
+from svcc.apply.installation import Installation
+from svcc.apply.store import Store
 from svcc.applying import Cause, explained
 from svcc.columns import columns
 from svcc.help import examples

@@ -8,9 +8,11 @@ import sys
 import click
 
 from svcc.apply.engine import Ahead
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.losses import losses
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Installation, Store
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good, unfinished_of
 from svcc.exits import Exit

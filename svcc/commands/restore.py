@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from svcc.apply import confirm, engine
-from svcc.apply.store import Generation, Installation, Store
+from svcc.apply.generation import Generation
+from svcc.apply.installation import Installation
+from svcc.apply.store import Store
 from svcc.applying import Cause, carry_out, explained, settled
 from svcc.help import examples
 from svcc.options import json_option

@@ -9,7 +9,8 @@ import click
 from svcc import completion, signals
 from svcc.apply import confirm
 from svcc.apply.confirm import Pending, earlier
-from svcc.apply.store import Installation, Store
+from svcc.apply.installation import Installation
+from svcc.apply.store import Store
 from svcc.applying import Cause, carry_out, explained, make_plan, settled
 from svcc.exits import Exit
 from svcc.guards import Consent, consent_options, guard

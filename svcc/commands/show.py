@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from svcc import completion
+from svcc.apply.generation import Generation
+from svcc.apply.installation import Installation
 from svcc.apply.served import Known, Side, generation_side
-from svcc.apply.store import Generation, Installation, Store
+from svcc.apply.store import Store
 from svcc.applying import Cause, explained
 from svcc.comparison_json import KNOWN
 from svcc.comparison_text import limits_of

@@ -17,7 +17,9 @@ from svcc.agent.state import Noted
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
 from svcc.apply.engine import Plan
-from svcc.apply.store import Draft, Generation, Installation, Store
+from svcc.apply.generation import Draft, Generation
+from svcc.apply.installation import Installation
+from svcc.apply.store import Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained, remember
 from svcc.columns import columns

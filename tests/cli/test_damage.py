@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.shell import B, Shell
-from svcc.apply.store import Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel

@@ -14,7 +14,8 @@ from support.apply_faults import tools_of
 from support.apply_world import World
 from support.command_line import Done, folder, svcc
 from svcc.apply import code
-from svcc.apply.store import Generation, Installation
+from svcc.apply.generation import Generation
+from svcc.apply.installation import Installation
 from svcc.compiler import load
 from svcc.kernel.namespaces import Namespace
 from svcc.targets.interface import Bundle

@@ -18,7 +18,7 @@ from support.tools.nft import RELEASES
 from support.waiting import until
 from svcc.apply import code, engine
 from svcc.apply.engine import Plan
-from svcc.apply.store import Draft
+from svcc.apply.generation import Draft
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft import generation, tool
 from svcc.kernel.steps import StepError

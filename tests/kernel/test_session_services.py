@@ -21,9 +21,10 @@ from support.shell import Shell
 from support.strategies import programs_for
 from svcc.apply import confirm
 from svcc.apply.engine import Event
+from svcc.apply.installation import KEPT, Installation
 from svcc.apply.machine import Machine
 from svcc.apply.program_text import KeptProgram
-from svcc.apply.store import KEPT, Installation, Store
+from svcc.apply.store import Store
 from svcc.apply.summary import summary
 from svcc.compiler import ir
 from svcc.compiler.load import load_text

@@ -13,7 +13,7 @@ import pytest
 
 from support.apply_world import World, killed_at
 from svcc.apply.engine import Event, Restored
-from svcc.apply.store import Draft
+from svcc.apply.generation import Draft
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.steps import StepError
 

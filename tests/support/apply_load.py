@@ -19,8 +19,9 @@ from pathlib import Path
 from support.apply_world import quietly
 from support.waiting import LID
 from svcc.apply import confirm, engine
+from svcc.apply.generation import Draft
 from svcc.apply.scope import scope_of_program
-from svcc.apply.store import Draft, Store
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary, summary
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from svcc.apply import confirm, engine
 from svcc.apply.engine import Event, Plan, Tell
+from svcc.apply.generation import Draft
 from svcc.apply.machine import Machine
 from svcc.apply.scope import scope_of_program
 from svcc.apply.states import States
-from svcc.apply.store import Draft, Store
+from svcc.apply.store import Store
 from svcc.apply.summary import summary
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source

@@ -14,8 +14,11 @@ from support.fake_kernel import FakeDriver, FakeReading, Words, bundle_of
 from svcc.apply import confirm, engine, machine
 from svcc.apply.driver import Transition
 from svcc.apply.engine import Broken, Event, NotTaken, Refused, Restored
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
-from svcc.apply.store import Draft, Installation, Store, StoreError
+from svcc.apply.state_files import StoreError
+from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.kernel.steps import Phase, StepError
 

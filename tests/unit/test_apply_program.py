@@ -7,10 +7,12 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from svcc.apply import confirm
+from svcc.apply.generation import Draft
+from svcc.apply.installation import Installation
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import scope_of_program
 from svcc.apply.served import Known, compare_sides, draft_side, generation_side
-from svcc.apply.store import Draft, Installation, Store
+from svcc.apply.store import Store
 from svcc.apply.summary import summary
 from svcc.compiler import ir
 from svcc.targets import targets

@@ -1,0 +1,324 @@
+"""An installation: the generations under one prefix, and what is under way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+
+from svcc.apply import cache, files
+from svcc.apply.generation import ChangeDraft, Draft, Generation, change_hash, who
+from svcc.apply.origin import Origin
+from svcc.apply.program_text import KeptProgram
+from svcc.apply.scope import Scope
+from svcc.apply.services_change import ServicesChange
+from svcc.apply.state_files import StoreError, bytes_of, damaged, read_record, text_of
+from svcc.apply.summary import Summary
+from svcc.compiler.prefix import fault
+from svcc.targets import find
+from svcc.targets.bundle import read_bundle
+from svcc.targets.interface import Bundle
+from svcc.targets.reading import Refused
+
+#: Generations that are kept besides the current one.
+KEPT = 20
+#: Notes that are kept: the one in place, and the one before it, to go back to.
+_NOTES = 2
+#: The files of a generation, its description first.
+_SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source")
+
+
+class Installation:
+    """Everything under one prefix on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.journal = path / "journal.json"
+        self.confirm = path / "confirm.json"
+        self.keeper = path / "keeper"
+        self._summaries: dict[int, Summary] = {}  # those that were read; a generation's does not change
+
+    # ---- reading
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was ever applied, or is under way; what is damaged may have been."""
+        try:
+            return self.number is not None or self.journal.exists()
+        except StoreError:
+            return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything of it is in the kernel, or may be: else nothing but its history is left."""
+        if self.journal.exists() or self.confirm.exists():
+            return True
+        try:
+            current = self.current
+        except StoreError:
+            return True
+        return current is not None and current.target is not None
+
+    @property
+    def unconfirmed(self) -> frozenset[int]:
+        """The numbers of generations that went because nobody confirmed them."""
+        return frozenset(one.undoes for one in self.generations() if one.undoes is not None)
+
+    @property
+    def number(self) -> int | None:
+        """The number of the current generation."""
+        try:
+            return int((self.path / "current").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise damaged(self.path / "current", error.strerror or str(error)) from None
+        except ValueError:
+            raise damaged(self.path / "current", "it holds no number") from None
+
+    @property
+    def current(self) -> Generation | None:
+        number = self.number
+        return None if number is None else self.generation(number)
+
+    def generation(self, number: int) -> Generation:
+        try:
+            found = read_record(self.file(number, "json"), Generation)
+        except FileNotFoundError:
+            raise StoreError(f"there is no generation {number}") from None
+        if found.number != number or found.prefix.lower() != self.name or fault(found.prefix):
+            raise damaged(self.file(number, "json"), "it is of something else")
+        return found
+
+    def generations(self) -> list[Generation]:
+        """All that are kept, the newest first."""
+        return [self.generation(number) for number in sorted(self._numbers(), reverse=True)]
+
+    def bundle(self, generation: Generation | None) -> Bundle | None:
+        """What a generation put into the kernel; None: nothing."""
+        if generation is None or generation.target is None:
+            return None
+        if generation.base is not None:
+            return self._compiled(generation)
+        path = self.file(generation.number, "bundle")
+        text = text_of(path)
+        if sha256(bytes_of(text)).hexdigest() != generation.hash:
+            raise damaged(path, "it is not what was applied: its hash has changed")
+        try:
+            return read_bundle(text)
+        except Refused as error:  # of another version of svcc
+            raise damaged(path, str(error)) from None
+
+    def _compiled(self, generation: Generation) -> Bundle:
+        """The rules of a generation that is kept as a change."""
+        path, target = self.file(generation.number, "change"), find(generation.target or "")
+        if target is None:
+            raise damaged(self.file(generation.number, "json"), f"there is no target {generation.target}")
+        try:
+            program = self._changed(generation).program()
+            node = None if generation.node is None else program.node(generation.node)
+            return target.render(program, node)
+        except ValueError as error:
+            raise damaged(path, str(error)) from None
+
+    def _changed(self, generation: Generation) -> KeptProgram:
+        """The program of a generation that is kept as a change. Errors: ValueError, where it cannot be made."""
+        change, whole = self._change(generation)
+        return change.program(KeptProgram(text_of(self.file(whole.number, "program"))))
+
+    def _change(self, generation: Generation) -> tuple[ServicesChange, Generation]:
+        """What a generation is kept as, and the one that it is a change to."""
+        path = self.file(generation.number, "change")
+        text, whole = text_of(path), self.generation(generation.base or 0)
+        if change_hash(whole, self.program_hash(whole), text) != generation.hash:
+            raise damaged(path, "it is not what was applied: its hash has changed")
+        try:
+            return ServicesChange.from_text(text), whole
+        except ValueError as error:
+            raise damaged(path, str(error)) from None
+
+    def program_hash(self, generation: Generation) -> str:
+        """The digest of a program that is kept whole."""
+        return sha256(bytes_of(text_of(self.file(generation.number, "program")))).hexdigest()
+
+    def is_bundle_of(self, generation: Generation, draft: Draft) -> bool:
+        """Whether a draft's rules are those of a generation."""
+        if generation.base is None:
+            return generation.hash == draft.hash
+        return generation.target == draft.target and self.bundle(generation) == draft.bundle
+
+    def size(self, generation: Generation) -> int:
+        """Bytes of a generation's files."""
+        paths = (self.file(generation.number, suffix) for suffix in _SUFFIXES)
+        return sum(path.stat().st_size for path in paths if path.exists())
+
+    def summary(self, generation: Generation | None) -> Summary:
+        if generation is None or generation.target is None:
+            return Summary()
+        known = self._summaries.get(generation.number)
+        if known is None:
+            known = self._summaries[generation.number] = self._summary(generation)
+        return known
+
+    def _summary(self, generation: Generation) -> Summary:
+        if generation.base is not None:
+            change, whole = self._change(generation)
+            return change.summary(self.summary(whole))
+        try:
+            return Summary.from_json(json.loads(text_of(self.file(generation.number, "services"))))
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise damaged(self.file(generation.number, "services"), "it holds no services") from None
+
+    def program(self, generation: Generation) -> KeptProgram | None:
+        """What a generation was compiled from. None: it was a bundle, or an svcc recorded it that kept no programs.
+
+        Errors, when it is looked at: ValueError, where the text is damaged.
+        """
+        try:
+            if generation.base is not None:
+                return self._changed(generation)
+            return KeptProgram(text_of(self.file(generation.number, "program")))
+        except (StoreError, ValueError):
+            return None
+
+    def scope(self, generation: Generation) -> Scope:
+        return Scope(generation.prefix, generation.device).including(self.bundle(generation))
+
+    def check(self, number: int) -> None:
+        """Errors: StoreError where a generation is not whole."""
+        generation = self.generation(number)
+        if generation.base is None:
+            self.bundle(generation)
+        self.summary(generation)
+
+    # ---- writing, under the store's lock
+
+    def set_aside(self, path: Path) -> None:
+        """Keep a damaged file under another name, where it is in nobody's way."""
+        kept = path.with_name(f"{path.name}.damaged")
+        if kept.is_dir() and not kept.is_symlink():
+            shutil.rmtree(kept)
+        if path.is_dir() and not path.is_symlink():
+            kept.unlink(missing_ok=True)
+        os.replace(path, kept)
+
+    def mend(self) -> list[str]:
+        """Put what is damaged out of the way, so that a command can go on from what is in the kernel; says what it was.
+        The newest generation that is whole is the current one then; without one, there is none.
+        """
+        said = []
+        try:
+            if self.number is not None:
+                self.check(self.number)
+        except StoreError as error:
+            said.append(str(error))
+            whole = next((number for number in sorted(self._numbers(), reverse=True) if self._whole(number)), None)
+            if (self.path / "current").exists():
+                self.set_aside(self.path / "current")
+            if whole is not None:
+                self.make_current(whole)
+        for number in self._numbers():
+            try:
+                self.generation(number)
+            except StoreError as error:
+                said += [str(error)] if str(error) not in said else []
+                self.set_aside(self.file(number, "json"))
+        return said
+
+    def _whole(self, number: int) -> bool:
+        try:
+            self.check(number)
+        except StoreError:
+            return False
+        return True
+
+    def record(self, draft: Draft | ChangeDraft) -> Generation:
+        """Write a new generation. It is not the current one yet."""
+        files.make_directory(self.path)
+        number = max([*self._numbers(), self.number or 0, 0]) + 1
+        generation = Generation(
+            number,
+            draft.target,
+            draft.node,
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            who(),
+            draft.hash,
+            draft.source,
+            draft.scope.prefix,
+            draft.scope.device,
+            draft.note,
+            draft.undoes,
+            draft.of,
+            draft.base,
+        )
+        for suffix, text in draft.files.items():
+            files.write(self.file(number, suffix), text)
+        if isinstance(draft, Draft) and draft.origin is not None:
+            cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
+        files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
+        return generation
+
+    def origin(self, generation: Generation) -> Origin | None:
+        """What a generation is known to be compiled from."""
+        noted = cache.read(self.file(generation.number, "source"), generation.hash)
+        return None if noted is None else Origin.from_json(noted)
+
+    def note_origin(self, generation: Generation, draft: Draft) -> None:
+        """Note that a draft, of the same bundle and services, was compiled from something else."""
+        if generation.base is not None:
+            return
+        services = text_of(self.file(generation.number, "services"))
+        if draft.origin not in (None, self.origin(generation)) and services == json.dumps(draft.summary.to_json()):
+            cache.write(self.file(generation.number, "source"), generation.hash, asdict(draft.origin))
+
+    def make_current(self, number: int | None) -> None:
+        """Say which generation is in the kernel, and forget the oldest ones."""
+        if number is None:
+            files.remove(self.path / "current")
+            return
+        files.write(self.path / "current", f"{number}\n")
+        kept = [one for one in reversed(self._readable()) if one.number <= number]
+        reviewed = [one.number for one in kept if one.of is None]
+        notes = [one.number for one in kept if one.of is not None]
+        going = {*reviewed[: -KEPT - 1], *notes[:-_NOTES]} - {number}
+        needed = {one.base for one in kept if one.number not in going}
+        for old in sorted(going - needed):
+            self.forget(old)
+
+    def _readable(self) -> list[Generation]:
+        """The generations that can be read, the newest first."""
+        found = []
+        for number in sorted(self._numbers(), reverse=True):
+            with suppress(StoreError):
+                found.append(self.generation(number))
+        return found
+
+    def forget(self, number: int) -> None:
+        """Remove a generation, its description first: what is left of it otherwise is no generation."""
+        for suffix in _SUFFIXES:
+            path = self.file(number, suffix)
+            if path.is_dir():  # somebody's accident
+                self.set_aside(path)
+            elif suffix == _SUFFIXES[0]:
+                files.remove(path)
+            else:  # what a crash leaves of these is no generation
+                path.unlink(missing_ok=True)
+
+    def forget_unborn(self) -> None:
+        """Remove generations that were written and never came to be: those after the current one."""
+        for number in self._numbers():
+            if number > (self.number or 0):
+                self.forget(number)
+
+    def file(self, number: int, suffix: str) -> Path:
+        """One of the files of a generation."""
+        return self.path / f"{number:06}.{suffix}"
+
+    def _numbers(self) -> list[int]:
+        return [int(path.stem) for path in self.path.glob("*.json") if path.stem.isdigit()]

@@ -1,0 +1,84 @@
+"""Files of the state directory: they are read as anything from outside is, and none but their owner can read them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+from svcc.compiler.errors import SvccError
+
+_Record = TypeVar("_Record")
+
+
+class StoreError(SvccError):
+    """The state directory cannot be used; the message says why."""
+
+
+class Locked(StoreError):
+    """Somebody else is at work."""
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file of the store, as ``open`` wants its opener: for us alone.
+
+    Errors: StoreError where the path is a symbolic link: what it leads to is not ours.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StoreError(f"{path} is a symbolic link, which svcc does not follow") from None
+        raise
+
+
+def trust(directory: Path) -> None:
+    """Whoever may write here decides what root puts into the kernel. Errors: StoreError where others may."""
+    found = directory.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        raise StoreError(f"{directory} belongs to somebody else (uid {found.st_uid}), who could change what is applied")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise StoreError(f"others may write to {directory}, and change what is applied: chmod go-w {directory}")
+
+
+def damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} is damaged ({why}); `svcc apply` and `svcc delete` go on from what is in the kernel")
+
+
+def read_record(path: Path, kind: type[_Record]) -> _Record:
+    """A dataclass from a file of JSON with its fields. Errors: FileNotFoundError; StoreError where it holds no such."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from None
+    except (ValueError, RecursionError):
+        raise damaged(path, "it is no JSON") from None
+    hints: dict[str, Any] = get_type_hints(kind)
+    if not isinstance(data, dict) or not data.keys() <= hints.keys():
+        raise damaged(path, "it is something else")
+    for name, value in data.items():
+        hint = dict if get_origin(hints[name]) is dict else hints[name]
+        if not isinstance(value, hint) and (hint, type(value)) != (float, int):
+            raise damaged(path, f"{name} is {value!r}"[:100])
+    try:
+        return kind(**data)
+    except TypeError:
+        raise damaged(path, "something is missing") from None
+
+
+def text_of(path: Path) -> str:
+    """Errors: StoreError."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from None
+
+
+def bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
