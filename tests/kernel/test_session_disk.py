@@ -45,11 +45,11 @@ class Disk:
             monkeypatch.setattr(files, name, self._failing(getattr(files, name)))
 
     def _failing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(path: Path, *more: Any) -> Any:
+        def call(path: Path, *more: Any, **options: Any) -> Any:
             self.count += 1
             if self.at and (self.count == self.at or (self.count > self.at and not self._once)):
                 raise OSError(self._code, "the disk", str(path))
-            return real(path, *more)
+            return real(path, *more, **options)
 
         return call
 
