@@ -180,10 +180,15 @@ def _anonymous(members: Any) -> Any:
     return sorted(members, key=_by_number) if isinstance(members, list) else members
 
 
+#: Of protocols that an anonymous set of ours has (protocols(5)).
+_PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+
+
 def _by_number(member: Any) -> tuple[int, str]:
-    """Numbers and ranges by value: the order that our documents have."""
+    """Numbers, ranges and protocols by value: the order that our documents have, and in which the kernel lists them."""
     key = member[0] if isinstance(member, list) and member else member
     first = key["range"][0] if isinstance(key, dict) and "range" in key else key
+    first = _PROTOCOLS.get(first, first) if isinstance(first, str) else first
     return (first, "") if isinstance(first, int) else (-1, text(key))
 
 

@@ -19,7 +19,7 @@ from svcc.targets.naming import fit
 from svcc.targets.nft.keys import NAME, Family, Key
 
 REWRITE, REWRITE_NODEPORTS = "rewrite", "rewrite-nodeports"
-_PROTOCOLS = OneOf(tuple(Word(value) for value in sorted(protocol.value for protocol in ir.Protocol)))
+_PROTOCOLS = OneOf(tuple(Word(protocol.value) for protocol in ir.Protocol))
 
 
 @dataclass(frozen=True, slots=True)
