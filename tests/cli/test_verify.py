@@ -206,7 +206,13 @@ def test_reports_for_machines(tmp_path: Path) -> None:
     suite = ET.parse(junit).getroot()
     assert (suite.get("tests"), suite.get("failures")) == (str(len(document["cases"])), "0")
     first = document["cases"][0]
-    assert first["expected"][0] == {"endpoint": "100.64.0.53", "port": 5353, "share": 0.75, "masquerade": True}
+    assert first["expected"][0] == {
+        "endpoint": "100.64.0.53",
+        "port": 5353,
+        "share": 0.75,
+        "masquerade": True,
+        "sources": [],
+    }
     assert sum(first["seen"].values()) == 20
 
 
