@@ -29,10 +29,6 @@ service weighed  { vip 198.19.0.7; port 80/tcp -> 8007; scheduler wrr; masquerad
                    endpoints { 100.64.0.9 weight 2; 100.64.0.19; 100.64.0.29 draining } }
 service hashed   { vip 198.19.0.8; port 90/sctp -> 9008 nodeport 30008; scheduler sh
                    endpoints { 100.64.0.9; 100.64.0.19 } }
-service sources  { vip 198.19.0.10; external-ip 203.0.113.10; snat 203.0.113.20-203.0.113.21; endpoints { 100.64.0.9 }
-                   port a 80/tcp -> 8011 nodeport 30011; port b 6010-6011/udp nodeport 30110-30111 }
-service source   { vip 198.19.0.11; port 30011/tcp -> 8014; snat 203.0.113.22; masquerade always
-                   endpoints { 100.64.0.9 } }
 service inside   { vip 10.0.0.12; port 80/tcp -> 8012; endpoints { 100.64.0.9 } }
 service guest    { vip 10.0.0.13 shared; port 80/tcp -> 8013; endpoints { 100.64.0.9 } }
 service own      { vip 198.19.0.9; external-ip 203.0.113.9; port 80/tcp -> 8009 nodeport 30009

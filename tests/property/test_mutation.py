@@ -28,7 +28,9 @@ from svcc.targets import targets
 from svcc.targets.interface import Artifact, Bundle, Target
 
 #: Programs without golden files: their artifacts are what svcc prints now.
-ALL_TARGETS = [Path(__file__).with_name(name) for name in ("mutation.dsl", "mutation-clients.dsl")]
+ALL_TARGETS = [
+    Path(__file__).with_name(name) for name in ("mutation.dsl", "mutation-clients.dsl", "mutation-sources.dsl")
+]
 IPVS_ALONE, BY_PORT = PROGRAMS / "ipvs-schedulers.dsl", PROGRAMS / "by-port.dsl"
 TARGETS = [target for target in targets().values() if target.loads]
 CASES = [

@@ -196,7 +196,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "no node ports are served at the address: there are none, or only in networks that it is not in": (
         Pattern(
             _X,
-            r"^(removed|without target|negated -d .*|\S+ -> [0-9a-f.:]+/\d+)$",
+            r"^(removed|without target|without -d .*|negated -d .*|\S+ -> [0-9a-f.:]+/\d+)$",
             r"-(SERVICES|AT-\S+) (-d \S+ )?-j RETURN$",
             r"-(SERVICES|LOCAL) (! -d \S+ )?-m addrtype --dst-type LOCAL",
         ),
