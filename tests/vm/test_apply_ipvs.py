@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -145,6 +146,7 @@ def drifts(draw: st.DrawFn, live: VirtualServers) -> list[str]:
         mask = "64" if version6 else "255.255.255.0"
         # Without translation a server has the port of its virtual server, whatever ipvsadm is told.
         way = "-g" if server.rpartition(":")[2] == key.rpartition(":")[2] else "-m"
+        limited = re.sub(r" -[xy] \d+", "", str(live[key].servers[server])) + " -x 90 -y 30"
         found.append(
             draw(
                 st.sampled_from(
@@ -155,7 +157,7 @@ def drifts(draw: st.DrawFn, live: VirtualServers) -> list[str]:
                         f"-a {key} -r {new} -i -w 9 --tun-type gue --tun-port 6080 --tun-nocsum",
                         f"-e {key} -r {server} -m -w 77",
                         f"-e {key} -r {server} {way} -w 1",
-                        f"-e {key} -r {server} {live[key].servers[server]} -x 90 -y 30",
+                        f"-e {key} -r {server} {limited}",
                         f"-E {key} -s wlc",
                         f"-E {key} -s rr -p 77 -M {mask}",
                         f"-E {key} -s sh -b sh-port",
