@@ -14,6 +14,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.files import LIMIT, Budget, Unreadable, may_quote
 from svcc.compiler.importers.interface import Broken, Note, broken
+from svcc.compiler.importers.keepalived_parameters import Parameters
 from svcc.compiler.importers.words import Word, over
 from svcc.compiler.include import read_text
 from svcc.compiler.source import Source, Span
@@ -26,7 +27,7 @@ _INCLUDES = 20
 #: Characters of a line.
 _LINE = 4096
 
-_TOKEN = re.compile(r'[ \t\r\f\v]+|(?P<end>\n)|(?P<brace>[{}])|"(?P<quoted>[^"\n]*)"|[#!][^\n]*|(?P<word>[^\s{}"#!]+)')
+_TOKEN = re.compile(r'[ \t\r\f\v]+|(?P<end>\n)|(?P<brace>[{}])|"(?P<quoted>[^"\n]*)"|[#!][^\n]*|(?P<word>(?:\$\{\w+\}|[^\s{}"#!])+)')
 _INCLUDE = re.compile(r'[ \t]*include[rmwba]?[ \t]+"?([^"\n#!]*[^"\s#!])')
 _LONG = re.compile(rf"[^\n]{{{_LINE + 1}}}")
 
@@ -84,6 +85,7 @@ class _Reader:
     _into: list[Statement] = field(default_factory=list)  # what statements go to now
     _last: Statement | None = None  # which a brace on the next line belongs to
     _words: list[Word] = field(default_factory=list)
+    _parameters: Parameters = field(default_factory=Parameters)
 
     def __post_init__(self) -> None:
         self._into = self.top
@@ -127,11 +129,17 @@ class _Reader:
             self._end(span)
 
     def _statement(self) -> None:
-        """A line ends: its words are a statement."""
-        if self._words:
-            self._last = Statement(self._words)
+        """A line ends: its words are a statement, or give a parameter its value."""
+        words, self._words = self._words, []
+        if not words:
+            return
+        if self._parameters.defines(words):
+            self._last = None
+            return
+        # Words that are values of nothing are no line.
+        if found := self._parameters.in_place(words):
+            self._last = Statement(found)
             self._into.append(self._last)
-            self._words = []
 
     def _begin(self, brace: Span) -> None:
         self._statement()

@@ -1,0 +1,49 @@
+"""Parameters of keepalived.conf: ``$NAME=VALUE``, and ``$NAME`` or ``${NAME}`` below it (keepalived.conf(5), "Parameters")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from svcc.compiler.importers.interface import broken
+from svcc.compiler.importers.words import Word
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_DEFINITION = re.compile(rf"\$({_NAME})=(.*)", re.DOTALL)
+_USE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})\}})")
+#: Characters of a line whose parameters have their values: a value may name other parameters, and so double with each.
+_LINE = 4096
+
+
+class Parameters:
+    """What the parameters of a file, and of those that it includes, are at a place in it."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def defines(self, words: Sequence[Word]) -> bool:
+        """Whether a line gives a parameter its value, which is known from now on. A value of several lines is none."""
+        found = _DEFINITION.fullmatch(words[0].text)
+        if found is None or words[-1].text.endswith("\\"):
+            return False
+        name, first = found.groups()
+        self._values[name] = " ".join(word.text for word in self.in_place([Word(first, words[0].span), *words[1:]]))
+        return True
+
+    def in_place(self, words: Sequence[Word]) -> list[Word]:
+        """The words with values in place of parameters; a name without a value stays. Errors: Broken."""
+        if not any("$" in word.text for word in words):
+            return list(words)
+        made: list[Word] = []
+        size = 0
+        for word in words:
+            text = _USE.sub(self._value, word.text)
+            size += len(text)
+            if size > _LINE:
+                raise broken(f"with its parameters this line has more than {_LINE} characters", word.span)
+            # A value may be several words.
+            made += [word] if text == word.text else [Word(one, word.span) for one in text.split()]
+        return made
+
+    def _value(self, use: re.Match[str]) -> str:
+        return self._values.get(use[1] or use[2], use[0])
