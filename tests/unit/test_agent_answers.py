@@ -9,7 +9,9 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -275,6 +277,19 @@ def test_certificates(
     answer = asyncio.run(answered(made, saying(OK), _context(authority, "shop.example")))
     assert answer.passed == passes, answer
     assert passes or "certificate" in answer.words.lower()
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_a_certificate_that_expired(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, insecure: bool
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    expired = _context(authority, "shop.example", not_after=datetime.now(UTC) - timedelta(minutes=1))
+    made = lambda port: probe(port, ir.CheckKind.HTTPS, host="shop.example", insecure=insecure)  # noqa: E731
+    answer = asyncio.run(answered(made, saying(OK), expired))
+    assert answer.passed == insecure, answer
+    assert insecure or "certificate has expired" in answer.words
 
 
 # -- dns and udp ------------------------------------------------------------------------------------------------------
