@@ -24,6 +24,7 @@ from svcc.compiler import ir
 from svcc.compiler.comparison import Comparison, ServiceChanges, compare
 from svcc.compiler.service_change import What
 from svcc.kernel.steps import Place, Route, socket_text
+from svcc.targets import find
 from svcc.targets.interface import Bundle
 
 
@@ -37,11 +38,15 @@ class Known(IntEnum):
 
 @dataclass(frozen=True)
 class Side:
-    """One of two that are compared. ``nothing``: no service, of whatever cluster the other side is."""
+    """One of two that are compared. ``nothing``: no service, of whatever cluster the other side is.
+
+    ``at_addresses``: these rules have a node port at each address that the node was declared with, and at no other.
+    """
 
     program: KeptProgram | None = None
     summarise: Callable[[], Summary] | None = None
     rules: Callable[[], Collection[Route]] | None = None
+    at_addresses: bool = False
     nothing: bool = False
 
     @property
@@ -60,6 +65,15 @@ class Side:
         if self.summarise is None and self.rules is not None:
             return self.rules()
         return [*_routes(self.summary.listeners)]
+
+    def beside(self, other: Side) -> Side:
+        """This side as far as the other's rules can have it."""
+        if not other.at_addresses or self.summarise is None:
+            return self
+        whole = self.summary
+        own = {6 if ":" in address else 4 for address in whole.node_addresses}
+        there = tuple(one for one in whole.listeners if one.address is not None or one.version in own)
+        return Side(summarise=lambda: replace(whole, listeners=there))
 
     def as_program(self) -> ir.Program:
         """The program, or one that serves the same as far as it is known. Errors: ValueError, of a damaged bundle."""
@@ -81,7 +95,9 @@ def generation_side(installation: Installation, generation: Generation | None) -
     summary = installation.summary(generation)
     program = installation.program(generation)
     if program is None and not summary.listeners:
-        return Side(rules=lambda: bundle_routes(installation.bundle(generation), installation.scope(generation)))
+        return rules_side(
+            generation.target, lambda: bundle_routes(installation.bundle(generation), installation.scope(generation))
+        )
     return Side(program, lambda: summary)
 
 
@@ -90,8 +106,15 @@ def draft_side(draft: Draft) -> Side:
     if draft.program is None and draft.bundle is None:
         return NOTHING
     if draft.program is None and not draft.summary.listeners:
-        return Side(rules=lambda: bundle_routes(draft.bundle, draft.scope))
+        target = draft.bundle.target if draft.bundle else ""
+        return rules_side(target, lambda: bundle_routes(draft.bundle, draft.scope))
     return Side(draft.program, lambda: draft.summary)
+
+
+def rules_side(target: str, rules: Callable[[], Collection[Route]]) -> Side:
+    """What a target's rules tell."""
+    found = find(target)
+    return Side(rules=rules, at_addresses=found is not None and not found.translates)
 
 
 def says_otherwise(installation: Installation, generation: Generation, draft: Draft) -> bool:
@@ -147,7 +170,8 @@ def compare_sides(old: Side, new: Side) -> Compared:
         before, after = old.summary.listeners, new.summary.listeners
     else:
         names = [side.summary for side in (old, new) if side.summarise is not None]
-        before, after = (tuple(_by_routes(side.routes, names)) for side in (old, new))
+        sides = old.beside(new), new.beside(old)
+        before, after = (tuple(_by_routes(side.routes, names)) for side in sides)
     found = compare(program_of(before, after), program_of(after, before))
     return Compared(replace(found, services=tuple(map(_without_roles, found.services))), known)
 

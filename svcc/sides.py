@@ -11,7 +11,7 @@ import click
 from svcc.apply import wanted
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.served import NOTHING, Side, bundle_routes, generation_side
+from svcc.apply.served import NOTHING, Side, bundle_routes, generation_side, rules_side
 from svcc.apply.store import Store
 from svcc.apply.summary import summary
 from svcc.apply.wanted import Wanted, accept, is_compiled, read_data, target_alone
@@ -107,7 +107,7 @@ def _rules(given: Wanted) -> Named:
     """Of a bundle that was accepted; without a prefix it is empty."""
     bundle, prefix = given.bundle, given.accepted.prefix if given.accepted else None
     scope = Scope(prefix or "SVCC")
-    side = Side(rules=lambda: bundle_routes(bundle, scope)) if prefix else NOTHING
+    side = rules_side(bundle.target, lambda: bundle_routes(bundle, scope)) if prefix else NOTHING
     return Named(side, bundle.target, lambda _: bundle, scope)
 
 

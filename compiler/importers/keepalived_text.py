@@ -27,7 +27,9 @@ _INCLUDES = 20
 #: Characters of a line.
 _LINE = 4096
 
-_TOKEN = re.compile(r'[ \t\r\f\v]+|(?P<end>\n)|(?P<brace>[{}])|"(?P<quoted>[^"\n]*)"|[#!][^\n]*|(?P<word>(?:\$\{\w+\}|[^\s{}"#!])+)')
+_TOKEN = re.compile(
+    r'[ \t\r\f\v]+|(?P<end>\n)|(?P<brace>[{}])|"(?P<quoted>[^"\n]*)"|[#!][^\n]*|(?P<word>(?:\$\{\w+\}|[^\s{}"#!])+)'
+)
 _INCLUDE = re.compile(r'[ \t]*include[rmwba]?[ \t]+"?([^"\n#!]*[^"\s#!])')
 _LONG = re.compile(rf"[^\n]{{{_LINE + 1}}}")
 

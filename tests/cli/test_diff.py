@@ -120,6 +120,17 @@ def test_what_is_the_same_is_the_same_in_every_form(form: str, other: str) -> No
     assert (said.status, said.text) == (0, (f"{LIMITS}\n" if rules else "") + "No service changes.\n")
 
 
+@pytest.mark.parametrize("target", KERNEL)
+def test_a_node_port_for_which_its_node_has_no_address_is_the_same_in_rules(target: str) -> None:
+    Path("own.dsl").write_text("""\
+node here { address 10.0.0.4 }
+service web { port 80/tcp nodeport 30080; endpoints { 2001:db8::9 } }
+service mail { port 25/tcp nodeport 30025; endpoints { 100.64.0.9 } }
+""")
+    said = svcc("diff", "own.dsl", made("own", "bundle", target))
+    assert (said.status, said.text) == (0, f"{LIMITS}\nNo service changes.\n")
+
+
 def test_rules_that_differ_though_no_service_does_are_not_the_same() -> None:
     (Path("new.dsl")).write_text(OLD.replace("port 81/tcp;", "port 81/tcp; when-empty drop; masquerade always;"))
     old, new = made("old", "bundle", "nft"), made("new", "bundle", "nft")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.strategies import on_its_ports, programs, tame
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import scope_of_program
-from svcc.apply.served import NOTHING, Known, Side, bundle_routes, compare_sides
+from svcc.apply.served import NOTHING, Known, Side, bundle_routes, compare_sides, rules_side
 from svcc.apply.summary import summary
 from svcc.compiler import ir
 from svcc.compiler.comparison import TakenAway, compare
@@ -35,7 +35,7 @@ def by_frontends(program: ir.Program, node: ir.Node | None = None) -> Side:
 
 def by_rules(program: ir.Program, node: ir.Node | None, target: Target) -> Side:
     bundle = target.render(program, node)
-    return Side(rules=lambda: bundle_routes(bundle, scope_of_program(program)))
+    return rules_side(target.name, lambda: bundle_routes(bundle, scope_of_program(program)))
 
 
 @given(programs(), programs())
