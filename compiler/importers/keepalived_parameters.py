@@ -1,4 +1,4 @@
-"""Parameters of keepalived.conf: ``$NAME=VALUE``, and ``$NAME`` or ``${NAME}`` below it (keepalived.conf(5), "Parameters")."""
+"""Parameters of keepalived.conf: ``$NAME=VALUE``, and ``$NAME`` or ``${NAME}`` below it (keepalived.conf(5))."""
 
 from __future__ import annotations
 
