@@ -114,7 +114,8 @@ class Case:
         """Others' marks stay; but for those of a packet that IPVS knows by its mark, which has none then. Where that is
         inside another packet, the trace does not see the rule that takes it off."""
         found = self.port(packet)
-        if not self.by_ipvs or found is None or not by_mark(found[0]):
+        untouched = self.expected(packet) is Refusal.UNTOUCHED  # at a node port's number, and no address of node ports
+        if not self.by_ipvs or untouched or found is None or not by_mark(found[0]):
             return {self.foreign_mark}
         tunnelled = found[0].forward is ir.Forward.TUNNEL
         return {service_mark(self.program.cluster, found[0].name) if tunnelled else 0}
