@@ -80,6 +80,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "random source ports only keep racing connections apart": (
         Pattern(_X, "^without the target's options$", "-j MASQUERADE --random-fully$"),
+        Pattern("nft", "^without flags$", '"snat": .*"flags": "fully-random"'),
     ),
     "it begins with another of its turns": (Pattern(_X, "^0 -> 1$", r"--mode nth --every \d+ --packet 0"),),
     "these schedulers ask of a weight only whether it is 0": (
@@ -177,9 +178,38 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "the map of services is asked first, and has no such port": (
         Pattern("nft", r"^(30102|6002|5031) -> (30103|6003|5032)$", r'"name": "(nodeport-)?udp-range-endpoint-\d"'),
+        Pattern(
+            "nft", r"^(60|301)11 -> |^(60|301)13 -> ", r'"name": "(nodeport-)?(udp|tcp)-range-(endpoint-\d|sources)"'
+        ),
     ),
     "no map of endpoints has that port: nothing is translated, and the vip refuses it": (
-        Pattern("nft", "^5031 -> 5032$", '"name": "udp-range-services"'),
+        Pattern("nft", "^(5031 -> 5032|6013 -> 6014)$", '"name": "udp-range-services"'),
+        Pattern("nft", "^6011 -> 6012$", '"name": "tcp-range-services"'),
+    ),
+    "no map of endpoints has that port: nothing is translated, and the node answers itself": (
+        Pattern("nft", "^30113 -> 30114$", '"name": "nodeport-udp-range-services"'),
+        Pattern("nft", "^30111 -> 30112$", '"name": "nodeport-tcp-range-services"'),
+    ),
+    "the chain that it leads to leaves out what stays on the node": (
+        Pattern(_X, "^without ! -o lo$", r"-POSTROUTING ! -o lo .*-j MUTANT-MASQUERADE$"),
+    ),
+    "what is left to the next rules is masqueraded all the same": (
+        Pattern(_X, "^(target RETURN|without target)$", r"^-A MUTANT-SNAT .* -j MASQUERADE --random-fully$"),
+    ),
+    "nobody serves the port by another protocol, and what nobody serves is not rewritten": (
+        Pattern(_X, r"^without -p \w+$", r"^-A MUTANT-SNAT .* --ctorigdst 198\.19\.0\.11 "),
+    ),
+    "clients are masqueraded of what has this node port by the other protocol, too": (
+        Pattern(_X, r"^without -p \w+$", '^-A MUTANT-NODEPORTS .*"masquerade clients of node ports" -j MARK'),
+    ),
+    "no connection to a loopback address is translated": (
+        Pattern("nft", r"^without .*127\.0\.0\.0|^127\.0\.0\.0/8 -> ", '"chain": "rewrite"'),
+    ),
+    "what has no ports is in no map of them": (
+        Pattern("nft", r'^without .*"l4proto".*"sctp"', '"chain": "rewrite(-nodeports)?"'),
+    ),
+    "nothing of sctp has sources of its own": (
+        Pattern("nft", '^without "sctp"$|^sctp -> ', '"chain": "rewrite(-nodeports)?"'),
     ),
     "of three numbers from 0 none is 3": (
         Pattern("nft", "^2 -> 3$", r'"numgen": {"mode": "\w+", "mod": 3}.*{"range": \[1, 2\]}'),
@@ -205,7 +235,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("nft", "", r'"chain": "invalid"|"right": "invalid"|"name": "target-ports"'),
     ),
     "node ports that are served are declared for INVALID segments alone": (
-        Pattern("nft", "", r'"name": "nodeport-declared", "elem"'),
+        Pattern("nft", "", r'"name": "nodeport-(tcp-range-)?declared", "elem"'),
     ),
     "no loopback address is in the networks that serve node ports": (
         Pattern("nft", "^::1 -> ::2$", r'"chain": "dispatch".*"right": "::1".*"@nodeport-addresses"'),
@@ -232,11 +262,13 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(
             "nft", "^swapped$", r'"chain": "dispatch".*"data": "@(udp-range-)?services".*\n.*"op": "!=".*"@addresses"'
         ),
-        Pattern("nft", "^swapped$", r'"chain": "dispatch.*"vmap".*\n.*"chain": "dispatch.*"vmap"'),
+        Pattern("nft", "^swapped$", r'"chain": "rewrite".*"data": "@\S*sources".*\n.*"op": "!=".*"@addresses"'),
+        Pattern("nft", "^swapped$", r'"chain": "(dispatch|rewrite).*"vmap".*\n.*"chain": "\1.*"vmap"'),
         Pattern(_X, "^swapped$", r"^-A \S+ (-d \S+ )?-p (\w+) .*\n    -A \S+ \1?-p (?!\2)"),
         Pattern(
             _X, "^swapped$", r"^-A \S+ (-d \S+ )?-p (\w+) -m \2 --dport (\S+) -.*\n    .* -p \2 -m \2 --dport (?!\3 )"
         ),
+        Pattern(_X, "^swapped$", r" --ctorigdstport (\S+) -.*\n.* --ctorigdstport (?!\1 )"),
     ),
     "a client is remembered for one endpoint at a time": (
         Pattern(_X, "^swapped$", r"-m recent --update .*\n.* -m recent --update "),
