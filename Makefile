@@ -2,7 +2,7 @@
 #   make demo     shows what svcc makes of an example
 #   make test     runs everything that has to pass: lint, types, tests (as root: also against the kernel)
 #   make check    lint, types, and the tests that need neither a kernel nor minutes
-# And: make lint, make floors, make pythons, make aws, make packages, make bench, make clean.
+# And: make lint, make floors, make pythons, make aws, make packages, make site, make bench, make clean.
 # PYTHON=python3.13 chooses another Python.
 
 SHELL := /bin/bash
@@ -26,7 +26,7 @@ PYTEST_WORKERS ?= $(shell nproc)
 ROOT := $(filter 0,$(shell id -u))
 PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: aws packages demo test check lint types floors pythons pytest here machines bench clean machine
+.PHONY: aws packages site demo test check lint types floors pythons pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -79,11 +79,24 @@ packages: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python packages
 	$(BIN)/pytest --quiet tests/packages
 
+# The documentation as a site in build/site, which a browser then looks at: an environment and a browser of its own.
+site: $(VENV)-site/installed
+	.ci/machine site
+	$(VENV)-site/bin/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --fresh-env \
+		--doctree-dir .cache/site --conf-dir docs/site . build/site
+	$(VENV)-site/bin/pytest --quiet tests/pages
+
+$(VENV)-site/installed: pyproject.toml | machine
+	$(PYTHON) -m venv --clear $(VENV)-site
+	$(VENV)-site/bin/pip install -qq --upgrade pip
+	$(VENV)-site/bin/pip install -qq --editable '.[site]'
+	touch $@
+
 bench: $(VENV)/installed
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-aws .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-aws $(VENV)-site .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 machine:

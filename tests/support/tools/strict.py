@@ -40,7 +40,7 @@ def _own_name(match: re.Match[str]) -> str:
 def main() -> int:
     lay_out(_TREE)
     # The tests import each other by their bare names, as pytest has them do, and so do the benchmarks and packages.
-    return max(_check("-p", "svcc"), _check("tests", "bench", "packages", "ci"))
+    return max(_check("-p", "svcc"), _check("tests", "bench", "packages", "ci", "docs"))
 
 
 def _check(*what: str) -> int:
