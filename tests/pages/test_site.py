@@ -113,6 +113,13 @@ def test_pages_fit_the_window(reader: Browser, page: Path, pixels: int) -> None:
     assert [address for address in reader.addresses() if not address.startswith(SITE.as_uri())] == []
 
 
+@pytest.mark.parametrize("name", ["packet.svg", "house.svg"])
+def test_texts_of_pictures_fit_their_boxes(reader: Browser, name: str) -> None:
+    reader.narrow_to(1400)
+    reader.open(ROOT / "docs" / "pictures" / name)
+    assert reader.outside() == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(SITE)))
 def test_text_and_code_can_be_read(reader: Browser, page: Path, scheme: str) -> None:

@@ -70,6 +70,17 @@ class Browser:
         """)
         return found
 
+    def outside(self) -> list[str]:
+        """The texts of an SVG that do not fit into the picture, or into the box that they are grouped with."""
+        found: list[str] = self._ask("""
+            const fits = (one, box) => one.left >= box.left && one.right <= box.right
+                && one.top >= box.top && one.bottom <= box.bottom;
+            const frame = one => one.parentElement.querySelector(":scope > rect:not(.ground)") ?? document.rootElement;
+            const outside = one => !fits(one.getBoundingClientRect(), frame(one).getBoundingClientRect());
+            return [...document.querySelectorAll("text")].filter(outside).map(one => one.textContent);
+        """)
+        return found
+
     def texts(self, selector: str) -> Iterator[Text]:
         """The elements with text of their own that are, or are in, what a selector of CSS finds."""
         found = self._ask(
