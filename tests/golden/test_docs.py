@@ -18,6 +18,7 @@ from support.console_blocks import blocks_of, shows
 from support.explained import check, refusals
 from support.golden_files import compare
 from support.laid_out import is_text_of_the_language, laid_out
+from support.tools import supported
 from support.tools.project import ROOT
 from svcc.command_line import svcc
 from svcc.compiler.explanations import Explanation, explanations
@@ -106,6 +107,11 @@ def test_kinds_table(update_golden: bool) -> None:
     page = DOCS / "import.md"
     table = "| kind | files |\n|---|---|\n" + "".join(f"| {i.name} | {i.title} |\n" for i in importers().values())
     compare(page, with_generated(page.read_text(encoding="utf-8"), table, "importers"), update_golden)
+
+
+def test_supported_table(update_golden: bool) -> None:
+    page = DOCS / "supported.md"
+    compare(page, with_generated(page.read_text(encoding="utf-8"), supported.table(), "tests"), update_golden)
 
 
 #: Blocks of commands, each with what it prints.

@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from support.tools.project import ROOT
-from support.tools.roots import Ran, run_in
+from support.tools.roots import RELEASES, Ran, run_in
 
 DIST = ROOT / "dist"
-#: Releases of Debian, and what their packages have in their versions.
-RELEASES = {"bookworm": "deb12", "trixie": "deb13"}
 
 
 def package(release: str) -> Path:
-    (found,) = DIST.glob(f"svcc_*~{RELEASES[release]}_amd64.deb")
+    (found,) = DIST.glob(f"svcc_*~deb{RELEASES[release]}_amd64.deb")
     return found
 
 

@@ -19,7 +19,7 @@ from support.tools.project import ROOT, floors, settings
 
 _CACHE = ROOT / ".cache" / "elsewhere"
 #: Minor versions of Python 3 beyond the lowest that svcc supports.
-_PYTHONS = (12, 13, 14)
+PYTHONS = (12, 13, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _oldest() -> Iterator[Place]:
 
 
 def _further() -> Iterator[Place]:
-    for minor in _PYTHONS:
+    for minor in PYTHONS:
         name = f"python3.{minor}"
         if sys.version_info[:2] == (3, minor):
             continue

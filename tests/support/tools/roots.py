@@ -15,6 +15,8 @@ from tempfile import mkdtemp
 
 from support.tools.debs import CACHE, mirror
 
+#: The releases that packages are tried on, and their numbers.
+RELEASES = {"bookworm": 12, "trixie": 13}
 _ROOTS = CACHE.parent / "roots"
 #: What a server has beyond the smallest Debian, as its installer leaves it.
 _SERVER = "ca-certificates,curl,iproute2,procps,python3,systemd"

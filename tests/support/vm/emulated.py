@@ -19,7 +19,8 @@ from support.tools.debs import NoDebs, argv, unpacked
 from support.vm.guest import Guest, NoKernelError
 from support.vm.process import end, start
 
-#: One kernel for all machines: Linux 6.12; and the emulator beside it.
+#: One kernel for all machines, and the Debian release that has it and the emulator.
+LINUX = "6.12"
 _RELEASE = "trixie"
 _KERNEL, _EMULATOR, _FILES = "linux-image-cloud-amd64", "qemu-system-x86", "virtiofsd"
 _MEMORY = "2G"

@@ -13,7 +13,8 @@ from support.tools.debs import CACHE, NoDebs, unpacked
 from support.vm.guest import Guest, NoKernelError
 from support.vm.process import end, start
 
-#: One kernel for all machines: Linux 6.1.
+#: One kernel for all machines, and the Debian release that has it.
+LINUX = "6.1"
 _RELEASE = "bookworm"
 #: Another user-mode kernel, with all of it built in: the path of its executable.
 _OTHER = "SVCC_VM_KERNEL"

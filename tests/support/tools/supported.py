@@ -1,0 +1,67 @@
+"""What svcc is tried with: the versions that the tests' own code names, as the rows of docs/supported.md."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+
+from support.tools import nft
+from support.tools.elsewhere import PYTHONS
+from support.tools.project import ROOT, floors, settings
+from support.tools.roots import RELEASES
+from support.vm import emulated, uml
+
+#: The tools of the oldest machine that all tests run on, Debian 12's: how each says its version, and that version.
+OLDEST = {
+    "nft": (("nft", "--version"), "1.0.6"),
+    "iptables": (("iptables", "--version"), "1.8.9"),
+    "ipset": (("ipset", "--version"), "7.17"),
+    "ipvsadm": (("ipvsadm", "--version"), "1.31"),
+    "conntrack": (("conntrack", "--version"), "1.4.7"),
+}
+#: nft of the releases of Debian that change it no more, of those that the tests fetch.
+STABLE_NFT = {"trixie": "1.1.3"}
+
+
+def table() -> str:
+    """The whole table, in Markdown."""
+    rows = [("", "the oldest that is tried", "others that are tried"), ("---", "---", "---"), *_rows()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _rows() -> Iterator[tuple[str, str, str]]:
+    python = settings()["project"]["requires-python"].removeprefix(">=")
+    yield "Python", python, ", ".join(f"3.{minor}" for minor in PYTHONS) + ", where the machine has them"
+    own = f"the machine's own ({_measured_on()} in [performance.md](performance.md))"
+    yield "Linux, nft and iptables", emulated.LINUX, own
+    yield "Linux, ipvs", uml.LINUX, f"{emulated.LINUX}; the machine's own, where it has IPVS"
+    others = (f"{STABLE_NFT[name]} ({name})" if name in STABLE_NFT else f"that of {name}" for name in nft.RELEASES[1:])
+    yield "nft", OLDEST["nft"][1], ", ".join(others)
+    yield "iptables, both variants", OLDEST["iptables"][1], "the machine's own"
+    for tool in ("ipset", "ipvsadm", "conntrack"):
+        yield tool, OLDEST[tool][1], "the machine's own"
+    first, *further = (f"{number} ({name})" for name, number in RELEASES.items())
+    yield "Debian, the packages", first, ", ".join(further)
+    for name, version in floors().items():
+        yield f"{name}, of Python", version, "the newest"
+
+
+def _measured_on() -> str:
+    """The version of Linux that the figures of the documentation are from."""
+    kernel: str = json.loads((ROOT / "docs" / "performance.json").read_text())["machine"]["kernel"]
+    return "Linux " + ".".join(kernel.split(".")[:2])
+
+
+def said_by(tool: str) -> tuple[int, ...]:
+    """The version that a tool of this machine says of itself."""
+    command, _ = OLDEST[tool]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    match = re.search(r"v(\d+(?:\.\d+)+)", done.stdout)
+    assert match is not None, done.stdout
+    return numbers(match[1])
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
