@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from textwrap import fill
 
+import click
 import pytest
 from _pytest.mark import ParameterSet
 from click.testing import CliRunner
@@ -196,6 +197,39 @@ def test_samples_are_in_the_one_layout(sample: str) -> None:
 
 def test_the_pages_have_samples() -> None:
     assert len(SAMPLES) >= 4
+
+
+def _commands() -> Iterator[ParameterSet]:
+    """The lines of the pages' blocks for a shell that call svcc, without their comments."""
+    for page in sorted((*DOCS.glob("*.md"), *ROOT.glob("*.md"))):
+        for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+            for line in block.splitlines():
+                if line.startswith("svcc "):
+                    words = shlex.split(line, comments=True)
+                    yield pytest.param(words[1:], id=f"{page.stem}: {' '.join(words)}")
+
+
+COMMANDS = list(_commands())
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_of_the_pages_are_commands_of_svcc(words: list[str]) -> None:
+    """Names and options, that is; what they print is shown, and tried, where a page has their output."""
+    command: click.Command = svcc
+    context = click.Context(command, info_name="svcc")
+    while isinstance(command, click.Group):
+        known = command.list_commands(context)
+        # `svcc agent FILE` is `svcc agent run FILE`.
+        name = words[0] if words[0] in known or "run" not in known else "run"
+        found = command.get_command(context, name)
+        assert found is not None, name
+        words = words[words[0] == name :]
+        command, context = found, click.Context(found, context, info_name=name)
+    assert "--help" in words or command.make_parser(context).parse_args(list(words))
+
+
+def test_the_pages_have_commands() -> None:
+    assert len(COMMANDS) > 30
 
 
 def test_links_lead_somewhere() -> None:
