@@ -82,6 +82,7 @@ packages: $(VENV)/installed
 # The documentation as a site in build/site, which a browser then looks at: an environment and a browser of its own.
 site: $(VENV)-site/installed
 	.ci/machine site
+	rm -rf build/site # in a folder that is there, the theme's colours of code for the dark get lost
 	$(VENV)-site/bin/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --fresh-env \
 		--doctree-dir .cache/site --conf-dir docs/site . build/site
 	$(VENV)-site/bin/pytest --quiet tests/pages
