@@ -7,6 +7,7 @@ from itertools import count
 from typing import NamedTuple
 
 from svcc.kernel.ipset.meaning import Meaning
+from svcc.kernel.ipset.runs import folded
 from svcc.kernel.ipset.sets import Set, Sets
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import Change, Phase, Verb
@@ -127,14 +128,14 @@ def _late(live: Sets, wanted: Sets, meaning: Meaning) -> Iterator[Command]:
 def _filled(wanted: Set, name: str | None = None) -> Iterator[Command]:
     yield create(wanted, name)
     name = name or wanted.name
-    for element, options in wanted.elements.items():
+    for element, options in folded(wanted.elements):
         yield Command("add", name, element, options)
 
 
 def _added(before: Set, after: Set) -> Iterator[Command]:
-    for element, options in after.elements.items():
-        if before.elements.get(element) != options:
-            yield Command("add", after.name, element, options)
+    coming = {e: options for e, options in after.elements.items() if before.elements.get(e) != options}
+    for element, options in folded(coming):
+        yield Command("add", after.name, element, options)
 
 
 def _kept(before: Set, after: Set) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from svcc.kernel.ipset.runs import folded, unfolded
+
 #: The most characters of a set's name (IPSET_MAXNAMELEN with its final zero).
 SET_NAME = 31
 
@@ -56,7 +58,7 @@ class Set:
         """What ``ipset restore`` reads to make the set, without line ends."""
         yield self.create_line
         head = f"add {self.name} "
-        for element, options in self.elements.items():
+        for element, options in folded(self.elements):
             yield f"{head}{element}{options}"
 
     def _printed(self, *, hashsize: bool) -> str:
@@ -88,7 +90,11 @@ def parse_sets(text: str) -> dict[str, Set]:
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(head):
             element, space, options = line[len(head) :].partition(" ")
-            elements[element] = (_MOVING.sub("", f" {options}") if moving else f" {options}") if space else ""
+            options = (_MOVING.sub("", f" {options}") if moving else f" {options}") if space else ""
+            if "-" in element:
+                elements.update(dict.fromkeys(unfolded(element), options))
+            else:
+                elements[element] = options
         elif line.startswith("create ") and line.count(" ") >= 2:
             _, name, created = line.split(" ", 2)
             head, elements = f"add {name} ", {}
@@ -141,18 +147,27 @@ def _ports(text: str) -> tuple[int, int]:
 def dump_sets(sets: Sets) -> Any:
     """The sets as JSON. Elements stand alone where none has options: the file is a tenth smaller."""
     return {
-        name: [
-            one.head,
-            "" if one.hashsize is None else f" hashsize {one.hashsize}",
-            dict(one.elements) if any(one.elements.values()) else [*one.elements],
-        ]
+        name: [one.head, "" if one.hashsize is None else f" hashsize {one.hashsize}", _dumped(one.elements)]
         for name, one in sets.items()
     }
+
+
+def _dumped(elements: Mapping[str, str]) -> Any:
+    some = dict(folded(elements))
+    return some if any(some.values()) else [*some]
 
 
 def load_sets(data: Any) -> dict[str, Set]:
     """What :func:`dump_sets` made. Errors: ValueError, TypeError, AttributeError."""
     return {
-        name: _set(name, head + hashsize, elements if isinstance(elements, dict) else dict.fromkeys(elements, ""))
+        name: _set(
+            name, head + hashsize, _loaded(elements if isinstance(elements, dict) else dict.fromkeys(elements, ""))
+        )
         for name, (head, hashsize, elements) in data.items()
     }
+
+
+def _loaded(elements: Mapping[str, str]) -> Mapping[str, str]:
+    if not any("-" in element for element in elements):
+        return elements
+    return {one: options for element, options in elements.items() for one in unfolded(element)}

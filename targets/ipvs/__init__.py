@@ -29,6 +29,7 @@ from svcc.targets.ipvs.meaning import Purposes
 from svcc.targets.ipvs.read import read
 from svcc.targets.ipvs.rules import CHAINS
 from svcc.targets.ipvs.sets import Purpose, purpose_of
+from svcc.targets.ipvs.virtual import RANGE_PORTS
 from svcc.targets.reading import Text, compare
 from svcc.targets.xtables_read import Grammar
 
@@ -58,8 +59,8 @@ class Ipvs(TargetByService):
         Feature.NODE_PORT_ADDRESSES: "",
         Feature.ALLOW_FROM: "",
         Feature.SCTP: "",
-        Feature.PORT_RANGE: f"one virtual server per port; at most {limits.RANGE_PORTS} ports",
-        Feature.PORT_RANGE_SHIFT: f"one virtual server per port; at most {limits.RANGE_PORTS} ports",
+        Feature.PORT_RANGE: f"a virtual server for each port up to {RANGE_PORTS} ports, beyond for all, by packet mark",
+        Feature.PORT_RANGE_SHIFT: f"up to {RANGE_PORTS} ports: by packet mark, IPVS keeps the port",
         Feature.WEIGHT: "",
         Feature.ENDPOINT_PORT: "",
         Feature.BACKUP: "",

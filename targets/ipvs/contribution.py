@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from svcc.compiler import ir
@@ -12,7 +12,16 @@ from svcc.kernel.steps import Place
 from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
 from svcc.targets.interface import Contribution, Shared
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, marked, network_elements
-from svcc.targets.ipvs.virtual import FORWARD, MOST, address_text, hairpin, make_settings, service_mark
+from svcc.targets.ipvs.virtual import (
+    FORWARD,
+    MOST,
+    address_text,
+    hairpin,
+    is_large,
+    make_settings,
+    range_mark,
+    service_mark,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class _Maker:
 
     def __init__(self, shared: Shared, version: int, service: ir.Service) -> None:
         self.part = Part(announced=service.announce)
+        self._cluster = shared.cluster
         self._version = version
         #: Of a service that IPVS knows by a mark: all that it listens on is one virtual server.
         self._mark = service_mark(shared.cluster, service.name) if by_mark(service) else None
@@ -98,32 +108,68 @@ class _Maker:
             part.addresses[int(frontend.address)] = texts[0]
         elif frontend.address is not None and any(frontend.address in network for network in self._services):
             part.shared[int(frontend.address)] = texts[0]
-        service = frontend.service
-        by_port, length = service.scheduler_by is ir.HashBy.ADDRESS_PORT, frontend.client_length
-        settings = make_settings(
-            scheduler(frontend),
-            service.affinity,
-            network=None if length is None else (self._version, length),
-            by_port=by_port,
-            one_packet=service.one_packet,
-        )
         if frontend.snat is not None and frontend.endpoints:
             to = Snat(*(self._text(int(address)) for address in frontend.snat))
             for address in listening:
                 part.sources.append(Rule((Proto(protocol), OpenedTo(address, frontend.ports)), to))
+        if frontend.address is None and protocol is not ir.Protocol.SCTP:
+            ports = range(frontend.ports.first, frontend.ports.last + 1)
+            part.node_ports.setdefault(NODE_PORTS[protocol], []).extend(ports)
+        if is_large(frontend.ports):
+            self._add_range(frontend, listening)
+        else:
+            self._add_ports(frontend, texts)
+
+    def _add_ports(self, frontend: Frontend, texts: Sequence[str]) -> None:
+        """Each port for itself."""
+        protocol, settings = frontend.port.protocol, self._settings(frontend)
         for offset, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
-            servers = self._real_servers(frontend, offset)
-            if frontend.address is None and protocol is not ir.Protocol.SCTP:
-                part.node_ports.setdefault(NODE_PORTS[protocol], []).append(port)
+            servers = self._real_servers(frontend, offset, keep=self._mark is not None)
             for text in texts:
                 element = f"{text},{protocol}:{port}"
-                self._add_elements(frontend, text, element)
+                self._add_elements(frontend, text, [element])
                 if servers and self._mark is not None:
                     self._add(Purpose.SERVICE_MARK, marked(element, self._mark))
                     self._places += filter(None, (place_of(key_of(protocol, text, port)),))
                     self._one = settings, servers
                 elif servers:
-                    part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
+                    self.part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
+
+    def _add_range(self, frontend: Frontend, listening: Collection[ir.Address]) -> None:
+        """All ports as one, known by a mark. What is alike but for the port stands together, for one line of text."""
+        protocol, first = frontend.port.protocol, frontend.ports.first
+        ports, servers = range(first, frontend.ports.last + 1), self._real_servers(frontend, 0, keep=True)
+        if frontend.service.forward is ir.Forward.MASQUERADE:
+            for endpoint in (*frontend.endpoints, *frontend.draining):
+                number = int(endpoint.address)
+                self.part.loops.update(hairpin(number, self._text(number), protocol, port) for port in ports)
+        mark, own = self._mark, list[Place]()
+        if mark is None:
+            at = None if frontend.address is None else self._text(int(frontend.address))
+            mark = range_mark(self._cluster, frontend.service.name, at, protocol, first)
+        for address in listening:
+            text = self._text(int(address))
+            elements = [f"{text},{protocol}:{port}" for port in ports]
+            self._add_elements(frontend, text, elements)
+            if servers:
+                self._add(Purpose.SERVICE_MARK, *[marked(element, mark) for element in elements])
+                own += [Place(str(address), protocol, port) for port in ports]
+        if servers and self._mark is not None:
+            self._places += own
+            self._one = self._settings(frontend), servers
+        elif servers:
+            key = mark_key(mark, self._version)
+            self.part.servers.append(VirtualServer(key, self._settings(frontend), servers, tuple(own)))
+
+    def _settings(self, frontend: Frontend) -> Settings:
+        service, length = frontend.service, frontend.client_length
+        return make_settings(
+            scheduler(frontend),
+            service.affinity,
+            network=None if length is None else (self._version, length),
+            by_port=service.scheduler_by is ir.HashBy.ADDRESS_PORT,
+            one_packet=service.one_packet,
+        )
 
     def made(self) -> Part:
         """What was taken; with the virtual server by a mark."""
@@ -132,27 +178,27 @@ class _Maker:
             self.part.servers.append(VirtualServer(key, *self._one, tuple(self._places)))
         return self.part
 
-    def _add_elements(self, frontend: Frontend, address: str, element: str) -> None:
-        """Name an address and port in the sets that it belongs to."""
+    def _add_elements(self, frontend: Frontend, address: str, elements: Sequence[str]) -> None:
+        """Name ports of an address in the sets that they belong to."""
         node_port = frontend.kind is Kind.NODE_PORT
         if not node_port:
-            self._add(Purpose.CLUSTER_IP, element)
+            self._add(Purpose.CLUSTER_IP, *elements)
             if frontend.service.forward is not ir.Forward.MASQUERADE:
-                self._add(Purpose.DIRECT, element)
+                self._add(Purpose.DIRECT, *elements)
         elif frontend.port.protocol is ir.Protocol.SCTP:
-            self._add(Purpose.NODE_PORT_SCTP, element)
+            self._add(Purpose.NODE_PORT_SCTP, *elements)
         if frontend.restricted:
-            self._add(Purpose.RESTRICTED, element)
-            self._add(Purpose.ALLOWED, *[f"{element},{client}" for client in self._clients(frontend, address)])
+            self._add(Purpose.RESTRICTED, *elements)
+            self._add(Purpose.ALLOWED, *_with_clients(elements, self._clients(frontend, address)))
         if frontend.rewrite is Rewrite.EVERYBODY and not node_port:
-            self._add(Purpose.MASQUERADE, element)
+            self._add(Purpose.MASQUERADE, *elements)
         elif frontend.rewrite in (Rewrite.NOBODY, Rewrite.NETWORKS) and (node_port or self._pods):
-            self._add(Purpose.KEEP_SOURCE, element)
+            self._add(Purpose.KEEP_SOURCE, *elements)
         if frontend.rewrite is Rewrite.NETWORKS:
-            self._add(Purpose.REWRITE, *[f"{element},{client}" for client in network_elements(frontend.rewrite_from)])
+            self._add(Purpose.REWRITE, *_with_clients(elements, network_elements(frontend.rewrite_from)))
         if not frontend.endpoints:
             drop = frontend.service.when_empty is ir.WhenEmpty.DROP
-            self._add(Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT, element)
+            self._add(Purpose.EMPTY_DROP if drop else Purpose.EMPTY_REJECT, *elements)
 
     def _add(self, purpose: Purpose, *elements: str) -> None:
         if elements:
@@ -167,8 +213,9 @@ class _Maker:
             clients.append(address)  # the node itself comes from the dummy device's address that it goes to
         return dict.fromkeys(clients)
 
-    def _real_servers(self, frontend: Frontend, offset: int) -> dict[str, Real]:
-        """The real servers for the frontend's port number ``offset``, and their hairpins."""
+    def _real_servers(self, frontend: Frontend, offset: int, *, keep: bool) -> dict[str, Real]:
+        """The real servers for the frontend's port number ``offset``, and their hairpins. ``keep``: packets keep their
+        port."""
         found: dict[str, Real] = {}
         method, others = FORWARD[frontend.service.forward]
         ways: dict[tuple[int, int | None], Real] = {}  # most real servers share one
@@ -184,7 +231,7 @@ class _Maker:
             if real is None:
                 limit = "" if most is None else f"{MOST}{most}"
                 real = ways[weight, most] = Real(method, weight, f"{others}{limit}")
-            found[f"{before}{text}{after}{port if self._mark is None else 0}"] = real
+            found[f"{before}{text}{after}{0 if keep else port}"] = real
             if method == MASQUERADING:
                 place, element = hairpin(number, text, protocol, port)
                 loops[place] = element
@@ -195,3 +242,8 @@ class _Maker:
         if text is None:
             text = self._texts[number] = address_text(number, self._version)
         return text
+
+
+def _with_clients(elements: Sequence[str], clients: Iterable[str]) -> Iterator[str]:
+    """Each element with each client, in the clients' order."""
+    return (f"{element},{client}" for client in clients for element in elements)

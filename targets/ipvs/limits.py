@@ -10,10 +10,10 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Span
 from svcc.targets.ipvs.contribution import by_mark
 from svcc.targets.ipvs.sets import PREFIX
-from svcc.targets.ipvs.virtual import service_mark
+from svcc.targets.ipvs.virtual import RANGE_PORTS, address_text, is_large, range_mark, service_mark
 
-#: Ports of a range: each is a virtual server of its own on every address, with all the real servers.
-RANGE_PORTS = 1024
+#: Elements that one port statement may put into a set: ports by endpoints, or by networks. A million take some 100 MB.
+_ELEMENTS = 1 << 20
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
@@ -29,14 +29,8 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
         if by_mark(service):
             yield from _marked(service)
         for port in service.ports:
-            if len(port.ports) > RANGE_PORTS:
-                yield Diagnostic(
-                    Code.TARGET_LIMIT,
-                    f"ipvs has no port ranges: each port of {port.ports} becomes a virtual server, "
-                    f"and more than {RANGE_PORTS} are too many",
-                    port.spans.get("ports", service.span),
-                    hint="split the range over services, or use nft or iptables",
-                )
+            if is_large(port.ports):
+                yield from _large(service, port)
 
 
 def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
@@ -50,17 +44,64 @@ def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _marks(program: ir.Program) -> Iterator[Diagnostic]:
-    """No two services have one mark: IPVS would take their packets for one service's."""
-    known: dict[int, ir.Service] = {}
-    for service in filter(by_mark, program.services):
-        other = known.setdefault(service_mark(program.cluster, service.name), service)
-        if other is not service:
+    """No two services or ranges have one mark: IPVS would take their packets for one's."""
+    known: dict[int, str] = {}
+    for service in program.services:
+        for mark, whose, span in _marks_of(program.cluster, service):
+            other = known.setdefault(mark, whose)
+            if other is not whose:
+                yield Diagnostic(
+                    Code.TARGET_LIMIT,
+                    f"the names of {other} and {whose} lead to one packet mark, by which IPVS would take them for one",
+                    span or service.span,
+                    hint="give one of the services another name",
+                )
+
+
+def _marks_of(cluster: ir.Cluster, service: ir.Service) -> Iterator[tuple[int, str, Span | None]]:
+    """The marks of a service, each with what has it."""
+    if by_mark(service):
+        span = service.spans.get("affinity per service")
+        yield service_mark(cluster, service.name), f"service {service.name}", span
+        return
+    for port in service.ports:
+        if not is_large(port.ports):
+            continue
+        span, protocol = port.spans.get("ports"), port.protocol
+        for address in (*service.vips, *service.external_ips):
+            at = address_text(int(address), address.version)
+            mark = range_mark(cluster, service.name, at, protocol, port.ports.first)
+            yield mark, f"service {service.name}, port {port.ports}/{protocol} at {at}", span
+        if port.nodeport is not None:
+            mark = range_mark(cluster, service.name, None, protocol, port.nodeport.first)
+            yield mark, f"service {service.name}, node port {port.nodeport}/{protocol}", span
+
+
+def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
+    """A range that is one virtual server, by a mark, whose clients reach endpoints at the port that they came to."""
+    declared = port.ports if service.vips or service.external_ips else None
+    for name, ports, at in (("port", declared, "target"), ("node port", port.nodeport, "nodeport")):
+        if ports is not None and ports.first != port.target and not by_mark(service):
             yield Diagnostic(
                 Code.TARGET_LIMIT,
-                f"the names of services {other.name} and {service.name} lead to one packet mark, by which IPVS would "
-                "take them for one",
-                service.spans.get("affinity per service", service.span),
-                hint="give one of them another name",
+                f"in a range of more than {RANGE_PORTS} ports, ipvs cannot change the port: what comes to {name} "
+                f"{ports} would reach endpoints there, not from port {port.target} on",
+                port.spans.get(at, port.span) or service.span,
+                hint=f"let endpoints listen on the same ports, split the range into some of {RANGE_PORTS}, or use nft",
+            )
+    families = [sum(e.address.version == version for e in service.endpoints) for version in (4, 6)]
+    for count, noun, span in (
+        (max(families), "endpoints", port.spans.get("ports", port.span)),
+        (len(service.allow_from), "networks", service.spans.get("allow-from")),
+        (len(service.masquerade_from), "networks", service.spans.get("masquerade")),
+    ):
+        if count * len(port.ports) > _ELEMENTS:
+            yield Diagnostic(
+                Code.TARGET_LIMIT,
+                f"ipvs needs a set of {len(port.ports)} ports for each of {count} {noun}, which is more than "
+                f"{_ELEMENTS} elements",
+                span or service.span,
+                hint="make the range smaller, or use nft or iptables",
             )
 
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
+from svcc.kernel.ipset.runs import unfolded
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer, mark_of
 from svcc.kernel.steps import Place
@@ -22,7 +23,15 @@ from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
 from svcc.targets.ipvs.elements import element_fault, sort_key
 from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, mark_in, marked, purpose_of
 from svcc.targets.ipvs.state import FamilyState, whole
-from svcc.targets.ipvs.virtual import ONE_PACKET, address_text, element_of, hairpins, is_service_mark, places_of
+from svcc.targets.ipvs.virtual import (
+    ONE_PACKET,
+    address_text,
+    element_of,
+    hairpins,
+    is_large_range,
+    is_service_mark,
+    places_of,
+)
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
 from svcc.targets.vip_device import read_device
@@ -140,17 +149,20 @@ def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, 
 
 
 def _add(to: _Set, line: Line, element: str, options: str) -> None:
-    wrong = element_fault(element, to.purpose.type, to.version, to.ports)
-    if wrong:
-        raise line.refused(f"{quoted(element)} is {wrong}", element)
-    if element in to.elements:
-        raise line.refused(f"{element} stands twice in its set", element)
-    to.elements[element] = line
+    some = [*unfolded(element)]
+    for one in (some[0], some[-1]):  # all others are between them
+        wrong = element_fault(one, to.purpose.type, to.version, to.ports)
+        if wrong:
+            raise line.refused(f"{quoted(one)} is {wrong}", element)
+    twice = next((one for one in some if one in to.elements), None)
+    if twice is not None:
+        raise line.refused(f"{twice} stands twice in its set", element)
+    to.elements.update(dict.fromkeys(some, line))
     if to.purpose is Purpose.SERVICE_MARK:
         mark = mark_in(options)
         if mark is None:
             raise line.refused(f"{element} has no mark as the target gives one", options.strip() or element)
-        to.marks[element] = mark
+        to.marks.update(dict.fromkeys(some, mark))
     elif options:
         raise line.refused("neither a set nor an element as the target prints them")
 
@@ -270,8 +282,9 @@ def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, Virtu
         raise at[wrong].refused("virtual servers stand in the order of their set")
     loops = hairpins(server for _, server in servers)
     held = sets[Purpose.LOOP_BACK].elements if Purpose.LOOP_BACK in sets else {}
+    of_endpoints = frozenset(loops)
     for element, line in held.items():
-        if element not in loops:
+        if element not in of_endpoints:
             raise line.refused(f"{element} is no endpoint's, with itself as the client", element)
     if wrong := next((element for element in loops if element not in held), None):
         line = servers[0][0] if not held else sets[Purpose.LOOP_BACK].line
@@ -300,6 +313,10 @@ def _with_places(
         if number is not None and number[0] not in places:
             raise line.refused("no element of a set has this mark", str(number[0]))
         own = tuple(places.pop(number[0])) if number else ()
+        if number and server.settings.persistence is None and not is_large_range(own):
+            raise line.refused(
+                "what the target knows by a mark is a service whose clients are remembered, or a large range"
+            )
         if ONE_PACKET in server.settings.others and any(place.protocol != "udp" for place in own):
             raise line.refused("only datagrams get real servers of their own", ONE_PACKET.strip())
         found.append((line, replace(server, places=own)))

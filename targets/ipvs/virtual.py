@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2s
 from ipaddress import IPv4Network, ip_address
 from socket import AF_INET, AF_INET6, inet_ntop
@@ -21,6 +22,10 @@ _RANKS = {str(protocol): rank for rank, protocol in enumerate(ir.Protocol)}
 #: sh refuses a client whose slot belongs to a draining server, unless it may try the next (ip_vs_sh.c).
 _FALLBACK, _BY_PORT = {ir.Scheduler.SH: "sh-fallback"}, {ir.Scheduler.SH: "sh-port", ir.Scheduler.MH: "mh-port"}
 
+
+#: Ports of a range up to which each is a virtual server of its own on every address, with all the real servers. Of more
+#: there is one, by a packet mark. Not of fewer: it cannot lead to other ports, and others lose the mark they have set.
+RANGE_PORTS = 1024
 
 #: The option of a real server that says how many connections it has at most.
 MOST = " -x "
@@ -67,6 +72,29 @@ def service_mark(cluster: ir.Cluster, name: str) -> int:
     return (drawn & _HIGHEST & ~_ALIKE | _OURS) & ~cluster.mark
 
 
+def range_mark(cluster: ir.Cluster, service: str, address: str | None, protocol: ir.Protocol, first: int) -> int:
+    """The mark of the packets to a large range of ports, where it is not the service's. ``address``: None of node
+    ports, which have one on all addresses."""
+    return service_mark(cluster, f"{service} {address or 'node'} {protocol}:{first}")
+
+
+def is_large(ports: ir.PortRange) -> bool:
+    """Whether IPVS knows packets to a range by a mark."""
+    return len(ports) > RANGE_PORTS
+
+
+def is_large_range(places: Iterable[Place]) -> bool:
+    """Whether clients come there to one large range, at one address or at several."""
+    ports: dict[str | None, list[int]] = {}
+    protocols: set[str] = set()
+    for place in places:
+        ports.setdefault(place.address, []).append(place.port)
+        protocols.add(place.protocol)
+    first = next(iter(ports.values()), [])
+    whole = bool(first) and first == [*range(first[0], first[0] + len(first))]
+    return whole and len(first) > RANGE_PORTS and len(protocols) == 1 and all(own == first for own in ports.values())
+
+
 def marks_alike(cluster_mark: int) -> tuple[int, int]:
     """The value and the mask of the bits that are alike in the marks of all services."""
     return _OURS & ~cluster_mark, _ALIKE & ~cluster_mark
@@ -85,8 +113,13 @@ def places_of(server: VirtualServer) -> tuple[Place, ...]:
 
 def element_of(place: Place) -> str:
     """Where clients connect to as an element of a set (``hash:ip,port``)."""
-    address = ip_address(place.address or "")
-    return f"{address_text(int(address), address.version)},{place.protocol}:{place.port}"
+    return f"{_text_of(place.address or '')},{place.protocol}:{place.port}"
+
+
+@lru_cache(maxsize=4096)
+def _text_of(address: str) -> str:
+    made = ip_address(address)
+    return address_text(int(made), made.version)
 
 
 def hairpin(number: int, text: str, protocol: str, port: int) -> tuple[int, str]:
@@ -109,7 +142,8 @@ def hairpins(servers: Iterable[VirtualServer]) -> list[str]:
             if real.method == MASQUERADING:
                 address, _, port = at.rpartition(":")
                 text = address.strip("[]")
+                own = int(ip_address(text))
                 for front in places_of(virtual):
-                    number, element = hairpin(int(ip_address(text)), text, front.protocol, int(port) or front.port)
+                    number, element = hairpin(own, text, front.protocol, int(port) or front.port)
                     found[number] = element
     return [found[number] for number in sorted(found)]

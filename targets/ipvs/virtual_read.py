@@ -57,8 +57,6 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
     persistence = None if found["p"] is None else int(found["p"]) if len(found["p"]) < 6 else 0
     if persistence is not None and not 0 < persistence <= _PERSISTENCE:
         raise head.refused("affinity lasts from a second to a day", found["p"])
-    if by_mark and persistence is None:
-        raise head.refused("what the target knows by a mark is a service whose clients are remembered")
     if not real:
         raise head.refused("the target adds no virtual server without a real one")
     methods: dict[str, Line] = {}

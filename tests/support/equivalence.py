@@ -13,7 +13,7 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target
 from svcc.targets.ipvs.contribution import by_mark
-from svcc.targets.ipvs.virtual import service_mark
+from svcc.targets.ipvs.virtual import address_text, is_large, range_mark, service_mark
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
 from svcc.verify.reference import keeps, outcome
 from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace
@@ -115,10 +115,16 @@ class Case:
         inside another packet, the trace does not see the rule that takes it off."""
         found = self.port(packet)
         untouched = self.expected(packet) is Refusal.UNTOUCHED  # at a node port's number, and no address of node ports
-        if not self.by_ipvs or untouched or found is None or not by_mark(found[0]):
+        marked = found is not None and (by_mark(found[0]) or is_large(found[1].ports))
+        if not self.by_ipvs or untouched or found is None or not marked:
             return {self.foreign_mark}
-        tunnelled = found[0].forward is ir.Forward.TUNNEL
-        return {service_mark(self.program.cluster, found[0].name) if tunnelled else 0}
+        (service, port), cluster = found, self.program.cluster
+        if service.forward is not ir.Forward.TUNNEL:
+            return {0}
+        if by_mark(service):
+            return {service_mark(cluster, service.name)}
+        at = address_text(int(packet.destination), packet.destination.version)
+        return {range_mark(cluster, service.name, at, port.protocol, port.ports.first)}
 
     def _answers(self, packet: Packet) -> set[str]:
         unreachable = _ANSWERS[packet.destination.version]

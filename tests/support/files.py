@@ -9,6 +9,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
 PROGRAMS = ROOT / "tests" / "support" / "programs"
 #: One for the targets that remember clients by service.
 WHOLE_SERVICE = ROOT / "tests" / "support" / "whole_service.dsl"
+LARGE_RANGES = ROOT / "tests" / "support" / "large_ranges.dsl"  # likewise, for the targets that know them by a mark
 KEPT_PORTS = ROOT / "tests" / "support" / "kept_ports.dsl"  # likewise, for the targets that change no port for it
 #: A folder for each target, in it one for each example, in it what the target makes of the example.
 GOLDEN = ROOT / "tests" / "golden" / "targets"

@@ -38,9 +38,27 @@ REFUSED = {
         [("SVC014", "a-dummy-device-0")],
     ),
     "random": (SERVICE.replace("endpoints", "scheduler random; endpoints"), [("SVC060", "random")]),
-    "too many ports": (
-        SERVICE.replace("80/tcp", "5000-6024/udp"),
-        [("SVC062", "5000-6024/udp")],
+    "other ports than a large range's": (
+        SERVICE.replace("80/tcp", "5000-6024/udp -> 6000"),
+        [("SVC062", "6000")],
+    ),
+    "node ports that are other ones than a large range's": (
+        "node a { address 10.0.0.4 }\n" + SERVICE.replace("80/tcp", "5000-6024/udp nodeport 30000-31024"),
+        [("SVC062", "30000-31024")],
+    ),
+    "other ports than a large range's under one memory": (
+        SERVICE.replace("80/tcp", "5000-6024/udp -> 6000; affinity client-ip per service"),
+        [("SVC060", "6000")],
+    ),
+    "a large range by many endpoints": (
+        SERVICE.replace("80/tcp", "1-65535/udp").replace(
+            "100.64.0.9 }", " ".join(f"100.64.0.{number};" for number in range(1, 18)) + "}"
+        ),
+        [("SVC062", "1-65535/udp")],
+    ),
+    "a large range by many networks": (
+        SERVICE.replace("80/tcp", "1-65535/udp; allow-from " + " ".join(f"10.{n}.0.0/16" for n in range(17))),
+        [("SVC062", "10.0.0.0/16")],
     ),
     "dh beside a draining endpoint": (
         SERVICE.replace("100.64.0.9", "100.64.0.9; 100.64.0.19 draining").replace(

@@ -139,7 +139,7 @@ def test_two_services_of_one_mark_are_refused(monkeypatch: pytest.MonkeyPatch) -
     (found,) = check_target(made, TARGET, made.nodes[0])
     assert (found.code, found.message.partition(" lead to")[0]) == (
         Code.TARGET_LIMIT,
-        "the names of services inside and shop",
+        "the names of service inside and service shop",
     )
 
 

@@ -38,6 +38,8 @@ _SPARE_LENGTH = {4: 24, 6: 64}
 
 #: How many addresses at the end of a network are looked at for one that is free.
 _CANDIDATES = 1024
+#: Ports of a range that all have servers: each is a socket of each endpoint.
+_ALL_PORTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +225,17 @@ def _tunnels(program: ir.Program) -> set[ir.Address]:
 
 def _listeners(program: ir.Program, places: Mapping[ir.Address, str]) -> Iterator[Listener]:
     """A server for every port of every endpoint, where packets for it arrive: on any address of a pod, on the very
-    address elsewhere; on the service's addresses where they are those of the node, which is an endpoint itself.
+    address elsewhere; on the service's addresses where they are those of the node, which is an endpoint itself. Of a
+    range of many ports for the first and the last, which stand for it.
     """
     seen: set[tuple[str, ir.Address, ir.Protocol, int]] = set()
     for service in program.services:
         for endpoint in service.endpoints:
             for port in service.ports:
                 first = port.target if endpoint.port is None else endpoint.port
-                for number, bound in product(
-                    range(first, first + len(port.ports)), _bound(service, endpoint.address, places)
-                ):
+                last = first + len(port.ports) - 1
+                numbers = (first, last) if len(port.ports) > _ALL_PORTS else range(first, last + 1)
+                for number, bound in product(numbers, _bound(service, endpoint.address, places)):
                     key = (places[endpoint.address], bound, port.protocol, number)
                     if key not in seen:
                         seen.add(key)
