@@ -11,6 +11,7 @@ from svcc.compiler.importers.interface import Imported, Importer, Note, broken
 from svcc.compiler.importers.keepalived_checks import common_check, first_check
 from svcc.compiler.importers.keepalived_text import Statement, statements
 from svcc.compiler.importers.keepalived_words import BLOCKS, IN_REAL_SERVER, IN_VIRTUAL_SERVER, KNOWN, reason
+from svcc.compiler.importers.marks import Mark, is_iptables, marks
 from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.virtual import (
     SCHEDULERS,
@@ -39,12 +40,15 @@ class _Keepalived(Importer):
     """See the module."""
 
     name: ClassVar[str] = "keepalived"
-    title: ClassVar[str] = "a keepalived.conf, with what it includes"
+    title: ClassVar[str] = (
+        "a keepalived.conf, with what it includes; for firewall marks what `iptables-save` prints, too"
+    )
 
     def read(self, sources: Sequence[Source]) -> Imported:
         notes: list[Note] = []
-        tree = statements(sources, notes)
-        return _Reader(tree, notes).imported()
+        tree = statements([source for source in sources if not is_iptables(source)], notes)
+        rules = [mark for source in sources if is_iptables(source) for mark in marks(source, notes)]
+        return _Reader(tree, notes, rules).imported()
 
 
 IMPORTER = _Keepalived()
@@ -53,8 +57,9 @@ IMPORTER = _Keepalived()
 class _Reader:
     """Makes services of virtual servers."""
 
-    def __init__(self, tree: Sequence[Statement], notes: list[Note]) -> None:
+    def __init__(self, tree: Sequence[Statement], notes: list[Note], rules: Sequence[Mark]) -> None:
         self._tree = tree
+        self._rules = rules
         self._notes = notes
         self._names = Names()
         self._groups: dict[str, Statement] = {}
@@ -85,6 +90,7 @@ class _Reader:
         settings = _Settings(virtual)
         protocol = settings.protocol()
         name, fronts = self._fronts(virtual, protocol)
+        marked = self._is_a_mark(virtual)
         scheduler = self._scheduler(settings)
         if not fronts or scheduler is None:
             for real in virtual.all("real_server"):
@@ -95,7 +101,9 @@ class _Reader:
                 self._note(statement.span, why)
         reals = [*virtual.all("real_server"), *virtual.all("sorry_server")]
         servers = tuple(server for one in reals if (server := self._server(one, settings)) is not None)
-        affinity = self._affinity(settings, several=len(fronts) > 1)
+        affinity = self._affinity(settings, several=len(fronts) > 1 and not marked)
+        if marked and affinity:  # packets keep their port, whatever a block says (ip_vs_sched_persist)
+            servers = tuple(replace(server, port=0) for server in servers)
         asked = common_check([first_check(one, virtual, self._note) for one in reals if one.block], self._note)
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
         if asked is not None:
@@ -104,7 +112,28 @@ class _Reader:
         made = replace(made, scheduler_by=self._scheduler_by(settings, scheduler), affinity_networks=networks)
         if (ops := settings.last("ops")) is not None:
             made = replace(made, one_packet=True, spans=made.spans | {"one-packet": ops.span})
-        return [*services_of(made, self._names, self._notes)]
+        made = replace(made, one_memory=marked and affinity is not None)
+        found = [*services_of(made, self._names, self._notes)]
+        if made.one_memory and len(found) > 1:
+            self._note(virtual.head, "affinity is of each service for itself")
+        return found
+
+    def _is_a_mark(self, virtual: Statement) -> bool:
+        """Whether IPVS has one virtual server of it, and one memory of clients, whatever it listens on."""
+        group = self._groups.get(virtual.values[1].text) if _names_group(virtual) else None
+        if group is not None:
+            return [line.keyword for line in group.block or ()] == ["fwmark"]
+        return bool(virtual.values) and virtual.values[0].text == "fwmark"
+
+    def _marked(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
+        """What has a firewall mark (``fwmark 7``), as rules say; nothing: noted."""
+        mark = number(words[1].text, 1, 0xFFFF_FFFF) if len(words) > 1 else None
+        if mark is None:
+            raise broken("a firewall mark is a number", words[-1].span, f"marks are 1 to {0xFFFF_FFFF}")
+        found = [Front(one.address, one.protocol, one.ports, span) for one in self._rules if one.mark == mark]
+        if not found:
+            self._note(span, "what has this firewall mark is not known: give the output of iptables-save beside it")
+        yield from found
 
     def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
         """A name, and what the virtual server listens on; nothing: noted."""
@@ -113,8 +142,8 @@ class _Reader:
             hint = "virtual_server 198.51.100.1 80 { … }"
             raise broken("this virtual server has no address", virtual.head, hint)
         if words[0].text == "fwmark":
-            self._note(virtual.head, "which addresses and ports have a firewall mark is not known to keepalived")
-            return "", ()
+            name = f"mark-{words[1].text}" if len(words) > 1 else ""
+            return name, tuple(self._marked(words, virtual.head))
         if words[0].text == "group":
             return self._group(virtual, protocol)
         fronts = tuple(self._front(words, protocol, virtual.head))
@@ -128,7 +157,7 @@ class _Reader:
         found: list[Front] = []
         for line in group.block or ():
             if line.keyword == "fwmark":
-                self._note(line.span, "which addresses and ports have a firewall mark is not known to keepalived")
+                found += self._marked(line.words, line.span)
             else:
                 found += self._front(line.words, protocol, line.span)
         if not found:
