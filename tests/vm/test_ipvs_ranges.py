@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from support.apply_states import go
+from support.apply_world import World
+from support.command_line import svcc
 from support.files import LARGE_RANGES
 from support.ipvs_kernel import part, program, render, served
+from support.schemas import follows
 from svcc.apply.drivers import IpvsadmDriver
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
-from svcc.kernel.ipvs.reading import established
+from svcc.kernel.ipvs.reading import established, read_all
+from svcc.kernel.ipvs.servers import mark_of, parse_servers
+from svcc.kernel.namespaces import Namespace
 from svcc.verify.lab import CLIENT, NODE, Answer
 from svcc.verify.session import Session
 
@@ -18,6 +26,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
 TEXT = LARGE_RANGES.read_text()
 SERVERS = IpvsadmDriver()
+#: From port 2000 on: up to 3023 each has a virtual server.
+ONE = "service media {{ vip 198.19.20.0; port 2000-{last}/udp; endpoints {{ 100.64.0.9 }} }}"
 
 
 def test_verify_finds_nothing() -> None:
@@ -50,3 +60,29 @@ def test_a_connection_outlives_an_edit_of_its_endpoints() -> None:
             counts = established(new)[key]
         assert counts == {("100.64.0.9", 0): 1, ("100.64.0.19", 0): 0, ("100.64.0.29", 0): 0}
         assert client.ask() == known
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
+    namespace = Namespace("ranges")
+    yield World(namespace, tmp_path / "state", "legacy", ipvs=True, nft=False)
+    namespace.close()
+
+
+def test_ranges_grow_and_shrink(world: World, tmp_path: Path) -> None:
+    """The kernel is as the plan says, and `status` tells who serves what."""
+    path = tmp_path / "shop.dsl"
+    large, larger, small = (ONE.format(last=last) for last in (3024, 3100, 3023))
+    with world.inside():
+        others = read_all()
+        for text in (large, larger, small, large):
+            path.write_text(text)
+            assert svcc("apply", path, "-t", "ipvs", "-q").status == 0
+            assert svcc("plan", path, "-t", "ipvs").status == 0
+            assert read_all() == others | parse_servers(part(render(text), "ipvsadm"))
+            rows = follows("status", svcc("status", "--json").text)["listeners"]
+            assert {one["service"] for one in rows} == {"media"}
+        assert any(map(mark_of, read_all()))
+        assert svcc("delete", "--yes", "-q").status == 0
+        assert read_all() == others
