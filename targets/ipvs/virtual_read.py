@@ -62,6 +62,8 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
     methods: dict[str, Line] = {}
     servers: dict[str, Real] = {}
     for line in real:
+        if not line.text.startswith(f"-a {key} "):
+            raise line.refused(f"here has to stand a real server of `{key}`, the virtual server above")
         address, server = _real(line, version, by_mark=by_mark)
         if address in servers:
             raise line.refused(f"the real server {address} stands twice", address)
