@@ -183,12 +183,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         ),
     ),
     "no map of endpoints has that port: nothing is translated, and the vip refuses it": (
-        Pattern("nft", "^(5031 -> 5032|6013 -> 6014)$", '"name": "udp-range-services"'),
-        Pattern("nft", "^6011 -> 6012$", '"name": "tcp-range-services"'),
-    ),
-    "no map of endpoints has that port: nothing is translated, and the node answers itself": (
-        Pattern("nft", "^30113 -> 30114$", '"name": "nodeport-udp-range-services"'),
-        Pattern("nft", "^30111 -> 30112$", '"name": "nodeport-tcp-range-services"'),
+        Pattern("nft", "^5031 -> 5032$", '"name": "udp-range-services"'),
     ),
     "the chain that it leads to leaves out what stays on the node": (
         Pattern(_X, "^without ! -o lo$", r"-POSTROUTING ! -o lo .*-j MUTANT-MASQUERADE$"),
