@@ -6,7 +6,8 @@ import re
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from ipaddress import ip_address
 
 import pytest
@@ -176,11 +177,19 @@ def test_protocols_without_ports_go_on(up: Lab, variant: str, version: int, wher
     """At an address of services alone and at a shared one, from the node itself too."""
     targets = (VIP["keeps"][version], OWN[version])
     family = socket.AF_INET if version == 4 else socket.AF_INET6
-    with held(up, targets[0]), rules(up, version, variant, watch("INPUT", "-p", str(protocol))):
-        with up.namespace(host(where, version)).entered(), socket.socket(family, socket.SOCK_RAW, protocol) as sock:
-            for target in targets:
-                sock.sendto(b"\0" * 32, (str(target), 0))
-        until(lambda: passed(up, version, variant) == 2, "both packets passed")
+    with up.namespace(host(where, version)).entered():
+        sock = socket.socket(family, socket.SOCK_RAW, protocol)
+    with held(up, targets[0]), sock:
+        for target in targets:
+            with rules(up, version, variant, watch("INPUT", "-d", str(target), "-p", str(protocol))):
+                until(partial(_passes, up, version, variant, sock, target), f"a packet to {target} passed")
+
+
+def _passes(up: Lab, version: int, variant: str, sock: socket.socket, target: ir.Address) -> bool:
+    """It is sent again where it did not come: who asks for a neighbour in vain on a busy machine drops it."""
+    with suppress(OSError):
+        sock.sendto(b"\0" * 32, (str(target), 0))
+    return passed(up, version, variant) > 0
 
 
 @both_families
