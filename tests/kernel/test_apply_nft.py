@@ -168,7 +168,8 @@ def _change_policy(_: Table, __: int) -> str:
 
 
 def _delete_table(_: Table, number: int) -> str:
-    return f"delete table {('ip', 'ip6')[number % 2]} lab"
+    family = ("ip", "ip6")[number % 2]
+    return f"add table {family} lab; delete table {family} lab"  # where it is gone already, too
 
 
 _BY_HAND: tuple[Callable[[Table, int], str], ...] = (
