@@ -129,8 +129,3 @@ def _out(service: ir.Service, endpoint: ir.Endpoint) -> ir.Endpoint:
     """
     last = service.when_empty is ir.WhenEmpty.DRAINING
     return replace(endpoint, weight=0, backup=endpoint.backup or last)
-
-
-def served(program: ir.Program, health: Health) -> ir.Program:
-    """The program as its endpoints' health has it."""
-    return health.served_all(program)

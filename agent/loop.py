@@ -14,7 +14,7 @@ from typing import TypeVar
 from svcc.agent import state
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
-from svcc.agent.health import Health, served
+from svcc.agent.health import Health
 from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
@@ -221,7 +221,7 @@ class Agent:
                     self._tell(await self._look())  # what is put right along with this is told all the same
                 if new:
                     await self._follow(program)
-                made, self._down = served(program, self._health), self._health.down
+                made, self._down = self._health.served_all(program), self._health.down
                 self._made = await self._in_thread(lambda: self._take(program, made, new=new))
             except Kept:
                 raise

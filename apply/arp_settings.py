@@ -24,16 +24,15 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     somebody chose so that addresses of other devices stay unanswered, and does not overrule an 8. What svcc itself
     set, as a recorded bundle tells, is not in the way.
     """
-    if bundle is None or _wanted(bundle) != "3":
+    if bundle is None or set_to(bundle, _ALL) != "3":
         return
     artifact = bundle.artifact(difference.PART)
     devices = parse_devices(artifact.text if artifact else "")
-    if missing(["dummy"]):
-        yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
+    yield from no_device()
     links = sorted(path.name for path in _CONF.iterdir() if path.name not in {"default", "lo", *devices})
     for link in links:
         value = ignored(link)
-        own = link == "all" and any(_wanted(one) == str(value) for one in scope.bundles)
+        own = link == "all" and any(set_to(one, _ALL) == str(value) for one in scope.bundles)
         if value in SILENT and not own:
             yield (
                 f"net.ipv4.conf.{link}.arp_ignore is {value}: with it this machine answers ARP for no address of "
@@ -49,7 +48,13 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
                 )
 
 
-def _wanted(bundle: Bundle) -> str | None:
-    """What a bundle sets arp_ignore of all links to."""
+def no_device() -> Iterator[str]:
+    """That this kernel has no dummy devices, which carry what is announced."""
+    if missing(["dummy"]):
+        yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
+
+
+def set_to(bundle: Bundle, name: str) -> str | None:
+    """What a bundle sets a parameter of sysctl's to."""
     artifact = bundle.artifact(settings.PART)
-    return settings.parse_parameters(artifact.text).get(_ALL) if artifact else None
+    return settings.parse_parameters(artifact.text).get(name) if artifact else None

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from svcc.apply.arp_settings import no_device, set_to
 from svcc.kernel.link import difference
 from svcc.kernel.link.devices import announced_in
 from svcc.kernel.link.proxies import due
 from svcc.kernel.link.reading import links
-from svcc.kernel.modules.loading import missing
-from svcc.kernel.sysctl import settings
 from svcc.targets.interface import Bundle
 
 _CONF = Path("/proc/sys/net/ipv6/conf")
@@ -29,9 +28,8 @@ def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
     announced = [*announced_in(artifact.text)] if artifact else []
     if not announced or bundle is None:
         return
-    if missing(["dummy"]):
-        yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
-    if not _forwards("all") and _sets_forwarding(bundle):
+    yield from no_device()
+    if not _forwards("all") and set_to(bundle, _ALL) == "1":
         return
     there = links()
     for link in sorted({name for address in announced for name in due(address, there)}):
@@ -47,8 +45,3 @@ def _forwards(link: str) -> bool:
         return (_CONF / link / "forwarding").read_text().strip() != "0"
     except FileNotFoundError:  # it has just gone, or has no IPv6
         return True
-
-
-def _sets_forwarding(bundle: Bundle) -> bool:
-    artifact = bundle.artifact(settings.PART)
-    return artifact is not None and settings.parse_parameters(artifact.text).get(_ALL) == "1"

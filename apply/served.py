@@ -103,11 +103,12 @@ def generation_side(installation: Installation, generation: Generation | None) -
 
 def draft_side(draft: Draft) -> Side:
     """What a draft is to serve. Errors, when it is looked at: ValueError."""
-    if draft.program is None and draft.bundle is None:
-        return NOTHING
-    if draft.program is None and not draft.summary.listeners:
-        target = draft.bundle.target if draft.bundle else ""
-        return rules_side(target, lambda: bundle_routes(draft.bundle, draft.scope))
+    if draft.program is None:
+        bundle = draft.bundle
+        if bundle is None:
+            return NOTHING
+        if not draft.summary.listeners:
+            return rules_side(bundle.target, lambda: bundle_routes(bundle, draft.scope))
     return Side(draft.program, lambda: draft.summary)
 
 

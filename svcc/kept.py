@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from svcc.agent import state
-from svcc.agent.health import Health, served
+from svcc.agent.health import Health
 from svcc.agent.leaving import Leaving
 from svcc.apply import wanted
 from svcc.apply.driver import balances
@@ -38,7 +38,7 @@ def _by_health(program: ir.Program, installation: Installation) -> ir.Program:
         return program
     health = Health({key: one.standing for key, one in noted.items()})
     health.follow(program, {endpoint.address for one in program.services for endpoint in one.endpoints}, 0.0)
-    return served(program, health)
+    return health.served_all(program)
 
 
 def _draining(program: ir.Program, node: str | None, installation: Installation) -> ir.Program:

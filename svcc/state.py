@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -18,6 +19,8 @@ from svcc.apply.store import Store
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
 from svcc.exits import Exit
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 state_option = click.option(
     "--state-dir",
@@ -45,6 +48,21 @@ prefix_option = click.option(
     help="Of what was applied, where there is more than one prefix.",
 )
 all_option = click.option("--all", "every", is_flag=True, help="Of every prefix that is applied here.")
+
+
+def drain_option(what: str) -> Callable[[_Command], _Command]:
+    """How long connections may go on to what goes: ``what``, as --help has it."""
+    from svcc.apply.drain import PATIENCE  # commands that only read need none of what it is in
+
+    return click.option(
+        "--drain",
+        "patience",
+        type=click.IntRange(0),
+        metavar="SECONDS",
+        default=int(PATIENCE),
+        show_default=True,
+        help=f"On ipvs: how long connections to what {what} may go on.",
+    )
 
 
 def need_root() -> None:

@@ -120,6 +120,8 @@ class Compared:
 
     def diff(self) -> Iterator[str]:
         """Lines of a unified diff from the file to what it should be; none where they are the same."""
+        if self.there == self.wanted:
+            return
         before, after = (list(StringIO(text or "", "\n")) for text in (self.there, self.wanted))
         for line in unified_diff(before, after, str(self.path), f"{self.path} (compiled)"):
             yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

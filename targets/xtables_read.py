@@ -159,15 +159,14 @@ def _conntrack(words: Words, _negate: bool) -> Match:
     if words.words[words.at : words.at + 1] == ["--ctstate"]:
         words.expect("--ctstate")
         return CtState(tuple(words.take().split(",")))
-    destination: ir.Address | ir.Network | None = None
+    destination: ir.Network | None = None
     if words.words[words.at : words.at + 1] == ["--ctorigdst"]:
         words.expect("--ctorigdst")
-        network = _network(words.take())
-        destination = network.network_address if network.prefixlen == network.max_prefixlen else network
+        destination = _network(words.take())
     if destination is not None and words.words[words.at : words.at + 1] != ["--ctorigdstport"]:
-        return OpenedTo(destination)
+        return OpenedTo.of(destination)
     words.expect("--ctorigdstport")
-    return OpenedTo(destination, _ports(words.take()))
+    return OpenedTo.of(destination, _ports(words.take()))
 
 
 def _addrtype(words: Words, _negate: bool) -> Match:

@@ -11,8 +11,8 @@ from svcc.compiler.importers.words import Word
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _DEFINITION = re.compile(rf"\$({_NAME})=(.*)", re.DOTALL)
 _USE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})\}})")
-#: Characters of a line whose parameters have their values: a value may name other parameters, and so double with each.
-_LINE = 4096
+#: Characters of a line, also with values in place of parameters: a value may name others, and so double with each.
+LINE = 4096
 
 
 class Parameters:
@@ -39,8 +39,8 @@ class Parameters:
         for word in words:
             text = _USE.sub(self._value, word.text)
             size += len(text)
-            if size > _LINE:
-                raise broken(f"with its parameters this line has more than {_LINE} characters", word.span)
+            if size > LINE:
+                raise broken(f"with its parameters this line has more than {LINE} characters", word.span)
             # A value may be several words.
             made += [word] if text == word.text else [Word(one, word.span) for one in text.split()]
         return made

@@ -14,7 +14,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.files import LIMIT, Budget, Unreadable, may_quote
 from svcc.compiler.importers.interface import Broken, Note, broken
-from svcc.compiler.importers.keepalived_parameters import Parameters
+from svcc.compiler.importers.keepalived_parameters import LINE, Parameters
 from svcc.compiler.importers.words import Word, over
 from svcc.compiler.include import read_text
 from svcc.compiler.source import Source, Span
@@ -24,14 +24,12 @@ from svcc.compiler.sources import matching
 _DEPTH = 20
 #: Files that include a file that includes a file …
 _INCLUDES = 20
-#: Characters of a line.
-_LINE = 4096
 
 _TOKEN = re.compile(
     r'[ \t\r\f\v]+|(?P<end>\n)|(?P<brace>[{}])|"(?P<quoted>[^"\n]*)"|[#!][^\n]*|(?P<word>(?:\$\{\w+\}|[^\s{}"#!])+)'
 )
 _INCLUDE = re.compile(r'[ \t]*include[rmwba]?[ \t]+"?([^"\n#!]*[^"\s#!])')
-_LONG = re.compile(rf"[^\n]{{{_LINE + 1}}}")
+_LONG = re.compile(rf"[^\n]{{{LINE + 1}}}")
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ class _Reader:
         long = _LONG.search(source.text)
         if long is not None:
             start = Span(source, long.start(), long.start() + 1)
-            raise broken(f"a line of more than {_LINE} characters is none of keepalived.conf", start)
+            raise broken(f"a line of more than {LINE} characters is none of keepalived.conf", start)
         at, line_begins = 0, True
         while at < len(source.text):
             include = _INCLUDE.match(source.text, at) if line_begins else None

@@ -151,6 +151,13 @@ class OpenedTo(Match):
     destination: Address | Network | None
     ports: Ports | None = None
 
+    @classmethod
+    def of(cls, destination: Address | Network | None, ports: Ports | None = None) -> OpenedTo:
+        """A network of one address is that address here: so iptables-save prints it."""
+        if isinstance(destination, Network) and destination.prefixlen == destination.max_prefixlen:
+            return cls(destination.network_address, ports)
+        return cls(destination, ports)
+
     def __str__(self) -> str:
         words = ["-m conntrack"]
         if self.destination is not None:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from svcc.agent.state import Noted
-from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
 from svcc.apply.store import Store
 from svcc.columns import columns
@@ -18,7 +17,7 @@ from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
 from svcc.options import ParameterType, file_argument, json_option, loaded_target_option, node_option
 from svcc.output import put, put_json
-from svcc.state import fail, need_agent, need_root, pick_installation, prefix_option, state_option
+from svcc.state import drain_option, fail, need_agent, need_root, pick_installation, prefix_option, state_option
 from svcc.targets.interface import Target
 
 
@@ -86,15 +85,7 @@ def command() -> None:
     show_default=True,
     help="When what others changed is put right.",
 )
-@click.option(
-    "--drain",
-    "patience",
-    type=click.IntRange(0),
-    metavar="SECONDS",
-    default=int(PATIENCE),
-    show_default=True,
-    help="On ipvs: how long connections to what left FILE may go on.",
-)
+@drain_option("left FILE")
 @click.option("--listen", type=_Listen(), metavar="ADDRESS:PORT", help="Serve /metrics and /healthz there.")
 @click.option("--log", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @state_option

@@ -10,7 +10,6 @@ import click
 from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
-from svcc.apply.drain import PATIENCE
 from svcc.apply.engine import Ahead, Plan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
@@ -40,7 +39,7 @@ from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.progress import Progress
 from svcc.review import review
-from svcc.state import fail, need_root, state_option
+from svcc.state import drain_option, fail, need_root, state_option
 from svcc.targets.interface import Target
 
 #: What was done, for people and for machines.
@@ -65,15 +64,7 @@ _Said: TypeAlias = tuple[str, dict[str, Any]]
     metavar="SECONDS",
     help="Go back after SECONDS unless `svcc confirm` is called.",
 )
-@click.option(
-    "--drain",
-    "patience",
-    type=click.IntRange(0),
-    metavar="SECONDS",
-    default=int(PATIENCE),
-    show_default=True,
-    help="On ipvs: how long connections to what goes may go on.",
-)
+@drain_option("goes")
 @click.option("--dry-run", is_flag=True, help="Plan, and let the tools check every step; change nothing.")
 @consent_options
 @json_option

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
-from svcc.kernel.addresses import Network, text_of
+from svcc.kernel.addresses import text_of
 from svcc.kernel.xtables.objects import Chain, Jump, Masquerade, Match, OpenedTo, Proto, Rule, Snat, To, Verdict
 from svcc.targets.iptables.dispatch import PortRule, Walk, at_address, by_address, by_port, tree
 from svcc.targets.iptables.names import Names
@@ -72,9 +72,7 @@ def _asked(rule: Rule) -> Rule:
 
 def _opened_to(matches: tuple[Match, ...]) -> Iterator[Match]:
     destination = next((match.destination for match in matches if isinstance(match, To)), None)
-    if isinstance(destination, Network) and destination.prefixlen == destination.max_prefixlen:
-        destination = destination.network_address  # as iptables-save has it here
     protocol = next((match for match in matches if isinstance(match, Proto)), None)
     if protocol is not None:
         yield Proto(protocol.protocol)
-    yield OpenedTo(destination, None if protocol is None else protocol.ports)
+    yield OpenedTo.of(destination, None if protocol is None else protocol.ports)

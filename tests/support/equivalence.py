@@ -9,6 +9,7 @@ from functools import cached_property
 from ipaddress import ip_network
 
 from support.dsl_printer import program_text
+from support.packets import packets
 from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target
@@ -265,6 +266,13 @@ class Case:
             lines += [f"    {step.hook:12} {step.place or ''!s:14} {step.text}" for step in way.steps]
         node = self.node.name if self.node else "none"
         return "\n".join([f"{complaint}: node {node}, program", program_text(self.program), *lines])
+
+
+def misfaring(target: Target, program: ir.Program) -> list[str]:
+    """What a target's rules on the program's first node do with packets, where the reference says otherwise."""
+    case = Case(target, program, program.nodes[0])
+    kernel = case.load(case.render())
+    return [found for packet in packets(program, case.node) if (found := case.fares(kernel, packet)) is not None]
 
 
 def has_vip_device(target: Target) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from support.strategies import programs
 from svcc.agent import state
-from svcc.agent.health import Health, Standing, served
+from svcc.agent.health import Health, Standing
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe, probe_of, probes
 from svcc.apply.store import Store
@@ -47,7 +47,7 @@ def hear(health: Health, program: ir.Program, *failed: int) -> ir.Program:
     for probe in probes(program):
         for _ in range(5):
             health.hear(probe, BAD if int(probe.address) % 256 in failed else GOOD, 0.0)
-    return served(program, health)
+    return health.served_all(program)
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4), st.booleans(), st.booleans())
@@ -76,7 +76,7 @@ def test_it_goes_down_after_fall_and_up_after_rise(
 def test_without_answers_all_serve_that_served(program: ir.Program) -> None:
     health = Health()
     health.follow(program, {endpoint.address for s in program.services for endpoint in s.endpoints}, 0.0)
-    assert served(program, health) == program
+    assert health.served_all(program) == program
 
 
 @given(programs(), st.data())
@@ -89,7 +89,7 @@ def test_only_checked_endpoints_that_fail_change(program: ir.Program, data: st.D
         answer = GOOD if data.draw(st.booleans()) else BAD
         for _ in range(max(probe.check.fall, probe.check.rise)):
             health.hear(probe, answer, 0.0)
-    for before, after in zip(program.services, served(program, health).services, strict=True):
+    for before, after in zip(program.services, health.served_all(program).services, strict=True):
         assert replace(after, endpoints=before.endpoints) == before
         if before.check is None:
             assert after == before
@@ -116,7 +116,7 @@ def test_flapping_changes_nothing_else(answers: list[bool]) -> None:
     second = next(probe for probe in probes(program) if int(probe.address) % 256 == 2)
     for passed in answers:
         health.hear(second, GOOD if passed else BAD, 1.0)
-        assert weights(served(program, health)) == [1, int(health.is_up(second)), 1]
+        assert weights(health.served_all(program)) == [1, int(health.is_up(second)), 1]
     assert hear(health, program) == before
 
 
@@ -154,12 +154,12 @@ def test_one_probe_for_an_address_a_port_and_a_check() -> None:
 def test_a_new_endpoint_joins_with_its_first_answer_that_passes_and_one_that_serves_stays() -> None:
     program, health = web(), Health()
     health.follow(program, {ip_address("100.64.0.1"), ip_address("100.64.0.2")}, 0.0)
-    assert weights(served(program, health)) == [1, 1, 0]
+    assert weights(health.served_all(program)) == [1, 1, 0]
     third = [*probes(program)][2]
     assert health.hear(third, GOOD, 1.0)
-    assert weights(served(program, health)) == [1, 1, 1]
+    assert weights(health.served_all(program)) == [1, 1, 1]
     assert not health.hear(third, BAD, 1.0)
-    assert weights(served(program, health)) == [1, 1, 1]
+    assert weights(health.served_all(program)) == [1, 1, 1]
 
 
 def test_what_is_known_of_an_endpoint_lasts_over_programs_and_agents() -> None:
@@ -174,7 +174,7 @@ def test_what_is_known_of_an_endpoint_lasts_over_programs_and_agents() -> None:
     }
     later = Health({probe.key: standing for probe, standing in health.standings.items()})
     later.follow(web(), (), 2.0)
-    assert weights(served(web(), later)) == [0, 0, 1]
+    assert weights(later.served_all(web())) == [0, 0, 1]
 
 
 def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
@@ -210,7 +210,7 @@ def test_what_is_kept_of_what_is_served_is_as_made_anew(program: ir.Program, dat
         anew.served(program, health)
         metrics.served(program, health, stood)
         assert _gauges(metrics) == _gauges(anew)
-        assert served(program, health) == replace(program, services=tuple(map(health.served, program.services)))
+        assert health.served_all(program) == replace(program, services=tuple(map(health.served, program.services)))
 
 
 def _gauges(metrics: Metrics) -> list[str]:
