@@ -14,6 +14,9 @@ from svcc.state import fail
 
 #: What the server needs beside what every command does.
 _NEEDS = ("pygls", "lsprotocol")
+#: Python looks for cycles when there are so many new objects, 700 by default. An answer about a large file is tens of
+#: thousands of objects without a cycle: to look at all of them, again and again, took longer than to make the answer.
+_NEW_OBJECTS = 100_000
 
 
 @click.command("lsp", epilog=examples("svcc lsp"))
@@ -28,6 +31,7 @@ def command(stdio: bool) -> None:  # noqa: ARG001 - editors say so by habit
     from svcc.lsp.server import serve
 
     gc.enable()  # it runs for long
+    gc.set_threshold(_NEW_OBJECTS)
     # The protocol has the two streams for itself: what else is printed, here or in other processes, goes to stderr.
     with os.fdopen(os.dup(0), "rb") as source, os.fdopen(os.dup(1), "wb") as sink:
         nothing = os.open(os.devnull, os.O_RDONLY)
