@@ -26,8 +26,11 @@ _LAYERS: dict[str, frozenset[str]] = {
     "apply": frozenset({"targets", "compiler", "kernel"}),
     "verify": frozenset({"apply", "targets", "compiler", "kernel"}),
     "agent": frozenset({"verify", "apply", "targets", "compiler", "kernel"}),
+    "etcd": frozenset(),
     "lsp": frozenset({"targets", "compiler", "grammar"}),
-    "": frozenset({"agent", "lsp", "verify", "apply", "targets", "compiler", "grammar", "kernel"}),  # svcc itself
+    "": frozenset(
+        {"agent", "etcd", "lsp", "verify", "apply", "targets", "compiler", "grammar", "kernel"}
+    ),  # svcc itself
 }
 
 #: The part of the compiler that targets see: the IR, what is derived from it, and diagnostics.

@@ -1,0 +1,185 @@
+"""What etcd keeps, what it is asked, and what it answers. Keys are text, values are bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+#: What etcd takes by default (--max-txn-ops, --max-request-bytes), and Debian's as well.
+MOST_OPERATIONS, MOST_BYTES = 128, 1536 * 1024
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A user of etcd's own. It is exchanged for a token, which is renewed when it expires."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM, for addresses that begin with ``https``.
+
+    ``ca`` holds the authorities that members' certificates are trusted by (None: the machine's). ``certificate`` and ``key``
+    are shown to a member that asks for a certificate (``--client-cert-auth``); ``key`` may stand in the file of ``certificate``.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key and its value, as they are at one revision of the store.
+
+    ``version`` counts from 1 since the key was made; ``lease`` is 0 for a key that has none.
+    """
+
+    key: str
+    value: bytes
+    create_revision: int
+    mod_revision: int
+    version: int
+    lease: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All entries below a prefix, sorted by key, at one revision of one cluster."""
+
+    entries: tuple[Entry, ...]
+    revision: int
+    cluster: int
+
+    def by_key(self) -> Mapping[str, Entry]:
+        """The entries, each under its key."""
+        return {entry.key: entry for entry in self.entries}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a key at a revision: an entry, or None where it was deleted or its lease ended."""
+
+    key: str
+    entry: Entry | None
+    revision: int
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Changes in the order in which they took place; with these, the watcher is at ``revision``."""
+
+    changes: tuple[Change, ...]
+    revision: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease: keys put with it are gone when it ends. ``ttl`` is in seconds, as etcd granted it (at least 1)."""
+
+    id: int
+    ttl: int
+
+
+class Field(Enum):
+    """What of a key a comparison is about; the values are the gateway's words."""
+
+    VALUE = "VALUE"
+    VERSION = "VERSION"
+    CREATED = "CREATE"
+    MODIFIED = "MOD"
+    LEASE = "LEASE"
+
+
+class Relation(Enum):
+    """How a field has to stand to what it is compared with; the values are the gateway's words."""
+
+    EQUAL = "EQUAL"
+    NOT_EQUAL = "NOT_EQUAL"
+    GREATER = "GREATER"
+    LESS = "LESS"
+
+
+@dataclass(frozen=True)
+class Compare:
+    """A condition of a transaction; :func:`absent`, :func:`unchanged` and their like make the usual ones."""
+
+    key: str
+    field: Field
+    relation: Relation
+    operand: int | bytes
+
+
+def absent(key: str) -> Compare:
+    """There is no such key."""
+    return Compare(key, Field.VERSION, Relation.EQUAL, 0)
+
+
+def present(key: str) -> Compare:
+    """There is such a key, whatever it holds."""
+    return Compare(key, Field.VERSION, Relation.GREATER, 0)
+
+
+def unchanged(entry: Entry) -> Compare:
+    """Nobody put or deleted the key since the entry was read."""
+    return Compare(entry.key, Field.MODIFIED, Relation.EQUAL, entry.mod_revision)
+
+
+def as_read(key: str, entry: Entry | None) -> Compare:
+    """The key is as it was when it was read, be it that there was none."""
+    return absent(key) if entry is None else unchanged(entry)
+
+
+def holds(key: str, value: bytes) -> Compare:
+    """The key has this value."""
+    return Compare(key, Field.VALUE, Relation.EQUAL, value)
+
+
+def leased(key: str, lease: Lease) -> Compare:
+    """The key belongs to this lease."""
+    return Compare(key, Field.LEASE, Relation.EQUAL, lease.id)
+
+
+@dataclass(frozen=True)
+class Put:
+    """Give a key a value. Without a lease it stays, though it had one before."""
+
+    key: str
+    value: bytes
+    lease: Lease | None = None
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete a key, or with ``prefix`` all keys that begin with it; no error where there is none."""
+
+    key: str
+    prefix: bool = False
+
+
+@dataclass(frozen=True)
+class Get:
+    """Read a key, or with ``prefix`` all keys that begin with it."""
+
+    key: str
+    prefix: bool = False
+
+
+Operation = Put | Delete | Get
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a transaction.
+
+    ``succeeded`` says whether all comparisons held, so that ``then`` was done, or else ``otherwise``. ``found`` has, for each
+    operation that was done, the entries that a :class:`Get` found (none for the others).
+    """
+
+    succeeded: bool
+    revision: int
+    found: tuple[tuple[Entry, ...], ...] = ()
