@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
+from svcc.etcd import following, leases, reading, watching, wire
 from svcc.etcd.errors import EtcdError
 from svcc.etcd.leases import Held
+from svcc.etcd.members import Members
 from svcc.etcd.values import (
     Changes,
     Compare,
@@ -18,16 +20,18 @@ from svcc.etcd.values import (
     Listing,
     Operation,
     Outcome,
+    Put,
     Tls,
 )
+from svcc.etcd.wire import Request
 
 
 class Client:
     """etcd, by the addresses of its members: ``async with Client(["http://127.0.0.1:2379"]) as etcd``.
 
     Any member may be asked; the next one is where one does not answer within ``timeout`` seconds. All reads are
-    linearizable. Every method raises subclasses of :class:`svcc.etcd.errors.EtcdError`, and nothing else of etcd's or the
-    network's. May be used by many tasks of one loop at once.
+    linearizable. Every method raises subclasses of :class:`svcc.etcd.errors.EtcdError`, and nothing else of etcd's or
+    the network's. May be used by many tasks of one loop at once.
     """
 
     def __init__(
@@ -38,37 +42,44 @@ class Client:
         tls: Tls | None = None,
         timeout: float = 5.0,
     ) -> None:
-        """Raises :class:`ValueError` for addresses that are no URLs of HTTP, and :class:`OSError` for files of ``tls``
-        that cannot be read."""
-        raise NotImplementedError
+        """Raises :class:`ValueError` for what is no address of a member, and :class:`OSError` for files of ``tls``."""
+        self._members = Members(members, credentials, tls, timeout)
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        self._members.open()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        await self._members.close()
 
     async def get(self, key: str) -> Entry | None:
         """What a key holds now."""
-        raise NotImplementedError
+        found = wire.entries(await self._members.ask("kv/range", wire.one(key)))
+        return found[0] if found else None
 
     async def list(self, prefix: str) -> Listing:
-        """All keys that begin with a prefix, all at one revision (read in pages)."""
-        raise NotImplementedError
+        """All keys that begin with a prefix, all at one revision (read in pages).
+
+        Raises :class:`svcc.etcd.errors.TooLarge` where they are more than 256 MiB.
+        """
+        return await reading.listing(self._members, prefix)
 
     async def put(self, key: str, value: bytes, lease: Lease | None = None) -> int:
         """Give a key a value; the revision at which it has it. Put twice where an answer was lost."""
-        raise NotImplementedError
+        return wire.header(await self._members.ask("kv/put", wire.put(Put(key, value, lease)))).revision
 
     async def delete(self, key: str) -> bool:
         """Delete a key; whether there was one."""
-        raise NotImplementedError
+        return await self._delete(wire.one(key)) > 0
 
     async def delete_prefix(self, prefix: str) -> int:
         """Delete all keys that begin with a prefix; how many there were."""
-        raise NotImplementedError
+        return await self._delete(wire.below(prefix))
+
+    async def _delete(self, range: Request) -> int:
+        return (await self._members.ask("kv/deleterange", range)).number("deleted")
 
     async def transact(
         self, compares: Sequence[Compare], then: Sequence[Operation], otherwise: Sequence[Operation] = ()
@@ -77,41 +88,49 @@ class Client:
 
         Raises :class:`svcc.etcd.errors.Uncertain` where the answer was lost: it may have taken place.
         """
-        raise NotImplementedError
+        answer = await self._members.ask("kv/txn", wire.transaction(compares, then, otherwise), once=True)
+        succeeded = answer.flag("succeeded")
+        found = wire.found(answer, then if succeeded else otherwise)
+        return Outcome(succeeded, wire.header(answer).revision, found)
 
     async def grant(self, ttl: int) -> Lease:
         """A lease of so many seconds, which nobody keeps alive yet."""
-        raise NotImplementedError
+        return await leases.grant(self._members, ttl)
 
     async def keep_alive(self, lease: Lease) -> int:
-        """Let a lease begin anew; the seconds that it has. Raises :class:`svcc.etcd.errors.NoLease` when it has ended."""
-        raise NotImplementedError
+        """Let a lease begin anew; the seconds that it has.
+
+        Raises :class:`svcc.etcd.errors.NoLease` when it has ended.
+        """
+        return await leases.keep_alive(self._members, lease)
 
     async def revoke(self, lease: Lease) -> None:
         """End a lease, and delete its keys; no error where it has ended."""
-        raise NotImplementedError
+        await leases.revoke(self._members, lease)
 
-    def hold(self, ttl: int) -> AbstractAsyncContextManager[Held]:
+    @asynccontextmanager
+    async def hold(self, ttl: int) -> AsyncIterator[Held]:
         """A lease that is kept alive in the background for as long as the block runs, and revoked after it."""
-        raise NotImplementedError
+        async with leases.hold(self._members, ttl) as held:
+            yield held
 
-    def watch(self, prefix: str, from_revision: int) -> AsyncGenerator[Changes]:
-        """Changes of keys that begin with a prefix, from a revision on, at one member, until that does not work any more.
+    def watch(self, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
+        """Changes of keys that begin with a prefix, from a revision on, as one member tells them for as long as it can.
 
-        It ends by an error only: :class:`Compacted`, :class:`Restored`, :class:`AnotherCluster`, :class:`Unreachable` (the
-        member ended, hangs, or lost its leader), :class:`NotAllowed`. Close it (:func:`contextlib.aclosing`).
+        It ends by an error only: :class:`Compacted`, :class:`Restored`, :class:`AnotherCluster`, :class:`Unreachable`
+        (the member ended, hangs, or lost its leader), :class:`NotAllowed`. Close it (:func:`contextlib.aclosing`).
         """
-        raise NotImplementedError
+        return watching.watch(self._members, self._members.preferred, prefix, from_revision)
 
     def follow(
-        self, prefix: str, *, trouble: Callable[[EtcdError], None] = lambda _: None
-    ) -> AsyncGenerator[Listing | Changes]:
+        self, prefix: str, *, trouble: Callable[[EtcdError], None] = lambda _: None, reread: float = following.REREAD
+    ) -> AsyncGenerator[Listing | Changes, None]:
         """All keys that begin with a prefix, and then their changes, for ever: a :class:`Listing` first, then
         :class:`Changes`; and a listing again, which replaces what was told before, whenever a watch ends and
         something is different from what was told.
 
         The first listing raises what it raises (:class:`Refused`, :class:`Unreachable`). After it nothing is raised:
-        ``trouble`` is told, and it is tried again until it works. All keys are read again every 30 s, to be right.
-        Close it (:func:`contextlib.aclosing`).
+        ``trouble`` is told, and it is tried again until it works. All keys are read again every ``reread`` seconds, to
+        be right. Close it (:func:`contextlib.aclosing`).
         """
-        raise NotImplementedError
+        return following.follow(self._members, prefix, trouble, reread)

@@ -33,7 +33,14 @@ class EtcdError(Exception):
 
 
 class Unreachable(EtcdError):
-    """No member answered in time, or those that did have no leader. Trying again later may help."""
+    """No member answered in time, or those that did have no leader. Trying again later may help.
+
+    ``untouched`` says that for certain nothing was done of what was asked.
+    """
+
+    def __init__(self, message: str, *, member: str = "", untouched: bool = False) -> None:
+        super().__init__(message, member=member)
+        self.untouched = untouched
 
 
 class Uncertain(Unreachable):

@@ -1,20 +1,88 @@
-"""Leases that are kept alive in the background."""
+"""Leases: kept alive, ended, and kept alive in the background."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from svcc.etcd.errors import EtcdError, NoLease
+from svcc.etcd.members import Members, pause
 from svcc.etcd.values import Lease
+from svcc.etcd.wire import lease
+
+
+async def grant(members: Members, ttl: int) -> Lease:
+    """A lease of so many seconds."""
+    return lease(await members.ask("lease/grant", {"TTL": str(ttl)}))
+
+
+async def keep_alive(members: Members, given: Lease) -> int:
+    """Let a lease begin anew; the seconds that it has. Raises :class:`NoLease`."""
+    answer = await members.ask("lease/keepalive", {"ID": str(given.id)})
+    if (ttl := answer.number("TTL")) <= 0:
+        raise NoLease(f"lease {given.id:x} has ended", member=answer.member)
+    return ttl
+
+
+async def revoke(members: Members, given: Lease) -> None:
+    """End a lease, and delete its keys; no error where it has ended."""
+    with suppress(NoLease):
+        await members.ask("lease/revoke", {"ID": str(given.id)})
 
 
 class Held:
-    """A lease that is kept alive. It may be lost all the same: etcd out of reach for longer than it lasts, or revoked."""
+    """A lease that is kept alive. It is lost where etcd is out of reach for longer than it lasts, or it is revoked."""
 
-    lease: Lease
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self._lost = asyncio.Event()
 
     @property
     def lost(self) -> bool:
         """Whether the lease has ended, or has to be taken for ended: nobody answered for as long as it lasts."""
-        raise NotImplementedError
+        return self._lost.is_set()
 
     async def until_lost(self) -> None:
         """Return when the lease is lost (at once where it is)."""
-        raise NotImplementedError
+        await self._lost.wait()
+
+    async def keep(self, members: Members, begun: float) -> None:
+        """Keep the lease alive, three times in its seconds, until it is lost. ``begun``: when it was asked for."""
+        loop = asyncio.get_running_loop()
+        with suppress(NoLease, TimeoutError):
+            while True:
+                async with asyncio.timeout_at(begun + self.lease.ttl):
+                    await asyncio.sleep(max(0, begun + self.lease.ttl / 3 - loop.time()))
+                    begun = await self._kept(members)
+        self._lost.set()
+
+    async def _kept(self, members: Members) -> float:
+        """Keep it alive once, however often that has to be tried; the time from which it counts again."""
+        tries = 0
+        while True:
+            asked = asyncio.get_running_loop().time()
+            try:
+                await keep_alive(members, self.lease)
+                return asked
+            except NoLease:
+                raise
+            except EtcdError:
+                tries += 1
+                await asyncio.sleep(pause(tries))
+
+
+@asynccontextmanager
+async def hold(members: Members, ttl: int) -> AsyncIterator[Held]:
+    """A lease that is kept alive for as long as the block runs, and revoked after it where etcd can be reached."""
+    asked = asyncio.get_running_loop().time()
+    held = Held(await grant(members, ttl))
+    keeper = asyncio.create_task(held.keep(members, asked))
+    try:
+        yield held
+    finally:
+        keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeper
+        with suppress(EtcdError):
+            await revoke(members, held.lease)

@@ -23,8 +23,9 @@ class Credentials:
 class Tls:
     """Files in PEM, for addresses that begin with ``https``.
 
-    ``ca`` holds the authorities that members' certificates are trusted by (None: the machine's). ``certificate`` and ``key``
-    are shown to a member that asks for a certificate (``--client-cert-auth``); ``key`` may stand in the file of ``certificate``.
+    ``ca`` holds the authorities that members' certificates are trusted by (None: the machine's). ``certificate`` and
+    ``key`` are shown to a member that asks for a certificate (``--client-cert-auth``); ``key`` may stand in the file of
+    ``certificate``.
     """
 
     ca: Path | None = None
@@ -176,8 +177,8 @@ Operation = Put | Delete | Get
 class Outcome:
     """What became of a transaction.
 
-    ``succeeded`` says whether all comparisons held, so that ``then`` was done, or else ``otherwise``. ``found`` has, for each
-    operation that was done, the entries that a :class:`Get` found (none for the others).
+    ``succeeded`` says whether all comparisons held, so that ``then`` was done, or else ``otherwise``. ``found`` has,
+    for each operation that was done, the entries that a :class:`Get` found (none for the others).
     """
 
     succeeded: bool

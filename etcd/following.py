@@ -1,0 +1,127 @@
+"""Following a prefix: what is there, and what becomes of it, whatever becomes of members and watches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import TypeVar
+
+from svcc.etcd.errors import EtcdError, Restored, Unreachable
+from svcc.etcd.members import Members, pause
+from svcc.etcd.reading import listing
+from svcc.etcd.values import Change, Changes, Entry, Listing
+from svcc.etcd.watching import watch
+
+#: Seconds after which all keys are read again: a watch is quick, and this is right.
+REREAD = 30.0
+_LONGEST_PAUSE = 5.0
+_T = TypeVar("_T")
+
+
+async def follow(
+    members: Members, prefix: str, trouble: Callable[[EtcdError], None], reread: float
+) -> AsyncGenerator[Listing | Changes, None]:
+    """What :meth:`svcc.etcd.client.Client.follow` says."""
+    told = _Told(trouble)
+    tries = 0
+    while True:
+        try:
+            async with aclosing(_listed_and_watched(members, prefix, told, reread)) as news:
+                async for one in news:
+                    tries = 0
+                    yield one
+        except EtcdError as error:
+            if not told.anything:
+                raise
+            trouble(error)
+            if isinstance(error, Unreachable):
+                members.pass_over(error.member)
+        tries += 1
+        await asyncio.sleep(pause(tries, _LONGEST_PAUSE))
+
+
+class _Told:
+    """What a follower has been told: the entries as it knows them, and up to which revision of which cluster."""
+
+    def __init__(self, trouble: Callable[[EtcdError], None]) -> None:
+        self._trouble = trouble
+        self._entries: dict[str, Entry] = {}
+        self._cluster = 0
+        self.revision = 0
+        self.anything = False
+
+    def takes(self, read: Listing) -> bool:
+        """Whether a listing says anything that was not told; it is what is known from now on."""
+        another = self.anything and read.cluster != self._cluster
+        earlier = self.anything and read.revision < self.revision
+        if earlier and not another:
+            self._trouble(Restored(f"the store is at revision {read.revision}, and was at {self.revision}"))
+        entries = {entry.key: entry for entry in read.entries}
+        new = not self.anything or another or earlier or entries != self._entries
+        self._entries, self._cluster, self.revision, self.anything = entries, read.cluster, read.revision, True
+        return new
+
+    def adds(self, changes: Changes) -> Changes | None:
+        """The changes that a listing did not tell before, and none of keys that were not there."""
+        fresh = tuple(one for one in changes.changes if one.revision > self.revision and self._news(one))
+        self.revision = max(self.revision, changes.revision)
+        return Changes(fresh, self.revision) if fresh else None
+
+    def _news(self, change: Change) -> bool:
+        if change.entry is None:
+            return self._entries.pop(change.key, None) is not None
+        self._entries[change.key] = change.entry
+        return True
+
+
+async def _listed_and_watched(
+    members: Members, prefix: str, told: _Told, reread: float
+) -> AsyncGenerator[Listing | Changes, None]:
+    """A listing, where it has news, then changes, and listings from time to time; until the watch ends."""
+    read = await listing(members, prefix)
+    if told.takes(read):
+        yield read
+    # The member that gave the listing has come to its revision; another one may lag behind it.
+    watched = watch(members, members.preferred, prefix, told.revision + 1)
+    async with aclosing(watched):
+        coming, reading = _task(_next(watched)), _task(_later(members, prefix, told, reread))
+        try:
+            while True:
+                await asyncio.wait({coming, reading}, return_when=asyncio.FIRST_COMPLETED)
+                if reading.done():
+                    read, reading = reading.result(), _task(_later(members, prefix, told, reread))
+                    if read.revision >= told.revision and told.takes(read):
+                        yield read
+                if coming.done():
+                    changes, coming = coming.result(), _task(_next(watched))
+                    if fresh := told.adds(changes):
+                        yield fresh
+        finally:
+            await _end(coming, reading)
+
+
+async def _later(members: Members, prefix: str, told: _Told, reread: float) -> Listing:
+    """All keys, after some time. Raises :class:`Restored` where the store went back."""
+    await asyncio.sleep(reread)
+    before = told.revision
+    read = await listing(members, prefix)
+    if read.revision < before:
+        raise Restored(f"the store is at revision {read.revision}, and was at {before}")
+    return read
+
+
+async def _next(watched: AsyncGenerator[Changes, None]) -> Changes:
+    return await anext(watched)
+
+
+def _task(coroutine: Coroutine[None, None, _T]) -> asyncio.Task[_T]:
+    return asyncio.get_running_loop().create_task(coroutine)
+
+
+async def _end(*tasks: asyncio.Task[Listing] | asyncio.Task[Changes]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, EtcdError):
+            await task

@@ -1,0 +1,199 @@
+"""The members of a cluster: any of them is asked, and the next one where one does not do; tokens; one cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+from yarl import URL
+
+from svcc.etcd import http
+from svcc.etcd.errors import AnotherCluster, EtcdError, GatewayOff, Malformed, NotAuthenticated, Uncertain, Unreachable
+from svcc.etcd.refusals import AuthOff, StaleToken
+from svcc.etcd.values import Credentials, Tls
+from svcc.etcd.wire import Header, Message, Request, header
+
+_ROUNDS, _LEAST_TRIES = 2, 3
+_LONGEST_PAUSE = 1.0
+
+
+def pause(tries: int, longest: float = _LONGEST_PAUSE) -> float:
+    """Seconds to wait before the next try, at random, so that not all clients come back at once."""
+    return random.uniform(0, min(longest, 0.05 * 2 ** min(tries, 16)))
+
+
+class Members:
+    """The addresses of a cluster's members, and what is remembered of them."""
+
+    def __init__(self, addresses: Sequence[str], credentials: Credentials | None, tls: Tls | None, timeout: float):
+        self._addresses = [_checked(address) for address in addresses]
+        if not self._addresses:
+            raise ValueError("no address of a member of etcd")
+        secure = any(address.startswith("https:") for address in self._addresses)
+        self._tls = http.context(tls or Tls()) if secure else None
+        self._credentials = credentials
+        self.timeout = timeout
+        self._token: str | None = None  # "": etcd has no users
+        self._renewal: asyncio.Lock | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._cluster = 0
+
+    def open(self) -> None:
+        """Begin; within the loop that asks."""
+        self._http, self._renewal = http.session(self._tls), asyncio.Lock()
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise RuntimeError("the client is not open: async with Client(…)")
+        return self._http
+
+    @property
+    def preferred(self) -> str:
+        """The member that is asked first: one that answered, or that nobody asked yet."""
+        return self._addresses[0]
+
+    def pass_over(self, member: str) -> None:
+        """Ask this member last, from now on."""
+        if member in self._addresses:
+            self._addresses.remove(member)
+            self._addresses.append(member)
+
+    async def ask(self, path: str, request: Request, *, once: bool = False) -> Message:
+        """An answer of any member, each asked some times where that may help, for as long as ``timeout`` at least.
+
+        ``once``: the request must not be made twice, so :class:`Uncertain` is raised where it may have been heard.
+        """
+        failures: dict[str, EtcdError] = {}
+        tries, enough = 0, max(_LEAST_TRIES, _ROUNDS * len(self._addresses))
+        until = asyncio.get_running_loop().time() + self.timeout
+        while tries < enough or asyncio.get_running_loop().time() < until:
+            member = next((one for one in self._addresses if one not in failures), self._addresses[0])
+            try:
+                return await self.ask_member(member, path, request)
+            except EtcdError as error:
+                if not _another_may_do(error):
+                    raise
+                if once and isinstance(error, Unreachable) and not error.untouched:
+                    raise Uncertain(f"{error}: whether it was done is not known") from error
+                failures[member] = error
+                self.pass_over(member)
+            if len(failures) == len(self._addresses) and not _later_may_do(failures):
+                break
+            tries += 1
+            await asyncio.sleep(pause(tries // len(self._addresses)))
+        raise _all_failed(list(failures.values()))
+
+    async def ask_member(self, member: str, path: str, request: Request) -> Message:
+        """This member's answer. A token that is not good any more is renewed, once."""
+        token = await self._current_token(member)
+        try:
+            return await self._answer(member, path, request, token)
+        except NotAuthenticated as error:
+            if not self._may_renew(error):
+                raise
+        return await self._answer(member, path, request, await self._renewed(member, token))
+
+    async def _answer(self, member: str, path: str, request: Request, token: str) -> Message:
+        answer = await http.ask(self._session(), member, path, request, token=token, limit=self.timeout)
+        self.known(answer)
+        return answer
+
+    def known(self, message: Message) -> Header:
+        """The header of an answer.
+
+        Raises :class:`AnotherCluster`, once, where the cluster is not that of earlier answers.
+        """
+        said = header(message)
+        before, self._cluster = self._cluster, said.cluster
+        if before not in (0, said.cluster):
+            text = f"belongs to cluster {said.cluster:x}, and the one that answered before to {before:x}"
+            raise AnotherCluster(text, member=message.member)
+        return said
+
+    @asynccontextmanager
+    async def stream(self, member: str, path: str, request: Request) -> AsyncIterator[AsyncGenerator[Message, None]]:
+        """A stream of this member's messages."""
+        token = await self._current_token(member)
+        async with http.stream(self._session(), member, path, request, token=token, limit=self.timeout) as messages:
+            yield messages
+
+    async def renew(self, member: str, error: EtcdError) -> bool:
+        """Get another token where that is what an error asks for; whether there is one."""
+        if not self._may_renew(error):
+            return False
+        await self._renewed(member, self._token)
+        return True
+
+    def _may_renew(self, error: EtcdError) -> bool:
+        """Whether another token may help: the one there was went stale, or there was none since etcd had no users."""
+        if self._credentials is None or not isinstance(error, NotAuthenticated):
+            return False
+        return isinstance(error, StaleToken) or (not self._token and error.code != 0)
+
+    async def _current_token(self, member: str) -> str:
+        if self._credentials is not None and self._token is None:
+            return await self._renewed(member, None)
+        return self._token or ""
+
+    async def _renewed(self, member: str, stale: str | None) -> str:
+        """A token other than the stale one, or "" where etcd has no users; asked for by one task at a time."""
+        assert self._renewal is not None
+        assert self._credentials is not None
+        async with self._renewal:
+            if (self._token or None) == (stale or None):
+                request: Request = {"name": self._credentials.user, "password": self._credentials.password}
+                try:
+                    self._token = _token(await self._answer(member, "auth/authenticate", request, ""))
+                except AuthOff:
+                    self._token = ""
+            return self._token or ""
+
+
+def _checked(address: str) -> str:
+    """An address with its port, which is 2379 where none is given. Raises :class:`ValueError`."""
+    try:
+        url = URL(address)
+        good = url.scheme in ("http", "https") and url.host and url.path in ("", "/") and not url.user
+        if good and not url.query_string and not url.fragment:
+            return str((url if url.explicit_port else url.with_port(2379)).origin())
+    except ValueError:
+        pass
+    raise ValueError(f"{address!r} is no address of a member of etcd, such as http://127.0.0.1:2379")
+
+
+def _token(answer: Message) -> str:
+    token = answer.text("token")
+    if not token or not token.isprintable() or not token.isascii():
+        raise Malformed("answers no token", member=answer.member)
+    return token
+
+
+def _another_may_do(error: EtcdError) -> bool:
+    """Whether another member may do what this one did not: it is about this member alone."""
+    tls = isinstance(error, NotAuthenticated) and error.code == 0
+    return tls or isinstance(error, (Unreachable, GatewayOff, Malformed))
+
+
+def _later_may_do(failures: dict[str, EtcdError]) -> bool:
+    return any(isinstance(error, Unreachable) for error in failures.values())
+
+
+def _all_failed(failures: list[EtcdError]) -> EtcdError:
+    """One error for what all members said: the only one, or the worst that has all the words."""
+    if len(failures) == 1:
+        return failures[0]
+    untouched = all(isinstance(error, Unreachable) and error.untouched for error in failures)
+    words = "; ".join(str(error) for error in failures)
+    if any(isinstance(error, Unreachable) for error in failures):
+        return Unreachable(f"no member answers: {words}", untouched=untouched)
+    first = failures[0]
+    return GatewayOff(words) if isinstance(first, GatewayOff) else type(first)(words)

@@ -1,0 +1,132 @@
+"""Watches: the changes that one member tells, for as long as it is there, has a leader, and has the same history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from svcc.etcd.errors import Compacted, EtcdError, Malformed, NotAuthenticated, Restored, TooLarge, Unreachable
+from svcc.etcd.members import Members
+from svcc.etcd.refusals import by_reason
+from svcc.etcd.values import Change, Changes
+from svcc.etcd.wire import Message, Request, below, change, header, key_bytes
+
+#: Bytes of changes that belong together and come in fragments.
+_LARGEST_CHANGES = 64 << 20
+
+
+async def watch(members: Members, member: str, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
+    """Changes of the keys that begin with a prefix, as one member tells them; it ends by an error alone."""
+    request: Request = {"create_request": {**below(prefix), "start_revision": str(from_revision), "fragment": True}}
+    told = False
+    try:
+        async for changes in _stream(members, member, prefix, request, from_revision):
+            told = True
+            yield changes
+    except NotAuthenticated as error:
+        if told or not await members.renew(member, error):
+            raise
+    async for changes in _stream(members, member, prefix, request, from_revision):
+        yield changes
+
+
+async def _stream(
+    members: Members, member: str, prefix: str, request: Request, from_revision: int
+) -> AsyncGenerator[Changes, None]:
+    async with members.stream(member, "watch", request) as messages:
+        reader = _Reader(members, member, prefix, messages)
+        try:
+            _check_created(members, await reader.first(), from_revision)
+            together: list[Change] = []
+            while True:
+                message = await reader.next()
+                _check_alive(members, message)
+                together += _changes(message, prefix)
+                if sum(len(one.entry.value) for one in together if one.entry) > _LARGEST_CHANGES:
+                    raise TooLarge("tells more changes at once than there is room for", member=member)
+                if together and not message.flag("fragment"):
+                    yield Changes(tuple(together), max(one.revision for one in together))
+                    together = []
+        finally:
+            await reader.close()
+
+
+def _check_created(members: Members, message: Message, from_revision: int) -> None:
+    """Whether the watch was made, and from a revision that this store has come to."""
+    _check_alive(members, message)
+    if not message.flag("created"):
+        raise Malformed("begins a watch without saying that it did", member=message.member)
+    there = header(message).revision
+    if there < from_revision - 1:  # it would be silent until the store has come that far, with other contents
+        text = f"is at revision {there}, and was at {from_revision - 1}: a backup was restored, or the data are gone"
+        raise Restored(text, member=message.member)
+
+
+def _check_alive(members: Members, message: Message) -> None:
+    """Whether a message goes on with the watch, of the same cluster."""
+    if message.number("compact_revision"):
+        revision = message.number("compact_revision")
+        raise Compacted(f"has no history before revision {revision}", member=message.member, revision=revision)
+    if message.flag("canceled"):
+        raise by_reason(message.member, message.text("cancel_reason"))
+    members.known(message)
+
+
+def _changes(message: Message, prefix: str) -> list[Change]:
+    found = [change(event) for event in message.children("events")]
+    for one in found:
+        if not key_bytes(one.key).startswith(key_bytes(prefix)) or one.revision <= 0:
+            raise Malformed(f"tells of a key {one.key[:80]!r} that was not asked for", member=message.member)
+    return found
+
+
+class _Reader:
+    """The messages of a stream. While none comes, the member is asked a question: one that hangs keeps TCP alive."""
+
+    def __init__(self, members: Members, member: str, prefix: str, messages: AsyncGenerator[Message, None]) -> None:
+        self._members, self._member, self._messages = members, member, messages
+        self._probe: Request = {**below(prefix), "limit": "1", "keys_only": True}
+        self._coming: asyncio.Task[Message] | None = None
+
+    async def first(self) -> Message:
+        """The message that says what became of the request; it has to come in time."""
+        if not await self._came():
+            raise Unreachable("does not answer in time", member=self._member)
+        return self._taken()
+
+    async def next(self) -> Message:
+        """The next message, whenever it comes. Raises :class:`Unreachable` when the member does not answer any more."""
+        while not await self._came():
+            try:
+                await self._members.ask_member(self._member, "kv/range", self._probe)
+            except EtcdError as error:
+                if self._coming is not None and self._coming.done():
+                    break  # it may say better what happened
+                raise error
+        return self._taken()
+
+    async def _came(self) -> bool:
+        """Whether a message is there, or the end, within the time in which a member has to answer."""
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(_next(self._messages, self._member))
+        done, _ = await asyncio.wait({self._coming}, timeout=self._members.timeout)
+        return bool(done)
+
+    def _taken(self) -> Message:
+        assert self._coming is not None
+        coming, self._coming = self._coming, None
+        return coming.result()
+
+    async def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._coming is not None:
+            self._coming.cancel()
+            with suppress(asyncio.CancelledError, EtcdError, OSError):
+                await self._coming
+
+
+async def _next(messages: AsyncGenerator[Message, None], member: str) -> Message:
+    async for message in messages:
+        return message
+    raise Unreachable("ends the watch", member=member)
