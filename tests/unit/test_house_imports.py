@@ -27,9 +27,10 @@ _LAYERS: dict[str, frozenset[str]] = {
     "verify": frozenset({"apply", "targets", "compiler", "kernel"}),
     "agent": frozenset({"verify", "apply", "targets", "compiler", "kernel"}),
     "etcd": frozenset(),
+    "fleet": frozenset({"agent", "etcd", "verify", "apply", "targets", "compiler", "kernel"}),
     "lsp": frozenset({"targets", "compiler", "grammar"}),
     "": frozenset(
-        {"agent", "etcd", "lsp", "verify", "apply", "targets", "compiler", "grammar", "kernel"}
+        {"fleet", "agent", "etcd", "lsp", "verify", "apply", "targets", "compiler", "grammar", "kernel"}
     ),  # svcc itself
 }
 

@@ -1,0 +1,65 @@
+"""Signatures of releases, by `ssh-keygen -Y` (ssh-keygen(1)): keys that people have, and no library.
+
+Who may sign is a file of the machine's own, in the form of allowed_signers: a principal, then a key.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from svcc.fleet.documents import Release
+from svcc.fleet.errors import BadSignature
+
+#: What the signature is for. One that was made for files or commits is none for a release.
+NAMESPACE = "svcc-release"
+#: Seconds that the tool may take: an agent of keys may ask a person to touch a token.
+_PATIENCE = 120.0
+
+
+def sign(release: Release, key: Path) -> Release:
+    """The release, signed. ``key``: a private key, or a public one whose private half an ssh-agent has.
+
+    Errors: BadSignature.
+    """
+    done = _run(["sign", "-n", NAMESPACE, "-f", str(key)], release.canonical)
+    if done.returncode != 0:
+        raise BadSignature(f"the release cannot be signed with {key}: {_said(done)}")
+    return release.signed(done.stdout)
+
+
+def verify(release: Release, signers: Path) -> str:
+    """Who signed the release: a principal of the file ``signers``. Errors: BadSignature."""
+    if not release.signature:
+        raise BadSignature(f"release {release.number} is not signed")
+    if not signers.is_file():
+        raise BadSignature(f"who may sign cannot be read: there is no file {signers}")
+    with tempfile.TemporaryDirectory(prefix="svcc-") as folder:
+        file = Path(folder) / "signature"
+        file.write_text(release.signature, encoding="utf-8")
+        named = _run(["find-principals", "-s", str(file), "-f", str(signers)], "")
+        who = named.stdout.partition("\n")[0]
+        if named.returncode != 0 or not who:
+            raise BadSignature(f"release {release.number} is signed by nobody in {signers}")
+        words = ["verify", "-n", NAMESPACE, "-f", str(signers), "-I", who, "-s", str(file)]
+        done = _run(words, release.canonical)
+    if done.returncode != 0:
+        raise BadSignature(f"the signature of release {release.number} is not one of what it says: {_said(done)}")
+    return who
+
+
+def _run(words: list[str], given: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["ssh-keygen", "-Y", *words], input=given, capture_output=True, text=True, check=False, timeout=_PATIENCE
+        )
+    except FileNotFoundError:
+        raise BadSignature("signatures need `ssh-keygen`, and there is none: install openssh-client") from None
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
+        raise BadSignature(f"ssh-keygen does not answer: {error}") from None
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return lines[-1] if lines else f"ssh-keygen ends with {done.returncode}"
