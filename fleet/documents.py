@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from typing import TypeAlias, TypeVar, cast
 
 from svcc.compiler.suggest import shorten
@@ -101,6 +102,22 @@ class Members:
             raise self.wrong(name, bad, "the names of nodes alone")
         inner = Members(f"{self._where}: `{name}`", value)
         return {node: read(inner, node) for node in sorted(value)}
+
+    def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Lists of nodes, each node in one of them."""
+        value = self.take(name)
+        if not isinstance(value, list) or not value:
+            raise self.wrong(name, value, "a list of lists of nodes")
+        found = []
+        for group in value:
+            if not isinstance(group, list) or not group:
+                raise self.wrong(name, group, "a list of nodes")
+            found.append(tuple(node for node in group if isinstance(node, str) and fault(node) is None))
+            if len(found[-1]) != len(group):
+                raise self.wrong(name, group, "a list of nodes")
+        if len({*chain.from_iterable(found)}) != sum(map(len, found)):
+            raise self.wrong(name, value, "lists with each node once")
+        return tuple(found)
 
     def inner(self, name: str) -> Members:
         return Members(f"{self._where}: `{name}`", self.take(name))
@@ -285,13 +302,15 @@ class State(StrEnum):
 class Status:
     """What a node says of itself.
 
-    ``want``: what this is about; ``serves``: the release that it serves, 0: none of the fleet's. ``down``: services all
-    of whose endpoints fail their checks; ``drift``: objects that somebody changed. ``words``: why, for people.
+    ``want``: what this is about; ``followed``: the largest epoch that it followed; ``serves``: the release that it
+    serves, 0: none of the fleet's. ``down``: services all of whose endpoints fail their checks; ``drift``: objects that
+    somebody changed. ``words``: why, for people.
     """
 
     want: Want
     state: State
     serves: int
+    followed: int = 0
     down: int = 0
     drift: int = 0
     words: str = ""
@@ -305,6 +324,7 @@ class Status:
                 "epoch": self.want.epoch,
                 "state": self.state.value,
                 "serves": self.serves,
+                "followed": self.followed,
                 "down": self.down,
                 "drift": self.drift,
                 "words": self.words,
@@ -320,6 +340,7 @@ class Status:
             want=Want(release=members.number("release"), epoch=members.number("epoch")),
             state=members.choice("state", State),
             serves=members.number("serves"),
+            followed=members.number("followed"),
             down=members.number("down"),
             drift=members.number("drift"),
             words=members.text("words"),

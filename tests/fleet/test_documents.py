@@ -23,7 +23,7 @@ _TEXTS = (
     '{"fleet":"shop","message":"","nodes":{"a":{"bundle":"' + "0" * 64 + '","target":"nft"}},"number":1,"pieces":1,'
     '"program":"' + "0" * 64 + '","signature":"","version":1,"when":"","who":""}',
     '{"epoch":1,"release":3,"version":1}',
-    '{"down":0,"drift":0,"epoch":1,"release":3,"serves":3,"state":"applied","svcc":"","version":1,"words":""}',
+    '{"down":0,"drift":0,"epoch":1,"followed":1,"release":3,"serves":3,"state":"applied","svcc":"","version":1,"words":""}',
     '{"release":3,"version":1}',
 )
 _VALUES: st.SearchStrategy[Any] = st.recursive(

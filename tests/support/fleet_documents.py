@@ -17,6 +17,7 @@ statuses = st.builds(
     want=st.builds(Want, epoch=_NUMBERS, release=_NUMBERS),
     state=st.sampled_from(State),
     serves=_NUMBERS,
+    followed=_NUMBERS,
     down=_NUMBERS,
     drift=_NUMBERS,
     words=_WORDS,

@@ -1,0 +1,325 @@
+"""A rollout as a machine of states: from what the nodes say to what they shall do next. It asks nobody and waits for
+nothing, so that who drives it may die at any time and another goes on from what is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+from svcc.compiler.suggest import count
+from svcc.fleet.documents import Json, Members, State, Status, Want, members_of, text_of
+from svcc.fleet.errors import BadDocument, FleetError
+
+#: Nodes that are moved at once. etcd takes 128 operations in one transaction, comparisons counted apart.
+BATCH = 100
+#: Nodes that are named in words.
+_NAMED = 5
+
+
+class Phase(StrEnum):
+    """Where a rollout stands."""
+
+    RUNNING = "running"  # stage by stage
+    PAUSED = "paused"  # somebody stopped it; nodes stay as they are
+    BACK = "back"  # nodes that were moved go back
+    DONE = "done"  # all stages have the release
+    RETURNED = "returned"  # nodes that were moved have the release that they had before
+
+    @property
+    def ended(self) -> bool:
+        return self in (Phase.DONE, Phase.RETURNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A node that was moved. ``epoch``: of what it was told then; ``before``: the release that it was to have until
+    then, 0: none; ``down``: the services that were down there; ``back``: the epoch with which it goes back, 0: it
+    does not.
+    """
+
+    epoch: int
+    before: int
+    down: int = 0
+    back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A release on its way, as it stands in etcd.
+
+    ``stages``: the nodes of each; ``stage``: the one that it is at, from 0; ``soak``: seconds for which a node has to
+    be well; ``patience``: seconds within which it has to say something; ``most``: failed nodes with which it goes on;
+    ``words``: why it goes back, for people.
+    """
+
+    release: int
+    stages: tuple[tuple[str, ...], ...]
+    soak: float = 60.0
+    patience: float = 120.0
+    most: int = 0
+    phase: Phase = Phase.RUNNING
+    stage: int = 0
+    moved: Mapping[str, Moved] = field(default_factory=lambda: MappingProxyType({}))
+    words: str = ""
+
+    @property
+    def text(self) -> str:
+        moved: dict[str, Json] = {
+            node: {"epoch": one.epoch, "before": one.before, "down": one.down, "back": one.back}
+            for node, one in self.moved.items()
+        }
+        stages: list[Json] = [[*nodes] for nodes in self.stages]
+        return text_of(
+            {
+                "release": self.release,
+                "stages": stages,
+                "soak": self.soak,
+                "patience": self.patience,
+                "max_failed": self.most,
+                "phase": self.phase.value,
+                "stage": self.stage,
+                "moved": moved,
+                "words": self.words,
+            }
+        )
+
+    @classmethod
+    def read(cls, key: str, text: str | bytes) -> Rollout:
+        """Errors: BadDocument."""
+        members = members_of(key, text)
+        found = cls(
+            release=members.number("release", 1),
+            stages=members.groups("stages"),
+            soak=members.seconds("soak"),
+            patience=members.seconds("patience"),
+            most=members.number("max_failed"),
+            phase=members.choice("phase", Phase),
+            stage=members.number("stage"),
+            moved=members.by_node("moved", _moved),
+            words=members.text("words"),
+        )
+        members.end()
+        if found.stage >= len(found.stages) or not found.moved.keys() <= {*found.due}:
+            raise BadDocument(f"{key} has nodes that were moved before their stage")
+        return found
+
+    @property
+    def due(self) -> list[str]:
+        """The nodes of the stages so far."""
+        return [node for nodes in self.stages[: self.stage + 1] for node in nodes]
+
+    def paused(self) -> Rollout:
+        """Errors: NotNow."""
+        if self.phase is not Phase.RUNNING:
+            raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}: it cannot be paused")
+        return replace(self, phase=Phase.PAUSED)
+
+    def resumed(self) -> Rollout:
+        """Errors: NotNow."""
+        if self.phase.ended:
+            raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}: there is nothing to resume")
+        return replace(self, phase=Phase.RUNNING) if self.phase is Phase.PAUSED else self
+
+    def taken_back(self, words: str) -> Rollout:
+        """Errors: NotNow."""
+        if self.phase is Phase.RETURNED:
+            raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}")
+        return self if self.phase is Phase.BACK else replace(self, phase=Phase.BACK, words=words)
+
+
+_STANDS = {
+    Phase.RUNNING: "is under way",
+    Phase.PAUSED: "is paused",
+    Phase.BACK: "goes back",
+    Phase.DONE: "is done",
+    Phase.RETURNED: "went back",
+}
+
+
+class NotNow(FleetError):
+    """A rollout stands where this cannot be done."""
+
+
+def check_free(rollout: Rollout | None) -> None:
+    """Errors: NotNow, where a rollout has not ended."""
+    if rollout is not None and not rollout.phase.ended:
+        raise NotNow(
+            f"the rollout of release {rollout.release} {_STANDS[rollout.phase]}, at stage {rollout.stage + 1} of "
+            f"{len(rollout.stages)}: go on with it (--resume) or take it back (--back) first"
+        )
+
+
+def _moved(nodes: Members, node: str) -> Moved:
+    members = nodes.inner(node)
+    found = Moved(
+        epoch=members.number("epoch", 1),
+        before=members.number("before"),
+        down=members.number("down"),
+        back=members.number("back"),
+    )
+    members.end()
+    return found
+
+
+# ---- what is seen of the nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A node as it is in etcd: what it shall do, what it says, and whether its agent lives."""
+
+    want: Want | None = None
+    status: Status | None = None
+    alive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Since when nodes are well, and since when one waits for others, in seconds of the clock of who drives the
+    rollout. It is written nowhere: who takes over begins to count anew."""
+
+    well: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    waits: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class _Verdict(StrEnum):
+    WELL = "well"
+    WAITS = "waits"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be written, all of it at once, and what is to be remembered.
+
+    ``wants``: what nodes shall do from now on; ``again``: when to look again though nothing happens, None: there is no
+    such time.
+    """
+
+    rollout: Rollout
+    wants: Mapping[str, Want]
+    since: Since
+    again: float | None = None
+
+
+_NOTHING: Mapping[str, Want] = MappingProxyType({})
+_NOBODY = Seen()
+
+
+def step(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, now: float) -> Step:
+    """What comes next. ``now``: seconds of a clock that is never put back; ``since``: of the step before.
+
+    Where it gives the same rollout, nothing is to be written: look again when a node says something, or at ``again``.
+    """
+    if rollout.phase not in (Phase.RUNNING, Phase.BACK):
+        return Step(rollout, _NOTHING, Since())
+    verdicts = {node: _verdict(rollout, node, nodes.get(node, _NOBODY)) for node in rollout.moved}
+    since = _later(verdicts, since, now)
+    late = {node for node, began in since.waits.items() if now - began >= rollout.patience}
+    failed = sorted(late | {node for node, one in verdicts.items() if one is _Verdict.FAILED})
+    if rollout.phase is Phase.BACK:
+        return _back(rollout, nodes, since, failed)
+    if len(failed) > rollout.most:
+        return Step(replace(rollout, phase=Phase.BACK, words=_why(rollout, nodes, failed)), _NOTHING, Since())
+    if rest := [node for node in rollout.due if node not in rollout.moved][:BATCH]:
+        return _move(rollout, nodes, rest, since)
+    unripe = [began + rollout.soak for node, began in since.well.items() if now - began < rollout.soak]
+    if unripe or len(since.waits) > len(late):
+        return Step(rollout, _NOTHING, since, _soonest(rollout, since, late, unripe))
+    if rollout.stage + 1 < len(rollout.stages):
+        return Step(replace(rollout, stage=rollout.stage + 1), _NOTHING, since)
+    return Step(replace(rollout, phase=Phase.DONE), _NOTHING, since)
+
+
+def _verdict(rollout: Rollout, node: str, seen: Seen) -> _Verdict:
+    moved = rollout.moved[node]
+    goes_back = rollout.phase is Phase.BACK
+    release = moved.before if goes_back else rollout.release
+    if seen.want is None or seen.want.epoch < (moved.back if goes_back else moved.epoch):
+        return _Verdict.FAILED  # somebody took away or put back what it shall do
+    if seen.want.release != release:
+        return _Verdict.FAILED
+    said = seen.status
+    if said is None or said.want != seen.want or said.state is State.APPLYING:
+        return _Verdict.WAITS
+    if said.state is not State.APPLIED or (said.down > moved.down and not goes_back):
+        return _Verdict.FAILED
+    return _Verdict.WELL if seen.alive else _Verdict.WAITS
+
+
+def _later(verdicts: Mapping[str, _Verdict], since: Since, now: float) -> Since:
+    def kept(verdict: _Verdict, before: Mapping[str, float]) -> dict[str, float]:
+        return {node: before.get(node, now) for node, one in verdicts.items() if one is verdict}
+
+    return Since(kept(_Verdict.WELL, since.well), kept(_Verdict.WAITS, since.waits))
+
+
+def _soonest(rollout: Rollout, since: Since, late: Iterable[str], others: Iterable[float]) -> float | None:
+    passed = set(late)
+    ends = [began + rollout.patience for node, began in since.waits.items() if node not in passed]
+    return min([*ends, *others], default=None)
+
+
+def _move(rollout: Rollout, nodes: Mapping[str, Seen], chosen: list[str], since: Since) -> Step:
+    moved, wants = dict(rollout.moved), {}
+    for node in chosen:
+        seen = nodes.get(node, _NOBODY)
+        epoch, before = (seen.want.epoch, seen.want.release) if seen.want is not None else (0, 0)
+        moved[node] = Moved(epoch + 1, before, seen.status.down if seen.status is not None else 0)
+        wants[node] = Want(epoch + 1, rollout.release)
+    return Step(replace(rollout, moved=moved), wants, since)
+
+
+def _back(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, failed: list[str]) -> Step:
+    if rest := [node for node, one in rollout.moved.items() if not one.back][:BATCH]:
+        moved, wants = dict(rollout.moved), {}
+        for node in rest:
+            seen, one = nodes.get(node, _NOBODY), rollout.moved[node]
+            epoch = max(one.epoch, seen.want.epoch if seen.want is not None else 0) + 1
+            moved[node] = replace(one, back=epoch)
+            wants[node] = Want(epoch, one.before)
+        return Step(replace(rollout, moved=moved), wants, Since())
+    if any(node not in failed for node in since.waits):
+        return Step(rollout, _NOTHING, since, _soonest(rollout, since, failed, ()))
+    words = rollout.words
+    if failed:
+        words = f"{words}; not back yet: {_named(failed)}"
+    return Step(replace(rollout, phase=Phase.RETURNED, words=words), _NOTHING, since)
+
+
+def not_back(rollout: Rollout, nodes: Mapping[str, Seen]) -> list[str]:
+    """The nodes of a rollout that goes or went back which do not say that they have the release they had before."""
+    asked = replace(rollout, phase=Phase.BACK)
+    return sorted(
+        node for node in rollout.moved if _verdict(asked, node, nodes.get(node, _NOBODY)) is not _Verdict.WELL
+    )
+
+
+def _why(rollout: Rollout, nodes: Mapping[str, Seen], failed: list[str]) -> str:
+    """Why a rollout goes back, in words."""
+    reasons = [f"{node} {_reason(rollout, node, nodes.get(node, _NOBODY))}" for node in failed[:_NAMED]]
+    more = f", and {count(len(failed) - _NAMED, 'other node')}" if len(failed) > _NAMED else ""
+    return "; ".join(reasons) + more
+
+
+def _reason(rollout: Rollout, node: str, seen: Seen) -> str:
+    said, moved = seen.status, rollout.moved[node]
+    if seen.want is None or seen.want.release != rollout.release or seen.want.epoch < moved.epoch:
+        return "was told something else meanwhile"
+    if not seen.alive:
+        return "does not live"
+    if said is None or said.want != seen.want:
+        return "says nothing"
+    if said.state is State.APPLYING:
+        return "does not come to an end"
+    if said.state is State.APPLIED:
+        return f"has {count(said.down, 'service')} down, and had {moved.down} before"
+    first = said.words.partition("\n")[0][:200]
+    return f"{said.state}: {first}" if first else f"{said.state}"
+
+
+def _named(nodes: list[str]) -> str:
+    return ", ".join(nodes[:_NAMED]) + (f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else "")
