@@ -1,0 +1,186 @@
+"""A rollout is driven: what the nodes say is read, and what comes next is written, until it has ended.
+
+It stands in etcd alone. Of those who drive it one holds the lock; the others look on, and take over when it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeAlias
+
+from svcc.etcd.client import Client
+from svcc.etcd.errors import Unreachable
+from svcc.etcd.leases import Held
+from svcc.etcd.values import Put, absent, as_read, leased
+from svcc.fleet.documents import Want
+from svcc.fleet.errors import FleetError
+from svcc.fleet.keys import Keys
+from svcc.fleet.reading import Snapshot, snapshot
+from svcc.fleet.rollout import Phase, Rollout, Seen, Since, Step, check_free, step
+
+#: Seconds after which another may take over from who drives no more.
+_LEASE = 10
+#: Seconds in which what nodes say is collected.
+_TOGETHER = 0.1
+#: Seconds between looks though nothing was heard, and while etcd does not answer.
+_GLANCE, _AGAIN = 30.0, 1.0
+
+#: Hears where a rollout stands, whenever that changed.
+Tell: TypeAlias = Callable[[Snapshot], None]
+
+
+class Gone(FleetError):
+    """There is no rollout."""
+
+
+async def start(etcd: Client, keys: Keys, rollout: Rollout) -> None:
+    """Write down a new rollout. Errors: NotNow: another has not ended; BadDocument; EtcdError."""
+    seen = await snapshot(etcd, keys)
+    check_free(seen.rollout)
+    done = await etcd.transact(
+        [as_read(keys.rollout, seen.entries.get(keys.rollout))], [Put(keys.rollout, rollout.text.encode())]
+    )
+    if not done.succeeded:
+        check_free((await snapshot(etcd, keys)).rollout)
+        raise FleetError("somebody else began a rollout meanwhile: see `svcc fleet status`")
+
+
+async def change(etcd: Client, keys: Keys, how: Callable[[Rollout], Rollout]) -> Rollout:
+    """Change where the rollout stands; returns it. Errors: Gone: there is none; what ``how`` raises; EtcdError."""
+    while True:
+        seen = await snapshot(etcd, keys)
+        if seen.rollout is None:
+            raise Gone(f"fleet {keys.fleet} has had no rollout yet")
+        changed = how(seen.rollout)
+        put = Put(keys.rollout, changed.text.encode())
+        if changed == seen.rollout:
+            return changed
+        if (await etcd.transact([as_read(keys.rollout, seen.entries.get(keys.rollout))], [put])).succeeded:
+            return changed
+
+
+async def adopt(etcd: Client, keys: Keys, nodes: set[str]) -> dict[str, Want]:
+    """Give nodes that followed a larger epoch than they find one that is larger still; returns what they shall do now.
+
+    ``nodes``: these alone; none: all. Errors: FleetError: no such node; EtcdError.
+    """
+    seen = await snapshot(etcd, keys)
+    if unknown := sorted(nodes - seen.nodes.keys()):
+        raise FleetError(f"fleet {keys.fleet} knows no node {unknown[0]}")
+    adopted = {}
+    for node, one in seen.nodes.items():
+        if (nodes and node not in nodes) or (want := _above(one)) is None:
+            continue
+        key = keys.want(node)
+        if (await etcd.transact([as_read(key, seen.entries.get(key))], [Put(key, want.text.encode())])).succeeded:
+            adopted[node] = want
+    return adopted
+
+
+def _above(seen: Seen) -> Want | None:
+    if seen.want is None or seen.status is None or seen.status.followed <= seen.want.epoch:
+        return None
+    return Want(seen.status.followed + 1, seen.want.release)
+
+
+async def drive(etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callable[[str], None]) -> Snapshot:
+    """Bring the rollout to its end, or until somebody pauses it; or look on while another does.
+
+    ``who``: for those who want to know who holds the lock; ``trouble`` hears that etcd does not answer: the rollout
+    waits for it. Errors: Gone, BadDocument; EtcdError, where etcd refuses.
+    """
+    driver = _Driver(etcd, keys, who, tell, trouble)
+    async with _hearing(etcd, keys) as heard:
+        while True:
+            try:
+                async with etcd.hold(_LEASE) as held:
+                    while not held.lost:
+                        if (ended := await driver.look(held, heard)) is not None:
+                            return ended
+            except Unreachable as error:
+                await driver.rest(error)
+
+
+class _Driver:
+    def __init__(self, etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callable[[str], None]) -> None:
+        self._etcd, self._keys, self._who, self._tell, self._trouble = etcd, keys, who, tell, trouble
+        self._now = asyncio.get_running_loop().time
+        self._since = Since()
+
+    async def look(self, held: Held, heard: asyncio.Event) -> Snapshot | None:
+        """Do what comes next, or wait until that may be something; gives what there is when that is the end."""
+        heard.clear()
+        try:
+            seen = await snapshot(self._etcd, self._keys)
+            self._tell(seen)
+            if seen.rollout is None:
+                raise Gone("the rollout is gone: somebody deleted it")
+            if seen.rollout.phase.ended or seen.rollout.phase is Phase.PAUSED:
+                return seen
+            if await self._owns(held, seen):
+                await self._step(held, heard, seen, seen.rollout)
+            else:
+                self._since = Since()
+                await _wait(heard, _GLANCE)
+        except Unreachable as error:
+            await self.rest(error)
+        return None
+
+    async def rest(self, error: Unreachable) -> None:
+        """Wait for etcd. What nodes say does not arrive meanwhile, so that their time begins anew."""
+        self._trouble(str(error))
+        self._since = Since()
+        await asyncio.sleep(_AGAIN)
+
+    async def _step(self, held: Held, heard: asyncio.Event, seen: Snapshot, rollout: Rollout) -> None:
+        taken = step(rollout, seen.nodes, self._since, self._now())
+        self._since = taken.since
+        if taken.rollout != rollout:
+            await self._write(held, seen, taken)
+        else:
+            await _wait(heard, _GLANCE if taken.again is None else min(_GLANCE, taken.again - self._now()))
+
+    async def _owns(self, held: Held, seen: Snapshot) -> bool:
+        """Whether we hold the lock, which we take where nobody does."""
+        key, entry = self._keys.lock, seen.entries.get(self._keys.lock)
+        if entry is not None:
+            return entry.lease == held.lease.id
+        return (await self._etcd.transact([absent(key)], [Put(key, self._who.encode(), held.lease)])).succeeded
+
+    async def _write(self, held: Held, seen: Snapshot, taken: Step) -> None:
+        """All of a step, where everything is as it was seen; else the next look shows what is."""
+        keys, entries = self._keys, seen.entries
+        puts = {keys.rollout: taken.rollout.text} | {keys.want(node): want.text for node, want in taken.wants.items()}
+        compares = [leased(keys.lock, held.lease), *(as_read(key, entries.get(key)) for key in puts)]
+        await self._etcd.transact(compares, [Put(key, text.encode()) for key, text in puts.items()])
+
+
+async def _wait(heard: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            await heard.wait()
+            await asyncio.sleep(_TOGETHER)
+    except TimeoutError:
+        pass
+
+
+@asynccontextmanager
+async def _hearing(etcd: Client, keys: Keys) -> AsyncIterator[asyncio.Event]:
+    """An event that is set whenever anything changed that a rollout looks at."""
+    heard = asyncio.Event()
+
+    async def listen(beginning: str) -> None:
+        async with aclosing(etcd.follow(beginning)) as told:
+            async for _ in told:
+                heard.set()
+
+    followed = (keys.rollout, keys.lock, keys.statuses, keys.lives)
+    tasks = [asyncio.create_task(listen(one), name=f"follow {one}") for one in followed]
+    try:
+        yield heard
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,81 @@
+"""A release comes to be: its program first, in pieces that nobody overwrites, then the release and the head at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from svcc.etcd.client import Client
+from svcc.etcd.errors import Uncertain
+from svcc.etcd.values import Entry, Get, Put, absent, as_read
+from svcc.fleet.documents import Release, head_text
+from svcc.fleet.errors import BadDocument, FleetError
+from svcc.fleet.keys import Keys
+from svcc.fleet.reading import NoRelease, head_of, release_of
+from svcc.fleet.release import Draft
+
+Sign: TypeAlias = Callable[[Release], Release]
+
+
+class Overtaken(FleetError):
+    """Somebody else published meanwhile. ``release``: what they published."""
+
+    def __init__(self, release: Release) -> None:
+        by = f" by {release.who}" if release.who else ""
+        super().__init__(
+            f"release {release.number} was published{by} meanwhile: see what it changes (`svcc fleet diff`), "
+            "and publish again"
+        )
+        self.release = release
+
+
+async def publish(
+    etcd: Client, keys: Keys, draft: Draft, who: str, message: str, when: str, sign: Sign | None = None
+) -> tuple[Release, bool]:
+    """Publish a draft as the next release; and whether that was needed: not where the newest one is the same.
+
+    ``sign``: gives a release with its signature; None: it has none. Errors: Overtaken: two published at once, and the
+    other was first; BadSignature; BadDocument; EtcdError.
+    """
+    number, head = await head_of(etcd, keys)
+    if number:
+        there = await release_of(etcd, keys, number)
+        again = draft.numbered(keys.fleet, number, there.who, there.message, there.when)
+        if there.signed("") == again and bool(there.signature) == (sign is not None):
+            return there, False
+    release = draft.numbered(keys.fleet, number + 1, who, message, when)
+    release = release if sign is None else sign(release)
+    await _upload(etcd, keys, draft)
+    await _move(etcd, keys, head, release)
+    return release, True
+
+
+async def _upload(etcd: Client, keys: Keys, draft: Draft) -> None:
+    """Put the pieces that are not there yet. Errors: BadDocument: what is there is something else."""
+    for number, piece in enumerate(draft.blob.pieces):
+        key = keys.blob(draft.blob.hash, number)
+        done = await etcd.transact([absent(key)], [Put(key, piece)], [Get(key)])
+        if not done.succeeded and [entry.value for entry in done.found[0]] != [piece]:
+            raise BadDocument(f"{key} holds something else than its name says: delete it, and publish again")
+
+
+async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release) -> None:
+    """Write the release, and move the head to it, where nobody moved it since."""
+    key = keys.release(release.number)
+    writes = [Put(key, release.text.encode()), Put(keys.head, head_text(release.number).encode())]
+    try:
+        if (await etcd.transact([as_read(keys.head, head), absent(key)], writes)).succeeded:
+            return
+    except Uncertain:
+        pass  # it is read below
+    try:
+        there = await release_of(etcd, keys, release.number)
+    except NoRelease:
+        number, _ = await head_of(etcd, keys)
+        if number <= release.number:
+            raise FleetError(
+                f"etcd did not answer in time, and has no release {release.number} yet: see `svcc fleet history`"
+            ) from None
+        there = await release_of(etcd, keys, number)
+    if there != release:
+        raise Overtaken(there)

@@ -1,0 +1,120 @@
+"""What a fleet has in etcd, read as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from svcc.compiler import ir
+from svcc.etcd.client import Client
+from svcc.etcd.values import Entry, Get
+from svcc.fleet.blobs import MOST_PIECES, unpack
+from svcc.fleet.documents import Release, Status, Want, read_head
+from svcc.fleet.errors import BadDocument, BadProgram, FleetError
+from svcc.fleet.keys import Keys, last_part, number_in
+from svcc.fleet.release import read_program
+from svcc.fleet.rollout import Rollout, Seen
+
+
+class NoRelease(FleetError):
+    """There is no release of that number, or none at all."""
+
+
+async def head_of(etcd: Client, keys: Keys) -> tuple[int, Entry | None]:
+    """The number of the newest release, 0: there is none; and the entry that says so.
+
+    Errors: BadDocument, EtcdError.
+    """
+    entry = await etcd.get(keys.head)
+    return (0 if entry is None else read_head(entry.key, entry.value)), entry
+
+
+async def newest(etcd: Client, keys: Keys) -> int:
+    """The number of the newest release. Errors: NoRelease, BadDocument, EtcdError."""
+    number, _ = await head_of(etcd, keys)
+    if not number:
+        raise NoRelease(f"nothing was published for fleet {keys.fleet} yet")
+    return number
+
+
+async def release_of(etcd: Client, keys: Keys, number: int) -> Release:
+    """Errors: NoRelease, BadDocument, EtcdError."""
+    entry = await etcd.get(keys.release(number))
+    if entry is None:
+        raise NoRelease(f"fleet {keys.fleet} has no release {number}")
+    return _release(keys, number, entry)
+
+
+async def releases_of(etcd: Client, keys: Keys) -> list[Release]:
+    """All releases, the newest first. Errors: BadDocument, EtcdError."""
+    listing = await etcd.list(keys.releases)
+    numbered = [(number_in(keys.releases, entry.key), entry) for entry in listing.entries]
+    found = [_release(keys, number, entry) for number, entry in numbered if number is not None]
+    return sorted(found, key=lambda release: release.number, reverse=True)
+
+
+def _release(keys: Keys, number: int, entry: Entry) -> Release:
+    """A release stands under its own fleet and number: what was signed for another place is none for this one."""
+    found = Release.read(entry.key, entry.value)
+    if (found.fleet, found.number) != (keys.fleet, number):
+        raise BadDocument(f"{entry.key} holds release {found.number} of fleet {found.fleet}")
+    return found
+
+
+async def pieces_of(etcd: Client, keys: Keys, release: Release) -> list[bytes]:
+    """The pieces of a release's program, whatever is in them. Errors: BadProgram: one is missing; EtcdError."""
+    if release.pieces > MOST_PIECES:
+        raise BadProgram(f"release {release.number} has {release.pieces} pieces, and a fleet takes {MOST_PIECES}")
+    found = []
+    for piece in range(release.pieces):
+        entry = await etcd.get(keys.blob(release.program, piece))
+        if entry is None:
+            raise BadProgram(f"piece {piece + 1} of {release.pieces} of release {release.number} is missing")
+        found.append(entry.value)
+    return found
+
+
+async def program_of(etcd: Client, keys: Keys, release: Release) -> ir.Program:
+    """The program of a release. Errors: BadProgram, InputError, EtcdError."""
+    return read_program(unpack(release.program, await pieces_of(etcd, keys, release)))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A fleet's nodes and its rollout, all of it as it was at one revision of etcd. ``entries`` has, by key, what the
+    rollout, the lock and the wants were read from."""
+
+    rollout: Rollout | None
+    nodes: Mapping[str, Seen]
+    entries: Mapping[str, Entry]
+
+
+async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
+    """All nodes that shall do something, or that said something. A status that cannot be read is none.
+
+    Errors: BadDocument: a want or the rollout cannot be read; EtcdError.
+    """
+    asked = [Get(keys.rollout), Get(keys.lock), *(Get(one, prefix=True) for one in (keys.wants, keys.statuses))]
+    found = (await etcd.transact([], [*asked, Get(keys.lives, prefix=True)])).found
+    entries = {entry.key: entry for entry in (*found[0], *found[1], *found[2])}
+    rollout = [Rollout.read(entry.key, entry.value) for entry in found[0]]
+    wants, statuses, lives = (
+        {node: entry for entry in part if (node := last_part(beginning, entry.key)) is not None}
+        for beginning, part in zip((keys.wants, keys.statuses, keys.lives), found[2:], strict=True)
+    )
+    nodes = {
+        node: Seen(_want(wants.get(node)), _status(statuses.get(node)), node in lives)
+        for node in sorted({*wants, *statuses, *lives})
+    }
+    return Snapshot(rollout[0] if rollout else None, nodes, entries)
+
+
+def _want(entry: Entry | None) -> Want | None:
+    return None if entry is None else Want.read(entry.key, entry.value)
+
+
+def _status(entry: Entry | None) -> Status | None:
+    try:
+        return None if entry is None else Status.read(entry.key, entry.value)
+    except BadDocument:
+        return None  # a node cannot hold up the others by what it writes

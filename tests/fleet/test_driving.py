@@ -1,0 +1,204 @@
+"""Rollouts in a real etcd: driven, paused, taken back, and gone on with by others. Nodes are tasks that say what a test
+has them say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
+
+import pytest
+
+from support.etcd import Cluster, cluster, coming, run
+from svcc.etcd.client import Client
+from svcc.etcd.errors import Unreachable
+from svcc.etcd.values import Listing
+from svcc.fleet import driving
+from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.errors import FleetError
+from svcc.fleet.keys import Keys, last_part
+from svcc.fleet.reading import Snapshot, snapshot
+from svcc.fleet.rollout import NotNow, Phase, Rollout
+
+KEYS = Keys("shop")
+NODES = ("a", "b", "c")
+STAGES = (("a",), ("b", "c"))
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("etcd")) as made:
+        yield made
+
+
+class _Nodes:
+    """Nodes that do what they shall, but for those that a test has do something else."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.states: dict[tuple[str, int], State] = {}  # by node and release
+
+    async def obey(self) -> None:
+        for node in NODES:
+            await self._client.put(KEYS.alive(node), b"")
+        async with aclosing(self._client.follow(KEYS.wants)) as told:
+            async for news in told:
+                told_now = news.entries if isinstance(news, Listing) else filter(None, (c.entry for c in news.changes))
+                for entry in told_now:
+                    if (told_node := last_part(KEYS.wants, entry.key)) is not None:
+                        await self.say(told_node, Want.read(entry.key, entry.value))
+
+    async def say(self, node: str, want: Want) -> None:
+        state = self.states.get((node, want.release), State.APPLIED)
+        said = Status(want, state, want.release, followed=want.epoch, words="no such device")
+        while True:
+            try:
+                await self._client.put(KEYS.status(node), said.text.encode())
+                return
+            except Unreachable:
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def _fleet(etcd: Cluster) -> AsyncIterator[tuple[Client, _Nodes]]:
+    """An empty fleet with nodes that obey."""
+    async with Client(etcd.urls) as client:
+        await client.delete_prefix(KEYS.all)
+        nodes = _Nodes(client)
+        task = asyncio.create_task(nodes.obey())
+        try:
+            yield client, nodes
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _rollout(release: int, soak: float = 0.0) -> Rollout:
+    return Rollout(release, STAGES, soak, patience=3600)
+
+
+async def _drive(client: Client, tell: Callable[[Snapshot], None] = lambda _: None) -> Rollout:
+    ended = await driving.drive(client, KEYS, "a test", tell, lambda _: None)
+    assert ended.rollout is not None
+    return ended.rollout
+
+
+async def _releases(client: Client) -> dict[str, int]:
+    seen = await snapshot(client, KEYS)
+    return {node: one.want.release for node, one in seen.nodes.items() if one.want is not None}
+
+
+def test_a_release_is_rolled_out_and_taken_back(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with _fleet(etcd) as (client, _):
+            for release in (1, 2):
+                await driving.start(client, KEYS, _rollout(release))
+                assert (await _drive(client)).phase is Phase.DONE
+            assert await _releases(client) == {"a": 2, "b": 2, "c": 2}
+            await driving.change(client, KEYS, lambda rollout: rollout.taken_back("a test wants it"))
+            assert (await _drive(client)).phase is Phase.RETURNED
+            assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
+            seen = await snapshot(client, KEYS)
+            assert {one.want and one.want.epoch for one in seen.nodes.values()} == {3}
+            assert await client.get(KEYS.lock) is None
+            with pytest.raises(NotNow, match="went back"):
+                await driving.change(client, KEYS, lambda rollout: rollout.resumed())
+
+    run(test())
+
+
+def test_a_node_that_fails_takes_the_others_back(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with _fleet(etcd) as (client, nodes):
+            await driving.start(client, KEYS, _rollout(1))
+            await _drive(client)
+            nodes.states["c", 2] = State.FAILED
+            await driving.start(client, KEYS, _rollout(2))
+            ended = await _drive(client)
+            assert (ended.phase, ended.words) == (Phase.RETURNED, "c failed: no such device")
+            assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
+
+    run(test())
+
+
+def test_it_is_paused_and_somebody_else_goes_on(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with _fleet(etcd) as (client, nodes):
+            nodes.states["a", 1] = State.APPLYING
+            await driving.start(client, KEYS, _rollout(1))
+            first = asyncio.create_task(_drive(client))
+            await _until(client, {"a": 1})
+            with pytest.raises(NotNow, match="is under way, at stage 1 of 2"):
+                await driving.start(client, KEYS, _rollout(2))
+            await driving.change(client, KEYS, lambda rollout: rollout.paused())
+            assert (await first).phase is Phase.PAUSED
+            await driving.change(client, KEYS, lambda rollout: rollout.resumed())
+            killed = asyncio.create_task(_drive(client))
+            await _locked(client)
+            killed.cancel()
+            with suppress(asyncio.CancelledError):
+                await killed
+            del nodes.states["a", 1]
+            await nodes.say("a", Want(1, 1))
+            both = await asyncio.gather(_drive(client), _drive(client))  # one drives, one looks on
+            assert [one.phase for one in both] == [Phase.DONE] * 2
+            assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
+
+    run(test())
+
+
+def test_etcd_goes_away_in_the_middle(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with _fleet(etcd) as (client, nodes):
+            nodes.states["a", 1] = State.APPLYING
+            await driving.start(client, KEYS, _rollout(1))
+            told: list[str] = []
+            task = asyncio.create_task(driving.drive(client, KEYS, "a test", lambda _: None, told.append))
+            await _until(client, {"a": 1})
+            (member,) = etcd.members
+            member.end()
+            await coming(lambda: told, "it is told that etcd is away")
+            await asyncio.to_thread(etcd.restart, member)
+            del nodes.states["a", 1]
+            await nodes.say("a", Want(1, 1))
+            ended = (await task).rollout
+            assert ended is not None
+            assert ended.phase is Phase.DONE
+
+    run(test())
+
+
+def test_nodes_that_followed_more_than_there_is_are_adopted(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with Client(etcd.urls) as client:
+            await client.delete_prefix(KEYS.all)
+            for node, epoch, followed in (("a", 3, 9), ("b", 4, 4), ("c", 5, 7)):
+                await client.put(KEYS.want(node), Want(epoch, 1).text.encode())
+                said = Status(Want(epoch, 1), State.REFUSED, 2, followed=followed)
+                await client.put(KEYS.status(node), said.text.encode())
+            with pytest.raises(FleetError, match="fleet shop knows no node x"):
+                await driving.adopt(client, KEYS, {"a", "x"})
+            assert await driving.adopt(client, KEYS, {"a", "b"}) == {"a": Want(10, 1)}
+            assert await driving.adopt(client, KEYS, set()) == {"c": Want(8, 1)}
+            assert await driving.adopt(client, KEYS, set()) == {}
+            seen = await snapshot(client, KEYS)
+            assert [one.want for one in seen.nodes.values()] == [Want(10, 1), Want(4, 1), Want(8, 1)]
+
+    run(test())
+
+
+async def _until(client: Client, wanted: dict[str, int]) -> None:
+    """Wait until the nodes shall have these releases."""
+    async with aclosing(client.follow(KEYS.wants)) as told:
+        async for _ in told:
+            if await _releases(client) == wanted:
+                return
+
+
+async def _locked(client: Client) -> None:
+    """Wait until somebody drives."""
+    async with aclosing(client.follow(KEYS.lock)) as told:
+        async for _ in told:
+            if await client.get(KEYS.lock) is not None:
+                return
