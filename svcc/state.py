@@ -77,8 +77,13 @@ _NEEDS = ("aiohttp", "prometheus_client")
 
 def need_agent() -> None:
     """The agent comes with libraries of its own: without, the command ends here."""
-    if lacking := [name for name in _NEEDS if importlib.util.find_spec(name) is None]:
-        fail(f"the agent needs {' and '.join(lacking)}: pip install 'svcc[agent]'", Exit.MACHINE)
+    need("the agent", *_NEEDS)
+
+
+def need(what: str, *libraries: str) -> None:
+    """``what`` needs libraries that the command line alone does without: without them, the command ends here."""
+    if lacking := [name for name in libraries if importlib.util.find_spec(name) is None]:
+        fail(f"{what} needs {' and '.join(lacking)}: pip install 'svcc[agent]'", Exit.MACHINE)
 
 
 def fail(message: str, status: Exit) -> NoReturn:

@@ -67,7 +67,7 @@ def test_each_example_is_a_line_that_the_command_takes(name: str, line: str, tmp
             command.make_context(name, arguments, parent=context)
 
 
-@pytest.mark.parametrize("group", [(), ("lab",), ("agent",)], ids=str)
+@pytest.mark.parametrize("group", [(), ("lab",), ("agent",), ("fleet",)], ids=str)
 @pytest.mark.parametrize("columns", [60, 80])
 def test_no_sentence_of_a_command_is_cut_off(group: tuple[str, ...], columns: int) -> None:
     """The list of commands has the first sentence of each command's own help."""

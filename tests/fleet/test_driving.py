@@ -10,13 +10,12 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import pytest
 
 from support.etcd import Cluster, cluster, coming, run
+from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
-from svcc.etcd.errors import Unreachable
-from svcc.etcd.values import Listing
 from svcc.fleet import driving
 from svcc.fleet.documents import State, Status, Want
 from svcc.fleet.errors import FleetError
-from svcc.fleet.keys import Keys, last_part
+from svcc.fleet.keys import Keys
 from svcc.fleet.reading import Snapshot, snapshot
 from svcc.fleet.rollout import NotNow, Phase, Rollout
 
@@ -31,40 +30,12 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
 
 
-class _Nodes:
-    """Nodes that do what they shall, but for those that a test has do something else."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.states: dict[tuple[str, int], State] = {}  # by node and release
-
-    async def obey(self) -> None:
-        for node in NODES:
-            await self._client.put(KEYS.alive(node), b"")
-        async with aclosing(self._client.follow(KEYS.wants)) as told:
-            async for news in told:
-                told_now = news.entries if isinstance(news, Listing) else filter(None, (c.entry for c in news.changes))
-                for entry in told_now:
-                    if (told_node := last_part(KEYS.wants, entry.key)) is not None:
-                        await self.say(told_node, Want.read(entry.key, entry.value))
-
-    async def say(self, node: str, want: Want) -> None:
-        state = self.states.get((node, want.release), State.APPLIED)
-        said = Status(want, state, want.release, followed=want.epoch, words="no such device")
-        while True:
-            try:
-                await self._client.put(KEYS.status(node), said.text.encode())
-                return
-            except Unreachable:
-                await asyncio.sleep(0.1)
-
-
 @asynccontextmanager
-async def _fleet(etcd: Cluster) -> AsyncIterator[tuple[Client, _Nodes]]:
+async def _fleet(etcd: Cluster) -> AsyncIterator[tuple[Client, Nodes]]:
     """An empty fleet with nodes that obey."""
     async with Client(etcd.urls) as client:
         await client.delete_prefix(KEYS.all)
-        nodes = _Nodes(client)
+        nodes = Nodes(client, KEYS, NODES)
         task = asyncio.create_task(nodes.obey())
         try:
             yield client, nodes

@@ -14,6 +14,12 @@ from svcc.command_line import COMMANDS, svcc
 
 #: Commands whose JSON is another's, or has a name of its own.
 _CALLED = {"check": "diagnostics", "lab status": "lab", "lab up": "lab", "agent status": "agent"}
+_CALLED |= {
+    "fleet status": "fleet",
+    "fleet diff": "diff",
+    "fleet history": "fleet_history",
+    "fleet adopt": "fleet_adopt",
+}
 
 #: Commands that answer nothing: they run until they are ended, write a file, end a lab, or become another program.
 _SILENT = {"agent run", "init", "lab down", "lab exec", "lsp"}

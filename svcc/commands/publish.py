@@ -1,0 +1,145 @@
+"""``svcc publish``: a file as the next release of a fleet."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from svcc.apply.generation import who
+from svcc.compiler.suggest import count
+from svcc.exits import Exit
+from svcc.fleet.documents import WORDS, Release, plain
+from svcc.fleet.errors import BadProgram
+from svcc.fleet_options import Place, fleet_options
+from svcc.help import examples
+from svcc.inputs import input_told
+from svcc.options import (
+    ParameterType,
+    TargetName,
+    file_argument,
+    format_option,
+    json_option,
+    load_program,
+    quiet_option,
+)
+from svcc.output import put, put_json
+from svcc.state import fail
+from svcc.targets.interface import Target
+
+if TYPE_CHECKING:
+    from svcc.etcd.client import Client
+    from svcc.fleet.release import Draft
+
+
+class _TargetOf(ParameterType[tuple[str, Target]]):
+    """TARGET, of all nodes that have none of their own, or NODE=TARGET."""
+
+    name = "target"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Target]:
+        node, _, name = str(value).rpartition("=")
+        return node, TargetName(loaded=True).convert(name, param, ctx)
+
+
+@click.command(
+    "publish",
+    epilog=examples(
+        "svcc publish svc.dsl --target nft --fleet shop --etcd http://127.0.0.1:2379",
+        "svcc publish svc.dsl -t nft -t node-b=ipvs --sign ~/.ssh/id_ed25519 --fleet shop --etcd http://127.0.0.1:2379",
+    ),
+)
+@file_argument
+@click.option(
+    "-t",
+    "--target",
+    "targets",
+    type=_TargetOf(),
+    multiple=True,
+    required=True,
+    metavar="[NODE=]TARGET",
+    help="What serves on the nodes, or on one of them.",
+)
+@click.option("-m", "--message", default="", help="What this release is for.")
+@click.option(
+    "--sign", type=click.Path(dir_okay=False, path_type=Path), metavar="KEY", help="An SSH key that signs it."
+)
+@fleet_options
+@json_option
+@format_option
+@quiet_option
+def command(
+    file: str,
+    targets: tuple[tuple[str, Target], ...],
+    message: str,
+    sign: Path | None,
+    place: Place,
+    as_json: bool,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Publish FILE as the next release of a fleet: checked, compiled for each of its nodes, and not yet rolled out.
+
+    No machine changes by it: `svcc rollout` does that.
+    """
+    chosen = dict(targets)
+    if "" not in chosen or len(chosen) < len(targets):
+        raise click.UsageError("--target: say it once for all nodes, and at most once for each node (NODE=TARGET)")
+    if len(message) > WORDS - 100:
+        raise click.UsageError(f"--message: it has more than {WORDS - 100} characters")
+    made = _draft(file, chosen, form, quiet=quiet)
+    release, needed = _published(place, made, message, sign)
+    if as_json:
+        put_json(_as_json(release, needed=needed))
+    elif needed:
+        put(f"Release {release.number} is published, for {count(len(release.nodes), 'node')}.\n")
+    else:
+        put(f"Nothing to do: release {release.number} is the same.\n")
+
+
+def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> Draft:
+    from svcc.fleet.release import draft
+
+    program = load_program(file, form, quiet=quiet)
+    others = {node: target for node, target in chosen.items() if node}
+    with input_told(form, quiet=quiet):
+        try:
+            return draft(program, chosen[""], others, file)
+        except BadProgram as error:
+            fail(str(error), Exit.INPUT)
+
+
+def _published(place: Place, made: Draft, message: str, sign: Path | None) -> tuple[Release, bool]:
+    from svcc.fleet.publishing import Overtaken, publish
+    from svcc.fleet.signatures import sign as sign_with
+
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    signer = None if sign is None else partial(sign_with, key=sign.expanduser())
+
+    async def work(etcd: Client) -> tuple[Release, bool] | Overtaken:
+        try:
+            return await publish(etcd, place.keys, made, plain(who()), plain(message), when, signer)
+        except Overtaken as error:
+            return error
+
+    done = place.run(work)
+    if isinstance(done, Overtaken):
+        fail(str(done), Exit.DIFFERENT)
+    return done
+
+
+def _as_json(release: Release, *, needed: bool) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "fleet": release.fleet,
+        "release": release.number,
+        "published": needed,
+        "program": release.program,
+        "signed": bool(release.signature),
+        "nodes": [
+            {"node": name, "target": one.target, "bundle": one.bundle} for name, one in sorted(release.nodes.items())
+        ],
+    }

@@ -1,0 +1,155 @@
+"""``svcc rollout``: a release to a fleet's nodes, stage by stage."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from svcc.apply.generation import who
+from svcc.compiler.suggest import count
+from svcc.exits import Exit
+from svcc.fleet.rollout import Phase, Rollout, not_back
+from svcc.fleet.stages import FORM, USUAL, Stage, nodes_of
+from svcc.fleet_json import rollout_json
+from svcc.fleet_options import Place, Seconds, fleet_options
+from svcc.help import examples
+from svcc.options import json_option
+from svcc.output import put, put_json
+from svcc.state import fail
+
+if TYPE_CHECKING:
+    from svcc.etcd.client import Client
+    from svcc.fleet.reading import Snapshot
+
+
+@click.command(
+    "rollout",
+    epilog=examples(
+        "svcc rollout 7 --fleet shop --etcd http://127.0.0.1:2379",
+        "svcc rollout 7 --stage node-a --stage 'zone eu-1a' --stage all --soak 5m --fleet shop --etcd http://127.0.0.1:2379",
+        "svcc rollout --back --fleet shop --etcd http://127.0.0.1:2379",
+    ),
+)
+@click.argument("release", type=click.IntRange(1), required=False)
+@click.option(
+    "--stage", "stages", multiple=True, metavar="STAGE", help=f"Who is next: {FORM}.  [default: {', '.join(USUAL)}]"
+)
+@click.option("--soak", type=Seconds(), default="60s", show_default=True, help="How long nodes must be well.")
+@click.option("--patience", type=Seconds(), default="120s", show_default=True, help="When a silent node has failed.")
+@click.option(
+    "--max-failed", "most", type=click.IntRange(0), default=0, show_default=True, help="Failed nodes to go on with."
+)
+@click.option("--resume", is_flag=True, help="Go on with the rollout that there is.")
+@click.option("--pause", is_flag=True, help="Stop it; nodes stay as they are.")
+@click.option("--back", is_flag=True, help="Give nodes back the release that they had before.")
+@fleet_options
+@json_option
+def command(
+    release: int | None,
+    stages: tuple[str, ...],
+    soak: float,
+    patience: float,
+    most: int,
+    resume: bool,
+    pause: bool,
+    back: bool,
+    place: Place,
+    as_json: bool,
+) -> None:
+    """Roll RELEASE out to the nodes of a fleet, stage by stage; nodes that fail take all back.
+
+    A stage is over when each of its nodes has applied and confirmed the release, and was well for the soak. If this
+    command is ended, the fleet stands still, and `--resume` goes on from anywhere.
+    """
+    if (release is not None) + resume + pause + back != 1:
+        raise click.UsageError("say which: RELEASE, --resume, --pause or --back")
+
+    async def work(etcd: Client) -> Snapshot:
+        from svcc.fleet import driving
+        from svcc.fleet.reading import snapshot
+
+        if release is not None:
+            draft = await _drafted(etcd, place, release, stages)
+            await driving.start(etcd, place.keys, Rollout(release, draft, soak, patience, most))
+        elif pause:
+            await driving.change(etcd, place.keys, Rollout.paused)
+            return await snapshot(etcd, place.keys)
+        elif back:
+            await driving.change(etcd, place.keys, lambda one: one.taken_back(f"{who()} takes it back"))
+        else:
+            await driving.change(etcd, place.keys, Rollout.resumed)
+        return await driving.drive(etcd, place.keys, f"{who()} on {socket.gethostname()}", _Teller(), _trouble)
+
+    seen = place.run(work)
+    assert seen.rollout is not None
+    if as_json:
+        put_json({"version": 1, "fleet": place.keys.fleet, "rollout": rollout_json(seen.rollout)})
+    _end(seen, seen.rollout, meant=pause or back, as_json=as_json)
+
+
+async def _drafted(etcd: Client, place: Place, number: int, words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The nodes of each stage. Errors: BadStage, NoRelease, EtcdError."""
+    from svcc.fleet.reading import program_of, release_of
+
+    chosen = [Stage.parse(word) for word in words or USUAL]
+    release = await release_of(etcd, place.keys, number)
+    program = await program_of(etcd, place.keys, release)
+    return nodes_of(chosen, {node.name: node.zone for node in program.nodes if node.name in release.nodes})
+
+
+class _Teller:
+    """Says on standard error where a rollout stands, whenever that changed."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def __call__(self, seen: Snapshot) -> None:
+        if seen.rollout is not None and (line := _line(seen.rollout)) != self._said:
+            self._said = line
+            click.echo(line, err=True)
+
+
+def _line(rollout: Rollout) -> str:
+    if rollout.phase is Phase.BACK:
+        return f"going back: {rollout.words}"
+    if rollout.phase is not Phase.RUNNING:
+        return f"release {rollout.release}: {rollout.phase}"
+    nodes = rollout.stages[rollout.stage]
+    named = ", ".join(nodes[:5]) + (f" and {len(nodes) - 5} more" if len(nodes) > 5 else "")
+    return f"release {rollout.release}, stage {rollout.stage + 1} of {len(rollout.stages)}: {named}"
+
+
+def _trouble(words: str) -> None:
+    click.echo(f"svcc: warning: {words}", err=True)
+
+
+def _end(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -> None:
+    """Say what became of it, and end with the status of that. ``meant``: it was to go back, or to stand still."""
+    if rollout.phase is Phase.RETURNED:
+        _returned(seen, rollout, meant=meant, as_json=as_json)
+    elif rollout.phase is Phase.PAUSED:
+        _say(f"The rollout of release {rollout.release} is paused: --resume goes on with it.\n", as_json=as_json)
+        if not meant:
+            sys.exit(Exit.DIFFERENT)
+    else:
+        _say(f"Release {rollout.release} is on {count(len(rollout.moved), 'node')}.\n", as_json=as_json)
+
+
+def _returned(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -> None:
+    if left := not_back(rollout, seen.nodes):
+        _fail(f"the fleet goes back from release {rollout.release}, and not back yet is {', '.join(left)}", Exit.BROKEN)
+    if not meant:
+        _fail(f"release {rollout.release} was taken back everywhere: {rollout.words}", Exit.RESTORED)
+    _say(f"Release {rollout.release} is taken back: {count(len(rollout.moved), 'node')}.\n", as_json=as_json)
+
+
+def _say(text: str, *, as_json: bool) -> None:
+    if not as_json:
+        put(text)
+
+
+def _fail(message: str, status: Exit) -> NoReturn:
+    fail(message, status)

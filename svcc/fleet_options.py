@@ -1,0 +1,151 @@
+"""The fleet and its etcd on the command line, and what goes wrong with them as messages and exit statuses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from svcc.exits import Exit
+from svcc.fleet.errors import BadName, FleetError
+from svcc.fleet.keys import Keys
+from svcc.options import ParameterType
+from svcc.state import fail, need
+
+if TYPE_CHECKING:
+    from svcc.etcd.client import Client
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class _FleetName(ParameterType[Keys]):
+    """The name of a fleet, and so its keys."""
+
+    name = "fleet"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Keys:
+        try:
+            return value if isinstance(value, Keys) else Keys(str(value))
+        except BadName as error:
+            self.fail(str(error), param, ctx)
+
+
+class Seconds(ParameterType[float]):
+    """A time, as the language writes it: ``90``, ``90s``, ``5m``, ``1h``."""
+
+    name = "time"
+    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - it is never changed
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        number, unit = (text[:-1], self._UNITS[text[-1]]) if text[-1:] in self._UNITS else (text, 1.0)
+        try:
+            seconds = float(number) * unit
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds <= 86_400:
+            self.fail(f"`{value}` is no time up to a day: 90s, 5m, 1h", param, ctx)
+        return seconds
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a fleet is: its keys, the members of etcd, and how these are asked."""
+
+    keys: Keys
+    members: tuple[str, ...]
+    user: str | None = None
+    password: Path | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def client(self) -> Client:
+        """A client, to be entered. A command line that no client can be made of ends here."""
+        from svcc.etcd.client import Client
+        from svcc.etcd.values import Credentials, Tls
+
+        if (self.user is None) != (self.password is None):
+            raise click.UsageError("--etcd-user and --etcd-password-file: both or none")
+        try:
+            said = None if self.password is None else self.password.read_text(encoding="utf-8").rstrip("\r\n")
+            credentials = None if self.user is None or said is None else Credentials(self.user, said)
+            shown = [file for file in (self.ca, self.certificate, self.key) if file is not None]
+            for file in shown:
+                file.open("rb").close()  # whoever cannot read it is told its name
+            tls = Tls(self.ca, self.certificate, self.key) if shown else None
+            return Client(self.members, credentials=credentials, tls=tls)
+        except ValueError as error:
+            fail(f"etcd: {error}", Exit.INPUT)
+        except OSError as error:
+            fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error), Exit.INPUT)
+
+    def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
+        """What is done with etcd. What goes wrong with it ends the command."""
+        from svcc.etcd.errors import EtcdError, Malformed, NotAllowed, Unreachable
+
+        async def connected() -> _Result:
+            async with self.client() as etcd:
+                return await work(etcd)
+
+        try:
+            return asyncio.run(connected())
+        except NotAllowed as error:
+            fail(f"{error}: etcd's roles decide who may do what", Exit.MACHINE)
+        except (Unreachable, Malformed) as error:
+            fail(str(error), Exit.MACHINE)
+        except EtcdError as error:
+            fail(str(error), Exit.INPUT)
+        except FleetError as error:
+            fail(str(error), Exit.INPUT)
+
+
+#: Each of these may stand in the environment, as SVCC_FLEET and SVCC_ETCD: a person types them in every command.
+_OPTIONS = (
+    click.option(
+        "--fleet", "keys", type=_FleetName(), required=True, envvar="SVCC_FLEET", metavar="NAME", help="Which fleet."
+    ),
+    click.option(
+        "--etcd",
+        "members",
+        multiple=True,
+        required=True,
+        envvar="SVCC_ETCD",
+        metavar="URL",
+        help="A member of etcd; for several, several times.",
+    ),
+    click.option("--etcd-user", "user", envvar="SVCC_ETCD_USER", metavar="NAME", help="A user of etcd's own."),
+    click.option(
+        "--etcd-password-file",
+        "password",
+        type=_FILE,
+        envvar="SVCC_ETCD_PASSWORD_FILE",
+        help="With the user's password.",
+    ),
+    click.option("--etcd-ca", "ca", type=_FILE, envvar="SVCC_ETCD_CA", help="Whose certificates etcd has; PEM."),
+    click.option("--etcd-cert", "certificate", type=_FILE, envvar="SVCC_ETCD_CERT", help="Shown to etcd; PEM."),
+    click.option("--etcd-key", "key", type=_FILE, envvar="SVCC_ETCD_KEY", help="Of that certificate; PEM."),
+)
+_NAMES = ("keys", "members", "user", "password", "ca", "certificate", "key")
+
+
+def fleet_options(command: _Command) -> _Command:
+    """The options of a command that asks etcd, which gets them as its ``place``."""
+
+    @wraps(command)
+    def placed(**arguments: Any) -> Any:
+        place = Place(**{name: arguments.pop(name) for name in _NAMES})
+        need("the fleet", "aiohttp")
+        return command(place=place, **arguments)
+
+    for option in reversed(_OPTIONS):
+        placed = option(placed)
+    return placed  # type: ignore[return-value]

@@ -1,0 +1,238 @@
+"""The fleet's commands with a real etcd, and nodes that say what a test has them say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.command_line import Done, environment, svcc
+from support.etcd import Cluster, cluster, run
+from support.fleet_nodes import answering
+from support.schemas import follows
+from svcc.etcd.client import Client
+from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.keys import Keys
+from svcc.fleet.reading import snapshot
+from svcc.fleet.rollout import Rollout
+
+KEYS = Keys("shop")
+NODES = ("node-a", "node-b")
+_TEXT = """\
+node node-a { address 10.0.0.4; zone east }
+node node-b { address 10.0.0.5; zone west }
+service web { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.1; 100.64.0.HOST } }
+"""
+
+
+class Fleet:
+    """An empty fleet, and a person who types commands."""
+
+    def __init__(self, etcd: Cluster, folder: Path) -> None:
+        self.etcd = etcd
+        self._folder = folder
+        run(self._empty())
+
+    async def _empty(self) -> None:
+        async with Client(self.etcd.urls) as client:
+            await client.delete_prefix(KEYS.all)
+
+    def put(self, *pairs: tuple[str, str]) -> None:
+        """Write keys, as somebody else may."""
+
+        async def written() -> None:
+            async with Client(self.etcd.urls) as client:
+                for key, text in pairs:
+                    await client.put(key, text.encode())
+
+        run(written())
+
+    def rollout(self) -> Rollout:
+        async def read() -> Rollout | None:
+            async with Client(self.etcd.urls) as client:
+                return (await snapshot(client, KEYS)).rollout
+
+        found = run(read())
+        assert found is not None
+        return found
+
+    def file(self, host: int = 2) -> Path:
+        path = self._folder / f"{host}.dsl"
+        path.write_text(_TEXT.replace("HOST", str(host)))
+        return path
+
+    def svcc(self, *words: object, status: int = 0) -> Done:
+        done = svcc(*words, "--fleet", KEYS.fleet, "--etcd", self.etcd.urls[0])
+        assert done.status == status, done
+        return done
+
+    def publish(self, host: int = 2, *words: object) -> None:
+        self.svcc("publish", self.file(host), "-t", "nft", *words)
+
+    def roll(self, *words: object, status: int = 0) -> Done:
+        return self.svcc("rollout", *words, "--soak", "0", status=status)
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("etcd")) as made:
+        yield made
+
+
+@pytest.fixture
+def fleet(etcd: Cluster, tmp_path: Path) -> Fleet:
+    return Fleet(etcd, tmp_path)
+
+
+def test_from_a_file_to_all_nodes_and_back(fleet: Fleet) -> None:
+    said = follows("publish", fleet.svcc("publish", fleet.file(), "-t", "nft", "-t", "node-b=iptables", "--json").text)
+    assert (said["release"], said["published"], said["signed"]) == (1, True, False)
+    assert [(one["node"], one["target"]) for one in said["nodes"]] == [("node-a", "nft"), ("node-b", "iptables")]
+    with answering(fleet.etcd.urls, KEYS, NODES, {}):
+        done = fleet.roll(1)
+        assert (done.text, done.err) == (
+            "Release 1 is on 2 nodes.\n",
+            "release 1, stage 1 of 2: node-a\nrelease 1, stage 2 of 2: node-b\nrelease 1: done\n",
+        )
+        fleet.publish(3, "-m", "another endpoint")
+        shown = fleet.svcc("fleet", "diff", status=1).text
+        assert "100.64.0.3" in shown
+        assert "100.64.0.2" in shown
+        assert follows("diff", fleet.svcc("fleet", "diff", "--json", status=1).text)["services"]
+        assert fleet.svcc("fleet", "diff", 1, 1).text == "No service changes.\n"
+        stages = ("--stage", "zone west", "--stage", "all")
+        ended = follows("rollout", fleet.roll(2, *stages, "--json").text)["rollout"]
+        assert (ended["phase"], ended["stages"]) == ("done", [["node-b"], ["node-a"]])
+        follows("fleet", fleet.svcc("fleet", "status", "--json").text)
+        assert fleet.roll("--back").text == "Release 2 is taken back: 2 nodes.\n"
+        found = follows("fleet", fleet.svcc("fleet", "status", "--json").text)
+    assert [(one["node"], one["wants"], one["has"], one["differs"]) for one in found["nodes"]] == [
+        (node, 1, 1, False) for node in NODES
+    ]
+    kept = follows("fleet_history", fleet.svcc("fleet", "history", "--json").text)
+    assert [(one["release"], one["message"]) for one in kept["releases"]] == [(2, "another endpoint"), (1, "")]
+    assert kept["current"] == 1
+
+
+def test_a_node_that_fails_is_told_and_takes_all_back(fleet: Fleet) -> None:
+    fleet.publish()
+    with answering(fleet.etcd.urls, KEYS, NODES, {}):
+        fleet.roll(1)
+    fleet.publish(3)
+    with answering(fleet.etcd.urls, KEYS, NODES, {("node-b", 2): State.FAILED}):
+        done = fleet.roll(2, status=4)
+        assert "release 2 was taken back everywhere: node-b failed: no such device\n" in done.err
+        assert "the rollout of release 2 went back: there is nothing to resume" in fleet.roll("--resume", status=2).err
+        shown = fleet.svcc("fleet", "status").text
+    assert "The last rollout is of release 2: returned, stage 2 of 2: node-b failed: no such device" in shown
+
+
+def test_nodes_that_do_not_answer_are_not_back(fleet: Fleet) -> None:
+    fleet.publish()
+    with answering(fleet.etcd.urls, KEYS, NODES, {}):
+        fleet.roll(1)
+    assert "the rollout of release 1 is done: it cannot be paused" in fleet.svcc("rollout", "--pause", status=2).err
+    fleet.put((KEYS.rollout, replace(fleet.rollout(), patience=0.0).text))
+    done = fleet.svcc("rollout", "--back", status=5)
+    assert "the fleet goes back from release 1, and not back yet is node-a, node-b\n" in done.err
+
+
+def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
+    def said(
+        node: str, state: State = State.APPLIED, serves: int = 7, down: int = 0, drift: int = 0
+    ) -> tuple[str, str]:
+        return KEYS.status(node), Status(Want(3, 7), state, serves, followed=3, down=down, drift=drift).text
+
+    wants = [(KEYS.want(node), Want(3, 7).text) for node in "abcdef"]
+    lives = [(KEYS.alive(node), "") for node in "abcdeg"]
+    fleet.put(
+        *wants, *lives, said("a"), said("b", drift=2), said("c", State.FAILED, serves=6), said("d", down=1), said("f")
+    )
+    found = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
+    assert [(one["node"], one["state"], one["differs"]) for one in found] == [
+        ("a", "applied", False),
+        ("b", "applied", True),
+        ("c", "failed", True),
+        ("d", "applied", False),
+        ("e", "silent", True),
+        ("f", "applied", True),
+        ("g", "idle", False),
+    ]
+    fleet.svcc("fleet", "status", status=1)
+
+
+def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
+    assert fleet.svcc("fleet", "adopt").text == "Nothing to do: no node knows more than etcd has.\n"
+    refused = Status(Want(3, 1), State.REFUSED, 2, followed=9)
+    fleet.put((KEYS.want("a"), Want(3, 1).text), (KEYS.status("a"), refused.text))
+    assert "fleet shop knows no node x" in fleet.svcc("fleet", "adopt", "x", status=2).err
+    adopted = follows("fleet_adopt", fleet.svcc("fleet", "adopt", "a", "--json").text)
+    assert adopted["nodes"] == [{"node": "a", "release": 1, "epoch": 10}]
+
+
+def test_a_signed_release_is_shown_as_one(fleet: Fleet, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    fleet.publish(2, "--sign", key)
+    assert (
+        fleet.svcc("publish", fleet.file(), "-t", "nft", "--sign", key).text
+        == "Nothing to do: release 1 is the same.\n"
+    )
+    fleet.publish()
+    kept = follows("fleet_history", fleet.svcc("fleet", "history", "--json").text)["releases"]
+    assert [(one["release"], one["signed"]) for one in kept] == [(2, False), (1, True)]
+    done = fleet.svcc("publish", fleet.file(3), "-t", "nft", "--sign", tmp_path / "nobody", status=2)
+    assert "cannot be signed" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("rollout", 9), "fleet shop has no release 9"),
+        (("rollout", "--resume"), "fleet shop has had no rollout yet"),
+        (("rollout",), "say which: RELEASE, --resume, --pause or --back"),
+        (("rollout", 1, "--back"), "say which: RELEASE, --resume, --pause or --back"),
+        (("rollout", 1, "--soak", "soon"), "`soon` is no time up to a day"),
+        (("fleet", "diff"), "nothing was published for fleet shop yet"),
+        (("publish", "/nowhere", "-t", "nft"), "cannot read /nowhere"),
+        (("publish", "/nowhere", "-t", "node-a=nft"), "say it once for all nodes"),
+        (("publish", "/nowhere", "-t", "aws"), "which no kernel loads"),
+        (("fleet", "status", "--etcd-user", "ann"), "both or none"),
+        (("fleet", "status", "--etcd-ca", "/nowhere"), "cannot read /nowhere: No such file or directory"),
+    ],
+)
+def test_what_is_wrong_is_said(fleet: Fleet, words: tuple[object, ...], message: str) -> None:
+    assert message in fleet.svcc(*words, status=2).err
+
+
+def test_what_stands_in_etcd_is_input(fleet: Fleet) -> None:
+    fleet.put((KEYS.head, '{"version":2}'))
+    assert "a newer svcc wrote it; upgrade this one" in fleet.svcc("fleet", "status", status=2).err
+    fleet.put((KEYS.head, "{"))
+    assert "/svcc/shop/head is not JSON" in fleet.svcc("publish", fleet.file(), "-t", "nft", status=2).err
+
+
+def test_etcd_is_away() -> None:
+    done = svcc("fleet", "status", "--fleet", "shop", "--etcd", "http://127.0.0.1:1")
+    assert (done.status, done.out) == (3, b"")
+    assert "127.0.0.1:1" in done.err
+    done = svcc("fleet", "status", "--fleet", "a/b", "--etcd", "http://127.0.0.1:1")
+    assert (done.status, "cannot name a fleet" in done.err) == (2, True)
+    assert svcc("fleet", "status", "--fleet", "shop", "--etcd", "nonsense").status == 2
+
+
+def test_other_commands_do_without_etcds_libraries() -> None:
+    """And the fleet's own until they are called: help needs none of them."""
+    script = (
+        "import sys; from svcc.command_line import COMMANDS, svcc; import click\n"
+        "for name in COMMANDS: svcc.get_command(click.Context(svcc), name)\n"
+        "print(sorted({'aiohttp', 'prometheus_client', 'svcc.etcd.client'} & {*sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout == "[]\n"
