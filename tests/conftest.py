@@ -21,7 +21,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 _LEFT_OUT = pytest.StashKey[int]()
 #: Folders of which each test, or none, loads rules; in the others some do.
-_WITH_KERNEL, _WITHOUT_KERNEL = ("kernel", "vm"), ("unit", "property")
+_WITH_KERNEL, _WITHOUT_KERNEL = ("kernel", "vm"), ("unit", "property", "kubernetes")
 #: What a user sends to end a program, or a terminal that goes.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 

@@ -17,3 +17,5 @@ GOLDEN = ROOT / "tests" / "golden" / "targets"
 ERRORS = ROOT / "tests" / "golden" / "errors"
 #: Edits of programs, each as it was before and after, and what is said of it to reviewers.
 REVIEWS = ROOT / "tests" / "golden" / "reviews"
+#: What servers of a Kubernetes API answered, and what is heard of it.
+RECORDINGS = sorted((ROOT / "tests" / "kubernetes" / "recordings").glob("*.json"))

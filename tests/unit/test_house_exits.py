@@ -10,7 +10,19 @@ import pytest
 from support.tools.code import Module, modules
 
 #: Packages that others import; those of the command line are svcc's own.
-_LIBRARY = ("grammar", "compiler", "kernel", "targets", "apply", "verify", "agent", "etcd", "fleet", "lsp")
+_LIBRARY = (
+    "grammar",
+    "compiler",
+    "kernel",
+    "targets",
+    "apply",
+    "verify",
+    "agent",
+    "etcd",
+    "fleet",
+    "kubernetes_api",
+    "lsp",
+)
 _ENDS = {"sys.exit", "exit", "quit", "SystemExit", "click.echo", "click.exceptions.Exit"}
 _LIBRARY_MODULES = [one for one in modules() if one.name.split(".")[1:2] and one.name.split(".")[1] in _LIBRARY]
 

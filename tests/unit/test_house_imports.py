@@ -25,12 +25,25 @@ _LAYERS: dict[str, frozenset[str]] = {
     "targets": frozenset({"compiler", "kernel"}),
     "apply": frozenset({"targets", "compiler", "kernel"}),
     "verify": frozenset({"apply", "targets", "compiler", "kernel"}),
-    "agent": frozenset({"verify", "apply", "targets", "compiler", "kernel"}),
+    "kubernetes_api": frozenset(),
+    "agent": frozenset({"kubernetes_api", "verify", "apply", "targets", "compiler", "kernel"}),
     "etcd": frozenset(),
     "fleet": frozenset({"agent", "etcd", "verify", "apply", "targets", "compiler", "kernel"}),
     "lsp": frozenset({"targets", "compiler", "grammar"}),
     "": frozenset(
-        {"fleet", "agent", "etcd", "lsp", "verify", "apply", "targets", "compiler", "grammar", "kernel"}
+        {
+            "fleet",
+            "agent",
+            "etcd",
+            "kubernetes_api",
+            "lsp",
+            "verify",
+            "apply",
+            "targets",
+            "compiler",
+            "grammar",
+            "kernel",
+        }
     ),  # svcc itself
 }
 

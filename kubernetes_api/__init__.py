@@ -1,0 +1,1 @@
+"""A client of the Kubernetes API that lists and watches: it reads objects, and writes none."""

@@ -1,0 +1,170 @@
+"""Kubeconfig files: the server, the certificates and the token of a context.
+
+The fields are those of kubernetes.io/docs/reference/config-api/kubeconfig.v1. What would have to run a program, or
+would make another of who asks, is refused rather than left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from svcc.kubernetes_api.access import Access, Pem
+from svcc.kubernetes_api.errors import BadConfig, in_words
+
+#: Bytes of a file that are read.
+_LARGEST = 1 << 20
+
+#: What of a user is refused, and why.
+_REFUSED_OF_USER = {
+    "exec": "a plugin is a program, and none is run: take a `tokenFile`, or a certificate",
+    "auth-provider": "such plugins are no more (Kubernetes 1.26): take a `tokenFile`, or a certificate",
+    "username": "servers take no passwords any more (Kubernetes 1.19): take a token, or a certificate",
+    "password": "servers take no passwords any more (Kubernetes 1.19): take a token, or a certificate",
+    "as": "nobody is asked for in the name of another: take a user of its own",
+    "as-uid": "nobody is asked for in the name of another: take a user of its own",
+    "as-groups": "nobody is asked for in the name of another: take a user of its own",
+    "as-user-extra": "nobody is asked for in the name of another: take a user of its own",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The members of an object in a file. Errors: BadConfig."""
+
+    file: Path
+    path: str
+    members: Mapping[object, object]
+
+    def wrong(self, key: str, message: str) -> BadConfig:
+        return BadConfig(f"{self.file}: {self.path}{key} {message}")
+
+    def text(self, key: str) -> str:
+        """A text; "" where there is none."""
+        found = self.members.get(key)
+        if found is None:
+            return ""
+        if not isinstance(found, str):
+            raise self.wrong(key, "has to be a text")
+        if not found.isprintable():
+            raise self.wrong(key, "has signs that cannot be printed")
+        return found
+
+    def flag(self, key: str) -> bool:
+        found = self.members.get(key)
+        if found is not None and not isinstance(found, bool):
+            raise self.wrong(key, "has to be true or false")
+        return found is True
+
+    def fields(self, key: str) -> _Fields:
+        found = self.members.get(key)
+        if not isinstance(found, dict):
+            raise self.wrong(key, "is missing" if found is None else "has to be an object")
+        return _Fields(self.file, f"{self.path}{key}.", found)
+
+    def each(self, key: str) -> Iterator[_Fields]:
+        found = self.members.get(key)
+        if found is not None and not isinstance(found, list):
+            raise self.wrong(key, "has to be a list")
+        for i, member in enumerate(found or ()):
+            if not isinstance(member, dict):
+                raise self.wrong(f"{key}[{i}]", "has to be an object")
+            yield _Fields(self.file, f"{self.path}{key}[{i}].", member)
+
+    def named(self, key: str, name: str, what: str) -> _Fields:
+        """Of a list of objects with names, the first by a name: its object ``what``."""
+        for one in self.each(key):
+            if one.text("name") == name:
+                return one.fields(what)
+        raise self.wrong(key, f"has no {what} {name!r}")
+
+    def pem(self, key: str) -> Pem | None:
+        """What ``key-data`` holds, in base64, or the file that ``key`` names; of both, the data."""
+        if data := self.members.get(f"{key}-data"):
+            if not isinstance(data, str):
+                raise self.wrong(f"{key}-data", "has to be a text")
+            try:
+                return base64.b64decode("".join(data.split()), validate=True).decode("ascii")
+            except (binascii.Error, ValueError):
+                raise self.wrong(f"{key}-data", "has to be a certificate or key (PEM), in base64") from None
+        name = self.text(key)
+        return self.file.parent / name if name else None
+
+
+def read_kubeconfig(file: Path, context: str | None = None) -> Access:
+    """The access of a context; None: the current one. A name of a file counts from the kubeconfig's folder.
+
+    Errors: BadConfig.
+    """
+    top = _Fields(file, "", _document(file))
+    name = context or top.text("current-context")
+    if not name:
+        raise top.wrong("current-context", "is missing, so nothing says which cluster is meant")
+    chosen = top.named("contexts", name, "context")
+    cluster = top.named("clusters", chosen.text("cluster"), "cluster")
+    user_name = chosen.text("user")
+    user = top.named("users", user_name, "user") if user_name else _Fields(file, "", {})
+    for refused, reason in _REFUSED_OF_USER.items():
+        if user.members.get(refused):
+            raise user.wrong(refused, f"is not supported: {reason}")
+    if cluster.text("proxy-url"):
+        raise cluster.wrong("proxy-url", "is not supported: the server is asked directly")
+    certificate, key = user.pem("client-certificate"), user.pem("client-key")
+    if (certificate is None) != (key is None):
+        raise user.wrong("client-certificate", "and client-key belong together, and one of them is missing")
+    token = _token(user)
+    return Access(
+        server=_server(cluster, secret=token is not None),
+        authority=cluster.pem("certificate-authority"),
+        insecure=cluster.flag("insecure-skip-tls-verify"),
+        server_name=cluster.text("tls-server-name") or None,
+        certificate=certificate,
+        key=key,
+        token=token,
+    )
+
+
+def _document(file: Path) -> Mapping[object, object]:
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LARGEST + 1)
+    except OSError as error:
+        raise BadConfig(f"{file}: {error.strerror}") from None
+    if len(text) > _LARGEST:
+        raise BadConfig(f"{file}: more than {_LARGEST} bytes are no kubeconfig")
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadConfig(f"{file}: not YAML: {in_words(error)}") from None
+    if not isinstance(found, dict):
+        raise BadConfig(f"{file}: a kubeconfig is an object, with `clusters`, `users` and `contexts`")
+    if found.get("kind", "Config") != "Config":
+        raise BadConfig(f"{file}: kind is {in_words(found['kind'], 40)!r}, and a kubeconfig's is Config")
+    return found
+
+
+def _server(cluster: _Fields, *, secret: bool) -> str:
+    server = cluster.text("server")
+    try:
+        parts = urlsplit(server)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment or parts.username:
+        raise cluster.wrong("server", f"is {in_words(server, 80)!r}, and has to be https://HOST[:PORT][/PATH]")
+    if secret and parts.scheme == "http":
+        raise cluster.wrong("server", "has to be https://, as a token is sent to it")
+    return server.rstrip("/")
+
+
+def _token(user: _Fields) -> str | Path | None:
+    """Of both, the file counts, as for every client."""
+    if name := user.text("tokenFile"):
+        return user.file.parent / name
+    return user.text("token") or None
