@@ -19,7 +19,7 @@ from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe
-from svcc.agent.source import FileSource
+from svcc.agent.source import Source
 from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
 from svcc.apply.installation import Installation
@@ -59,11 +59,11 @@ class Options:
 
 
 class Agent:
-    """Keeps one prefix of this machine as a file and its endpoints' health say. One loop runs it."""
+    """Keeps one prefix of this machine as a source of programs and their endpoints' health say. One loop runs it."""
 
     def __init__(
         self,
-        source: FileSource,
+        source: Source,
         session: Session,
         asker: Asker,
         options: Options,
@@ -105,10 +105,10 @@ class Agent:
     @property
     def fault(self) -> str:
         """What keeps the machine from being as the file says; "" where nothing does."""
-        return "; ".join(self._faults.values())
+        return "; ".join(filter(None, (*self._faults.values(), self._source.fault)))
 
     def reload(self) -> None:
-        """Read the file now."""
+        """Read the program now."""
         self._reload.set()
 
     async def run(self) -> None:
@@ -117,6 +117,7 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._watch(), name="watch")
+                tasks.create_task(self._source.follow(self.reload), name="follow")
                 tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._guard(), name="guard")
                 tasks.create_task(self._let_go(), name="let go")
@@ -127,7 +128,7 @@ class Agent:
         finally:
             await self._checks.end()
 
-    # ---- the file
+    # ---- the program
 
     async def _watch(self) -> None:
         while True:
@@ -141,22 +142,24 @@ class Agent:
                     self._ready()
 
     async def _read(self) -> None:
-        """Read the file. One with errors changes nothing."""
+        """Read the program. One with errors changes nothing, and neither does one that is not known yet."""
+        source = self._source
+        named = {source.kind: source.name}
         try:
-            program = await self._in_thread(self._source.read)
+            program = await self._in_thread(source.read)
         except InputError as error:
-            self._faults["file"] = f"{self._source.file} has errors"
+            self._faults["source"] = f"{source.name} has errors"
             self._metrics.read(len(error.diagnostics))
-            self._log.error("the file has errors, and changes nothing", file=self._source.file)
+            self._log.error(f"the {source.kind} has errors, and changes nothing", **named)
             for line in as_text(error.diagnostics).splitlines():
                 self._log.error(line)
             return
-        if self._faults.pop("file", None):
-            self._log.info("the file has no errors any more", file=self._source.file)
+        if self._faults.pop("source", None):
+            self._log.info(f"the {source.kind} has no errors any more", **named)
         self._metrics.read(0)
-        if program != self._program:
+        if program is not None and program != self._program:
             self._program, self._new = program, True
-            self._log.info("read", file=self._source.file, services=len(program.services))
+            self._log.info("read", **named, services=len(program.services))
             self._happened()
 
     # ---- health
@@ -278,7 +281,7 @@ class Agent:
             made = self._leaving.kept(made)
         # Before the kernel changes: who sees that it did finds out why, also where it refused.
         self._notes.write(self._session.installation, self._health)
-        name = self._source.file
+        name = self._source.name
         generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._mark = mark()

@@ -15,7 +15,7 @@ from svcc.agent.answers import Asker
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent, Options
 from svcc.agent.metrics import Metrics
-from svcc.agent.source import FileSource
+from svcc.agent.source import Source
 from svcc.agent.web import serving
 from svcc.apply.session import Session
 from svcc.compiler.errors import SvccError
@@ -28,8 +28,8 @@ class CannotListen(SvccError):
     """Somebody else has the port, or this machine has no such address."""
 
 
-async def run(source: FileSource, session: Session, options: Options, log: Log, listen: tuple[str, int] | None) -> None:
-    """Keep the machine until SIGTERM or SIGINT; the rules stay in place. SIGHUP reads the file again.
+async def run(source: Source, session: Session, options: Options, log: Log, listen: tuple[str, int] | None) -> None:
+    """Keep the machine until SIGTERM or SIGINT; the rules stay in place. SIGHUP reads the program again.
 
     ``listen``: address and port of the HTTP server. Errors: CannotListen, where it cannot be had.
     """

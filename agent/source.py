@@ -1,8 +1,10 @@
-"""Where a program comes from: a file and what it includes, read again when one of them changes."""
+"""Where a program comes from; of such sources the usual one, a file and what it includes."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -17,11 +19,37 @@ from svcc.compiler.sources import Sources, matching
 _Mark: TypeAlias = tuple[int, int, int, int, int] | None
 
 
-class FileSource:
-    """A program in a file, and what it includes."""
+class Source(ABC):
+    """Where an agent's programs come from. ``kind``: a word for it, in the log; ``name``: which one of these."""
+
+    kind: str
+    name: str
+
+    @property
+    def fault(self) -> str:
+        """Why what was read may not be how things are; "" where nothing speaks against it."""
+        return ""
+
+    @abstractmethod
+    def read(self) -> ir.Program | None:
+        """The program now; None: it is not known yet. It runs in a thread. Errors: InputError."""
+
+    def changed(self) -> bool:
+        """Whether :meth:`read` might give another program than before. It is asked every second, in a thread."""
+        return False
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` as soon as :meth:`read` might give another program, for as long as this runs."""
+        return  # a source that is asked often enough has nothing to tell
+
+
+class FileSource(Source):
+    """A program in a file, and what it includes: both are read again when they change."""
+
+    kind = "file"
 
     def __init__(self, file: str) -> None:
-        self.file = file
+        self.name = self.file = file
         self._marks: dict[str, _Mark] = {}
         self._patterns: dict[tuple[str, str], list[str]] = {}
 
