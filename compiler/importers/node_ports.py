@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from svcc.compiler import ir
+
+USUAL = ir.Cluster().nodeports
 
 
 def node_ports(services: Iterable[ir.Service]) -> ir.PortRange:
     """The usual range, made as wide as it takes."""
-    usual = ir.Cluster().nodeports
-    taken = [port.nodeport for service in services for port in service.ports if port.nodeport is not None]
-    first = min((ports.first for ports in taken), default=usual.first)
-    last = max((ports.last for ports in taken), default=usual.last)
-    return ir.PortRange(min(first, usual.first), max(last, usual.last))
+    return widened([*unusual_ports(services)])
+
+
+def unusual_ports(services: Iterable[ir.Service]) -> Iterator[ir.PortRange]:
+    """The node ports that are not in the usual range."""
+    for service in services:
+        for port in service.ports:
+            ports = port.nodeport
+            if ports is not None and not (ports.first in USUAL and ports.last in USUAL):
+                yield ports
+
+
+def widened(unusual: Collection[ir.PortRange]) -> ir.PortRange:
+    """The usual range and others."""
+    taken = (USUAL, *unusual)
+    return ir.PortRange(min(ports.first for ports in taken), max(ports.last for ports in taken))

@@ -54,13 +54,13 @@ def _services_without(
     services: Iterable[ir.Service], culprits: frozenset[Span], gone: set[str]
 ) -> Iterator[ir.Service]:
     for service in services:
-        reduced = _service_without(service, culprits)
+        reduced = service_without(service, culprits)
         if reduced is not None:
             endpoints = tuple(replace(e, node=None) if e.node in gone else e for e in reduced.endpoints)
             yield replace(reduced, endpoints=endpoints) if gone else reduced
 
 
-def _service_without(service: ir.Service, culprits: frozenset[Span]) -> ir.Service | None:
+def service_without(service: ir.Service, culprits: frozenset[Span]) -> ir.Service | None:
     """What is left of the service; None: nothing that would serve, or nothing that would mean the same."""
     if service.span in culprits:
         return None

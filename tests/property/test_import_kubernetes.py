@@ -19,7 +19,8 @@ from svcc.compiler import ir
 from svcc.compiler.diagnostic import Severity
 from svcc.compiler.importers import importers
 from svcc.compiler.importers.interface import Broken, Imported
-from svcc.compiler.importers.kubernetes.mapping import node_of, services_of
+from svcc.compiler.importers.kubernetes.mapping import services_of
+from svcc.compiler.importers.kubernetes.nodes import node_of
 from svcc.compiler.importers.kubernetes.objects import read_node, read_service, read_slice
 from svcc.compiler.importers.sound import sound
 from svcc.compiler.load import load_text

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
-from svcc.compiler import ir
-from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.importers.documents import Document, documents
 from svcc.compiler.importers.interface import Broken, Imported, Importer, Note, broken
-from svcc.compiler.importers.kubernetes.mapping import node_of, services_of
+from svcc.compiler.importers.kubernetes.followed import Followed
 from svcc.compiler.importers.kubernetes.objects import (
     EndpointSlice,
     Malformed,
@@ -24,10 +22,7 @@ from svcc.compiler.importers.kubernetes.objects import (
     read_service,
     read_slice,
 )
-from svcc.compiler.importers.kubernetes.pods import pod_networks
 from svcc.compiler.importers.kubernetes.remarks import Place, Remark
-from svcc.compiler.importers.node_ports import node_ports
-from svcc.compiler.importers.sound import sound
 from svcc.compiler.source import Source, Span
 
 T = TypeVar("T", Service, EndpointSlice, Node)
@@ -149,66 +144,26 @@ class _Reading:
     def imported(self) -> Imported:
         if self.errors:
             raise Broken(self.errors)
-        nodes = tuple(self._nodes())
-        services = tuple(sorted(self._services({node.name for node in nodes}), key=lambda service: service.name))
         for kind, span in self.pages.items():
             if kind not in self.last_pages:
                 self.notes.append(Note(span, f"the {kind} goes on, and its last page is not among the files"))
-        pods, remarks = pod_networks((node for _, (node, _) in sorted(self.nodes.objects.items())), services)
-        self._note(remarks)
-        program = ir.Program(ir.Cluster(pods=pods, nodeports=node_ports(services)), nodes, services)
-        return replace(sound(Imported(program, tuple(self.notes)), _by_name), by_name=True)
+        followed = Followed(at=self._span)
+        followed.put(some for found in self.of_kind.values() for some, _ in found.objects.values())
+        self.notes += (self._note(remark) for remark in followed.remarks)
+        notes = sorted({*self.notes}, key=lambda note: (note.span.source.name, *note.span[1:], note.reason))
+        return Imported(followed.program, tuple(notes), by_name=True)
 
-    def _nodes(self) -> Iterator[ir.Node]:
-        for _, (node, _) in sorted(self.nodes.objects.items()):
-            mapped, remarks = node_of(node, self._span)
-            self._note(remarks)
-            if mapped is not None:
-                yield mapped
-
-    def _services(self, nodes: set[str]) -> Iterator[ir.Service]:
-        of_service: dict[str, list[EndpointSlice]] = {}
-        for some, _ in self.slices.objects.values():
-            of_service.setdefault(some.service, []).append(some)
-        used: list[EndpointSlice] = []
-        for name, (service, _) in sorted(self.services.objects.items()):
-            slices = of_service.pop(name, [])
-            mapped = services_of(service, slices, nodes, self._span)
-            self._note(mapped.remarks)
-            used += slices if mapped.services else []
-            yield from mapped.services
-        self._note(_of_nobody(some) for slices in of_service.values() for some in slices)
-        self._note_absent(used, nodes)
-
-    def _note(self, remarks: Iterable[Remark]) -> None:
-        self.notes += (Note(self._span(remark.place), remark.reason) for remark in remarks)
-
-    def _note_absent(self, slices: Iterable[EndpointSlice], nodes: set[str]) -> None:
-        """A note for each node that endpoints are on and that is not there, at the first of them."""
-        first: dict[str, Span] = {}
-        for some in slices:
-            for endpoint in some.endpoints:
-                name, path = endpoint.node
-                if name and name not in nodes:
-                    span = self._span(Place(f"EndpointSlice {some.name}", path))
-                    first[name] = min(first.get(name, span), span, key=_order)
-        for name, span in first.items():
-            self.notes.append(Note(span, f"no Node {name} is among the objects, so nothing is said to be on it"))
+    def _note(self, remark: Remark) -> Note:
+        reason = remark.reason
+        if remark.related is not None:
+            source, start, _ = self._span(remark.related)
+            line, column = source.position(start)
+            reason += f" (see {source.name}:{line}:{column})"
+        return Note(self._span(remark.place), reason)
 
     def _span(self, place: Place) -> Span:
         kind, _, name = place.object.partition(" ")
         return self.of_kind[kind].span(name, place.path)
-
-
-def _order(span: Span) -> tuple[str, int]:
-    return span.source.name, span.start
-
-
-def _of_nobody(some: EndpointSlice) -> Remark:
-    place = Place(f"EndpointSlice {some.name}")
-    if some.service:
-        return Remark(place, f"no Service {some.service} is among the objects")
-    return Remark(place, "it has no label kubernetes.io/service-name, so it is no Service's")
 
 
 def _objects(document: Document, value: Mapping[str, object]) -> Iterator[_Object]:
@@ -240,19 +195,6 @@ def _foreign(some: _Object) -> str:
     if some.kind == "Endpoints":
         return "svcc reads EndpointSlices, which servers make of Endpoints: kubectl get endpointslices -A -o yaml"
     return f"svcc reads {', '.join(_API)}, and has no use for {some.kind}"
-
-
-#: Stands for a text in which the services come by name.
-_BY_NAME = Source("", "")
-
-
-def _by_name(program: ir.Program) -> Iterator[Diagnostic]:
-    """What is wrong with a program. Of two services that clash it is the later by name, wherever they stand."""
-    places = {Span(_BY_NAME, i, i + 1): service.span for i, service in enumerate(program.services)}
-    services = tuple(replace(service, span=span) for service, span in zip(program.services, places, strict=True))
-    for found in check(replace(program, services=services)):
-        related = tuple(replace(r, span=places.get(r.span) or r.span) for r in found.related)
-        yield replace(found, span=found.span and (places.get(found.span) or found.span), related=related)
 
 
 IMPORTER = Kubernetes()

@@ -34,16 +34,16 @@ def usable(work: Work, some: EndpointSlice, families: set[int]) -> bool:
     for path in some.unknown:
         work.remark(Place(name, path), f"svcc does not know `{written(path)}`")
     if some.headless is not None:
-        work.remark(Place(name, some.headless), "the label keeps the slice from every proxy")
+        work.remark(Place(name, some.headless), "the label keeps the slice from every proxy", usual=True)
         return False
     family = _FAMILIES.get(some.address_type)
     if family is None:
         reason = f"endpoints of type {some.address_type or '(none)'} are names, and svcc asks no DNS"
-        work.remark(Place(name, ("addressType",)), reason)
+        work.remark(Place(name, ("addressType",)), reason, usual=True)
         return False
     if family not in families and some.endpoints:
         reason = f"the Service has no {some.address_type} clusterIP, so nothing leads to these endpoints"
-        work.remark(Place(name, ("addressType",)), reason)
+        work.remark(Place(name, ("addressType",)), reason, usual=True)
     return family in families
 
 
@@ -71,7 +71,7 @@ def _targets(work: Work, some: EndpointSlice) -> Iterator[tuple[Key, Target]]:
     addresses = [(endpoint, _endpoint_address(work, some, endpoint)) for endpoint in some.endpoints]
     for port in some.ports:
         if port.port is None:
-            work.remark(Place(name, port.path), "a port without a number leads nowhere")
+            work.remark(Place(name, port.path), "a port without a number leads nowhere", usual=True)
             continue
         for endpoint, address in addresses:
             if address is not None:
@@ -86,13 +86,13 @@ def _endpoint_address(work: Work, some: EndpointSlice, endpoint: SliceEndpoint) 
     place = Place(name, endpoint.address.path)
     for word in endpoint.more_addresses:
         reason = f"of an endpoint's addresses only the first is used, {endpoint.address.text}"
-        work.remark(Place(name, word.path), reason)
+        work.remark(Place(name, word.path), reason, usual=True)
     address = address_in(endpoint.address.text)
     if address is None or address.version != _FAMILIES[some.address_type]:
         work.remark(place, f"`{endpoint.address.text}` is not an {some.address_type} address")
         return None
     if not endpoint.ready and not (endpoint.serving and endpoint.terminating):
         state = "is terminating and serves no more" if endpoint.terminating else "is not ready"
-        work.remark(Place(name, (*endpoint.path, "conditions", "ready")), f"endpoint {address} {state}")
+        work.remark(Place(name, (*endpoint.path, "conditions", "ready")), f"endpoint {address} {state}", usual=True)
         return None
     return address

@@ -1,4 +1,4 @@
-"""What objects of the Kubernetes API mean in svcc: pure functions, one Service or Node at a time.
+"""What objects of the Kubernetes API mean in svcc: pure functions, one Service at a time.
 
 Their model is kube-proxy: which Services it serves, with which endpoints of which slices, and what it does with their
 conditions. What svcc has no words for is a :class:`Remark`, and nothing else is left out.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.importers.kubernetes.endpoints import Key, Target, targets_of, usable
-from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Node, Path, Service, ServicePort, written
+from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Path, Service, ServicePort, written
 from svcc.compiler.importers.kubernetes.remarks import At, Place, Remark, Work, addresses, nowhere
 from svcc.compiler.importers.words import address as address_in
 from svcc.compiler.source import Span
@@ -26,35 +26,24 @@ class Mapped(NamedTuple):
     remarks: tuple[Remark, ...]
 
 
-# -- a Node -----------------------------------------------------------------------------------------------------------
-
-
-def node_of(node: Node, at: At = nowhere) -> tuple[ir.Node | None, tuple[Remark, ...]]:
-    """The node with its InternalIPs; None where it has none."""
-    name = f"Node {node.name}"
-    work = Work((), at)
-    found = dict(addresses(work, name, node.internal_ips))
-    for word in node.external_ips:
-        reason = "where this ExternalIP is the machine's own, add it to the node's addresses"
-        work.remark(Place(name, word.path), reason)
-    if not found:
-        work.remark(Place(name), "the node has no InternalIP, and a node needs an address")
-        return None, tuple(work.remarks)
-    spans = {f"address {address}": span for address, path in found.items() if (span := at(Place(name, path)))}
-    return ir.Node(node.name, tuple(found), node.zone or None, span=at(Place(name)), spans=spans), tuple(work.remarks)
-
-
 # -- a Service --------------------------------------------------------------------------------------------------------
 
 
-def services_of(service: Service, slices: Iterable[EndpointSlice], nodes: Collection[str], at: At = nowhere) -> Mapped:
+def services_of(
+    service: Service,
+    slices: Collection[EndpointSlice],
+    nodes: Collection[str],
+    at: At = nowhere,
+    proxy: str | None = None,
+) -> Mapped:
     """The service with the endpoints of its slices.
 
     ``slices`` are all of the service's, in any order; ``nodes`` the names of the nodes that the program has: an
-    endpoint on any other is written without its node.
+    endpoint on any other is written without its node. ``proxy`` is the value of the label
+    ``service.kubernetes.io/service-proxy-name`` of the services that are svcc's, None: those without the label.
     """
     work, name = Work(nodes, at), f"Service {service.name}"
-    if (remark := _not_served(service)) is not None:
+    if (remark := _not_served(service, proxy)) is not None:
         return Mapped((), (remark,))
     vips = dict(addresses(work, name, service.cluster_ips))
     if not vips:
@@ -65,7 +54,7 @@ def services_of(service: Service, slices: Iterable[EndpointSlice], nodes: Collec
     ports = [port for port in service.ports if _known_protocol(work, service, port)]
     targets = targets_of(work, ports, [s for s in slices if usable(work, s, families)])
     outside = bool(external) or any(port.node_port for port in ports)
-    external_traffic, internal_traffic = _traffic(work, service, outside=outside)
+    external_traffic, internal_traffic = _traffic(work, service, slices, outside=outside)
     whole = ir.Service(
         service.name,
         vips=tuple(vips),
@@ -95,13 +84,17 @@ _NEAR = {
 }
 
 
-def _traffic(work: Work, service: Service, *, outside: bool) -> tuple[ir.Traffic, ir.Traffic]:
+def _traffic(
+    work: Work, service: Service, slices: Iterable[EndpointSlice], *, outside: bool
+) -> tuple[ir.Traffic, ir.Traffic]:
     """Which endpoints serve clients from outside the cluster, and those within. A policy comes before a preference."""
     name, usual = f"Service {service.name}", ir.Traffic.CLUSTER
     if service.distribution.text in _NEAR:
         usual = _NEAR[service.distribution.text]
     elif service.distribution.text:
         work.remark(Place(name, service.distribution.path), f"svcc has no preference {service.distribution.text}")
+    elif _hinted_at_home(slices):
+        usual = ir.Traffic.PREFER_ZONE
     elif service.topology_mode.text.lower() not in ("", "disabled"):
         work.remark(Place(name, service.topology_mode.path), "svcc does not share endpoints out among zones")
     policies = service.external_policy, service.internal_policy
@@ -109,20 +102,31 @@ def _traffic(work: Work, service: Service, *, outside: bool) -> tuple[ir.Traffic
     return external if outside else ir.Traffic.CLUSTER, internal
 
 
-def _not_served(service: Service) -> Remark | None:
-    """Why kube-proxy has no rules for a Service."""
-    name = f"Service {service.name}"
-    if service.proxy is not None:
-        return Remark(
-            Place(name, service.proxy.path), f"the label leaves it to {service.proxy.text or 'another proxy'}"
-        )
-    if service.type == "ExternalName":
-        return Remark(Place(name, ("spec", "type")), "ExternalName is an alias of DNS, and has no packets")
-    if service.headless:
-        return Remark(Place(name, ("spec", "clusterIP")), "headless: its clients ask DNS for the endpoints")
-    if not service.cluster_ips:
-        return Remark(Place(name), "it has no clusterIP yet, so kube-proxy does not serve it")
-    return None
+def _hinted_at_home(slices: Iterable[EndpointSlice]) -> bool:
+    """Whether every ready endpoint is meant for clients of its own zone, and for no others.
+
+    kube-proxy takes hints only where all ready endpoints have some; hints that share endpoints out among zones
+    otherwise are more than ``prefer-zone`` says.
+    """
+    ready = [endpoint for some in slices for endpoint in some.endpoints if endpoint.ready]
+    return bool(ready) and all(endpoint.zone and endpoint.for_zones == (endpoint.zone,) for endpoint in ready)
+
+
+def _not_served(service: Service, proxy: str | None) -> Remark | None:
+    """Why there are no rules for a Service."""
+    place, reason = Place(f"Service {service.name}"), ""
+    if service.proxy is not None and service.proxy.text != proxy:
+        place = place._replace(path=service.proxy.path)
+        reason = f"the label leaves it to {service.proxy.text or 'another proxy'}"
+    elif service.proxy is None and proxy is not None:
+        reason = f"no label service.kubernetes.io/service-proxy-name: {proxy} leaves it to svcc"
+    elif service.type == "ExternalName":
+        place, reason = place._replace(path=("spec", "type")), "ExternalName is an alias of DNS, and has no packets"
+    elif service.headless:
+        place, reason = place._replace(path=("spec", "clusterIP")), "headless: its clients ask DNS for the endpoints"
+    elif not service.cluster_ips:
+        reason = "it has no clusterIP yet, so kube-proxy does not serve it"
+    return Remark(place, reason, usual=True) if reason else None
 
 
 def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.Address, Path]:
@@ -133,7 +137,9 @@ def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.A
             reason = f"svcc asks no DNS: the load balancer's name {ingress.hostname.text} leads to node ports at best"
             work.remark(Place(name, ingress.hostname.path), reason)
         if ingress.ip.text and ingress.mode == "Proxy":
-            work.remark(Place(name, ingress.ip.path), "ipMode Proxy: nodes leave this address to the load balancer")
+            work.remark(
+                Place(name, ingress.ip.path), "ipMode Proxy: nodes leave this address to the load balancer", usual=True
+            )
         elif ingress.ip.text:
             words.append(ingress.ip)
     found: dict[ir.Address, Path] = {}
@@ -141,7 +147,7 @@ def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.A
         if address.version not in families:
             family = f"IPv{address.version}"
             reason = f"kube-proxy serves no {family} address of a Service without an {family} clusterIP"
-            work.remark(Place(name, path), reason)
+            work.remark(Place(name, path), reason, usual=True)
         elif address not in found:
             found[address] = path
     return found

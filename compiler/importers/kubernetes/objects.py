@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from svcc.compiler import ir
@@ -81,6 +82,10 @@ class Fields:
     def word(self, key: str) -> Word:
         return Word(self.text(key), (*self.path, key))
 
+    def kept_word(self, key: str) -> Word:
+        """A word that is kept by the hundred thousand: equal ones, and their places, are one object."""
+        return _kept_word(self.text(key), _kept((*self.path, key)))
+
     def name(self, key: str) -> str:
         """A text of the signs that the API lets names, and the values of labels, be of."""
         found = self.text(key)
@@ -140,6 +145,21 @@ class Fields:
         return tuple((*self.path, key) for key in self.members if key not in names and self.members[key] is not None)
 
 
+@lru_cache(maxsize=8_192)
+def _kept(path: Path) -> Path:
+    return path
+
+
+@lru_cache(maxsize=8_192)
+def _kept_word(text: str, path: Path) -> Word:
+    return Word(text, path)
+
+
+@lru_cache(maxsize=1_024)
+def _kept_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return texts
+
+
 def _full_name(fields: Fields) -> str:
     """``namespace/name``, or the name of what has no namespace. Errors: Malformed."""
     metadata = fields.fields("metadata")
@@ -147,6 +167,14 @@ def _full_name(fields: Fields) -> str:
     if not name:
         raise Malformed(("metadata", "name"), "is missing")
     return f"{namespace}/{name}" if namespace else name
+
+
+def object_name(document: Mapping[str, object]) -> str:
+    """The full name of any object, whatever else it is; "" where it has none."""
+    try:
+        return _full_name(Fields(document))
+    except Malformed:
+        return ""
 
 
 # -- Service ----------------------------------------------------------------------------------------------------------
@@ -190,10 +218,21 @@ class Service:
     topology_mode: Word  # an annotation: Auto has the controller share out endpoints among zones
     proxy: Word | None  # who serves it instead of the node's own proxy
     unknown: tuple[Path, ...]
+    created: str = ""  # RFC 3339, in UTC; "": it is not said
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """The older the less."""
+        return _age(self.created, self.name)
 
     @property
     def headless(self) -> bool:
         return any(word.text == "None" for word in self.cluster_ips)
+
+
+def _age(created: str, name: str) -> tuple[str, str]:
+    """By the time of creation, which servers write in one form; what does not say it comes last; then by name."""
+    return created or "~", name
 
 
 #: The members that mean nothing more, and those that are read.
@@ -235,6 +274,7 @@ def read_service(document: Mapping[str, object]) -> Service:
         topology_mode=next((w for key in _TOPOLOGY_MODES if (w := annotations.word(key)).text), Word("", ())),
         proxy=labels.word(_PROXY_NAME) if _PROXY_NAME in labels.members else None,
         unknown=(*spec.beyond(_SPEC), *(path for port in ports for path in port.beyond(_PORT))),
+        created=metadata.text("creationTimestamp"),
     )
 
 
@@ -301,6 +341,8 @@ class SliceEndpoint(NamedTuple):
     terminating: bool
     node: Word
     path: Path
+    zone: str = ""  # where it is; "": it is not said
+    for_zones: tuple[str, ...] = ()  # whose clients it is meant for; (): there is no hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,18 +391,22 @@ def _endpoint(fields: Fields) -> SliceEndpoint:
     addresses = fields.words("addresses")
     if not addresses:
         raise Malformed((*fields.path, "addresses"), "has no address")
-    conditions = fields.fields("conditions")
-    node = fields.word("nodeName")
+    conditions, topology = fields.fields("conditions"), fields.fields("topology")
+    node = fields.kept_word("nodeName")
     if not node.text:
-        node = fields.fields("topology").word(_HOSTNAME)  # v1beta1 before 1.21
+        node = topology.kept_word(_HOSTNAME)  # v1beta1 before 1.21
+    for_zones = (hint.text("name") for hint in fields.fields("hints").each("forZones"))
     return SliceEndpoint(
-        address=addresses[0],
+        address=addresses[0]._replace(path=_kept(addresses[0].path)),
         more_addresses=addresses[1:],
         ready=conditions.flag("ready") is not False,
         serving=conditions.flag("serving") is not False,
         terminating=conditions.flag("terminating") is True,
         node=node,
-        path=fields.path,
+        path=_kept(fields.path),
+        zone=fields.kept_word("zone").text
+        or next((z for label in _ZONES if (z := topology.kept_word(label).text)), ""),
+        for_zones=_kept_texts(tuple(for_zones)),
     )
 
 
@@ -376,12 +422,19 @@ class Node:
     external_ips: tuple[Word, ...]
     zone: str  # "": none
     pod_networks: tuple[Word, ...] = ()
+    created: str = ""  # as of a Service
+
+    @property
+    def age(self) -> tuple[str, str]:
+        """The older the less."""
+        return _age(self.created, self.name)
 
 
 def read_node(document: Mapping[str, object]) -> Node:
     """Errors: Malformed."""
     top = Fields(document)
-    labels = top.fields("metadata").fields("labels")
+    metadata = top.fields("metadata")
+    labels = metadata.fields("labels")
     by_type: dict[str, list[Word]] = {}
     for address in top.fields("status").each("addresses"):
         by_type.setdefault(address.text("type"), []).append(address.word("address"))
@@ -392,4 +445,5 @@ def read_node(document: Mapping[str, object]) -> Node:
         internal_ips=tuple(by_type.get("InternalIP", ())),
         external_ips=tuple(by_type.get("ExternalIP", ())),
         zone=next((zone for label in _ZONES if (zone := labels.name(label))), ""),
+        created=metadata.text("creationTimestamp"),
     )

@@ -6,7 +6,8 @@ their own: then an endpoint that is no node itself is in none of them, and nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable
 from ipaddress import ip_network
 
 from svcc.compiler import ir
@@ -15,33 +16,79 @@ from svcc.compiler.importers.kubernetes.objects import Node
 from svcc.compiler.importers.kubernetes.remarks import Place, Remark
 from svcc.compiler.importers.words import address
 
+_VERSIONS = (4, 6)
 
-def pod_networks(
-    nodes: Iterable[Node], services: Iterable[ir.Service]
-) -> tuple[tuple[ir.Network, ...], tuple[Remark, ...]]:
-    """The networks without overlaps, v4 before v6, and what is not carried over."""
-    remarks: list[Remark] = []
-    own: set[ir.Address | None] = set()
-    found: dict[ir.Network, Place] = {}
-    for node in nodes:
-        own.update(address(word.text) for word in (*node.internal_ips, *node.external_ips))
-        for word in node.pod_networks:
-            place, network = Place(f"Node {node.name}", word.path), _network(word.text)
-            if network is None:
-                remarks.append(Remark(place, f"`{word.text}` is not a network"))
+
+class Pods:
+    """The networks of pods, kept up to date as nodes and services change."""
+
+    def __init__(self) -> None:
+        self._said: tuple[dict[ir.Network, Place], set[ir.Address | None]] = {}, set()
+        self._remarks: list[Remark] = []
+        self._apart: dict[int, tuple[ir.Network, ...]] = dict.fromkeys(_VERSIONS, ())
+        self._firsts: dict[int, list[int]] = {version: [] for version in _VERSIONS}
+        #: Of each family, an endpoint that is in no network, by its Service.
+        self._elsewhere: dict[int, dict[str, ir.Address]] = {version: {} for version in _VERSIONS}
+
+    def take_nodes(self, nodes: Iterable[Node]) -> bool:
+        """What nodes say, in the order of their names. Whether it is something else than before: then every Service has
+        to be taken again."""
+        own: set[ir.Address | None] = set()
+        found: dict[ir.Network, Place] = {}
+        self._remarks = []
+        for node in nodes:
+            own.update(address(word.text) for word in (*node.internal_ips, *node.external_ips))
+            for word in node.pod_networks:
+                place, network = Place(f"Node {node.name}", word.path), _network(word.text)
+                if network is None:
+                    self._remarks.append(Remark(place, f"`{word.text}` is not a network"))
+                else:
+                    found.setdefault(network, place)
+        if (found, own) == self._said:
+            return False
+        self._said = found, own
+        for version in _VERSIONS:
+            self._apart[version] = apart(tuple(found), version)
+            self._firsts[version] = [int(network.network_address) for network in self._apart[version]]
+        return True
+
+    def take_service(self, name: str, services: Iterable[ir.Service]) -> None:
+        """What a Service became; nothing, where it is gone."""
+        for version in _VERSIONS:
+            outside = self._outside(services, version) if self._apart[version] else None
+            if outside is None:
+                self._elsewhere[version].pop(name, None)
             else:
-                found.setdefault(network, place)
-    endpoints = [e.address for service in services for e in service.endpoints if e.address not in own]
-    networks: list[ir.Network] = []
-    for version in (4, 6):
-        some = apart(tuple(found), version)
-        elsewhere = next(_outside(endpoints, some, version), None) if some else None
-        if elsewhere is None:
-            networks += some
-            continue
-        why = f"endpoint {elsewhere} is in no node's network of pods: where pods are is not known, and `pods` says it"
-        remarks += (Remark(place, why) for network, place in found.items() if network.version == version)
-    return tuple(networks), tuple(remarks)
+                self._elsewhere[version][name] = outside
+
+    def _outside(self, services: Iterable[ir.Service], version: int) -> ir.Address | None:
+        networks, firsts, own = self._apart[version], self._firsts[version], self._said[1]
+        for service in services:
+            for endpoint in service.endpoints:
+                if endpoint.address.version == version:
+                    at = bisect_right(firsts, int(endpoint.address)) - 1
+                    if (at < 0 or endpoint.address not in networks[at]) and endpoint.address not in own:
+                        return endpoint.address
+        return None
+
+    @property
+    def networks(self) -> tuple[ir.Network, ...]:
+        """Without overlaps, v4 before v6; none of a family of which an endpoint is elsewhere."""
+        return tuple(n for version in _VERSIONS if not self._elsewhere[version] for n in self._apart[version])
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is not carried over."""
+        remarks = [*self._remarks]
+        for version in _VERSIONS:
+            if elsewhere := self._elsewhere[version]:
+                endpoint = elsewhere[min(elsewhere)]
+                why = f"endpoint {endpoint} is in no node's network of pods: where pods are is not known"
+                why += ", and `pods` says it"
+                remarks += (
+                    Remark(place, why) for network, place in self._said[0].items() if network.version == version
+                )
+        return tuple(remarks)
 
 
 def _network(text: str) -> ir.Network | None:
@@ -49,10 +96,3 @@ def _network(text: str) -> ir.Network | None:
         return ip_network(text)
     except ValueError:
         return None
-
-
-def _outside(endpoints: Iterable[ir.Address], networks: Iterable[ir.Network], version: int) -> Iterator[ir.Address]:
-    known = list(networks)
-    for endpoint in endpoints:
-        if endpoint.version == version and not any(endpoint in network for network in known):
-            yield endpoint

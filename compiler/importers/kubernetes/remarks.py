@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.importers.kubernetes.objects import Path, Word
 from svcc.compiler.importers.words import address as address_in
-from svcc.compiler.source import Span
+from svcc.compiler.source import Source, Span
 
 
 class Place(NamedTuple):
@@ -24,6 +24,8 @@ class Remark(NamedTuple):
 
     place: Place
     reason: str
+    usual: bool = False  # kube-proxy leaves it out as well, so that nothing is amiss
+    related: Place | None = None  # what it clashes with
 
 
 #: Where a place stands in a text; None where there is no text.
@@ -34,6 +36,23 @@ def nowhere(_: Place) -> None:
     """For objects that come from no text."""
 
 
+_NUMBERS = Source("", "")
+
+
+class Numbers:
+    """Stands for a text: gives each place a span of its own."""
+
+    def __init__(self) -> None:
+        self._places: list[Place] = []
+
+    def at(self, place: Place) -> Span:
+        self._places.append(place)
+        return Span(_NUMBERS, len(self._places) - 1, len(self._places))
+
+    def place(self, span: Span) -> Place:
+        return self._places[span.start]
+
+
 @dataclass(slots=True)
 class Work:
     """The remarks on one Service and its slices, and what all of the work asks for."""
@@ -42,8 +61,39 @@ class Work:
     at: At
     remarks: list[Remark] = field(default_factory=list)
 
-    def remark(self, place: Place, reason: str) -> None:
-        self.remarks.append(Remark(place, reason))
+    def remark(self, place: Place, reason: str, *, usual: bool = False) -> None:
+        self.remarks.append(Remark(place, reason, usual))
+
+
+class Remarks:
+    """What there is to say, by what it is about; and what of it is new."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[Remark, ...]] = {}
+        self._news: list[Remark] = []
+
+    def say(self, subject: str, remarks: tuple[Remark, ...]) -> None:
+        """All that there is to say of a subject now."""
+        known = self._said.get(subject, ())
+        self._news += (remark for remark in remarks if remark not in known)
+        if remarks:
+            self._said[subject] = remarks
+        else:
+            self._said.pop(subject, None)
+
+    def keep(self, kind: str, names: Collection[str]) -> None:
+        """Forget the subjects of a kind, ``KIND NAME``, but for those of some names."""
+        for subject in [one for one in self._said if one.startswith(f"{kind} ")]:
+            if subject.removeprefix(f"{kind} ") not in names:
+                del self._said[subject]
+
+    def all(self) -> tuple[Remark, ...]:
+        return tuple(remark for _, remarks in sorted(self._said.items()) for remark in remarks)
+
+    def news(self) -> tuple[Remark, ...]:
+        """What is said since this was last asked, and was not before."""
+        found, self._news = self._news, []
+        return tuple(found)
 
 
 def addresses(work: Work, name: str, words: Iterable[Word]) -> Iterator[tuple[ir.Address, Path]]:

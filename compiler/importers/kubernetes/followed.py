@@ -1,0 +1,273 @@
+"""A cluster's objects as a program that follows them: what changes costs what the change costs.
+
+The program is a function of the objects that there are, whatever the order in which they came. A Service is mapped anew
+when it, one of its slices, or a node of its endpoints changes; which of several that clash is served says
+:mod:`svcc.compiler.importers.kubernetes.serving`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.importers.kubernetes.kept import Kept
+from svcc.compiler.importers.kubernetes.mapping import Mapped, services_of
+from svcc.compiler.importers.kubernetes.nodes import nodes_of
+from svcc.compiler.importers.kubernetes.objects import (
+    EndpointSlice,
+    Malformed,
+    Node,
+    Service,
+    object_name,
+    read_node,
+    read_service,
+    read_slice,
+)
+from svcc.compiler.importers.kubernetes.pods import Pods
+from svcc.compiler.importers.kubernetes.remarks import At, Place, Remark, Remarks, nowhere
+from svcc.compiler.importers.kubernetes.serving import Candidate, Serving, Surroundings
+from svcc.compiler.importers.node_ports import unusual_ports, widened
+from svcc.compiler.importers.sound import Findings
+from svcc.compiler.values import MAX_PORT
+
+
+class Kind(StrEnum):
+    """The kinds of objects that are followed."""
+
+    SERVICE = "Service"
+    ENDPOINT_SLICE = "EndpointSlice"
+    NODE = "Node"
+
+
+class Event(NamedTuple):
+    """An object that there is now, new or changed; or the last that was seen of one that was deleted."""
+
+    kind: Kind
+    object: Mapping[str, object]  # as the API answers it, in JSON's own types
+    deleted: bool = False
+
+
+class Changed(NamedTuple):
+    """The difference of two programs, and what there is to say of it."""
+
+    services: dict[str, ir.Service | None]  # by name; None: it is gone
+    others: bool  # nodes, or what all services share, are others: ``services`` alone does not make the new program
+    remarks: tuple[Remark, ...]  # those that were not there before
+
+    def __bool__(self) -> bool:
+        return bool(self.services) or self.others
+
+
+_READERS: dict[Kind, Callable[[Mapping[str, object]], Service | EndpointSlice | Node]] = {
+    Kind.SERVICE: read_service,
+    Kind.ENDPOINT_SLICE: read_slice,
+    Kind.NODE: read_node,
+}
+_TYPES: dict[Kind, type[Service | EndpointSlice | Node]] = {
+    Kind.SERVICE: Service,
+    Kind.ENDPOINT_SLICE: EndpointSlice,
+    Kind.NODE: Node,
+}
+#: The node ports that services may have before all are known, and the cluster's range with them.
+_ANY_PORT = ir.PortRange(1, MAX_PORT)
+
+
+class Followed:
+    """The program that the objects of a cluster are.
+
+    ``findings`` says what is wrong with a program, and what an error points at is not served. ``proxy`` is the value
+    of the label ``service.kubernetes.io/service-proxy-name`` of the Services that are svcc's, None: those without the
+    label. ``pods`` are the networks of pods, None: those that the nodes say.
+    """
+
+    def __init__(
+        self,
+        findings: Findings = check,
+        *,
+        proxy: str | None = None,
+        pods: tuple[ir.Network, ...] | None = None,
+        at: At = nowhere,
+    ) -> None:
+        self._findings = findings
+        self._proxy = proxy
+        self._pods_given = pods
+        self._at = at
+        self._kept = Kept()
+        self._pods = Pods()
+        self._nodes: dict[str, ir.Node] = {}
+        self._cluster = ir.Cluster(pods=pods or ())
+        self._serving = Serving(findings, at, lambda name, at: self._map(name, at).services)
+        self._serving.surroundings = Surroundings(replace(self._cluster, nodeports=_ANY_PORT))
+        self._unusual_ports = Counter[ir.PortRange]()  # node ports of all services
+        self._remarks = Remarks()
+
+    # -- objects ------------------------------------------------------------------------------------------------------
+
+    def take(self, events: Iterable[Event]) -> Changed:
+        """Objects came, changed, or went, in this order. What is not as the API's reference says counts as gone."""
+        for event in events:
+            self._take(event)
+        return self._settled()
+
+    def replace(self, kind: Kind, objects: Iterable[Mapping[str, object]]) -> Changed:
+        """These are all objects of a kind, as a list of the API has them."""
+        there = {self._take(Event(kind, some)) for some in objects}
+        for name in self._kept.names(_TYPES[kind]) - there:
+            self._kept.drop(_TYPES[kind], name)
+        self._remarks.keep(kind, there)
+        return self._settled()
+
+    def put(self, objects: Iterable[Service | EndpointSlice | Node]) -> Changed:
+        """Objects that were read already came or changed."""
+        for some in objects:
+            self._kept.put(some)
+        return self._settled()
+
+    def _take(self, event: Event) -> str:
+        """Returns the name of the object."""
+        name = object_name(event.object)
+        subject, found = f"{event.kind} {name}", None
+        if not event.deleted:
+            try:
+                found = _READERS[event.kind](event.object)
+            except Malformed as error:
+                self._remarks.say(subject, (Remark(Place(subject, error.path), str(error)),))
+        if found is None:
+            self._kept.drop(_TYPES[event.kind], name)
+        else:
+            self._kept.put(found)
+        if found is not None or event.deleted:
+            self._remarks.say(subject, ())
+        return name
+
+    # -- the program --------------------------------------------------------------------------------------------------
+
+    @property
+    def program(self) -> ir.Program:
+        """All of it."""
+        nodes = tuple(node for _, node in sorted(self._nodes.items()))
+        services = tuple(sorted(self._serving.services(), key=lambda service: service.name))
+        return ir.Program(self._cluster, nodes, services)
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What the program does not say of the objects."""
+        return self._remarks.all()
+
+    def served_as(self, service: str) -> tuple[ir.Service, ...]:
+        """What a Service, ``namespace/name``, became."""
+        return self._serving.of(service)
+
+    def health_checks(self) -> dict[str, int]:
+        """The node ports at which load balancers ask whether this machine has endpoints, by the Service's name
+        (``healthCheckNodePort`` of those with ``externalTrafficPolicy: Local``)."""
+        return {
+            name: service.health_check_port
+            for name, service in sorted(self._kept.services.items())
+            if service.health_check_port is not None and service.external_policy == "Local" and self.served_as(name)
+        }
+
+    # -- what changes -------------------------------------------------------------------------------------------------
+
+    def _settled(self) -> Changed:
+        """Bring the program up to date with the objects."""
+        nodes, cluster = self._nodes, self._cluster
+        touched, hosts = self._kept.take_touched()
+        again: set[str] = set()
+        if self._kept.take_nodes_touched():
+            touched |= self._renew_nodes(again)
+            hosts |= self._kept.all_hosts()
+        mapped = {name: self._map(name, self._at) for name in sorted(touched)}
+        self._renew_pods(mapped, again)
+        candidates = {name: self._candidate(name, one.services) for name, one in mapped.items()}
+        before = self._serving.update(candidates, again)
+        differing = self._difference(before)
+        self._cluster = replace(self._serving.surroundings.cluster, nodeports=widened(self._unusual_ports))
+        for name, one in mapped.items():
+            self._remarks.say(f"of {name}", one.remarks)
+        for name in before:
+            self._remarks.say(f"clashes of {name}", self._serving.remarks(name))
+        for host in hosts | self._kept.hosts(touched):
+            self._remarks.say(f"host {host}", tuple(self._absent(host)))
+        others = nodes != self._nodes or cluster != self._cluster
+        return Changed(differing, others, self._remarks.news())
+
+    def _map(self, name: str, at: At) -> Mapped:
+        """What a Service becomes without all others."""
+        service, slices = self._kept.services.get(name), self._kept.of(name)
+        if service is None:
+            return Mapped((), tuple(_of_nobody(some) for some in slices))
+        return services_of(service, slices, self._nodes, at, self._proxy)
+
+    def _candidate(self, name: str, services: tuple[ir.Service, ...]) -> Candidate | None:
+        return Candidate(self._kept.services[name].age, services) if services else None
+
+    def _difference(self, before: Mapping[str, Sequence[ir.Service]]) -> dict[str, ir.Service | None]:
+        """Which services are others than before, by name."""
+        found: dict[str, ir.Service | None] = {}
+        for name, were in before.items():
+            there, are = {one.name: one for one in were}, {one.name: one for one in self._serving.of(name)}
+            found |= {one: are.get(one) for one in {**there, **are} if there.get(one) != are.get(one)}
+            self._unusual_ports.subtract(unusual_ports(there.values()))
+            self._unusual_ports.update(unusual_ports(are.values()))
+        self._unusual_ports = +self._unusual_ports  # without those that nobody has any more
+        return found
+
+    def _absent(self, host: str) -> Iterator[Remark]:
+        """That endpoints are on a node that is not there, at the first of them."""
+        if not host or host in self._nodes:
+            return
+        slices = [some for some in self._kept.on(host) if self._serving.candidate(some.service)]
+        if slices:
+            first = min(slices, key=lambda some: some.name)
+            path = next(endpoint.node.path for endpoint in first.endpoints if endpoint.node.text == host)
+            reason = f"no Node {host} is among the objects, so nothing is said to be on it"
+            yield Remark(Place(f"EndpointSlice {first.name}", path), reason)
+
+    # -- nodes --------------------------------------------------------------------------------------------------------
+
+    def _renew_nodes(self, again: set[str]) -> set[str]:
+        """Map the nodes anew. Returns the Services that have endpoints on nodes that came or went, and adds to
+        ``again`` those that have to do with an address of a node that is another now."""
+        nodes = self._kept.nodes
+        renewed = nodes_of(nodes.values(), self._findings, self._at)
+        self._remarks.say("nodes", renewed.remarks)
+        before, after = _by_address(self._nodes.values()), _by_address(renewed.nodes)
+        again |= self._serving.names({address for address, _ in before.items() ^ after.items()})
+        hosts = self._nodes.keys() ^ {node.name for node in renewed.nodes}
+        self._nodes = {node.name: node for node in renewed.nodes}
+        self._serving.surroundings.nodes = after
+        if self._pods_given is None and self._pods.take_nodes(node for _, node in sorted(nodes.items())):
+            for name in self._kept.services:
+                self._pods.take_service(name, self._serving.candidate(name))
+        return {some.service for host in hosts for some in self._kept.on(host)}
+
+    def _renew_pods(self, mapped: Mapping[str, Mapped], again: set[str]) -> None:
+        """Find out which networks are pods', and add ``again`` the services with endpoints at their edges, where no pod
+        can be."""
+        if self._pods_given is not None:
+            return
+        for name, one in mapped.items():
+            self._pods.take_service(name, one.services)
+        self._remarks.say("pods", self._pods.remarks)
+        cluster = self._serving.surroundings.cluster
+        if cluster.pods != self._pods.networks:
+            edges = {edge for network in {*cluster.pods} ^ {*self._pods.networks} for edge in (network[0], network[-1])}
+            again |= self._serving.names(edges)
+            self._serving.surroundings.cluster = replace(cluster, pods=self._pods.networks)
+
+
+def _by_address(nodes: Iterable[ir.Node]) -> dict[ir.Address, ir.Node]:
+    return {address: node for node in nodes for address in node.addresses}
+
+
+def _of_nobody(some: EndpointSlice) -> Remark:
+    place = Place(f"EndpointSlice {some.name}")
+    if some.service:
+        return Remark(place, f"no Service {some.service} is among the objects")
+    return Remark(place, "it has no label kubernetes.io/service-name, so it is no Service's")

@@ -1,0 +1,274 @@
+"""Which Services serve, of those that clash or break a rule of svcc: the oldest of them, whoever came first.
+
+Services are looked at by their age. One that an error points at, beside older ones that serve, loses what is at fault:
+an address, a port, an endpoint, or all of it. So what serves is a function of the objects alone, and a change is looked
+at beside those few that it may clash with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple, TypeAlias
+
+from svcc.compiler import ir
+from svcc.compiler.diagnostic import Diagnostic, Severity
+from svcc.compiler.importers.kubernetes.remarks import At, Numbers, Place, Remark
+from svcc.compiler.importers.sound import Findings, service_without
+from svcc.compiler.source import Span
+
+#: When a Service came, and its name.
+Age: TypeAlias = tuple[str, str]
+#: What services take, or lead to: an address, the port of one, or a node port.
+_Thing: TypeAlias = tuple[str | int, ...]
+
+
+class Candidate(NamedTuple):
+    """What a Service became, before others are looked at."""
+
+    age: Age
+    services: tuple[ir.Service, ...]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A candidate, and what of it serves."""
+
+    candidate: Candidate
+    things: frozenset[_Thing]
+    serving: tuple[ir.Service, ...] = ()
+    taken: frozenset[_Thing] = frozenset()  # the things of what serves
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What is there beside services."""
+
+    cluster: ir.Cluster = field(default_factory=ir.Cluster)
+    nodes: dict[ir.Address, ir.Node] = field(default_factory=dict)  # by address
+
+
+class Serving:
+    """The services that serve, by the Services that they were made of.
+
+    ``again`` gives what the Service of a name became once more, with other places.
+    """
+
+    def __init__(self, findings: Findings, at: At, again: Callable[[str, At], tuple[ir.Service, ...]]) -> None:
+        self.surroundings = Surroundings()
+        self._findings = findings
+        self._at = at
+        self._again = again
+        self._kept: dict[str, _Kept] = {}
+        self._by_thing: dict[_Thing, tuple[str, ...]] = {}
+
+    def of(self, name: str) -> tuple[ir.Service, ...]:
+        kept = self._kept.get(name)
+        return () if kept is None else kept.serving
+
+    def candidate(self, name: str) -> tuple[ir.Service, ...]:
+        """What the Service would be without all others."""
+        kept = self._kept.get(name)
+        return () if kept is None else kept.candidate.services
+
+    def remarks(self, name: str) -> tuple[Remark, ...]:
+        kept = self._kept.get(name)
+        return () if kept is None else kept.remarks
+
+    def services(self) -> Iterator[ir.Service]:
+        return (service for kept in self._kept.values() for service in kept.serving)
+
+    def names(self, addresses: Iterable[ir.Address]) -> set[str]:
+        """The Services that have one of the addresses, or an endpoint there."""
+        keys = ((kind, int(address)) for address in addresses for kind in ("at", "to"))
+        return {name for key in keys for name in self._by_thing.get(key, ())}
+
+    def update(
+        self, changed: Mapping[str, Candidate | None], again: Iterable[str] = ()
+    ) -> dict[str, tuple[ir.Service, ...]]:
+        """Take candidates in place of those of their names, and look at some of the others ``again``. Returns what the
+        Services that were looked at were before, by their names."""
+        before = {name: self.of(name) for name in sorted({*changed, *again})}
+        waiting: list[tuple[Age, str]] = []
+        for name in before:
+            kept = self._kept.get(name)
+            candidate = changed[name] if name in changed or kept is None else kept.candidate
+            same_age = kept is not None and candidate is not None and kept.candidate.age == candidate.age
+            if kept is not None:
+                self._drop(name, kept)
+                if not same_age:
+                    waiting += self._younger(kept.candidate.age, kept.taken)
+            if candidate is not None:
+                self._add(name, candidate, kept if same_age else None)
+                waiting.append((candidate.age, name))
+        heapify(waiting)
+        last = ""
+        while waiting:
+            _, name = heappop(waiting)
+            if name != last and (kept := self._kept.get(name)) is not None:
+                last = name
+                before.setdefault(name, kept.serving)
+                for other in self._younger(kept.candidate.age, self._look(name, kept)):
+                    heappush(waiting, other)
+        return before
+
+    # -- what a service may clash over --------------------------------------------------------------------------------
+
+    def _taken(self, services: Iterable[ir.Service]) -> frozenset[_Thing]:
+        return frozenset(thing for service in services for thing in self._things(service))
+
+    def _things(self, service: ir.Service) -> Iterator[_Thing]:
+        addresses = [int(address) for address in service.addresses]
+        yield from (("at", address) for address in addresses)
+        yield from (("to", int(endpoint.address)) for endpoint in service.endpoints)
+        shares = any(address in self.surroundings.nodes for address in service.shared)
+        for port in service.ports:
+            numbers = range(port.ports.first, port.ports.last + 1)
+            yield from ((address, port.protocol, number) for address in addresses for number in numbers)
+            if port.nodeport is not None:
+                numbers = range(port.nodeport.first, port.nodeport.last + 1)
+                yield from (("node", port.protocol, number) for number in numbers)
+            if shares:  # on an address of a machine's, where node ports are served as well
+                numbers = range(port.ports.first, port.ports.last + 1)
+                yield from (("node", port.protocol, number) for number in numbers)
+
+    def _add(self, name: str, candidate: Candidate, before: _Kept | None) -> None:
+        things, alone = self._taken(candidate.services), (name,)
+        for thing in things:
+            others = self._by_thing.get(thing)
+            self._by_thing[thing] = alone if others is None else (*others, name)
+        self._kept[name] = kept = _Kept(candidate, things)
+        if before is not None:
+            kept.serving, kept.taken = before.serving, before.taken
+
+    def _drop(self, name: str, kept: _Kept) -> None:
+        for thing in kept.things:
+            others = tuple(other for other in self._by_thing[thing] if other != name)
+            if others:
+                self._by_thing[thing] = others
+            else:
+                del self._by_thing[thing]
+        del self._kept[name]
+
+    def _meeting(self, thing: _Thing) -> Iterator[str]:
+        """Those who may clash with whoever has a thing. An address as a service's own clashes with endpoints there."""
+        yield from self._by_thing.get(thing, ())
+        if thing[0] == "at":
+            yield from self._by_thing.get(("to", thing[1]), ())
+        elif thing[0] == "to":
+            yield from self._by_thing.get(("at", thing[1]), ())
+
+    def _younger(self, age: Age, things: Iterable[_Thing]) -> Iterator[tuple[Age, str]]:
+        """Two with endpoints at one address do not clash."""
+        for thing in things:
+            for name in self._meeting(thing) if thing[0] != "to" else self._by_thing.get(("at", thing[1]), ()):
+                other = self._kept[name].candidate.age
+                if other > age:
+                    yield other, name
+
+    def _older(self, kept: _Kept) -> list[str]:
+        """Those that serve and that a candidate may clash with. Of all that have an address one is enough, for they
+        agree with each other on what it is; who has its port is another thing."""
+        found: dict[str, None] = {}
+        for thing in sorted(kept.things, key=str):
+            if thing[0] not in ("at", "to"):
+                found.update(dict.fromkeys(name for name in self._by_thing[thing] if self._precedes(name, kept)))
+                continue
+            for kind in ("at", "to") if thing[0] == "at" else ("at",):
+                some = self._by_thing.get((kind, thing[1]), ())
+                if (first := next((name for name in some if self._precedes(name, kept, thing)), None)) is not None:
+                    found[first] = None
+        return sorted(found, key=lambda name: self._kept[name].candidate.age)
+
+    def _precedes(self, name: str, kept: _Kept, thing: _Thing | None = None) -> bool:
+        other = self._kept[name]
+        if not other.serving or other.candidate.age >= kept.candidate.age:
+            return False
+        if thing is None or other.serving is other.candidate.services:
+            return True
+        number = thing[1]  # it may have lost the address
+        fronts = (int(address) for service in other.serving for address in service.addresses)
+        ends = (int(endpoint.address) for service in other.serving for endpoint in service.endpoints)
+        return number in {*fronts, *ends}
+
+    # -- one service ---------------------------------------------------------------------------------------------------
+
+    def _look(self, name: str, kept: _Kept) -> set[_Thing]:
+        """Find out what of a candidate serves. Returns the things for which that makes a difference to others."""
+        before, taken = kept.serving, kept.taken
+        older, candidate = self._older(kept), kept.candidate
+        others = [service for other in older for service in self._kept[other].serving]
+        if self._errors([*others, *candidate.services]):
+            kept.serving, kept.remarks = self._without_errors(name, older)
+            kept.taken = self._taken(kept.serving)
+        else:
+            kept.serving, kept.remarks, kept.taken = candidate.services, (), kept.things
+        roles = _roles(before) ^ _roles(kept.serving)
+        return {*(taken ^ kept.taken), *(("at", number) for number, _, _ in roles)}
+
+    def _without_errors(self, name: str, older: Iterable[str]) -> tuple[tuple[ir.Service, ...], tuple[Remark, ...]]:
+        """The candidate without all that is at fault, and why. What has no part that is at fault is at fault itself."""
+        numbers = Numbers()
+        marked = [
+            _all_at(service, numbers.at(Place(f"Service {other}")))
+            for other in older
+            for service in self._kept[other].serving
+        ]
+        theirs = {service.span for service in marked}
+        own, remarks = self._again(name, numbers.at), dict[Remark, None]()
+        while own and (errors := self._errors([*marked, *own])):
+            culprits: set[Span] = set()
+            for error in errors:
+                spans = [s for s in (error.span, *(related.span for related in error.related)) if s is not None]
+                mine = next((span for span in spans if span not in theirs), None)
+                other = next((span for span in spans if span in theirs), None)
+                place = Place(f"Service {name}") if mine is None else numbers.place(mine)
+                remarks[Remark(place, error.message, related=other and numbers.place(other))] = None
+                culprits |= {mine} if mine else {service.span for service in own if service.span}
+            left = (service_without(service, frozenset(culprits)) for service in own)
+            reduced = tuple(service for service in left if service is not None)
+            own = () if reduced == own else reduced
+        return tuple(_placed(service, lambda span: self._at(numbers.place(span))) for service in own), tuple(remarks)
+
+    def _errors(self, services: list[ir.Service]) -> list[Diagnostic]:
+        if not services:
+            return []
+        surroundings = self.surroundings
+        nodes: dict[str, ir.Node] = {}
+        for service in services:
+            for address in service.addresses:
+                if (node := surroundings.nodes.get(address)) is not None:
+                    nodes[node.name] = node
+        program = ir.Program(surroundings.cluster, tuple(nodes.values()), tuple(services))
+        return [found for found in self._findings(program) if found.severity is Severity.ERROR]
+
+
+def _roles(services: Iterable[ir.Service]) -> set[tuple[int, bool, bool]]:
+    """What addresses are: the number of each, whether it is a vip, and whether it is shared."""
+    return {(int(a), a in s.vips, a in s.shared) for s in services for a in s.addresses}
+
+
+def _all_at(service: ir.Service, span: Span) -> ir.Service:
+    """The service, as if all of it stood at one place."""
+    return _placed(service, lambda _: span, span)
+
+
+def _placed(service: ir.Service, where: Callable[[Span], Span | None], usual: Span | None = None) -> ir.Service:
+    """The service with other places; ``usual`` for what has none."""
+
+    def moved(span: Span | None) -> Span | None:
+        return usual if span is None else where(span)
+
+    def all_moved(spans: Mapping[str, Span]) -> dict[str, Span]:
+        return {key: found for key, span in spans.items() if (found := where(span)) is not None}
+
+    ports = (replace(port, span=moved(port.span), spans=all_moved(port.spans)) for port in service.ports)
+    return replace(
+        service,
+        span=moved(service.span),
+        spans=all_moved(service.spans),
+        ports=tuple(ports),
+        endpoints=tuple(replace(endpoint, span=moved(endpoint.span)) for endpoint in service.endpoints),
+    )
