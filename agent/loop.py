@@ -107,6 +107,11 @@ class Agent:
         """What keeps the machine from being as the file says; "" where nothing does."""
         return "; ".join(filter(None, (*self._faults.values(), self._source.fault)))
 
+    @property
+    def serves(self) -> bool:
+        """Whether the kernel holds what was to be in it last."""
+        return self._served and "kernel" not in self._faults
+
     def reload(self) -> None:
         """Read the program now."""
         self._reload.set()

@@ -12,6 +12,7 @@ from typing import Any
 
 from svcc.agent import notify
 from svcc.agent.answers import Asker
+from svcc.agent.health_ports import answering
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent, Options
 from svcc.agent.metrics import Metrics
@@ -46,6 +47,7 @@ async def run(source: Source, session: Session, options: Options, log: Log, list
                 why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
                 raise CannotListen(f"cannot listen on {listen[0]} port {listen[1]}: {why}") from error
             log.info("listening", address=address, port=port)
+        await stack.enter_async_context(answering(lambda: source.health_ports, lambda: agent.serves, log))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, _reload, agent)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +20,18 @@ from svcc.compiler.sources import Sources, matching
 _Mark: TypeAlias = tuple[int, int, int, int, int] | None
 
 
+@dataclass(frozen=True, slots=True)
+class HealthPort:
+    """What a load balancer outside is told of a service. ``endpoints``: those on this machine that take connections."""
+
+    namespace: str
+    name: str
+    endpoints: int
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
 class Source(ABC):
     """Where an agent's programs come from. ``kind``: a word for it, in the log; ``name``: which one of these."""
 
@@ -29,6 +42,11 @@ class Source(ABC):
     def fault(self) -> str:
         """Why what was read may not be how things are; "" where nothing speaks against it."""
         return ""
+
+    @property
+    def health_ports(self) -> Mapping[int, HealthPort]:
+        """The ports at which load balancers ask, as the program has it that was read last."""
+        return {}
 
     @abstractmethod
     def read(self) -> ir.Program | None:

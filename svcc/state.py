@@ -34,7 +34,8 @@ state_option = click.option(
 )
 
 
-def _prefix(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | None:
+def checked_prefix(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | None:
+    """An option's callback. Errors: BadParameter."""
     if given is not None and (wrong := fault(given)):
         raise click.BadParameter(f"`{given}` cannot be a prefix: {wrong}")
     return given
@@ -43,7 +44,7 @@ def _prefix(_ctx: click.Context, _param: click.Parameter, given: str | None) -> 
 prefix_option = click.option(
     "--prefix",
     metavar="PREFIX",
-    callback=_prefix,
+    callback=checked_prefix,
     shell_complete=completion.prefixes,
     help="Of what was applied, where there is more than one prefix.",
 )

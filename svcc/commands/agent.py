@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +16,23 @@ from svcc.compiler.errors import SvccError
 from svcc.exits import Exit
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
-from svcc.options import ParameterType, file_argument, json_option, loaded_target_option, node_option
+from svcc.options import ParameterType, json_option, loaded_target_option, node_option
 from svcc.output import put, put_json
-from svcc.state import drain_option, fail, need_agent, need_root, pick_installation, prefix_option, state_option
+from svcc.state import (
+    checked_prefix,
+    drain_option,
+    fail,
+    need_agent,
+    need_root,
+    pick_installation,
+    prefix_option,
+    state_option,
+)
 from svcc.targets.interface import Target
+
+if TYPE_CHECKING:
+    from svcc.agent.log import Log
+    from svcc.agent.source import Source
 
 
 class _Repair(ParameterType[float]):
@@ -71,10 +85,21 @@ def command() -> None:
 @command.command(
     "run",
     epilog=examples(
-        "svcc agent svc.dsl --target nft", "svcc agent svc.dsl --target ipvs --listen 127.0.0.1:9631 --log json"
+        "svcc agent svc.dsl --target nft",
+        "svcc agent svc.dsl --target ipvs --listen 127.0.0.1:9631 --log json",
+        "svcc agent --kubernetes in-cluster --node worker-1 --target nft",
     ),
 )
-@file_argument
+@click.argument("file", type=click.Path(allow_dash=True), required=False)
+@click.option(
+    "--kubernetes",
+    metavar="KUBECONFIG|in-cluster",
+    is_flag=False,
+    flag_value="in-cluster",
+    help="Take services from a cluster's API instead of FILE.",
+)
+@click.option("--context", metavar="NAME", help="Of KUBECONFIG, where that is not the current one.")
+@click.option("--prefix", metavar="PREFIX", callback=checked_prefix, help="Of what a cluster has; SVCC unless told.")
 @loaded_target_option
 @node_option
 @click.option(
@@ -90,7 +115,10 @@ def command() -> None:
 @click.option("--log", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @state_option
 def run(
-    file: str,
+    file: str | None,
+    kubernetes: str | None,
+    context: str | None,
+    prefix: str | None,
     target: Target,
     node: str | None,
     repair: float,
@@ -99,25 +127,57 @@ def run(
     form: str,
     store: Store,
 ) -> None:
-    """Keep this machine as FILE says, until SIGTERM; the rules stay. SIGHUP reads FILE at once."""
-    if file == "-":
-        raise click.UsageError("the agent follows a file: standard input is read only once")
-    need_root()
+    """Keep this machine as FILE or a cluster says, until SIGTERM; the rules stay. SIGHUP reads FILE at once."""
+    _check_words(file, kubernetes, node, context or prefix)
     need_agent()
     from svcc.agent import service
     from svcc.agent.log import Log
     from svcc.agent.loop import Options
-    from svcc.agent.source import FileSource
     from svcc.apply.session import Session
 
     log = Log(as_json=form == "json")
-    session = Session(target.name, node=node, state_dir=store.root, what=f"svcc agent {file}", waits=False)
+    source = _file(file) if file else _cluster(kubernetes or "", context, node or "", prefix, log)
+    need_root()
+    what = f"svcc agent {file}" if file else f"svcc agent --kubernetes {kubernetes}"
+    session = Session(target.name, node=node, state_dir=store.root, what=what, waits=False)
     options = Options(None if repair < 0 else repair, patience if balances(target.name) else None, node)
     try:
         with session:
-            asyncio.run(service.run(FileSource(file), session, options, log, listen))
+            asyncio.run(service.run(source, session, options, log, listen))
     except (SvccError, OSError) as error:
         fail(str(error), Exit.MACHINE)
+
+
+def _check_words(file: str | None, kubernetes: str | None, node: str | None, cluster_only: str | None) -> None:
+    """Errors: UsageError."""
+    if (file is None) == (kubernetes is None):
+        raise click.UsageError("the agent follows a FILE or a cluster (--kubernetes): one of them")
+    if file == "-":
+        raise click.UsageError("the agent follows a file: standard input is read only once")
+    if file is not None and cluster_only is not None:
+        raise click.UsageError("--context and --prefix go with --kubernetes: a FILE has its own prefix")
+    if kubernetes is not None and node is None:
+        raise click.UsageError("--kubernetes needs --node: the name that the cluster has for this machine")
+
+
+def _file(name: str) -> Source:
+    from svcc.agent.source import FileSource
+
+    return FileSource(name)
+
+
+def _cluster(where: str, context: str | None, node: str, prefix: str | None, log: Log) -> Source:
+    """A cluster by its kubeconfig, or that in which this runs as a pod."""
+    from svcc.agent.cluster import ClusterSource
+    from svcc.kubernetes_api.access import in_cluster
+    from svcc.kubernetes_api.errors import BadConfig
+    from svcc.kubernetes_api.kubeconfig import read_kubeconfig
+
+    try:
+        access = in_cluster() if where == "in-cluster" else read_kubeconfig(Path(where), context)
+        return ClusterSource(access, node, log, prefix=prefix or "SVCC")
+    except BadConfig as error:
+        fail(str(error), Exit.INPUT)
 
 
 @command.command("status", epilog=examples("svcc agent status", "svcc agent status --json"))

@@ -39,7 +39,11 @@ def key_of(found: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class Cluster:
-    """Objects and their history. ``largest_page``: however many are asked for; ``versions``: of endpoint slices."""
+    """Objects and their history.
+
+    ``largest_page``: however many are asked for; ``versions``: of endpoint slices; ``forbidden``: resources that nobody
+    may read.
+    """
 
     objects: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {name: {} for name in _RESOURCES})
     version: int = 1
@@ -48,6 +52,7 @@ class Cluster:
     moments: dict[int, dict[str, dict[str, dict[str, Any]]]] = field(default_factory=dict)
     largest_page: int = 500
     versions: tuple[str, ...] = ("v1", "v1beta1")
+    forbidden: set[str] = field(default_factory=set)
 
     def put(self, plural: str, given: Mapping[str, Any]) -> None:
         """Create an object, or replace the one by its name."""
@@ -90,7 +95,9 @@ class Server:
         application = web.Application()
         application.router.add_get("/{api:api|apis/discovery.k8s.io}/{version}/{plural}", self._answer)
         # Who is cut off hears nothing more: that is how a server that is killed goes.
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.01)
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=0.01, handler_cancellation=True
+        )
         await self._runner.setup()
         site: web.BaseSite
         if listening is None:
@@ -119,6 +126,9 @@ class Server:
             return web.json_response(
                 _status(404, "NotFound", "the server could not find the requested resource"), status=404
             )
+        if resource.plural in self.cluster.forbidden:
+            words = f'{resource.plural} is forbidden: User "svcc" cannot list resource "{resource.plural}"'
+            return web.json_response(_status(403, "Forbidden", words), status=403)
         if request.query.get("watch") in ("1", "true"):
             return await self._watch(request, resource, version)
         return self._list(request, resource, version)
@@ -204,8 +214,25 @@ class Beside:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.server: Server
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.server = self.run(self._made())
+
+    async def _made(self) -> Server:
+        return Server(self.cluster)
+
+    def start(self, listening: socket.socket) -> None:
+        self.run(self.server.start(listening))
+
+    def stop(self) -> None:
+        """The server is away until it is started again."""
+        self.run(self.server.stop())
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Have something done in the server's loop, and wait for it."""
@@ -231,19 +258,9 @@ class Beside:
 def served_beside(cluster: Cluster, listening: socket.socket) -> Iterator[Beside]:
     """On a socket that listens already: in another network namespace, perhaps."""
     beside = Beside(cluster)
-    thread = threading.Thread(target=beside._loop.run_forever)
-    thread.start()
     try:
-
-        async def start() -> Server:
-            server = Server(cluster)
-            await server.start(listening)
-            return server
-
-        beside.server = beside.run(start())
+        beside.start(listening)
         yield beside
-        beside.run(beside.server.stop())
+        beside.stop()
     finally:
-        beside._loop.call_soon_threadsafe(beside._loop.stop)
-        thread.join()
-        beside._loop.close()
+        beside.end()

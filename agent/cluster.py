@@ -1,0 +1,156 @@
+"""Programs from a Kubernetes API: what a cluster's Services, EndpointSlices and Nodes are at this moment.
+
+What is heard is kept until it is read, of each object the latest. Nothing is served before all kinds of objects were
+heard of once: what a cluster has not said yet is not gone. A server that is away changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from svcc.agent.log import Log
+from svcc.agent.source import HealthPort, Source
+from svcc.compiler import ir
+from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind
+from svcc.compiler.importers.kubernetes.objects import written
+from svcc.compiler.importers.kubernetes.remarks import Remark
+from svcc.kubernetes_api.access import Access
+from svcc.kubernetes_api.answers import Key, Object
+from svcc.kubernetes_api.following import Changed, Deleted, Found, Lost, News, Whole, following
+from svcc.kubernetes_api.http import Client, Times
+from svcc.kubernetes_api.resources import ENDPOINT_SLICES, NODES, SERVICES, Resource
+
+#: In the order in which one says most about the next.
+_KINDS = {NODES: Kind.NODE, SERVICES: Kind.SERVICE, ENDPOINT_SLICES: Kind.ENDPOINT_SLICE}
+
+#: What the program does not say, and the agent does all the same.
+_ANSWERED = ("spec", "healthCheckNodePort")
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was heard of a kind of objects and not read yet: perhaps all there are; and, since, each that changed."""
+
+    whole: dict[Key, Object] | None = None
+    since: dict[Key, Object | None] = field(default_factory=dict)  # None: it is gone
+
+    def add(self, news: Whole[Object] | Changed[Object] | Deleted) -> None:
+        match news:
+            case Whole(objects):
+                self.whole, self.since = dict(objects), {}
+            case Changed(key, found):
+                self.since[key] = found
+            case Deleted(key):
+                self.since[key] = None
+
+    def events(self, kind: Kind, known: set[Key]) -> Iterator[Event]:
+        """What there is to take, where these objects are known; keeps them up to date."""
+        changed = self.since
+        if self.whole is not None:
+            changed = {**dict.fromkeys(known), **self.whole, **self.since}
+        for key, found in changed.items():
+            if found is not None:
+                known.add(key)
+                yield Event(kind, found)
+            elif key in known:
+                known.remove(key)
+                yield Event(kind, {"metadata": {"name": key.name, "namespace": key.namespace}}, deleted=True)
+
+
+class ClusterSource(Source):
+    """The program of a cluster, under a prefix of its own."""
+
+    kind = "cluster"
+
+    def __init__(
+        self, access: Access, node: str, log: Log, *, prefix: str = "SVCC", times: Times | None = None
+    ) -> None:
+        """``node``: what the cluster calls this machine.
+
+        Errors: BadConfig, where certificates or keys are of no use."""
+        self.name = access.server
+        self._client = Client(access, times=times, name="svcc")
+        self._node = node
+        self._log = log
+        self._prefix = prefix
+        self._followed = Followed()
+        self._known: dict[Resource, set[Key]] = {resource: set() for resource in _KINDS}
+        self._lock = Lock()  # what is heard in the loop is read in a thread
+        self._heard: dict[Resource, _Heard] = {}
+        self._missing = {*_KINDS}  # of what was not heard yet
+        self._lost: dict[Resource, str] = {}
+        self._program: ir.Program | None = None
+        self._health_ports: Mapping[int, HealthPort] = {}
+
+    @property
+    def fault(self) -> str:
+        """What is not heard of the cluster now, and why."""
+        return "; ".join(dict.fromkeys(self._lost.values()))
+
+    @property
+    def health_ports(self) -> Mapping[int, HealthPort]:
+        return self._health_ports
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        readers: dict[Resource, Callable[[Object], Object]] = dict.fromkeys(_KINDS, _as_it_is)
+        async with self._client, following(self._client, readers) as news:
+            async for resource, one in news:
+                self._hear(resource, one)
+                if not isinstance(one, (Lost, Found)) and not self._missing:
+                    changed()
+
+    def _hear(self, resource: Resource, news: News[Object]) -> None:
+        if isinstance(news, Lost):
+            self._lose(resource, str(news.error))
+            return
+        if self._lost.pop(resource, None):
+            self._log.info("the cluster is heard again", server=self.name, of=resource.plural)
+        if not isinstance(news, Found):
+            with self._lock:
+                self._heard.setdefault(resource, _Heard()).add(news)
+                self._missing.discard(resource)
+
+    def _lose(self, resource: Resource, reason: str) -> None:
+        """Each reason is told once, however often it is the same."""
+        if self._lost.get(resource) != reason:
+            self._lost[resource] = reason
+            self._log.warning("the cluster is not heard, and all stays", server=self.name, reason=reason)
+
+    def read(self) -> ir.Program | None:
+        with self._lock:
+            if self._missing:
+                return None
+            heard, self._heard = self._heard, {}
+        events = [
+            event
+            for resource, kind in _KINDS.items()
+            if resource in heard
+            for event in heard[resource].events(kind, self._known[resource])
+        ]
+        if events or self._program is None:
+            changed = self._followed.take(events)
+            for remark in changed.remarks:
+                if remark.place.path != _ANSWERED:
+                    self._tell(remark)
+            program = self._followed.program
+            self._program = replace(program, cluster=replace(program.cluster, prefix=self._prefix))
+            self._health_ports = {port: self._health(name) for name, port in self._followed.health_checks().items()}
+        return self._program
+
+    def _health(self, name: str) -> HealthPort:
+        namespace, _, short = name.partition("/")
+        ends = (end for one in self._followed.served_as(name) for end in one.endpoints)
+        here = {end.address for end in ends if end.node == self._node and end.weight}
+        return HealthPort(namespace, short, len(here))
+
+    def _tell(self, remark: Remark) -> None:
+        say = self._log.info if remark.usual else self._log.warning
+        place = remark.place
+        where = {"field": written(place.path)} if place.path else {}
+        say("not served as the cluster has it", object=place.object, **where, reason=remark.reason)
+
+
+def _as_it_is(found: Object) -> Object:
+    return found

@@ -1,0 +1,85 @@
+"""Answers to load balancers outside a cluster, which ask each node whether it has endpoints of a service.
+
+Each such service has a port for this (``healthCheckNodePort``). What is answered is what kube-proxy answers: 200 where
+endpoints are, else 503, the number in a header and in an object of JSON, whatever path is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+
+from svcc.agent.log import Log
+from svcc.agent.source import HealthPort
+
+#: Seconds between looks at which ports there are.
+_GLANCE = 1.0
+
+_Ports = Callable[[], Mapping[int, HealthPort]]
+
+
+@asynccontextmanager
+async def answering(ports: _Ports, healthy: Callable[[], bool], log: Log) -> AsyncIterator[None]:
+    """Answer on all ports that there are, on every address of this machine, while this lasts.
+
+    ``healthy``: whether the kernel has what it should; where it has not, the answer is 503 as well. A port that another
+    program has is told, and asked for again until it is free.
+    """
+    application = web.Application()
+    application.router.add_get("/{path:.*}", lambda request: _answer(request, ports(), healthy=healthy()))
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    task = asyncio.create_task(_keep(runner, ports, log), name="health ports")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await runner.cleanup()
+
+
+async def _keep(runner: web.AppRunner, ports: _Ports, log: Log) -> None:
+    """Have a socket for each port that there is, and no others."""
+    sites: dict[int, web.TCPSite] = {}
+    taken: set[int] = set()  # by other programs
+    while True:
+        wanted = ports()
+        for port in sites.keys() - wanted.keys():
+            await sites.pop(port).stop()
+        taken &= wanted.keys()
+        for port in sorted(wanted.keys() - sites.keys()):
+            site = web.TCPSite(runner, None, port)
+            try:
+                await site.start()
+            except OSError as error:
+                await site.stop()
+                if port not in taken:
+                    why = os.strerror(error.errno or 0)
+                    log.error("nobody answers load balancers", service=str(wanted[port]), port=port, reason=why)
+                taken.add(port)
+            else:
+                sites[port] = site
+                taken.discard(port)
+                log.info("answers load balancers", service=str(wanted[port]), port=port)
+        await asyncio.sleep(_GLANCE)
+
+
+async def _answer(request: web.Request, ports: Mapping[int, HealthPort], *, healthy: bool) -> web.Response:
+    name = None if request.transport is None else request.transport.get_extra_info("sockname")
+    found = None if name is None else ports.get(name[1])
+    if found is None:  # it went this moment
+        return web.Response(status=404)
+    return web.json_response(
+        {
+            "service": {"namespace": found.namespace, "name": found.name},
+            "localEndpoints": found.endpoints,
+            "serviceProxyHealthy": healthy,
+        },
+        status=200 if found.endpoints and healthy else 503,
+        headers={"X-Content-Type-Options": "nosniff", "X-Load-Balancing-Endpoint-Weight": str(found.endpoints)},
+    )

@@ -1,0 +1,148 @@
+"""What an agent makes of a cluster: nothing before all is known, and then what there is, also when servers go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from support.followed_news import QUICK
+from support.kubernetes_double import Cluster, Server, served
+from support.kubernetes_objects import endpoint, endpoint_slice, node, service
+from support.waiting import LID
+from svcc.agent.cluster import ClusterSource
+from svcc.agent.log import Log
+from svcc.compiler import ir
+from svcc.kubernetes_api.access import Access
+
+_PORT = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}
+_SLICE_PORT = {"name": "http", "protocol": "TCP", "port": 8080}
+
+
+class Followed:
+    """A source, and what it has said so far."""
+
+    def __init__(self, server: Server, source: ClusterSource, changed: asyncio.Event) -> None:
+        self.server, self.cluster, self.source = server, server.cluster, source
+        self._changed = changed
+
+    async def until(self, condition: Callable[[ir.Program | None], bool]) -> ir.Program | None:
+        """Read as often as something changed, until the program is as it should be."""
+        async with asyncio.timeout(LID):
+            while not condition(program := self.source.read()):
+                await self._changed.wait()
+                self._changed.clear()
+        return program
+
+    async def lost(self) -> None:
+        async with asyncio.timeout(LID):
+            while not self.source.fault:  # noqa: ASYNC110 - nothing tells when a source has a fault
+                await asyncio.sleep(0.01)
+
+
+def follow(cluster: Cluster, work: Callable[[Followed], Awaitable[None]]) -> None:
+    async def followed() -> None:
+        async with served(cluster) as server:
+            changed = asyncio.Event()
+            source = ClusterSource(Access(f"http://127.0.0.1:{server.port}"), "a", Log(as_json=True), times=QUICK)
+            task = asyncio.create_task(source.follow(changed.set))
+            try:
+                await work(Followed(server, source, changed))
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(followed())
+
+
+def shop(*services: str) -> Cluster:
+    cluster = Cluster()
+    cluster.put("nodes", node("a", ["10.0.0.4"]))
+    for number, name in enumerate(services):
+        cluster.put("services", service(f"shop/{name}", [f"198.18.0.{number + 1}"], [_PORT]))
+        slice = endpoint_slice(f"shop/{name}", "1", [_SLICE_PORT], [endpoint(f"100.64.0.{number + 1}", "a")])
+        cluster.put("endpointslices", slice)
+    return cluster
+
+
+def names(program: ir.Program | None) -> list[str] | None:
+    return None if program is None else [one.name for one in program.services]
+
+
+def test_nothing_is_said_before_all_kinds_of_objects_are_known() -> None:
+    cluster = shop("web")
+    cluster.forbidden.add("nodes")
+
+    async def work(followed: Followed) -> None:
+        await followed.lost()
+        assert followed.source.read() is None
+        assert followed.source.fault.startswith("/api/v1/nodes: 403 Forbidden: nodes is forbidden: User")
+        cluster.forbidden.clear()
+        program = await followed.until(lambda program: program is not None)
+        assert names(program) == ["shop/web"]
+        assert program is not None
+        assert (program.cluster.prefix, [one.name for one in program.nodes]) == ("SVCC", ["a"])
+        assert followed.source.fault == ""
+        assert followed.source.read() is program  # nothing was heard since
+
+    follow(cluster, work)
+
+
+def test_what_went_while_the_server_was_away_is_gone() -> None:
+    cluster = shop("dns", "web")
+
+    async def work(followed: Followed) -> None:
+        await followed.until(lambda program: names(program) == ["shop/dns", "shop/web"])
+        await followed.server.stop()
+        await followed.lost()
+        assert names(followed.source.read()) == ["shop/dns", "shop/web"]
+        cluster.delete("services", "shop/dns")
+        cluster.delete("endpointslices", "shop/dns-1")
+        cluster.compact()
+        await followed.server.start()
+        await followed.until(lambda program: names(program) == ["shop/web"])
+
+    follow(cluster, work)
+
+
+def test_a_change_makes_other_objects_of_its_service_alone() -> None:
+    cluster = shop("dns", "web")
+
+    async def work(followed: Followed) -> None:
+        before = await followed.until(lambda program: names(program) == ["shop/dns", "shop/web"])
+        cluster.put("endpointslices", endpoint_slice("shop/web", "1", [_SLICE_PORT], [endpoint("100.64.0.9", "a")]))
+        followed.server.moved()
+        after = await followed.until(lambda program: program != before)
+        assert before is not None
+        assert after is not None
+        assert after.services[0] is before.services[0]
+        assert [str(one.address) for one in after.services[1].endpoints] == ["100.64.0.9"]
+
+    follow(cluster, work)
+
+
+def test_what_cannot_be_served_is_told_with_its_object(capsys: pytest.CaptureFixture[str]) -> None:
+    """The others are served. What is told once is not told again."""
+    cluster = shop("web")
+    cluster.put("services", service("shop/odd", ["198.18.0.9"], [{**_PORT, "protocol": "QUIC"}]))
+    cluster.put("services", {"metadata": {"namespace": "shop", "name": "broken"}, "spec": {"ports": 5}})
+
+    async def work(followed: Followed) -> None:
+        await followed.until(lambda program: names(program) == ["shop/web"])
+        cluster.put("services", service("shop/more", ["198.18.0.3"], [_PORT]))
+        followed.server.moved()
+        await followed.until(lambda program: names(program) == ["shop/more", "shop/web"])
+
+    follow(cluster, work)
+    said: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = [(one["object"], one.get("field")) for one in said if one["event"] == "not served as the cluster has it"]
+    assert sorted(told, key=str) == [
+        ("Service shop/broken", "spec.ports"),
+        ("Service shop/odd", "spec.ports"),
+        ("Service shop/odd", "spec.ports[0].protocol"),
+    ]
