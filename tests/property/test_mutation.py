@@ -31,13 +31,14 @@ from svcc.targets.interface import Artifact, Bundle, Target
 ALL_TARGETS = [
     Path(__file__).with_name(name) for name in ("mutation.dsl", "mutation-clients.dsl", "mutation-sources.dsl")
 ]
-IPVS_ALONE, BY_PORT = PROGRAMS / "ipvs-schedulers.dsl", PROGRAMS / "by-port.dsl"
+IPVS_ALONE, MARKS = PROGRAMS / "ipvs-schedulers.dsl", Path(__file__).with_name("mutation-marks.dsl")
+BY_PORT = PROGRAMS / "by-port.dsl"
 TARGETS = [target for target in targets().values() if target.loads]
 CASES = [
     *((target, path) for target in TARGETS for path in (*EXAMPLES, *ALL_TARGETS)),
     *((target, WHOLE_SERVICE) for target in TARGETS if target.translates),
     *((target, BY_PORT) for target in TARGETS if Feature.SCHEDULER_SH_BY_PORT in target.features),
-    *((target, IPVS_ALONE) for target in TARGETS if has_vip_device(target)),
+    *((target, path) for target in TARGETS if has_vip_device(target) for path in (IPVS_ALONE, MARKS)),
 ]
 
 ALL = os.environ.get("SVCC_MUTANTS") == "all"

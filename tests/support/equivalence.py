@@ -93,13 +93,18 @@ class Case:
 
     def fares(self, kernel: Kernel, packet: Packet) -> str | None:
         """Whether it fares as the reference says."""
-        traced, expected = trace(kernel, packet, mark=self.foreign_mark), self.expected(packet)
+        traced = trace(kernel, packet, mark=self.foreign_mark, ct_mark=self.foreign_mark)
+        expected = self.expected(packet)
         if not same(packet, traced.outcome, expected):
             return self.story("another outcome", traced)
         for way in traced.ways:
             ended = way.end.refusal in (Refusal.REJECT, Refusal.DROP) or way.end.address in self.own
+            if way.end.refusal is None and way.destination != self._carried(packet, way.end.address):
+                return self.story("sent to another address", traced)
             if not ended and way.mark not in self._marks_left(packet):
                 return self.story("the packet leaves with another mark", traced)
+            if not ended and way.ct_mark != self.foreign_mark:
+                return self.story("its connection has another mark", traced)
         if expected is Refusal.REJECT and any(way.end.answer not in self._answers(packet) for way in traced.ways):
             return self.story("answered in another way", traced)
         if isinstance(expected, Forwarded) and len(expected.choices) > 1:
@@ -111,15 +116,26 @@ class Case:
                 return self.story(f"not chosen by {how}", traced)
         return None
 
-    def _marks_left(self, packet: Packet) -> set[int]:
-        """Others' marks stay; but for those of a packet that IPVS knows by its mark, which has none then. Where that is
-        inside another packet, the trace does not see the rule that takes it off."""
+    def _carried(self, packet: Packet, endpoint: ir.Address | None) -> ir.Address | None:
+        """The destination that a packet has on its way to an endpoint."""
+        found = self.port(packet)
+        kept = found is not None and found[0].forward is not ir.Forward.MASQUERADE
+        return packet.destination if kept else endpoint
+
+    def goes_by_mark(self, packet: Packet) -> bool:
+        """Whether IPVS knows a packet by its mark."""
         found = self.port(packet)
         untouched = self.expected(packet) is Refusal.UNTOUCHED  # at a node port's number, and no address of node ports
         marked = found is not None and (by_mark(found[0]) or is_large(found[1].ports))
-        if not self.by_ipvs or untouched or found is None or not marked:
+        return self.by_ipvs and marked and not untouched
+
+    def _marks_left(self, packet: Packet) -> set[int]:
+        """Others' marks stay; but for those of a packet that IPVS knows by its mark, which has none then. Where that is
+        inside another packet, the trace does not see the rule that takes it off."""
+        found, cluster = self.port(packet), self.program.cluster
+        if found is None or not self.goes_by_mark(packet):
             return {self.foreign_mark}
-        (service, port), cluster = found, self.program.cluster
+        service, port = found
         if service.forward is not ir.Forward.TUNNEL:
             return {0}
         if by_mark(service):
@@ -160,7 +176,8 @@ class Case:
             traced = trace(kernel, packet, binding=binding)
             (way,) = traced.ways
             end = (way.end.address or packet.destination, way.end.port or packet.port)
-            if way.end.refusal not in (None, Refusal.UNTOUCHED) or end != (binding.address, binding.port):
+            wrong = binding.by_ipvs and way.destination != self._carried(packet, binding.address)
+            if way.end.refusal not in (None, Refusal.UNTOUCHED) or end != (binding.address, binding.port) or wrong:
                 return self.story(f"a connection that exists, {binding},", traced)
         return None
 

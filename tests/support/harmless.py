@@ -90,7 +90,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("ipvsadm", r"^1 -> 2$", r"^-a (-\S+ \S+) -r (\S+) .*-w 1\b", "-a {1} -r (?!{2} )"),
     ),
     "with equal weights rr and wrr are one": (
-        Pattern("ipvsadm", "^(rr -> wrr|wrr -> rr)$", r"^-A (-\S+ \S+) -s w?rr", "-a {1} .* -w (?!1\\b)"),
+        Pattern("ipvsadm", "^(rr -> wrr|wrr -> rr)$", r"^-A (-\S+ \S+)(?: -6)? -s w?rr", "-a {1} .* -w (?!1\\b)"),
     ),
     "ipvsadm takes the service's port where no address is translated (ipvsadm(8))": (
         Pattern("ipvsadm", r":(\d+) -> \S+:(?!\1)\d+$", r"^-a \S+ \S+ -r \S+ -[gi] "),
@@ -106,7 +106,7 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern(
             _X,
             "^without -m conntrack ! --ctstate DNAT$|^DNAT -> SNAT$",
-            r"^-I (INPUT|FORWARD|OUTPUT) .* -j \S+-(FILTER|GUARD|NOBODY)$",
+            r"^-I (INPUT|FORWARD|OUTPUT) .* -j \S+-(FILTER|GUARD|MARK|NOBODY)$",
         ),
     ),
     "all rules of the chain lead to the same": (Pattern("nft", "^swapped$", '"chain": "unserved"'),),
@@ -153,6 +153,8 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "the chains of two ports of a service do the same where no port is moved": (
         Pattern(_X, r"^\S+-SVC-(\S+)-\w+ -> \S+-SVC-\1-\w+$", "-g", r"-SVC-media/relay-\S+ .*--to-destination \S+:\d"),
+        Pattern(_X, r"^\S+-EXT-shop-\w+ -> \S+-EXT-shop-\w+$", "-g", r"-SVC-shop-\S+ .*--to-destination \S+:\d"),
+        Pattern("nft", r"^(\S*service-affinity-\w+-spread-shop)-https -> \1-quic$", '"name": "services"'),
     ),
     "a vip is no pod: the rule for clients from elsewhere marks the node's own packets too": (
         Pattern(_X, "^(removed|target (ACCEPT|RETURN)|without target)$", _NODE_ITSELF, "KEEP-SOURCE"),
@@ -244,6 +246,9 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     ),
     "a draining endpoint begins no connection to itself": (Pattern("nft", r"100\.64\.0\.55", '"name": "hairpin"'),),
     # ---- orders that do not matter
+    "neither asks for what the other changes": (
+        Pattern(_X, "^swapped$", r"^-A (\S+-(MARKED|MASQUERADE)) -j (CONN)?MARK .*\n    -A \1 -j (CONN)?MARK "),
+    ),
     "both do the same": (
         Pattern(_X, "^swapped$", r"-(SERVICES|NODEPORTS) .*(-j MARK .*)\n.*-\1 .*\2$"),
         Pattern(_X, "^swapped$", r"-POSTROUTING .*(-j \S+-MASQUERADE)\n.*-POSTROUTING .*\1$"),

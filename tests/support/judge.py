@@ -18,6 +18,7 @@ from support.mutants import Mutant
 from support.packets import STRANGERS, every_port
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
+from svcc.targets.ipvs.virtual import marks_alike
 from svcc.verify.packet import Forwarded, Packet, Vantage
 from svcc.verify.trace import Binding, Kernel, Place, TraceError, load, trace
 
@@ -109,6 +110,10 @@ class Judge:
         asked += [(self._with_vips, packets[::5], _EVERY_BIT, True)]
         if self._case.by_ipvs:
             asked += [(self._plain, list(_from_vips(packets, self._case.vips)), foreign, False)]
+        if marked := [packet for packet in packets if self._case.goes_by_mark(packet)]:
+            sent = [packet for packet in marked if packet.vantage is Vantage.NODE]
+            alike, _ = marks_alike(self._case.program.cluster.mark)
+            asked += [(self._with_vips, sent, _EVERY_BIT, True), (self._plain, packets[::5], alike, False)]
         for setting, some, mark, goes_on in asked:
             kernel = setting(bundle)
             for packet in some:
@@ -222,14 +227,14 @@ def _differs(fate: Callable[[Kernel], object], before: object, kernel: Kernel) -
 
 
 def _fate(packet: Packet, mark: int, goes_on: bool, kernel: Kernel) -> object:
-    """What becomes of a packet that enters with a mark, and of its mark: others' rules may ask for that.
+    """What becomes of a packet that enters with a mark, which its connection has too, and of both marks.
 
-    ``goes_on``: its connection was there before, and nobody translates it.
+    Others' rules may ask for these. ``goes_on``: its connection was there before, and nobody translates it.
     """
     binding = Binding(packet.destination, packet.port, masquerade=False) if goes_on else None
     ways: defaultdict[object, Fraction] = defaultdict(Fraction)
-    for way in trace(kernel, packet, binding=binding, mark=mark).ways:
-        ways[way.end, way.mark] += way.share
+    for way in trace(kernel, packet, binding=binding, mark=mark, ct_mark=mark).ways:
+        ways[way.end, way.mark, way.ct_mark] += way.share
     return ways
 
 

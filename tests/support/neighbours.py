@@ -16,6 +16,7 @@ MARKS = tuple(1 << bit for bit in range(20, 30))
 #: Where they send what nobody has translated, but for one port.
 ELSEWHERE = {4: "192.0.2.250", 6: "2001:db8:fe::250"}
 LEFT_ALONE = 22
+_FILTERING = ("INPUT", "OUTPUT", "FORWARD")
 _FAMILIES = {"ip": 4, "ip6": 6}
 
 
@@ -34,8 +35,8 @@ def _behind() -> Bundle:
         dnat = [f"-p {p} -m {p} ! --dport {LEFT_ALONE} {to}" for p in ("tcp", "udp", "sctp")]
         marks = (f"-j MARK --set-xmark {bit:#x}/{bit:#x}" for bit in MARKS)
         lines = [
-            *("*mangle", *(f"-A {hook} {next(marks)}" for hook in ("INPUT", "OUTPUT", "FORWARD")), "COMMIT"),
-            *("*filter", *(f"-A {hook} {next(marks)}" for hook in ("INPUT", "OUTPUT", "FORWARD")), "COMMIT"),
+            *("*mangle", *(f"-A {hook} {next(marks)}" for hook in (*_FILTERING, "POSTROUTING")), "COMMIT"),
+            *("*filter", *(f"-A {hook} {next(marks)}" for hook in _FILTERING), "COMMIT"),
             *("*nat", *(f"-A {hook} {rule}" for hook in ("PREROUTING", "OUTPUT") for rule in dnat)),
             *(f"-A POSTROUTING {next(marks)}", "COMMIT"),
         ]

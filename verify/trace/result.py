@@ -38,6 +38,8 @@ class Way:
     steps: tuple[Step, ...]
     end: End
     mark: int  # of the packet, at the end
+    ct_mark: int  # of its connection, likewise
+    destination: ir.Address  # of the packet, likewise: IPVS may send it to an endpoint as it is
     draws: frozenset[tuple[Draw, Place]]  # how chance decided, and which lines asked it
     memory: Memory  # what the node remembers afterwards
     limits: frozenset[int]  # seconds for which something was remembered
@@ -88,17 +90,18 @@ def trace(
     memory: Memory | None = None,
     binding: Binding | None = None,
     mark: int = 0,
+    ct_mark: int = 0,
     segment: Segment | None = None,
 ) -> Trace:
     """Every way of a packet through a node.
 
     ``memory`` is what earlier packets left (a way's ``memory``); without it the client is new. ``binding`` says that
     the packet belongs to a connection that exists, ``segment`` that connection tracking calls it
-    INVALID. ``mark`` is the packet's mark when it enters.
+    INVALID. ``mark`` is the packet's mark when it enters, ``ct_mark`` its connection's.
 
     Errors: TraceError.
     """
-    run = _Run(kernel, packet, binding, mark, segment)
+    run = _Run(kernel, packet, binding, mark, ct_mark, segment)
     ways = tuple(run.ways(memory or Memory()))
     return Trace(packet, ways, run.affinity(ways) if binding is None else None)
 
@@ -109,6 +112,7 @@ class _Run:
     packet: Packet
     binding: Binding | None
     mark: int
+    ct_mark: int
     segment: Segment | None
 
     def ways(self, memory: Memory) -> Iterator[Way]:
@@ -143,12 +147,14 @@ class _Run:
             destination=packet.destination,
             port=packet.port,
             mark=self.mark,
+            ct_mark=self.ct_mark,
         )
         end = _end(flow, self.kernel.walk(flow))
         limits, recalled = frozenset(flow.limits), frozenset(flow.recalled)
         draws = frozenset(flow.draws)
         steps, one_packet = tuple(flow.steps), flow.one_packet
-        return Way(chance.share, steps, end, flow.mark, draws, flow.memory, limits, recalled, one_packet)
+        marks = flow.mark, flow.ct_mark
+        return Way(chance.share, steps, end, *marks, flow.destination, draws, flow.memory, limits, recalled, one_packet)
 
     # ---- affinity
 
