@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -81,13 +81,19 @@ class Case:
 
     def port(self, packet: Packet) -> tuple[ir.Service, ir.Port] | None:
         """The service that a packet is for, and the port."""
+        at_node = packet.destination in self.own
         for service in self.program.services:
-            for port in service.ports:
-                here = packet.destination in (*service.vips, *service.external_ips)
-                ports = port.ports if here else port.nodeport if packet.destination in self.own else None
+            here = packet.destination in self._listening[service.name]
+            for port in service.ports if here or at_node else ():
+                ports = port.ports if here else port.nodeport
                 if ports and packet.port in ports and port.protocol is packet.protocol:
                     return service, port
         return None
+
+    @cached_property
+    def _listening(self) -> Mapping[str, frozenset[ir.Address]]:
+        """The addresses of each service, by its name."""
+        return {s.name: frozenset((*s.vips, *s.external_ips)) for s in self.program.services}
 
     # ---- what one packet shows
 

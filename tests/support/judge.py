@@ -48,12 +48,12 @@ class Judge:
         self._stale = neighbours.stale(bundle)
         self._packets = list(dict.fromkeys(every_port(case.program, case.node)))
         self._endpoints = tuple(dict.fromkeys(e.address for s in case.program.services for e in s.endpoints))
-        self._probes = [*self._by_reference(), *self._by_comparison(bundle)]
+        self._probes = [*self._by_reference(), *self._by_comparison()]
         self._kernel = self._plain(bundle)
         self._shape = shape(self._kernel)
-        self._about = self._index()
         self.complaints: list[Probe] = []  # of the bundle itself: there should be none
         self._met = self._meetings(bundle)
+        self._about = self._index()
         self._recent: deque[Probe] = deque(maxlen=3)
 
     # ---- where it is asked
@@ -100,7 +100,7 @@ class Judge:
         node_ports = [port.nodeport for service in case.program.services for port in service.ports if port.nodeport]
         return [p for p in self._packets if p.destination in case.vips and any(p.port in ports for ports in node_ports)]
 
-    def _by_comparison(self, bundle: Bundle) -> Iterator[Probe]:
+    def _by_comparison(self) -> Iterator[Probe]:
         """What is as it was: among other people's rules, with endpoints on the node, for packets that others marked."""
         packets, lands = self._packets, list(_to_themselves(self._case.program))
         itself = [replace(packet, vantage=Vantage.NODE) for packet in packets if packet.source in self._endpoints[::2]]
@@ -115,11 +115,9 @@ class Judge:
             alike, _ = marks_alike(self._case.program.cluster.mark)
             asked += [(self._with_vips, sent, _EVERY_BIT, True), (self._plain, packets[::5], alike, False)]
         for setting, some, mark, goes_on in asked:
-            kernel = setting(bundle)
+            kind = f"{setting.__name__} {mark} {goes_on}"
             for packet in some:
-                fate = partial(_fate, packet, mark, goes_on)
-                kind = f"{setting.__name__} {mark} {goes_on}"
-                yield Probe(kind, setting, partial(_differs, fate, fate(kernel)), packet)
+                yield Probe(kind, setting, _Fate(packet, mark, goes_on), packet)
 
     # ---- asking
 
@@ -163,6 +161,7 @@ class Judge:
     def _meetings(self, bundle: Bundle) -> dict[Met | ir.Address, list[Probe]]:
         """Probes by the rules that their packets meet, and the addresses that these are sent to."""
         found: defaultdict[Met | ir.Address, list[Probe]] = defaultdict(list)
+        everywhere = {packet.destination for packet in self._packets}
         for setting in self._settings:
             kernel = setting(bundle)
             met = watch(kernel)
@@ -171,8 +170,8 @@ class Judge:
                     met.clear()
                     if probe.differs(kernel):
                         self.complaints.append(probe)
-                    sent = {probe.packet.destination} if probe.packet else {p.destination for p in self._packets}
-                    for one in met | sent:
+                    sent = {probe.packet.destination} if probe.packet else everywhere
+                    for one in (*met.values(), *sent):
                         found[one].append(probe)
         return found
 
@@ -222,20 +221,28 @@ def _complains(complaint: Callable[[Kernel, Packet], str | None], packet: Packet
     return complaint(kernel, packet) is not None
 
 
-def _differs(fate: Callable[[Kernel], object], before: object, kernel: Kernel) -> bool:
-    return fate(kernel) != before
+@dataclass(slots=True, eq=False)
+class _Fate:
+    """Whether a packet fares otherwise than on the first node that is asked about: that of the bundle itself.
 
-
-def _fate(packet: Packet, mark: int, goes_on: bool, kernel: Kernel) -> object:
-    """What becomes of a packet that enters with a mark, which its connection has too, and of both marks.
-
-    Others' rules may ask for these. ``goes_on``: its connection was there before, and nobody translates it.
+    It enters with a mark, which its connection has too; others' rules may ask for both afterwards.
+    ``goes_on``: its connection was there before, and nobody translates it.
     """
-    binding = Binding(packet.destination, packet.port, masquerade=False) if goes_on else None
-    ways: defaultdict[object, Fraction] = defaultdict(Fraction)
-    for way in trace(kernel, packet, binding=binding, mark=mark, ct_mark=mark).ways:
-        ways[way.end, way.mark, way.ct_mark] += way.share
-    return ways
+
+    packet: Packet
+    mark: int
+    goes_on: bool
+    first: Mapping[object, Fraction] | None = None
+
+    def __call__(self, kernel: Kernel) -> bool:
+        packet = self.packet
+        binding = Binding(packet.destination, packet.port, masquerade=False) if self.goes_on else None
+        ways: defaultdict[object, Fraction] = defaultdict(Fraction)
+        for way in trace(kernel, packet, binding=binding, mark=self.mark, ct_mark=self.mark).ways:
+            ways[way.end, way.mark, way.ct_mark] += way.share
+        if self.first is None:
+            self.first = ways
+        return ways != self.first
 
 
 def _from_vips(packets: Iterable[Packet], vips: Collection[ir.Address]) -> Iterable[Packet]:

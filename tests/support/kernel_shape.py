@@ -161,7 +161,9 @@ class _Watched:
     """A rule that says who met it."""
 
     rule: Rule
-    met: set[Met]
+    looked: Met
+    matched: Met
+    met: dict[int, Met]  # by identity, which is cheaper than a hash
 
     @property
     def place(self) -> Place:
@@ -170,20 +172,22 @@ class _Watched:
     def apply(self, flow: Flow) -> Verdict:
         steps = len(flow.steps)
         verdict = self.rule.apply(flow)
-        self.met.add(Met(self.place, matched=False))
+        self.met[id(self.looked)] = self.looked
         if len(flow.steps) > steps:
-            self.met.add(Met(self.place, matched=True))
+            self.met[id(self.matched)] = self.matched
         return verdict
 
     def calls(self) -> Iterable[str]:
         return self.rule.calls()
 
 
-def watch(kernel: Kernel) -> set[Met]:
-    """Have a node collect the rules that packets meet."""
-    met: set[Met] = set()
+def watch(kernel: Kernel) -> dict[int, Met]:
+    """Have a node collect the rules that packets meet, each once."""
+    met: dict[int, Met] = {}
     for chain in chains_of(kernel).values():
-        chain.rules[:] = [_Watched(rule, met) for rule in chain.rules]
+        chain.rules[:] = [
+            _Watched(rule, Met(rule.place, matched=False), Met(rule.place, matched=True), met) for rule in chain.rules
+        ]
     return met
 
 

@@ -108,6 +108,12 @@ class Stopped(Exception):
         self.refusal = refusal
 
 
+def _number(protocol: ir.Protocol | Portless, version: int) -> int:
+    if isinstance(protocol, ir.Protocol):
+        return NUMBERS[protocol]
+    return _ICMPV6 if protocol is Portless.ICMP and version == 6 else _PORTLESS[protocol]
+
+
 @dataclass(slots=True)
 class Flow:
     """The packet as rules see it; they change it as they go."""
@@ -141,17 +147,12 @@ class Flow:
     draws: set[tuple[Draw, Place]] = field(default_factory=set)  # how chance decided, and which line asked it
     recalled: set[int] = field(default_factory=set)  # timeouts of what was remembered and counted
     limits: set[int] = field(default_factory=set)  # all timeouts that were looked at
+    version: int = field(init=False)  # rules ask for these two all the time
+    protocol: int = field(init=False)
 
-    @property
-    def version(self) -> int:
-        return self.destination.version
-
-    @property
-    def protocol(self) -> int:
-        protocol = self.packet.protocol
-        if isinstance(protocol, ir.Protocol):
-            return NUMBERS[protocol]
-        return _ICMPV6 if protocol is Portless.ICMP and self.version == 6 else _PORTLESS[protocol]
+    def __post_init__(self) -> None:
+        self.version = self.destination.version
+        self.protocol = _number(self.packet.protocol, self.version)
 
     def sender(self, place: Place) -> ir.Address:
         if self.source is None:

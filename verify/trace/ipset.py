@@ -46,10 +46,14 @@ class IpSet:
     elements: dict[Element, bool] = field(default_factory=dict)  # False: marked "nomatch"
     lengths: dict[int, int] = field(default_factory=dict)  # of prefixes, with how many there are
     marks: dict[Element, tuple[int, int]] | None = None  # with their masks; None: its elements have none
+    kinds: tuple[str, ...] = field(init=False)
+    _position: int | None = field(init=False)  # of the network among the dimensions
+    _protocols: tuple[int, ...] | None = field(init=False)  # None: of any protocol
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        return _TYPES[self.type]
+    def __post_init__(self) -> None:
+        self.kinds = _TYPES[self.type]
+        self._position = self.kinds.index("net") if "net" in self.kinds else None
+        self._protocols = next((_WITH_PORTS[kind] for kind in self.kinds if kind in _WITH_PORTS), None)
 
     def holds(self, flow: Flow, sides: Sequence[str], place: Place) -> bool:
         """Whether a packet is in it; ``sides`` ("src", "dst") say which fields are meant.
@@ -59,9 +63,9 @@ class IpSet:
         fields = self._fields(flow, sides, place)
         if fields is None:
             return False
-        if "net" not in self.kinds:
+        if self._position is None:
             return tuple(fields) in self.elements
-        return self._holds_network(fields, self.kinds.index("net"))
+        return self._holds_network(fields, self._position)
 
     def mark_of(self, flow: Flow, sides: Sequence[str], place: Place) -> tuple[int, int] | None:
         """The mark and its mask that it has for a packet; None: the packet is not in it.
@@ -79,7 +83,7 @@ class IpSet:
         kinds = self.kinds
         if len(sides) < len(kinds) or self.version not in (0, flow.version):
             return None
-        if any(flow.protocol not in _WITH_PORTS.get(kind, (flow.protocol,)) for kind in kinds):
+        if self._protocols is not None and flow.protocol not in self._protocols:
             return None
         return [_field(flow, kind, side, place) for kind, side in zip(kinds, sides, strict=False)]
 

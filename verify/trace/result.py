@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 
 from svcc.compiler import ir
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
@@ -47,11 +47,16 @@ class Way:
     one_packet: bool  # the next packet of the client is a new one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trace:
     packet: Packet
     ways: tuple[Way, ...]  # shares sum to 1
-    affinity: int | None  # seconds for which a client keeps its endpoint
+    _run: _Run = field(repr=False, compare=False)
+
+    @cached_property
+    def affinity(self) -> int | None:
+        """Seconds for which a client keeps its endpoint. Errors: TraceError."""
+        return self._run.affinity(self.ways) if self._run.binding is None else None
 
     @property
     def ends(self) -> dict[End, Fraction]:
@@ -63,7 +68,7 @@ class Trace:
 
     @property
     def outcome(self) -> Outcome | None:
-        """The outcome; None where some connections are refused and others are not."""
+        """The outcome; None where some connections are refused and others are not. Errors: TraceError."""
         ends = self.ends
         if len(ends) == 1:
             (end,) = ends
@@ -102,8 +107,7 @@ def trace(
     Errors: TraceError.
     """
     run = _Run(kernel, packet, binding, mark, ct_mark, segment)
-    ways = tuple(run.ways(memory or Memory()))
-    return Trace(packet, ways, run.affinity(ways) if binding is None else None)
+    return Trace(packet, tuple(run.ways(memory or Memory())), run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,10 @@ class _Run:
         state: tuple[tuple[Place, int], ...] = tuple(sorted(memory.counters.items()))
         while state not in seen:
             seen[state] = len(rounds)
-            ways = [replace(way, share=share) for share, way in explore(partial(self._way, memory))]
+            ways = [way for _, way in explore(partial(self._way, memory))]
+            if len(ways) == 1 and ways[0].memory.counters == memory.counters:
+                yield ways[0]  # nothing was drawn or counted: most packets are of this kind
+                return
             rounds.append(ways)
             counters = ways[0].memory.counters
             for place in {place for way in ways for place in way.memory.counters}:
