@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def commands(part: str, text: str) -> Iterator[Command]:
 
 def _entries(part: str, text: str) -> Iterator[tuple[Place, Any]]:
     """The members of the document's list, each with the line where it begins."""
-    ends = [index for index, character in enumerate(text) if character == "\n"]
+    ends = [found.start() for found in re.finditer("\n", text)]
 
     def place(index: int) -> Place:
         return Place(part, bisect_right(ends, index - 1) + 1)

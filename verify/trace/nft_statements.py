@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.verify.trace.chains import Call, Final, Verdict
@@ -279,6 +279,10 @@ class NftRule:
     place: Place
     where: str  # "ip custom services"
     statements: tuple[Statement, ...]
+    text: str = field(init=False)  # of all of it, with its place
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", f"{self.where}: {self}")
 
     def apply(self, flow: Flow) -> Verdict:
         said: list[str] = []
@@ -290,7 +294,7 @@ class NftRule:
                     break
         except NoMatch:
             return None
-        flow.note(" -> ".join([f"{self.where}: {self}", *said]), self.place)
+        flow.note(" -> ".join([self.text, *said]), self.place)
         return None if found is None else found.verdict
 
     def calls(self) -> Iterable[str]:
