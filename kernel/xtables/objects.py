@@ -409,9 +409,9 @@ class Table:
     chains: tuple[Chain, ...]
     upwards: bool = False
 
-    def rules(self) -> dict[str, list[str]]:
+    def rules(self) -> dict[str, tuple[str, ...]]:
         """The texts of the chains' rules, by the chain's name."""
-        return _texts(self.chains)
+        return texts(self.chains)
 
     def lines(self, rules: Mapping[str, Sequence[str]]) -> list[str]:
         """What iptables-restore reads, without line ends. ``rules``: as :meth:`rules` has them."""
@@ -428,22 +428,29 @@ class Table:
         return lines
 
 
-def _texts(chains: Iterable[Chain]) -> dict[str, list[str]]:
-    """The texts of the chains' rules, by the chain's name.
+def texts(chains: Iterable[Chain]) -> dict[str, tuple[str, ...]]:
+    """The texts of the chains' rules, by the chain's name."""
+    return {
+        chain.name: tuple([f"{_words(matches)}{verdict!s}" for matches, verdict in chain.rules]) for chain in chains
+    }
 
-    Each tuple of matches is printed once: thousands of rules share theirs. It is known by identity: the rules keep
-    the tuples alive, and hashing would cost more.
-    """
-    known: dict[int, str] = {}
-    texts: dict[str, list[str]] = {}
-    for chain in chains:
-        texts[chain.name] = rules = []
-        for matches, verdict in chain.rules:
-            words = known.get(id(matches))
-            if words is None:
-                words = known[id(matches)] = "".join([f"{match} " for match in matches])
-            rules.append(f"{words}{verdict!s}")
-    return texts
+
+#: Tuples of matches that were printed, by identity (hashing would cost more), and their texts.
+_WORDS: dict[int, tuple[tuple[Match, ...], str]] = {}
+#: As many are kept.
+_KEPT = 4096
+
+
+def _words(matches: tuple[Match, ...]) -> str:
+    """The text of matches, with a space behind each. Thousands of rules share theirs: it is printed once."""
+    known = _WORDS.get(id(matches))
+    if known is not None and known[0] is matches:
+        return known[1]
+    words = "".join([f"{match} " for match in matches])
+    if len(_WORDS) >= _KEPT:
+        _WORDS.clear()
+    _WORDS[id(matches)] = matches, words
+    return words
 
 
 #: As many chains are declared at once at a table's head.

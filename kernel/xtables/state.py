@@ -7,12 +7,13 @@ so a rule is its text. Reading is one pass over the lines: there may be hundreds
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from svcc.kernel.ownership import Ours
-from svcc.kernel.xtables.objects import EXTENSIONS, Script
+from svcc.kernel.xtables import objects
+from svcc.kernel.xtables.objects import EXTENSIONS, Entry, Script
 
 #: A chain's rules, each without ``-A CHAIN``.
 Rules: TypeAlias = tuple[str, ...]
@@ -79,8 +80,17 @@ def printed(script: Script, prefix: str) -> tuple[str, State]:
         rules = table.rules()
         lines += table.lines(rules)
         entries = tuple(sorted((entry.hook, str(entry.rule)) for entry in table.entries))
-        tables[table.name] = Table({chain: tuple(some) for chain, some in rules.items()}, entries)
+        tables[table.name] = Table(rules, entries)
     return "".join([f"{line}\n" for line in lines]), State(tables, prefix=prefix)
+
+
+def script_text(state: State, entries: Mapping[str, Sequence[Entry]]) -> str:
+    """The script of tables whose chains stand behind those that they lead to. ``entries``: of each, in the order in
+    which they are to be printed."""
+    lines: list[str] = []
+    for name, table in state.tables.items():
+        lines += objects.Table(name, tuple(entries[name]), (), upwards=True).lines(table.chains)
+    return "".join([f"{line}\n" for line in lines])
 
 
 class _Builder:

@@ -10,17 +10,17 @@ from typing import ClassVar
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.compiler.frontends import Frontend, frontends
 from svcc.kernel.requirements import IPTABLES
-from svcc.kernel.xtables.state import printed
+from svcc.kernel.xtables.state import State
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Bundle, Part, ServiceNetworks, Target
+from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, ServiceNetworks, Shared, TargetByService
 from svcc.targets.iptables import limits
+from svcc.targets.iptables.assembly import PARTS, IptablesAssembly
+from svcc.targets.iptables.contribution import IptablesContribution, contribution
 from svcc.targets.iptables.matches import READERS
 from svcc.targets.iptables.names import Names
-from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
+from svcc.targets.iptables.ranges import SHIFTED_PORTS
 from svcc.targets.iptables.read import check_script, is_chain
-from svcc.targets.iptables.script import script
 from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
 from svcc.targets.xtables_read import Grammar
@@ -32,18 +32,13 @@ _REST = re.compile(r"^-A (\S+) -g (\S+-REJECT)$", re.MULTILINE)
 _PASSING = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+)/(?:32|128) -j RETURN$", re.MULTILINE)
 _NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$", re.MULTILINE)
 
-_PARTS = {
-    4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
-    6: Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w"),
-}
 
-
-class Iptables(Target):
+class Iptables(TargetByService):
     """See the module."""
 
     name = "iptables"
     title = "iptables and ip6tables chains, for iptables-restore of either variant"
-    parts = (*_PARTS.values(), vip_device.SYSCTL, vip_device.IP)
+    parts = (*PARTS.values(), vip_device.SYSCTL, vip_device.IP)
     tools = IPTABLES
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
@@ -89,18 +84,11 @@ class Iptables(Target):
         Feature.SCHEDULER_SH_BY_PORT: "its match `cluster` hashes the client's address alone",
     }
 
-    def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
-        by_version: dict[int, list[Frontend]] = {version: [] for version in _PARTS}
-        led = list(frontends(program, node))
-        for frontend in spread_ranges(iter(led)):
-            by_version[frontend.version].append(frontend)
-        cluster, own = program.cluster, node.addresses if node else ()
-        artifacts = tuple(
-            Artifact(part, *printed(script(cluster, by_version[version], version, own), cluster.prefix))
-            for version, part in _PARTS.items()
-        )
-        device = vip_device.announcing(program.cluster, vip_device.announced(led))
-        return Bundle(self.name, node.name if node else None, (*artifacts, *device))
+    def contribution(self, shared: Shared, service: ir.Service) -> IptablesContribution:
+        return contribution(shared, service)
+
+    def assembly(self, shared: Shared) -> Assembly:
+        return IptablesAssembly(self.name, shared)
 
     def chains(self, prefix: str) -> Names:
         return Names(prefix)
@@ -110,8 +98,9 @@ class Iptables(Target):
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:
-            rejecting = {chain for chain, _ in _REST.findall(artifact.text)}
-            for address, chain in _AT_ADDRESS.findall(artifact.text):
+            text = _filter_text(artifact.state) if isinstance(artifact.state, State) else artifact.text
+            rejecting = {chain for chain, _ in _REST.findall(text)}
+            for address, chain in _AT_ADDRESS.findall(text):
                 if chain in rejecting or chain.endswith("-REJECT"):
                     yield ip_address(address)
 
@@ -125,12 +114,12 @@ class Iptables(Target):
         return ServiceNetworks(frozenset(several), frozenset(shared))  # a single address is among the exclusive ones
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        found = {part: check_script(texts[part.name], version) for version, part in _PARTS.items()}
+        found = {part: check_script(texts[part.name], version) for version, part in PARTS.items()}
         prefixes = {prefix for prefix, _, _ in found.values() if prefix is not None}
         bits = {bit for _, _, marks in found.values() for bit in marks}
         if len(prefixes) > 1 or len(bits) > 1:
             what = "prefix" if len(prefixes) > 1 else "mark"
-            raise texts[_PARTS[6].name].refused(f"the two families do not have the same {what}", 0, 1)
+            raise texts[PARTS[6].name].refused(f"the two families do not have the same {what}", 0, 1)
         artifacts = tuple(Artifact(part, script) for part, (_, script, _) in found.items())
         prefix = next(iter(prefixes), None)
         own = {*self.exclusive_addresses(Bundle(self.name, None, artifacts))}
@@ -143,6 +132,12 @@ class Iptables(Target):
     def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
         yield from limits.limits(program, node)
         yield from vip_device.limits(program)
+
+
+def _filter_text(state: State) -> str:
+    """The lines of the chains of the filter table."""
+    chains = state.tables["filter"].chains if "filter" in state.tables else {}
+    return "".join(f"-A {chain} {rule}\n" for chain, rules in chains.items() for rule in rules)
 
 
 TARGET = Iptables()

@@ -15,14 +15,15 @@ nf_conntrack_tcp_loose).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from itertools import count, groupby
+from itertools import count
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.kernel.xtables.objects import DROP, Chain, CtState, Flags, FromPorts, Jump, Match, Proto, Rule, ToLocal, from_
-from svcc.targets.iptables.dispatch import FEW, STEP
 from svcc.targets.iptables.names import Names
+from svcc.targets.iptables.prefixes import FEW, STEP
 
 INVALID = CtState(("INVALID",))
 #: The length of the networks that stand for endpoints outside the pod networks, while there are few.
@@ -34,63 +35,89 @@ def entry(names: Names) -> Rule:
     return Rule((Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), INVALID), Jump(names.invalid))
 
 
-def chains(
-    cluster: ir.Cluster,
-    names: Names,
-    frontends: Iterable[Frontend],
-    before: Iterable[Rule],
-    places: Iterable[tuple[Match, ...]],
-    version: int,
-) -> list[Chain]:
-    """The chains, each after those that it leads to; none where no TCP port is served.
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """What tells the segments of TCP that may belong to one service's connections in one family."""
 
-    ``places``: what matches the addresses that serve node ports, each by itself, behind the rules of ``before``.
-    """
+    ports: frozenset[ir.PortRange] = frozenset()  # that its endpoints send from
+    endpoints: frozenset[int] = frozenset()  # their addresses, as far as they are outside the pod networks
+    tcp: bool = False  # whether any port of TCP is served
+    at_node: bool = False  # whether a node port is
+
+
+def segments(cluster: ir.Cluster, frontends: Iterable[Frontend], version: int) -> Segments:
+    """Of the frontends of one service."""
     tcp = [f for f in frontends if f.port.protocol is ir.Protocol.TCP and (f.endpoints or f.draining)]
     if not tcp:
-        return []
-    sent = [Rule((FromPorts(ir.Protocol.TCP, ports),), DROP) for ports in _target_ports(tcp)]
-    rules = [Rule(from_(network), Jump(names.endpoints)) for network in _sources(cluster, tcp, version)]
-    if any(f.address is None for f in tcp):
-        ports = Proto(ir.Protocol.TCP, cluster.nodeports)
-        rules += [*before, *(Rule((*place, ports, ToLocal()), DROP) for place in places)]
-    return [Chain(names.endpoints, tuple(sent)), Chain(names.invalid, tuple(rules))]
+        return Segments()
+    return Segments(_target_ports(tcp), _outside(cluster, tcp, version), True, any(f.address is None for f in tcp))
 
 
-def _target_ports(frontends: Iterable[Frontend]) -> list[ir.PortRange]:
-    """The ports that endpoints send from: of each service those that are in a row as one range, and each range once."""
-    found: set[ir.PortRange] = set()
-    for _, group in groupby(frontends, key=lambda f: id(f.service)):
-        ports: set[int] = set()
-        for f in group:
-            for own in {endpoint.port for endpoint in (*f.endpoints, *f.draining)}:
-                first = f.port.target if own is None else own
-                ports.update(range(first, first + len(f.ports)))
-        found |= {ir.PortRange(port, _last(ports, port)) for port in ports if port - 1 not in ports}
-    return sorted(found)
+def chains(
+    names: Names,
+    ports: Iterable[ir.PortRange],
+    networks: Iterable[ir.Network],
+    node_ports: Iterable[Rule],
+) -> list[Chain]:
+    """The chains, each after those that it leads to. ``networks``: of endpoints; ``node_ports``: as :func:`at_node`."""
+    sent = [Rule((FromPorts(ir.Protocol.TCP, found),), DROP) for found in sorted(ports)]
+    rules = [Rule(from_(network), Jump(names.endpoints)) for network in networks]
+    return [Chain(names.endpoints, tuple(sent)), Chain(names.invalid, (*rules, *node_ports))]
+
+
+def at_node(cluster: ir.Cluster, before: Iterable[Rule], places: Iterable[tuple[Match, ...]]) -> list[Rule]:
+    """The rules for segments to node ports. ``places``: what matches the addresses that serve node ports, each by
+    itself, behind the rules of ``before``."""
+    ports = Proto(ir.Protocol.TCP, cluster.nodeports)
+    return [*before, *(Rule((*place, ports, ToLocal()), DROP) for place in places)]
+
+
+def _target_ports(frontends: Iterable[Frontend]) -> frozenset[ir.PortRange]:
+    """The ports that the endpoints of a service send from, those that are in a row as one range."""
+    ports: set[int] = set()
+    for f in frontends:
+        for own in {endpoint.port for endpoint in (*f.endpoints, *f.draining)}:
+            first = f.port.target if own is None else own
+            ports.update(range(first, first + len(f.ports)))
+    return frozenset(ir.PortRange(port, _last(ports, port)) for port in ports if port - 1 not in ports)
 
 
 def _last(ports: set[int], first: int) -> int:
     return next(port for port in count(first) if port + 1 not in ports)
 
 
-def _sources(cluster: ir.Cluster, frontends: Iterable[Frontend], version: int) -> list[ir.Network]:
-    """The pod networks, if all endpoints are there; else few networks, as small as that allows, for the others too."""
-    pods = [network for network in cluster.pods if network.version == version]
+def _outside(cluster: ir.Cluster, frontends: Iterable[Frontend], version: int) -> frozenset[int]:
+    pods = [
+        (int(network.network_address), int(network.broadcast_address))
+        for network in cluster.pods
+        if network.version == version
+    ]
     lists = {id(found): found for f in frontends for found in (f.endpoints, f.draining)}
-    addresses = {endpoint.address for found in lists.values() for endpoint in found}
-    for network in pods:
-        first, last = int(network.network_address), int(network.broadcast_address)
-        addresses = {address for address in addresses if not first <= int(address) <= last}
-    return [*pods, *_around(addresses, version)]
+    numbers = {int(endpoint.address) for found in lists.values() for endpoint in found}
+    for first, last in pods:
+        numbers = {number for number in numbers if not first <= number <= last}
+    return frozenset(numbers)
 
 
-def _around(addresses: Iterable[ir.Address], version: int) -> list[ir.Network]:
+def head(address: int, version: int) -> int:
+    """The first bits of an endpoint's address: those by which endpoints outside the pod networks are told apart."""
+    return address >> ((32 if version == 4 else 128) - _LENGTH[version])
+
+
+def sources(cluster: ir.Cluster, heads: Iterable[int], version: int) -> list[ir.Network]:
+    """The pod networks, if all endpoints are there; else few networks, as small as that allows, for the others too.
+
+    ``heads``: of these, as of :func:`head`.
+    """
+    pods = [network for network in cluster.pods if network.version == version]
+    return [*pods, *_around(set(heads), version)]
+
+
+def _around(heads: set[int], version: int) -> list[ir.Network]:
     bits = 32 if version == 4 else 128
-    numbers = {int(address) for address in addresses}
     for length in range(_LENGTH[version], -1, -STEP):
-        heads = sorted({number >> (bits - length) for number in numbers})
-        if len(heads) <= FEW:
+        found = sorted({number >> (_LENGTH[version] - length) for number in heads})
+        if len(found) <= FEW:
             break
     network = IPv4Network if version == 4 else IPv6Network
-    return [network((head << (bits - length), length)) for head in heads]
+    return [network((number << (bits - length), length)) for number in found]

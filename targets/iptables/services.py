@@ -21,7 +21,7 @@ from svcc.targets.naming import comment
 
 
 class Services:
-    """The chains of one family's frontends, and the rules that lead to them."""
+    """The chains of one service's frontends in one family, and the rules that lead to them."""
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
         self._names = names
@@ -30,25 +30,14 @@ class Services:
             Rewrite.OUTSIDE_PODS: [Rule((), Jump(names.outside))],
             Rewrite.NOBODY: [],
         }
-        self._balance: list[Chain] = []
-        self._sources: dict[str, Chain] = {}
-        self._external: list[Chain] = []
+        self.balance: list[Chain] = []
+        self.sources: dict[str, Chain] = {}
+        self.external: list[Chain] = []
         self.addresses: dict[ir.Address, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
         self.shared: set[ir.Address] = set()
         for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
             self._add_port(list(group))
-
-    def chains(self) -> list[Chain]:
-        """The chains, each after those that it leads to."""
-        by_name = [sorted(c, key=lambda chain: chain.name, reverse=True) for c in (self._balance, self._external)]
-        sources = [self._sources[name] for name in sorted(self._sources, reverse=True)]
-        return [*by_name[0], *sources, *by_name[1]]
-
-    def marks(self, name: str) -> bool:
-        """Whether clients are sent through the chain ``name``, which marks them."""
-        jump = Jump(name)  # before the choice, and behind the check of sources
-        return any(rule.verdict == jump for chain in (*self._balance, *self._external) for rule in chain.rules[:2])
 
     def _add_port(self, frontends: list[Frontend]) -> None:
         """All frontends of one port of a service."""
@@ -84,7 +73,7 @@ class Services:
         onwards = [Rule((), Goto(main))]
         for name in dict.fromkeys((*choosing, *ways.values())):
             rest = choice(choosing[name], self._memory(lead.service, name)) if name in choosing else onwards
-            chains = self._balance if name == main else self._external
+            chains = self.balance if name == main else self.external
             chains.append(Chain(name, (*before[name], *rest)))
         return ways
 
@@ -103,9 +92,9 @@ class Services:
         if not f.restricted:
             return []
         name = self._names.sources(service_label(f.service))
-        if name not in self._sources:
+        if name not in self.sources:
             allowed = [Rule(from_(network), RETURN) for network in f.allow_from]
-            self._sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))
+            self.sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))
         return [Rule((), Jump(name))]
 
 

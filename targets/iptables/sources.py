@@ -6,14 +6,14 @@ tracking. The chains that find a service by it are those that find one by a pack
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.kernel.addresses import text_of
-from svcc.kernel.xtables.objects import Chain, Jump, Masquerade, Match, OpenedTo, Proto, Rule, Snat, To, Verdict
-from svcc.targets.iptables.dispatch import PortRule, Walk, at_address, by_address, by_port, tree
+from svcc.kernel.xtables.objects import Chain, Jump, Masquerade, Match, OpenedTo, Proto, Rule, Snat, To
+from svcc.targets.iptables.dispatch import PortRule, Walk, by_port
 from svcc.targets.iptables.names import Names
 
 
@@ -25,37 +25,43 @@ class _Branches(Names):
         return self.sources_at(place)
 
 
-def sources(cluster: ir.Cluster, names: Names, frontends: Sequence[Frontend], version: int) -> list[Chain]:
-    """The chains, each after those that it leads to, the last one first met; none where no service has addresses."""
-    node_ports = [_rule(f, _snat(f)) for f in frontends if f.address is None and f.snat]
+def branches(names: Names) -> Names:
+    """The names of the branches on the way to these addresses."""
+    return _Branches(names.prefix)
+
+
+def rewritten(frontends: Iterable[Frontend]) -> tuple[dict[ir.Address, list[PortRule]], list[PortRule]]:
+    """Those of one service's ports whose connections get another source: at its addresses, and at the node."""
     addresses: dict[ir.Address, list[PortRule]] = {}
+    node: list[PortRule] = []
     for f in frontends:
-        if f.address is not None and (f.snat or any(_overlap(f, rule) for rule in node_ports)):
-            addresses.setdefault(f.address, []).append(_rule(f, _snat(f)))
-    if not node_ports and not any(f.snat for f in frontends):
-        return []
-    branches = _Branches(names.prefix)
-    walks = {address: at_address(branches, address, rules, None) for address, rules in addresses.items()}
-    led = by_address(branches, tree(addresses), walks)
-    local = _at_node(cluster, branches, node_ports, version)
-    chains = [Chain(chain.name, tuple(map(_asked, chain.rules))) for chain in (*led.chains, *local.chains)]
-    return [*chains, Chain(names.snat, tuple(map(_asked, (*led.rules, *local.rules))))]
+        if f.snat:
+            rules = node if f.address is None else addresses.setdefault(f.address, [])
+            rules.append(PortRule(f.port.protocol, f.ports, Snat(*map(text_of, f.snat))))
+    return addresses, node
 
 
-def _snat(f: Frontend) -> Verdict:
-    """What has no addresses of its own stands here where a node port's would be taken for it."""
-    return Masquerade() if f.snat is None else Snat(*map(text_of, f.snat))
+def beside(rules: Iterable[PortRule], own: Iterable[PortRule], node: Iterable[PortRule]) -> list[PortRule]:
+    """``own``, of one address, and those of all its ``rules`` that a node port's would be taken for: what has no
+    addresses of its own."""
+    found = list(own)
+    there = {(rule.protocol, rule.ports) for rule in found}
+    others = [rule for rule in rules if (rule.protocol, rule.ports) not in there]
+    if others:
+        at_node = list(node)
+        found += [
+            PortRule(rule.protocol, rule.ports, Masquerade())
+            for rule in others
+            if any(_overlap(rule, one) for one in at_node)
+        ]
+    return found
 
 
-def _rule(f: Frontend, verdict: Verdict) -> PortRule:
-    return PortRule(f.port.protocol, f.ports, verdict)
+def _overlap(rule: PortRule, other: PortRule) -> bool:
+    return rule.protocol is other.protocol and rule.ports.overlaps(other.ports)
 
 
-def _overlap(f: Frontend, rule: PortRule) -> bool:
-    return f.port.protocol is rule.protocol and f.ports.overlaps(rule.ports)
-
-
-def _at_node(cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], version: int) -> Walk:
+def at_node(cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], version: int) -> Walk:
     """Node ports. That the address was one of the node's own nobody can tell any more."""
     walk = by_port(names, rules)
     networks = [network for network in cluster.nodeport_addresses if network.version == version and network.prefixlen]
@@ -65,7 +71,12 @@ def _at_node(cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], versi
     return Walk(tuple(Rule((To(network),), Jump(chain.name)) for network in networks), (*walk.chains, chain))
 
 
-def _asked(rule: Rule) -> Rule:
+def asked(chain: Chain) -> Chain:
+    """The same of what connections were opened to."""
+    return Chain(chain.name, tuple(map(asked_rule, chain.rules)))
+
+
+def asked_rule(rule: Rule) -> Rule:
     """The same of what the connection was opened to."""
     return Rule(tuple(_opened_to(rule.matches)), rule.verdict)
 

@@ -23,18 +23,16 @@ _UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 
 
 class Unserved:
-    """The rules for what one family's frontends refuse. Exclusive addresses have none for what is just rejected."""
+    """The rules for what one service's frontends refuse in one family. Exclusive addresses have none for what is just
+    rejected."""
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
         self._names = names
-        self._sources: dict[str, Chain] = {}
+        self.sources: dict[str, Chain] = {}  # that tell who is rejected and who is dropped
         self.addresses: dict[ir.Address, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
-        self.shared: set[ir.Address] = set()
         for f in frontends:
             rules = self.node_ports if f.address is None else self.addresses.setdefault(f.address, [])
-            if f.shared and f.address is not None:
-                self.shared.add(f.address)
             verdict = self._verdict(f)
             if verdict is None:
                 if f.shared and f.port.protocol is ir.Protocol.TCP:
@@ -46,15 +44,11 @@ class Unserved:
     def reject(self) -> Verdict:
         return Goto(self._names.reject)
 
-    def sources(self) -> list[Chain]:
-        """The chains that tell who is rejected and who is dropped."""
-        return [self._sources[name] for name in sorted(self._sources, reverse=True)]
-
-    def rejections(self, version: int) -> Chain:
-        """The chain that :attr:`reject` leads to."""
-        tcp, unreachable = Proto(ir.Protocol.TCP), Reject(_UNREACHABLE[version])
-        portless = (Rule((Proto(protocol),), unreachable) for protocol in (ir.Protocol.UDP, ir.Protocol.SCTP))
-        return Chain(self._names.reject, (Rule((tcp, INVALID), DROP), Rule((tcp,), Reject("tcp-reset")), *portless))
+    @property
+    def rejects(self) -> bool:
+        """Whether any of these rules leads to the chain that rejects."""
+        ports = (*self.node_ports, *(rule for rules in self.addresses.values() for rule in rules))
+        return bool(self.sources) or any(rule.verdict == self.reject for rule in ports)
 
     def _verdict(self, f: Frontend) -> Verdict | None:
         """None: nat serves everybody who may come."""
@@ -66,5 +60,12 @@ class Unserved:
             return DROP
         name = self._names.sources(service_label(f.service))
         allowed = [Rule(from_(network), self.reject) for network in f.allow_from]
-        self._sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
+        self.sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
         return Goto(name)
+
+
+def rejections(names: Names, version: int) -> Chain:
+    """The chain that rejects."""
+    tcp, unreachable = Proto(ir.Protocol.TCP), Reject(_UNREACHABLE[version])
+    portless = (Rule((Proto(protocol),), unreachable) for protocol in (ir.Protocol.UDP, ir.Protocol.SCTP))
+    return Chain(names.reject, (Rule((tcp, INVALID), DROP), Rule((tcp,), Reject("tcp-reset")), *portless))

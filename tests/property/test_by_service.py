@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from support.edits import edited, edits
 from support.nft_states import whole_plan
 from support.strategies import programs_for
+from support.xtables_states import whole_plan as xtables_plan
+from svcc.apply.drivers.rules import Ip6tablesDriver, IptablesDriver
 from svcc.compiler import ir
 from svcc.kernel.nft.state import NftState
+from svcc.kernel.xtables.state import State, leads_to
 from svcc.targets import targets
-from svcc.targets.interface import Shared, TargetByService
+from svcc.targets.interface import Artifact, Assembly, Bundle, Shared, TargetByService
+from svcc.targets.iptables import TARGET as IPTABLES
+from svcc.targets.iptables import dispatch, prefixes
 from svcc.targets.nft import TARGET as NFT
 
 _BY_SERVICE = {name: target for name, target in targets().items() if isinstance(target, TargetByService)}
@@ -59,6 +64,67 @@ def test_updating_gives_what_compiling_anew_gives(name: str, data: st.DataObject
         found = assembly.bundle()
         assert found == anew
         assert [one.state for one in found.artifacts] == [one.state for one in anew.artifacts]
+
+
+@pytest.fixture(params=[prefixes.FEW, 2])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many addresses or ports stand in one chain: two, so that small programs have branches too."""
+    monkeypatch.setattr(prefixes, "FEW", request.param)
+    monkeypatch.setattr(dispatch, "FEW", request.param)
+
+
+@pytest.mark.usefixtures("few")
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_the_difference_of_an_update_gives_the_plan_of_the_whole_scripts(data: st.DataObject) -> None:
+    program, node = data.draw(programs_for(IPTABLES))
+    assume(program.services)
+    shared = Shared(program.cluster, node, program.nodes)
+    assembly = IPTABLES.assembly(shared)
+    assembly.update(_services(program))
+    whole = _states(assembly)
+    for edit in data.draw(edits(program)):
+        program = edited(program, edit)
+        differences = assembly.update(edit)
+        after = _states(assembly)
+        assert after == _states(IPTABLES.assembled(program, node))
+        for driver in (IptablesDriver(), Ip6tablesDriver()):
+            old, new = whole[driver.part], after[driver.part]
+            difference = differences.get(driver.part)
+            if difference is None:
+                assert old == new
+                continue
+            before, now = difference.before, difference.after
+            assert isinstance(before, State)
+            assert isinstance(now, State)
+            assert xtables_plan(driver, before, now) == xtables_plan(driver, old, new)
+            assert _leading_nowhere(before, now) == set()
+            assert _come(driver.part, before, now) == _come(driver.part, old, new)
+        whole = after
+
+
+def _states(assembly: Assembly) -> dict[str, State]:
+    return {one.part.name: one.state for one in assembly.bundle().artifacts if isinstance(one.state, State)}
+
+
+def _leading_nowhere(before: State, after: State) -> set[str]:
+    """The chains that rules which are written lead to, and that are not there."""
+    found: set[str] = set()
+    for name, table in after.tables.items():
+        known = before.tables[name].chains if name in before.tables else {}
+        written = (rule for chain, rules in table.chains.items() if known.get(chain) != rules for rule in rules)
+        found |= {to for to in map(leads_to, written) if to and to.startswith(f"{after.prefix}-")} - {*table.chains}
+    return found
+
+
+def _come(part: str, *states: State) -> set[ir.Address]:
+    """The addresses that lead to services alone, and did not before."""
+    parts = [one for one in IPTABLES.parts if one.name == part]
+    old, new = (
+        {*IPTABLES.exclusive_addresses(Bundle("iptables", None, tuple(Artifact(one, "", state) for one in parts)))}
+        for state in states
+    )
+    return new - old
 
 
 @_SETTINGS

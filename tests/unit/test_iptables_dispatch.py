@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from svcc.compiler import ir
 from svcc.kernel.xtables.objects import ACCEPT, Chain, Final, Goto, Jump, Match, Proto, Rule, To
-from svcc.targets.iptables.dispatch import DEPTH, FEW, PortRule, Walk, at_address, by_address, by_port, tree
+from svcc.targets.iptables.dispatch import PortRule, Walk, at_address, by_port
 from svcc.targets.iptables.names import Names
+from svcc.targets.iptables.prefixes import FEW, Prefixes
+from svcc.targets.iptables.tree import DEPTH, Tree
 
 NAMES = Names("SVCC")
 TCP, UDP = ir.Protocol.TCP, ir.Protocol.UDP
@@ -76,8 +78,26 @@ def _assert_in_order(chains: Iterable[Chain]) -> None:
 
 def walk(addresses: Iterable[ir.Address]) -> Walk:
     """Port 80/tcp of every address leads to a chain with the address's name, the rest of it is accepted."""
-    known = {a: at_address(NAMES, a, [rule(80, str(a))], ACCEPT) for a in addresses}
-    return by_address(NAMES, tree(known), known)
+    return kept_up([addresses])
+
+
+def kept_up(all_addresses: Iterable[Iterable[ir.Address]]) -> Walk:
+    """The same of the last of some addresses, where the others were there before, one after the other."""
+    prefixes, there = Prefixes(0), set[ir.Address]()
+    tree = Tree(NAMES, prefixes)
+    for addresses in map(set, all_addresses):
+        if prefixes.bits == 0:
+            prefixes = Prefixes(next(iter(addresses)).max_prefixlen)
+            tree = Tree(NAMES, prefixes)
+        for address in there - addresses:
+            prefixes.remove(int(address))
+            tree.put(int(address), None)
+        for address in addresses - there:
+            prefixes.add(int(address))
+            tree.put(int(address), at_address(NAMES, address, [rule(80, str(address))], ACCEPT))
+        tree.refresh()
+        there = addresses
+    return Walk(tree.rules, tuple(tree.chains()))
 
 
 def rule(port: int, to: str, last: int | None = None, protocol: ir.Protocol = TCP) -> PortRule:
@@ -91,6 +111,8 @@ def lines(found: Walk) -> list[str]:
 
 V4 = st.integers(0xC6120000, 0xC613FFFF) | st.integers(0xC6130000, 0xC613001F) | st.integers(1 << 24, 0xDFFFFFFF)
 V6 = st.integers(0, 0xFFFF).map(lambda n: (0xFD000019 << 96) | n) | st.integers(0xFD << 120, (0xFE << 120) - 1)
+#: One more zero in each address: every four bits two ways part.
+COMB = [IPv6Address((0xFD << 120) | 1 << 4 * n | low) for n in range(2, 30) for low in range(1, 3)]
 ADDRESSES = st.one_of(
     st.lists(V4.map(IPv4Address), unique=True, min_size=1, max_size=300),
     st.lists(V6.map(IPv6Address), unique=True, min_size=1, max_size=300),
@@ -138,12 +160,27 @@ def _addresses(shape: str) -> list[ir.Address]:
 
 
 def test_addresses_made_to_be_deep_stay_within_the_kernels_limit() -> None:
-    """One more zero in each address: every four bits two ways part."""
-    comb = [IPv6Address((0xFD << 120) | 1 << 4 * n | low) for n in range(2, 30) for low in range(1, 3)]
-    walker = Walker(walk(comb))
-    for address in comb:
+    walker = Walker(walk(COMB))
+    for address in COMB:
         assert walker.verdict(address, TCP, 80) == str(address)
         assert walker.deepest <= DEPTH
+
+
+@given(
+    st.one_of(
+        *(
+            st.lists(st.sets(some, min_size=1, max_size=60), min_size=2, max_size=5)
+            for some in (
+                st.integers(0xC6130000, 0xC613007F).map(IPv4Address),
+                V4.map(IPv4Address),
+                V6.map(IPv6Address),
+                st.sampled_from(COMB),
+            )
+        )
+    )
+)
+def test_a_tree_that_is_kept_up_to_date_is_the_one_that_is_made_anew(ways: list[set[ir.Address]]) -> None:
+    assert kept_up(ways) == walk(ways[-1])
 
 
 def test_few_addresses_stand_in_the_root() -> None:

@@ -1,0 +1,87 @@
+"""The scripts of both families, kept up to date service by service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from svcc.compiler import ir
+from svcc.kernel.xtables.state import State, script_text
+from svcc.targets import vip_device
+from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Part, Shared
+from svcc.targets.iptables import contribution as contributions
+from svcc.targets.iptables.contribution import IptablesContribution, contribution
+from svcc.targets.iptables.family import Family
+from svcc.targets.iptables.names import Names
+from svcc.targets.iptables.script import entries
+
+PARTS = {
+    4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
+    6: Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w"),
+}
+
+
+class IptablesAssembly(Assembly):
+    """See :class:`svcc.targets.interface.Assembly`."""
+
+    def __init__(self, target: str, shared: Shared) -> None:
+        self._target, self._shared = target, shared
+        self._families = {version: Family(shared, version) for version in PARTS}
+        self._contributions: dict[str, IptablesContribution] = {}
+
+    def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
+        old = {name: known for name in services if (known := self._contributions.get(name)) is not None}
+        new = {name: contribution(self._shared, it) for name, it in services.items() if it is not None}
+        announce = any(one.announced for one in (*old.values(), *new.values()))
+        before = self._device() if announce else ()
+        found = {}
+        for version, part in PARTS.items():
+            going, coming = _of(version, old), _of(version, new)
+            if going or coming:
+                found[part.name] = self._difference(version, going, coming)
+        for name in services:
+            self._contributions.pop(name, None)
+        self._contributions.update(new)
+        for one, other in zip(before, self._device() if announce else (), strict=True):
+            if one.state != other.state:
+                found[one.part.name] = Difference(one.state, other.state)
+        return found
+
+    def _difference(
+        self, version: int, going: list[contributions.Part], coming: list[contributions.Part]
+    ) -> Difference:
+        family, parts = self._families[version], (*going, *coming)
+        if not self._contributions:  # all services are new
+            without = self._state(version)
+            family.take(going, coming)
+            return Difference(without, self._state(version))
+        shape, before = family.shape, self._state(version, parts)
+        local = family.take(going, coming)
+        if not local or family.shape != shape:  # other services' chains are found in other ways
+            family.take(coming, going)
+            before = self._state(version)
+            family.take(going, coming)
+            return Difference(before, self._state(version))
+        return Difference(before, self._state(version, parts))
+
+    def _state(self, version: int, parts: Iterable[contributions.Part] | None = None) -> State:
+        tables = self._families[version].tables(None if parts is None else tuple(parts))
+        return State(tables, prefix=self._shared.cluster.prefix)
+
+    def bundle(self) -> Bundle:
+        node = self._shared.node
+        rules = (self._artifact(version, part) for version, part in PARTS.items())
+        return Bundle(self._target, node.name if node else None, (*rules, *self._device()))
+
+    def _artifact(self, version: int, part: Part) -> Artifact:
+        state = self._state(version)
+        names = Names(self._shared.cluster.prefix)
+        return Artifact(part, script_text(state, {table: entries(table, names) for table in state.tables}), state)
+
+    def _device(self) -> tuple[Artifact, ...]:
+        """The parts of the device that has the addresses which are announced."""
+        announced = {address for one in self._contributions.values() for address in one.announced}
+        return vip_device.announcing(self._shared.cluster, announced)
+
+
+def _of(version: int, some: Mapping[str, IptablesContribution]) -> list[contributions.Part]:
+    return [one.parts[version] for one in some.values() if version in one.parts]

@@ -1,0 +1,126 @@
+"""What the services of one family need together, counted, so that one of them can leave again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from svcc.compiler import ir
+from svcc.kernel.addresses import Address
+from svcc.kernel.xtables.state import Rules
+from svcc.targets.iptables import invalid
+from svcc.targets.iptables.contribution import Part, Ports
+from svcc.targets.iptables.dispatch import PortRule
+
+_Counted = TypeVar("_Counted", bound=Hashable)
+
+
+class Together:
+    """What becomes of the ports of all services in one table. An address of which nothing is said is not in it."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[Address, tuple[PortRule, ...]] = {}
+        self.node: Counter[PortRule] = Counter()
+
+    def add(self, ports: Ports) -> None:
+        for address, rules in ports.addresses.items():
+            if rules:
+                self.addresses[address] = self.addresses.get(address, ()) + rules
+        _more(self.node, ports.node)
+
+    def remove(self, ports: Ports) -> None:
+        for address, going in ports.addresses.items():
+            rules = list(self.addresses.pop(address, ()))
+            for rule in going:
+                rules.remove(rule)
+            if rules:
+                self.addresses[address] = tuple(rules)
+        _fewer(self.node, ports.node)
+
+
+class Total:
+    """See the module. A thing that nobody needs is not in it."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.parts = 0
+        self.balance: dict[str, Rules] = {}  # the services' own chains, by name, as in Part
+        self.sources: dict[str, Rules] = {}
+        self.external: dict[str, Rules] = {}
+        self.refused: dict[str, Rules] = {}
+        self.marking: Counter[str] = Counter()
+        self.addresses: Counter[Address] = Counter()
+        self.shared: Counter[Address] = Counter()
+        self.served, self.unserved, self.rewritten = Together(), Together(), Together()
+        self.rejecting = 0
+        self.sent: Counter[ir.PortRange] = Counter()
+        self.tcp, self.tcp_at_node = 0, 0
+        self.heads: Counter[int] = Counter()  # of the distinct addresses of endpoints outside the pod networks
+        self._endpoints: Counter[int] = Counter()
+
+    def add(self, part: Part) -> None:
+        for mine, theirs in self._own(part):
+            mine.update(theirs)
+        for together, ports in self._ports(part):
+            together.add(ports)
+        for one in part.segments.endpoints:
+            if one not in self._endpoints:
+                self.heads[invalid.head(one, self.version)] += 1
+        self._count_things(part, _more)
+        self._count(part, 1)
+
+    def remove(self, part: Part) -> None:
+        """A part that was added."""
+        for mine, theirs in self._own(part):
+            for name in theirs:
+                del mine[name]
+        for together, ports in self._ports(part):
+            together.remove(ports)
+        self._count_things(part, _fewer)
+        gone = (one for one in part.segments.endpoints if one not in self._endpoints)
+        _fewer(self.heads, (invalid.head(one, self.version) for one in gone))
+        self._count(part, -1)
+
+    def _count_things(self, part: Part, count: Callable[[Counter[Any], Iterable[Any]], None]) -> None:
+        count(self.marking, part.marking)
+        count(self.addresses, part.served.addresses)
+        count(self.shared, part.shared)
+        count(self.sent, part.segments.ports)
+        count(self._endpoints, part.segments.endpoints)
+
+    def _count(self, part: Part, by: int) -> None:
+        self.parts += by
+        self.rejecting += by * part.rejects
+        self.tcp += by * part.segments.tcp
+        self.tcp_at_node += by * part.segments.at_node
+
+    def _own(self, part: Part) -> Iterable[tuple[dict[str, Rules], Mapping[str, Rules]]]:
+        return (
+            (self.balance, part.balance),
+            (self.sources, part.sources),
+            (self.external, part.external),
+            (self.refused, part.refused),
+        )
+
+    def _ports(self, part: Part) -> Iterable[tuple[Together, Ports]]:
+        return (self.served, part.served), (self.unserved, part.unserved), (self.rewritten, part.rewritten)
+
+    @property
+    def rejects(self) -> bool:
+        """Whether services lead anybody to the chain that rejects: at the least whoever asks for other ports of an
+        address that is theirs alone."""
+        return bool(self.rejecting) or len(self.shared) < len(self.addresses)
+
+
+def _more(counter: Counter[_Counted], things: Iterable[_Counted]) -> None:
+    for thing in things:  # quicker than update() for as few as most services have
+        counter[thing] = counter.get(thing, 0) + 1
+
+
+def _fewer(counter: Counter[_Counted], things: Iterable[_Counted]) -> None:
+    for thing in things:
+        if counter[thing] == 1:
+            del counter[thing]
+        else:
+            counter[thing] -= 1

@@ -1,0 +1,31 @@
+"""What the tests of the drivers of iptables share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from svcc.apply.driver import Transition
+from svcc.apply.drivers.rules import XtablesDriver
+from svcc.apply.scope import Scope
+from svcc.kernel.xtables.delta import delta
+from svcc.kernel.xtables.loading import TRANSLATING
+from svcc.kernel.xtables.state import State
+from svcc.kernel.xtables.variant import NFT
+
+_HERE = Transition("iptables", "iptables")
+
+
+def whole_plan(driver: XtablesDriver, old: State, new: State) -> dict[str, Any]:
+    """All that comes of two states."""
+    old, new = replace(old, variant=NFT), replace(new, variant=NFT)
+    left, come = driver.left(old, new), driver.left(new, old)
+    return {
+        "changes": [*driver.changes(old, new)],
+        "script": str(delta(old.tables, new.tables, TRANSLATING)),
+        "steps": [(step.title, step.size) for step in driver.steps(old, new, Scope(new.prefix or old.prefix), _HERE)],
+        "left": left,
+        "come": come,
+        "served": driver.serves(old, {route.place for route in come}),
+        "nothing": (old.empty, new.empty),
+    }
