@@ -83,16 +83,19 @@ async def _listed_and_watched(
     if told.takes(read):
         yield read
     # The member that gave the listing has come to its revision; another one may lag behind it.
-    watched = watch(members, members.preferred, prefix, told.revision + 1)
+    again = _Again(members, prefix, told, reread)
+    watched = watch(members, members.preferred, prefix, told.revision + 1, again.made)
     async with aclosing(watched):
-        coming, reading = _task(_next(watched)), _task(_later(members, prefix, told, reread))
+        coming, reading = _task(_next(watched)), _task(again.read())
         try:
             while True:
                 await asyncio.wait({coming, reading}, return_when=asyncio.FIRST_COMPLETED)
                 if reading.done():
-                    read, reading = reading.result(), _task(_later(members, prefix, told, reread))
-                    if read.revision >= told.revision and told.takes(read):
+                    read = reading.result()
+                    overtaken = read.revision < told.revision
+                    if not overtaken and told.takes(read):
                         yield read
+                    reading = _task(again.read(soon=overtaken))
                 if coming.done():
                     changes, coming = coming.result(), _task(_next(watched))
                     if fresh := told.adds(changes):
@@ -101,14 +104,33 @@ async def _listed_and_watched(
             await _end(coming, reading)
 
 
-async def _later(members: Members, prefix: str, told: _Told, reread: float) -> Listing:
-    """All keys, after some time. Raises :class:`Restored` where the store went back."""
-    await asyncio.sleep(reread)
-    before = told.revision
-    read = await listing(members, prefix)
-    if read.revision < before:
-        raise Restored(f"the store is at revision {read.revision}, and was at {before}")
-    return read
+class _Again:
+    """Reading all keys again: from time to time, and at once where the watch may have missed something."""
+
+    def __init__(self, members: Members, prefix: str, told: _Told, reread: float) -> None:
+        self._members, self._prefix, self._told, self._reread = members, prefix, told, reread
+        self._due = asyncio.Event()
+
+    def made(self, revision: int) -> None:
+        """The watch was made at this revision.
+
+        Where there were changes since the listing, and etcd compacted up to them, it leaves out the deletions among
+        them, and says nothing of it: it has no tombstone at or before the revision that it compacted to.
+        """
+        if revision > self._told.revision:
+            self._due.set()
+
+    async def read(self, *, soon: bool = False) -> Listing:
+        """All keys, when it is time. Raises :class:`Restored` where the store went back."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self._reread, 1) if soon else self._reread):
+                await self._due.wait()
+        self._due.clear()
+        before = self._told.revision
+        read = await listing(self._members, self._prefix)
+        if read.revision < before:
+            raise Restored(f"the store is at revision {read.revision}, and was at {before}")
+        return read
 
 
 async def _next(watched: AsyncGenerator[Changes, None]) -> Changes:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 import aiohttp
 
 from svcc.etcd.errors import EtcdError, Malformed, NotAuthenticated, TooLarge, Unreachable
-from svcc.etcd.refusals import by_answer, gateway_off
+from svcc.etcd.refusals import by_answer, gateway_off, refusal
 from svcc.etcd.values import Tls
 from svcc.etcd.wire import Message, Request, decoded, printed
 
@@ -88,7 +88,7 @@ async def _posted(
         if response.status != 200:
             text = await _body(response, member)
             etcds = text.startswith(b"{")
-            raise by_answer(decoded(member, text), response.status) if etcds else _other(member, response.status)
+            raise by_answer(decoded(member, text), response.status) if etcds else _other(member, response.status, text)
         yield response
 
 
@@ -114,13 +114,15 @@ def _errors(member: str) -> Iterator[None]:
         raise Malformed(f"does not speak HTTP: {_words(error)}", member=member) from error
 
 
-def _other(member: str, status: int) -> EtcdError:
+def _other(member: str, status: int, text: bytes) -> EtcdError:
     """The error for an answer that has no JSON of etcd's."""
+    if status == 400 and b"CommonName" in text:  # the gateway says this before it is asked anything
+        return refusal(member, 0, text.decode(errors="replace"))
     if status == 404:
         return gateway_off(member)
     if status >= 500:
         return Unreachable(f"answers HTTP {status}", member=member)
-    return Malformed(f"answers HTTP {status}, and no JSON", member=member)
+    return Malformed(f"answers HTTP {status} and {text[:60]!r}, which is no JSON", member=member)
 
 
 def _not_trusted(member: str, error: Exception) -> NotAuthenticated:

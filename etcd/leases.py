@@ -84,5 +84,7 @@ async def hold(members: Members, ttl: int) -> AsyncIterator[Held]:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
-        with suppress(EtcdError):
-            await revoke(members, held.lease)
+        if not held.lost:
+            with suppress(EtcdError, TimeoutError):
+                async with asyncio.timeout(members.timeout):
+                    await revoke(members, held.lease)

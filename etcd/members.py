@@ -100,6 +100,11 @@ class Members:
         except NotAuthenticated as error:
             if not self._may_renew(error):
                 raise
+        except Unreachable as error:
+            # A member waits for the revision that a token was made at, for ever where a backup is older than the token.
+            if not error.untouched and self._token == token:
+                self._token = None
+            raise
         return await self._answer(member, path, request, await self._renewed(member, token))
 
     async def _answer(self, member: str, path: str, request: Request, token: str) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from svcc.etcd.errors import Compacted, EtcdError, Malformed, NotAuthenticated, Restored, TooLarge, Unreachable
@@ -16,28 +16,34 @@ from svcc.etcd.wire import Message, Request, below, change, header, key_bytes
 _LARGEST_CHANGES = 64 << 20
 
 
-async def watch(members: Members, member: str, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
-    """Changes of the keys that begin with a prefix, as one member tells them; it ends by an error alone."""
+async def watch(
+    members: Members, member: str, prefix: str, from_revision: int, made: Callable[[int], None] = lambda _: None
+) -> AsyncGenerator[Changes, None]:
+    """Changes of the keys that begin with a prefix, as one member tells them; it ends by an error alone.
+
+    ``made`` is told a revision that the store was at once the watch was made (etcd's own word for it is of before).
+    """
     request: Request = {"create_request": {**below(prefix), "start_revision": str(from_revision), "fragment": True}}
     told = False
     try:
-        async for changes in _stream(members, member, prefix, request, from_revision):
+        async for changes in _stream(members, member, prefix, request, from_revision, made):
             told = True
             yield changes
     except NotAuthenticated as error:
         if told or not await members.renew(member, error):
             raise
-    async for changes in _stream(members, member, prefix, request, from_revision):
+    async for changes in _stream(members, member, prefix, request, from_revision, made):
         yield changes
 
 
 async def _stream(
-    members: Members, member: str, prefix: str, request: Request, from_revision: int
+    members: Members, member: str, prefix: str, request: Request, from_revision: int, made: Callable[[int], None]
 ) -> AsyncGenerator[Changes, None]:
     async with members.stream(member, "watch", request) as messages:
         reader = _Reader(members, member, prefix, messages)
         try:
             _check_created(members, await reader.first(), from_revision)
+            made(await reader.ask())
             together: list[Change] = []
             while True:
                 message = await reader.next()
@@ -99,12 +105,16 @@ class _Reader:
         """The next message, whenever it comes. Raises :class:`Unreachable` when the member does not answer any more."""
         while not await self._came():
             try:
-                await self._members.ask_member(self._member, "kv/range", self._probe)
+                await self.ask()
             except EtcdError as error:
                 if self._coming is not None and self._coming.done():
                     break  # it may say better what happened
                 raise error
         return self._taken()
+
+    async def ask(self) -> int:
+        """The revision that the member's store is at."""
+        return header(await self._members.ask_member(self._member, "kv/range", self._probe)).revision
 
     async def _came(self) -> bool:
         """Whether a message is there, or the end, within the time in which a member has to answer."""

@@ -105,6 +105,8 @@ def printed(request: Request) -> bytes:
 
 def _short(value: object) -> str:
     """The beginning of what a member sent, in one line."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
     text = repr(value[:60] if isinstance(value, (bytes, str)) else value)
     return text if len(text) <= 80 else text[:77] + "..."
 

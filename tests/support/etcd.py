@@ -11,6 +11,7 @@ import json
 import random
 import shutil
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -56,7 +57,7 @@ class Member:
         words = [*self._command, "--data-dir", str(self.data), "--listen-metrics-urls", self._metrics]
         words += ["--listen-client-urls", self.url, "--advertise-client-urls", self.url]
         words += ["--listen-peer-urls", self.peer, "--initial-advertise-peer-urls", self.peer, *more]
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -94,10 +95,11 @@ class Member:
 class Cluster:
     """Some members that are one cluster."""
 
-    def __init__(self, release: str, folder: Path, size: int, options: Sequence[str], scheme: str) -> None:
-        net = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}"
+    def __init__(
+        self, release: str, folder: Path, addresses: Sequence[str], options: Sequence[str], scheme: str
+    ) -> None:
         self.members = [
-            Member(release, folder / f"m{number}", f"{net}.{number + 1}", options, scheme) for number in range(size)
+            Member(release, folder / f"m{number}", address, options, scheme) for number, address in enumerate(addresses)
         ]
         peers = ",".join(f"m{number}={member.peer}" for number, member in enumerate(self.members))
         self._words = ["--initial-cluster", peers]
@@ -135,10 +137,16 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    folder: Path, *options: str, size: int = 1, release: str = RELEASES[0], scheme: str = "http"
+    folder: Path,
+    *options: str,
+    size: int = 1,
+    release: str = RELEASES[0],
+    scheme: str = "http",
+    address: str = "",
 ) -> Iterator[Cluster]:
-    """A cluster that serves, for as long as the block runs."""
-    made = Cluster(release, folder, size, options, scheme)
+    """A cluster that serves, for as long as the block runs; its only member at ``address``, if one is given."""
+    addresses = [address] if address else loopback(size)
+    made = Cluster(release, folder, addresses, options, scheme)
     try:
         made.start()
         yield made
@@ -146,12 +154,19 @@ def cluster(
         made.end()
 
 
-def ask(url: str, path: str, request: object = None, token: str = "") -> Any:
+def loopback(size: int) -> list[str]:
+    """Addresses of loopback that nobody else has."""
+    net = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}"
+    return [f"{net}.{number + 1}" for number in range(size)]
+
+
+def ask(url: str, path: str, request: object = None, token: str = "", context: ssl.SSLContext | None = None) -> Any:
     """What a member answers, asked without svcc."""
     posted = urllib.request.Request(f"{url}/v3/{path}", json.dumps(request or {}).encode())
-    posted.add_header("Authorization", token)
+    if token:
+        posted.add_header("Authorization", token)
     try:
-        with urllib.request.urlopen(posted, timeout=60) as answer:
+        with urllib.request.urlopen(posted, timeout=60, context=context) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{path}: HTTP {error.code}: {error.read()!r}") from error
@@ -169,17 +184,17 @@ def compact(url: str) -> int:
     return int(revision)
 
 
-def with_users(url: str, *users: tuple[str, str, str]) -> None:
+def with_users(url: str, *users: tuple[str, str, str], context: ssl.SSLContext | None = None) -> None:
     """Have etcd ask for users: root with password root, and users with a password who may do all below a prefix."""
     for name, password, prefix in (("root", "root", ""), *users):
-        ask(url, "auth/user/add", {"name": name, "password": password})
-        ask(url, "auth/role/add", {"name": name})
+        ask(url, "auth/user/add", {"name": name, "password": password}, context=context)
+        ask(url, "auth/role/add", {"name": name}, context=context)
         if prefix:
             end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
             allowed = {"permType": "READWRITE", "key": text(prefix), "range_end": text(end)}
-            ask(url, "auth/role/grant", {"name": name, "perm": allowed})
-        ask(url, "auth/user/grant", {"user": name, "role": name})
-    ask(url, "auth/enable")
+            ask(url, "auth/role/grant", {"name": name, "perm": allowed}, context=context)
+        ask(url, "auth/user/grant", {"user": name, "role": name}, context=context)
+    ask(url, "auth/enable", context=context)
 
 
 class Certificates:
@@ -204,6 +219,12 @@ class Certificates:
         """What a member is started with."""
         words = ["--cert-file", str(self.member[0]), "--key-file", str(self.member[1])]
         return [*words, "--client-cert-auth", "--trusted-ca-file", str(self.ca)] if ask_clients else words
+
+    def context(self) -> ssl.SSLContext:
+        """What a client of the standard library is given."""
+        made = ssl.create_default_context(cafile=self.ca)
+        made.load_cert_chain(*self.unnamed)
+        return made
 
     def tls(self, client: tuple[Path, Path] | tuple[None, None] = (None, None)) -> Tls:
         """What a client is given."""

@@ -1,0 +1,51 @@
+"""What may stand between a client and etcd, or in its place: a server of HTTP that answers what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+#: Answers a request, or gives None where the member is to answer it.
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+
+
+@asynccontextmanager
+async def server(answer: Answer, member: str = "") -> AsyncIterator[str]:
+    """The address of a server on loopback, which asks the member what the answer is where the test has none."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await answer(request) or await _passed_on(request, member)
+
+    application = web.Application(client_max_size=8 << 20)
+    application.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0, handler_cancellation=True)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _passed_on(request: web.Request, member: str) -> web.StreamResponse:
+    body = await request.read()
+    async with aiohttp.ClientSession() as session, session.post(f"{member}{request.path}", data=body) as answer:
+        response = web.StreamResponse(status=answer.status)
+        await response.prepare(request)
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+        return response
+
+
+async def lines(request: web.Request, *texts: bytes) -> web.StreamResponse:
+    """A stream that has begun, with lines."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for text in texts:
+        await response.write(text + b"\n")
+    return response
