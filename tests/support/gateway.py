@@ -17,7 +17,8 @@ async def server(answer: Answer, member: str = "") -> AsyncIterator[str]:
     """The address of a server on loopback, which asks the member what the answer is where the test has none."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await answer(request) or await _passed_on(request, member)
+        found = await answer(request)
+        return await _passed_on(request, member) if found is None else found
 
     application = web.Application(client_max_size=8 << 20)
     application.router.add_route("*", "/{path:.*}", handle)
