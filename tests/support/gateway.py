@@ -17,6 +17,7 @@ async def server(answer: Answer, member: str = "") -> AsyncIterator[str]:
     """The address of a server on loopback, which asks the member what the answer is where the test has none."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        await request.read()  # a connection is used again: nothing of a request may be left in it
         found = await answer(request)
         return await _passed_on(request, member) if found is None else found
 
