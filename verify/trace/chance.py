@@ -13,14 +13,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_ALL = Fraction(0), Fraction(1)
+_ONE = Fraction(1)
+_ALL = Fraction(0), _ONE
 
 
 class Chance:
     """The draws of one run: the first ones are given, each further one takes its first result."""
 
     def __init__(self, given: Sequence[int] = ()) -> None:
-        self.share = Fraction(1)
+        self.share = _ONE
         self.drawn: list[tuple[int, int]] = []  # which result, of how many
         self._given = given
         self._hashes: dict[Hashable, tuple[Fraction, Fraction]] = {}  # the interval below 1 that each is known to be in

@@ -80,12 +80,11 @@ class IpSet:
         return (self.marks or {}).get(tuple(fields), (0, 0))
 
     def _fields(self, flow: Flow, sides: Sequence[str], place: Place) -> list[int] | None:
-        kinds = self.kinds
-        if len(sides) < len(kinds) or self.version not in (0, flow.version):
+        if len(sides) < len(self.kinds) or self.version not in (0, flow.version):
             return None
         if self._protocols is not None and flow.protocol not in self._protocols:
             return None
-        return [_field(flow, kind, side, place) for kind, side in zip(kinds, sides, strict=False)]
+        return [_field(flow, kind, side, place) for kind, side in zip(self.kinds, sides, strict=False)]
 
     def _holds_network(self, fields: list[int], position: int) -> bool:
         """The longest prefix decides, which may be one that is marked not to match."""
@@ -108,11 +107,11 @@ class IpSet:
 
 
 def _field(flow: Flow, kind: str, side: str, place: Place) -> int:
-    if "port" in kind:
-        if side == "src":
-            raise UnknownRule(place, "asks for the client's port, which a trace does not have")
-        return flow.port if kind == "bare port" else flow.protocol << 16 | flow.port
-    return int(flow.sender(place) if side == "src" else flow.destination)
+    if kind in ("ip", "net"):
+        return int(flow.sender(place) if side == "src" else flow.destination)
+    if side == "src":
+        raise UnknownRule(place, "asks for the client's port, which a trace does not have")
+    return flow.port if kind == "bare port" else flow.protocol << 16 | flow.port
 
 
 # ---- reading

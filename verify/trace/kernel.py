@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from operator import itemgetter
 from typing import Protocol, TypeAlias
 
+from svcc.compiler import ir
 from svcc.verify.packet import Refusal, Vantage
 from svcc.verify.trace.chains import Chain, Final, walk
 from svcc.verify.trace.flow import LOOPBACK, SOME_DEVICE, Flow, Hook, Manip, Stopped
@@ -128,8 +130,7 @@ class Kernel:
         if again and flow.going_out == before:
             return
         flow.hook = "routing"
-        where = {LOOPBACK: "an address of the node", SOME_DEVICE: "goes out"}
-        flow.note(f"{to} {'is ' if flow.going_out == LOOPBACK else ''}{where.get(flow.going_out, flow.going_out)}")
+        flow.note(_routed(to, flow.going_out))
 
     # ---- the stages of a hook
 
@@ -166,6 +167,12 @@ class Kernel:
             flow.tracked = False
         # A real server on the node itself: the packet goes on where it is (ip_vs_nat_xmit).
         return self.host.route(flow.by_ipvs or flow.destination) != LOOPBACK
+
+
+@lru_cache(maxsize=4096)
+def _routed(to: ir.Address, device: str) -> str:
+    where = {LOOPBACK: "is an address of the node", SOME_DEVICE: "goes out"}
+    return f"{to} {where.get(device, device)}"
 
 
 def _track(flow: Flow) -> None:
