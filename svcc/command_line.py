@@ -31,6 +31,7 @@ COMMANDS = (
     "diff",
     "doctor",
     "explain",
+    "export",
     "fleet",
     "fmt",
     "history",

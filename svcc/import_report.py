@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from svcc.compiler import ir
 from svcc.compiler.importers.interface import Imported, Note
 from svcc.compiler.report import printable
 from svcc.compiler.suggest import shorten
@@ -15,7 +16,7 @@ _WIDE = 120
 def report_text(imported: Imported) -> str:
     """A line for each note, and one that counts."""
     lines = [_line(note) for note in imported.notes]
-    return "".join(f"{line}\n" for line in [*lines, _summary(imported)])
+    return "".join(f"{line}\n" for line in [*lines, summary(imported.program, len(imported.notes))])
 
 
 def _line(note: Note) -> str:
@@ -31,9 +32,10 @@ def _place(note: Note) -> tuple[str, int, int, str]:
     return source.name, *source.position(start), f"{text} …" if more else text
 
 
-def _summary(imported: Imported) -> str:
-    services, endpoints = _counts(imported)
-    left = f"{_counted(len(imported.notes), 'thing')} not carried over" if imported.notes else "all of it carried over"
+def summary(program: ir.Program, left_out: int) -> str:
+    """What a program has, and how many things it leaves out."""
+    services, endpoints = _counts(program)
+    left = f"{_counted(left_out, 'thing')} not carried over" if left_out else "all of it carried over"
     return f"svcc: {_counted(services, 'service')} with {_counted(endpoints, 'endpoint')}; {left}"
 
 
@@ -41,19 +43,21 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _counts(imported: Imported) -> tuple[int, int]:
-    services = imported.program.services
-    return len(services), sum(len(service.endpoints) for service in services)
+def _counts(program: ir.Program) -> tuple[int, int]:
+    return len(program.services), sum(len(service.endpoints) for service in program.services)
+
+
+def counts_json(program: ir.Program) -> dict[str, int]:
+    services, endpoints = _counts(program)
+    return {"services": services, "endpoints": endpoints}
 
 
 def report_json(kind: str, imported: Imported) -> dict[str, Any]:
     """See the schema."""
-    services, endpoints = _counts(imported)
     return {
         "version": 1,
         "kind": kind,
-        "services": services,
-        "endpoints": endpoints,
+        **counts_json(imported.program),
         "notes": [_note_json(note) for note in imported.notes],
     }
 

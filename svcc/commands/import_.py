@@ -95,7 +95,7 @@ def command(
     imported = _imported(kind, _sources(files, form), form)
     said = json.dumps(report_json(kind.name, imported), indent=2) + "\n" if as_json else report_text(imported)
     text = program_text(imported.program, by_name=imported.by_name)
-    _write({path: content for path, content in ((output, text), (report, said)) if path is not None})
+    write_texts({path: content for path, content in ((output, text), (report, said)) if path is not None})
     if output is None:
         put(text)
     if report is None:
@@ -134,7 +134,7 @@ def findings(program: ir.Program) -> list[Diagnostic]:
     return found if has_errors(found) else refused_by_all(program)
 
 
-def _write(texts: dict[Path, str]) -> None:
+def write_texts(texts: dict[Path, str]) -> None:
     """All of them or none; but what is no regular file (a pipe, /dev/null) is written to, never replaced."""
     whole = {path.resolve(): text for path, text in texts.items() if path.is_file() or not path.exists()}
     try:

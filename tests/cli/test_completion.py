@@ -98,7 +98,7 @@ def test_hosts_of_a_lab(shell: Shell) -> None:
 def test_bash_itself() -> None:
     typed = """
         eval "$(_SVCC_COMPLETE=bash_source svcc)"
-        COMP_WORDS=(svcc exp) COMP_CWORD=1
+        COMP_WORDS=(svcc expl) COMP_CWORD=1
         _svcc_completion svcc
         echo "${COMPREPLY[@]}"
     """

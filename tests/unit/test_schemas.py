@@ -19,6 +19,7 @@ _CALLED |= {
     "fleet diff": "diff",
     "fleet history": "fleet_history",
     "fleet adopt": "fleet_adopt",
+    "export kubernetes": "export",
 }
 
 #: Commands that answer nothing: they run until they are ended, write a file, end a lab, or become another program.

@@ -236,11 +236,11 @@ class Serving:
         if not services:
             return []
         surroundings = self.surroundings
-        nodes: dict[str, ir.Node] = {}
-        for service in services:
-            for address in service.addresses:
-                if (node := surroundings.nodes.get(address)) is not None:
-                    nodes[node.name] = node
+        addresses = (address for service in services for address in service.addresses)
+        nodes = {node.name: node for address in addresses if (node := surroundings.nodes.get(address)) is not None}
+        if not nodes and surroundings.nodes:  # targets ask for one, whichever it is
+            node = next(iter(surroundings.nodes.values()))
+            nodes[node.name] = node
         program = ir.Program(surroundings.cluster, tuple(nodes.values()), tuple(services))
         return [found for found in self._findings(program) if found.severity is Severity.ERROR]
 
