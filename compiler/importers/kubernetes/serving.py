@@ -7,9 +7,11 @@ at beside those few that it may clash with.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
+from itertools import islice, takewhile
 from typing import NamedTuple, TypeAlias
 
 from svcc.compiler import ir
@@ -62,7 +64,7 @@ class Serving:
         self._at = at
         self._again = again
         self._kept: dict[str, _Kept] = {}
-        self._by_thing: dict[_Thing, tuple[str, ...]] = {}
+        self._by_thing: dict[_Thing, tuple[str, ...]] = {}  # the older first
 
     def of(self, name: str) -> tuple[ir.Service, ...]:
         kept = self._kept.get(name)
@@ -138,7 +140,11 @@ class Serving:
         things, alone = self._taken(candidate.services), (name,)
         for thing in things:
             others = self._by_thing.get(thing)
-            self._by_thing[thing] = alone if others is None else (*others, name)
+            if others is None:
+                self._by_thing[thing] = alone
+            else:
+                at = bisect_left(others, candidate.age, key=self._age)
+                self._by_thing[thing] = (*others[:at], name, *others[at:])
         self._kept[name] = kept = _Kept(candidate, things)
         if before is not None:
             kept.serving, kept.taken = before.serving, before.taken
@@ -151,6 +157,9 @@ class Serving:
             else:
                 del self._by_thing[thing]
         del self._kept[name]
+
+    def _age(self, name: str) -> Age:
+        return self._kept[name].candidate.age
 
     def _meeting(self, thing: _Thing) -> Iterator[str]:
         """Those who may clash with whoever has a thing. An address as a service's own clashes with endpoints there."""
@@ -171,32 +180,26 @@ class Serving:
     def _older(self, kept: _Kept) -> list[str]:
         """Those that serve and that a candidate may clash with. Of all that have an address one is enough, for they
         agree with each other on what it is; who has its port is another thing."""
-        found: dict[str, None] = {}
-        for thing in sorted(kept.things, key=str):
-            if thing[0] not in ("at", "to"):
-                found.update(dict.fromkeys(name for name in self._by_thing[thing] if self._precedes(name, kept)))
-                continue
-            for kind in ("at", "to") if thing[0] == "at" else ("at",):
-                some = self._by_thing.get((kind, thing[1]), ())
-                if (first := next((name for name in some if self._precedes(name, kept, thing)), None)) is not None:
-                    found[first] = None
-        return sorted(found, key=lambda name: self._kept[name].candidate.age)
+        found: set[str] = set()
+        for thing in kept.things:
+            if thing[0] == "at":
+                found |= {*self._preceding(kept, thing, 1), *self._preceding(kept, ("to", thing[1]), 1)}
+            elif thing[0] == "to":
+                found |= {*self._preceding(kept, ("at", thing[1]), 1)}
+            else:
+                found.update(self._preceding(kept, thing))
+        return sorted(found, key=self._age)
 
-    def _precedes(self, name: str, kept: _Kept, thing: _Thing | None = None) -> bool:
-        other = self._kept[name]
-        if not other.serving or other.candidate.age >= kept.candidate.age:
-            return False
-        if thing is None or other.serving is other.candidate.services:
-            return True
-        number = thing[1]  # it may have lost the address
-        fronts = (int(address) for service in other.serving for address in service.addresses)
-        ends = (int(endpoint.address) for service in other.serving for endpoint in service.endpoints)
-        return number in {*fronts, *ends}
+    def _preceding(self, kept: _Kept, thing: _Thing, most: int | None = None) -> Iterator[str]:
+        """The older ones that have a thing, and serve with it; so many of them, the oldest first."""
+        older = takewhile(lambda name: self._age(name) < kept.candidate.age, self._by_thing.get(thing, ()))
+        return islice((name for name in older if thing in self._kept[name].taken), most)
 
     # -- one service ---------------------------------------------------------------------------------------------------
 
     def _look(self, name: str, kept: _Kept) -> set[_Thing]:
-        """Find out what of a candidate serves. Returns the things for which that makes a difference to others."""
+        """Find out what of a candidate serves. Returns the things for which that makes a difference to younger ones. An
+        address that an older one has makes none: what it is, is settled."""
         before, taken = kept.serving, kept.taken
         older, candidate = self._older(kept), kept.candidate
         others = [service for other in older for service in self._kept[other].serving]
@@ -206,7 +209,10 @@ class Serving:
         else:
             kept.serving, kept.remarks, kept.taken = candidate.services, (), kept.things
         roles = _roles(before) ^ _roles(kept.serving)
-        return {*(taken ^ kept.taken), *(("at", number) for number, _, _ in roles)}
+        different: set[_Thing] = {*(taken ^ kept.taken), *(("at", number) for number, _, _ in roles)}
+        if {one.name for one in before} != {one.name for one in kept.serving}:
+            different |= taken | kept.taken  # remarks on others have the names
+        return {thing for thing in different if thing[0] != "at" or not [*self._preceding(kept, thing, 1)]}
 
     def _without_errors(self, name: str, older: Iterable[str]) -> tuple[tuple[ir.Service, ...], tuple[Remark, ...]]:
         """The candidate without all that is at fault, and why. What has no part that is at fault is at fault itself."""
