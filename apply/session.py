@@ -251,8 +251,10 @@ class Session:
 
         It costs little where the kernel is as it was left. Errors: ToolFailed, StoreError.
         """
-        with self._lock, _translated(), self._store.reading():
-            current = self.installation.current
+        with self._lock, _translated(), self._store.reading() as stamp:
+            current, upkeep = self.installation.current, self._upkeep
+            if upkeep is not None and upkeep.stamp and upkeep.stamp == stamp and upkeep.as_left():
+                return ()
             if current is None or engine.nothing_to_do(self.installation, current, None) is not None:
                 return ()
             return engine.make_plan(self.installation, confirm.earlier(self.installation, current.number, "")).changes

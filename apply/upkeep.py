@@ -217,6 +217,18 @@ class Upkeep:
         bundle = Bundle(self._target.name, None, tuple(Artifact(part, "", states[part.name]) for part in parts))
         return {*self._target.exclusive_addresses(bundle)}
 
+    def as_left(self) -> bool:
+        """Whether everything under the prefix is as it was put in place. Errors: StepError."""
+        begun = self._begun()
+        if begun is None:
+            return False
+        asked = begun.keys() | {artifact.part.name for artifact in self._others.artifacts if artifact.text}
+        for driver in Machine(self._scope).drivers:
+            nothing = driver.parse("", self._scope)
+            if driver.part not in asked and driver.read(self._scope, nothing) != nothing:
+                return False
+        return True
+
 
 def _whole(installation: Installation, current: Generation, program: ir.Program) -> _Whole:
     """Errors: StoreError, ValueError."""

@@ -250,6 +250,27 @@ def test_what_somebody_else_changes_meanwhile_is_seen(shell: Shell, foreign: str
         assert kept.adjust(draining(old, "turns")).base is not None
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "nft add element ip custom hairpin { 100.64.0.7 . 100.64.0.7 }",
+        "nft delete table ip custom",
+        "iptables-nft -t nat -N CUSTOM-STRAY",
+    ],
+)
+def test_drift_is_seen_after_a_change_of_services(shell: Shell, foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where there is none, nothing is compiled for it."""
+    old = read(OLD)
+    with shell.namespace.entered(), svcc.Session("nft", state_dir=shell.folder / "state") as kept:
+        kept.follow(old, old)
+        kept.adjust(draining(old, "web"))
+        with monkeypatch.context() as patched:
+            patched.setattr(Installation, "bundle", None)
+            assert kept.drift() == ()
+        shell.run(*foreign.split())
+        assert kept.drift() != ()
+
+
 # ---- what is recorded
 
 
