@@ -88,6 +88,7 @@ class Agent:
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
         self._made: ir.Program | None = None  # as it is in the kernel
+        self._told: ir.Program | None = None  # as the metrics have it
         self._new = False  # whether it is not in the kernel yet
         self._first = True  # whether nothing was followed yet
         self._served = False  # whether any program was in the kernel yet
@@ -240,7 +241,10 @@ class Agent:
             if program is self._program:
                 self._new = False
         self._faults.pop("kernel", None)
-        self._metrics.served(program, self._health, None if new else self._stood)
+        if new:
+            self._stood |= _differing(self._told, program)
+        self._metrics.served(program, self._health, self._stood)
+        self._told = program
         self._stood.clear()
         return True
 
@@ -251,8 +255,8 @@ class Agent:
             noted = await self._in_thread(lambda: state.read(installation))
             self._health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
-        summary = await self._in_thread(lambda: installation.summary(installation.current))
-        serving = {ip_address(address) for one in summary.listeners for address, _, weight in one.endpoints if weight}
+        asks = any(one.check is not None for one in program.services)
+        serving = await self._in_thread(lambda: _serving(installation)) if asks else frozenset()
         self._health.follow(program, serving, time.time())
         self._checks.follow(self._health.standings.keys())
         if self._leaving is not None:
@@ -345,3 +349,17 @@ class Agent:
     async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
         """What waits for disks, tools or the kernel is done beside the loop; it is never left half done."""
         return await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
+
+
+def _serving(installation: Installation) -> frozenset[ir.Address]:
+    """The addresses that take new connections now."""
+    summary = installation.summary(installation.current)
+    addresses = (address for one in summary.listeners for address, _, weight in one.endpoints if weight)
+    return frozenset(map(ip_address, addresses))
+
+
+def _differing(before: ir.Program | None, program: ir.Program) -> set[str]:
+    """The names of the services that are others than before, also of those that are gone."""
+    there = {} if before is None else {one.name: one for one in before.services}
+    now = {one.name: one for one in program.services}
+    return {name for name in there.keys() | now.keys() if there.get(name) is not now.get(name)}

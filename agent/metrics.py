@@ -76,21 +76,28 @@ class Metrics:
         self._input.set(errors)
 
     def served(self, program: ir.Program, health: Health, only: Collection[str] | None = None) -> None:
-        """How many endpoints of each service are in which state. ``only``: of these services, the others are as they
-        were; None: of all.
+        """How many endpoints of each service are in which state. ``only``: of these services, some of which may be
+        gone; the others are as they were. None: of all.
         """
         self._services.set(len(program.services))
         if only is None:
             self._endpoints.clear()
+        gone = set(only or ())
         for service in program.services:
             if only is None or service.name in only:
+                gone.discard(service.name)
                 found = Tally(_state(service, endpoint, health) for endpoint in service.endpoints)
-                for state in _STATES:
-                    if number := found[state]:
-                        self._endpoints.labels(service.name, state).set(number)
-                    elif only is not None:
-                        with suppress(KeyError):  # it had none before
-                            self._endpoints.remove(service.name, state)
+                self._count(service.name, found, anew=only is None)
+        for name in gone:
+            self._count(name, Tally(), anew=False)
+
+    def _count(self, name: str, found: Tally[str], *, anew: bool) -> None:
+        for state in _STATES:
+            if number := found[state]:
+                self._endpoints.labels(name, state).set(number)
+            elif not anew:
+                with suppress(KeyError):  # it had none before
+                    self._endpoints.remove(name, state)
 
 
 _STATES = ("draining", "unchecked", "up", "down")
