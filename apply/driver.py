@@ -83,6 +83,12 @@ class Reading(ABC, Generic[State]):
         """
         return ""
 
+    def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
+        """Whether all that differs from an earlier reading is that ``have`` became ``want``, two states in which may be
+        missing what both have (:class:`svcc.targets.interface.Difference`). False: there is no telling so quickly.
+        """
+        return False
+
 
 class Driver(ABC, Generic[State]):
     """States are values: comparable with ``==``, in a canonical form that is the same for a live state and a text."""
@@ -90,7 +96,7 @@ class Driver(ABC, Generic[State]):
     part: ClassVar[str]  # the part of a bundle that it takes
     translates: ClassVar[bool] = False  # its objects are rules that may translate packets
     balances: ClassVar[bool] = False  # or they are what the kernel's own balancer forwards by
-    marked: ClassVar[bool] = False  # the kernel has a name for each of their states (:meth:`Reading.mark`)
+    shows: ClassVar[bool] = False  # a reading tells whether they are as they were (:meth:`Reading.shows`)
 
     def made(self, state: object) -> State | None:
         """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""
@@ -136,9 +142,9 @@ class Driver(ABC, Generic[State]):
         """What a state has, as JSON, besides what an artifact says and what is compared."""
         return None
 
-    def told(self, text: str, scope: Scope, unsaid: Any) -> State:
+    def with_unsaid(self, state: State, unsaid: Any) -> State:
         """The state that an artifact describes, with what :meth:`unsaid` gave of it."""
-        return self.parse(text, scope)
+        return state
 
     @abstractmethod
     def dump(self, state: State) -> Any:
@@ -150,6 +156,11 @@ class Driver(ABC, Generic[State]):
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
         """Why ``wanted`` cannot be had without changing what is somebody else's, a sentence each."""
+        return iter(())
+
+    def in_use(self, live: State, wanted: State) -> Iterator[str]:
+        """Those of them that are so because what goes is in use by what is somebody else's. States of a
+        :class:`svcc.targets.interface.Difference` tell that as well."""
         return iter(())
 
     def routes(self, state: State) -> Iterator[Route]:

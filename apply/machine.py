@@ -31,10 +31,12 @@ class Machine:
     scope: Scope
     drivers: Sequence[Driver[Any]] = field(default_factory=lambda: DRIVERS)
 
-    def told(self, bundle: Callable[[], Bundle | None]) -> States:
-        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at."""
+    def told(self, bundle: Callable[[], Bundle | None], looks: Mapping[str, Look]) -> States:
+        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at. ``looks``: what is
+        known of it besides."""
         made = cache(bundle)
-        return States({one.part: _told_later(one, made, self.scope) for one in self.drivers})
+        unsaid = {part: look.unsaid for part, look in looks.items()}
+        return States({one.part: _told_later(one, made, self.scope, unsaid.get(one.part)) for one in self.drivers})
 
     def parse(self, bundle: Bundle | None) -> States:
         """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
@@ -72,11 +74,11 @@ class Machine:
         return True
 
     def looks(self, begun: Begun, states: States) -> dict[str, Look]:
-        """How what was read looks. Errors: StepError."""
+        """How what was read looks; of parts that the calling thread changed nothing of since. Errors: StepError."""
         found = {}
         for driver in self.drivers:
             if reading := begun.get(driver.part):
-                digest, mark = reading.fingerprint(self.scope) or "", reading.mark()
+                digest, mark = reading.fingerprint(self.scope) or "", reading.mark() or reading.mark_after()
                 if digest or mark:
                     told = states.told(driver.part)
                     unsaid = told.unsaid if told else driver.unsaid(states[driver.part])
@@ -91,15 +93,21 @@ class Machine:
         """
         marks = {one.part: begun[one.part].mark_after() for one, _, _ in differing if one.part in begun}
         looks = {
-            one.part: Look("", one.unsaid(want), mark) for one, _, want in differing if (mark := marks.get(one.part))
+            one.part: Look("", one.unsaid(have), mark) for one, have, _ in differing if (mark := marks.get(one.part))
         }
-        rest = [(one, wanted[one.part]) for one, _, _ in differing if one.part not in looks]
-        again = {one.part: reading for one, _ in rest if (reading := one.begin(self.scope)) is not None}
+        rest = [(one, have, want) for one, have, want in differing if one.part not in looks]
+        again = {one.part: reading for one, _, _ in rest if (reading := one.begin(self.scope)) is not None}
+        left: list[tuple[Driver[Any], Any, Any]] = []
         now = {}
-        for one, want in rest:
-            reading = again.get(one.part)
-            now[one.part] = reading.state(self.scope, want) if reading else one.read(self.scope, want)
-        left = [(one, now[one.part], want) for one, want in rest if now[one.part] != want]
+        for one, have, want in rest:
+            reading, earlier = again.get(one.part), begun.get(one.part)
+            if reading and earlier and reading.became(earlier, have, want, self.scope):
+                now[one.part] = want
+                continue
+            whole = wanted[one.part]
+            now[one.part] = reading.state(self.scope, whole) if reading else one.read(self.scope, whole)
+            if now[one.part] != whole:
+                left.append((one, now[one.part], whole))
         return left, {**looks, **self.looks(again, States(now))}
 
     def dump(self, live: States) -> dict[str, Any]:
@@ -203,12 +211,12 @@ def _told(driver: Driver[Any], bundle: Bundle | None, scope: Scope, unsaid: Any 
     return Told(driver, lambda: bundle.artifact(driver.part) if bundle else None, scope, unsaid)
 
 
-def _told_later(driver: Driver[Any], bundle: Callable[[], Bundle | None], scope: Scope) -> Told:
+def _told_later(driver: Driver[Any], bundle: Callable[[], Bundle | None], scope: Scope, unsaid: Any) -> Told:
     def artifact() -> Artifact | None:
         made = bundle()
         return made.artifact(driver.part) if made else None
 
-    return Told(driver, artifact, scope)
+    return Told(driver, artifact, scope, unsaid)
 
 
 def _nothing_told() -> None:

@@ -40,11 +40,10 @@ class Told:
     @cached_property
     def state(self) -> Any:
         """Errors: Untold."""
-        made = None if self.made is None or self.unsaid is not None else self.driver.made(self.made)
-        if made is not None:
-            return made
+        made = None if self.made is None else self.driver.made(self.made)
         try:
-            return self.driver.told(self.text, self.scope, self.unsaid)
+            state = self.driver.parse(self.text, self.scope) if made is None else made
+            return self.driver.with_unsaid(state, self.unsaid)
         except ValueError as error:
             why = f"part {self.driver.part} of a generation is not as this svcc writes it: {error}"
             raise Untold(f"{why}; `svcc apply` of its file writes it anew") from error

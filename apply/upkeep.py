@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from svcc.apply import engine
-from svcc.apply.driver import Reading, Transition, balances
+from svcc.apply.driver import Look, Reading, Transition, balances
 from svcc.apply.engine import Plan, Tell
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
@@ -33,8 +33,8 @@ from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks
 
 #: Services by name, as they are now; None: it is gone.
 Services: TypeAlias = Mapping[str, ir.Service | None]
-#: The parts of which the kernel says whether they are as they were.
-_MARKED = frozenset(driver.part for driver in DRIVERS if driver.marked)
+#: The parts of which is told whether they are as they were.
+_SHOWN = frozenset(driver.part for driver in DRIVERS if driver.shows)
 
 
 class _Whole:
@@ -83,8 +83,9 @@ class Upkeep:
         self._served = {one.name: one for one in now.program.services}
         self._whole = _whole(installation, current, now.program)
         self._others = replace(
-            now.bundle, artifacts=tuple(a for a in now.bundle.artifacts if a.part.name not in _MARKED)
+            now.bundle, artifacts=tuple(a for a in now.bundle.artifacts if a.part.name not in _SHOWN)
         )
+        self._shown = _SHOWN & {artifact.part.name for artifact in now.bundle.artifacts}
         self._scope = scope_of_program(now.program).including(self._others)
 
     @classmethod
@@ -92,8 +93,8 @@ class Upkeep:
         cls, installation: Installation, target: Target, now: Wanted, draft: Draft, reviewed: ir.Program
     ) -> Upkeep | None:
         """``now``: what was put in place by a draft. None: it cannot be kept up so."""
-        marked = any(artifact.part.name in _MARKED for artifact in now.bundle.artifacts)
-        if now.program is None or now.assembly is None or not marked or balances(target.name):
+        shown = any(artifact.part.name in _SHOWN for artifact in now.bundle.artifacts)
+        if now.program is None or now.assembly is None or not shown or balances(target.name):
             return None
         try:
             current = installation.current
@@ -122,7 +123,7 @@ class Upkeep:
             self.reviewed, self.served = program, served
             return self.generation
         differences = self._assembly.update(changed)
-        if not differences.keys() <= _MARKED:
+        if not differences.keys() <= _SHOWN:
             self._assembly.update({name: self._served.get(name) for name in changed})
             return None
         of = None if edited else self.generation.reviewed
@@ -161,26 +162,26 @@ class Upkeep:
         begun: dict[str, Reading[Any]] = {}
         for driver in machine.drivers:
             artifact = self._others.artifact(driver.part)
-            if artifact is None and driver.marked:
+            if driver.part in self._shown:
                 look = looks.get(driver.part)
-                reading = None if look is None or not look.mark else driver.begin(self._scope, look)
-                if look is None or reading is None or not reading.shows(look, self._scope):
+                reading = None if look is None else driver.begin(self._scope, look)
+                if reading is None:
                     return None
                 begun[driver.part] = reading
             elif artifact is not None and artifact.text:
                 wanted = driver.parse(artifact.text, self._scope)
                 if driver.read(self._scope, wanted) != wanted:
                     return None
-        return begun
+        return begun if all(one.shows(looks[part], self._scope) for part, one in begun.items()) else None
 
     def _plan(self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, begun: Begun) -> Plan:
         """What is to be done, made of what differs alone; all else is made when somebody asks for it."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
-        live = machine.told(lambda: self._installation.bundle(generation))
-        wanted = machine.told(assembly.bundle)
-        pairs = [(one, differences[one.part]) for one in machine.drivers if one.part in differences]
-        differing: Differing = [(one, it.before, it.after) for one, it in pairs if it.before != it.after]
+        looks = looks_of(self._installation, generation)
+        live = machine.told(lambda: self._installation.bundle(generation), looks)
+        wanted = machine.told(assembly.bundle, looks)
+        differing = _differing(machine, differences, looks)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
         after = self._summary(served, list(changed.values()))
         left = frozenset(machine.left(differing, here)) | engine.finished(before, after)
@@ -191,14 +192,14 @@ class Upkeep:
             wanted,
             tuple(machine.changes(differing)),
             tuple(machine.steps(live, differing, here)),
-            tuple(self._obstacles(differences)),
+            tuple(self._obstacles(differences, differing)),
             left,
             frozenset(machine.come(differing)),
             begun=begun,
             differing=differing,
             lasting=frozenset(route for route in left if after.lasts(route)),
             networks=after.node_port_networks,
-            looks=looks_of(self._installation, generation),
+            looks=looks,
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
@@ -206,8 +207,10 @@ class Upkeep:
         found = tuple(one for one in services if one is not None)
         return summary(replace(program, services=found, balancers=()), self._node)
 
-    def _obstacles(self, differences: Mapping[str, Difference]) -> Iterator[str]:
-        """Of addresses that come. Errors: StepError."""
+    def _obstacles(self, differences: Mapping[str, Difference], differing: Differing) -> Iterator[str]:
+        """Of addresses that come, and of objects that go. Errors: StepError."""
+        for driver, have, want in differing:
+            yield from driver.in_use(have, want)
         old = self._exclusive({part: one.before for part, one in differences.items()})
         new = self._exclusive({part: one.after for part, one in differences.items()})
         yield from taken(new - old, ServiceNetworks(), self._scope)
@@ -228,6 +231,18 @@ class Upkeep:
             if driver.part not in asked and driver.read(self._scope, nothing) != nothing:
                 return False
         return True
+
+
+def _differing(machine: Machine, differences: Mapping[str, Difference], looks: Mapping[str, Look]) -> Differing:
+    """What differs, each state with what is known of it besides what its target says."""
+    found = []
+    for driver in machine.drivers:
+        difference = differences.get(driver.part)
+        if difference is not None and difference.before != difference.after:
+            unsaid = looks[driver.part].unsaid
+            sides = [driver.with_unsaid(one, unsaid) for one in (difference.before, difference.after)]
+            found.append((driver, *sides))
+    return found
 
 
 def _whole(installation: Installation, current: Generation, program: ir.Program) -> _Whole:

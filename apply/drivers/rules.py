@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.foreign import foreign_chains
 from svcc.apply.scope import Scope
+from svcc.kernel.nft import generation
 from svcc.kernel.steps import Change, Phase, Place, Route, Step
 from svcc.kernel.xtables import changes, routes
 from svcc.kernel.xtables.loading import BESIDE_BALANCER, TRANSLATING, Load
@@ -33,11 +35,12 @@ def table_order(transition: Transition) -> tuple[str, ...]:
 
 
 class XtablesReading(Reading[State]):
-    """The listings of both variants."""
+    """The listings of both variants, unless the kernel says that they are as they were."""
 
-    def __init__(self, family: str) -> None:
-        self._family = family
-        self._listings = Listings(family)
+    def __init__(self, family: str, look: Look | None) -> None:
+        self._family, self._look = family, look
+        self._began = threading.get_ident(), generation.transactions()
+        self._listings = Listings(family, look.mark if look else "")
 
     def state(self, scope: Scope, wanted: State) -> State:
         loaded = [*scope.texts(self._family)]  # a table of one of these may be in the kernel
@@ -46,13 +49,33 @@ class XtablesReading(Reading[State]):
         )
 
     def fingerprint(self, scope: Scope) -> str | None:
+        if self._listings.known and self._look is not None:  # they are as they were, when it was of them
+            return self._look.fingerprint or None
         return self._listings.fingerprint(scope)
+
+    def shows(self, look: Look, scope: Scope) -> bool:
+        return (self._listings.known and look == self._look) or super().shows(look, scope)
+
+    def mark(self) -> str:
+        return self._listings.mark()
+
+    def mark_after(self) -> str:
+        thread, count = self._began
+        if thread != threading.get_ident():
+            return ""
+        return self._listings.mark_after(generation.transactions() - count)
+
+    def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
+        if not isinstance(earlier, XtablesReading):
+            return False
+        return self._listings.became(earlier._listings, have, want, scope)
 
 
 class XtablesDriver(Driver[State]):
     """Our chains of one family, and the rules in built-in chains that lead to them."""
 
     translates = True
+    shows = True
 
     def made(self, state: object) -> State | None:
         return state if isinstance(state, State) else None
@@ -64,13 +87,12 @@ class XtablesDriver(Driver[State]):
         return self.begin(scope).state(scope, wanted)
 
     def begin(self, scope: Scope, look: Look | None = None) -> XtablesReading:
-        return XtablesReading(self.part)
+        return XtablesReading(self.part, look)
 
     def unsaid(self, state: State) -> Any:
         return {"variant": state.variant, "held": state.held}
 
-    def told(self, text: str, scope: Scope, unsaid: Any) -> State:
-        state = self.parse(text, scope)
+    def with_unsaid(self, state: State, unsaid: Any) -> State:
         if unsaid is None:
             return state
         return replace(state, variant=unsaid["variant"], held=tuple(Held(*held) for held in unsaid["held"]))
@@ -101,9 +123,15 @@ class XtablesDriver(Driver[State]):
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:
         if not any(scope.texts(self.part)):
             yield from foreign_chains(self.part, live, scope.prefix)
+        yield from self.in_use(live, wanted)
+
+    def in_use(self, live: State, wanted: State) -> Iterator[str]:
         for held in live.held:
-            kept = (wanted.strays if held.stray else wanted.tables).get(held.table, Table())
-            if leads_to(held.rule) not in kept.chains:
+            there, kept = (
+                (state.strays if held.stray else state.tables).get(held.table, Table()).chains
+                for state in (live, wanted)
+            )
+            if leads_to(held.rule) in there.keys() - kept.keys():
                 yield f"`{self.part} -t {held.table} -A {held.chain} {held.rule}` leads to a chain that is to go"
 
     def routes(self, state: State) -> Iterator[Route]:

@@ -22,7 +22,7 @@ class NftReading(Reading[NftState]):
     """Our tables, listed unless the kernel's generation says that they are as they were."""
 
     def __init__(self, scope: Scope, look: Look | None) -> None:
-        self._began = threading.get_ident(), tool.transactions()
+        self._began = threading.get_ident(), generation.transactions()
         self._mark = generation.mark()
         known = look is not None and self.shows(look, scope)
         self._listings = None if known else _listings(scope)
@@ -44,7 +44,7 @@ class NftReading(Reading[NftState]):
         thread, count = self._began
         if not self._mark or thread != threading.get_ident():
             return ""
-        expected = generation.later(self._mark, tool.transactions() - count)
+        expected = generation.later(self._mark, generation.transactions() - count)
         return expected if generation.mark() == expected else ""
 
     def _listed(self, scope: Scope) -> dict[str, tool.Listing]:
@@ -60,7 +60,7 @@ def _listings(scope: Scope) -> dict[str, tool.Listing]:
 class NftDriver(Driver[NftState]):
     part = PART
     translates = True
-    marked = True
+    shows = True
 
     def made(self, state: object) -> NftState | None:
         return state if isinstance(state, NftState) else None

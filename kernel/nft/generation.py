@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 
 from svcc.kernel.boot import boot_id
 from svcc.kernel.nft import netlink
@@ -16,6 +17,23 @@ from svcc.kernel.steps import StepError
 
 #: A number that no other namespace has until the machine starts anew (asm-generic/socket.h, since Linux 5.14).
 _SO_NETNS_COOKIE = 71
+
+
+class _Taken(threading.local):
+    transactions = 0
+
+
+_taken = _Taken()
+
+
+def count(transactions: int) -> None:
+    """Note that the calling thread has had so many transactions carried out, through whichever tool."""
+    _taken.transactions += transactions
+
+
+def transactions() -> int:
+    """How many it has had carried out."""
+    return _taken.transactions
 
 
 def mark() -> str:

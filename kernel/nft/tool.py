@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from svcc.kernel import tools
-from svcc.kernel.nft import netlink, worker
+from svcc.kernel.nft import generation, netlink, worker
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.steps import End
 
@@ -91,7 +90,7 @@ def _surviving(give: _Give, commands: Sequence[Any]) -> None:
             _judge(give([*mine, {"list": {"table": place}}]))
         elif give is _change:
             netlink.delete_table(family, table)
-            _transactions.done += 1
+            generation.count(1)
 
 
 def _table_of(command: Any) -> tuple[str, str]:
@@ -101,21 +100,9 @@ def _table_of(command: Any) -> tuple[str, str]:
     return fields["family"], fields["name" if kind == "table" else "table"]
 
 
-class _Transactions(threading.local):
-    done = 0
-
-
-_transactions = _Transactions()
-
-
-def transactions() -> int:
-    """How many transactions the calling thread has had carried out."""
-    return _transactions.done
-
-
 def _change(commands: Sequence[Any]) -> tools.Done:
     done = _changed(commands)
-    _transactions.done += not done.returncode
+    generation.count(not done.returncode)
     return done
 
 

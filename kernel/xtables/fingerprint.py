@@ -42,11 +42,25 @@ def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
 
 def fingerprint(usual: str, listings: list[bytes | None], ours: Ours) -> str | None:
     """Of the listings of both variants; None for one that cannot be had. ``usual``: which is the machine's own."""
-    digest = sha256(usual.encode())
+    lines = stable_lines(listings, ours)
+    return None if lines is None else digest(usual, lines)
+
+
+def stable_lines(listings: list[bytes | None], ours: Ours) -> list[bytes | None] | None:
+    """:func:`stable` of each listing that can be had; None where one is hidden."""
+    found: list[bytes | None] = []
     for data in listings:
-        lines = b"" if data is None else stable(data, ours)
-        if lines is None:
+        lines = None if data is None else stable(data, ours)
+        if lines is None and data is not None:
             return None
-        digest.update(b"\nnone" if data is None else b"\nlisted")
-        digest.update(lines)
-    return digest.hexdigest()
+        found.append(lines)
+    return found
+
+
+def digest(usual: str, lines: list[bytes | None]) -> str:
+    """The digest of what :func:`stable_lines` gave."""
+    made = sha256(usual.encode())
+    for some in lines:
+        made.update(b"\nnone" if some is None else b"\nlisted")
+        made.update(some or b"")
+    return made.hexdigest()

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
+from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError
-from svcc.kernel.xtables.fingerprint import fingerprint
+from svcc.kernel.xtables.fingerprint import digest, stable_lines
+from svcc.kernel.xtables.passage import passes
 from svcc.kernel.xtables.state import Saved, State, parse_saved
-from svcc.kernel.xtables.variant import Listing, default, other
+from svcc.kernel.xtables.variant import Listing, default, has_legacy_tables, other
 
 
 class Listings:
-    """The listings of both variants, under way. Errors of all methods: StepError."""
+    """The listings of both variants, under way. Errors of all methods: StepError.
 
-    def __init__(self, family: str) -> None:
+    ``known``: what the tables were called once (:meth:`mark`). Where they are still called so, nothing is listed unless
+    somebody asks for it.
+    """
+
+    def __init__(self, family: str, known: str = "") -> None:
         self._family = family
         self._usual = default(family)
-        self._main = Listing(family, self._usual)
-        self._stray = _listing_if_any(family, other(self._usual))
+        self._called = self._mark()
+        self._lines: tuple[str, list[bytes | None] | None] | None = None
+        self.known = bool(known) and known == self._called
+        if not self.known:
+            self._begin()
+
+    def _begin(self) -> None:
+        """List both side by side."""
+        _ = self._main, self._stray
+
+    @cached_property
+    def _main(self) -> Listing:
+        return Listing(self._family, self._usual)
+
+    @cached_property
+    def _stray(self) -> Listing | None:
+        """None: the variant that the machine's ``iptables`` is not cannot be listed; its kernel side may be missing."""
+        try:
+            return Listing(self._family, other(self._usual))
+        except StepError:
+            return None
 
     def state(self, ours: Ours, needed: Callable[[str], bool]) -> State:
         """Waits for them. Errors: StepError also where a tool cannot read a table that is ``needed``."""
@@ -38,7 +64,47 @@ class Listings:
 
     def fingerprint(self, ours: Ours) -> str | None:
         """Waits for them: a digest of all that is ours. None: there is no telling."""
-        return fingerprint(self._usual, [self._main.data(), self._stray_data()], ours)
+        lines = self._stable(ours)
+        return None if lines is None else digest(self._usual, lines)
+
+    def mark(self) -> str:
+        """What the kernel calls the tables that are listed, and will not call others; "": it has no name for them, as
+        for tables of the legacy variant, or they changed while they were listed."""
+        if not self.known:
+            self._main.data()
+            self._stray_data()
+        return self._called if self._mark() == self._called else ""
+
+    def mark_after(self, transactions: int) -> str:
+        """What it calls them when nothing happened since but so many transactions of nf_tables."""
+        if not self._called:
+            return ""
+        expected = generation.later(self._called, transactions)
+        return expected if self._mark() == expected else ""
+
+    def _mark(self) -> str:
+        called = "" if has_legacy_tables(self._family) else generation.mark()
+        return called and f"{self._usual} {called}"
+
+    def became(self, earlier: Listings, have: State, want: State, ours: Ours) -> bool:
+        """Whether all that is other than in earlier listings is that ``have`` became ``want``, two states in which may
+        be missing what both have. False also where there is no telling."""
+        if self._usual != earlier._usual or have.strays or want.strays or have.variant is None:
+            return False
+        before, now = earlier._stable(ours), self._stable(ours)
+        if before is None or now is None:
+            return False
+        at = 0 if have.variant == self._usual else 1
+        old, new = before[at], now[at]
+        same = before[1 - at] == now[1 - at]
+        return same and old is not None and new is not None and passes(old, new, have.tables, want.tables)
+
+    def _stable(self, ours: Ours) -> list[bytes | None] | None:
+        """Of both variants, the usual one first, the lines that say something about ours. None: there is no telling."""
+        if self._lines is None or self._lines[0] != ours.prefix:
+            listings = [self._main.data(), self._stray_data()]
+            self._lines = ours.prefix, stable_lines(listings, ours)
+        return self._lines[1]
 
     def _stray_data(self) -> bytes | None:
         try:
@@ -49,11 +115,3 @@ class Listings:
 
 def _saved(data: bytes, ours: Ours) -> Saved:
     return parse_saved(data.decode(errors="replace"), ours)
-
-
-def _listing_if_any(family: str, variant: str) -> Listing | None:
-    """A listing of the variant that the machine's ``iptables`` is not: its kernel side may be missing."""
-    try:
-        return Listing(family, variant)
-    except StepError:
-        return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svcc.kernel import tools
+from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import End, StepError
 from svcc.kernel.xtables.state import Saved, parse_saved
@@ -56,7 +57,7 @@ class Listing:
     def __init__(self, family: str, variant: str) -> None:
         self._family = family
         self._running: tools.Running | None = None
-        if variant == NFT or _has_legacy_tables(family):
+        if variant == NFT or has_legacy_tables(family):
             with suppress(FileNotFoundError):
                 self._running = tools.Running([tool(family, variant, "save")])
 
@@ -73,7 +74,8 @@ class Listing:
         return parse_saved(self.data().decode(errors="replace"), ours)
 
 
-def _has_legacy_tables(family: str) -> bool:
+def has_legacy_tables(family: str) -> bool:
+    """Errors: StepError."""
     try:
         return bool(Path("/proc/thread-self/net", _NAMES[family]).read_text().strip())
     except FileNotFoundError:
@@ -97,6 +99,9 @@ class Restore:
         name = tool(self.family, self.variant, "restore")
         argv = [name, "--noflush", "-w", str(self.WAIT), *(["--test"] if test else [])]
         try:
-            return tools.run(argv, text)
+            done = tools.run(argv, text)
         except FileNotFoundError:
             raise tools.missing(self.family, name) from None
+        if self.variant == NFT and not test and not done.returncode:
+            generation.count(text.count("\nCOMMIT\n"))  # each is one transaction
+        return done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import svcc
-from support.apply_faults import NEW, OLD, Failing
+from support.apply_faults import NEW, OLD, Failing, tools_of
 from support.apply_world import Killer, World
 from support.edits import edited, edits
 from support.shell import Shell
@@ -30,10 +30,38 @@ from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.kernel.namespaces import Namespace
+from svcc.targets import find
 from svcc.targets.bundle import bundle_text
-from svcc.targets.nft import TARGET
+from svcc.targets.interface import Target, TargetByService
 
 pytestmark = pytest.mark.kernel
+
+
+#: A target, and the variant of iptables that the machine has.
+SIDES = {"nft": ("nft", "nft"), "iptables": ("iptables", "nft"), "legacy": ("iptables", "legacy")}
+
+
+@dataclass(frozen=True)
+class Side:
+    target: TargetByService
+    variant: str
+
+    def session(self, state: object, tell: object = None, node: str | None = None) -> svcc.Session:
+        more = {} if tell is None else {"tell": tell}
+        return svcc.Session(self.target.name, node=node, state_dir=state, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=SIDES)
+def side(request: pytest.FixtureRequest) -> Iterator[Side]:
+    """A target on a machine."""
+    name, variant = SIDES[request.param]
+    target = find(name)
+    assert isinstance(target, TargetByService)
+    with tools_of(variant):
+        yield Side(target, variant)
+
+
+NFT = pytest.mark.parametrize("side", ["nft"], indirect=True)
 
 
 @pytest.fixture
@@ -72,9 +100,9 @@ def holds(installation: Installation) -> bool:
 
 
 @st.composite
-def _ways(draw: st.DrawFn) -> tuple[ir.Program, ir.Node | None, list[tuple[ir.Program, ir.Program]]]:
+def _ways(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir.Node | None, list[tuple[ir.Program, ir.Program]]]:
     """A program, and what is to be followed after it, each with how it is served."""
-    first, node = draw(programs_for(TARGET))
+    first, node = draw(programs_for(target))
     assume(first.services)
     program, found = first, []
     for edit in draw(edits(first)):
@@ -94,25 +122,25 @@ def _unannounced(program: ir.Program) -> ir.Program:
     return replace(program, services=tuple(replace(one, announce=False) for one in program.services))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(_ways())
-def test_following_services_gives_what_compiling_anew_gives(
-    drawn: tuple[ir.Program, ir.Node | None, list[tuple[ir.Program, ir.Program]]],
-) -> None:
-    first, node, ways = drawn
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_following_services_gives_what_compiling_anew_gives(side: Side, data: st.DataObject) -> None:
+    first, node, ways = data.draw(_ways(side.target))
     namespace = Namespace("services")
     try:
         with TemporaryDirectory(dir="/dev/shm") as state, namespace.entered():
             name = node.name if node else None
-            with svcc.Session("nft", node=name, state_dir=state) as kept:
+            with side.session(state, node=name) as kept:
                 kept.follow(first, first)
                 for program, served in ways:
-                    _followed(kept, program, served, node)
+                    _followed(side.target, kept, program, served, node)
     finally:
         namespace.close()
 
 
-def _followed(kept: svcc.Session, program: ir.Program, served: ir.Program, node: ir.Node | None) -> None:
+def _followed(
+    target: Target, kept: svcc.Session, program: ir.Program, served: ir.Program, node: ir.Node | None
+) -> None:
     if not summary(served, node).listeners:
         with pytest.raises(svcc.Refused, match="no service would be left"):
             kept.follow(program, served)
@@ -120,8 +148,8 @@ def _followed(kept: svcc.Session, program: ir.Program, served: ir.Program, node:
     generation = kept.follow(program, served)
     installation = kept.installation
     assert installation.current == generation
-    anew = TARGET.render(served, node)
-    assert installation.bundle(generation) == (None if TARGET.asks_nothing(anew, program.cluster.prefix) else anew)
+    anew = target.render(served, node)
+    assert installation.bundle(generation) == (None if target.asks_nothing(anew, program.cluster.prefix) else anew)
     reviewed = installation.generation(generation.reviewed)
     for one, wanted in ((generation, served), (reviewed, program)):
         recorded = installation.program(one)
@@ -145,18 +173,14 @@ def _changes() -> Mapping[str, tuple[ir.Program, ir.Program]]:
 CHANGES = pytest.mark.parametrize("what", _changes())
 
 
-def _session(world: World, tell: object = None) -> svcc.Session:
-    return svcc.Session("nft", state_dir=world.store.root, **({} if tell is None else {"tell": tell}))  # type: ignore[arg-type]
-
-
-def _found(world: World, others: Mapping[str, str], allowed: Mapping[str, ir.Program]) -> str:
+def _found(side: Side, world: World, others: Mapping[str, str], allowed: Mapping[str, ir.Program]) -> str:
     """Which of the programs the kernel holds; it is the one that is recorded, and whole."""
     installation = world.store.installation("custom")
     assert not installation.journal.exists()
     with world.inside():
         assert holds(installation)
     bundle = installation.bundle(installation.current)
-    (found,) = (name for name, program in allowed.items() if bundle == TARGET.render(program, program.nodes[0]))
+    (found,) = (name for name, program in allowed.items() if bundle == side.target.render(program, program.nodes[0]))
     assert world.others() == others
     return found
 
@@ -173,33 +197,33 @@ class _Later:
 
 
 @CHANGES
-def test_killed_at_every_point(what: str, tmp_path: Path) -> None:
+def test_killed_at_every_point(side: Side, what: str, tmp_path: Path) -> None:
     old = read(OLD)
     program, served = _changes()[what]
     namespace = Namespace("services")
     try:
-        world = World(namespace, tmp_path)
+        world = World(namespace, tmp_path, side.variant)
         others, ends = world.others(), list[str]()
         for number in count(1):
-            if not _killed_at(number, world, old, program, served):
+            if not _killed_at(side, number, world, old, program, served):
                 break
             world.settle()
-            ends.append(_found(world, others, {"old": old, "new": served}))
+            ends.append(_found(side, world, others, {"old": old, "new": served}))
         assert ends == sorted(ends, reverse=True)
-        assert set(ends) == {"old", "new"}
-        assert _found(world, others, {"new": served}) == "new"
+        assert {"old"} <= set(ends)  # where the rules are the last step, what is killed before the end is undone
+        assert _found(side, world, others, {"new": served}) == "new"
     finally:
         namespace.close()
 
 
-def _killed_at(number: int, world: World, old: ir.Program, program: ir.Program, served: ir.Program) -> bool:
+def _killed_at(side: Side, number: int, world: World, old: ir.Program, program: ir.Program, served: ir.Program) -> bool:
     """Whether SIGKILL ended a session at event ``number`` of a change; False: it ended before."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
             heard = _Later()
-            with world.inside(), _session(world, heard) as kept:
+            with world.inside(), side.session(world.store.root, heard) as kept:
                 kept.follow(old, old)
                 heard.tell = Killer(number)
                 kept.follow(program, served)
@@ -212,14 +236,14 @@ def _killed_at(number: int, world: World, old: ir.Program, program: ir.Program, 
 
 
 @CHANGES
-def test_failed_at_every_point(what: str, tmp_path: Path) -> None:
+def test_failed_at_every_point(side: Side, what: str, tmp_path: Path) -> None:
     old = read(OLD)
     program, served = _changes()[what]
     namespace = Namespace("services")
     try:
-        world, heard = World(namespace, tmp_path), _Later()
+        world, heard = World(namespace, tmp_path, side.variant), _Later()
         others = world.others()
-        with world.inside(), _session(world, heard) as kept:
+        with world.inside(), side.session(world.store.root, heard) as kept:
             for number in count(1):
                 kept.follow(old, old)
                 failing = Failing(number)
@@ -228,20 +252,21 @@ def test_failed_at_every_point(what: str, tmp_path: Path) -> None:
                     kept.follow(program, served)
                 except (svcc.Restored, OSError):
                     heard.tell = None
-                    _found(world, others, {"old": old})
+                    _found(side, world, others, {"old": old})
                     continue
                 break
             assert not failing.failed
             assert number > 5
-            _found(world, others, {"new": served})
+            _found(side, world, others, {"new": served})
     finally:
         namespace.close()
 
 
+@NFT
 @pytest.mark.parametrize("foreign", ["add element ip custom hairpin { 100.64.0.7 . 100.64.0.7 }", "add table ip mine"])
-def test_what_somebody_else_changes_meanwhile_is_seen(shell: Shell, foreign: str) -> None:
+def test_what_somebody_else_changes_meanwhile_is_seen(side: Side, shell: Shell, foreign: str) -> None:
     old = read(OLD)
-    with shell.namespace.entered(), svcc.Session("nft", state_dir=shell.folder / "state") as kept:
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
         kept.follow(old, old)
         kept.adjust(draining(old, "web"))
         shell.run("nft", foreign)
@@ -271,6 +296,55 @@ def test_drift_is_seen_after_a_change_of_services(shell: Shell, foreign: str, mo
         assert kept.drift() != ()
 
 
+@pytest.mark.parametrize("side", ["iptables", "legacy"], indirect=True)
+@pytest.mark.parametrize(
+    "foreign",
+    ["-t nat -A CUSTOM-SVC-web-http -j RETURN", "-t nat -N CUSTOM-MINE", "-t nat -D PREROUTING 1", "-t nat -N MINE"],
+)
+def test_what_somebody_else_changes_of_scripts_meanwhile_is_seen(side: Side, shell: Shell, foreign: str) -> None:
+    old = read(OLD)
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
+        kept.follow(old, old)
+        kept.adjust(draining(old, "web"))
+        shell.run("iptables", *foreign.split())
+        kept.adjust(old)
+        assert holds(kept.installation)
+        assert kept.adjust(draining(old, "turns")).base is not None
+
+
+@pytest.mark.parametrize("side", ["iptables", "legacy"], indirect=True)
+def test_a_chain_that_somebody_elses_rule_leads_to_is_not_taken_away(side: Side, shell: Shell) -> None:
+    old = read(OLD)
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
+        shell.run("iptables", "-t", "nat", "-N", "MINE")
+        kept.follow(old, old)
+        shell.run("iptables", "-t", "nat", "-A", "MINE", "-j", "CUSTOM-SVC-gone")
+        assert kept.follow(draining(old, "web"), draining(old, "web")).base is None
+        assert kept.update({"turns": None}).base is not None
+        with pytest.raises(svcc.Refused, match="leads to a chain that is to go"):
+            kept.update({"gone": None})
+        assert holds(kept.installation)
+
+
+@pytest.mark.parametrize("side", ["iptables", "legacy"], indirect=True)
+def test_what_others_do_while_the_rules_are_changed_is_seen(side: Side, shell: Shell) -> None:
+    """A rule of ours that somebody else takes away meanwhile is put back, or the change is taken back."""
+    old = read(OLD)
+    heard = _Later()
+    with shell.namespace.entered(), side.session(shell.folder / "state", heard) as kept:
+        kept.follow(old, old)
+
+        def disturb(event: Event) -> None:
+            if event.what == "reading back":
+                shell.run("iptables", "-t", "nat", "-D", "CUSTOM-SERVICES", "1")
+
+        heard.tell = disturb
+        with pytest.raises(svcc.Restored, match="does not hold what it was given"):
+            kept.adjust(draining(old, "web"))
+        heard.tell = None
+        assert holds(kept.installation)
+
+
 # ---- what is recorded
 
 
@@ -279,9 +353,9 @@ def _flapping(kept: svcc.Session, program: ir.Program, times: int) -> None:
         kept.adjust(program if number % 2 else draining(program, "web"))
 
 
-def test_the_whole_generation_stays_while_changes_to_it_do(shell: Shell) -> None:
+def test_the_whole_generation_stays_while_changes_to_it_do(side: Side, shell: Shell) -> None:
     old = read(OLD)
-    with shell.namespace.entered(), svcc.Session("nft", state_dir=shell.folder / "state") as kept:
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
         kept.follow(old, old)
         for number in range(2 * KEPT):
             kept.update({"gone": None} if number % 2 == 0 else {"gone": old.service("gone")})
@@ -293,9 +367,9 @@ def test_the_whole_generation_stays_while_changes_to_it_do(shell: Shell) -> None
             assert installation.bundle(installation.generation(number)) is not None
 
 
-def test_all_is_written_where_changes_took_as_much(shell: Shell) -> None:
+def test_all_is_written_where_changes_took_as_much(side: Side, shell: Shell) -> None:
     old = read(OLD)
-    with shell.namespace.entered(), svcc.Session("nft", state_dir=shell.folder / "state") as kept:
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
         whole = kept.follow(old, old)
         size = kept.installation.size(whole)
         written = 0
@@ -308,14 +382,14 @@ def test_all_is_written_where_changes_took_as_much(shell: Shell) -> None:
         assert kept.adjust(draining(old, "turns")).base == generation.number
 
 
-def test_commands_read_a_generation_that_is_kept_as_a_change(shell: Shell) -> None:
+def test_commands_read_a_generation_that_is_kept_as_a_change(side: Side, shell: Shell) -> None:
     old = read(OLD)
-    with shell.namespace.entered(), svcc.Session("nft", state_dir=shell.folder / "state") as kept:
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
         kept.follow(old, old)
         without = kept.update({"gone": None})
         kept.adjust(draining(kept.program or old, "web"))
     assert without.base == 1
-    rules = TARGET.render(draining(edited(old, {"gone": None}), "web"), old.nodes[0])
+    rules = side.target.render(draining(edited(old, {"gone": None}), "web"), old.nodes[0])
     assert shell.svcc("show", "--rules").stdout == bundle_text(rules)
     assert "gone" in shell.svcc("diff", "1", "2", status=1).stdout
     assert "gone" not in shell.svcc("status").stdout
@@ -324,13 +398,13 @@ def test_commands_read_a_generation_that_is_kept_as_a_change(shell: Shell) -> No
     shell.svcc("rollback", "2")
     assert "gone" not in shell.svcc("status").stdout
     installation = Store(shell.folder / "state").installation("custom")
-    assert installation.bundle(installation.current) == TARGET.render(edited(old, {"gone": None}), old.nodes[0])
+    assert installation.bundle(installation.current) == side.target.render(edited(old, {"gone": None}), old.nodes[0])
 
 
 @pytest.mark.parametrize("suffix", ["change", "program"])
-def test_a_change_that_is_damaged_is_put_aside(shell: Shell, suffix: str) -> None:
+def test_a_change_that_is_damaged_is_put_aside(side: Side, shell: Shell, suffix: str) -> None:
     old = read(OLD)
-    with shell.namespace.entered(), svcc.Session("nft", state_dir=shell.folder / "state") as kept:
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
         kept.follow(old, old)
         changed = kept.update({"gone": None})
         number = changed.number if suffix == "change" else 1
@@ -341,6 +415,6 @@ def test_a_change_that_is_damaged_is_put_aside(shell: Shell, suffix: str) -> Non
         assert "its hash has changed" in " ".join(confirm.settle(installation))
     assert installation.number == 1
     (shell.folder / "old.dsl").write_text(OLD)
-    shell.svcc("apply", "old.dsl", "-t", "nft")
+    shell.svcc("apply", "old.dsl", "-t", side.target.name)
     with shell.namespace.entered():
         assert holds(installation)

@@ -1,0 +1,70 @@
+"""Whether one listing became another by what was meant to change, and by nothing else.
+
+That takes a comparison of bytes, and of the rules of the chains that were meant to change, where to make states of two
+listings would take many times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from svcc.kernel.xtables.state import Rules, Table, Tables
+
+_NOTHING = Table()
+
+
+def passes(before: bytes, after: bytes, have: Tables, want: Tables) -> bool:
+    """Whether the only chains in which two listings differ are those in which two states do, and these are in each
+    listing as the state has them. The listings are those of :func:`svcc.kernel.xtables.fingerprint.stable`."""
+    tables = have.keys() | want.keys()
+    if any(have.get(name, _NOTHING).entries != want.get(name, _NOTHING).entries for name in tables):
+        return False
+    old, new = _sections(before), _sections(after)
+    if old.keys() != new.keys():
+        return False
+    return all(
+        _same_but(old[name], new[name], have.get(name, _NOTHING), want.get(name, _NOTHING)) for name in old
+    ) and all(name in old for name in tables)
+
+
+def _sections(listing: bytes) -> dict[str, bytes]:
+    """The lines of each table."""
+    found: dict[str, bytes] = {}
+    for section in (b"\n" + listing + b"\n").split(b"\n*")[1:]:
+        name, _, lines = section.partition(b"\n")
+        found[name.decode(errors="replace")] = b"\n" + lines
+    return found
+
+
+def _same_but(before: bytes, after: bytes, have: Table, want: Table) -> bool:
+    names = [name for name in have.chains.keys() | want.chains.keys() if have.chains.get(name) != want.chains.get(name)]
+    old, new = _without(before, names), _without(after, names)
+    if old is None or new is None:
+        return False
+    return old[0] == new[0] and old[1] == _those(have, names) and new[1] == _those(want, names)
+
+
+def _those(table: Table, names: Collection[str]) -> dict[str, Rules]:
+    return {name: table.chains[name] for name in names if name in table.chains}
+
+
+def _without(lines: bytes, names: Collection[str]) -> tuple[bytes, dict[str, Rules]] | None:
+    """The lines without those of some chains, and the rules of those that are there. None: there is no telling."""
+    found: dict[str, Rules] = {}
+    for name in sorted(names):
+        declared = f"\n:{name} -\n".encode()
+        if declared not in lines:
+            continue
+        lines = lines.replace(declared, b"\n", 1)
+        head = f"\n-A {name} ".encode()
+        first = lines.find(head)
+        if first < 0:
+            found[name] = ()
+            continue
+        end = lines.find(b"\n", lines.rfind(head) + 1)
+        block = lines[first:end].split(head)
+        if any(b"\n" in rule for rule in block):
+            return None  # rules of others are among them
+        found[name] = tuple(rule.decode(errors="replace") for rule in block[1:])
+        lines = lines[:first] + lines[end:]
+    return lines, found
