@@ -20,7 +20,7 @@ def fault(name: str) -> str | None:
 
 
 def check_name(what: str, name: str) -> str:
-    """The name itself. ``what``: "fleet" or "node". Errors: BadName."""
+    """The name itself. ``what``: "fleet", "node" or "pool". Errors: BadName."""
     if (wrong := fault(name)) is not None:
         raise BadName(f"`{name}` cannot name a {what}: {wrong}")
     return name
@@ -95,6 +95,15 @@ class Keys:
 
     def status(self, node: str) -> str:
         return f"{self.statuses}{check_name('node', node)}"
+
+    @property
+    def pools(self) -> str:
+        """The beginning of the keys of what registered itself."""
+        return f"{self.all}pool/"
+
+    def registered(self, pool: str, endpoint: str) -> str:
+        """An endpoint of a pool, ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``, in its canonical form."""
+        return f"{self.pools}{check_name('pool', pool)}/{endpoint}"
 
 
 def last_part(beginning: str, key: str) -> str | None:

@@ -41,6 +41,7 @@ COMMANDS = (
     "lsp",
     "plan",
     "publish",
+    "register",
     "restore",
     "rollback",
     "rollout",

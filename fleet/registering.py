@@ -1,0 +1,118 @@
+"""Members that register themselves: an endpoint stands in etcd for as long as a program runs, and not longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from svcc.etcd.client import Client
+from svcc.etcd.errors import EtcdError, Refused
+from svcc.fleet.documents import members_of, text_of
+from svcc.fleet.errors import BadDocument
+from svcc.fleet.keys import Keys
+
+#: Seconds after which a member is gone whose machine died.
+TTL = 10
+_PAUSE = 1.0
+_MAX_PORT, _MAX_WEIGHT = 65_535, 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a member serves. Without a port it is that of the service."""
+
+    address: IPv4Address | IPv6Address
+    port: int | None = None
+
+    def __str__(self) -> str:
+        """The one form that it has in keys."""
+        if self.port is None:
+            return str(self.address)
+        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``. Raises :class:`ValueError`, which says what is wrong."""
+        port: int | None = None
+        written = text
+        if text.startswith("[") or text.count(":") == 1:
+            written, colon, digits = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+            if colon:
+                port = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0
+                if not 1 <= port <= _MAX_PORT:
+                    raise ValueError(f"`{digits}` is not a port: ports are 1 to {_MAX_PORT}")
+            written = written.removeprefix("[").removesuffix("]")
+        try:
+            address = ip_address(written)
+        except ValueError:
+            raise ValueError(f"`{written}` is not an IP address") from None
+        if (wrong := _unfit(address)) is not None:
+            raise ValueError(f"`{written}` {wrong}")
+        return cls(address, port)
+
+
+def _unfit(address: IPv4Address | IPv6Address) -> str | None:
+    """Why no other machine can reach an endpoint there."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return f"is an IPv4 address in IPv6's form: write {address.ipv4_mapped}"
+        if address.scope_id is not None:
+            return "has a zone, which another machine does not know"
+    for name in ("loopback", "multicast", "unspecified", "link_local"):
+        if getattr(address, f"is_{name}"):
+            return f"is a {name.replace('_', '-')} address, which is no endpoint's".replace("a un", "an un")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An endpoint of a pool that registered itself."""
+
+    endpoint: Endpoint
+    weight: int = 1
+
+    @property
+    def text(self) -> str:
+        """What stands at its key."""
+        return text_of({"endpoint": str(self.endpoint), "weight": self.weight})
+
+    @classmethod
+    def read(cls, key: str, text: str | bytes) -> Member:
+        """A member as it stands in etcd, whose key ends in its endpoint. Errors: BadDocument."""
+        members = members_of(key, text)
+        said, weight = members.text("endpoint"), members.number("weight")
+        members.end()
+        try:
+            endpoint = Endpoint.parse(said)
+        except ValueError as error:
+            raise BadDocument(f"{key}: {error}") from None
+        if str(endpoint) != said or not key.endswith(f"/{said}"):
+            raise BadDocument(f"{key}: its endpoint is {said}")
+        if weight > _MAX_WEIGHT:
+            raise BadDocument(f"{key}: weight {weight}, and weights end at {_MAX_WEIGHT}")
+        return cls(endpoint, weight)
+
+
+async def register(etcd: Client, keys: Keys, pool: str, member: Member, told: Callable[[str], None]) -> None:
+    """Keep a member registered until this is cancelled, which takes it out. ``told``: troubles, and their end.
+
+    Raises what etcd refuses before the member was registered for the first time; after that it is tried for ever.
+    """
+    key, ever = keys.registered(pool, str(member.endpoint)), False
+    while True:
+        try:
+            async with etcd.hold(TTL) as held:
+                await etcd.put(key, member.text.encode(), held.lease)
+                told(f"{member.endpoint} is registered in pool {pool}")
+                ever = True
+                await held.until_lost()
+            told(f"{member.endpoint} is registered no more: its lease ended")
+        except Refused:
+            if not ever:
+                raise
+            told(f"{member.endpoint} cannot be registered again yet: etcd refuses it")
+        except EtcdError as error:
+            told(f"{member.endpoint} is not registered: {error}")
+        await asyncio.sleep(_PAUSE)

@@ -1,0 +1,142 @@
+"""``svcc register``: run a program, and be an endpoint of a fleet's pool for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from svcc.fleet.errors import BadName
+from svcc.fleet.keys import check_name
+from svcc.fleet_options import Place, fleet_options
+from svcc.help import examples
+from svcc.options import ParameterType
+
+if TYPE_CHECKING:
+    from svcc.etcd.client import Client
+    from svcc.fleet.registering import Endpoint
+
+#: What is passed on; a terminal sends the last four to the program itself as well.
+_PASSED = (
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGWINCH,
+)
+_FROM_TERMINALS = _PASSED[3:]
+#: What a shell says of a program that is not there, and of one that cannot be run.
+_NOT_THERE, _CANNOT_RUN = 127, 126
+
+
+class _Pool(ParameterType[str]):
+    """A pool, as a key can have it."""
+
+    name = "pool"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return check_name("pool", str(value))
+        except BadName as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Endpoint(ParameterType["Endpoint"]):
+    """ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."""
+
+    name = "endpoint"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
+        from svcc.fleet.registering import Endpoint
+
+        try:
+            return value if isinstance(value, Endpoint) else Endpoint.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(
+    "register",
+    epilog=examples(
+        "svcc register web-pool 100.64.0.9:8080 --fleet shop --etcd http://127.0.0.1:2379 -- nginx -g 'daemon off;'",
+        "svcc register web-pool fd00:64::9 --weight 4 --fleet shop --etcd http://127.0.0.1:2379 -- ./server",
+    ),
+)
+@click.argument("pool", type=_Pool())
+@click.argument("endpoint", type=_Endpoint(), metavar="ADDRESS[:PORT]")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND")
+@click.option("--weight", type=click.IntRange(0, 65_535), default=1, show_default=True, help="Its share; 0 drains it.")
+@fleet_options
+def command(pool: str, endpoint: Endpoint, words: tuple[str, ...], weight: int, place: Place) -> None:
+    """Run COMMAND, and be an endpoint of POOL at ADDRESS for as long as it runs.
+
+    Signals are passed on to COMMAND, and its exit status is that of this command. It runs whether or not etcd can be
+    reached; it is registered as soon as that is so. Ten seconds after its machine died it is out.
+    """
+    from svcc.fleet.registering import Member, register
+
+    def told(line: str) -> None:
+        click.echo(f"svcc: {line}", err=True)
+
+    async def work(etcd: Client) -> int:
+        process = await _started(words)
+        registering = asyncio.create_task(register(etcd, place.keys, pool, Member(endpoint, weight), told))
+        running = asyncio.create_task(process.wait())
+        _pass_on(process, registering)
+        await asyncio.wait({running, registering}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if not running.done() and not registering.cancelled():
+                with suppress(ProcessLookupError):
+                    process.terminate()
+            status = await running
+        finally:
+            registering.cancel()
+            await asyncio.wait({registering})
+        if not registering.cancelled():
+            registering.result()
+        return 128 - status if status < 0 else status
+
+    sys.exit(place.run(work))
+
+
+async def _started(words: tuple[str, ...]) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(*words)
+    except FileNotFoundError:
+        _cannot(f"there is no program `{words[0]}`", _NOT_THERE)
+    except (OSError, ValueError) as error:
+        _cannot(f"`{words[0]}` cannot be run: {getattr(error, 'strerror', None) or error}", _CANNOT_RUN)
+
+
+def _cannot(message: str, status: int) -> NoReturn:
+    click.echo(f"svcc: {message}", err=True)
+    sys.exit(status)
+
+
+def _pass_on(process: asyncio.subprocess.Process, registering: asyncio.Task[None]) -> None:
+    """From now on signals are COMMAND's; one that is to end it takes it out of its pool at once."""
+
+    def passed(number: signal.Signals) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            registering.cancel()
+        if not (number in _FROM_TERMINALS and _in_foreground()):
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    for number in _PASSED:
+        asyncio.get_running_loop().add_signal_handler(number, passed, number)
+
+
+def _in_foreground() -> bool:
+    """Whether a terminal sends its signals to COMMAND as well, which is of the same process group."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
