@@ -71,7 +71,7 @@ class ClusterSource(Source):
         """``node``: what the cluster calls this machine.
 
         Errors: BadConfig, where certificates or keys are of no use."""
-        self.name = access.server
+        self._server = access.server
         self._client = Client(access, times=times, name="svcc")
         self._node = node
         self._log = log
@@ -84,6 +84,10 @@ class ClusterSource(Source):
         self._lost: dict[Resource, str] = {}
         self._program: ir.Program | None = None
         self._health_ports: Mapping[int, HealthPort] = {}
+
+    @property
+    def name(self) -> str:
+        return self._server
 
     @property
     def fault(self) -> str:

@@ -88,6 +88,13 @@ class Health:
     def is_up(self, probe: Probe) -> bool:
         return self._standings[probe].up if probe in self._standings else True
 
+    def all_fail(self, service: ir.Service) -> bool:
+        """Whether every endpoint that is not draining fails its check, and there is one. Those that were not asked yet
+        do not fail."""
+        asked = [probe_of(service, endpoint) for endpoint in service.endpoints if endpoint.weight]
+        found = [self._standings.get(probe) for probe in asked if probe is not None]
+        return bool(found) and all(one is not None and not one.up and _has_failed(one) for one in found)
+
     def served(self, service: ir.Service) -> ir.Service:
         """The service with its failed endpoints draining.
 
@@ -121,6 +128,11 @@ class Health:
     def _failed(self, service: ir.Service, endpoint: ir.Endpoint) -> bool:
         probe = probe_of(service, endpoint) if endpoint.weight else None
         return probe is not None and not self.is_up(probe)
+
+
+def _has_failed(standing: Standing) -> bool:
+    """Of one that is down: whether an answer said so, as against one that joins and was not heard yet."""
+    return not standing.joining or (standing.answer is not None and not standing.answer.passed)
 
 
 def _out(service: ir.Service, endpoint: ir.Endpoint) -> ir.Endpoint:

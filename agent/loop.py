@@ -15,6 +15,7 @@ from svcc.agent import state
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
 from svcc.agent.health import Health
+from svcc.agent.judge import Judge, NotAgreed
 from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
@@ -70,8 +71,10 @@ class Agent:
         log: Log,
         metrics: Metrics,
         ready: Callable[[], None],
+        judge: Judge | None = None,
     ) -> None:
         """``ready`` is called when the machine is for the first time as the file says, and when a reload is done.
+        ``judge``: who confirms new programs; None: they need no word.
 
         A loop runs already.
         """
@@ -82,6 +85,8 @@ class Agent:
         self._log = log
         self._metrics = metrics
         self._ready = ready
+        self._judge = judge
+        self._last = None if judge is None else judge.known  # the program that is gone back to
         self._health = Health()
         self._notes = state.Writer()
         self._checks = Checks(asker, self._hear, self._miss)
@@ -101,6 +106,7 @@ class Agent:
         self._mark = ""  # the kernel's number when its rules were as they should be
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
         self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
+        self._drift = 0
         self._missed = 0.0  # when a probe could not be asked last
 
     @property
@@ -112,6 +118,17 @@ class Agent:
     def serves(self) -> bool:
         """Whether the kernel holds what was to be in it last."""
         return self._served and "kernel" not in self._faults
+
+    @property
+    def down(self) -> int:
+        """How many services have all their endpoints failing their checks."""
+        checked = [one for one in (self._program.services if self._program is not None else ()) if one.check]
+        return sum(self._health.all_fail(service) for service in checked)
+
+    @property
+    def drift(self) -> int:
+        """How many objects somebody changed, at the last look."""
+        return self._drift
 
     def reload(self) -> None:
         """Read the program now."""
@@ -204,6 +221,8 @@ class Agent:
             await self._changed.wait()
             await asyncio.sleep(_TOGETHER)
             self._changed.clear()
+            if self._program is None:
+                continue
             event, self._event = self._event, None
             if await self._put():
                 pause = _AGAIN
@@ -232,11 +251,15 @@ class Agent:
                     await self._follow(program)
                 made, self._down = self._health.served_all(program), self._health.down
                 self._made = await self._in_thread(lambda: self._take(program, made, new=new))
+                if self._judge is not None and new:
+                    await self._judged(self._judge, program)
             except Kept:
                 raise
             except (SvccError, OSError) as error:
                 self._faults["kernel"] = str(error).partition("\n")[0]
                 self._log.error("not in the kernel", reason=str(error))
+                if self._judge is not None and new and program is self._program is not self._last:
+                    self._give_up(self._judge, program, str(error))
                 return False
             if program is self._program:
                 self._new = False
@@ -248,6 +271,22 @@ class Agent:
         self._stood.clear()
         return True
 
+    async def _judged(self, judge: Judge, program: ir.Program) -> None:
+        """Keep a new program if its judge agrees, else go back from it. Errors: NotAgreed."""
+        if program is not self._last and await self._in_thread(lambda: self._session.unconfirmed):
+            agreed = await judge.agrees(program)
+            if not await self._in_thread(lambda: self._session.settle(keep=agreed)):
+                raise NotAgreed("nobody confirmed it in time, and the machine went back")
+        self._last = program
+        judge.kept(program)
+
+    def _give_up(self, judge: Judge, program: ir.Program, why: str) -> None:
+        """Go on with the program that was kept before."""
+        self._program, self._made = self._last, None
+        self._new = self._last is not None
+        self._faults.pop("kernel", None)
+        judge.failed(program, why)
+
     async def _follow(self, program: ir.Program) -> None:
         """Check the endpoints of a new program. Those that serve already do so until they fail."""
         installation = await self._in_thread(lambda: self._session.keep(program))
@@ -255,6 +294,8 @@ class Agent:
             noted = await self._in_thread(lambda: state.read(installation))
             self._health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
+            if self._judge is not None and await self._in_thread(lambda: self._session.unconfirmed):
+                await self._in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
         asks = any(one.check is not None for one in program.services)
         serving = await self._in_thread(lambda: _serving(installation)) if asks else frozenset()
         self._health.follow(program, serving, time.time())
@@ -291,7 +332,8 @@ class Agent:
         # Before the kernel changes: who sees that it did finds out why, also where it refused.
         self._notes.write(self._session.installation, self._health)
         name = self._source.name
-        generation = self._session.follow(program, made, name) if new else self._session.adjust(made)
+        seconds = None if self._judge is None or program is self._last else self._judge.seconds
+        generation = self._session.follow(program, made, name, seconds) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._mark = mark()
         return made
@@ -325,6 +367,7 @@ class Agent:
         except (SvccError, OSError) as error:
             self._log.error("what is in the kernel cannot be read", reason=str(error))
             return ()
+        self._drift = len(changes)
         self._metrics.drifted(len(changes))
         return changes
 
@@ -342,6 +385,7 @@ class Agent:
                 self._log.error("it cannot be put right", reason=str(error))
                 return False
             self._mark = mark()
+        self._drift = 0
         self._metrics.repaired()
         self._log.info("put right", objects=len(changes))
         return True

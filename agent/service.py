@@ -7,12 +7,14 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from svcc.agent import notify
 from svcc.agent.answers import Asker
 from svcc.agent.health_ports import answering
+from svcc.agent.judge import Judge
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent, Options
 from svcc.agent.metrics import Metrics
@@ -29,17 +31,26 @@ class CannotListen(SvccError):
     """Somebody else has the port, or this machine has no such address."""
 
 
-async def run(source: Source, session: Session, options: Options, log: Log, listen: tuple[str, int] | None) -> None:
+async def run(
+    source: Source,
+    session: Session,
+    options: Options,
+    log: Log,
+    listen: tuple[str, int] | None,
+    judge: Judge | None = None,
+    beside: Callable[[Agent], Awaitable[None]] | None = None,
+) -> None:
     """Keep the machine until SIGTERM or SIGINT; the rules stay in place. SIGHUP reads the program again.
 
-    ``listen``: address and port of the HTTP server. Errors: CannotListen, where it cannot be had.
+    ``listen``: address and port of the HTTP server; ``judge``: as of :class:`Agent`; ``beside``: what goes on
+    meanwhile, with whose end the agent ends. Errors: CannotListen, where it cannot be had.
     """
     _take_descriptors()
     loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
     loop.set_exception_handler(lambda _, what: log.error("not expected", reason=_words(what)))
     async with AsyncExitStack() as stack:
         asker = await stack.enter_async_context(Asker())
-        agent = Agent(source, session, asker, options, log, metrics, lambda: notify.notify("READY=1"))
+        agent = Agent(source, session, asker, options, log, metrics, lambda: notify.notify("READY=1"), judge)
         if listen is not None:
             try:
                 address, port = await stack.enter_async_context(serving(*listen, metrics, lambda: agent.fault))
@@ -53,9 +64,11 @@ async def run(source: Source, session: Session, options: Options, log: Log, list
         loop.add_signal_handler(signal.SIGHUP, _reload, agent)
         tasks = [
             asyncio.create_task(agent.run(), name="agent"),
-            asyncio.create_task(_sign_of_life(), name="watchdog"),
+            asyncio.create_task(sign_of_life(), name="watchdog"),
             asyncio.create_task(stop.wait(), name="stop"),
         ]
+        if beside is not None:
+            tasks.append(asyncio.create_task(_awaited(beside(agent)), name="beside"))
         ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         notify.notify("STOPPING=1")
         for task in others:
@@ -85,7 +98,11 @@ def _reload(agent: Agent) -> None:
     agent.reload()
 
 
-async def _sign_of_life() -> None:
+async def _awaited(what: Awaitable[None]) -> None:
+    await what
+
+
+async def sign_of_life() -> None:
     """The loop that converges is alive as long as this comes."""
     pause = notify.watchdog_pause()
     while True:

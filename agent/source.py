@@ -33,10 +33,14 @@ class HealthPort:
 
 
 class Source(ABC):
-    """Where an agent's programs come from. ``kind``: a word for it, in the log; ``name``: which one of these."""
+    """Where an agent's programs come from. ``kind``: a word for it, in the log."""
 
     kind: str
-    name: str
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Which one of its kind it is, in the log and in `svcc history`."""
 
     @property
     def fault(self) -> str:
@@ -67,9 +71,13 @@ class FileSource(Source):
     kind = "file"
 
     def __init__(self, file: str) -> None:
-        self.name = self.file = file
+        self.file = file
         self._marks: dict[str, _Mark] = {}
         self._patterns: dict[tuple[str, str], list[str]] = {}
+
+    @property
+    def name(self) -> str:
+        return self.file
 
     def read(self) -> ir.Program:
         """Read the file, and note what is to be watched. Errors: InputError."""

@@ -165,13 +165,15 @@ class Session:
             self._neighbours = program, neighbours
             return generation
 
-    def follow(self, program: ir.Program, served: ir.Program, name: str = "") -> Generation:
+    def follow(
+        self, program: ir.Program, served: ir.Program, name: str = "", confirm_within: float | None = None
+    ) -> Generation:
         """Serve a program as ``served`` has it: with failed endpoints draining, say. What is recorded is the program.
 
         The generation that `svcc history` lists is the program's; how it is served is a note to it. One transaction
-        leads to both. Errors: as of :meth:`plan` and :meth:`apply`.
+        leads to both. ``confirm_within``: as of :meth:`apply`. Errors: as of :meth:`plan` and :meth:`apply`.
         """
-        if (done := self._kept_up(program, served, name)) is not None:
+        if confirm_within is None and (done := self._kept_up(program, served, name)) is not None:
             self._program = program
             return done
         found = self._wanted(program, name)
@@ -187,7 +189,7 @@ class Session:
                 draft = reviewed
             else:
                 draft = self._note(now, installation.record(reviewed))
-            generation = self._put(installation, draft)
+            generation = self._put(installation, draft, confirm_within)
             self._program = program
             self._keep_up(now, draft, program)
             return generation
@@ -278,16 +280,39 @@ class Session:
         """A draft of how a reviewed generation is served."""
         return replace(make_draft(found, self._scope(found)), of=of.number, source=of.source)
 
-    def _put(self, installation: Installation, draft: Draft) -> Generation:
+    def _put(self, installation: Installation, draft: Draft, seconds: float | None) -> Generation:
         made = self._made(installation, draft)
         _guard(installation, made, draft, allow_empty=False)
-        return self._performed(installation, made, draft, None)
+        return self._performed(installation, made, draft, seconds)
 
     def confirm(self) -> None:
         """Keep what was applied with ``confirm_within``. Does nothing where nothing waits. Errors: StoreError."""
         with self._lock, self._locked():
             if self._installation is not None:
                 confirm.disarm(self._installation)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether an apply waits to be confirmed. Errors: StoreError."""
+        with self._lock, self._store.reading():
+            return self._installation is not None and confirm.Pending.read(self._installation) is not None
+
+    def settle(self, *, keep: bool) -> bool:
+        """Keep what waits to be confirmed, or go back from it now; whether it is kept.
+
+        What was not confirmed in time is gone back from all the same. Errors: as of :meth:`apply`.
+        """
+        with self._lock, _translated(), self._locked():
+            installation = self.installation
+            pending = confirm.Pending.read(installation)
+            if pending is not None and keep and pending.left > 0:
+                confirm.disarm(installation)
+                return True
+            self._upkeep = self._program = None
+            if pending is not None:
+                confirm.mended(installation)
+                confirm.put_back(installation, pending)
+            return False
 
     def _wanted(self, given: ir.Program | Bundle, name: str) -> Wanted:
         if isinstance(given, Bundle):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,6 +70,10 @@ class Place:
 
     def client(self) -> Client:
         """A client, to be entered. A command line that no client can be made of ends here."""
+        return self.maker()()
+
+    def maker(self) -> Callable[[], Client]:
+        """What makes clients. A command line that none can be made of ends here."""
         from svcc.etcd.client import Client
         from svcc.etcd.values import Credentials, Tls
 
@@ -82,7 +86,9 @@ class Place:
             for file in shown:
                 file.open("rb").close()  # whoever cannot read it is told its name
             tls = Tls(self.ca, self.certificate, self.key) if shown else None
-            return Client(self.members, credentials=credentials, tls=tls)
+            make = partial(Client, self.members, credentials=credentials, tls=tls)
+            make()
+            return make
         except ValueError as error:
             fail(f"etcd: {error}", Exit.INPUT)
         except OSError as error:
@@ -108,44 +114,55 @@ class Place:
             fail(str(error), Exit.INPUT)
 
 
-#: Each of these may stand in the environment, as SVCC_FLEET and SVCC_ETCD: a person types them in every command.
-_OPTIONS = (
-    click.option(
-        "--fleet", "keys", type=_FleetName(), required=True, envvar="SVCC_FLEET", metavar="NAME", help="Which fleet."
-    ),
-    click.option(
+def _options(*, required: bool) -> Iterator[Callable[[_Command], _Command]]:
+    """Each of these may stand in the environment, as SVCC_FLEET and SVCC_ETCD: a person types them in every command."""
+    fleet, etcd = ("SVCC_FLEET", "SVCC_ETCD") if required else (None, None)
+    yield click.option(
+        "--fleet", "keys", type=_FleetName(), required=required, envvar=fleet, metavar="NAME", help="Which fleet."
+    )
+    yield click.option(
         "--etcd",
         "members",
         multiple=True,
-        required=True,
-        envvar="SVCC_ETCD",
+        required=required,
+        envvar=etcd,
         metavar="URL",
         help="A member of etcd; for several, several times.",
-    ),
-    click.option("--etcd-user", "user", envvar="SVCC_ETCD_USER", metavar="NAME", help="A user of etcd's own."),
-    click.option(
-        "--etcd-password-file",
-        "password",
-        type=_FILE,
-        envvar="SVCC_ETCD_PASSWORD_FILE",
-        help="With the user's password.",
-    ),
-    click.option("--etcd-ca", "ca", type=_FILE, envvar="SVCC_ETCD_CA", help="Whose certificates etcd has; PEM."),
-    click.option("--etcd-cert", "certificate", type=_FILE, envvar="SVCC_ETCD_CERT", help="Shown to etcd; PEM."),
-    click.option("--etcd-key", "key", type=_FILE, envvar="SVCC_ETCD_KEY", help="Of that certificate; PEM."),
-)
+    )
+    yield click.option("--etcd-user", "user", envvar="SVCC_ETCD_USER", metavar="NAME", help="A user of etcd's own.")
+    for name, what, words in (
+        ("etcd-password-file", "password", "With the user's password."),
+        ("etcd-ca", "ca", "Whose certificates etcd has; PEM."),
+        ("etcd-cert", "certificate", "Shown to etcd; PEM."),
+        ("etcd-key", "key", "Of that certificate; PEM."),
+    ):
+        yield click.option(f"--{name}", what, type=_FILE, envvar=f"SVCC_{name.upper().replace('-', '_')}", help=words)
+
+
 _NAMES = ("keys", "members", "user", "password", "ca", "certificate", "key")
 
 
 def fleet_options(command: _Command) -> _Command:
     """The options of a command that asks etcd, which gets them as its ``place``."""
+    return _placed(command, required=True)
 
+
+def optional_fleet_options(command: _Command) -> _Command:
+    """The same of a command that may do without: its ``place`` is None then. They stand on the command line alone."""
+    return _placed(command, required=False)
+
+
+def _placed(command: _Command, *, required: bool) -> _Command:
     @wraps(command)
     def placed(**arguments: Any) -> Any:
-        place = Place(**{name: arguments.pop(name) for name in _NAMES})
+        given = {name: arguments.pop(name) for name in _NAMES}
+        if bool(given["keys"]) != bool(given["members"]):
+            raise click.UsageError("--fleet and --etcd: both or none")
+        if not given["keys"]:
+            return command(place=None, **arguments)
         need("the fleet", "aiohttp")
-        return command(place=place, **arguments)
+        return command(place=Place(**given), **arguments)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed([*_options(required=required)]):
         placed = option(placed)
     return placed  # type: ignore[return-value]

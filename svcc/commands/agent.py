@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from svcc.agent.log import Log
 from svcc.agent.state import Noted
 from svcc.apply.driver import balances
 from svcc.apply.store import Store
 from svcc.columns import columns
 from svcc.compiler.errors import SvccError
 from svcc.exits import Exit
+from svcc.fleet.errors import BadName
+from svcc.fleet.keys import check_name
+from svcc.fleet_options import Place, optional_fleet_options
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
-from svcc.options import ParameterType, json_option, loaded_target_option, node_option
+from svcc.options import ParameterType, TargetName, json_option, node_option
 from svcc.output import put, put_json
 from svcc.state import (
     checked_prefix,
@@ -31,7 +36,7 @@ from svcc.state import (
 from svcc.targets.interface import Target
 
 if TYPE_CHECKING:
-    from svcc.agent.log import Log
+    from svcc.agent.loop import Options
     from svcc.agent.source import Source
 
 
@@ -88,6 +93,7 @@ def command() -> None:
         "svcc agent svc.dsl --target nft",
         "svcc agent svc.dsl --target ipvs --listen 127.0.0.1:9631 --log json",
         "svcc agent --kubernetes in-cluster --node worker-1 --target nft",
+        "svcc agent --fleet shop --node node-a --etcd http://127.0.0.1:2379",
     ),
 )
 @click.argument("file", type=click.Path(allow_dash=True), required=False)
@@ -100,7 +106,9 @@ def command() -> None:
 )
 @click.option("--context", metavar="NAME", help="Of KUBECONFIG, where that is not the current one.")
 @click.option("--prefix", metavar="PREFIX", callback=checked_prefix, help="Of what a cluster has; SVCC unless told.")
-@loaded_target_option
+@click.option(
+    "-t", "--target", type=TargetName(loaded=True), help="What serves here; with --fleet, the release says that."
+)
 @node_option
 @click.option(
     "--repair",
@@ -113,48 +121,66 @@ def command() -> None:
 @drain_option("left FILE")
 @click.option("--listen", type=_Listen(), metavar="ADDRESS:PORT", help="Serve /metrics and /healthz there.")
 @click.option("--log", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--confirm",
+    type=click.FloatRange(1, 3600),
+    metavar="SECONDS",
+    default=15.0,
+    show_default=True,
+    help="With --fleet: when the machine goes back if etcd cannot be asked after an apply.",
+)
+@click.option(
+    "--signers",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --fleet: who may sign releases (allowed_signers of ssh-keygen); others are refused.",
+)
+@optional_fleet_options
 @state_option
 def run(
     file: str | None,
     kubernetes: str | None,
     context: str | None,
     prefix: str | None,
-    target: Target,
+    target: Target | None,
     node: str | None,
     repair: float,
     patience: int,
     listen: tuple[str, int] | None,
     form: str,
+    confirm: float,
+    signers: Path | None,
+    place: Place | None,
     store: Store,
 ) -> None:
-    """Keep this machine as FILE or a cluster says, until SIGTERM; the rules stay. SIGHUP reads FILE at once."""
-    _check_words(file, kubernetes, node, context or prefix)
+    """Keep this machine as FILE, a cluster or a fleet says, until SIGTERM; the rules stay. SIGHUP reads FILE now."""
+    _check_words(file, kubernetes, place, node, context or prefix)
     need_agent()
-    from svcc.agent import service
-    from svcc.agent.log import Log
-    from svcc.agent.loop import Options
-    from svcc.apply.session import Session
-
+    kept = _Kept(repair, patience, listen, form)
+    if place is not None:
+        if node is None or target is not None:
+            raise click.UsageError("--fleet: say --node, and no --target: the release says that")
+        need_root()
+        _run_in_fleet(place, node, kept, confirm, signers, store)
+        return
+    if target is None:
+        raise click.UsageError("say --target: what serves here")
     log = Log(as_json=form == "json")
     source = _file(file) if file else _cluster(kubernetes or "", context, node or "", prefix, log)
     need_root()
     what = f"svcc agent {file}" if file else f"svcc agent --kubernetes {kubernetes}"
-    session = Session(target.name, node=node, state_dir=store.root, what=what, waits=False)
-    options = Options(None if repair < 0 else repair, patience if balances(target.name) else None, node)
-    try:
-        with session:
-            asyncio.run(service.run(source, session, options, log, listen))
-    except (SvccError, OSError) as error:
-        fail(str(error), Exit.MACHINE)
+    _run_alone(source, target, node, what, kept, log, store)
 
 
-def _check_words(file: str | None, kubernetes: str | None, node: str | None, cluster_only: str | None) -> None:
+def _check_words(
+    file: str | None, kubernetes: str | None, place: Place | None, node: str | None, cluster_only: str | None
+) -> None:
     """Errors: UsageError."""
-    if (file is None) == (kubernetes is None):
-        raise click.UsageError("the agent follows a FILE or a cluster (--kubernetes): one of them")
+    if sum(one is not None for one in (file, kubernetes, place)) != 1:
+        raise click.UsageError("the agent follows a FILE, a cluster (--kubernetes) or a fleet (--fleet): one of them")
     if file == "-":
         raise click.UsageError("the agent follows a file: standard input is read only once")
-    if file is not None and cluster_only is not None:
+    if kubernetes is None and cluster_only is not None:
         raise click.UsageError("--context and --prefix go with --kubernetes: a FILE has its own prefix")
     if kubernetes is not None and node is None:
         raise click.UsageError("--kubernetes needs --node: the name that the cluster has for this machine")
@@ -178,6 +204,61 @@ def _cluster(where: str, context: str | None, node: str, prefix: str | None, log
         return ClusterSource(access, node, log, prefix=prefix or "SVCC")
     except BadConfig as error:
         fail(str(error), Exit.INPUT)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What all kinds of agents are told."""
+
+    repair: float
+    patience: int
+    listen: tuple[str, int] | None
+    form: str
+
+    def options(self, target: str, node: str | None) -> Options:
+        from svcc.agent.loop import Options
+
+        repair = None if self.repair < 0 else self.repair
+        return Options(repair, self.patience if balances(target) else None, node)
+
+
+def _run_alone(
+    source: Source, target: Target, node: str | None, what: str, kept: _Kept, log: Log, store: Store
+) -> None:
+    from svcc.agent import service
+    from svcc.apply.session import Session
+
+    session = Session(target.name, node=node, state_dir=store.root, what=what, waits=False)
+    try:
+        with session:
+            asyncio.run(service.run(source, session, kept.options(target.name, node), log, kept.listen))
+    except (SvccError, OSError) as error:
+        fail(str(error), Exit.MACHINE)
+
+
+def _run_in_fleet(place: Place, node: str, kept: _Kept, confirm: float, signers: Path | None, store: Store) -> None:
+    from importlib.metadata import version
+
+    from svcc.apply.session import Session
+    from svcc.fleet import agent
+    from svcc.fleet.node import Node
+
+    log, make = Log(as_json=kept.form == "json"), place.maker()
+    what = f"svcc agent --fleet {place.keys.fleet} --node {node}"
+
+    def session(target: str) -> Session:
+        return Session(target, node=node, state_dir=store.root, what=what, waits=False)
+
+    async def run() -> None:
+        made = Node(make, place.keys, check_name("node", node), store.root, log, signers, confirm, version("svcc"))
+        await agent.run(made, session, lambda target: kept.options(target, node), log, kept.listen)
+
+    try:
+        asyncio.run(run())
+    except BadName as error:
+        raise click.UsageError(str(error)) from None
+    except (SvccError, OSError) as error:
+        fail(str(error), Exit.MACHINE)
 
 
 @command.command("status", epilog=examples("svcc agent status", "svcc agent status --json"))

@@ -22,8 +22,8 @@ def said(*words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "the agent follows a FILE or a cluster (--kubernetes): one of them"),
-        (["a.dsl", *_CLUSTER], "the agent follows a FILE or a cluster (--kubernetes): one of them"),
+        ([], "the agent follows a FILE, a cluster (--kubernetes) or a fleet (--fleet): one of them"),
+        (["a.dsl", *_CLUSTER], "the agent follows a FILE, a cluster (--kubernetes) or a fleet (--fleet): one of them"),
         (["--kubernetes", "config"], "--kubernetes needs --node: the name that the cluster has for this machine"),
         (["a.dsl", "--prefix", "A"], "--context and --prefix go with --kubernetes: a FILE has its own prefix"),
         (["a.dsl", "--context", "a"], "--context and --prefix go with --kubernetes: a FILE has its own prefix"),

@@ -1,0 +1,52 @@
+"""The agent of a node: for as long as it runs, the node has what its fleet wants of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from svcc.agent import notify, service
+from svcc.agent.log import Log
+from svcc.agent.loop import Options
+from svcc.apply.session import Session
+from svcc.fleet.node import Node
+
+
+async def run(
+    node: Node,
+    session: Callable[[str], Session],
+    options: Callable[[str], Options],
+    log: Log,
+    listen: tuple[str, int] | None,
+) -> None:
+    """Until SIGTERM or SIGINT; the rules stay in place. ``session`` and ``options`` are those for a target.
+
+    Errors: as of :func:`svcc.agent.service.run`.
+    """
+    tasks = [asyncio.create_task(node.obey(), name="obey"), asyncio.create_task(node.show(), name="show")]
+    try:
+        while True:
+            if not node.target:
+                await _first(node)
+            target = node.target
+            with session(target) as kept:
+                beside = partial(node.beside, target=target)
+                await service.run(node, kept, options(target), log, listen, node, beside)
+            if node.target == target:
+                return  # it was ended by a signal
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first(node: Node) -> None:
+    """Wait until something is wanted. There is nothing to keep until then, which is as it should be."""
+    notify.notify("READY=1")
+    alive = asyncio.create_task(service.sign_of_life(), name="watchdog")
+    try:
+        await node.until_aimed()
+    finally:
+        alive.cancel()
+        await asyncio.gather(alive, return_exceptions=True)

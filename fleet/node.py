@@ -1,0 +1,267 @@
+"""A node of a fleet: what etcd wants of it is fetched, checked and given to the agent, and etcd is told what became
+of it.
+
+No decision is made by a clock that people set. Where etcd is away, everything stays as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from svcc.agent.log import Log
+from svcc.agent.loop import Agent
+from svcc.agent.source import Source
+from svcc.compiler import ir
+from svcc.compiler.errors import SvccError
+from svcc.etcd.client import Client
+from svcc.etcd.errors import EtcdError, Unreachable
+from svcc.fleet.documents import State, Status, Want, plain
+from svcc.fleet.errors import FleetError
+from svcc.fleet.keys import Keys
+from svcc.fleet.reading import pieces_of, release_of
+from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
+from svcc.fleet.release import Taken, take
+from svcc.fleet.signatures import verify
+
+#: Seconds after which a dead agent is known to be dead.
+_LEASE = 10
+#: Seconds between looks at what is to be said, and until what failed is tried again.
+_GLANCE, _AGAIN = 0.5, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is being done: a want, and the program that it led to."""
+
+    want: Want
+    taken: Taken
+
+
+class Node(Source):
+    """One node: the source of its agent's programs, and the judge of each, which stays if etcd can still be asked."""
+
+    kind = "fleet"
+
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        keys: Keys,
+        name: str,
+        root: Path,
+        log: Log,
+        signers: Path | None = None,
+        seconds: float = 15.0,
+        version: str = "",
+    ) -> None:
+        """``client``: makes a client that is not entered yet; ``root``: the state directory; ``signers``: who may sign
+        releases, None: they need no signature; ``seconds``: within which etcd has to answer after an apply.
+
+        Errors: BadDocument, OtherFleet, InputError, OSError: of what was kept.
+        """
+        self._client, self._keys, self._name, self._root, self._log = client, keys, name, root, log
+        self._signers, self.seconds, self._version = signers, seconds, version
+        self._record = Record.read(root, keys.fleet, name)
+        self.known = kept_program(root, self._record.release) if self._record.release else None
+        if self.known is None:
+            self._record = replace(self._record, release=0, target="")
+        self.target = self._record.target  # what the agent has to be for; "": that is not known yet
+        self._program = self.known
+        self._new = False
+        self._task: _Task | None = None
+        self._status: Status | None = None
+        self._agent: Agent | None = None
+        self._moved = asyncio.Event()  # the target is another
+
+    # ---- the source of programs
+
+    @property
+    def name(self) -> str:
+        release = self._record.release if self._task is None else self._task.want.release
+        return f"release {release} of fleet {self._keys.fleet}"
+
+    def read(self) -> ir.Program | None:
+        self._new = False
+        return self._program
+
+    def changed(self) -> bool:
+        return self._new
+
+    # ---- the judge of programs
+
+    async def agrees(self, program: ir.Program) -> bool:
+        """Whether etcd can be asked over a new connection, and still wants what was applied."""
+        task = self._task
+        if task is None or program is not task.taken.program:
+            return False
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.seconds * 0.8  # so that the machine does not go back at the same time
+        while loop.time() < end:
+            try:
+                async with asyncio.timeout(max(0.1, end - loop.time())), self._client() as etcd:
+                    entry = await etcd.get(self._keys.want(self._name))
+                return entry is not None and Want.read(entry.key, entry.value) == task.want
+            except (EtcdError, TimeoutError, OSError) as error:
+                self._log.warning("etcd cannot be asked after the apply", reason=str(error) or "no answer came")
+                await asyncio.sleep(_GLANCE)
+            except FleetError:
+                return False
+        return False
+
+    def kept(self, program: ir.Program) -> None:
+        """The agent serves a program, and goes on doing so."""
+        task = self._task
+        if task is None or program is not task.taken.program:
+            return
+        self._task, self.known = None, program
+        self._record = replace(self._record, release=task.want.release, target=task.taken.target.name)
+        try:
+            self._record.write(self._root)
+            forget_programs(self._root, task.want.release)
+        except OSError as error:
+            self._log.error("which release is served cannot be kept", reason=str(error))
+        self._say(task.want, State.APPLIED)
+
+    def failed(self, program: ir.Program, why: str) -> None:
+        """A program cannot be served; the one before is again."""
+        task = self._task
+        if task is None or program is not task.taken.program:
+            return
+        self._task, self._program, self._new = None, self.known, False
+        self._say(task.want, State.FAILED, why)
+        self._aim(self._record.target)
+
+    # ---- its life beside the agent
+
+    async def beside(self, agent: Agent, target: str) -> None:
+        """Goes on while an agent for a target runs; ends when another target is wanted."""
+        self._agent = agent
+        try:
+            while self.target == target:
+                self._moved.clear()
+                await self._moved.wait()
+        finally:
+            self._agent = None
+
+    async def until_aimed(self) -> None:
+        """Return when there is a target to begin with."""
+        while not self.target:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def obey(self) -> None:
+        """Do what etcd wants, for ever."""
+        key = self._keys.want(self._name)
+        while True:
+            try:
+                async with self._client() as etcd, aclosing(etcd.follow(key, trouble=self._trouble)) as told:
+                    async for _ in told:
+                        await self._hear(etcd, key)
+            except (EtcdError, OSError) as error:
+                self._trouble(error)
+            await asyncio.sleep(_AGAIN)
+
+    async def show(self) -> None:
+        """Show that the agent lives, and what it has to say, for ever."""
+        while True:
+            try:
+                async with self._client() as etcd, etcd.hold(_LEASE) as held:
+                    await etcd.put(self._keys.alive(self._name), b"", held.lease)
+                    said: Status | None = None
+                    while not held.lost:
+                        if (status := self._now()) is not None and status != said:
+                            await etcd.put(self._keys.status(self._name), status.text.encode())
+                            said = status
+                        await asyncio.sleep(_GLANCE)
+            except (EtcdError, OSError) as error:
+                self._trouble(error)
+            await asyncio.sleep(_AGAIN)
+
+    def _now(self) -> Status | None:
+        """What there is to say, as the agent is now."""
+        if self._status is None:
+            return None
+        record, agent = self._record, self._agent
+        status = replace(self._status, serves=record.release, followed=record.epoch)
+        if agent is None:
+            return status
+        words = status.words or plain(agent.fault)
+        return replace(status, down=agent.down, drift=agent.drift, words=words)
+
+    def _trouble(self, error: Exception) -> None:
+        self._log.warning("etcd does not answer; everything stays as it is", reason=str(error))
+
+    def _say(self, want: Want, state: State, words: str = "") -> None:
+        self._status = Status(want, state, self._record.release, words=plain(words), svcc=self._version)
+        tell = self._log.info if state in (State.APPLYING, State.APPLIED) else self._log.error
+        tell(f"release {want.release}: {state}", epoch=want.epoch, **({"reason": words} if words else {}))
+
+    async def _hear(self, etcd: Client, key: str) -> None:
+        """Look at what is wanted, and do it."""
+        try:
+            entry = await etcd.get(key)
+            want = None if entry is None else Want.read(entry.key, entry.value)
+        except FleetError as error:
+            self._log.error("what etcd wants cannot be read", reason=str(error))
+            return
+        if want is None or (self._status is not None and self._status.want == want):
+            return
+        if refused := self._refuses(want):
+            self._say(want, State.REFUSED, refused)
+        elif want.epoch == self._record.epoch and want.release == self._record.release:
+            self._say(want, State.APPLIED)  # as it was before the agent was started anew
+        else:
+            await self._obey(etcd, want)
+
+    def _refuses(self, want: Want) -> str:
+        """Why a want is not followed; "": it is."""
+        followed = self._record.epoch
+        if want.epoch > followed or want == Want(followed, self._record.wanted):
+            return ""
+        return (
+            f"epoch {want.epoch} is no larger than {followed}, which was followed: was etcd restored from a backup? "
+            "See what it wants (`svcc fleet status`), then `svcc fleet adopt`"
+        )
+
+    async def _obey(self, etcd: Client, want: Want) -> None:
+        self._say(want, State.APPLYING)
+        try:
+            taken = None if want.release == 0 else await self._fetched(etcd, want.release)
+            if taken is not None:
+                await asyncio.to_thread(keep_program, self._root, want.release, taken.program)
+            self._record = replace(self._record, epoch=want.epoch, wanted=want.release)
+            await asyncio.to_thread(self._record.write, self._root)
+        except Unreachable:
+            self._status = None  # it is tried again when etcd is there
+            raise
+        except (SvccError, EtcdError, OSError) as error:
+            self._say(want, State.FAILED, str(error))
+            return
+        if taken is None:
+            self._say(want, State.APPLIED)
+            return
+        if taken.program == self.known and taken.target.name == self._record.target:
+            taken = replace(taken, program=self.known)  # the agent is to know it as the one that it has
+            if self._task is None:
+                self._task = _Task(want, taken)
+                self.kept(taken.program)
+                return
+        self._task, self._program, self._new = _Task(want, taken), taken.program, True
+        self._aim(taken.target.name)
+        if self._agent is not None:
+            self._agent.reload()
+
+    async def _fetched(self, etcd: Client, number: int) -> Taken:
+        release = await release_of(etcd, self._keys, number)
+        if self._signers is not None:
+            await asyncio.to_thread(verify, release, self._signers)
+        pieces = await pieces_of(etcd, self._keys, release)
+        return await asyncio.to_thread(take, release, pieces, self._name)
+
+    def _aim(self, target: str) -> None:
+        if target != self.target:
+            self.target = target
+            self._moved.set()

@@ -1,0 +1,96 @@
+"""What a node keeps of its fleet on its own disk, STATE/fleet.json and STATE/fleet-NUMBER.program: which release it
+serves, and the largest epoch that it followed. By it an agent starts without etcd, and knows a restored backup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from svcc.apply import files
+from svcc.apply.program_text import KeptProgram
+from svcc.compiler import ir
+from svcc.fleet.documents import members_of, text_of
+from svcc.fleet.errors import BadDocument, FleetError
+from svcc.fleet.release import read_program
+
+
+class OtherFleet(FleetError):
+    """The state directory belongs to another fleet or node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``epoch``: the largest that was followed, 0: none; ``wanted``: the release that came with it; ``release``: what
+    is served, 0: none of the fleet's; ``target``: what for, "" without a release.
+    """
+
+    fleet: str
+    node: str
+    epoch: int = 0
+    wanted: int = 0
+    release: int = 0
+    target: str = ""
+
+    @classmethod
+    def read(cls, root: Path, fleet: str, node: str) -> Record:
+        """What is kept; an empty record where nothing is. Errors: BadDocument, OtherFleet, OSError."""
+        file = root / "fleet.json"
+        try:
+            members = members_of(str(file), file.read_bytes())
+        except FileNotFoundError:
+            return cls(fleet, node)
+        found = cls(
+            fleet=members.name("fleet"),
+            node=members.name("node"),
+            epoch=members.number("epoch"),
+            wanted=members.number("wanted"),
+            release=members.number("release"),
+            target=members.text("target"),
+        )
+        members.end()
+        if (found.fleet, found.node) != (fleet, node):
+            raise OtherFleet(f"{root} is node {found.node}'s of fleet {found.fleet}: choose another --state-dir")
+        return found
+
+    def write(self, root: Path) -> None:
+        """Errors: OSError."""
+        files.make_directory(root)
+        text = text_of(
+            {
+                "fleet": self.fleet,
+                "node": self.node,
+                "epoch": self.epoch,
+                "wanted": self.wanted,
+                "release": self.release,
+                "target": self.target,
+            }
+        )
+        files.write(root / "fleet.json", text + "\n")
+
+
+def keep_program(root: Path, release: int, program: ir.Program) -> None:
+    """Keep a release's program, beside that of the one that is served. Errors: OSError."""
+    files.make_directory(root)
+    files.write(_file(root, release), KeptProgram(program).text)
+
+
+def forget_programs(root: Path, but: int) -> None:
+    """Forget the programs of all releases but one. Errors: OSError."""
+    for file in root.glob("fleet-*.program"):
+        if file != _file(root, but):
+            file.unlink(missing_ok=True)
+
+
+def kept_program(root: Path, release: int) -> ir.Program | None:
+    """The program of a release; None: it was not kept. Errors: BadDocument, InputError, OSError."""
+    file = _file(root, release)
+    try:
+        return read_program(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise BadDocument(f"{file} is no text") from None
+
+
+def _file(root: Path, release: int) -> Path:
+    return root / f"fleet-{release}.program"

@@ -1,0 +1,145 @@
+"""Real agents on machines of their own, with real rules and a real etcd."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.fleet_site import ETCD, FLEET, Machine, Site, site
+
+pytestmark = pytest.mark.kernel
+
+_TEXT = """\
+cluster { prefix CUSTOM }
+node a { address 10.9.0.11 }
+node b { address 10.9.0.12 }
+service web { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.1; 100.64.0.HOST } }
+"""
+#: A service that takes the machines' connections to etcd.
+_CUT_OFF = f"service etcd {{ vip {ETCD}; port 2379/tcp; endpoints {{ 192.0.2.1 }} }}\n"
+
+
+def _text(host: int) -> str:
+    return _TEXT.replace("HOST", str(host))
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Site]:
+    with site(tmp_path, "a", "b") as made:
+        yield made
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Iterator[Site]:
+    """A machine that serves release 1."""
+    with site(tmp_path, "a") as made:
+        made.publish(_text(2).replace("node b { address 10.9.0.12 }\n", ""))
+        made.machines[0].start()
+        _roll(made, 1)
+        made.machines[0].serves(1, 2)
+        yield made
+
+
+def _one(host: int) -> str:
+    return _text(host).replace("node b { address 10.9.0.12 }\n", "")
+
+
+def _roll(made: Site, release: int, status: int = 0) -> str:
+    return made.svcc("rollout", release, "--soak", "0", "--stage", "all", status=status)
+
+
+def _generation(machine: Machine) -> str:
+    return machine.shell.svcc("history").stdout
+
+
+def test_releases_come_to_the_machines_and_go_back(two: Site) -> None:
+    a, b = two.machines
+    for machine in two.machines:
+        machine.start()
+    two.publish(_text(2))
+    assert "Release 1 is on 2 nodes.\n" in two.svcc("rollout", 1, "--soak", "0")
+    for machine in two.machines:
+        machine.serves(1, 2)
+    assert f"release 1 of fleet {FLEET}" in _generation(a)
+    two.publish(_text(3), "-t", "b=iptables")
+    two.svcc("rollout", 2, "--soak", "0")
+    a.serves(1, 3)
+    b.until(lambda: any("100.64.0.3" in rule for rule in b.shell.rules()), "b serves by iptables")
+    assert b.shell.endpoints() == set()
+    two.svcc("fleet", "status")
+    two.svcc("rollout", "--back")
+    for machine in two.machines:
+        machine.serves(1, 2)
+    found = two.nodes()
+    assert {(one["wants"], one["has"], one["state"], one["differs"]) for one in found.values()} == {
+        (1, 1, "applied", False)
+    }
+    assert [machine.end() for machine in two.machines] == [0, 0]
+    a.serves(1, 2)
+
+
+def test_a_release_that_cuts_a_machine_off_comes_back_by_itself(one: Site) -> None:
+    (a,) = one.machines
+    one.publish(_one(3) + _CUT_OFF)
+    assert "a failed: nobody confirmed it in time, and the machine went back" in _roll(one, 2, status=4)
+    a.serves(1, 2)
+    one.until_node("a", wants=1, has=1, state="applied", alive=True)
+    assert a.shell.svcc("status").stdout
+
+
+def test_etcd_is_away_and_everything_stays(one: Site) -> None:
+    (a,) = one.machines
+    (member,) = one.etcd.members
+    member.end()
+    a.until(lambda: "etcd does not answer; everything stays as it is" in a.said(), "the agent sees that")
+    a.end(signal.SIGKILL)
+    a.start()
+    a.until(lambda: a.said().count("svcc: in the kernel") == 2, "an agent that starts meanwhile goes on")
+    a.serves(1, 2)
+    with one.switch.namespace.entered():
+        one.etcd.start("--listen-client-urls", f"{one.etcd.urls[0]},http://{ETCD}:2379")
+    one.publish(_one(3))
+    _roll(one, 2)
+    a.serves(1, 3)
+
+
+def test_a_restored_etcd_is_refused_until_it_is_adopted(one: Site) -> None:
+    (a,) = one.machines
+    one.publish(_one(3))
+    _roll(one, 2)
+    one.put_want("a", 1, 1)
+    one.until_node("a", wants=1, has=2, state="refused")
+    a.serves(1, 3)
+    assert "a shall follow release 1 (epoch 3)" in one.svcc("fleet", "adopt")
+    one.until_node("a", wants=1, has=1, state="applied")
+    a.serves(1, 2)
+
+
+def test_an_agent_that_dies_before_it_confirms_leaves_nothing_behind(one: Site) -> None:
+    (a,) = one.machines
+    one.publish(_one(3) + _CUT_OFF)
+    one.put_want("a", 2, 2)
+    a.until(lambda: "etcd cannot be asked after the apply" in a.said(), "it has applied and asks")
+    a.end(signal.SIGKILL)
+    a.start()
+    one.put_want("a", 3, 1)
+    a.serves(1, 2)
+    one.until_node("a", wants=1, has=1, state="applied")
+
+
+def test_what_is_not_signed_is_not_applied(one: Site, tmp_path: Path) -> None:
+    (a,) = one.machines
+    a.end()
+    one.switch.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key"))
+    signers = tmp_path / "signers"
+    signers.write_text(f"ann {(tmp_path / 'key.pub').read_text()}")
+    a.start("--signers", str(signers))
+    one.publish(_one(3), "--sign", str(tmp_path / "key"))
+    _roll(one, 2)
+    a.serves(1, 3)
+    one.publish(_one(4))
+    assert "a failed: release 3 is not signed" in _roll(one, 3, status=4)
+    a.serves(1, 3)

@@ -1,0 +1,142 @@
+"""Machines of a fleet, each in a network namespace with an agent of its own, around a switch that has etcd."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.apply_states import run
+from support.etcd import RELEASES, Cluster
+from support.etcd import run as run_to_end
+from support.schemas import follows
+from support.shell import Shell
+from support.waiting import until
+from svcc.etcd.client import Client
+from svcc.fleet.documents import Want
+from svcc.fleet.keys import Keys
+from svcc.kernel.namespaces import Namespace
+
+FLEET = "shop"
+#: Where the machines find etcd.
+ETCD = "10.9.0.1"
+URL = f"http://{ETCD}:2379"
+
+
+class Machine:
+    """A node, and its agent."""
+
+    def __init__(self, namespace: Namespace, name: str, folder: Path) -> None:
+        folder.mkdir()
+        self.name, self.shell = name, Shell(namespace, folder)
+        self._log = folder / "agent.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *words: str) -> None:
+        """Start the agent."""
+        given = ["agent", "--fleet", FLEET, "--node", self.name, "--etcd", URL, "--confirm", "5", *words]
+        with self.shell.namespace.entered(), open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                self.shell.words(*given), cwd=self.shell.folder, env=self.shell.environment(), stderr=log
+            )
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int | None:
+        """End the agent; its exit status."""
+        if self._process is None:
+            return None
+        self._process.send_signal(number)
+        status, self._process = self._process.wait(), None
+        return status
+
+    def said(self) -> str:
+        """What the agent logged so far."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def serves(self, *hosts: int) -> None:
+        """Wait until these endpoints take new connections, by the last bytes of their addresses, and no others."""
+        wanted = {f"100.64.0.{host}" for host in hosts}
+        self.until(lambda: self.shell.endpoints() == wanted, f"{self.name}: {sorted(wanted)} serve")
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """As :func:`support.waiting.until`; what the agent said is shown where it does not come."""
+        try:
+            until(condition, what, process=self._process)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}\n{self.said()}")
+
+
+class Site:
+    """The machines, and a person beside etcd who types commands."""
+
+    def __init__(self, switch: Shell, etcd: Cluster, machines: tuple[Machine, ...]) -> None:
+        self.switch, self.etcd, self.machines = switch, etcd, machines
+
+    def svcc(self, *words: object, status: int = 0) -> str:
+        """What a command of the fleet prints."""
+        done = self.switch.svcc(*map(str, words), "--fleet", FLEET, "--etcd", URL, status=status)
+        return done.stdout + done.stderr
+
+    def publish(self, text: str, *words: str) -> None:
+        (self.switch.folder / "shop.dsl").write_text(text)
+        self.svcc("publish", "shop.dsl", "-t", "nft", *words)
+
+    def put_want(self, node: str, epoch: int, release: int) -> None:
+        """Say what a node shall do, as whoever can write etcd may."""
+
+        async def put() -> None:
+            async with Client([URL]) as client:
+                await client.put(Keys(FLEET).want(node), Want(epoch, release).text.encode())
+
+        with self.switch.namespace.entered():
+            run_to_end(put())
+
+    def nodes(self) -> dict[str, Any]:
+        """How the nodes stand, by name."""
+        with self.switch.namespace.entered():
+            done = subprocess.run(
+                self.switch.words("fleet", "status", "--json", "--fleet", FLEET, "--etcd", URL),
+                env=self.switch.environment(), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        assert done.returncode in (0, 1), done
+        return {one["node"]: one for one in follows("fleet", done.stdout)["nodes"]}
+
+    def until_node(self, name: str, **wanted: object) -> None:
+        """Wait until a node stands so."""
+        machine = next(one for one in self.machines if one.name == name)
+        machine.until(lambda: wanted.items() <= self.nodes().get(name, {}).items(), f"{name} stands as {wanted}")
+
+
+@contextmanager
+def site(folder: Path, *names: str) -> Iterator[Site]:
+    """Machines of these names, without their agents, for as long as the block runs."""
+    with ExitStack() as stack:
+        switch = stack.enter_context(closing(Namespace("switch")))
+        with switch.entered():
+            run("ip link set lo up")
+            run("ip link add lan type bridge")
+            run(f"ip address add {ETCD}/24 dev lan")
+            run("ip link set lan up")
+        machines = []
+        for number, name in enumerate(names, 11):
+            node = stack.enter_context(closing(Namespace(name)))
+            with switch.entered():
+                run(f"ip link add to-{number} master lan type veth peer name lan netns {node.path}")
+                run(f"ip link set to-{number} up")
+            with node.entered():
+                run("ip link set lo up")
+                run("ip link set lan up")
+                run(f"ip address add 10.9.0.{number}/24 dev lan")
+            machines.append(Machine(node, name, folder / name))
+            stack.callback(machines[-1].end)
+        etcd = Cluster(RELEASES[0], folder / "etcd", ("127.0.0.1",), (), "http")
+        stack.callback(etcd.end)
+        (folder / "etcd").mkdir()
+        with switch.entered():
+            etcd.start("--listen-client-urls", f"{etcd.urls[0]},{URL}")
+        (folder / "person").mkdir()
+        yield Site(Shell(switch, folder / "person"), etcd, tuple(machines))
