@@ -169,16 +169,17 @@ def _commented(key: str, comment: str) -> str:
 
 
 def _key_lines(types: tuple[str, ...]) -> Callable[[str], str]:
-    """What writes the keys of such types."""
+    """What writes the keys of such types. Errors: ValueError, of a key that has other parts."""
     if len(types) == 1:
         return lambda key: _part_line(key, types[0])
     plain = _PLAIN_KEYS.get(types)
 
     def line(key: str) -> str:
-        if plain is not None and "-" not in key and "/" not in key:
-            return plain(*key.split(" . "))
-        parts = zip(key.split(" . "), types, strict=True)
-        return f'{{"concat": [{", ".join([_part_line(part, kind) for part, kind in parts])}]}}'
+        parts = key.split(" . ")
+        if plain is not None and len(parts) == len(types) and "-" not in key and "/" not in key:
+            return plain(*parts)
+        written = [_part_line(part, kind) for part, kind in zip(parts, types, strict=True)]
+        return f'{{"concat": [{", ".join(written)}]}}'
 
     return line
 

@@ -135,6 +135,8 @@ class _Reader:
             while not self._took("}"):
                 line, element = self._take(_ELEMENT)
                 self._once(line, element[1], elements)
+                if element[1].count(" . ") + 1 != len(declared.types) or (element[3] is None) != (found[2] is None):
+                    raise line.refused("an element of this type does not look so")
                 elements[element[1]] = element[3] or "", element[2] or ""
             self.places[family, "element", name] = _extent(first)[0], _extent(self._lines[self._at - 1])[1]
             self._take(re.compile("}"))

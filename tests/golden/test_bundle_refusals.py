@@ -11,7 +11,7 @@ import pytest
 
 from support.bundles import refusal
 from support.golden_files import compare
-from svcc.compiler.load import load
+from svcc.compiler.load import load, load_text
 from svcc.compiler.source import Source
 from svcc.targets import targets
 from svcc.targets.bundle import printed, split_bundle
@@ -97,6 +97,31 @@ def test_a_number_of_thousands_of_digits() -> None:
     message = refusal(_number(_printed("nft"), "9" * 5_000), targets()["nft"])
     assert message is not None
     assert message.startswith("error[SVC066]: a number of 5000 digits\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('198.19.10.0 . tcp . 80 comment "a" : goto', '198.19.10.0 comment "a" : goto'),
+        ("198.19.10.0 . tcp . 80 : 100.64.0.9", "198.19.10.0 : 100.64.0.9"),
+        (". tcp . 80 : 100.64.0.9", ". tcp . 80 . 80 : 100.64.0.9"),
+        (". tcp . 80 : 100.64.0.9", ". tcp . http : 100.64.0.9"),
+        ("198.19.10.0 . tcp . 80 : 100.64.0.9", "tcp . 198.19.10.0 . 80 : 100.64.0.9"),
+        (" : 100.64.0.9, # a", ", # a"),
+        (" : goto spread-1-80,", ","),
+        ("100.64.0.9 . 100.64.0.9,", "100.64.0.9,"),
+        ("198.19.10.0,", "198.19.10.0 : 100.64.0.9,"),
+    ],
+)
+def test_elements_of_another_form_in_nfts_own_language(old: str, new: str) -> None:
+    service = "service a { vip 198.19.10.0; port 80/tcp; endpoints { 100.64.0.9 } }"
+    program, target = load_text(Source("svc.dsl", service)).program, targets()["nft"]
+    assert program is not None
+    text = target.in_syntax(target.render(program, None), "nft").artifacts[0].text
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if old in one)
+    message = refusal(text.replace(old, new, 1), target)
+    assert message is not None
+    assert f" bundle:{line}:" in message
 
 
 def test_a_document_may_be_laid_out_in_any_way() -> None:
