@@ -1,5 +1,5 @@
 # Both of these install what they need first (Debian packages when run by root, a Python environment in .venv):
-#   make demo     shows what svcc makes of an example
+#   make demo     shows what svcc makes of an example (make demo-fleet: what it makes of three machines and an etcd)
 #   make test     runs everything that has to pass: lint, types, tests (as root: also against the kernel)
 #   make check    lint, types, and the tests that need neither a kernel nor minutes
 # And: make lint, make floors, make pythons, make aws, make packages, make site, make bench, make clean.
@@ -26,10 +26,14 @@ PYTEST_WORKERS ?= $(shell nproc)
 ROOT := $(filter 0,$(shell id -u))
 PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: aws packages site demo test check lint types floors pythons pytest here machines bench clean machine
+.PHONY: aws packages site demo demo-fleet test check lint types floors pythons pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
+
+# etcd is unpacked in .cache, and installed nowhere.
+demo-fleet: $(VENV)/installed
+	ETCD="$$($(TOOL).debs bookworm etcd-server etcd)" examples/fleet/demo.sh
 
 # The order is that of what one waits for; pytest is last, so that its summary ends the output.
 test:

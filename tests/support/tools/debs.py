@@ -2,6 +2,8 @@
 
 apt resolves the packages with a configuration of its own (its lists, its cache, an empty list of installed
 packages), from the mirror that this machine's own sources name.
+
+``python -m support.tools.debs RELEASE PACKAGE PROGRAM`` prints the words that run a program.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -133,3 +136,7 @@ def _run(*command: str) -> str:
     if done.returncode:
         raise NoDebs(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr}")
     return done.stdout
+
+
+if __name__ == "__main__":
+    print(*argv(*sys.argv[1:]))
