@@ -62,12 +62,13 @@ def test_the_agent_as_a_unit(site: Site) -> None:
         site.serves(1, 4)
         there.write(_text(ends="100.64.0.1 weight ten"))
         there.systemctl("reload", unit)
-        assert there.show(unit, "ActiveState") == "active"
+        # systemd may hear that the agent reloads when it has already answered who asked for it
+        there.until(lambda: there.show(unit, "ActiveState") == "active", "it goes on with what it had")
         there.write(_text(ends="100.64.0.1; 100.64.0.3"))
         for signal in ("KILL", "STOP"):  # who is stopped gives no sign of life
             before = there.show(unit, "MainPID")
             there.systemctl("kill", "--kill-whom=main", f"--signal={signal}", unit)
-            site.until(partial(_anew, there, unit, before), f"it is there again after SIG{signal}")
+            there.until(partial(_anew, there, unit, before), f"it is there again after SIG{signal}")
         site.serves(1, 3)
         there.systemctl("stop", unit)
         assert there.show(unit, "Result") == "success", there.said()

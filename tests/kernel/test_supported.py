@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from support.tools import nft
-from support.tools.supported import OLDEST, STABLE_NFT, numbers, said_by
+from support.tools.debs import argv
+from support.tools.supported import ETCD, OLDEST, STABLE_NFT, numbers, said_by
 
 pytestmark = pytest.mark.kernel
 
@@ -18,3 +21,11 @@ def test_no_tool_is_older_than_the_oldest_that_is_stated(tool: str) -> None:
 @pytest.mark.parametrize("release", STABLE_NFT)
 def test_nft_of_a_stable_release_is_what_is_stated(release: str) -> None:
     assert nft.version(release) == STABLE_NFT[release]
+
+
+@pytest.mark.parametrize("release", ETCD)
+def test_etcd_of_a_release_is_what_is_stated(release: str) -> None:
+    said = subprocess.run(
+        [*argv(release, "etcd-server", "etcd"), "--version"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.startswith(f"etcd Version: {ETCD[release]}.")

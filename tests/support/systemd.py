@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from support.shell import Shell
 from support.tools.project import ROOT
@@ -63,6 +65,13 @@ class Machine:
         done = self.run("systemctl", *words)
         assert done.returncode == status, f"{done}\n{self.said()}"
         return done.stdout
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """As :func:`support.waiting.until`; what systemd and the agent said is shown where it does not come."""
+        try:
+            until(condition, what)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}\n{self.said()}")
 
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""

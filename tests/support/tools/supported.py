@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 
+from support import etcd
 from support.tools import nft
 from support.tools.elsewhere import PYTHONS
 from support.tools.project import ROOT, floors, settings
@@ -23,6 +24,8 @@ OLDEST = {
 }
 #: nft of the releases of Debian that change it no more, of those that the tests fetch.
 STABLE_NFT = {"trixie": "1.1.3"}
+#: etcd of the releases of Debian that the tests fetch.
+ETCD = {"bookworm": "3.4", "trixie": "3.5"}
 
 
 def table() -> str:
@@ -42,6 +45,9 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     yield "iptables, both variants", OLDEST["iptables"][1], "the machine's own"
     for tool in ("ipset", "ipvsadm", "conntrack"):
         yield tool, OLDEST[tool][1], "the machine's own"
+    oldest, *later = (f"{ETCD[name]} ({name})" for name in etcd.RELEASES)
+    yield "etcd", oldest, ", ".join(later)
+    yield "Kubernetes' API", "what 1.20 answers, by recordings and a double", "none that runs"
     first, *further = (f"{number} ({name})" for name, number in RELEASES.items())
     yield "Debian, the packages", first, ", ".join(further)
     for name, version in floors().items():
