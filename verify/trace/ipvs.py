@@ -107,9 +107,9 @@ class Ipvs:
     def _bound(self, flow: Flow, binding: Binding) -> RealServer:
         """The real server of a connection. Errors: Stopped, where it is no longer one (ip_vs_in_hook)."""
         found = self._find(flow)
-        # Its packets but the first have no mark that would say whose they are.
-        asked = [service for key, service in self.services.items() if len(key) == 2 and key[1] == flow.version]
-        for service in [*asked, found] if found else asked:
+        # Of a connection that a mark chose, the packets but the first have no mark that would say whose they are.
+        by_mark = [service for key, service in self.services.items() if len(key) == 2 and key[1] == flow.version]
+        for service in [found, *by_mark] if found else by_mark:
             for server in service.servers:
                 if server.address == binding.address and (server.port or flow.port) == binding.port:
                     return server
