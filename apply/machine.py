@@ -102,7 +102,7 @@ class Machine:
         for one, have, want in rest:
             reading, earlier = again.get(one.part), begun.get(one.part)
             if reading and earlier and reading.became(earlier, have, want, self.scope):
-                now[one.part] = want
+                now[one.part] = one.with_unsaid(want, one.unsaid(have))
                 continue
             whole = wanted[one.part]
             now[one.part] = reading.state(self.scope, whole) if reading else one.read(self.scope, whole)

@@ -625,3 +625,17 @@ def test_a_bundle_in_nft_s_own_language_is_taken(shell: Shell) -> None:
     (shell.folder / "a.nft").write_text(text.replace(" : 100.64.0.1,", " : 100.64.0.1 ,"))
     assert "error[SVC066]" in shell.svcc("apply", "a.nft", "-t", "nft", status=2).stderr
     assert shell.endpoints() == A
+
+
+@pytest.mark.parametrize("variant", ["legacy", "nft"])
+def test_rules_stay_in_the_variant_that_has_them(shell: Shell, variant: str) -> None:
+    """Also where the machine's own ``iptables`` is the other one, and however often they are changed."""
+    rules = shell.folder / "rules"
+    rules.write_text(shell.svcc("compile", "a.dsl", "-t", "iptables", "--part", "iptables").stdout)
+    shell.run(f"iptables-{variant}-restore", "--noflush", str(rules))
+    for file in ("a.dsl", "b.dsl", "a.dsl", "b.dsl"):
+        shell.svcc("apply", file, "-t", "iptables")
+        shell.svcc("status")
+    assert "100.64.0.4" in shell.run(f"iptables-{variant}-save")
+    other = {"legacy": "nft", "nft": "legacy"}[variant]
+    assert ":CUSTOM-" not in shell.run(f"iptables-{other}-save")

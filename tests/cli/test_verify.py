@@ -21,7 +21,7 @@ from svcc.command_line import svcc
 from svcc.compiler import ir
 from svcc.kernel.tools import find
 from svcc.targets import targets
-from svcc.targets.interface import Artifact, Bundle
+from svcc.targets.interface import Artifact, Assembly, Bundle, Shared, TargetByService
 
 POLICIES = PROGRAMS / "policies.dsl"
 NETWORKS = PROGRAMS / "client-networks.dsl"
@@ -164,15 +164,17 @@ def test_hashes_of_ports_do_what_they_mean(ways: str) -> None:
 )
 def test_a_broken_rule_is_found(was: str, becomes: str, finding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = targets()["iptables"]
-    render = type(target).render
+    assert isinstance(target, TargetByService)
+    assembly = type(target.assembly(Shared(ir.Cluster(), None, ())))
+    printed = assembly.bundle
 
-    def broken(self: object, *arguments: object) -> Bundle:
-        bundle = render(self, *arguments)  # type: ignore[arg-type]
+    def broken(self: Assembly) -> Bundle:
+        bundle = printed(self)
         assert any(was in artifact.text for artifact in bundle.artifacts)
         parts = tuple(Artifact(a.part, a.text.replace(was, becomes)) for a in bundle.artifacts)
         return Bundle(bundle.target, bundle.node, parts)
 
-    monkeypatch.setattr(type(target), "render", broken)
+    monkeypatch.setattr(assembly, "bundle", broken)
     result = verify(ROOT / "examples" / "custom-cluster.dsl", "iptables", "-c", "10", "--json")
     assert result.exit_code == 1
     assert any(finding in (case["deviation"] or "") for case in json.loads(result.output)["cases"])
@@ -180,18 +182,19 @@ def test_a_broken_rule_is_found(was: str, becomes: str, finding: str, monkeypatc
 
 def test_a_port_that_remembers_for_itself_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = targets()["iptables"]
-    render = type(target).render
+    assert isinstance(target, TargetByService)
+    assembled = target.assembled
 
-    def apart(self: object, program: ir.Program, node: ir.Node | None) -> Bundle:
+    def apart(program: ir.Program, node: ir.Node | None) -> Assembly:
         services = tuple(replace(service, affinity_per_service=False) for service in program.services)
-        return render(self, replace(program, services=services), node)  # type: ignore[arg-type]
+        return assembled(replace(program, services=services), node)
 
     file = tmp_path / "many-ports.dsl"  # one in 500,000 clients has one endpoint at all of them by chance
     ports = "; ".join(f"port p{port} {port}/tcp" for port in range(8000, 8020))
     endpoints = "endpoints { 100.64.0.9; 100.64.0.19 }"
     file.write_text(f"service s {{ vip 198.19.10.0; affinity client-ip 1h per service; {ports}; {endpoints} }}")
     assert verify(file, "iptables", "-c", "1").exit_code == 0
-    monkeypatch.setattr(type(target), "render", apart)
+    monkeypatch.setattr(target, "assembled", apart)
     result = verify(file, "iptables", "-c", "1", "--json")
     assert result.exit_code == 1
     found = {case["deviation"] for case in json.loads(result.output)["cases"] if case["deviation"]}
