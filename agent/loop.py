@@ -92,6 +92,7 @@ class Agent:
         self._checks = Checks(asker, self._hear, self._miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
+        self._joined: ir.Program | None = None  # the same with the endpoints that joined it
         self._made: ir.Program | None = None  # as it is in the kernel
         self._told: ir.Program | None = None  # as the metrics have it
         self._new = False  # whether it is not in the kernel yet
@@ -122,13 +123,18 @@ class Agent:
     @property
     def down(self) -> int:
         """How many services have all their endpoints failing their checks."""
-        checked = [one for one in (self._program.services if self._program is not None else ()) if one.check]
+        checked = [one for one in (self._joined.services if self._joined is not None else ()) if one.check]
         return sum(self._health.all_fail(service) for service in checked)
 
     @property
     def drift(self) -> int:
         """How many objects somebody changed, at the last look."""
         return self._drift
+
+    def endpoints_changed(self) -> None:
+        """Take into the kernel what the source joins to its program now."""
+        if self._program is not None:
+            self._happened()
 
     def reload(self) -> None:
         """Read the program now."""
@@ -247,9 +253,12 @@ class Agent:
             try:
                 if self._mark and mark() != self._mark:
                     self._tell(await self._look())  # what is put right along with this is told all the same
-                if new:
-                    await self._follow(program)
-                made, self._down = self._health.served_all(program), self._health.down
+                joined = self._source.joined(program)
+                moved = joined is not self._joined
+                if new or moved:
+                    await self._follow(program, joined, new=new)
+                    self._joined = joined
+                made, self._down = self._health.served_all(joined), self._health.down
                 self._made = await self._in_thread(lambda: self._take(program, made, new=new))
                 if self._judge is not None and new:
                     await self._judged(self._judge, program)
@@ -264,10 +273,10 @@ class Agent:
             if program is self._program:
                 self._new = False
         self._faults.pop("kernel", None)
-        if new:
-            self._stood |= _differing(self._told, program)
-        self._metrics.served(program, self._health, self._stood)
-        self._told = program
+        if joined is not self._told:
+            self._stood |= _differing(self._told, joined)
+        self._metrics.served(joined, self._health, self._stood)
+        self._told = joined
         self._stood.clear()
         return True
 
@@ -287,8 +296,9 @@ class Agent:
         self._faults.pop("kernel", None)
         judge.failed(program, why)
 
-    async def _follow(self, program: ir.Program) -> None:
-        """Check the endpoints of a new program. Those that serve already do so until they fail."""
+    async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
+        """Check the endpoints of a program, and those that joined it. Where the program is new, those that serve
+        already do so until they fail."""
         installation = await self._in_thread(lambda: self._session.keep(program))
         if self._first:
             noted = await self._in_thread(lambda: state.read(installation))
@@ -296,12 +306,12 @@ class Agent:
             self._first = False
             if self._judge is not None and await self._in_thread(lambda: self._session.unconfirmed):
                 await self._in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
-        asks = any(one.check is not None for one in program.services)
+        asks = new and any(one.check is not None for one in joined.services)
         serving = await self._in_thread(lambda: _serving(installation)) if asks else frozenset()
-        self._health.follow(program, serving, time.time())
+        self._health.follow(joined, serving, time.time())
         self._checks.follow(self._health.standings.keys())
         if self._leaving is not None:
-            await self._in_thread(partial(self._let_leave, self._leaving, installation, program))
+            await self._in_thread(partial(self._let_leave, self._leaving, installation, joined))
 
     def _let_leave(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
         """In a thread. What is in the kernel now, and not in the program, drains."""

@@ -56,6 +56,11 @@ class Source(ABC):
     def read(self) -> ir.Program | None:
         """The program now; None: it is not known yet. It runs in a thread. Errors: InputError."""
 
+    def joined(self, program: ir.Program) -> ir.Program:
+        """A program that was read, with the endpoints that joined it since: the same object as long as they are the
+        same, and the program itself where there are none. It is asked in the agent's loop."""
+        return program
+
     def changed(self) -> bool:
         """Whether :meth:`read` might give another program than before. It is asked every second, in a thread."""
         return False

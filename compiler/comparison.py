@@ -286,6 +286,10 @@ def _check_text(check: ir.Check) -> str:
     return " ".join(word for word in words if word)
 
 
+def _registered_text(one: ir.Registered) -> str:
+    return f"{one.pool} ({_list(one.networks, '')})"
+
+
 def _scheduler_text(service: ir.Service) -> str:
     by = "" if service.scheduler_by is ir.HashBy.ADDRESS else f" by {service.scheduler_by}"
     return f"{service.scheduler}{by}" if service.scheduler else "the target's own"
@@ -306,6 +310,7 @@ _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "check": lambda one: "none" if one.check is None else _check_text(one.check),
     "when-failed": lambda one: one.when_failed.value,
     "one-packet": lambda one: "yes" if one.one_packet else "no",
+    "registered": lambda one: _list(map(_registered_text, one.registered), "none"),
 }
 
 _CLUSTER: Mapping[str, Callable[[ir.Cluster], str]] = {

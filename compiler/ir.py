@@ -205,6 +205,20 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """Endpoints that a service gets from a pool beside those of the program: who registers itself in the pool, and is
+    in one of its networks. Nothing that is compiled depends on it: who knows the members puts them into the program.
+    """
+
+    pool: str
+    networks: tuple[Network, ...]
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    def takes(self, address: Address) -> bool:
+        return any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """How it is found out whether an endpoint serves. Nothing that is compiled depends on it: who runs the checks
     takes endpoints out of the program.
@@ -253,6 +267,7 @@ class Service:
     when_failed: WhenFailed = WhenFailed.OPEN
     scheduler_by: HashBy = HashBy.ADDRESS
     one_packet: bool = False  # each datagram gets an endpoint of its own
+    registered: tuple[Registered, ...] = ()  # by pool, in the order in which the service names them
     span: Span | None = field(default=None, compare=False, repr=False)
     #: By statement (``"scheduler"``, ``"traffic external"``), and by address (``"vip 198.19.10.0"``).
     spans: Mapping[str, Span] = field(default_factory=_no_spans, compare=False, repr=False)

@@ -110,6 +110,7 @@ class _Reader:
         self._unique("service", services)
         self._unique("balancer", balancers)
         self._known_nodes(services, {node.name for node in nodes})
+        self._same_pools(services)
         return ir.Program(
             self.cluster(document.get("cluster", {})),
             tuple(sorted(nodes, key=lambda node: node.name)),
@@ -129,6 +130,14 @@ class _Reader:
             for endpoint in service.endpoints:
                 if endpoint.node is not None and endpoint.node not in known:
                     self._error(Code.UNDEFINED, f"there is no node `{endpoint.node}`", endpoint.span)
+
+    def _same_pools(self, services: list[ir.Service]) -> None:
+        """A pool is one for all services."""
+        known: dict[str, ir.Registered] = {}
+        for one in (one for service in services for one in service.registered):
+            if known.setdefault(one.pool, one).networks != one.networks:
+                message = f"pool `{one.pool}` has other networks in another service"
+                self._error(Code.DUPLICATE, message, one.span)
 
     def _error(self, code: Code, message: str, span: Span | None, hint: str | None = None) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, hint))
@@ -290,6 +299,15 @@ class _Reader:
             span,
         )
 
+    def registered(self, document: Json, path: Path) -> tuple[ir.Registered, ...]:
+        found: dict[str, ir.Registered] = {}
+        for i, one in enumerate(document.get("registered", ())):
+            here = (*path, "registered", i)
+            if one["pool"] in found:
+                self._error(Code.DUPLICATE, f"pool `{one['pool']}` stands twice", self.span(*here, "pool"))
+            found[one["pool"]] = ir.Registered(one["pool"], self.networks(one, here, "networks"), self.span(*here))
+        return tuple(found.values())
+
     def check(self, document: Json, path: Path, spans: dict[str, Span]) -> ir.Check:
         """A check; the places of its members go to ``spans``."""
         kind = ir.CheckKind(document["kind"])
@@ -359,6 +377,7 @@ class _Reader:
             check=self.check(document["check"], (*path, "check"), spans) if "check" in document else None,
             when_failed=choice("when-failed", ir.WhenFailed, ir.WhenFailed.OPEN),
             one_packet=document.get("one-packet", False),
+            registered=self.registered(document, path),
             span=self.span(*path, "name"),
             spans=spans | more | sources,
         )
@@ -388,4 +407,5 @@ _STATEMENTS = {
     "check": "check",
     "when-failed": "when-failed",
     "one-packet": "one-packet",
+    "registered": "registered",
 }

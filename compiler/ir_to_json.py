@@ -133,6 +133,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         check=None if service.check is None else _check_to_json(service.check),
         when_failed=_unless(service.when_failed.value, "open"),
         one_packet=_unless(service.one_packet, False),
+        registered=[{"pool": one.pool, "networks": [str(n) for n in one.networks]} for one in service.registered],
     )
     document["ports"] = [
         _sparse(

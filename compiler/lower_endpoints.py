@@ -26,11 +26,23 @@ class Pools:
         self._lets = lets
         self._nodes = frozenset(nodes)
         self._endpoints: dict[str, tuple[ir.Endpoint, ...]] = {}
+        self._registered: dict[str, ir.Registered] = {}
 
     def lower_all(self) -> None:
         """Lower every pool, so that errors in unused ones are found too."""
         for name, (values, pool) in self._declared.items():
             self._endpoints[name] = tuple(self.endpoints(values, pool.lines))
+            self._take_registered(name, values, pool)
+
+    def _take_registered(self, name: str, values: Values, pool: syntax.Pool) -> None:
+        """The networks of a pool's ``registered`` lines, each of them once."""
+        words = [word for line in pool.registered for word in line.values]
+        if networks := tuple(self._lets.networks(values, words)):
+            self._registered[name] = ir.Registered(name, networks, values.span(pool.registered[0].keyword))
+
+    def registered(self, name: Word) -> ir.Registered | None:
+        """Who may register in a pool; None: nobody."""
+        return self._registered.get(str(name))
 
     def pool(self, values: Values, name: Word) -> tuple[ir.Endpoint, ...]:
         """The endpoints of a pool that a service names."""

@@ -183,6 +183,7 @@ def lower_service(
         str(block.name),
         ports=ports,
         endpoints=_endpoints(settings, block, pools),
+        registered=_registered(block, pools),
         **fields,
         span=values.span(block.name),
         spans=spans,
@@ -226,6 +227,12 @@ def _endpoints(settings: Settings, block: syntax.Block, pools: Pools) -> tuple[i
         hint = "list them: endpoints { 100.64.0.9 }, or say that there are none: endpoints { }"
         values.error(Code.MISSING, f"service `{block.name}` has no `endpoints` statement", block.name, hint)
     return endpoints
+
+
+def _registered(block: syntax.Block, pools: Pools) -> tuple[ir.Registered, ...]:
+    names = (name for statement in _of_kind(block.statements) for name in statement.pools)
+    found = (pools.registered(name) for name in names)
+    return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
 def _of_kind(statements: Iterable[object]) -> list[syntax.EndpointsStatement]:

@@ -33,7 +33,7 @@ class _ToSyntax(Transformer[Token, Any]):
     def setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(words[1:]))
 
-    version = include = cluster_setting = setting
+    version = include = cluster_setting = registered = setting
 
     def named_setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(map(_unquoted, words[1:])))
@@ -76,7 +76,8 @@ class _ToSyntax(Transformer[Token, Any]):
         return syntax.EndpointsStatement(children[0], tuple(pools), _lines(lines))
 
     def pool(self, children: list[Any]) -> syntax.Pool:
-        return syntax.Pool(children[0], _unquoted(children[1]), _lines(children[2:]))
+        registered = tuple(child for child in children if isinstance(child, syntax.Setting))
+        return syntax.Pool(children[0], _unquoted(children[1]), _lines(children[2:]), registered)
 
     def named_block(self, children: list[Any]) -> syntax.Block:
         return syntax.Block(children[0], _unquoted(children[1]), _statements(children[2:]))

@@ -32,12 +32,16 @@ def program_text(program: ir.Program, *, by_name: bool = False) -> str:
     """The text of a program. Services come in the order of their places in what they were read from, or by name.
 
     Endpoints that several services have, all in the same order, are a pool of the first one's name. Settings that many
-    services have, none of them with another value, are defaults.
+    services have, none of them with another value, are defaults. Pools whose members register themselves keep their
+    names, and have nothing else in them.
     """
     services = list(program.services) if by_name else sorted(program.services, key=_place)
     pools, defaults = _pools(services), _defaults(services)
     blocks = [_cluster(program.cluster), *(_node(node) for node in program.nodes)]
     blocks.append(_block("defaults", _aligned(defaults)) if defaults else "")
+    joined = {one.pool: one.networks for service in services for one in service.registered}
+    for name, networks in joined.items():
+        blocks.append(_block(f"endpoints {_name(name)}", [f"registered {_list(networks)}"]))
     printed: set[str] = set()
     for service in services:
         pool = pools.get(service.endpoints)
@@ -57,7 +61,15 @@ def _pools(services: Sequence[ir.Service]) -> _Pools:
     owners: dict[tuple[ir.Endpoint, ...], list[str]] = {}
     for service in services:
         owners.setdefault(service.endpoints, []).append(service.name)
-    return {endpoints: names[0] for endpoints, names in owners.items() if len(names) > 1 and len(endpoints) > 1}
+    taken = {one.pool for service in services for one in service.registered}
+    shared = [(endpoints, names[0]) for endpoints, names in owners.items() if len(names) > 1 and len(endpoints) > 1]
+    found: dict[tuple[ir.Endpoint, ...], str] = {}
+    for endpoints, name in shared:
+        while name in taken:
+            name += "-pool"
+        taken.add(name)
+        found[endpoints] = name
+    return found
 
 
 def _defaults(services: Sequence[ir.Service]) -> list[_Statement]:
@@ -134,11 +146,14 @@ def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
 def _service(service: ir.Service, pool: str | None, defaults: Sequence[_Statement]) -> str:
     settings = [setting for setting in _settings(service) if setting not in defaults]
     statements = [*_addresses(service), *map(_port, service.ports), *settings]
-    if pool is not None:
-        lines = [*_aligned([*statements, ("endpoints", _name(pool))])]
+    names = [_name(one.pool) for one in service.registered] + ([] if pool is None else [_name(pool)])
+    if pool is not None or (names and not service.endpoints):
+        lines = [*_aligned([*statements, ("endpoints", " ".join(names))])]
     else:
         endpoints = [f"{_INDENT}{line}" for line in _endpoints(service.endpoints, 2 * _INDENT)]
-        block = ["endpoints {", *endpoints, "}"] if endpoints else ["endpoints { }"]
+        width = max((len(key) for key, rest in statements if rest and len(key) <= _LONGEST_KEY), default=0)
+        head = " ".join((f"{'endpoints':<{width}}", *names)) if names else "endpoints"
+        block = [f"{head} {{", *endpoints, "}"] if endpoints else [f"{head} {{ }}"]
         lines = [*_aligned(statements), *block]
     return _block(f"service {_name(service.name)}", lines)
 

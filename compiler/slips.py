@@ -23,6 +23,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("host hosts machine", "", "node node-a { address 10.0.0.4 }"),
     ("version", "", "svcc 1"),
     ("global settings config", "", "cluster { … }"),
+    ("registered", "endpoints", "registered 100.64.0.0/24, a line in a pool"),
     ("server realserver backend upstream target member peer host address addr ip", "endpoints", _ENDPOINT),
     ("ip ips addr host hostname", "node", "address 10.0.0.4"),
     ("podcidr podcidrs clustercidr cidr podnetwork podnetworks", "cluster", "pods 100.64.0.0/24"),

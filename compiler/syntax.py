@@ -63,6 +63,7 @@ class Pool:
     keyword: Word
     name: Word
     lines: tuple[EndpointLine, ...]
+    registered: tuple[Setting, ...] = ()  # ``registered NETWORK…``
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,18 @@ STATEMENTS = {
 }
 
 #: Words that stand within statements.
-_OPTIONS = ("weight", "draining", "backup", "max-connections", "on", "nodeport", "shared", "default", "by")
+_OPTIONS = (
+    "weight",
+    "draining",
+    "backup",
+    "max-connections",
+    "on",
+    "nodeport",
+    "shared",
+    "default",
+    "by",
+    "registered",
+)
 #: The statements that open a block.
 _OPENING = ("cluster", "node", "defaults", "endpoints", "service", "balancer")
 

@@ -24,7 +24,8 @@ async def run(
 
     Errors: as of :func:`svcc.agent.service.run`.
     """
-    tasks = [asyncio.create_task(node.obey(), name="obey"), asyncio.create_task(node.show(), name="show")]
+    work = {"obey": node.obey(), "gather": node.gather(), "show": node.show()}
+    tasks = [asyncio.create_task(one, name=name) for name, one in work.items()]
     try:
         while True:
             if not node.target:

@@ -22,6 +22,7 @@ from svcc.etcd.errors import EtcdError, Unreachable
 from svcc.fleet.documents import State, Status, Want, plain
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys
+from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
 from svcc.fleet.release import Taken, take
@@ -70,6 +71,7 @@ class Node(Source):
             self._record = replace(self._record, release=0, target="")
         self.target = self._record.target  # what the agent has to be for; "": that is not known yet
         self._program = self.known
+        self._members = Members(root, keys, log)
         self._new = False
         self._task: _Task | None = None
         self._status: Status | None = None
@@ -86,6 +88,9 @@ class Node(Source):
     def read(self) -> ir.Program | None:
         self._new = False
         return self._program
+
+    def joined(self, program: ir.Program) -> ir.Program:
+        return self._members.joined(program, self.target, self._name)
 
     def changed(self) -> bool:
         return self._new
@@ -164,6 +169,19 @@ class Node(Source):
                 self._trouble(error)
             await asyncio.sleep(_AGAIN)
 
+    async def gather(self) -> None:
+        """Follow who registers itself, for ever. Where etcd is away, members stay."""
+        while True:
+            try:
+                async with self._client() as etcd, aclosing(etcd.follow(self._keys.pools)) as told:
+                    async for news in told:
+                        await asyncio.to_thread(self._members.hear, news)
+                        if self._agent is not None:
+                            self._agent.endpoints_changed()
+            except (EtcdError, OSError) as error:
+                self._trouble(error)
+            await asyncio.sleep(_AGAIN)
+
     async def show(self) -> None:
         """Show that the agent lives, and what it has to say, for ever."""
         while True:
@@ -188,7 +206,7 @@ class Node(Source):
         status = replace(self._status, serves=record.release, followed=record.epoch)
         if agent is None:
             return status
-        words = status.words or plain(agent.fault)
+        words = status.words or plain(agent.fault or self._members.refused)
         return replace(status, down=agent.down, drift=agent.drift, words=words)
 
     def _trouble(self, error: Exception) -> None:

@@ -94,6 +94,9 @@ class _Printer:
         blocks += [_Block("defaults", tuple(defaults))] if defaults else []
         blocks += [self._service(service) for service in self._program.services]
         blocks += [_Block(f"endpoints {name}", self._lines(pool)) for pool, name in self._pools.items()]
+        joined = {one.pool: one.networks for service in self._program.services for one in service.registered}
+        for name, networks in joined.items():
+            blocks.append(_Block(f"endpoints {name}", (f"registered {' '.join(map(str, networks))}",)))
         blocks += [self._balancer(balancer) for balancer in self._program.balancers]
         blocks = self._shuffled([*self._lets.values(), *blocks])
         return self._distributed(blocks)
@@ -239,9 +242,10 @@ class _Printer:
 
     def _endpoints(self, service: ir.Service) -> _Block | str:
         """In a block of its own lines, from pools, or both."""
-        names: list[str] = []
+        names = [one.pool for one in service.registered]
+        most = len(names) + 2
         own = service.endpoints
-        while own and len(names) < 2 and self._pick((False, True)):
+        while own and len(names) < most and self._pick((False, True)):
             count = self._pick(range(len(own), 0, -1))
             pool, own = own[:count], own[count:]
             names.append(self._pools.setdefault(pool, self._name(f"pool-{len(self._pools) + 1}")))

@@ -57,6 +57,10 @@ class Machine:
         """What the agent logged so far."""
         return self._log.read_text() if self._log.exists() else ""
 
+    def says(self, words: str) -> bool:
+        """Whether the agent logged these words so far."""
+        return words in self.said()
+
     def serves(self, *hosts: int) -> None:
         """Wait until these endpoints take new connections, by the last bytes of their addresses, and no others."""
         wanted = {f"100.64.0.{host}" for host in hosts}

@@ -69,6 +69,11 @@ ENDPOINTS = tuple(
         ),
     )
 )
+#: Pools whose members register themselves.
+_REGISTERED = (
+    ir.Registered("joined", (ip_network("100.64.0.0/24"), ip_network("fd00:64::/64"))),
+    ir.Registered("joined/too", (ip_network("192.0.2.0/24"),)),
+)
 _NODE_ADDRESSES = (
     tuple(map(ip_address, ("10.0.0.4", "fd00:10::4", "10.0.1.4"))),
     tuple(map(ip_address, ("10.0.0.5", "fd00:10::5"))),
@@ -297,7 +302,8 @@ class _Services:
         if check is not None and check.port is None and len(service_ports(service, check.kind)) != 1:
             check = replace(check, port=8081)
         failed = self._one((ir.WhenFailed.OPEN, ir.WhenFailed.EMPTY))
-        return replace(service, endpoints=self._endpoints(service.ports), check=check, when_failed=failed)
+        service = replace(service, endpoints=self._endpoints(service.ports), check=check, when_failed=failed)
+        return replace(service, registered=self._one(((), (), _REGISTERED[:1], _REGISTERED)))
 
     def _with_owners(self, service: ir.Service) -> ir.Service:
         """Who holds the service's addresses: svcc, which may announce them, or (``shared``) somebody else."""

@@ -12,7 +12,7 @@ syntax keyword svccStatement address affinity allow-from announce check external
 syntax keyword svccStatement masquerade network nodeport-addresses nodeports one-packet pods port prefix route
 syntax keyword svccStatement scheduler scheme security services snat traffic vip vip-device when-empty when-failed zone
 syntax keyword svccOption max-connections backup by default draining every expect fall host insecure nodeport on per rise shared
-syntax keyword svccOption timeout weight
+syntax keyword svccOption registered timeout weight
 
 syntax match svccVariable "\$[A-Za-z_][A-Za-z0-9_.-]*"
 syntax match svccAddress "\<\x*[.:][0-9A-Fa-f.:]*\%(/\d\+\)\?"

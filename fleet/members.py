@@ -1,0 +1,170 @@
+"""Members that registered themselves, put into the program that a node serves: what is served was reviewed, and who
+serves it changes by itself.
+
+What stands in etcd below a pool is input. A member that does not fit is refused, told of once, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from svcc.agent.log import Log
+from svcc.apply import files
+from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.diagnostic import Severity
+from svcc.etcd.values import Changes, Listing
+from svcc.fleet.documents import plain
+from svcc.fleet.errors import BadDocument
+from svcc.fleet.keys import Keys, fault
+from svcc.fleet.registering import Member
+from svcc.targets import find
+from svcc.targets.capability import check_target
+
+#: Refused members that a status names.
+_NAMED = 3
+
+
+class Members:
+    """The members of all pools of a fleet, as etcd told of them last. Without etcd they stay as they are.
+
+    They are kept in STATE/members.json, so that an agent that starts without etcd has them.
+    """
+
+    def __init__(self, root: Path, keys: Keys, log: Log) -> None:
+        """Errors: OSError: of what was kept."""
+        self._file, self._beginning, self._log = root / "members.json", keys.pools, log
+        self._texts: Mapping[str, str] = _kept(self._file)  # by key
+        self._refused: Mapping[str, str] = {}  # why, by key
+        self._joined: tuple[ir.Program, str, Mapping[str, str], ir.Program] | None = None
+
+    @property
+    def refused(self) -> str:
+        """Which members do not fit, and why; "" where all do."""
+        found = [f"{_short(key, self._beginning)} is refused: {why}" for key, why in sorted(self._refused.items())]
+        return "; ".join(found[:_NAMED]) + (f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+
+    def hear(self, news: Listing | Changes) -> None:
+        """Take what etcd tells. It may run in a thread."""
+        texts = {} if isinstance(news, Listing) else dict(self._texts)
+        entries = news.by_key() if isinstance(news, Listing) else {one.key: one.entry for one in news.changes}
+        for key, entry in entries.items():
+            if entry is None:
+                texts.pop(key, None)
+            else:
+                texts[key] = entry.value.decode("utf-8", "replace")
+        if texts == self._texts:
+            return
+        self._texts = texts
+        try:
+            files.make_directory(self._file.parent)
+            files.write(self._file, json.dumps(texts, sort_keys=True) + "\n")
+        except OSError as error:
+            self._log.error("who registered itself cannot be kept", reason=str(error))
+
+    def joined(self, program: ir.Program, target: str, node: str) -> ir.Program:
+        """The program with the members of its pools as endpoints, behind those that it has; the same object as before
+        where nothing changed since. ``target``, ``node``: what it has to be good for.
+        """
+        texts, last = self._texts, self._joined
+        if last is not None and last[0] is program and last[1] == target and last[2] is texts:
+            return last[3]
+        pools, refused = self._read(texts)
+        taken: set[str] = set()
+        fitting = _Fitting(program, target, node, refused)
+        services = tuple(fitting.served(service, pools, taken) for service in program.services)
+        for pool, members in pools.items():
+            for key in members.keys() - taken - refused.keys():
+                refused[key] = f"no service takes it from pool {pool}"
+        self._tell(refused)
+        same = all(one is other for one, other in zip(services, program.services, strict=True))
+        made = program if same else replace(program, services=services)
+        if last is not None and made == last[3] and last[0] is program:
+            made = last[3]
+        self._joined = program, target, texts, made
+        return made
+
+    def _read(self, texts: Mapping[str, str]) -> tuple[dict[str, dict[str, Member]], dict[str, str]]:
+        """The members by pool and key, and why others are none."""
+        pools: dict[str, dict[str, Member]] = {}
+        refused: dict[str, str] = {}
+        for key, text in sorted(texts.items()):
+            pool, _, endpoint = key.removeprefix(self._beginning).partition("/")
+            try:
+                if not key.startswith(self._beginning) or fault(pool) is not None or "/" in endpoint:
+                    raise BadDocument("it has no key that a member has")
+                pools.setdefault(pool, {})[key] = Member.read(key, text)
+            except BadDocument as error:
+                refused[key] = str(error)
+        return pools, refused
+
+    def _tell(self, refused: Mapping[str, str]) -> None:
+        for key, why in sorted(refused.items()):
+            if self._refused.get(key) != why:
+                member = plain(_short(key, self._beginning))
+                self._log.error("a member is refused", member=member, reason=plain(why))
+        self._refused = refused
+
+
+class _Fitting:
+    """Puts members into services, as far as the services stay right with them."""
+
+    def __init__(self, program: ir.Program, target: str, node: str, refused: dict[str, str]) -> None:
+        self._program, self._target = program, find(target)
+        self._node, self._refused = program.node(node), refused
+
+    def served(self, service: ir.Service, pools: Mapping[str, Mapping[str, Member]], taken: set[str]) -> ir.Service:
+        """A service with its members; the keys of those go to ``taken``."""
+        found: list[tuple[str, ir.Endpoint]] = []
+        there = {_place(service, one) for one in service.endpoints}
+        for registered in service.registered:
+            for key, member in pools.get(registered.pool, {}).items():
+                endpoint = ir.Endpoint(member.endpoint.address, member.endpoint.port, member.weight)
+                taken.add(key)
+                if not registered.takes(endpoint.address):
+                    self._refused[key] = f"{endpoint.address} is in no network of pool {registered.pool}"
+                elif (place := _place(service, endpoint)) not in there:
+                    there.add(place)
+                    found.append((key, endpoint))
+        return self._with(service, found) if found else service
+
+    def _with(self, service: ir.Service, members: Sequence[tuple[str, ir.Endpoint]]) -> ir.Service:
+        """The service with all members that fit; where they do not fit together, each half is tried by itself."""
+        made = replace(service, endpoints=(*service.endpoints, *(endpoint for _, endpoint in members)))
+        wrong = next(self._wrong(made), None)
+        if wrong is None:
+            return made
+        if len(members) == 1:
+            self._refused[members[0][0]] = f"it does not fit service {service.name}: {wrong}"
+            return service
+        half = len(members) // 2
+        return self._with(self._with(service, members[:half]), members[half:])
+
+    def _wrong(self, service: ir.Service) -> Iterator[str]:
+        alone = replace(self._program, services=(service,), balancers=())
+        yield from (one.message for one in check(alone) if one.severity is Severity.ERROR)
+        if self._target is not None:
+            found = check_target(alone, self._target, self._node)
+            yield from (one.message for one in found if one.severity is Severity.ERROR)
+
+
+def _place(service: ir.Service, endpoint: ir.Endpoint) -> tuple[ir.Address, int | None]:
+    """Where connections go to: the same for two endpoints of which a service can have one."""
+    single = service.ports[0].target if len(service.ports) == 1 else None
+    return endpoint.address, single if endpoint.port is None else endpoint.port
+
+
+def _short(key: str, beginning: str) -> str:
+    return key.removeprefix(beginning)
+
+
+def _kept(file: Path) -> Mapping[str, str]:
+    """What was kept; nothing where it cannot be read: etcd tells it again. Errors: OSError."""
+    try:
+        found: object = json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    return {str(key): str(text) for key, text in found.items()} if isinstance(found, dict) else {}
