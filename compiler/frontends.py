@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import TypeAlias
 
 from svcc.compiler import ir, names
@@ -91,7 +92,7 @@ def service_label(service: ir.Service) -> str:
 def frontends(program: ir.Program, node: ir.Node | None) -> Iterator[Frontend]:
     """Every frontend, by service, then port, then vip, external-ip and node port (v4 before v6)."""
     pods: set[int] = {network.version for network in program.cluster.pods}
-    near = _near(program, node)
+    near = _Near(program, node)
     for service in program.services:
         reach = _Reach(service, near, pods)
         for port in service.ports:
@@ -133,20 +134,31 @@ def ranks(endpoints: Endpoints, when_empty: ir.WhenEmpty) -> Iterator[Endpoints]
         yield tuple(replace(e, weight=1) for e in endpoints if not e.weight and not e.backup)
 
 
-#: By policy, the names of the nodes whose endpoints are preferred, the nearest first; None: all endpoints.
-_Near: TypeAlias = Mapping[ir.Traffic, tuple[frozenset[str] | None, ...]]
+#: The names of the nodes whose endpoints are preferred, the nearest first; None: all endpoints.
+_Nodes: TypeAlias = tuple[frozenset[str] | None, ...]
+_EVERYWHERE: _Nodes = (None,)
 
 
-def _near(program: ir.Program, node: ir.Node | None) -> _Near:
-    here = frozenset[str]() if node is None else frozenset((node.name,))
-    zone = None if node is None else node.zone
-    around = frozenset(other.name for other in program.nodes if zone is not None and other.zone == zone)
-    return {
-        ir.Traffic.CLUSTER: (None,),
-        ir.Traffic.LOCAL: (here,),
-        ir.Traffic.PREFER_LOCAL: (here, None),
-        ir.Traffic.PREFER_ZONE: (here, around, None),
-    }
+class _Near:
+    """These nodes, by policy. Most services ask for none, so that nothing is looked up for them."""
+
+    def __init__(self, program: ir.Program, node: ir.Node | None) -> None:
+        self._program, self._node = program, node
+
+    def nodes(self, traffic: ir.Traffic) -> _Nodes:
+        return _EVERYWHERE if traffic is ir.Traffic.CLUSTER else self._preferred[traffic]
+
+    @cached_property
+    def _preferred(self) -> Mapping[ir.Traffic, _Nodes]:
+        node = self._node
+        here = frozenset[str]() if node is None else frozenset((node.name,))
+        zone = None if node is None else node.zone
+        around = frozenset(other.name for other in self._program.nodes if zone is not None and other.zone == zone)
+        return {
+            ir.Traffic.LOCAL: (here,),
+            ir.Traffic.PREFER_LOCAL: (here, None),
+            ir.Traffic.PREFER_ZONE: (here, around, None),
+        }
 
 
 class _Reach:
@@ -185,9 +197,10 @@ class _Reach:
         known = self._endpoints.get((version, traffic))
         if known is None:
             here = self._service.endpoints
-            if any(e.address.version != version for e in here):
-                here = tuple(e for e in here if e.address.version == version)
-            near = self._near[traffic]
+            kind = IPv4Address if version == 4 else IPv6Address
+            if not all(isinstance(e.address, kind) for e in here):
+                here = tuple(e for e in here if isinstance(e.address, kind))
+            near = self._near.nodes(traffic)
             if (most := near[-1]) is not None:
                 here = tuple(e for e in here if e.node in most)
             plain = len(near) == 1 and all(e.weight and not e.backup for e in here)
@@ -195,7 +208,7 @@ class _Reach:
             self._endpoints[version, traffic] = known
         return known
 
-    def _serving(self, here: Endpoints, near: tuple[frozenset[str] | None, ...]) -> tuple[Endpoints, Endpoints]:
+    def _serving(self, here: Endpoints, near: _Nodes) -> tuple[Endpoints, Endpoints]:
         """The nearest of the best rank, and the others: connections that these have go on."""
         for rank in ranks(here, self._service.when_empty):
             for nodes in near:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 from zlib import crc32
 
@@ -55,8 +56,11 @@ class To(Match):
 
     def __str__(self) -> str:
         to = self.destination
-        text = str(to) if isinstance(to, Network) else f"{text_of(to)}/{to.max_prefixlen}"
-        return f"{_not(self.negate)}-d {text}"
+        if isinstance(to, IPv4Address):
+            text = f"{text_of(to)}/32"
+        else:
+            text = f"{to}/128" if isinstance(to, IPv6Address) else str(to)
+        return f"! -d {text}" if self.negate else f"-d {text}"
 
 
 def from_(network: Network) -> tuple[Match, ...]:
@@ -364,10 +368,15 @@ class Dnat(Verdict):
     port: int | None = None  # None: the port stays
 
     def __str__(self) -> str:
-        if self.port is None:
-            return f"-j DNAT --to-destination {self.address}"
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"-j DNAT --to-destination {host}:{self.port}"
+        return dnat(self.address, self.port)
+
+
+def dnat(address: str, port: int | None) -> str:
+    """The text of :class:`Dnat`, without the object: there are hundreds of thousands."""
+    if port is None:
+        return f"-j DNAT --to-destination {address}"
+    host = f"[{address}]" if ":" in address else address
+    return f"-j DNAT --to-destination {host}:{port}"
 
 
 # -- rules, chains, tables, script ------------------------------------------------------------------------------------
@@ -430,9 +439,12 @@ class Table:
 
 def texts(chains: Iterable[Chain]) -> dict[str, tuple[str, ...]]:
     """The texts of the chains' rules, by the chain's name."""
-    return {
-        chain.name: tuple([f"{_words(matches)}{verdict!s}" for matches, verdict in chain.rules]) for chain in chains
-    }
+    return {chain.name: rule_texts(chain.rules) for chain in chains}
+
+
+def rule_texts(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The texts of rules."""
+    return tuple([f"{_words(matches)}{verdict!s}" for matches, verdict in rules])
 
 
 #: Tuples of matches that were printed, by identity (hashing would cost more), and their texts.
@@ -442,15 +454,20 @@ _KEPT = 4096
 
 
 def _words(matches: tuple[Match, ...]) -> str:
-    """The text of matches, with a space behind each. Thousands of rules share theirs: it is printed once."""
+    """See :func:`words`. Thousands of rules share their matches, which are printed once."""
     known = _WORDS.get(id(matches))
     if known is not None and known[0] is matches:
         return known[1]
-    words = "".join([f"{match} " for match in matches])
+    text = words(matches)
     if len(_WORDS) >= _KEPT:
         _WORDS.clear()
-    _WORDS[id(matches)] = matches, words
-    return words
+    _WORDS[id(matches)] = matches, text
+    return text
+
+
+def words(matches: Iterable[Match]) -> str:
+    """The text of matches, with a space behind each."""
+    return "".join([f"{match} " for match in matches])
 
 
 #: As many chains are declared at once at a table's head.

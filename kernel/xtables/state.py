@@ -90,7 +90,8 @@ def script_text(state: State, entries: Mapping[str, Sequence[Entry]]) -> str:
     lines: list[str] = []
     for name, table in state.tables.items():
         lines += objects.Table(name, tuple(entries[name]), (), upwards=True).lines(table.chains)
-    return "".join([f"{line}\n" for line in lines])
+    lines.append("")  # every line is ended
+    return "\n".join(lines)
 
 
 class _Builder:

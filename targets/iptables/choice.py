@@ -14,7 +14,7 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.kernel.addresses import text_of
-from svcc.kernel.xtables.objects import Dnat, Match, Proto, Rule
+from svcc.kernel.xtables.objects import Match, Proto, dnat, words
 from svcc.targets.iptables.matches import CERTAIN, Bucket, Nth, Random, Remember, Remembered
 
 #: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.
@@ -23,29 +23,31 @@ Turn: TypeAlias = tuple[tuple[Match, ...], int]
 Target: TypeAlias = tuple[int, ir.Protocol | None]
 
 
-def choice(frontends: Sequence[Frontend], memory: str) -> list[Rule]:
-    """The rules of a chain that send a connection to an endpoint.
+def choice(frontends: Sequence[Frontend], memory: str) -> list[str]:
+    """The rules of a chain that send a connection to an endpoint, as texts: there are hundreds of thousands, and an
+    object for each would take longer than all else.
 
     ``frontends``: all that lead there. They have the same endpoints, and at least one. ``memory`` begins the names of
     the lists of clients, which every choice with the same ``memory`` has.
     """
     frontend = frontends[0]
-    to = _destinations(frontends)
+    ports = _ports(frontends)
+    to = [dnat(text_of(e.address), port) for e, port in zip(frontend.endpoints, ports, strict=True)]
     protocol = frontend.port.protocol
-    protocols = [None if d.port is None else protocol for d in to]
-    targets = tuple(zip([e.weight for e in frontend.endpoints], protocols, strict=True))
-    turns = _turns(frontend.service.scheduler or ir.Scheduler.RANDOM, targets)
+    protocols = tuple([None if port is None else protocol for port in ports])
+    weights = tuple([e.weight for e in frontend.endpoints])
+    turns = _turns(frontend.service.scheduler or ir.Scheduler.RANDOM, weights, protocols)
     seconds = frontend.service.affinity
     if seconds is None:
-        return [Rule(matches, to[index]) for matches, index in turns]
+        return [when + to[index] for when, index in turns]
     version = frontend.version
     network = frontend.client_length
     lists = [f"{memory.replace('/', ':')}-{_endpoint(endpoint, _shift(frontend))}" for endpoint in frontend.endpoints]
     again = [
-        Rule((*_proto(protocols[index]), Remembered(lists[index], version, seconds, network)), to[index])
+        f"{words(_proto(protocols[index]))}{Remembered(lists[index], version, seconds, network)} {to[index]}"
         for index in range(len(to) - 1, -1, -1)
     ]
-    return again + [Rule((*matches, Remember(lists[index], version, network)), to[index]) for matches, index in turns]
+    return again + [f"{when}{Remember(lists[index], version, network)} {to[index]}" for when, index in turns]
 
 
 def _endpoint(endpoint: ir.Endpoint, shift: int) -> str:
@@ -63,25 +65,29 @@ def _shift(frontend: Frontend) -> int:
     return frontend.port.ports.first - frontend.service.ports[0].ports.first
 
 
-def _destinations(frontends: Sequence[Frontend]) -> list[Dnat]:
-    """The endpoints as DNAT takes them.
+def _ports(frontends: Sequence[Frontend]) -> list[int | None]:
+    """By endpoint, the port that DNAT writes.
 
     A port that stays what it is for every client is not written, as in a range. Without a port there is no need to
     look at the protocol again, of which the dispatch is sure: that is a third of what the nft variant has to do.
     """
-    frontend, arrivals = frontends[0], {f.ports.first for f in frontends}
-    ports = {own: frontend.port.target if own is None else own for own in {e.port for e in frontend.endpoints}}
-    written = {own: None if arrivals == {port} else port for own, port in ports.items()}
-    return [Dnat(text_of(e.address), written[e.port]) for e in frontend.endpoints]
+    target, arrivals = frontends[0].port.target, {f.ports.first for f in frontends}
+    own = [e.port for e in frontends[0].endpoints]
+    written = {port: target if port is None else port for port in {*own}}
+    written = {port: to for port, to in written.items() if arrivals != {to}}
+    return [written.get(port) for port in own]
 
 
 # -- schedulers -------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
-def _turns(scheduler: ir.Scheduler, targets: tuple[Target, ...]) -> tuple[Turn, ...]:
-    """The turns from the first to the last. Thousands of services share theirs (and each condition is printed once)."""
-    return tuple(TURNS[scheduler](targets))
+def _turns(
+    scheduler: ir.Scheduler, weights: tuple[int, ...], protocols: tuple[ir.Protocol | None, ...]
+) -> tuple[tuple[str, int], ...]:
+    """The turns from the first to the last, their conditions as texts. Thousands of services share theirs."""
+    turns = TURNS[scheduler](tuple(zip(weights, protocols, strict=True)))
+    return tuple((words(matches), index) for matches, index in turns)
 
 
 def _random(targets: Sequence[Target]) -> list[Turn]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.kernel.addresses import Address
-from svcc.kernel.xtables.objects import Jump, texts
+from svcc.kernel.xtables.objects import texts
 from svcc.kernel.xtables.state import Rules
 from svcc.targets import vip_device
 from svcc.targets.interface import Contribution, Shared
@@ -21,25 +22,30 @@ from svcc.targets.iptables.sources import rewritten
 from svcc.targets.iptables.unserved import Unserved
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What becomes of a service's ports in one table: at its addresses, and at the node."""
+class Ports(NamedTuple):
+    """What becomes of a service's ports in one table: at its addresses (by number), and at the node."""
 
-    addresses: Mapping[Address, tuple[PortRule, ...]]
-    node: tuple[PortRule, ...]
+    addresses: Mapping[int, Sequence[PortRule]]
+    node: Sequence[PortRule]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a service adds in one family. Chains are the service's own, by name."""
+_NO_PORTS = Ports({}, ())
 
+
+class Part(NamedTuple):
+    """What a service adds in one family. Chains are the service's own, by name.
+
+    A named tuple, as there are ten thousands of them, and more quickly made.
+    """
+
+    addresses: Mapping[int, Address]  # all that the service has, by number
     balance: Mapping[str, Rules]  # nat: SVC
     sources: Mapping[str, Rules]  # nat: SRC
     external: Mapping[str, Rules]  # nat: EXT
     refused: Mapping[str, Rules]  # filter: SRC
     marking: frozenset[str]  # the chains of those that services share through which its clients are sent to be marked
-    served: Ports  # nat; of every address that the service has
-    unserved: Ports  # filter; likewise
+    served: Ports  # nat
+    unserved: Ports  # filter
     shared: frozenset[Address]  # of its addresses those that are others' as well
     rejects: bool  # whether chains or ports of its own lead to the chain that rejects
     rewritten: Ports  # what the source of its connections becomes, where it names addresses
@@ -68,11 +74,12 @@ def contribution(shared: Shared, service: ir.Service) -> IptablesContribution:
 def _part(cluster: ir.Cluster, names: Names, found: list[Frontend], version: int) -> Part:
     services, unserved = Services(names, found), Unserved(names, found)
     return Part(
-        texts(services.balance),
-        texts(services.sources.values()),
-        texts(services.external),
+        services.named,
+        services.balance,
+        services.sources,
+        services.external,
         texts(unserved.sources.values()),
-        _marking(services, names),
+        frozenset(services.marking),
         _ports(services.addresses, services.node_ports),
         _ports(unserved.addresses, unserved.node_ports),
         frozenset(services.shared),
@@ -82,11 +89,5 @@ def _part(cluster: ir.Cluster, names: Names, found: list[Frontend], version: int
     )
 
 
-def _marking(services: Services, names: Names) -> frozenset[str]:
-    """The chains that mark through which clients are sent: before the choice, and behind the check of sources."""
-    first = (rule.verdict for chain in (*services.balance, *services.external) for rule in chain.rules[:2])
-    return frozenset({verdict.chain for verdict in first if isinstance(verdict, Jump)} & {names.mark, names.outside})
-
-
-def _ports(addresses: Mapping[ir.Address, list[PortRule]], node: list[PortRule]) -> Ports:
-    return Ports({address: tuple(rules) for address, rules in addresses.items()}, tuple(node))
+def _ports(addresses: Mapping[int, Sequence[PortRule]], node: Sequence[PortRule]) -> Ports:
+    return Ports(addresses, node) if addresses or node else _NO_PORTS

@@ -8,10 +8,11 @@ blocks of ports in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.kernel.xtables.objects import Chain, Goto, Jump, Match, Proto, Rule, To, Verdict
@@ -22,8 +23,7 @@ from svcc.targets.iptables.prefixes import FEW
 BLOCKS = (16, 256, 4096)
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(NamedTuple):
     """Rules for a chain to start with, and the chains that they lead to (each after those it leads to itself)."""
 
     rules: tuple[Rule, ...]
@@ -31,9 +31,8 @@ class Walk:
     rest: tuple[Rule, ...] = ()  # for the chain to end with, behind all other addresses' rules
 
 
-@dataclass(frozen=True, slots=True)
-class PortRule:
-    """What happens to some ports of an address, or of the node."""
+class PortRule(NamedTuple):
+    """What happens to some ports of an address, or of the node. A named tuple, as there are tens of thousands."""
 
     protocol: ir.Protocol
     ports: ir.PortRange
@@ -48,14 +47,16 @@ class Block:
     nodes: tuple[PortRule | Block, ...]
 
 
-def at_address(names: Names, address: ir.Address, rules: Iterable[PortRule], other: Verdict | None) -> Walk:
+def at_address(names: Names, address: ir.Address, rules: Collection[PortRule], other: Verdict | None) -> Walk:
     """The rules of an address's ports, and ``other`` for the rest of it, which is rarely asked for.
 
     Without ``other`` the walk goes on to other addresses.
     """
     to = To(address)
+    if not rules:
+        return Walk((), (), (Rule((to,), other),) if other else ())
     nodes = _blocks(rules)
-    if all(isinstance(node, PortRule) for node in nodes):
+    if len(rules) <= FEW or all(isinstance(node, PortRule) for node in nodes):
         return Walk(_ports(names, nodes, (to,), "").rules, (), (Rule((to,), other),) if other else ())
     walk = _ports(names, nodes, (), f"-{address}")
     own = Chain(names.at(str(address)), (*walk.rules, Rule((), other)) if other else walk.rules)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address
 
 from svcc.compiler.frontends import service_networks
 from svcc.kernel.addresses import Address
@@ -61,7 +62,7 @@ class Family:
         for part in new:
             self._total.add(part)
         parts = (*old, *new)
-        touched = {address for part in parts for address in part.served.addresses}
+        touched = {number: address for part in parts for number, address in part.addresses.items()}
         if any(part.shared for part in parts):
             self._passing = self._shared_in_networks()
         local = self._dispatch(touched)
@@ -71,15 +72,15 @@ class Family:
         self.__dict__.pop("_unserved_rules", None)
         return local
 
-    def _dispatch(self, touched: Iterable[Address]) -> bool:
+    def _dispatch(self, touched: Mapping[int, Address]) -> bool:
         total, reject = self._total, Goto(self._names.reject)
-        for address in touched:
-            number, there = int(address), address in total.addresses
+        for number, address in touched.items():
+            there = number in total.addresses
             _keep(self._prefixes, number, there)
-            alone = address not in total.shared
+            alone = not total.shared or address not in total.shared
             for tree, rules, other in (
-                (self._nat, total.served.addresses.get(address, ()), RETURN),
-                (self._filter, total.unserved.addresses.get(address, ()), reject),
+                (self._nat, total.served.addresses.get(number, ()), RETURN),
+                (self._filter, total.unserved.addresses.get(number, ()), reject),
             ):
                 walk = at_address(self._names, address, rules, other if alone else None) if there else None
                 tree.put(number, walk)
@@ -88,21 +89,24 @@ class Family:
         return all([self._nat.refresh(), self._filter.refresh()])
 
     def _rewrite(
-        self, touched: Iterable[Address], old: Iterable[tuple[PortRule, ...]], new: Iterable[tuple[PortRule, ...]]
+        self, touched: Iterable[int], old: Iterable[Sequence[PortRule]], new: Iterable[Sequence[PortRule]]
     ) -> bool:
         """The ways to new sources; they depend on the node ports of all services that have such."""
         total = self._total
         same = Counter(rule for rules in old for rule in rules) == Counter(rule for rules in new for rule in rules)
         names = sources.branches(self._names)
-        for address in touched if same else {*touched, *total.addresses}:
+        some = bool(total.rewritten.addresses or total.rewritten.node)
+        kind = IPv4Address if self._version == 4 else IPv6Address
+        for number in touched if same else {*touched, *total.addresses}:
+            if not some and number not in self._rewritten_prefixes:
+                continue  # as almost everywhere
             found = sources.beside(
-                total.served.addresses.get(address, ()),
-                total.rewritten.addresses.get(address, ()),
+                total.served.addresses.get(number, ()),
+                total.rewritten.addresses.get(number, ()),
                 total.rewritten.node,
             )
-            number = int(address)
             _keep(self._rewritten_prefixes, number, bool(found))
-            self._rewritten.put(number, at_address(names, address, found, None) if found else None)
+            self._rewritten.put(number, at_address(names, kind(number), found, None) if found else None)
         if not same:
             self._rewritten_node = sources.at_node(self._cluster, names, total.rewritten.node, self._version)
         return self._rewritten.refresh() and same
@@ -237,7 +241,7 @@ def _keep(prefixes: Prefixes, number: int, there: bool) -> None:
 
 
 def _numbers(parts: Iterable[Part]) -> set[int]:
-    return {int(address) for part in parts for address in part.served.addresses}
+    return {number for part in parts for number in part.addresses}
 
 
 def _target(rule: Rule) -> str:

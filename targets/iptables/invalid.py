@@ -76,7 +76,7 @@ def _target_ports(frontends: Iterable[Frontend]) -> frozenset[ir.PortRange]:
     """The ports that the endpoints of a service send from, those that are in a row as one range."""
     ports: set[int] = set()
     for f in frontends:
-        for own in {endpoint.port for endpoint in (*f.endpoints, *f.draining)}:
+        for own in {endpoint.port for found in (f.endpoints, f.draining) for endpoint in found}:
             first = f.port.target if own is None else own
             ports.update(range(first, first + len(f.ports)))
     return frozenset(ir.PortRange(port, _last(ports, port)) for port in ports if port - 1 not in ports)
@@ -93,9 +93,12 @@ def _outside(cluster: ir.Cluster, frontends: Iterable[Frontend], version: int) -
         if network.version == version
     ]
     lists = {id(found): found for f in frontends for found in (f.endpoints, f.draining)}
-    numbers = {int(endpoint.address) for found in lists.values() for endpoint in found}
+    numbers = [int(endpoint.address) for found in lists.values() for endpoint in found]
+    lowest, highest = min(numbers), max(numbers)
+    if any(first <= lowest and highest <= last for first, last in pods):
+        return frozenset()  # as almost everywhere
     for first, last in pods:
-        numbers = {number for number in numbers if not first <= number <= last}
+        numbers = [number for number in numbers if not first <= number <= last]
     return frozenset(numbers)
 
 

@@ -8,12 +8,13 @@ would be wrong for them), ``EXT`` holds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
-from svcc.kernel.xtables.objects import ACCEPT, COMMENT, RETURN, Chain, Comment, Goto, Jump, Rule, from_
+from svcc.kernel.xtables.objects import ACCEPT, COMMENT, RETURN, Comment, Goto, Jump, Rule, from_, rule_texts
+from svcc.kernel.xtables.state import Rules
 from svcc.targets.iptables.choice import choice
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names
@@ -21,19 +22,19 @@ from svcc.targets.naming import comment
 
 
 class Services:
-    """The chains of one service's frontends in one family, and the rules that lead to them."""
+    """The chains of one service's frontends in one family, and the rules that lead to them.
+
+    Addresses are numbers here: those of :mod:`ipaddress` take long to be found by.
+    """
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
         self._names = names
-        self._marking: dict[Rewrite, list[Rule]] = {
-            Rewrite.EVERYBODY: [Rule((), Jump(names.mark))],
-            Rewrite.OUTSIDE_PODS: [Rule((), Jump(names.outside))],
-            Rewrite.NOBODY: [],
-        }
-        self.balance: list[Chain] = []
-        self.sources: dict[str, Chain] = {}
-        self.external: list[Chain] = []
-        self.addresses: dict[ir.Address, list[PortRule]] = {}
+        self.balance: dict[str, Rules] = {}
+        self.sources: dict[str, Rules] = {}
+        self.external: dict[str, Rules] = {}
+        self.marking: set[str] = set()  # the chains that mark through which clients are sent
+        self.named: dict[int, ir.Address] = {}  # all addresses
+        self.addresses: dict[int, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
         self.shared: set[ir.Address] = set()
         for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
@@ -41,23 +42,28 @@ class Services:
 
     def _add_port(self, frontends: list[Frontend]) -> None:
         """All frontends of one port of a service."""
-        ways = self._ways(frontends)
+        label = frontends[0].label
+        ways = self._ways(frontends, label)
         for f in frontends:
-            rules = self.node_ports if f.address is None else self.addresses.setdefault(f.address, [])
-            if f.shared and f.address is not None:
-                self.shared.add(f.address)
+            if f.address is None:
+                rules = self.node_ports
+            else:
+                number = int(f.address)
+                self.named[number] = f.address
+                rules = self.addresses.setdefault(number, [])
+                if f.shared:
+                    self.shared.add(f.address)
             chain = ways.get(f.kind)
             if chain is None:  # nobody is served, by no rule of others' that follow either
                 rules.append(PortRule(f.port.protocol, f.ports, ACCEPT))
                 continue
-            cut = not chain.endswith(f.label)
-            remark = (Comment(comment(f.label, COMMENT)),) if cut else ()
+            remark = () if chain.endswith(label) else (Comment(comment(label, COMMENT)),)
             rules.append(PortRule(f.port.protocol, f.ports, Goto(chain), remark))
 
-    def _ways(self, frontends: list[Frontend]) -> dict[Kind, str]:
+    def _ways(self, frontends: list[Frontend], label: str) -> dict[Kind, str]:
         """The chain that each kind of frontend leads to; none where nobody is to be served."""
         lead = frontends[0]
-        main = self._names.balance(lead.label)
+        main = self._names.balance(label)
         front = self._marks(lead) if lead.kind is Kind.VIP else []
         ways: dict[Kind, str] = {}
         before: dict[str, list[Rule]] = {main: front}
@@ -67,25 +73,33 @@ class Services:
                 continue
             rules = self._source_check(f) + self._marks(f)
             shares = _same_choice(f, lead) and (not front or f.rewrite in (lead.rewrite, Rewrite.EVERYBODY))
-            ways[f.kind] = main if shares and rules == front else self._names.external(f.label)
+            ways[f.kind] = main if shares and rules == front else self._names.external(label)
             before[ways[f.kind]] = rules
             choosing.setdefault(main if shares else ways[f.kind], []).append(f)
-        onwards = [Rule((), Goto(main))]
         for name in dict.fromkeys((*choosing, *ways.values())):
-            rest = choice(choosing[name], self._memory(lead.service, name)) if name in choosing else onwards
+            there = name in choosing
+            rest = choice(choosing[name], self._memory(lead.service, name)) if there else [str(Goto(main))]
             chains = self.balance if name == main else self.external
-            chains.append(Chain(name, (*before[name], *rest)))
+            chains[name] = (*rule_texts(before[name]), *rest)
+            self.marking.update(self._marking(before[name]))
         return ways
 
     def _memory(self, service: ir.Service, chain: str) -> str:
         """What lists of clients are named after: their chain, or the service that remembers for all of its chains."""
         return self._names.clients(service_label(service)) if service.affinity_per_service else chain
 
+    def _marking(self, rules: list[Rule]) -> Iterator[str]:
+        for _, verdict in rules:
+            if isinstance(verdict, Jump) and verdict.chain in (self._names.mark, self._names.outside):
+                yield verdict.chain
+
     def _marks(self, f: Frontend) -> list[Rule]:
         """Which clients of a frontend are marked."""
+        if f.rewrite is Rewrite.NOBODY:
+            return []
         if f.rewrite is Rewrite.NETWORKS:
             return [Rule(from_(network), Jump(self._names.mark)) for network in f.rewrite_from]
-        return self._marking[f.rewrite]
+        return [Rule((), Jump(self._names.mark if f.rewrite is Rewrite.EVERYBODY else self._names.outside))]
 
     def _source_check(self, f: Frontend) -> list[Rule]:
         """Whom ``allow-from`` keeps out is done with nat here, others' rules included, and meets the filter table."""
@@ -94,7 +108,7 @@ class Services:
         name = self._names.sources(service_label(f.service))
         if name not in self.sources:
             allowed = [Rule(from_(network), RETURN) for network in f.allow_from]
-            self.sources[name] = Chain(name, (*allowed, Rule((), ACCEPT)))
+            self.sources[name] = rule_texts((*allowed, Rule((), ACCEPT)))
         return [Rule((), Jump(name))]
 
 

@@ -30,13 +30,14 @@ def branches(names: Names) -> Names:
     return _Branches(names.prefix)
 
 
-def rewritten(frontends: Iterable[Frontend]) -> tuple[dict[ir.Address, list[PortRule]], list[PortRule]]:
-    """Those of one service's ports whose connections get another source: at its addresses, and at the node."""
-    addresses: dict[ir.Address, list[PortRule]] = {}
+def rewritten(frontends: Iterable[Frontend]) -> tuple[dict[int, list[PortRule]], list[PortRule]]:
+    """Those of one service's ports whose connections get another source: at its addresses, which are numbers here, and
+    at the node."""
+    addresses: dict[int, list[PortRule]] = {}
     node: list[PortRule] = []
     for f in frontends:
         if f.snat:
-            rules = node if f.address is None else addresses.setdefault(f.address, [])
+            rules = node if f.address is None else addresses.setdefault(int(f.address), [])
             rules.append(PortRule(f.port.protocol, f.ports, Snat(*map(text_of, f.snat))))
     return addresses, node
 

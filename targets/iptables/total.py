@@ -20,13 +20,13 @@ class Together:
     """What becomes of the ports of all services in one table. An address of which nothing is said is not in it."""
 
     def __init__(self) -> None:
-        self.addresses: dict[Address, tuple[PortRule, ...]] = {}
+        self.addresses: dict[int, tuple[PortRule, ...]] = {}
         self.node: Counter[PortRule] = Counter()
 
     def add(self, ports: Ports) -> None:
         for address, rules in ports.addresses.items():
             if rules:
-                self.addresses[address] = self.addresses.get(address, ()) + rules
+                self.addresses[address] = (*self.addresses.get(address, ()), *rules)
         _more(self.node, ports.node)
 
     def remove(self, ports: Ports) -> None:
@@ -50,7 +50,7 @@ class Total:
         self.external: dict[str, Rules] = {}
         self.refused: dict[str, Rules] = {}
         self.marking: Counter[str] = Counter()
-        self.addresses: Counter[Address] = Counter()
+        self.addresses: Counter[int] = Counter()
         self.shared: Counter[Address] = Counter()
         self.served, self.unserved, self.rewritten = Together(), Together(), Together()
         self.rejecting = 0
@@ -84,7 +84,7 @@ class Total:
 
     def _count_things(self, part: Part, count: Callable[[Counter[Any], Iterable[Any]], None]) -> None:
         count(self.marking, part.marking)
-        count(self.addresses, part.served.addresses)
+        count(self.addresses, part.addresses)
         count(self.shared, part.shared)
         count(self.sent, part.segments.ports)
         count(self._endpoints, part.segments.endpoints)

@@ -24,21 +24,24 @@ _UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 
 class Unserved:
     """The rules for what one service's frontends refuse in one family. Exclusive addresses have none for what is just
-    rejected."""
+    rejected. Addresses are numbers, as in :class:`svcc.targets.iptables.services.Services`; only those with rules are
+    here."""
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
         self._names = names
         self.sources: dict[str, Chain] = {}  # that tell who is rejected and who is dropped
-        self.addresses: dict[ir.Address, list[PortRule]] = {}
+        self.addresses: dict[int, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
         for f in frontends:
-            rules = self.node_ports if f.address is None else self.addresses.setdefault(f.address, [])
             verdict = self._verdict(f)
             if verdict is None:
                 if f.shared and f.port.protocol is ir.Protocol.TCP:
-                    rules.append(PortRule(f.port.protocol, f.ports, DROP, (INVALID,)))
+                    self._at(f).append(PortRule(f.port.protocol, f.ports, DROP, (INVALID,)))
             elif f.address is None or f.shared or verdict != self.reject:
-                rules.append(PortRule(f.port.protocol, f.ports, verdict))
+                self._at(f).append(PortRule(f.port.protocol, f.ports, verdict))
+
+    def _at(self, f: Frontend) -> list[PortRule]:
+        return self.node_ports if f.address is None else self.addresses.setdefault(int(f.address), [])
 
     @property
     def reject(self) -> Verdict:

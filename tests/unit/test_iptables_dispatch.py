@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 
@@ -231,7 +230,7 @@ def port_rules(draw: st.DrawFn) -> list[PortRule]:
     """Rules for ports that do not overlap, some of them ranges."""
     cuts = sorted(draw(st.sets(st.integers(1, 65535), min_size=2, max_size=200)))
     rules = [rule(first, f"{first}", draw(st.sampled_from((first, after - 1)))) for first, after in pairwise(cuts)]
-    return [replace(r, protocol=draw(st.sampled_from((TCP, UDP)))) for r in rules]
+    return [r._replace(protocol=draw(st.sampled_from((TCP, UDP)))) for r in rules]
 
 
 @given(port_rules())
