@@ -28,11 +28,11 @@ def passes(before: bytes, after: bytes, have: Tables, want: Tables) -> bool:
 
 
 def _sections(listing: bytes) -> dict[str, bytes]:
-    """The lines of each table."""
+    """The lines of each table, with a line end in front of each and behind the last."""
     found: dict[str, bytes] = {}
-    for section in (b"\n" + listing + b"\n").split(b"\n*")[1:]:
+    for section in (b"\n" + listing).split(b"\n*")[1:]:
         name, _, lines = section.partition(b"\n")
-        found[name.decode(errors="replace")] = b"\n" + lines
+        found[name.decode(errors="replace")] = b"\n" + lines + b"\n"
     return found
 
 

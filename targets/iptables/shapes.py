@@ -53,7 +53,7 @@ _PATTERNS = {
     },
     "filter": {
         "REJECT": "tcp state:INVALID DROP;tcp reject:tcp-reset;udp reject:icmp;sctp reject:icmp;",
-        "SRC": "((from )?goto:REJECT;)*DROP;",
+        "SRC": "(((from )?goto:REJECT;)*|((from )?RETURN;)*)DROP;",
         "ENDPOINTS": "(sport DROP;)+",
         "INVALID": f"((from )?jump:ENDPOINTS;)+(loopback RETURN;)?({_PLACE}ports local DROP;)*",
         "AT": f"((addr )?{_REFUSED}|{_BRANCHES}|addr goto:REJECT;)*(goto:REJECT;)?",

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, service_label
-from svcc.kernel.xtables.objects import DROP, Chain, Goto, Proto, Reject, Rule, Verdict, from_
+from svcc.kernel.xtables.objects import DROP, RETURN, Chain, Goto, Proto, Reject, Rule, Verdict, from_
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.invalid import INVALID
 from svcc.targets.iptables.names import Names
@@ -51,7 +51,10 @@ class Unserved:
     def rejects(self) -> bool:
         """Whether any of these rules leads to the chain that rejects."""
         ports = (*self.node_ports, *(rule for rules in self.addresses.values() for rule in rules))
-        return bool(self.sources) or any(rule.verdict == self.reject for rule in ports)
+        sources = (rule for chain in self.sources.values() for rule in chain.rules)
+        return any(rule.verdict == self.reject for rule in ports) or any(
+            rule.verdict == self.reject for rule in sources
+        )
 
     def _verdict(self, f: Frontend) -> Verdict | None:
         """None: nat serves everybody who may come."""
@@ -59,10 +62,13 @@ class Unserved:
             if f.endpoints:
                 return None
             return DROP if f.service.when_empty is ir.WhenEmpty.DROP else self.reject
-        if f.endpoints or not f.allow_from or f.service.when_empty is ir.WhenEmpty.DROP:
+        own = f.address is None and any(f.target(endpoint) == f.ports.first for endpoint in f.endpoints)
+        drops = f.endpoints or f.service.when_empty is ir.WhenEmpty.DROP
+        if not f.allow_from or (drops and not own):
             return DROP
+        # To an endpoint that is the address and port which the client asked for, nat changes nothing, and says so.
         name = self._names.sources(service_label(f.service))
-        allowed = [Rule(from_(network), self.reject) for network in f.allow_from]
+        allowed = [Rule(from_(network), RETURN if own else self.reject) for network in f.allow_from]
         self.sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
         return Goto(name)
 

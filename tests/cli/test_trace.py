@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,18 @@ def test_an_address_of_a_node_that_is_not_named_is_an_error() -> None:
         Exit.INPUT,
         "Error: 10.0.0.5 is an address of node there: say --node there",
     )
+
+
+@pytest.mark.parametrize("target", ["iptables", "ipvs", "nft"])
+@pytest.mark.parametrize(("source", "goes"), [("10.0.0.9", "10.0.0.4:3"), ("11.0.0.9", "dropped")])
+def test_a_node_port_that_is_its_endpoint_s_own_address_and_port(
+    target: str, source: str, goes: str, tmp_path: Path
+) -> None:
+    """Nothing is translated then, and who may come is served all the same."""
+    (tmp_path / "x.dsl").write_text(
+        "cluster { nodeports 1-200 }\nnode n { address 10.0.0.4 }\nservice a { vip 198.19.0.2; port 3/udp nodeport 3\n"
+        "allow-from 10.0.0.0/8\nendpoints { 10.0.0.4 } }\n"
+    )
+    words = ["trace", str(tmp_path / "x.dsl"), "-t", target, "--from", source, "--to", "10.0.0.4:3/udp"]
+    done = CliRunner().invoke(svcc, words)
+    assert re.search(rf"^outcome\n +all +{re.escape(goes)}", done.output, re.MULTILINE), done.output
