@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -90,6 +90,14 @@ node_option = click.option(
     shell_complete=completion.nodes,
     help="The machine, where the file declares several.",
 )
+_interval_option = click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 86_400),
+    metavar="SECONDS",
+    default=2.0,
+    show_default=True,
+    help="Of --watch: how long it waits between two looks.",
+)
 format_option = click.option(
     "--format",
     "form",
@@ -152,3 +160,9 @@ def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
         refuse(loaded.diagnostics, form, quiet=quiet)
     tell(loaded.diagnostics, form, quiet=quiet)
     return loaded.program
+
+
+def watch_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--watch and --interval, of a command that can look again and again."""
+    watch = click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
+    return watch(_interval_option(command))

@@ -19,7 +19,7 @@ from svcc.fleet_json import rollout_json
 from svcc.fleet_options import Place, fleet_options
 from svcc.help import Commands, examples
 from svcc.inputs import input_told
-from svcc.options import json_option
+from svcc.options import json_option, watch_options
 from svcc.output import put, put_json
 
 if TYPE_CHECKING:
@@ -36,15 +36,7 @@ def command() -> None:
 
 
 @command.command("status", epilog=examples(f"svcc fleet status {_AT}", f"svcc fleet status --watch {_AT}"))
-@click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.1, 86_400),
-    metavar="SECONDS",
-    default=2.0,
-    show_default=True,
-    help="Of --watch: how long it waits between two looks.",
-)
+@watch_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, a document on each line.")
 @fleet_options
 def status(watch: bool, interval: float, as_json: bool, place: Place) -> None:

@@ -33,6 +33,7 @@ from svcc.kernel.conntrack import Volume
 from svcc.kernel.steps import Change, socket_text
 from svcc.kernel_rows import Held, Row, Rows
 from svcc.object_text import object_json, object_lines, service_of
+from svcc.options import watch_options
 from svcc.output import put
 from svcc.state import all_option, fail, need_root, pick_installations, prefix_option, state_option
 
@@ -43,15 +44,7 @@ from svcc.state import all_option, fail, need_root, pick_installations, prefix_o
 @all_option
 @click.option("--objects", is_flag=True, help="Show the elements, rules and servers that differ, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, a document on each line.")
-@click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.1, 86_400),
-    metavar="SECONDS",
-    default=2.0,
-    show_default=True,
-    help="Of --watch: how long it waits between two looks.",
-)
+@watch_options
 @state_option
 def command(
     service: tuple[str, ...],
