@@ -24,7 +24,7 @@ _NEW = ("renamed", "service", "on", "endpoints", "shop/other", "9to5", "a@2b", "
 
 
 def _called(program: ir.Program, key: Key, new: str) -> ir.Program:
-    """The program with one name in place of another. Lets and pools are no part of it."""
+    """The program with one name in place of another. Lets are no part of it, pools only where members register."""
 
     def name(kind: Kind, old: str) -> str:
         return new if (kind, old) == (key.kind, key.name) else old
@@ -41,6 +41,7 @@ def _called(program: ir.Program, key: Key, new: str) -> ir.Program:
             name=name(Kind.SERVICE, one.name),
             ports=tuple(replace(p, name=port(one.name, p.name)) for p in one.ports),
             endpoints=tuple(map(endpoint, one.endpoints)),
+            registered=tuple(replace(r, pool=name(Kind.POOL, r.pool)) for r in one.registered),
         )
         for one in program.services
     ]
