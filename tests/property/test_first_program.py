@@ -27,7 +27,7 @@ NETWORKS = st.builds(
     st.integers(16, 30),
 )
 SURVEYS = st.builds(
-    Survey,
+    lambda name, addresses, pods, others, *rest: Survey(name, addresses, pods, (*pods, *others), *rest),
     NAMES,
     st.lists(ADDRESSES, max_size=3, unique=True).map(tuple),
     st.dictionaries(NETWORKS, st.sampled_from(("cni0", "docker0")), max_size=2),
