@@ -25,7 +25,7 @@ from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
-from svcc.fleet.release import Taken, take
+from svcc.fleet.release import Taken, compiled, take
 from svcc.fleet.signatures import verify
 
 #: Seconds after which a dead agent is known to be dead.
@@ -61,15 +61,16 @@ class Node(Source):
         """``client``: makes a client that is not entered yet; ``root``: the state directory; ``signers``: who may sign
         releases, None: they need no signature; ``seconds``: within which etcd has to answer after an apply.
 
-        Errors: BadDocument, OtherFleet, InputError, OSError: of what was kept.
+        A program that was kept, but that this svcc does not compile to the rules that were published, is not followed:
+        the kernel stays as it is until etcd wants one that is.
+
+        Errors: BadDocument, OtherFleet, OSError: of what was kept.
         """
         self._client, self._keys, self._name, self._root, self._log = client, keys, name, root, log
         self._signers, self.seconds, self._version = signers, seconds, version
         self._record = Record.read(root, keys.fleet, name)
-        self.known = kept_program(root, self._record.release) if self._record.release else None
-        if self.known is None:
-            self._record = replace(self._record, release=0, target="")
-        self.target = self._record.target  # what the agent has to be for; "": that is not known yet
+        self.known = self._kept()
+        self.target = "" if self.known is None else self._record.target  # what the agent is for; "": not known yet
         self._program = self.known
         self._members = Members(root, keys, log)
         self._new = False
@@ -77,6 +78,14 @@ class Node(Source):
         self._status: Status | None = None
         self._agent: Agent | None = None
         self._moved = asyncio.Event()  # the target is another
+
+    def _kept(self) -> ir.Program | None:
+        """What was served when an agent ran last; None: nothing, or nothing that can be gone on with."""
+        try:
+            return kept_program(self._root, self._record)
+        except (SvccError, OSError) as error:
+            self._log.error("what was kept is not followed; the kernel stays as it is", reason=str(error))
+            return None
 
     # ---- the source of programs
 
@@ -122,7 +131,10 @@ class Node(Source):
         if task is None or program is not task.taken.program:
             return
         self._task, self.known = None, program
-        self._record = replace(self._record, release=task.want.release, target=task.taken.target.name)
+        published = compiled(task.taken.bundle)
+        self._record = replace(
+            self._record, release=task.want.release, target=published.target, bundle=published.bundle
+        )
         try:
             self._record.write(self._root)
             forget_programs(self._root, task.want.release)
@@ -229,7 +241,7 @@ class Node(Source):
             return
         if refused := self._refuses(want):
             self._say(want, State.REFUSED, refused)
-        elif want.epoch == self._record.epoch and want.release == self._record.release:
+        elif self.known is not None and (want.epoch, want.release) == (self._record.epoch, self._record.release):
             self._say(want, State.APPLIED)  # as it was before the agent was started anew
         else:
             await self._obey(etcd, want)

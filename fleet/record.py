@@ -9,9 +9,9 @@ from pathlib import Path
 from svcc.apply import files
 from svcc.apply.program_text import KeptProgram
 from svcc.compiler import ir
-from svcc.fleet.documents import members_of, text_of
+from svcc.fleet.documents import Compiled, members_of, text_of
 from svcc.fleet.errors import BadDocument, FleetError
-from svcc.fleet.release import read_program
+from svcc.fleet.release import compile_as, read_program
 
 
 class OtherFleet(FleetError):
@@ -21,7 +21,8 @@ class OtherFleet(FleetError):
 @dataclass(frozen=True, slots=True)
 class Record:
     """``epoch``: the largest that was followed, 0: none; ``wanted``: the release that came with it; ``release``: what
-    is served, 0: none of the fleet's; ``target``: what for, "" without a release.
+    is served, 0: none of the fleet's; ``target``: what for, and ``bundle``: the hash of its rules as they were
+    published, both "" without a release.
     """
 
     fleet: str
@@ -30,6 +31,7 @@ class Record:
     wanted: int = 0
     release: int = 0
     target: str = ""
+    bundle: str = ""
 
     @classmethod
     def read(cls, root: Path, fleet: str, node: str) -> Record:
@@ -46,6 +48,7 @@ class Record:
             wanted=members.number("wanted"),
             release=members.number("release"),
             target=members.text("target"),
+            bundle=members.text("bundle"),
         )
         members.end()
         if (found.fleet, found.node) != (fleet, node):
@@ -63,6 +66,7 @@ class Record:
                 "wanted": self.wanted,
                 "release": self.release,
                 "target": self.target,
+                "bundle": self.bundle,
             }
         )
         files.write(root / "fleet.json", text + "\n")
@@ -81,15 +85,22 @@ def forget_programs(root: Path, but: int) -> None:
             file.unlink(missing_ok=True)
 
 
-def kept_program(root: Path, release: int) -> ir.Program | None:
-    """The program of a release; None: it was not kept. Errors: BadDocument, InputError, OSError."""
-    file = _file(root, release)
+def kept_program(root: Path, record: Record) -> ir.Program | None:
+    """The program that a node serves, which this svcc compiles to the rules that were published; None: there is none.
+
+    Errors: BadProgram: this svcc compiles it to others; BadDocument, InputError, OSError.
+    """
+    if not record.release:
+        return None
+    file = _file(root, record.release)
     try:
-        return read_program(file.read_text(encoding="utf-8"))
+        program = read_program(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
         raise BadDocument(f"{file} is no text") from None
+    compile_as(Compiled(record.target, record.bundle), program, record.node, record.release)
+    return program
 
 
 def _file(root: Path, release: int) -> Path:

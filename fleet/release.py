@@ -107,14 +107,19 @@ def take(release: Release, pieces: list[bytes], node: str) -> Taken:
     published = release.nodes.get(node)
     if published is None:
         raise BadProgram(f"release {release.number} has nothing for node {node}")
+    program = read_program(unpack(release.program, pieces))
+    return compile_as(published, program, node, release.number)
+
+
+def compile_as(published: Compiled, program: ir.Program, node: str, release: int) -> Taken:
+    """A release's program, compiled to the rules of a node that were published. Errors: as of :func:`take`."""
     target = find(published.target)
     if target is None or not target.loads:
-        raise BadProgram(f"release {release.number} is for target {published.target}, which this svcc cannot load")
-    program = read_program(unpack(release.program, pieces))
+        raise BadProgram(f"release {release} is for target {published.target}, which this svcc cannot load")
     bundle = compile_for(program, target, node)
     if compiled(bundle) != published:
         raise BadProgram(
-            f"this svcc compiles release {release.number} to other rules than were published: "
+            f"this svcc compiles release {release} to other rules than were published: "
             "publish and agents need the same version"
         )
     return Taken(program, target, bundle)

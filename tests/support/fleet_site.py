@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -37,12 +38,15 @@ class Machine:
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *words: str) -> None:
+    def start(self, *words: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Start the agent."""
         given = ["agent", "--fleet", FLEET, "--node", self.name, "--etcd", URL, "--confirm", "5", *words]
         with self.shell.namespace.entered(), open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                self.shell.words(*given), cwd=self.shell.folder, env=self.shell.environment(), stderr=log
+                self.shell.words(*given),
+                cwd=self.shell.folder,
+                env={**self.shell.environment(), **environment},
+                stderr=log,
             )
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int | None:
