@@ -49,13 +49,8 @@ class Budget:
             return self._taken(sys.stdin.buffer.read(self.left + 1))
         if self.unsaved and (data := self.unsaved.get(str(Path(name).resolve()))) is not None:
             return self._taken(data)
-        given = name.startswith(_DESCRIPTORS)
-        if not given:
-            _demand_regular(os.stat(name))
-        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if given else os.O_NONBLOCK))
+        handle = _opened(name)
         try:
-            if not given:
-                _demand_regular(os.fstat(handle))
             return self._drained(handle)
         finally:
             os.close(handle)
@@ -71,6 +66,29 @@ class Budget:
         if self.left < 0:
             raise Unreadable(f"it is more than svcc reads: {LIMIT >> 20} MiB of text in all")
         return piece
+
+
+def demand_file(name: str) -> None:
+    """Refuses what somebody else is to read, and what might never end, or cannot be opened. Errors: Unreadable."""
+    try:
+        os.close(_opened(name))
+    except (OSError, ValueError) as error:
+        raise Unreadable(error.strerror if isinstance(error, OSError) else str(error)) from None
+
+
+def _opened(name: str) -> int:
+    """A descriptor of a regular file, or of what a shell handed over."""
+    given = name.startswith(_DESCRIPTORS)
+    if not given:
+        _demand_regular(os.stat(name))
+    handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if given else os.O_NONBLOCK))
+    try:
+        if not given:
+            _demand_regular(os.fstat(handle))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _demand_regular(found: os.stat_result) -> None:
