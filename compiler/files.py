@@ -47,7 +47,7 @@ class Budget:
             if sys.stdin is None:
                 raise ValueError("standard input is closed")
             return self._taken(sys.stdin.buffer.read(self.left + 1))
-        if self.unsaved and (data := self.unsaved.get(str(Path(name).resolve()))) is not None:
+        if self.unsaved and (data := self.unsaved.get(str(resolved(name)))) is not None:
             return self._taken(data)
         handle = _opened(name)
         try:
@@ -105,6 +105,14 @@ def _device_of(path: str) -> int | None:
         return None
 
 
+def resolved(path: str | Path) -> Path:
+    """A path with its links followed, as far as they lead anywhere: of a loop, one of its links.
+
+    What pathlib raises at a loop before Python 3.13 is no OSError.
+    """
+    return Path(os.path.realpath(path))
+
+
 def may_quote(path: Path, *also: str) -> bool:
     """Whether messages may show lines of a file that is not what it should be.
 
@@ -112,4 +120,4 @@ def may_quote(path: Path, *also: str) -> bool:
     whose ``include "/etc/shadow"`` must not show them that. So root is shown lines of those files only that are svcc's
     by name (with links followed): ``.dsl``, and what ends in ``also``.
     """
-    return os.geteuid() != 0 or path.resolve().name.endswith((*_SVCC_FILES, *also))
+    return os.geteuid() != 0 or resolved(path).name.endswith((*_SVCC_FILES, *also))
