@@ -47,15 +47,10 @@ class Budget:
             if sys.stdin is None:
                 raise ValueError("standard input is closed")
             return self._taken(sys.stdin.buffer.read(self.left + 1))
-        if self.unsaved and (data := self.unsaved.get(str(Path(name).resolve()))) is not None:
+        if self.unsaved and (data := self.unsaved.get(str(resolved(name)))) is not None:
             return self._taken(data)
-        given = name.startswith(_DESCRIPTORS)
-        if not given:
-            _demand_regular(os.stat(name))
-        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if given else os.O_NONBLOCK))
+        handle = _opened(name)
         try:
-            if not given:
-                _demand_regular(os.fstat(handle))
             return self._drained(handle)
         finally:
             os.close(handle)
@@ -73,6 +68,29 @@ class Budget:
         return piece
 
 
+def demand_file(name: str) -> None:
+    """Refuses what somebody else is to read, and what might never end, or cannot be opened. Errors: Unreadable."""
+    try:
+        os.close(_opened(name))
+    except (OSError, ValueError) as error:
+        raise Unreadable(error.strerror if isinstance(error, OSError) else str(error)) from None
+
+
+def _opened(name: str) -> int:
+    """A descriptor of a regular file, or of what a shell handed over."""
+    given = name.startswith(_DESCRIPTORS)
+    if not given:
+        _demand_regular(os.stat(name))
+    handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | (0 if given else os.O_NONBLOCK))
+    try:
+        if not given:
+            _demand_regular(os.fstat(handle))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
 def _demand_regular(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
@@ -87,6 +105,14 @@ def _device_of(path: str) -> int | None:
         return None
 
 
+def resolved(path: str | Path) -> Path:
+    """A path with its links followed, as far as they lead anywhere: of a loop, one of its links.
+
+    What pathlib raises at a loop before Python 3.13 is no OSError.
+    """
+    return Path(os.path.realpath(path))
+
+
 def may_quote(path: Path, *also: str) -> bool:
     """Whether messages may show lines of a file that is not what it should be.
 
@@ -94,4 +120,4 @@ def may_quote(path: Path, *also: str) -> bool:
     whose ``include "/etc/shadow"`` must not show them that. So root is shown lines of those files only that are svcc's
     by name (with links followed): ``.dsl``, and what ends in ``also``.
     """
-    return os.geteuid() != 0 or path.resolve().name.endswith((*_SVCC_FILES, *also))
+    return os.geteuid() != 0 or resolved(path).name.endswith((*_SVCC_FILES, *also))

@@ -10,7 +10,7 @@ from pathlib import Path
 from svcc.compiler import syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
-from svcc.compiler.files import Budget, Unreadable, may_quote
+from svcc.compiler.files import Budget, Unreadable, may_quote, resolved
 from svcc.compiler.parse import parse
 from svcc.compiler.source import Source, Span
 from svcc.compiler.sources import Sources, digest, matching, matching_names
@@ -140,14 +140,14 @@ class Reader:
             self._included(folder / match, span)
 
     def _included(self, path: Path, span: Span) -> None:
-        resolved = path.resolve()
-        self._links.append((os.path.abspath(path), str(resolved)))
-        if resolved in self._open:
-            names = [p.name for p in self._open[self._open.index(resolved) :]] + [resolved.name]
+        real = resolved(path)
+        self._links.append((os.path.abspath(path), str(real)))
+        if real in self._open:
+            names = [p.name for p in self._open[self._open.index(real) :]] + [real.name]
             self._error(Code.INCLUDE_CYCLE, f"files include each other: {' -> '.join(names)}", span)
         elif len(self._open) >= _DEPTH:
             self._error(Code.UNREADABLE, f"cannot read {path}: includes go more than {_DEPTH} deep", span)
-        elif resolved not in self._read:
+        elif real not in self._read:
             try:
                 data = self.budget.read(str(path))
             except Unreadable as error:
@@ -156,10 +156,10 @@ class Reader:
             self._named.append((os.path.abspath(path), digest(data)))
             read = read_text(str(path), data)
             if isinstance(read, Diagnostic):
-                shown = read.span if may_quote(resolved) else None
+                shown = read.span if may_quote(real) else None
                 self._error(read.code, read.message, shown or span, read.hint, (Related("included here", span),))
             else:
-                self.add(read, path.parent, resolved, span)
+                self.add(read, path.parent, real, span)
 
     def _error(
         self,

@@ -10,7 +10,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, has_errors
-from svcc.compiler.files import LIMIT, Budget, Unreadable
+from svcc.compiler.files import LIMIT, Budget, Unreadable, resolved
 from svcc.compiler.include import Reader, read_text
 from svcc.compiler.ir_from_json import from_json
 from svcc.compiler.lower import lower
@@ -78,7 +78,7 @@ def _load_text(
     source: Source, path: Path | None, first: Sources | None, unsaved: Mapping[str, bytes] | None = None
 ) -> Loaded:
     reader = Reader(Budget(LIMIT - len(source.text), unsaved or {}))
-    reader.add(source, Path(".") if path is None else path.parent, path and path.resolve())
+    reader.add(source, Path(".") if path is None else path.parent, path and resolved(path))
     program, diagnostics = lower(reader.files)
     loaded = _finish(program, reader.diagnostics + diagnostics, reader.complete)
     return replace(loaded, sources=first and reader.sources(first))

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from svcc.compiler.files import Budget
+from svcc.compiler.files import Budget, resolved
 
 #: Folders that a pattern with ``**`` looks into, at most.
 _FOLDERS = 100_000
@@ -35,7 +35,7 @@ class Sources:
         """Whether all of them are as they were. Errors: OSError, Unreadable."""
         return (
             all(sorted(matching(folder, pattern)) == [*found] for folder, pattern, found in self.patterns)
-            and all(str(Path(name).resolve()) == file for name, file in self.links)
+            and all(str(resolved(name)) == file for name, file in self.links)
             and all(digest(Budget().read(name)) == before for name, before in self.files)
         )
 
@@ -105,7 +105,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 def source_of(name: str, data: bytes) -> Sources:
     """A file that includes nothing."""
     path = os.path.abspath(name)
-    return Sources(((path, digest(data)),), ((path, str(Path(path).resolve())),))
+    return Sources(((path, digest(data)),), ((path, str(resolved(path))),))
 
 
 def digest(data: bytes) -> str:

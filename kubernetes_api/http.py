@@ -24,6 +24,7 @@ from yarl import URL
 from svcc.kubernetes_api.access import Access
 from svcc.kubernetes_api.answers import parsed, refusal
 from svcc.kubernetes_api.errors import BadAnswer, BadConfig, Refused, TooLarge, Unreachable, in_words
+from svcc.kubernetes_api.files import read
 from svcc.kubernetes_api.tls import Tls
 
 #: Bytes of an error's answer that are read, and of a token.
@@ -177,10 +178,7 @@ class Client:
         if not isinstance(source, Path):
             return source
         try:
-            with source.open(encoding="ascii") as opened:
-                token = opened.read(_TOKEN).strip()
-        except OSError as error:
-            raise BadConfig(f"{source}: {error.strerror}") from None
+            token = read(source, _TOKEN).decode("ascii").strip()
         except ValueError:
             token = ""
         if not token or not token.isprintable():

@@ -17,9 +17,10 @@ import yaml
 
 from svcc.kubernetes_api.access import Access, Pem
 from svcc.kubernetes_api.errors import BadConfig, in_words
+from svcc.kubernetes_api.files import read
 
-#: Bytes of a file that are read.
-_LARGEST = 1 << 20
+#: What PyYAML raises: where a text does not fit its tag (`!!bool maybe`, `!!timestamp now`), whatever went wrong there.
+_NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 
 #: What of a user is refused, and why.
 _REFUSED_OF_USER = {
@@ -131,21 +132,16 @@ def read_kubeconfig(file: Path, context: str | None = None) -> Access:
 
 
 def _document(file: Path) -> Mapping[object, object]:
-    try:
-        with file.open("rb") as opened:
-            text = opened.read(_LARGEST + 1)
-    except OSError as error:
-        raise BadConfig(f"{file}: {error.strerror}") from None
-    if len(text) > _LARGEST:
-        raise BadConfig(f"{file}: more than {_LARGEST} bytes are no kubeconfig")
+    text = read(file, given=True)
     try:
         found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _NOT_YAML as error:
         raise BadConfig(f"{file}: not YAML: {in_words(error)}") from None
     if not isinstance(found, dict):
         raise BadConfig(f"{file}: a kubeconfig is an object, with `clusters`, `users` and `contexts`")
-    if found.get("kind", "Config") != "Config":
-        raise BadConfig(f"{file}: kind is {in_words(found['kind'], 40)!r}, and a kubeconfig's is Config")
+    kind = _Fields(file, "", found).text("kind")
+    if kind not in ("", "Config"):
+        raise BadConfig(f"{file}: kind is {in_words(kind, 40)!r}, and a kubeconfig's is Config")
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from svcc.kubernetes_api.access import Access, Pem
 from svcc.kubernetes_api.errors import BadConfig, in_words
+from svcc.kubernetes_api.files import read
 
 #: What a change of a file changes. None: there is no such file.
 _Mark: TypeAlias = tuple[int, int, int] | None
@@ -73,23 +74,19 @@ def _text(pem: Pem) -> str:
     if isinstance(pem, str):
         return pem
     try:
-        return pem.read_text(encoding="ascii")
-    except OSError as error:
-        raise BadConfig(f"{pem}: {error.strerror}") from None
+        return read(pem).decode("ascii")
     except ValueError:
         raise BadConfig(f"{pem}: not a certificate in PEM's form") from None
 
 
 @contextmanager
 def _file(pem: Pem) -> Iterator[str]:
-    """A name by which OpenSSL, which reads nothing but files, finds it: a file in memory for a text."""
-    if isinstance(pem, Path):
-        yield str(pem)
-        return
+    """A name by which OpenSSL, which reads nothing but files, finds it: that of a file in memory."""
+    data = read(pem) if isinstance(pem, Path) else pem.encode("ascii")
     number = os.memfd_create("pem", os.MFD_CLOEXEC)
     try:
-        with open(number, "w", encoding="ascii", closefd=False) as opened:
-            opened.write(pem)
+        with open(number, "wb", closefd=False) as opened:
+            opened.write(data)
         yield f"/proc/self/fd/{number}"
     finally:
         os.close(number)

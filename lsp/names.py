@@ -80,8 +80,15 @@ def tokens(text: str) -> Iterator[Token]:
             yield Token(kind, found.group(), found.start())
 
 
+#: Blocks within blocks that are told apart.
+_DEEPEST = 8
+
+
 class Statement(NamedTuple):
-    """The words of a statement, the keywords of the blocks around it from the outermost, and the sign behind it."""
+    """The words of a statement, the keywords of the blocks around it from the outermost, and the sign behind it.
+
+    Of more blocks than the language has, the outermost: else a text of braces alone takes time by its square.
+    """
 
     blocks: tuple[str, ...]
     words: Sequence[Token]
@@ -101,14 +108,14 @@ def statements(text: str) -> Iterator[Statement]:
         elif token.text in "{};" or (token.text == "\n" and not listing):
             listing = False
             if words or token.text == "{":
-                yield Statement(tuple(blocks), words, token.text)
+                yield Statement(tuple(blocks[:_DEEPEST]), words, token.text)
             if token.text == "{":
                 blocks.append(words[0].text if words else "")
             elif token.text == "}" and blocks:
                 blocks.pop()
             words = []
     if words:
-        yield Statement(tuple(blocks), words, "")
+        yield Statement(tuple(blocks[:_DEEPEST]), words, "")
 
 
 def scan(text: str) -> Scanned:

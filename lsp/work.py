@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.files import resolved
 from svcc.compiler.fmt import format_source
 from svcc.compiler.include import read_text
 from svcc.compiler.load import load, load_data
@@ -42,5 +42,5 @@ def check(root: str, unsaved: Mapping[str, bytes], encoding: str) -> Checked:
 def laid_out(path: str, data: bytes) -> str | None:
     """The text in the one layout; None where its syntax is wrong."""
     source: Source | Diagnostic = read_text(path, data)
-    formatted = format_source(source, Path(path).resolve()) if isinstance(source, Source) else None
+    formatted = format_source(source, resolved(path)) if isinstance(source, Source) else None
     return formatted if isinstance(formatted, str) else None

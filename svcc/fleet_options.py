@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from svcc.compiler.files import Budget, Unreadable, demand_file
 from svcc.exits import Exit
 from svcc.fleet.errors import BadName, FleetError
 from svcc.fleet.keys import Keys
@@ -79,12 +80,12 @@ class Place:
 
         if (self.user is None) != (self.password is None):
             raise click.UsageError("--etcd-user and --etcd-password-file: both or none")
+        said = None if self.password is None else _read(self.password)
+        shown = [file for file in (self.ca, self.certificate, self.key) if file is not None]
+        for file in shown:
+            _demand(file)  # whoever cannot read it is told its name
         try:
-            said = None if self.password is None else self.password.read_text(encoding="utf-8").rstrip("\r\n")
             credentials = None if self.user is None or said is None else Credentials(self.user, said)
-            shown = [file for file in (self.ca, self.certificate, self.key) if file is not None]
-            for file in shown:
-                file.open("rb").close()  # whoever cannot read it is told its name
             tls = Tls(self.ca, self.certificate, self.key) if shown else None
             make = partial(Client, self.members, credentials=credentials, tls=tls)
             make()
@@ -112,6 +113,24 @@ class Place:
             fail(str(error), Exit.INPUT)
         except FleetError as error:
             fail(str(error), Exit.INPUT)
+
+
+def _read(file: Path) -> str:
+    """The one line of a file. Where it cannot be read, the command ends here."""
+    try:
+        return Budget().read(str(file)).decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        fail(f"cannot read {file}: it is not UTF-8 text", Exit.INPUT)
+    except Unreadable as error:
+        fail(f"cannot read {file}: {error}", Exit.INPUT)
+
+
+def _demand(file: Path) -> None:
+    """Whatever reads it opens it again. Where it is none to be read, the command ends here."""
+    try:
+        demand_file(str(file))
+    except Unreadable as error:
+        fail(f"cannot read {file}: {error}", Exit.INPUT)
 
 
 def _options(*, required: bool) -> Iterator[Callable[[_Command], _Command]]:

@@ -9,6 +9,8 @@ from errno import EINVAL
 from pathlib import Path
 from secrets import token_hex
 
+from svcc.compiler.files import resolved
+
 
 def rewrite(name: str, data: bytes) -> None:
     """Replace what is in a file. A link is followed; mode, owner, group and extended attributes stay.
@@ -16,7 +18,7 @@ def rewrite(name: str, data: bytes) -> None:
     Errors: OSError, and the file is as it was; also where it cannot be given to its owner, and where it is no
     regular file.
     """
-    path = Path(name).resolve()
+    path = resolved(name)
     before = path.stat()
     if not stat.S_ISREG(before.st_mode):
         raise OSError(EINVAL, "it is no regular file", name)

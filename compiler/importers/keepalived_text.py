@@ -12,7 +12,7 @@ from pathlib import Path
 
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.files import LIMIT, Budget, Unreadable, may_quote
+from svcc.compiler.files import LIMIT, Budget, Unreadable, may_quote, resolved
 from svcc.compiler.importers.interface import Broken, Note, broken
 from svcc.compiler.importers.keepalived_parameters import LINE, Parameters
 from svcc.compiler.importers.words import Word, over
@@ -70,7 +70,7 @@ def statements(sources: Sequence[Source], notes: list[Note]) -> list[Statement]:
     reader = _Reader(Budget(LIMIT - sum(len(source.text) for source in sources)), notes)
     for source in sources:
         path = Path(source.name)
-        reader.read(source, (path.resolve(),), path.parent)
+        reader.read(source, (resolved(path),), path.parent)
     return reader.finished()
 
 
@@ -173,11 +173,11 @@ class _Reader:
             self._included(folder / name, pattern.span, files)
 
     def _included(self, path: Path, span: Span, files: tuple[Path, ...]) -> None:
-        resolved = path.resolve()
-        if resolved in files or len(files) > _INCLUDES:
-            why = "files include each other" if resolved in files else f"includes go more than {_INCLUDES} deep"
+        real = resolved(path)
+        if real in files or len(files) > _INCLUDES:
+            why = "files include each other" if real in files else f"includes go more than {_INCLUDES} deep"
             raise _unreadable(f"cannot read {path}: {why}", span)
-        if not may_quote(resolved, ".conf"):
+        if not may_quote(real, ".conf"):
             hint = "name it on the command line, or let its name end in .conf"
             raise _unreadable(f"cannot read {path}: as root, import includes only files that end in .conf", span, hint)
         try:
@@ -186,7 +186,7 @@ class _Reader:
             raise _unreadable(f"cannot read {path}: {error}", span) from None
         if isinstance(read, Diagnostic):
             raise Broken([read])
-        self.read(read, (*files, resolved), path.parent)
+        self.read(read, (*files, real), path.parent)
 
 
 def _unreadable(message: str, span: Span, hint: str | None = None) -> Broken:

@@ -96,7 +96,7 @@ def _access(kubeconfig: Path | None, context: str | None, *, in_cluster: bool) -
     from svcc.kubernetes_api.errors import BadConfig
     from svcc.kubernetes_api.kubeconfig import read_kubeconfig
 
-    usual = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    usual = Path(os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config"))
     try:
         return access.in_cluster() if in_cluster else read_kubeconfig(kubeconfig or usual, context)
     except BadConfig as error:

@@ -12,6 +12,7 @@ import click
 
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.files import resolved
 from svcc.compiler.fmt import format_source
 from svcc.compiler.include import read_text
 from svcc.compiler.load import read_file
@@ -79,7 +80,7 @@ def _texts(file: str) -> tuple[bytes, bytes] | list[Diagnostic]:
     source = read_text(_shown(file), data)
     if isinstance(source, Diagnostic):
         return [source]
-    formatted = format_source(source, None if file == "-" else Path(file).resolve())
+    formatted = format_source(source, None if file == "-" else resolved(file))
     return (data, formatted.encode()) if isinstance(formatted, str) else formatted
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from errno import ELOOP
 from pathlib import Path
 
 import click
@@ -13,7 +15,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, has_errors
-from svcc.compiler.files import Budget, Unreadable
+from svcc.compiler.files import Budget, Unreadable, resolved
 from svcc.compiler.importers import find, importers
 from svcc.compiler.importers.interface import Broken, Imported, Importer
 from svcc.compiler.importers.sound import sound
@@ -136,11 +138,14 @@ def findings(program: ir.Program) -> list[Diagnostic]:
 
 def write_texts(texts: dict[Path, str]) -> None:
     """All of them or none; but what is no regular file (a pipe, /dev/null) is written to, never replaced."""
-    whole = {path.resolve(): text for path, text in texts.items() if path.is_file() or not path.exists()}
+    whole = {resolved(path): text for path, text in texts.items() if path.is_file() or not path.exists()}
     try:
+        for path in whole:
+            if path.is_symlink():  # a loop: there is no file at its end
+                raise OSError(ELOOP, os.strerror(ELOOP), str(path))
         write_files(whole)
         for path, text in texts.items():
-            if path.resolve() not in whole:
+            if resolved(path) not in whole:
                 path.write_text(text, encoding="utf-8")
     except OSError as error:
         click.echo(f"svcc: cannot write {error.filename}: {error.strerror}", err=True)

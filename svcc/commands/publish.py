@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -117,7 +118,7 @@ def _published(place: Place, made: Draft, message: str, sign: Path | None) -> tu
     from svcc.fleet.signatures import sign as sign_with
 
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    signer = None if sign is None else partial(sign_with, key=sign.expanduser())
+    signer = None if sign is None else partial(sign_with, key=Path(os.path.expanduser(sign)))
 
     async def work(etcd: Client) -> tuple[Release, bool] | Overtaken:
         try:

@@ -41,6 +41,26 @@ def test_only_regular_files_are_read(name: str, way: str) -> None:
     assert said(file) == [("SVC005", f"cannot read {named}: it is no regular file")]
 
 
+def test_a_loop_of_links_leads_nowhere() -> None:
+    Path("a.dsl").symlink_to("b.dsl")
+    Path("b.dsl").symlink_to("a.dsl")
+    Path("c.txt").write_text(f'include "*.dsl"\n{FINE}')
+    why = "Too many levels of symbolic links"
+    assert said("c.txt") == [("SVC005", f"cannot read {name}: {why}") for name in ("a.dsl", "b.dsl")]
+    Path("keepalived.conf").write_text("include a.dsl\n")
+    Path("empty.rules").touch()
+    for words, message in (
+        (["check", "a.dsl"], f"cannot read a.dsl: {why}"),
+        (["fmt", "a.dsl"], f"cannot read a.dsl: {why}"),
+        (["import", "keepalived", "keepalived.conf"], "cannot read a.dsl: "),
+        (["import", "ipvsadm", "empty.rules", "-o", "a.dsl"], f"cannot write {Path.cwd()}/a.dsl: {why}"),
+    ):
+        result = CliRunner().invoke(svcc, words)
+        assert isinstance(result.exception, SystemExit)
+        assert message in result.output
+    assert Path("a.dsl").is_symlink()
+
+
 def test_all_texts_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "LIMIT", 4 << 20)
     monkeypatch.setattr("svcc.compiler.load.LIMIT", 4 << 20)

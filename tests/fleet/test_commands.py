@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -223,6 +224,24 @@ def test_etcd_is_away() -> None:
     done = svcc("fleet", "status", "--fleet", "a/b", "--etcd", "http://127.0.0.1:1")
     assert (done.status, "cannot name a fleet" in done.err) == (2, True)
     assert svcc("fleet", "status", "--fleet", "shop", "--etcd", "nonsense").status == 2
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "/proc/self/environ"])
+@pytest.mark.parametrize("option", ["--etcd-ca", "--etcd-cert", "--etcd-key", "--etcd-password-file"])
+def test_only_regular_files_are_read(tmp_path: Path, option: str, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    user = ("--etcd-user", "ann") if option == "--etcd-password-file" else ()
+    words = ("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *user, option, tmp_path / name)
+    done = svcc(*words)
+    assert (done.status, done.out) == (2, b"")
+    assert done.err == f"svcc: cannot read {tmp_path / name}: it is no regular file\n"
+
+
+def test_a_password_is_text(tmp_path: Path) -> None:
+    (tmp_path / "password").write_bytes(b"\xff")
+    words = ("--etcd-user", "ann", "--etcd-password-file", tmp_path / "password")
+    done = svcc("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *words)
+    assert (done.status, done.err) == (2, f"svcc: cannot read {tmp_path / 'password'}: it is not UTF-8 text\n")
 
 
 def test_other_commands_do_without_etcds_libraries() -> None:

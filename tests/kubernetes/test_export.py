@@ -120,3 +120,13 @@ def test_what_leads_to_no_cluster(words: list[str], reason: str, monkeypatch: py
     done = svcc("export", "kubernetes", *words)
     assert (done.status, done.out) == (2, b"")
     assert reason in done.err
+
+
+def test_whoever_has_no_home_is_told_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that no list of users has, without HOME in the environment: a container's, often."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    done = svcc("export", "kubernetes")
+    assert (done.status, done.err) == (2, "svcc: ~/.kube/config: No such file or directory\n")

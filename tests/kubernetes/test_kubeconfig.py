@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,13 @@ def test_a_context_without_a_user_and_a_server_below_a_path(tmp_path: Path) -> N
         ("- a", "a kubeconfig is an object"),
         ("a: [", "not YAML: while parsing"),
         ("a: \x01", "not YAML: unacceptable character"),
-        ("x" * (1 << 21), "more than 1048576 bytes"),
+        ("x" * (1 << 21), "it has more than the 1048576 bytes that are read"),
+        ("kind: !!bool maybe", "not YAML: "),
+        ("kind: !!int ''", "not YAML: "),
+        ("kind: !!timestamp now", "not YAML: "),
+        ("kind: 1" + ":59" * 400 + ".5", "not YAML: "),
+        ("kind: " + "1" * 5_000, "not YAML: "),
+        ("kind: [Config]", "kind has to be a text"),
         (config(kind="Pod"), "kind is 'Pod', and a kubeconfig's is Config"),
         (changed(**{"current-context": ""}), "current-context is missing, so nothing says which cluster is meant"),
         (changed(**{"current-context": "none"}), "contexts has no context 'none'"),
@@ -114,6 +121,29 @@ def test_what_is_wrong_is_named_with_its_field(tmp_path: Path, value: object, wo
     assert str(raised.value).startswith(f"{tmp_path}/config: ")
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_anchors_repeat_is_not_written_out(tmp_path: Path) -> None:
+    """It would be 3 ** 60 words."""
+    rows = ["a0: &a0 x", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}]" for i in range(1, 60)), "kind: *a59"]
+    with pytest.raises(BadConfig, match="kind has to be a text"):
+        read(tmp_path, "\n".join(rows))
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "/proc/self/environ", "."])
+def test_only_regular_files_are_read(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(BadConfig, match=r"it is no regular file|Is a directory"):
+        read_kubeconfig(tmp_path / name)
+
+
+def test_a_descriptor_of_a_shell_is_read() -> None:
+    """`--kubeconfig <(command)`: that it is a pipe is how it should be."""
+    reading, writing = os.pipe()
+    os.write(writing, yaml.safe_dump(config()).encode())
+    os.close(writing)
+    assert read_kubeconfig(Path(f"/dev/fd/{reading}")).server == "https://api.example:6443"
+    os.close(reading)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

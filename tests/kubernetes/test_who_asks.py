@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -147,6 +149,28 @@ def test_who_wants_no_certificate_checked_gets_that(authority: trustme.CA) -> No
 def test_certificates_of_no_use_are_told_at_once(more: dict[str, Any], words: str) -> None:
     with pytest.raises(BadConfig, match=f"^{words}"):
         Client(Access("https://127.0.0.1:1", **more))
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "/proc/self/environ", "."])
+@pytest.mark.parametrize("what", ["authority", "certificate", "key", "token"])
+def test_files_that_may_never_end_are_not_read(tmp_path: Path, authority: trustme.CA, what: str, name: str) -> None:
+    """Whoever wrote the kubeconfig named them."""
+    os.mkfifo(tmp_path / "fifo")
+    issued = authority.issue_cert("client.example")
+    mine = {
+        "certificate": issued.cert_chain_pems[0].bytes().decode(),
+        "key": issued.private_key_pem.bytes().decode(),
+        what: tmp_path / name,
+    }
+    access = Access("https://127.0.0.1:1", **mine)  # type: ignore[arg-type]
+    news = asyncio.run(heard(access, 1))[0] if what == "token" else _refused(access)
+    assert re.search(r"/(fifo|zero|environ): it is no regular file|: Is a directory", news)
+
+
+def _refused(access: Access) -> str:
+    with pytest.raises(BadConfig) as raised:
+        Client(access)
+    return str(raised.value)
 
 
 # -- several servers --------------------------------------------------------------------------------------------------

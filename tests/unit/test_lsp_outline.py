@@ -15,7 +15,7 @@ from support.strategies import programs
 from svcc.compiler import syntax
 from svcc.compiler.parse import parse
 from svcc.compiler.source import Source
-from svcc.lsp.names import Key, Kind
+from svcc.lsp.names import Key, Kind, statements
 from svcc.lsp.outline import Outline
 
 _FILES = [*EXAMPLES, *sorted(PROGRAMS.glob("**/*.dsl")), WHOLE_SERVICE]
@@ -181,3 +181,11 @@ def test_what_was_seen_before_a_change_makes_no_difference(text: str, data: st.D
     ends = [0, *(at for item in before.items for at in (item.start, item.end))]
     assert ends == sorted(ends)
     assert all(before.item_at(item.start) is item for item in before.items)
+
+
+def test_blocks_within_blocks_without_end() -> None:
+    """What is kept of each does not grow with their number: else a text of braces takes time by its square."""
+    found = [*statements("service a {" * 1_000)]
+    assert len(found) == 1_000
+    assert max(len(one.blocks) for one in found) < 10
+    assert len(Outline("{" * 300_000).items) == 1
