@@ -107,6 +107,9 @@ class Plan:
     lasting: frozenset[Route] = frozenset()  # of those that are gone: whose connections go on, UDP's too
     networks: tuple[str, ...] = ()  # in which local addresses serve node ports afterwards; none: in all
     looks: Mapping[str, Look] = field(default_factory=dict, repr=False)  # of parts that are not looked at, and stay
+    asking: bool = False  # of what differs alone: all else is known to be there, and not read
+    #: The machine, where ``machine`` knows too little of the bundles to read all that may be ours.
+    whole: Callable[[], Machine] | None = field(default=None, repr=False)
 
     @property
     def ending(self) -> frozenset[Route]:
@@ -116,6 +119,10 @@ class Plan:
     @property
     def empty(self) -> bool:
         return not self.changes
+
+    def whole_machine(self) -> Machine:
+        """The machine as going back needs it. Errors: StoreError, ValueError."""
+        return self.machine if self.whole is None else self.whole()
 
     @property
     def recognised(self) -> bool:
@@ -181,7 +188,7 @@ def make_plan(
         live,
         wanted,
         tuple(machine.changes(differing)),
-        _with_drain(machine.steps(live, differing, transition), drain.drain_steps(live, wanted, transition, patience)),
+        with_drain(machine.steps(live, differing, transition), drain.drain_steps(differing, transition, patience)),
         tuple(
             dict.fromkeys(
                 (
@@ -261,7 +268,7 @@ def note(plan: Plan, installation: Installation, draft: Draft) -> None:
             installation.note_origin(current, draft)
 
 
-def _with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:
+def with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:
     """Before the first step that takes something away from the target before."""
     first = next((at for at, step in enumerate(steps) if step.phase > Phase.DRAIN), len(steps))
     return (*steps[:first], *(waiting if first < len(steps) else ()), *steps[first:])
@@ -316,7 +323,7 @@ def perform(plan: Plan, installation: Installation, draft: Draft | ChangeDraft, 
     except BaseException as error:
         with suppress(OSError):
             journal.switch(forward=False)
-        _undo(plan.machine, plan.live, plan.transition, error, tell)
+        _undo(plan, error, tell)
         if installation.number != before:
             installation.make_current(before)
         journal.remove()
@@ -341,7 +348,7 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
             journal = journal.switch(forward=True)
         tell(Event("step", step, number, len(plan.steps)))
         if step.phase is Phase.DRAIN:
-            drain.wait(plan.live, plan.wanted, plan.patience, lambda left: tell(Event("waiting", number=left)))
+            drain.wait(plan.differing, plan.patience, lambda left: tell(Event("waiting", number=left)))
         else:
             step.run()
         tell(Event("done", step, number, len(plan.steps)))
@@ -365,7 +372,7 @@ def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
     """See that the kernel holds what it was given; how it looks then, as far as all of it was read."""
     tell(Event("reading back"))
     machine = plan.machine
-    left, looks = machine.read_back(plan.differing, plan.wanted, plan.begun)
+    left, looks = machine.read_back(plan.differing, plan.wanted, plan.begun, asking=plan.asking)
     if left:
         raise NotTaken(machine.changes(left))
     changed = {driver.part for driver, _, _ in plan.differing}
@@ -373,14 +380,15 @@ def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
     return {**machine.looks(same, plan.live), **looks}
 
 
-def _undo(machine: Machine, old: States, transition: Transition, cause: BaseException, tell: Tell) -> None:
-    """Back to a state. Errors: Broken."""
+def _undo(plan: Plan, cause: BaseException, tell: Tell) -> None:
+    """Back to the state before. Errors: Broken."""
     _quietly(tell, Event("undoing"))
-    back = Transition(transition.new, transition.old)
+    machine, back = plan.machine, Transition(plan.transition.new, plan.transition.old)
     try:
-        left = converge(machine, old, back)
+        machine = plan.whole_machine()
+        left = converge(machine, plan.live, back)
     except (StepError, OSError, ValueError) as error:
-        raise Broken(cause, _what_differs(machine, old), str(error)) from cause
+        raise Broken(cause, _what_differs(machine, plan.live), str(error)) from cause
     if left:
         raise Broken(cause, left) from cause
 

@@ -196,7 +196,8 @@ class Session:
 
     def _keep_up(self, now: Wanted, draft: Draft, reviewed: ir.Program) -> None:
         """From here on, services can be changed one by one. ``now``: what was put in place, as the draft says."""
-        self._upkeep = Upkeep.of(self.installation, self._target, now, draft, reviewed)
+        patience = drain.PATIENCE if self._waits else 0.0
+        self._upkeep = Upkeep.of(self.installation, self._target, now, draft, reviewed, patience)
         if self._upkeep is not None:
             self._upkeep.stamp = self._store.own
 
