@@ -14,15 +14,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from svcc.apply import engine
+from svcc.apply import engine, planning
 from svcc.apply.drain import drain_steps
 from svcc.apply.driver import Look, Reading, Transition, balances
-from svcc.apply.engine import Plan, Tell
+from svcc.apply.engine import Tell
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.known import looks_of
 from svcc.apply.machine import DRIVERS, Begun, Differing, Machine
 from svcc.apply.own_addresses import taken
+from svcc.apply.planning import Plan
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import Changed, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
@@ -214,14 +215,14 @@ class Upkeep:
         differing = _differing(machine, differences, looks)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
         after = self._summary(served, list(changed.values()))
-        left = frozenset(machine.left(differing, here)) | engine.finished(before, after)
+        left = frozenset(machine.left(differing, here)) | planning.finished(before, after)
         return Plan(
             machine,
             here,
             live,
             wanted,
             tuple(machine.changes(differing)),
-            engine.with_drain(
+            planning.with_drain(
                 machine.steps(live, differing, here, translates=self._target.translates),
                 drain_steps(differing, here, self._patience),
             ),
