@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from svcc.apply.driver import balances
-from svcc.apply.engine import Refused
+from svcc.apply.errors import Refused
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from svcc.apply import engine, files
+from svcc.apply import engine, errors, files, planning, recovery
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
@@ -98,7 +98,7 @@ def armed(store: Store, installation: Installation, seconds: float | None) -> It
     pending = arm(store, installation, seconds)
     try:
         yield
-    except engine.Broken:
+    except errors.Broken:
         raise
     except BaseException:
         disarm(installation)
@@ -126,14 +126,14 @@ def _start(store: Store, installation: Installation, pending: Pending) -> None:
 def settle(installation: Installation) -> list[str]:
     """Before anything else, the lock being held: end what a killed apply left, and what was not confirmed in time.
 
-    Returns what was done, a sentence each. Errors: as :func:`engine.perform` and :func:`engine.recover`.
+    Returns what was done, a sentence each. Errors: as :func:`engine.perform` and :func:`recovery.recover`.
     """
     done = mended(installation)
     try:
-        done += [said for said in [engine.recover(installation)] if said]
+        done += [said for said in [recovery.recover(installation)] if said]
     except StoreError as error:
         done.append(f"what was under way before can be neither finished nor undone: {error}")
-        engine.give_up(installation)
+        recovery.give_up(installation)
     pending = Pending.read(installation)
     if pending is not None and pending.left <= 0:
         try:
@@ -170,12 +170,12 @@ def put_back(installation: Installation, pending: Pending) -> str:
     assert current is not None
     note = f"generation {current.number} was not confirmed"
     draft = replace(earlier(installation, pending.before, note), undoes=current.number)
-    plan = engine.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft)
     try:
         engine.perform(plan, installation, draft, lambda _: None)
     except OSError:
         _without_record(plan, installation, pending)
-    except engine.Restored as error:
+    except errors.Restored as error:
         if not isinstance(error.cause, OSError):
             raise
         _without_record(plan, installation, pending)
@@ -183,12 +183,12 @@ def put_back(installation: Installation, pending: Pending) -> str:
     return f"{draft.note}: {_back(pending.before)}"
 
 
-def _without_record(plan: engine.Plan, installation: Installation, pending: Pending) -> None:
+def _without_record(plan: planning.Plan, installation: Installation, pending: Pending) -> None:
     """Go back where nothing can be written, on a full disk for instance: the rules first, then what is said of them.
 
     Errors: StepError, Broken; OSError where the rules are back, and it cannot be said.
     """
-    engine.arrive(plan.machine, plan.wanted, plan.transition)
+    recovery.arrive(plan.machine, plan.wanted, plan.transition)
     installation.make_current(pending.before)
 
 
@@ -236,7 +236,7 @@ def _settled(installation: Installation) -> bool:
     """Whether it is settled; what keeps it from that is noted, and may be gone the next time."""
     try:
         said = "; ".join(settle(installation))
-    except (engine.Broken, engine.Restored, StepError, StoreError, OSError) as error:
+    except (errors.Broken, errors.Restored, StepError, StoreError, OSError) as error:
         _log(f"not yet put back: {error or type(error).__name__}")
         return False
     _log(said)

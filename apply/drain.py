@@ -8,12 +8,13 @@ stay until those that they have are ended, or time has run out.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from svcc.apply.driver import Transition
+from svcc.apply.machine import Differing
 from svcc.kernel.ipvs.difference import PART, leaving
 from svcc.kernel.ipvs.reading import leaving_connections
+from svcc.kernel.ipvs.servers import VirtualServers
 from svcc.kernel.steps import Phase, Step
 
 #: Seconds that connections are given, unless somebody says otherwise.
@@ -22,24 +23,26 @@ PATIENCE = 10.0
 _GLANCE = 0.2
 
 
-def drain_steps(
-    live: Mapping[str, Any], wanted: Mapping[str, Any], transition: Transition, patience: float
-) -> list[Step]:
+def drain_steps(differing: Differing, transition: Transition, patience: float) -> list[Step]:
     """The step in which is waited, where there is something to wait for."""
-    if transition.new is None or not patience:
-        return []
-    if not any(leaving(live.get(PART, {}), wanted.get(PART, {}))):
+    if transition.new is None or not patience or not any(leaving(*_servers(differing))):
         return []
     title = f"connections to what goes may end, for at most {patience:.0f} s"
     return [Step(Phase.DRAIN, PART, title, True, 1, lambda: None)]
 
 
-def wait(live: Mapping[str, Any], wanted: Mapping[str, Any], patience: float, tell: Callable[[int], None]) -> None:
+def wait(differing: Differing, patience: float, tell: Callable[[int], None]) -> None:
     """Until what goes has no established connection. ``tell`` hears how many there are, and may raise.
 
     Errors: StepError.
     """
     deadline = time.monotonic() + patience
-    while (number := leaving_connections(live[PART], wanted[PART])) and time.monotonic() < deadline:
+    have, want = _servers(differing)
+    while (number := leaving_connections(have, want)) and time.monotonic() < deadline:
         tell(number)
         time.sleep(_GLANCE)
+
+
+def _servers(differing: Differing) -> tuple[VirtualServers, VirtualServers]:
+    """The virtual servers that are there, and those that are wanted; none where they are the same."""
+    return next(((have, want) for driver, have, want in differing if driver.part == PART), ({}, {}))

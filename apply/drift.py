@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from svcc.apply.engine import Plan
 from svcc.apply.installation import Installation
+from svcc.apply.planning import Plan
 from svcc.apply.state_files import StoreError
 from svcc.kernel.steps import Change
 

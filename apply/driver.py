@@ -97,6 +97,8 @@ class Driver(ABC, Generic[State]):
     translates: ClassVar[bool] = False  # its objects are rules that may translate packets
     balances: ClassVar[bool] = False  # or they are what the kernel's own balancer forwards by
     shows: ClassVar[bool] = False  # a reading tells whether they are as they were (:meth:`Reading.shows`)
+    asks: ClassVar[bool] = False  # the kernel can be asked for a few of them (:meth:`ask`)
+    nobodys: ClassVar[bool] = False  # they are nobody's: a live state is what is there of those that are wanted
 
     def made(self, state: object) -> State | None:
         """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""
@@ -115,6 +117,14 @@ class Driver(ABC, Generic[State]):
 
         ``wanted`` is for objects that are nobody's (sysctls): those that it names are read.
         """
+
+    def ask(self, have: State, want: State, scope: Scope) -> State | None:
+        """What the kernel has of the objects that two states name (:class:`svcc.targets.interface.Difference`): for the
+        few that differ it is asked, the others are taken to be there. Errors: StepError.
+
+        None: there is no asking for these.
+        """
+        return None
 
     def begin(self, scope: Scope, look: Look | None = None) -> Reading[State] | None:
         """Begin to read what is ours, where that takes long and something else can be done meanwhile. ``look``: how it

@@ -1,11 +1,12 @@
-"""What a session raises, besides what :mod:`svcc.apply.engine` and :mod:`svcc.apply.state_files` do."""
+"""What a session raises, besides what :mod:`svcc.apply.state_files` does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from svcc.compiler.errors import SvccError
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import Change, End, StepError
 
 if TYPE_CHECKING:
     from svcc.apply.plan import Plan
@@ -43,3 +44,38 @@ class ToolFailed(SvccError):
 
 class InvalidPlan(SvccError):
     """What was to be a saved plan is none, or none of this svcc."""
+
+
+class Refused(SvccError):
+    """The apply was not begun: what is in the way, a sentence each."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(dict.fromkeys(reasons))  # one tool may be missing for several parts
+        super().__init__("; ".join(self.reasons))
+
+
+class Restored(SvccError):
+    """The apply failed and everything is as it was. ``cause`` says why."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Broken(SvccError):
+    """The apply failed, and so did going back. ``left`` is what differs from the state before."""
+
+    def __init__(self, cause: BaseException, left: Sequence[Change], words: str = "") -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.left = tuple(left)
+        self.words = words  # why there is no going back, where it failed outright
+
+
+class NotTaken(Exception):
+    """The kernel does not hold what it was given, though no tool complained."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        shown = "; ".join(map(str, changes[:3])) + ("; …" if len(changes) > 3 else "")
+        super().__init__(f"the kernel does not hold what it was given: {shown}")
+        self.changes = tuple(changes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from svcc.apply.engine import Plan
 from svcc.apply.generation import Draft
+from svcc.apply.planning import Plan
 from svcc.apply.states import States
 from svcc.apply.summary import Summary
 from svcc.kernel.steps import Place

@@ -85,11 +85,14 @@ class Machine:
                     found[driver.part] = Look(digest, unsaid, mark)
         return found
 
-    def read_back(self, differing: Differing, wanted: States, begun: Begun) -> tuple[Differing, dict[str, Look]]:
+    def read_back(
+        self, differing: Differing, wanted: States, begun: Begun, *, asking: bool = False
+    ) -> tuple[Differing, dict[str, Look]]:
         """Re-read what the steps changed; return what still differs, and how it looks.
 
         ``begun``: what was read before the steps. Where the kernel says that nothing but our steps happened since, they
-        were taken whole, and nothing is read. Errors: StepError.
+        were taken whole, and nothing is read. ``asking``: it is asked for what differed alone, where it can be.
+        Errors: StepError.
         """
         marks = {one.part: begun[one.part].mark_after() for one, _, _ in differing if one.part in begun}
         looks = {
@@ -103,6 +106,9 @@ class Machine:
             reading, earlier = again.get(one.part), begun.get(one.part)
             if reading and earlier and reading.became(earlier, have, want, self.scope):
                 now[one.part] = one.with_unsaid(want, one.unsaid(have))
+                continue
+            if asking and (asked := one.ask(have, want, self.scope)) is not None:
+                left += [] if asked == want else [(one, asked, want)]
                 continue
             whole = wanted[one.part]
             now[one.part] = reading.state(self.scope, whole) if reading else one.read(self.scope, whole)
@@ -143,11 +149,16 @@ class Machine:
     def obstacles(self, differing: Differing) -> list[str]:
         return [why for driver, have, want in differing for why in driver.obstacles(have, want, self.scope)]
 
-    def steps(self, live: States, differing: Differing, transition: Transition) -> list[Step]:
-        """In the order in which they are taken. In one phase, what comes is there before what goes is gone."""
-        translates = cache(lambda: self._translates(live))
+    def steps(
+        self, live: States, differing: Differing, transition: Transition, translates: bool | None = None
+    ) -> list[Step]:
+        """In the order in which they are taken. In one phase, what comes is there before what goes is gone.
+
+        ``translates``: whether it is rules that serve, and no balancer; None: that is asked of ``live``.
+        """
+        of_rules = cache(lambda: self._translates(live) if translates is None else translates)
         ranked = [
-            (_rank(step.phase, transition, translates), want == driver.parse("", self.scope), step)
+            (_rank(step.phase, transition, of_rules), want == driver.parse("", self.scope), step)
             for driver, have, want in differing
             for step in driver.steps(have, want, self.scope, transition)
         ]

@@ -14,12 +14,12 @@ from threading import RLock
 from types import TracebackType
 from typing import Self
 
-from svcc.apply import confirm, drain, engine, wanted
+from svcc.apply import confirm, drain, engine, planning, wanted
 from svcc.apply.clashes import check_clashes
 from svcc.apply.drafts import draft as make_draft
 from svcc.apply.drafts import scope_of
-from svcc.apply.engine import Event, Refused, Tell
-from svcc.apply.errors import Outdated, ToolFailed, Unconfirmed
+from svcc.apply.engine import Event, Tell
+from svcc.apply.errors import Outdated, Refused, ToolFailed, Unconfirmed
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.keeper import Keeper
@@ -196,7 +196,8 @@ class Session:
 
     def _keep_up(self, now: Wanted, draft: Draft, reviewed: ir.Program) -> None:
         """From here on, services can be changed one by one. ``now``: what was put in place, as the draft says."""
-        self._upkeep = Upkeep.of(self.installation, self._target, now, draft, reviewed)
+        patience = drain.PATIENCE if self._waits else 0.0
+        self._upkeep = Upkeep.of(self.installation, self._target, now, draft, reviewed, patience)
         if self._upkeep is not None:
             self._upkeep.stamp = self._store.own
 
@@ -257,9 +258,9 @@ class Session:
             current, upkeep = self.installation.current, self._upkeep
             if upkeep is not None and upkeep.stamp and upkeep.stamp == stamp and upkeep.as_left():
                 return ()
-            if current is None or engine.nothing_to_do(self.installation, current, None) is not None:
+            if current is None or planning.nothing_to_do(self.installation, current, None) is not None:
                 return ()
-            return engine.make_plan(self.installation, confirm.earlier(self.installation, current.number, "")).changes
+            return planning.make_plan(self.installation, confirm.earlier(self.installation, current.number, "")).changes
 
     def repair(self) -> tuple[Change, ...]:
         """Put right what :meth:`drift` finds; returns it. Errors: as of :meth:`apply`."""
@@ -270,7 +271,7 @@ class Session:
             self._upkeep = None
             again = confirm.earlier(self.installation, current.number, "put right")
             draft = replace(again, of=current.reviewed)
-            made = engine.make_plan(self.installation, draft, self._patience(current, draft))
+            made = planning.make_plan(self.installation, draft, self._patience(current, draft))
             if not made.empty:
                 engine.check(made, self._tell)
                 engine.perform(made, self.installation, draft, self._tell)
@@ -349,16 +350,16 @@ class Session:
             raise StoreError(f"this session keeps prefix {self._installation.name}, and {scope.table} is another")
         return self._installation
 
-    def _made(self, installation: Installation, draft: Draft) -> engine.Plan:
+    def _made(self, installation: Installation, draft: Draft) -> planning.Plan:
         check_clashes(self._store, installation, draft)
-        return engine.make_plan(installation, draft, self._patience(installation.current, draft))
+        return planning.make_plan(installation, draft, self._patience(installation.current, draft))
 
     def _patience(self, current: Generation | None, draft: Draft) -> float:
         moves = current is not None and draft.bundle is not None and current.target != draft.bundle.target
         return drain.PATIENCE if self._waits or moves else 0.0
 
     def _performed(
-        self, installation: Installation, made: engine.Plan, draft: Draft, seconds: float | None
+        self, installation: Installation, made: planning.Plan, draft: Draft, seconds: float | None
     ) -> Generation:
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
@@ -392,7 +393,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
     return replace(program, services=tuple(found))
 
 
-def _guard(installation: Installation, made: engine.Plan, draft: Draft, *, allow_empty: bool) -> None:
+def _guard(installation: Installation, made: planning.Plan, draft: Draft, *, allow_empty: bool) -> None:
     """Errors: Refused, where no service would be left."""
     found = losses(made, installation.summary(installation.current), draft)
     if found.everything and not allow_empty:

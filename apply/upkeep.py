@@ -2,24 +2,28 @@
 
 A change of some services takes time for these alone: their contributions, the objects of these that differ, and a
 generation that is kept as a change to an earlier one. It is for a machine of which is known that it holds what it
-should: nobody else took the store's lock since, and the kernel calls its state by the same name. Where that is not so,
-or more than services changes, nothing is done here, and what is wanted is compared as a whole.
+should: nobody else took the store's lock since, and the kernel calls its state by the same name. IPVS, sets and devices
+have no such name: the kernel is asked for what is to change, and what else somebody did is drift, which is looked for
+at other times. Where anything is not as it should be, or more than services changes, nothing is done here, and what is
+wanted is compared as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from svcc.apply import engine
+from svcc.apply import engine, planning
+from svcc.apply.drain import drain_steps
 from svcc.apply.driver import Look, Reading, Transition, balances
-from svcc.apply.engine import Plan, Tell
+from svcc.apply.engine import Tell
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.known import looks_of
 from svcc.apply.machine import DRIVERS, Begun, Differing, Machine
 from svcc.apply.own_addresses import taken
+from svcc.apply.planning import Plan
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import Changed, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
@@ -33,8 +37,9 @@ from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks
 
 #: Services by name, as they are now; None: it is gone.
 Services: TypeAlias = Mapping[str, ir.Service | None]
-#: The parts of which is told whether they are as they were.
+#: The parts of which is told whether they are as they were, and those of which the kernel can be asked for a few.
 _SHOWN = frozenset(driver.part for driver in DRIVERS if driver.shows)
+_ASKED = frozenset(driver.part for driver in DRIVERS if driver.asks)
 
 
 class _Whole:
@@ -69,8 +74,13 @@ class _Whole:
 class Upkeep:
     """``stamp``: the store's since the session took its lock, for as long as nobody else did."""
 
-    def __init__(self, installation: Installation, target: Target, now: Wanted, reviewed: ir.Program) -> None:
-        """``now``: what is in place, with a program and an assembly. Errors: StoreError, ValueError."""
+    def __init__(
+        self, installation: Installation, target: Target, now: Wanted, reviewed: ir.Program, patience: float
+    ) -> None:
+        """``now``: what is in place, with a program and an assembly; ``patience``: see :mod:`svcc.apply.drain`.
+
+        Errors: StoreError, ValueError.
+        """
         assert now.program is not None
         assert now.assembly is not None
         current = installation.current
@@ -78,23 +88,29 @@ class Upkeep:
             raise StoreError("nothing is in place")
         self.stamp = ""
         self.generation, self.reviewed, self.served = current, reviewed, now.program
-        self._installation, self._target, self._node = installation, target, now.node
+        self._installation, self._target, self._node, self._patience = installation, target, now.node, patience
         self._assembly = now.assembly
         self._served = {one.name: one for one in now.program.services}
         self._whole = _whole(installation, current, now.program)
-        self._others = replace(
-            now.bundle, artifacts=tuple(a for a in now.bundle.artifacts if a.part.name not in _SHOWN)
-        )
         self._shown = _SHOWN & {artifact.part.name for artifact in now.bundle.artifacts}
+        self._asked = _ASKED if balances(target.name) else frozenset()
+        self._others = _without(now.bundle, _SHOWN | self._asked)  # these stay as they are
+        self._held: Bundle | None = None  # the parts that are asked for, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
 
     @classmethod
     def of(
-        cls, installation: Installation, target: Target, now: Wanted, draft: Draft, reviewed: ir.Program
+        cls,
+        installation: Installation,
+        target: Target,
+        now: Wanted,
+        draft: Draft,
+        reviewed: ir.Program,
+        patience: float,
     ) -> Upkeep | None:
         """``now``: what was put in place by a draft. None: it cannot be kept up so."""
         shown = any(artifact.part.name in _SHOWN for artifact in now.bundle.artifacts)
-        if now.program is None or now.assembly is None or not shown or balances(target.name):
+        if now.program is None or now.assembly is None or not shown:
             return None
         try:
             current = installation.current
@@ -103,7 +119,7 @@ class Upkeep:
             kept = installation.program(current)
             if kept is None or kept.text != draft.program.text:
                 return None  # it is another program's, which has the same rules
-            return cls(installation, target, now, reviewed)
+            return cls(installation, target, now, reviewed, patience)
         except (StoreError, OSError, ValueError):
             return None
 
@@ -122,8 +138,8 @@ class Upkeep:
         if not edited and not changed:
             self.reviewed, self.served = program, served
             return self.generation
-        differences = self._assembly.update(changed)
-        if not differences.keys() <= _SHOWN:
+        differences = self._seen(self._assembly.update(changed))
+        if differences is None:
             self._assembly.update({name: self._served.get(name) for name in changed})
             return None
         of = None if edited else self.generation.reviewed
@@ -131,6 +147,7 @@ class Upkeep:
             of = self._installation.record(self._draft(program, source, None)).number
         plan = self._plan(differences, changed, served, begun)
         engine.check(plan, tell)
+        self._held = None
         self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
         self.reviewed, self.served = program, served
         self._served = {one.name: one for one in served.services}
@@ -174,6 +191,20 @@ class Upkeep:
                     return None
         return begun if all(one.shows(looks[part], self._scope) for part, one in begun.items()) else None
 
+    def _seen(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
+        """Differences from what the kernel has, where it is to be asked for that. None: it has something else than it
+        should, or there is no asking. Errors: StepError."""
+        found = dict(differences)
+        for driver in Machine(self._scope).drivers:
+            one = differences.get(driver.part)
+            if one is None or driver.part in _SHOWN:
+                continue
+            there = driver.ask(one.before, one.after, self._scope) if driver.part in self._asked else None
+            if there is None or (there != one.before and not driver.nobodys):
+                return None
+            found[driver.part] = Difference(there, one.after)
+        return found
+
     def _plan(self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, begun: Begun) -> Plan:
         """What is to be done, made of what differs alone; all else is made when somebody asks for it."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
@@ -184,22 +215,28 @@ class Upkeep:
         differing = _differing(machine, differences, looks)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
         after = self._summary(served, list(changed.values()))
-        left = frozenset(machine.left(differing, here)) | engine.finished(before, after)
+        left = frozenset(machine.left(differing, here)) | planning.finished(before, after)
         return Plan(
             machine,
             here,
             live,
             wanted,
             tuple(machine.changes(differing)),
-            tuple(machine.steps(live, differing, here)),
+            planning.with_drain(
+                machine.steps(live, differing, here, translates=self._target.translates),
+                drain_steps(differing, here, self._patience),
+            ),
             tuple(self._obstacles(differences, differing)),
             left,
             frozenset(machine.come(differing)),
+            self._patience,
             begun=begun,
             differing=differing,
             lasting=frozenset(route for route in left if after.lasts(route)),
             networks=after.node_port_networks,
             looks=looks,
+            asking=True,
+            whole=lambda: Machine(self._scope.including(self._installation.bundle(generation), assembly.bundle())),
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
@@ -225,12 +262,25 @@ class Upkeep:
         begun = self._begun()
         if begun is None:
             return False
-        asked = begun.keys() | {artifact.part.name for artifact in self._others.artifacts if artifact.text}
-        for driver in Machine(self._scope).drivers:
-            nothing = driver.parse("", self._scope)
-            if driver.part not in asked and driver.read(self._scope, nothing) != nothing:
-                return False
-        return True
+        known = begun.keys() | {artifact.part.name for artifact in self._others.artifacts if artifact.text}
+        held = self._held_now()
+        machine = Machine(self._scope.including(held))
+        states = machine.parse(held)
+        return all(
+            driver.part in known or driver.read(machine.scope, states[driver.part]) == states[driver.part]
+            for driver in machine.drivers
+        )
+
+    def _held_now(self) -> Bundle:
+        """The parts that are asked for, as they should be."""
+        if self._held is None:
+            whole = self._assembly.bundle() if self._asked else self._others
+            self._held = replace(whole, artifacts=tuple(a for a in whole.artifacts if a.part.name in self._asked))
+        return self._held
+
+
+def _without(bundle: Bundle, parts: Collection[str]) -> Bundle:
+    return replace(bundle, artifacts=tuple(one for one in bundle.artifacts if one.part.name not in parts))
 
 
 def _differing(machine: Machine, differences: Mapping[str, Difference], looks: Mapping[str, Look]) -> Differing:
@@ -239,7 +289,8 @@ def _differing(machine: Machine, differences: Mapping[str, Difference], looks: M
     for driver in machine.drivers:
         difference = differences.get(driver.part)
         if difference is not None and difference.before != difference.after:
-            unsaid = looks[driver.part].unsaid
+            look = looks.get(driver.part)
+            unsaid = look.unsaid if look else None
             sides = [driver.with_unsaid(one, unsaid) for one in (difference.before, difference.after)]
             found.append((driver, *sides))
     return found

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from svcc.api import compile, load  # noqa: A004
-    from svcc.apply.engine import Broken, Refused, Restored
-    from svcc.apply.errors import InvalidPlan, Outdated, ToolFailed, Unconfirmed
+    from svcc.apply.errors import Broken, InvalidPlan, Outdated, Refused, Restored, ToolFailed, Unconfirmed
     from svcc.apply.generation import Generation
     from svcc.apply.keeper import Kept
     from svcc.apply.plan import Plan
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "svcc.api": ("compile", "load"),
-    "svcc.apply.engine": ("Broken", "Refused", "Restored"),
-    "svcc.apply.errors": ("InvalidPlan", "Outdated", "ToolFailed", "Unconfirmed"),
+    "svcc.apply.errors": ("Broken", "InvalidPlan", "Outdated", "Refused", "Restored", "ToolFailed", "Unconfirmed"),
     "svcc.apply.keeper": ("Kept",),
     "svcc.apply.plan": ("Plan",),
     "svcc.apply.session": ("Session",),

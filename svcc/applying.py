@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from svcc import signals
-from svcc.apply import confirm, drain, engine
+from svcc.apply import confirm, drain, engine, planning, recovery
 from svcc.apply.clashes import check_clashes
 from svcc.apply.confirm import Pending
 from svcc.apply.drafts import draft, scope_of
-from svcc.apply.engine import Ahead, Broken, NotTaken, Plan, Refused, Restored
+from svcc.apply.errors import Broken, NotTaken, Refused, Restored
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
+from svcc.apply.planning import Ahead, Plan
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.states import Untold
@@ -148,7 +149,7 @@ def settled(installation: Installation) -> None:
         _say(
             f"svcc: what was under way before can be neither finished nor undone: {error}\nGoing on from what is there."
         )
-        engine.give_up(installation)
+        recovery.give_up(installation)
 
 
 def _is_no_answer(error: BaseException) -> bool:
@@ -158,11 +159,11 @@ def _is_no_answer(error: BaseException) -> bool:
 
 
 def look_ahead(store: Store) -> Ahead | None:
-    """As :func:`engine.look_ahead`; what goes wrong is met again, and told, when a plan is made."""
+    """As :func:`planning.look_ahead`; what goes wrong is met again, and told, when a plan is made."""
     if os.geteuid() != 0:
         return None
     with suppress(StepError, StoreError, OSError, ValueError):
-        return engine.look_ahead(store)
+        return planning.look_ahead(store)
     return None
 
 
@@ -175,7 +176,7 @@ def make_plan(
 ) -> Plan:
     """The plan, and what other installations have against it. Errors: Refused, StepError, StoreError."""
     check_clashes(store, installation, draft)
-    return engine.make_plan(installation, draft, patience, still_good(store, ahead))
+    return planning.make_plan(installation, draft, patience, still_good(store, ahead))
 
 
 def still_good(store: Store, ahead: Ahead | None) -> Ahead | None:

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
-from svcc.apply.engine import Plan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
+from svcc.apply.planning import Plan
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.compiler.suggest import count

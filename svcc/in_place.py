@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from svcc.apply.clashes import clashes
-from svcc.apply.engine import Ahead, Plan, make_plan, nothing_to_do
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
+from svcc.apply.planning import Ahead, Plan, make_plan, nothing_to_do
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store

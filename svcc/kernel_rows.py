@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from svcc.apply.engine import Plan
+from svcc.apply.planning import Plan
 from svcc.apply.summary import Listener, Summary
 from svcc.kernel.conntrack import Shown, Usage
 from svcc.kernel.steps import Change, Place, Route

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from svcc.apply.engine import Plan
+from svcc.apply.planning import Plan
 from svcc.comparison_text import comparison_lines, limits_text, services_text, taken_text
 from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from svcc.apply.drift import drift
-from svcc.apply.engine import Plan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
+from svcc.apply.planning import Plan
 from svcc.apply.served import Compared, Known, compare_sides, draft_side, generation_side, says_otherwise
 from svcc.apply.state_files import StoreError
 from svcc.apply.summary import Summary

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from svcc.apply.driver import Driver, Transition
@@ -29,6 +30,7 @@ class DeviceDriver(Driver[Devices]):
     """
 
     part: ClassVar[str] = difference.PART
+    asks = True
 
     def made(self, state: object) -> Devices | None:
         return state if isinstance(state, dict) else None
@@ -40,6 +42,16 @@ class DeviceDriver(Driver[Devices]):
         recorded = _recorded(scope)
         announced = {address for text in scope.texts(difference.PART) for address in announced_in(text)}
         return read_devices(lambda link: is_ours(link, scope.prefix, recorded), announced)
+
+    def ask(self, have: Devices, want: Devices, scope: Scope) -> Devices | None:
+        """All is read, as iproute2 lists all addresses for one, too. Not of what is announced: other links, and their
+        settings, have a part in that."""
+        both = (*have.values(), *want.values())
+        if any(one.announced() for one in both):
+            return None
+        there = read_devices(lambda link: is_ours(link, scope.prefix, {*have, *want}))
+        asked = {address for one in both for address in one.addresses}
+        return {name: replace(one, addresses=_among(one.addresses, asked)) for name, one in there.items()}
 
     def changes(self, live: Devices, wanted: Devices) -> Iterator[Change]:
         return difference.changes(live, wanted)
@@ -60,6 +72,10 @@ class DeviceDriver(Driver[Devices]):
         for link in links():
             if link.name in wanted and not is_ours(link, scope.prefix, recorded):
                 yield f"{whose(link)}: choose another name (cluster {{ vip-device NAME }}), or remove the device"
+
+
+def _among(addresses: Mapping[str, str], asked: Collection[str]) -> dict[str, str]:
+    return {address: options for address, options in addresses.items() if address in asked}
 
 
 def _recorded(scope: Scope) -> set[str]:

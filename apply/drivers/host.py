@@ -17,9 +17,11 @@ from svcc.kernel.sysctl.settings import Parameters, parse_parameters
 
 
 class ModulesDriver(Driver[Modules]):
-    """A live state is what is there of the wanted modules."""
+    """Kernel modules: others use them too, and none is unloaded."""
 
     part: ClassVar[str] = MODULES
+    asks = True
+    nobodys = True
 
     def made(self, state: object) -> Modules | None:
         return state if isinstance(state, frozenset) else None
@@ -29,6 +31,9 @@ class ModulesDriver(Driver[Modules]):
 
     def read(self, scope: Scope, wanted: Modules) -> Modules:
         return modules.read_modules(wanted)
+
+    def ask(self, have: Modules, want: Modules, scope: Scope) -> Modules:
+        return self.read(scope, want)
 
     def changes(self, live: Modules, wanted: Modules) -> Iterator[Change]:
         return modules.changes(live, wanted)
@@ -44,9 +49,10 @@ class ModulesDriver(Driver[Modules]):
 
 
 class SysctlDriver(Driver[Parameters]):
-    """A live state has the wanted keys."""
+    """Kernel parameters by key."""
 
     part: ClassVar[str] = SYSCTL
+    nobodys = True
 
     def made(self, state: object) -> Parameters | None:
         return state if isinstance(state, dict) else None

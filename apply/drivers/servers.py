@@ -11,7 +11,7 @@ from svcc.apply.drivers.sets import IpsetDriver, meaning
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset.reading import read_sets
 from svcc.kernel.ipset.sets import Sets, parse_sets
-from svcc.kernel.ipvs import difference, loading
+from svcc.kernel.ipvs import asking, difference, loading
 from svcc.kernel.ipvs.reading import read_servers
 from svcc.kernel.ipvs.servers import VirtualServers, dump_servers, keys_of_text, load_servers, mark_of, parse_servers
 from svcc.kernel.steps import Change, Route, Step
@@ -23,6 +23,7 @@ class IpvsadmDriver(Driver[VirtualServers]):
 
     part: ClassVar[str] = difference.PART
     balances = True
+    asks = True
 
     def made(self, state: object) -> VirtualServers | None:
         return state if isinstance(state, dict) else None
@@ -34,6 +35,9 @@ class IpvsadmDriver(Driver[VirtualServers]):
         known = {key for text in scope.texts(self.part) for key in keys_of_text(text)}
         found = read_servers(known, lambda: _declared(scope))
         return _with_places(found, lambda: read_sets(scope, meaning().declares))
+
+    def ask(self, have: VirtualServers, want: VirtualServers, scope: Scope) -> VirtualServers | None:
+        return asking.ask(have, want)
 
     def changes(self, live: VirtualServers, wanted: VirtualServers) -> Iterator[Change]:
         return difference.changes(live, wanted)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.foreign import foreign_sets
 from svcc.apply.scope import Scope
-from svcc.kernel.ipset import difference, loading
+from svcc.kernel.ipset import asking, difference, loading
 from svcc.kernel.ipset.meaning import Meaning, Together
 from svcc.kernel.ipset.reading import read_sets
 from svcc.kernel.ipset.sets import Sets, dump_sets, load_sets, parse_sets
@@ -25,6 +25,7 @@ class IpsetDriver(Driver[Sets]):
     """All sets under our prefix."""
 
     part: ClassVar[str] = difference.PART
+    asks = True
 
     def made(self, state: object) -> Sets | None:
         return state if isinstance(state, dict) else None
@@ -34,6 +35,9 @@ class IpsetDriver(Driver[Sets]):
 
     def read(self, scope: Scope, wanted: Sets) -> Sets:
         return read_sets(scope)
+
+    def ask(self, have: Sets, want: Sets, scope: Scope) -> Sets:
+        return asking.ask(have, want)
 
     def changes(self, live: Sets, wanted: Sets) -> Iterator[Change]:
         return difference.changes(live, wanted, meaning())

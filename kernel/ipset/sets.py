@@ -99,7 +99,7 @@ def parse_sets(text: str) -> dict[str, Set]:
             _, name, created = line.split(" ", 2)
             head, elements = f"add {name} ", {}
             try:
-                found[name] = _set(name, created, elements)
+                found[name] = made(name, created, elements)
             except ValueError:
                 raise ValueError(f"line {number}: not what makes a set: {line}") from None
             moving = "timeout " in found[name].others or "counters" in found[name].others
@@ -108,8 +108,8 @@ def parse_sets(text: str) -> dict[str, Set]:
     return found
 
 
-def _set(name: str, created: str, elements: Mapping[str, str]) -> Set:
-    """Errors: ValueError."""
+def made(name: str, created: str, elements: Mapping[str, str]) -> Set:
+    """The set that was made with a type and options: "hash:ip,port family inet maxelem 65536". Errors: ValueError."""
     type, *words = created.split()
     options: dict[str, str] = {}
     others = ""
@@ -160,7 +160,7 @@ def _dumped(elements: Mapping[str, str]) -> Any:
 def load_sets(data: Any) -> dict[str, Set]:
     """What :func:`dump_sets` made. Errors: ValueError, TypeError, AttributeError."""
     return {
-        name: _set(
+        name: made(
             name, head + hashsize, _loaded(elements if isinstance(elements, dict) else dict.fromkeys(elements, ""))
         )
         for name, (head, hashsize, elements) in data.items()

@@ -14,16 +14,17 @@ from svcc.kernel.ipvs.difference import Command
 from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Real, Settings, mark_of, socket_of
 
 _NUMBERS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP, "sctp": IPPROTO_SCTP}
-_PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
-#: What further options add to the flags: IP_VS_SVC_F_ONEPACKET.
+PERSISTENT = 0x1  # IP_VS_SVC_F_PERSISTENT
+ONE_PACKET = 0x4  # IP_VS_SVC_F_ONEPACKET
+#: Further options of a virtual server.
 _OTHERS = re.compile(r"(?: -M (?P<mask>\S+))?(?P<one> -o)?")
-_ONE_PACKET = 0x4
-#: IP_VS_SVC_F_SCHED1 and so on, by the names that schedulers have for them.
-_FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
-_METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
+#: IP_VS_SVC_F_SCHED1 and so on; and by the names that schedulers have for them.
+SCHEDULERS_OWN = (0x8, 0x10, 0x20)
+FLAGS = {"sh-fallback": 0x8, "sh-port": 0x10, "mh-fallback": 0x8, "mh-port": 0x10}
+METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, _TUNNEL, _DROUTE
 #: Further options of a real server: what a message says by saying nothing, and a limit of connections.
 _LIMITED = re.compile(r"(?: --tun-type ipip)?(?: -x (?P<most>\d+))?")
-_NETMASKS = {4: "255.255.255.255", 6: "128"}
+NETMASKS = {4: "255.255.255.255", 6: "128"}
 
 
 class Refused(Exception):
@@ -69,37 +70,37 @@ def send(commands: Sequence[Command]) -> None:
 
 def _virtual(command: Command) -> dict[str, Any] | None:
     """The attributes of the virtual server; None where messages cannot say them."""
-    found = _named(command.key)
+    found = named(command.key)
     if found is None or not isinstance(command.options, Settings):
         return found
     settings = command.options
     names = settings.flags.split(",") if settings.flags else []
     others = _OTHERS.fullmatch(settings.others)
-    if others is None or not _FLAGS.keys() >= {*names}:
+    if others is None or not FLAGS.keys() >= {*names}:
         return None
-    flags = sum({_FLAGS[name] for name in names}) | (_ONE_PACKET if others["one"] else 0)
+    flags = sum({FLAGS[name] for name in names}) | (ONE_PACKET if others["one"] else 0)
     if others["mask"]:
         found["netmask"] = _netmask(others["mask"])
     if settings.scheduler:
         found["sched_name"] = settings.scheduler
     if settings.persistence is not None:
         found["timeout"] = settings.persistence
-        flags |= _PERSISTENT
+        flags |= PERSISTENT
     return {**found, "flags": {"flags": flags, "mask": 0xFFFF_FFFF}}
 
 
-def _named(key: str) -> dict[str, Any] | None:
+def named(key: str) -> dict[str, Any] | None:
     """The attributes that say which virtual server, and who is one client where nothing else is said."""
     marked = mark_of(key)
     if marked is not None:
         mark, version = marked
         family = AF_INET if version == 4 else AF_INET6
-        return {"fwmark": mark, "af": family, "netmask": _netmask(_NETMASKS[version])}
+        return {"fwmark": mark, "af": family, "netmask": _netmask(NETMASKS[version])}
     option, _, at = key.partition(" ")
     if option not in PROTOCOLS:
         return None
     address, port = socket_of(at)
-    netmask = _netmask(_NETMASKS[6 if ":" in address else 4])
+    netmask = _netmask(NETMASKS[6 if ":" in address else 4])
     return {"addr": address, "port": port, "protocol": _NUMBERS[PROTOCOLS[option]], "netmask": netmask}
 
 
@@ -118,7 +119,7 @@ def _real(command: Command) -> dict[str, Any] | None:
         return found
     real = command.options
     others = _LIMITED.fullmatch(real.others)
-    if real.method not in _METHODS or others is None:
+    if real.method not in METHODS or others is None:
         return None
     limits = {"u_thresh": int(others["most"] or 0), "l_thresh": 0}
-    return {**found, "fwd_method": _METHODS[real.method], "weight": real.weight, **limits}
+    return {**found, "fwd_method": METHODS[real.method], "weight": real.weight, **limits}

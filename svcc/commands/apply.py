@@ -10,9 +10,9 @@ import click
 from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
-from svcc.apply.engine import Ahead, Plan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
+from svcc.apply.planning import Ahead, Plan
 from svcc.apply.served import is_recorded
 from svcc.apply.store import Store
 from svcc.applying import (

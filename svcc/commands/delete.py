@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from svcc import signals
-from svcc.apply import confirm, engine
+from svcc.apply import confirm, planning
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
@@ -69,7 +69,7 @@ def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool)
     current = installation.current
     scope = installation.scope(current) if current else scope
     draft = Draft(None, scope, Summary(), "", "delete")
-    plan = engine.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft)
     if plan.empty and (current is None or current.target is None):
         return _NOTHING, outcome(installation, before, objects=0)
     removed = count(len(plan.changes), "object")
@@ -101,7 +101,7 @@ def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
 def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[str, dict[str, Any]]:
     """What would be removed, for people or for machines."""
     draft = Draft(None, scope, Summary(), "")
-    reviewed = review(engine.make_plan(installation, draft), installation, draft)
+    reviewed = review(planning.make_plan(installation, draft), installation, draft)
     if as_json:
         return "", plan_json(reviewed, unfinished_of(installation), Health.read(installation))
     return plan_text(reviewed).removesuffix("\n"), {}

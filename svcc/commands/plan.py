@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from svcc.apply.engine import Ahead
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.losses import losses
+from svcc.apply.planning import Ahead
 from svcc.apply.scope import Scope
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary

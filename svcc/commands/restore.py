@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from svcc.apply import confirm, engine
+from svcc.apply import confirm, planning
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
 from svcc.apply.store import Store
@@ -42,7 +42,7 @@ def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> Non
 def _restore(installation: Installation, current: Generation, *, quiet: bool) -> str:
     """Returns what was done."""
     draft = confirm.earlier(installation, current.number, current.note)
-    plan = engine.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft)
     if plan.empty:
         return f"{current.prefix}: generation {current.number} is in place."
     with explained(Cause(draft.summary)):

@@ -14,11 +14,11 @@ import click
 
 from svcc import completion
 from svcc.agent.state import Noted
-from svcc.apply import confirm, engine
+from svcc.apply import confirm, planning
 from svcc.apply.confirm import Pending
-from svcc.apply.engine import Plan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
+from svcc.apply.planning import Plan
 from svcc.apply.store import Store
 from svcc.apply.summary import Listener, Summary
 from svcc.applying import Cause, explained, remember
@@ -128,7 +128,7 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
             hint = did_you_mean(name, names)
             fail(f"there is no service {name} in generation {current.number}{f': {hint}' if hint else ''}", Exit.INPUT)
     draft = confirm.earlier(installation, current.number, "")
-    plan = engine.make_plan(installation, draft)
+    plan = planning.make_plan(installation, draft)
     listeners = [one for one in summary.listeners if not services or one.service in services]
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
     used = conntrack.tally({one.protocol for one in listeners})

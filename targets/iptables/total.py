@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
 
 from svcc.compiler import ir
 from svcc.kernel.addresses import Address
 from svcc.kernel.xtables.state import Rules
+from svcc.targets.counting import count
 from svcc.targets.iptables import invalid
 from svcc.targets.iptables.contribution import Part, Ports
 from svcc.targets.iptables.dispatch import PortRule
-
-_Counted = TypeVar("_Counted", bound=Hashable)
 
 
 class Together:
@@ -27,7 +25,7 @@ class Together:
         for address, rules in ports.addresses.items():
             if rules:
                 self.addresses[address] = (*self.addresses.get(address, ()), *rules)
-        _more(self.node, ports.node)
+        count(self.node, ports.node, 1)
 
     def remove(self, ports: Ports) -> None:
         for address, going in ports.addresses.items():
@@ -36,7 +34,7 @@ class Together:
                 rules.remove(rule)
             if rules:
                 self.addresses[address] = tuple(rules)
-        _fewer(self.node, ports.node)
+        count(self.node, ports.node, -1)
 
 
 class Total:
@@ -67,7 +65,6 @@ class Total:
         for one in part.segments.endpoints:
             if one not in self._endpoints:
                 self.heads[invalid.head(one, self.version)] += 1
-        self._count_things(part, _more)
         self._count(part, 1)
 
     def remove(self, part: Part) -> None:
@@ -77,19 +74,16 @@ class Total:
                 del mine[name]
         for together, ports in self._ports(part):
             together.remove(ports)
-        self._count_things(part, _fewer)
-        gone = (one for one in part.segments.endpoints if one not in self._endpoints)
-        _fewer(self.heads, (invalid.head(one, self.version) for one in gone))
         self._count(part, -1)
-
-    def _count_things(self, part: Part, count: Callable[[Counter[Any], Iterable[Any]], None]) -> None:
-        count(self.marking, part.marking)
-        count(self.addresses, part.addresses)
-        count(self.shared, part.shared)
-        count(self.sent, part.segments.ports)
-        count(self._endpoints, part.segments.endpoints)
+        gone = (one for one in part.segments.endpoints if one not in self._endpoints)
+        count(self.heads, [invalid.head(one, self.version) for one in gone], -1)
 
     def _count(self, part: Part, by: int) -> None:
+        count(self.marking, part.marking, by)
+        count(self.addresses, part.addresses, by)
+        count(self.shared, part.shared, by)
+        count(self.sent, part.segments.ports, by)
+        count(self._endpoints, part.segments.endpoints, by)
         self.parts += by
         self.rejecting += by * part.rejects
         self.tcp += by * part.segments.tcp
@@ -111,16 +105,3 @@ class Total:
         """Whether services lead anybody to the chain that rejects: at the least whoever asks for other ports of an
         address that is theirs alone."""
         return bool(self.rejecting) or len(self.shared) < len(self.addresses)
-
-
-def _more(counter: Counter[_Counted], things: Iterable[_Counted]) -> None:
-    for thing in things:  # quicker than update() for as few as most services have
-        counter[thing] = counter.get(thing, 0) + 1
-
-
-def _fewer(counter: Counter[_Counted], things: Iterable[_Counted]) -> None:
-    for thing in things:
-        if counter[thing] == 1:
-            del counter[thing]
-        else:
-            counter[thing] -= 1

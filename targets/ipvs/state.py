@@ -6,18 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeVar
 
 from svcc.compiler.frontends import service_networks
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer
 from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule
+from svcc.targets.counting import count
 from svcc.targets.interface import Shared
 from svcc.targets.ipvs.contribution import Part, node_port_addresses
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, make_set, network_elements
 from svcc.targets.ipvs.virtual import address_text
-
-_Key = TypeVar("_Key", int, str, Rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +99,12 @@ class Total:
     def count(self, part: Part, by: int) -> None:
         """Take a service in (``by`` 1) or out (-1)."""
         self._users += by
-        _count(self._addresses, part.addresses, by)
-        _count(self._announced, part.addresses if part.announced else (), by)
-        _count(self._shared_addresses, part.shared, by)
-        _count(self._loops, part.loops, by)
-        _count(self._schedulers, [server.settings.scheduler for server in part.servers], by)
-        _count(self._sources, part.sources, by)
+        count(self._addresses, part.addresses, by)
+        count(self._announced, part.addresses if part.announced else (), by)
+        count(self._shared_addresses, part.shared, by)
+        count(self._loops, part.loops, by)
+        count(self._schedulers, [server.settings.scheduler for server in part.servers], by)
+        count(self._sources, part.sources, by)
         for purpose, elements in part.elements.items():
             self._sizes[purpose] += by * len(elements)
         for purpose, ports in part.node_ports.items():
@@ -175,14 +173,3 @@ class Total:
                 ports = cluster.nodeports if purpose.type == "bitmap:port" else None
                 found[purpose] = make_set(purpose, cluster.prefix, self._version, held, ports, sizes[purpose])
         return found
-
-
-def _count(counter: Counter[_Key], some: Collection[_Key], by: int) -> None:
-    """Without keys whose count is 0."""
-    if by > 0:
-        counter.update(iter(some))  # of a mapping the keys
-        return
-    for key in some:
-        counter[key] += by
-        if not counter[key]:
-            del counter[key]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import apart, service_networks
+from svcc.targets.counting import count
 from svcc.targets.interface import Shared
 from svcc.targets.nft.contribution import Part
 from svcc.targets.nft.fronts import Front, Landing
 from svcc.targets.nft.keys import Family, Key
 from svcc.targets.nft.sources import Sources
-
-_Counted = TypeVar("_Counted")
 
 
 class Total:
@@ -63,30 +61,30 @@ class Total:
 
     def _count(self, part: Part, by: int) -> None:
         for key, rows in part.rows.items():
-            _count(self.keys, [key], by)
+            count(self.keys, [key], by)
             for row in rows:
                 if row.declared:
-                    _count(self.declared, [key], by)
+                    count(self.declared, [key], by)
                     if row.front is not None and row.front.choice is None:
-                        _count(self.rejecting, [key], by)
+                        count(self.rejecting, [key], by)
                 if row.front is not None:
                     self._count_front(row.front, by)
                 if row.sources is not None:
-                    _count(self.sources, [row.sources], by)
-                    _count(self.rewriting, [key], by)
-        _count(self.addresses, part.addresses, by)
-        _count(self.shared, part.shared, by)
-        _count(self.spared, part.spared, by)
-        _count(self.endpoints, part.endpoints, by)
-        _count(self.ports, part.ports, by)
-        _count(self.named, part.networks, by)
+                    count(self.sources, [row.sources], by)
+                    count(self.rewriting, [key], by)
+        count(self.addresses, part.addresses, by)
+        count(self.shared, part.shared, by)
+        count(self.spared, part.spared, by)
+        count(self.endpoints, part.endpoints, by)
+        count(self.ports, part.ports, by)
+        count(self.named, part.networks, by)
 
     def _count_front(self, front: Front, by: int) -> None:
         fronts = self.owned if front.owner else self.shapes
         before = fronts[front]
-        _count(fronts, [front], by)
+        count(fronts, [front], by)
         if bool(before) != bool(before + by):
-            _count(self.landings, front.landings(), by)
+            count(self.landings, [*front.landings()], by)
             self.asking += by * front.asks_for_pods
 
     # ---- what follows
@@ -115,15 +113,3 @@ class Total:
 
     def by_number(self, texts: Iterable[str]) -> list[str]:
         return sorted(texts, key=self.numbers.__getitem__)
-
-
-def _count(counter: Counter[_Counted], things: Iterable[_Counted], by: int) -> None:
-    if by == 1:
-        counter.update(iter(things))
-        return
-    for thing in things:
-        count = counter[thing] + by
-        if count:
-            counter[thing] = count
-        else:
-            del counter[thing]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from support.apply_faults import MISHAPS, NEW, OLD, Case, break_every_call, fail_at_every_point, kill_at_every_point
-from svcc.apply.engine import Refused
+from svcc.apply.errors import Refused
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ import pytest
 from support.apply_faults import NEW, OLD, Case
 from support.apply_world import World, quietly
 from support.tools import nft as releases
-from svcc.apply import engine
+from svcc.apply import engine, planning
 from svcc.apply.confirm import Pending
 from svcc.kernel import tools as svcc_tools
 from svcc.kernel.nft import tool
@@ -78,7 +78,7 @@ def test_what_is_not_confirmed_goes_beside_what_kills_nft(text: str) -> None:
         Pending("token", installation.number, 0.0, "another start of the machine").write(installation)
         old, new = world.draft(OLD, "nft"), world.draft(NEW, "nft")
         with world.inside():
-            engine.perform(engine.make_plan(installation, new), installation, new, quietly)
+            engine.perform(planning.make_plan(installation, new), installation, new, quietly)
         others = _meet(world, text)
         assert world.settle() == ["generation 2 was not confirmed: generation 1 is back"]
         assert not world.machine(old, new).differing(*world.states(old, new))

@@ -11,7 +11,7 @@ import pytest
 
 from support.apply_faults import NEW, OLD
 from support.apply_world import World
-from svcc.apply import engine
+from svcc.apply import engine, planning
 from svcc.apply.confirm import Pending
 from svcc.kernel.namespaces import Namespace
 
@@ -44,7 +44,7 @@ def test_what_is_not_confirmed_goes_on_a_full_disk(world: World) -> None:
     Pending("token", installation.number, 0.0, "another start of the machine").write(installation)
     old, new = world.draft(OLD, "nft"), world.draft(NEW, "nft")
     with world.inside():
-        plan = engine.make_plan(installation, new)
+        plan = planning.make_plan(installation, new)
         engine.perform(plan, installation, new, lambda _: None)
     filler = world.store.root / "filler"
     _fill(filler)

@@ -20,6 +20,7 @@ from support.strategies import programs_for
 from svcc.apply.drivers import IpsetDriver
 from svcc.apply.drivers.sets import meaning
 from svcc.apply.scope import Scope, scope_of_program
+from svcc.kernel import tools
 from svcc.kernel.ipset.sets import Set, Sets, load_sets
 from svcc.kernel.steps import Phase, Place, StepError, Verb
 
@@ -159,6 +160,17 @@ def drifts(draw: st.DrawFn, live: Sets) -> list[str]:
     return commands
 
 
+def seen(live: Sets, have: Sets, want: Sets) -> Sets:
+    """What is there, as far as it is asked for: what both states have alike is taken to be there."""
+    found = {}
+    for name in (have.keys() | want.keys()) & live.keys():
+        sides = [{*sets[name].elements.items()} if name in sets else set() for sets in (have, want)]
+        asked = {element for element, _ in sides[0] ^ sides[1]}
+        there = {element: options for element, options in live[name].elements.items() if element in asked}
+        found[name] = replace(live[name], elements={**there, **dict(sides[0] & sides[1])})
+    return found
+
+
 @settings(max_examples=15)
 @given(st.data())
 def test_from_any_state_to_any_other_and_back_from_half_way(data: st.DataObject) -> None:
@@ -170,17 +182,41 @@ def test_from_any_state_to_any_other_and_back_from_half_way(data: st.DataObject)
         for command in data.draw(drifts(first)):
             run("ipset restore", f"{command}\n")
         drifted = DRIVER.read(SCOPE, second)
+        assert (DRIVER.ask(first, second, SCOPE) == first) == (seen(drifted, first, second) == first)
         steps = steps_to(DRIVER, second, SCOPE)
         assert bool(steps) == (drifted != second) == bool([*DRIVER.changes(drifted, second)])
         take(steps[: data.draw(st.integers(0, len(steps)))])
         go(DRIVER, drifted, SCOPE)
         go(DRIVER, second, SCOPE)
+        assert DRIVER.ask(first, second, SCOPE) == second
         assert {name: run(f"ipset save {name}") for name in before} == before
         go(DRIVER, {}, SCOPE)
         assert sorted(run("ipset list -n").split()) == sorted(before)
 
 
 @pytest.mark.usefixtures("_namespace")
+def test_a_host_in_a_network_of_a_set_is_told_from_the_network() -> None:
+    """ipset says of both that they are in the set."""
+    networks, both = (_nets(*some) for some in (["10.0.0.0/8"], ["10.0.0.0/8", "10.0.0.1"]))
+    with inside():
+        for have, want in ((networks, both), (both, networks)):
+            go(DRIVER, have, SCOPE)
+            assert DRIVER.ask(have, want, SCOPE) == have
+
+
+def _nets(*elements: str) -> Sets:
+    return {"T-POD-NET": made("T-POD-NET", "hash:net family inet maxelem 65536", elements)}
+
+
+def test_what_an_ipset_that_answers_in_other_words_has_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with inside():
+        have, want = sets(CLUSTER_IP=["10.0.0.1,tcp:80", "10.0.0.2,tcp:80"]), sets(CLUSTER_IP=["10.0.0.1,tcp:80"])
+        go(DRIVER, have, SCOPE)
+        attempt = tools.attempt
+        monkeypatch.setattr(tools, "attempt", lambda *words: replace(attempt(*words), stderr="10.0.0.2,tcp:80: yes\n"))
+        assert DRIVER.ask(have, want, SCOPE) == have
+
+
 def test_a_killed_tool_leaves_a_state_to_go_on_from() -> None:
     wanted = parsed(part(render(EVERYTHING), "ipset"))
     scope = Scope("CUSTOM")

@@ -16,9 +16,9 @@ from support.apply_world import World
 from support.nft_states import use_release
 from support.tools.nft import RELEASES
 from support.waiting import until
-from svcc.apply import code, engine
-from svcc.apply.engine import Plan
+from svcc.apply import code, engine, errors
 from svcc.apply.generation import Draft
+from svcc.apply.planning import Plan
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft import generation, tool
 from svcc.kernel.steps import StepError
@@ -299,7 +299,7 @@ def test_what_somebody_does_during_an_apply_is_seen(
             subprocess.run(["nft", left.pop()], check=True)
 
     monkeypatch.setattr(tool, "run", disturbed)
-    with pytest.raises(engine.Restored, match="chain ip mine"):
+    with pytest.raises(errors.Restored, match="chain ip mine"):
         world.carry_out(world.draft(OTHER, "nft"))
     assert world.plan(world.draft(PROGRAM, "nft")).empty
     left.append("add table ip somebody")

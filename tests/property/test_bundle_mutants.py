@@ -46,7 +46,7 @@ _SEAMS = (
     "svcc.commands.apply.make_plan",
     "svcc.commands.plan.make_plan",
     "svcc.in_place.make_plan",
-    "svcc.apply.engine.make_plan",
+    "svcc.apply.planning.make_plan",
 )
 #: Seconds that one input may take.
 SECONDS = 5

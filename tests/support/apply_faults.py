@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from support.apply_world import World, killed_at
-from svcc.apply.engine import Event, Restored
+from svcc.apply.engine import Event
+from svcc.apply.errors import Restored
 from svcc.apply.generation import Draft
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.steps import StepError

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from support.apply_world import quietly
 from support.waiting import LID
-from svcc.apply import confirm, engine
+from svcc.apply import confirm, engine, planning
 from svcc.apply.generation import Draft
 from svcc.apply.scope import scope_of_program
 from svcc.apply.store import Store
@@ -132,7 +132,7 @@ class Node:
         began = time.monotonic()
         with self.lab.namespace(NODE).entered(), self.store.locked():
             confirm.settle(installation)
-            plan = engine.make_plan(installation, draft, patience=5)
+            plan = planning.make_plan(installation, draft, patience=5)
             engine.check(plan, quietly)
             engine.perform(plan, installation, draft, quietly)
         self.applied.append(time.monotonic() - began)

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from svcc.apply import confirm, engine
-from svcc.apply.engine import Event, Plan, Tell
+from svcc.apply import confirm, engine, planning
+from svcc.apply.engine import Event, Tell
 from svcc.apply.generation import Draft
 from svcc.apply.machine import Machine
+from svcc.apply.planning import Plan
 from svcc.apply.scope import scope_of_program
 from svcc.apply.states import States
 from svcc.apply.store import Store
@@ -109,7 +110,7 @@ class World:
 
     def plan(self, draft: Draft) -> Plan:
         with self.inside():
-            return engine.make_plan(self.store.installation(draft.scope.table), draft)
+            return planning.make_plan(self.store.installation(draft.scope.table), draft)
 
     def apply(self, text: str, target: str, tell: Tell = quietly) -> Plan:
         """Apply a program as the command does; returns the plan that was carried out."""
@@ -120,7 +121,7 @@ class World:
         installation = self.store.installation(draft.scope.table)
         with self.inside(), self.store.locked():
             confirm.settle(installation)
-            plan = engine.make_plan(installation, draft)
+            plan = planning.make_plan(installation, draft)
             engine.check(plan, tell)
             engine.perform(plan, installation, draft, tell)
         return plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 
 from svcc.compiler import ir
@@ -58,6 +59,15 @@ def program(text: str) -> ir.Program:
     loaded = load_text(Source("test.dsl", text))
     assert loaded.program is not None, as_text(loaded.diagnostics)
     return loaded.program
+
+
+def in_the_guest(program: ir.Program) -> ir.Program:
+    """A program without the scheduler that Debian's user-mode kernel is built without."""
+    services = (
+        replace(one, scheduler=ir.Scheduler.WLC) if one.scheduler is ir.Scheduler.TWOS else one
+        for one in program.services
+    )
+    return replace(program, services=tuple(services))
 
 
 def render(text: str, node: str | None = None) -> Bundle:

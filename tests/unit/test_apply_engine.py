@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.fake_kernel import FakeDriver, FakeReading, Words, bundle_of
-from svcc.apply import confirm, engine, machine
+from svcc.apply import confirm, engine, machine, planning, recovery
 from svcc.apply.driver import Transition
-from svcc.apply.engine import Broken, Event, NotTaken, Refused, Restored
+from svcc.apply.engine import Event
+from svcc.apply.errors import Broken, NotTaken, Refused, Restored
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
@@ -44,7 +45,7 @@ class World:
 
     def apply(self, words: Words, tell: engine.Tell = lambda _: None) -> None:
         draft = Draft(bundle_of(words), SCOPE, Summary(), "fake.dsl")
-        plan = engine.make_plan(self.installation, draft)
+        plan = planning.make_plan(self.installation, draft)
         engine.check(plan, tell)
         engine.perform(plan, self.installation, draft, tell)
 
@@ -142,7 +143,7 @@ def test_what_is_killed_before_the_new_rules_are_in_is_not_finished(
         seen.append((event.what, event.step.phase if event.step else None))
 
     monkeypatch.setattr(engine, "preflight", lambda _: [])  # whether this machine has IPVS
-    monkeypatch.setattr(engine, "Transition", lambda old, _: Transition(old, target))
+    monkeypatch.setattr(planning, "Transition", lambda old, _: Transition(old, target))
     world.apply(frozenset(("b", "B", "@vip")), see)
     addresses = [("done", Phase.ADDRESSES)]
     assert [one for one in seen if one[0] in ("done", "switched")] == [
@@ -218,7 +219,7 @@ def test_what_can_be_neither_finished_nor_undone_is_given_up(tmp_path: Path, mon
         world.apply(frozenset("ac"), refuse)
     with pytest.raises(StepError, match="b is refused"):
         confirm.settle(world.installation)
-    engine.give_up(world.installation)
+    recovery.give_up(world.installation)
     world.apply(frozenset("acd"))
     assert world.driver.holds() == frozenset("acd")
     assert world.at_rest()
@@ -237,17 +238,17 @@ def test_what_was_read_ahead_counts_until_another_generation_is_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, monkeypatch)
-    assert engine.look_ahead(world.store) is None
+    assert planning.look_ahead(world.store) is None
     world.apply(frozenset("A"))
     with monkeypatch.context() as patch:
         patch.setattr(FakeDriver, "begin", lambda *_: FakeReading(frozenset("B")))
-        ahead = engine.look_ahead(world.store)
+        ahead = planning.look_ahead(world.store)
     draft = Draft(bundle_of(frozenset("B")), SCOPE, Summary(), "fake.dsl")
-    assert engine.make_plan(world.installation, draft, ahead=ahead).empty
+    assert planning.make_plan(world.installation, draft, ahead=ahead).empty
     elsewhere = Draft(bundle_of(frozenset("B")), Scope("OTHER"), Summary(), "fake.dsl")
-    assert not engine.make_plan(world.store.installation("other"), elsewhere, ahead=ahead).empty
+    assert not planning.make_plan(world.store.installation("other"), elsewhere, ahead=ahead).empty
     world.apply(frozenset("C"))
-    assert not engine.make_plan(world.installation, draft, ahead=ahead).empty
+    assert not planning.make_plan(world.installation, draft, ahead=ahead).empty
 
 
 def test_what_is_in_the_way_of_several_parts_is_said_once() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from svcc.apply.driver import Transition
-from svcc.apply.engine import Plan
 from svcc.apply.machine import Machine
+from svcc.apply.planning import Plan
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.plan_text import moved

@@ -1,0 +1,209 @@
+"""What stands between the machine and what it is to hold, and what would lead there. Nothing is changed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from svcc.apply import drain
+from svcc.apply.arp_settings import arp_obstacles
+from svcc.apply.driver import Look, Transition
+from svcc.apply.generation import Draft, Generation
+from svcc.apply.installation import Installation
+from svcc.apply.known import Known, looks_of
+from svcc.apply.machine import Begun, Differing, Machine
+from svcc.apply.nd_settings import nd_obstacles
+from svcc.apply.own_addresses import own_addresses
+from svcc.apply.scope import Scope
+from svcc.apply.state_files import StoreError
+from svcc.apply.states import States
+from svcc.apply.store import Store
+from svcc.apply.summary import Summary
+from svcc.kernel.steps import Change, Phase, Place, Route, Step
+from svcc.targets import find
+from svcc.targets.interface import Bundle
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stands between the machine and a bundle. Made without changing anything."""
+
+    machine: Machine
+    transition: Transition
+    live: States = field(repr=False)
+    wanted: States = field(repr=False)
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    obstacles: tuple[str, ...]
+    left: frozenset[Route] = frozenset()  # routes that are gone afterwards
+    come: frozenset[Place] = frozenset()  # places that are served afterwards, and were not
+    patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
+    begun: Begun = field(default_factory=dict, repr=False)  # what the live state was read from
+    differing: Differing = field(default=(), repr=False)
+    lasting: frozenset[Route] = frozenset()  # of those that are gone: whose connections go on, UDP's too
+    networks: tuple[str, ...] = ()  # in which local addresses serve node ports afterwards; none: in all
+    looks: Mapping[str, Look] = field(default_factory=dict, repr=False)  # of parts that are not looked at, and stay
+    asking: bool = False  # of what differs alone: all else is known to be there, and not read
+    #: The machine, where ``machine`` knows too little of the bundles to read all that may be ours.
+    whole: Callable[[], Machine] | None = field(default=None, repr=False)
+
+    @property
+    def ending(self) -> frozenset[Route]:
+        """Routes whose UDP connections are forgotten."""
+        return frozenset(route for route in self.left - self.lasting if route.place.protocol == "udp")
+
+    @property
+    def empty(self) -> bool:
+        return not self.changes
+
+    def whole_machine(self) -> Machine:
+        """The machine as going back needs it. Errors: StoreError, ValueError."""
+        return self.machine if self.whole is None else self.whole()
+
+    @property
+    def recognised(self) -> bool:
+        """Whether all that takes long to read looked as it is known to."""
+        return all(self.live.told(part) is not None for part in self.begun)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Readings that were begun before it was known what they are to be compared with."""
+
+    generation: int | None
+    scope: Scope
+    begun: Begun
+    stamp: str = ""  # of the store, when they were begun
+
+    def holds(self, installation: Installation, scope: Scope) -> bool:
+        """Whether it is this installation's objects that are read, and no other svcc changed them since."""
+        return self.generation == installation.number and self.scope == replace(scope, bundles=())
+
+
+def look_ahead(store: Store) -> Ahead | None:
+    """Begin to read what is there, while a program is compiled: most machines have one installation, and compiling is
+    for that. None where there is nothing to begin with, or something is under way.
+
+    What is read is good for nothing when somebody takes the lock to change anything meanwhile: see ``stamp``.
+    Errors: StepError, StoreError.
+    """
+    with store.reading(patience=0) as stamp:
+        found = [one for one in store.installations() if one.holds]
+        generation = found[0].current if len(found) == 1 and not found[0].journal.exists() else None
+        if generation is None:
+            return None
+        scope = Scope(generation.prefix, generation.device)
+        looks = looks_of(found[0], generation)
+        return Ahead(generation.number, scope, Machine(scope).begin(looks), stamp)
+
+
+def make_plan(
+    installation: Installation, draft: Draft, patience: float = drain.PATIENCE, ahead: Ahead | None = None
+) -> Plan:
+    """Compare the machine with a draft. ``patience``: see :mod:`svcc.apply.drain`; ``ahead``: see :func:`look_ahead`.
+
+    Errors: StepError, StoreError, ValueError.
+    """
+    before = installation.current
+    old = _known(installation, before)
+    known = Machine(_scope(draft.scope, before).including(old))
+    machine = Machine(known.scope.including(draft.bundle))
+    wanted = machine.parse(draft.bundle)
+    looks = looks_of(installation, before) if before is not None and old is not None else {}
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else known.begin(looks)
+    live = known.read(wanted, begun, Known(old, looks))  # what the draft wants is not ours yet
+    transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
+    differing = machine.differing(live, wanted)
+    ended = _finished(installation, before, draft)
+    if not differing:
+        return Plan(machine, transition, live, wanted, (), (), (), ended, begun=begun)
+    left = frozenset(machine.left(differing, transition)) | ended
+    return Plan(
+        machine,
+        transition,
+        live,
+        wanted,
+        tuple(machine.changes(differing)),
+        with_drain(machine.steps(live, differing, transition), drain.drain_steps(differing, transition, patience)),
+        tuple(
+            dict.fromkeys(
+                (
+                    *known.obstacles(differing),
+                    *own_addresses(draft.bundle, known.scope),
+                    *arp_obstacles(draft.bundle, known.scope),
+                    *nd_obstacles(draft.bundle),
+                )
+            )
+        ),
+        left,
+        frozenset(machine.come(differing)),
+        patience,
+        begun,
+        differing,
+        _lasting(left, draft, transition),
+        draft.summary.node_port_networks,
+    )
+
+
+def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
+    """Of endpoints that were there to finish what they had, and left: their UDP flows would go on for ever. Of a bundle
+    that was compiled elsewhere it is not known whether they left.
+    """
+    if draft.bundle is not None and not draft.summary.listeners:
+        return frozenset()
+    try:
+        old = installation.summary(before)
+    except StoreError:
+        return frozenset()
+    return finished(old, draft.summary)
+
+
+def finished(old: Summary, new: Summary) -> frozenset[Route]:
+    """The routes of UDP that one summary has to finish, and another has not at all."""
+    return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
+
+
+def _lasting(left: Collection[Route], draft: Draft, transition: Transition) -> frozenset[Route]:
+    """The routes that are gone for new connections only: their endpoints are draining, or served from other nodes.
+
+    Not where connections end with what carries them.
+    """
+    if transition.from_balancer:
+        return frozenset()
+    return frozenset(route for route in left if draft.summary.lasts(route))
+
+
+def nothing_to_do(installation: Installation, generation: Generation, ahead: Ahead | None) -> Plan | None:
+    """The empty plan, where the machine looks as it is known to while the generation is in place; not even its bundle
+    is read then. None: make a plan. Errors: StepError, StoreError.
+    """
+    scope = Scope(generation.prefix, generation.device)
+    machine = Machine(scope)
+    looks = looks_of(installation, generation)
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, scope) else machine.begin(looks)
+    target = find(generation.target) if generation.target else None
+    filled = [part.name for part in target.parts] if target else []
+    if not machine.looks_like(looks, begun, filled):
+        return None
+    return Plan(machine, Transition(generation.target, generation.target), States({}), States({}), (), (), ())
+
+
+def with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:
+    """Before the first step that takes something away from the target before."""
+    first = next((at for at, step in enumerate(steps) if step.phase > Phase.DRAIN), len(steps))
+    return (*steps[:first], *(waiting if first < len(steps) else ()), *steps[first:])
+
+
+def _known(installation: Installation, generation: Generation | None) -> Bundle | None:
+    """A generation's bundle; one that is damaged is no reason to stay where it led."""
+    try:
+        return installation.bundle(generation)
+    except StoreError:
+        return None
+
+
+def _scope(scope: Scope, before: Generation | None) -> Scope:
+    """As the generation before spelt it: nft's tables do not tell `Custom` from `CUSTOM`, nor what device there was."""
+    if before is None or scope.prefix.lower() != before.prefix.lower():
+        return scope
+    return replace(scope, prefix=before.prefix, device=scope.device or before.device)

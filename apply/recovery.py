@@ -1,0 +1,98 @@
+"""Going to a state from wherever the machine is: back after a failure, and on or back after a kill."""
+
+from __future__ import annotations
+
+from svcc.apply.driver import Transition
+from svcc.apply.errors import Broken, NotTaken
+from svcc.apply.installation import Installation
+from svcc.apply.journal import Journal
+from svcc.apply.machine import Machine
+from svcc.apply.state_files import damaged
+from svcc.apply.states import States
+from svcc.kernel.steps import Change, StepError
+from svcc.targets.interface import Bundle
+
+#: Rounds of going to a state, before it is said that it cannot be had.
+_ROUNDS = 3
+
+
+def converge(machine: Machine, wanted: States, transition: Transition) -> list[Change]:
+    """Go to a state from wherever the machine is; returns what differs still. Errors: StepError."""
+    failure: StepError | None = None
+    for _ in range(_ROUNDS):
+        live = machine.read(wanted)
+        differing = machine.differing(live, wanted)
+        if not differing:
+            return []
+        failure = None
+        for step in machine.steps(live, differing, transition):
+            try:
+                step.run()
+            except StepError as error:  # the others may do without it, and the next round sees what is left
+                failure = error
+    if failure is not None:
+        raise failure
+    return machine.changes(machine.differing(machine.read(wanted), wanted))
+
+
+def what_differs(machine: Machine, wanted: States) -> list[Change]:
+    try:
+        return machine.changes(machine.differing(machine.read(wanted), wanted))
+    except (StepError, OSError, ValueError):
+        return []
+
+
+def recover(installation: Installation) -> str:
+    """Finish or undo what a killed apply left, the store's lock being held; says what was done, "" if nothing was.
+
+    Forward where the new rules were in, else back. Errors: Broken, StepError, StoreError.
+    """
+    journal = Journal.read(installation.journal)
+    if journal is None:
+        installation.forget_unborn()
+        return ""
+    after = installation.generation(journal.after)
+    before = None if journal.before is None else installation.generation(journal.before)
+    new, old = installation.bundle(after), installation.bundle(before)
+    machine = Machine(installation.scope(after).including(old, new))
+    forward = journal.switched or installation.number == journal.after
+    there = Transition(before.target if before else None, after.target)
+    if forward:
+        arrive(machine, machine.parse(new), there)
+    else:
+        arrive(machine, _states(machine, journal, old), Transition(there.new, there.old))
+    end(installation, journal, forward=forward)
+    how = "finished" if forward else "undone"
+    return f"generation {after.number}, which was under way when svcc was stopped, is {how}"
+
+
+def _states(machine: Machine, journal: Journal, old: Bundle | None) -> States:
+    """The states before. Errors: StoreError where the journal holds none."""
+    try:
+        return machine.load(journal.states, old)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(journal.path, f"its states cannot be read: {error!r}"[:100]) from error
+
+
+def arrive(machine: Machine, wanted: States, transition: Transition) -> None:
+    """Go to a state from wherever the machine is. Errors: StepError, Broken."""
+    left = converge(machine, wanted, transition)
+    if left:
+        raise Broken(NotTaken(left), left)
+
+
+def end(installation: Installation, journal: Journal, *, forward: bool) -> None:
+    """Close a journal: the generation after is the current one, or never was."""
+    current = journal.after if forward else journal.before
+    if installation.number != current:
+        installation.make_current(current)
+    journal.remove()
+    if not forward:
+        installation.forget(journal.after)
+
+
+def give_up(installation: Installation) -> None:
+    """Forget an apply that can neither be finished nor undone: the next one goes on from what is there."""
+    journal = Journal.read(installation.journal)
+    if journal is not None:
+        end(installation, journal, forward=installation.number == journal.after)

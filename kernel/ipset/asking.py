@@ -1,0 +1,84 @@
+"""Single elements of sets, asked of the kernel: a listing of a set takes time for all that it holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from svcc.kernel import tools
+from svcc.kernel.ipset.difference import PART
+from svcc.kernel.ipset.sets import Set, Sets, made, parse_sets
+
+#: Of more elements of a set, a listing is as quick.
+_FEW = 500
+#: A set as ``ipset list -t`` has it, without its elements.
+_HEADER = re.compile(r"Name: (?P<name>\S+)\nType: (?P<type>\S+)\n(?:Revision: .*\n)?Header: (?P<options>.*)\n")
+
+
+def ask(have: Sets, want: Sets) -> dict[str, Set]:
+    """What the kernel has of the sets and elements that two states name. Elements that both have alike it is not asked
+    for; they are taken to be there. Errors: StepError.
+    """
+    named = {name: _named(have.get(name), want.get(name)) for name in {**have, **want}}
+    asked = {name: _differing(have.get(name), want.get(name)) for name in named}
+    headers, answers = _answers({name: some for name, some in asked.items() if len(some) <= _FEW})
+    found: dict[str, Set] = {}
+    for name, elements in named.items():
+        if (header := headers.get(name)) is None:
+            continue
+        there = _there(name, header["type"], asked[name], have, want, answers)
+        if there is None:
+            found[name] = _listed(name, elements)
+        else:
+            kept = {one: options for one, options in elements.items() if one in there or one not in asked[name]}
+            found[name] = made(name, f"{header['type']} {header['options']}", kept)
+    return found
+
+
+def _named(before: Set | None, after: Set | None) -> dict[str, str]:
+    """The elements of two states of a set."""
+    return {**(before.elements if before else {}), **(after.elements if after else {})}
+
+
+def _differing(before: Set | None, after: Set | None) -> set[str]:
+    """Those that one of the states has, and the other has not, or otherwise."""
+    old, new = before.elements if before else {}, after.elements if after else {}
+    return {element for element, _ in old.items() ^ new.items()}
+
+
+def _answers(asked: Mapping[str, Collection[str]]) -> tuple[Mapping[str, re.Match[str]], Collection[str]]:
+    """The headers of all sets, and what ipset answers of elements, a line each."""
+    done = tools.attempt(PART, ["ipset", "-"], "".join(_questions(asked)))
+    return {found["name"]: found for found in _HEADER.finditer(done.stdout)}, {*done.stderr.splitlines()}
+
+
+def _questions(asked: Mapping[str, Collection[str]]) -> Iterator[str]:
+    yield "list -t\n"
+    yield from (f"test {name} {element}\n" for name, some in asked.items() for element in some)
+
+
+def _there(
+    name: str, type: str, asked: Collection[str], have: Sets, want: Sets, answers: Collection[str]
+) -> set[str] | None:
+    """Those of the elements that are in the set. None: there is no telling by answers.
+
+    They do not say what options an element has, nor whether a host is there or a network that it is in.
+    """
+    old, new = ({*sets[name].elements} if name in sets else set() for sets in (have, want))
+    if old & new & {*asked}:
+        return None
+    found: set[str] = set()
+    for element in asked:
+        is_in = f"Warning: {element} is in set {name}." in answers
+        if is_in == (f"{element} is NOT in set {name}." in answers) or (is_in and "net" in type and "/" not in element):
+            return None
+        if is_in:
+            found.add(element)
+    return found
+
+
+def _listed(name: str, elements: Collection[str]) -> Set:
+    """A set as it is, with those of some elements that it has. Errors: StepError."""
+    whole = parse_sets(tools.read(PART, ["ipset", "save", name]))[name]
+    return replace(whole, elements={one: options for one, options in whole.elements.items() if one in elements})

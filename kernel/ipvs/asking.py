@@ -1,0 +1,108 @@
+"""Single virtual servers, asked of the kernel by netlink (linux/ip_vs.h): a listing of all takes time for all."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from socket import inet_aton
+from typing import Any
+
+from svcc.kernel.ipvs import netlink, reading
+from svcc.kernel.ipvs.servers import TUNNELLING, Real, Settings, VirtualServer, VirtualServers, mark_of
+from svcc.kernel.steps import socket_text
+
+#: Of more virtual servers that differ, a listing of all is as quick.
+_FEW = 200
+_METHODS = {number: method for method, number in netlink.METHODS.items()}
+_GONE = (errno.ENOENT, errno.ESRCH)
+
+
+def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] | None:
+    """What the kernel has of the virtual servers that two states name. Of those that are alike in both it is not asked.
+
+    None: too many differ, or there is no asking.
+    """
+    if not reading.TABLE.exists():
+        return {}
+    found = {key: virtual for key, virtual in have.items() if want.get(key) == virtual}
+    asked = [key for key in (*have, *(key for key in want if key not in have)) if key not in found]
+    if len(asked) > _FEW or not netlink.available():
+        return None
+    from pyroute2 import IPVS
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        with IPVS() as socket:
+            for key in asked:
+                if (virtual := _asked(socket, key)) is not None:
+                    found[key] = replace(virtual, places=(want.get(key) or have[key]).places)
+    except NetlinkError:
+        return None
+    return found
+
+
+def _asked(socket: Any, key: str) -> VirtualServer | None:
+    """A virtual server; None: there is none of that key. Errors: NetlinkError."""
+    from pyroute2 import IPVSService
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        (said,) = socket.service("get", service=IPVSService(**(netlink.named(key) or {})))
+    except NetlinkError as error:
+        if error.code in _GONE:
+            return None
+        raise
+    virtual = said.get_attr("IPVS_CMD_ATTR_SERVICE")
+    ends = socket.dest("dump", service=IPVSService(**(netlink.named(key) or {})))
+    return VirtualServer(
+        key, _settings(virtual, _version(key)), dict(_real(one.get_attr("IPVS_CMD_ATTR_DEST")) for one in ends)
+    )
+
+
+def _version(key: str) -> int:
+    marked = mark_of(key)
+    return marked[1] if marked is not None else 6 if "[" in key else 4
+
+
+def _settings(virtual: Any, version: int) -> Settings:
+    """As ``ipvsadm -S`` says it."""
+    scheduler: str = virtual.get_attr("IPVS_SVC_ATTR_SCHED_NAME") or ""
+    flags: int = virtual.get_attr("IPVS_SVC_ATTR_FLAGS")["flags"]
+    persistence, others = None, ""
+    if flags & netlink.PERSISTENT:
+        persistence = int(virtual.get_attr("IPVS_SVC_ATTR_TIMEOUT"))
+        mask = _mask(virtual.get_attr("IPVS_SVC_ATTR_NETMASK"), version)
+        others = "" if mask == netlink.NETMASKS[version] else f" -M {mask}"
+    if named := virtual.get_attr("IPVS_SVC_ATTR_PE_NAME"):
+        others += f" --pe {named}"
+    if flags & netlink.ONE_PACKET:
+        others += " -o"
+    return Settings(scheduler, persistence, ",".join(_flags(scheduler, flags)), others)
+
+
+def _mask(text: str, version: int) -> str:
+    """For IPv6 the kernel says the length of a prefix, which pyroute2 takes for an IPv4 address of these bytes."""
+    return text if version == 4 else str(int.from_bytes(inet_aton(text), sys.byteorder))
+
+
+def _flags(scheduler: str, flags: int) -> Iterator[str]:
+    """What is set of the three flags that each scheduler gives a meaning of its own."""
+    names = {bit: name for name, bit in netlink.FLAGS.items() if name.startswith(f"{scheduler}-")}
+    for number, bit in enumerate(netlink.SCHEDULERS_OWN, 1):
+        if flags & bit:
+            yield names.get(bit, f"flag-{number}")
+
+
+def _real(end: Any) -> tuple[str, Real]:
+    """A real server by its address and port, with the options that ``ipvsadm`` has for it."""
+    address, method = end.get_attr("IPVS_DEST_ATTR_ADDR"), _METHODS.get(end.get_attr("IPVS_DEST_ATTR_FWD_METHOD"), "")
+    others = ""
+    if method == TUNNELLING:
+        others = f" --tun-type {end.get_attr('IPVS_DEST_ATTR_TUN_TYPE') or 'ipip'}"
+    for option, attribute in (("-x", "IPVS_DEST_ATTR_U_THRESH"), ("-y", "IPVS_DEST_ATTR_L_THRESH")):
+        if limit := end.get_attr(attribute):
+            others += f" {option} {limit}"
+    at = socket_text(address, end.get_attr("IPVS_DEST_ATTR_PORT"))
+    return at, Real(method, end.get_attr("IPVS_DEST_ATTR_WEIGHT"), others)
