@@ -14,14 +14,19 @@ from threading import Lock
 from svcc.agent.log import Log
 from svcc.agent.source import HealthPort, Source
 from svcc.compiler import ir
+from svcc.compiler.checks import check
+from svcc.compiler.diagnostic import Diagnostic, has_errors
 from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind
 from svcc.compiler.importers.kubernetes.objects import written
 from svcc.compiler.importers.kubernetes.remarks import Remark
+from svcc.compiler.importers.sound import Findings
 from svcc.kubernetes_api.access import Access
 from svcc.kubernetes_api.answers import Key, Object
 from svcc.kubernetes_api.following import Changed, Deleted, Found, Lost, News, Whole, following
 from svcc.kubernetes_api.http import Client, Times
 from svcc.kubernetes_api.resources import ENDPOINT_SLICES, NODES, SERVICES, Resource
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Target
 
 #: In the order in which one says most about the next.
 _KINDS = {NODES: Kind.NODE, SERVICES: Kind.SERVICE, ENDPOINT_SLICES: Kind.ENDPOINT_SLICE}
@@ -66,9 +71,17 @@ class ClusterSource(Source):
     kind = "cluster"
 
     def __init__(
-        self, access: Access, node: str, log: Log, *, prefix: str = "SVCC", times: Times | None = None
+        self,
+        access: Access,
+        node: str,
+        log: Log,
+        *,
+        findings: Findings = check,
+        prefix: str = "SVCC",
+        times: Times | None = None,
     ) -> None:
-        """``node``: what the cluster calls this machine.
+        """``node``: what the cluster calls this machine; ``findings``: what is wrong with a program here, see
+        :func:`findings_on`.
 
         Errors: BadConfig, where certificates or keys are of no use."""
         self._server = access.server
@@ -76,7 +89,7 @@ class ClusterSource(Source):
         self._node = node
         self._log = log
         self._prefix = prefix
-        self._followed = Followed()
+        self._followed = Followed(findings)
         self._known: dict[Resource, set[Key]] = {resource: set() for resource in _KINDS}
         self._lock = Lock()  # what is heard in the loop is read in a thread
         self._heard: dict[Resource, _Heard] = {}
@@ -84,6 +97,7 @@ class ClusterSource(Source):
         self._lost: dict[Resource, str] = {}
         self._program: ir.Program | None = None
         self._health_ports: Mapping[int, HealthPort] = {}
+        self._counted: dict[str, tuple[tuple[ir.Service, ...], HealthPort]] = {}  # by Service, with what was counted
 
     @property
     def name(self) -> str:
@@ -138,22 +152,39 @@ class ClusterSource(Source):
             for remark in changed.remarks:
                 if remark.place.path != _ANSWERED:
                     self._tell(remark)
-            program = self._followed.program
-            self._program = replace(program, cluster=replace(program.cluster, prefix=self._prefix))
-            self._health_ports = {port: self._health(name) for name, port in self._followed.health_checks().items()}
+            if changed or self._program is None:
+                program = self._followed.program
+                self._program = replace(program, cluster=replace(program.cluster, prefix=self._prefix))
+            ports = sorted(self._followed.health_checks.items())
+            self._health_ports = {port: self._health(name) for name, port in ports}
         return self._program
 
     def _health(self, name: str) -> HealthPort:
-        namespace, _, short = name.partition("/")
-        ends = (end for one in self._followed.served_as(name) for end in one.endpoints)
-        here = {end.address for end in ends if end.node == self._node and end.weight}
-        return HealthPort(namespace, short, len(here))
+        served = self._followed.served_as(name)
+        known = self._counted.get(name)
+        if known is None or known[0] is not served:
+            namespace, _, short = name.partition("/")
+            ends = (end for one in served for end in one.endpoints)
+            here = {end.address for end in ends if end.node == self._node and end.weight}
+            known = self._counted[name] = served, HealthPort(namespace, short, len(here))
+        return known[1]
 
     def _tell(self, remark: Remark) -> None:
         say = self._log.info if remark.usual else self._log.warning
         place = remark.place
         where = {"field": written(place.path)} if place.path else {}
         say("not served as the cluster has it", object=place.object, **where, reason=remark.reason)
+
+
+def findings_on(target: Target, node: str) -> Findings:
+    """What is wrong with a program for a target on a machine, whatever else the machine is."""
+    here = ir.Node(node, ())
+
+    def found(program: ir.Program) -> list[Diagnostic]:
+        said = [*check(program)]
+        return said if has_errors(said) else check_target(program, target, here)
+
+    return found
 
 
 def _packed(found: Object) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from svcc.agent.probe import Answer, Probe, probe_of, probes
+from svcc.agent.probe import Answer, Probe, probe_of, probes_of
 from svcc.compiler import ir
+from svcc.compiler.differing import Services, differing_services
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Health:
         """``standings``: of probes by their keys, as they were when an agent ended."""
         self._remembered = dict(standings or {})
         self._standings: dict[Probe, Standing] = {}
-        self._users: Mapping[Probe, Collection[str]] = {}
+        self._followed: ir.Program | None = None
+        self._checked: dict[str, ir.Service] = {}  # of the services of that those with a check
+        self._users: dict[Probe, Collection[str]] = {}  # another object whenever there are others
         self._program: ir.Program | None = None  # of which it is known how it is served
         self._served: dict[str, ir.Service] = {}  # by name, in the program's order
         self._news: set[str] = set()  # the services whose endpoints stand otherwise since then
@@ -58,13 +61,28 @@ class Health:
         What is known of a probe goes on. One that is new joins when it passes; but the endpoints at ``serving``
         addresses serve already, and stay until they fail.
         """
-        self._users = probes(program)
-        self._standings = {
-            probe: self._standings.get(probe) or self._known(probe, probe.address in serving, now)
-            for probe in self._users
-        }
+        differing = differing_services(self._followed, program)
+        self._followed = program
+        if self._use(differing):
+            self._standings = {
+                probe: self._standings.get(probe) or self._known(probe, probe.address in serving, now)
+                for probe in self._users
+            }
         self._remembered = {}
-        self._program = None
+
+    def _use(self, services: Services) -> bool:
+        """Note which probes services use now, in place of what those of their names used; whether any has a check."""
+        gone = [one for name in services if (one := self._checked.pop(name, None)) is not None]
+        come = {name: one for name, one in services.items() if one is not None and one.check is not None}
+        self._checked |= come
+        if not gone and not come:
+            return False
+        users, going, coming = dict(self._users), _names(gone), _names(come.values())
+        for probe in {**going, **coming}:
+            names = {*users.get(probe, ())} - {*going.get(probe, ())}
+            users[probe] = sorted({*names, *coming.get(probe, ())})
+        self._users = {probe: names for probe, names in users.items() if names}
+        return True
 
     def _known(self, probe: Probe, serves: bool, now: float) -> Standing:
         return self._remembered.get(probe.key) or Standing(serves, now, joining=not serves)
@@ -117,17 +135,29 @@ class Health:
         """The program with every service as :meth:`served` has it. Of one that was asked for before only those services
         are made anew of which a probe came up or went down.
         """
-        if program is self._program:
-            anew = {one.name: one for one in program.services if one.name in self._news} if self._news else {}
-        else:
-            anew, self._served, self._program = {one.name: one for one in program.services}, {}, program
-        self._served.update((name, self.served(service)) for name, service in anew.items())
-        self._news.clear()
+        differing = differing_services(self._program, program)
+        if self._news:
+            differing |= {one.name: one for one in program.services if one.name in self._news}
+            self._news.clear()
+        others = any(one is None or name not in self._served for name, one in differing.items())
+        self._served.update((name, self.served(one)) for name, one in differing.items() if one is not None)
+        if others:  # the program's order is another
+            self._served = {one.name: self._served[one.name] for one in program.services}
+        self._program = program
         return replace(program, services=tuple(self._served.values()))
 
     def _failed(self, service: ir.Service, endpoint: ir.Endpoint) -> bool:
         probe = probe_of(service, endpoint) if endpoint.weight else None
         return probe is not None and not self.is_up(probe)
+
+
+def _names(services: Iterable[ir.Service]) -> dict[Probe, list[str]]:
+    """The names of services by their probes."""
+    found: dict[Probe, list[str]] = {}
+    for service in services:
+        for probe in probes_of(service):
+            found.setdefault(probe, []).append(service.name)
+    return found
 
 
 def _has_failed(standing: Standing) -> bool:

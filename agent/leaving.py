@@ -14,6 +14,7 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import has_errors
+from svcc.compiler.differing import differing_services
 from svcc.compiler.frontends import Frontend, frontends
 
 #: Where clients connect to: an address (None: a node port), a protocol, a family, and ports.
@@ -52,10 +53,9 @@ class Leaving:
         Returns how many endpoints begin to leave, each counted once for every frontend.
         """
         known = {*self._until}
-        stay = {service.name: service for service in before.services}
-        same = {service.name for service in after.services if stay.get(service.name) == service}
-        new = self._ways_of(_without(after, same))
-        self._ways = {way: front for way, front in self._ways_of(_without(before, same)).items() if way not in new}
+        differing = differing_services(before, after).keys()
+        new = self._ways_of(_only(after, differing))
+        self._ways = {way: front for way, front in self._ways_of(_only(before, differing)).items() if way not in new}
         self._until = {way: self._until.get(way, now + self._seconds) for way in self._ways}
         return len(self._ways.keys() - known)
 
@@ -102,8 +102,8 @@ class Leaving:
         return program.node(self._name)
 
 
-def _without(program: ir.Program, names: Collection[str]) -> ir.Program:
-    return replace(program, services=tuple(one for one in program.services if one.name not in names))
+def _only(program: ir.Program, names: Collection[str]) -> ir.Program:
+    return replace(program, services=tuple(one for one in program.services if one.name in names))
 
 
 def _place(front: Frontend) -> _Place:

@@ -1,4 +1,9 @@
-"""The agent's loop: what happens is collected for a moment, and then taken into the kernel in one transaction."""
+"""The agent's loop: what happens is collected for a moment, and then taken into the kernel in one transaction.
+
+What happens after a quiet time is taken at once, with all that comes in the same breath; what happens while the kernel
+is changed, and soon after, is collected. So a single event waits for nobody, and however many there are, the kernel is
+changed no more often than when each were collected for that time.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +32,16 @@ from svcc.apply.installation import Installation
 from svcc.apply.keeper import Kept
 from svcc.apply.session import Session
 from svcc.compiler import ir
+from svcc.compiler.differing import differing_services
 from svcc.compiler.errors import InputError, SvccError
 from svcc.compiler.report import as_text
 from svcc.kernel.nft.generation import mark
 from svcc.kernel.steps import Change
 
-#: Seconds in which events are collected before they are taken together.
+#: Seconds from one change of the kernel to the next, in which events are collected to be taken together.
 _TOGETHER = 0.1
+#: Seconds in which those come that belong to one event: all slices of a service, or all services of a server that died.
+_BREATH = 0.01
 #: Seconds between looks at the files, and at the kernel's number for its rules.
 _GLANCE = 1.0
 #: Seconds between looks at all that is ours in the kernel, of which not everything moves that number.
@@ -99,6 +107,7 @@ class Agent:
         self._first = True  # whether nothing was followed yet
         self._served = False  # whether any program was in the kernel yet
         self._event: float | None = None  # when the oldest event happened that is not in the kernel yet
+        self._told_of: float | None = None  # when it was said first that the program may be another; None: it was read
         self._changed = asyncio.Event()
         self._reload = asyncio.Event()
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
@@ -138,6 +147,8 @@ class Agent:
 
     def reload(self) -> None:
         """Read the program now."""
+        if self._told_of is None:
+            self._told_of = self._now()
         self._reload.set()
 
     async def run(self) -> None:
@@ -174,6 +185,7 @@ class Agent:
         """Read the program. One with errors changes nothing, and neither does one that is not known yet."""
         source = self._source
         named = {source.kind: source.name}
+        told, self._told_of = self._told_of, None
         try:
             program = await self._in_thread(source.read)
         except InputError as error:
@@ -189,7 +201,7 @@ class Agent:
         if program is not None and program != self._program:
             self._program, self._new = program, True
             self._log.info("read", **named, services=len(program.services))
-            self._happened()
+            self._happened(told)
 
     # ---- health
 
@@ -215,22 +227,26 @@ class Agent:
             self._faults["checks"] = f"not all checks are asked: {reason}"
             self._log.error("not all checks are asked", probe=str(probe), reason=reason)
 
-    def _happened(self) -> None:
-        self._event = self._now() if self._event is None else self._event
+    def _happened(self, since: float | None = None) -> None:
+        """``since``: when that was, if it is not now."""
+        if self._event is None:
+            self._event = self._now() if since is None else since
         self._changed.set()
 
     # ---- the kernel
 
     async def _converge(self) -> None:
-        pause = _AGAIN
+        pause, quiet = _AGAIN, self._now()
         while True:
             await self._changed.wait()
-            await asyncio.sleep(_TOGETHER)
+            await asyncio.sleep(max(_BREATH, quiet - self._now()))
             self._changed.clear()
             if self._program is None:
                 continue
             event, self._event = self._event, None
-            if await self._put():
+            done = await self._put()
+            quiet = self._now() + _TOGETHER
+            if done:
                 pause = _AGAIN
                 seconds = None if event is None else self._now() - event
                 self._metrics.applied(self._generation, seconds)
@@ -274,7 +290,7 @@ class Agent:
                 self._new = False
         self._faults.pop("kernel", None)
         if joined is not self._told:
-            self._stood |= _differing(self._told, joined)
+            self._stood |= differing_services(self._told, joined).keys()
         self._metrics.served(joined, self._health, self._stood)
         self._told = joined
         self._stood.clear()
@@ -306,10 +322,12 @@ class Agent:
             self._first = False
             if self._judge is not None and await self._in_thread(lambda: self._session.unconfirmed):
                 await self._in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
-        asks = new and any(one.check is not None for one in joined.services)
+        asks = new and any(one.check is not None for one in differing_services(self._joined, joined).values() if one)
         serving = await self._in_thread(lambda: _serving(installation)) if asks else frozenset()
+        asked = self._health.standings
         self._health.follow(joined, serving, time.time())
-        self._checks.follow(self._health.standings.keys())
+        if self._health.standings is not asked:
+            self._checks.follow(self._health.standings.keys())
         if self._leaving is not None:
             await self._in_thread(partial(self._let_leave, self._leaving, installation, joined))
 
@@ -410,10 +428,3 @@ def _serving(installation: Installation) -> frozenset[ir.Address]:
     summary = installation.summary(installation.current)
     addresses = (address for one in summary.listeners for address, _, weight in one.endpoints if weight)
     return frozenset(map(ip_address, addresses))
-
-
-def _differing(before: ir.Program | None, program: ir.Program) -> set[str]:
-    """The names of the services that are others than before, also of those that are gone."""
-    there = {} if before is None else {one.name: one for one in before.services}
-    now = {one.name: one for one in program.services}
-    return {name for name in there.keys() | now.keys() if there.get(name) is not now.get(name)}

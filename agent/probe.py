@@ -45,15 +45,16 @@ def probe_of(service: ir.Service, endpoint: ir.Endpoint) -> Probe | None:
     return Probe(endpoint.address, asked_port(service, service.check, endpoint), service.check)
 
 
+def probes_of(service: ir.Service) -> dict[Probe, None]:
+    """The probes of a service, each once. Endpoints that drain anyway are not asked."""
+    found = (probe_of(service, endpoint) for endpoint in service.endpoints if endpoint.weight)
+    return dict.fromkeys(probe for probe in found if probe is not None)
+
+
 def probes(program: ir.Program) -> dict[Probe, list[str]]:
-    """The probes of a program, each with the services that use it. Endpoints that drain anyway are not asked."""
+    """The probes of a program, each with the services that use it."""
     found: dict[Probe, list[str]] = {}
     for service in program.services:
-        for endpoint in service.endpoints:
-            probe = probe_of(service, endpoint) if endpoint.weight else None
-            if probe is None:
-                continue
-            users = found.setdefault(probe, [])
-            if service.name not in users[-1:]:
-                users.append(service.name)
+        for probe in probes_of(service) if service.check is not None else ():
+            found.setdefault(probe, []).append(service.name)
     return found

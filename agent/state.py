@@ -35,16 +35,29 @@ class Writer:
     """Notes standings, again and again: what does not change of a probe is made JSON of once."""
 
     def __init__(self) -> None:
-        self._heads: dict[Probe, str] = {}
+        self._heads: dict[Probe, tuple[Collection[str], str]] = {}  # with the users that it was made of
         self._users: Mapping[Probe, Collection[str]] = {}
+        self._written: tuple[Path, str] | None = None
 
     def write(self, installation: Installation, health: Health) -> None:
-        """Note all standings, a line for each. Errors: OSError."""
+        """Note all standings, a line for each; nothing where they stand in the file already. Errors: OSError.
+
+        A machine that loses its power may lose the file, and finds out again.
+        """
         if self._users is not health.users:
-            self._users, self._heads = health.users, {probe: _head(probe, some) for probe, some in health.users.items()}
-        lines = ",\n".join([self._heads[probe] + _tail(standing) for probe, standing in [*health.standings.items()]])
-        files.make_directory(installation.path)
-        files.write(path_of(installation), f'{{"version": {_VERSION}, "probes": {{\n{lines}\n}}}}\n')
+            self._users = health.users
+            self._heads = {probe: self._with_users(probe, some) for probe, some in health.users.items()}
+        heads = self._heads
+        lines = ",\n".join([heads[probe][1] + _tail(standing) for probe, standing in [*health.standings.items()]])
+        text = f'{{"version": {_VERSION}, "probes": {{\n{lines}\n}}}}\n'
+        if self._written != (installation.path, text) or not path_of(installation).exists():
+            files.make_directory(installation.path)
+            files.write(path_of(installation), text, lasting=False)
+            self._written = installation.path, text
+
+    def _with_users(self, probe: Probe, users: Collection[str]) -> tuple[Collection[str], str]:
+        known = self._heads.get(probe)
+        return known if known is not None and known[0] is users else (users, _head(probe, users))
 
 
 def _head(probe: Probe, users: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from svcc.apply import engine, planning
 from svcc.apply.drain import drain_steps
@@ -30,13 +30,12 @@ from svcc.apply.state_files import StoreError
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
+from svcc.compiler.differing import Services, differing_services
 from svcc.compiler.errors import InputError
 from svcc.compiler.frontends import frontends
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks, Target
 
-#: Services by name, as they are now; None: it is gone.
-Services: TypeAlias = Mapping[str, ir.Service | None]
 #: The parts of which is told whether they are as they were, and those of which the kernel can be asked for a few.
 _SHOWN = frozenset(driver.part for driver in DRIVERS if driver.shows)
 _ASKED = frozenset(driver.part for driver in DRIVERS if driver.asks)
@@ -49,6 +48,7 @@ class _Whole:
         self.generation = generation
         self.program_hash = installation.program_hash(generation)
         self._services = {one.name: one for one in program.services}
+        self._last, self._differing = program, dict[str, ir.Service | None]()  # what it is compared with
         self._size, self._written = installation.size(generation), 0
         self._known: dict[str, tuple[ir.Service, Changed]] = {}
 
@@ -59,7 +59,7 @@ class _Whole:
 
     def change(self, program: ir.Program, node: ir.Node | None) -> ServicesChange:
         """A program as a change to this one."""
-        differing = differing_services(self._services, program)
+        differing = self._compared(program)
         known = {name: one for name, one in self._known.items() if differing.get(name) is one[0]}
         new = [one for name, one in differing.items() if one is not None and name not in known]
         made = change_of(new, program, node)
@@ -69,6 +69,16 @@ class _Whole:
         )
         self._written += len(change.text)
         return change
+
+    def _compared(self, program: ir.Program) -> Services:
+        """The services in which it differs from this one: of what it was asked of last, those are known already."""
+        for name, one in differing_services(self._last, program).items():
+            if one == self._services.get(name):
+                self._differing.pop(name, None)
+            else:
+                self._differing[name] = one
+        self._last = program
+        return self._differing
 
 
 class Upkeep:
@@ -127,8 +137,8 @@ class Upkeep:
         """As :meth:`svcc.apply.session.Session.follow`, the store's lock being held. None: not in this way; nothing was
         done. After an error this object is of no use any more.
         """
-        edited = differing_services({one.name: one for one in self.reviewed.services}, program)
-        changed = differing_services(self._served, served)
+        edited = differing_services(self.reviewed, program)
+        changed = differing_services(self.served, served)
         if not (self._serves_on(changed, served) and _same_cluster(self.reviewed, program, served)):
             return None
         if self._whole.due or (begun := self._begun()) is None:
@@ -143,14 +153,18 @@ class Upkeep:
             self._assembly.update({name: self._served.get(name) for name in changed})
             return None
         of = None if edited else self.generation.reviewed
-        if edited and differing_services({one.name: one for one in program.services}, served):
+        if edited and differing_services(program, served):
             of = self._installation.record(self._draft(program, source, None)).number
         plan = self._plan(differences, changed, served, begun)
         engine.check(plan, tell)
         self._held = None
         self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
         self.reviewed, self.served = program, served
-        self._served = {one.name: one for one in served.services}
+        for name, one in changed.items():
+            if one is None:
+                del self._served[name]
+            else:
+                self._served[name] = one
         return self.generation
 
     def _draft(self, program: ir.Program, source: str, of: int | None) -> ChangeDraft:
@@ -305,23 +319,6 @@ def _whole(installation: Installation, current: Generation, program: ir.Program)
     if kept is None:
         raise StoreError(f"the program of generation {base.number} cannot be read")
     return _Whole(installation, base, kept.program())
-
-
-def differing_services(old: dict[str, ir.Service], new: ir.Program) -> dict[str, ir.Service | None]:
-    """The services of a program that are not as before, and those that are gone, by name.
-
-    Those that are the same take the place of those before, as objects: the next time it is seen at once.
-    """
-    there = {one.name for one in new.services}
-    found: dict[str, ir.Service | None] = {name: None for name in old if name not in there}
-    for one in new.services:
-        was = old.get(one.name)
-        if was is not one:
-            if was == one:
-                old[one.name] = one
-            else:
-                found[one.name] = one
-    return found
 
 
 def _same_cluster(*programs: ir.Program) -> bool:

@@ -166,7 +166,7 @@ def run(
     if target is None:
         raise click.UsageError("say --target: what serves here")
     log = Log(as_json=form == "json")
-    source = _file(file) if file else _cluster(kubernetes or "", context, node or "", prefix, log)
+    source = _file(file) if file else _cluster(kubernetes or "", context, node or "", prefix, target, log)
     need_root()
     what = f"svcc agent {file}" if file else f"svcc agent --kubernetes {kubernetes}"
     _run_alone(source, target, node, what, kept, log, store)
@@ -192,16 +192,16 @@ def _file(name: str) -> Source:
     return FileSource(name)
 
 
-def _cluster(where: str, context: str | None, node: str, prefix: str | None, log: Log) -> Source:
+def _cluster(where: str, context: str | None, node: str, prefix: str | None, target: Target, log: Log) -> Source:
     """A cluster by its kubeconfig, or that in which this runs as a pod."""
-    from svcc.agent.cluster import ClusterSource
+    from svcc.agent.cluster import ClusterSource, findings_on
     from svcc.kubernetes_api.access import in_cluster
     from svcc.kubernetes_api.errors import BadConfig
     from svcc.kubernetes_api.kubeconfig import read_kubeconfig
 
     try:
         access = in_cluster() if where == "in-cluster" else read_kubeconfig(Path(where), context)
-        return ClusterSource(access, node, log, prefix=prefix or "SVCC")
+        return ClusterSource(access, node, log, findings=findings_on(target, node), prefix=prefix or "SVCC")
     except BadConfig as error:
         fail(str(error), Exit.INPUT)
 

@@ -111,6 +111,7 @@ def _element(family: str, name: str) -> object:
 
 def test_a_library_that_dies_always_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool, "_library", lambda: ("/bin/sh", "-c", "kill -SEGV $$"))
+    monkeypatch.setattr(tool, "_FEW", 0)
     with Case(None, ("nft", NEW), "nft").world() as world, world.inside():
         with pytest.raises(StepError) as caught:
             tool.run([{"add": {"table": {"family": "ip", "name": "custom"}}}])

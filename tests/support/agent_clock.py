@@ -108,6 +108,7 @@ class Clocked:
         self._file = file
         self._session = Session(target, state_dir=state, what="an agent of a test", waits=False)
         self._task: asyncio.Task[None] | None = None
+        self._agent: Agent | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="agent")
 
@@ -127,6 +128,11 @@ class Clocked:
         if not self._clock.idle.wait(LID) or self._error is not None:
             pytest.fail(f"the agent ended or hangs: {self._error!r}; {self.events[-5:]}")
 
+    def reload(self) -> None:
+        """Have the file read, as soon as time goes on again or sooner."""
+        assert self._agent is not None, "it runs"
+        self._loop.call_soon_threadsafe(self._agent.reload)
+
     def _allow(self, limit: float) -> None:
         self._clock.limit = limit
 
@@ -144,9 +150,9 @@ class Clocked:
         self._task = asyncio.current_task()
         async with _Asker(self._clock) as asker:
             source = FileSource(str(self._file))
-            agent = Agent(source, self._session, asker, Options(), self._log, Metrics(), lambda: None)
+            self._agent = Agent(source, self._session, asker, Options(), self._log, Metrics(), lambda: None)
             try:
-                await agent.run()
+                await self._agent.run()
             except asyncio.CancelledError:
                 return
 

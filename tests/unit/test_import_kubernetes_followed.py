@@ -88,5 +88,5 @@ def test_load_balancers_ask_for_the_endpoints_of_this_machine() -> None:
     followed = Followed()
     local = _service("shop/a", "10.96.0.1", node_port=30080, externalTrafficPolicy="Local", healthCheckNodePort=32000)
     _take(followed, local, _service("shop/b", "10.96.0.2", node_port=30081, healthCheckNodePort=32001))
-    assert followed.health_checks() == {"shop/a": 32000}
+    assert followed.health_checks == {"shop/a": 32000}
     assert [one.name for one in followed.served_as("shop/a")] == ["shop/a"]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.checks import check
+from svcc.compiler.differing import with_services
 from svcc.compiler.importers.kubernetes.kept import Kept
 from svcc.compiler.importers.kubernetes.mapping import Mapped, services_of
 from svcc.compiler.importers.kubernetes.nodes import nodes_of
@@ -105,6 +106,8 @@ class Followed:
         self._serving.surroundings = Surroundings(replace(self._cluster, nodeports=_ANY_PORT))
         self._unusual_ports = Counter[ir.PortRange]()  # node ports of all services
         self._remarks = Remarks()
+        self._program = ir.Program(self._cluster)
+        self._health_checks: dict[str, int] = {}
 
     # -- objects ------------------------------------------------------------------------------------------------------
 
@@ -149,10 +152,8 @@ class Followed:
 
     @property
     def program(self) -> ir.Program:
-        """All of it."""
-        nodes = tuple(node for _, node in sorted(self._nodes.items()))
-        services = tuple(sorted(self._serving.services(), key=lambda service: service.name))
-        return ir.Program(self._cluster, nodes, services)
+        """All of it: the same object as long as nothing changes, and with the same services where others do."""
+        return self._program
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -163,14 +164,11 @@ class Followed:
         """What a Service, ``namespace/name``, became."""
         return self._serving.of(service)
 
-    def health_checks(self) -> dict[str, int]:
+    @property
+    def health_checks(self) -> Mapping[str, int]:
         """The node ports at which load balancers ask whether this machine has endpoints, by the Service's name
         (``healthCheckNodePort`` of those with ``externalTrafficPolicy: Local``)."""
-        return {
-            name: service.health_check_port
-            for name, service in sorted(self._kept.services.items())
-            if service.health_check_port is not None and service.external_policy == "Local" and self.served_as(name)
-        }
+        return self._health_checks
 
     # -- what changes -------------------------------------------------------------------------------------------------
 
@@ -194,8 +192,26 @@ class Followed:
             self._remarks.say(f"clashes of {name}", self._serving.remarks(name))
         for host in hosts | self._kept.hosts(touched):
             self._remarks.say(f"host {host}", tuple(self._absent(host)))
+        self._renew_health_checks(before)
         others = nodes != self._nodes or cluster != self._cluster
+        self._renew_program(differing, others=others)
         return Changed(differing, others, self._remarks.news())
+
+    def _renew_program(self, services: Mapping[str, ir.Service | None], *, others: bool) -> None:
+        self._program = with_services(self._program, services)
+        if others:
+            nodes = tuple(node for _, node in sorted(self._nodes.items()))
+            self._program = replace(self._program, cluster=self._cluster, nodes=nodes)
+
+    def _renew_health_checks(self, names: Iterable[str]) -> None:
+        """Of Services that were looked at."""
+        for name in names:
+            service = self._kept.services.get(name)
+            port = None if service is None or service.external_policy != "Local" else service.health_check_port
+            if port is not None and self.served_as(name):
+                self._health_checks[name] = port
+            else:
+                self._health_checks.pop(name, None)
 
     def _map(self, name: str, at: At) -> Mapped:
         """What a Service becomes without all others."""
