@@ -102,7 +102,7 @@ class Total:
         """Take a service in (``by`` 1) or out (-1)."""
         self._users += by
         _count(self._addresses, part.addresses, by)
-        _count(self._announced, part.addresses if part.announced else (), by)
+        _count(self._announced, part.announced, by)
         _count(self._shared_addresses, part.shared, by)
         _count(self._loops, part.loops, by)
         _count(self._schedulers, [server.settings.scheduler for server in part.servers], by)
