@@ -246,6 +246,9 @@ class Service:
     external_ips: tuple[Address, ...] = ()
     shared: tuple[Address, ...] = ()  # of ``addresses``: those of which only the declared ports are taken
     announce: bool = False  # the machine answers ARP and ND for ``addresses``
+    #: Of ``addresses``: those that another machine answers for at this moment. An agent of a fleet puts them in, and
+    #: the language has no word for it: what is reviewed is the same on all machines.
+    elsewhere: tuple[Address, ...] = ()
     allow_from: tuple[Network, ...] = ()  # empty: everyone
     ports: tuple[Port, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
@@ -276,6 +279,11 @@ class Service:
     def addresses(self) -> tuple[Address, ...]:
         """The vips and external-ips."""
         return (*self.vips, *self.external_ips)
+
+    @property
+    def announced(self) -> tuple[Address, ...]:
+        """The addresses that this machine answers ARP and ND for."""
+        return tuple(one for one in self.addresses if one not in self.elsewhere) if self.announce else ()
 
     def port(self, name: str | None) -> Port | None:
         """The port of that name, or (None) the only one."""

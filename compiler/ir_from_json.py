@@ -232,6 +232,15 @@ class _Reader:
                 self._error(Code.UNDEFINED, message, spans.get(f"shared {address}"))
         return tuple(address for address in own if address in shared)
 
+    def elsewhere(self, document: Json, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
+        """Those of a service's own addresses that another machine answers for, in the order of those."""
+        found, spans = self.addresses(document, path, "elsewhere", "elsewhere")
+        for address in found:
+            if address not in own:
+                message = f"{address} is elsewhere, and is neither a vip nor an external-ip of this service"
+                self._error(Code.UNDEFINED, message, spans.get(f"elsewhere {address}"))
+        return tuple(address for address in own if address in found)
+
     def address(self, text: str, span: Span | None) -> ir.Address | None:
         try:
             if "%" in text:
@@ -359,6 +368,7 @@ class _Reader:
             external_ips=external_ips,
             shared=shared,
             announce=document.get("announce", False),
+            elsewhere=self.elsewhere(document, path, (*vips, *external_ips)),
             allow_from=self.networks(document, path, "allow-from"),
             ports=tuple(port for port in ports if port is not None),
             endpoints=tuple(e for e in endpoints if e is not None),

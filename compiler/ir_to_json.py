@@ -117,6 +117,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         external_ips=[str(a) for a in service.external_ips],
         shared=[str(a) for a in service.shared],
         announce=_unless(service.announce, False),
+        elsewhere=[str(a) for a in service.elsewhere],
         allow_from=[str(n) for n in service.allow_from],
         scheduler=service.scheduler and service.scheduler.value,
         scheduler_by=_unless(service.scheduler_by.value, "address"),

@@ -129,8 +129,8 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def announced(frontends: Iterable[Frontend]) -> frozenset[ir.Address]:
-    """The addresses that services announce."""
-    return frozenset(f.address for f in frontends if f.address is not None and f.service.announce)
+    """The addresses that services announce from this machine."""
+    return frozenset(f.address for f in frontends if f.address is not None and f.address in f.service.announced)
 
 
 def announcing(cluster: ir.Cluster, addresses: Collection[ir.Address]) -> tuple[Artifact, ...]:

@@ -30,7 +30,7 @@ class Part:
 
     #: The vips and external ips but shared ones, by their numbers; services may have the same.
     addresses: dict[int, str] = field(default_factory=dict)
-    announced: bool = False
+    announced: set[int] = field(default_factory=set)  # of those, the ones that this machine announces
     #: Those that are shared, in the networks of service addresses; likewise.
     shared: dict[int, str] = field(default_factory=dict)
     #: Each endpoint that packets reach with another source, with itself as the client, by
@@ -88,7 +88,8 @@ class _Maker:
     """Takes the frontends of one service in one family."""
 
     def __init__(self, shared: Shared, version: int, service: ir.Service) -> None:
-        self.part = Part(announced=service.announce)
+        self.part = Part()
+        self._announced = frozenset(service.announced)
         self._cluster = shared.cluster
         self._version = version
         #: Of a service that IPVS knows by a mark: all that it listens on is one virtual server.
@@ -106,6 +107,8 @@ class _Maker:
         texts = [self._text(int(address)) for address in listening]
         if frontend.address is not None and not frontend.shared:
             part.addresses[int(frontend.address)] = texts[0]
+            if frontend.address in self._announced:
+                part.announced.add(int(frontend.address))
         elif frontend.address is not None and any(frontend.address in network for network in self._services):
             part.shared[int(frontend.address)] = texts[0]
         if frontend.snat is not None and frontend.endpoints:

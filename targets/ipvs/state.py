@@ -100,7 +100,7 @@ class Total:
         """Take a service in (``by`` 1) or out (-1)."""
         self._users += by
         count(self._addresses, part.addresses, by)
-        count(self._announced, part.addresses if part.announced else (), by)
+        count(self._announced, part.announced, by)
         count(self._shared_addresses, part.shared, by)
         count(self._loops, part.loops, by)
         count(self._schedulers, [server.settings.scheduler for server in part.servers], by)

@@ -30,7 +30,9 @@ class NftAssembly(Assembly):
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
         known = (self._contributions.get(name) for name in services)
-        announce = any(one and one.announced for one in known) or any(one and one.announce for one in services.values())
+        announce = any(one and one.announced for one in known) or any(
+            one and one.announced for one in services.values()
+        )
         before = self._device() if announce else ()
         found = {PART.name: self._update(services)}
         for one, other in zip(before, self._device() if announce else (), strict=True):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import unified_diff
+from ipaddress import ip_address
 
 import pytest
 
 from support.bundles import accepted, refusal
+from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.targets import targets
 from svcc.targets.bundle import is_bundle, printed
 from svcc.targets.capability import check_target
-from svcc.targets.interface import Bundle
+from svcc.targets.interface import Bundle, Shared, TargetByService
 
 KERNEL = ("iptables", "ipvs", "nft")
 _each = pytest.mark.parametrize("name", KERNEL)
@@ -52,6 +55,43 @@ def test_the_device_carries_what_is_announced_and_on_ipvs_all_else_silently(name
     first, second = ANNOUNCED
     silent, silent_6 = (SILENT, SILENT_6) if name == "ipvs" else ("", "")
     assert part(render(name, TEXT), "ip") == HEAD + first + silent + second + silent_6 + ANNOUNCED_6
+
+
+def _elsewhere(*addresses: str) -> ir.Program:
+    """The program on a machine of a fleet that others answer for some addresses of."""
+    program = load_text(Source("x", TEXT)).program
+    assert program is not None
+    some = {*map(ip_address, addresses)}
+    services = (replace(one, elsewhere=tuple(a for a in one.addresses if a in some)) for one in program.services)
+    return replace(program, services=tuple(services))
+
+
+@_each
+def test_what_another_machine_answers_for_is_served_and_not_answered_for(name: str) -> None:
+    here, there = render(name, TEXT), targets()[name].render(_elsewhere("192.0.2.7", "fd00:19::2"), None)
+    gone = {"address replace 192.0.2.7/32 dev edge0", "address replace fd00:19::2/128 dev edge0"}
+    silent = {"address replace 192.0.2.7/32 dev edge0 scope host", "address replace fd00:19::2/128 dev edge0 nodad"}
+    before, after = ({*part(one, "ip").splitlines()} for one in (here, there))
+    assert (before - after, after - before) == (gone, silent if name == "ipvs" else set())
+    rules = [part.name for part in targets()[name].parts if part.name not in ("ip", "sysctl")]
+    assert [part(there, one) for one in rules] == [part(here, one) for one in rules]
+
+
+@_each
+def test_a_machine_that_answers_for_nothing_has_no_device_but_on_ipvs(name: str) -> None:
+    all_of_it = _elsewhere("192.0.2.7", "198.19.0.2", "fd00:19::2")
+    assert ("edge0" in part(targets()[name].render(all_of_it, None), "ip")) == (name == "ipvs")
+
+
+@_each
+def test_an_address_that_moves_is_a_change_of_its_service(name: str) -> None:
+    target = targets()[name]
+    assert isinstance(target, TargetByService)
+    here, there = _elsewhere(), _elsewhere("192.0.2.7", "fd00:19::2")
+    assembly = target.assembly(Shared(here.cluster, None, ()))
+    for program in (here, there, here):
+        assembly.update({service.name: service for service in program.services})
+        assert assembly.bundle() == target.render(program, None)
 
 
 @_each

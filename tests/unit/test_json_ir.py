@@ -55,6 +55,16 @@ def test_what_is_printed_is_the_same_program_and_the_same_bytes(program: ir.Prog
 
 
 @_MANY
+@given(programs(), st.data())
+def test_what_other_machines_answer_for_is_printed_too(program: ir.Program, data: st.DataObject) -> None:
+    services = tuple(
+        replace(one, elsewhere=tuple(a for a in one.addresses if data.draw(st.booleans()))) for one in program.services
+    )
+    program = replace(program, services=services)
+    assert load_json(printed(program)).program == program
+
+
+@_MANY
 @given(programs())
 def test_what_is_printed_follows_the_schema(program: ir.Program) -> None:
     document = json.loads(printed(program))
@@ -199,6 +209,7 @@ def _ports(**members: Any) -> str:
         pytest.param(_cluster(vip_device="a/b"), "SVC009", '"a/b"', id="device"),
         pytest.param(_service(shared=["198.19.0.9"]), "SVC011", '"198.19.0.9"', id="shared-and-not-its-own"),
         pytest.param(_service(announce="yes"), "SVC009", '"yes"', id="announce"),
+        pytest.param(_service(elsewhere=["192.0.2.99"]), "SVC011", '"192.0.2.99"', id="elsewhere"),
         pytest.param(_service(endpoints=[{"address": "10.0.0.1", "backup": 1}]), "SVC009", "1", id="backup"),
         pytest.param(_service(internal_traffic="zone"), "SVC009", '"zone"', id="traffic"),
         pytest.param(_service(check={"kind": "none"}), "SVC009", '"none"', id="check-none"),
