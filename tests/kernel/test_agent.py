@@ -42,6 +42,7 @@ def test_a_dead_endpoint_is_taken_out_and_comes_back(site: Site) -> None:
     with site.agent():
         site.serves(1, 2, 3)
         site.logged(" up probe=", 3)
+        site.serves(1, 2, 3)
         site.down("100.64.0.2")
         site.serves(1, 3)
         shown = site.shell.svcc("agent", "status", status=1).stdout
@@ -229,6 +230,7 @@ def test_what_is_known_survives_a_kill(site: Site) -> None:
     site.up(*ADDRESSES[:3])
     with site.agent() as agent:
         site.logged(" up probe=", 3)
+        site.serves(1, 2, 3)
         site.down("100.64.0.2")
         site.serves(1, 3)
         site.until(lambda: site.shell.svcc("agent", "status", status=1).stdout.count(" down ") == 1, "it is noted")
