@@ -48,7 +48,8 @@ def argv(release: str, package: str, program: str) -> list[str]:
     """The words that run ``program`` (a name in a bin or libexec directory) of an unpacked package with its own
     libraries. Errors: NoDebs."""
     root = unpacked(release, package)
-    loader = _only(root, "usr/lib*/ld-linux*.so.*", "lib*/ld-linux*.so.*")
+    # the loader itself: in bookworm, lib64/ has a link to it from the root, which leads to this machine's own
+    loader = _only(root, "usr/lib/*/ld-linux*.so.*", "lib/*/ld-linux*.so.*")
     libraries = sorted({str(path.parent) for top in ("usr/lib*", "lib*") for path in root.glob(f"{top}/**/*.so.*")})
     executable = _only(root, f"**/*bin/{program}", f"**/libexec/{program}")
     return [str(loader), "--library-path", ":".join(libraries), str(executable)]
