@@ -5,6 +5,7 @@ What is wrong with an input is raised (:class:`svcc.compiler.errors.InputError`)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def from_file(file: str, target: Target, node: str | None) -> Wanted:
     ``file`` is a path, or ``-`` for standard input; ``node`` the name of the machine, where one is asked for.
     Errors: InputError, OtherNode.
     """
-    if file != "-" and Path(file).is_dir():
+    if file != "-" and os.path.isdir(file):
         return accept(file, lambda: given_folder(Path(file), target, node), node)
     data = read_data(file)
     if _is_compiled(data, target):

@@ -76,13 +76,16 @@ def _text(address: ir.Address) -> str:
 
 
 def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
-    """No packet has an IPv4-mapped address (RFC 6890 2.2.3), so a network of them would match nothing."""
+    """No packet comes from or goes to an IPv4-mapped address (RFC 6890 2.2.3), or the unspecified one alone (RFC 1122
+    3.2.1.3, RFC 4291 2.5.2), so a network of them would match nothing.
+    """
     cluster = program.cluster
     lists: list[tuple[str, tuple[ir.Network, ...], Mapping[str, Span], Span | None]] = [
         ("pods", cluster.pods, cluster.spans, None),
         ("services", cluster.services, cluster.spans, None),
         ("nodeport-addresses", cluster.nodeport_addresses, cluster.spans, None),
         *(("allow-from", service.allow_from, service.spans, service.span) for service in program.services),
+        *(("masquerade", service.masquerade_from, service.spans, service.span) for service in program.services),
     ]
     for statement, networks, spans, fallback in lists:
         for network in networks:
@@ -94,6 +97,13 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
                     f"{statement} ::ffff:{mapped}/{network.prefixlen} is an IPv4 network written as IPv6: write {meant}"
                 )
                 yield Diagnostic(Code.ADDRESS_KIND, message, span)
+            if statement == "nodeport-addresses":  # for these there is a warning, whatever it is that serves none
+                continue
+            if network.prefixlen == network.max_prefixlen and network.network_address.is_unspecified:
+                span = spans.get(f"{statement} {network}") or spans.get(statement, fallback)
+                message = f"{statement} {network} is the unspecified address, which no packet has"
+                hint = f"every address is written {network.network_address}/0"
+                yield Diagnostic(Code.ADDRESS_KIND, message, span, hint)
 
 
 def _edges(cluster: ir.Cluster) -> dict[ir.Address, str]:

@@ -177,6 +177,11 @@ def _pool(found: re.Match[str]) -> str:
     return f"write: endpoints {found['name']} {{ {members} }}"
 
 
+def _members(found: re.Match[str]) -> str:
+    members = "; ".join(re.split(r"\s*[,;]\s*|\s+(?=[\d\[])", found["rest"].strip()))
+    return f"endpoints stand in a block: endpoints {{ {members} }}"
+
+
 def _range(found: re.Match[str]) -> str:
     return f"a range is written with `-`: {found['first']}-{found['last']}{found['rest'] or ''}"
 
@@ -195,12 +200,18 @@ _SHAPES = _shapes(
         rf"^(?!(?:{_KEYWORDS})\b)\$?(?P<name>[A-Za-z]\w*)\s*:?=\s*(?P<rest>\S.*)",
         "names for addresses are given by `let`: let {name} = {rest}",
     ),
-    (r"^let\s+(?P<name>\w+)\s*:\s*(?P<rest>\S.*)", "a let has a `=`: let {name} = {rest}"),
+    (r"^let\s+(?P<name>\w+)\s*:=?\s*(?P<rest>\S.*)", "a let has a `=`: let {name} = {rest}"),
+    (
+        r"^let\s+\$(?P<name>\w+)\s*=\s*(?P<rest>\S.*)",
+        "the `$` stands where the name is used: let {name} = {rest}",
+    ),
     (r"^let\s+(?P<name>\w+)\s*=\s*\((?P<rest>[^()]*)\)?", "values stand in square brackets: let {name} = [{rest}]"),
     (
         r"^endpoints\s+(?P<name>\w+)\s*[=:]\s*\[?(?P<rest>[^\]]*)\]?",
         _pool,
     ),
+    (r"^\[?[\da-fA-F]*[.:][^,]*,.*", "one endpoint a line, or `;` between them, and no commas"),
+    (r"^endpoints\s+\[?(?P<rest>\d+(?:\.\d+){3}[^\]]*)\]?$", _members),
     (r"^node\s+(?P<name>\S+)\s+(?P<rest>[\d:a-fA-F.]+.*)$", "write: node {name} {{ address {rest} }}"),
     (r"^\d+(?:\.\d+){3}$", "say what the address is: address, vip or external-ip, or a line in `endpoints {{ … }}`"),
     (r"^(?:allow-from|pods)\s+(?:any|all|\*)$", "every address is written 0.0.0.0/0, for IPv6 ::/0"),
@@ -218,6 +229,15 @@ _SHAPES = _shapes(
     (
         r"^port\s.*\b(?P<port>\d+)/(?P<protocol>tcp|udp|sctp)\s+(?:to\s+)?(?P<target>\d+)$",
         "write: {port}/{protocol} -> {target}",
+    ),
+    (
+        r"^port\s.*->\s*\d+(?:\.\d+){3}:(?P<target>\d+)",
+        "addresses stand in `endpoints {{ … }}`, and here the port that they have: -> {target}",
+    ),
+    (r"(?<!\S)(?P<first>\d+)\s+-\s*(?P<last>\d+)(?P<rest>/\w+)?(?![\w.])", _range),
+    (
+        rf"(?P<port>{_NUMBER})/(?P<protocol>{_PROTOCOL})\s*(?:-|>|-->|=)\s*(?P<target>\d+)(?![\w.])",
+        lambda m: f"write: {_port(m)}",
     ),
     (r"^port\s.*->\s*[A-Za-z]\w*$", "the target is a number: -> 8080"),
     (r"\bnode[Pp]ort:\s*(?P<port>\d+)", "write: nodeport {port}"),
@@ -243,11 +263,11 @@ _SHAPES = _shapes(
         lambda m: did_you_mean(m["word"], CHECK_OPTIONS) or f"`{m['word']}` is not an option of a check",
     ),
     (
-        rf"(?P<port>{_NUMBER})\s*(?:->|:|=>|→)\s*(?P<target>\d+)/(?P<protocol>{_PROTOCOL})\b",
+        rf"(?<![\w.:])(?P<port>{_NUMBER})\s*(?:->|:|=>|→)\s*(?P<target>\d+)/(?P<protocol>{_PROTOCOL})\b",
         lambda m: f"write: {_port(m)}",
     ),
     (
-        rf"(?P<port>{_NUMBER})(?:/(?P<protocol>{_PROTOCOL}))?\s*(?:->|:|=>|→)\s*(?P<target>\d+)",
+        rf"(?<![\w.:])(?P<port>{_NUMBER})(?:/(?P<protocol>{_PROTOCOL}))?\s*(?:->|:|=>|→)\s*(?P<target>\d+)(?![\w.])",
         lambda m: f"write: {_port(m)}",
     ),
     (rf"(?<![\w.:])(?P<ports>{_NUMBER}(?:\s*,\s*{_NUMBER})+)(?![\w.:])(?:/(?P<protocol>{_PROTOCOL}))?", _each_port),

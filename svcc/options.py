@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from math import isnan
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -90,9 +91,21 @@ node_option = click.option(
     shell_complete=completion.nodes,
     help="The machine, where the file declares several.",
 )
+
+
+class FloatRange(click.FloatRange):
+    """A number between two others. click's own takes `nan`, which is between none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"`{value}` is no number", param, ctx)
+        return number
+
+
 _interval_option = click.option(
     "--interval",
-    type=click.FloatRange(0.1, 86_400),
+    type=FloatRange(0.1, 86_400),
     metavar="SECONDS",
     default=2.0,
     show_default=True,

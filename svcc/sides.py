@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from svcc.targets.bundle import source_of_text, split_bundle
 from svcc.targets.capability import pick_node
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Bundle, Target
+
+#: Digits of a generation's number. What has more is a file's name.
+_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,9 @@ def read_side(word: str, asked: Asked) -> Named:
 
     Errors: InputError, OtherNode; StoreError, where a generation cannot be read.
     """
-    if word.isascii() and word.isdigit():
+    if word.isascii() and word.isdigit() and len(word) <= _DIGITS:
         return _generation(int(word), asked)
-    if word != "-" and Path(word).is_dir():
+    if word != "-" and os.path.isdir(word):
         return _folder(Path(word), asked)
     data = read_data(word)
     if is_compiled(data):

@@ -21,7 +21,7 @@ from svcc.fleet.keys import check_name
 from svcc.fleet_options import Place, optional_fleet_options
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
-from svcc.options import ParameterType, TargetName, json_option, node_option
+from svcc.options import FloatRange, ParameterType, TargetName, json_option, node_option
 from svcc.output import put, put_json
 from svcc.state import (
     checked_prefix,
@@ -64,7 +64,7 @@ class _Listen(ParameterType[tuple[str, int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         host, _, port = str(value).rpartition(":")
-        if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
             self.fail(f"`{value}` does not end in a port: 127.0.0.1:9100", param, ctx)
         return host.strip("[]") or "127.0.0.1", int(port)
 
@@ -123,7 +123,7 @@ def command() -> None:
 @click.option("--log", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--confirm",
-    type=click.FloatRange(1, 3600),
+    type=FloatRange(1, 3600),
     metavar="SECONDS",
     default=15.0,
     show_default=True,

@@ -198,6 +198,8 @@ def test_many_services_that_change_otherwise_are_cut_unless_all_are_asked_for() 
         (["broken.dsl", "new.dsl"], 2, "broken.dsl:1:1"),
         (["broken.bundle", "new.dsl"], 2, "broken.bundle:3:1"),
         (["empty", "new.dsl"], 2, "say --target: empty could be of"),
+        (["9" * 5_000, "new.dsl"], 2, "File name too long"),
+        (["a" * 300, "new.dsl"], 2, "File name too long"),
         (["7", "new.dsl"], 2, "nothing was applied here yet"),
         (["old.dsl", "new.dsl", "--node", "n"], 2, "there is no node `n`"),
         (["old.dsl"], 2, "Missing argument 'NEW'"),

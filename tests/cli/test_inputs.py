@@ -41,6 +41,15 @@ def test_only_regular_files_are_read(name: str, way: str) -> None:
     assert said(file) == [("SVC005", f"cannot read {named}: it is no regular file")]
 
 
+@pytest.mark.parametrize(
+    "words", [["plan", "--state-dir", "state"], ["trace", "--from", "192.0.2.1", "--to", "198.19.0.1:80/tcp"]]
+)
+def test_a_name_that_is_too_long_is_no_input(words: list[str]) -> None:
+    result = CliRunner().invoke(svcc, [*words, "a" * 300, "-t", "nft"])
+    assert result.exit_code == Exit.INPUT
+    assert result.output.startswith("error[SVC005]: cannot read aaa")
+
+
 def test_a_loop_of_links_leads_nowhere() -> None:
     Path("a.dsl").symlink_to("b.dsl")
     Path("b.dsl").symlink_to("a.dsl")

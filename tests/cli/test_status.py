@@ -124,6 +124,10 @@ def test_watching_goes_on_until_it_is_interrupted(shell: Shell) -> None:
     assert (watching.returncode, said) == (130, "svcc: interrupted by SIGINT\n")
 
 
+def test_what_is_no_time_between_two_looks(shell: Shell) -> None:
+    assert "`nan` is no number" in shell.svcc("status", "--watch", "--interval", "nan", status=2).stderr
+
+
 def _seen(line: str) -> set[str]:
     found = follows("status", line)
     return {endpoint["address"] for one in found["listeners"] for endpoint in one["endpoints"]}

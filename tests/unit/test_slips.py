@@ -38,6 +38,13 @@ SLIPS: list[tuple[str, str, str]] = [
     (_ENDPOINT, "address: 100.64.0.9", _LINE),
     (_ENDPOINT, "ip 100.64.0.9", _LINE),
     (_ENDPOINT, "tcp://100.64.0.9:80", "an endpoint is an address, and how it is spoken to is not said: 100.64.0.9:80"),
+    (_ENDPOINT, "100.64.0.9:80, 100.64.0.19:80", "one endpoint a line, or `;` between them, and no commas"),
+    (_SERVICE, "endpoints 100.64.0.9 100.64.0.19", "endpoints stand in a block: endpoints { 100.64.0.9; 100.64.0.19 }"),
+    (
+        _SERVICE,
+        "endpoints [100.64.0.9, 100.64.0.19]",
+        "endpoints stand in a block: endpoints { 100.64.0.9; 100.64.0.19 }",
+    ),
     # what begins a statement elsewhere
     (_SERVICE, "option httpchk GET /healthz", f"{_WORD}check http 8080 /healthz every 5s"),
     (_SERVICE, "delay_loop 6", f"{_WORD}check http 8080 /healthz every 5s"),
@@ -87,6 +94,15 @@ SLIPS: list[tuple[str, str, str]] = [
     # ports
     (_PORT, "port 80/tcp 8080", "write: 80/tcp -> 8080"),
     (_PORT, "port 80/tcp to 8080", "write: 80/tcp -> 8080"),
+    (_PORT, "port 80/tcp > 8080", "write: 80/tcp -> 8080"),
+    (_PORT, "port 80/tcp - 8080", "write: 80/tcp -> 8080"),
+    (
+        _PORT,
+        "port 80/tcp -> 100.64.0.9:8080",
+        "addresses stand in `endpoints { … }`, and here the port that they have: -> 8080",
+    ),
+    (_CLUSTER, "nodeports 30000 - 32767", "a range is written with `-`: 30000-32767"),
+    (_PORT, "port 80 - 90/tcp", "a range is written with `-`: 80-90/tcp"),
     (_PORT, "port 80/tcp -> http", "the target is a number: -> 8080"),
     (_PORT, "port 80/*", "one statement for each protocol: port 80/tcp"),
     (_PORT, "port */tcp", "a port is a number or a range of numbers: port 1-65535/tcp"),
@@ -101,6 +117,8 @@ SLIPS: list[tuple[str, str, str]] = [
     (_TOP, "x = [10.0.0.0/8]", "names for addresses are given by `let`: let x = [10.0.0.0/8]"),
     (_TOP, "$x := 10.0.0.0/8", "names for addresses are given by `let`: let x = 10.0.0.0/8"),
     (_TOP, "let x: [10.0.0.0/8]", "a let has a `=`: let x = [10.0.0.0/8]"),
+    (_TOP, "let x := [10.0.0.0/8]", "a let has a `=`: let x = [10.0.0.0/8]"),
+    (_TOP, "let $x = [10.0.0.0/8]", "the `$` stands where the name is used: let x = [10.0.0.0/8]"),
     (_TOP, "let x = (10.0.0.0/8)", "values stand in square brackets: let x = [10.0.0.0/8]"),
     (_TOP, "endpoints web = [100.64.0.9, 100.64.0.19]", "write: endpoints web { 100.64.0.9; 100.64.0.19 }"),
     (_TOP, "node a 10.0.0.4", "write: node a { address 10.0.0.4 }"),
