@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from svcc.apply.driver import Transition
-from svcc.apply.machine import Differing
+from svcc.apply.states import Differing
 from svcc.kernel.ipvs.difference import PART, leaving
 from svcc.kernel.ipvs.reading import leaving_connections
 from svcc.kernel.ipvs.servers import VirtualServers
@@ -45,4 +45,4 @@ def wait(differing: Differing, patience: float, tell: Callable[[int], None]) -> 
 
 def _servers(differing: Differing) -> tuple[VirtualServers, VirtualServers]:
     """The virtual servers that are there, and those that are wanted; none where they are the same."""
-    return next(((have, want) for driver, have, want in differing if driver.part == PART), ({}, {}))
+    return next(((one.have, one.want) for one in differing if one.part == PART), ({}, {}))

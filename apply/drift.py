@@ -5,6 +5,7 @@ from __future__ import annotations
 from svcc.apply.installation import Installation
 from svcc.apply.planning import Plan
 from svcc.apply.state_files import StoreError
+from svcc.apply.states import Differs
 from svcc.kernel.steps import Change
 
 
@@ -15,7 +16,7 @@ def drift(plan: Plan, installation: Installation) -> list[Change]:
     Nothing where nothing is recorded: then whatever there is was never svcc's. Errors: StepError.
     """
     # Parts that are told look as they did when it was applied: where all are, its bundle need not be read.
-    parts = [driver for driver, _, _ in plan.differing if plan.live.told(driver.part) is None]
+    parts = [one.driver for one in plan.differing if plan.live.told(one.driver) is None]
     if not parts:
         return []
     try:
@@ -27,7 +28,7 @@ def drift(plan: Plan, installation: Installation) -> list[Change]:
         return []
     states = plan.machine.parse(recorded)
     try:
-        pairs = [(driver, plan.live[driver.part], states[driver.part]) for driver in parts]
+        found = [Differs(driver, plan.live.of(driver), states.of(driver)) for driver in parts]
     except ValueError:  # the record is damaged
         return []
-    return [change for driver, live, before in pairs if live != before for change in driver.changes(live, before)]
+    return [change for one in found if one.have != one.want for change in one.changes()]

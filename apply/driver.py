@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from svcc.apply.scope import Scope
 from svcc.kernel.steps import Change, Place, Route, Step
@@ -48,7 +48,7 @@ class Look:
     """How one driver's part looks."""
 
     fingerprint: str  # Reading.fingerprint; "": there is none
-    unsaid: Any  # Driver.unsaid
+    unsaid: object  # Driver.unsaid
     mark: str = ""  # Reading.mark
 
 
@@ -148,20 +148,20 @@ class Driver(ABC, Generic[State]):
         """
         return None
 
-    def unsaid(self, state: State) -> Any:
+    def unsaid(self, state: State) -> object:
         """What a state has, as JSON, besides what an artifact says and what is compared."""
         return None
 
-    def with_unsaid(self, state: State, unsaid: Any) -> State:
+    def with_unsaid(self, state: State, unsaid: object) -> State:
         """The state that an artifact describes, with what :meth:`unsaid` gave of it."""
         return state
 
     @abstractmethod
-    def dump(self, state: State) -> Any:
+    def dump(self, state: State) -> object:
         """The state as JSON, for the journal."""
 
     @abstractmethod
-    def load(self, data: Any) -> State:
+    def load(self, data: object) -> State:
         """What :meth:`dump` made."""
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:

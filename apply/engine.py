@@ -143,7 +143,7 @@ def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
     left, looks = machine.read_back(plan.differing, plan.wanted, plan.begun, asking=plan.asking)
     if left:
         raise NotTaken(machine.changes(left))
-    changed = {driver.part for driver, _, _ in plan.differing}
+    changed = {one.part for one in plan.differing}
     same = {part: reading for part, reading in plan.begun.items() if part not in changed}
     return {**machine.looks(same, plan.live), **looks}
 

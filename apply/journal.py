@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from svcc.apply import files
 from svcc.apply.state_files import read_record
@@ -20,7 +20,7 @@ class _Written:
 
     before: int | None
     after: int
-    states: dict[str, Any]
+    states: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Journal:
     path: Path
     before: int | None  # the number of the generation that was current
     after: int  # of the one that is to be
-    states: dict[str, Any]
+    states: dict[str, object]
     switched: bool = False  # whether the new rules are in: then the way is forward
 
     def write(self) -> None:

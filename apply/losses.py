@@ -44,7 +44,7 @@ def _stays(plan: Plan, draft: Draft) -> Callable[[Place], bool]:
 
 
 def _places(plan: Plan, states: States) -> set[Place]:
-    return {route.place for driver in plan.machine.drivers for route in driver.routes(states[driver.part])}
+    return {route.place for driver in plan.machine.drivers for route in driver.routes(states.of(driver))}
 
 
 def _serves(plan: Plan, draft: Draft) -> bool:
@@ -56,5 +56,5 @@ def _serves(plan: Plan, draft: Draft) -> bool:
     return any(
         change.place or change.label
         for driver in plan.machine.drivers
-        for change in driver.changes(driver.parse("", plan.machine.scope), plan.wanted[driver.part])
+        for change in driver.changes(driver.parse("", plan.machine.scope), plan.wanted.of(driver))
     )

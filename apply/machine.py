@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from svcc.apply import drivers, nft
-from svcc.apply.driver import Driver, Look, Reading, Transition
+from svcc.apply.driver import Driver, Look, Reading, State, Transition
 from svcc.apply.known import Known
 from svcc.apply.scope import Scope
-from svcc.apply.states import States, Told
+from svcc.apply.states import Differing, Differs, States, Told
 from svcc.kernel.steps import TEARDOWN, Change, Phase, Place, Route, Step
 from svcc.targets.interface import Artifact, Bundle
 
 #: Readings that were begun, by the driver's part.
 Begun: TypeAlias = Mapping[str, Reading[Any]]
-#: The drivers whose states differ, each with the one that is there and the one that is wanted.
-Differing: TypeAlias = Sequence[tuple[Driver[Any], Any, Any]]
 
 DRIVERS: tuple[Driver[Any], ...] = (*drivers.HOST, nft.DRIVER, *drivers.RULES)
 
@@ -52,14 +50,16 @@ class Machine:
         readings = self.begin() if begun is None else begun
         return States({one.part: self._state(one, readings.get(one.part), wanted, known) for one in self.drivers})
 
-    def _state(self, driver: Driver[Any], reading: Reading[Any] | None, wanted: States, known: Known | None) -> Any:
+    def _state(
+        self, driver: Driver[State], reading: Reading[State] | None, wanted: States, known: Known | None
+    ) -> State | Told[State]:
         """A state as it is read, or told by the bundle that is known to look like this when it is there."""
         if reading is None:
-            return driver.read(self.scope, wanted[driver.part])
+            return driver.read(self.scope, wanted.of(driver))
         look = known.looks.get(driver.part) if known else None
         if known and look and reading.shows(look, self.scope):
             return _told(driver, known.bundle, self.scope, look.unsaid)
-        state = reading.state(self.scope, wanted[driver.part])
+        state = reading.state(self.scope, wanted.of(driver))
         if known and known.bundle and not _text(known.bundle, driver.part) and state == driver.parse("", self.scope):
             return Told(driver, _nothing_told, self.scope, driver.unsaid(state))
         return state
@@ -80,9 +80,7 @@ class Machine:
             if reading := begun.get(driver.part):
                 digest, mark = reading.fingerprint(self.scope) or "", reading.mark() or reading.mark_after()
                 if digest or mark:
-                    told = states.told(driver.part)
-                    unsaid = told.unsaid if told else driver.unsaid(states[driver.part])
-                    found[driver.part] = Look(digest, unsaid, mark)
+                    found[driver.part] = Look(digest, _unsaid(driver, states), mark)
         return found
 
     def read_back(
@@ -94,60 +92,67 @@ class Machine:
         were taken whole, and nothing is read. ``asking``: it is asked for what differed alone, where it can be.
         Errors: StepError.
         """
-        marks = {one.part: begun[one.part].mark_after() for one, _, _ in differing if one.part in begun}
+        marks = {one.part: begun[one.part].mark_after() for one in differing if one.part in begun}
         looks = {
-            one.part: Look("", one.unsaid(have), mark) for one, have, _ in differing if (mark := marks.get(one.part))
+            one.part: Look("", one.driver.unsaid(one.have), mark) for one in differing if (mark := marks.get(one.part))
         }
-        rest = [(one, have, want) for one, have, want in differing if one.part not in looks]
-        again = {one.part: reading for one, _, _ in rest if (reading := one.begin(self.scope)) is not None}
-        left: list[tuple[Driver[Any], Any, Any]] = []
+        rest = [one for one in differing if one.part not in looks]
+        again = {one.part: reading for one in rest if (reading := one.driver.begin(self.scope)) is not None}
         now = {}
-        for one, have, want in rest:
-            reading, earlier = again.get(one.part), begun.get(one.part)
-            if reading and earlier and reading.became(earlier, have, want, self.scope):
-                now[one.part] = one.with_unsaid(want, one.unsaid(have))
-                continue
-            if asking and (asked := one.ask(have, want, self.scope)) is not None:
-                left += [] if asked == want else [(one, asked, want)]
-                continue
-            whole = wanted[one.part]
-            now[one.part] = reading.state(self.scope, whole) if reading else one.read(self.scope, whole)
-            if now[one.part] != whole:
-                left.append((one, now[one.part], whole))
-        return left, {**looks, **self.looks(again, States(now))}
+        for one in rest:
+            asked = one.asked(self.scope) if asking else None
+            if asked is None:
+                asked = self._read_again(one, again.get(one.part), begun.get(one.part), wanted)
+            now[one.part] = asked
+        left = [one for one in now.values() if one.have != one.want]
+        return left, {**looks, **self.looks(again, States({part: one.have for part, one in now.items()}))}
 
-    def dump(self, live: States) -> dict[str, Any]:
+    def _read_again(
+        self, one: Differs[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States
+    ) -> Differs[State]:
+        """A part with the state that it has now, and the whole one that is wanted."""
+        driver = one.driver
+        if reading and earlier and reading.became(earlier, one.have, one.want, self.scope):
+            there = driver.with_unsaid(one.want, driver.unsaid(one.have))
+            return replace(one, have=there, want=there)
+        whole = wanted.of(driver)
+        there = reading.state(self.scope, whole) if reading else driver.read(self.scope, whole)
+        return Differs(driver, there, whole)
+
+    def dump(self, live: States) -> dict[str, object]:
         """What is there, as JSON: of what a known bundle tells, only what it does not say."""
-        return {one.part: _dumped(one, live.told(one.part), live) for one in self.drivers}
+        return {one.part: _dumped(one, live) for one in self.drivers}
 
-    def load(self, data: Mapping[str, Any], bundle: Bundle | None) -> States:
+    def load(self, data: Mapping[str, object], bundle: Bundle | None) -> States:
         """What :meth:`dump` made, with the bundle that was known then. Errors, when it is looked at: ValueError."""
         return States({one.part: self._loaded(one, data[one.part], bundle) for one in self.drivers})
 
-    def _loaded(self, driver: Driver[Any], data: Any, bundle: Bundle | None) -> Any:
+    def _loaded(self, driver: Driver[State], data: object, bundle: Bundle | None) -> State | Told[State]:
+        if not isinstance(data, dict):
+            raise TypeError(f"no state of {driver.part}: {data!r}"[:100])
         if "state" in data:
             return driver.load(data["state"])
         return _told(driver, bundle, self.scope, data["unsaid"])
 
     def differing(self, live: States, wanted: States) -> Differing:
-        pairs = [(one, self._pair(one, live, wanted)) for one in self.drivers]
-        return [(driver, *pair) for driver, pair in pairs if pair is not None and pair[0] != pair[1]]
+        found = (self._compared(one, live, wanted) for one in self.drivers)
+        return [one for one in found if one is not None and one.have != one.want]
 
-    def _pair(self, driver: Driver[Any], live: States, wanted: States) -> tuple[Any, Any] | None:
+    def _compared(self, driver: Driver[State], live: States, wanted: States) -> Differs[State] | None:
         """What is to be compared of a part. None: both are told by one text, and neither is made of it."""
-        one, other = live.told(driver.part), wanted.told(driver.part)
+        one, other = live.told(driver), wanted.told(driver)
         if one is not None and other is not None:
             if one.text == other.text:
                 return None
             if pair := driver.told_apart(one.text, other.text, self.scope):
-                return pair
-        return live[driver.part], wanted[driver.part]
+                return Differs(driver, *pair)
+        return Differs(driver, live.of(driver), wanted.of(driver))
 
     def changes(self, differing: Differing) -> list[Change]:
-        return [change for driver, have, want in differing for change in driver.changes(have, want)]
+        return [change for one in differing for change in one.changes()]
 
     def obstacles(self, differing: Differing) -> list[str]:
-        return [why for driver, have, want in differing for why in driver.obstacles(have, want, self.scope)]
+        return [why for one in differing for why in one.driver.obstacles(one.have, one.want, self.scope)]
 
     def steps(
         self, live: States, differing: Differing, transition: Transition, translates: bool | None = None
@@ -158,9 +163,9 @@ class Machine:
         """
         of_rules = cache(lambda: self._translates(live) if translates is None else translates)
         ranked = [
-            (_rank(step.phase, transition, of_rules), want == driver.parse("", self.scope), step)
-            for driver, have, want in differing
-            for step in driver.steps(have, want, self.scope, transition)
+            (_rank(step.phase, transition, of_rules), one.want == one.driver.parse("", self.scope), step)
+            for one in differing
+            for step in one.driver.steps(one.have, one.want, self.scope, transition)
         ]
         return [step for _, _, step in sorted(ranked, key=lambda one: one[:2])]
 
@@ -175,28 +180,34 @@ class Machine:
 
         Translated connections go on when another part translates the new ones; those of IPVS do not outlast it.
         """
-        gone = {route for driver, have, want in differing for route in driver.left(have, want)}
+        gone = {route for one in differing for route in one.gone()}
         if not gone or transition.new == transition.old or transition.from_balancer:
             return gone
-        return gone - {route for driver, _, want in differing for route in driver.routes(want)}
+        return gone - {route for one in differing for route in one.driver.routes(one.want)}
 
     def come(self, differing: Differing) -> set[Place]:
         """The places that are served when what is wanted is there, and are not before."""
-        come = {route.place for driver, have, want in differing for route in driver.left(want, have)}
-        return come - {place for driver, have, _ in differing for place in driver.serves(have, come)}
+        come = {route.place for one in differing for route in one.new()}
+        return come - {place for one in differing for place in one.driver.serves(one.have, come)}
 
 
-def _dumped(driver: Driver[Any], told: Told | None, live: States) -> Any:
-    return {"state": driver.dump(live[driver.part])} if told is None else {"unsaid": told.unsaid}
+def _dumped(driver: Driver[State], live: States) -> dict[str, object]:
+    told = live.told(driver)
+    return {"state": driver.dump(live.of(driver))} if told is None else {"unsaid": told.unsaid}
 
 
-def _is_there(driver: Driver[Any], live: States, scope: Scope) -> bool:
+def _unsaid(driver: Driver[State], states: States) -> object:
+    told = states.told(driver)
+    return driver.unsaid(states.of(driver)) if told is None else told.unsaid
+
+
+def _is_there(driver: Driver[State], live: States, scope: Scope) -> bool:
     """Whether anything of ours is in a part; an artifact says so without being parsed."""
-    told = live.told(driver.part)
-    return bool(told.text) if told else bool(live[driver.part] != driver.parse("", scope))
+    told = live.told(driver)
+    return bool(told.text) if told else bool(live.of(driver) != driver.parse("", scope))
 
 
-def _nothing(driver: Driver[Any], scope: Scope) -> bool:
+def _nothing(driver: Driver[State], scope: Scope) -> bool:
     nothing = driver.parse("", scope)
     return bool(driver.read(scope, nothing) == nothing)
 
@@ -217,12 +228,14 @@ def _text(bundle: Bundle | None, part: str) -> str:
     return artifact.text if artifact else ""
 
 
-def _told(driver: Driver[Any], bundle: Bundle | None, scope: Scope, unsaid: Any = None) -> Told:
+def _told(driver: Driver[State], bundle: Bundle | None, scope: Scope, unsaid: object = None) -> Told[State]:
     """What a bundle has for a driver; where it has nothing, that nothing of ours is there."""
     return Told(driver, lambda: bundle.artifact(driver.part) if bundle else None, scope, unsaid)
 
 
-def _told_later(driver: Driver[Any], bundle: Callable[[], Bundle | None], scope: Scope, unsaid: Any) -> Told:
+def _told_later(
+    driver: Driver[State], bundle: Callable[[], Bundle | None], scope: Scope, unsaid: object
+) -> Told[State]:
     def artifact() -> Artifact | None:
         made = bundle()
         return made.artifact(driver.part) if made else None

@@ -11,12 +11,12 @@ from svcc.apply.driver import Look, Transition
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.known import Known, looks_of
-from svcc.apply.machine import Begun, Differing, Machine
+from svcc.apply.machine import Begun, Machine
 from svcc.apply.nd_settings import nd_obstacles
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import States
+from svcc.apply.states import Differing, States
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.kernel.steps import Change, Phase, Place, Route, Step
@@ -63,7 +63,7 @@ class Plan:
     @property
     def recognised(self) -> bool:
         """Whether all that takes long to read looked as it is known to."""
-        return all(self.live.told(part) is not None for part in self.begun)
+        return all(self.live.told(one) is not None for one in self.machine.drivers if one.part in self.begun)
 
 
 @dataclass(frozen=True)

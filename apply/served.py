@@ -148,7 +148,7 @@ def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
     """Where a bundle's rules send packets. Errors: ValueError."""
     machine = Machine(scope.including(bundle))
     states = machine.parse(bundle)
-    return {route for driver in machine.drivers for route in driver.served(states[driver.part])}
+    return {route for driver in machine.drivers for route in driver.served(states.of(driver))}
 
 
 @dataclass(frozen=True, slots=True)

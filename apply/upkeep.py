@@ -16,17 +16,18 @@ from typing import Any
 
 from svcc.apply import engine, planning
 from svcc.apply.drain import drain_steps
-from svcc.apply.driver import Look, Reading, Transition, balances
+from svcc.apply.driver import Driver, Look, Reading, State, Transition, balances
 from svcc.apply.engine import Tell
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.known import looks_of
-from svcc.apply.machine import DRIVERS, Begun, Differing, Machine
+from svcc.apply.machine import DRIVERS, Begun, Machine
 from svcc.apply.own_addresses import taken
 from svcc.apply.planning import Plan
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import Changed, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
+from svcc.apply.states import Differing, Differs
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
@@ -210,13 +211,13 @@ class Upkeep:
         should, or there is no asking. Errors: StepError."""
         found = dict(differences)
         for driver in Machine(self._scope).drivers:
-            one = differences.get(driver.part)
+            one = _differs(driver, differences.get(driver.part), None)
             if one is None or driver.part in _SHOWN:
                 continue
-            there = driver.ask(one.before, one.after, self._scope) if driver.part in self._asked else None
-            if there is None or (there != one.before and not driver.nobodys):
+            there = one.asked(self._scope) if driver.part in self._asked else None
+            if there is None or (there.have != one.have and not driver.nobodys):
                 return None
-            found[driver.part] = Difference(there, one.after)
+            found[driver.part] = Difference(there.have, one.want)
         return found
 
     def _plan(self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, begun: Begun) -> Plan:
@@ -260,8 +261,8 @@ class Upkeep:
 
     def _obstacles(self, differences: Mapping[str, Difference], differing: Differing) -> Iterator[str]:
         """Of addresses that come, and of objects that go. Errors: StepError."""
-        for driver, have, want in differing:
-            yield from driver.in_use(have, want)
+        for one in differing:
+            yield from one.driver.in_use(one.have, one.want)
         old = self._exclusive({part: one.before for part, one in differences.items()})
         new = self._exclusive({part: one.after for part, one in differences.items()})
         yield from taken(new - old, ServiceNetworks(), self._scope)
@@ -281,8 +282,7 @@ class Upkeep:
         machine = Machine(self._scope.including(held))
         states = machine.parse(held)
         return all(
-            driver.part in known or driver.read(machine.scope, states[driver.part]) == states[driver.part]
-            for driver in machine.drivers
+            driver.part in known or _is_as(driver, states.of(driver), machine.scope) for driver in machine.drivers
         )
 
     def _held_now(self) -> Bundle:
@@ -299,15 +299,23 @@ def _without(bundle: Bundle, parts: Collection[str]) -> Bundle:
 
 def _differing(machine: Machine, differences: Mapping[str, Difference], looks: Mapping[str, Look]) -> Differing:
     """What differs, each state with what is known of it besides what its target says."""
-    found = []
-    for driver in machine.drivers:
-        difference = differences.get(driver.part)
-        if difference is not None and difference.before != difference.after:
-            look = looks.get(driver.part)
-            unsaid = look.unsaid if look else None
-            sides = [driver.with_unsaid(one, unsaid) for one in (difference.before, difference.after)]
-            found.append((driver, *sides))
-    return found
+    found = (_differs(driver, differences.get(driver.part), looks.get(driver.part)) for driver in machine.drivers)
+    return [one for one in found if one is not None and one.have != one.want]
+
+
+def _differs(driver: Driver[State], difference: Difference | None, look: Look | None) -> Differs[State] | None:
+    if difference is None:
+        return None
+    have, want = driver.made(difference.before), driver.made(difference.after)
+    assert have is not None
+    assert want is not None
+    unsaid = look.unsaid if look else None
+    return Differs(driver, driver.with_unsaid(have, unsaid), driver.with_unsaid(want, unsaid))
+
+
+def _is_as(driver: Driver[State], wanted: State, scope: Scope) -> bool:
+    """Whether the kernel holds a state."""
+    return bool(driver.read(scope, wanted) == wanted)
 
 
 def _whole(installation: Installation, current: Generation, program: ir.Program) -> _Whole:

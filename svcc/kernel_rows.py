@@ -87,7 +87,7 @@ def _addresses(listener: Listener, node: Collection[str]) -> tuple[str | None, .
 
 def _by_place(plan: Plan) -> dict[Place, set[tuple[str, int]]]:
     found: dict[Place, set[tuple[str, int]]] = {}
-    routes: set[Route] = {one for driver in plan.machine.drivers for one in driver.routes(plan.live[driver.part])}
+    routes: set[Route] = {one for driver in plan.machine.drivers for one in driver.routes(plan.live.of(driver))}
     for route in routes:
         found.setdefault(route.place, set()).add((route.endpoint, route.port))
     return found

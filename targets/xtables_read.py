@@ -1,4 +1,4 @@
-"""``iptables-restore`` scripts as text, read into the objects of :mod:`svcc.kernel.xtables.objects`.
+"""``iptables-restore`` scripts as text, read into the objects of :mod:`svcc.kernel.xtables.script`.
 
 There is a reader for every match and verdict; a target adds those that it alone has. A rule that is not printed again
 as it was read is refused, so readers need not look at how numbers and addresses are spelt.
@@ -15,38 +15,36 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
-from svcc.kernel.xtables.objects import (
+from svcc.kernel.xtables.matches import (
     Bytecode,
-    Chain,
     Comment,
     CtMark,
     CtState,
-    Dnat,
-    Entry,
-    Final,
     Flags,
     From,
     FromPorts,
-    Goto,
     In,
     InSet,
-    Jump,
     Mark,
-    MarkFromSet,
-    Masquerade,
     Match,
     OpenedTo,
     Out,
     Proto,
+    To,
+    ToLocal,
+)
+from svcc.kernel.xtables.script import Chain, Entry, Rule, Script, Table
+from svcc.kernel.xtables.verdicts import (
+    Dnat,
+    Final,
+    Goto,
+    Jump,
+    MarkFromSet,
+    Masquerade,
     Reject,
-    Rule,
-    Script,
     SetCtMark,
     SetMark,
     Snat,
-    Table,
-    To,
-    ToLocal,
     Verdict,
 )
 from svcc.targets.reading import Line, Text, compare, quoted
@@ -402,7 +400,7 @@ Declared: TypeAlias = Callable[[ReadTable, Line, str], None]
 def read_tables(
     text: Text, grammar: Grammar, known: Collection[str], declared: Declared, *, upwards: bool
 ) -> list[ReadTable]:
-    """The tables of a script, in its order. ``upwards``: as of :class:`svcc.kernel.xtables.objects.Table`.
+    """The tables of a script, in its order. ``upwards``: as of :class:`svcc.kernel.xtables.script.Table`.
 
     Rules are not looked into, nor chains beyond what ``declared`` does. It and ``known``, the names of the target's
     tables, end the reading at the first chain and table that is none of ours, before a million of them are in memory.

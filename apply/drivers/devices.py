@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
@@ -59,10 +59,10 @@ class DeviceDriver(Driver[Devices]):
     def steps(self, live: Devices, wanted: Devices, scope: Scope, transition: Transition) -> list[Step]:
         return loading.steps(live, wanted)
 
-    def dump(self, state: Devices) -> Any:
+    def dump(self, state: Devices) -> object:
         return dump_devices(state)
 
-    def load(self, data: Any) -> Devices:
+    def load(self, data: object) -> Devices:
         return load_devices(data)
 
     def obstacles(self, live: Devices, wanted: Devices, scope: Scope) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.scope import Scope
@@ -41,10 +41,12 @@ class ModulesDriver(Driver[Modules]):
     def steps(self, live: Modules, wanted: Modules, scope: Scope, transition: Transition) -> list[Step]:
         return modules.steps(live, wanted)
 
-    def dump(self, state: Modules) -> Any:
+    def dump(self, state: Modules) -> object:
         return sorted(state)
 
-    def load(self, data: Any) -> Modules:
+    def load(self, data: object) -> Modules:
+        if not isinstance(data, list):
+            raise TypeError(f"{data!r} is no list of modules")
         return frozenset(data)
 
 
@@ -69,8 +71,10 @@ class SysctlDriver(Driver[Parameters]):
     def steps(self, live: Parameters, wanted: Parameters, scope: Scope, transition: Transition) -> list[Step]:
         return sysctl.steps(live, wanted)
 
-    def dump(self, state: Parameters) -> Any:
+    def dump(self, state: Parameters) -> object:
         return dict(state)
 
-    def load(self, data: Any) -> Parameters:
-        return dict(data)
+    def load(self, data: object) -> Parameters:
+        if not isinstance(data, dict):
+            raise TypeError(f"{data!r} is no object of parameters")
+        return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.foreign import foreign_chains
@@ -89,11 +89,11 @@ class XtablesDriver(Driver[State]):
     def begin(self, scope: Scope, look: Look | None = None) -> XtablesReading:
         return XtablesReading(self.part, look)
 
-    def unsaid(self, state: State) -> Any:
+    def unsaid(self, state: State) -> object:
         return {"variant": state.variant, "held": state.held}
 
-    def with_unsaid(self, state: State, unsaid: Any) -> State:
-        if unsaid is None:
+    def with_unsaid(self, state: State, unsaid: object) -> State:
+        if not isinstance(unsaid, dict):
             return state
         return replace(state, variant=unsaid["variant"], held=tuple(Held(*held) for held in unsaid["held"]))
 
@@ -114,10 +114,10 @@ class XtablesDriver(Driver[State]):
         ]
         return [self._step(load) for load in loads]
 
-    def dump(self, state: State) -> Any:
+    def dump(self, state: State) -> object:
         return dump_state(state)
 
-    def load(self, data: Any) -> State:
+    def load(self, data: object) -> State:
         return load_state(data)
 
     def obstacles(self, live: State, wanted: State, scope: Scope) -> Iterator[str]:

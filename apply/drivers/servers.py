@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.drivers.sets import IpsetDriver, meaning
@@ -45,10 +45,10 @@ class IpvsadmDriver(Driver[VirtualServers]):
     def steps(self, live: VirtualServers, wanted: VirtualServers, scope: Scope, transition: Transition) -> list[Step]:
         return loading.steps(live, wanted)
 
-    def dump(self, state: VirtualServers) -> Any:
+    def dump(self, state: VirtualServers) -> object:
         return dump_servers(state)
 
-    def load(self, data: Any) -> VirtualServers:
+    def load(self, data: object) -> VirtualServers:
         return load_servers(data)
 
     def obstacles(self, live: VirtualServers, wanted: VirtualServers, scope: Scope) -> Iterator[str]:

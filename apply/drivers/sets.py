@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from svcc.apply.driver import Driver, Transition
 from svcc.apply.foreign import foreign_sets
@@ -48,8 +48,8 @@ class IpsetDriver(Driver[Sets]):
     def obstacles(self, live: Sets, wanted: Sets, scope: Scope) -> Iterator[str]:
         return foreign_sets(live, scope.prefix) if not any(scope.texts(self.part)) else iter(())
 
-    def dump(self, state: Sets) -> Any:
+    def dump(self, state: Sets) -> object:
         return dump_sets(state)
 
-    def load(self, data: Any) -> Sets:
+    def load(self, data: object) -> Sets:
         return load_sets(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from svcc.apply.driver import Driver, Look, Reading, Transition
 from svcc.apply.nft import changes, foreign, routes, switching
@@ -87,10 +86,10 @@ class NftDriver(Driver[NftState]):
     def obstacles(self, live: NftState, wanted: NftState, scope: Scope) -> Iterator[str]:
         return foreign.foreign(live) if not any(scope.texts(self.part)) else iter(())
 
-    def dump(self, state: NftState) -> Any:
+    def dump(self, state: NftState) -> object:
         return dump(state)
 
-    def load(self, data: Any) -> NftState:
+    def load(self, data: object) -> NftState:
         return load(data)
 
     def routes(self, state: NftState) -> Iterator[Route]:

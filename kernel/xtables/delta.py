@@ -18,7 +18,7 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
-from svcc.kernel.xtables.objects import AT_ONCE, chain_lines
+from svcc.kernel.xtables.script import AT_ONCE, chain_lines
 from svcc.kernel.xtables.state import Rules, Table, Tables, leads_to
 
 _NOTHING = Table()

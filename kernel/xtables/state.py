@@ -1,6 +1,6 @@
 """Our chains as values: what a script for iptables-restore asks for, and what iptables-save prints, in one form.
 
-The scripts that svcc writes have each rule word for word as iptables-save has it (:mod:`svcc.kernel.xtables.objects`),
+The scripts that svcc writes have each rule word for word as iptables-save has it (:mod:`svcc.kernel.xtables.script`),
 so a rule is its text. Reading is one pass over the lines: there may be hundreds of thousands.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from svcc.kernel.ownership import Ours
-from svcc.kernel.xtables import objects
-from svcc.kernel.xtables.objects import EXTENSIONS, Entry, Script
+from svcc.kernel.xtables.script import Entry, Script
+from svcc.kernel.xtables.script import Table as ScriptTable
+from svcc.kernel.xtables.verdicts import EXTENSIONS
 
 #: A chain's rules, each without ``-A CHAIN``.
 Rules: TypeAlias = tuple[str, ...]
@@ -89,7 +90,7 @@ def script_text(state: State, entries: Mapping[str, Sequence[Entry]]) -> str:
     which they are to be printed."""
     lines: list[str] = []
     for name, table in state.tables.items():
-        lines += objects.Table(name, tuple(entries[name]), (), upwards=True).lines(table.chains)
+        lines += ScriptTable(name, tuple(entries[name]), (), upwards=True).lines(table.chains)
     lines.append("")  # every line is ended
     return "\n".join(lines)
 

@@ -14,7 +14,9 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.kernel.addresses import text_of
-from svcc.kernel.xtables.objects import Match, Proto, dnat, words
+from svcc.kernel.xtables.matches import Match, Proto
+from svcc.kernel.xtables.script import words
+from svcc.kernel.xtables.verdicts import dnat
 from svcc.targets.iptables.matches import CERTAIN, Bucket, Nth, Random, Remember, Remembered
 
 #: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.

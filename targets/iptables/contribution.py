@@ -9,7 +9,7 @@ from typing import NamedTuple
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.kernel.addresses import Address
-from svcc.kernel.xtables.objects import texts
+from svcc.kernel.xtables.script import texts
 from svcc.kernel.xtables.state import Rules
 from svcc.targets import vip_device
 from svcc.targets.interface import Contribution, Shared

@@ -15,7 +15,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from svcc.compiler import ir
-from svcc.kernel.xtables.objects import Chain, Goto, Jump, Match, Proto, Rule, To, Verdict
+from svcc.kernel.xtables.matches import Match, Proto, To
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import Goto, Jump, Verdict
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.prefixes import FEW
 

@@ -9,8 +9,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 from svcc.compiler.frontends import service_networks
 from svcc.kernel.addresses import Address
-from svcc.kernel.xtables.objects import RETURN, Chain, CtState, Goto, Jump, Rule, To, texts
+from svcc.kernel.xtables.matches import CtState, To
+from svcc.kernel.xtables.script import Chain, Rule, texts
 from svcc.kernel.xtables.state import Rules, Table, Tables
+from svcc.kernel.xtables.verdicts import RETURN, Goto, Jump
 from svcc.targets.interface import Shared
 from svcc.targets.iptables import invalid, masquerade, sources
 from svcc.targets.iptables.contribution import Part

@@ -21,7 +21,9 @@ from itertools import count
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
-from svcc.kernel.xtables.objects import DROP, Chain, CtState, Flags, FromPorts, Jump, Match, Proto, Rule, ToLocal, from_
+from svcc.kernel.xtables.matches import CtState, Flags, FromPorts, Match, Proto, ToLocal, from_
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import DROP, Jump
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.prefixes import FEW, STEP
 

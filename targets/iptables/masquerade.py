@@ -10,19 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from svcc.compiler import ir
-from svcc.kernel.xtables.objects import (
-    RETURN,
-    Bytecode,
-    Chain,
-    CtState,
-    Jump,
-    Mark,
-    Masquerade,
-    Out,
-    Rule,
-    SetMark,
-    from_,
-)
+from svcc.kernel.xtables.matches import Bytecode, CtState, Mark, Out, from_
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import RETURN, Jump, Masquerade, SetMark
 from svcc.targets.iptables.names import Names
 
 #: Classic BPF opcodes (linux/filter.h).

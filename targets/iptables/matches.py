@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
-from svcc.kernel.xtables.objects import Match
+from svcc.kernel.xtables.matches import Match
 from svcc.targets.xtables_read import NotRead, Reader, Words
 
 #: The kernel keeps a probability as a number of 31 bits (xt_statistic).

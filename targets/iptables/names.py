@@ -3,7 +3,7 @@
 Chains stand in a script in the reverse order of these names' second words (SVC, SRC, EXT, AT). That is no matter
 of taste: iptables-nft-restore 1.8 keeps the chains that it has met in a sorted list and walks it from the front for
 every line, which takes minutes for 10,000 services, unless what it meets next is close to what comes first (see
-:func:`svcc.kernel.xtables.objects.chain_lines`).
+:func:`svcc.kernel.xtables.script.chain_lines`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from svcc.compiler.names import HASH_DIGITS
-from svcc.kernel.xtables.objects import CHAIN_NAME
+from svcc.kernel.xtables.script import CHAIN_NAME
 from svcc.targets.naming import fit
 
 #: The second words of chains that are named after a service, or a service and port; and of the dispatch's branches.

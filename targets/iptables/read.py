@@ -9,32 +9,23 @@ from itertools import pairwise
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
-from svcc.kernel.xtables.objects import (
-    CHAIN_NAME,
+from svcc.kernel.xtables.matches import (
     Bytecode,
     Comment,
     CtState,
-    Dnat,
-    Final,
     Flags,
     From,
     FromPorts,
-    Goto,
-    Jump,
     Mark,
-    Masquerade,
     Match,
     OpenedTo,
     Out,
     Proto,
-    Reject,
-    Rule,
-    SetMark,
-    Snat,
     To,
     ToLocal,
-    Verdict,
 )
+from svcc.kernel.xtables.script import CHAIN_NAME, Rule
+from svcc.kernel.xtables.verdicts import Dnat, Final, Goto, Jump, Masquerade, Reject, SetMark, Snat, Verdict
 from svcc.targets.iptables.masquerade import hairpin
 from svcc.targets.iptables.matches import CERTAIN, READERS, Bucket, Nth, Random, Remember, Remembered
 from svcc.targets.iptables.names import PREFIX, Names

@@ -6,20 +6,9 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
-from svcc.kernel.xtables.objects import (
-    RETURN,
-    Chain,
-    Comment,
-    CtState,
-    Entry,
-    Goto,
-    Jump,
-    Match,
-    Rule,
-    To,
-    ToLocal,
-    to,
-)
+from svcc.kernel.xtables.matches import Comment, CtState, Match, To, ToLocal, to
+from svcc.kernel.xtables.script import Chain, Entry, Rule
+from svcc.kernel.xtables.verdicts import RETURN, Goto, Jump
 from svcc.targets.iptables.dispatch import PortRule, Walk, by_port
 from svcc.targets.iptables.names import Names
 

@@ -13,8 +13,10 @@ from itertools import groupby
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, service_label
-from svcc.kernel.xtables.objects import ACCEPT, COMMENT, RETURN, Comment, Goto, Jump, Rule, from_, rule_texts
+from svcc.kernel.xtables.matches import COMMENT, Comment, from_
+from svcc.kernel.xtables.script import Rule, rule_texts
 from svcc.kernel.xtables.state import Rules
+from svcc.kernel.xtables.verdicts import ACCEPT, RETURN, Goto, Jump
 from svcc.targets.iptables.choice import choice
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.names import Names

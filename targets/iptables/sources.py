@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.kernel.addresses import text_of
-from svcc.kernel.xtables.objects import Chain, Jump, Masquerade, Match, OpenedTo, Proto, Rule, Snat, To
+from svcc.kernel.xtables.matches import Match, OpenedTo, Proto, To
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import Jump, Masquerade, Snat
 from svcc.targets.iptables.dispatch import PortRule, Walk, by_port
 from svcc.targets.iptables.names import Names
 

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.compiler import ir
-from svcc.kernel.xtables.objects import Chain, Goto, Jump, Rule, To
+from svcc.kernel.xtables.matches import To
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import Goto, Jump
 from svcc.targets.iptables.dispatch import Walk
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.prefixes import Node, Prefixes

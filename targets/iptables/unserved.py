@@ -14,7 +14,9 @@ from collections.abc import Iterable
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, service_label
-from svcc.kernel.xtables.objects import DROP, RETURN, Chain, Goto, Proto, Reject, Rule, Verdict, from_
+from svcc.kernel.xtables.matches import Proto, from_
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import DROP, RETURN, Goto, Reject, Verdict
 from svcc.targets.iptables.dispatch import PortRule
 from svcc.targets.iptables.invalid import INVALID
 from svcc.targets.iptables.names import Names

@@ -10,7 +10,7 @@ from svcc.kernel.ipvs.servers import VirtualServer, servers_text
 from svcc.kernel.link.devices import Device, devices_text
 from svcc.kernel.modules.names import modules_text
 from svcc.kernel.sysctl.settings import parameters, sysctl_text
-from svcc.kernel.xtables.objects import Script
+from svcc.kernel.xtables.script import Script
 from svcc.kernel.xtables.state import printed
 from svcc.targets import vip_device
 from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Part, Shared

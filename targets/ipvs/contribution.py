@@ -9,7 +9,9 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
 from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, key_of, mark_key, place_of
 from svcc.kernel.steps import Place
-from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
+from svcc.kernel.xtables.matches import OpenedTo, Proto
+from svcc.kernel.xtables.script import Rule
+from svcc.kernel.xtables.verdicts import Snat
 from svcc.targets.interface import Contribution, Shared
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, marked, network_elements
 from svcc.targets.ipvs.virtual import (

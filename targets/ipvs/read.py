@@ -19,7 +19,9 @@ from svcc.kernel.ipset.runs import unfolded
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer, mark_of
 from svcc.kernel.steps import Place
-from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule, Snat
+from svcc.kernel.xtables.matches import OpenedTo, Proto
+from svcc.kernel.xtables.script import Rule
+from svcc.kernel.xtables.verdicts import Snat
 from svcc.targets.ipvs.elements import element_fault, sort_key
 from svcc.targets.ipvs.sets import NODE_PORTS, PREFIX, Purpose, make_set, mark_in, marked, purpose_of
 from svcc.targets.ipvs.state import FamilyState, whole

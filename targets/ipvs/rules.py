@@ -34,31 +34,29 @@ from dataclasses import dataclass
 
 from svcc.compiler import ir
 from svcc.kernel.ipset.sets import Set
-from svcc.kernel.xtables.objects import (
-    ACCEPT,
-    DROP,
+from svcc.kernel.xtables.matches import (
     ByIpvs,
-    Chain,
     Comment,
     CtMark,
     CtState,
-    Entry,
     Flags,
     InSet,
-    Jump,
     Mark,
-    MarkFromSet,
-    Masquerade,
     Match,
     NotTranslatedTo,
     Out,
     Proto,
+)
+from svcc.kernel.xtables.script import Chain, Entry, Rule, Script, Table
+from svcc.kernel.xtables.verdicts import (
+    ACCEPT,
+    DROP,
+    Jump,
+    MarkFromSet,
+    Masquerade,
     Reject,
-    Rule,
-    Script,
     SetCtMark,
     SetMark,
-    Table,
     Verdict,
 )
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose

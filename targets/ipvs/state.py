@@ -10,7 +10,8 @@ from ipaddress import IPv4Address, IPv6Address
 from svcc.compiler.frontends import service_networks
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer
-from svcc.kernel.xtables.objects import OpenedTo, Proto, Rule
+from svcc.kernel.xtables.matches import OpenedTo, Proto
+from svcc.kernel.xtables.script import Rule
 from svcc.targets.counting import count
 from svcc.targets.interface import Shared
 from svcc.targets.ipvs.contribution import Part, node_port_addresses

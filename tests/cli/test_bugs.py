@@ -38,10 +38,12 @@ def test_what_another_version_wrote_is_none_of_these(part: str, capsys: pytest.C
     target = next(one for one in targets().values() for found in one.parts if found.name == part)
     kind = next(found for found in target.parts if found.name == part)
     kept = Bundle(target.name, None, (Artifact(kind, "of another version\n"),))
-    states = Machine(Scope("SVCC")).parse(kept)
+    machine = Machine(Scope("SVCC"))
+    states = machine.parse(kept)
+    (driver,) = (one for one in machine.drivers if one.part == part)
     with pytest.raises(Untold, match=f"part {part} of a generation is not as this svcc writes it: "):
-        states[part]
+        states.of(driver)
     with pytest.raises(SystemExit) as ended, explained(Cause()):
-        states[part]
+        states.of(driver)
     assert ended.value.code == Exit.MACHINE
     assert "`svcc apply` of its file writes it anew" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from svcc.kernel.xtables.objects import EXTENSIONS
+from svcc.kernel.xtables.verdicts import EXTENSIONS
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svcc.compiler import ir
-from svcc.kernel.xtables.objects import ACCEPT, Chain, Final, Goto, Jump, Match, Proto, Rule, To
+from svcc.kernel.xtables.matches import Match, Proto, To
+from svcc.kernel.xtables.script import Chain, Rule
+from svcc.kernel.xtables.verdicts import ACCEPT, Final, Goto, Jump
 from svcc.targets.iptables.dispatch import PortRule, Walk, at_address, by_port
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.prefixes import FEW, Prefixes

@@ -17,7 +17,7 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.kernel.ipset.sets import SET_NAME
 from svcc.kernel.ipvs.servers import mark_key
-from svcc.kernel.xtables.objects import CHAIN_NAME
+from svcc.kernel.xtables.script import CHAIN_NAME
 from svcc.targets.ipvs.contribution import by_mark
 from svcc.targets.ipvs.sets import PREFIX
 from svcc.targets.ipvs.virtual import service_mark

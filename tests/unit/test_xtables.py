@@ -8,21 +8,23 @@ import pytest
 
 from support.references import dangling
 from support.xtables_scripts import script
-from svcc.kernel.xtables import objects as x
+from svcc.kernel.xtables.matches import To
+from svcc.kernel.xtables.script import AT_ONCE, TOGETHER, Chain, Entry, Rule, Script, Table, chain_lines
+from svcc.kernel.xtables.verdicts import DROP, Goto, Jump
 
 
 def test_a_script_is_printed_in_the_form_of_iptables_save() -> None:
-    chains = (x.Chain("T-A", (x.Rule((x.To(ip_address("10.0.0.1")),), x.Goto("T-B")),)), x.Chain("T-B", ()))
-    table = x.Table("nat", (x.Entry("OUTPUT", x.Rule((), x.Jump("T-A"))),), chains)
-    assert str(x.Script((table,))) == (
+    chains = (Chain("T-A", (Rule((To(ip_address("10.0.0.1")),), Goto("T-B")),)), Chain("T-B", ()))
+    table = Table("nat", (Entry("OUTPUT", Rule((), Jump("T-A"))),), chains)
+    assert str(Script((table,))) == (
         "*nat\n:T-A - [0:0]\n:T-B - [0:0]\n-I OUTPUT -j T-A\n-A T-A -d 10.0.0.1/32 -g T-B\nCOMMIT\n"
     )
 
 
 def test_a_table_upwards_ends_in_its_entries() -> None:
-    chains = (x.Chain("T-B", (x.Rule((), x.DROP),)), x.Chain("T-A", (x.Rule((), x.Goto("T-B")),)))
-    table = x.Table("filter", (x.Entry("OUTPUT", x.Rule((), x.Jump("T-A"))),), chains, upwards=True)
-    assert str(x.Script((table,))) == (
+    chains = (Chain("T-B", (Rule((), DROP),)), Chain("T-A", (Rule((), Goto("T-B")),)))
+    table = Table("filter", (Entry("OUTPUT", Rule((), Jump("T-A"))),), chains, upwards=True)
+    assert str(Script((table,))) == (
         "*filter\n:T-B - [0:0]\n:T-A - [0:0]\n-A T-B -j DROP\n-A T-A -g T-B\n-I OUTPUT -j T-A\nCOMMIT\n"
     )
 
@@ -31,18 +33,18 @@ def test_many_chains_are_declared_in_groups_that_a_new_chain_leaves_as_they_are(
     names = [f"T-{number}" for number in range(9999, -1, -1)]
     groups = _groups(names)
     assert [name for group in groups for name in group] == names
-    assert len(names) / len(groups) == pytest.approx(x.TOGETHER, rel=0.25)
+    assert len(names) / len(groups) == pytest.approx(TOGETHER, rel=0.25)
     others = [group for group in groups if "T-5000" not in group]
     without = _groups([name for name in names if name != "T-5000"])
     assert [group for group in without if "T-5001" not in group] == others
-    assert _groups(names[: x.AT_ONCE]) == [names[: x.AT_ONCE]]
+    assert _groups(names[:AT_ONCE]) == [names[:AT_ONCE]]
 
 
 def _groups(names: list[str]) -> list[list[str]]:
     """The names that are declared together; each has its one rule before the next group."""
     groups: list[list[str]] = []
     rules: list[str] = []
-    for line in x.chain_lines(dict.fromkeys(names, ("-j RETURN",))):
+    for line in chain_lines(dict.fromkeys(names, ("-j RETURN",))):
         word, name, *_ = line.replace(":", ": ").split()
         if word == ":":
             if not groups or rules:
@@ -58,7 +60,7 @@ def _groups(names: list[str]) -> list[list[str]]:
 
 
 def test_no_table_prints_nothing() -> None:
-    assert str(x.Script()) == ""
+    assert str(Script()) == ""
 
 
 @pytest.mark.parametrize("version", [4, 6])
