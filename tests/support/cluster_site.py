@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from support.apply_world import World
 from support.kubernetes_double import Beside, Cluster, served_beside
 from support.shell import Shell
 from support.waiting import until
@@ -129,11 +130,13 @@ class Site:
 
 
 @contextmanager
-def a_site(folder: Path) -> Iterator[Site]:
+def a_site(folder: Path, *, ipvs: bool = False) -> Iterator[Site]:
+    """``ipvs``: where the kernel has that, and no nf_tables."""
     with ExitStack() as stack:
         namespace = Namespace("agent")
         stack.callback(namespace.close)
-        shell = Shell(namespace, folder)
+        world = World(namespace, folder / "state", "legacy", ipvs=True, nft=False) if ipvs else None
+        shell = Shell(namespace, folder, world)
         for host in range(1, 5):
             shell.run("ip", "address", "add", f"100.64.0.{host}/32", "dev", "lo")
         shell.run("ip", "address", "add", "10.0.0.4/32", "dev", "lo")
