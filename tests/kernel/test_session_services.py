@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,12 +115,25 @@ def _ways(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir.Node | None, 
             served = edited(program, {name: one for name, one in edit.items() if one is not None})
         if not program.services:
             break
-        found.append((_unannounced(program), _unannounced(served)))
-    return _unannounced(first), node, found
+        found.append((_possible(program), _possible(served)))
+    return _possible(first), node, found
 
 
-def _unannounced(program: ir.Program) -> ir.Program:
-    """This machine's kernel may have no dummy devices, which hold what is announced."""
+@cache
+def _has_dummy_devices() -> bool:
+    namespace = Namespace("dummies")
+    try:
+        with namespace.entered():
+            words = ["ip", "link", "add", "x", "type", "dummy"]
+            return not subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode
+    finally:
+        namespace.close()
+
+
+def _possible(program: ir.Program) -> ir.Program:
+    """Without what is announced, where this machine's kernel has no dummy devices to hold it."""
+    if _has_dummy_devices():
+        return program
     return replace(program, services=tuple(replace(one, announce=False) for one in program.services))
 
 
