@@ -6,9 +6,9 @@ heard of once: what a cluster has not said yet is not gone. A server that is awa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock
 
 from svcc.agent.log import Log
@@ -16,7 +16,7 @@ from svcc.agent.source import HealthPort, Source
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import Diagnostic, has_errors
-from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind
+from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind, Reading, reading
 from svcc.compiler.importers.kubernetes.objects import written
 from svcc.compiler.importers.kubernetes.remarks import Remark
 from svcc.compiler.importers.sound import Findings
@@ -39,13 +39,13 @@ _ANSWERED = ("spec", "healthCheckNodePort")
 class _Heard:
     """What was heard of a kind of objects and not read yet: perhaps all there are; and, since, each that changed."""
 
-    whole: dict[Key, bytes] | None = None
-    since: dict[Key, bytes | None] = field(default_factory=dict)  # None: it is gone
+    whole: dict[Key, Reading] | None = None
+    since: dict[Key, Reading | None] = field(default_factory=dict)  # None: it is gone
 
-    def add(self, news: Whole[bytes] | Changed[bytes] | Deleted) -> None:
+    def add(self, news: Whole[Reading] | Changed[Reading] | Deleted) -> None:
         match news:
             case Whole(objects):
-                self.whole, self.since = dict(objects), {}
+                self.whole, self.since = {**objects}, {}
             case Changed(key, found):
                 self.since[key] = found
             case Deleted(key):
@@ -59,7 +59,7 @@ class _Heard:
         for key, found in changed.items():
             if found is not None:
                 known.add(key)
-                yield Event(kind, json.loads(found))
+                yield Event(kind, found)
             elif key in known:
                 known.remove(key)
                 yield Event(kind, {"metadata": {"name": key.name, "namespace": key.namespace}}, deleted=True)
@@ -113,14 +113,16 @@ class ClusterSource(Source):
         return self._health_ports
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        readers: dict[Resource, Callable[[Object], bytes]] = dict.fromkeys(_KINDS, _packed)
+        readers: dict[Resource, Callable[[Object], Reading]] = {
+            resource: partial(reading, kind) for resource, kind in _KINDS.items()
+        }
         async with self._client, following(self._client, readers) as news:
             async for resource, one in news:
                 self._hear(resource, one)
                 if not isinstance(one, (Lost, Found)) and not self._missing:
                     changed()
 
-    def _hear(self, resource: Resource, news: News[bytes]) -> None:
+    def _hear(self, resource: Resource, news: News[Reading]) -> None:
         if isinstance(news, Lost):
             self._lose(resource, str(news.error))
             return
@@ -185,8 +187,3 @@ def findings_on(target: Target, node: str) -> Findings:
         return said if has_errors(said) else check_target(program, target, here)
 
     return found
-
-
-def _packed(found: Object) -> bytes:
-    """A tenth of what Python's own objects take, for as long as it waits."""
-    return json.dumps(found, separators=(",", ":")).encode()

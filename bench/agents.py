@@ -164,7 +164,7 @@ def _site() -> Iterator[_Site]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class Running:
     """A program that goes on, and what it logs."""
 
     process: subprocess.Popen[bytes]
@@ -194,13 +194,17 @@ class _Running:
                 found.append(json.loads(line))
         return found
 
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Errors: Failed."""
+    def taken(self) -> int:
+        """How often the kernel was changed."""
+        return _taken(self.events())
+
+    def until(self, condition: Callable[[], bool], what: str, pause: float = 0.01) -> None:
+        """Ask again after ``pause`` seconds. Errors: Failed."""
         deadline = time.monotonic() + _PATIENCE
         while not condition():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"{what} does not come; it said last: {self.log.read_text()[-500:]}")
-            time.sleep(0.01)
+            time.sleep(pause)
 
 
 def _children(number: int) -> list[int]:
@@ -208,24 +212,24 @@ def _children(number: int) -> list[int]:
 
 
 @contextmanager
-def _started(site: _Site, command: Sequence[str], log: Path) -> Iterator[_Running]:
-    with site.node.entered(), log.open("wb") as said:
+def started(node: Namespace, command: Sequence[str], log: Path) -> Iterator[Running]:
+    with node.entered(), log.open("wb") as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
     try:
-        yield _Running(process, log)
+        yield Running(process, log)
     finally:
         process.terminate()
         process.wait()
 
 
 @contextmanager
-def _agent(target: Target, size: Size, *, checks: bool) -> Iterator[tuple[_Site, _Running, Path]]:
+def _agent(target: Target, size: Size, *, checks: bool) -> Iterator[tuple[_Site, Running, Path]]:
     with _site() as site, TemporaryDirectory(prefix="svcc-bench-agent-") as folder:
         file = Path(folder, "bench.dsl")
         file.write_text(_text(size, checks=checks), encoding="utf-8")
         state = str(Path(folder, "state"))
         words = [*SVCC, "agent", str(file), "-t", target.name, "--log", "json", "--state-dir", state]
-        with _started(site, words, Path(folder, "log")) as running:
+        with started(site.node, words, Path(folder, "log")) as running:
             running.until(lambda: any(one["event"] == "in the kernel" for one in running.events()), "the first program")
             yield site, running, file
 
@@ -290,7 +294,7 @@ def _peer(task: Task, command: Sequence[str]) -> Mapping[str, Values]:
         os.chmod(file, 0o600)
         pids = [word for kind in "pc" for word in (f"-{kind}", str(Path(folder, f"{kind}.pid")))]
         words = [*command, "-n", "-l", "-C", "-f", str(file), *pids]
-        with _started(site, words, Path(folder, "log")) as running:
+        with started(site.node, words, Path(folder, "log")) as running:
             running.until(lambda: site.servers().count(" -> ") >= size.services * size.endpoints, "all servers")
             time.sleep(_WINDOW)
             found = running.at_rest()

@@ -155,6 +155,15 @@ def _agents(part: Part) -> Iterator[Bar]:
             yield Bar(f"agent, {case}: event to kernel", part.spread(case, "to kernel"), 0.1, "s")
 
 
+def _clusters(part: Part) -> Iterator[Bar]:
+    """At the first time, and when a slice changes after a quiet time."""
+    for case in part.cases:
+        if "recorded" in part.cases[case][0]:
+            yield Bar(f"kubernetes, {case}: event to kernel", part.spread(case, "to kernel"), 0.1, "s")
+        else:
+            yield Bar(f"kubernetes, {case}: peak memory", part.spread(case, "megabytes"), 500, "MB")
+
+
 _OURS = ("nft", "iptables (legacy)", "iptables (nft)", "ipvs")
 
 
@@ -181,6 +190,7 @@ _OF_PART: dict[str, Callable[[Part], Iterator[Bar]]] = {
     "growth": _growth,
     "latency": _latency,
     "agent": _agents,
+    "kubernetes": _clusters,
     "ipvs: load": _load_ipvs,
     "ipvs: changes": _changes,
     "ipvs: growth": _named("ipvs's kernel: ", _growth),

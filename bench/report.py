@@ -26,6 +26,7 @@ _COLUMNS = {
     "megabytes": ("MB", 0),
     "percent": ("% of a core", 2),
     "to kernel": ("s to kernel", 3),
+    "recorded": ("s to recorded", 3),
     "removal": ("s to removal", 1),
     "p50": ("p50 µs", 1),
     "p90": ("p90 µs", 1),

@@ -16,6 +16,7 @@ import click
 import compiling
 from agents import agents
 from changes import changes
+from clusters import clusters
 from growth import growth
 from latency import latency
 from loads import load
@@ -39,8 +40,9 @@ _PARTS: dict[str, Callable[[Task], Part]] = {
     "growth": growth,
     "latency": latency,
     "agent": agents,
+    "kubernetes": clusters,
 }
-_NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "agent", "ipvs")
+_NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "agent", "kubernetes", "ipvs")
 #: What is measured again where there is IPVS.
 _WITH_IPVS = ("load", "changes", "growth", "latency", "agent")
 

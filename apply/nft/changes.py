@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from svcc.apply.nft.keys import Key, Keyed
 from svcc.kernel.nft.netlink import PART
@@ -36,6 +36,12 @@ def _table_changes(family: str, old: Table | None, new: Table | None) -> Iterato
 def _set_changes(
     family: str, keys: Mapping[str, Key], old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]
 ) -> Iterator[Change]:
+    places: dict[Key | None, dict[str, Place | None]] = {}  # each once: ten maps may have the same keys
+
+    def place(known: Key | None) -> Callable[[str], Place | None]:
+        found = places.setdefault(known, {})
+        return lambda key: found[key] if key in found else found.setdefault(key, _place(known, key))
+
     for name in sorted({*old, *new}, key=_natural):  # a target's order is not that of the document it prints
         before, after = old.get(name), new.get(name)
         subject = f"{family} {name}"
@@ -48,7 +54,7 @@ def _set_changes(
             yield Change(Verb.CHANGE, PART, after.kind, subject, *texts)
         there, here = before.elements if before else {}, after.elements if after else {}
         if there != here:
-            yield from _element_changes(subject, keys.get(name), there, here)
+            yield from _element_changes(subject, place(keys.get(name)), there, here)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -57,19 +63,18 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _element_changes(
-    subject: str, known: Key | None, old: Mapping[str, Element], new: Mapping[str, Element]
+    subject: str, place: Callable[[str], Place | None], old: Mapping[str, Element], new: Mapping[str, Element]
 ) -> Iterator[Change]:
     for key, (value, comment) in new.items():
         before = old.get(key)
         if before is None:
-            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, _place(known, key), comment)
+            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, place(key), comment)
         elif before != (value, comment):
             texts = (value, before[0]) if before[1] == comment else (_whole(value, comment), _whole(*before))
-            place = _place(known, key)
-            yield Change(Verb.CHANGE, PART, "element", f"{subject} {key}", texts[1], texts[0], place, comment)
+            yield Change(Verb.CHANGE, PART, "element", f"{subject} {key}", texts[1], texts[0], place(key), comment)
     for key in sorted(old.keys() - new.keys()):
         value, comment = old[key]
-        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", _place(known, key), comment)
+        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", place(key), comment)
 
 
 def _whole(value: str, comment: str) -> str:

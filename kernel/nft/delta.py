@@ -95,7 +95,7 @@ def _delete_elements(write: Writer, name: str, old: NamedSet, new: NamedSet) -> 
         return
     keys = sorted(key for key, element in old.elements.items() if new.elements.get(key) != element)
     if keys:
-        writer = ElementWriter(old.declaration)
+        writer = ElementWriter(old.declaration, write.known)
         written = [writer.json(key, old.elements[key], whole=False) for key in keys]
         yield write.elements("delete", name, keys, written)
 
@@ -106,5 +106,5 @@ def _add_elements(write: Writer, name: str, old: NamedSet | None, new: NamedSet)
         return
     keys = [key for key, element in new.elements.items() if there.get(key) != element]
     if keys:
-        writer = ElementWriter(new.declaration)
+        writer = ElementWriter(new.declaration, write.known)
         yield write.elements("add", name, keys, [writer.json(key, new.elements[key]) for key in keys])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeAlias
 
 from svcc.kernel.nft.expressions import Json
 from svcc.kernel.nft.state import VERDICT, Declaration, Element
@@ -111,12 +111,18 @@ def value_text(data: Any) -> str:
 # ---- text to JSON
 
 
+#: Keys as they are written, by the types of their sets: ten maps may have the same ten thousand keys.
+KnownKeys: TypeAlias = dict[tuple[str, ...], dict[str, Json]]
+
+
 class ElementWriter:
     """Writes the elements of a set with this declaration."""
 
-    def __init__(self, declaration: Declaration) -> None:
+    def __init__(self, declaration: Declaration, known: KnownKeys | None = None) -> None:
+        """``known``: keys that were written before, also for other sets; written keys are never changed."""
         self._types = declaration.types
         self._data = declaration.data
+        self._known = {} if known is None else known.setdefault(declaration.types, {})
 
     def json(self, key: str, element: Element, *, whole: bool = True) -> Json:
         """For a command of libnftables-json(5); not ``whole``: without the comment, as for deleting it."""
@@ -127,6 +133,12 @@ class ElementWriter:
         return written if self._data is None else [written, self.value(value)]
 
     def key(self, key: str) -> Json:
+        written = self._known.get(key)
+        if written is None:
+            written = self._known[key] = self._key(key)
+        return written
+
+    def _key(self, key: str) -> Json:
         parts = [_part_json(part, kind) for part, kind in zip(key.split(" . "), self._types, strict=True)]
         return parts[0] if len(parts) == 1 else {"concat": parts}
 

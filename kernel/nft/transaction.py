@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from svcc.kernel.nft.elements import KnownKeys
 from svcc.kernel.nft.expressions import Json
 from svcc.kernel.nft.statements import Rule, fields
 
@@ -41,6 +42,7 @@ class Writer:
     def __init__(self, family: str, table: str) -> None:
         self._family, self._table = family, table
         self._place: dict[str, Json] = {"family": family, "table": table}
+        self.known: KnownKeys = {}
 
     def table(self, verb: str) -> Command:
         fields: dict[str, Json] = {"family": self._family, "name": self._table}

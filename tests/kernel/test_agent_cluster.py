@@ -2,197 +2,46 @@
 
 from __future__ import annotations
 
-import json
-import re
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.kubernetes_double import Beside, Cluster, served_beside
-from support.shell import Shell
+from support.cluster_site import Site, a_site, endpoint_slice, follows, node, service
 from support.waiting import until
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
-
-_VIP = "198.19.10.1"
-#: Says to each client which endpoint it reached.
-_SERVER = """\
-import socket, sys
-made = socket.create_server((sys.argv[1], 8080), backlog=1000)
-while True:
-    taken, _ = made.accept()
-    taken.sendall(sys.argv[1].encode())
-    taken.close()
-"""
-
-
-def service(*, name: str = "web", vip: str = _VIP, **spec: Any) -> dict[str, Any]:
-    ports = [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}]
-    settings = {"type": "ClusterIP", "clusterIP": vip, "clusterIPs": [vip], "ports": ports, **spec}
-    return {"metadata": {"name": name, "namespace": "shop"}, "spec": settings}
-
-
-def endpoint_slice(*hosts: int, of: str = "web", name: str = "web-1", node: str = "n") -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": of}},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "protocol": "TCP", "port": 8080}],
-        "endpoints": [
-            {"addresses": [f"100.64.0.{host}"], "conditions": {"ready": True}, "nodeName": node} for host in hosts
-        ],
-    }
-
-
-def node(name: str = "n", address: str = "10.0.0.4") -> dict[str, Any]:
-    addresses = [{"type": "InternalIP", "address": address}]
-    return {"metadata": {"name": name}, "spec": {"podCIDR": "100.64.0.0/24"}, "status": {"addresses": addresses}}
-
-
-class Site:
-    """A node with servers, svcc's agent, and an API server that both can be without."""
-
-    def __init__(self, shell: Shell, api: Beside) -> None:
-        self.shell = shell
-        self.api = api
-        self.log = shell.folder / "agent.log"
-        cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.server.port}"}}
-        context = {"name": "here", "context": {"cluster": "c"}}
-        config = {"clusters": [cluster], "contexts": [context], "current-context": "here"}
-        (shell.folder / "kubeconfig").write_text(json.dumps(config))
-
-    def listening(self) -> socket.socket:
-        with self.shell.namespace.entered():
-            return socket.create_server(("127.0.0.1", self.api.server.port))
-
-    @contextmanager
-    def agent(self, *words: str, target: str = "nft") -> Iterator[subprocess.Popen[bytes]]:
-        command = self.shell.words("agent", "--kubernetes", "kubeconfig", "--node", "n", "-t", target, *words)
-        with self.shell.namespace.entered(), open(self.log, "ab") as log:
-            process = subprocess.Popen(command, cwd=self.shell.folder, env=self.shell.environment(), stderr=log)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait()
-
-    def reached(self, vip: str = _VIP) -> str:
-        """The endpoint that a connection of this moment comes to; "": none takes it."""
-        with self.shell.namespace.entered():
-            try:
-                with socket.create_connection((vip, 80), timeout=1) as made:
-                    return made.recv(100).decode()
-            except OSError:
-                return ""
-
-    def told(self, port: int) -> tuple[int, str | None, int] | None:
-        """Status, header and number that a load balancer hears; None: nobody answers."""
-        with self.shell.namespace.entered():
-            connection = HTTPConnection("10.0.0.4", port, timeout=60)
-            try:
-                connection.request("GET", "/healthz")
-                response = connection.getresponse()
-                found = json.loads(response.read())
-            except ConnectionError:
-                return None
-            finally:
-                connection.close()
-        assert found["service"] == {"namespace": "shop", "name": "web"}
-        return response.status, response.getheader("X-Load-Balancing-Endpoint-Weight"), found["localEndpoints"]
-
-    def leads_to(self, *hosts: int, vip: str = _VIP) -> None:
-        """Wait until twenty connections in a row come to these endpoints alone, and to each of them."""
-        wanted = {f"100.64.0.{host}" for host in hosts} or {""}
-        try:
-            until(lambda: {self.reached(vip) for _ in range(20)} == wanted, f"{vip} leads to {wanted}")
-        except pytest.fail.Exception as error:
-            pytest.fail(f"{error}\n{self.said()}")
-
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def logged(self, words: str, times: int = 1) -> None:
-        try:
-            until(lambda: self.said().count(words) >= times, f"the agent says {words!r}")
-        except pytest.fail.Exception as error:
-            pytest.fail(f"{error}\n{self.said()}")
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with ExitStack() as stack:
-        namespace = Namespace("agent")
-        stack.callback(namespace.close)
-        shell = Shell(namespace, tmp_path)
-        for host in range(1, 5):
-            shell.run("ip", "address", "add", f"100.64.0.{host}/32", "dev", "lo")
-        shell.run("ip", "address", "add", "10.0.0.4/32", "dev", "lo")
-        shell.run("ip", "route", "add", "198.19.10.0/24", "dev", "lo")  # the node itself is a client of the vips
-        with namespace.entered():
-            listening = socket.create_server(("127.0.0.1", 0))
-            for host in range(1, 5):
-                server = subprocess.Popen([sys.executable, "-c", _SERVER, f"100.64.0.{host}"])
-                stack.callback(server.wait)
-                stack.callback(server.kill)
-        api = stack.enter_context(served_beside(Cluster(), listening))
-        api.put("nodes", node())
-        yield Site(shell, api)
+    with a_site(tmp_path) as made:
+        yield made
 
 
-def put(site: Site, plural: str, *found: Mapping[str, Any]) -> None:
-    site.api.put(plural, *found)
-
-
-def test_traffic_follows_the_slices_of_a_service(site: Site) -> None:
-    """Over a server that goes away and comes back, and one that has forgotten what was seen."""
-    put(site, "services", service())
-    put(site, "endpointslices", endpoint_slice(1))
-    with site.agent():
-        site.leads_to(1)
-        put(site, "endpointslices", endpoint_slice(2, 3))
-        site.leads_to(2, 3)
-        put(site, "endpointslices", endpoint_slice(4, name="web-2"))
-        site.leads_to(2, 3, 4)
-        site.api.delete("endpointslices", "shop/web-1")
-        site.leads_to(4)
-        site.api.stop()
-        site.logged("the cluster is not heard, and all stays")
-        site.leads_to(4)
-        site.api.cluster.put("endpointslices", endpoint_slice(1, name="web-2"))
-        site.api.cluster.compact()
-        site.api.start(site.listening())
-        site.leads_to(1)
-        assert re.search(r"the cluster is heard again", site.said())
-        site.api.delete("endpointslices", "shop/web-2")
-        site.leads_to()
-    assert "Traceback" not in site.said()
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_traffic_follows_the_slices_and_services_of_a_cluster(site: Site, target: str) -> None:
+    follows(site, target)
 
 
 def test_load_balancers_are_told_how_many_endpoints_this_node_has(site: Site) -> None:
     local: dict[str, Any] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
-    put(site, "nodes", node("other", "10.0.0.5"))
-    put(site, "services", service(healthCheckNodePort=32100, **local))
-    put(site, "endpointslices", endpoint_slice(1, 2), endpoint_slice(3, name="web-2", node="other"))
+    site.put("nodes", node("other", "10.0.0.5"))
+    site.put("services", service(healthCheckNodePort=32100, **local))
+    site.put("endpointslices", endpoint_slice(1, 2), endpoint_slice(3, name="web-2", node="other"))
     with site.agent():
         site.logged("answers load balancers service=shop/web port=32100")
         assert site.told(32100) == (200, "2", 2)
-        put(site, "endpointslices", endpoint_slice(1, 2, node="other"))
+        site.put("endpointslices", endpoint_slice(1, 2, node="other"))
         until(lambda: site.told(32100) == (503, "0", 0), "the load balancer is told that none is here")
         with site.shell.namespace.entered():
             other = socket.create_server(("0.0.0.0", 32101))
-        put(site, "services", service(healthCheckNodePort=32101, **local))
+        site.put("services", service(healthCheckNodePort=32101, **local))
         site.logged("nobody answers load balancers service=shop/web port=32101")
         other.close()
-        put(site, "endpointslices", endpoint_slice(1))
+        site.put("endpointslices", endpoint_slice(1))
         until(lambda: site.told(32101) == (200, "1", 1), "it is told once the port is free")
         assert site.told(32100) is None
     assert "healthCheckNodePort" not in site.said()

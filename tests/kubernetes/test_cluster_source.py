@@ -14,10 +14,16 @@ from support.followed_news import QUICK
 from support.kubernetes_double import Cluster, Server, served
 from support.kubernetes_objects import endpoint, endpoint_slice, node, service
 from support.waiting import LID
-from svcc.agent.cluster import ClusterSource
+from svcc.agent.cluster import ClusterSource, findings_on
 from svcc.agent.log import Log
 from svcc.compiler import ir
+from svcc.compiler.features import Feature
+from svcc.compiler.importers.kubernetes.followed import Event, Kind
+from svcc.compiler.importers.kubernetes.followed import Followed as KubernetesFollowed
 from svcc.kubernetes_api.access import Access
+from svcc.targets import targets
+from svcc.targets.capability import check_target
+from svcc.targets.interface import Target
 
 _PORT = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080}
 _SLICE_PORT = {"name": "http", "protocol": "TCP", "port": 8080}
@@ -146,3 +152,24 @@ def test_what_cannot_be_served_is_told_with_its_object(capsys: pytest.CaptureFix
         ("Service shop/odd", "spec.ports"),
         ("Service shop/odd", "spec.ports[0].protocol"),
     ]
+
+
+@pytest.mark.parametrize("target", [one for one in targets().values() if one.loads], ids=lambda target: target.name)
+def test_a_service_that_breaks_a_rule_of_the_target_is_left_out_alone(target: Target) -> None:
+    """Each target as it would be without affinity: what its rules are is its own affair."""
+    features = {feature: how for feature, how in target.features.items() if feature is not Feature.AFFINITY}
+    plainer: Target = type("Plainer", (type(target),), {"features": features})()
+    followed = KubernetesFollowed(findings_on(plainer, "a"))
+    some = service("shop/odd", ["198.18.0.9"], [{**_PORT, "nodePort": 30080}], sessionAffinity="ClientIP")
+    cluster = [service("shop/web", ["198.18.0.1"], [{**_PORT, "nodePort": 30081}], externalTrafficPolicy="Local"), some]
+    changed = followed.take(Event(Kind.SERVICE, one) for one in cluster)
+    assert names(followed.program) == ["shop/web"]
+    assert [(one.place.object, one.reason) for one in changed.remarks] == [
+        ("Service shop/odd", f"target {target.name} cannot express `affinity client-ip` (service shop/odd)")
+    ]
+    assert check_target(followed.program, plainer, ir.Node("a", ())) == []
+    assert check_target(followed.program, target, ir.Node("a", ())) == []
+    some["spec"]["sessionAffinity"] = "None"  # type: ignore[index]
+    followed.take([Event(Kind.SERVICE, some)])
+    assert names(followed.program) == ["shop/odd", "shop/web"]
+    assert followed.remarks == ()

@@ -45,11 +45,19 @@ class Kind(StrEnum):
     NODE = "Node"
 
 
+class Reading(NamedTuple):
+    """An object as it was read, with nothing of its JSON that nobody asks for."""
+
+    name: str  # in full
+    found: Service | EndpointSlice | Node | None  # None: it is not as the API's reference says
+    fault: Malformed | None = None  # why
+
+
 class Event(NamedTuple):
     """An object that there is now, new or changed; or the last that was seen of one that was deleted."""
 
     kind: Kind
-    object: Mapping[str, object]  # as the API answers it, in JSON's own types
+    object: Mapping[str, object] | Reading  # as the API answers it, in JSON's own types; or as it was read before
     deleted: bool = False
 
 
@@ -74,6 +82,17 @@ _TYPES: dict[Kind, type[Service | EndpointSlice | Node]] = {
     Kind.ENDPOINT_SLICE: EndpointSlice,
     Kind.NODE: Node,
 }
+
+
+def reading(kind: Kind, found: Mapping[str, object]) -> Reading:
+    """What :class:`Followed` keeps of an object of a kind: for who keeps many that are not taken yet."""
+    name = object_name(found)
+    try:
+        return Reading(name, _READERS[kind](found))
+    except Malformed as error:
+        return Reading(name, None, error.with_traceback(None))
+
+
 #: The node ports that services may have before all are known, and the cluster's range with them.
 _ANY_PORT = ir.PortRange(1, MAX_PORT)
 
@@ -133,13 +152,15 @@ class Followed:
 
     def _take(self, event: Event) -> str:
         """Returns the name of the object."""
-        name = object_name(event.object)
-        subject, found = f"{event.kind} {name}", None
-        if not event.deleted:
-            try:
-                found = _READERS[event.kind](event.object)
-            except Malformed as error:
-                self._remarks.say(subject, (Remark(Place(subject, error.path), str(error)),))
+        if isinstance(event.object, Reading):
+            name, found, fault = event.object
+        elif event.deleted:
+            name, found, fault = object_name(event.object), None, None
+        else:
+            name, found, fault = reading(event.kind, event.object)
+        found, subject = None if event.deleted else found, f"{event.kind} {name}"
+        if fault is not None and not event.deleted:
+            self._remarks.say(subject, (Remark(Place(subject, fault.path), str(fault)),))
         if found is None:
             self._kept.drop(_TYPES[event.kind], name)
         else:
