@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.fleet_site import ETCD, FLEET, Machine, Site, site
+from support.fleet_traffic import servers, traffic
 
 pytestmark = pytest.mark.kernel
 
@@ -34,13 +35,14 @@ def two(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def one(tmp_path: Path) -> Iterator[Site]:
-    """A machine that serves release 1."""
-    with site(tmp_path, "a") as made:
-        made.publish(_text(2).replace("node b { address 10.9.0.12 }\n", ""))
+    """A machine that serves release 1, and clients whose connections are all answered, whatever comes then."""
+    with site(tmp_path, "a") as made, servers(made, 1, 2, 3, 4):
+        made.publish(_one(2))
         made.machines[0].start()
         _roll(made, 1)
         made.machines[0].serves(1, 2)
-        yield made
+        with traffic(*made.machines):
+            yield made
 
 
 def _one(host: int) -> str:
