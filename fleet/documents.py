@@ -42,6 +42,10 @@ class Members:
         self._where = where
         self._rest = dict(value)
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a member, and nobody took it yet."""
+        return name in self._rest
+
     def take(self, name: str) -> Json:
         if name not in self._rest:
             raise BadDocument(f"{self._where} has no `{name}`")

@@ -19,13 +19,13 @@ from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, Unreachable
-from svcc.fleet.documents import State, Status, Want, plain
+from svcc.fleet.documents import Compiled, State, Status, Want, plain
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
-from svcc.fleet.release import Taken, take
+from svcc.fleet.release import Taken, makes, take
 from svcc.fleet.signatures import verify
 
 #: Seconds after which a dead agent is known to be dead.
@@ -66,7 +66,7 @@ class Node(Source):
         self._client, self._keys, self._name, self._root, self._log = client, keys, name, root, log
         self._signers, self.seconds, self._version = signers, seconds, version
         self._record = Record.read(root, keys.fleet, name)
-        self.known = kept_program(root, self._record.release) if self._record.release else None
+        self.known = self._kept()
         if self.known is None:
             self._record = replace(self._record, release=0, target="")
         self.target = self._record.target  # what the agent has to be for; "": that is not known yet
@@ -77,6 +77,19 @@ class Node(Source):
         self._status: Status | None = None
         self._agent: Agent | None = None
         self._moved = asyncio.Event()  # the target is another
+
+    def _kept(self) -> ir.Program | None:
+        """The program that is served, from the disk; None: there is none, or it cannot be gone on with."""
+        record = self._record
+        program = kept_program(self._root, record.release) if record.release else None
+        published = Compiled(record.target, record.bundle)
+        if program is None or not record.bundle or makes(program, self._name, published):
+            return program
+        self._log.error(
+            f"this svcc compiles release {record.release} to other rules than were published: those in the kernel stay "
+            "as they are, and nothing is checked, until there is a release that was published with this version"
+        )
+        return None
 
     # ---- the source of programs
 
@@ -122,7 +135,8 @@ class Node(Source):
         if task is None or program is not task.taken.program:
             return
         self._task, self.known = None, program
-        self._record = replace(self._record, release=task.want.release, target=task.taken.target.name)
+        target, bundle = task.taken.published.target, task.taken.published.bundle
+        self._record = replace(self._record, release=task.want.release, target=target, bundle=bundle)
         try:
             self._record.write(self._root)
             forget_programs(self._root, task.want.release)

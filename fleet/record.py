@@ -21,7 +21,8 @@ class OtherFleet(FleetError):
 @dataclass(frozen=True, slots=True)
 class Record:
     """``epoch``: the largest that was followed, 0: none; ``wanted``: the release that came with it; ``release``: what
-    is served, 0: none of the fleet's; ``target``: what for, "" without a release.
+    is served, 0: none of the fleet's; ``target``: what for, "" without a release; ``bundle``: the SHA-256 of its rules
+    as they were published, "" where an svcc kept the record that did not keep this.
     """
 
     fleet: str
@@ -30,6 +31,7 @@ class Record:
     wanted: int = 0
     release: int = 0
     target: str = ""
+    bundle: str = ""
 
     @classmethod
     def read(cls, root: Path, fleet: str, node: str) -> Record:
@@ -46,6 +48,7 @@ class Record:
             wanted=members.number("wanted"),
             release=members.number("release"),
             target=members.text("target"),
+            bundle=members.text("bundle") if members.has("bundle") else "",
         )
         members.end()
         if (found.fleet, found.node) != (fleet, node):
@@ -63,6 +66,7 @@ class Record:
                 "wanted": self.wanted,
                 "release": self.release,
                 "target": self.target,
+                "bundle": self.bundle,
             }
         )
         files.write(root / "fleet.json", text + "\n")

@@ -96,6 +96,7 @@ class Taken:
     program: ir.Program
     target: Target
     bundle: Bundle
+    published: Compiled
 
 
 def take(release: Release, pieces: list[bytes], node: str) -> Taken:
@@ -117,4 +118,15 @@ def take(release: Release, pieces: list[bytes], node: str) -> Taken:
             f"this svcc compiles release {release.number} to other rules than were published: "
             "publish and agents need the same version"
         )
-    return Taken(program, target, bundle)
+    return Taken(program, target, bundle, published)
+
+
+def makes(program: ir.Program, node: str, published: Compiled) -> bool:
+    """Whether this svcc makes of a program the rules that were published for a node: another version may not."""
+    target = find(published.target)
+    if target is None:
+        return False
+    try:
+        return compiled(compile_for(program, target, node)) == published
+    except InputError:
+        return False

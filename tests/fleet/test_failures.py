@@ -125,6 +125,22 @@ def test_another_version_that_compiles_differently_refuses_and_the_rollout_goes_
         two.until_node("b", wants=1, has=1, state="applied")
 
 
+def test_an_upgraded_agent_that_compiles_differently_leaves_the_rules_as_they_are(two: Site) -> None:
+    a, b = two.machines
+    with _serving(two, _text(2, affinity=True)), traffic(a, b):
+        before = a.shell.run("nft", "--terse", "--stateless", "list", "ruleset")
+        a.end()
+        a.otherwise = _OTHER_VERSION
+        a.start()
+        a.until(lambda: a.says("compiles release 1 to other rules than were published"), "the agent sees that")
+        two.until_node("a", wants=1, state="failed", alive=True)
+        assert a.shell.run("nft", "--terse", "--stateless", "list", "ruleset") == before
+        two.publish(_text(3))
+        _roll(two, 2)
+        _serve(two.machines, 1, 3)
+        two.until_node("a", wants=2, has=2, state="applied")
+
+
 def test_a_program_that_somebody_tampered_with_is_not_applied(two: Site) -> None:
     async def tamper() -> None:
         async with Client([URL]) as etcd:
