@@ -66,6 +66,11 @@ class Client:
         """
         return await reading.listing(self._members, prefix)
 
+    async def names(self, prefix: str) -> tuple[str, ...]:
+        """The keys that begin with a prefix, without their values, all at one revision (read in pages)."""
+        found = await reading.listing(self._members, prefix, names=True)
+        return tuple(entry.key for entry in found.entries)
+
     async def put(self, key: str, value: bytes, lease: Lease | None = None) -> int:
         """Give a key a value; the revision at which it has it. Put twice where an answer was lost."""
         return wire.header(await self._members.ask("kv/put", wire.put(Put(key, value, lease)))).revision

@@ -14,23 +14,25 @@ LARGEST_LISTING = 256 << 20
 _TRIES = 3
 
 
-async def listing(members: Members, prefix: str) -> Listing:
-    """All keys that begin with a prefix. Begins anew where its revision is compacted, or gone, before the last page."""
+async def listing(members: Members, prefix: str, *, names: bool = False) -> Listing:
+    """All keys that begin with a prefix; with ``names`` without their values. Begins anew where its revision is
+    compacted, or gone, before the last page.
+    """
     for left in reversed(range(_TRIES)):
         try:
-            return await _pages(members, prefix)
+            return await _pages(members, prefix, names=names)
         except (Compacted, Restored):
             if not left:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _pages(members: Members, prefix: str) -> Listing:
+async def _pages(members: Members, prefix: str, *, names: bool) -> Listing:
     found: list[Entry] = []
     size, revision = 0, 0
     page = _PAGE
     while True:
-        request: Request = {**below(prefix), "limit": str(page)}
+        request: Request = {**below(prefix), "limit": str(page)} | ({"keys_only": True} if names else {})
         if found:
             request |= {"key": encoded(key_bytes(found[-1].key) + b"\0"), "revision": str(revision)}
         try:

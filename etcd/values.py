@@ -130,6 +130,11 @@ def unchanged(entry: Entry) -> Compare:
     return Compare(entry.key, Field.MODIFIED, Relation.EQUAL, entry.mod_revision)
 
 
+def made_at(key: str, revision: int) -> Compare:
+    """The key was made at this revision, and was not deleted since, whatever it holds."""
+    return Compare(key, Field.CREATED, Relation.EQUAL, revision)
+
+
 def as_read(key: str, entry: Entry | None) -> Compare:
     """The key is as it was when it was read, be it that there was none."""
     return absent(key) if entry is None else unchanged(entry)

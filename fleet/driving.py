@@ -13,7 +13,7 @@ from typing import TypeAlias
 from svcc.etcd.client import Client
 from svcc.etcd.errors import Unreachable
 from svcc.etcd.leases import Held
-from svcc.etcd.values import Put, absent, as_read, leased
+from svcc.etcd.values import Put, absent, as_read, leased, present
 from svcc.fleet.documents import Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys
@@ -36,13 +36,17 @@ class Gone(FleetError):
 
 
 async def start(etcd: Client, keys: Keys, rollout: Rollout) -> None:
-    """Write down a new rollout. Errors: NotNow: another has not ended; BadDocument; EtcdError."""
+    """Write down a new rollout.
+
+    Errors: NotNow: another has not ended; FleetError: the release is not there; BadDocument; EtcdError.
+    """
     seen = await snapshot(etcd, keys)
     check_free(seen.rollout)
-    done = await etcd.transact(
-        [as_read(keys.rollout, seen.entries.get(keys.rollout))], [Put(keys.rollout, rollout.text.encode())]
-    )
+    free, there = as_read(keys.rollout, seen.entries.get(keys.rollout)), present(keys.release(rollout.release))
+    done = await etcd.transact([free, there], [Put(keys.rollout, rollout.text.encode())])
     if not done.succeeded:
+        if await etcd.get(keys.release(rollout.release)) is None:
+            raise FleetError(f"fleet {keys.fleet} has no release {rollout.release}")
         check_free((await snapshot(etcd, keys)).rollout)
         raise FleetError("somebody else began a rollout meanwhile: see `svcc fleet status`")
 

@@ -68,9 +68,18 @@ class Keys:
     def release(self, number: int) -> str:
         return f"{self.releases}{number}"
 
+    @property
+    def blobs(self) -> str:
+        """The beginning of the keys of all programs."""
+        return f"{self.all}blob/"
+
+    def pieces(self, hash: str) -> str:
+        """The beginning of the keys of a program's pieces."""
+        return f"{self.blobs}{hash}/"
+
     def blob(self, hash: str, piece: int) -> str:
         """A piece of a program, counted from 0."""
-        return f"{self.all}blob/{hash}/{piece}"
+        return f"{self.pieces(hash)}{piece}"
 
     @property
     def wants(self) -> str:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from svcc.etcd.client import Client
 from svcc.etcd.errors import Uncertain
-from svcc.etcd.values import Entry, Get, Put, absent, as_read
+from svcc.etcd.values import Compare, Entry, Get, Put, absent, as_read, made_at
 from svcc.fleet.documents import Release, head_text
 from svcc.fleet.errors import BadDocument, FleetError
 from svcc.fleet.keys import Keys
@@ -15,6 +15,9 @@ from svcc.fleet.reading import NoRelease, head_of, release_of
 from svcc.fleet.release import Draft
 
 Sign: TypeAlias = Callable[[Release], Release]
+
+#: How often a program is uploaded again that somebody took away as an old one meanwhile.
+_TRIES = 5
 
 
 class Overtaken(FleetError):
@@ -45,27 +48,41 @@ async def publish(
             return there, False
     release = draft.numbered(keys.fleet, number + 1, who, message, when)
     release = release if sign is None else sign(release)
-    await _upload(etcd, keys, draft)
-    await _move(etcd, keys, head, release)
-    return release, True
+    for _ in range(_TRIES):
+        if await _move(etcd, keys, head, release, await _upload(etcd, keys, draft)):
+            return release, True
+    raise FleetError(f"the program of release {release.number} is taken away again and again: publish once more")
 
 
-async def _upload(etcd: Client, keys: Keys, draft: Draft) -> None:
-    """Put the pieces that are not there yet. Errors: BadDocument: what is there is something else."""
+async def _upload(etcd: Client, keys: Keys, draft: Draft) -> Compare:
+    """Put the pieces that are not there yet; gives what holds as long as all of them stay: they go together.
+
+    Errors: BadDocument: what is there is something else.
+    """
+    made: Compare | None = None
     for number, piece in enumerate(draft.blob.pieces):
         key = keys.blob(draft.blob.hash, number)
         done = await etcd.transact([absent(key)], [Put(key, piece)], [Get(key)])
         if not done.succeeded and [entry.value for entry in done.found[0]] != [piece]:
             raise BadDocument(f"{key} holds something else than its name says: delete it, and publish again")
+        made = made or made_at(key, done.revision if done.succeeded else done.found[0][0].create_revision)
+    assert made is not None, "a program has a piece"
+    return made
 
 
-async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release) -> None:
-    """Write the release, and move the head to it, where nobody moved it since."""
+async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release, stays: Compare) -> bool:
+    """Write the release, and move the head to it, where nobody moved it since; False: its program went away meanwhile.
+
+    ``stays``: what holds as long as the program is there.
+    """
     key = keys.release(release.number)
     writes = [Put(key, release.text.encode()), Put(keys.head, head_text(release.number).encode())]
     try:
-        if (await etcd.transact([as_read(keys.head, head), absent(key)], writes)).succeeded:
-            return
+        done = await etcd.transact([as_read(keys.head, head), absent(key), stays], writes, [Get(keys.head), Get(key)])
+        if done.succeeded:
+            return True
+        if done.found == ((() if head is None else (head,)), ()):
+            return False
     except Uncertain:
         pass  # it is read below
     try:
@@ -79,3 +96,4 @@ async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release) 
         there = await release_of(etcd, keys, number)
     if there != release:
         raise Overtaken(there)
+    return True

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Protocol
 
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, Refused
+from svcc.etcd.leases import Held
 from svcc.fleet.documents import members_of, text_of
 from svcc.fleet.errors import BadDocument
 from svcc.fleet.keys import Keys
@@ -95,20 +97,32 @@ class Member:
         return cls(endpoint, weight)
 
 
-async def register(etcd: Client, keys: Keys, pool: str, member: Member, told: Callable[[str], None]) -> None:
-    """Keep a member registered until this is cancelled, which takes it out. ``told``: troubles, and their end.
+class Passes(Protocol):
+    """Whether a member may be registered."""
+
+    async def until(self, *, up: bool) -> None:
+        """Return when it may, or when it may not (at once where that is so)."""
+
+
+async def register(
+    etcd: Client, keys: Keys, pool: str, member: Member, told: Callable[[str], None], passes: Passes | None = None
+) -> None:
+    """Keep a member registered until this is cancelled, which takes it out. ``told``: troubles, and their end;
+    ``passes``: it is registered only while this is so; None: always.
 
     Raises what etcd refuses before the member was registered for the first time; after that it is tried for ever.
     """
     key, ever = keys.registered(pool, str(member.endpoint)), False
     while True:
+        if passes is not None:
+            await passes.until(up=True)
         try:
             async with etcd.hold(TTL) as held:
                 await etcd.put(key, member.text.encode(), held.lease)
                 told(f"{member.endpoint} is registered in pool {pool}")
                 ever = True
-                await held.until_lost()
-            told(f"{member.endpoint} is registered no more: its lease ended")
+                failed = await _fails(passes, held)
+            told(f"{member.endpoint} is registered no more: its {'check fails' if failed else 'lease ended'}")
         except Refused:
             if not ever:
                 raise
@@ -116,3 +130,17 @@ async def register(etcd: Client, keys: Keys, pool: str, member: Member, told: Ca
         except EtcdError as error:
             told(f"{member.endpoint} is not registered: {error}")
         await asyncio.sleep(_PAUSE)
+
+
+async def _fails(passes: Passes | None, held: Held) -> bool:
+    """Wait until a member must not be registered any more, or its lease is lost; whether it is the first."""
+    if passes is None:
+        await held.until_lost()
+        return False
+    both = [asyncio.ensure_future(one) for one in (passes.until(up=False), held.until_lost())]
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return not held.lost
+    finally:
+        for one in both:
+            one.cancel()

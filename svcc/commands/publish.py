@@ -14,7 +14,7 @@ from svcc.apply.generation import who
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
 from svcc.fleet.documents import WORDS, Release, plain
-from svcc.fleet.errors import BadProgram
+from svcc.fleet.errors import BadProgram, FleetError
 from svcc.fleet_options import Place, fleet_options
 from svcc.help import examples
 from svcc.inputs import input_told
@@ -68,6 +68,14 @@ class _TargetOf(ParameterType[tuple[str, Target]]):
 @click.option(
     "--sign", type=click.Path(dir_okay=False, path_type=Path), metavar="KEY", help="An SSH key that signs it."
 )
+@click.option(
+    "--keep",
+    "kept",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="How many releases stay in etcd, beside those that nodes have.",
+)
 @fleet_options
 @json_option
 @format_option
@@ -77,6 +85,7 @@ def command(
     targets: tuple[tuple[str, Target], ...],
     message: str,
     sign: Path | None,
+    kept: int,
     place: Place,
     as_json: bool,
     form: str,
@@ -92,7 +101,7 @@ def command(
     if len(message) > WORDS - 100:
         raise click.UsageError(f"--message: it has more than {WORDS - 100} characters")
     made = _draft(file, chosen, form, quiet=quiet)
-    release, needed = _published(place, made, message, sign)
+    release, needed = _published(place, made, message, sign, kept)
     if as_json:
         put_json(_as_json(release, needed=needed))
     elif needed:
@@ -113,7 +122,9 @@ def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> D
             fail(str(error), Exit.INPUT)
 
 
-def _published(place: Place, made: Draft, message: str, sign: Path | None) -> tuple[Release, bool]:
+def _published(place: Place, made: Draft, message: str, sign: Path | None, kept: int) -> tuple[Release, bool]:
+    from svcc.etcd.errors import EtcdError
+    from svcc.fleet.forgetting import forget
     from svcc.fleet.publishing import Overtaken, publish
     from svcc.fleet.signatures import sign as sign_with
 
@@ -122,9 +133,15 @@ def _published(place: Place, made: Draft, message: str, sign: Path | None) -> tu
 
     async def work(etcd: Client) -> tuple[Release, bool] | Overtaken:
         try:
-            return await publish(etcd, place.keys, made, plain(who()), plain(message), when, signer)
+            done = await publish(etcd, place.keys, made, plain(who()), plain(message), when, signer)
         except Overtaken as error:
             return error
+        if done[1]:
+            try:
+                await forget(etcd, place.keys, kept)
+            except (EtcdError, FleetError) as error:
+                click.echo(f"svcc: old releases are still in etcd: {error}", err=True)
+        return done
 
     done = place.run(work)
     if isinstance(done, Overtaken):

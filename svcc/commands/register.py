@@ -18,6 +18,7 @@ from svcc.help import examples
 from svcc.options import ParameterType
 
 if TYPE_CHECKING:
+    from svcc.agent.probe import Probe
     from svcc.etcd.client import Client
     from svcc.fleet.registering import Endpoint
 
@@ -66,6 +67,7 @@ class _Endpoint(ParameterType["Endpoint"]):
     "register",
     epilog=examples(
         "svcc register web-pool 100.64.0.9:8080 --fleet shop --etcd http://127.0.0.1:2379 -- nginx -g 'daemon off;'",
+        "svcc register web-pool 100.64.0.9:8080 --check http --fleet shop --etcd http://127.0.0.1:2379 -- ./server",
         "svcc register web-pool fd00:64::9 --weight 4 --fleet shop --etcd http://127.0.0.1:2379 -- ./server",
     ),
 )
@@ -73,8 +75,16 @@ class _Endpoint(ParameterType["Endpoint"]):
 @click.argument("endpoint", type=_Endpoint(), metavar="ADDRESS[:PORT]")
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND")
 @click.option("--weight", type=click.IntRange(0, 65_535), default=1, show_default=True, help="Its share; 0 drains it.")
+@click.option(
+    "--check",
+    "check",
+    metavar="CHECK",
+    help="Be in POOL only while this passes: what the language has behind `check`, as 'http /healthz every 2s fall 3'.",
+)
 @fleet_options
-def command(pool: str, endpoint: Endpoint, words: tuple[str, ...], weight: int, place: Place) -> None:
+def command(
+    pool: str, endpoint: Endpoint, words: tuple[str, ...], weight: int, check: str | None, place: Place
+) -> None:
     """Run COMMAND, and be an endpoint of POOL at ADDRESS for as long as it runs.
 
     Signals are passed on to COMMAND, and its exit status is that of this command. It runs whether or not etcd can be
@@ -82,12 +92,24 @@ def command(pool: str, endpoint: Endpoint, words: tuple[str, ...], weight: int, 
     """
     from svcc.fleet.registering import Member, register
 
+    probe = None if check is None else _probe(endpoint, check)
+
     def told(line: str) -> None:
         click.echo(f"svcc: {line}", err=True)
 
+    async def registered(etcd: Client) -> None:
+        member = Member(endpoint, weight)
+        if probe is None:
+            await register(etcd, place.keys, pool, member, told)
+            return
+        from svcc.fleet.passing import asking
+
+        async with asking(probe, told) as passes:
+            await register(etcd, place.keys, pool, member, told, passes)
+
     async def work(etcd: Client) -> int:
         process = await _started(words)
-        registering = asyncio.create_task(register(etcd, place.keys, pool, Member(endpoint, weight), told))
+        registering = asyncio.create_task(registered(etcd))
         running = asyncio.create_task(process.wait())
         _pass_on(process, registering)
         await asyncio.wait({running, registering}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,6 +126,15 @@ def command(pool: str, endpoint: Endpoint, words: tuple[str, ...], weight: int, 
         return 128 - status if status < 0 else status
 
     sys.exit(place.run(work))
+
+
+def _probe(endpoint: Endpoint, words: str) -> Probe:
+    from svcc.fleet.passing import probe
+
+    try:
+        return probe(endpoint, words)
+    except ValueError as error:
+        raise click.UsageError(f"--check {words}: {error}") from None
 
 
 async def _started(words: tuple[str, ...]) -> asyncio.subprocess.Process:

@@ -35,6 +35,8 @@ async def _fleet(etcd: Cluster) -> AsyncIterator[tuple[Client, Nodes]]:
     """An empty fleet with nodes that obey."""
     async with Client(etcd.urls) as client:
         await client.delete_prefix(KEYS.all)
+        for release in (1, 2):
+            await client.put(KEYS.release(release), b"a release")
         nodes = Nodes(client, KEYS, NODES)
         task = asyncio.create_task(nodes.obey())
         try:

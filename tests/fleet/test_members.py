@@ -12,6 +12,7 @@ import pytest
 
 from support.etcd import run
 from support.fleet_site import ETCD, FLEET, URL, Site, site
+from support.fleet_traffic import servers
 from svcc.etcd.client import Client
 from svcc.fleet.keys import Keys
 
@@ -103,3 +104,40 @@ def test_etcd_is_away_and_members_stay(one: Site) -> None:
         with one.switch.namespace.entered():
             one.etcd.start("--listen-client-urls", f"{one.etcd.urls[0]},http://{ETCD}:2379")
     a.serves(1)
+
+
+def test_a_member_that_checks_itself_serves_while_that_passes(one: Site) -> None:
+    (a,) = one.machines
+    check = ("--check", "tcp 8080 every 1s timeout 1s fall 2 rise 2")
+    with servers(one, 2, 3) as running, _member(one, "pool", "100.64.0.3"):
+        running.end(2)
+        with _member(one, "pool", "100.64.0.2", *check):
+            a.serves(1, 3)
+            running.start(2)
+            a.serves(1, 2, 3)
+            running.end(2)
+            a.serves(1, 3)
+            running.start(2)
+            a.serves(1, 2, 3)
+        a.serves(1, 3)
+
+
+def test_members_are_checked_as_any_endpoint_is(one: Site) -> None:
+    (a,) = one.machines
+    one.publish(_TEXT.replace("endpoints pool }", "check tcp every 1s timeout 1s fall 2 rise 1; endpoints pool }"))
+    with servers(one, 1, 2) as running, _member(one, "pool", "100.64.0.2"), _member(one, "pool", "100.64.0.3"):
+        one.svcc("rollout", 2, "--soak", "0", "--stage", "all")
+        a.serves(1, 2)
+        running.end(2)
+        a.serves(1)
+        running.start(2)
+        a.serves(1, 2)
+
+
+def test_members_serve_by_iptables(one: Site) -> None:
+    (a,) = one.machines
+    one.publish(_TEXT, "-t", "a=iptables")
+    one.svcc("rollout", 2, "--soak", "0", "--stage", "all")
+    with _member(one, "pool", "100.64.0.2"):
+        a.until(lambda: any("100.64.0.2:8080" in rule for rule in a.shell.rules()), "it serves")
+    a.until(lambda: not any("100.64.0.2" in rule for rule in a.shell.rules()), "it serves no more")

@@ -111,14 +111,18 @@ class Cluster:
 
     def start(self, *more: str) -> None:
         """Start all members, and wait until they serve."""
-        for number, member in enumerate(self.members):
-            member.start("--name", f"m{number}", *self._words, *more)
+        for member in self.members:
+            self.launch(member, *more)
         for member in self.members:
             member.serving()
 
+    def launch(self, member: Member, *more: str) -> None:
+        """Start one of the members, and do not wait."""
+        member.start("--name", f"m{self.members.index(member)}", *self._words, *more)
+
     def restart(self, member: Member) -> None:
         """Start a member again that was ended, and wait until it serves."""
-        member.start("--name", f"m{self.members.index(member)}", *self._words)
+        self.launch(member)
         member.serving()
 
     def end(self) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -37,17 +36,27 @@ class Machine:
         self.name, self.shell = name, Shell(namespace, folder)
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self.urls: tuple[str, ...] = (URL,)
+        self.otherwise = ""  # Python that the agent runs before all else
 
-    def start(self, *words: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    def start(self, *words: str) -> None:
         """Start the agent."""
-        given = ["agent", "--fleet", FLEET, "--node", self.name, "--etcd", URL, "--confirm", "5", *words]
+        members = [word for url in self.urls for word in ("--etcd", url)]
+        given = ["agent", "--fleet", FLEET, "--node", self.name, *members, "--confirm", "5", *words]
         with self.shell.namespace.entered(), open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                self.shell.words(*given),
-                cwd=self.shell.folder,
-                env={**self.shell.environment(), **environment},
-                stderr=log,
+                self.shell.words(*given), cwd=self.shell.folder, env=self._environment(), stderr=log
             )
+
+    def _environment(self) -> dict[str, str]:
+        """With a module that Python imports at its start (`site` in its library reference), where there is one."""
+        found = self.shell.environment()
+        if self.otherwise:
+            folder = self.shell.folder / "otherwise"
+            folder.mkdir(exist_ok=True)
+            (folder / "sitecustomize.py").write_text(self.otherwise)
+            found["PYTHONPATH"] = str(folder)
+        return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """End the agent; its exit status."""
@@ -81,13 +90,29 @@ class Machine:
 class Site:
     """The machines, and a person beside etcd who types commands."""
 
-    def __init__(self, switch: Shell, etcd: Cluster, machines: tuple[Machine, ...]) -> None:
+    def __init__(
+        self, switch: Shell, etcd: Cluster, machines: tuple[Machine, ...], urls: tuple[str, ...] = (URL,)
+    ) -> None:
         self.switch, self.etcd, self.machines = switch, etcd, machines
+        self.fleet = ["--fleet", FLEET, *(word for url in urls for word in ("--etcd", url))]
 
     def svcc(self, *words: object, status: int = 0) -> str:
         """What a command of the fleet prints."""
-        done = self.switch.svcc(*map(str, words), "--fleet", FLEET, "--etcd", URL, status=status)
+        done = self.switch.svcc(*map(str, words), *self.fleet, status=status)
         return done.stdout + done.stderr
+
+    @contextmanager
+    def begun(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command of the fleet at work; it is ended with the block."""
+        with self.switch.namespace.entered():
+            process = subprocess.Popen(
+                self.switch.words(*words, *self.fleet), env=self.switch.environment(), stderr=subprocess.DEVNULL
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
     def publish(self, text: str, *words: str) -> None:
         (self.switch.folder / "shop.dsl").write_text(text)
@@ -107,7 +132,7 @@ class Site:
         """How the nodes stand, by name."""
         with self.switch.namespace.entered():
             done = subprocess.run(
-                self.switch.words("fleet", "status", "--json", "--fleet", FLEET, "--etcd", URL),
+                self.switch.words("fleet", "status", "--json", *self.fleet),
                 env=self.switch.environment(), capture_output=True, text=True, check=False,
             )  # fmt: skip
         assert done.returncode in (0, 1), done

@@ -1,0 +1,123 @@
+"""Servers behind a fleet's machines, and clients on them that connect all the while."""
+
+from __future__ import annotations
+
+import select
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from support.apply_load import Client
+from support.apply_states import run
+from support.fleet_site import ETCD, Machine, Site
+from support.waiting import LID
+from svcc.kernel.namespaces import Namespace
+
+#: Where the programs of these tests serve.
+VIP = "198.19.10.1"
+_SERVER = """
+import asyncio, sys
+async def answer(reader, writer):
+    while await reader.readline():
+        writer.write(sys.argv[1].encode() + b"\\n")
+        await writer.drain()
+    writer.close()
+async def serve():
+    server = await asyncio.start_server(answer, sys.argv[1], 8080)
+    print("serves", flush=True)
+    await server.serve_forever()
+asyncio.run(serve())
+"""
+#: Seconds between a client's connections: ports of its own are to last.
+_PACE = 0.01
+
+
+class Servers:
+    """Endpoints 100.64.0.HOST, port 8080, of which each can die; reached by way of ``gateway``."""
+
+    def __init__(self, namespace: Namespace, hosts: tuple[int, ...], *machines: Machine, gateway: str = ETCD) -> None:
+        self._namespace = namespace
+        self._running: dict[int, subprocess.Popen[str]] = {}
+        with namespace.entered():
+            for host in hosts:
+                run(f"ip address add 100.64.0.{host}/32 dev lo")
+        for machine in machines:
+            with machine.shell.namespace.entered():
+                run(f"ip route add 100.64.0.0/24 via {gateway}")
+                run(f"ip route add 198.19.10.0/24 via {gateway}")
+        for host in hosts:
+            self.start(host)
+
+    def start(self, host: int) -> None:
+        """Start one, and wait until it serves."""
+        words = [sys.executable, "-c", _SERVER, f"100.64.0.{host}"]
+        with self._namespace.entered():
+            made = self._running[host] = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert made.stdout is not None
+        assert made.stdout.readline() == "serves\n"
+
+    def end(self, *hosts: int) -> None:
+        """Let some die; none named: all."""
+        for host in hosts or [*self._running]:
+            process = self._running.pop(host)
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def servers(made: Site, *hosts: int) -> Iterator[Servers]:
+    """Endpoints beside etcd, for as long as the block runs."""
+    running = Servers(made.switch.namespace, hosts, *made.machines)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+@contextmanager
+def traffic(*machines: Machine) -> Iterator[None]:
+    """Clients connect on each of these machines for as long as the block runs, and keep some connections open: all are
+    answered, at the end, too."""
+    running = [Client(machine.shell.namespace, partial(_connect, VIP)) for machine in machines]
+    seen: list[Counter[str]] = []
+    try:
+        yield
+    finally:
+        seen.extend(client.stop() for client in running)
+    for machine, counted in zip(machines, seen, strict=True):
+        assert set(counted) == {"answered", "held"}, (machine.name, counted)
+
+
+def _connect(vip: str, stop: int) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    held: list[tuple[socket.socket, bytes]] = []
+    while not counted or not select.select([stop], [], [], _PACE)[0]:
+        try:
+            connection = socket.create_connection((vip, 80), timeout=LID)
+            name = _asked(connection)
+        except OSError as error:
+            counted[str(error)] += 1
+            continue
+        counted["answered"] += 1
+        if counted["answered"] % 20 == 1:
+            held.append((connection, name))
+        else:
+            connection.close()
+    for connection, name in held:
+        try:
+            counted["held" if _asked(connection) == name else "answered by another"] += 1
+        except OSError as error:
+            counted[f"held: {error}"] += 1
+        connection.close()
+    return counted
+
+
+def _asked(connection: socket.socket) -> bytes:
+    connection.sendall(b"?\n")
+    if not (answer := connection.recv(200)):
+        raise OSError("closed")
+    return answer
