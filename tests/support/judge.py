@@ -74,6 +74,11 @@ class Judge:
         own = (*case.own, *case.vips[::2], *self._endpoints[1::2])
         return load(neighbours.around(bundle, case.program.cluster.mark), own)
 
+    def _without_device(self, bundle: Bundle) -> Kernel:
+        """Where somebody took away the device that has service addresses, or it is not there yet."""
+        artifacts = tuple(replace(one, text="") if one.part.name == "ip" else one for one in bundle.artifacts)
+        return load(replace(bundle, artifacts=artifacts), self._case.own)
+
     # ---- what is asked
 
     def _by_reference(self) -> Iterator[Probe]:
@@ -85,6 +90,10 @@ class Judge:
             (self._with_vips, case.goes_on, packets[::5]),
         ]
         complaints += [(self._plain, case.is_answered, packets)] if case.by_ipvs else []
+        announced = {address for one in case.program.services if one.announce for address in one.addresses}
+        if announced and case.target.translates:
+            complaints += [(self._without_device, case.fares, packets), (self._without_device, case.goes_on, packets)]
+        yield Probe("announced", self._plain, lambda kernel: not announced <= {*kernel.host.addresses})
         for setting, complaint, some in complaints:
             for packet in some:
                 kind = f"{setting.__name__} {complaint.__name__}"
@@ -123,7 +132,7 @@ class Judge:
 
     @property
     def _settings(self) -> tuple[Setting, ...]:
-        return self._plain, self._with_vips, self._with_endpoints, self._crowded
+        return self._plain, self._with_vips, self._with_endpoints, self._crowded, self._without_device
 
     def catches(self, mutant: Mutant, bundle: Bundle) -> bool:
         """Whether a mutant does not load, or a probe tells it."""
