@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,8 @@ import pytest
 from support.shell import B, Shell
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("damage")
-    yield Shell(namespace, tmp_path)
-    namespace.close()
 
 
 def _fill(words: str) -> Callable[[Path], None]:

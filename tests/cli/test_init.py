@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,6 @@ import pytest
 from support.command_line import svcc
 from support.shell import Shell
 from support.waiting import until
-from svcc.kernel.namespaces import Namespace
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("first")
-    yield Shell(namespace, tmp_path)
-    namespace.close()
 
 
 def machine(shell: Shell) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +10,8 @@ import pytest
 from support.schemas import follows
 from support.shell import PROGRAM, A, B, Shell, end_watchdog, time_runs_out
 from support.waiting import until
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("outcome")
-    yield Shell(namespace, tmp_path)
-    namespace.close()
 
 
 def said(shell: Shell, command: str, *words: str, schema: str | None = None, status: int = 0) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,8 @@ from support.schemas import follows
 from support.shell import PROGRAM, Shell, apply_at_work
 from support.waiting import LID, until
 from svcc.columns import fitting
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    namespace = Namespace("status")
-    yield Shell(namespace, tmp_path)
-    namespace.close()
 
 
 def rows(shell: Shell, *words: str, status: int) -> list[tuple[str, str, str]]:

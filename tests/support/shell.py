@@ -28,6 +28,13 @@ service dns { vip 198.19.10.2; port 53/udp; endpoints { 100.64.0.3 } }
 OTHER = PROGRAM.replace("100.64.0.2 }", "100.64.0.4 }")
 #: The endpoints of PROGRAM and of OTHER.
 A, B = {"100.64.0.1", "100.64.0.2", "100.64.0.3"}, {"100.64.0.1", "100.64.0.3", "100.64.0.4"}
+#: What a plan says first of going from PROGRAM to OTHER.
+CHANGED = "web: ~ 100.64.0.2:8080 -> 100.64.0.4:8080"
+
+
+def blocks(said: str) -> list[str]:
+    """The paragraphs of a plan; of its steps, the heading alone."""
+    return [block.partition("\n  1. ")[0] for block in said.split("\n\n")]
 
 
 class Shell:

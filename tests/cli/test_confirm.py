@@ -1,0 +1,139 @@
+"""Applies that go again unless they are confirmed in time."""
+
+from __future__ import annotations
+
+import os
+import pty
+
+import pytest
+
+from support.shell import A, B, Shell, change_pending, end_watchdog, time_runs_out
+from support.waiting import until
+from svcc.kernel.namespaces import Namespace
+
+pytestmark = pytest.mark.kernel
+
+
+def put_back(shell: Shell, endpoints: set[str]) -> str:
+    """Wait until all is as it was before; returns the history."""
+    until(lambda: shell.endpoints() == endpoints, f"the endpoints are {endpoints}")
+    until(lambda: not (shell.folder / "state/custom/confirm.json").exists(), "nothing is under way any more")
+    return shell.svcc("history").stdout
+
+
+def test_what_is_not_confirmed_goes_again(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    said = shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600").stdout
+    assert said.endswith("It goes again in 600 seconds, unless you keep it: svcc confirm\n")
+    assert shell.endpoints() == B
+    assert "waits" in shell.svcc("apply", "a.dsl", "-t", "nft", status=3).stderr
+    time_runs_out(shell)
+    assert "generation 2 was not confirmed" in put_back(shell, A)
+
+
+def test_also_on_first_install(shell: Shell) -> None:
+    others = shell.world.others()
+    shell.svcc("apply", "a.dsl", "-t", "nft", "--confirm", "1")
+    assert "generation 1 was not confirmed" in put_back(shell, set())
+    assert shell.world.others() == others
+
+
+def test_what_is_confirmed_stays(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    assert shell.svcc("confirm").stdout == "Generation 2 stays.\n"
+    assert not (shell.folder / "state/custom/confirm.json").exists()
+    assert shell.endpoints() == B
+    assert "nothing waits" in shell.svcc("confirm", status=2).stderr
+
+
+def test_a_rollback_does_not_wait_for_the_watchdog(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    shell.svcc("rollback")
+    assert shell.endpoints() == A
+    assert not (shell.folder / "state/custom/confirm.json").exists()
+
+
+def test_a_failed_apply_leaves_nothing_to_confirm(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    (shell.folder / "bin").mkdir()
+    for tool in ("iptables-restore", "iptables-nft-restore"):
+        path = shell.folder / "bin" / tool
+        path.write_text("#!/bin/sh\nexit 1\n")
+        path.chmod(0o755)
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{shell.folder / 'bin'}:{before}"
+    try:
+        shell.svcc("apply", "b.dsl", "-t", "iptables", "--confirm", "600", status=4)
+    finally:
+        os.environ["PATH"] = before
+    assert not (shell.folder / "state/custom/confirm.json").exists()
+    assert shell.endpoints() == A
+
+
+def test_a_terminal_that_hangs_up_does_not_keep_the_new_rules(shell: Shell) -> None:
+    """As when an ssh session is lost: the shell's whole session gets SIGHUP, and its terminal is gone."""
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    with shell.namespace.entered():
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(shell.folder)
+            words = " ".join(shell.words("apply", "b.dsl", "-t", "nft", "--confirm", "600"))
+            os.execvpe("sh", ["sh", "-c", f"{words}; sleep 6000"], shell.environment())
+    hear(terminal, b"unless you keep it: svcc confirm")
+    assert shell.endpoints() == B
+    os.close(terminal)  # the kernel hangs up
+    os.waitpid(child, 0)
+    time_runs_out(shell)
+    assert "generation 2 was not confirmed" in put_back(shell, A)
+
+
+def hear(terminal: int, words: bytes) -> None:
+    """Wait until a terminal shows some words."""
+    shown = b""
+    while words not in shown:
+        shown += os.read(terminal, 1000)
+
+
+def test_a_terminal_that_hangs_up_in_the_middle_does_not_either(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    with shell.namespace.entered():
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(shell.folder)
+            words = shell.words("apply", "b.dsl", "-t", "iptables", "--confirm", "600")
+            os.execvpe(words[0], words, shell.environment())
+    pending = shell.folder / "state/custom/confirm.json"
+    hear(terminal, b"[1/")
+    os.close(terminal)
+    os.waitpid(child, 0)
+    if pending.exists():  # it came to its end before it heard
+        time_runs_out(shell)
+    put_back(shell, A)
+    assert "CUSTOM-SERVICES" not in "".join(shell.rules())
+
+
+def test_without_the_watchdog_the_next_command_does_its_work(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    end_watchdog(shell)
+    time_runs_out(shell)
+    assert shell.endpoints() == B
+    said = shell.svcc("confirm", status=1).stderr
+    assert "generation 1 is back" in said
+    assert "too late" in said
+    assert shell.endpoints() == A
+
+
+def test_after_a_restart_what_was_not_confirmed_is_not_restored(shell: Shell) -> None:
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
+    end_watchdog(shell)
+    change_pending(shell, boot="an earlier one")
+    shell.namespace = Namespace("restarted")
+    try:
+        shell.svcc("restore")
+        assert shell.endpoints() == A
+    finally:
+        shell.namespace.close()
