@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 if TYPE_CHECKING:
     from support.kubernetes_double import Beside
 
-#: Slices that change, one after another, each after a quiet time of so many seconds.
+#: Slices that change at most, one after another, each after a quiet time of so many seconds.
 _TURNS, _QUIET = 30, 0.3
 _NODES = 20
 #: What an endpoint of a real server has beside its address.
@@ -44,10 +44,12 @@ _PORT = {"name": "http", "protocol": "TCP", "port": 8080}
 def clusters(task: Task) -> Part:
     """An agent of nft."""
     chosen = [target for target in task.targets if target.name == "nft"]
-    return Part(str(task.size), rounds([partial(_case, task.size) for _ in chosen], task.rounds))
+    return Part(
+        str(task.size), rounds([partial(_case, task.size, min(task.turns, _TURNS)) for _ in chosen], task.rounds)
+    )
 
 
-def _case(size: Size) -> Mapping[str, Values]:
+def _case(size: Size, changes: int) -> Mapping[str, Values]:
     node = Namespace("node")
     try:
         node.ip(["link set lo up"])
@@ -59,7 +61,7 @@ def _case(size: Size) -> Mapping[str, Values]:
             with started(node, [*words, "--state-dir", f"{folder}/state"], Path(folder, "log")) as running:
                 running.until(lambda: running.taken() > 0, "the cluster")
                 first = {"seconds": time.monotonic() - begun, "megabytes": _peak(running)}
-                turns = [_turn(node, api, running, size, number) for number in range(_TURNS)]
+                turns = [_turn(node, api, running, size, number) for number in range(changes)]
                 rest = {"megabytes": running.usage()[1]}
     finally:
         node.close()

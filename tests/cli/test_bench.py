@@ -148,6 +148,17 @@ def test_connections_are_timed_with_and_without_rules(tmp_path: Path) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
+def test_an_agent_is_measured_that_follows_a_cluster() -> None:
+    part = measured("--only", "kubernetes")["kubernetes"]
+    assert list(part["cases"]) == ["nft: all for the first time", "nft: one slice"]
+    (first,), (change,) = part["cases"].values()
+    assert first["seconds"] > 0
+    assert first["megabytes"] >= change["megabytes"] > 1
+    assert 0 < change["to kernel"] <= change["recorded"]
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
 def test_ipvs_is_measured_where_there_is_ipvs() -> None:
     parts = measured("--only", "ipvs", "--with-ipvs", "load")
     assert list(parts) == ["ipvs: load"]
