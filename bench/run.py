@@ -17,6 +17,7 @@ import compiling
 from agents import agents
 from changes import changes
 from clusters import clusters
+from fleets import fleets
 from growth import growth
 from latency import latency
 from loads import load
@@ -41,6 +42,7 @@ _PARTS: dict[str, Callable[[Task], Part]] = {
     "latency": latency,
     "agent": agents,
     "kubernetes": clusters,
+    "fleet": fleets,
 }
 _NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "agent", "kubernetes", "ipvs")
 #: What is measured again where there is IPVS.
@@ -56,6 +58,7 @@ _WITH_IPVS = ("load", "changes", "growth", "latency", "agent")
 @click.option("--ports", default=1, show_default=True, help="How many ports each service has.")
 @click.option("--rounds", "number", default=3, show_default=True, help="How often everything is measured.")
 @click.option("--turns", default=100, show_default=True, help="How many turns of connections each case has.")
+@click.option("--nodes", default=100, show_default=True, help="How many nodes part fleet has.")
 @click.option("--target", "names", type=click.Choice(list(targets())), multiple=True, help="Only this target.")
 @click.option("--only", "parts", type=click.Choice((*_PARTS, "ipvs")), multiple=True, help="Only this part.")
 @click.option(
@@ -85,6 +88,7 @@ def main(
     ports: int,
     number: int,
     turns: int,
+    nodes: int,
     names: tuple[str, ...],
     parts: tuple[str, ...],
     inner: tuple[str, ...],
@@ -102,7 +106,7 @@ def main(
         for name in _possible(parts or (*_PARTS, "ipvs")):
             with TemporaryDirectory(prefix="svcc-bench-") as folder, doing(name):
                 os.environ["XTABLES_LOCKFILE"] = f"{folder}/xtables.lock"  # not to wait for others' work
-                task = Task(size, number, chosen, Path(folder), mixed_peers if name == "mixed" else peers, turns)
+                task = Task(size, number, chosen, Path(folder), mixed_peers if name == "mixed" else peers, turns, nodes)
                 results.parts |= _measure(name, task, inner or _WITH_IPVS)
             if output:  # after each part: should another one fail, this one is kept
                 output.write_text(results.as_json(), encoding="utf-8")

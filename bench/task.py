@@ -21,6 +21,7 @@ class Task:
     folder: Path  # for files, and empty
     peers: tuple[str, ...] = ()  # NAME=FILE:TOOL, with FILE for a program of this size
     turns: int = 100  # of connections
+    nodes: int = 100  # of a fleet
 
     def written(self, size: Size, *, changed: bool = False) -> Path:
         """A program's file; ``changed``: see :func:`programs.program`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Node(Source):
         self._status: Status | None = None
         self._agent: Agent | None = None
         self._moved = asyncio.Event()  # the target is another
+        self._news = asyncio.Event()  # there is something to say
 
     def _kept(self) -> ir.Program | None:
         """What was served when an agent ran last; None: nothing, or nothing that can be gone on with."""
@@ -205,7 +206,10 @@ class Node(Source):
                         if (status := self._now()) is not None and status != said:
                             await etcd.put(self._keys.status(self._name), status.text.encode())
                             said = status
-                        await asyncio.sleep(_GLANCE)
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(_GLANCE):
+                                await self._news.wait()
+                        self._news.clear()
             except (EtcdError, OSError) as error:
                 self._trouble(error)
             await asyncio.sleep(_AGAIN)
@@ -226,6 +230,7 @@ class Node(Source):
 
     def _say(self, want: Want, state: State, words: str = "") -> None:
         self._status = Status(want, state, self._record.release, words=plain(words), svcc=self._version)
+        self._news.set()
         tell = self._log.info if state in (State.APPLYING, State.APPLIED) else self._log.error
         tell(f"release {want.release}: {state}", epoch=want.epoch, **({"reason": words} if words else {}))
 

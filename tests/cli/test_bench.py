@@ -124,6 +124,21 @@ def test_twice_the_services_are_compiled_loaded_and_applied() -> None:
     assert part["failed"] == {}
 
 
+def test_a_fleet_is_asked_how_soon_it_has_what_is_wanted() -> None:
+    cases = measured("--only", "fleet", "--nodes", "3")["fleet"]["cases"]
+    assert [*cases] == [
+        "compile and pack for a node",
+        "publish",
+        "want to applied, 1 at once",
+        "want to applied, 2 at once",
+        "20 members to 3 agents",
+        "idle, for each agent",
+    ]
+    for case in (*cases,)[2:5]:
+        assert 0 < cases[case][0]["median"] <= cases[case][0]["most"]
+    assert cases["idle, for each agent"][0].keys() == {"requests", "bytes", "percent"}
+
+
 @pytest.mark.kernel
 def test_connections_are_timed_with_and_without_rules(tmp_path: Path) -> None:
     peer = tmp_path / "peer.nft"

@@ -1,0 +1,268 @@
+"""What a fleet asks of its etcd, and how soon its nodes have what is wanted: all nodes in this process, one real etcd.
+
+The nodes are the agent's own (:mod:`svcc.fleet.node`), without a machine below them: each fetches the release, checks
+its hash, asks etcd once more and says how it stands. What a machine does by itself, compiling and loading, is left out;
+it is measured elsewhere. They share a processor with each other, which machines do not: times are upper bounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
+from statistics import quantiles
+from typing import cast
+
+from measure import Failed, Values, rounds
+from programs import program
+from results import Part
+from task import Task
+
+from svcc.agent.log import Field, Level, Log
+from svcc.agent.loop import Agent
+from svcc.compiler import ir
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+from svcc.etcd.client import Client
+from svcc.etcd.values import Listing, Operation, Put
+from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.errors import FleetError
+from svcc.fleet.keys import Keys, last_part
+from svcc.fleet.node import Node
+from svcc.fleet.publishing import publish
+from svcc.fleet.reading import pieces_of, release_of
+from svcc.fleet.registering import Endpoint, Member
+from svcc.fleet.release import Draft, Taken, compile_for, draft
+from svcc.targets import targets
+from svcc.targets.interface import Bundle, Target
+
+KEYS = Keys("bench")
+_NFT = targets()["nft"]
+_FIRST = "n0"
+#: Seconds in which an idle fleet is counted: each node reads its keys anew once in it.
+_WINDOW = 30.0
+#: Seconds that anything may take; they only end what hangs.
+_PATIENCE = 600.0
+#: Operations of a transaction: etcd takes 128.
+_AT_ONCE = 100
+_MEMBERS = 20
+_METRICS = re.compile(r"(?m)^(\w+)(?:\{.*\})? ([0-9.e+-]+)$")
+_COUNTED = {
+    "requests": "grpc_server_started_total",
+    "bytes": "etcd_network_client_grpc_sent_bytes_total",
+    "percent": "process_cpu_seconds_total",
+}
+
+
+def fleets(task: Task) -> Part:
+    """Errors: Failed, where etcd cannot be had."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from support.etcd import cluster
+    from support.tools.debs import NoDebs
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # etcd has it, too
+
+    def measured() -> Mapping[str, Values]:
+        folder = task.folder / f"fleet-{time.monotonic_ns()}"
+        try:
+            with cluster(folder) as etcd:
+                return asyncio.run(_measured(task, folder, etcd.members[0].url))
+        except NoDebs as error:
+            raise Failed(str(error)) from error
+
+    return Part(f"{task.size}, {task.nodes} nodes", rounds([measured], task.rounds))
+
+
+async def _measured(task: Task, folder: Path, url: str) -> Mapping[str, Values]:
+    made = await asyncio.to_thread(_drafted, task)
+    names = [f"n{number}" for number in range(task.nodes)]
+    async with asyncio.timeout(_PATIENCE), Client([url], timeout=60) as etcd:
+        began = time.perf_counter()
+        await publish(etcd, KEYS, replace(made[0], nodes=dict.fromkeys(names, made[0].nodes[_FIRST])), "", "", "")
+        published = time.perf_counter() - began
+        async with _nodes(folder, url, names) as nodes:
+            await _until(etcd, KEYS.lives, names, lambda _: True)
+            stage = names[: max(1, len(names) // 100)]
+            first = await _roll(etcd, 1, stage)
+            rest = await _roll(etcd, 1, names[len(stage) :])
+            joined = await _joined(etcd, nodes)
+            idle = await _idle(url, len(names))
+    return {
+        "compile and pack for a node": {"seconds": made[1]},
+        "publish": {"seconds": published},
+        f"want to applied, {len(stage)} at once": first,
+        f"want to applied, {len(names) - len(stage)} at once": rest,
+        f"{_MEMBERS} members to {len(names)} agents": joined,
+        "idle, for each agent": idle,
+    }
+
+
+def _drafted(task: Task) -> tuple[Draft, float]:
+    """A release for one node, and how long that took from the program on."""
+    text = program(replace(task.size, mixed=False)) + f"node {_FIRST} {{ address 10.0.0.4 }}\n"
+    given = load_text(Source("bench.dsl", text)).program
+    assert given is not None
+    began = time.perf_counter()
+    made = draft(given, _NFT, {})
+    return made, time.perf_counter() - began
+
+
+# ---- nodes
+
+
+class _Silent(Log):
+    def _say(self, level: Level, event: str, fields: Mapping[str, Field]) -> None:
+        """Nobody reads it."""
+
+
+class _Node(Node):
+    """A node that compiles nothing."""
+
+    async def _fetched(self, etcd: Client, number: int) -> Taken:
+        release = await release_of(etcd, KEYS, number)
+        packed = b"".join(await pieces_of(etcd, KEYS, release))
+        if sha256(packed).hexdigest() != release.program:
+            raise FleetError("the program has another hash")
+        return Taken(*_small(number), release.nodes[self._name])
+
+
+@cache
+def _small(number: int) -> tuple[ir.Program, Target, Bundle]:
+    """What stands for a release on a machine."""
+    found = load_text(Source("small.dsl", f"node {_FIRST} {{ address 10.0.{number}.4 }}\n")).program
+    assert found is not None
+    return found, _NFT, compile_for(found, _NFT, _FIRST)
+
+
+class _Machine:
+    """What a node has instead of an agent and a kernel: all that it is told comes true at once."""
+
+    fault, down, drift = "", 0, 0
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._tasks = node, set[asyncio.Task[None]]()
+        self.members: list[float] = []  # when it was told that members changed
+
+    def reload(self) -> None:
+        task = asyncio.create_task(self._take())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def endpoints_changed(self) -> None:
+        self.members.append(time.perf_counter())
+
+    async def _take(self) -> None:
+        if (taken := self._node.read()) is None:
+            return
+        if await self._node.agrees(taken):
+            self._node.kept(taken)
+        else:
+            self._node.failed(taken, "etcd does not want it any more")
+
+
+@asynccontextmanager
+async def _nodes(folder: Path, url: str, names: list[str]) -> AsyncIterator[list[_Machine]]:
+    machines: list[_Machine] = []
+
+    async def live(node: Node) -> None:
+        await node.until_aimed()
+        machine = _Machine(node)
+        machines.append(machine)
+        machine.reload()
+        await node.beside(cast("Agent", machine), node.target)
+
+    tasks = []
+    for name in names:
+        client = partial(Client, [url], timeout=60)
+        node = _Node(client, KEYS, name, folder / name, _Silent(), seconds=120)
+        tasks += [asyncio.create_task(one) for one in (node.obey(), node.gather(), node.show(), live(node))]
+    try:
+        yield machines
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# ---- what is measured
+
+
+async def _until(etcd: Client, beginning: str, names: list[str], well: Callable[[bytes], bool]) -> dict[str, float]:
+    """When each node's key was as it has to be."""
+    wanted, found = {*names}, dict[str, float]()
+    async with aclosing(etcd.follow(beginning)) as told:
+        async for news in told:
+            entries = news.entries if isinstance(news, Listing) else [one.entry for one in news.changes if one.entry]
+            for entry in entries:
+                name = last_part(beginning, entry.key)
+                if name in wanted and name not in found and well(entry.value):
+                    found[name] = time.perf_counter()
+            if found.keys() == wanted:
+                return found
+    raise AssertionError("unreachable")
+
+
+async def _roll(etcd: Client, release: int, names: list[str]) -> Values:
+    """Write what nodes shall have, as a stage of a rollout does, and wait for their word."""
+    began: dict[str, float] = {}
+
+    def applied(text: bytes) -> bool:
+        said = Status.read("status", text)
+        if said.state not in (State.APPLYING, State.APPLIED):
+            raise Failed(said.words)
+        return said.state is State.APPLIED and said.want.release == release
+
+    waiting = asyncio.create_task(_until(etcd, KEYS.statuses, names, applied))
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        writes: list[Operation] = [Put(KEYS.want(name), Want(1, release).text.encode()) for name in some]
+        began |= dict.fromkeys(some, time.perf_counter())
+        await etcd.transact([], writes)
+    found = await waiting
+    return _spread([found[name] - began[name] for name in names])
+
+
+async def _joined(etcd: Client, nodes: list[_Machine]) -> Values:
+    """How long it takes until every agent is told of a member."""
+    took: list[float] = []
+    for number in range(_MEMBERS):
+        for node in nodes:
+            node.members.clear()
+        member = Member(Endpoint.parse(f"100.64.0.{number + 1}"))
+        began = time.perf_counter()
+        await etcd.put(KEYS.registered("pool", str(member.endpoint)), member.text.encode())
+        while not all(node.members for node in nodes):  # noqa: ASYNC110 - each node has a list of its own
+            await asyncio.sleep(0.01)
+        took += [node.members[0] - began for node in nodes]
+    return _spread(took)
+
+
+def _spread(seconds: list[float]) -> Values:
+    cuts = quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else [seconds[0]] * 99
+    return {"median": cuts[49], "most": cuts[98]}
+
+
+async def _idle(url: str, nodes: int) -> Values:
+    """What an agent asks of etcd while nothing happens; ``percent`` is of etcd's processor time."""
+    window = _WINDOW if nodes >= 100 else 1.0
+    before, began = await asyncio.to_thread(_counters, url), time.perf_counter()
+    await asyncio.sleep(window)
+    after, seconds = await asyncio.to_thread(_counters, url), time.perf_counter() - began
+    found = {name: (after[name] - before[name]) / seconds / nodes for name in _COUNTED}
+    return {**found, "percent": 100 * found["percent"]}
+
+
+def _counters(url: str) -> dict[str, float]:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
+        lines = _METRICS.findall(answer.read().decode())
+    return {name: sum(float(value) for word, value in lines if word == metric) for name, metric in _COUNTED.items()}
