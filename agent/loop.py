@@ -275,6 +275,7 @@ class Agent:
         self._faults.pop("kernel", None)
         if joined is not self._told:
             self._stood |= _differing(self._told, joined)
+        self._source.taken(joined)
         self._metrics.served(joined, self._health, self._stood)
         self._told = joined
         self._stood.clear()

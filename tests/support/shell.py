@@ -33,10 +33,11 @@ A, B = {"100.64.0.1", "100.64.0.2", "100.64.0.3"}, {"100.64.0.1", "100.64.0.3", 
 class Shell:
     """A user on a node: svcc in its namespace, with files and a state directory."""
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, *, nf_tables: bool = True) -> None:
+        """``nf_tables``: whether the kernel has them."""
         self.namespace = namespace
         self.folder = folder
-        self.world = World(namespace, folder / "state")
+        self.world = World(namespace, folder / "state", "nft" if nf_tables else "legacy", nft=nf_tables)
         (folder / "a.dsl").write_text(PROGRAM)
         (folder / "b.dsl").write_text(OTHER)
 
