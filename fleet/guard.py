@@ -117,8 +117,10 @@ class Guard:
             os.write(sys.stdout.fileno(), json.dumps(what).encode() + b"\n")
 
 
-def main(file: str) -> int:
-    """The guard as a process; its exit status."""
+def main(file: str, detached: bool = False) -> int:
+    """The guard as a process; its exit status. ``detached``: not a child of the agent, which may end its children."""
+    if detached and os.fork():
+        return 0
     try:
         Guard(Path(file)).run()
     except (OSError, StepError, ValueError, TypeError) as error:
@@ -128,4 +130,4 @@ def main(file: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:] == ["--detached"]))

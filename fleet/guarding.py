@@ -23,12 +23,13 @@ class Guarding:
     def __init__(self, root: Path, log: Log, lost: Callable[[str], None]) -> None:
         self._file, self._log, self._lost = root / "guard.pid", log, lost
         self._process: Process | None = None
+        self._ended = asyncio.Event()
         self._orders = Orders()
 
     async def run(self) -> None:
-        """Have a guard, until this is cancelled; it stays then, and goes on with what it was told last."""
+        """Have a guard, until it was told to cease. Where this is cancelled it goes on with what it was told last."""
         while True:
-            words = [sys.executable, "-P", "-m", "svcc.fleet.guard", str(self._file.absolute())]
+            words = [sys.executable, "-P", "-m", "svcc.fleet.guard", str(self._file.absolute()), "--detached"]
             try:
                 process = await asyncio.create_subprocess_exec(
                     *words, stdin=PIPE, stdout=PIPE, cwd="/", start_new_session=True
@@ -37,9 +38,13 @@ class Guarding:
                 self._log.error("announced addresses cannot be guarded", reason=str(error))
             else:
                 self._process = process
+                self._ended.clear()
                 self._write(self._orders)
                 await self._hear(process)
                 self._process = None
+                self._ended.set()
+                if self._orders.end:
+                    return
                 self._log.error("the guard of announced addresses ended, and is started again")
             await asyncio.sleep(_AGAIN)
 
@@ -52,7 +57,6 @@ class Guarding:
                 self._lost(said["silenced"])
             else:
                 self._log.warning("another machine claims it", address=said["defended"], hardware=said["against"])
-        await process.wait()
 
     def tell(self, orders: Orders) -> None:
         """What to guard from now on."""
@@ -67,11 +71,10 @@ class Guarding:
 
     async def cease(self) -> None:
         """Have the machine answer for nothing any more, and return when that is so."""
-        process = self._process
-        if process is None or not self._orders.addresses:
+        if self._process is None or not self._orders.addresses:
             return
         was = self._orders
         self.tell(Orders(was.device, was.addresses, was.until, was.keep, end=True))
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                await process.wait()
+                await self._ended.wait()

@@ -207,6 +207,8 @@ class Node(Source):
             try:
                 async with self._client() as etcd, etcd.hold(seconds or _LEASE) as held:
                     await self._show(etcd, held, seconds)
+                    if held.lost:
+                        self._log.warning("etcd was away for as long as the lease lasts", seconds=held.lease.ttl)
             except (EtcdError, OSError) as error:
                 self._trouble(error)
             finally:

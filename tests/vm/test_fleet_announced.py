@@ -63,7 +63,10 @@ def _holders(made: Site, client: Client, *but: str) -> dict[_Address, str]:
 
 def test_one_answers_whatever_becomes_of_it(tmp_path: Path) -> None:
     with _three(tmp_path, "iptables") as (made, client):
-        first = _holders(made, client)[FOUR]
+        before = _holders(made, client)
+        _etcd_is_away_for_a_while(made, client, before)
+        assert _holders(made, client) == before
+        first = before[FOUR]
         _machine(made, first).end(signal.SIGKILL)
         before = _holders(made, client, first)
         _machine(made, first).start()
@@ -80,23 +83,28 @@ def test_one_answers_whatever_becomes_of_it(tmp_path: Path) -> None:
         _holders(made, client, third)
 
 
-def test_on_ipvs_the_others_have_the_address_and_are_silent(tmp_path: Path) -> None:
+def _etcd_is_away_for_a_while(made: Site, client: Client, holders: dict[_Address, str]) -> None:
+    """Leases end meanwhile, and who answers goes on."""
+    (etcd,) = made.etcd.members
+    etcd.end()
+    for machine in made.machines:
+        machine.until(partial(machine.says, "etcd was away for as long as the lease lasts"), "its lease ended")
+    assert {address: client.connects_to(address) for address in BOTH} == holders
+    with made.switch.namespace.entered():
+        made.etcd.start("--listen-client-urls", f"{made.etcd.urls[0]},http://{ETCD}:2379")
+    for machine in made.machines:
+        made.until_node(machine.name, alive=True)
+
+
+def test_who_is_cut_off_from_etcd_alone_ceases_when_another_machine_takes_over(tmp_path: Path) -> None:
+    """On ipvs, where all machines have the addresses, and but one are silent."""
     with _three(tmp_path, "ipvs") as (made, client):
-        first = _holders(made, client)[FOUR]
-        _machine(made, first).end(signal.SIGKILL)
-        _holders(made, client, first)
-
-
-def test_etcd_is_away_and_who_answers_goes_on(tmp_path: Path) -> None:
-    with _three(tmp_path, "iptables") as (made, client):
-        holders = _holders(made, client)
-        (etcd,) = made.etcd.members
-        etcd.end()
-        for machine in made.machines:
-            machine.until(partial(machine.says, "etcd does not answer"), "its lease ended")
-        assert {address: client.connects_to(address) for address in BOTH} == holders
-        with made.switch.namespace.entered():
-            made.etcd.start("--listen-client-urls", f"{made.etcd.urls[0]},http://{ETCD}:2379")
-        for machine in made.machines:
-            made.until_node(machine.name, alive=True)
-        assert _holders(made, client) == holders
+        first = _machine(made, _holders(made, client)[FOUR])
+        with first.shell.namespace.entered():
+            run(f"ip route add blackhole {ETCD}")
+        before = _holders(made, client, first.name)
+        first.until(lambda: first.says(f"another machine has it address={FOUR}"), "its guard heard that")
+        with first.shell.namespace.entered():
+            run(f"ip route del blackhole {ETCD}")
+        made.until_node(first.name, alive=True)
+        assert _holders(made, client) == before
