@@ -190,7 +190,12 @@ class Node(Source):
 
     async def hold(self) -> None:
         """Answer for announced addresses as the fleet has it, for ever."""
-        await self._holding.run()
+        while True:
+            try:
+                await self._holding.run()
+            except* (OSError, ValueError, SvccError) as group:
+                self._log.error("announced addresses cannot be held", reason=str(group.exceptions[0]))
+            await asyncio.sleep(_AGAIN)
 
     async def leave(self) -> None:
         """Cease to answer for announced addresses: the agent ends."""
