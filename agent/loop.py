@@ -291,6 +291,7 @@ class Agent:
         self._faults.pop("kernel", None)
         if joined is not self._told:
             self._stood |= differing_services(self._told, joined).keys()
+        self._source.taken(joined)
         self._metrics.served(joined, self._health, self._stood)
         self._told = joined
         self._stood.clear()

@@ -27,6 +27,9 @@ class Metrics:
         self._endpoints = Gauge(
             "svcc_endpoints", "Endpoints by service and state.", ["service", "state"], registry=registry
         )
+        self._announced = Gauge(
+            "svcc_announced_addresses", "Addresses that this machine answers ARP and ND for.", registry=registry
+        )
         self._checks = Counter("svcc_checks", "Checks by kind and result.", ["kind", "result"], registry=registry)
         self._latency = Histogram(
             "svcc_check_seconds", "How long checks took.", ["kind"], buckets=_QUICK, registry=registry
@@ -80,6 +83,7 @@ class Metrics:
         gone; the others are as they were. None: of all.
         """
         self._services.set(len(program.services))
+        self._announced.set(len({address for service in program.services for address in service.announced}))
         if only is None:
             self._endpoints.clear()
         gone = set(only or ())

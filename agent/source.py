@@ -61,6 +61,10 @@ class Source(ABC):
         same, and the program itself where there are none. It is asked in the agent's loop."""
         return program
 
+    def taken(self, joined: ir.Program) -> None:
+        """What :meth:`joined` gave is in the kernel, and stays. It is told in the agent's loop."""
+        return  # most need not know
+
     def changed(self) -> bool:
         """Whether :meth:`read` might give another program than before. It is asked every second, in a thread."""
         return False

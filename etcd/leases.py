@@ -36,6 +36,7 @@ class Held:
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
+        self.until = 0.0  # until when it lasts for certain, by the loop's clock
         self._lost = asyncio.Event()
 
     @property
@@ -52,7 +53,8 @@ class Held:
         loop = asyncio.get_running_loop()
         with suppress(NoLease, TimeoutError):
             while True:
-                async with asyncio.timeout_at(begun + self.lease.ttl):
+                self.until = begun + self.lease.ttl
+                async with asyncio.timeout_at(self.until):
                     await asyncio.sleep(max(0, begun + self.lease.ttl / 3 - loop.time()))
                     begun = await self._kept(members)
         self._lost.set()

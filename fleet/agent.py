@@ -24,7 +24,7 @@ async def run(
 
     Errors: as of :func:`svcc.agent.service.run`.
     """
-    work = {"obey": node.obey(), "gather": node.gather(), "show": node.show()}
+    work = {"obey": node.obey(), "gather": node.gather(), "show": node.show(), "hold": node.hold()}
     tasks = [asyncio.create_task(one, name=name) for name, one in work.items()]
     try:
         while True:
@@ -37,6 +37,7 @@ async def run(
             if node.target == target:
                 return  # it was ended by a signal
     finally:
+        await node.leave()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,7 +6,7 @@ What comes from etcd is input, whoever wrote it: a document is read whole, or re
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar, cast
 
 from svcc.compiler.suggest import shorten
 from svcc.fleet.errors import BadDocument
-from svcc.fleet.keys import fault, is_hash
+from svcc.fleet.keys import address_in, fault, is_hash
 
 #: JSON's own values, as `json` reads them.
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -261,6 +261,41 @@ def _compiled(nodes: Members, node: str) -> Compiled:
     found = Compiled(members.name("target"), members.hash("bundle"))
     members.end()
     return found
+
+
+# ---- who answers for announced addresses
+
+
+def able_text(addresses: Iterable[str]) -> str:
+    """What stands at a living node's key: the announced addresses that it can answer for."""
+    return text_of({"able": [*sorted(addresses)]})
+
+
+def read_able(key: str, text: str | bytes) -> frozenset[str]:
+    """The addresses that a living node can answer for; nothing is said: none. Errors: BadDocument."""
+    if not text:
+        return frozenset()
+    members = members_of(key, text)
+    found = members.take("able")
+    members.end()
+    if not isinstance(found, list):
+        raise members.wrong("able", found, "a list of addresses")
+    addresses = [one for one in found if isinstance(one, str) and address_in("", one) is not None]
+    if len(addresses) != len(found):
+        raise members.wrong("able", found, "a list of addresses")
+    return frozenset(addresses)
+
+
+def holder_text(node: str) -> str:
+    return text_of({"node": node})
+
+
+def read_holder(key: str, text: str | bytes) -> str:
+    """The node that answers for an address. Errors: BadDocument."""
+    members = members_of(key, text)
+    node = members.name("node")
+    members.end()
+    return node
 
 
 # ---- what nodes shall do, and what they say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from svcc.fleet.errors import BadName
 
@@ -106,6 +107,15 @@ class Keys:
         return f"{self.statuses}{check_name('node', node)}"
 
     @property
+    def holders(self) -> str:
+        """The beginning of the keys of which machine answers for an announced address."""
+        return f"{self.all}holder/"
+
+    def holder(self, address: str) -> str:
+        """``address``: in its canonical form."""
+        return f"{self.holders}{address}"
+
+    @property
     def pools(self) -> str:
         """The beginning of the keys of what registered itself."""
         return f"{self.all}pool/"
@@ -119,6 +129,15 @@ def last_part(beginning: str, key: str) -> str | None:
     """What follows a beginning in a key, such as a node's name; None: nothing that svcc wrote there."""
     rest = key.removeprefix(beginning)
     return rest if key.startswith(beginning) and fault(rest) is None else None
+
+
+def address_in(beginning: str, key: str) -> str | None:
+    """The address that follows a beginning in a key, in its canonical form; None: nothing that svcc wrote there."""
+    rest = key.removeprefix(beginning)
+    try:
+        return rest if key.startswith(beginning) and "%" not in rest and str(ip_address(rest)) == rest else None
+    except ValueError:
+        return None
 
 
 def number_in(beginning: str, key: str) -> int | None:

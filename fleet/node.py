@@ -18,9 +18,11 @@ from svcc.agent.source import Source
 from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
 from svcc.etcd.client import Client
-from svcc.etcd.errors import EtcdError, Unreachable
-from svcc.fleet.documents import State, Status, Want, plain
+from svcc.etcd.errors import EtcdError, NoLease, Unreachable
+from svcc.etcd.leases import Held
+from svcc.fleet.documents import State, Status, Want, able_text, plain
 from svcc.fleet.errors import FleetError
+from svcc.fleet.holding import Holding
 from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
@@ -73,6 +75,8 @@ class Node(Source):
         self.target = "" if self.known is None else self._record.target  # what the agent is for; "": not known yet
         self._program = self.known
         self._members = Members(root, keys, log)
+        self._holding = Holding(client, keys, name, root, log)
+        self._holding.changed = self._endpoints_changed
         self._new = False
         self._task: _Task | None = None
         self._status: Status | None = None
@@ -100,7 +104,10 @@ class Node(Source):
         return self._program
 
     def joined(self, program: ir.Program) -> ir.Program:
-        return self._members.joined(program, self.target, self._name)
+        return self._holding.joined(self._members.joined(program, self.target, self._name), self.target)
+
+    def taken(self, joined: ir.Program) -> None:
+        self._holding.taken(joined)
 
     def changed(self) -> bool:
         return self._new
@@ -189,30 +196,64 @@ class Node(Source):
                 async with self._client() as etcd, aclosing(etcd.follow(self._keys.pools)) as told:
                     async for news in told:
                         await asyncio.to_thread(self._members.hear, news)
-                        if self._agent is not None:
-                            self._agent.endpoints_changed()
+                        self._endpoints_changed()
             except (EtcdError, OSError) as error:
                 self._trouble(error)
             await asyncio.sleep(_AGAIN)
 
+    async def hold(self) -> None:
+        """Answer for announced addresses as the fleet has it, for ever."""
+        while True:
+            try:
+                await self._holding.run()
+            except* (OSError, ValueError, SvccError) as group:
+                self._log.error("announced addresses cannot be held", reason=str(group.exceptions[0]))
+            await asyncio.sleep(_AGAIN)
+
+    async def leave(self) -> None:
+        """Cease to answer for announced addresses: the agent ends."""
+        await self._holding.leave()
+
+    def _endpoints_changed(self) -> None:
+        if self._agent is not None:
+            self._agent.endpoints_changed()
+
     async def show(self) -> None:
         """Show that the agent lives, and what it has to say, for ever."""
         while True:
+            seconds = self._holding.seconds
             try:
-                async with self._client() as etcd, etcd.hold(_LEASE) as held:
-                    await etcd.put(self._keys.alive(self._name), b"", held.lease)
-                    said: Status | None = None
-                    while not held.lost:
-                        if (status := self._now()) is not None and status != said:
-                            await etcd.put(self._keys.status(self._name), status.text.encode())
-                            said = status
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(_GLANCE):
-                                await self._news.wait()
-                        self._news.clear()
+                async with self._client() as etcd, etcd.hold(seconds or _LEASE) as held:
+                    await self._show(etcd, held, seconds)
+                    if held.lost:
+                        self._log.warning("etcd was away for as long as the lease lasts", seconds=held.lease.ttl)
             except (EtcdError, OSError) as error:
                 self._trouble(error)
-            await asyncio.sleep(_AGAIN)
+            finally:
+                self._holding.lease = None
+            if seconds == self._holding.seconds:
+                await asyncio.sleep(_AGAIN)
+
+    async def _show(self, etcd: Client, held: Held, seconds: int | None) -> None:
+        """As long as a lease lasts, and is of the right length."""
+        able: str | None = None
+        said: Status | None = None
+        while not held.lost and seconds == self._holding.seconds:
+            try:
+                if (text := able_text(self._holding.able)) != able:
+                    await etcd.put(self._keys.alive(self._name), text.encode(), held.lease)
+                    able, self._holding.lease = text, held
+                if (status := self._now()) is not None and status != said:
+                    await etcd.put(self._keys.status(self._name), status.text.encode())
+                    said = status
+            except NoLease:
+                return
+            except EtcdError as error:  # while the lease lasts, it is kept: addresses go with it
+                self._trouble(error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GLANCE):
+                    await self._news.wait()
+            self._news.clear()
 
     def _now(self) -> Status | None:
         """What there is to say, as the agent is now."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from svcc.compiler import ir
 from svcc.etcd.client import Client
 from svcc.etcd.values import Entry, Get
 from svcc.fleet.blobs import MOST_PIECES, unpack
-from svcc.fleet.documents import Release, Status, Want, read_head
+from svcc.fleet.documents import Release, Status, Want, read_head, read_holder
 from svcc.fleet.errors import BadDocument, BadProgram, FleetError
-from svcc.fleet.keys import Keys, last_part, number_in
+from svcc.fleet.keys import Keys, address_in, last_part, number_in
 from svcc.fleet.release import read_program
 from svcc.fleet.rollout import Rollout, Seen
 
@@ -95,18 +96,30 @@ async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
     Errors: BadDocument: a want or the rollout cannot be read; EtcdError.
     """
     asked = [Get(keys.rollout), Get(keys.lock), *(Get(one, prefix=True) for one in (keys.wants, keys.statuses))]
-    found = (await etcd.transact([], [*asked, Get(keys.lives, prefix=True)])).found
+    asked += [Get(keys.lives, prefix=True), Get(keys.holders, prefix=True)]
+    found = (await etcd.transact([], asked)).found
     entries = {entry.key: entry for entry in (*found[0], *found[1], *found[2])}
     rollout = [Rollout.read(entry.key, entry.value) for entry in found[0]]
     wants, statuses, lives = (
         {node: entry for entry in part if (node := last_part(beginning, entry.key)) is not None}
-        for beginning, part in zip((keys.wants, keys.statuses, keys.lives), found[2:], strict=True)
+        for beginning, part in zip((keys.wants, keys.statuses, keys.lives), found[2:5], strict=True)
     )
+    held = _held(keys, found[5])
     nodes = {
-        node: Seen(_want(wants.get(node)), _status(statuses.get(node)), node in lives)
-        for node in sorted({*wants, *statuses, *lives})
+        node: Seen(_want(wants.get(node)), _status(statuses.get(node)), node in lives, tuple(held.get(node, ())))
+        for node in sorted({*wants, *statuses, *lives, *held})
     }
     return Snapshot(rollout[0] if rollout else None, nodes, entries)
+
+
+def _held(keys: Keys, entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """The announced addresses by who answers for them; what cannot be read is none."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        if (address := address_in(keys.holders, entry.key)) is not None:
+            with suppress(BadDocument):
+                found.setdefault(read_holder(entry.key, entry.value), []).append(address)
+    return found
 
 
 def _want(entry: Entry | None) -> Want | None:

@@ -169,11 +169,13 @@ def _moved(nodes: Members, node: str) -> Moved:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A node as it is in etcd: what it shall do, what it says, and whether its agent lives."""
+    """A node as it is in etcd: what it shall do, what it says, whether its agent lives, and the announced addresses
+    that it answers for."""
 
     want: Want | None = None
     status: Status | None = None
     alive: bool = False
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 ETHERTYPE = 0x86DD  # ETH_P_IPV6
 _EVERYBODY = IPv6Address("ff02::1")  # all nodes of the link
-_ICMPV6, _ADVERTISEMENT = 58, 136
+_ICMPV6, ADVERTISEMENT = 58, 136
 _OVERRIDE = 1 << 29  # what a neighbour has in its cache is replaced
 _TARGET_LINK_LAYER = 2  # the option with the hardware address, in units of eight bytes
 
@@ -17,10 +17,10 @@ def packet(mac: bytes, address: IPv6Address) -> bytes:
     body = struct.pack("!I", _OVERRIDE) + address.packed + struct.pack("!BB", _TARGET_LINK_LAYER, 1) + mac
     length = len(body) + 4
     between = address.packed + _EVERYBODY.packed
-    summed = checksum(between + struct.pack("!II", length, _ICMPV6) + struct.pack("!BBH", _ADVERTISEMENT, 0, 0) + body)
+    summed = checksum(between + struct.pack("!II", length, _ICMPV6) + struct.pack("!BBH", ADVERTISEMENT, 0, 0) + body)
     header = struct.pack("!IHBB", 6 << 28, length, _ICMPV6, 255) + between
     ethernet = b"\x33\x33" + _EVERYBODY.packed[-4:] + mac + struct.pack("!H", ETHERTYPE)
-    return ethernet + header + struct.pack("!BBH", _ADVERTISEMENT, 0, summed) + body
+    return ethernet + header + struct.pack("!BBH", ADVERTISEMENT, 0, summed) + body
 
 
 def checksum(data: bytes) -> int:

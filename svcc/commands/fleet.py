@@ -86,6 +86,7 @@ def _node_json(node: str, seen: Seen) -> dict[str, Any]:
         "has": said.serves or None if said is not None else None,
         "state": _state(seen),
         "alive": seen.alive,
+        "holds": [*seen.holds],
         "down": said.down if said is not None else None,
         "drift": said.drift if said is not None else None,
         "words": said.words if said is not None else "",
@@ -113,6 +114,9 @@ def _status_lines(head: int, seen: Snapshot) -> Iterator[str]:
     yield from columns(("", "node", "wants", "has", "state", "alive", "down", "drift", ""), rows)
     yield ""
     yield f"The newest release is {head}." if head else "Nothing was published yet."
+    for node, one in seen.nodes.items():
+        if one.holds:
+            yield f"{node} answers for {', '.join(one.holds)}."
     if (rollout := seen.rollout) is not None:
         at = f", stage {rollout.stage + 1} of {len(rollout.stages)}" if rollout.phase is not Phase.DONE else ""
         why = f": {rollout.words}" if rollout.words else ""

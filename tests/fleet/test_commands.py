@@ -16,7 +16,7 @@ from support.etcd import Cluster, cluster, run
 from support.fleet_nodes import answering
 from support.schemas import follows
 from svcc.etcd.client import Client
-from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.documents import State, Status, Want, holder_text
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import snapshot
 from svcc.fleet.rollout import Rollout
@@ -150,6 +150,7 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
 
     wants = [(KEYS.want(node), Want(3, 7).text) for node in "abcdef"]
     lives = [(KEYS.alive(node), "") for node in "abcdeg"]
+    fleet.put((KEYS.holder("fd00::1"), holder_text("b")), (KEYS.holder("192.0.2.1"), "?"))
     fleet.put(
         *wants, *lives, said("a"), said("b", drift=2), said("c", State.FAILED, serves=6), said("d", down=1), said("f")
     )
@@ -163,7 +164,8 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
         ("f", "applied", True),
         ("g", "idle", False),
     ]
-    fleet.svcc("fleet", "status", status=1)
+    assert [one["holds"] for one in found[:2]] == [[], ["fd00::1"]]
+    assert "\nb answers for fd00::1.\n" in fleet.svcc("fleet", "status", status=1).text
 
 
 def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:

@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.fleet_documents import releases, statuses, wants
-from svcc.fleet.documents import Release, Status, Want, head_text, plain, read_head
+from svcc.fleet.documents import (
+    Release,
+    Status,
+    Want,
+    able_text,
+    head_text,
+    holder_text,
+    plain,
+    read_able,
+    read_head,
+    read_holder,
+)
 from svcc.fleet.errors import BadDocument
 
 _Read: TypeAlias = Callable[[str, str], object]
@@ -39,6 +50,19 @@ def test_each_is_read_as_it_was_written(release: Release, want: Want, status: St
     assert Want.read("key", want.text) == want
     assert Status.read("key", status.text) == status
     assert read_head("key", head_text(head)) == head
+
+
+@given(st.frozensets(st.ip_addresses().map(str)), st.from_regex("[a-z0-9_]{1,20}", fullmatch=True))
+def test_who_is_able_and_who_holds_are_read_as_they_were_written(able: frozenset[str], node: str) -> None:
+    assert read_able("key", able_text(able)) == able
+    assert read_holder("key", holder_text(node)) == node
+    assert read_able("key", b"") == frozenset()  # of an svcc that holds none
+
+
+@pytest.mark.parametrize("able", ["all", {}, ["192.0.2.1", 7], ["192.0.2.01"], ["a"]])
+def test_what_is_no_list_of_addresses_is_refused(able: object) -> None:
+    with pytest.raises(BadDocument, match=r"^key: `able` is .*, and not a list of addresses$"):
+        read_able("key", json.dumps({"version": 1, "able": able}))
 
 
 @pytest.mark.parametrize(("text", "read"), [*zip(_TEXTS, _READERS, strict=True)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from svcc.fleet.errors import BadName
-from svcc.fleet.keys import Keys, fault, last_part, number_in
+from svcc.fleet.keys import Keys, address_in, fault, last_part, number_in
 
 KEYS = Keys("shop")
 _SIGNS = st.sampled_from("aZ0_.-/ \n\0é*")
@@ -15,7 +17,7 @@ _SIGNS = st.sampled_from("aZ0_.-/ \n\0é*")
 
 def test_all_keys_are_below_the_fleet_and_differ() -> None:
     found = [KEYS.head, KEYS.rollout, KEYS.lock, KEYS.release(7), KEYS.blob("ab", 0)]
-    found += [KEYS.want("a"), KEYS.alive("a"), KEYS.status("a")]
+    found += [KEYS.want("a"), KEYS.alive("a"), KEYS.status("a"), KEYS.holder("fd00::1")]
     assert found == [
         "/svcc/shop/head",
         "/svcc/shop/rollout",
@@ -25,7 +27,15 @@ def test_all_keys_are_below_the_fleet_and_differ() -> None:
         "/svcc/shop/want/a",
         "/svcc/shop/alive/a",
         "/svcc/shop/status/a",
+        "/svcc/shop/holder/fd00::1",
     ]
+
+
+@given(st.ip_addresses().map(str) | st.text("0.1:af/%", max_size=9))
+def test_an_address_in_a_key_is_canonical(text: str) -> None:
+    found = address_in(KEYS.holders, KEYS.holder(text))
+    assert found is None or (found == text and str(ip_address(text)) == text)
+    assert address_in(KEYS.holders, f"/svcc/other/holder/{text}") is None
 
 
 @given(st.text(_SIGNS, max_size=4) | st.text("a.", min_size=62, max_size=65))

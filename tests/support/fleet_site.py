@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,6 +22,8 @@ from svcc.fleet.documents import Want
 from svcc.fleet.keys import Keys
 from svcc.kernel.namespaces import Namespace
 
+_Found = TypeVar("_Found")
+
 FLEET = "shop"
 #: Where the machines find etcd.
 ETCD = "10.9.0.1"
@@ -31,9 +33,9 @@ URL = f"http://{ETCD}:2379"
 class Machine:
     """A node, and its agent."""
 
-    def __init__(self, namespace: Namespace, name: str, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, name: str, folder: Path, *, nf_tables: bool = True) -> None:
         folder.mkdir()
-        self.name, self.shell = name, Shell(namespace, folder)
+        self.name, self.shell = name, Shell(namespace, folder, nf_tables=nf_tables)
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.urls: tuple[str, ...] = (URL,)
@@ -96,6 +98,13 @@ class Site:
         self.switch, self.etcd, self.machines = switch, etcd, machines
         self.fleet = ["--fleet", FLEET, *(word for url in urls for word in ("--etcd", url))]
 
+    def until(self, condition: Callable[[], _Found], what: str) -> _Found:
+        """As :func:`support.waiting.until`; what the agents said is shown where it does not come."""
+        try:
+            return until(condition, what)
+        except pytest.fail.Exception as error:
+            pytest.fail("\n".join([str(error), *(f"{one.name}:\n{one.said()}" for one in self.machines)]))
+
     def svcc(self, *words: object, status: int = 0) -> str:
         """What a command of the fleet prints."""
         done = self.switch.svcc(*map(str, words), *self.fleet, status=status)
@@ -145,8 +154,10 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *names: str) -> Iterator[Site]:
-    """Machines of these names, without their agents, for as long as the block runs."""
+def site(folder: Path, *names: str, nf_tables: bool = True) -> Iterator[Site]:
+    """Machines of these names, without their agents, for as long as the block runs. ``nf_tables``: whether the kernel
+    has them.
+    """
     with ExitStack() as stack:
         switch = stack.enter_context(closing(Namespace("switch")))
         with switch.entered():
@@ -164,7 +175,7 @@ def site(folder: Path, *names: str) -> Iterator[Site]:
                 run("ip link set lo up")
                 run("ip link set lan up")
                 run(f"ip address add 10.9.0.{number}/24 dev lan")
-            machines.append(Machine(node, name, folder / name))
+            machines.append(Machine(node, name, folder / name, nf_tables=nf_tables))
             stack.callback(machines[-1].end)
         etcd = Cluster(RELEASES[0], folder / "etcd", ("127.0.0.1",), (), "http")
         stack.callback(etcd.end)
@@ -172,4 +183,4 @@ def site(folder: Path, *names: str) -> Iterator[Site]:
         with switch.entered():
             etcd.start("--listen-client-urls", f"{etcd.urls[0]},{URL}")
         (folder / "person").mkdir()
-        yield Site(Shell(switch, folder / "person"), etcd, tuple(machines))
+        yield Site(Shell(switch, folder / "person", nf_tables=nf_tables), etcd, tuple(machines))

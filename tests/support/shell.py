@@ -40,11 +40,15 @@ def blocks(said: str) -> list[str]:
 class Shell:
     """A user on a node: svcc in its namespace, with files and a state directory."""
 
-    def __init__(self, namespace: Namespace, folder: Path, world: World | None = None) -> None:
-        """``world``: what the node has of others, with its state in the folder's ``state``."""
+    def __init__(
+        self, namespace: Namespace, folder: Path, world: World | None = None, *, nf_tables: bool = True
+    ) -> None:
+        """``world``: what the node has of others, with its state in the folder's ``state``; ``nf_tables``: whether the
+        kernel has them.
+        """
         self.namespace = namespace
         self.folder = folder
-        self.world = world or World(namespace, folder / "state")
+        self.world = world or World(namespace, folder / "state", "nft" if nf_tables else "legacy", nft=nf_tables)
         (folder / "a.dsl").write_text(PROGRAM)
         (folder / "b.dsl").write_text(OTHER)
 

@@ -1,0 +1,80 @@
+"""The agent's end of its guard (:mod:`svcc.fleet.guard`): started, told what to guard, heard, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from svcc.agent.log import Log
+from svcc.fleet.guard import Orders
+
+#: Seconds until a guard that ended is started again, and in which one has to end.
+_AGAIN, _PATIENCE = 2.0, 10.0
+
+
+class Guarding:
+    """``lost`` is told of an address that the machine ceased to answer for, since another one does."""
+
+    def __init__(self, root: Path, log: Log, lost: Callable[[str], None]) -> None:
+        self._file, self._log, self._lost = root / "guard.pid", log, lost
+        self._process: Process | None = None
+        self._ended = asyncio.Event()
+        self._orders = Orders()
+
+    async def run(self) -> None:
+        """Have a guard, until it was told to cease. Where this is cancelled it goes on with what it was told last."""
+        while True:
+            words = [sys.executable, "-P", "-m", "svcc.fleet.guard", str(self._file.absolute()), "--detached"]
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *words, stdin=PIPE, stdout=PIPE, cwd="/", start_new_session=True
+                )
+            except OSError as error:
+                self._log.error("announced addresses cannot be guarded", reason=str(error))
+            else:
+                self._process = process
+                self._ended.clear()
+                self._write(self._orders)
+                await self._hear(process)
+                self._process = None
+                self._ended.set()
+                if self._orders.end:
+                    return
+                self._log.error("the guard of announced addresses ended, and is started again")
+            await asyncio.sleep(_AGAIN)
+
+    async def _hear(self, process: Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            said: dict[str, str] = json.loads(line)
+            if "silenced" in said:
+                self._log.warning("another machine has it", address=said["silenced"], hardware=said["for"])
+                self._lost(said["silenced"])
+            else:
+                self._log.warning("another machine claims it", address=said["defended"], hardware=said["against"])
+
+    def tell(self, orders: Orders) -> None:
+        """What to guard from now on."""
+        if orders != self._orders:
+            self._orders = orders
+            self._write(orders)
+
+    def _write(self, orders: Orders) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError):  # it ends: the next one is told
+                self._process.stdin.write(orders.line)
+
+    async def cease(self) -> None:
+        """Have the machine answer for nothing any more, and return when that is so."""
+        if self._process is None or not self._orders.addresses:
+            return
+        was = self._orders
+        self.tell(Orders(was.device, was.addresses, was.until, was.keep, end=True))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._ended.wait()

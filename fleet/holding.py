@@ -1,0 +1,350 @@
+"""Announced addresses in a fleet: one machine of those that are able answers for each, by a key with a lease in etcd.
+
+Two things are asked, and they are at odds: that never two machines answer, and that everything stays as it is where
+etcd is away. A holder that cannot reach etcd does not know which of the two it is in. So it goes on to answer, and a
+guard (:mod:`svcc.fleet.guard`) listens: whoever takes an address, which takes a quorum of etcd and the end of the
+holder's lease, tells the network, and what hears that ceases. Where the network is split as well, each side has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+from svcc.agent.log import Log
+from svcc.apply.driver import balances
+from svcc.compiler import ir
+from svcc.etcd.client import Client
+from svcc.etcd.errors import EtcdError
+from svcc.etcd.leases import Held
+from svcc.etcd.values import Changes, Compare, Delete, Entry, Field, Listing, Put, Relation, absent
+from svcc.fleet.documents import holder_text, read_able, read_holder
+from svcc.fleet.election import successors
+from svcc.fleet.errors import BadDocument
+from svcc.fleet.guard import Orders
+from svcc.fleet.guarding import Guarding
+from svcc.fleet.keys import Keys, address_in, last_part
+from svcc.kernel.link.announcing import announce
+from svcc.kernel.link.links import Link
+from svcc.kernel.link.moving import changes, drained
+from svcc.kernel.link.reading import links, read_devices
+from svcc.kernel.steps import StepError
+from svcc.targets.vip_device import is_ours
+
+#: Seconds after which another machine takes the addresses of one that died.
+LEASE = 5
+#: Seconds between looks, where nothing is told; of links.
+_GLANCE, _LINKS = 0.5, 10.0
+#: Seconds after which the next machine in the order takes an address that the one before it did not take.
+_TURN = 2.0
+#: How often the network is told again, and the seconds between (RFC 4861, section 10: three times, a second apart).
+_MORE, _BETWEEN = 2, 1.0
+_AGAIN = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who holds an address, by which lease, and the revision at which the key was written."""
+
+    node: str
+    lease: int
+    revision: int
+
+
+class Holding:
+    """What one node answers for. ``lease``: that of its agent, which its keys go with; None: there is none now."""
+
+    def __init__(self, client: Callable[[], Client], keys: Keys, name: str, root: Path, log: Log) -> None:
+        self._client, self._keys, self._name, self._log = client, keys, name, log
+        self.lease: Held | None = None
+        self.able: frozenset[str] = frozenset()  # that this machine could answer for
+        self.changed: Callable[[], None] = lambda: None  # is called when other addresses are to be answered for
+        self._guarding = Guarding(root, log, lambda address: self._cease([address], "another machine answers for it"))
+        self._announced: frozenset[str] | None = None  # by the program in the kernel; None: there is none yet
+        self._answered: frozenset[str] = frozenset()  # in the kernel
+        self._answering: frozenset[str] | None = None  # to be; None: not asked for yet
+        self._device, self._keep = "", False
+        self._lives: dict[str, frozenset[str]] = {}
+        self._holders: dict[str, _Holder] = {}
+        self._last: dict[str, str] = {}  # who held an address when it was held last
+        self._free: dict[str, float] = {}  # since when an address is free
+        self._known = 0  # of lives and holders, how many were heard
+        self._joined: tuple[ir.Program, frozenset[str], ir.Program] | None = None
+        self._news, self._links = asyncio.Event(), asyncio.Event()
+        self._repeats: set[asyncio.Task[None]] = set()
+        self._leaving = False
+
+    @property
+    def seconds(self) -> int | None:
+        """Of the lease that addresses need; None: nothing is announced."""
+        return LEASE if self._announced else None
+
+    # ---- the agent's programs
+
+    def joined(self, program: ir.Program, target: str) -> ir.Program:
+        """The program, where others answer for what this machine does not hold; the same object while that is so."""
+        if not any(service.announce for service in program.services):
+            return program
+        self._device, self._keep = program.cluster.vip_device or "", balances(target)
+        if self._answering is None:
+            self._answering = _answered_now(program)
+        answering, last = self._answering, self._joined
+        if last is not None and last[0] is program and last[1] == answering:
+            return last[2]
+        services = tuple(_elsewhere(service, answering) for service in program.services)
+        made = replace(program, services=services)
+        self._joined = program, answering, made
+        return made
+
+    def taken(self, program: ir.Program) -> None:
+        """A program is in the kernel as :meth:`joined` made it."""
+        here = frozenset(str(one) for service in program.services for one in service.announced)
+        new, self._answered = here - self._answered, here
+        self._announced = frozenset(str(a) for one in program.services if one.announce for a in one.addresses)
+        if new:
+            task = asyncio.create_task(self._tell_again(new), name="tell again")
+            self._repeats.add(task)
+            task.add_done_callback(self._repeats.discard)
+        self._links.set()
+
+    async def _tell_again(self, addresses: frozenset[str]) -> None:
+        """That it has them was told when they came: a packet may be lost."""
+        for _ in range(_MORE):
+            await asyncio.sleep(_BETWEEN)
+            if still := [ip_address(one) for one in addresses & self._answered & (self._answering or frozenset())]:
+                try:
+                    await asyncio.to_thread(_announce, still)
+                except StepError as error:
+                    self._log.warning("the network cannot be told of addresses", reason=str(error))
+
+    # ---- its life beside the agent
+
+    async def run(self) -> None:
+        """Hold what is this machine's to hold, for ever; without announced addresses it costs nothing."""
+        while self._announced is None or not self._announced:
+            self._links.clear()
+            await self._links.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._guarding.run(), name="guard")
+            tasks.create_task(self._command(), name="command")
+            tasks.create_task(self._watch_links(), name="links")
+            tasks.create_task(self._follow(self._keys.lives, self._hear_lives), name="lives")
+            tasks.create_task(self._follow(self._keys.holders, self._hear_holders), name="holders")
+            tasks.create_task(self._hold(), name="hold")
+
+    async def leave(self) -> None:
+        """Cease to answer, so that others may at once. Where etcd is away nobody would, and the machine goes on."""
+        self._leaving = True
+        if self.lease is not None and not self.lease.lost:
+            await self._guarding.cease()
+
+    async def _command(self) -> None:
+        while not self._leaving:
+            until = self.lease.until if self.lease is not None and not self.lease.lost else 0.0
+            addresses = tuple(sorted(self._answering or ()))
+            self._guarding.tell(Orders(self._device, addresses, until, self._keep))
+            await asyncio.sleep(_GLANCE / 2)
+
+    async def _watch_links(self) -> None:
+        """What this machine is able to answer for: what it serves, where a link that works has the network."""
+        loop = asyncio.get_running_loop()
+        with changes() as told:
+            loop.add_reader(told, self._links_moved, told)
+            try:
+                while True:
+                    self._links.clear()
+                    there = await asyncio.to_thread(_links)
+                    if there is not None:
+                        self.able = frozenset(one for one in self._announced or () if _faced(one, there))
+                        answering = self._answering or frozenset()
+                        self._cease(answering - self.able, "this machine cannot answer for it")
+                        self._news.set()
+                    try:
+                        async with asyncio.timeout(_LINKS):
+                            await self._links.wait()
+                    except TimeoutError:
+                        continue
+            finally:
+                loop.remove_reader(told)
+
+    def _links_moved(self, told: object) -> None:
+        drained(told)  # type: ignore[arg-type]
+        self._links.set()
+
+    async def _follow(self, beginning: str, hear: Callable[[Listing | Changes], None]) -> None:
+        first = True
+        while True:
+            try:
+                async with self._client() as etcd, aclosing(etcd.follow(beginning)) as told:
+                    async for news in told:
+                        hear(news)
+                        self._known += first
+                        first = False
+                        self._news.set()
+            except (EtcdError, OSError) as error:
+                self._log.warning("who holds addresses is not known", reason=str(error))
+            await asyncio.sleep(_AGAIN)
+
+    def _hear_lives(self, news: Listing | Changes) -> None:
+        if isinstance(news, Listing):
+            self._lives = {}
+        for key, entry in _entries(news).items():
+            node = last_part(self._keys.lives, key)
+            if node is not None and entry is not None:
+                try:
+                    self._lives[node] = read_able(key, entry.value)
+                except BadDocument as error:
+                    self._lives.pop(node, None)
+                    self._log.error("what a machine is able to answer for cannot be read", reason=str(error))
+            elif node is not None:
+                self._lives.pop(node, None)
+
+    def _hear_holders(self, news: Listing | Changes) -> None:
+        if isinstance(news, Listing):
+            self._holders = {}
+        for key, entry in _entries(news).items():
+            address = address_in(self._keys.holders, key)
+            if address is None:
+                continue
+            self._holders.pop(address, None)
+            if entry is not None:
+                try:
+                    self._holders[address] = _Holder(read_holder(key, entry.value), entry.lease, entry.mod_revision)
+                except BadDocument as error:
+                    self._log.error("who holds an address cannot be read", reason=str(error))
+                    self._holders[address] = _Holder("", entry.lease, entry.mod_revision)
+        self._last.update((address, one.node) for address, one in self._holders.items())
+
+    # ---- holding
+
+    async def _hold(self) -> None:
+        while True:
+            try:
+                async with self._client() as etcd:
+                    while True:
+                        self._news.clear()
+                        await self._decide(etcd)
+                        try:
+                            async with asyncio.timeout(_GLANCE):
+                                await self._news.wait()
+                        except TimeoutError:
+                            continue
+            except (EtcdError, OSError) as error:
+                self._log.warning("addresses cannot be held or let go of", reason=str(error))
+            await asyncio.sleep(_GLANCE)
+
+    async def _decide(self, etcd: Client) -> None:
+        """Do what is to be done about every address, as far as it is known."""
+        if self._leaving or self._known < 2:
+            return
+        lease = self.lease
+        certain = lease is not None and not lease.lost
+        if not certain and self._answering:
+            self._hear_holders(await etcd.list(self._keys.holders))  # the watch comes back later
+        mine = {address for address, one in self._holders.items() if one.node == self._name}
+        self._cease((self._answering or frozenset()) & (self._holders.keys() - mine), "another machine holds it")
+        for address in sorted(mine - self.able - self._answered):
+            await self._let_go(etcd, address)
+        if lease is None or not certain:
+            return
+        for address in sorted(mine & self.able):
+            if self._holders[address].lease == lease.lease.id or await self._put(etcd, address, lease):
+                self._answer(address)
+        for address in self._due():
+            if lease.lost or self._leaving:
+                return
+            if await self._put(etcd, address, lease):
+                self._answer(address)
+
+    def _due(self) -> list[str]:
+        """The addresses that it is this machine's turn to take."""
+        now = asyncio.get_running_loop().time()
+        able = {**self._lives, self._name: self.able}
+        turns = successors(able, {address: one.node for address, one in self._holders.items()})
+        self._free = {address: self._free.get(address, now) for address in turns}
+        found = []
+        for address, machines in turns.items():
+            last = self._last.get(address, "")
+            order = [*({last} & {*machines}), *(one for one in machines if one != last)]  # who answers still goes on
+            if self._name in order and now - self._free[address] >= _TURN * order.index(self._name):
+                found.append(address)
+        return found
+
+    async def _put(self, etcd: Client, address: str, lease: Held) -> bool:
+        """Hold an address from now on, unless somebody was quicker."""
+        key, known = self._keys.holder(address), self._holders.get(address)
+        as_known = absent(key) if known is None else _unchanged(key, known)
+        done = await etcd.transact([as_known], [Put(key, holder_text(self._name).encode(), lease.lease)])
+        if done.succeeded:
+            self._holders[address] = _Holder(self._name, lease.lease.id, done.revision)
+        return done.succeeded
+
+    async def _let_go(self, etcd: Client, address: str) -> None:
+        key, known = self._keys.holder(address), self._holders[address]
+        if (await etcd.transact([_unchanged(key, known)], [Delete(key)])).succeeded:
+            self._holders.pop(address, None)
+            self._last.pop(address, None)
+            self._log.info("let go of an address", address=address)
+
+    def _answer(self, address: str) -> None:
+        answering = self._answering or frozenset()
+        if address not in answering and not self._leaving:
+            self._answering = answering | {address}
+            self._log.info("holds an address", address=address)
+            self.changed()
+
+    def _cease(self, addresses: Iterable[str], why: str) -> None:
+        going = (self._answering or frozenset()) & {*addresses}
+        if going and not self._leaving:
+            self._answering = (self._answering or frozenset()) - going
+            for address in sorted(going):
+                self._log.info("ceases to answer for an address", address=address, reason=why)
+            self.changed()
+
+
+def _entries(news: Listing | Changes) -> Mapping[str, Entry | None]:
+    return news.by_key() if isinstance(news, Listing) else {one.key: one.entry for one in news.changes}
+
+
+def _unchanged(key: str, known: _Holder) -> Compare:
+    return Compare(key, Field.MODIFIED, Relation.EQUAL, known.revision)
+
+
+def _elsewhere(service: ir.Service, answering: Collection[str]) -> ir.Service:
+    if not service.announce:
+        return service
+    return replace(service, elsewhere=tuple(one for one in service.addresses if str(one) not in answering))
+
+
+def _answered_now(program: ir.Program) -> frozenset[str]:
+    """What the kernel answers for: an agent that ended left it so. Nothing where it cannot be read."""
+    own = {str(address) for service in program.services if service.announce for address in service.addresses}
+    try:
+        devices = read_devices(lambda link: is_ours(link, program.cluster.prefix), own)
+    except StepError:
+        return frozenset()
+    found = {address.partition("/")[0] for device in devices.values() for address in device.announced()}
+    return frozenset(found & own)
+
+
+def _announce(addresses: Collection[ir.Address]) -> None:
+    announce(addresses, links())
+
+
+def _links() -> list[Link] | None:
+    """The machine's links; None: they cannot be read now."""
+    try:
+        return links()
+    except StepError:
+        return None
+
+
+def _faced(address: str, there: Iterable[Link]) -> bool:
+    """Whether a link that works has the network of an address: there it is asked for."""
+    one = ip_address(address)
+    working = (link for link in there if link.has_neighbours and "LOWER_UP" in link.flags and link.kind != "dummy")
+    return any(one in network for link in working for network in link.networks(one.version))
