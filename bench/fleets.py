@@ -133,7 +133,7 @@ class _Node(Node):
         packed = b"".join(await pieces_of(etcd, KEYS, release))
         if sha256(packed).hexdigest() != release.program:
             raise FleetError("the program has another hash")
-        return Taken(*_small(number), release.nodes[self._name])
+        return Taken(*_small(number))
 
 
 @cache
