@@ -38,7 +38,7 @@ demo-fleet: $(VENV)/installed
 # The order is that of what one waits for; pytest is last, so that its summary ends the output.
 test:
 	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target floors pythons
+	$(TOOL).elsewhere floors pythons
 	$(MAKE) --no-print-directory pytest
 	$(MAKE) --no-print-directory aws
 

@@ -2,6 +2,7 @@
 
 ``python -m support.tools.elsewhere floors``: with the oldest release of each dependency that pyproject.toml allows.
 ``python -m support.tools.elsewhere pythons``: on each further Python of this machine; says which were not found.
+With both words all of these run side by side, and each tells what it has to say when it is done.
 The golden files make a difference in a single byte of output a failure there.
 """
 
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +51,8 @@ class Place:
     def _install(self, *arguments: str) -> None:
         _run(str(self.directory / "bin/pip"), "install", "-qq", *arguments)
 
-    def test(self) -> None:
+    def test(self) -> str:
+        """Run the tests; return what pytest printed."""
         # safe path: this directory's bare svcc/ must not come before the installed one
         command = [
             str(self.directory / "bin/pytest"),
@@ -60,11 +63,32 @@ class Place:
             "-p",
             "no:cacheprovider",
         ]
-        _run(*command, HYPOTHESIS_PROFILE="quick", PYTHONSAFEPATH="1")
+        return _run(*command, HYPOTHESIS_PROFILE="quick", PYTHONSAFEPATH="1")
 
 
-def _run(*command: str, **environment: str) -> None:
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, check=True)
+def _run(*command: str, **environment: str) -> str:
+    """Run a command; return what it printed, which the error of one that fails has as its ``stdout``."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def _passes(place: Place, built: Path) -> bool:
+    """Whether all tests pass there; tell what was printed in one piece, as others print meanwhile."""
+    try:
+        place.prepare(built)
+        said, passed = place.test(), True
+    except subprocess.CalledProcessError as error:
+        said, passed = f"{error.stdout}{error}\n", False
+    print(f"{place.name}:\n{said}", end="")
+    return passed
 
 
 def _oldest() -> Iterator[Place]:
@@ -101,17 +125,14 @@ def _find(name: str) -> str | None:
 
 
 def main() -> int:
-    what = sys.argv[1]
-    built = wheel.build(_CACHE / "dist" / what)
-    failed = []
-    for place in {"floors": _oldest, "pythons": _further}[what]():
-        try:
-            place.prepare(built)
-            place.test()
-        except subprocess.CalledProcessError as error:
-            print(f"{place.name}: {error}", file=sys.stderr)
-            failed.append(place.name)
-    return 1 if failed else 0
+    what = sys.argv[1:]
+    built = wheel.build(_CACHE / "dist" / "-".join(what))
+    places = [place for word in what for place in {"floors": _oldest, "pythons": _further}[word]()]
+    if not places:
+        return 0
+    with ThreadPoolExecutor(max_workers=len(places)) as side_by_side:
+        passed = list(side_by_side.map(lambda place: _passes(place, built), places))
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":
