@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from svcc.agent.log import Log
@@ -26,6 +26,8 @@ from svcc.targets.capability import check_target
 
 #: Refused members that a status names.
 _NAMED = 3
+#: The members of a pool that has none.
+_NOBODY: Mapping[str, Member] = {}
 
 
 class Members:
@@ -39,7 +41,9 @@ class Members:
         self._file, self._beginning, self._log = root / "members.json", keys.pools, log
         self._texts: Mapping[str, str] = _kept(self._file)  # by key
         self._refused: Mapping[str, str] = {}  # why, by key
+        self._pools: Mapping[str, Mapping[str, Member]] = {}  # of a pool that is as it was, the same object
         self._joined: tuple[ir.Program, str, Mapping[str, str], ir.Program] | None = None
+        self._served: dict[str, _Served] = {}  # by service, of that program
 
     @property
     def refused(self) -> str:
@@ -72,13 +76,17 @@ class Members:
         texts, last = self._texts, self._joined
         if last is not None and last[0] is program and last[1] == target and last[2] is texts:
             return last[3]
+        if last is None or last[0] is not program or last[1] != target:
+            self._served = {}
         pools, refused = self._read(texts)
-        taken: set[str] = set()
-        fitting = _Fitting(program, target, node, refused)
-        services = tuple(fitting.served(service, pools, taken) for service in program.services)
-        for pool, members in pools.items():
-            for key in members.keys() - taken - refused.keys():
-                refused[key] = f"no service takes it from pool {pool}"
+        self._pools = pools
+        fitting = _Fitting(program, target, node)
+        services = tuple(self._with_members(service, pools, fitting) for service in program.services)
+        asked = {one.pool for service in program.services for one in service.registered}
+        for pool in pools.keys() - asked:
+            refused |= dict.fromkeys(pools[pool], f"no service takes it from pool {pool}")
+        for served in self._served.values():
+            refused |= served.refused
         self._tell(refused)
         same = all(one is other for one, other in zip(services, program.services, strict=True))
         made = program if same else replace(program, services=services)
@@ -87,7 +95,21 @@ class Members:
         self._joined = program, target, texts, made
         return made
 
-    def _read(self, texts: Mapping[str, str]) -> tuple[dict[str, dict[str, Member]], dict[str, str]]:
+    def _with_members(
+        self, service: ir.Service, pools: Mapping[str, Mapping[str, Member]], fitting: _Fitting
+    ) -> ir.Service:
+        """A service with the members of its pools: the same object as before where those are as they were."""
+        if not service.registered:
+            return service
+        members = [pools.get(one.pool, _NOBODY) for one in service.registered]
+        known = self._served.get(service.name)
+        if known is None or any(one is not other for one, other in zip(members, known.members, strict=True)):
+            refused: dict[str, str] = {}
+            made = fitting.served(service, members, refused)
+            known = self._served[service.name] = _Served(members, made, refused)
+        return known.made
+
+    def _read(self, texts: Mapping[str, str]) -> tuple[dict[str, Mapping[str, Member]], dict[str, str]]:
         """The members by pool and key, and why others are none."""
         pools: dict[str, dict[str, Member]] = {}
         refused: dict[str, str] = {}
@@ -99,7 +121,11 @@ class Members:
                 pools.setdefault(pool, {})[key] = Member.read(key, text)
             except BadDocument as error:
                 refused[key] = str(error)
-        return pools, refused
+        return {pool: self._as_before(pool, members) for pool, members in pools.items()}, refused
+
+    def _as_before(self, pool: str, members: Mapping[str, Member]) -> Mapping[str, Member]:
+        before = self._pools.get(pool)
+        return before if before is not None and before == members else members
 
     def _tell(self, refused: Mapping[str, str]) -> None:
         for key, why in sorted(refused.items()):
@@ -109,39 +135,48 @@ class Members:
         self._refused = refused
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A service with the members of its pools, those of each, and why some of them do not fit."""
+
+    members: Sequence[Mapping[str, Member]]
+    made: ir.Service
+    refused: Mapping[str, str]
+
+
 class _Fitting:
     """Puts members into services, as far as the services stay right with them."""
 
-    def __init__(self, program: ir.Program, target: str, node: str, refused: dict[str, str]) -> None:
-        self._program, self._target = program, find(target)
-        self._node, self._refused = program.node(node), refused
+    def __init__(self, program: ir.Program, target: str, node: str) -> None:
+        self._program, self._target, self._node = program, find(target), program.node(node)
 
-    def served(self, service: ir.Service, pools: Mapping[str, Mapping[str, Member]], taken: set[str]) -> ir.Service:
-        """A service with its members; the keys of those go to ``taken``."""
+    def served(self, service: ir.Service, pools: Sequence[Mapping[str, Member]], refused: dict[str, str]) -> ir.Service:
+        """A service with its members, which are given for each pool; why some do not fit goes to ``refused``."""
         found: list[tuple[str, ir.Endpoint]] = []
         there = {_place(service, one) for one in service.endpoints}
-        for registered in service.registered:
-            for key, member in pools.get(registered.pool, {}).items():
+        for registered, members in zip(service.registered, pools, strict=True):
+            for key, member in members.items():
                 endpoint = ir.Endpoint(member.endpoint.address, member.endpoint.port, member.weight)
-                taken.add(key)
                 if not registered.takes(endpoint.address):
-                    self._refused[key] = f"{endpoint.address} is in no network of pool {registered.pool}"
+                    refused[key] = f"{endpoint.address} is in no network of pool {registered.pool}"
                 elif (place := _place(service, endpoint)) not in there:
                     there.add(place)
                     found.append((key, endpoint))
-        return self._with(service, found) if found else service
+        return self._with(service, found, refused) if found else service
 
-    def _with(self, service: ir.Service, members: Sequence[tuple[str, ir.Endpoint]]) -> ir.Service:
+    def _with(
+        self, service: ir.Service, members: Sequence[tuple[str, ir.Endpoint]], refused: dict[str, str]
+    ) -> ir.Service:
         """The service with all members that fit; where they do not fit together, each half is tried by itself."""
         made = replace(service, endpoints=(*service.endpoints, *(endpoint for _, endpoint in members)))
         wrong = next(self._wrong(made), None)
         if wrong is None:
             return made
         if len(members) == 1:
-            self._refused[members[0][0]] = f"it does not fit service {service.name}: {wrong}"
+            refused[members[0][0]] = f"it does not fit service {service.name}: {wrong}"
             return service
         half = len(members) // 2
-        return self._with(self._with(service, members[:half]), members[half:])
+        return self._with(self._with(service, members[:half], refused), members[half:], refused)
 
     def _wrong(self, service: ir.Service) -> Iterator[str]:
         alone = replace(self._program, services=(service,), balancers=())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from support.etcd import cluster, run
-from support.fleet_site import FLEET
+from support.fleet_site import FLEET, URL, Machine, site
 from svcc.agent.log import Log
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
@@ -80,3 +84,28 @@ def test_the_program_has_whoever_is_registered(tmp_path: Path) -> None:
 
     with cluster(tmp_path / "etcd") as etcd:
         run(test(etcd.urls))
+
+
+def _holds(machine: Machine, wanted: set[str]) -> bool:
+    return {*re.findall(r"100\.64\.\d+\.\d+", machine.shell.run("nft", "list", "table", "ip", "custom"))} == wanted
+
+
+@pytest.mark.kernel
+def test_the_kernel_has_whoever_is_registered(tmp_path: Path) -> None:
+    with site(tmp_path, "a") as made:
+        (a,) = made.machines
+        made.publish(_TEXT)
+        a.start()
+        made.svcc("rollout", 1, "--soak", "0", "--stage", "all")
+        before: dict[str, int] = {}
+        for after in _bursts(2):
+
+            async def change(old: dict[str, int] = before, new: dict[str, int] = after) -> None:
+                async with Client([URL]) as client:
+                    await _register(client, old, new)
+
+            with made.switch.namespace.entered():
+                run(change())
+            a.until(partial(_holds, a, {_FIXED, *after}), "the kernel has the members")
+            before = after
+        assert a.shell.svcc("history").stdout.count("release 1") == 1  # members are notes to it

@@ -73,7 +73,7 @@ def test_what_another_machine_answers_for_is_served_and_not_answered_for(name: s
     silent = {"address replace 192.0.2.7/32 dev edge0 scope host", "address replace fd00:19::2/128 dev edge0 nodad"}
     before, after = ({*part(one, "ip").splitlines()} for one in (here, there))
     assert (before - after, after - before) == (gone, silent if name == "ipvs" else set())
-    rules = [part.name for part in targets()[name].parts if part.name not in ("ip", "sysctl")]
+    rules = [one.name for one in targets()[name].parts if one.name not in ("ip", "sysctl")]
     assert [part(there, one) for one in rules] == [part(here, one) for one in rules]
 
 

@@ -149,6 +149,20 @@ def test_a_program_without_members_is_itself(tmp_path: Path) -> None:
     assert members.joined(program, "nft", "a") is program
 
 
+def test_a_service_whose_members_did_not_change_is_the_same(tmp_path: Path) -> None:
+    """So that what a change costs does not depend on the services that have nothing to do with it."""
+    other = "endpoints other { 100.64.0.1; registered 100.64.0.0/24 }\n"
+    program = _program(_POOL + other + _service("a", 1) + _service("b", 2).replace("endpoints pool", "endpoints other"))
+    first, second = _entry("pool", "100.64.0.3"), _entry("other", "100.64.0.4")
+    members = _members(tmp_path, first, second)
+    before = members.joined(program, "nft", "a")
+    members.hear(_listing(first, _entry("other", "100.64.0.4", 7)))
+    after = members.joined(program, "nft", "a")
+    assert after.service("a") is before.service("a")
+    assert _ends(after, "b") == [("100.64.0.1", None, 1), ("100.64.0.4", None, 7)]
+    assert after == _members(tmp_path, first, _entry("other", "100.64.0.4", 7)).joined(program, "nft", "a")
+
+
 def test_what_was_heard_is_known_to_the_next_agent(tmp_path: Path) -> None:
     program = _program(_POOL + _service("a", 1))
     _members(tmp_path, _entry("pool", "100.64.0.3"))
