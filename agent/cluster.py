@@ -12,6 +12,7 @@ from functools import partial
 from threading import Lock
 
 from svcc.agent.log import Log
+from svcc.agent.own_addresses import OwnAddresses
 from svcc.agent.source import HealthPort, Source
 from svcc.compiler import ir
 from svcc.compiler.checks import check
@@ -79,9 +80,10 @@ class ClusterSource(Source):
         findings: Findings = check,
         prefix: str = "SVCC",
         times: Times | None = None,
+        own: OwnAddresses | None = None,
     ) -> None:
         """``node``: what the cluster calls this machine; ``findings``: what is wrong with a program here, see
-        :func:`findings_on`.
+        :func:`findings_on`; ``own``: the addresses that this machine holds itself.
 
         Errors: BadConfig, where certificates or keys are of no use."""
         self._server = access.server
@@ -90,6 +92,7 @@ class ClusterSource(Source):
         self._log = log
         self._prefix = prefix
         self._followed = Followed(findings)
+        self._own = own or OwnAddresses(prefix, log)
         self._known: dict[Resource, set[Key]] = {resource: set() for resource in _KINDS}
         self._lock = Lock()  # what is heard in the loop is read in a thread
         self._heard: dict[Resource, _Heard] = {}
@@ -159,7 +162,10 @@ class ClusterSource(Source):
                 self._program = replace(program, cluster=replace(program.cluster, prefix=self._prefix))
             ports = sorted(self._followed.health_checks.items())
             self._health_ports = {port: self._health(name) for name, port in ports}
-        return self._program
+        return None if self._program is None else self._own.without(self._program)
+
+    def changed(self) -> bool:
+        return self._own.moved()
 
     def _health(self, name: str) -> HealthPort:
         served = self._followed.served_as(name)

@@ -58,14 +58,14 @@ def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scop
     if tools.find("ip") is None:
         yield "ip: missing (apt-get install iproute2)"
         return
-    held = [(address, device) for address, device in _held(scope) if address in wanted]
+    held = [(address, device) for address, device in held_addresses(scope) if address in wanted]
     listeners = sorted(_listeners()) if held else []
     for address, device in held[:_NAMED]:
         yield (
             f"{address} is on device {device} of this machine{_listened(address, listeners)}; "
             f"to take the declared ports alone, and leave the machine its others, write `{address} shared`"
         )
-    yield from _in_networks([*_held(scope)] if networks.networks else [], networks, wanted)
+    yield from _in_networks([*held_addresses(scope)] if networks.networks else [], networks, wanted)
     if len(held) > _NAMED:
         yield f"{len(held) - _NAMED} more service addresses are on devices of this machine"
 
@@ -89,8 +89,8 @@ def _in_networks(
         )
 
 
-def _held(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
-    """The addresses on devices that svcc did not make for this prefix."""
+def held_addresses(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
+    """The addresses on devices that svcc did not make for this prefix, and the devices. Errors: StepError."""
     recorded = {scope.device} if scope.device else set()
     for link in links():
         if not is_ours(link, scope.prefix, recorded):

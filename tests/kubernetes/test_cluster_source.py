@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from ipaddress import ip_address
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from support.kubernetes_objects import endpoint, endpoint_slice, node, service
 from support.waiting import LID
 from svcc.agent.cluster import ClusterSource, findings_on
 from svcc.agent.log import Log
+from svcc.agent.own_addresses import OwnAddresses
 from svcc.compiler import ir
 from svcc.compiler.features import Feature
 from svcc.compiler.importers.kubernetes.followed import Event, Kind
@@ -50,11 +53,18 @@ class Followed:
                 await asyncio.sleep(0.01)
 
 
-def follow(cluster: Cluster, work: Callable[[Followed], Awaitable[None]]) -> None:
+def follow(
+    cluster: Cluster, work: Callable[[Followed], Awaitable[None]], own: Mapping[ir.Address, str] | None = None
+) -> None:
+    """``own``: the machine's addresses, with their devices; they may change meanwhile."""
+    now = count(step=60.0)  # so that the machine is looked at whenever it is asked for
+
     async def followed() -> None:
         async with served(cluster) as server:
-            changed = asyncio.Event()
-            source = ClusterSource(Access(f"http://127.0.0.1:{server.port}"), "a", Log(as_json=True), times=QUICK)
+            changed, log = asyncio.Event(), Log(as_json=True)
+            addresses = OwnAddresses("SVCC", log, lambda: dict(own or {}), lambda: next(now))
+            access = Access(f"http://127.0.0.1:{server.port}")
+            source = ClusterSource(access, "a", log, times=QUICK, own=addresses)
             task = asyncio.create_task(source.follow(changed.set))
             try:
                 await work(Followed(server, source, changed))
@@ -97,6 +107,31 @@ def test_nothing_is_said_before_all_kinds_of_objects_are_known() -> None:
         assert followed.source.read() is program  # nothing was heard since
 
     follow(cluster, work)
+
+
+def test_an_address_of_the_machines_own_is_left_out_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """As that of the cluster's DNS where NodeLocal DNSCache answers for it."""
+    cluster, own = shop("dns", "web"), {ip_address("198.18.0.1"): "nodelocaldns"}
+    port = {**_PORT, "nodePort": 30080}
+    cluster.put("services", service("shop/open", ["198.18.0.3"], [port], type="NodePort"))
+    own[ip_address("198.18.0.3")] = "kube-ipvs0"
+
+    async def work(followed: Followed) -> None:
+        program = await followed.until(lambda program: names(program) == ["shop/open", "shop/web"])
+        assert program is not None
+        assert [one.vips for one in program.services] == [(), (ip_address("198.18.0.2"),)]
+        assert not followed.source.changed()
+        assert followed.source.read() is program
+        own.clear()
+        assert followed.source.changed()
+        assert names(followed.source.read()) == ["shop/dns", "shop/open", "shop/web"]
+
+    follow(cluster, work, own)
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    left_out = [
+        (one["service"], one["device"]) for one in said if "the machine's own" in one["event"] and "device" in one
+    ]
+    assert left_out == [("shop/dns", "nodelocaldns"), ("shop/open", "kube-ipvs0")]
 
 
 def test_what_went_while_the_server_was_away_is_gone() -> None:
