@@ -7,20 +7,32 @@ has that of the cluster's DNS on one. An address that a machine holds is not svc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from svcc.agent.log import Log
 from svcc.apply.own_addresses import held_addresses
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
+from svcc.compiler.differing import differing_services, with_services
 from svcc.kernel import tools
 from svcc.kernel.steps import StepError
 
 #: Seconds between looks at the machine's devices.
 _LOOK = 10.0
 
+#: What nobody could look at.
+_NOTHING: Mapping[ir.Address, str] = {}
+
 Look = Callable[[], Mapping[ir.Address, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The addresses of a service that are the machine's own, and what is left of it; None: nothing."""
+
+    own: Collection[ir.Address]
+    service: ir.Service | None
 
 
 class OwnAddresses:
@@ -31,7 +43,7 @@ class OwnAddresses:
         self._look = look or (lambda: dict(held_addresses(Scope(prefix))) if tools.find("ip") else {})
         self._held: Mapping[ir.Address, str] | None = None  # the device of each; None: nobody looked yet
         self._looked = 0.0
-        self._told: Mapping[tuple[str, ir.Address], str] = {}
+        self._left: dict[str, _Left] = {}  # services that lack addresses, by name
         self._made: tuple[ir.Program, Mapping[ir.Address, str], ir.Program] | None = None
 
     def moved(self) -> bool:
@@ -48,10 +60,13 @@ class OwnAddresses:
         """
         if self._held is None:
             self._read()
-        held = self._held or {}
-        if self._made is None or self._made[0] is not program or self._made[1] is not held:
-            self._made = program, held, self._left(program, held)
-        return self._made[2]
+        held = self._held if self._held is not None else _NOTHING
+        last = self._made
+        if last is None or last[0] is not program or last[1] is not held:
+            self._leave_out(last[0] if last is not None and last[1] is held else None, program, held)
+            made = with_services(program, {name: one.service for name, one in self._left.items()})
+            self._made = last = program, held, made
+        return last[2]
 
     def _read(self) -> None:
         self._looked = self._clock()
@@ -63,32 +78,33 @@ class OwnAddresses:
         if found != self._held:
             self._held = found
 
-    def _left(self, program: ir.Program, held: Mapping[ir.Address, str]) -> ir.Program:
-        own = {
-            (service.name, address): held[address]
-            for service in program.services
-            for address in service.addresses
-            if address in held and address not in service.shared
-        }
-        for (name, address), device in own.items():
-            if (name, address) not in self._told:
-                self._log.warning("an address is not served: it is the machine's own", service=name,
-                                  address=str(address), device=device)  # fmt: skip
-        for name, address in self._told.keys() - own.keys():
-            self._log.info("an address is the machine's own no more", service=name, address=str(address))
-        self._told = own
-        if not own:
-            return program
-        names = {name for name, _ in own}
-        services = (_without(one, own) if one.name in names else one for one in program.services)
-        return replace(program, services=tuple(one for one in services if one is not None))
+    def _leave_out(self, before: ir.Program | None, program: ir.Program, held: Mapping[ir.Address, str]) -> None:
+        """``before``: the program of which is known what it lacks; None: what is held is other than it was."""
+        known = self._left
+        left = {} if before is None else dict(known)
+        for name, service in differing_services(before, program).items():
+            left.pop(name, None)
+            if service is None:
+                continue
+            if own := [one for one in service.addresses if one in held and one not in service.shared]:
+                left[name] = _Left(own, _without(service, own))
+        for name in sorted(known.keys() | left.keys()):
+            was, now = (set(some[name].own) if name in some else set() for some in (known, left))
+            for address in sorted(now - was, key=str):
+                words, device = str(address), held[address]
+                self._log.warning(
+                    "an address is not served: it is the machine's own", service=name, address=words, device=device
+                )
+            for address in sorted(was - now, key=str):
+                self._log.info("an address is the machine's own no more", service=name, address=str(address))
+        self._left = left
 
 
-def _without(service: ir.Service, own: Mapping[tuple[str, ir.Address], str]) -> ir.Service | None:
+def _without(service: ir.Service, own: Collection[ir.Address]) -> ir.Service | None:
     """None: nothing of the service is left."""
     left = replace(
         service,
-        vips=tuple(one for one in service.vips if (service.name, one) not in own),
-        external_ips=tuple(one for one in service.external_ips if (service.name, one) not in own),
+        vips=tuple(one for one in service.vips if one not in own),
+        external_ips=tuple(one for one in service.external_ips if one not in own),
     )
     return left if left.addresses or any(port.nodeport for port in left.ports) else None
