@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.etcd import run
-from support.fleet_halves import halves
+from support.fleet_halves import Halves, halves
 from support.fleet_site import FLEET, URL, Machine, Site, site
 from support.fleet_traffic import Servers, servers, traffic
 from svcc.etcd.client import Client
@@ -72,6 +72,19 @@ def _serving(made: Site, text: str) -> Iterator[Servers]:
             machine.start()
         _roll(made, 1)
         yield running
+
+
+@contextmanager
+def _halves(folder: Path) -> Iterator[Halves]:
+    """Two halves of a network whose machines serve release 1; release 2 is published."""
+    with halves(folder, 1, 2, 3) as made:
+        made.publish(_text(2))
+        for machine in made.machines:
+            # whoever asks a member that is cut off waits for 5 s before the next one is asked
+            machine.start("--confirm", "60")
+        _roll(made, 1)
+        made.publish(_text(3))
+        yield made
 
 
 def _serve(machines: tuple[Machine, ...], *hosts: int) -> None:
@@ -159,13 +172,8 @@ def test_a_program_that_somebody_tampered_with_is_not_applied(two: Site) -> None
 
 
 def test_the_small_side_of_a_split_keeps_what_it_has_and_catches_up(tmp_path: Path) -> None:
-    with halves(tmp_path, 1, 2, 3) as made:
+    with _halves(tmp_path) as made:
         a, b = made.machines
-        made.publish(_text(2))
-        a.start()
-        b.start()
-        _roll(made, 1)
-        made.publish(_text(3))
         with traffic(a, b):
             made.cut()
             a.until(lambda: a.says("etcd does not answer; everything stays as it is"), "the small side sees that")
@@ -180,13 +188,8 @@ def test_the_small_side_of_a_split_keeps_what_it_has_and_catches_up(tmp_path: Pa
 
 
 def test_etcds_leader_dies_in_the_middle_of_a_rollout(tmp_path: Path) -> None:
-    with halves(tmp_path, 1, 2, 3) as made:
+    with _halves(tmp_path) as made:
         a, b = made.machines
-        made.publish(_text(2))
-        a.start()
-        b.start()
-        _roll(made, 1)
-        made.publish(_text(3))
         with traffic(a, b), made.begun("rollout", "2", "--soak", "2", "--stage", "a", "--stage", "all") as rollout:
             a.serves(1, 3)
             with made.switch.namespace.entered():
