@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.command_line import Done, environment, svcc
-from support.etcd import Cluster, cluster, run
+from support.etcd import Cluster, run
 from support.fleet_nodes import answering
 from support.schemas import follows
 from svcc.etcd.client import Client
@@ -76,12 +75,6 @@ class Fleet:
 
     def roll(self, *words: object, status: int = 0) -> Done:
         return self.svcc("rollout", *words, "--soak", "0", status=status)
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("etcd")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ has them say."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 
-from support.etcd import Cluster, cluster, coming, run
+from support.etcd import Cluster, coming, run
 from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
 from svcc.fleet import driving
@@ -22,12 +22,6 @@ from svcc.fleet.rollout import NotNow, Phase, Rollout
 KEYS = Keys("shop")
 NODES = ("a", "b", "c")
 STAGES = (("a",), ("b", "c"))
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("etcd")) as made:
-        yield made
 
 
 @asynccontextmanager

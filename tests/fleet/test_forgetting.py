@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import cache
 from random import Random
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.etcd import Cluster, cluster, run
+from support.etcd import Cluster, empty, run
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
@@ -34,19 +33,6 @@ node a { address 10.0.0.4 }
 service web { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.1; 100.64.0.HOST } }
 """
 _HOSTS = range(2, 6)
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("etcd")) as made:
-        yield made
-
-
-@asynccontextmanager
-async def _empty(etcd: Cluster) -> AsyncIterator[Client]:
-    async with Client(etcd.urls) as client:
-        await client.delete_prefix(KEYS.all)
-        yield client
 
 
 @cache
@@ -108,7 +94,7 @@ async def _whole(client: Client) -> None:
 
 def test_the_newest_stay_and_what_is_wanted(etcd: Cluster) -> None:
     async def test() -> None:
-        async with _empty(etcd) as client:
+        async with empty(etcd, KEYS.all) as client:
             for turn in range(9):
                 await _publish(client, (2, 3)[turn % 2] if turn < 8 else 4)
             await client.put(KEYS.want("a"), Want(1, 2).text.encode())
@@ -129,7 +115,7 @@ def test_the_newest_stay_and_what_is_wanted(etcd: Cluster) -> None:
 
 def test_a_program_that_goes_while_it_is_published_is_uploaded_again(etcd: Cluster) -> None:
     async def test() -> None:
-        async with _empty(etcd), _Meddling(etcd.urls) as client:
+        async with empty(etcd, KEYS.all), _Meddling(etcd.urls) as client:
             client.left, client.hash = 1, _draft(2).blob.hash
             await _publish(client, 2)
             await _whole(client)
@@ -164,7 +150,7 @@ def test_whoever_works_at_once_nothing_that_is_named_goes(etcd: Cluster, random:
                     raise
 
     async def test() -> None:
-        async with _empty(etcd) as client:
+        async with empty(etcd, KEYS.all) as client:
             await _publish(client, 2)
             await asyncio.gather(*(work(client, Random(random.random())) for _ in range(4)))
             await _whole(client)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from support.etcd import Cluster, cluster, run
+from support.etcd import Cluster, empty, run
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
@@ -30,19 +28,6 @@ service web { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.1; 100.
 """
 
 
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("etcd")) as made:
-        yield made
-
-
-@asynccontextmanager
-async def _empty(etcd: Cluster) -> AsyncIterator[Client]:
-    async with Client(etcd.urls) as client:
-        await client.delete_prefix(KEYS.all)
-        yield client
-
-
 def _program(host: int = 2) -> ir.Program:
     program = load_text(Source("shop.dsl", _TEXT.replace("HOST", str(host)))).program
     assert program is not None
@@ -59,7 +44,7 @@ async def _publish(client: Client, draft: release.Draft, who: str = "ann") -> tu
 
 def test_what_is_published_is_there(etcd: Cluster) -> None:
     async def test() -> None:
-        async with _empty(etcd) as client:
+        async with empty(etcd, KEYS.all) as client:
             with pytest.raises(NoRelease, match="nothing was published for fleet shop yet"):
                 await newest(client, KEYS)
             first, needed = await _publish(client, _draft())
@@ -81,7 +66,7 @@ def test_what_is_published_is_there(etcd: Cluster) -> None:
 
 def test_of_two_at_once_one_wins_and_the_others_are_told(etcd: Cluster) -> None:
     async def test() -> None:
-        async with _empty(etcd) as client:
+        async with empty(etcd, KEYS.all) as client:
             await _publish(client, _draft())
             attempts = [_publish(client, _draft(host), f"host {host}") for host in range(3, 9)]
             done = await asyncio.gather(*attempts, return_exceptions=True)
@@ -98,7 +83,7 @@ def test_of_two_at_once_one_wins_and_the_others_are_told(etcd: Cluster) -> None:
 
 def test_what_was_tampered_with_is_not_taken(etcd: Cluster) -> None:
     async def test() -> None:
-        async with _empty(etcd) as client:
+        async with empty(etcd, KEYS.all) as client:
             draft = _draft()
             blob = KEYS.blob(draft.blob.hash, 0)
             await client.put(blob, b"something else")

@@ -15,8 +15,8 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -233,6 +233,14 @@ class Certificates:
     def tls(self, client: tuple[Path, Path] | tuple[None, None] = (None, None)) -> Tls:
         """What a client is given."""
         return Tls(self.ca, *client)
+
+
+@asynccontextmanager
+async def empty(etcd: Cluster, prefix: str) -> AsyncIterator[Client]:
+    """A client of a cluster that has nothing below a prefix."""
+    async with Client(etcd.urls) as client:
+        await client.delete_prefix(prefix)
+        yield client
 
 
 def run(coroutine: Coroutine[None, None, T]) -> T:
