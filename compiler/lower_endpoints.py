@@ -8,9 +8,10 @@ from typing import Any
 from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.lets import Lets
+from svcc.compiler.source import Span
 from svcc.compiler.suggest import did_you_mean
 from svcc.compiler.syntax import Word
-from svcc.compiler.values import Values
+from svcc.compiler.values import Values, plain_ipv4
 
 MAX_WEIGHT = 65_535
 #: Options without a value.
@@ -53,8 +54,13 @@ class Pools:
         values.error(Code.UNDEFINED, f"there is no pool `{name}`", name, hint)
         return ()
 
-    def endpoints(self, values: Values, lines: Iterable[syntax.EndpointLine]) -> Iterator[ir.Endpoint]:
+    def endpoints(
+        self, values: Values, lines: Iterable[syntax.EndpointLine | syntax.AddressLines]
+    ) -> Iterator[ir.Endpoint]:
         for line in lines:
+            if isinstance(line, syntax.AddressLines):
+                yield from _of_addresses(values, line)
+                continue
             options = self._options(values, line.options) if line.options else {}
             words = ((values, line.address),) if line.address[0] != "$" else self._lets.expand(values, (line.address,))
             for there, word in words:
@@ -91,3 +97,17 @@ class Pools:
             hint = did_you_mean(name, self._nodes) or f"declare it: node {name} {{ address … }}"
             values.error(Code.UNDEFINED, f"there is no node `{name}`", name, hint)
         return str(name)
+
+
+def _of_addresses(values: Values, lines: syntax.AddressLines) -> Iterator[ir.Endpoint]:
+    source = values.source
+    for text, start in lines.words():
+        end = start + len(text)
+        address: ir.Address | None = plain_ipv4(text)
+        port = None
+        if address is None:
+            word = Word("ADDRESS", text, start_pos=start)
+            word.end_pos = end
+            address, port = values.endpoint_address(word)
+        if address is not None:
+            yield ir.Endpoint(address, port, span=Span(source, start, end))

@@ -13,6 +13,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source
 from svcc.grammar import parser
+from svcc.grammar.lexer import ADDRESS_LINES
 
 #: As many errors of one file are shown, and as many counted.
 MAX_ERRORS = 25
@@ -95,8 +96,12 @@ def _unquoted(word: Token) -> Token:
     return word.update(value=word[1:-1]) if word.type == "STRING" else word
 
 
-def _lines(children: list[Any]) -> tuple[syntax.EndpointLine, ...]:
-    return tuple(child for child in children if isinstance(child, syntax.EndpointLine))
+def _lines(children: list[Any]) -> tuple[syntax.EndpointLine | syntax.AddressLines, ...]:
+    return tuple(
+        syntax.AddressLines(child) if isinstance(child, Token) else child
+        for child in children
+        if isinstance(child, syntax.EndpointLine) or getattr(child, "type", None) == ADDRESS_LINES
+    )
 
 
 def _statements(children: list[Any]) -> tuple[Any, ...]:
@@ -108,7 +113,7 @@ class _Parsers(local):
 
     def __init__(self) -> None:
         self.transformer = _ToSyntax()
-        self.lark: Lark = parser(self.transformer)
+        self.lark: Lark = parser(self.transformer, address_lines=True)
 
 
 @cache

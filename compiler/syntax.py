@@ -5,6 +5,8 @@ A :data:`Word` is lark's token: a string that knows its place (``start_pos``, ``
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -50,19 +52,35 @@ class EndpointLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressLines:
+    """Lines of endpoints that are addresses alone, in one piece, with their ends and comments."""
+
+    text: Word
+
+    def words(self) -> Iterator[tuple[str, int]]:
+        """The addresses, each with the offset in the file at which it begins."""
+        begin = self.text.start_pos or 0
+        found = _ADDRESS_OR_COMMENT.finditer(self.text)
+        return ((one[1], begin + one.start()) for one in found if one[1])
+
+
+_ADDRESS_OR_COMMENT = re.compile(r"([^\s;#]++)|#[^\n]*")
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointsStatement:
     """A service's endpoints: names of pools, lines of its own, or both."""
 
     keyword: Word
     pools: tuple[Word, ...]
-    lines: tuple[EndpointLine, ...]
+    lines: tuple[EndpointLine | AddressLines, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     keyword: Word
     name: Word
-    lines: tuple[EndpointLine, ...]
+    lines: tuple[EndpointLine | AddressLines, ...]
     registered: tuple[Setting, ...] = ()  # ``registered NETWORK…``
 
 

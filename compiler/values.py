@@ -245,6 +245,14 @@ class Values:
         return seconds
 
 
+def plain_ipv4(text: str) -> IPv4Address | None:
+    """An IPv4 address; None: the text is something else, or wrong. Most words of large programs are such."""
+    try:
+        return IPv4Address(int.from_bytes(inet_pton(AF_INET, text), "big"))
+    except (OSError, ValueError):
+        return None
+
+
 def _address(text: str) -> ir.Address:
     """An address, or AddressValueError.
 

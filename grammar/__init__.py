@@ -12,7 +12,7 @@ import lark.lexer
 from lark import Lark, Token, Transformer
 from lark.lark import PostLex
 
-from svcc.grammar.lexer import QuickLexer
+from svcc.grammar.lexer import AddressLinesLexer, QuickLexer
 
 
 def grammar_text() -> str:
@@ -34,17 +34,23 @@ _MAKING = Lock()
 
 
 def parser(
-    transformer: Transformer[Token, Any] | None = None, *, strict: bool = False, every_token: bool = False
+    transformer: Transformer[Token, Any] | None = None,
+    *,
+    strict: bool = False,
+    every_token: bool = False,
+    address_lines: bool = False,
 ) -> Lark:
     """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
 
     ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``), and
     reads with lark's own lexer. ``every_token`` keeps the signs, and the ends of statements, in the tree.
+    ``address_lines``: endpoints that are addresses alone are one token, as many as follow one another.
     """
+    quick = AddressLinesLexer if address_lines else QuickLexer
     with _MAKING, nullcontext() if strict else _terminals_uncompared():
         return Lark(
             grammar_text(),
-            _plugins={} if strict else {"ContextualLexer": QuickLexer},
+            _plugins={} if strict else {"ContextualLexer": quick},
             parser="lalr",
             lexer="contextual",
             postlex=_AnyWord(),

@@ -11,6 +11,8 @@ from lark.common import LexerConf
 from lark.lexer import ContextualLexer, LexerState, PatternStr, TerminalDef
 from lark.parsers.lalr_parser_state import ParserState
 
+#: Declared in the grammar, which has no expression for it.
+ADDRESS_LINES = "ADDRESS_LINES"
 #: What can stand in one state of the parser: how to find the next word, and the keywords among names.
 _Finder: TypeAlias = tuple[Callable[[str, int], re.Match[str] | None], Mapping[str, str]]
 
@@ -28,7 +30,11 @@ class QuickLexer(ContextualLexer):
     ) -> None:
         conf.skip_validation = True  # a test builds the grammar with ``strict``, which is when lark checks terminals
         super().__init__(conf, states, always_accept)
-        self._finders = _Finders(self.lexers)
+        self._finders = _Finders(self.lexers, self._pieces(conf, states))
+
+    def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
+        """By state the expression of what is found in one piece there, though lark's lexer finds word by word."""
+        return {}
 
     def lex(self, lexer_state: LexerState, parser_state: ParserState[Any]) -> Iterator[Token]:
         whole: Any = lexer_state.text
@@ -54,30 +60,44 @@ class QuickLexer(ContextualLexer):
         yield from super().lex(lexer_state, parser_state)
 
 
+class AddressLinesLexer(QuickLexer):
+    """Yields endpoints that are addresses alone in one piece, as far as they follow one another: ``ADDRESS_LINES``."""
+
+    def _pieces(self, conf: LexerConf, states: Mapping[Any, Collection[str]]) -> Mapping[Any, str]:
+        address, bracketed, end = (
+            conf.terminals_by_name[name].pattern.to_regexp() for name in ("ADDRESS", "BRACKETED", "_END")
+        )
+        lines = f"(?P<{ADDRESS_LINES}>(?:(?:{address}|{bracketed}){end})++)"
+        return {state: lines for state, accepted in states.items() if ADDRESS_LINES in accepted}
+
+
 class _Finders(dict[Any, _Finder]):
     """Finders by the parser's state, each made when it is first used: a small file needs few of them."""
 
-    def __init__(self, lexers: Mapping[Any, Any]) -> None:
-        self._lexers = lexers
-        self._made: dict[int, _Finder] = {}  # by lexer: states share them
+    def __init__(self, lexers: Mapping[Any, Any], pieces: Mapping[Any, str]) -> None:
+        self._lexers, self._pieces = lexers, pieces
+        self._made: dict[int, _Finder] = {}  # by lexer: states that accept the same share them
 
     def __missing__(self, state: Any) -> _Finder:
         lexer = self._lexers[state]
         if id(lexer) not in self._made:
-            self._made[id(lexer)] = _finder(lexer)
+            self._made[id(lexer)] = _finder(lexer, self._pieces.get(state))
         self[state] = self._made[id(lexer)]
         return self[state]
 
 
-def _finder(lexer: Any) -> _Finder:
-    """An expression whose named groups are the terminals (in lark's order), and the terminals of the keywords."""
+def _finder(lexer: Any, first: str | None) -> _Finder:
+    """An expression whose named groups are the terminals (in lark's order), and the terminals of the keywords.
+
+    ``first``: a named group that comes before them.
+    """
     keywords = {_literal(t): t.name for t in lexer.terminals if _literal(t)[:1].isalpha()}
-    groups = "|".join(
+    groups = [
         f"(?P<{t.name}>{t.pattern.to_regexp()})"
         for t in lexer.terminals
         if _literal(t) not in keywords and t.name not in lexer.ignore_types
-    )
-    return re.compile(rf"[ \t]*(?:{groups})").match, keywords
+    ]
+    return re.compile(rf"[ \t]*(?:{'|'.join([first, *groups] if first else groups)})").match, keywords
 
 
 def _literal(terminal: TerminalDef) -> str:

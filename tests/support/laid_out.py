@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from svcc.compiler import syntax
 from svcc.compiler.fmt import format_source
@@ -38,7 +41,23 @@ def statements(text: str) -> tuple[syntax.Item, ...]:
     file, diagnostics = parse(Source("main.dsl", text))
     assert file is not None, as_text(diagnostics)
     assert not diagnostics, as_text(diagnostics)
-    return file.items
+    return tuple(map(_line_by_line, file.items))
+
+
+def _line_by_line(item: Any) -> Any:
+    """The same, with a line for each endpoint: which of them the parser takes in one piece is its own matter."""
+    if isinstance(item, syntax.Block):
+        return replace(item, statements=tuple(map(_line_by_line, item.statements)))
+    if isinstance(item, (syntax.Pool, syntax.EndpointsStatement)):
+        return replace(item, lines=tuple(line for some in item.lines for line in _lines(some)))
+    return item
+
+
+def _lines(some: syntax.EndpointLine | syntax.AddressLines) -> Iterator[syntax.EndpointLine]:
+    if isinstance(some, syntax.EndpointLine):
+        yield some
+    else:
+        yield from (syntax.EndpointLine(syntax.Word("ADDRESS", text)) for text, _ in some.words())
 
 
 def comments(text: str) -> list[tuple[str, str]]:

@@ -1,18 +1,23 @@
-"""The grammar has no conflicts, and the quick lexer reads what lark's own reads."""
+"""The grammar has no conflicts, and the quick lexers read what lark's own reads."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lark import Token, UnexpectedCharacters, UnexpectedToken
+from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
 
 from support.tools.project import ROOT
+from svcc.compiler.syntax import AddressLines
 from svcc.grammar import parser
+from svcc.grammar.lexer import ADDRESS_LINES
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
 STRICT = parser(strict=True)
 QUICK = parser()
+IN_PIECES = parser(address_lines=True)
 
 #: Pieces of text, so that each can follow each.
 PIECES = [
@@ -23,31 +28,68 @@ PIECES = [
 ]
 
 
-def _read(text: str, strict: bool) -> tuple[list[tuple[str, str, int]], object]:
+#: What lines of a pool or of a service's endpoints are made of, right and wrong.
+LINES = [
+    *("10.0.0.1\n", " 10.0.0.2:80 ; ", "fd00::1\r\n", "\t[fd00::1]:80\t# note\n", "10.0.0.3 # a; b\n\n # c\n", ":;"),
+    *("10.0.0.4 weight 2\n", "$all\n", "10.0.0.0/8\n", "web\n", "10.0.0.5", "10.0.0.6,\n", "10.0.0.7 }\n", "\n", ";"),
+    *("1::2-3::4\n", "[::1\n", "registered 10.0.0.0/8\n", "10.0.0.8 on a\n", '"9"\n', "1.2.3.4é\n", "\x0b", "a.b\n"),
+    *("#\n", ".\n"),
+]
+BLOCKS = ["endpoints web {", "endpoints web {\n", "service web { endpoints {", "service web { endpoints pool { # a\n"]
+
+_Told = tuple[str, str, int]
+
+
+def _read(parser: Lark, text: str) -> tuple[list[_Told], object]:
     """The tokens that the parser takes, with their ends, and the error that it ends with."""
-    thread = (STRICT if strict else QUICK).parse_interactive(text)
-    tokens: list[tuple[str, str, int]] = []
+    thread = parser.parse_interactive(text)
+    tokens: list[_Told] = []
     try:
-        tokens.extend(map(_told, thread.iter_parse()))
+        for token in thread.iter_parse():
+            tokens += _lines(token) if token.type == ADDRESS_LINES else [_told(token)]
     except UnexpectedToken as error:
-        return tokens, (_told(error.token), sorted(error.expected))
+        return tokens, (_told(error.token), sorted(set(error.expected) - {ADDRESS_LINES}))
     except UnexpectedCharacters as error:
         return tokens, error.pos_in_stream
     return tokens, None
 
 
-def _told(token: Token) -> tuple[str, str, int]:
+def _told(token: Token) -> _Told:
     return token.type, token.strip(" \t") if token.type == "_END" else str(token), token.end_pos or 0
+
+
+def _lines(piece: Token) -> Iterator[_Told]:
+    """The tokens of lines that the lexer took in one piece: an address, what ends its line, the next address."""
+    assert piece.end_pos is not None
+    begin = piece.end_pos - len(piece)
+    found = [(word, at - begin) for word, at in AddressLines(piece).words()]
+    for (word, at), following in zip(found, [*(at for _, at in found[1:]), len(piece)], strict=True):
+        assert piece[at : at + len(word)] == word
+        yield "BRACKETED" if word[0] == "[" else "ADDRESS", word, begin + at + len(word)
+        yield "_END", piece[at + len(word) : following].strip(" \t"), begin + following
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_files_are_read_as_lark_reads_them(text: str) -> None:
-    assert _read(text, strict=False) == _read(text, strict=True)
+    assert _read(QUICK, text) == _read(IN_PIECES, text) == _read(STRICT, text)
 
 
 @given(st.lists(st.sampled_from(PIECES)).map("".join) | st.lists(st.sampled_from(PIECES)).map(" ".join))
 def test_any_text_is_read_as_lark_reads_it(text: str) -> None:
-    assert _read(text, strict=False) == _read(text, strict=True)
+    assert _read(QUICK, text) == _read(IN_PIECES, text) == _read(STRICT, text)
+
+
+@given(st.lists(st.sampled_from(LINES), min_size=1).map("".join), st.sampled_from(BLOCKS))
+def test_lines_of_endpoints_are_read_as_lark_reads_them(lines: str, block: str) -> None:
+    text = f"{block}{lines}}}\n"
+    assert _read(QUICK, text) == _read(IN_PIECES, text) == _read(STRICT, text)
+
+
+def test_addresses_alone_are_taken_in_one_piece() -> None:
+    text = "service a { endpoints {\n 10.0.0.1 # one\n\n# two\n[fd00::1]:80; 10.0.0.2:80\n 10.0.0.3 weight 2\n } }\n"
+    kinds = [token.type for token in IN_PIECES.parse_interactive(text).iter_parse()]
+    assert kinds.count(ADDRESS_LINES) == 1
+    assert kinds.count("ADDRESS") == 1
 
 
 def test_terminals_are_compared_with_each_other_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,8 +101,10 @@ def _lets(words: tuple[syntax.Word, ...]) -> Iterator[_Found]:
             yield Key(Kind.LET, word[1:]), start + 1, end, False
 
 
-def _of_lines(lines: tuple[syntax.EndpointLine, ...]) -> Iterator[_Found]:
+def _of_lines(lines: tuple[syntax.EndpointLine | syntax.AddressLines, ...]) -> Iterator[_Found]:
     for line in lines:
+        if isinstance(line, syntax.AddressLines):  # they name nothing
+            continue
         yield from _lets((line.address,))
         options = iter(line.options)
         for option in options:
