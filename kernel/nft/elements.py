@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from svcc.kernel.nft.expressions import Json
@@ -159,21 +160,24 @@ class ElementPrinter:
     def lines(self, declaration: Declaration, elements: Mapping[str, Element]) -> Iterable[str]:
         write = _key_lines(declaration.types)
         if declaration.data is None:
-            keys: Iterable[str] = map(write, elements)
+            keys: Iterable[str] = [write(key) for key in elements]
         else:
             known = self._keys.setdefault(declaration.types, {})
-            known.update((key, write(key)) for key in elements.keys() - known.keys())
+            known.update([(key, write(key)) for key in elements.keys() - known.keys()])
             keys = map(known.__getitem__, elements)
-        if any(comment for _, comment in elements.values()):
-            comments = (comment for _, comment in elements.values())
-            keys = (_commented(key, comment) for key, comment in zip(keys, comments, strict=True))
+        if any(map(_comment_of, elements.values())):
+            comments = map(_comment_of, elements.values())
+            keys = [_commented(key, comment) for key, comment in zip(keys, comments, strict=True)]
         if declaration.data is None:
             return keys
         if declaration.data in _ADDRESSES:
-            return (f'[{key}, "{value}"]' for key, (value, _) in zip(keys, elements.values(), strict=True))
+            return [f'[{key}, "{value}"]' for key, (value, _) in zip(keys, elements.values(), strict=True)]
         writer = ElementWriter(declaration)
         values = {value: json.dumps(writer.value(value)) for value in {value for value, _ in elements.values()}}
-        return (f"[{key}, {values[value]}]" for key, (value, _) in zip(keys, elements.values(), strict=True))
+        return [f"[{key}, {values[value]}]" for key, (value, _) in zip(keys, elements.values(), strict=True)]
+
+
+_comment_of: Callable[[Element], str] = itemgetter(1)
 
 
 def _commented(key: str, comment: str) -> str:

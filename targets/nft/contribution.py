@@ -46,12 +46,12 @@ class Part:
     """What a service adds to the table of one family."""
 
     rows: dict[Key, list[Row]] = field(default_factory=dict)  # in the order of the frontends
-    #: Addresses, each with its number: those that are the service's alone; that are others' as well, and none of the
-    #: node's; and where endpoints are and serve, draining ones too: they have connections.
-    addresses: dict[str, int] = field(default_factory=dict)
-    shared: dict[str, int] = field(default_factory=dict)
-    endpoints: dict[str, int] = field(default_factory=dict)
-    spared: dict[str, int] = field(default_factory=dict)  # that are others' as well, in the networks of services
+    #: Addresses: those that are the service's alone; that are others' as well, and none of the node's; and where
+    #: endpoints are and serve, draining ones too: they have connections.
+    addresses: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
+    endpoints: set[str] = field(default_factory=set)
+    spared: set[str] = field(default_factory=set)  # that are others' as well, in the networks of services
     ports: set[tuple[int, int]] = field(default_factory=set)  # of TCP, that endpoints serve at: first and last
     #: Sets of networks by name: of those that may come, and of those that are masqueraded.
     networks: dict[str, tuple[ir.Network, ...]] = field(default_factory=dict)
@@ -88,7 +88,6 @@ class _Maker:
         self._pods = any(network.version == family.version for network in shared.cluster.pods)
         self._services = shared.cluster.services
         self._last: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())
-        self._numbered: tuple[tuple[ir.Endpoint, ...], dict[str, int]] = ((), {})
 
     def add(self, frontend: Frontend) -> None:
         part = self.part
@@ -97,14 +96,14 @@ class _Maker:
         if frontend.address is not None:
             address = text_of(frontend.address)
             if not frontend.shared:
-                part.addresses[address] = int(frontend.address)
+                part.addresses.add(address)
             elif frontend.address not in self._own:
-                part.shared[address] = int(frontend.address)
+                part.shared.add(address)
             if frontend.shared and any(frontend.address in network for network in self._services):
-                part.spared[address] = int(frontend.address)
+                part.spared.add(address)
         element = key.element(address, frontend.port.protocol, frontend.ports)
         front = self._front(key, frontend)
-        endpoints = self._texts(frontend) if front is not None and front.choice is not None else ()
+        endpoints = self._by_slot(frontend) if front is not None and front.choice is not None else ()
         declared = frontend.kind is Kind.NODE_PORT or frontend.shared
         sources = Sources.of(frontend.snat) if endpoints else None
         row = Row(element, comment(frontend.label, _COMMENT), front, endpoints, declared, sources)
@@ -147,35 +146,29 @@ class _Maker:
         self.part.networks[name] = networks
         return name
 
-    def _texts(self, frontend: Frontend) -> tuple[str, ...]:
-        """The endpoints' addresses by slot. The frontends of a service mostly have the same ones."""
-        if self._last[0] is not frontend.endpoints:
-            texts = self._numbers(frontend.endpoints)
-            if frontend.draining or len(texts) != len(frontend.endpoints):
-                found = tuple([text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)])
-            else:
-                found = tuple(texts)
-            self._last = frontend.endpoints, found
-        return self._last[1]
+    def _by_slot(self, frontend: Frontend) -> tuple[str, ...]:
+        """The endpoints' addresses by slot."""
+        if not frontend.draining:
+            return self._texts(frontend.endpoints)
+        return tuple([text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)])
 
-    def _numbers(self, endpoints: tuple[ir.Endpoint, ...]) -> dict[str, int]:
-        """The addresses of endpoints, each with its number; worked out once for all frontends that have the same."""
-        if self._numbered[0] is not endpoints:
-            numbers = {text_of(endpoint.address): int(endpoint.address) for endpoint in endpoints}
-            self._numbered = endpoints, numbers
-        return self._numbered[1]
+    def _texts(self, endpoints: tuple[ir.Endpoint, ...]) -> tuple[str, ...]:
+        """Their addresses. The frontends of a service mostly have the same ones."""
+        if self._last[0] is not endpoints:
+            self._last = endpoints, tuple([text_of(endpoint.address) for endpoint in endpoints])
+        return self._last[1]
 
     def _serve(self, frontend: Frontend) -> None:
         """Note where endpoints are and serve."""
-        self.part.endpoints.update(self._numbers(frontend.endpoints))
         endpoints = frontend.endpoints
+        self.part.endpoints.update(self._texts(endpoints))
         if frontend.draining:
-            self.part.endpoints.update({text_of(one.address): int(one.address) for one in frontend.draining})
+            self.part.endpoints.update([text_of(one.address) for one in frontend.draining])
             endpoints += frontend.draining
         if frontend.port.protocol is ir.Protocol.TCP:
             more = len(frontend.ports) - 1
             targets = {frontend.port.target if endpoint.port is None else endpoint.port for endpoint in endpoints}
-            self.part.ports.update((target, target + more) for target in targets)
+            self.part.ports.update([(target, target + more) for target in targets])
 
 
 def _affinity(key: Key, frontend: Frontend, seconds: int) -> Affinity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from socket import AF_INET6, inet_aton, inet_pton
 
 from svcc.compiler import ir
 from svcc.kernel.nft.expressions import And, Concat, Expression, Meta, Network, Original, Payload, Word, network
@@ -27,6 +28,10 @@ class Family:
     address: str = field(compare=False)  # the type of an address
     loopback: Network | Word = field(compare=False)
     unreachable: Reject = field(compare=False)
+
+    def packed(self, address: str) -> bytes:
+        """Its bytes, which are in the order of addresses."""
+        return inet_aton(address) if self.version == 4 else inet_pton(AF_INET6, address)
 
     @property
     def source(self) -> Expression:

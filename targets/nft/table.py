@@ -98,18 +98,17 @@ def _maps(key: Key, rows: Iterable[Row], slots: Iterable[int]) -> Iterator[tuple
 
 def _address_sets(total: Total, only: Touched | None) -> Iterator[tuple[str, NamedSet]]:
     address = total.family.address
-    look = only or Touched(set(total.addresses), set(total.shared), set(total.spared), set(total.endpoints))
     if total.addresses:
-        found = total.by_number(text for text in look.addresses if text in total.addresses)
+        found = total.by_number(_present(total.addresses, only.addresses if only else None))
         yield _named(Set.of(hooks.ADDRESSES.name, (address,)), dict.fromkeys(found, _NOTHING))
     if total.shared and total.serves_nodeports:
-        found = total.by_number(text for text in look.shared if text in total.shared)
+        found = total.by_number(_present(total.shared, only.shared if only else None))
         yield _named(Set.of(hooks.SHARED.name, (address,)), dict.fromkeys(found, _NOTHING))
     if total.spared:
-        found = total.by_number(text for text in look.spared if text in total.spared)
+        found = total.by_number(_present(total.spared, only.spared if only else None))
         yield _named(Set.of(hooks.SERVICE_NETWORKS_SHARED.name, (address,)), dict.fromkeys(found, _NOTHING))
-    found = total.by_number(text for text in look.endpoints if text in total.endpoints)
-    pairs = dict.fromkeys((f"{text} . {text}" for text in found), _NOTHING)
+    found = total.by_number(_present(total.endpoints, only.endpoints if only else None))
+    pairs = {f"{text} . {text}": _NOTHING for text in found}
     yield _named(Set.of(hooks.HAIRPIN.name, (address, address)), pairs)
     if total.ports:
         ports = (str(first) if first == last else f"{first}-{last}" for first, last in total.ports_apart())
@@ -125,6 +124,11 @@ def _address_sets(total: Total, only: Touched | None) -> Iterator[tuple[str, Nam
     for name in sorted(networks):
         texts = (str(n.network_address) if n.prefixlen == n.max_prefixlen else str(n) for n in networks[name])
         yield _named(Set.of(name, (address,), interval=True), dict.fromkeys(texts, _NOTHING))
+
+
+def _present(counted: Mapping[str, int], only: Iterable[str] | None) -> Iterable[str]:
+    """Those that are needed; ``only``: of these, where not all are looked at."""
+    return counted if only is None else [text for text in only if text in counted]
 
 
 def _named(set: Set, elements: Mapping[str, Element]) -> tuple[str, NamedSet]:

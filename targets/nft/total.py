@@ -40,24 +40,16 @@ class Total:
         self.ports: Counter[tuple[int, int]] = Counter()
         self.named: Counter[str] = Counter()
         self.networks: dict[str, tuple[ir.Network, ...]] = {}  # of ``named``
-        self.numbers: dict[str, int] = {}  # of all these addresses
 
     def add(self, part: Part) -> None:
         self._count(part, 1)
         self.networks.update(part.networks)
-        for addresses in (part.addresses, part.shared, part.spared, part.endpoints):
-            self.numbers.update(addresses)
 
     def remove(self, part: Part) -> None:
         """A part that was added."""
         self._count(part, -1)
         for name in part.networks.keys() - self.named.keys():
             del self.networks[name]
-        counted = (self.addresses, self.shared, self.spared, self.endpoints)
-        for texts in (part.addresses, part.shared, part.spared, part.endpoints):
-            for text in texts:
-                if not any(text in counter for counter in counted):
-                    self.numbers.pop(text, None)
 
     def _count(self, part: Part, by: int) -> None:
         for key, rows in part.rows.items():
@@ -112,4 +104,4 @@ class Total:
         yield from found
 
     def by_number(self, texts: Iterable[str]) -> list[str]:
-        return sorted(texts, key=self.numbers.__getitem__)
+        return sorted(texts, key=self.family.packed)
