@@ -46,6 +46,8 @@ _BREATH = 0.01
 _GLANCE = 1.0
 #: Seconds between looks at all that is ours in the kernel, of which not everything moves that number.
 _LOOK = 10.0
+#: Seconds at least from one note of how all stand to the next.
+_NOTES = 10.0
 #: Seconds until what failed is tried again: twice as long each time, up to the second.
 _AGAIN, _AT_MOST = 1.0, 30.0
 #: Changes that a line of the log names.
@@ -117,6 +119,7 @@ class Agent:
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
         self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
         self._drift = 0
+        self._noted = self._now()  # when it was noted last how all stand
         self._missed = 0.0  # when a probe could not be asked last
 
     @property
@@ -217,6 +220,7 @@ class Agent:
             say = self._log.info if answer.passed else self._log.warning
             say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
             self._stood.update(self._health.users.get(probe, ()))
+            self._notes.turned(probe)
             self._happened()
 
     def _miss(self, probe: Probe, reason: str) -> None:
@@ -253,12 +257,23 @@ class Agent:
                 self._log.info("in the kernel", generation=self._generation, down=self._down, seconds=seconds)
                 self._served = True
                 self._ready()
+                await self._note_all()
             else:
                 self._event = event
                 self._metrics.failed()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _AT_MOST)
                 self._changed.set()
+
+    async def _note_all(self) -> None:
+        """Note now and then how all stand. It is done while events are collected anyway, and so keeps none waiting."""
+        if not self._notes.appended or self._now() < self._noted + _NOTES:
+            return
+        self._noted = self._now()
+        try:
+            await self._in_thread(partial(self._notes.write_all, self._session.installation, self._health))
+        except OSError as error:
+            self._log.error("not all standings are noted", reason=str(error))
 
     async def _put(self) -> bool:
         """Make the kernel hold the program as its endpoints' health has it; whether it does."""
@@ -358,7 +373,9 @@ class Agent:
         if self._leaving is not None:
             self._leaving.expire(self._now())
             made = self._leaving.kept(made)
-        # Before the kernel changes: who sees that it did finds out why, also where it refused.
+        # The note comes before the kernel changes. So who sees that it did finds out why, also where it refused; and
+        # where this process is killed between the two, the next one knows what the checks said, and does the rest. The
+        # other way round it would know a dead endpoint as one that is up, and put it back.
         self._notes.write(self._session.installation, self._health)
         name = self._source.name
         seconds = None if self._judge is None or program is self._last else self._judge.seconds

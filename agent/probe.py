@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.asked import asked_port
@@ -15,6 +15,13 @@ class Probe:
     address: ir.Address
     port: int
     check: ir.Check
+    _hash: int = field(init=False, repr=False, compare=False)  # thousands are looked up every second
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.address, self.port, self.check)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         """ "http 100.64.0.9:8080"; what a log and a status call it."""

@@ -1,10 +1,19 @@
-"""What an agent knows of endpoints, in STATE/NAME/health.json: for its next start, and for who asks for it."""
+"""What an agent knows of endpoints, in STATE/NAME/health.jsonl: for its next start, and for who asks for it.
+
+Each line is an object of JSON: the first one says the version, each of the others how a probe stands, or that it is
+gone. All that stand are written as a new file now and then. What comes up or goes down is appended to that, and what
+is said of a probe last counts: so a note takes no longer the more probes there are.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import math
+import os
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +22,11 @@ from svcc.agent.probe import Answer, Probe
 from svcc.apply import files
 from svcc.apply.installation import Installation
 
-_VERSION = 1
+_FIRST = '{"version": 2}\n'
+#: Lines that are made in one go. Other threads wait for that at most, which is for less than a millisecond.
+_PIECE = 100
+#: Seconds since 1970 that no clock has: the year 9999.
+_NEVER = 253_402_300_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,42 +41,128 @@ class Noted:
 
 
 def path_of(installation: Installation) -> Path:
-    return installation.path / "health.json"
+    return installation.path / "health.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A file as this process left it."""
+
+    path: Path
+    device: int
+    inode: int
+    size: int
+
+    @classmethod
+    def of(cls, path: Path, handle: int) -> _Left:
+        found = os.fstat(handle)
+        return cls(path, found.st_dev, found.st_ino, found.st_size)
 
 
 class Writer:
-    """Notes standings, again and again: what does not change of a probe is made JSON of once."""
+    """Notes standings, again and again: what does not change of a probe is made JSON of once.
+
+    One thread uses it at a time, but for :meth:`turned`.
+    """
 
     def __init__(self) -> None:
-        self._heads: dict[Probe, tuple[Collection[str], str]] = {}  # with the users that it was made of
-        self._users: Mapping[Probe, Collection[str]] = {}
-        self._written: tuple[Path, str] | None = None
+        self._heads: dict[Probe, str] = {}
+        self._users: Mapping[Probe, Collection[str]] = {}  # that they were made of
+        self._turned: deque[Probe] = deque()  # those that are not noted yet
+        self._left: _Left | None = None  # the file, where something can be appended to it
+        self._appended = False
+
+    @property
+    def appended(self) -> bool:
+        """Whether anything was, since all were written."""
+        return self._appended
+
+    def turned(self, probe: Probe) -> None:
+        """A probe came up or went down: it is noted the next time. Any thread may say so."""
+        self._turned.append(probe)
 
     def write(self, installation: Installation, health: Health) -> None:
-        """Note all standings, a line for each; nothing where they stand in the file already. Errors: OSError.
+        """Note who came up or went down since the last time, and who came and went. Errors: OSError, and then all are
+        written the next time.
 
-        A machine that loses its power may lose the file, and finds out again.
+        A process that is killed loses nothing by it, since the kernel has the lines already; a machine that loses its
+        power may lose any of them, and finds out again.
         """
-        if self._users is not health.users:
-            self._users = health.users
-            self._heads = {probe: self._with_users(probe, some) for probe, some in health.users.items()}
-        heads = self._heads
-        lines = ",\n".join([heads[probe][1] + _tail(standing) for probe, standing in [*health.standings.items()]])
-        text = f'{{"version": {_VERSION}, "probes": {{\n{lines}\n}}}}\n'
-        if self._written != (installation.path, text) or not path_of(installation).exists():
-            files.make_directory(installation.path)
-            files.write(path_of(installation), text, lasting=False)
-            self._written = installation.path, text
+        changed, gone = self._follow(health.users)
+        while self._turned:
+            changed[self._turned.popleft()] = None
+        if len(changed) + len(gone) > len(self._heads):
+            self.write_all(installation, health)
+            return
+        lines = [f'{{"key": {json.dumps(probe.key)}, "gone": true}}\n' for probe in gone]
+        lines += self._lines(health, changed)
+        if not self._append(path_of(installation), "".join(lines).encode()):
+            self.write_all(installation, health)
 
-    def _with_users(self, probe: Probe, users: Collection[str]) -> tuple[Collection[str], str]:
-        known = self._heads.get(probe)
-        return known if known is not None and known[0] is users else (users, _head(probe, users))
+    def write_all(self, installation: Installation, health: Health) -> None:
+        """Note all standings, in a new file. Errors: OSError."""
+        self._left = None
+        self._turned.clear()
+        self._follow(health.users)
+        path = path_of(installation)
+        files.make_directory(path.parent)
+        with files.replacing(path, lasting=False) as file:
+            file.write(_FIRST.encode())
+            probes = iter([*health.standings])
+            while piece := [*islice(probes, _PIECE)]:
+                file.write("".join(self._lines(health, piece)).encode())
+                file.flush()
+            left = _Left.of(path, file.fileno())  # it has its name a moment later
+        self._left, self._appended = left, False
+
+    def _lines(self, health: Health, probes: Collection[Probe]) -> Iterator[str]:
+        """Of those of some probes that are followed."""
+        for probe in probes:
+            standing, head = health.standings.get(probe), self._heads.get(probe)
+            if standing is not None and head is not None:
+                yield f"{head}{_tail(standing)}\n"
+
+    def _append(self, path: Path, data: bytes) -> bool:
+        """Whether the file is as it was left, and all was appended to it."""
+        left, self._left = self._left, None
+        if left is None or left.path != path:
+            return False
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            if _Left.of(path, handle) != left or os.write(handle, data) != len(data):
+                return False
+        finally:
+            os.close(handle)
+        self._left = _Left(path, left.device, left.inode, left.size + len(data))
+        self._appended = self._appended or bool(data)
+        return True
+
+    def _follow(self, users: Mapping[Probe, Collection[str]]) -> tuple[dict[Probe, None], Collection[Probe]]:
+        """The probes that are new or that others use, and those that are gone."""
+        before, self._users = self._users, users
+        if before is users:
+            return {}, ()
+        changed = dict.fromkeys(probe for probe, some in users.items() if before.get(probe) is not some)
+        gone = before.keys() - users.keys()
+        for probe in gone:
+            del self._heads[probe]
+        self._heads.update((probe, _head(probe, users[probe])) for probe in changed)
+        return changed, gone
 
 
 def _head(probe: Probe, users: Collection[str]) -> str:
     """All of a probe's line but how it stands."""
-    what = {"name": str(probe), "address": str(probe.address), "port": probe.port, "services": [*users]}
-    return f"{json.dumps(probe.key)}: {json.dumps(what)[:-1]}, "
+    what = {
+        "key": probe.key,
+        "name": str(probe),
+        "address": str(probe.address),
+        "port": probe.port,
+        "services": [*users],
+    }
+    return f"{json.dumps(what)[:-1]}, "
 
 
 def _tail(standing: Standing) -> str:
@@ -81,19 +180,36 @@ def _word(value: bool) -> str:
 
 
 def read(installation: Installation) -> dict[str, Noted]:
-    """What was noted, by the keys of probes. What cannot be read is not known: the agent finds out again."""
+    """What was noted, by the keys of probes. Lines that are damaged or half written are not there, and nothing is where
+    the first one is not of this version: the agent finds out again.
+    """
     try:
-        data = json.loads(path_of(installation).read_text(encoding="utf-8"))
-        if data["version"] != _VERSION:
-            return {}
-        return {str(key): _from_json(noted) for key, noted in data["probes"].items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        first, *lines = path_of(installation).read_bytes().split(b"\n")
+    except OSError:
         return {}
+    if first != _FIRST.encode().strip():
+        return {}
+    found: dict[str, Noted] = {}
+    for line in lines:
+        try:
+            data = json.loads(line.decode())
+            key = str(data["key"])
+            noted = None if data.get("gone") else _from_json(data)
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
+            continue
+        if noted is None:
+            found.pop(key, None)
+        else:
+            found[key] = noted
+    return found
 
 
 def _from_json(data: Any) -> Noted:
-    said = data["answer"]
+    """Errors: ValueError, LookupError, TypeError, OverflowError."""
+    said, since, row = data["answer"], float(data["since"]), int(data["row"])
     answer = None if said is None else Answer(bool(said["passed"]), str(said["words"]), float(said["seconds"]))
-    standing = Standing(bool(data["up"]), float(data["since"]), int(data["row"]), answer, bool(data["joining"]))
+    if not 0 <= since < _NEVER or row < 0 or not math.isfinite(0.0 if answer is None else answer.seconds):
+        raise ValueError("no clock and no agent says that")
+    standing = Standing(bool(data["up"]), since, row, answer, bool(data["joining"]))
     services = tuple(map(str, data["services"]))
     return Noted(str(data["name"]), str(data["address"]), int(data["port"]), services, standing)

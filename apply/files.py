@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def make_directory(path: Path) -> None:
@@ -13,7 +15,14 @@ def make_directory(path: Path) -> None:
 
 
 def write(path: Path, text: str, *, lasting: bool = True) -> None:
-    """Replace a file by one with this text, mode 0600: on disk before it has its name. Errors: OSError.
+    """Replace a file by one with this text, as :func:`replacing` does. Errors: OSError."""
+    with replacing(path, lasting=lasting) as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+
+
+@contextmanager
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A file that replaces another one when all is written, mode 0600: on disk before it has its name. Errors: OSError.
 
     Not ``lasting``: when the machine loses its power, it may be torn or as it was before.
     """
@@ -21,8 +30,8 @@ def write(path: Path, text: str, *, lasting: bool = True) -> None:
     try:
         draft.unlink(missing_ok=True)  # of a process of this number that was killed
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            yield file
             file.flush()
             if lasting:
                 os.fsync(file.fileno())

@@ -230,7 +230,7 @@ def test_what_is_noted_is_what_is_read(program: ir.Program, data: st.DataObject)
                 words = data.draw(st.text(max_size=20))
                 answer = Answer(data.draw(st.booleans()), words, data.draw(st.floats(0, 100)))
                 health.hear(probe, answer, data.draw(st.floats(0, 2e9)))
-            writer.write(installation, health)
+            writer.write_all(installation, health)
             found = state.read(installation)
             assert {key: one.standing for key, one in found.items()} == {
                 probe.key: standing for probe, standing in health.standings.items()

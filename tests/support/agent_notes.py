@@ -1,0 +1,69 @@
+"""Endpoints whose standings are noted, for tests of the notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from svcc.agent import state
+from svcc.agent.health import Health
+from svcc.agent.probe import Answer, Probe
+from svcc.agent.state import Noted
+from svcc.apply.store import Store
+from svcc.compiler import ir
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
+
+GOOD, BAD = Answer(True, "connected", 0.001), Answer(False, 'refused: "ü\n\udc80', 0.002)
+_SERVICE = "service {0} {{ vip 198.19.0.{1}; port 80/tcp; check tcp fall 1 rise 1; endpoints {{ {2} }} }}\n"
+
+
+def program(**hosts: list[int]) -> ir.Program:
+    """Services by name, with the last bytes of their endpoints. One answer takes them in or out."""
+    text = "".join(
+        _SERVICE.format(name, number, "; ".join(f"100.64.0.{host}" for host in some))
+        for number, (name, some) in enumerate(hosts.items(), 1)
+    )
+    found = load_text(Source("x.dsl", text)).program
+    assert found is not None
+    return found
+
+
+class Notes:
+    """A writer and what it notes. Each event has a second of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.installation = Store(folder).installation("t")
+        self.health, self.writer = Health(), state.Writer()
+        self.seconds = 0.0
+
+    @property
+    def path(self) -> Path:
+        return state.path_of(self.installation)
+
+    def follow(self, program: ir.Program) -> None:
+        self.seconds += 1
+        self.health.follow(program, (), self.seconds)
+
+    def hear(self, probe: Probe, answer: Answer) -> None:
+        self.seconds += 1
+        if self.health.hear(probe, answer, self.seconds):
+            self.writer.turned(probe)
+
+    def turn(self, probe: Probe) -> None:
+        self.hear(probe, BAD if self.health.is_up(probe) else GOOD)
+
+    def write(self) -> None:
+        self.writer.write(self.installation, self.health)
+
+    def write_all(self) -> None:
+        self.writer.write_all(self.installation, self.health)
+
+    def read(self) -> dict[str, Noted]:
+        return state.read(self.installation)
+
+    def stands(self) -> dict[str, Noted]:
+        """What there is to be noted."""
+        return {
+            probe.key: Noted(str(probe), str(probe.address), probe.port, tuple(users), self.health.standings[probe])
+            for probe, users in self.health.users.items()
+        }
