@@ -56,6 +56,10 @@ class Family:
 
     # ---- changes
 
+    def move(self, shared: Shared) -> None:
+        """Go on as another node's; services with addresses that either node has are to be taken anew."""
+        self._own = shared.node.addresses if shared.node else ()
+
     def take(self, old: Collection[Part], new: Collection[Part]) -> bool:
         """Some services' parts in place of others; whether that changes only their own chains, those around their
         addresses, and those that are in every excerpt."""
