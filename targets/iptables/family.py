@@ -166,7 +166,7 @@ class Family:
                 yield from sorted(chains.items(), reverse=True)
         else:
             own = {name for part in parts for chains in (part.balance, part.sources, part.external) for name in chains}
-            node = node if any(part.served.node for part in parts) else node[-1:]
+            node = node if any(part.shared or part.served.node for part in parts) else node[-1:]
             led = {*own, *_targets((*self._nat.on_the_way(around), *node)), *map(_target, self._nat_rules)}
             for chains in (total.balance, total.sources, total.external):
                 yield from ((name, chains[name]) for name in sorted(led & chains.keys(), reverse=True))
@@ -205,7 +205,7 @@ class Family:
             yield from sorted(total.refused.items(), reverse=True)
         else:
             own = {name for part in parts for name in part.refused}
-            node = node if any(part.unserved.node for part in parts) else node[-1:]
+            node = node if any(part.shared or part.unserved.node for part in parts) else node[-1:]
             led = {*own, *_targets((*self._filter.on_the_way(around), *node)), *map(_target, self._unserved_rules)}
             yield from ((name, total.refused[name]) for name in sorted(led & total.refused.keys(), reverse=True))
         yield from self._late
