@@ -34,16 +34,16 @@ from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.etcd.client import Client
 from svcc.etcd.values import Listing, Operation, Put
-from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.documents import Compiled, State, Status, Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys, last_part
 from svcc.fleet.node import Node
 from svcc.fleet.publishing import publish
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.registering import Endpoint, Member
-from svcc.fleet.release import Draft, Taken, compile_for, draft
+from svcc.fleet.release import Draft, Taken, compile_for, compiled, draft
 from svcc.targets import targets
-from svcc.targets.interface import Bundle, Target
+from svcc.targets.interface import Target
 
 KEYS = Keys("bench")
 _NFT = targets()["nft"]
@@ -137,11 +137,11 @@ class _Node(Node):
 
 
 @cache
-def _small(number: int) -> tuple[ir.Program, Target, Bundle]:
+def _small(number: int) -> tuple[ir.Program, Target, Compiled]:
     """What stands for a release on a machine."""
     found = load_text(Source("small.dsl", f"node {_FIRST} {{ address 10.0.{number}.4 }}\n")).program
     assert found is not None
-    return found, _NFT, compile_for(found, _NFT, _FIRST)
+    return found, _NFT, compiled(compile_for(found, _NFT, _FIRST))
 
 
 class _Machine:

@@ -21,7 +21,7 @@ from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
 
 #: Values that a document may hold: Python takes some hundred bytes for each.
-_VALUES = 1_000_000
+VALUES = 1_000_000
 #: After this many errors the rest is not looked for.
 _ERRORS = 100
 
@@ -35,8 +35,8 @@ def schema() -> Json:
 
 def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     """The program that a JSON text holds, or what is wrong with its form, with the place of each error."""
-    if max(source.text.count(","), source.text.count("[") + source.text.count("{")) > _VALUES:
-        message = f"more than {_VALUES} values: that is no program"
+    if too_long(source.text):
+        message = f"more than {VALUES} values: that is no program"
         return None, [Diagnostic(Code.IR_INVALID, message, Span(source, 0, 1))]
     try:
         document = json.loads(source.text, parse_float=_number)
@@ -60,6 +60,11 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     reader = _Reader(span)
     program = reader.program(document)
     return program, reader.diagnostics
+
+
+def too_long(text: str) -> bool:
+    """Whether a text has more values than :func:`from_json` takes."""
+    return max(text.count(","), text.count("[") + text.count("{")) > VALUES
 
 
 def from_own_json(document: Json) -> ir.Program:

@@ -27,7 +27,7 @@ from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
-from svcc.fleet.release import Taken, compiled, take
+from svcc.fleet.release import Taken, take
 from svcc.fleet.signatures import verify
 
 #: Seconds after which a dead agent is known to be dead.
@@ -139,7 +139,7 @@ class Node(Source):
         if task is None or program is not task.taken.program:
             return
         self._task, self.known = None, program
-        published = compiled(task.taken.bundle)
+        published = task.taken.published
         self._record = replace(
             self._record, release=task.want.release, target=published.target, bundle=published.bundle
         )

@@ -11,7 +11,7 @@ from svcc.apply.program_text import KeptProgram
 from svcc.compiler import ir
 from svcc.fleet.documents import Compiled, members_of, text_of
 from svcc.fleet.errors import BadDocument, FleetError
-from svcc.fleet.release import compile_as, read_program
+from svcc.fleet.release import compile_as
 
 
 class OtherFleet(FleetError):
@@ -94,11 +94,11 @@ def kept_program(root: Path, record: Record) -> ir.Program | None:
         return None
     file = _file(root, record.release)
     try:
-        program = read_program(file.read_text(encoding="utf-8"))
+        program = KeptProgram(file.read_text(encoding="utf-8")).program()
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError:
-        raise BadDocument(f"{file} is no text") from None
+    except ValueError as error:
+        raise BadDocument(f"{file} is not what svcc keeps there: {error}") from None
     compile_as(Compiled(record.target, record.bundle), program, record.node, record.release)
     return program
 

@@ -13,14 +13,17 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.errors import InputError
+from svcc.compiler.ir_from_json import VALUES, too_long
 from svcc.compiler.load import load_data
 from svcc.fleet.blobs import Blob, pack, unpack
 from svcc.fleet.documents import Compiled, Release
 from svcc.fleet.errors import BadProgram
 from svcc.fleet.keys import fault
 from svcc.targets import find
-from svcc.targets.bundle import bundle_text
+from svcc.targets.bundle import first_line, parts_text
+from svcc.targets.capability import check_nodes
 from svcc.targets.interface import Bundle, Target
+from svcc.targets.many_nodes import for_nodes
 
 #: What a program from etcd is called in messages. The ending says that it is the IR's JSON.
 _NAME = "release.json"
@@ -39,19 +42,33 @@ class Draft:
 
 
 def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file: str = "") -> Draft:
-    """Compile a program for each of its nodes. ``others``: the targets of nodes that have one of their own.
+    """Compile a program, which was checked, for each of its nodes. ``others``: the targets of nodes that have one of
+    their own.
 
     Errors: InputError: it has no nodes, a node's name is no part of a key, or a target cannot express it; BadProgram.
     """
     if found := list(_faults(given, others, file)):
         raise InputError(found)
-    text = KeptProgram(given).text
-    program = read_program(text)  # what is compiled is what the nodes will read
-    nodes = {
-        node.name: compiled(compile_for(program, others.get(node.name, target), node.name, file))
-        for node in program.nodes
-    }
-    return Draft(program, pack(text), nodes)
+    targets = {node.name: others.get(node.name, target) for node in given.nodes}
+    for one in dict.fromkeys(targets.values()):
+        if refused := check_nodes(given, one, given.nodes):
+            raise InputError(refused)
+    kept = KeptProgram(given)
+    if too_long(kept.text):
+        raise BadProgram(f"the program has more than {VALUES:,} values, and no node reads it")
+    program = KeptProgram(kept.text).program()  # what is compiled is what the nodes will read
+    return Draft(program, pack(kept.text), _compiled_for_all(program, targets))
+
+
+def _compiled_for_all(program: ir.Program, targets: Mapping[str, Target]) -> dict[str, Compiled]:
+    """What a release says of each node's bundle. ``targets``: of all nodes, by name."""
+    found: dict[str, Compiled] = {}
+    for target in dict.fromkeys(targets.values()):
+        some = [node for node in program.nodes if targets[node.name] is target]
+        for alike in for_nodes(program, target, some):
+            parts = parts_text(alike.bundle).encode()
+            found |= {node.name: _said(target.name, node.name, parts) for node in alike.nodes}
+    return {node.name: found[node.name] for node in program.nodes}
 
 
 def _faults(program: ir.Program, others: Mapping[str, Target], file: str) -> list[Diagnostic]:
@@ -79,14 +96,21 @@ def read_program(text: str) -> ir.Program:
     return loaded.program
 
 
-def compile_for(program: ir.Program, target: Target, node: str, file: str = "") -> Bundle:
+def compile_for(program: ir.Program, target: Target, node: str) -> Bundle:
     """Errors: InputError."""
-    return wanted.from_program(program, target, node, file).bundle
+    return wanted.from_program(program, target, node).bundle
 
 
 def compiled(bundle: Bundle) -> Compiled:
     """What a release says of a bundle."""
-    return Compiled(bundle.target, sha256(bundle_text(bundle).encode()).hexdigest())
+    return _said(bundle.target, bundle.node, parts_text(bundle).encode())
+
+
+def _said(target: str, node: str | None, parts: bytes) -> Compiled:
+    """What a release says of a bundle with these parts."""
+    hash = sha256(first_line(target, node).encode())
+    hash.update(parts)
+    return Compiled(target, hash.hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +119,11 @@ class Taken:
 
     program: ir.Program
     target: Target
-    bundle: Bundle
+    published: Compiled
 
 
 def take(release: Release, pieces: list[bytes], node: str) -> Taken:
-    """The program and the bundle of one node.
+    """The program of one node, which comes to the rules that were published.
 
     Errors: BadProgram: the release has nothing for the node, or another program, or this svcc compiles it to something
     else than was published; InputError: the program is wrong.
@@ -116,10 +140,9 @@ def compile_as(published: Compiled, program: ir.Program, node: str, release: int
     target = find(published.target)
     if target is None or not target.loads:
         raise BadProgram(f"release {release} is for target {published.target}, which this svcc cannot load")
-    bundle = compile_for(program, target, node)
-    if compiled(bundle) != published:
+    if compiled(compile_for(program, target, node)) != published:
         raise BadProgram(
             f"this svcc compiles release {release} to other rules than were published: "
             "publish and agents need the same version"
         )
-    return Taken(program, target, bundle)
+    return Taken(program, target, published)

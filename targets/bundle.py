@@ -30,7 +30,17 @@ def printed(target: Target, bundle: Bundle) -> str:
 
 def bundle_text(bundle: Bundle) -> str:
     """All parts with their headings. Parts that the program leaves empty are left out."""
-    chunks = [_HEADER.format(target=bundle.target, node=bundle.node or "-")]
+    return first_line(bundle.target, bundle.node) + parts_text(bundle)
+
+
+def first_line(target: str, node: str | None) -> str:
+    """What :func:`bundle_text` begins with, with its end. Only there it names the node."""
+    return _HEADER.format(target=target, node=node or "-")
+
+
+def parts_text(bundle: Bundle) -> str:
+    """What follows it."""
+    chunks: list[str] = []
     for artifact in bundle.artifacts:
         if artifact.text:
             chunks += [_PART.format(name=artifact.part.name), artifact.text]

@@ -29,7 +29,7 @@ def check_nodes(program: ir.Program, target: Target, nodes: Sequence[ir.Node | N
         found += _needs_node(needed, program)
         found += target.needs_node(program)
     if not found:
-        found += [diagnostic for node in nodes for diagnostic in target.limits(program, node)]
+        found += target.limits(program)
     return list(dict.fromkeys(found))
 
 

@@ -7,7 +7,7 @@ subclass. It imports the compiler's IR side and this module's family only; nothi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -115,6 +115,12 @@ class Assembly(ABC):
         """
 
     @abstractmethod
+    def move(self, shared: Shared, services: Mapping[str, ir.Service]) -> None:
+        """Make it the assembly of another node of the same program. ``services``: those whose contributions may be
+        others there, of those that it has; see :meth:`TargetByService.at_addresses`.
+        """
+
+    @abstractmethod
     def bundle(self) -> Bundle:
         """Everything, as :meth:`Target.render` gives it of the same services."""
 
@@ -196,8 +202,8 @@ class Target(ABC):
         nothing = ir.Program(ir.Cluster(prefix=prefix), (), ())
         return bundle.artifacts == self.render(nothing, None).artifacts
 
-    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-        """What this target refuses for reasons of size or name, beyond its feature table."""
+    def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
+        """What this target refuses for reasons of size or name, beyond its feature table: the same on all nodes."""
         return iter(())
 
     def needs_node(self, program: ir.Program) -> Iterator[Diagnostic]:
@@ -211,6 +217,17 @@ class TargetByService(Target):
     @abstractmethod
     def contribution(self, shared: Shared, service: ir.Service) -> Contribution:
         """What a service adds. A pure function."""
+
+    @abstractmethod
+    def asks_for_addresses(self, service: ir.Service) -> bool:
+        """Whether :meth:`at_addresses` can be another on another node."""
+
+    @abstractmethod
+    def at_addresses(self, cluster: ir.Cluster, service: ir.Service, addresses: Collection[ir.Address]) -> Hashable:
+        """What it is about a node's own addresses that the output for a service depends on: where it is the same, the
+        output for other addresses is the same. Besides, a contribution depends of a node on its name and zone alone,
+        as far as :func:`svcc.compiler.frontends.frontends` does.
+        """
 
     @abstractmethod
     def assembly(self, shared: Shared) -> Assembly:

@@ -48,7 +48,7 @@ class Aws(Target):
         text = texts[_PART.name]
         raise text.refused(f"a template is no bundle: `{_PART.tool}` takes it", 0, 0, Code.BUNDLE)
 
-    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+    def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
         return limits(program)
 
 

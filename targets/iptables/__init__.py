@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
@@ -87,6 +87,12 @@ class Iptables(TargetByService):
     def contribution(self, shared: Shared, service: ir.Service) -> IptablesContribution:
         return contribution(shared, service)
 
+    def asks_for_addresses(self, service: ir.Service) -> bool:
+        return bool(service.shared)
+
+    def at_addresses(self, cluster: ir.Cluster, service: ir.Service, addresses: Collection[ir.Address]) -> Hashable:
+        return tuple(address for address in service.shared if address in addresses)
+
     def assembly(self, shared: Shared) -> Assembly:
         return IptablesAssembly(self.name, shared)
 
@@ -129,8 +135,8 @@ class Iptables(TargetByService):
         announcing = vip_device.accept_announcing(texts, device, own)
         return Accepted((*artifacts, *announcing), prefix, device.name if device else None)
 
-    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
-        yield from limits.limits(program, node)
+    def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
+        yield from limits.limits(program)
         yield from vip_device.limits(program)
 
 

@@ -46,6 +46,15 @@ class IptablesAssembly(Assembly):
                 found[one.part.name] = Difference(one.state, other.state)
         return found
 
+    def move(self, shared: Shared, services: Mapping[str, ir.Service]) -> None:
+        self._shared = shared
+        old = {name: self._contributions[name] for name in services}
+        new = {name: contribution(shared, one) for name, one in services.items()}
+        for version, family in self._families.items():
+            family.move(shared)
+            family.take(_of(version, old), _of(version, new))
+        self._contributions.update(new)
+
     def _difference(
         self, version: int, going: list[contributions.Part], coming: list[contributions.Part]
     ) -> Difference:

@@ -56,6 +56,10 @@ class Family:
 
     # ---- changes
 
+    def move(self, shared: Shared) -> None:
+        """Go on as another node's; services with addresses that either node has are to be taken anew."""
+        self._own = shared.node.addresses if shared.node else ()
+
     def take(self, old: Collection[Part], new: Collection[Part]) -> bool:
         """Some services' parts in place of others; whether that changes only their own chains, those around their
         addresses, and those that are in every excerpt."""
@@ -162,7 +166,7 @@ class Family:
                 yield from sorted(chains.items(), reverse=True)
         else:
             own = {name for part in parts for chains in (part.balance, part.sources, part.external) for name in chains}
-            node = node if any(part.served.node for part in parts) else node[-1:]
+            node = node if any(part.shared or part.served.node for part in parts) else node[-1:]
             led = {*own, *_targets((*self._nat.on_the_way(around), *node)), *map(_target, self._nat_rules)}
             for chains in (total.balance, total.sources, total.external):
                 yield from ((name, chains[name]) for name in sorted(led & chains.keys(), reverse=True))
@@ -201,7 +205,7 @@ class Family:
             yield from sorted(total.refused.items(), reverse=True)
         else:
             own = {name for part in parts for name in part.refused}
-            node = node if any(part.unserved.node for part in parts) else node[-1:]
+            node = node if any(part.shared or part.unserved.node for part in parts) else node[-1:]
             led = {*own, *_targets((*self._filter.on_the_way(around), *node)), *map(_target, self._unserved_rules)}
             yield from ((name, total.refused[name]) for name in sorted(led & total.refused.keys(), reverse=True))
         yield from self._late

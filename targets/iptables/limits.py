@@ -20,9 +20,9 @@ TURNS = 1024
 _SMALLER = "choose weights that, in lowest terms, add up to at most"
 
 
-def limits(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+def limits(program: ir.Program) -> Iterator[Diagnostic]:
     yield from _prefix(program.cluster)
-    yield from _chain_names(program, node)
+    yield from _chain_names(program)
     for service in program.services:
         yield from _scheduler(service)
         yield from _ranges(service)
@@ -38,12 +38,12 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
         )
 
 
-def _chain_names(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
     """A port of a shifted range may be called as another port is; names that were cut to fit may have become one."""
     names = Names(program.cluster.prefix)
     taken: dict[str, tuple[ir.Service, ir.Port]] = {}
     for service in program.services:
-        for label, port in _labels(program, service, node):
+        for label, port in _labels(program, service):
             name = names.balance(label)
             other, other_port = taken.setdefault(name, (service, port))
             if other is not service or other_port != port:
@@ -56,12 +56,14 @@ def _chain_names(program: ir.Program, node: ir.Node | None) -> Iterator[Diagnost
                 return
 
 
-def _labels(program: ir.Program, service: ir.Service, node: ir.Node | None) -> Iterator[tuple[str, ir.Port]]:
-    """What chains of a service are named after, more than once where several frontends share them."""
+def _labels(program: ir.Program, service: ir.Service) -> Iterator[tuple[str, ir.Port]]:
+    """What chains of a service are named after, more than once where several frontends share them; the same on all
+    nodes.
+    """
     if all(len(port.ports) == 1 for port in service.ports):
         yield from ((port_label(service, port), port) for port in service.ports)
         return
-    for frontend in spread_ranges(frontends(replace(program, services=(service,)), node)):
+    for frontend in spread_ranges(frontends(replace(program, services=(service,)), None)):
         yield frontend.label, frontend.port
 
 

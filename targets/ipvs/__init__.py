@@ -10,7 +10,7 @@ their order, gives a working node; loading them again is harmless, but adds noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
@@ -108,6 +108,13 @@ class Ipvs(TargetByService):
     def contribution(self, shared: Shared, service: ir.Service) -> IpvsContribution:
         return contribution(shared, service)
 
+    def asks_for_addresses(self, service: ir.Service) -> bool:
+        return bool(service.allow_from) or any(port.nodeport for port in service.ports)
+
+    def at_addresses(self, cluster: ir.Cluster, service: ir.Service, addresses: Collection[ir.Address]) -> Hashable:
+        serving = tuple(addresses) if any(port.nodeport for port in service.ports) else ()
+        return serving, tuple(any(own in network for own in addresses) for network in service.allow_from)
+
     def assembly(self, shared: Shared) -> Assembly:
         return IpvsAssembly(self.name, shared)
 
@@ -143,7 +150,7 @@ class Ipvs(TargetByService):
         device = cluster.vip_device if any(family.addresses for family in state) else None
         return Accepted(made, cluster.prefix if state else None, device)
 
-    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+    def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
         yield from limits.limits(program)
         yield from vip_device.limits(program)
 

@@ -102,6 +102,13 @@ class IpvsAssembly(Assembly):
         was, becomes = _states(self._shared.cluster, before), _states(self._shared.cluster, after)
         return {part: Difference(was[part], becomes[part]) for part in was if was[part] != becomes[part]}
 
+    def move(self, shared: Shared, services: Mapping[str, ir.Service]) -> None:
+        self._shared = shared
+        for total in self._totals.values():
+            total.move(shared)
+        old = {name: self._contributions[name] for name in services}
+        self._take(old, {name: contribution(shared, one) for name, one in services.items()})
+
     def bundle(self) -> Bundle:
         node = self._shared.node
         made = artifacts(self._shared.cluster, self._all())

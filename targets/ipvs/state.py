@@ -97,6 +97,10 @@ class Total:
         """Whether any service has a frontend in the family, or the family has networks of service addresses."""
         return self._users > 0 or bool(self._services)
 
+    def move(self, shared: Shared) -> None:
+        """Go on as another node's."""
+        self._shared = shared
+
     def count(self, part: Part, by: int) -> None:
         """Take a service in (``by`` 1) or out (-1)."""
         self._users += by

@@ -10,7 +10,7 @@ as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verd
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import ClassVar
@@ -85,6 +85,12 @@ class Nft(TargetByService):
     def contribution(self, shared: Shared, service: ir.Service) -> NftContribution:
         return contribution(shared, service)
 
+    def asks_for_addresses(self, service: ir.Service) -> bool:
+        return bool(service.shared)
+
+    def at_addresses(self, cluster: ir.Cluster, service: ir.Service, addresses: Collection[ir.Address]) -> Hashable:
+        return tuple(address for address in service.shared if address in addresses)
+
     def assembly(self, shared: Shared) -> Assembly:
         return NftAssembly(self.name, shared)
 
@@ -135,7 +141,7 @@ class Nft(TargetByService):
         prefix = device.prefix if device else name.upper()
         return Accepted((rules, *announcing), prefix, device.name if device else None)
 
-    def limits(self, program: ir.Program, node: ir.Node | None) -> Iterator[Diagnostic]:
+    def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
         yield from limits(program)
         yield from vip_device.limits(program)
 

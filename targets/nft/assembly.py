@@ -58,6 +58,11 @@ class NftAssembly(Assembly):
             return Difference(whole, self.state)
         return Difference(before, self._excerpt(_in_order(new), touched))
 
+    def move(self, shared: Shared, services: Mapping[str, ir.Service]) -> None:
+        self._shared = shared
+        old = {name: self._contributions[name] for name in services}
+        self._take(old, {name: contribution(shared, one) for name, one in services.items()})
+
     def bundle(self) -> Bundle:
         rules = Artifact(PART, document(self.state, self._name), self.state)
         node = self._shared.node

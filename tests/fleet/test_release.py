@@ -67,7 +67,8 @@ def test_each_node_takes_what_was_published(target: Target, data: st.DataObject)
     for node in published.nodes:
         taken = release.take(published, [*draft.blob.pieces], node)
         assert taken.target is target
-        assert release.compiled(taken.bundle) == published.nodes[node]
+        assert taken.program == draft.program
+        assert taken.published == published.nodes[node]
 
 
 def test_the_order_of_statements_changes_no_release() -> None:
@@ -79,6 +80,25 @@ def test_the_order_of_statements_changes_no_release() -> None:
 def test_nodes_have_targets_of_their_own() -> None:
     found = _draft(_TEXT.replace("-> 8080", ""), {"node-b": targets()["iptables"]})
     assert {name: one.target for name, one in found.nodes.items()} == {"node-a": "nft", "node-b": "iptables"}
+
+
+def test_a_fleet_of_many_nodes_gets_what_each_would_get_alone() -> None:
+    nodes = "".join(
+        f"node n{number} {{ address 10.0.0.{number + 4}; zone {'east' if number % 2 else 'west'} }}\n"
+        for number in range(8)
+    )
+    near = "endpoints { 100.64.0.1 on n1; 100.64.0.2 on n2; 100.64.0.3 on n3; 100.64.0.4 }"
+    services = "".join(
+        f"service {traffic} {{ vip 198.19.10.{number}; external-ip 10.0.0.5 shared; port {80 + number}/tcp\n"
+        f"traffic internal {traffic}; {near} }}\n"
+        for number, traffic in enumerate(("cluster", "local", "prefer-local", "prefer-zone"), 1)
+    )
+    program = _program(nodes + services)
+    draft = release.draft(program, _NFT, {"n5": targets()["iptables"], "n6": targets()["iptables"]})
+    kinds = {name: targets()[one.target] for name, one in draft.nodes.items()}
+    alone = {name: release.compiled(release.compile_for(draft.program, kinds[name], name)) for name in kinds}
+    assert {**draft.nodes} == alone
+    assert [*draft.nodes] == [node.name for node in program.nodes]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from support.strategies import programs_for
 from support.xtables_states import whole_plan as xtables_plan
 from svcc.apply.drivers.rules import Ip6tablesDriver, IptablesDriver
 from svcc.compiler import ir
+from svcc.compiler.load import load_text
+from svcc.compiler.source import Source
 from svcc.kernel.nft.state import NftState
 from svcc.kernel.xtables.state import State, leads_to
 from svcc.targets import targets
@@ -25,6 +27,18 @@ from svcc.targets.nft import TARGET as NFT
 _BY_SERVICE = {name: target for name, target in targets().items() if isinstance(target, TargetByService)}
 _TARGETS = pytest.mark.parametrize("name", _BY_SERVICE)
 _SETTINGS = settings(suppress_health_check=[HealthCheck.too_slow])
+
+
+_SHARED = """\
+node node-a { address 10.0.0.4 }
+service many {
+  port a 80/tcp nodeport 30000
+  port b 180-187/tcp nodeport 30001-30008
+  port c 280-287/tcp nodeport 30009-30016
+  endpoints { }
+}
+service web { external-ip 203.0.113.8 shared; port 80/tcp; endpoints { 100.64.0.2 } }
+"""
 
 
 def _services(program: ir.Program) -> dict[str, ir.Service]:
@@ -101,6 +115,17 @@ def test_the_difference_of_an_update_gives_the_plan_of_the_whole_scripts(data: s
             assert _leading_nowhere(before, now) == set()
             assert _come(driver.part, before, now) == _come(driver.part, old, new)
         whole = after
+
+
+def test_a_shared_address_that_leaves_changes_the_way_to_many_node_ports() -> None:
+    """All chains are there that what is written leads to, though the service that leaves has no node port."""
+    program = load_text(Source("shared.dsl", _SHARED)).program
+    assert program is not None
+    assembly = IPTABLES.assembled(program, program.nodes[0])
+    for difference in assembly.update({"web": None}).values():
+        assert isinstance(difference.before, State)
+        assert isinstance(difference.after, State)
+        assert _leading_nowhere(difference.before, difference.after) == set()
 
 
 def _states(assembly: Assembly) -> dict[str, State]:
