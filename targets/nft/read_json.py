@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from svcc.compiler.codes import Code
+from svcc.compiler.source import Source
 from svcc.kernel.nft.parsing import NotRead
 from svcc.targets.reading import Text
 
@@ -40,6 +41,12 @@ def commands(text: Text) -> Iterator[tuple[int, int, Any]]:
     last = _END.fullmatch(document, at)
     if last is None:
         raise text.refused("the document does not end here, or ends too early", max(0, at - 1), at, Code.BUNDLE)
+
+
+def name_of_tables(document: str) -> str:
+    """The name of a document's tables, which its first command has. A program without services has no table."""
+    _, _, first = next(commands(Text(Source("", document), 0, len(document))))
+    return str(first["add"]["table"]["name"])
 
 
 def _value(text: Text, document: str, at: int) -> tuple[Any, int]:
