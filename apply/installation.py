@@ -98,7 +98,7 @@ class Installation:
 
     def generations(self) -> list[Generation]:
         """All that are kept, the newest first."""
-        return [self.generation(number) for number in sorted(self._numbers(), reverse=True)]
+        return [self.generation(number) for number in sorted(self.numbers(), reverse=True)]
 
     def bundle(self, generation: Generation | None) -> Bundle | None:
         """What a generation put into the kernel; None: nothing."""
@@ -218,12 +218,12 @@ class Installation:
                 self.check(self.number)
         except StoreError as error:
             said.append(str(error))
-            whole = next((number for number in sorted(self._numbers(), reverse=True) if self._whole(number)), None)
+            whole = next((number for number in sorted(self.numbers(), reverse=True) if self._whole(number)), None)
             if (self.path / "current").exists():
                 self.set_aside(self.path / "current")
             if whole is not None:
                 self.make_current(whole)
-        for number in self._numbers():
+        for number in self.numbers():
             try:
                 self.generation(number)
             except StoreError as error:
@@ -241,7 +241,7 @@ class Installation:
     def record(self, draft: Draft | ChangeDraft) -> Generation:
         """Write a new generation. It is not the current one yet."""
         files.make_directory(self.path)
-        number = max([*self._numbers(), self.number or 0, 0]) + 1
+        number = max([*self.numbers(), self.number or 0, 0]) + 1
         generation = Generation(
             number,
             draft.target,
@@ -294,7 +294,7 @@ class Installation:
     def _readable(self) -> list[Generation]:
         """The generations that can be read, the newest first."""
         found = []
-        for number in sorted(self._numbers(), reverse=True):
+        for number in sorted(self.numbers(), reverse=True):
             with suppress(StoreError):
                 found.append(self.generation(number))
         return found
@@ -312,7 +312,7 @@ class Installation:
 
     def forget_unborn(self) -> None:
         """Remove generations that were written and never came to be: those after the current one."""
-        for number in self._numbers():
+        for number in self.numbers():
             if number > (self.number or 0):
                 self.forget(number)
 
@@ -320,5 +320,6 @@ class Installation:
         """One of the files of a generation."""
         return self.path / f"{number:06}.{suffix}"
 
-    def _numbers(self) -> list[int]:
+    def numbers(self) -> list[int]:
+        """Of the generations that are kept, in no order."""
         return [int(path.stem) for path in self.path.glob("*.json") if path.stem.isdigit()]

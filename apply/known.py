@@ -14,6 +14,7 @@ from svcc.apply import cache
 from svcc.apply.driver import Look
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
+from svcc.kernel.json_values import Json, members, string
 from svcc.targets.interface import Bundle
 
 
@@ -28,7 +29,11 @@ class Known:
 def looks_of(installation: Installation, generation: Generation) -> dict[str, Look]:
     """How the parts of a generation look; those that nothing is known of are left out."""
     noted = cache.read(installation.file(generation.number, "looks"), generation.hash)
-    return {part: Look(**look) for part, look in (noted or {}).items()}
+    return {part: _look(members(look)) for part, look in members(noted or {}).items()}
+
+
+def _look(noted: Mapping[str, Json]) -> Look:
+    return Look(string(noted["fingerprint"]), noted["unsaid"], string(noted["mark"]))
 
 
 def note_looks(installation: Installation, generation: Generation, looks: Mapping[str, Look]) -> None:

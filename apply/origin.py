@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from svcc.compiler.sources import Sources
+from svcc.kernel.json_values import Json, members, optional, string
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,7 @@ class Origin:
         return asked == (self.target, self.node, self.sources.first) and self.sources.unchanged()
 
     @classmethod
-    def from_json(cls, data: Any) -> Origin:
-        return cls(data["target"], data["node"], Sources.from_json(data["sources"]))
+    def from_json(cls, data: Json) -> Origin:
+        """Of what ``dataclasses.asdict`` made and JSON kept. Errors: LookupError, TypeError."""
+        fields = members(data)
+        return cls(string(fields["target"]), optional(string, fields["node"]), Sources.from_json(fields["sources"]))

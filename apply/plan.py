@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
 
 from jsonschema import Draft202012Validator
 
@@ -19,6 +18,7 @@ from svcc.compiler.errors import InputError
 from svcc.compiler.ir_from_json import from_json
 from svcc.compiler.ir_to_json import to_json
 from svcc.compiler.source import Source
+from svcc.kernel.json_values import Json, integer, items, members, optional, string
 from svcc.kernel.steps import Change, Place, Verb
 from svcc.targets import find
 from svcc.targets.bundle import bundle_text, split_bundle
@@ -42,7 +42,7 @@ class Plan:
         """Whether the kernel holds already what is wanted."""
         return not self.changes
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The plan in JSON's own types; saved_plan.schema.json, beside this module, is the reference of the form."""
         given = self.wanted
         text = bundle_text(given.bundle)
@@ -65,13 +65,14 @@ class Plan:
 
         Errors: InvalidPlan; InputError: what it is to apply is wrong.
         """
-        found = next(iter(_validator().iter_errors(data)), None)
-        if found is not None or not isinstance(data, dict):
-            raise InvalidPlan(f"{found.json_path}: {found.message}"[:200] if found is not None else "it is no object")
-        given = replace(_wanted(data), name=data["name"])
-        if sha256(bundle_text(given.bundle).encode()).hexdigest() != data["bundle-hash"]:
+        if wrong := next(iter(_validator().iter_errors(data)), None):
+            raise InvalidPlan(f"{wrong.json_path}: {wrong.message}"[:200])
+        fields = members(data)
+        given = replace(_wanted(fields), name=string(fields["name"]))
+        if sha256(bundle_text(given.bundle).encode()).hexdigest() != fields["bundle-hash"]:
             raise InvalidPlan("this svcc makes other rules of it than the one that planned it: plan again")
-        return cls(given, data["generation"], tuple(map(_change_from_json, data["changes"])), data["basis"])
+        changes = tuple(_change_from_json(members(change)) for change in items(fields["changes"]))
+        return cls(given, optional(integer, fields["generation"]), changes, string(fields["basis"]))
 
 
 def basis_of(generation: int | None, changes: Iterable[Change]) -> str:
@@ -87,26 +88,26 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(json.loads(files("svcc.apply").joinpath("saved_plan.schema.json").read_text()))
 
 
-def _wanted(data: dict[str, Any]) -> Wanted:
-    target = find(data["target"])
+def _wanted(data: Mapping[str, Json]) -> Wanted:
+    target = find(string(data["target"]))
     if target is None or not target.loads:
         raise InvalidPlan(f"{data['target']} is no target that a kernel loads")
     if data["program"] is not None:
-        return _of_program(data["program"], target, data["node"])
+        return _of_program(data["program"], target, optional(string, data["node"]))
     try:
-        return wanted.from_bundle(split_bundle(Source("the plan's bundle", data["bundle"]), target).bundle())
+        return wanted.from_bundle(split_bundle(Source("the plan's bundle", string(data["bundle"])), target).bundle())
     except Refused as error:
         raise InputError([error.diagnostic]) from error
 
 
-def _of_program(document: Any, target: Target, node: str | None) -> Wanted:
+def _of_program(document: Json, target: Target, node: str | None) -> Wanted:
     program, diagnostics = from_json(Source("the plan's program", json.dumps(document)))
     if program is None:
         raise InputError(diagnostics)
     return wanted.from_program(program, target, node)
 
 
-def _change_to_json(change: Change) -> dict[str, Any]:
+def _change_to_json(change: Change) -> dict[str, object]:
     place = change.place
     return {
         "verb": change.verb.name.lower(),
@@ -120,15 +121,19 @@ def _change_to_json(change: Change) -> dict[str, Any]:
     }
 
 
-def _change_from_json(data: dict[str, Any]) -> Change:
+def _change_from_json(data: Mapping[str, Json]) -> Change:
     place = data["place"]
     return Change(
-        Verb[data["verb"].upper()],
-        data["part"],
-        data["kind"],
-        data["subject"],
-        data["before"],
-        data["after"],
-        place and Place(place["address"], place["protocol"], place["port"]),
-        data["label"],
+        Verb[string(data["verb"]).upper()],
+        string(data["part"]),
+        string(data["kind"]),
+        string(data["subject"]),
+        string(data["before"]),
+        string(data["after"]),
+        None if place is None else _place(members(place)),
+        string(data["label"]),
     )
+
+
+def _place(data: Mapping[str, Json]) -> Place:
+    return Place(optional(string, data["address"]), string(data["protocol"]), integer(data["port"]))

@@ -116,6 +116,9 @@ def make_plan(
     differing = machine.differing(live, wanted)
     ended = _finished(installation, before, draft)
     if not differing:
+        # What stands in the way of changes is looked for where there are any. A service address that has since come to
+        # be the machine's own is none: the rules do not depend on it, so that the same would be made anew, and refusing
+        # nothing would help nobody. The next change is refused, and names it.
         return Plan(machine, transition, live, wanted, (), (), (), ended, begun=begun)
     left = frozenset(machine.left(differing, transition)) | ended
     return Plan(

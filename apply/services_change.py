@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from svcc.apply.program_text import KeptProgram, service_line
-from svcc.apply.summary import Listener, Summary, summary
+from svcc.apply.summary import Listener, Summary, listener_to_json, summary
 from svcc.compiler import ir
+from svcc.kernel.json_values import Json, items, members, parsed, string
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Changed:
     """A service as a generation has it: its line of a :class:`KeptProgram`, and its rows of a summary in JSON."""
 
     line: str
-    listeners: tuple[Any, ...]
+    listeners: tuple[Json, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ServicesChange:
     def from_text(cls, text: str) -> ServicesChange:
         """Errors: ValueError, where it is something else."""
         try:
-            return cls({name: _changed(one) for name, one in json.loads(text).items()})
+            return cls({name: _changed(one) for name, one in members(parsed(text)).items()})
         except (AttributeError, IndexError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"it holds no changed services ({error!r})") from None
 
@@ -57,24 +57,22 @@ def change_of(services: Iterable[ir.Service], program: ir.Program, node: ir.Node
     return {
         one.name: Changed(
             service_line(one),
-            tuple(summary(replace(program, services=(one,), balancers=()), node).to_json()["listeners"]),
+            tuple(map(listener_to_json, summary(replace(program, services=(one,), balancers=()), node).listeners)),
         )
         for one in services
     }
 
 
-def _changed(data: Any) -> Changed | None:
+def _changed(data: Json) -> Changed | None:
     if data is None:
         return None
-    line, listeners = data
-    if not isinstance(line, str) or not isinstance(listeners, list):
-        raise ValueError("it holds no changed services")
-    made = Changed(line, tuple(listeners))
+    line, listeners = items(data)
+    made = Changed(string(line), tuple(items(listeners)))
     Summary.from_json(_rows(made))
     return made
 
 
-def _rows(one: Changed) -> dict[str, Any]:
+def _rows(one: Changed) -> Json:
     return {"node_addresses": (), "listeners": one.listeners}
 
 

@@ -23,10 +23,10 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from svcc.apply import files
 from svcc.apply.installation import Installation
@@ -109,7 +109,7 @@ def _say_who(handle: int) -> str:
     return ""
 
 
-def _lock(handle: int, how: int, patience: float, holder: Any) -> None:
+def _lock(handle: int, how: int, patience: float, holder: Callable[[], str]) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:

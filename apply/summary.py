@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
 from svcc.kernel.addresses import text_of
+from svcc.kernel.json_values import Json, integer, items, members, optional, string, strings
 from svcc.kernel.steps import Change, Place, Route
 
 
@@ -94,30 +94,51 @@ class Summary:
     def of(self, change: Change) -> Listener | None:
         return self.listener(change.place, change.label)
 
-    def to_json(self) -> Any:
-        rows = [
-            [
-                *(one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints),
-                *([one.elsewhere] if one.elsewhere or one.bypassed else []),
-                *([True] if one.bypassed else []),
-            ]
-            for one in self.listeners
-        ]
-        own = {"node_addresses": self.node_addresses, "node_port_networks": self.node_port_networks}
-        return {**own, "listeners": rows}
+    def to_json(self) -> Json:
+        """The summary in JSON's own types, as a generation keeps it."""
+        own: dict[str, Json] = {"node_addresses": self.node_addresses, "node_port_networks": self.node_port_networks}
+        return {**own, "listeners": [listener_to_json(one) for one in self.listeners]}
 
     @classmethod
-    def from_json(cls, data: Any) -> Summary:
-        rows = (Listener(*row) for row in data["listeners"])
-        listeners = [
-            replace(
-                row,
-                endpoints=tuple((e[0], e[1], e[2]) for e in row.endpoints),
-                elsewhere=tuple((e[0], e[1]) for e in row.elsewhere),
-            )
-            for row in rows
-        ]
-        return cls(tuple(listeners), tuple(data["node_addresses"]), tuple(data.get("node_port_networks", ())))
+    def from_json(cls, data: Json) -> Summary:
+        """What :meth:`to_json` made. Errors: LookupError, TypeError, ValueError."""
+        fields = members(data)
+        listeners = tuple(_listener_from_json(*items(row)) for row in items(fields["listeners"]))
+        return cls(listeners, strings(fields["node_addresses"]), strings(fields.get("node_port_networks", ())))
+
+
+def listener_to_json(one: Listener) -> Json:
+    """A row of a summary in JSON: what most listeners do not have stands at its end, and is left out there."""
+    own = (one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints)
+    if one.bypassed:
+        return [*own, one.elsewhere, True]
+    return [*own, one.elsewhere] if one.elsewhere else [*own]
+
+
+def _listener_from_json(
+    label: Json,
+    service: Json,
+    address: Json,
+    version: Json,
+    protocol: Json,
+    first: Json,
+    last: Json,
+    endpoints: Json,
+    elsewhere: Json = (),
+    bypassed: Json = False,
+) -> Listener:
+    return Listener(
+        string(label),
+        string(service),
+        optional(string, address),
+        integer(version),
+        string(protocol),
+        integer(first),
+        integer(last),
+        tuple((string(at), integer(port), integer(weight)) for at, port, weight in map(items, items(endpoints))),
+        tuple((string(at), integer(port)) for at, port in map(items, items(elsewhere))),
+        bool(bypassed),
+    )
 
 
 def summary(program: ir.Program, node: ir.Node | None) -> Summary:

@@ -7,11 +7,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import cast
 
 from svcc.apply.doctor import preflight
 from svcc.kernel import tools
 from svcc.kernel.addresses import Address, Network
+from svcc.kernel.json_values import integer, optional, string
+from svcc.kernel.netlink_messages import Message
 from svcc.kernel.steps import StepError
 from svcc.kernel.xtables import variant
 from svcc.targets.interface import Target
@@ -40,48 +42,90 @@ def survey(targets: Collection[Target]) -> Survey:
     from pyroute2 import IPRoute
 
     with IPRoute() as kernel:
-        links = {link["index"]: link for link in kernel.get_links()}
-        addresses, routes = list(kernel.get_addr()), list(kernel.get_routes(table=_TABLE_MAIN, type=_UNICAST))
-    outward = {route.get_attr("RTA_OIF") for route in routes if not route["dst_len"]}
-    inward = {index for index, link in links.items() if index not in outward and _leads_to_pods(link)}
+        links = {link["index"]: _Link.of(link) for link in kernel.get_links()}
+        addresses = [_Held.of(address) for address in kernel.get_addr()]
+        routes = [_Route.of(route) for route in kernel.get_routes(table=_TABLE_MAIN, type=_UNICAST)]
+    outward = {route.device for route in routes if route.network is None}
+    inward = {index for index, link in links.items() if index not in outward and link.leads_to_pods}
+    near = [(route.network, route.device) for route in routes if route.network is not None and route.is_near]
     return Survey(
         os.uname().nodename,
         tuple(_own(addresses, links, inward)),
-        {network: links[index].get_attr("IFLA_IFNAME") for network, index in _networks(routes) if index in inward},
-        tuple(network for network, _ in _networks(routes)),
+        {network: links[device].name for network, device in near if device in inward},
+        tuple(network for network, _ in near),
         _versions(),
         _variant(),
         tuple(target.name for target in targets if target.loads and not preflight(target.name)),
     )
 
 
-def _kind(link: Any) -> str:
-    info = link.get_attr("IFLA_LINKINFO")
-    return str(info.get_attr("IFLA_INFO_KIND")) if info else ""
+@dataclass(frozen=True, slots=True)
+class _Link:
+    name: str
+    kind: str  # "" of a device that is no virtual one
+
+    @classmethod
+    def of(cls, message: Message) -> _Link:
+        info = cast("Message | None", message.get_attr("IFLA_LINKINFO"))
+        kind = info.get_attr("IFLA_INFO_KIND") if info else ""
+        return cls(string(message.get_attr("IFLA_IFNAME")), str(kind))
+
+    @property
+    def leads_to_pods(self) -> bool:
+        return self.kind in _POD_KINDS or _POD_NAMES.match(self.name) is not None
+
+    @property
+    def carries_services(self) -> bool:
+        """Whether its addresses are most often those of services, or reach this machine alone."""
+        return self.name == "lo" or self.kind == "dummy"
 
 
-def _leads_to_pods(link: Any) -> bool:
-    return _kind(link) in _POD_KINDS or _POD_NAMES.match(link.get_attr("IFLA_IFNAME")) is not None
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An address on a device."""
+
+    address: Address
+    device: int  # its index
+    family: int
+    stays: bool
+    is_global: bool
+
+    @classmethod
+    def of(cls, message: Message) -> _Held:
+        flags = integer(message.get_attr("IFA_FLAGS") or message["flags"])
+        address = ip_address(string(message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")))
+        return cls(
+            address,
+            integer(message["index"]),
+            integer(message["family"]),
+            address.version == 4 or not flags & _PASSING,
+            message["scope"] == _SCOPE_GLOBAL,
+        )
 
 
-def _own(addresses: Collection[Any], links: Mapping[int, Any], inward: Collection[int]) -> Iterator[Address]:
+@dataclass(frozen=True, slots=True)
+class _Route:
+    network: Network | None  # None: the default route
+    device: int | None  # its index; None: the route is over several
+
+    @classmethod
+    def of(cls, message: Message) -> _Route:
+        length = integer(message["dst_len"])
+        network = ip_network((string(message.get_attr("RTA_DST")), length)) if length else None
+        return cls(network, optional(integer, message.get_attr("RTA_OIF")))
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it leads over one device, to a network that is more than this link's own."""
+        network = self.network
+        return self.device is not None and network is not None and not (network.is_link_local or network.is_multicast)
+
+
+def _own(addresses: Collection[_Held], links: Mapping[int, _Link], inward: Collection[int]) -> Iterator[Address]:
     """Addresses that stay, IPv4 first, without those on devices that only carry other people's service addresses."""
-    for one in sorted(addresses, key=lambda one: (one["family"], one["index"])):
-        flags = one.get_attr("IFA_FLAGS") or one["flags"]
-        address = ip_address(one.get_attr("IFA_LOCAL") or one.get_attr("IFA_ADDRESS"))
-        loopback = links[one["index"]].get_attr("IFLA_IFNAME") == "lo" or _kind(links[one["index"]]) == "dummy"
-        stays = address.version == 4 or not flags & _PASSING
-        if one["scope"] == _SCOPE_GLOBAL and stays and not (loopback or one["index"] in inward):
-            yield address
-
-
-def _networks(routes: Collection[Any]) -> Iterator[tuple[Network, int]]:
-    """Each network that has a route of its own, and the device that it leads over."""
-    for route in routes:
-        if route["dst_len"] and (index := route.get_attr("RTA_OIF")) is not None:
-            network = ip_network((route.get_attr("RTA_DST"), route["dst_len"]))
-            if not (network.is_link_local or network.is_multicast):
-                yield network, index
+    for one in sorted(addresses, key=lambda one: (one.family, one.device)):
+        if one.is_global and one.stays and not (links[one.device].carries_services or one.device in inward):
+            yield one.address
 
 
 def _versions() -> Mapping[str, str]:

@@ -9,13 +9,12 @@ from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address, ip_network
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from svcc.compiler import ir
 from svcc.compiler.asked import OPTIONS
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.ir_to_json import Json
 from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
@@ -27,10 +26,14 @@ _ERRORS = 100
 
 E = TypeVar("E", bound=StrEnum)
 
+#: A document, or a part of one, that the schema has been held against: it says what types the members have.
+Document: TypeAlias = Any
+
 
 @cache
-def schema() -> Json:
-    return json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
+    return found
 
 
 def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
@@ -67,7 +70,7 @@ def too_long(text: str) -> bool:
     return max(text.count(","), text.count("[") + text.count("{")) > VALUES
 
 
-def from_own_json(document: Json) -> ir.Program:
+def from_own_json(document: Document) -> ir.Program:
     """The program of a document that :func:`svcc.compiler.ir_to_json.to_json` made, and that somebody kept since.
 
     Errors: ValueError, where it is something else.
@@ -88,7 +91,7 @@ def _number(text: str) -> int | float:
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
-def _schema_errors(document: Json, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
+def _schema_errors(document: Document, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
     from jsonschema import Draft202012Validator  # 0.1 s to import, and only JSON input needs it
 
     for error in islice(Draft202012Validator(schema()).iter_errors(document), _ERRORS):
@@ -107,7 +110,7 @@ class _Reader:
         self.span = span
         self.diagnostics: list[Diagnostic] = []
 
-    def program(self, document: Json) -> ir.Program:
+    def program(self, document: Document) -> ir.Program:
         nodes = [self.node(node, ("nodes", i)) for i, node in enumerate(document.get("nodes", ()))]
         services = [self.service(s, ("services", i)) for i, s in enumerate(document["services"])]
         balancers = [self.balancer(b, ("balancers", i)) for i, b in enumerate(document.get("balancers", ()))]
@@ -147,7 +150,7 @@ class _Reader:
     def _error(self, code: Code, message: str, span: Span | None, hint: str | None = None) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, hint))
 
-    def cluster(self, document: Json) -> ir.Cluster:
+    def cluster(self, document: Document) -> ir.Cluster:
         default = ir.Cluster()
         path: Path = ("cluster",)
         mark = document.get("mark", default.mark)
@@ -165,14 +168,14 @@ class _Reader:
             spans={key: span for key, span in spans.items() if span is not None},
         )
 
-    def node(self, document: Json, path: Path) -> ir.Node:
+    def node(self, document: Document, path: Path) -> ir.Node:
         addresses, spans = self.addresses(document, path, "addresses", "address")
         if (span := self.span(*path, "instance")) is not None:
             spans["instance"] = span
         zone, instance = document.get("zone"), document.get("instance")
         return ir.Node(document["name"], addresses, zone, instance, self.span(*path, "name"), spans)
 
-    def balancer(self, document: Json, path: Path) -> ir.Balancer:
+    def balancer(self, document: Document, path: Path) -> ir.Balancer:
         default = ir.Balancer("")
         spans = {key: span for key in document if (span := self.span(*path, key)) is not None}
         for key, statement in (("subnets", "network"), ("security", "security")):
@@ -194,7 +197,7 @@ class _Reader:
             spans,
         )
 
-    def listener(self, document: Json, path: Path) -> ir.Listener:
+    def listener(self, document: Document, path: Path) -> ir.Listener:
         protocol = ir.ListenProtocol(document["protocol"])
         for key in ("status", "body"):
             if key in document and protocol is not ir.ListenProtocol.HTTP:
@@ -202,7 +205,7 @@ class _Reader:
         answer = ir.Answer(document.get("status", ir.Answer().status), document.get("body"))
         return ir.Listener(document["port"], protocol, answer, self.span(*path))
 
-    def route(self, document: Json, path: Path) -> ir.Route:
+    def route(self, document: Document, path: Path) -> ir.Route:
         paths = document.get("paths", ())
         places = {name: self.span(*path, "paths", i) for i, name in enumerate(paths)}
         places["listener"] = self.span(*path, "listener")
@@ -211,7 +214,7 @@ class _Reader:
         return ir.Route(document["service"], document.get("port"), tuple(paths), document.get("listener"), span, spans)
 
     def addresses(
-        self, document: Json, path: Path, key: str, statement: str
+        self, document: Document, path: Path, key: str, statement: str
     ) -> tuple[tuple[ir.Address, ...], dict[str, Span]]:
         addresses: list[ir.Address] = []
         spans: dict[str, Span] = {}
@@ -228,7 +231,7 @@ class _Reader:
                 spans[f"{statement} {address}"] = span
         return tuple(addresses), spans
 
-    def shared(self, document: Json, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
+    def shared(self, document: Document, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
         """The shared ones of a service's own addresses, in the order of those."""
         shared, spans = self.addresses(document, path, "shared", "shared")
         for address in shared:
@@ -237,7 +240,7 @@ class _Reader:
                 self._error(Code.UNDEFINED, message, spans.get(f"shared {address}"))
         return tuple(address for address in own if address in shared)
 
-    def elsewhere(self, document: Json, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
+    def elsewhere(self, document: Document, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
         """Those of a service's own addresses that another machine answers for, in the order of those."""
         found, spans = self.addresses(document, path, "elsewhere", "elsewhere")
         for address in found:
@@ -255,7 +258,7 @@ class _Reader:
             self._error(Code.ADDRESS, f"`{text}` is not an IP address", span)
             return None
 
-    def networks(self, document: Json, path: Path, key: str) -> tuple[ir.Network, ...]:
+    def networks(self, document: Document, path: Path, key: str) -> tuple[ir.Network, ...]:
         networks: dict[ir.Network, None] = {}
         for i, text in enumerate(document.get(key, ())):
             span = self.span(*path, key, i)
@@ -272,7 +275,7 @@ class _Reader:
             networks[network] = None
         return tuple(networks)
 
-    def ports(self, document: Json, path: Path, key: str) -> ir.PortRange | None:
+    def ports(self, document: Document, path: Path, key: str) -> ir.PortRange | None:
         """The ports at ``key``; None where there are none, or (reported) where they are no range."""
         if key not in document:
             return None
@@ -283,7 +286,7 @@ class _Reader:
             return None
         return ports
 
-    def port(self, document: Json, path: Path) -> ir.Port | None:
+    def port(self, document: Document, path: Path) -> ir.Port | None:
         ports = self.ports(document, path, "ports")
         nodeport = self.ports(document, path, "nodeport")
         if ports is None:
@@ -298,7 +301,7 @@ class _Reader:
         protocol = ir.Protocol(document["protocol"])
         return ir.Port(document.get("name"), protocol, ports, target, nodeport, self.span(*path), spans)
 
-    def endpoint(self, document: Json, path: Path) -> ir.Endpoint | None:
+    def endpoint(self, document: Document, path: Path) -> ir.Endpoint | None:
         span = self.span(*path, "address")
         address = self.address(document["address"], span)
         if address is None:
@@ -313,7 +316,7 @@ class _Reader:
             span,
         )
 
-    def registered(self, document: Json, path: Path) -> tuple[ir.Registered, ...]:
+    def registered(self, document: Document, path: Path) -> tuple[ir.Registered, ...]:
         found: dict[str, ir.Registered] = {}
         for i, one in enumerate(document.get("registered", ())):
             here = (*path, "registered", i)
@@ -322,7 +325,7 @@ class _Reader:
             found[one["pool"]] = ir.Registered(one["pool"], self.networks(one, here, "networks"), self.span(*here))
         return tuple(found.values())
 
-    def check(self, document: Json, path: Path, spans: dict[str, Span]) -> ir.Check:
+    def check(self, document: Document, path: Path, spans: dict[str, Span]) -> ir.Check:
         """A check; the places of its members go to ``spans``."""
         kind = ir.CheckKind(document["kind"])
         for key in document:
@@ -341,7 +344,7 @@ class _Reader:
                 self._error(Code.RANGE, f"the range {document['expect']} runs backwards", self.span(*path, "expect"))
         return ir.Check(kind, **members)
 
-    def service(self, document: Json, path: Path) -> ir.Service:
+    def service(self, document: Document, path: Path) -> ir.Service:
         vips, spans = self.addresses(document, path, "vips", "vip")
         external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
         snat, sources = self.addresses(document, path, "snat", "snat")

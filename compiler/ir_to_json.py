@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from svcc.compiler import ir
 
-Json: TypeAlias = Any
+Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | None
 
 
-def to_json(program: ir.Program) -> Json:
+def to_json(program: ir.Program) -> dict[str, Json]:
     """The program as JSON's own types. What has its default value is left out."""
     document = head_to_json(program)
     document["services"] = [
@@ -142,7 +143,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
             protocol=port.protocol.value,
             ports=_ports_to_json(port.ports),
             target=_unless(port.target, port.ports.first),
-            nodeport=port.nodeport and _ports_to_json(port.nodeport),
+            nodeport=None if port.nodeport is None else _ports_to_json(port.nodeport),
         )
         for port in service.ports
     ]

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from threading import local
-from typing import Any
 
-from lark import Lark, Token, Transformer, Tree, UnexpectedInput
+from lark import Lark, Token, Transformer, Tree, UnexpectedInput, v_args
 
 from svcc.compiler import syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source
 from svcc.grammar import parser
-from svcc.grammar.lexer import ADDRESS_LINES
 
 #: As many errors of one file are shown, and as many counted.
 MAX_ERRORS = 25
 _COUNTED = 250
 
 
-class _ToSyntax(Transformer[Token, Any]):
-    """Reduces the grammar's rules to syntax while the parser runs."""
+class _ToSyntax(Transformer[Token, object]):
+    """Reduces the grammar's rules to syntax while the parser runs.
+
+    Where a rule has parts of several kinds they are arguments. Those of one kind are a list, which is quicker.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.items: list[syntax.Item] = []  # those read so far
 
-    def _item(self, items: list[Any]) -> Tree[Any]:
+    def _item(self, items: list[syntax.Item]) -> Tree[syntax.Item]:
         self.items += items
-        return Tree("_item", items)  # what the parser itself makes of a rule whose name begins with "_"
+        return Tree("_item", [*items])  # what the parser itself makes of a rule whose name begins with "_"
 
     def setting(self, words: list[Token]) -> syntax.Setting:
         return syntax.Setting(words[0], tuple(words[1:]))
@@ -44,15 +46,11 @@ class _ToSyntax(Transformer[Token, Any]):
     def let(self, words: list[Token]) -> syntax.Let:
         return syntax.Let(words[0], words[1], tuple(w for w in words[2:] if w.type in ("ADDRESS", "VARIABLE")))
 
-    def port(self, children: list[Any]) -> syntax.PortStatement:
-        options: dict[str, Token] = {}
-        spec = children[1]
-        for child in children[1:]:
-            if isinstance(child, tuple):
-                options[child[0]] = child[1]
-            else:
-                spec = child
-        return syntax.PortStatement(children[0], spec, **options)
+    @v_args(inline=True)
+    def port(self, keyword: Token, *parts: Token | tuple[str, Token]) -> syntax.PortStatement:
+        options = dict(part for part in parts if isinstance(part, tuple))
+        (spec,) = (part for part in parts if not isinstance(part, tuple))
+        return syntax.PortStatement(keyword, spec, **options)
 
     def port_name(self, words: list[Token]) -> tuple[str, Token]:
         return "name", _unquoted(words[0])
@@ -71,22 +69,25 @@ class _ToSyntax(Transformer[Token, Any]):
     def pools(self, words: list[Token]) -> list[Token]:
         return list(map(_unquoted, words))
 
-    def endpoints(self, children: list[Any]) -> syntax.EndpointsStatement:
-        pools: list[Token] = children[1] if len(children) > 1 and isinstance(children[1], list) else []
-        lines = children[2:] if pools else children[1:]
-        return syntax.EndpointsStatement(children[0], tuple(pools), _lines(lines))
+    @v_args(inline=True)
+    def endpoints(self, keyword: Token, *parts: list[Token] | Token | syntax.EndpointLine) -> syntax.EndpointsStatement:
+        pools = [name for names in parts if isinstance(names, list) for name in names]
+        return syntax.EndpointsStatement(keyword, tuple(pools), _lines(parts))
 
-    def pool(self, children: list[Any]) -> syntax.Pool:
-        registered = tuple(child for child in children if isinstance(child, syntax.Setting))
-        return syntax.Pool(children[0], _unquoted(children[1]), _lines(children[2:]), registered)
+    @v_args(inline=True)
+    def pool(self, keyword: Token, name: Token, *parts: syntax.Setting | Token | syntax.EndpointLine) -> syntax.Pool:
+        registered = tuple(part for part in parts if isinstance(part, syntax.Setting))
+        return syntax.Pool(keyword, _unquoted(name), _lines(parts), registered)
 
-    def named_block(self, children: list[Any]) -> syntax.Block:
-        return syntax.Block(children[0], _unquoted(children[1]), _statements(children[2:]))
+    @v_args(inline=True)
+    def named_block(self, keyword: Token, name: Token, *statements: syntax.Statement) -> syntax.Block:
+        return syntax.Block(keyword, _unquoted(name), statements)
 
     node = service = balancer = named_block
 
-    def block(self, children: list[Any]) -> syntax.Block:
-        return syntax.Block(children[0], None, _statements(children[1:]))
+    @v_args(inline=True)
+    def block(self, keyword: Token, *statements: syntax.Statement) -> syntax.Block:
+        return syntax.Block(keyword, None, statements)
 
     cluster = defaults = block
 
@@ -96,16 +97,15 @@ def _unquoted(word: Token) -> Token:
     return word.update(value=word[1:-1]) if word.type == "STRING" else word
 
 
-def _lines(children: list[Any]) -> tuple[syntax.EndpointLine | syntax.AddressLines, ...]:
-    return tuple(
-        syntax.AddressLines(child) if isinstance(child, Token) else child
-        for child in children
-        if isinstance(child, syntax.EndpointLine) or getattr(child, "type", None) == ADDRESS_LINES
-    )
-
-
-def _statements(children: list[Any]) -> tuple[Any, ...]:
-    return tuple(child for child in children if not isinstance(child, Token))
+def _lines(parts: Iterable[object]) -> tuple[syntax.EndpointLine | syntax.AddressLines, ...]:
+    """The endpoints among parts; a token has many of them, as they stand in the text."""
+    found: list[syntax.EndpointLine | syntax.AddressLines] = []
+    for part in parts:
+        if isinstance(part, Token):
+            found.append(syntax.AddressLines(part))
+        elif isinstance(part, syntax.EndpointLine):
+            found.append(part)
+    return tuple(found)
 
 
 class _Parsers(local):

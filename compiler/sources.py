@@ -10,7 +10,6 @@ from errno import E2BIG
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from svcc.compiler.files import Budget, resolved
 
@@ -40,13 +39,26 @@ class Sources:
         )
 
     @classmethod
-    def from_json(cls, data: Any) -> Sources:
-        """Of what ``dataclasses.asdict`` made and JSON kept."""
-        return cls(
-            tuple((name, before) for name, before in data["files"]),
-            tuple((name, file) for name, file in data["links"]),
-            tuple((folder, pattern, tuple(found)) for folder, pattern, found in data["patterns"]),
-        )
+    def from_json(cls, data: object) -> Sources:
+        """Of what ``dataclasses.asdict`` made and JSON kept. Errors: TypeError."""
+        match data:
+            case {"files": [*files], "links": [*links], "patterns": [*patterns]}:
+                return cls(tuple(map(_pair, files)), tuple(map(_pair, links)), tuple(map(_pattern, patterns)))
+        raise TypeError("not the files that a program was read from")
+
+
+def _pair(data: object) -> tuple[str, str]:
+    match data:
+        case [str(name), str(other)]:
+            return name, other
+    raise TypeError("not a file's name with what belongs to it")
+
+
+def _pattern(data: object) -> tuple[str, str, tuple[str, ...]]:
+    match data:
+        case [str(folder), str(pattern), [*found]]:
+            return folder, pattern, tuple(map(str, found))
+    raise TypeError("not a pattern with what matched it")
 
 
 def matching(folder: str | Path, pattern: str) -> Sequence[str]:

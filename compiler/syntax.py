@@ -84,13 +84,16 @@ class Pool:
     registered: tuple[Setting, ...] = ()  # ``registered NETWORK…``
 
 
+Statement: TypeAlias = Setting | PortStatement | EndpointsStatement
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """``cluster``, ``node``, ``defaults``, ``service`` or ``balancer`` with its statements."""
 
     keyword: Word
     name: Word | None
-    statements: tuple[Setting | PortStatement | EndpointsStatement, ...]
+    statements: tuple[Statement, ...]
 
 
 Item: TypeAlias = Setting | Let | Pool | Block

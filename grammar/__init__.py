@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 from threading import Lock
-from typing import Any
 
 import lark.lexer
 from lark import Lark, Token, Transformer
@@ -34,7 +33,7 @@ _MAKING = Lock()
 
 
 def parser(
-    transformer: Transformer[Token, Any] | None = None,
+    transformer: Transformer[Token, object] | None = None,
     *,
     strict: bool = False,
     every_token: bool = False,

@@ -22,7 +22,7 @@ from svcc.compiler.errors import InputError
 from svcc.compiler.load import load_data
 from svcc.compiler.suggest import one_of
 from svcc.options import tell
-from svcc.state import pick_installation
+from svcc.state import named_generation, pick_installation
 from svcc.targets import targets
 from svcc.targets.bundle import source_of_text, split_bundle
 from svcc.targets.capability import pick_node
@@ -74,7 +74,7 @@ def read_side(word: str, asked: Asked) -> Named:
 
 def _generation(number: int, asked: Asked) -> Named:
     installation = pick_installation(asked.store, asked.prefix)
-    generation = installation.generation(number)
+    generation = named_generation(installation, number)
     bundle = installation.bundle(generation)
     scope = Scope(generation.prefix, generation.device)
     return Named(generation_side(installation, generation), generation.target, lambda _: bundle, scope)

@@ -14,7 +14,6 @@ import click
 from svcc import completion
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
-from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
@@ -127,19 +126,26 @@ def _is_another(installation: Installation, one: Generation, other: Generation) 
     return len({found.text for found in programs if found}) > 1
 
 
+def named_generation(installation: Installation, number: int) -> Generation:
+    """The generation that the command line names. Where there is none, the command ends here. Errors: StoreError."""
+    if number not in {*installation.numbers()}:
+        fail(f"there is no generation {number}", Exit.INPUT)
+    return installation.generation(number)
+
+
 def pick_generation(installation: Installation, number: int | None) -> Generation:
     """Generation ``number``; without a number, the newest before the one in place that is another. What was not
-    confirmed is none to go back to. Errors: StoreError.
+    confirmed is none to go back to. Where there is none, the command ends here. Errors: StoreError.
     """
     unconfirmed = installation.unconfirmed
     if number is not None:
         if number in unconfirmed:
             fail(f"generation {number} was never confirmed: apply its file again", Exit.INPUT)
-        return installation.generation(number)
+        return named_generation(installation, number)
     current = installation.current
     there = current and installation.generation(current.reviewed)
     earlier = (one for one in installation.generations() if there and one.number < there.number and one.of is None)
     for one in earlier:
         if there and one.number not in unconfirmed and _is_another(installation, one, there):
             return one
-    raise StoreError("there is no earlier generation to go back to; svcc delete removes everything")
+    fail("there is no earlier generation to go back to; svcc delete removes everything", Exit.INPUT)

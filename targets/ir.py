@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
@@ -37,7 +37,7 @@ class IrTarget(Target):
         return Bundle(self.name, None if node is None else node.name, (Artifact(PART, text),))
 
 
-def _pretty(value: Any, indent: str) -> Iterator[str]:
+def _pretty(value: object, indent: str) -> Iterator[str]:
     """JSON with one line for every innermost list or object: an endpoint, a port."""
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if not any(isinstance(member, (dict, list)) for member in members):
@@ -45,7 +45,7 @@ def _pretty(value: Any, indent: str) -> Iterator[str]:
         return
     deeper = indent + "  "
     yield "{" if isinstance(value, dict) else "["
-    pairs = value.items() if isinstance(value, dict) else ((None, member) for member in value)
+    pairs = value.items() if isinstance(value, dict) else ((None, member) for member in members)
     for i, (key, member) in enumerate(pairs):
         yield f"{',' if i else ''}\n{deeper}"
         if key is not None:

@@ -6,15 +6,14 @@ named where its chain drops by default, and else left alone.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from svcc.apply.firewall import iptables, nft
 from svcc.apply.firewall.rules import Dropped, Kind, Packet, Rules, dropped
 from svcc.kernel import tools
+from svcc.kernel.json_values import Json, items, members, parsed, string
 
 _FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 _LEGACY = ((4, "iptables", "ip_tables_names"), (6, "ip6tables", "ip6_tables_names"))
@@ -72,20 +71,20 @@ def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
         return
     done = tools.run(["nft", "-j", "list", "chains"])
     try:
-        listed = json.loads(done.stdout)["nftables"]
+        listed = items(members(parsed(done.stdout))["nftables"])
     except (ValueError, KeyError, TypeError):
         if done.returncode:  # without nf_tables in the kernel there is nothing to read
             return
-        listed = []
+        listed = ()
     for item in listed:
-        chain = item.get("chain", {})
+        chain = members(members(item).get("chain", {}))
         filters = chain.get("hook") == hook and chain.get("type") == "filter"
         if filters and chain["family"] in _FAMILIES and chain["table"] not in ours:
             yield from _read(chain)
 
 
-def _read(chain: dict[str, Any]) -> Iterator[Firewall]:
-    family, table, name = chain["family"], chain["table"], chain["name"]
+def _read(chain: Mapping[str, Json]) -> Iterator[Firewall]:
+    family, table, name = (string(chain[name]) for name in ("family", "table", "name"))
     policy = Kind.DROP if chain.get("policy") == "drop" else Kind.ACCEPT
     by_iptables = table == "filter" and name.isupper() and family != "inet"
     tool = ("iptables" if family == "ip" else "ip6tables") if by_iptables else "nft"
@@ -108,6 +107,6 @@ def _rules(listing: list[str], *, by_iptables: bool) -> tuple[Rules | None, str]
     if by_iptables:
         return iptables.read(done.stdout)[0], ""
     try:
-        return nft.read(json.loads(done.stdout)["nftables"]), ""
+        return nft.read(items(members(parsed(done.stdout))["nftables"])), ""
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, "nft printed what svcc does not know"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import Any
 
 from svcc.apply.firewall.rules import Condition, Item, Kind, Rule, Rules
+from svcc.kernel.json_values import Json, items, members, string
 
 _ENDS = {"accept": Kind.ACCEPT, "drop": Kind.DROP, "reject": Kind.DROP, "return": Kind.RETURN}
 _LEADS = {"jump": Kind.JUMP, "goto": Kind.GOTO}
@@ -18,13 +18,16 @@ _GOES_ON = ("counter", "log", "mangle", "ct helper", "notrack", "set", "comment"
 _VERSIONS = {"ipv4": 4, "ipv6": 6}
 
 
-def read(listed: Iterable[Mapping[str, Any]]) -> Rules:
-    """The chains' rules, of the items of one table's listing."""
+def read(listed: Iterable[Json]) -> Rules:
+    """The chains' rules, of the items of one table's listing.
+
+    Errors: KeyError, TypeError, ValueError, where it is no such listing.
+    """
     found: dict[str, list[Rule]] = {}
     for item in listed:
-        rule = item.get("rule")
+        rule = members(item).get("rule")
         if rule is not None:
-            found.setdefault(rule["chain"], []).extend(_rules(rule))
+            found.setdefault(string(members(rule)["chain"]), []).extend(_rules(members(rule)))
 
     def rules(chain: str) -> Sequence[Rule]:
         return found.get(chain, ())
@@ -32,67 +35,74 @@ def read(listed: Iterable[Mapping[str, Any]]) -> Rules:
     return rules
 
 
-def _rules(rule: Mapping[str, Any]) -> Iterator[Rule]:
+def _rules(rule: Mapping[str, Json]) -> Iterator[Rule]:
     conditions: list[Condition] = []
     place = str(rule["handle"])
-    for statement in rule["expr"]:
+    for statement in items(rule["expr"]):
         name, value = _statement(statement)
         if name == "match":
-            conditions += _matches(value)
+            conditions += _matches(members(value))
         elif name == "vmap":
-            yield from _vmap(value, conditions, place)
+            yield from _vmap(members(value), conditions, place)
             return
         elif name in _ENDS:
             yield Rule(tuple(conditions), _ENDS[name], "", place)
             return
         elif name in _LEADS:
-            yield Rule(tuple(conditions), _LEADS[name], value["target"], place)
+            yield Rule(tuple(conditions), _LEADS[name], string(members(value)["target"]), place)
             return
         elif name not in _GOES_ON:
             conditions.append(Condition())
 
 
-def _statement(statement: Any) -> tuple[str, Any]:
+def _statement(statement: Json) -> tuple[str, Json]:
     """Its name and what it says; some are a name alone."""
-    if isinstance(statement, dict):
-        ((name, value),) = statement.items()
-        return name, value
-    return str(statement), None
+    return _only(statement) if isinstance(statement, dict) else (str(statement), None)
 
 
-def _vmap(value: Mapping[str, Any], conditions: Sequence[Condition], place: str) -> Iterator[Rule]:
+def _only(value: Json) -> tuple[str, Json]:
+    """The one member of an object."""
+    ((name, inner),) = members(value).items()
+    return name, inner
+
+
+def _vmap(value: Mapping[str, Json], conditions: Sequence[Condition], place: str) -> Iterator[Rule]:
     """A rule for each element. Of a map that has a name elements are not looked up."""
     data = value["data"]
     if not isinstance(data, dict):
         return
-    for key, verdict in data.get("set", ()):
-        key = key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key
-        ((name, target),) = verdict.items()
+    for key, verdict in map(items, items(data.get("set", ()))):
+        name, target = _only(verdict)
         kind = _ENDS.get(name) or _LEADS.get(name, Kind.NOTHING)
-        chain = target["target"] if kind in (Kind.JUMP, Kind.GOTO) else ""
-        yield Rule((*conditions, *_field(value["key"], key, negated=False)), kind, chain, place)
+        chain = string(members(target)["target"]) if kind in (Kind.JUMP, Kind.GOTO) else ""
+        yield Rule((*conditions, *_field(value["key"], _unwrapped(key), negated=False)), kind, chain, place)
 
 
-def _matches(value: Mapping[str, Any]) -> list[Condition]:
+def _unwrapped(element: Json) -> Json:
+    """An element's value, without what it may have besides."""
+    if isinstance(element, dict) and "elem" in element:
+        return members(element["elem"])["val"]
+    return element
+
+
+def _matches(value: Mapping[str, Json]) -> list[Condition]:
     if value["op"] not in ("==", "!=", "in"):
         return [Condition()]
     return _field(value["left"], value["right"], negated=value["op"] == "!=")
 
 
-def _field(left: Any, right: Any, *, negated: bool) -> list[Condition]:
-    if not isinstance(left, dict):
-        return [Condition()]
-    ((name, asked),) = left.items()
-    if name == "payload" and "field" in asked:
-        return _payload(asked["protocol"], asked["field"], right, negated)
-    if name == "meta" and asked["key"] in _META:
-        return [Condition(_META[asked["key"]], _among(right), negated)]
-    if name == "ct" and asked["key"] in ("state", "status"):
-        return [Condition(asked["key"], _among(right), negated)]
+def _field(left: Json, right: Json, *, negated: bool) -> list[Condition]:
+    match left:
+        case {"payload": {"protocol": str(protocol), "field": str(field)}}:
+            return _payload(protocol, field, right, negated)
+        case {"meta": {"key": str(key)}} if key in _META:
+            return [Condition(_META[key], _among(right), negated)]
+        case {"ct": {"key": "state" | "status" as key}}:
+            return [Condition(str(key), _among(right), negated)]
     return [Condition()]
 
 
-def _payload(protocol: str, field: str, right: Any, negated: bool) -> list[Condition]:
+def _payload(protocol: str, field: str, right: Json, negated: bool) -> list[Condition]:
     """A field of a header, which only packets of that protocol have."""
     if field in _PORTS:
         own = [] if protocol == "th" else [Condition("protocol", (protocol,))]
@@ -110,7 +120,7 @@ def _payload(protocol: str, field: str, right: Any, negated: bool) -> list[Condi
     return [Condition()]
 
 
-def _among(right: Any) -> tuple[Item, ...] | None:
+def _among(right: Json) -> tuple[Item, ...] | None:
     """The values of an anonymous set, or the one value; None: a set that has a name."""
     if isinstance(right, dict) and "set" in right:
         right = right["set"]
@@ -118,18 +128,16 @@ def _among(right: Any) -> tuple[Item, ...] | None:
     return None if any(one is None for one in found) else tuple(one for one in found if one is not None)
 
 
-def _item(value: Any) -> Item | None:
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str):
-        return _word(value)
-    if isinstance(value, dict) and "elem" in value:
-        return _item(value["elem"]["val"])
-    if isinstance(value, dict) and "prefix" in value:
-        return ip_network((value["prefix"]["addr"], value["prefix"]["len"]), strict=False)
-    if isinstance(value, dict) and "range" in value and all(isinstance(one, int) for one in value["range"]):
-        first, last = value["range"]
-        return range(first, last + 1)
+def _item(listed: Json) -> Item | None:
+    match _unwrapped(listed):
+        case int(number):
+            return number
+        case str(word):
+            return _word(word)
+        case {"prefix": {"addr": str(address), "len": int(length)}}:
+            return ip_network((address, length), strict=False)
+        case {"range": [int(first), int(last)]}:
+            return range(first, last + 1)
     return None
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from svcc.apply.nft.ways import Way, Ways, changed_keys
+from svcc.kernel.json_values import Json
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.delta import must_rebuild
 from svcc.kernel.nft.elements import ElementWriter, key_text
-from svcc.kernel.nft.expressions import Json
 from svcc.kernel.nft.state import FAMILIES, Declaration, NftState, Table
 from svcc.kernel.nft.transaction import Command, Writer
 

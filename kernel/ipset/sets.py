@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from svcc.kernel.ipset.runs import folded, unfolded
+from svcc.kernel.json_values import Json, items, members, string, strings
 
 #: The most characters of a set's name (IPSET_MAXNAMELEN with its final zero).
 SET_NAME = 31
@@ -144,7 +145,7 @@ def _ports(text: str) -> tuple[int, int]:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def dump_sets(sets: Sets) -> Any:
+def dump_sets(sets: Sets) -> Json:
     """The sets as JSON. Elements stand alone where none has options: the file is a tenth smaller."""
     return {
         name: [one.head, "" if one.hashsize is None else f" hashsize {one.hashsize}", _dumped(one.elements)]
@@ -152,22 +153,25 @@ def dump_sets(sets: Sets) -> Any:
     }
 
 
-def _dumped(elements: Mapping[str, str]) -> Any:
+def _dumped(elements: Mapping[str, str]) -> Json:
     some = dict(folded(elements))
     return some if any(some.values()) else [*some]
 
 
-def load_sets(data: Any) -> dict[str, Set]:
-    """What :func:`dump_sets` made. Errors: ValueError, TypeError, AttributeError."""
-    return {
-        name: made(
-            name, head + hashsize, _loaded(elements if isinstance(elements, dict) else dict.fromkeys(elements, ""))
-        )
-        for name, (head, hashsize, elements) in data.items()
-    }
+def load_sets(data: object) -> dict[str, Set]:
+    """What :func:`dump_sets` made. Errors: ValueError, TypeError."""
+    return {name: _loaded(name, *items(dumped)) for name, dumped in members(data).items()}
 
 
-def _loaded(elements: Mapping[str, str]) -> Mapping[str, str]:
+def _loaded(name: str, head: Json, hashsize: Json, listed: Json) -> Set:
+    if isinstance(listed, dict):
+        elements = {one: string(options) for one, options in listed.items()}
+    else:
+        elements = dict.fromkeys(strings(listed), "")
+    return made(name, string(head) + string(hashsize), _each(elements))
+
+
+def _each(elements: Mapping[str, str]) -> Mapping[str, str]:
     if not any("-" in element for element in elements):
         return elements
     return {one: options for element, options in elements.items() for one in unfolded(element)}

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from socket import inet_aton
-from typing import Any
+from typing import Protocol, cast
 
 from svcc.kernel.ipvs import netlink, reading
 from svcc.kernel.ipvs.servers import TUNNELLING, Real, Settings, VirtualServer, VirtualServers, mark_of
+from svcc.kernel.json_values import integer, members, string
+from svcc.kernel.netlink_messages import Message
 from svcc.kernel.steps import socket_text
 
 #: Of more virtual servers that differ, a listing of all is as quick.
 _FEW = 200
 _METHODS = {number: method for method, number in netlink.METHODS.items()}
 _GONE = (errno.ENOENT, errno.ESRCH)
+
+
+class _Socket(Protocol):
+    """What is asked of pyroute2's ``IPVS``."""
+
+    def service(self, verb: str, *, service: object) -> Iterable[Message]: ...
+
+    def dest(self, verb: str, *, service: object) -> Iterable[Message]: ...
 
 
 def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] | None:
@@ -43,7 +53,7 @@ def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] 
     return found
 
 
-def _asked(socket: Any, key: str) -> VirtualServer | None:
+def _asked(socket: _Socket, key: str) -> VirtualServer | None:
     """A virtual server; None: there is none of that key. Errors: NetlinkError."""
     from pyroute2 import IPVSService
     from pyroute2.netlink.exceptions import NetlinkError
@@ -54,11 +64,10 @@ def _asked(socket: Any, key: str) -> VirtualServer | None:
         if error.code in _GONE:
             return None
         raise
-    virtual = said.get_attr("IPVS_CMD_ATTR_SERVICE")
+    virtual = cast("Message", said.get_attr("IPVS_CMD_ATTR_SERVICE"))
     ends = socket.dest("dump", service=IPVSService(**(netlink.named(key) or {})))
-    return VirtualServer(
-        key, _settings(virtual, _version(key)), dict(_real(one.get_attr("IPVS_CMD_ATTR_DEST")) for one in ends)
-    )
+    real = (_real(cast("Message", end.get_attr("IPVS_CMD_ATTR_DEST"))) for end in ends)
+    return VirtualServer(key, _settings(virtual, _version(key)), dict(real))
 
 
 def _version(key: str) -> int:
@@ -66,14 +75,14 @@ def _version(key: str) -> int:
     return marked[1] if marked is not None else 6 if "[" in key else 4
 
 
-def _settings(virtual: Any, version: int) -> Settings:
+def _settings(virtual: Message, version: int) -> Settings:
     """As ``ipvsadm -S`` says it."""
-    scheduler: str = virtual.get_attr("IPVS_SVC_ATTR_SCHED_NAME") or ""
-    flags: int = virtual.get_attr("IPVS_SVC_ATTR_FLAGS")["flags"]
+    scheduler = string(virtual.get_attr("IPVS_SVC_ATTR_SCHED_NAME") or "")
+    flags = integer(members(virtual.get_attr("IPVS_SVC_ATTR_FLAGS"))["flags"])
     persistence, others = None, ""
     if flags & netlink.PERSISTENT:
-        persistence = int(virtual.get_attr("IPVS_SVC_ATTR_TIMEOUT"))
-        mask = _mask(virtual.get_attr("IPVS_SVC_ATTR_NETMASK"), version)
+        persistence = integer(virtual.get_attr("IPVS_SVC_ATTR_TIMEOUT"))
+        mask = _mask(string(virtual.get_attr("IPVS_SVC_ATTR_NETMASK")), version)
         others = "" if mask == netlink.NETMASKS[version] else f" -M {mask}"
     if named := virtual.get_attr("IPVS_SVC_ATTR_PE_NAME"):
         others += f" --pe {named}"
@@ -95,14 +104,14 @@ def _flags(scheduler: str, flags: int) -> Iterator[str]:
             yield names.get(bit, f"flag-{number}")
 
 
-def _real(end: Any) -> tuple[str, Real]:
+def _real(end: Message) -> tuple[str, Real]:
     """A real server by its address and port, with the options that ``ipvsadm`` has for it."""
-    address, method = end.get_attr("IPVS_DEST_ATTR_ADDR"), _METHODS.get(end.get_attr("IPVS_DEST_ATTR_FWD_METHOD"), "")
+    method = _METHODS.get(integer(end.get_attr("IPVS_DEST_ATTR_FWD_METHOD")), "")
     others = ""
     if method == TUNNELLING:
         others = f" --tun-type {end.get_attr('IPVS_DEST_ATTR_TUN_TYPE') or 'ipip'}"
     for option, attribute in (("-x", "IPVS_DEST_ATTR_U_THRESH"), ("-y", "IPVS_DEST_ATTR_L_THRESH")):
         if limit := end.get_attr(attribute):
             others += f" {option} {limit}"
-    at = socket_text(address, end.get_attr("IPVS_DEST_ATTR_PORT"))
-    return at, Real(method, end.get_attr("IPVS_DEST_ATTR_WEIGHT"), others)
+    at = socket_text(string(end.get_attr("IPVS_DEST_ATTR_ADDR")), integer(end.get_attr("IPVS_DEST_ATTR_PORT")))
+    return at, Real(method, integer(end.get_attr("IPVS_DEST_ATTR_WEIGHT")), others)

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from socket import AF_INET, AF_INET6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, inet_ntoa
-from typing import Any
+from typing import TypeAlias
 
 from svcc.kernel.ipvs.difference import Command
 from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, PROTOCOLS, TUNNELLING, Real, Settings, mark_of, socket_of
@@ -25,6 +25,10 @@ METHODS = {MASQUERADING: 0, TUNNELLING: 2, GATEWAYING: 3}  # IP_VS_CONN_F_MASQ, 
 #: Further options of a real server: what a message says by saying nothing, and a limit of connections.
 _LIMITED = re.compile(r"(?: --tun-type ipip)?(?: -x (?P<most>\d+))?")
 NETMASKS = {4: "255.255.255.255", 6: "128"}
+
+
+#: The attributes of a message, as pyroute2 takes them.
+Attributes: TypeAlias = dict[str, str | int | dict[str, int]]
 
 
 class Refused(Exception):
@@ -68,7 +72,7 @@ def send(commands: Sequence[Command]) -> None:
                 raise Refused(command, os.strerror(error.code)) from error
 
 
-def _virtual(command: Command) -> dict[str, Any] | None:
+def _virtual(command: Command) -> Attributes | None:
     """The attributes of the virtual server; None where messages cannot say them."""
     found = named(command.key)
     if found is None or not isinstance(command.options, Settings):
@@ -89,7 +93,7 @@ def _virtual(command: Command) -> dict[str, Any] | None:
     return {**found, "flags": {"flags": flags, "mask": 0xFFFF_FFFF}}
 
 
-def named(key: str) -> dict[str, Any] | None:
+def named(key: str) -> Attributes | None:
     """The attributes that say which virtual server, and who is one client where nothing else is said."""
     marked = mark_of(key)
     if marked is not None:
@@ -109,12 +113,12 @@ def _netmask(text: str) -> str:
     return inet_ntoa(int(text).to_bytes(4, sys.byteorder)) if text.isdecimal() else text
 
 
-def _real(command: Command) -> dict[str, Any] | None:
+def _real(command: Command) -> Attributes | None:
     """Likewise of the real server; nothing of a command that names none."""
     if not command.server:
         return {}
     address, port = socket_of(command.server)
-    found: dict[str, Any] = {"addr": address, "port": port}
+    found: Attributes = {"addr": address, "port": port}
     if not isinstance(command.options, Real):
         return found
     real = command.options

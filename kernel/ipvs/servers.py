@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from svcc.kernel.json_values import Json, integer, items, members, string
 from svcc.kernel.steps import Place, socket_text
 
 #: The option that names a virtual server of a protocol.
@@ -189,26 +190,31 @@ def place_of(key: str) -> Place | None:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def dump_servers(servers: VirtualServers) -> Any:
+def dump_servers(servers: VirtualServers) -> Json:
     """The virtual servers as JSON."""
     return {key: [*_dumped(virtual)] for key, virtual in servers.items()}
 
 
-def _dumped(virtual: VirtualServer) -> Iterator[Any]:
+def _dumped(virtual: VirtualServer) -> Iterator[Json]:
     yield str(virtual.settings)
     yield {address: str(real) for address, real in virtual.servers.items()}
     if virtual.places:
         yield [[place.address, place.protocol, place.port] for place in virtual.places]
 
 
-def load_servers(data: Any) -> dict[str, VirtualServer]:
-    """What :func:`dump_servers` made. Errors: ValueError, TypeError, AttributeError."""
-    return {
-        key: VirtualServer(
-            key,
-            parse_settings(settings),
-            {address: parse_real(real) for address, real in servers.items()},
-            tuple(Place(address, protocol, port) for some in places for address, protocol, port in some),
-        )
-        for key, (settings, servers, *places) in data.items()
-    }
+def load_servers(data: object) -> dict[str, VirtualServer]:
+    """What :func:`dump_servers` made. Errors: ValueError, TypeError."""
+    return {key: _loaded(key, *items(dumped)) for key, dumped in members(data).items()}
+
+
+def _loaded(key: str, settings: Json, servers: Json, *places: Json) -> VirtualServer:
+    return VirtualServer(
+        key,
+        parse_settings(string(settings)),
+        {address: parse_real(string(real)) for address, real in members(servers).items()},
+        tuple(
+            Place(string(address), string(protocol), integer(port))
+            for listed in places
+            for address, protocol, port in map(items, items(listed))
+        ),
+    )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+from svcc.kernel.json_values import Json, items, members, string
 
 #: The most characters of a device's name (IFNAMSIZ with its final zero).
 DEVICE_NAME = 15
@@ -97,11 +99,16 @@ def announced_in(text: str) -> Iterator[str]:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def dump_devices(devices: Devices) -> Any:
+def dump_devices(devices: Devices) -> Json:
     """The devices as JSON."""
     return {name: [device.up, dict(device.addresses), device.alias] for name, device in devices.items()}
 
 
-def load_devices(data: Any) -> dict[str, Device]:
-    """What :func:`dump_devices` made. Errors: ValueError, TypeError, AttributeError."""
-    return {name: Device(name, up, addresses, alias) for name, (up, addresses, alias) in data.items()}
+def load_devices(data: object) -> dict[str, Device]:
+    """What :func:`dump_devices` made. Errors: ValueError, TypeError."""
+    return {name: _loaded(name, *items(dumped)) for name, dumped in members(data).items()}
+
+
+def _loaded(name: str, up: Json, addresses: Json, alias: Json) -> Device:
+    held = {address: string(options) for address, options in members(addresses).items()}
+    return Device(name, bool(up), held, string(alias))

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_interface
-from typing import Any
+from typing import Protocol
 
 from svcc.kernel import tools
 from svcc.kernel.link import proxies
@@ -83,6 +83,16 @@ def _by_batch(some: Sequence[Command], live: Devices) -> None:
     raise StepError(PART, words[: failed.start()].strip(), culprit=change_of(command, live), line=str(command))
 
 
+class _Netlink(Protocol):
+    """What is asked of pyroute2's ``IPRoute``, which has no types."""
+
+    def link(self, verb: str, **attributes: str | int) -> object: ...
+
+    def addr(self, verb: str, **attributes: str | int) -> object: ...
+
+    def link_lookup(self, *, ifname: str) -> Sequence[int]: ...
+
+
 def _by_netlink(some: Sequence[Command], live: Devices) -> None:
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
@@ -97,7 +107,7 @@ def _by_netlink(some: Sequence[Command], live: Devices) -> None:
                 raise StepError(PART, words, culprit=change_of(command, live), line=str(command)) from error
 
 
-def _send(netlink: Any, command: Command, indices: dict[str, int]) -> None:
+def _send(netlink: _Netlink, command: Command, indices: dict[str, int]) -> None:
     """One command as a message. ``indices``: those of the devices that were met."""
     name, options = command.device, command.options
     if (command.kind, command.verb) == ("link", "add"):
@@ -117,8 +127,8 @@ def _send(netlink: Any, command: Command, indices: dict[str, int]) -> None:
         netlink.link(command.verb, index=index)
 
 
-def _index(netlink: Any, command: Command) -> int:
+def _index(netlink: _Netlink, command: Command) -> int:
     found = netlink.link_lookup(ifname=command.device)
     if not found:
         raise StepError(PART, f"there is no device {command.device}", line=str(command))
-    return int(found[0])
+    return found[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from svcc.kernel.json_values import Json
 from svcc.kernel.nft.tool import check
 from svcc.kernel.nft.transaction import Command, Name
 from svcc.kernel.steps import StepError
@@ -33,12 +33,12 @@ def find_culprit(commands: Sequence[Command]) -> tuple[Name, str] | None:
     return (kind, f"{subject} {command.names[length - 1]}"), line
 
 
-def _shortest_elements(command: Command, before: list[Any]) -> int | None:
+def _shortest_elements(command: Command, before: list[Json]) -> int | None:
     elements = command.elements
     return _shortest(len(elements), lambda length: _refused([*before, command.json(elements[:length])]))
 
 
-def _refused(commands: list[Any]) -> bool:
+def _refused(commands: list[Json]) -> bool:
     try:
         check(commands)
     except StepError:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from svcc.kernel.json_values import Json
 from svcc.kernel.nft.elements import ElementPrinter
-from svcc.kernel.nft.expressions import Json, Named
+from svcc.kernel.nft.expressions import Named
 from svcc.kernel.nft.state import FAMILIES, VERDICT, Chain, NftState, Table
 from svcc.kernel.nft.statements import VerdictMap, fields
 

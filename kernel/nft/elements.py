@@ -9,76 +9,96 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from svcc.kernel.nft.expressions import Json
+from svcc.kernel.json_values import Json, items, members, string
 from svcc.kernel.nft.state import VERDICT, Declaration, Element
 
 #: Protocols by number (IANA), where our documents name them.
-PROTOCOLS: dict[Any, str] = {6: "tcp", 17: "udp", 132: "sctp"}
+PROTOCOLS: Mapping[int, str] = {6: "tcp", 17: "udp", 132: "sctp"}
 
 _ADDRESSES = ("ipv4_addr", "ipv6_addr")
 
 
-def read_elements(items: Iterable[Any], types: tuple[str, ...], *, is_map: bool) -> dict[str, Element]:
+def read_elements(listed: Iterable[Json], types: tuple[str, ...], *, is_map: bool) -> dict[str, Element]:
     """The elements of a set with keys of these types."""
     quick = _QUICK.get(types)
     found: dict[str, Element] = {}
-    for item in items:
-        key, data = item if is_map else (item, None)
+    for item in listed:
+        key, data = items(item) if is_map else (item, None)
         comment = extra = ""
-        if type(key) is dict and "elem" in key:
-            key, comment, extra = _unwrap(key["elem"])
+        if isinstance(key, dict) and "elem" in key:
+            key, comment, extra = _unwrap(members(key["elem"]))
         try:
             text = quick(key) if quick else key_text(key, types)
         except (KeyError, TypeError, ValueError):  # no plain values: a network, a range, or of no set of ours
             text = key_text(key, types)
-        value = data if type(data) is str and ":" not in data else value_text(data)
+        value = data if isinstance(data, str) and ":" not in data else value_text(data)
         found[text] = (value + extra, comment) if extra else (value, comment)
     return found
 
 
-def _frontend(key: Any) -> str:
-    address, protocol, port = key["concat"]
-    return f"{address} . {PROTOCOLS.get(protocol, protocol)} . {port + 0}"
+# The keys that nearly all elements have are read by their form. ValueError, KeyError or TypeError: another key.
 
 
-def _nodeport(key: Any) -> str:
-    protocol, port = key["concat"]
-    return f"{PROTOCOLS.get(protocol, protocol)} . {port + 0}"
+def _frontend(key: Json) -> str:
+    address, protocol, port = _parts(key)
+    if not (isinstance(address, str) and isinstance(port, int)):
+        raise TypeError
+    return f"{address} . {_protocol(protocol)} . {port}"
 
 
-def _addresses(key: Any) -> str:
-    return " . ".join(key["concat"])
+def _nodeport(key: Json) -> str:
+    protocol, port = _parts(key)
+    if not isinstance(port, int):
+        raise TypeError
+    return f"{_protocol(protocol)} . {port}"
 
 
-#: The keys that nearly all elements have, as long as they are plain.
-_QUICK: Mapping[tuple[str, ...], Callable[[Any], str]] = {
+def _addresses(key: Json) -> str:
+    one, other = _parts(key)
+    if not (isinstance(one, str) and isinstance(other, str)):
+        raise TypeError
+    return f"{one} . {other}"
+
+
+def _parts(key: Json) -> list[Json]:
+    if isinstance(key, dict) and isinstance(parts := key["concat"], list):
+        return parts
+    raise TypeError
+
+
+_QUICK: Mapping[tuple[str, ...], Callable[[Json], str]] = {
     ("ipv4_addr", "inet_proto", "inet_service"): _frontend,
     ("inet_proto", "inet_service"): _nodeport,
     ("ipv4_addr", "ipv4_addr"): _addresses,
 }
 
 
-def _unwrap(element: Any) -> tuple[Any, str, str]:
+def _protocol(part: Json) -> str:
+    return PROTOCOLS.get(part, str(part)) if isinstance(part, int) else str(part)
+
+
+def _unwrap(element: Mapping[str, Json]) -> tuple[Json, str, str]:
     """Key, comment, and what else svcc would not have given it (a counter, a timeout), in words."""
     extra = "".join(f" {name}" for name in sorted(element.keys() - {"val", "comment"}))
-    return element["val"], element.get("comment", ""), extra
+    return element["val"], string(element.get("comment", "")), extra
 
 
 # ---- JSON to text
 
 
-def key_text(key: Any, types: tuple[str, ...]) -> str:
-    parts = key["concat"] if type(key) is dict and "concat" in key else [key]
+def key_text(key: Json, types: tuple[str, ...]) -> str:
+    """A key of a set with these types, as nft prints it."""
+    parts = items(key["concat"]) if isinstance(key, dict) and "concat" in key else [key]
     if len(parts) != len(types):
         return json.dumps(key, sort_keys=True)  # of no set of ours: only to be told from others
     return " . ".join([_part_text(part, kind) for part, kind in zip(parts, types, strict=True)])
 
 
-def _part_text(part: Any, kind: str) -> str:
+def _part_text(part: Json, kind: str) -> str:
     if kind == "inet_proto":
-        return str(PROTOCOLS.get(part, part)) if type(part) is int else str(part)
+        return _protocol(part)
     match part:
         case {"prefix": {"addr": address, "len": length}}:
             return f"{_part_text(address, kind)}/{length}"
@@ -91,7 +111,7 @@ def _part_text(part: Any, kind: str) -> str:
     return json.dumps(part, sort_keys=True)
 
 
-def value_text(data: Any) -> str:
+def value_text(data: Json) -> str:
     """What a map has for a key: an address, a port, a verdict."""
     match data:
         case None:
@@ -101,7 +121,7 @@ def value_text(data: Any) -> str:
         case {"jump": {"target": target}}:
             return f"jump {target}"
         case {"drop": None} | {"accept": None} | {"return": None} | {"continue": None}:
-            return str(next(iter(data)))
+            return next(iter(members(data)))
         case str() if ":" in data:
             return _part_text(data, "ipv6_addr")
         case str() | int():

@@ -7,12 +7,11 @@ concatenation that holds a ``numgen``, no concatenated map data. One expression 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | None
+from svcc.kernel.json_values import Json
 
 
 class Expression(Protocol):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
-from typing import Any
+from typing import Protocol, TypeVar
 
+from svcc.kernel.json_values import Json, integer, items, members, optional, string
 from svcc.kernel.nft import expressions as ex
 from svcc.kernel.nft import statements as st
 
@@ -15,36 +16,36 @@ class NotRead(Exception):
     """Not what is printed of an object of ours; the message says what is wrong."""
 
 
-def same(one: Any, other: Any) -> bool:
+class _Printed(Protocol):
+    def json(self) -> Json: ...
+
+
+_Made = TypeVar("_Made", bound=_Printed)
+
+
+def same(one: Json, other: Json) -> bool:
     """The same JSON value, whatever the order of keys; `true` is not 1."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def expression(value: Any) -> ex.Expression:
+def expression(value: Json) -> ex.Expression:
     """What is printed as ``value``. Errors: NotRead."""
     if isinstance(value, str):
         return ex.Named(value[1:]) if value.startswith("@") else ex.Word(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return ex.Word(value)
-    kind, fields = _only(value)
-    made: ex.Expression = _checked(_EXPRESSIONS, kind, fields, value)
-    return made
+    return _checked(_EXPRESSIONS, value)
 
 
-def statement(value: Any) -> st.Statement:
+def statement(value: Json) -> st.Statement:
     """What is printed as ``value``. Errors: NotRead."""
-    kind, fields = _only(value)
-    made: st.Statement = _checked(_STATEMENTS, kind, fields, value)
-    return made
+    return _checked(_STATEMENTS, value)
 
 
-def _only(value: Any) -> tuple[str, Any]:
+def _checked(readers: Mapping[str, Callable[[Json], _Made]], value: Json) -> _Made:
     if not isinstance(value, dict) or len(value) != 1:
         raise NotRead("one key comes here, with its value")
-    return next(iter(value.items()))
-
-
-def _checked(readers: dict[str, Callable[[Any], Any]], kind: str, fields: Any, value: Any) -> Any:
+    ((kind, fields),) = value.items()
     reader = readers.get(kind)
     if reader is None:
         raise NotRead(f"no rule of the target has `{kind[:40]}`")
@@ -57,64 +58,95 @@ def _checked(readers: dict[str, Callable[[Any], Any]], kind: str, fields: Any, v
     return made
 
 
-def _named(value: Any) -> ex.Named:
-    found = expression(value)
+def _word(fields: Json, name: str) -> str:
+    return string(members(fields)[name])
+
+
+def _number(fields: Json, name: str) -> int:
+    return integer(members(fields)[name])
+
+
+def _inner(fields: Json, name: str) -> ex.Expression:
+    return expression(members(fields)[name])
+
+
+def _named(fields: Json, name: str) -> ex.Named:
+    found = _inner(fields, name)
     if not isinstance(found, ex.Named):
         raise NotRead("the name of a set comes here")
     return found
 
 
-def _range(fields: Any) -> ex.Expression:
-    first, last = fields
-    return ex.numbers(first, last)
+def _each(listed: Json) -> tuple[ex.Expression, ...]:
+    return tuple(map(expression, items(listed)))
 
 
-def _conntrack(fields: Any) -> ex.Expression:
-    return ex.Original(fields["key"]) if "dir" in fields else ex.Conntrack(fields["key"])
+def _network(fields: Json) -> ex.Expression:
+    return ex.network(ip_network((_word(fields, "addr"), _number(fields, "len"))))
 
 
-def _snat(fields: Any) -> st.Snat:
-    address = fields["addr"]
-    return st.Snat(address, address) if isinstance(address, str) else st.Snat(*address["range"])
+def _range(fields: Json) -> ex.Expression:
+    first, last = items(fields)
+    return ex.numbers(integer(first), integer(last))
 
 
-def _verdicts(fields: Any) -> st.VerdictMap:
-    key, data = expression(fields["key"]), fields["data"]
+def _conntrack(fields: Json) -> ex.Expression:
+    key = _word(fields, "key")
+    return ex.Original(key) if "dir" in members(fields) else ex.Conntrack(key)
+
+
+def _dnat(fields: Json) -> st.Dnat:
+    return st.Dnat(_inner(fields, "addr"), _inner(fields, "port") if "port" in members(fields) else None)
+
+
+def _snat(fields: Json) -> st.Snat:
+    address = members(fields)["addr"]
+    first, last = (address, address) if isinstance(address, str) else items(members(address)["range"])
+    return st.Snat(string(first), string(last))
+
+
+def _reject(fields: Json) -> st.Reject:
+    return st.Reject(_word(fields, "type"), optional(string, members(fields).get("expr")))
+
+
+def _verdicts(fields: Json) -> st.VerdictMap:
+    key, data = _inner(fields, "key"), members(fields)["data"]
     if isinstance(data, str):
-        return st.VerdictMap(key, _named(data))
-    return st.VerdictMap(key, tuple((expression(value), statement(verdict)) for value, verdict in data["set"]))
+        return st.VerdictMap(key, _named(fields, "data"))
+    pairs = map(items, items(members(data)["set"]))
+    return st.VerdictMap(key, tuple((expression(value), statement(verdict)) for value, verdict in pairs))
 
 
-def _remember(fields: Any) -> st.Remember:
-    element = fields["elem"]["elem"]
-    return st.Remember(expression(element["val"]), _named(fields["set"]), element["timeout"])
+def _remember(fields: Json) -> st.Remember:
+    element = members(members(fields)["elem"])["elem"]
+    return st.Remember(_inner(element, "val"), _named(fields, "set"), _number(element, "timeout"))
 
 
-_EXPRESSIONS: dict[str, Callable[[Any], ex.Expression]] = {
-    "prefix": lambda f: ex.network(ip_network((f["addr"], f["len"]))),
+_EXPRESSIONS: Mapping[str, Callable[[Json], ex.Expression]] = {
+    "prefix": _network,
     "range": _range,
-    "set": lambda f: ex.OneOf(tuple(map(expression, f))),
-    "payload": lambda f: ex.Payload(f["protocol"], f["field"]),
-    "meta": lambda f: ex.Meta(f["key"]),
+    "set": lambda f: ex.OneOf(_each(f)),
+    "payload": lambda f: ex.Payload(_word(f, "protocol"), _word(f, "field")),
+    "meta": lambda f: ex.Meta(_word(f, "key")),
     "ct": _conntrack,
     "fib": lambda _: ex.DestinationType(),
-    "concat": lambda f: ex.Concat(tuple(map(expression, f))),
-    "&": lambda f: ex.And(*map(expression, f)),
-    "|": lambda f: ex.Or(*map(expression, f)),
-    "numgen": lambda f: ex.Numgen(f["mode"], f["mod"]),
-    "jhash": lambda f: ex.Jhash(expression(f["expr"]), f["mod"], f["seed"]),
-    "map": lambda f: ex.Lookup(expression(f["key"]), _named(f["data"])),
+    "concat": lambda f: ex.Concat(_each(f)),
+    "&": lambda f: ex.And(*_each(f)),
+    "|": lambda f: ex.Or(*_each(f)),
+    "numgen": lambda f: ex.Numgen(_word(f, "mode"), _number(f, "mod")),
+    "jhash": lambda f: ex.Jhash(_inner(f, "expr"), _number(f, "mod"), _number(f, "seed")),
+    "map": lambda f: ex.Lookup(_inner(f, "key"), _named(f, "data")),
 }
-_STATEMENTS: dict[str, Callable[[Any], st.Statement]] = {
-    "match": lambda f: st.Match(expression(f["left"]), expression(f["right"]), f["op"]),
-    "goto": lambda f: st.Goto(f["target"]),
-    "jump": lambda f: st.Jump(f["target"]),
+_STATEMENTS: Mapping[str, Callable[[Json], st.Statement]] = {
+    "match": lambda f: st.Match(_inner(f, "left"), _inner(f, "right"), _word(f, "op")),
+    "goto": lambda f: st.Goto(_word(f, "target")),
+    "jump": lambda f: st.Jump(_word(f, "target")),
     "drop": lambda _: st.Drop(),
     "vmap": _verdicts,
-    "mangle": lambda f: st.SetMark(expression(f["value"])),
+    "mangle": lambda f: st.SetMark(_inner(f, "value")),
     "set": _remember,
-    "dnat": lambda f: st.Dnat(expression(f["addr"]), expression(f["port"]) if "port" in f else None),
+    "dnat": _dnat,
     "masquerade": lambda _: st.Masquerade(),
     "snat": _snat,
-    "reject": lambda f: st.Reject(f["type"], f.get("expr")),
+    "reject": _reject,
 }

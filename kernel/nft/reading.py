@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
+from svcc.kernel.json_values import Json, items, members, parsed, string
 from svcc.kernel.nft.elements import read_elements
 from svcc.kernel.nft.rules import chain, declaration, rule, table_text
 from svcc.kernel.nft.state import FAMILIES, NamedSet, NftState, Table
@@ -19,38 +19,39 @@ _LISTED_ONLY = ("metainfo",)
 class _Builder:
     """A table, object by object."""
 
-    def __init__(self, fields: Any) -> None:
-        self._name = str(fields["name"])
+    def __init__(self, fields: Mapping[str, Json]) -> None:
+        self._name = string(fields["name"])
         self._attributes = table_text(fields)
-        self._sets: dict[str, Any] = {}
-        self._elements: dict[str, list[Any]] = {}
-        self._chains: dict[str, Any] = {}
+        self._sets: dict[str, Json] = {}
+        self._elements: dict[str, list[Json]] = {}
+        self._chains: dict[str, Json] = {}
         self._rules: dict[str, list[Rule]] = {}
         self._others: list[tuple[str, str]] = []
 
-    def add(self, kind: str, fields: Any) -> None:
+    def add(self, kind: str, fields: Mapping[str, Json]) -> None:
+        name = string(fields["chain" if kind == "rule" else "name"])
         if kind in ("set", "map"):
-            self._sets[fields["name"]] = fields
-            self._elements.setdefault(fields["name"], []).extend(fields.get("elem", ()))
+            self._sets[name] = fields
+            self._elements.setdefault(name, []).extend(items(fields.get("elem", ())))
         elif kind == "element":
-            self._elements[fields["name"]].extend(fields["elem"])
+            self._elements[name].extend(items(fields["elem"]))
         elif kind == "chain":
-            self._chains[fields["name"]] = fields
-            self._rules[fields["name"]] = []
+            self._chains[name] = fields
+            self._rules[name] = []
         elif kind == "rule":
-            self._rules[fields["chain"]].append(rule(fields))
+            self._rules[name].append(rule(fields))
         else:
-            self._others.append((kind, str(fields["name"])))
+            self._others.append((kind, name))
 
     def table(self) -> Table:
         sets = {name: self._set(name, fields) for name, fields in self._sets.items()}
         chains = {name: chain(fields, self._rules[name]) for name, fields in self._chains.items()}
         return Table(self._name, self._attributes, sets, chains, tuple(sorted(self._others)))
 
-    def _set(self, name: str, fields: Any) -> NamedSet:
+    def _set(self, name: str, fields: Json) -> NamedSet:
         declared = declaration(fields)
-        items = () if declared.dynamic else self._elements[name]
-        return NamedSet(declared, read_elements(items, declared.types, is_map=declared.data is not None))
+        elements = () if declared.dynamic else self._elements[name]
+        return NamedSet(declared, read_elements(elements, declared.types, is_map=declared.data is not None))
 
 
 def read_listing(text: str) -> Table:
@@ -61,13 +62,13 @@ def read_listing(text: str) -> Table:
 
 def _listed(text: str) -> Table:
     builder = None
-    for entry in json.loads(text)["nftables"]:
-        ((kind, fields),) = entry.items()
+    for entry in items(members(parsed(text))["nftables"]):
+        ((kind, fields),) = members(entry).items()
         if kind == "table":
-            builder = _Builder(fields)
+            builder = _Builder(members(fields))
         elif kind not in _LISTED_ONLY:
             assert builder is not None, "a listing begins with its table"
-            builder.add(kind, fields)
+            builder.add(kind, members(fields))
     assert builder is not None, "the listing of a table has one"
     return builder.table()
 
@@ -94,25 +95,24 @@ def _obeyed(text: str, name: str | None) -> NftState:
     return NftState({family: builders[family].table() for family in FAMILIES if family in builders})
 
 
-def _commands(text: str) -> list[Any]:
+def _commands(text: str) -> Sequence[Json]:
     """Errors: ValueError."""
     try:
-        document = json.loads(text)
+        return items(members(parsed(text))["nftables"])
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: {error.msg}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("nftables"), list):
-        raise ValueError("line 1: not a document for nft -j")
-    commands: list[Any] = document["nftables"]
-    return commands
+    except (KeyError, TypeError):
+        raise ValueError("line 1: not a document for nft -j") from None
 
 
-def _obey(builders: dict[str, _Builder], command: Any, name: str | None) -> None:
-    ((verb, body),) = command.items()
-    ((kind, fields),) = body.items()
-    family = fields["family"]
-    table = fields["name" if kind == "table" else "table"]
+def _obey(builders: dict[str, _Builder], command: Json, name: str | None) -> None:
+    ((verb, body),) = members(command).items()
+    ((kind, given),) = members(body).items()
+    fields = members(given)
+    family = string(fields["family"])
+    table = string(fields["name" if kind == "table" else "table"])
     if family not in FAMILIES or table != (table if name is None else name):
-        raise ValueError(f"not our table: {family} {fields}")
+        raise ValueError(f"not our table: {family} {given}")
     if (verb, kind) == ("delete", "table"):
         builders.pop(family, None)
     elif verb != "add":

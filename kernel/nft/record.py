@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from svcc.kernel.nft.expressions import Json
+from svcc.kernel.json_values import Json, items, members, string
 from svcc.kernel.nft.rules import chain, declaration, rule
-from svcc.kernel.nft.state import NamedSet, NftState, Table
+from svcc.kernel.nft.state import Element, NamedSet, NftState, Table
 from svcc.kernel.nft.statements import fields
 
 
 def dump(state: NftState) -> Json:
+    """The state in JSON's own types."""
     return {family: _dumped(table) for family, table in state.tables.items()}
 
 
@@ -20,21 +19,31 @@ def _dumped(table: Table) -> Json:
     return [table.name, table.attributes, sets, chains, table.others]
 
 
-def load(data: Any) -> NftState:
+def load(data: object) -> NftState:
     """What :func:`dump` made. Errors: LookupError, TypeError, ValueError, AttributeError."""
-    return NftState({family: _table(dumped) for family, dumped in data.items()})
+    return NftState({family: _table(dumped) for family, dumped in members(data).items()})
 
 
-def _table(dumped: Any) -> Table:
-    name, attributes, sets, chains, others = dumped
+def _table(dumped: Json) -> Table:
+    name, attributes, sets, chains, others = items(dumped)
     return Table(
-        name,
-        attributes,
-        {name: _set(*of) for name, of in sets.items()},
-        {name: chain(head, map(rule, rules)) for name, (head, *rules) in chains.items()},
-        tuple((kind, name) for kind, name in others),
+        string(name),
+        string(attributes),
+        {name: _set(dumped) for name, dumped in members(sets).items()},
+        {name: chain(head, map(rule, rules)) for name, (head, *rules) in _lists(chains)},
+        tuple((string(kind), string(name)) for kind, name in map(items, items(others))),
     )
 
 
-def _set(declared: Any, elements: Any) -> NamedSet:
-    return NamedSet(declaration(declared), {key: (value, comment) for key, (value, comment) in elements.items()})
+def _lists(value: Json) -> list[tuple[str, list[Json]]]:
+    return [(name, [*items(listed)]) for name, listed in members(value).items()]
+
+
+def _set(dumped: Json) -> NamedSet:
+    declared, elements = items(dumped)
+    return NamedSet(declaration(declared), {key: _element(pair) for key, pair in members(elements).items()})
+
+
+def _element(pair: Json) -> Element:
+    value, comment = items(pair)
+    return string(value), string(comment)

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
-from json import dumps, loads
-from typing import Any
+from json import dumps
 
+from svcc.kernel.json_values import Json, integer, items, members, optional, parsed, string
 from svcc.kernel.nft.elements import PROTOCOLS
 from svcc.kernel.nft.expressions import Meta, Word
 from svcc.kernel.nft.parsing import NotRead, statement
@@ -29,14 +29,14 @@ from svcc.kernel.nft.state import Chain, Declaration, Hook, text
 from svcc.kernel.nft.statements import Comment, Foreign, Match, Reject, Rule, Statement
 
 #: Numbers of linux/netfilter/nf_conntrack_common.h and linux/rtnetlink.h, for words in our rules.
-_WORDS: dict[str, dict[Any, str]] = {
+_WORDS: Mapping[str, Mapping[int, str]] = {
     '{"ct": {"key": "state"}}': {1: "invalid", 8: "new"},
     '{"ct": {"key": "status"}}': {32: "dnat"},
     '{"fib": {"flags": ["daddr"], "result": "type"}}': {2: "local"},
     '{"meta": {"key": "l4proto"}}': PROTOCOLS,
 }
 #: Codes of ICMP (RFC 792) and ICMPv6 (RFC 4443) that our rules answer with.
-_CODES: dict[str, dict[Any, str]] = {"icmp": {3: "port-unreachable"}, "icmpv6": {4: "port-unreachable"}}
+_CODES: Mapping[str, Mapping[int, str]] = {"icmp": {3: "port-unreachable"}, "icmpv6": {4: "port-unreachable"}}
 
 _ALL_BITS = 0xFFFF_FFFF  # of a mark
 
@@ -50,12 +50,14 @@ _TCP = Match(Meta("l4proto"), Word("tcp"))
 _RESET = Reject("tcp reset")
 
 
-def rule(fields: Any) -> Rule:
+def rule(given: Json) -> Rule:
     """A rule out of its ``expr``, and the comment that somebody may have given it."""
-    return (*_with_protocol(fields["expr"]), *([Comment(fields["comment"])] if "comment" in fields else []))
+    fields = members(given)
+    comment = [Comment(string(fields["comment"]))] if "comment" in fields else []
+    return (*_with_protocol(items(fields["expr"])), *comment)
 
 
-def _with_protocol(statements: Iterable[Any]) -> Iterator[Statement]:
+def _with_protocol(statements: Iterable[Json]) -> Iterator[Statement]:
     before: Statement | None = None
     for made in map(_statement, map(dumps, statements)):
         if made == _RESET and before != _TCP:
@@ -67,32 +69,34 @@ def _with_protocol(statements: Iterable[Any]) -> Iterator[Statement]:
 @lru_cache(maxsize=4096)
 def _statement(listed: str) -> Statement:
     """Out of JSON text: rules consist of few different ones."""
-    canonical = _canonical(loads(listed))
+    canonical = _canonical(parsed(listed))
     try:
         return statement(canonical)
     except NotRead:
         return Foreign(text(canonical))
 
 
-def chain(fields: Any, rules: Iterable[Rule]) -> Chain:
+def chain(given: Json, rules: Iterable[Rule]) -> Chain:
     """A chain out of its declaration."""
+    fields = members(given)
     match fields:
         case {"type": str(type), "hook": str(name), "prio": int(priority)}:
-            hook = Hook(type, name, priority, fields.get("policy", "accept"))
+            hook = Hook(type, name, priority, string(fields.get("policy", "accept")))
             return Chain(tuple(rules), hook, _kept(fields, _CHAIN))
     return Chain(tuple(rules), None, _kept(fields, (*_HOOK, *_CHAIN)))
 
 
-def table_text(fields: Any) -> str:
+def table_text(fields: Mapping[str, Json]) -> str:
     """A table's flags and comment. nft 1.0.6 lists its flag ``dormant`` as ``ipv4_addr``, of the same number."""
     flags = ["dormant" if flag == "ipv4_addr" else flag for flag in listed(fields.get("flags"))]
-    return _kept(fields | {"flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else []))) or "{}"
+    return _kept({**fields, "flags": sorted(map(str, flags))}, ("comment", *(["flags"] if flags else []))) or "{}"
 
 
-def declaration(fields: Any) -> Declaration:
+def declaration(given: Json) -> Declaration:
     """What a set or map is."""
-    flags = {flag for flag in listed(fields.get("flags")) if flag != "dynamic"}
-    data, size = fields.get("map"), fields.get("size")
+    fields = members(given)
+    flags = {string(flag) for flag in listed(fields.get("flags")) if flag != "dynamic"}
+    data = fields.get("map")
     odd = {name: fields[name] for name in _SET if name in fields}
     if others := sorted(flags - {"interval", "timeout"}):
         odd["flags"] = others
@@ -101,82 +105,83 @@ def declaration(fields: Any) -> Declaration:
     types = types_of(fields)
     if listed(fields.get("type")) != [*types]:
         odd["type"] = fields.get("type")
-    return Declaration(types, data, "interval" in flags, "timeout" in flags, size, text(odd) if odd else "")
+    interval, timeout = "interval" in flags, "timeout" in flags
+    return Declaration(types, data, interval, timeout, optional(integer, fields.get("size")), text(odd) if odd else "")
 
 
-def types_of(fields: Any) -> tuple[str, ...]:
+def types_of(fields: Mapping[str, Json]) -> tuple[str, ...]:
     """The types of a key's parts."""
     types = fields.get("type", ())
-    return (types,) if isinstance(types, str) else tuple(map(str, types))
+    return (types,) if isinstance(types, str) else tuple(map(str, items(types)))
 
 
-def _kept(fields: Any, names: Iterable[str]) -> str:
+def _kept(fields: Mapping[str, Json], names: Iterable[str]) -> str:
     kept = {name: fields[name] for name in names if name in fields}
     return text(kept) if kept else ""
 
 
-def listed(flags: Any) -> list[Any]:
+def listed(flags: Json) -> list[Json]:
     """Flags as a list, whichever way they are given."""
     return flags if isinstance(flags, list) else [] if flags is None else [flags]
 
 
-def _canonical(node: Any) -> Any:
+def _canonical(node: Json) -> Json:
     if isinstance(node, list):
         return [_canonical(inner) for inner in node]
     if not isinstance(node, dict):
         return node
     fields = {name: _canonical(inner) for name, inner in node.items()}
-    for name, inner in fields.items():
-        if name in _FORMS:
-            fields[name] = _FORMS[name](inner)
-    return fields
+    return {name: _FORMS[name](inner) if name in _FORMS else inner for name, inner in fields.items()}
 
 
-def _match(fields: Any) -> Any:
+def _match(given: Json) -> Json:
+    fields = members(given)
     left, right, op = fields.get("left"), fields.get("right"), fields.get("op")
     words = _WORDS.get(text(left), {})
-    if isinstance(right, dict) and isinstance(right.get("set"), list):
-        right = {"set": [words.get(one, one) if isinstance(one, int) else one for one in right["set"]]}
-    right = words.get(right, right) if isinstance(right, int) else right
-    if isinstance(right, dict) and isinstance(right.get("prefix", {}).get("addr"), int):
-        addr, length = right["prefix"]["addr"], right["prefix"]["len"]
-        left, right = {"&": [left, _ALL_BITS ^ _ALL_BITS >> length]}, addr
+    match right:
+        case int():
+            right = words.get(right, right)
+        case {"set": [*inner]}:
+            right = {"set": [words.get(one, one) if isinstance(one, int) else one for one in inner]}
+        case {"prefix": {"addr": int(address), "len": int(length)}}:
+            left, right = {"&": [left, _ALL_BITS ^ _ALL_BITS >> length]}, address
     if op == "!":
-        left, right, op = {"&": [left, sum(right) if isinstance(right, list) else right]}, 0, "=="
+        bits = sum(map(integer, right)) if isinstance(right, list) else right
+        left, right, op = {"&": [left, bits]}, 0, "=="
     return {"left": left, "op": op, "right": right}
 
 
-def _without_offset(fields: Any) -> Any:
-    return {name: value for name, value in fields.items() if (name, value) != ("offset", 0)}
+def _without_offset(fields: Json) -> Json:
+    return {name: value for name, value in members(fields).items() if (name, value) != ("offset", 0)}
 
 
-def _nat(fields: Any) -> Any:
+def _nat(fields: Json) -> Json:
     flags = listed(fields.get("flags")) if isinstance(fields, dict) else []
-    return fields | {"flags": flags[0]} if len(flags) == 1 else fields
+    return {**members(fields), "flags": flags[0]} if len(flags) == 1 else fields
 
 
-def _snat(fields: Any) -> Any:
+def _snat(given: Json) -> Json:
     """A range that is a network is listed as one."""
-    fields = _nat(fields)
+    fields = _nat(given)
     match fields:
         case {"addr": {"prefix": {"addr": str(addr), "len": int(length)}}}:
             network = ip_network((addr, length))
-            return fields | {"addr": {"range": [str(network[0]), str(network[-1])]}}
+            return {**members(fields), "addr": {"range": [str(network[0]), str(network[-1])]}}
     return fields
 
 
-def _fib(fields: Any) -> Any:
-    return fields | {"flags": listed(fields.get("flags"))}
+def _fib(fields: Json) -> Json:
+    return {**members(fields), "flags": listed(members(fields).get("flags"))}
 
 
-def _reject(fields: Any) -> Any:
-    if not isinstance(fields, dict) or "expr" not in fields:
-        return fields
-    codes = _CODES.get(fields.get("type", ""), {})
-    return fields | {"expr": codes.get(fields["expr"], fields["expr"])}
+def _reject(fields: Json) -> Json:
+    match fields:
+        case {"type": str(kind), "expr": int(code)}:
+            return {**members(fields), "expr": _CODES.get(kind, {}).get(code, code)}
+    return fields
 
 
-def _anonymous(members: Any) -> Any:
+def _anonymous(members: Json) -> Json:
     return sorted(members, key=_by_number) if isinstance(members, list) else members
 
 
@@ -184,15 +189,15 @@ def _anonymous(members: Any) -> Any:
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
-def _by_number(member: Any) -> tuple[int, str]:
+def _by_number(member: Json) -> tuple[int, str]:
     """Numbers, ranges and protocols by value: the order that our documents have, and in which the kernel lists them."""
     key = member[0] if isinstance(member, list) and member else member
-    first = key["range"][0] if isinstance(key, dict) and "range" in key else key
+    first = items(key["range"])[0] if isinstance(key, dict) and "range" in key else key
     first = _PROTOCOLS.get(first, first) if isinstance(first, str) else first
     return (first, "") if isinstance(first, int) else (-1, text(key))
 
 
-_FORMS: Mapping[str, Callable[[Any], Any]] = {
+_FORMS: Mapping[str, Callable[[Json], Json]] = {
     "match": _match,
     "numgen": _without_offset,
     "jhash": _without_offset,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from svcc.kernel.nft.expressions import Json
+from svcc.kernel.json_values import Json
 from svcc.kernel.nft.statements import Rule
 
 #: The families of our tables, in the order in which they are changed.

@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from svcc.kernel.nft.expressions import Expression, Json, Named
+from svcc.kernel.json_values import Json
+from svcc.kernel.nft.expressions import Expression, Named
 
 
 class Statement(Protocol):

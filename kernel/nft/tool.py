@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from svcc.kernel import tools
+from svcc.kernel.json_values import Json, members, string
 from svcc.kernel.nft import generation, netlink, worker
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.steps import End
@@ -63,27 +64,27 @@ def list_set(family: str, table: str, name: str) -> str | None:
     return Listing("set", family, table, name).text()
 
 
-def run(commands: Sequence[Any]) -> None:
+def run(commands: Sequence[Json]) -> None:
     """Carry out commands of libnftables-json(5), all or none; of each family, where others' sets are what libnftables
     dies of. Errors: StepError."""
     _surviving(_change, commands)
 
 
-def check(commands: Sequence[Any]) -> None:
+def check(commands: Sequence[Json]) -> None:
     """Ask whether commands would be carried out. Errors: StepError."""
     _surviving(_try, commands)
 
 
 #: Carries out commands, or tries them.
-_Give: TypeAlias = Callable[[Sequence[Any]], tools.Done]
+_Give: TypeAlias = Callable[[Sequence[Json]], tools.Done]
 
 
-def _surviving(give: _Give, commands: Sequence[Any]) -> None:
+def _surviving(give: _Give, commands: Sequence[Json]) -> None:
     done = give(commands)
     if not done.crashed:
         _judge(done)
         return
-    by_table: dict[tuple[str, str], list[Any]] = {}
+    by_table: dict[tuple[str, str], list[Json]] = {}
     for command in commands:
         by_table.setdefault(_table_of(command), []).append(command)
     for (family, table), mine in by_table.items():
@@ -95,20 +96,21 @@ def _surviving(give: _Give, commands: Sequence[Any]) -> None:
             generation.count(1)
 
 
-def _table_of(command: Any) -> tuple[str, str]:
+def _table_of(command: Json) -> tuple[str, str]:
     """Family and name of the table that a command is about."""
-    ((_, body),) = command.items()
-    ((kind, fields),) = body.items()
-    return fields["family"], fields["name" if kind == "table" else "table"]
+    ((_, body),) = members(command).items()
+    ((kind, given),) = members(body).items()
+    fields = members(given)
+    return string(fields["family"]), string(fields["name" if kind == "table" else "table"])
 
 
-def _change(commands: Sequence[Any]) -> tools.Done:
+def _change(commands: Sequence[Json]) -> tools.Done:
     done = _changed(commands)
     generation.count(not done.returncode)
     return done
 
 
-def _changed(commands: Sequence[Any]) -> tools.Done:
+def _changed(commands: Sequence[Json]) -> tools.Done:
     library = _library()
     if library is not None and (len(commands) > _FEW or not installed()):
         done = tools.run(library, _text(commands), name="libnftables")
@@ -117,7 +119,7 @@ def _changed(commands: Sequence[Any]) -> tools.Done:
     return _program(["nft", "-j", "-f", "-"], commands)
 
 
-def _try(commands: Sequence[Any]) -> tools.Done:
+def _try(commands: Sequence[Json]) -> tools.Done:
     """The program's work: the library's binding cannot ask for a check."""
     return _program(["nft", "-c", "-j", "-f", "-"], commands)
 
@@ -134,7 +136,7 @@ def _library() -> tuple[str, ...] | None:
     return sys.executable, "-I", "-S", str(Path(worker.__file__)), str(folder)
 
 
-def _program(words: Sequence[str], commands: Sequence[Any]) -> tools.Done:
+def _program(words: Sequence[str], commands: Sequence[Json]) -> tools.Done:
     try:
         return tools.run(words, _text(commands))
     except FileNotFoundError as error:
@@ -146,7 +148,7 @@ def _judge(done: tools.Done) -> None:
         raise done.error(PART, _words(done))
 
 
-def _text(commands: Sequence[Any]) -> str:
+def _text(commands: Sequence[Json]) -> str:
     return '{"nftables": [\n' + ",\n".join(map(json.dumps, commands)) + "\n]}\n"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from svcc.kernel.json_values import Json
 from svcc.kernel.nft.elements import KnownKeys
-from svcc.kernel.nft.expressions import Json
 from svcc.kernel.nft.statements import Rule, fields
 
 #: Kind and subject of a Change.

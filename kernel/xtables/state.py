@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from svcc.kernel.json_values import Json, items, members, optional, string, strings
 from svcc.kernel.ownership import Ours
 from svcc.kernel.xtables.script import Entry, Script
 from svcc.kernel.xtables.script import Table as ScriptTable
@@ -233,7 +234,8 @@ def _is_open(rule: str) -> bool:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def dump_state(state: State) -> Any:
+def dump_state(state: State) -> Json:
+    """The state in JSON's own types."""
     return {
         "prefix": state.prefix,
         "variant": state.variant,
@@ -242,22 +244,24 @@ def dump_state(state: State) -> Any:
     }
 
 
-def load_state(data: Any) -> State:
-    return State(_loaded(data["tables"]), _loaded(data["strays"]), data["prefix"], data["variant"])
+def load_state(data: object) -> State:
+    """What :func:`dump_state` made. Errors: LookupError, TypeError, ValueError."""
+    fields = members(data)
+    variant = optional(string, fields["variant"])
+    return State(_loaded(fields["tables"]), _loaded(fields["strays"]), string(fields["prefix"]), variant)
 
 
-def _dumped(tables: Tables) -> Any:
+def _dumped(tables: Tables) -> Json:
     return {name: {"chains": dict(table.chains), "entries": table.entries} for name, table in tables.items()}
 
 
-def _loaded(data: Any) -> Tables:
-    return {
-        name: Table(
-            {chain: tuple(rules) for chain, rules in table["chains"].items()},
-            tuple((hook, rule) for hook, rule in table["entries"]),
-        )
-        for name, table in data.items()
-    }
+def _loaded(data: Json) -> Tables:
+    return {name: _table(members(table)) for name, table in members(data).items()}
+
+
+def _table(fields: Mapping[str, Json]) -> Table:
+    chains = {chain: strings(rules) for chain, rules in members(fields["chains"]).items()}
+    return Table(chains, tuple((hook, rule) for hook, rule in map(strings, items(fields["entries"]))))
 
 
 def lines_of(tables: Tables) -> Iterator[str]:

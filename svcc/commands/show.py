@@ -24,7 +24,7 @@ from svcc.compiler.ir_to_json import to_json
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.output import put
-from svcc.state import fail, pick_installation, prefix_option, state_option
+from svcc.state import fail, named_generation, pick_installation, prefix_option, state_option
 from svcc.targets.bundle import bundle_text
 
 
@@ -43,7 +43,7 @@ def command(generation: int | None, prefix: str | None, as_json: bool, rules: bo
         raise click.UsageError("--json and --rules: choose one")
     with explained(Cause()):
         installation = pick_installation(store, prefix)
-        found = installation.current if generation is None else installation.generation(generation)
+        found = installation.current if generation is None else named_generation(installation, generation)
         if found is None:
             fail("the first apply here was stopped in the middle: nothing is in place", Exit.DIFFERENT)
         if rules:

@@ -23,7 +23,7 @@ from svcc.targets.iptables.ranges import SHIFTED_PORTS
 from svcc.targets.iptables.read import check_script, is_chain
 from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
-from svcc.targets.xtables_read import Grammar
+from svcc.targets.xtables_read.rules import Grammar
 
 #: Where all that is sent to an address goes, and the chains at whose end it is rejected.
 _AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)

@@ -8,7 +8,8 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.kernel.xtables.matches import Match
-from svcc.targets.xtables_read import NotRead, Reader, Words
+from svcc.targets.xtables_read.matches import Reader
+from svcc.targets.xtables_read.words import NotRead, Words
 
 #: The kernel keeps a probability as a number of 31 bits (xt_statistic).
 CERTAIN = 1 << 31
@@ -144,5 +145,5 @@ def _network(mask: str) -> tuple[int, int | None]:
     return version, None if length == most else length
 
 
-#: As in :data:`svcc.targets.xtables_read.MATCHES`.
+#: As in :data:`svcc.targets.xtables_read.matches.MATCHES`.
 READERS: dict[str, Reader] = {"-m statistic": _statistic, "-m cluster": _cluster, "-m recent": _recent}

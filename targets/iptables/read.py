@@ -32,7 +32,8 @@ from svcc.targets.iptables.names import PREFIX, Names
 from svcc.targets.iptables.script import LOOPBACK, entries
 from svcc.targets.iptables.shapes import DESCENDING, SEVERAL, SHAPES
 from svcc.targets.reading import Line, Text, quoted
-from svcc.targets.xtables_read import Grammar, Placed, ReadTable, read_tables
+from svcc.targets.xtables_read.rules import Grammar
+from svcc.targets.xtables_read.tables import Placed, ReadTable, read_tables
 
 _LABEL = re.compile(r"[A-Za-z0-9_.:/-]+")
 _ROOT = re.compile(r"(?P<prefix>.+)-SERVICES")

@@ -31,7 +31,7 @@ from svcc.targets.ipvs.rules import CHAINS
 from svcc.targets.ipvs.sets import Purpose, purpose_of
 from svcc.targets.ipvs.virtual import RANGE_PORTS
 from svcc.targets.reading import Text, compare
-from svcc.targets.xtables_read import Grammar
+from svcc.targets.xtables_read.rules import Grammar
 
 #: What endpoints send it they send to an address of its own, from another of its own: no kernel takes that.
 _NOT_THE_NODE = "not for clients on the node itself"

@@ -37,7 +37,8 @@ from svcc.targets.ipvs.virtual import (
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
 from svcc.targets.vip_device import read_device
-from svcc.targets.xtables_read import Grammar, NotRead
+from svcc.targets.xtables_read.rules import Grammar
+from svcc.targets.xtables_read.words import NotRead
 
 _CREATE = re.compile(r"create (\S+) (\S+) (.*)")
 _OPTIONS = re.compile(r"family (inet6?) hashsize [0-9]+ maxelem [0-9]+(?: skbinfo)?|range ([0-9]+)-([0-9]+)")

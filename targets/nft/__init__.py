@@ -30,6 +30,7 @@ from svcc.targets.nft.contribution import NftContribution, contribution
 from svcc.targets.nft.limits import limits
 from svcc.targets.nft.read import TableCheck, printed, read
 from svcc.targets.nft.read_elements import check_elements
+from svcc.targets.nft.read_json import name_of_tables
 from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
 
@@ -98,8 +99,8 @@ class Nft(TargetByService):
         artifact = bundle.artifact(PART.name)
         if syntax == "json" or artifact is None or not isinstance(artifact.state, NftState):
             return bundle
-        name = next(table.name for table in artifact.state.tables.values())
-        other = Artifact(self.syntaxes[syntax], in_language(artifact.state, name), artifact.state)
+        text = in_language(artifact.state, name_of_tables(artifact.text))
+        other = Artifact(self.syntaxes[syntax], text, artifact.state)
         return replace(bundle, artifacts=tuple(other if one is artifact else one for one in bundle.artifacts))
 
     def is_alone(self, start: str) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from svcc.compiler.codes import Code
 from svcc.compiler.prefix import fault
+from svcc.kernel.json_values import Json, string
 from svcc.kernel.nft.document import document
 from svcc.kernel.nft.elements import read_elements
-from svcc.kernel.nft.expressions import Lookup, Named
+from svcc.kernel.nft.expressions import Expression, Lookup, Named
 from svcc.kernel.nft.parsing import NotRead, same, statement
 from svcc.kernel.nft.state import VERDICT, Chain, Declaration, Element, NamedSet, NftState, Table
 from svcc.kernel.nft.statements import Dnat, Goto, Jump, Match, Remember, Rule, Statement
@@ -32,6 +32,9 @@ from svcc.targets.reading import Refused, Text, quoted
 #: The chains that every table with something in it has.
 _ALWAYS = ("dispatch", "nat-prerouting", "nat-output", "nat-postrouting", "nat-input")
 
+#: What says which object a command is about.
+_NAMES = ("family", "table", "chain", "name")
+
 _SLOT_OF_CHAIN = re.compile(r"(?:^|-)to-([0-9]{1,6})-")
 _SLOT_OF_SET = re.compile(r"(?:^|-)(?:endpoint|affinity)-([0-9]{1,6})(?:-|$)")
 
@@ -43,7 +46,7 @@ class Command:
     text: Text
     start: int
     end: int
-    value: Any
+    value: Json
 
     def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> Refused:
         """The error about the command, or about a ``word`` of it."""
@@ -53,14 +56,14 @@ class Command:
                 return self.text.refused(why, at - self.text.start, at - self.text.start + len(form), code)
         return self.text.refused(why, self.start, self.end, code)
 
-    def fields(self) -> tuple[str, str, dict[str, Any]]:
+    def fields(self) -> tuple[str, str, dict[str, Json]]:
         """Verb, kind and fields. Errors: Refused."""
         match self.value:
             case dict() if len(self.value) == 1:
                 verb, body = next(iter(self.value.items()))
                 if isinstance(body, dict) and len(body) == 1:
                     kind, fields = next(iter(body.items()))
-                    if isinstance(fields, dict) and all(isinstance(fields.get(k, ""), str) for k in ("family", "name")):
+                    if isinstance(fields, dict) and all(isinstance(fields.get(k, ""), str) for k in _NAMES):
                         return verb, kind, fields
         raise self.refused("not a command as the target writes one")
 
@@ -71,9 +74,9 @@ class ReadTable:
 
     family: Family
     sets: dict[str, tuple[str, Set, Command]] = field(default_factory=dict)  # kind, declaration, command
-    chains: dict[str, tuple[Command, dict[str, Any]]] = field(default_factory=dict)
+    chains: dict[str, tuple[Command, dict[str, Json]]] = field(default_factory=dict)
     rules: dict[str, list[tuple[Command, Rule]]] = field(default_factory=dict)
-    elements: dict[str, tuple[Command, list[Any]]] = field(default_factory=dict)
+    elements: dict[str, tuple[Command, list[Json]]] = field(default_factory=dict)
     objects: list[tuple[str, str]] = field(default_factory=list)  # kinds and names, in the order of the commands
 
     def table(self, name: str) -> Table | None:
@@ -142,7 +145,7 @@ def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], l
     """The commands at the head, which make both tables anew, and those that follow."""
     if not found:
         raise text.refused("a document of the target begins with its tables, and this one is empty", 0, 1, Code.BUNDLE)
-    name = found[0].fields()[2].get("name", "")
+    name = string(found[0].fields()[2].get("name", ""))
     if fault(name) or name != name.lower() or name in KEYWORDS or len(name) > NAME_MAX:
         raise found[0].refused(f"{quoted(name)} cannot be a table of the target", f'"{name}"', Code.BUNDLE_NAME)
     at, tables = 0, []
@@ -162,8 +165,8 @@ def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], l
 # -- objects ----------------------------------------------------------------------------------------------------------
 
 
-def _add(table: ReadTable, command: Command, kind: str, fields: dict[str, Any]) -> None:
-    name = fields.get("chain" if kind == "rule" else "name", "")
+def _add(table: ReadTable, command: Command, kind: str, fields: dict[str, Json]) -> None:
+    name = string(fields.get("chain" if kind == "rule" else "name", ""))
     match kind:
         case "set" | "map":
             known = set_of(name, table.family)
@@ -182,15 +185,16 @@ def _add(table: ReadTable, command: Command, kind: str, fields: dict[str, Any]) 
                 raise command.refused("the rules of a chain stand behind it", f'"{name}"')
             table.rules[name].append((command, _rule(command, fields)))
         case "element":
-            if name not in table.sets or name in table.elements or not isinstance(fields.get("elem"), list):
+            listed = fields.get("elem")
+            if name not in table.sets or name in table.elements or not isinstance(listed, list):
                 raise command.refused(f"no set {quoted(name)} is there to be filled", f'"{name}"')
-            table.elements[name] = command, fields["elem"]
+            table.elements[name] = command, listed
             table.objects.append(("element", name))
         case _:
             raise command.refused(f"the target adds no {quoted(kind)}", f'"{kind}"', Code.BUNDLE_NAME)
 
 
-def _rule(command: Command, fields: dict[str, Any]) -> Rule:
+def _rule(command: Command, fields: dict[str, Json]) -> Rule:
     expressions = fields.get("expr")
     if not isinstance(expressions, list):
         raise command.refused("not a rule as the target writes one")
@@ -209,7 +213,7 @@ class TableCheck:
     def __init__(self, read: ReadTable) -> None:
         self._read = read
         self._keys = {key.expression: key for key in keys(read.family)}
-        self._originals: dict[Any, list[Key]] = {}
+        self._originals: dict[Expression, list[Key]] = {}
         for key in keys(read.family):
             self._originals.setdefault(key.original, []).append(key)
         self._used: set[str] = set()
@@ -254,7 +258,7 @@ class TableCheck:
                     yield from self._maps(made.chain)
 
     def _check_order(self) -> None:
-        before: Any = ()
+        before: tuple[object, ...] = ()
         for kind, name in self._read.objects:
             rank = self._rank(kind, name)
             if rank < before:
@@ -266,7 +270,7 @@ class TableCheck:
             return self._read.sets[name][2]
         return self._read.chains[name][0] if kind == "chain" else self._read.elements[name][0]
 
-    def _rank(self, kind: str, name: str) -> tuple[Any, ...]:
+    def _rank(self, kind: str, name: str) -> tuple[object, ...]:
         if kind in ("set", "element"):
             own, found, _ = self._read.sets[name]
             declared = found.declaration
@@ -352,20 +356,20 @@ class TableCheck:
         self._led.setdefault(chain, set()).add(to)
         return kind
 
-    def key(self, expression: Any) -> Key | None:
+    def key(self, expression: Expression) -> Key | None:
         return self._keys.get(expression)
 
-    def originals(self, expression: Any) -> list[Key]:
+    def originals(self, expression: Expression) -> list[Key]:
         """The keys for which an expression is what a connection was opened to: those of ranges have the same."""
         return self._originals.get(expression, [])
 
-    def clients(self, expression: Any) -> list[Key]:
+    def clients(self, expression: Expression) -> list[Key]:
         """The keys for which an expression is a client, or its network, with its frontend: those of ranges have the
         same."""
         whole = without_mask(expression, self.family.version)
         return [key for key in self._keys.values() if key.client == whole]
 
-    def is_client(self, expression: Any) -> bool:
+    def is_client(self, expression: Expression) -> bool:
         """Whether an expression is a client, or its network, without any frontend."""
         return without_mask(expression, self.family.version) == self.family.source
 

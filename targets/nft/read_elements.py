@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import collapse_addresses, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from itertools import pairwise
 from json import dumps
-from typing import Any
 
 from svcc.compiler import ir
-from svcc.kernel.addresses import text_of
+from svcc.kernel.addresses import Network, text_of
+from svcc.kernel.json_values import Json, integer, items, members, string
 from svcc.kernel.nft.parsing import NotRead, same
 from svcc.kernel.nft.state import Declaration
 from svcc.targets.nft.read import Command, ReadTable, TableCheck
@@ -39,12 +39,12 @@ def _read(table: ReadTable, name: str) -> dict[str, str]:
     """What each element of a set leads to, by its key; "" for nothing. Errors: Refused."""
     kind, found_set, _ = table.sets[name]
     declared = found_set.declaration
-    command, items = table.elements[name]
+    command, listed = table.elements[name]
     found: dict[str, str] = {}
-    networks: list[Any] = []
-    if not items:
+    networks: list[Network] = []
+    if not listed:
         raise command.refused(f"no element of {name} is here", f'"{name}"')
-    for item in items:
+    for item in listed:
         try:
             key, data = _element(item, kind, declared, table)
         except (NotRead, KeyError, TypeError, ValueError) as error:
@@ -58,49 +58,59 @@ def _read(table: ReadTable, name: str) -> dict[str, str]:
     ports = [[*map(int, key.split("-"))] for key in found] if kind == "target-ports" else []
     if any(one[1] >= other[0] for one, other in pairwise(ports)):
         raise command.refused(f"the ports of {name} overlap, or are not in order", f'"{name}"')
-    if [*collapse_addresses(networks)] != networks:
+    if _collapsed(networks) != networks:
         raise command.refused(f"the networks of {name} overlap, or are not in order", f'"{name}"')
     return found
 
 
-def _refused(command: Command, item: Any, why: str) -> Refused:
+def _collapsed(networks: list[Network]) -> list[Network]:
+    """The fewest networks that have the same addresses, in order. All are of one family."""
+    v4 = (network for network in networks if isinstance(network, IPv4Network))
+    v6 = (network for network in networks if isinstance(network, IPv6Network))
+    return [*collapse_addresses(v4), *collapse_addresses(v6)]
+
+
+def _refused(command: Command, item: Json, why: str) -> Refused:
     return command.refused(why, dumps(item))
 
 
-def _element(item: Any, kind: str, declared: Declaration, table: ReadTable) -> tuple[str, str]:
-    key, data = item if declared.data is not None else (item, None)
+def _element(item: Json, kind: str, declared: Declaration, table: ReadTable) -> tuple[str, str]:
+    key, data = items(item) if declared.data is not None else (item, None)
     if kind == "services":
-        label = key["elem"]["comment"]
+        element = members(members(key)["elem"])
+        label = element["comment"]
         if not isinstance(label, str) or not NAME.fullmatch(label) or len(label) > _COMMENT:
             raise NotRead("a comment is the name of a service's port")
-        inner = key["elem"]["val"]
+        inner = element["val"]
         if not same(key, {"elem": {"val": inner, "comment": label}}):
             raise NotRead("not an element as the target writes one")
         key = inner
     return _key(key, declared, table), _data(data, kind, table)
 
 
-def _key(key: Any, declared: Declaration, table: ReadTable) -> str:
+def _key(key: Json, declared: Declaration, table: ReadTable) -> str:
     types = declared.types
     if len(types) == 1:
         return _scalar(key, types[0], table, interval=declared.interval)
-    if not isinstance(key, dict) or [*key] != ["concat"] or len(key["concat"]) != len(types):
+    parts = items(key["concat"]) if isinstance(key, dict) and [*key] == ["concat"] else ()
+    if len(parts) != len(types):
         raise NotRead("a key has as many parts as its set says")
     ranges = declared.interval
     return " . ".join(
         _scalar(part, type, table, interval=ranges and type != table.family.address)
-        for part, type in zip(key["concat"], types, strict=True)
+        for part, type in zip(parts, types, strict=True)
     )
 
 
-def _scalar(value: Any, type: str, table: ReadTable, *, interval: bool) -> str:
+def _scalar(value: Json, type: str, table: ReadTable, *, interval: bool) -> str:
     if type == "inet_proto":
         if value in _PROTOCOLS:
             return str(value)
     elif type == "inet_service":
         return _port(value, interval=interval)
     elif interval and isinstance(value, dict):
-        network = ip_network((value["prefix"]["addr"], value["prefix"]["len"]))
+        prefix = members(value["prefix"])
+        network = ip_network((string(prefix["addr"]), integer(prefix["len"])))
         address = str(network.network_address)
         if (
             network.version == table.family.version
@@ -113,10 +123,10 @@ def _scalar(value: Any, type: str, table: ReadTable, *, interval: bool) -> str:
     raise NotRead(f"{quoted(str(value))} is no {type}")
 
 
-def _port(value: Any, *, interval: bool) -> str:
+def _port(value: Json, *, interval: bool) -> str:
     first = last = value
     if interval and isinstance(value, dict):
-        first, last = value["range"]
+        first, last = items(value["range"])
         if not same(value, {"range": [first, last]}) or first == last:
             raise NotRead("a range has a first port and a last one")
     if type(first) is not int or type(last) is not int or not 0 < first <= last < 1 << 16:
@@ -124,7 +134,7 @@ def _port(value: Any, *, interval: bool) -> str:
     return f"{first}-{last}"
 
 
-def _address(value: Any, table: ReadTable) -> str:
+def _address(value: Json, table: ReadTable) -> str:
     if not isinstance(value, str):
         raise NotRead("an address comes here")
     address = ip_address(value)
@@ -133,7 +143,7 @@ def _address(value: Any, table: ReadTable) -> str:
     return value
 
 
-def _data(data: Any, kind: str, table: ReadTable) -> str:
+def _data(data: Json, kind: str, table: ReadTable) -> str:
     if kind == "endpoint":
         return _address(data, table)
     if kind == "ports":
@@ -142,11 +152,11 @@ def _data(data: Any, kind: str, table: ReadTable) -> str:
         return ""
     if kind == "services" and same(data, {"drop": None}):
         return ""
-    front = data["goto"]["target"]
+    front = string(members(members(data)["goto"])["target"])
     led = "front" if kind == "services" else "snat"
     if not same(data, {"goto": {"target": front}}) or front not in table.chains or kind_of_chain(front) != led:
-        raise NotRead(f"this leads to {quoted(str(front))}, which is no chain for it in this table")
-    return str(front)
+        raise NotRead(f"this leads to {quoted(front)}, which is no chain for it in this table")
+    return front
 
 
 # -- of different sets -------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from svcc.compiler.codes import Code
+from svcc.compiler.source import Source
+from svcc.kernel.json_values import Json, members, string
 from svcc.kernel.nft.parsing import NotRead
 from svcc.targets.reading import Text
 
@@ -20,7 +22,7 @@ _VALUES = 4_000_000
 _DIGITS = 10
 
 
-def commands(text: Text) -> Iterator[tuple[int, int, Any]]:
+def commands(text: Text) -> Iterator[tuple[int, int, Json]]:
     """The start and the end of every command in the part, and its value. Errors: Refused."""
     document = text.text
     if max(document.count(","), document.count("[") + document.count("{")) > _VALUES:
@@ -42,7 +44,13 @@ def commands(text: Text) -> Iterator[tuple[int, int, Any]]:
         raise text.refused("the document does not end here, or ends too early", max(0, at - 1), at, Code.BUNDLE)
 
 
-def _value(text: Text, document: str, at: int) -> tuple[Any, int]:
+def name_of_tables(document: str) -> str:
+    """The name of a document's tables, which its first command has. A program without services has no table."""
+    _, _, first = next(commands(Text(Source("", document), 0, len(document))))
+    return string(members(members(members(first)["add"])["table"])["name"])
+
+
+def _value(text: Text, document: str, at: int) -> tuple[Json, int]:
     try:
         return _DECODER.raw_decode(document, at)
     except json.JSONDecodeError as error:
@@ -53,7 +61,7 @@ def _value(text: Text, document: str, at: int) -> tuple[Any, int]:
         raise text.refused("it nests too deep", at, at + 1) from None
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise NotRead("a key stands twice in one object")

@@ -7,11 +7,11 @@ the same tables, so that all that is asked of a document is asked in one place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from svcc.compiler.codes import Code
 from svcc.compiler.source import Source
+from svcc.kernel.json_values import Json, members, string
 from svcc.kernel.nft.document import document
 from svcc.kernel.nft.language import SHEBANG, in_language
 from svcc.kernel.nft.language_rules import rule
@@ -38,7 +38,7 @@ def is_language(text: Text) -> bool:
     return text.source.text.startswith(SHEBANG, text.start, text.end)
 
 
-def commands_in_language(text: Text) -> Iterator[tuple[int, int, Any]]:
+def commands_in_language(text: Text) -> Iterator[tuple[int, int, Json]]:
     """As :func:`svcc.targets.nft.read_json.commands`, of a text in nft's language. Errors: Refused."""
     reader = _Reader(text)
     name, state = reader.read()
@@ -49,16 +49,18 @@ def commands_in_language(text: Text) -> Iterator[tuple[int, int, Any]]:
         yield start - text.start, end - text.start, value
 
 
-def _subject(command: Any, reader: _Reader) -> tuple[str, ...]:
+def _subject(command: Json, reader: _Reader) -> tuple[str, ...]:
     """What a command is about, as the places of the reader have it."""
-    ((verb, body),) = command.items()
-    ((kind, fields),) = body.items()
+    ((verb, body),) = members(command).items()
+    ((kind, given),) = members(body).items()
+    fields = members(given)
+    family = string(fields["family"])
     if kind == "table":
-        return ("table", fields["family"])
-    name = fields["chain" if kind == "rule" else "name"]
-    found = (fields["family"], "set" if kind == "map" else kind, name)
+        return ("table", family)
+    name = string(fields["chain" if kind == "rule" else "name"])
+    found = (family, "set" if kind == "map" else kind, name)
     if verb == "add" and kind == "rule":
-        return (*found, str(reader.next_rule(fields["family"], name)))
+        return (*found, str(reader.next_rule(family, name)))
     return found
 
 
@@ -118,7 +120,7 @@ class _Reader:
                 raise line.refused("a set, a map or a chain comes here")
         return Table(name, sets=sets, chains=chains)
 
-    def _once(self, line: Line, name: str, known: dict[str, Any]) -> None:
+    def _once(self, line: Line, name: str, known: Collection[str]) -> None:
         if name in known:
             raise line.refused(f"{quoted(name)} is here twice", name)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from svcc.compiler import ir
 from svcc.kernel.nft.state import Hook
@@ -148,7 +147,7 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
     return None
 
 
-def rank_of_set(name: str, kind: str, family: Family) -> tuple[Any, ...]:
+def rank_of_set(name: str, kind: str, family: Family) -> tuple[object, ...]:
     """Where a set stands among those of its table; its elements stand likewise."""
     for key in keys(family):
         if kind in ("services", "endpoint", "sources", "declared"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from svcc.kernel.addresses import text_of
 from svcc.kernel.nft.expressions import (
@@ -11,6 +11,7 @@ from svcc.kernel.nft.expressions import (
     Concat,
     Conntrack,
     DestinationType,
+    Expression,
     Jhash,
     Lookup,
     Meta,
@@ -114,7 +115,7 @@ def _to_sources(keys: list[Key], named: Named, table: TableCheck) -> str:
     raise NotRead(f"what a connection was opened to asks no map {named.name}")
 
 
-def _look_up(key: Any, named: Named, kind: str, table: TableCheck) -> None:
+def _look_up(key: Expression, named: Named, kind: str, table: TableCheck) -> None:
     """Errors: NotRead, unless that set is of that kind, and has that key."""
     declared = table.declaration(named)
     if kind == "affinity" and named.name.startswith("service-affinity-") and table.is_client(key):
@@ -129,7 +130,7 @@ def _look_up(key: Any, named: Named, kind: str, table: TableCheck) -> None:
     raise NotRead(f"this key asks no set such as {named.name}")
 
 
-def _match(left: Any, right: Any, op: str, table: TableCheck) -> str:
+def _match(left: Expression, right: Expression, op: str, table: TableCheck) -> str:
     sign = _OPERATORS.get(op)
     if sign is None:
         raise NotRead(f"no rule of the target compares by {op!r}")
@@ -156,7 +157,7 @@ def _match(left: Any, right: Any, op: str, table: TableCheck) -> str:
     return f"{_say(left, table)}{sign}{_say(right, table)}"
 
 
-def _say(expression: Any, table: TableCheck) -> str:
+def _say(expression: Expression, table: TableCheck) -> str:
     match expression:
         case Word(value):
             return str(value)
@@ -181,7 +182,7 @@ def _say(expression: Any, table: TableCheck) -> str:
     raise NotRead("no rule of the target asks for this")
 
 
-def _port(key: Any, port: Any, table: TableCheck) -> None:
+def _port(key: Expression, port: Expression | None, table: TableCheck) -> None:
     own = table.key(key)
     match port:
         case None:
@@ -193,7 +194,7 @@ def _port(key: Any, port: Any, table: TableCheck) -> None:
     raise NotRead("the endpoint's port is a number, or its range's map gives it")
 
 
-def _choose(number: Any, runs: tuple[Any, ...], table: TableCheck, chain: str) -> str:
+def _choose(number: Expression, runs: tuple[tuple[Expression, Statement], ...], table: TableCheck, chain: str) -> str:
     """A choice by number: its runs leave out none below its modulus."""
     source = table.family.source
     match number:

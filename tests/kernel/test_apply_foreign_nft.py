@@ -16,6 +16,7 @@ from support.tools import nft as releases
 from svcc.apply import engine, planning
 from svcc.apply.confirm import Pending
 from svcc.kernel import tools as svcc_tools
+from svcc.kernel.json_values import Json
 from svcc.kernel.nft import tool
 from svcc.kernel.steps import End, StepError
 
@@ -105,7 +106,7 @@ def _tables(world: World) -> str:
         return _newer("-s", "list", "ruleset")
 
 
-def _element(family: str, name: str) -> object:
+def _element(family: str, name: str) -> Json:
     return {"add": {"element": {"family": family, "table": "custom", "name": name, "elem": ["2001:db8::1"]}}}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.apply_faults import Case
 from support.apply_states import inside, run
 from svcc.apply.own_addresses import own_addresses
 from svcc.apply.scope import scope_of_program
@@ -79,3 +80,19 @@ def test_of_ipv6_too_where_nobody_listens(target: Target) -> None:
 @pytest.mark.parametrize("target", LOADED, ids=lambda target: target.name)
 def test_other_addresses_of_the_machine_are_nobodys_business(target: Target) -> None:
     assert found(PROGRAM.replace("external-ip 10.0.0.4;", "external-ip 10.0.0.5;"), target) == []
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_one_that_comes_after_an_apply_changes_no_rule_and_holds_up_the_next_change(target: str) -> None:
+    with Case((target, PROGRAM), None, "nft").world() as world:
+        with world.inside():
+            run("ip link add uplink type veth peer name far")
+            run("ip address add 10.0.0.4/24 dev uplink")
+        same = world.draft(PROGRAM, target)
+        assert (plan := world.plan(same)).empty
+        assert plan.obstacles == ()
+        other = PROGRAM.replace("100.64.0.9", "100.64.0.10")
+        assert world.plan(world.draft(other, target)).obstacles == (f"{WHERE}; {REMEDY} `10.0.0.4 shared`",)
+        with world.inside():
+            run("ip address del 10.0.0.4/24 dev uplink")
+        assert world.plan(world.draft(other, target)).obstacles == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 
 from support.bundles import accepted
 from support.strategies import programs_for
@@ -19,6 +19,7 @@ from svcc.targets.reading import Text
 TARGET = targets()["nft"]
 
 
+@example((ir.Program(ir.Cluster(), (), ()), None))
 @given(programs_for(TARGET))
 def test_both_languages_say_the_same(case: tuple[ir.Program, ir.Node | None]) -> None:
     bundle = TARGET.render(*case)

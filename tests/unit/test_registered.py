@@ -82,7 +82,7 @@ def test_json_and_text_say_the_same_program() -> None:
 
 
 def test_a_pool_is_one_for_all_services_of_a_json_file() -> None:
-    document = to_json(_program(_POOL + _service("a", 1) + _TWO_PORTS))
+    document = json.loads(json.dumps(to_json(_program(_POOL + _service("a", 1) + _TWO_PORTS))))
     document["services"][1]["registered"][0]["networks"] = ["10.0.0.0/8"]
     assert _said(json.dumps(document), "x.json") == ["pool `pool` has other networks in another service"]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 from svcc.compiler import ir
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
@@ -350,7 +349,7 @@ def _ct_status(flow: Flow) -> int:
     return _tracked(flow, translated | (CT_STATUSES["snat"] if flow.masqueraded else 0))
 
 
-def fib(place: Place, host: Host, result: str, flags: Any) -> Expression:
+def fib(place: Place, host: Host, result: str, flags: object) -> Expression:
     """What the routing table says of an address. Errors: UnknownRule."""
     if result != "type" or flags not in (["daddr"], ["saddr"], "daddr", "saddr"):
         raise UnknownRule(place, f"fib {flags} {result} is not known here")

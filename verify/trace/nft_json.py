@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
 
@@ -21,13 +20,13 @@ class Command:
     place: Place
     verb: str
     kind: str
-    fields: dict[str, Any]
+    fields: dict[str, object]
 
 
 class Fields:
     """The members of a JSON object, taken one by one: what is left at the end is an error."""
 
-    def __init__(self, place: Place, what: str, value: Any) -> None:
+    def __init__(self, place: Place, what: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise LoadError(place, f"{what} is not an object")
         self.place = place
@@ -37,20 +36,20 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._left
 
-    def take(self, name: str, default: Any = ...) -> Any:
+    def take(self, name: str, default: object = ...) -> object:
         if name not in self._left:
             if default is ...:
                 raise LoadError(self.place, f"{self.what} needs `{name}`")
             return default
         return self._left.pop(name)
 
-    def text(self, name: str, default: Any = ...) -> str:
+    def text(self, name: str, default: object = ...) -> str:
         value = self.take(name, default)
         if not isinstance(value, str):
             raise LoadError(self.place, f"`{name}` of {self.what} is not a text")
         return value
 
-    def number(self, name: str, default: Any = ...) -> int:
+    def number(self, name: str, default: object = ...) -> int:
         """A number; a text that should be one is refused, because nft drops what it cannot read here."""
         value = self.take(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
@@ -89,7 +88,7 @@ def commands(part: str, text: str) -> Iterator[Command]:
         yield Command(place, verb, kind, fields)
 
 
-def _entries(part: str, text: str) -> Iterator[tuple[Place, Any]]:
+def _entries(part: str, text: str) -> Iterator[tuple[Place, object]]:
     """The members of the document's list, each with the line where it begins."""
     ends = [found.start() for found in re.finditer("\n", text)]
 
@@ -117,7 +116,7 @@ def _entries(part: str, text: str) -> Iterator[tuple[Place, Any]]:
         raise LoadError(place(rest), "not JSON: more than one document")
 
 
-def _expect(text: str, index: int, word: str, place: Any) -> int:
+def _expect(text: str, index: int, word: str, place: Callable[[int], Place]) -> int:
     """Errors: LoadError, where ``word`` does not come next."""
     index = _skip(text, index)
     if not text.startswith(word, index):
@@ -131,7 +130,7 @@ def _skip(text: str, index: int) -> int:
     return index
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object. Errors: ValueError, where a member is there twice (nft takes either)."""
     found = dict(pairs)
     if len(found) != len(pairs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 from svcc.verify.trace import nft_expressions as ex
 from svcc.verify.trace import nft_statements as st
@@ -13,10 +13,13 @@ from svcc.verify.trace.faults import LoadError, Place, UnknownRule
 from svcc.verify.trace.flow import Draw
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.nft_json import Fields
-from svcc.verify.trace.nft_sets import D, Elements, NamedSet, Ranges, add_all, range_of
+from svcc.verify.trace.nft_sets import D, Elements, KeySet, Ranges, ValueMap, add_all, range_of
 from svcc.verify.trace.nft_types import INTEGER, IPV4, IPV6, MARK, PORT, Type
 
 _FINAL = {"accept": Final.ACCEPT, "drop": Final.DROP, "return": Final.RETURN, "continue": None}
+
+
+AnySet: TypeAlias = KeySet | ValueMap | st.JudgementMap
 
 
 @dataclass(slots=True)
@@ -25,11 +28,11 @@ class Scope:
 
     family: str  # "ip", "ip6" or "inet"
     host: Host
-    sets: dict[str, NamedSet[Any]] = field(default_factory=dict)
+    sets: dict[str, AnySet] = field(default_factory=dict)
     chains: set[str] = field(default_factory=set)  # that rules may lead to: no base chains
 
 
-def judgement(scope: Scope, place: Place, value: Any) -> st.Judgement:
+def judgement(scope: Scope, place: Place, value: object) -> st.Judgement:
     """A verdict. Errors: TraceError."""
     if not isinstance(value, dict) or len(value) != 1:
         raise LoadError(place, f"{value} is no verdict")
@@ -55,7 +58,7 @@ class RuleReader:
 
     # ---- expressions
 
-    def expression(self, value: Any, hint: Type = INTEGER) -> ex.Expression:
+    def expression(self, value: object, hint: Type = INTEGER) -> ex.Expression:
         """``hint`` is the type of a constant. Errors: TraceError."""
         if isinstance(value, (int, str)) and not isinstance(value, bool):
             return ex.Constant(hint, self._single(hint, value))
@@ -72,13 +75,13 @@ class RuleReader:
             raise UnknownRule(self.place, f"the expression {name} is not known here")
         return _EXPRESSIONS[name](self, Fields(self.place, name, body))
 
-    def _single(self, type: Type, value: Any) -> int:
+    def _single(self, type: Type, value: object) -> int:
         first, last = range_of(self.place, type, value)
         if first != last:
             raise LoadError(self.place, f"{value} is not a single value")
         return first
 
-    def _binary(self, operator: str, body: Any, hint: Type) -> ex.Expression:
+    def _binary(self, operator: str, body: object, hint: Type) -> ex.Expression:
         if not isinstance(body, list) or len(body) != 2:
             raise UnknownRule(self.place, f"`{operator}` of other than two values is not known here")
         left = self.expression(body[0], hint)
@@ -97,7 +100,8 @@ class RuleReader:
         return ex.meta(self.place, key)
 
     def ct(self, fields: Fields) -> ex.Expression:
-        key, direction, family = fields.text("key"), fields.take("dir", None), fields.take("family", None)
+        key, family = fields.text("key"), fields.take("family", None)
+        direction = fields.text("dir") if "dir" in fields else None
         fields.done()
         return ex.ct(self.place, f"{family} {key}" if family else key, direction)
 
@@ -134,12 +138,12 @@ class RuleReader:
         fields.done()
         if isinstance(data, str):
             named = self._named(data, key)
-            if named.data is None or len(named.data) != 1:
+            if not isinstance(named, ValueMap) or len(named.data) != 1:
                 raise UnknownRule(self.place, f"{data} is not a map to single values")
             return ex.Lookup(key, named, named.data[0], data)
         raise UnknownRule(self.place, "a map without a name is not known here")
 
-    def _named(self, name: str, key: ex.Expression) -> NamedSet[Any]:
+    def _named(self, name: str, key: ex.Expression) -> AnySet:
         if not name.startswith("@") or name[1:] not in self.scope.sets:
             raise LoadError(self.place, f"there is no set {name}")
         named = self.scope.sets[name[1:]]
@@ -148,7 +152,7 @@ class RuleReader:
 
     # ---- statements
 
-    def statement(self, value: Any) -> st.Statement:
+    def statement(self, value: object) -> st.Statement:
         """Errors: TraceError."""
         if not isinstance(value, dict) or len(value) != 1:
             raise LoadError(self.place, f"{value} is no statement")
@@ -171,7 +175,7 @@ class RuleReader:
             raise UnknownRule(self.place, f"the comparison {operator} is not known here")
         if isinstance(right, str) and right.startswith("@"):
             named = self._named(right, left)
-            if operator not in ("==", "!=") or named.data is not None or named.verdicts:
+            if operator not in ("==", "!=") or not isinstance(named, KeySet):
                 raise LoadError(self.place, f"{left} {operator} {right} is not valid")
             return st.Match(left, operator, named, right)
         if operator in ("==", "!=") and isinstance(right, dict) and set(right) & {"set", "prefix", "range"}:
@@ -184,7 +188,7 @@ class RuleReader:
         number = self._flags(left.types[0], right)
         return st.Match(left, operator, number, left.types[0].show(number))
 
-    def _flags(self, type: Type, value: Any) -> int:
+    def _flags(self, type: Type, value: object) -> int:
         """A value, or several flags."""
         listed = value.get("|") if isinstance(value, dict) and set(value) == {"|"} else value
         if not isinstance(listed, list):
@@ -198,7 +202,7 @@ class RuleReader:
         key, data = self.expression(fields.take("key")), fields.take("data")
         if isinstance(data, str):
             named = self._named(data, key)
-            if not named.verdicts:
+            if not isinstance(named, st.JudgementMap):
                 raise LoadError(self.place, f"{data} is not a map to verdicts")
             return st.VerdictMap(key, named, data)
         inner = Fields(self.place, "a map", data)
@@ -208,7 +212,7 @@ class RuleReader:
         shown = [f"{text} : {found.text}" for text, found in _listed(elements)]
         return st.VerdictMap(key, elements, f"{{ {', '.join(shown)} }}")
 
-    def _judgement(self, value: Any) -> st.Judgement:
+    def _judgement(self, value: object) -> st.Judgement:
         return judgement(self.scope, self.place, value)
 
     def dnat(self, fields: Fields) -> st.Statement:
@@ -282,14 +286,14 @@ class RuleReader:
             inner.done()
         key = self.expression(element)
         named = self._named(name, key)
-        if named.data is not None or named.verdicts:
+        if not isinstance(named, KeySet):
             raise UnknownRule(self.place, f"elements put into the map {name} are not followed here")
         if timeout is not None and (timeout < 1 or not named.may_expire):
             raise LoadError(self.place, f"a timeout of {timeout} s in the set {name}")
         named.grows = True
         return st.Remember(self.place, operation, key, named, timeout)
 
-    def rule(self, where: str, listed: Any) -> st.NftRule:
+    def rule(self, where: str, listed: object) -> st.NftRule:
         """Errors: TraceError."""
         if not isinstance(listed, list):
             raise LoadError(self.place, "the statements of a rule are not a list")
@@ -314,14 +318,14 @@ def _listed(elements: Elements[D]) -> list[tuple[str, D]]:
     return [(_shown_ranges(elements, r), data) for r, data in sorted(found + elements.ranges, key=lambda item: item[0])]
 
 
-def _shown_ranges(elements: Elements[Any], ranges: Ranges) -> str:
+def _shown_ranges(elements: Elements[D], ranges: Ranges) -> str:
     parts = []
     for type, (first, last) in zip(elements.types, ranges, strict=True):
         parts.append(type.show(first) if first == last else f"{type.show(first)}-{type.show(last)}")
     return " . ".join(parts)
 
 
-_REASONS: Mapping[Any, tuple[str, ...]] = {
+_REASONS: Mapping[str | None, tuple[str, ...]] = {
     None: (),
     "icmp": tuple(f"{word}-unreachable" for word in ("net", "host", "prot", "port")),
     "icmpv6": ("no-route", "admin-prohibited", "addr-unreachable", "port-unreachable"),

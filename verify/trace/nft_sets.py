@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from svcc.verify.trace import values
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
@@ -37,7 +37,7 @@ class Elements(Generic[D]):
                 return data
         return self.rest
 
-    def add(self, place: Place, key: Any, data: D) -> None:
+    def add(self, place: Place, key: object, data: D) -> None:
         """Errors: LoadError, where the key is there with other data."""
         if key == "*":
             if self.rest not in (None, data):
@@ -79,9 +79,9 @@ class Elements(Generic[D]):
         parts = value if isinstance(value, tuple) else (value,)
         return " . ".join(type.show(part) for type, part in zip(self.types, parts, strict=True))
 
-    def _ranges(self, place: Place, key: Any) -> Ranges:
+    def _ranges(self, place: Place, key: object) -> Ranges:
         parts = key["concat"] if isinstance(key, dict) and set(key) == {"concat"} else [key]
-        if len(parts) != len(self.types):
+        if not isinstance(parts, list) or len(parts) != len(self.types):
             raise LoadError(place, f"{key} does not have {len(self.types)} parts")
         return tuple(range_of(place, type, part) for type, part in zip(self.types, parts, strict=True))
 
@@ -90,7 +90,7 @@ def _overlap(one: Ranges, other: Ranges) -> bool:
     return all(a[0] <= b[1] and b[0] <= a[1] for a, b in zip(one, other, strict=True))
 
 
-def range_of(place: Place, type: Type, value: Any) -> tuple[int, int]:
+def range_of(place: Place, type: Type, value: object) -> tuple[int, int]:
     """A value, a prefix or a range as its first and last number. Errors: LoadError, UnknownRule."""
     try:
         match value:
@@ -123,8 +123,6 @@ class NamedSet(Generic[D]):
     name: str
     place: Place
     elements: Elements[D]
-    verdicts: bool  # a map of verdicts
-    data: tuple[Type, ...] | None  # of a map of values
     timeout: int | None  # seconds, of elements that give none
     may_expire: bool  # elements may have a timeout
     size: int | None
@@ -142,8 +140,28 @@ class NamedSet(Generic[D]):
     def owner(self) -> tuple[str, str, str]:
         return self.family, self.table, self.name
 
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What two declarations of one set have in common."""
+        return type(self), self.elements.types
 
-def element_parts(place: Place, element: Any) -> Any:
+
+class KeySet(NamedSet[bool]):
+    """A set."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ValueMap(NamedSet[int]):
+    """A map to values."""
+
+    data: tuple[Type, ...]  # of the parts of a value
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        return type(self), self.elements.types, self.data
+
+
+def element_parts(place: Place, element: object) -> object:
     """An element's value: without its comment and counter. Errors: UnknownRule."""
     if isinstance(element, dict) and set(element) == {"elem"}:
         inner = element["elem"]
@@ -156,7 +174,7 @@ def element_parts(place: Place, element: Any) -> Any:
     return element
 
 
-def add_all(place: Place, elements: Elements[D], listed: Any, data: Callable[[Any], D], *, is_map: bool) -> None:
+def add_all(place: Place, elements: Elements[D], listed: object, data: Callable[[object], D], *, is_map: bool) -> None:
     """Add a JSON list of elements. ``data`` reads what a map has for each; of a set's it is given None."""
     if not isinstance(listed, list):
         raise LoadError(place, "elements are not a list")

@@ -102,6 +102,10 @@ class Judge(Statement):
         return self.judgement.text
 
 
+class JudgementMap(NamedSet[Judgement]):
+    """A map to verdicts, which has a name."""
+
+
 @dataclass(frozen=True)
 class VerdictMap(Statement):
     key: Expression

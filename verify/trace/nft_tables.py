@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from svcc.verify.trace.chains import Chain, Final, check_calls
+from svcc.verify.trace.chains import Chain, Final, Rule, check_calls
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
 from svcc.verify.trace.flow import Hook
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.kernel import Base, Kind
 from svcc.verify.trace.nft_json import Command, Fields, commands
-from svcc.verify.trace.nft_rules import RuleReader, Scope, judgement
-from svcc.verify.trace.nft_sets import Elements, NamedSet, add_all, range_of
-from svcc.verify.trace.nft_statements import NftRule
+from svcc.verify.trace.nft_rules import AnySet, RuleReader, Scope, judgement
+from svcc.verify.trace.nft_sets import Elements, KeySet, ValueMap, add_all, range_of
+from svcc.verify.trace.nft_statements import JudgementMap, NftRule
 from svcc.verify.trace.nft_types import TYPES, Type
 
 NAME = 255  # characters
@@ -130,7 +129,7 @@ class Ruleset:
         rules, rule = self._rule(fields)
         rules.insert(0, rule)
 
-    def _rule(self, fields: Fields) -> tuple[list[Any], NftRule]:
+    def _rule(self, fields: Fields) -> tuple[list[Rule], NftRule]:
         """The rules of the chain, and the rule for it."""
         table, name = self._table(fields), fields.text("chain")
         if name not in table.chains:
@@ -160,16 +159,20 @@ class Ruleset:
         size = fields.number("size") if "size" in fields else None
         fields.take("comment", None)
         fields.take("gc-interval", None)
-        elements: Elements[Any] = Elements(types, "interval" in flags)
-        verdicts = data == "verdict"
-        data_types = _types(place, data) if is_map and not verdicts else None
-        expires = "timeout" in flags or timeout is not None
-        made = NamedSet(table.family, table.name, name, place, elements, verdicts, data_types, timeout, expires, size)
+        intervals, expires = "interval" in flags, "timeout" in flags or timeout is not None
+        own = table.family, table.name, name, place
+        made: AnySet
+        if not is_map:
+            made = KeySet(*own, Elements(types, intervals), timeout, expires, size)
+        elif data == "verdict":
+            made = JudgementMap(*own, Elements(types, intervals), timeout, expires, size)
+        else:
+            of = _types(place, data)
+            made = ValueMap(*own, Elements(types, intervals), timeout, expires, size, data=of)
         known = table.scope.sets.setdefault(name, made)
-        if (known.elements.types, known.data, known.verdicts) != (types, data_types, verdicts):
+        if known.kind != made.kind:
             raise LoadError(place, f"the set {name} is there already, and is another one")
-        made = known
-        _add_elements(table, made, place, fields.take("elem", []))
+        _add_elements(table, known, place, fields.take("elem", []))
 
     def add_element(self, fields: Fields) -> None:
         table, name = self._table(fields), fields.text("name")
@@ -191,22 +194,22 @@ _ACTS: Mapping[tuple[str, str], Callable[[Ruleset, Fields], None]] = {
 }
 
 
-def _add_elements(table: Table, named: NamedSet[Any], place: Place, listed: Any) -> None:
-    data = named.data
-    if named.verdicts:
-        add_all(place, named.elements, listed, lambda value: judgement(table.scope, place, value), is_map=True)
-    elif data is None:
-        add_all(place, named.elements, listed, lambda _: True, is_map=False)
-    elif len(data) == 1:
-        add_all(place, named.elements, listed, lambda value: range_of(place, data[0], value)[0], is_map=True)
-    else:
-        raise UnknownRule(place, "a map to several values is not known here")
+def _add_elements(table: Table, named: AnySet, place: Place, listed: object) -> None:
+    match named:
+        case JudgementMap():
+            add_all(place, named.elements, listed, lambda value: judgement(table.scope, place, value), is_map=True)
+        case KeySet():
+            add_all(place, named.elements, listed, lambda _: True, is_map=False)
+        case ValueMap(data=(type,)):
+            add_all(place, named.elements, listed, lambda value: range_of(place, type, value)[0], is_map=True)
+        case _:
+            raise UnknownRule(place, "a map to several values is not known here")
     count = len(named.elements.exact) + len(named.elements.ranges)
     if named.size is not None and count > named.size:
         raise LoadError(place, f"the set {named.name} is full: size {named.size}")
 
 
-def _types(place: Place, value: Any) -> tuple[Type, ...]:
+def _types(place: Place, value: object) -> tuple[Type, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name in TYPES for name in names):
         raise UnknownRule(place, f"the type {value} is not known here")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from svcc.verify.trace import values
 
@@ -27,7 +27,7 @@ _FAMILIES = {"ipv4": 2, "ipv6": 10}
 class Type:
     name: str
     bits: int
-    parse: Callable[[Any], int]  # Errors: ValueError
+    parse: Callable[[object], int]  # Errors: ValueError
     show: Callable[[int], str] = str
     flags: bool = False  # a set of bits
 
@@ -35,14 +35,14 @@ class Type:
         return self.name
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError(f"{value!r} is no number")
     return value if isinstance(value, int) else values.number(value)
 
 
-def _below(limit: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
+def _below(limit: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         number = _number(value)
         if not 0 <= number < limit:
             raise ValueError(f"{number} is not below {limit}")
@@ -51,8 +51,8 @@ def _below(limit: int) -> Callable[[Any], int]:
     return parse
 
 
-def _named(names: Mapping[str, int]) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
+def _named(names: Mapping[str, int]) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         return names[value] if isinstance(value, str) and value in names else _number(value)
 
     return parse
@@ -63,8 +63,8 @@ def _name_of(names: Mapping[str, int]) -> Callable[[int], str]:
     return lambda number: back.get(number, str(number))
 
 
-def _address(version: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
+def _address(version: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         if not isinstance(value, str):
             raise ValueError(f"{value!r} is no address")
         address = values.address(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
 
 from svcc.compiler import ir
 from svcc.verify.packet import Packet, Portless, Refusal, Vantage
@@ -119,7 +118,7 @@ def as_json(trace: Trace) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _json_end(end: End) -> dict[str, Any]:
+def _json_end(end: End) -> dict[str, object]:
     if end.address is None:
         return {"outcome": (end.refusal or Refusal.UNTOUCHED).value}
     return {
@@ -131,6 +130,6 @@ def _json_end(end: End) -> dict[str, Any]:
     }
 
 
-def _json_step(step: Step) -> dict[str, Any]:
+def _json_step(step: Step) -> dict[str, object]:
     part, line = (step.place.part, step.place.line) if step.place else (None, None)
     return {"hook": step.hook, "part": part, "line": line, "text": step.text}
