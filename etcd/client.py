@@ -54,9 +54,18 @@ class Client:
     ) -> None:
         await self._members.close()
 
-    async def get(self, key: str) -> Entry | None:
-        """What a key holds now."""
-        found = wire.entries(await self._members.ask("kv/range", wire.one(key)))
+    async def get(self, key: str, *, patience: float | None = None) -> Entry | None:
+        """What a key holds now.
+
+        ``patience``: seconds after which the next member is asked as well, and each once; None: the next is asked when
+        one has not answered within the client's ``timeout``.
+        """
+        request = wire.one(key)
+        if patience is None:
+            answer = await self._members.ask("kv/range", request)
+        else:
+            answer = await self._members.ask_soon("kv/range", request, patience)
+        found = wire.entries(answer)
         return found[0] if found else None
 
     async def list(self, prefix: str) -> Listing:

@@ -9,7 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from svcc.etcd.errors import EtcdError, NoLease
 from svcc.etcd.members import Members, pause
 from svcc.etcd.values import Lease
-from svcc.etcd.wire import lease
+from svcc.etcd.wire import Request, lease
+
+#: How often a lease is kept alive in its seconds, and how often another member can be asked meanwhile.
+_OFTEN, _TRIES = 3, 8
 
 
 async def grant(members: Members, ttl: int) -> Lease:
@@ -17,9 +20,17 @@ async def grant(members: Members, ttl: int) -> Lease:
     return lease(await members.ask("lease/grant", {"TTL": str(ttl)}))
 
 
-async def keep_alive(members: Members, given: Lease) -> int:
-    """Let a lease begin anew; the seconds that it has. Raises :class:`NoLease`."""
-    answer = await members.ask("lease/keepalive", {"ID": str(given.id)})
+async def keep_alive(members: Members, given: Lease, patience: float | None = None) -> int:
+    """Let a lease begin anew; the seconds that it has. ``patience``: as of :meth:`svcc.etcd.client.Client.get`.
+
+    Raises :class:`NoLease`.
+    """
+    path = "lease/keepalive"
+    request: Request = {"ID": str(given.id)}
+    if patience is None:
+        answer = await members.ask(path, request)
+    else:
+        answer = await members.ask_soon(path, request, patience)
     if (ttl := answer.number("TTL")) <= 0:
         raise NoLease(f"lease {given.id:x} has ended", member=answer.member)
     return ttl
@@ -32,7 +43,10 @@ async def revoke(members: Members, given: Lease) -> None:
 
 
 class Held:
-    """A lease that is kept alive. It is lost where etcd is out of reach for longer than it lasts, or it is revoked."""
+    """A lease that is kept alive, although members hang.
+
+    It is lost where etcd is out of reach for longer than it lasts, or it is revoked.
+    """
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -55,7 +69,7 @@ class Held:
             while True:
                 self.until = begun + self.lease.ttl
                 async with asyncio.timeout_at(self.until):
-                    await asyncio.sleep(max(0, begun + self.lease.ttl / 3 - loop.time()))
+                    await asyncio.sleep(max(0, begun + self.lease.ttl / _OFTEN - loop.time()))
                     begun = await self._kept(members)
         self._lost.set()
 
@@ -65,7 +79,7 @@ class Held:
         while True:
             asked = asyncio.get_running_loop().time()
             try:
-                await keep_alive(members, self.lease)
+                await keep_alive(members, self.lease, self.lease.ttl / _TRIES)
                 return asked
             except NoLease:
                 raise

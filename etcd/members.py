@@ -37,13 +37,14 @@ class Members:
         self._credentials = credentials
         self.timeout = timeout
         self._token: str | None = None  # "": etcd has no users
-        self._renewal: asyncio.Lock | None = None
+        self._renewals: dict[str, asyncio.Lock] = {}
         self._http: aiohttp.ClientSession | None = None
         self._cluster = 0
 
     def open(self) -> None:
         """Begin; within the loop that asks."""
-        self._http, self._renewal = http.session(self._tls), asyncio.Lock()
+        self._http = http.session(self._tls)
+        self._renewals = {address: asyncio.Lock() for address in self._addresses}
 
     async def close(self) -> None:
         """End all connections."""
@@ -91,6 +92,32 @@ class Members:
             tries += 1
             await asyncio.sleep(pause(tries // len(self._addresses)))
         raise _all_failed(list(failures.values()))
+
+    async def ask_soon(self, path: str, request: Request, patience: float) -> Message:
+        """The first answer of any member: where one takes longer than ``patience`` seconds, the next is asked as well.
+
+        For a request that may be made twice, and that has to be answered although a member hangs. Each is asked once.
+        """
+        waiting: dict[asyncio.Task[Message], str] = {}
+        failures: dict[str, EtcdError] = {}
+        last = self._addresses[-1]
+        try:
+            for member in (*self._addresses,):
+                waiting[asyncio.create_task(self.ask_member(member, path, request))] = member
+                while waiting:
+                    limit = None if member == last else patience
+                    done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                    if (answer := _first_answer(done, waiting, failures)) is not None:
+                        return answer
+                    if member != last:
+                        break
+        finally:
+            for one in waiting:
+                one.cancel()
+            for other in (*failures, *waiting.values()):
+                self.pass_over(other)
+            await asyncio.gather(*waiting, return_exceptions=True)
+        raise _all_failed([*failures.values()])
 
     async def ask_member(self, member: str, path: str, request: Request) -> Message:
         """This member's answer. A token that is not good any more is renewed, once."""
@@ -150,10 +177,9 @@ class Members:
         return self._token or ""
 
     async def _renewed(self, member: str, stale: str | None) -> str:
-        """A token other than the stale one, or "" where etcd has no users; asked for by one task at a time."""
-        assert self._renewal is not None
+        """A token other than the stale one, or "" where etcd has no users; a member is asked by one task at a time."""
         assert self._credentials is not None
-        async with self._renewal:
+        async with self._renewals[member]:
             if (self._token or None) == (stale or None):
                 request: Request = {"name": self._credentials.user, "password": self._credentials.password}
                 try:
@@ -190,6 +216,21 @@ def _another_may_do(error: EtcdError) -> bool:
 
 def _later_may_do(failures: dict[str, EtcdError]) -> bool:
     return any(isinstance(error, Unreachable) for error in failures.values())
+
+
+def _first_answer(
+    done: set[asyncio.Task[Message]], waiting: dict[asyncio.Task[Message], str], failures: dict[str, EtcdError]
+) -> Message | None:
+    """An answer among the requests that are done, which wait no more. Raises what no other member would change."""
+    for task in done:
+        member = waiting.pop(task)
+        try:
+            return task.result()
+        except EtcdError as error:
+            if not _another_may_do(error):
+                raise
+            failures[member] = error
+    return None
 
 
 def _all_failed(failures: list[EtcdError]) -> EtcdError:

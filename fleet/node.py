@@ -34,6 +34,8 @@ from svcc.fleet.signatures import verify
 _LEASE = 10
 #: Seconds between looks at what is to be said, and until what failed is tried again.
 _GLANCE, _AGAIN = 0.5, 2.0
+#: Seconds after which a second member of etcd is asked as well whether a release stays: one may hang.
+_PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Node(Source):
         while loop.time() < end:
             try:
                 async with asyncio.timeout(max(0.1, end - loop.time())), self._client() as etcd:
-                    entry = await etcd.get(self._keys.want(self._name))
+                    entry = await etcd.get(self._keys.want(self._name), patience=_PATIENCE)
                 return entry is not None and Want.read(entry.key, entry.value) == task.want
             except (EtcdError, TimeoutError, OSError) as error:
                 self._log.warning("etcd cannot be asked after the apply", reason=str(error) or "no answer came")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import etcd as support
-from support.etcd import Cluster, Follower, cluster, run
+from support.etcd import Cluster, Follower, cluster, coming, run
 from svcc.etcd.client import Client
 from svcc.etcd.errors import AnotherCluster, Compacted, NoLease, Restored, Unreachable
 from svcc.etcd.values import Change, Changes, Delete, Listing, Put
@@ -254,3 +254,25 @@ def test_a_lease_is_lost_when_nobody_can_be_asked(tmp_path: Path) -> None:
                 assert held.lost
 
         run(holding())
+
+
+def test_who_has_patience_for_no_member_is_answered_although_one_hangs(three: Cluster, prefix: str) -> None:
+    """Leases are kept so: one that hangs is asked first, and its answer would come after the lease's end."""
+
+    async def asking() -> None:
+        leader = three.leader()
+        other = next(member for member in three.members if member is not leader)
+        members = [other.url, leader.url]
+        async with Client(members, timeout=3600) as etcd, Client(members, timeout=3600) as more:
+            await etcd.put(prefix, b"1")
+            async with more.hold(10) as held:
+                other.freeze()
+                entry = await etcd.get(prefix, patience=0.01)
+                assert entry is not None
+                until = held.until
+                await coming(lambda: held.lost or held.until > until, "it is kept alive")
+                assert not held.lost
+            other.thaw()
+            other.serving()
+
+    run(asking())
