@@ -22,6 +22,7 @@ _ALIKE = {4: 24, 6: 64}
 #: Networks of endpoints that are looked at.
 _LOOKED_AT = 1000
 _SYS = Path("/proc/sys/net")
+_BROADCAST = "it is the broadcast address of a network of this machine's: nobody in that network can connect to it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,18 @@ def _devices() -> list[str]:
 
 def _routes(endpoints: Collection[str], addresses: Collection[str]) -> Iterator[Obstruction]:
     for address in endpoints:
-        if (why := _unreachable(address)) is not None:
+        why = _unreachable(address)
+        if why == _BROADCAST:
+            yield Obstruction(f"endpoint {address}", why, "another address for it")
+        elif why is not None:
             length = 32 if ip_address(address).version == 4 else 128
             remedy = f"ip route add {address}/{length} via ROUTER (or a route for its network)"
             yield Obstruction(f"route to endpoint {address}", why, remedy)
     for address in addresses:
-        if (why := _unreachable(address)) is not None:
+        why = _unreachable(address)
+        if why == _BROADCAST:
+            yield Obstruction(f"service address {address}", why, "another address for the service")
+        elif why is not None:
             state = f"{why}: this machine's own clients cannot send there, nor may clients of far networks be answered"
             version = "-6 " if ":" in address else ""
             yield Obstruction(f"route to service address {address}", state, f"ip {version}route add default via ROUTER")
@@ -128,9 +135,20 @@ def _unreachable(address: str) -> str | None:
         try:
             probe.connect((address, 9))
         except OSError as error:
+            if error.errno == errno.EACCES and _is_broadcast(address):
+                return _BROADCAST
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EADDRNOTAVAIL):
                 return "none" if error.errno == errno.ENETUNREACH else f"the route says: {error.strerror}"
     return None
+
+
+def _is_broadcast(address: str) -> bool:
+    """Whether it can be connected to once that is asked for (socket(7), SO_BROADCAST). A route may prohibit it, too."""
+    if ":" in address:
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        return probe.connect_ex((address, 9)) == 0
 
 
 def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:

@@ -7,12 +7,15 @@ it. So an address that is on a device of the machine is refused on every target,
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
+from svcc.apply import summary
 from svcc.apply.scope import Scope
+from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.link.reading import links
@@ -97,6 +100,49 @@ def held_addresses(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
             for held in link.addresses:
                 if held.address:
                     yield ip_address(held.address), link.name
+
+
+def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
+    """Declared ports that the machine listens on itself, each with its service, whose clients would be led there.
+
+    A node port takes them at every address but loopback ones, or at those in some networks; a port of a ``shared``
+    address at that one. Errors: StepError.
+    """
+    sockets: defaultdict[tuple[str, int], list[Listener]] = defaultdict(list)
+    for socket in _listeners() if services.listeners else ():
+        sockets[socket.protocol, socket.port].append(socket)
+    networks = [ip_network(network) for network in services.node_port_networks]
+    held: set[ir.Address] | None = None
+    told: set[tuple[str | None, str, int]] = set()
+    for one in services.listeners:
+        for port in _busy(one, sockets):
+            if one.address is not None and held is None:
+                held = {address for address, _ in held_addresses(scope)}
+            taken = any(_is_taken(socket, one, held or (), networks) for socket in sockets[one.protocol, port])
+            key = one.address, one.protocol, port
+            if taken and key not in told:
+                told.add(key)
+                yield f"{one.address or 'node port'} {port}/{one.protocol}", one.label
+
+
+def _busy(one: summary.Listener, sockets: Mapping[tuple[str, int], object]) -> list[int]:
+    """The ports of a frontend that some socket has."""
+    if one.first == one.last:
+        return [one.first] if (one.protocol, one.first) in sockets else []
+    return sorted(p for protocol, p in sockets if protocol == one.protocol and one.first <= p <= one.last)
+
+
+def _is_taken(
+    socket: Listener, one: summary.Listener, held: Collection[ir.Address], networks: Collection[ir.Network]
+) -> bool:
+    """Whether clients of a socket would be led to a frontend, which has its port."""
+    if one.address is not None:
+        address = ip_address(one.address)
+        return address in held and socket.takes(address)
+    if socket.address.is_unspecified:
+        return socket.address.version in (6, one.version)
+    fits = socket.address.version == one.version and not socket.address.is_loopback
+    return fits and (not networks or any(socket.address in network for network in networks))
 
 
 def _listened(address: ir.Address, listeners: Collection[Listener]) -> str:

@@ -35,6 +35,8 @@ def _cluster_setting(settings: Settings, statement: syntax.Setting, lets: Lets) 
             values.error(Code.NAME, f"`{word}` cannot be a prefix", word, FORM)
         case "vip-device" if "/" in word:
             values.error(Code.NAME, f"`{word}` cannot be a device", word, "a device's name has no `/`")
+        case "vip-device" if word in ("no", "false", "off"):
+            values.unknown(word, ("none", "svcc0"), "device")
         case "vip-device" if word == "none":
             settings.fields["vip_device"] = None
             settings.spans[keyword] = values.span(word)

@@ -5,129 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import TypeAlias
 
 from svcc.compiler.names import QUOTED
 from svcc.compiler.suggest import did_you_mean
 
-_SERVICE = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
-_ENDPOINT = "100.64.0.9:8080 weight 2, a line in `endpoints { … }`"
-
-#: Words that begin a statement elsewhere (keepalived, HAProxy, nginx, Kubernetes, Docker, Terraform, nftables), in
-#: lower case and without `_`, `-` and `:`; the block where its like stands here ("" is the file); and that.
-_WORDS: tuple[tuple[str, str, str], ...] = (
-    ("listen frontend virtualserver vserver resource kind metadata spec apiversion", "", _SERVICE),
-    ("backend upstream pool backends upstreams servers", "", "endpoints web { 100.64.0.9; 100.64.0.19 }"),
-    ("define var variable set locals", "", "let office = [10.0.0.0/8]"),
-    ("import source require", "", 'include "lib/*.dsl"'),
-    ("host hosts machine", "", "node node-a { address 10.0.0.4 }"),
-    ("version", "", "svcc 1"),
-    ("global settings config", "", "cluster { … }"),
-    ("registered", "endpoints", "registered 100.64.0.0/24, a line in a pool"),
-    ("server realserver backend upstream target member peer host address addr ip", "endpoints", _ENDPOINT),
-    ("ip ips addr host hostname", "node", "address 10.0.0.4"),
-    ("podcidr podcidrs clustercidr cidr podnetwork podnetworks", "cluster", "pods 100.64.0.0/24"),
-    ("servicenodeportrange nodeportrange portrange", "cluster", "nodeports 30000-32767"),
-    ("interface device dummy dev", "cluster", "vip-device svcc0"),
-    (
-        "healthcheck readinessprobe livenessprobe httpcheck tcpcheck httpget sslget option delayloop inter interval",
-        "service",
-        "check http 8080 /healthz every 5s",
-    ),
-    ("retry maxfails failtimeout rise fall", "service", "check tcp every 5s fall 3 rise 2"),
-    ("leastconn", "service", "scheduler lc"),
-    ("proxypass defaultbackend usebackend", "service", "endpoints { 100.64.0.9; 100.64.0.19 }"),
-    ("weight", "service", _ENDPOINT),
-    ("sorryserver", "service", "100.64.0.99 backup, a line in `endpoints { … }`"),
-    (
-        "pool pools backend backends upstream upstreams servers members",
-        "service",
-        "endpoints { 100.64.0.9; 100.64.0.19 }",
-    ),
-    ("clusterip virtualipaddress virtualip virtualaddress bind address ip loadbalancerip", "service", "vip 198.19.0.1"),
-    ("externalips externalip publicip", "service", "external-ip 203.0.113.7"),
-    ("ports listen expose publish", "service", "port http 80/tcp -> 8080"),
-    ("targetport containerport", "service", "port 80/tcp -> 8080"),
-    ("nodeport", "service", "port 80/tcp nodeport 30080"),
-    ("protocol mode", "service", "port 80/tcp, the protocol behind the port"),
-    ("lbalgo lvssched balance algorithm lbmethod loadbalance", "service", "scheduler wrr"),
-    ("lbkind lvsmethod", "service", "forward masquerade"),
-    ("persistencetimeout sessionaffinity sticky sticktable iphash persistent", "service", "affinity client-ip 3h"),
-    ("externaltrafficpolicy", "service", "traffic external local"),
-    ("internaltrafficpolicy", "service", "traffic internal local"),
-    ("allow acl whitelist loadbalancersourceranges deny blacklist", "service", "allow-from 10.0.0.0/8"),
-    ("masq nat", "service", "masquerade always"),
-    ("sourceaddr sourceaddress tosource", "service", "snat 203.0.113.8"),
-)
-
-#: Words for what svcc leaves to others; the block where they are met (None: anywhere); and what to say.
-_LEFT: tuple[tuple[str, str | None, str], ...] = (
-    (
-        "vrrpinstance vrrpscript virtualrouterid advertint priority interface authentication notify vrrpsyncgroup",
-        None,
-        "svcc moves no address between machines: say `external-ip ADDRESS shared`, and leave that to VRRP",
-    ),
-    ("timeout", None, "how long connections last is the kernel's affair; a check has a time: check tcp timeout 2s"),
-    (
-        "labels selector namespace annotations type name",
-        "service",
-        "a service is called by its head and lists its endpoints; Kubernetes' objects: svcc import kubernetes FILE",
-    ),
-    (
-        "location servername ssl sslcertificate tls proxysetheader",
-        None,
-        "svcc balances connections, and does not look into them",
-    ),
-    ("log accesslog errorlog", None, "svcc logs no connections; `conntrack -E` shows them as they come"),
-)
-
 #: Keywords behind ``check KIND``.
 CHECK_OPTIONS = ("every", "timeout", "fall", "rise", "expect", "host", "insecure")
-
-#: Schedulers by their names elsewhere.
-SCHEDULERS = {
-    "roundrobin": "rr",
-    "round-robin": "rr",
-    "round_robin": "rr",
-    "static-rr": "wrr",
-    "leastconn": "lc",
-    "least_conn": "lc",
-    "least-conn": "lc",
-    "source": "sh",
-    "ip_hash": "sh",
-    "maglev": "mh",
-}
-
-#: Values by their names elsewhere: by the statement, as messages call it.
-VALUES: dict[str, dict[str, str]] = {
-    "scheduler": SCHEDULERS,
-    "forward": {
-        **dict.fromkeys(("dr", "dsr", "gatewaying", "gateway", "route"), "direct"),
-        **dict.fromkeys(("nat", "masq", "masquerading", "dnat"), "masquerade"),
-        **dict.fromkeys(("tun", "ipip", "gre", "tunneling"), "tunnel"),
-    },
-    "masquerade": {
-        **dict.fromkeys(("yes", "true", "on", "all"), "always"),
-        **dict.fromkeys(("no", "false", "off", "none"), "never"),
-    },
-    "value of announce": {**dict.fromkeys(("true", "on"), "yes"), **dict.fromkeys(("false", "off"), "no")},
-    "affinity": dict.fromkeys(("source", "src", "ip", "sourceip", "source_ip"), "client-ip"),
-    "when-empty": {
-        **dict.fromkeys(("refuse", "deny", "rst", "reset"), "reject"),
-        **dict.fromkeys(("blackhole", "ignore", "silent"), "drop"),
-    },
-    "protocol": {
-        **dict.fromkeys(("http", "https", "grpc", "tls", "h2"), "tcp"),
-        **dict.fromkeys(("quic", "http3", "dns", "dtls"), "udp"),
-    },
-}
 
 _PORTS = {"http": 80, "https": 443, "dns": 53, "domain": 53, "ssh": 22, "smtp": 25, "mysql": 3306, "postgres": 5432}
 _PROTOCOL = "tcp|udp|sctp|TCP|UDP|SCTP"
 _PLACE = r"\d+(?:\.\d+){3}|\d+"
 #: Words that begin statements of svcc's, where a `=` behind them is a sign too many.
 _KEYWORDS = (
-    "svcc|vip|external-ip|announce|allow-from|port|scheduler|affinity|traffic|masquerade|snat|forward|when-empty|check|"
+    "endpoints|service|node|cluster|defaults|balancer|svcc|vip|external-ip|announce|allow-from|port|scheduler|affinity|traffic|masquerade|snat|forward|when-empty|check|"
     "when-failed|prefix|pods|nodeports|nodeport-addresses|vip-device|mark|address|zone|instance|let|include"
 )
 _NUMBER = r"\d{1,5}(?:-\d{1,5})?"
@@ -157,12 +49,15 @@ def _each_protocol(found: re.Match[str]) -> str:
     return f"one statement for each protocol, each with a name: {said}"
 
 
-Hint: TypeAlias = str | Callable[[re.Match[str]], str]
+Hint: TypeAlias = str | Callable[[re.Match[str]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A piece of a statement, and what to say about it: a text with the groups of the pattern, or a function."""
+    """A piece of a statement, and what to say about it: a text with the groups of the pattern, or a function.
+
+    What is said may be None: the piece is none of these.
+    """
 
     pattern: re.Pattern[str]
     hint: Hint
@@ -177,6 +72,38 @@ def _pool(found: re.Match[str]) -> str:
     return f"write: endpoints {found['name']} {{ {members} }}"
 
 
+def _each(found: re.Match[str]) -> str:
+    names = {str(number): name for name, number in _PORTS.items()}
+    said = "; ".join(
+        f"port {names.get(port, f'p{port}')} {port}/{protocol}"
+        for port, protocol in (found.group("first", "protocol"), found.group("second", "other"))
+    )
+    return f"one statement for each port, each with a name: {said}"
+
+
+def _netmask(found: re.Match[str]) -> str:
+    """The network of an address and a netmask."""
+    try:
+        return f"a network is written with the length of its prefix: {IPv4Network(found['network'], strict=False)}"
+    except ValueError:
+        return "a network is written with the length of its prefix: 10.0.0.0/8"
+
+
+def _short(found: re.Match[str]) -> str:
+    """The network of an address that lacks numbers."""
+    numbers = [number for number in found["head"].split(".") if number]
+    length = found.groupdict().get("length") or str(8 * len(numbers))
+    return f"an address has four numbers: {'.'.join([*numbers, '0', '0', '0'][:4])}/{length}"
+
+
+def _without_equals(found: re.Match[str]) -> str | None:
+    """Only a word of svcc's is one that may be written without it, where a statement begins."""
+    if found.start() == 0:
+        keyword = found["word"].lower()
+        return f"without `=`: {keyword} {found['value']}".rstrip() if keyword in _KEYWORDS.split("|") else None
+    return f"without `=`: {found['word']} {found['value']}".rstrip()
+
+
 def _members(found: re.Match[str]) -> str:
     members = "; ".join(re.split(r"\s*[,;]\s*|\s+(?=[\d\[])", found["rest"].strip()))
     return f"endpoints stand in a block: endpoints {{ {members} }}"
@@ -186,8 +113,159 @@ def _range(found: re.Match[str]) -> str:
     return f"a range is written with `-`: {found['first']}-{found['last']}{found['rest'] or ''}"
 
 
+def _list(found: re.Match[str]) -> str:
+    values = ", ".join(re.split(r"[, ]+", f"{found['first']}, {found['rest']}"))
+    return f"values stand in square brackets: let {found['name']} = [{values}]"
+
+
+def _weight(found: re.Match[str]) -> str:
+    """A share as a whole number: 50 of 50%, 5 of 0.5."""
+    number = found["number"].replace("0.", "", 1).replace(".", "")
+    return f"weights are whole numbers that count beside each other: weight {int(number)}"
+
+
+def _endpoint(found: re.Match[str]) -> str:
+    address = re.sub(r"\s+", ":", found["address"])
+    return f"the protocol is that of the service's port: {address}"
+
+
+def _tool(name: str) -> str:
+    return f"that is a line of {name}: `svcc import {name} FILE` prints a program of such lines"
+
+
+_RULES = (
+    "svcc writes rules itself: say what is served, "
+    "service web {{ vip 198.19.0.1; port 80/tcp; endpoints {{ 100.64.0.9 }} }}"
+)
+
+#: Whole statements of other tools, from their first words.
+_STATEMENTS = _shapes(
+    (r"^(?:sudo\s+)?ipvsadm\b|^-[AaEe]\s+-[tuf]\s|^(?:TCP|UDP|SCTP|FWM)\s+\S+\s+\w+$", _tool("ipvsadm")),
+    (r"^->\s+\S+\s+(?:Masq|Route|Tunnel)\b", _tool("ipvsadm")),
+    (r"^(?:sudo\s+)?ip6?tables\b|^-[AIN]\s+[A-Z]", _tool("iptables")),
+    (r"^(?:sudo\s+)?nft\b|^(?:table|chain|ip6?\s+[sd]addr|(?:tcp|udp)\s+dport\s.*\b(?:dnat|accept))\b|^dnat\b", _RULES),
+    (
+        r"^(?:sudo\s+)?(?:firewall-cmd|ufw)\b|^--(?:add|remove|permanent|zone)\b|^(?:rule|rich-rule)\b",
+        "svcc opens no ports of a firewall; a service says what it has: port 80/tcp",
+    ),
+    (r"^(?:-p|--proto\w*)\s+(?P<protocol>tcp|udp|sctp)\b.*--dports?\s+(?P<port>\d+)", "write: port {port}/{protocol}"),
+    (r"^-[tu]\s+(?P<address>[\d.]+):(?P<port>\d+)", "write: vip {address}, and port {port}/tcp"),
+    (r"^-s\s+(?P<name>\w+)", "write: scheduler {name}"),
+    (r"^-p\s+(?P<time>\d+)", "write: affinity client-ip {time}s"),
+    (r"^[A-Z]\w+=\S+\.(?:target|service)\b", "that is for a unit of systemd's, and no part of a program"),
+    (
+        r"^(?:\[(?:Unit|Service|Install|Socket|Match|Network)\])",
+        "that is for a unit of systemd's, and no part of a program",
+    ),
+    (r"^---$|^%YAML\b", "a file is one program: YAML's marks have no place in it"),
+)
+
 #: The first that has the culprit in it counts.
 _SHAPES = _shapes(
+    # an endpoint's flags, as ipvsadm has them
+    (r"^-r\s+(?P<address>[\d.:]+)\s+.*-w\s+(?P<weight>\d+)", "write: {address} weight {weight}"),
+    (r"^-r\s+(?P<address>[\d.:]+)", "write: {address}"),
+    (r"^[\d\[]\S*\s.*-w\s+(?P<weight>\d+)", "write: weight {weight}"),
+    (r"^[\d\[]\S*\s.*-x\s+(?P<number>\d+)", "write: max-connections {number}"),
+    (r"^[\d\[]\S*\s.*-[gim]\b.*", "that is for the whole service: forward masquerade, direct or tunnel"),
+    (r"^scheduler\s+-s\s+(?P<name>\w+)", "write: scheduler {name}"),
+    (r"^forward\s+-m\b", "write: forward masquerade"),
+    (r"^forward\s+-g\b", "write: forward direct"),
+    (r"^forward\s+-i\b", "write: forward tunnel"),
+    # addresses
+    (rf",\s*(?:{_KEYWORDS})\b", "a statement ends with its line or with `;`"),
+    (r"(?<!\S)(?P<network>\d+(?:\.\d+){3}/\d+(?:\.\d+){3})", _netmask),
+    (r"(?<!\S)(?P<head>\d+(?:\.\d+){0,2})(?:\.\*)+(?!\S)", _short),
+    (
+        r"^(?:allow-from|pods|services|nodeport-addresses|masquerade)\s.*?(?<!\S)(?P<head>\d+(?:\.\d+){0,2})/(?P<length>\d+)",
+        _short,
+    ),
+    (r"^allow-from\s.*?![\s\d].*", "it lists who may come, and all others may not: there is no `!`"),
+    (r"(?<!\S)(?P<address>[\da-fA-F.:]*[.:][\da-fA-F.:]*)%\S+", "an address has no zone behind it: {address}"),
+    (r"^(?:vip|external-ip)\s.*?\s(?P<port>\d+/\w+)$", "the port is a statement of its own: port {port}"),
+    (
+        r"^(?:vip|external-ip)\s.*?\sdev\s+\S+",
+        "the cluster says which device has the addresses: cluster {{ vip-device svcc0 }}",
+    ),
+    (r"^nodeport-addresses\s+(?:any|all|\*)$", "without the statement, every address of the machine serves them"),
+    (r"^snat\s+(?:auto|yes|true|masquerade)$", "to the address that the way out has: masquerade always"),
+    # endpoints
+    (r"^(?P<address>\S+)\s+(?P<word>draining|backup)\s+(?:true|yes|on|1)$", "write: {address} {word}"),
+    (r"^[\d\[]\S*\s.*weight\s+(?P<number>\d*\.?\d+)%?$", _weight),
+    (r"^[\d\[]\S*\s.*weight\s+-\d+", "a weight is 0 to 65535"),
+    (r"^[\d\[]\S*\s.*@(?P<node>[\w-]+)", "write: on {node}"),
+    (r"^(?P<address>\d+(?:\.\d+){3}(?::|\s+)\d+)/(?:tcp|udp|sctp)\b", _endpoint),
+    (
+        r"^(?P<address>\d+(?:\.\d+){3}):(?P<name>[a-z]\w*)",
+        lambda m: f"a port is a number: {m['address']}:{_PORTS.get(m['name'], 80)}",
+    ),
+    (
+        r"^endpoints\s+\$(?P<name>[\w.-]+)",
+        "a pool is called by its name, endpoints {name}; a let stands in a block: endpoints {{ ${name} }}",
+    ),
+    (r"^endpoints\s+\[\s*\]?$", "endpoints stand in a block: endpoints {{ }}"),
+    # ports
+    (r"^port\s+(?:[a-z]\S*\s+)?(?P<first>\d+)/(?P<protocol>\w+)\s+(?P<second>\d+)/(?P<other>\w+)$", _each),
+    (r"(?P<port>\d+)/(?P<protocol>tcp|udp|sctp)\s*->\s*:(?P<target>\d+)", lambda m: f"write: {_port(m)}"),
+    (r"^port\s+(?:\S+\s+)?:(?P<port>\d+)", "a port names its protocol: {port}/tcp"),
+    (
+        r"^port\s+(?:\d+(?:\.\d+){3}|\[\S+\]):(?P<port>\d+(?:/\w+)?)",
+        "addresses stand in `vip` and `external-ip`: port {port}",
+    ),
+    (r'^port\s+"(?P<port>\d\S*/\w+)"', "without quotes: {port}"),
+    (
+        r"^port\s+(?:--)?dports?\s+(?P<port>\d+)|^port\s+--\w+\s+(?P<other>\d+)",
+        lambda m: f"write: port {m['port'] or m['other']}/tcp",
+    ),
+    (r"^port\s+port=\"?(?P<port>\d+)\"?\s+protocol=\"?(?P<protocol>\w+)", "write: port {port}/{protocol}"),
+    (r"\bnodeport\s+(?P<port>\d+)/\w+", "the protocol is the port's own: nodeport {port}"),
+    (r"\bnodeport(?:\s+(?:auto|any|yes|true|random))?\s*$", "svcc chooses no numbers: nodeport 30080"),
+    (r"^nodeports\s+(?P<first>\d+)\s*[, ]\s*(?P<last>\d+)(?P<rest>)$", _range),
+    # checks
+    (
+        r"^check\s+https?://[^/\s]*?(?::(?P<port>\d+))?(?P<path>/\S*)?$",
+        lambda m: f"endpoints are asked each: check http {m['port'] or 80} {m['path'] or '/'}",
+    ),
+    (r"^check\s+(?P<path>/\S*)", "write how it is asked: check http {path}"),
+    (r"^check\s+(?P<port>\d+)$", "write how it is asked: check tcp {port}"),
+    (r"^check\s+every\s+(?P<time>\S+)", "write how it is asked: check tcp every {time}"),
+    (r"^check\s+(?P<kind>\w+)\s+:(?P<port>\d+)", "write: check {kind} {port}"),
+    (r"^check\s+(?P<kind>https?)\s+(?P<port>\d+)(?P<path>/\S*)", "write: check {kind} {port} {path}"),
+    (r"^check\s+(?P<kind>\w+)\s+port\s+(?P<port>\d+)(?P<rest>.*)", "write: check {kind} {port}{rest}"),
+    (r"^check\s+(?P<kind>https?)\s+(?:\d+\s+)?(?:path|url|uri)\s+(?P<path>/\S*)", "write: check {kind} {path}"),
+    (r"^check\s.*/\S*\s+(?:(?:status|code)\s+)?(?P<status>[1-5]\d\d)$", "the word is `expect`: expect {status}"),
+    (
+        r"^check\s+(?P<kind>\w+)\s+(?:\d+\s+)?(?P<time>\d+(?:ms|s|m))\b",
+        "the word is `every`: check {kind} every {time}",
+    ),
+    (r"\b(?:every|timeout)\s+(?P<number>\d+)\s+(?P<unit>[smhd])[a-z]*", "no blank before the unit: {number}{unit}"),
+    # others
+    (r"^affinity\s+(?P<time>\d+[smhd])\s+client-ip", "write: affinity client-ip {time}"),
+    (r"^scheduler\s+(?P<name>sh|mh)\s+(?:sh-|mh-|with-)?ports?$", "write: scheduler {name} by address-port"),
+    (r"^scheduler\s+random\s+two\b", "write: scheduler twos"),
+    (r"^svcc\s+v?(?P<number>\d+)(?:\.\S*)?$", "write: svcc {number}"),
+    (r"^include\s+<(?P<path>[^>\n]+)>?", 'write the path in quotes: include "{path}"'),
+    (
+        r'^include\s+"(?P<first>[^"]*)"\s*,?\s*"(?P<second>[^"]*)"',
+        'one statement for each file: include "{first}"; include "{second}"',
+    ),
+    (
+        r"^let\s+(?P<name>\w+)\s*=\s*(?P<first>[\w.:/$]+)\s*[, ]\s*(?P<rest>[\w.:/$, ]+)$",
+        _list,
+    ),
+    (
+        r'^let\s+\w+\s*=\s*(?:\[[^\]]*?)?(?:\d+(?:/\w+)?(?![\d.:/])|"[^".:\n]*").*',
+        "a let holds addresses and networks: let office = [10.0.0.0/8]",
+    ),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+(?P<name>[^\s\[{{=]+)\s*(?:=|\[)\s*$",
+        "a block stands in braces: {block} {name} {{ … }}",
+    ),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+name\s*[=:]?\s*[\"']?(?P<name>[\w-]+)",
+        "the name stands alone before the `{{`: {block} {name} {{ … }}",
+    ),
+    (r"^(?P<block>service|node|balancer)$", "the name stands before the `{{`: {block} web {{ … }}"),
     (r"^port\s+(?:\S+\s+)?(?:\*|any|all)(?:/\S*)?$", "a port is a number or a range of numbers: port 1-65535/tcp"),
     (r"^port\s+(?:\S+\s+)?(?P<port>\d+)/\*", "one statement for each protocol: port {port}/tcp"),
     (
@@ -197,7 +275,7 @@ _SHAPES = _shapes(
     (rf"(?<![\w.])(?P<first>{_PLACE})\.\.(?P<last>{_PLACE})(?P<rest>/\w+)?(?![\w.])", _range),
     (r"^nodeports\s+(?P<first>\d+):(?P<last>\d+)(?P<rest>)", _range),
     (
-        rf"^(?!(?:{_KEYWORDS})\b)\$?(?P<name>[A-Za-z]\w*)\s*:?=\s*(?P<rest>\S.*)",
+        rf"^(?!(?i:{_KEYWORDS})\b)\$?(?P<name>[A-Za-z]\w*)\s*:?=\s*(?P<rest>[\[(\"' ]*(?:[\d$]|[\da-fA-F]*:).*)",
         "names for addresses are given by `let`: let {name} = {rest}",
     ),
     (r"^let\s+(?P<name>\w+)\s*:=?\s*(?P<rest>\S.*)", "a let has a `=`: let {name} = {rest}"),
@@ -241,7 +319,10 @@ _SHAPES = _shapes(
     ),
     (r"^port\s.*->\s*[A-Za-z]\w*$", "the target is a number: -> 8080"),
     (r"\bnode[Pp]ort:\s*(?P<port>\d+)", "write: nodeport {port}"),
-    (r"^affinity\s+client-ip\s+(?P<number>\d+)\s*(?P<unit>[smhd])\b.*", "no blank before the unit: {number}{unit}"),
+    (
+        r"^affinity\s+client-ip\s+(?P<number>\d+)\s*(?P<unit>[smhd])[a-z]*\b.*",
+        "no blank before the unit: {number}{unit}",
+    ),
     (r"\b(?:client-ip|every|timeout)\s+(?P<number>\d+)$", "a time has a unit, s, m, h or d: {number}s"),
     (
         r"^check\s+(?P<kind>\w+)\s+(?:\d+\s+)?(?:inter|interval)\s+(?P<time>\S+)",
@@ -251,7 +332,7 @@ _SHAPES = _shapes(
         r"^check\s+(?P<kind>https?)\s+(?:GET|HEAD|OPTIONS)\s+(?P<path>\S+)",
         "a check asks by GET alone: check {kind} {path}",
     ),
-    (r"^mark\s+(?P<mark>0x[0-9a-fA-F]+)/\S+", "the mark is its own mask: mark {mark}"),
+    (r"^mark\s+(?P<mark>0x[0-9a-fA-F]+|\d+)/\S+", "the mark is its own mask: mark {mark}"),
     (r"(?://|/\*|\*/|--|!).*", "a comment begins with `#`"),
     (r"^- ?.*", "a list has no `-`: each value stands for itself"),
     (r"^include\s+['“”‘’]?(?P<path>[^\s\"'“”‘’;]+)['“”‘’]?", 'write the path in quotes: include "{path}"'),
@@ -283,7 +364,7 @@ _SHAPES = _shapes(
     ),
     (r"(?P<host>[A-Za-z_][\w-]*(?:\.[\w-]+)*\.?):\d+", "svcc looks up no host names: write the address of {host}"),
     (r"(?P<word>[A-Za-z][\w-]*):(?:\s|$)", "without the colon: {word}"),
-    (r"(?<!let )\b(?P<word>[\w-]+)\s*=\s*[\"']?(?P<value>[\w./:-]*)", "without `=`: {word} {value}"),
+    (r"(?<!let )\b(?P<word>[\w-]+)\s*=\s*[\"']?(?P<value>[\w./:-]*)", _without_equals),
     (r"[“”‘’'](?P<word>[^“”‘’']*)[“”‘’']?", "quotes are straight and double, and only around names and paths: {word}"),
     (r"\S*[→⇒➜]\S*", "write the arrow as `->`"),
     (r"\S*[–—−]\S*", "write a plain `-`"),
@@ -299,25 +380,23 @@ SIGNS = {
 }
 
 
-def foreign_word(word: str, block: str) -> str | None:
-    """What stands in svcc's language for a word that begins a statement elsewhere."""
-    plain = re.sub(r"[_:-]", "", word.lower())
-    entries = [(where, form) for words, where, form in _WORDS if plain in words.split()]
-    left = next((said for words, where, said in _LEFT if where in (None, block) and plain in words.split()), None)
-    if not entries or (left and block not in (where for where, _ in entries)):
-        return left
-    where, form = next((e for e in entries if e[0] == block), entries[0])
-    place = "" if where in (block, "endpoints") else f" in a `{where}`" if where else " at the top of a file"
-    return f"svcc's word for that{place} is: {form}"
+def foreign_statement(statement: str) -> str | None:
+    """What to say about a statement that is a line of another tool's."""
+    found = ((shape.pattern.search(statement), shape.hint) for shape in _STATEMENTS)
+    return next((_said(hint, match) for match, hint in found if match is not None), None)
 
 
 def foreign_shape(statement: str, at: int) -> str | None:
     """What to say about a statement whose character ``at`` cannot be there."""
     for shape in _SHAPES:
         for found in shape.pattern.finditer(statement):
-            if found.start() <= at <= found.end() and found.group():
-                return shape.hint(found) if callable(shape.hint) else shape.hint.format_map(found.groupdict())
+            if found.start() <= at <= found.end() and found.group() and (said := _said(shape.hint, found)):
+                return said
     return None
+
+
+def _said(hint: Hint, found: re.Match[str]) -> str | None:
+    return hint(found) if callable(hint) else hint.format_map(found.groupdict())
 
 
 def quotable(word: str) -> bool:

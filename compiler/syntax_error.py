@@ -10,7 +10,8 @@ from lark import Token, UnexpectedInput, UnexpectedToken
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related
-from svcc.compiler.slips import CHECK_OPTIONS, foreign_shape, foreign_word, hidden, quotable
+from svcc.compiler.foreign_words import foreign_option, foreign_word
+from svcc.compiler.slips import CHECK_OPTIONS, foreign_shape, foreign_statement, hidden, quotable
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
@@ -51,6 +52,7 @@ _OPTIONS = (
     "shared",
     "default",
     "by",
+    "per",
     "registered",
 )
 #: The statements that open a block.
@@ -105,6 +107,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "when-failed": tuple(ir.WhenFailed),
 }
 _STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # more of it says no more, and takes longer to look at
+_NAMED = re.compile(r"[A-Za-z][\w-]*\s+(\d+(?:\.\d+){3}(?::\d+)?)(?!\S)")  # a word, and an address
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
 
 
@@ -217,10 +220,11 @@ class _Culprit:
         if token.type == "NAME" and self._outer():
             return self._unexpected(f"found `{token}`", *self._still_open())
         if token.type == "NAME" and known and "NAME" not in self.expected:
-            hint = self._shape() or did_you_mean(token, known) or f"here can stand {one_of([f'`{k}`' for k in known])}"
+            hint = self._option() or self._shape() or did_you_mean(token, known)
+            hint = hint or f"here can stand {one_of([f'`{k}`' for k in known])}"
             message = f"`{token}` is not an option of this statement"
             return Diagnostic(Code.UNKNOWN_STATEMENT, message, self.span, hint)
-        foreign = foreign_word(token, self.block) if self.at == 0 else None
+        foreign = self._foreign() if self.at == 0 else self._option()
         return self._unexpected(f"found `{token.strip()}`", foreign or self._shape() or self._form())
 
     def _unknown_statement(self) -> Diagnostic:
@@ -239,8 +243,16 @@ class _Culprit:
         else:
             listed = f"in {where} can stand {one_of([f'`{k}`' for k in known])}" if known else None
             signs = next(hidden(word), None)
-            hint = signs or foreign_word(word, block) or self._shape() or did_you_mean(word, known) or listed
+            shape = self._shape() if bare == word else None  # that the colon is wrong is not what is wrong
+            hint = signs or self._foreign() or shape or did_you_mean(bare, known) or listed
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
+
+    def _foreign(self) -> str | None:
+        """What to say about a statement that begins as one of another tool's does."""
+        return foreign_statement(self.statement) or foreign_word(self.token, self.block)
+
+    def _option(self) -> str | None:
+        return foreign_option(self.token) if self.block == "endpoints" else None
 
     def _home(self) -> list[str]:
         """The blocks in which the word begins a statement; none, where it opens a block that they do not have."""
@@ -295,16 +307,26 @@ class _Culprit:
         if token.type == "OTHER" and "NAME" in expected:
             return "a name begins with a letter and has ASCII letters, digits, `_`, `.`, `/` and `-`"
         if token.type == "NAME" and "VARIABLE" in expected and "." not in token:
+            if self.block == "endpoints" and self.at == 0:
+                if (address := _NAMED.match(self.statement)) is not None:
+                    return f"an endpoint has no name: {address[1]}"
+                return f"a let is written ${token}, a pool stands before the `{{`, and svcc looks up no host names"
             return f"a let is written ${token}; svcc looks up no host names: write the address"
         if token.type in ("NAME", "OTHER") and "ADDRESS" in expected and re.fullmatch(r"\w[\w.-]*[A-Za-z]", token):
             return "svcc looks up no host names: write the address"
+        if token.type == "RBRACE" and not self.place.blocks:
+            return "it ends no block: one `}` too many"
+        if "LBRACE" in expected and token.type == "LSQB":
+            return "a block stands in braces: { … }"
+        if token.type == "LBRACE" and "NAME" in expected and self.statement.strip() in _OPENING:
+            return f"the name stands before the `{{`: {self.statement.strip()} web {{ … }}"
         return next(hidden(token), None) or _KINDS.get(token.type)
 
 
 def _keywords(expected: set[str]) -> set[str]:
     """The keywords among expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
-    written |= {word.upper(): word for word in _OPTIONS}
+    written |= {word.upper().replace("-", "_"): word for word in _OPTIONS}
     written |= {word.upper(): word for word in CHECK_OPTIONS}
     written["ADDRESSES"] = written.pop("ADDRESS")
     return {written[terminal] for terminal in expected if terminal in written}

@@ -144,6 +144,10 @@ class Values:
     def network(self, word: Word) -> ir.Network | None:
         """A CIDR; an address alone is the network of just itself."""
         kind = IPv6Network if ":" in word else IPv4Network
+        if "/" not in word and (length := _netmask_length(word)) is not None:
+            hint = f"the length of its prefix is written behind a network: 10.0.0.0/{length}"
+            self.error(Code.NETWORK, f"`{word}` is a netmask, and no network", word, hint)
+            return None
         try:
             network = kind(word, strict=False)
         except ValueError as error:
@@ -203,12 +207,15 @@ class Values:
     def unknown(
         self, word: Word, known: Iterable[str], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> None:
-        from svcc.compiler.slips import VALUES  # wrong programs alone need it
+        from svcc.compiler.foreign_values import REMARKS, VALUES  # wrong programs alone need them
 
         known = list(known)
         said = f"it is {one_of([f'`{k}`' for k in known])}"
-        meant = VALUES.get(what, {}).get((text or word).lower())
-        guess = f"did you mean `{meant}`?" if meant else did_you_mean(text or word, known)
+        given = (text or word).lower()
+        meant = VALUES.get(what, {}).get(given)
+        guess = REMARKS.get(what, {}).get(given) or (
+            f"did you mean `{meant}`?" if meant else did_you_mean(text or word, known)
+        )
         self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
@@ -265,6 +272,16 @@ def _address(text: str) -> ir.Address:
         return IPv4Address(inet_pton(AF_INET, text))
     except (OSError, ValueError):
         return IPv6Address(text) if text.count(":") > 1 else IPv4Address(text)
+
+
+def _netmask_length(text: str) -> int | None:
+    """The length that a netmask (255.255.0.0) or its inverse (0.0.255.255) stands for: no packet has such addresses."""
+    if not text.startswith(("255.", "0.")) or text == "0.0.0.0":
+        return None
+    try:
+        return IPv4Network(f"0.0.0.0/{text}", strict=False).prefixlen
+    except ValueError:
+        return None
 
 
 def _port_like(text: str) -> str | None:

@@ -160,9 +160,18 @@ def _bug() -> Exit:
 
 
 def _report(error: OSError) -> None:
-    what = f"{error.filename}: " if error.filename else ""
+    what = f"{error.filename}: " if error.filename else "the current directory is gone: " if _is_nowhere() else ""
     with suppress(OSError):
         click.echo(f"svcc: {what}{error.strerror or error}", err=True)
+
+
+def _is_nowhere() -> bool:
+    """Whether the directory that this was called in is not there any more."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _discard_output() -> None:

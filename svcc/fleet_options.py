@@ -16,6 +16,7 @@ from svcc.exits import Exit
 from svcc.fleet.errors import BadName, FleetError
 from svcc.fleet.keys import Keys
 from svcc.options import ParameterType
+from svcc.paths import FilePath
 from svcc.state import fail, need
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = FilePath(dir_okay=False, path_type=Path)
 
 
 class _FleetName(ParameterType[Keys]):

@@ -14,6 +14,7 @@ from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
+from svcc.apply.own_addresses import own_ports
 from svcc.apply.planning import Plan
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
@@ -91,6 +92,14 @@ def warn_of_doubles(store: Store, installation: Installation, services: Summary)
         if current is not None and double:
             remedy = f"`svcc delete --prefix {current.prefix}` ends them there"
             click.echo(f"svcc: prefix {current.prefix} serves here as well: {', '.join(double)}; {remedy}", err=True)
+
+
+def warn_of_own_ports(draft: Draft) -> None:
+    """Say which declared ports this machine listens on itself: its sshd may be among them."""
+    with suppress(OSError, StepError):
+        for place, label in own_ports(draft.summary, draft.scope):
+            message = f"{place}: this machine listens there itself, and its clients are led to {label} instead"
+            click.echo(f"svcc: warning: {message}\n  remedy: another port for one of the two", err=True)
 
 
 def warn_of_obstructions(draft: Draft) -> None:

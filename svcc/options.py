@@ -17,6 +17,7 @@ from svcc.compiler.report import FORMATS, as_text, in_order
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
 from svcc.output import put
+from svcc.paths import FilePath
 from svcc.targets import find, targets
 from svcc.targets.interface import Target
 
@@ -78,7 +79,7 @@ class TargetName(ParameterType[Target]):
         return completion.beginning(incomplete, dict.fromkeys(self._choices(), ""))
 
 
-file_argument = click.argument("file", type=click.Path(allow_dash=True))
+file_argument = click.argument("file", type=FilePath(allow_dash=True))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 target_option = click.option("-t", "--target", type=TargetName(), required=True, help="What to compile to.")
 loaded_target_option = click.option(

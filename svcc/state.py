@@ -18,6 +18,7 @@ from svcc.apply.store import Store
 from svcc.compiler.prefix import fault
 from svcc.compiler.suggest import one_of
 from svcc.exits import Exit
+from svcc.paths import FilePath
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -27,7 +28,7 @@ state_option = click.option(
     envvar="SVCC_STATE_DIR",
     default="/var/lib/svcc",
     show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False, path_type=Path),
     callback=lambda _ctx, _param, path: Store(path),
     help="Where generations are kept.",
 )

@@ -23,6 +23,7 @@ from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
 from svcc.options import FloatRange, ParameterType, TargetName, json_option, node_option
 from svcc.output import put, put_json
+from svcc.paths import FilePath
 from svcc.state import (
     checked_prefix,
     drain_option,
@@ -96,7 +97,7 @@ def command() -> None:
         "svcc agent --fleet shop --node node-a --etcd http://127.0.0.1:2379",
     ),
 )
-@click.argument("file", type=click.Path(allow_dash=True), required=False)
+@click.argument("file", type=FilePath(allow_dash=True), required=False)
 @click.option(
     "--kubernetes",
     metavar="KUBECONFIG|in-cluster",
@@ -131,7 +132,7 @@ def command() -> None:
 )
 @click.option(
     "--signers",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="With --fleet: who may sign releases (allowed_signers of ssh-keygen); others are refused.",
 )

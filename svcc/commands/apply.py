@@ -28,7 +28,7 @@ from svcc.applying import (
 )
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
-from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions
+from svcc.guards import Consent, consent_options, guard, warn_of_doubles, warn_of_obstructions, warn_of_own_ports
 from svcc.health_rows import Health
 from svcc.help import examples
 from svcc.in_place import in_place
@@ -116,6 +116,8 @@ def command(
             plan = make_plan(store, installation, draft, patience, ahead)
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
+            if not quiet:
+                warn_of_own_ports(draft)
             with signals.held(leave=False):
                 said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
             put_json(document) if as_json else click.echo(said)

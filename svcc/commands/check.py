@@ -17,6 +17,7 @@ from svcc.exits import Exit
 from svcc.help import examples
 from svcc.options import TargetName, format_option, quiet_option, tell
 from svcc.output import put
+from svcc.paths import FilePath
 from svcc.targets.capability import check_nodes
 from svcc.targets.interface import Target
 from svcc.targets.refusals import findings, refusals
@@ -25,7 +26,7 @@ from svcc.targets.refusals import findings, refusals
 @click.command(
     "check", epilog=examples("svcc check svc.dsl", "svcc check --target ipvs --format github services/*.dsl")
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FilePath(allow_dash=True), metavar="FILE...")
 @click.option(
     "-t", "--target", "wanted", type=TargetName(), multiple=True, help="Only for this target (may be repeated)."
 )

@@ -15,6 +15,7 @@ from svcc.help import examples
 from svcc.inputs import compile_file
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import as_text, put, put_json
+from svcc.paths import FilePath
 from svcc.targets.bundle import printed
 from svcc.targets.folder import Compared, compared, write_folder
 from svcc.targets.interface import Bundle, Target
@@ -33,10 +34,10 @@ from svcc.targets.interface import Bundle, Target
 @node_option
 @click.option("-p", "--part", metavar="PART", shell_complete=completion.parts, help="Print this part alone.")
 @click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write a file per part."
+    "-o", "--output", metavar="DIR", type=FilePath(file_okay=False, path_type=Path), help="Write a file per part."
 )
 @click.option(
-    "--check", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Compare with the files in DIR."
+    "--check", metavar="DIR", type=FilePath(file_okay=False, path_type=Path), help="Compare with the files in DIR."
 )
 @click.option("--json", "as_json", is_flag=True, help="With --check: print JSON.")
 @click.option("--syntax", metavar="NAME", help="On nft: json, or nft for nft's own language.")

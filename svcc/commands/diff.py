@@ -24,6 +24,7 @@ from svcc.kernel.steps import Change
 from svcc.object_text import object_json, object_lines
 from svcc.options import TargetName, node_option, quiet_option
 from svcc.output import put
+from svcc.paths import FilePath
 from svcc.sides import Asked, Named, read_side
 from svcc.state import prefix_option, state_option
 from svcc.targets import find
@@ -38,8 +39,8 @@ _OTHER_RULES = "No service changes, as far as rules tell; the rules themselves d
         "svcc diff old.dsl new.dsl", "git show main:svc.dsl | svcc diff - svc.dsl --format markdown", "svcc diff 3 4"
     ),
 )
-@click.argument("old", type=click.Path(allow_dash=True))
-@click.argument("new", type=click.Path(allow_dash=True))
+@click.argument("old", type=FilePath(allow_dash=True))
+@click.argument("new", type=FilePath(allow_dash=True))
 @click.option("-t", "--target", type=TargetName(), help="Whose rules --objects compares, and what is in a folder.")
 @node_option
 @prefix_option

@@ -26,6 +26,7 @@ from svcc.exits import Exit
 from svcc.help import Commands, examples
 from svcc.import_report import counts_json, summary
 from svcc.output import put
+from svcc.paths import FilePath
 from svcc.state import fail, need_agent
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def command() -> None:
 @click.option(
     "--kubeconfig",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False, path_type=Path),
     help="How to reach the cluster; else $KUBECONFIG, else ~/.kube/config.",
 )
 @click.option("--context", metavar="NAME", help="Of the kubeconfig, where that is not the current one.")
@@ -57,9 +58,7 @@ def command() -> None:
     metavar="NAME",
     help="Take the Services with this label alone, which other proxies leave; else those without the label.",
 )
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="For the program."
-)
+@click.option("-o", "--output", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="For the program.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def kubernetes(
     kubeconfig: Path | None,

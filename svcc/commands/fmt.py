@@ -21,11 +21,12 @@ from svcc.help import examples
 from svcc.line_diff import line_diff
 from svcc.options import format_option, tell
 from svcc.output import put, put_json
+from svcc.paths import FilePath
 from svcc.rewriting import rewrite
 
 
 @click.command("fmt", epilog=examples("svcc fmt svc.dsl", "svcc fmt --check --diff services/*.dsl"))
-@click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FilePath(allow_dash=True), metavar="FILE...")
 @click.option("--check", is_flag=True, help="Write nothing; print the names of files that would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
 @click.option("--json", "as_json", is_flag=True, help="With --check or --diff: print JSON.")

@@ -29,6 +29,7 @@ from svcc.help import examples
 from svcc.import_report import report_json, report_text
 from svcc.options import ParameterType, format_option, refuse
 from svcc.output import put
+from svcc.paths import FilePath
 from svcc.targets.folder import write_files
 from svcc.targets.refusals import refused_by_all
 
@@ -41,7 +42,7 @@ _OTHER_NAMES = {
 }
 
 
-_TO = click.Path(dir_okay=False, path_type=Path)
+_TO = FilePath(dir_okay=False, path_type=Path)
 
 
 class _Kind(ParameterType[Importer]):
@@ -78,11 +79,9 @@ _EXAMPLES = examples(
 
 @click.command("import", epilog=_EXAMPLES)
 @click.argument("kind", type=_Kind())
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(allow_dash=True))
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="For the program."
-)
-@click.option("--report", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="For the report.")
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=FilePath(allow_dash=True))
+@click.option("-o", "--output", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="For the program.")
+@click.option("--report", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="For the report.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @format_option
 def command(

@@ -13,6 +13,7 @@ from svcc.exits import Exit
 from svcc.first_program import first_program
 from svcc.help import examples
 from svcc.output import put
+from svcc.paths import FilePath
 from svcc.targets import targets
 
 
@@ -24,7 +25,7 @@ from svcc.targets import targets
     metavar="FILE",
     default="svcc.dsl",
     show_default=True,
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=FilePath(dir_okay=False, allow_dash=True),
     help="Where to write it; - is standard output.",
 )
 def command(file: str) -> None:

@@ -16,7 +16,7 @@ from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good, unfinished_of
 from svcc.exits import Exit
-from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions
+from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions, warn_of_own_ports
 from svcc.health_rows import Health, health_lines
 from svcc.help import examples
 from svcc.in_place import in_place
@@ -74,6 +74,7 @@ def command(
             warn_of_doubles(store, installation, draft.summary)
             _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)
             if not (quiet or plan.obstacles):
+                warn_of_own_ports(draft)
                 warn_of_obstructions(draft)
         if reviewed.empty:
             remember(store, stamp, installation, plan, draft)

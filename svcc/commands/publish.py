@@ -28,6 +28,7 @@ from svcc.options import (
     quiet_option,
 )
 from svcc.output import put, put_json
+from svcc.paths import FilePath
 from svcc.state import fail
 from svcc.targets.interface import Target
 
@@ -65,9 +66,7 @@ class _TargetOf(ParameterType[tuple[str, Target]]):
     help="What serves on the nodes, or on one of them.",
 )
 @click.option("-m", "--message", default="", help="What this release is for.")
-@click.option(
-    "--sign", type=click.Path(dir_okay=False, path_type=Path), metavar="KEY", help="An SSH key that signs it."
-)
+@click.option("--sign", type=FilePath(dir_okay=False, path_type=Path), metavar="KEY", help="An SSH key that signs it.")
 @click.option(
     "--keep",
     "kept",

@@ -19,6 +19,7 @@ from svcc.inputs import compile_file
 from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put, put_json
+from svcc.paths import FilePath
 from svcc.state import fail, need_agent
 from svcc.tables import fits, table
 from svcc.targets import targets
@@ -42,7 +43,7 @@ _BAR = 20
 @click.option("-c", "--connections", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Per case.")
 @click.option("--agent", is_flag=True, help="Kill a pod's server, and the pod, with an agent at work in the node.")
 @click.option("--json", "to_json", is_flag=True, help="Print JSON.")
-@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML too.")
+@click.option("--junit", metavar="FILE", type=FilePath(dir_okay=False, path_type=Path), help="Write JUnit XML too.")
 @format_option
 @quiet_option
 def command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,6 +204,30 @@ def test_what_another_prefix_serves_already_is_said(shell: Shell) -> None:
     assert shell.svcc("apply", "c.dsl", "-t", "nft").stderr.startswith(doubles)
     shell.svcc("delete", "--prefix", "CUSTOM")
     assert "prefix CUSTOM" not in shell.svcc("apply", "c.dsl", "-t", "iptables").stderr
+
+
+def test_a_port_that_the_machine_listens_on_itself_is_named(shell: Shell) -> None:
+    """Before it is taken: its sshd may be what listens there."""
+    for words in ("link add lan type veth peer name far", "address add 10.0.0.4/24 dev lan", "link set lo up"):
+        shell.run("ip", *words.split())
+    more = "service ssh { external-ip 10.0.0.4 shared; port 22/tcp; endpoints { 100.64.0.4 } }\n"
+    (shell.folder / "c.dsl").write_text(PROGRAM + more)
+
+    def named(said: str) -> list[str]:
+        lines = [line for line in said.splitlines() if "listens there itself" in line]
+        return [line.removeprefix("svcc: warning: ").partition(": ")[0] for line in lines]
+
+    with shell.namespace.entered():
+        for listens, places in (
+            (("0.0.0.0", 30080), ["node port 30080/tcp"]),
+            (("10.0.0.4", 22), ["10.0.0.4 22/tcp"]),
+            (("127.0.0.1", 30080), []),
+            (("0.0.0.0", 80), []),
+        ):
+            with socket.create_server(listens):
+                assert named(shell.svcc("plan", "c.dsl", "-t", "nft", status=1).stderr) == places
+        with socket.create_server(("10.0.0.4", 30080)):
+            assert named(shell.svcc("apply", "c.dsl", "-t", "iptables").stderr) == ["node port 30080/tcp"]
 
 
 # ---- going back

@@ -67,6 +67,32 @@ def test_what_is_unknown_is_an_error_with_a_guess(arguments: list[str], message:
     assert message in done.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "--state-dir", ""],
+        ["compile", "", "-t", "nft"],
+        ["compile", "x.dsl", "-t", "nft", "-o", ""],
+        ["compile", "x.dsl", "-t", "nft", "--check", ""],
+        ["import", "ipvsadm", "x", "-o", ""],
+        ["diff", "", "x.dsl"],
+    ],
+)
+def test_an_empty_word_is_no_path(arguments: list[str]) -> None:
+    """A script's variable that is not set is not the current directory."""
+    done = svcc(*arguments)
+    assert (done.status, done.out) == (2, b"")
+    assert done.err.endswith(": it is empty\n")
+
+
+def test_a_current_directory_that_is_gone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.dsl").touch()
+    words = ["bash", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$0" check ../x.dsl', str(PROGRAM)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=LID)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "svcc: the current directory is gone: No such file or directory\n"
+
+
 def test_the_installed_program_and_the_module_are_the_same(tmp_path: Path) -> None:
     outputs = {
         subprocess.run([*command, "--version"], capture_output=True, check=True, cwd=tmp_path, timeout=LID).stdout

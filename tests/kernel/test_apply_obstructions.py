@@ -138,6 +138,21 @@ def test_an_endpoint_without_a_route_is_named(net: Net) -> None:
     assert (found(net, text), flow.answered_by()) == ([], "192.0.2.9:5353")
 
 
+def test_an_address_that_all_of_a_network_answer_to_is_named(net: Net) -> None:
+    """Nothing is changed: what is in place is not asked. A route that prohibits an address is no such case."""
+    net.run("ip link add lan type veth peer name far")
+    net.run("ip address add 203.0.113.1/24 dev lan")
+    net.run("ip link set lan up")
+    net.run("ip route add prohibit 192.0.2.9")
+    text = PROGRAM.replace("vip 198.19.10.1", "vip 203.0.113.255").replace(
+        "{ 100.64.0.9;", "{ 192.0.2.9; 203.0.113.255;"
+    )
+    named = {one.subject: (one.state, one.remedy) for one in found(net, text.replace("203.0.113.255;", "", 1))}
+    broadcast = "it is the broadcast address of a network of this machine's: nobody in that network can connect to it"
+    assert named["service address 203.0.113.255"] == (broadcast, "another address for the service")
+    assert named["route to endpoint 192.0.2.9"][0] == "the route says: Permission denied"
+
+
 def test_a_machine_that_has_no_route_to_its_services_is_told(net: Net) -> None:
     """Its own clients have none either: they fail before any rule is asked."""
     net.run("ip route del default")

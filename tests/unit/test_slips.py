@@ -1,4 +1,4 @@
-"""Slips of people who come from YAML, HAProxy, keepalived and nginx: each has a hint that says what to write."""
+"""Slips of people who come from other tools and files: each has a hint that says what to write."""
 
 from __future__ import annotations
 
@@ -125,10 +125,184 @@ SLIPS: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("where", "written", "hint"), SLIPS, ids=[written for _, written, _ in SLIPS])
+_IPVSADM = "that is a line of ipvsadm: `svcc import ipvsadm FILE` prints a program of such lines"
+_IPTABLES = "that is a line of iptables: `svcc import iptables FILE` prints a program of such lines"
+_RULES = (
+    "svcc writes rules itself: say what is served, "
+    "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
+)
+_FIREWALL = "svcc opens no ports of a firewall; a service says what it has: port 80/tcp"
+_UNIT = "that is for a unit of systemd's, and no part of a program"
+_LOOKS = "svcc balances connections, and does not look into them"
+_NO_SERVER = "no server stands in between that could be set up so: the kernel passes packets on"
+
+#: The same of people who come from command lines, units and rules.
+COMMANDS: list[tuple[str, str, str]] = [
+    # ipvsadm
+    (_TOP, "ipvsadm -A -t 198.19.0.1:80 -s rr", _IPVSADM),
+    (_TOP, "-a -t 198.19.0.1:80 -r 100.64.0.9:8080 -m", _IPVSADM),
+    (_TOP, "TCP  198.19.0.1:80 rr", _IPVSADM),
+    (_ENDPOINT, "-> 100.64.0.9:80  Masq 1 0 0", _IPVSADM),
+    (_ENDPOINT, "-r 100.64.0.9:8080 -m -w 4", "write: 100.64.0.9:8080 weight 4"),
+    (_ENDPOINT, "100.64.0.9 -w 4", "write: weight 4"),
+    (_ENDPOINT, "100.64.0.9 -x 200", "write: max-connections 200"),
+    (_ENDPOINT, "100.64.0.9 -g", "that is for the whole service: forward masquerade, direct or tunnel"),
+    (_SERVICE, "-s rr", "write: scheduler rr"),
+    (_SERVICE, "scheduler -s rr", "write: scheduler rr"),
+    (_SERVICE, "-p 300", "write: affinity client-ip 300s"),
+    (_SERVICE, "forward -i", "write: forward tunnel"),
+    (_SERVICE, "fwmark 1", "svcc marks packets itself, where that takes a mark"),
+    (_SERVICE, "scheduler mh sh-port", "write: scheduler mh by address-port"),
+    # rules
+    (_TOP, "-A PREROUTING -d 198.19.0.1 -p tcp --dport 80 -j DNAT --to-destination 100.64.0.9", _IPTABLES),
+    (_TOP, "sudo ip6tables -t nat -F", _IPTABLES),
+    (_SERVICE, "-p tcp --dport 80", "write: port 80/tcp"),
+    (_PORT, "port --dport 80", "write: port 80/tcp"),
+    (_TOP, "table inet nat { }", _RULES),
+    (_TOP, "ip daddr 198.19.0.1 tcp dport 80 dnat to 100.64.0.9:8080", _RULES),
+    (_SERVICE, "tcp dport 80", f"{_WORD}port 80/tcp"),
+    # firewalld
+    (_TOP, "firewall-cmd --add-port=80/tcp", _FIREWALL),
+    (_TOP, "--add-port=80/tcp", _FIREWALL),
+    (_TOP, 'rule family="ipv4" source address="10.0.0.0/8" accept', _FIREWALL),
+    (_SERVICE, "forward-port port=80:proto=tcp:toport=8080", f"{_WORD}port 80/tcp -> 8080"),
+    (_PORT, "port port=80 protocol=tcp", "write: port 80/tcp"),
+    (_TOP, 'service name="http" { }', "the name stands alone before the `{`: service http { … }"),
+    # units
+    (_TOP, "[Service]", _UNIT),
+    (_TOP, "After=network-online.target", _UNIT),
+    (_SERVICE, "ExecStart=/usr/sbin/svcc", _UNIT),
+    (_SERVICE, "ListenStream=80", f"{_WORD}port 80/tcp"),
+    (_SERVICE, "Description=the shop", "what is said to people stands behind a `#`"),
+    (_SERVICE, "SCHEDULER=rr", "without `=`: scheduler rr"),
+    # keepalived
+    (_SERVICE, "connect_timeout 3", f"{_WORD}check tcp every 5s fall 3 rise 2"),
+    (_SERVICE, "MISC_CHECK { }", "a check runs no command: it is `tcp`, `http`, `https`, `dns` or `udp`"),
+    (_SERVICE, "inhibit_on_failure", f"{_WORD}when-failed open"),
+    (_SERVICE, "persistence_granularity 255.255.255.0", f"{_WORD}affinity client-ip/24 3h"),
+    (_SERVICE, "ops", f"{_WORD}one-packet yes"),
+    # HAProxy, nginx
+    (_ENDPOINT, "web1 100.64.0.9:80", "an endpoint has no name: 100.64.0.9:80"),
+    (_ENDPOINT, "100.64.0.9:80 maxconn 100", f"{_WORD}max-connections 200"),
+    (_ENDPOINT, "100.64.0.9:80 max_conns=100", f"{_WORD}max-connections 200"),
+    (
+        _ENDPOINT,
+        "100.64.0.9:80 slow_start=30s",
+        "it has its share at once; to begin with less of it: weight 1, and more in a later apply",
+    ),
+    (_ENDPOINT, "100.64.0.9:80 send-proxy", _LOOKS),
+    (_SERVICE, "http-request deny", _LOOKS),
+    (_SERVICE, "source 203.0.113.8", f"{_WORD}snat 203.0.113.8"),
+    (_SERVICE, "hash $remote_addr consistent", f"{_WORD}scheduler mh"),
+    (_SERVICE, "scheduler random two", "write: scheduler twos"),
+    (_SERVICE, "stats enable", "`svcc status` shows what is served"),
+    (_TOP, "stream { }", "services stand at the top of the file, in no other block"),
+    (_TOP, "worker_processes 4", _NO_SERVER),
+    # Kubernetes
+    (_TOP, "---", "a file is one program: YAML's marks have no place in it"),
+    (_SERVICE, "replicas: 3", _KUBERNETES),
+    (_SERVICE, "trafficDistribution: PreferClose", f"{_WORD}traffic internal prefer-zone"),
+    (_SERVICE, "ipFamilies: [IPv4]", "a service is of the families that its addresses have: vip 198.19.0.1 fd00:19::1"),
+    (_SERVICE, "addresses: 100.64.0.9", f"{_WORD}endpoints {{ 100.64.0.9; 100.64.0.19 }}"),
+    (_ENDPOINT, "100.64.0.9 nodeName: a", f"{_WORD}on node-a"),
+    (
+        _ENDPOINT,
+        "100.64.0.9 zone eu-1a",
+        "its zone is that of its node: on node-a, and node node-a { address 10.0.0.5; zone eu-1a }",
+    ),
+    (_SERVICE, "affinity none", "without the statement there is none (it is `client-ip`)"),
+    (_SERVICE, "schedulr: rr", "did you mean `scheduler`?"),
+]
+
+#: Values and places that are nearly right, whoever comes.
+VALUES: list[tuple[str, str, str]] = [
+    (_SERVICE, "allow-from 10.0.0.0/255.0.0.0", "a network is written with the length of its prefix: 10.0.0.0/8"),
+    (
+        _SERVICE,
+        "allow-from 10.0.0.0 255.0.0.0",
+        "the length of its prefix is written behind a network: 10.0.0.0/8",
+    ),
+    (_CLUSTER, "pods 10.0.0.0 0.0.0.255", "the length of its prefix is written behind a network: 10.0.0.0/24"),
+    (_SERVICE, "allow-from 10.*", "an address has four numbers: 10.0.0.0/8"),
+    (_SERVICE, "allow-from 10/8", "an address has four numbers: 10.0.0.0/8"),
+    (_SERVICE, "allow-from !10.0.0.0/8", "it lists who may come, and all others may not: there is no `!`"),
+    (_PORT, "vip fe80::1%eth0", "an address has no zone behind it: fe80::1"),
+    (_PORT, "vip 198.19.0.2 80/tcp", "the port is a statement of its own: port 80/tcp"),
+    (
+        _PORT,
+        "vip 198.19.0.2 dev eth0",
+        "the cluster says which device has the addresses: cluster { vip-device svcc0 }",
+    ),
+    (_SERVICE, "snat auto", "to the address that the way out has: masquerade always"),
+    (_CLUSTER, "vip-device off", "did you mean `none`? (it is `none` or `svcc0`)"),
+    (_CLUSTER, "nodeports 30000 32767", "a range is written with `-`: 30000-32767"),
+    (_CLUSTER, "nodeport-addresses all", "without the statement, every address of the machine serves them"),
+    (_ENDPOINT, "100.64.0.9 weight 50%", "weights are whole numbers that count beside each other: weight 50"),
+    (_ENDPOINT, "100.64.0.9 weight -1", "a weight is 0 to 65535"),
+    (_ENDPOINT, "100.64.0.9 draining true", "write: 100.64.0.9 draining"),
+    (_ENDPOINT, "100.64.0.9 @node-a", "write: on node-a"),
+    (_ENDPOINT, "100.64.0.9:8080/tcp", "the protocol is that of the service's port: 100.64.0.9:8080"),
+    (_ENDPOINT, "100.64.0.9:http", "a port is a number: 100.64.0.9:80"),
+    (
+        _ENDPOINT,
+        "web-pool",
+        "a let is written $web-pool, a pool stands before the `{`, and svcc looks up no host names",
+    ),
+    (
+        _SERVICE,
+        "endpoints $pool",
+        "a pool is called by its name, endpoints pool; a let stands in a block: endpoints { $pool }",
+    ),
+    (_SERVICE, "endpoints = web-pool", "without `=`: endpoints web-pool"),
+    (
+        _PORT,
+        "port 80/tcp 443/tcp",
+        "one statement for each port, each with a name: port http 80/tcp; port https 443/tcp",
+    ),
+    (_PORT, "port 80/tcp -> :8080", "write: 80/tcp -> 8080"),
+    (_PORT, "port 198.19.0.1:80/tcp", "addresses stand in `vip` and `external-ip`: port 80/tcp"),
+    (_PORT, "port :80", "a port names its protocol: 80/tcp"),
+    (_PORT, 'port "80/tcp"', "without quotes: 80/tcp"),
+    (_PORT, "port 80/tcp nodeport auto", "svcc chooses no numbers: nodeport 30080"),
+    (_PORT, "port 80/tcp nodeport 30080/tcp", "the protocol is the port's own: nodeport 30080"),
+    (_SERVICE, "check /healthz", "write how it is asked: check http /healthz"),
+    (_SERVICE, "check 8080", "write how it is asked: check tcp 8080"),
+    (_SERVICE, "check tcp :8080", "write: check tcp 8080"),
+    (_SERVICE, "check tcp 5s", "the word is `every`: check tcp every 5s"),
+    (_SERVICE, "check every 5s", "write how it is asked: check tcp every 5s"),
+    (_SERVICE, "check http 8080/healthz", "write: check http 8080 /healthz"),
+    (_SERVICE, "check http port 8080 /healthz", "write: check http 8080 /healthz"),
+    (_SERVICE, "check http://web:8080/healthz", "endpoints are asked each: check http 8080 /healthz"),
+    (_SERVICE, "check http /healthz 200", "the word is `expect`: expect 200"),
+    (_SERVICE, "check http /healthz timeout 2 seconds", "no blank before the unit: 2s"),
+    (_SERVICE, "affinity client-ip 3hours", "did you mean `h`? (it is `s`, `m`, `h` or `d`)"),
+    (_SERVICE, "affinity 10800s client-ip", "write: affinity client-ip 10800s"),
+    (
+        _TOP,
+        "let x = 10.0.0.0/8, 192.168.0.0/16",
+        "values stand in square brackets: let x = [10.0.0.0/8, 192.168.0.0/16]",
+    ),
+    (_TOP, "let x = [80 443]", "a let holds addresses and networks: let office = [10.0.0.0/8]"),
+    (_TOP, 'include "a.dsl", "b.dsl"', 'one statement for each file: include "a.dsl"; include "b.dsl"'),
+    (_TOP, "svcc 1.0", "write: svcc 1"),
+    (_TOP, "service { }", "the name stands before the `{`: service web { … }"),
+    (_TOP, "endpoints web { 100.64.0.9 } }", "it ends no block: one `}` too many"),
+    (_TOP, "service a { vip 198.19.0.2, port 80/tcp }", "a statement ends with its line or with `;`"),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "written", "hint"),
+    [*SLIPS, *COMMANDS, *VALUES],
+    ids=[written for _, written, _ in [*SLIPS, *COMMANDS, *VALUES]],
+)
 def test_the_hint_says_what_to_write(where: str, written: str, hint: str) -> None:
-    found = load_text(Source("a.dsl", where.format(written))).diagnostics
-    assert found[0].hint == hint
+    text = where.format(written)
+    first = load_text(Source("a.dsl", text)).diagnostics[0]
+    assert first.hint == hint
+    assert first.span is not None
+    at = text.index(written)
+    assert at <= first.span.start < first.span.end <= at + len(written) + 1, "the caret is under the slip"
 
 
 @pytest.mark.parametrize("written", ["vip = 198.19.0.1", "scheduler = rr", "external-ip=203.0.113.7"])

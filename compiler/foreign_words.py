@@ -1,0 +1,158 @@
+"""Words that begin statements of other tools, and what stands in svcc's language for them. Tables only."""
+
+from __future__ import annotations
+
+import re
+
+#: How a hint begins that names what there is in svcc's language.
+WORD_IS = "svcc's word for that is:"
+
+_SERVICE = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
+_ENDPOINT = "100.64.0.9:8080 weight 2, a line in `endpoints { … }`"
+_CHECK = "check tcp every 5s fall 3 rise 2"
+_BALANCES = "svcc balances connections, and does not look into them"
+_KUBERNETES = (
+    "a service is called by its head and lists its endpoints; Kubernetes' objects: svcc import kubernetes FILE"
+)
+_MAX_CONNECTIONS = "max-connections 200"
+
+#: Words that begin a statement elsewhere (keepalived, HAProxy, nginx, Kubernetes, Docker, Terraform, nftables), in
+#: lower case and without `_`, `-` and `:`; the block where its like stands here ("" is the file); and that.
+_WORDS: tuple[tuple[str, str, str], ...] = (
+    ("listen frontend virtualserver vserver resource kind metadata spec apiversion", "", _SERVICE),
+    ("backend upstream pool backends upstreams servers", "", "endpoints web { 100.64.0.9; 100.64.0.19 }"),
+    ("define var variable set locals", "", "let office = [10.0.0.0/8]"),
+    ("import source require", "", 'include "lib/*.dsl"'),
+    ("host hosts machine", "", "node node-a { address 10.0.0.4 }"),
+    ("version", "", "svcc 1"),
+    ("global settings config", "", "cluster { … }"),
+    ("registered", "endpoints", "registered 100.64.0.0/24, a line in a pool"),
+    ("server realserver backend upstream target member peer host address addr ip", "endpoints", _ENDPOINT),
+    ("ip ips addr addresses host hostname", "node", "address 10.0.0.4"),
+    ("podcidr podcidrs clustercidr cidr podnetwork podnetworks", "cluster", "pods 100.64.0.0/24"),
+    ("servicenodeportrange nodeportrange portrange", "cluster", "nodeports 30000-32767"),
+    ("interface device dummy dev", "cluster", "vip-device svcc0"),
+    (
+        "healthcheck readinessprobe livenessprobe httpcheck httpget sslget option delayloop inter interval monitoruri",
+        "service",
+        "check http 8080 /healthz every 5s",
+    ),
+    ("retry retries maxfails failtimeout rise fall", "service", _CHECK),
+    ("tcpcheck defaultserver nbgetretry delaybeforeretry connecttimeout", "service", _CHECK),
+    ("dnscheck", "service", "check dns every 5s"),
+    ("quorum alpha omega inhibitonfailure", "service", "when-failed open"),
+    ("leastconn", "service", "scheduler lc"),
+    ("random", "service", "scheduler random"),
+    ("hash hashtype consistenthash", "service", "scheduler mh"),
+    ("ops", "service", "one-packet yes"),
+    ("maxconn fullconn maxconns maxconnections", "service", f"{_MAX_CONNECTIONS}, behind an endpoint's address"),
+    ("proxypass defaultbackend usebackend", "service", "endpoints { 100.64.0.9; 100.64.0.19 }"),
+    ("weight", "service", _ENDPOINT),
+    ("sorryserver", "service", "100.64.0.99 backup, a line in `endpoints { … }`"),
+    (
+        "pool pools backend backends upstream upstreams servers members addresses subsets notreadyaddresses",
+        "service",
+        "endpoints { 100.64.0.9; 100.64.0.19 }",
+    ),
+    (
+        "clusterip clusterips virtualipaddress virtualip virtualaddress bind address ip loadbalancerip",
+        "service",
+        "vip 198.19.0.1",
+    ),
+    ("externalips externalip publicip", "service", "external-ip 203.0.113.7"),
+    ("ports listen expose publish published", "service", "port http 80/tcp -> 8080"),
+    ("targetport containerport forwardport", "service", "port 80/tcp -> 8080"),
+    ("tcp udp dport listenstream listendatagram", "service", "port 80/tcp"),
+    ("nodeport", "service", "port 80/tcp nodeport 30080"),
+    ("protocol mode", "service", "port 80/tcp, the protocol behind the port"),
+    ("lbalgo lvssched balance algorithm lbmethod loadbalance", "service", "scheduler wrr"),
+    ("lbkind lvsmethod", "service", "forward masquerade"),
+    ("persistencetimeout sticky stick sticktable iphash persistent", "service", "affinity client-ip 3h"),
+    ("sessionaffinity sessionaffinityconfig timeoutseconds", "service", "affinity client-ip 3h"),
+    ("persistencegranularity", "service", "affinity client-ip/24 3h"),
+    ("externaltrafficpolicy", "service", "traffic external local"),
+    ("internaltrafficpolicy", "service", "traffic internal local"),
+    ("trafficdistribution topologykeys", "service", "traffic internal prefer-zone"),
+    ("allow acl whitelist loadbalancersourceranges deny blacklist tcprequest", "service", "allow-from 10.0.0.0/8"),
+    ("masq nat", "service", "masquerade always"),
+    ("source sourceaddr sourceaddress tosource", "service", "snat 203.0.113.8"),
+)
+
+#: Words for what svcc leaves to others; the block where they are met (None: anywhere); and what to say.
+_LEFT: tuple[tuple[str, str | None, str], ...] = (
+    (
+        "vrrpinstance vrrpscript virtualrouterid advertint priority interface authentication notify vrrpsyncgroup",
+        None,
+        "svcc moves no address between machines: say `external-ip ADDRESS shared`, and leave that to VRRP",
+    ),
+    (
+        "timeout proxytimeout proxyconnecttimeout keepalive",
+        None,
+        "how long connections last is the kernel's affair; a check has a time: check tcp timeout 2s",
+    ),
+    ("labels selector namespace annotations type name replicas", "service", _KUBERNETES),
+    (
+        "healthchecknodeport loadbalancerclass externalname publishnotreadyaddresses",
+        "service",
+        _KUBERNETES,
+    ),
+    ("location servername ssl sslcertificate tls proxysetheader proxyprotocol", None, _BALANCES),
+    ("cookie redirect httprequest httpresponse virtualhost hosts", "service", _BALANCES),
+    ("fwmark", "service", "svcc marks packets itself, where that takes a mark"),
+    (
+        "workerprocesses user daemon nbproc nbthread chroot pidfile resolver",
+        "",
+        "no server stands in between that could be set up so: the kernel passes packets on",
+    ),
+    ("log accesslog errorlog", None, "svcc logs no connections; `conntrack -E` shows them as they come"),
+    ("stats", None, "`svcc status` shows what is served"),
+    ("description comment", None, "what is said to people stands behind a `#`"),
+    (
+        "ipfamily ipfamilies ipfamilypolicy",
+        "service",
+        "a service is of the families that its addresses have: vip 198.19.0.1 fd00:19::1",
+    ),
+    (
+        "enabled enable disabled disable",
+        "service",
+        "what is in the file is served: leave the service out, or put a `#` before each of its lines",
+    ),
+    ("misccheck externalcheck", "service", "a check runs no command: it is `tcp`, `http`, `https`, `dns` or `udp`"),
+    (
+        "execstart after before requires wants wantedby restart",
+        None,
+        "that is for a unit of systemd's, and no part of a program",
+    ),
+    ("http stream events", "", "services stand at the top of the file, in no other block"),
+)
+
+#: Words that stand behind an endpoint's address elsewhere, and what to write.
+_OPTIONS: tuple[tuple[str, str], ...] = (
+    ("maxconn maxconns maxconnections connlimit", f"{WORD_IS} {_MAX_CONNECTIONS}"),
+    ("node nodename host", f"{WORD_IS} on node-a"),
+    ("zone", "its zone is that of its node: on node-a, and node node-a { address 10.0.0.5; zone eu-1a }"),
+    ("slowstart", "it has its share at once; to begin with less of it: weight 1, and more in a later apply"),
+    ("sendproxy sendproxyv2 cookie ssl verify sni", _BALANCES),
+)
+
+
+def foreign_word(word: str, block: str) -> str | None:
+    """What stands in svcc's language for a word that begins a statement elsewhere."""
+    plain = _plain(word)
+    entries = [(where, form) for words, where, form in _WORDS if plain in words.split()]
+    left = next((said for words, where, said in _LEFT if where in (None, block) and plain in words.split()), None)
+    if not entries or (left and block not in (where for where, _ in entries)):
+        return left
+    where, form = next((e for e in entries if e[0] == block), entries[0])
+    place = "" if where in (block, "endpoints") else f" in a `{where}`" if where else " at the top of a file"
+    return f"{WORD_IS} {form}" if not place else f"svcc's word for that{place} is: {form}"
+
+
+def foreign_option(word: str) -> str | None:
+    """What stands in svcc's language for a word that stands behind an endpoint's address elsewhere."""
+    plain = _plain(word)
+    return next((said for words, said in _OPTIONS if plain in words.split()), None)
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[_:-]", "", word.lower())
