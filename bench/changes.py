@@ -48,6 +48,18 @@ class World:
     file: Path
     changed: Path  # the program with one other endpoint
 
+    def compile(self) -> Values:
+        words = [
+            *SVCC,
+            "compile",
+            str(self.changed),
+            "-t",
+            self.target.name,
+            "-o",
+            str(self.state.with_suffix(".rules")),
+        ]
+        return run(words, namespace=self.namespace)
+
     def svcc(self, command: str, file: Path) -> Values:
         words = [*SVCC, command, str(file), "-t", self.target.name, "--state-dir", str(self.state)]
         return run(words, namespace=self.namespace)
@@ -73,10 +85,12 @@ class World:
         """Reading, planning, there and back again."""
         reading = in_a_row([run(command.split(), namespace=self.namespace) for command in self.readers])
         plan = self.svcc("plan", self.file)
+        compiled = self.compile()
         apply = self.svcc("apply", self.changed)
         return {
             f"{self.name}: reading with the tool": reading,
             f"{self.name}: plan, nothing to do": plan,
+            f"{self.name}: compile": compiled,
             f"{self.name}: apply, one endpoint": apply,
             **self.inside(self.file),
             **self.updates(),
