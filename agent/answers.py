@@ -92,9 +92,8 @@ class Asker:
                 raise NotAsked(f"busy: {took:.1f} s were over when {probe.check.timeout:g} s should be") from None
             return Answer(False, f"no answer within {probe.check.timeout:g} s", took)
         except (Failed, OSError, aiohttp.ClientError, ValueError, asyncio.IncompleteReadError) as error:
-            cause = _cause(error)
-            if isinstance(cause, OSError) and cause.errno in _OURS:
-                raise NotAsked(os.strerror(cause.errno)) from error
+            if reason := _fault_of_ours(error):
+                raise NotAsked(reason) from error
             return Answer(False, _words(error), time.monotonic() - began)
         return Answer(True, words, time.monotonic() - began)
 
@@ -172,6 +171,13 @@ async def _dns(probe: Probe) -> str:
     if code := flags & 0xF:
         raise Failed(_RCODES.get(code, f"response code {code}"))
     return "answered"
+
+
+def _fault_of_ours(error: BaseException) -> str:
+    """Why this machine could not ask; "" where that is not it. (A caller's variable for the cause would keep the cause,
+    which keeps the caller: nothing but Python's search for cycles frees these.)"""
+    cause = _cause(error)
+    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno in _OURS else ""
 
 
 def _cause(error: BaseException) -> BaseException:

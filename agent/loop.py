@@ -28,6 +28,7 @@ from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import Source
 from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
+from svcc.apply.engine import Event
 from svcc.apply.installation import Installation
 from svcc.apply.keeper import Kept
 from svcc.apply.session import Session
@@ -36,7 +37,7 @@ from svcc.compiler.differing import differing_services
 from svcc.compiler.errors import InputError, SvccError
 from svcc.compiler.report import as_text
 from svcc.kernel.nft.generation import mark
-from svcc.kernel.steps import Change
+from svcc.kernel.steps import Change, Phase
 
 #: Seconds from one change of the kernel to the next, in which events are collected to be taken together.
 _TOGETHER = 0.1
@@ -91,6 +92,7 @@ class Agent:
         self._now = asyncio.get_running_loop().time  # the clock by which the checks go; it is never put back
         self._source = source
         self._session = session
+        session.tell = self._hear_of_step
         self._options = options
         self._log = log
         self._metrics = metrics
@@ -119,6 +121,7 @@ class Agent:
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
         self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
         self._drift = 0
+        self._came: float | None = None  # when all was in that the last change of the kernel brought
         self._noted = self._now()  # when it was noted last how all stand
         self._missed = 0.0  # when a probe could not be asked last
 
@@ -252,9 +255,7 @@ class Agent:
             quiet = self._now() + _TOGETHER
             if done:
                 pause = _AGAIN
-                seconds = None if event is None else self._now() - event
-                self._metrics.applied(self._generation, seconds)
-                self._log.info("in the kernel", generation=self._generation, down=self._down, seconds=seconds)
+                self._say_done(event)
                 self._served = True
                 self._ready()
                 await self._note_all()
@@ -264,6 +265,22 @@ class Agent:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _AT_MOST)
                 self._changed.set()
+
+    def _say_done(self, event: float | None) -> None:
+        """``event``: when that happened which is in the kernel now. That ends with the last step that brings something;
+        then what is left over is taken out, and the generation is recorded."""
+        came, now = self._came, self._now()
+        seconds = None if event is None else (now if came is None else came) - event
+        recorded = None if event is None else now - event
+        self._metrics.applied(self._generation, seconds)
+        self._log.info(
+            "in the kernel", generation=self._generation, down=self._down, seconds=seconds, recorded=recorded
+        )
+
+    def _hear_of_step(self, event: Event) -> None:
+        """In the thread that changes the kernel."""
+        if event.what == "done" and event.step is not None and event.step.phase <= Phase.ANNOUNCED:
+            self._came = self._now()
 
     async def _note_all(self) -> None:
         """Note now and then how all stand. It is done while events are collected anyway, and so keeps none waiting."""
@@ -370,6 +387,7 @@ class Agent:
 
         Returns what is served: with what leaves.
         """
+        self._came = None
         if self._leaving is not None:
             self._leaving.expire(self._now())
             made = self._leaving.kept(made)

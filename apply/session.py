@@ -64,16 +64,16 @@ class Session:
     ) -> None:
         """``target``: a target that a kernel loads; ``node``: the machine, where programs declare several.
 
-        ``what`` is told those who are refused meanwhile; ``tell`` hears every step before it is taken. ``waits``:
-        whether connections to what leaves ipvs are waited for; who has had it drain before need not. Those of ipvs that
-        end because another target takes over always are.
+        ``what`` is told those who are refused meanwhile; ``tell`` hears every step before it is taken, and when it is
+        done. ``waits``: whether connections to what leaves ipvs are waited for; who has had it drain before need not.
+        Those of ipvs that end because another target takes over always are.
         Errors: ValueError: no such target.
         """
         self._target = _loaded(target)
         self._node = node
         self._store = Store(Path(state_dir))
         self._what = what
-        self._tell = tell
+        self.tell = tell  # may become another one
         self._waits = waits
         self._lock = RLock()
         self._keeper: Keeper | None = None
@@ -211,7 +211,7 @@ class Session:
                     return None
                 self._upkeep = None  # unless all goes well
                 try:
-                    done = upkeep.follow(program, served, name, self._tell)
+                    done = upkeep.follow(program, served, name, self.tell)
                 except InputError:
                     self._upkeep = upkeep
                     raise
@@ -273,8 +273,8 @@ class Session:
             draft = replace(again, of=current.reviewed)
             made = planning.make_plan(self.installation, draft, self._patience(current, draft))
             if not made.empty:
-                engine.check(made, self._tell)
-                engine.perform(made, self.installation, draft, self._tell)
+                engine.check(made, self.tell)
+                engine.perform(made, self.installation, draft, self.tell)
             return made.changes
 
     def _note(self, found: Wanted, of: Generation) -> Draft:
@@ -330,7 +330,7 @@ class Session:
             installation = self._kept(scope)
             for said in confirm.settle(installation):
                 self._upkeep = None
-                self._tell(Event("warning", words=said))
+                self.tell(Event("warning", words=said))
             yield installation, make_draft(found, scope)
 
     def _scope(self, found: Wanted) -> Scope:
@@ -367,9 +367,9 @@ class Session:
         if made.empty and not made.ending and current is not None and is_recorded(installation, current, draft):
             engine.note(made, installation, draft)
             return current
-        engine.check(made, self._tell)
+        engine.check(made, self.tell)
         with confirm.armed(self._store, installation, seconds):
-            return engine.perform(made, installation, draft, self._tell)
+            return engine.perform(made, installation, draft, self.tell)
 
 
 def _loaded(name: str) -> Target:

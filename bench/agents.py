@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
@@ -32,6 +33,8 @@ from svcc.verify.lab.netns import Namespace
 #: Services that cost next to nothing.
 FEW = 10
 _CHECK = "  check tcp every 5s timeout 2s fall 3 rise 2\n"
+#: Servers that die in a round, seconds from one to the next, and from the last until three of its checks failed.
+_DEATHS, _APART, _FAILED = 9, 1.0, 17.0
 #: Seconds in which processor time is counted: checks come twice in it.
 _WINDOW = 10.0
 #: Seconds that anything may take; they only end what hangs.
@@ -255,12 +258,39 @@ def _many(task: Task, target: Target) -> Mapping[str, Values]:
         time.sleep(_WINDOW)  # each was asked once
         running.until(lambda: _last_taken(running.events()).get("down") == 0, "all to be up")
         checked = running.at_rest()
-        mark, died = len(running.events()), _killed(site)
-        running.until(lambda: _taken(_after_death(running.events()[mark:])) > 0, "a death")
-        checked["removal"] = time.monotonic() - died
-        taken = _last_taken(_after_death(running.events()[mark:]))
-        checked["to kernel"] = float(taken["seconds"])
-        return found | {f"{name}, {number} checks": checked}
+        return found | {f"{name}, {number} checks": checked | _deaths(site, running, size)}
+
+
+def _deaths(site: _Site, running: Running, size: Size) -> dict[str, float]:
+    """Servers of different services die, one after another. Medians of the seconds from a death to its end, and from
+    what the agent heard of it until it was in the kernel, and until all was done and recorded."""
+    said, died = len(running.events()), dict[str, float]()
+    for number in _checked(size)[:_DEATHS]:
+        address = endpoint(number * size.endpoints)
+        died[f"tcp {address}:8080"] = _killed(site, address)
+        time.sleep(_APART)
+    time.sleep(_FAILED)  # to read the log again and again would keep a processor busy
+    running.until(lambda: died.keys() <= _removals(running.events()[said:]).keys(), "the deaths", pause=1.0)
+    removals = _removals(running.events()[said:])
+    taken = {float(removals[probe]["time"]): removals[probe] for probe in died}.values()  # each once
+    return {
+        "to kernel": median(float(one["seconds"]) for one in taken),
+        "recorded": median(float(one["recorded"]) for one in taken),
+        "removal": median(float(removals[probe]["time"]) - when for probe, when in died.items()),
+    }
+
+
+def _removals(events: Sequence[_Event]) -> dict[str, _Event]:
+    """By the probes that went down: what the agent said when the kernel had that. Nobody comes up meanwhile."""
+    down: list[str] = []
+    found: dict[str, _Event] = {}
+    for one in events:
+        if one["event"] == "down":
+            down.append(str(one["probe"]))
+        elif one["event"] == "in the kernel":
+            for probe in down[: int(one["down"])]:
+                found.setdefault(probe, one)
+    return found
 
 
 def _taken(events: Sequence[_Event]) -> int:
@@ -272,17 +302,10 @@ def _last_taken(events: Sequence[_Event]) -> _Event:
     return next((one for one in reversed(events) if one["event"] == "in the kernel"), {})
 
 
-def _after_death(events: Sequence[_Event]) -> Sequence[_Event]:
-    """What was said since the first server went down."""
-    whose = f"tcp {endpoint(0)}:8080"
-    at = next((n for n, one in enumerate(events) if one["event"] == "down" and one["probe"] == whose), len(events))
-    return events[at:]
-
-
-def _killed(site: _Site) -> float:
-    """The first server dies; when."""
-    site.kill(endpoint(0))
-    return time.monotonic()
+def _killed(site: _Site, address: str) -> float:
+    """A server dies; when, in seconds since 1970."""
+    site.kill(address)
+    return time.time()
 
 
 def _peer(task: Task, command: Sequence[str]) -> Mapping[str, Values]:
@@ -299,7 +322,7 @@ def _peer(task: Task, command: Sequence[str]) -> Mapping[str, Values]:
             time.sleep(_WINDOW)
             found = running.at_rest()
             there = f"{int.from_bytes(bytes(map(int, endpoint(0).split('.')))):08X}:"
-            died = _killed(site)
+            died = _killed(site, endpoint(0))
             running.until(lambda: there not in site.servers(), "a death")
-            found["removal"] = time.monotonic() - died
+            found["removal"] = time.time() - died
             return {f"keepalived, {size.services} services, {number} checks": found}

@@ -15,6 +15,7 @@ from svcc.apply.driver import balances
 from svcc.apply.store import Store
 from svcc.columns import columns
 from svcc.compiler.errors import SvccError
+from svcc.cycles import look_for_cycles
 from svcc.exits import Exit
 from svcc.fleet.errors import BadName
 from svcc.fleet.keys import check_name
@@ -157,6 +158,7 @@ def run(
     """Keep this machine as FILE, a cluster or a fleet says, until SIGTERM; the rules stay. SIGHUP reads FILE now."""
     _check_words(file, kubernetes, place, node, context or prefix)
     need_agent()
+    look_for_cycles()
     kept = _Kept(repair, patience, listen, form)
     if place is not None:
         if node is None or target is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from svcc.columns import columns
+from svcc.cycles import look_for_cycles
 from svcc.exits import Exit
 from svcc.fleet.documents import Release, State
 from svcc.fleet.rollout import Phase, Seen
@@ -57,6 +58,8 @@ def status(watch: bool, interval: float, as_json: bool, place: Place) -> None:
                 return any(map(_differs, seen.nodes.values()))
             await asyncio.sleep(interval)
 
+    if watch:
+        look_for_cycles()
     if place.run(work):
         sys.exit(Exit.DIFFERENT)
 

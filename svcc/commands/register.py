@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from svcc.cycles import look_for_cycles
 from svcc.fleet.errors import BadName
 from svcc.fleet.keys import check_name
 from svcc.fleet_options import Place, fleet_options
@@ -92,6 +93,7 @@ def command(
     """
     from svcc.fleet.registering import Member, register
 
+    look_for_cycles()
     probe = None if check is None else _probe(endpoint, check)
 
     def told(line: str) -> None:

@@ -318,6 +318,9 @@ def test_logs_as_json(site: Site) -> None:
         site.serves(1, 2, 3)
     lines = [json.loads(line) for line in site.said().splitlines()]
     assert {"time", "level", "event", "probe", "answer"} == set(next(one for one in lines if one["event"] == "up"))
+    changes = [one for one in lines if one["event"] == "in the kernel"]
+    assert all(0 < one["seconds"] <= one["recorded"] for one in changes)
+    assert any(one["seconds"] < one["recorded"] for one in changes), "what took a step was recorded after it"
 
 
 def test_without_what_it_needs(site: Site) -> None:

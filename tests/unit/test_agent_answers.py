@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import socket
 import ssl
@@ -366,3 +367,20 @@ def test_nobody_is_at_a_port_of_udp() -> None:
         port = made.getsockname()[1]
     (answer,) = ask(probe(port, ir.CheckKind.UDP))
     assert (answer.passed, answer.words) == (False, "Connection refused")
+
+
+def test_a_check_that_fails_leaves_nothing_that_only_a_search_for_cycles_frees() -> None:
+    async def left() -> int:
+        async with Asker() as asker:
+            refused = probe(1, ir.CheckKind.TCP)
+            await heard(asker, refused)
+            gc.collect()
+            for _ in range(50):
+                await heard(asker, refused)
+            return gc.collect()
+
+    gc.disable()
+    try:
+        assert asyncio.run(left()) < 50
+    finally:
+        gc.enable()
