@@ -18,6 +18,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import cache, partial
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from statistics import quantiles
 from typing import cast
@@ -55,6 +56,8 @@ _PATIENCE = 600.0
 #: Operations of a transaction: etcd takes 128.
 _AT_ONCE = 100
 _MEMBERS = 20
+#: Nodes whose rules differ.
+_DIFFERING = 20
 _METRICS = re.compile(r"(?m)^(\w+)(?:\{.*\})? ([0-9.e+-]+)$")
 _COUNTED = {
     "requests": "grpc_server_started_total",
@@ -84,11 +87,11 @@ def fleets(task: Task) -> Part:
 
 
 async def _measured(task: Task, folder: Path, url: str) -> Mapping[str, Values]:
-    made = await asyncio.to_thread(_drafted, task)
+    made, compiled_in = await asyncio.to_thread(_drafted, task)
     names = [f"n{number}" for number in range(task.nodes)]
     async with asyncio.timeout(_PATIENCE), Client([url], timeout=60) as etcd:
         began = time.perf_counter()
-        await publish(etcd, KEYS, replace(made[0], nodes=dict.fromkeys(names, made[0].nodes[_FIRST])), "", "", "")
+        await publish(etcd, KEYS, made, "", "", "")
         published = time.perf_counter() - began
         async with _nodes(folder, url, names) as nodes:
             await _until(etcd, KEYS.lives, names, lambda _: True)
@@ -98,7 +101,7 @@ async def _measured(task: Task, folder: Path, url: str) -> Mapping[str, Values]:
             joined = await _joined(etcd, nodes)
             idle = await _idle(url, len(names))
     return {
-        "compile and pack for a node": {"seconds": made[1]},
+        **compiled_in,
         "publish": {"seconds": published},
         f"want to applied, {len(stage)} at once": first,
         f"want to applied, {len(names) - len(stage)} at once": rest,
@@ -107,14 +110,35 @@ async def _measured(task: Task, folder: Path, url: str) -> Mapping[str, Values]:
     }
 
 
-def _drafted(task: Task) -> tuple[Draft, float]:
-    """A release for one node, and how long that took from the program on."""
-    text = program(replace(task.size, mixed=False)) + f"node {_FIRST} {{ address 10.0.0.4 }}\n"
-    given = load_text(Source("bench.dsl", text)).program
+def _drafted(task: Task) -> tuple[Draft, dict[str, Values]]:
+    """A release for all nodes, and how long it took from the program on: for one node, for all of them, which are
+    alike, and for some whose rules differ: services prefer the endpoints that are on them.
+    """
+    given = load_text(Source("bench.dsl", program(replace(task.size, mixed=False)))).program
     assert given is not None
-    began = time.perf_counter()
-    made = draft(given, _NFT, {})
-    return made, time.perf_counter() - began
+    nodes = tuple(ir.Node(f"n{n}", (ip_address(0x0A00_0004 + n),)) for n in range(task.nodes))
+    near = tuple(_near(number, service, task.nodes) for number, service in enumerate(given.services))
+    some = nodes[:_DIFFERING]
+    found: dict[str, Values] = {}
+    for what, one in (
+        ("for a node", replace(given, nodes=nodes[:1])),
+        (f"for {len(some)} nodes that differ", replace(given, nodes=some, services=near)),
+        (f"for {len(nodes)} nodes", replace(given, nodes=nodes)),
+    ):
+        began = time.perf_counter()
+        made = draft(one, _NFT, {})
+        found[f"compile and pack {what}"] = {"seconds": time.perf_counter() - began}
+    return made, found
+
+
+def _near(number: int, service: ir.Service, nodes: int) -> ir.Service:
+    """A service whose endpoints are spread over so many nodes, which prefer their own."""
+    places = (place % nodes for place in range(number * len(service.endpoints), (number + 1) * len(service.endpoints)))
+    endpoints = tuple(
+        replace(one, node=f"n{place}" if place < _DIFFERING else None)
+        for one, place in zip(service.endpoints, places, strict=True)
+    )
+    return replace(service, endpoints=endpoints, internal_traffic=ir.Traffic.PREFER_LOCAL)
 
 
 # ---- nodes

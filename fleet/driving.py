@@ -18,7 +18,7 @@ from svcc.fleet.documents import Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import Snapshot, snapshot
-from svcc.fleet.rollout import Phase, Rollout, Seen, Since, Step, check_free, step
+from svcc.fleet.rollout import Phase, Rollout, Since, Step, check_free, step
 
 #: Seconds after which another may take over from who drives no more.
 _LEASE = 10
@@ -65,8 +65,9 @@ async def change(etcd: Client, keys: Keys, how: Callable[[Rollout], Rollout]) ->
             return changed
 
 
-async def adopt(etcd: Client, keys: Keys, nodes: set[str]) -> dict[str, Want]:
-    """Give nodes that followed a larger epoch than they find one that is larger still; returns what they shall do now.
+async def adopt(etcd: Client, keys: Keys, nodes: set[str], *, keep: bool = False) -> dict[str, Want]:
+    """Give nodes that refuse what they find an epoch that is larger than what they followed; returns what they shall
+    do now: with ``keep`` what they do already, else what etcd wants of them; where it wants nothing, they keep it, too.
 
     ``nodes``: these alone; none: all. Errors: FleetError: no such node; EtcdError.
     """
@@ -75,18 +76,13 @@ async def adopt(etcd: Client, keys: Keys, nodes: set[str]) -> dict[str, Want]:
         raise FleetError(f"fleet {keys.fleet} knows no node {unknown[0]}")
     adopted = {}
     for node, one in seen.nodes.items():
-        if (nodes and node not in nodes) or (want := _above(one)) is None:
+        if (nodes and node not in nodes) or one.status is None or not one.ahead:
             continue
+        want = Want(one.status.followed + 1, 0 if keep or one.want is None else one.want.release)
         key = keys.want(node)
         if (await etcd.transact([as_read(key, seen.entries.get(key))], [Put(key, want.text.encode())])).succeeded:
             adopted[node] = want
     return adopted
-
-
-def _above(seen: Seen) -> Want | None:
-    if seen.want is None or seen.status is None or seen.status.followed <= seen.want.epoch:
-        return None
-    return Want(seen.status.followed + 1, seen.want.release)
 
 
 async def drive(etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callable[[str], None]) -> Snapshot:

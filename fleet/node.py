@@ -20,18 +20,21 @@ from svcc.compiler.errors import SvccError
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, NoLease, Unreachable
 from svcc.etcd.leases import Held
-from svcc.fleet.documents import State, Status, Want, able_text, plain
+from svcc.fleet.blobs import unpack
+from svcc.fleet.documents import Compiled, State, Status, Want, able_text, plain
 from svcc.fleet.errors import FleetError
 from svcc.fleet.holding import Holding
 from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
-from svcc.fleet.release import Taken, take
+from svcc.fleet.release import Taken, read_program, take
 from svcc.fleet.signatures import verify
 
 #: Seconds after which a dead agent is known to be dead.
 _LEASE = 10
+#: What to do where etcd knows less than a node.
+_ADOPT = "was etcd restored from a backup? See what it wants (`svcc fleet status`), then `svcc fleet adopt`"
 #: Seconds between looks at what is to be said, and until what failed is tried again.
 _GLANCE, _AGAIN = 0.5, 2.0
 #: Seconds after which a second member of etcd is asked as well whether a release stays: one may hang.
@@ -289,20 +292,33 @@ class Node(Source):
             return
         if refused := self._refuses(want):
             self._say(want, State.REFUSED, refused)
-        elif self.known is not None and (want.epoch, want.release) == (self._record.epoch, self._record.release):
-            self._say(want, State.APPLIED)  # as it was before the agent was started anew
-        else:
+        elif self.known is None or (want.epoch, want.release) != (self._record.epoch, self._record.release):
             await self._obey(etcd, want)
+        elif await self._is_another(etcd, want.release, self.known):
+            another = f"release {want.release} is another one than the one of that number that was followed"
+            self._say(want, State.REFUSED, f"{another}: {_ADOPT}")
+        else:
+            self._say(want, State.APPLIED)  # as it was before the agent was started anew
+
+    async def _is_another(self, etcd: Client, number: int, known: ir.Program) -> bool:
+        """Whether etcd has another release of the number that is served: one of an etcd before it. Where that cannot be
+        told, it has none. Errors: EtcdError.
+        """
+        try:
+            release = await release_of(etcd, self._keys, number)
+            if release.nodes.get(self._name) != Compiled(self._record.target, self._record.bundle):
+                return True
+            pieces = await pieces_of(etcd, self._keys, release)
+            return await asyncio.to_thread(lambda: read_program(unpack(release.program, pieces))) != known
+        except SvccError:
+            return False
 
     def _refuses(self, want: Want) -> str:
         """Why a want is not followed; "": it is."""
         followed = self._record.epoch
         if want.epoch > followed or want == Want(followed, self._record.wanted):
             return ""
-        return (
-            f"epoch {want.epoch} is no larger than {followed}, which was followed: was etcd restored from a backup? "
-            "See what it wants (`svcc fleet status`), then `svcc fleet adopt`"
-        )
+        return f"epoch {want.epoch} is no larger than {followed}, which was followed: {_ADOPT}"
 
     async def _obey(self, etcd: Client, want: Want) -> None:
         self._say(want, State.APPLYING)

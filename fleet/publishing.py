@@ -11,7 +11,7 @@ from svcc.etcd.values import Compare, Entry, Get, Put, absent, as_read, made_at
 from svcc.fleet.documents import Release, head_text
 from svcc.fleet.errors import BadDocument, FleetError
 from svcc.fleet.keys import Keys
-from svcc.fleet.reading import NoRelease, head_of, release_of
+from svcc.fleet.reading import NoRelease, Snapshot, head_of, release_of, snapshot
 from svcc.fleet.release import Draft
 
 Sign: TypeAlias = Callable[[Release], Release]
@@ -37,6 +37,7 @@ async def publish(
 ) -> tuple[Release, bool]:
     """Publish a draft as the next release; and whether that was needed: not where the newest one is the same.
 
+    Its number is above that of every release that a node has: an etcd that was restored from a backup knows fewer.
     ``sign``: gives a release with its signature; None: it has none. Errors: Overtaken: two published at once, and the
     other was first; BadSignature; BadDocument; EtcdError.
     """
@@ -46,12 +47,20 @@ async def publish(
         again = draft.numbered(keys.fleet, number, there.who, there.message, there.when)
         if there.signed("") == again and bool(there.signature) == (sign is not None):
             return there, False
-    release = draft.numbered(keys.fleet, number + 1, who, message, when)
+    newest = max(number, _newest_of_nodes(await snapshot(etcd, keys)))
+    release = draft.numbered(keys.fleet, newest + 1, who, message, when)
     release = release if sign is None else sign(release)
     for _ in range(_TRIES):
         if await _move(etcd, keys, head, release, await _upload(etcd, keys, draft)):
             return release, True
     raise FleetError(f"the program of release {release.number} is taken away again and again: publish once more")
+
+
+def _newest_of_nodes(seen: Snapshot) -> int:
+    """The largest number of a release that a node has, or shall have; 0: none has any."""
+    nodes = seen.nodes.values()
+    serves = (one.status.serves for one in nodes if one.status is not None)
+    return max([*serves, *(one.want.release for one in nodes if one.want is not None)], default=0)
 
 
 async def _upload(etcd: Client, keys: Keys, draft: Draft) -> Compare:

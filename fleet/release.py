@@ -56,7 +56,10 @@ def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file:
     kept = KeptProgram(given)
     if too_long(kept.text):
         raise BadProgram(f"the program has more than {VALUES:,} values, and no node reads it")
-    program = KeptProgram(kept.text).program()  # what is compiled is what the nodes will read
+    try:
+        program = KeptProgram(kept.text).program()  # what is compiled is what the nodes will read
+    except ValueError as error:
+        raise BadProgram(f"no node can read the program: {error}") from None
     return Draft(program, pack(kept.text), _compiled_for_all(program, targets))
 
 

@@ -177,6 +177,16 @@ class Seen:
     alive: bool = False
     holds: tuple[str, ...] = ()
 
+    @property
+    def ahead(self) -> bool:
+        """Whether it followed what this etcd does not know: that was restored from a backup, or is a new one. The node
+        refuses what it finds, or will, until somebody adopts it.
+        """
+        if self.status is None:
+            return False
+        refuses = self.status.state is State.REFUSED and self.status.want == self.want
+        return refuses or self.status.followed > (0 if self.want is None else self.want.epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Since:

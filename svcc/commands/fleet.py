@@ -214,26 +214,31 @@ def _release_row(one: Release, *, current: bool) -> tuple[str, ...]:
     return mark, str(one.number), one.when, one.who, str(len(one.nodes)), one.program[:12], signed, first
 
 
-@command.command("adopt", epilog=examples(f"svcc fleet adopt {_AT}", f"svcc fleet adopt node-a {_AT}"))
+@command.command("adopt", epilog=examples(f"svcc fleet adopt {_AT}", f"svcc fleet adopt --keep node-a {_AT}"))
 @click.argument("node", nargs=-1)
+@click.option("--keep", is_flag=True, help="They keep what they serve, until a rollout gives them something else.")
 @json_option
 @fleet_options
-def adopt(node: tuple[str, ...], as_json: bool, place: Place) -> None:
-    """Have nodes follow an etcd that was restored from a backup, which is older than what they know.
+def adopt(node: tuple[str, ...], keep: bool, as_json: bool, place: Place) -> None:
+    """Have nodes follow an etcd that was restored from a backup, or is a new one, and knows less than they do.
 
-    Without NODE, all of them. See first (`svcc fleet status`) that it wants what you want.
+    Without NODE, all of them. See first (`svcc fleet status`) that it wants what you want; else say --keep.
     """
 
     async def work(etcd: Client) -> list[dict[str, Any]]:
         from svcc.fleet.driving import adopt
 
-        adopted = await adopt(etcd, place.keys, {*node})
+        adopted = await adopt(etcd, place.keys, {*node}, keep=keep)
         return [{"node": name, "release": want.release, "epoch": want.epoch} for name, want in adopted.items()]
 
     rows = place.run(work)
     if as_json:
         put_json({"version": 1, "fleet": place.keys.fleet, "nodes": rows})
     elif rows:
-        put("".join(f"{row['node']} shall follow release {row['release']} (epoch {row['epoch']}).\n" for row in rows))
+        put("".join(f"{row['node']} {_shall(row['release'])} (epoch {row['epoch']}).\n" for row in rows))
     else:
         put("Nothing to do: no node knows more than etcd has.\n")
+
+
+def _shall(release: int) -> str:
+    return f"shall follow release {release}" if release else "keeps what it serves"

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from svcc.fleet.release import Draft
 
 
+#: Nodes that are named in words.
+_NAMED = 5
+
+
 class _TargetOf(ParameterType[tuple[str, Target]]):
     """TARGET, of all nodes that have none of their own, or NODE=TARGET."""
 
@@ -125,6 +129,7 @@ def _published(place: Place, made: Draft, message: str, sign: Path | None, kept:
     from svcc.etcd.errors import EtcdError
     from svcc.fleet.forgetting import forget
     from svcc.fleet.publishing import Overtaken, publish
+    from svcc.fleet.reading import snapshot
     from svcc.fleet.signatures import sign as sign_with
 
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -135,6 +140,8 @@ def _published(place: Place, made: Draft, message: str, sign: Path | None, kept:
             done = await publish(etcd, place.keys, made, plain(who()), plain(message), when, signer)
         except Overtaken as error:
             return error
+        if ahead := [node for node, one in (await snapshot(etcd, place.keys)).nodes.items() if one.ahead]:
+            click.echo(f"svcc: {_ahead(ahead)}", err=True)
         if done[1]:
             try:
                 await forget(etcd, place.keys, kept)
@@ -146,6 +153,16 @@ def _published(place: Place, made: Draft, message: str, sign: Path | None, kept:
     if isinstance(done, Overtaken):
         fail(str(done), Exit.DIFFERENT)
     return done
+
+
+def _ahead(nodes: list[str]) -> str:
+    """What to do where etcd knows less than nodes do."""
+    named = ", ".join(nodes if len(nodes) <= _NAMED else [*nodes[:_NAMED], "…"])
+    return (
+        f"{count(len(nodes), 'node')} followed more than this etcd knows ({named}): it was restored from a backup, or "
+        "is a new one. They refuse a rollout until `svcc fleet adopt`, by which they follow what it wants; with "
+        "`--keep` they keep what they serve"
+    )
 
 
 def _as_json(release: Release, *, needed: bool) -> dict[str, Any]:

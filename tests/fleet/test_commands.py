@@ -168,6 +168,12 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
     assert "fleet shop knows no node x" in fleet.svcc("fleet", "adopt", "x", status=2).err
     adopted = follows("fleet_adopt", fleet.svcc("fleet", "adopt", "a", "--json").text)
     assert adopted["nodes"] == [{"node": "a", "release": 1, "epoch": 10}]
+    fleet.put((KEYS.status("b"), Status(Want(2, 7), State.APPLIED, 7, followed=2).text))
+    done = fleet.svcc("publish", fleet.file(), "-t", "nft")
+    assert done.text == "Release 8 is published, for 2 nodes.\n"
+    assert done.err.startswith("svcc: 1 node followed more than this etcd knows (b): it was restored from a backup")
+    assert fleet.svcc("fleet", "adopt", "--keep").text == "b keeps what it serves (epoch 3).\n"
+    assert fleet.svcc("publish", fleet.file(3), "-t", "nft").err == ""
 
 
 def test_a_signed_release_is_shown_as_one(fleet: Fleet, tmp_path: Path) -> None:

@@ -140,17 +140,31 @@ def test_nodes_that_followed_more_than_there_is_are_adopted(etcd: Cluster) -> No
     async def test() -> None:
         async with Client(etcd.urls) as client:
             await client.delete_prefix(KEYS.all)
-            for node, epoch, followed in (("a", 3, 9), ("b", 4, 4), ("c", 5, 7)):
+            for node, epoch, state, followed in (
+                ("a", 3, State.REFUSED, 9),
+                ("b", 4, State.APPLIED, 4),
+                ("c", 5, State.REFUSED, 7),
+                ("d", 6, State.REFUSED, 6),  # the release is another one of that number
+            ):
                 await client.put(KEYS.want(node), Want(epoch, 1).text.encode())
-                said = Status(Want(epoch, 1), State.REFUSED, 2, followed=followed)
+                said = Status(Want(epoch, 1), state, 2, followed=followed)
                 await client.put(KEYS.status(node), said.text.encode())
+            unknown = Status(Want(2, 2), State.APPLIED, 2, followed=2)  # to an etcd that wants nothing of it
+            await client.put(KEYS.status("e"), unknown.text.encode())
             with pytest.raises(FleetError, match="fleet shop knows no node x"):
                 await driving.adopt(client, KEYS, {"a", "x"})
             assert await driving.adopt(client, KEYS, {"a", "b"}) == {"a": Want(10, 1)}
-            assert await driving.adopt(client, KEYS, set()) == {"c": Want(8, 1)}
+            assert await driving.adopt(client, KEYS, {"c"}, keep=True) == {"c": Want(8, 0)}
+            assert await driving.adopt(client, KEYS, set()) == {"d": Want(7, 1), "e": Want(3, 0)}
             assert await driving.adopt(client, KEYS, set()) == {}
             seen = await snapshot(client, KEYS)
-            assert [one.want for one in seen.nodes.values()] == [Want(10, 1), Want(4, 1), Want(8, 1)]
+            assert [one.want for one in seen.nodes.values()] == [
+                Want(10, 1),
+                Want(4, 1),
+                Want(8, 0),
+                Want(7, 1),
+                Want(3, 0),
+            ]
 
     run(test())
 

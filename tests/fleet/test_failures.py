@@ -12,7 +12,7 @@ import pytest
 
 from support.etcd import run
 from support.fleet_halves import Halves, halves
-from support.fleet_site import FLEET, URL, Machine, Site, site
+from support.fleet_site import FLEET, OTHER_VERSION, URL, Machine, Site, site
 from support.fleet_traffic import Servers, servers, traffic
 from svcc.etcd.client import Client
 from svcc.fleet.keys import Keys
@@ -25,18 +25,6 @@ cluster { prefix CUSTOM }
 node a { address 10.9.0.11 }
 node b { address 10.9.0.12 }
 service web { vip 198.19.10.1; port 80/tcp -> 8080; AFFINITY endpoints { 100.64.0.1; 100.64.0.HOST }; CHECK }
-"""
-#: Another version of svcc, to whose rules affinity means another time.
-_OTHER_VERSION = """
-from dataclasses import replace
-from svcc.targets import find
-def longer(one):
-    return one if one.affinity is None else replace(one, affinity=one.affinity + 60)
-kind = type(find("nft"))
-assembled = kind.assembled
-kind.assembled = lambda self, program, *more: assembled(
-    self, replace(program, services=tuple(map(longer, program.services))), *more
-)
 """
 #: A machine whose clock is so many seconds wrong.
 _WRONG_CLOCK = """
@@ -128,7 +116,7 @@ def test_clocks_that_differ_by_two_days_decide_nothing(two: Site) -> None:
 
 def test_another_version_that_compiles_differently_refuses_and_the_rollout_goes_back(two: Site) -> None:
     a, b = two.machines
-    b.otherwise = _OTHER_VERSION
+    b.otherwise = OTHER_VERSION
     with _serving(two, _text(2)), traffic(a, b):
         two.publish(_text(3, affinity=True))
         said = _roll(two, 2, status=4)
@@ -143,7 +131,7 @@ def test_an_upgraded_agent_that_compiles_differently_leaves_the_rules_as_they_ar
     with _serving(two, _text(2, affinity=True)), traffic(a, b):
         before = a.shell.run("nft", "--terse", "--stateless", "list", "ruleset")
         a.end()
-        a.otherwise = _OTHER_VERSION
+        a.otherwise = OTHER_VERSION
         a.start()
         a.until(lambda: a.says("compiles release 1 to other rules than were published"), "the agent sees that")
         two.until_node("a", wants=1, state="failed", alive=True)

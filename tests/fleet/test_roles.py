@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from support.etcd import RELEASES
-from support.fleet_site import FLEET, URL, Machine, Site, site
-from support.tools.debs import argv
-from support.tools.project import ROOT
+from support.fleet_site import URL, Machine, Site, site
+from support.fleet_users import USERS, make_users
 
 pytestmark = pytest.mark.kernel
 
@@ -19,16 +16,6 @@ cluster { prefix CUSTOM }
 node a { address 10.9.0.11 }
 service web { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.1; 100.64.0.2 } }
 """
-
-
-def _with_users(made: Site) -> None:
-    """Do what the page says, by etcd's own tool."""
-    page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
-    etcdctl = [*argv(RELEASES[0], "etcd-client", "etcdctl"), "--endpoints", URL]
-    commands = re.findall(r"^etcdctl ((?:role|user|auth) .+)$", page, re.MULTILINE)
-    assert f"/svcc/{FLEET}/" in "".join(commands)
-    for command in commands:
-        made.switch.run(*etcdctl, *command.split())
 
 
 def _as(made: Site, user: str, password: str) -> list[str]:
@@ -45,9 +32,9 @@ def _roll(made: Site, *words: str, status: int = 0) -> str:
 def test_agents_cannot_publish_and_whoever_publishes_can(tmp_path: Path) -> None:
     with site(tmp_path, "a") as made:
         a: Machine = made.machines[0]
-        _with_users(made)
+        make_users(made.switch.run, URL)
         (made.switch.folder / "shop.dsl").write_text(_TEXT)
-        agent, anna = _as(made, "agent", "secret-a"), _as(made, "anna", "secret-b")
+        agent, anna, ben = (_as(made, *USERS[f"svcc-{role}"]) for role in ("agent", "publisher", "reader"))
         assert "permission denied" in made.svcc("publish", "shop.dsl", "-t", "nft", *agent, status=3)
         assert "user name is empty" in made.svcc("publish", "shop.dsl", "-t", "nft", status=2)
         made.svcc("publish", "shop.dsl", "-t", "nft", *anna)
@@ -56,3 +43,5 @@ def test_agents_cannot_publish_and_whoever_publishes_can(tmp_path: Path) -> None
         _roll(made, *anna)
         a.serves(1, 2)
         made.svcc("fleet", "status", *agent)
+        made.svcc("fleet", "status", *ben)
+        assert "permission denied" in made.svcc("rollout", "--back", *ben, status=3)

@@ -28,6 +28,15 @@ FLEET = "shop"
 #: Where the machines find etcd.
 ETCD = "10.9.0.1"
 URL = f"http://{ETCD}:2379"
+#: Another version of svcc, to whose rules affinity means another time: for :attr:`Machine.otherwise`.
+OTHER_VERSION = """
+from dataclasses import replace
+from svcc.targets.nft import assembly
+def longer(one):
+    return one if one.affinity is None else replace(one, affinity=one.affinity + 60)
+contribution = assembly.contribution
+assembly.contribution = lambda shared, one: contribution(shared, longer(one))
+"""
 
 
 class Machine:
