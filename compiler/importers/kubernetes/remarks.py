@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from svcc.compiler import ir
-from svcc.compiler.importers.kubernetes.objects import Path, Word
+from svcc.compiler.importers.kubernetes.fields import Path, Word
 from svcc.compiler.importers.words import address as address_in
 from svcc.compiler.source import Source, Span
 
