@@ -26,6 +26,8 @@ _SYS = Path("/proc/sys/net")
 
 @dataclass(frozen=True, slots=True)
 class Obstruction:
+    """A setting of the machine or a rule of somebody's that keeps packets from services."""
+
     subject: str
     state: str  # what was found
     remedy: str

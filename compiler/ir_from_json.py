@@ -29,6 +29,7 @@ E = TypeVar("E", bound=StrEnum)
 
 @cache
 def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the IR."""
     found: dict[str, Any] = json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
     return found
 

@@ -25,6 +25,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Let:
+    """``let NAME = VALUE``, or a list of values."""
+
     keyword: Word
     name: Word
     values: tuple[Word, ...]
@@ -60,6 +62,8 @@ class EndpointsStatement:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
+    """``endpoints NAME { … }``: endpoints that services share."""
+
     keyword: Word
     name: Word
     lines: tuple[EndpointLine, ...]
@@ -83,6 +87,8 @@ Item: TypeAlias = Setting | Let | Pool | Block
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """What stands in a file, in its order."""
+
     source: Source
     items: tuple[Item, ...]
     recovered: bool = False  # True: statements with syntax errors were left out

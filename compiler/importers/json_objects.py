@@ -17,6 +17,8 @@ _VALUES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    """A JSON text. ``found``: where the value at each path begins and ends, in characters."""
+
     source: Source
     found: dict[Path, tuple[int, int]]
 

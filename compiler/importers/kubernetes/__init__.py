@@ -80,6 +80,8 @@ def _age(some: _Object) -> tuple[int, str]:
 
 
 class Kubernetes(Importer):
+    """See the module."""
+
     name: ClassVar[str] = "kubernetes"
     title: ClassVar[str] = "what `kubectl get svc,endpointslices,nodes -A -o yaml` prints, or JSON of it"
 

@@ -52,6 +52,8 @@ def object_name(document: Mapping[str, object]) -> str:
 
 
 class ServicePort(NamedTuple):
+    """A port of a Service (the reference of ServicePort)."""
+
     name: str  # "": the only one of its service
     protocol: str  # TCP, UDP, SCTP
     port: int
@@ -198,6 +200,8 @@ def _service_port(fields: Fields) -> ServicePort:
 
 
 class SlicePort(NamedTuple):
+    """A port of an EndpointSlice (the reference of EndpointPort)."""
+
     name: str
     protocol: str
     port: int | None  # None: every port, or none in particular
@@ -205,6 +209,8 @@ class SlicePort(NamedTuple):
 
 
 class SliceEndpoint(NamedTuple):
+    """An endpoint of an EndpointSlice, and its conditions (the reference of Endpoint)."""
+
     address: Word
     more_addresses: tuple[Word, ...]  # which no proxy uses
     ready: bool

@@ -97,6 +97,7 @@ class Remarks:
 
 
 def addresses(work: Work, name: str, words: Iterable[Word]) -> Iterator[tuple[ir.Address, Path]]:
+    """The addresses among some words, and where they stand; a remark is made of those that are none."""
     for word in words:
         address = address_in(word.text)
         if address is None:
