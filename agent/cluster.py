@@ -17,8 +17,8 @@ from svcc.agent.source import HealthPort, Source
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import Diagnostic, has_errors
+from svcc.compiler.importers.kubernetes.fields import written
 from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind, Reading, reading
-from svcc.compiler.importers.kubernetes.objects import written
 from svcc.compiler.importers.kubernetes.remarks import Remark
 from svcc.compiler.importers.sound import Findings
 from svcc.kubernetes_api.access import Access

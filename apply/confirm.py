@@ -257,6 +257,7 @@ def _left(installation: Installation, token: str) -> float:
 
 
 def main(words: list[str]) -> None:
+    """Watch, as a process of its own. ``words``: the store's root, the installation's name, the token of what waits."""
     root, name, token = words
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -126,6 +126,7 @@ def change_hash(whole: Generation, program: str, change: str) -> str:
 
 
 def who() -> str:
+    """Who is at work, for people: the user, and before them the one who called sudo."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

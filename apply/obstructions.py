@@ -27,6 +27,8 @@ _BROADCAST = "it is the broadcast address of a network of this machine's: nobody
 
 @dataclass(frozen=True, slots=True)
 class Obstruction:
+    """A setting of the machine or a rule of somebody's that keeps packets from services."""
+
     subject: str
     state: str  # what was found
     remedy: str

@@ -128,16 +128,7 @@ def make_plan(
         wanted,
         tuple(machine.changes(differing)),
         with_drain(machine.steps(live, differing, transition), drain.drain_steps(differing, transition, patience)),
-        tuple(
-            dict.fromkeys(
-                (
-                    *known.obstacles(differing),
-                    *own_addresses(draft.bundle, known.scope),
-                    *arp_obstacles(draft.bundle, known.scope),
-                    *nd_obstacles(draft.bundle),
-                )
-            )
-        ),
+        _obstacles(known, differing, draft.bundle),
         left,
         frozenset(machine.come(differing)),
         patience,
@@ -146,6 +137,17 @@ def make_plan(
         _lasting(left, draft, transition),
         draft.summary.node_port_networks,
     )
+
+
+def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:
+    """What stands in the way of changes, a sentence each, each once. Errors: StepError."""
+    found = (
+        *known.obstacles(differing),
+        *own_addresses(bundle, known.scope),
+        *arp_obstacles(bundle, known.scope),
+        *nd_obstacles(bundle),
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:

@@ -36,6 +36,7 @@ def converge(machine: Machine, wanted: States, transition: Transition) -> list[C
 
 
 def what_differs(machine: Machine, wanted: States) -> list[Change]:
+    """What is not in the kernel as it is wanted; nothing, where that cannot be read."""
     try:
         return machine.changes(machine.differing(machine.read(wanted), wanted))
     except (StepError, OSError, ValueError):

@@ -49,6 +49,7 @@ class Scope:
 
 
 def scope_of_program(program: ir.Program) -> Scope:
+    """The names that are ours where a program is applied: its prefix, and its device."""
     return Scope(program.cluster.prefix, program.cluster.vip_device)
 
 

@@ -45,6 +45,7 @@ def trust(directory: Path) -> None:
 
 
 def damaged(path: Path, why: str) -> StoreError:
+    """The error about a file of the state directory, with what to do. ``why``: part of a sentence."""
     return StoreError(f"{path} is damaged ({why}); `svcc apply` and `svcc delete` go on from what is in the kernel")
 
 
@@ -81,4 +82,5 @@ def text_of(path: Path) -> str:
 
 
 def bytes_of(text: str) -> bytes:
+    """A text as it is written: bytes that were no UTF-8 when it was read are the same again."""
     return text.encode("utf-8", "surrogateescape")

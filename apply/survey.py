@@ -28,6 +28,8 @@ _PASSING = 0x01 | 0x20  # IFA_F_TEMPORARY, IFA_F_DEPRECATED (linux/if_addr.h)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
+    """What was found on a machine."""
+
     name: str  # the machine's own
     addresses: tuple[Address, ...]  # by which others reach it
     pods: Mapping[Network, str]  # the device that leads to each

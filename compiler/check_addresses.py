@@ -12,6 +12,7 @@ from svcc.compiler.source import Span
 
 
 def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
+    """What is wrong with addresses, of each service and of services with each other."""
     yield from _check_kinds(program)
     yield from _check_networks(program)
     yield from _check_roles(program)

@@ -10,6 +10,7 @@ from svcc.compiler.diagnostic import Diagnostic
 
 
 def check_affinity(service: ir.Service) -> Iterator[Diagnostic]:
+    """A service that remembers clients for all its addresses, though these lead to different endpoints."""
     if service.affinity is None or not service.affinity_per_service or not service.vips:
         return
     outside = service.external_ips or any(port.nodeport for port in service.ports)

@@ -12,6 +12,7 @@ from svcc.compiler.suggest import one_of
 
 
 def check_health(service: ir.Service) -> Iterator[Diagnostic]:
+    """What is wrong between a service's check, its times and its ports."""
     check = service.check
     if check is None:
         return

@@ -15,6 +15,7 @@ K = TypeVar("K")
 
 
 def check_ports(program: ir.Program) -> Iterator[Diagnostic]:
+    """What is wrong with ports: names in a service, and ports that several services declare."""
     for service in program.services:
         yield from _check_names(service)
     yield from _check_clashes(program)

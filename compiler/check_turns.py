@@ -11,6 +11,7 @@ from svcc.compiler.suggest import one_of
 
 
 def check_turns(program: ir.Program) -> Iterator[Diagnostic]:
+    """Services whose backups, or nodes and zones, make no difference."""
     nowhere = [node for node in program.nodes if node.zone is None]
     for service in program.services:
         yield from _check_backups(service)

@@ -14,6 +14,8 @@ from svcc.compiler.source import Span
 
 
 class Severity(StrEnum):
+    """Whether a finding ends the compilation."""
+
     ERROR = "error"
     WARNING = "warning"
 
@@ -33,6 +35,8 @@ def related(message: str, span: Span | None) -> tuple[Related, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
+    """A finding in a program. ``code`` is what `svcc explain` explains; ``related``: other places that it is about."""
+
     code: Code
     message: str
     span: Span | None = None
@@ -43,4 +47,5 @@ class Diagnostic:
 
 
 def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
+    """Whether any of them is more than a warning."""
     return any(d.severity is Severity.ERROR for d in diagnostics)

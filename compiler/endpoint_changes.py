@@ -14,6 +14,7 @@ _Pairs: TypeAlias = Mapping[ir.Endpoint, ir.Endpoint]
 
 
 def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+    """What differs between the endpoints of a service: those that go, come, move to another address, or change."""
     if old.endpoints == new.endpoints:
         return
     stay = _staying(old.endpoints, new.endpoints)

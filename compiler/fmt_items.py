@@ -44,6 +44,8 @@ class Group:
 
 @dataclass(slots=True)
 class Statement:
+    """A statement with its comment, as it is to be laid out."""
+
     parts: list[Token | Group]
     after_blank: bool = False  # a blank line stands before it
     comment: Comment | None = None  # behind it, on its last line

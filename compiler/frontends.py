@@ -81,6 +81,7 @@ class Frontend:
 
 
 def port_label(service: ir.Service, port: ir.Port) -> str:
+    """What a service's port is called: see :mod:`svcc.compiler.names`."""
     return names.label(service.name, port.name)
 
 

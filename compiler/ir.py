@@ -31,6 +31,8 @@ def _no_spans() -> Mapping[str, Span]:
 
 
 class Protocol(StrEnum):
+    """Of a service's port."""
+
     TCP = "tcp"
     UDP = "udp"
     SCTP = "sctp"
@@ -73,18 +75,24 @@ class Traffic(StrEnum):
 
 
 class Masquerade(StrEnum):
+    """When the source address of a connection is rewritten."""
+
     AUTO = "auto"
     ALWAYS = "always"
     NEVER = "never"
 
 
 class Forward(StrEnum):
+    """How packets come to an endpoint: rewritten, or as they are, on the same link or in a tunnel."""
+
     MASQUERADE = "masquerade"
     DIRECT = "direct"
     TUNNEL = "tunnel"
 
 
 class WhenEmpty(StrEnum):
+    """What becomes of new connections while no endpoint can serve."""
+
     REJECT = "reject"
     DROP = "drop"
     DRAINING = "draining"  # draining endpoints serve, in equal shares; without any: reject
@@ -122,6 +130,8 @@ class Scheme(StrEnum):
 
 
 class ListenProtocol(StrEnum):
+    """Of a balancer's listener."""
+
     HTTP = "http"
     TCP = "tcp"
     UDP = "udp"
@@ -163,6 +173,8 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Node:
+    """A machine that serves. ``zone``: where it stands, for ``prefer-zone``."""
+
     name: str
     addresses: tuple[Address, ...]
     zone: str | None = None
@@ -191,6 +203,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
+    """Where connections to a service are answered."""
+
     address: Address
     port: int | None = None  # overrides the port's target
     weight: int = 1  # 0: draining, finishes what it has and gets nothing new
@@ -241,6 +255,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """Addresses and ports, and the endpoints behind them."""
+
     name: str
     vips: tuple[Address, ...] = ()
     external_ips: tuple[Address, ...] = ()
@@ -307,6 +323,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
+    """A port of a balancer, and what it answers where no route leads anywhere."""
+
     port: int
     protocol: ListenProtocol
     answer: Answer = Answer()  # http
@@ -345,6 +363,8 @@ class Balancer:
 
 @dataclass(frozen=True, slots=True)
 class Program:
+    """All that a file declares, with the files that it includes."""
+
     cluster: Cluster = field(default_factory=Cluster)
     nodes: tuple[Node, ...] = ()
     services: tuple[Service, ...] = ()

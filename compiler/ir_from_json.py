@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from ipaddress import ip_address, ip_network
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from svcc.compiler import ir
 from svcc.compiler.asked import OPTIONS
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.ir_json_values import Document, Values
 from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
@@ -26,12 +26,10 @@ _ERRORS = 100
 
 E = TypeVar("E", bound=StrEnum)
 
-#: A document, or a part of one, that the schema has been held against: it says what types the members have.
-Document: TypeAlias = Any
-
 
 @cache
 def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the IR."""
     found: dict[str, Any] = json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
     return found
 
@@ -103,12 +101,8 @@ def _schema_errors(document: Document, span: Callable[..., Span | None]) -> Iter
         yield Diagnostic(Code.IR_INVALID, f"{where}: {shorten(error.message, 200)}", span(*path))
 
 
-class _Reader:
+class _Reader(Values):
     """JSON that follows the schema, to IR."""
-
-    def __init__(self, span: Callable[..., Span | None]) -> None:
-        self.span = span
-        self.diagnostics: list[Diagnostic] = []
 
     def program(self, document: Document) -> ir.Program:
         nodes = [self.node(node, ("nodes", i)) for i, node in enumerate(document.get("nodes", ()))]
@@ -130,14 +124,14 @@ class _Reader:
         seen: set[str] = set()
         for item in named:
             if item.name in seen:
-                self._error(Code.DUPLICATE, f"{what} `{item.name}` is declared twice", item.span)
+                self.error(Code.DUPLICATE, f"{what} `{item.name}` is declared twice", item.span)
             seen.add(item.name)
 
     def _known_nodes(self, services: list[ir.Service], known: set[str]) -> None:
         for service in services:
             for endpoint in service.endpoints:
                 if endpoint.node is not None and endpoint.node not in known:
-                    self._error(Code.UNDEFINED, f"there is no node `{endpoint.node}`", endpoint.span)
+                    self.error(Code.UNDEFINED, f"there is no node `{endpoint.node}`", endpoint.span)
 
     def _same_pools(self, services: list[ir.Service]) -> None:
         """A pool is one for all services."""
@@ -145,17 +139,14 @@ class _Reader:
         for one in (one for service in services for one in service.registered):
             if known.setdefault(one.pool, one).networks != one.networks:
                 message = f"pool `{one.pool}` has other networks in another service"
-                self._error(Code.DUPLICATE, message, one.span)
-
-    def _error(self, code: Code, message: str, span: Span | None, hint: str | None = None) -> None:
-        self.diagnostics.append(Diagnostic(code, message, span, hint))
+                self.error(Code.DUPLICATE, message, one.span)
 
     def cluster(self, document: Document) -> ir.Cluster:
         default = ir.Cluster()
         path: Path = ("cluster",)
         mark = document.get("mark", default.mark)
         if mark & (mark - 1):
-            self._error(Code.RANGE, f"{mark} has more than one bit", self.span(*path, "mark"))
+            self.error(Code.RANGE, f"{mark} has more than one bit", self.span(*path, "mark"))
         spans = {key: self.span(*path, key) for key in document}
         return ir.Cluster(
             prefix=document.get("prefix", default.prefix),
@@ -201,7 +192,7 @@ class _Reader:
         protocol = ir.ListenProtocol(document["protocol"])
         for key in ("status", "body"):
             if key in document and protocol is not ir.ListenProtocol.HTTP:
-                self._error(Code.LISTENER, f"a listener of {protocol} cannot answer", self.span(*path, key))
+                self.error(Code.LISTENER, f"a listener of {protocol} cannot answer", self.span(*path, key))
         answer = ir.Answer(document.get("status", ir.Answer().status), document.get("body"))
         return ir.Listener(document["port"], protocol, answer, self.span(*path))
 
@@ -213,79 +204,6 @@ class _Reader:
         span = self.span(*path, "service")
         return ir.Route(document["service"], document.get("port"), tuple(paths), document.get("listener"), span, spans)
 
-    def addresses(
-        self, document: Document, path: Path, key: str, statement: str
-    ) -> tuple[tuple[ir.Address, ...], dict[str, Span]]:
-        addresses: list[ir.Address] = []
-        spans: dict[str, Span] = {}
-        for i, text in enumerate(document.get(key, ())):
-            span = self.span(*path, key, i)
-            address = self.address(text, span)
-            if address is None:
-                continue
-            if address in addresses:
-                self._error(Code.DUPLICATE_ADDRESS, f"{address} stands twice in one list", span)
-                continue
-            addresses.append(address)
-            if span is not None:
-                spans[f"{statement} {address}"] = span
-        return tuple(addresses), spans
-
-    def shared(self, document: Document, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
-        """The shared ones of a service's own addresses, in the order of those."""
-        shared, spans = self.addresses(document, path, "shared", "shared")
-        for address in shared:
-            if address not in own:
-                message = f"{address} is shared, and is neither a vip nor an external-ip of this service"
-                self._error(Code.UNDEFINED, message, spans.get(f"shared {address}"))
-        return tuple(address for address in own if address in shared)
-
-    def elsewhere(self, document: Document, path: Path, own: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
-        """Those of a service's own addresses that another machine answers for, in the order of those."""
-        found, spans = self.addresses(document, path, "elsewhere", "elsewhere")
-        for address in found:
-            if address not in own:
-                message = f"{address} is elsewhere, and is neither a vip nor an external-ip of this service"
-                self._error(Code.UNDEFINED, message, spans.get(f"elsewhere {address}"))
-        return tuple(address for address in own if address in found)
-
-    def address(self, text: str, span: Span | None) -> ir.Address | None:
-        try:
-            if "%" in text:
-                raise ValueError
-            return ip_address(text)
-        except ValueError:
-            self._error(Code.ADDRESS, f"`{text}` is not an IP address", span)
-            return None
-
-    def networks(self, document: Document, path: Path, key: str) -> tuple[ir.Network, ...]:
-        networks: dict[ir.Network, None] = {}
-        for i, text in enumerate(document.get(key, ())):
-            span = self.span(*path, key, i)
-            try:
-                if "%" in text:
-                    raise ValueError
-                network = ip_network(text)
-            except ValueError as error:
-                code = Code.HOST_BITS if "host bits" in str(error) else Code.NETWORK
-                self._error(code, f"`{text}` is not a network without host bits", span)
-                continue
-            if network in networks:
-                self._error(Code.DUPLICATE_ADDRESS, f"{network} stands twice in one list", span)
-            networks[network] = None
-        return tuple(networks)
-
-    def ports(self, document: Document, path: Path, key: str) -> ir.PortRange | None:
-        """The ports at ``key``; None where there are none, or (reported) where they are no range."""
-        if key not in document:
-            return None
-        first, _, last = str(document[key]).partition("-")
-        ports = ir.PortRange(int(first), int(last or first))
-        if not 1 <= ports.first <= ports.last <= 65_535:
-            self._error(Code.PORT, f"`{document[key]}` is not a range of ports", self.span(*path, key))
-            return None
-        return ports
-
     def port(self, document: Document, path: Path) -> ir.Port | None:
         ports = self.ports(document, path, "ports")
         nodeport = self.ports(document, path, "nodeport")
@@ -293,10 +211,10 @@ class _Reader:
             return None
         target = document.get("target", ports.first)
         if target + len(ports) - 1 > 65_535:
-            self._error(Code.PORT, f"{len(ports)} ports from {target} go beyond 65535", self.span(*path, "target"))
+            self.error(Code.PORT, f"{len(ports)} ports from {target} go beyond 65535", self.span(*path, "target"))
         if nodeport is not None and len(nodeport) != len(ports):
             message = f"{nodeport} has {len(nodeport)} ports, and {ports} has {len(ports)}"
-            self._error(Code.PORT, message, self.span(*path, "nodeport"))
+            self.error(Code.PORT, message, self.span(*path, "nodeport"))
         spans = {key: span for key in document if (span := self.span(*path, key)) is not None}
         protocol = ir.Protocol(document["protocol"])
         return ir.Port(document.get("name"), protocol, ports, target, nodeport, self.span(*path), spans)
@@ -321,7 +239,7 @@ class _Reader:
         for i, one in enumerate(document.get("registered", ())):
             here = (*path, "registered", i)
             if one["pool"] in found:
-                self._error(Code.DUPLICATE, f"pool `{one['pool']}` stands twice", self.span(*here, "pool"))
+                self.error(Code.DUPLICATE, f"pool `{one['pool']}` stands twice", self.span(*here, "pool"))
             found[one["pool"]] = ir.Registered(one["pool"], self.networks(one, here, "networks"), self.span(*here))
         return tuple(found.values())
 
@@ -332,23 +250,23 @@ class _Reader:
             if (span := self.span(*path, key)) is not None:
                 spans[f"check {key}"] = span
             if key in _OF_SOME and key not in OPTIONS[kind]:
-                self._error(Code.CHECK, f"`check {kind}` has no {key}", self.span(*path, key))
+                self.error(Code.CHECK, f"`check {kind}` has no {key}", self.span(*path, key))
         members = {key: value for key, value in document.items() if key not in ("kind", "expect")}
         for key in ("every", "timeout"):
             if key in document and round(document[key], 3) != document[key]:
-                self._error(Code.RANGE, f"{document[key]} is finer than a millisecond", self.span(*path, key))
+                self.error(Code.RANGE, f"{document[key]} is finer than a millisecond", self.span(*path, key))
         if "expect" in document:
             first, _, last = str(document["expect"]).partition("-")
             members["expect"] = int(first), int(last or first)
             if int(first) > int(last or first):
-                self._error(Code.RANGE, f"the range {document['expect']} runs backwards", self.span(*path, "expect"))
+                self.error(Code.RANGE, f"the range {document['expect']} runs backwards", self.span(*path, "expect"))
         return ir.Check(kind, **members)
 
     def service(self, document: Document, path: Path) -> ir.Service:
         vips, spans = self.addresses(document, path, "vips", "vip")
         external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
         snat, sources = self.addresses(document, path, "snat", "snat")
-        shared = self.shared(document, path, (*vips, *external_ips))
+        own = (*vips, *external_ips)
         for key, statement in _STATEMENTS.items():
             span = self.span(*path, key)
             if span is not None:
@@ -356,15 +274,7 @@ class _Reader:
         ports = (self.port(port, (*path, "ports", i)) for i, port in enumerate(document["ports"]))
         endpoints = (self.endpoint(e, (*path, "endpoints", i)) for i, e in enumerate(document["endpoints"]))
 
-        per_service = document.get("affinity-per-service", False)
-        if per_service and "affinity" not in document:
-            message = "affinity-per-service says for what an affinity is, and there is none"
-            self._error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "say how long: affinity")
-
-        masquerade_from = self.networks(document, path, "masquerade-from")
-        if masquerade_from and document.get("masquerade", "auto") != "auto":
-            message = "masquerade-from says whose source is rewritten, and so does masquerade"
-            self._error(Code.IR_INVALID, message, self.span(*path, "masquerade-from"), "say one of them")
+        self._says_what_for(document, path)
 
         def choice(key: str, kind: type[E], default: E) -> E:
             return kind(document.get(key, default))
@@ -374,21 +284,21 @@ class _Reader:
             name=document["name"],
             vips=vips,
             external_ips=external_ips,
-            shared=shared,
+            shared=self.own(document, path, "shared", own),
             announce=document.get("announce", False),
-            elsewhere=self.elsewhere(document, path, (*vips, *external_ips)),
+            elsewhere=self.own(document, path, "elsewhere", own),
             allow_from=self.networks(document, path, "allow-from"),
             ports=tuple(port for port in ports if port is not None),
             endpoints=tuple(e for e in endpoints if e is not None),
             scheduler=ir.Scheduler(document["scheduler"]) if "scheduler" in document else None,
             scheduler_by=choice("scheduler-by", ir.HashBy, ir.HashBy.ADDRESS),
             affinity=document.get("affinity"),
-            affinity_per_service=per_service,
+            affinity_per_service=document.get("affinity-per-service", False),
             affinity_networks=(networks[0], networks[1]),
             external_traffic=choice("external-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
             masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
-            masquerade_from=masquerade_from,
+            masquerade_from=self.networks(document, path, "masquerade-from"),
             snat=snat,
             forward=choice("forward", ir.Forward, ir.Forward.MASQUERADE),
             when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
@@ -399,6 +309,15 @@ class _Reader:
             span=self.span(*path, "name"),
             spans=spans | more | sources,
         )
+
+    def _says_what_for(self, document: Document, path: Path) -> None:
+        """Settings that say more of another one need that."""
+        if document.get("affinity-per-service", False) and "affinity" not in document:
+            message = "affinity-per-service says for what an affinity is, and there is none"
+            self.error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "say how long: affinity")
+        if document.get("masquerade-from") and document.get("masquerade", "auto") != "auto":
+            message = "masquerade-from says whose source is rewritten, and so does masquerade"
+            self.error(Code.IR_INVALID, message, self.span(*path, "masquerade-from"), "say one of them")
 
 
 #: Members of a check that not every kind has.

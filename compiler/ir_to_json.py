@@ -151,6 +151,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
 
 
 def endpoint_to_json(endpoint: ir.Endpoint) -> dict[str, Json]:
+    """An endpoint as JSON's own types. What has its default value is left out."""
     return _sparse(
         address=str(endpoint.address),
         port=endpoint.port,

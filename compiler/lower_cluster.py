@@ -12,6 +12,7 @@ from svcc.compiler.values import Values
 
 
 def lower_cluster(values: Values, block: syntax.Block, lets: Lets) -> ir.Cluster:
+    """The cluster that a block declares; what is wrong with it goes to the diagnostics of ``values``."""
     settings = Settings(values)
     for statement in block.statements:
         assert isinstance(statement, syntax.Setting)
@@ -53,6 +54,7 @@ def _mark(values: Values, word: Word) -> int | None:
 
 
 def lower_node(values: Values, block: syntax.Block, lets: Lets) -> ir.Node:
+    """The node that a block declares; what is wrong with it goes to the diagnostics of ``values``."""
     assert block.name is not None
     settings = Settings(values)
     for statement in block.statements:

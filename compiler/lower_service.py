@@ -164,6 +164,7 @@ def _length(values: Values, kind: Word, text: str, most: int) -> int | None:
 def lower_service(
     values: Values, block: syntax.Block, lets: Lets, pools: Pools, defaults: Settings | None
 ) -> ir.Service:
+    """The service that a block declares, with the file's defaults; errors go to the diagnostics of ``values``."""
     assert block.name is not None
     settings = service_settings(values, block, lets)
     fields, spans = settings.fields, settings.spans

@@ -91,6 +91,7 @@ def _said(text: str) -> str:
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:
+    """Diagnostics as one JSON object; its form is that of diagnostics.schema.json."""
     return json.dumps({"diagnostics": [_to_json(d) for d in in_order(diagnostics)]}, indent=2) + "\n"
 
 

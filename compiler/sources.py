@@ -121,4 +121,5 @@ def source_of(name: str, data: bytes) -> Sources:
 
 
 def digest(data: bytes) -> str:
+    """The SHA-256 of what is in a file, in hexadecimal."""
     return sha256(data).hexdigest()

@@ -27,6 +27,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Let:
+    """``let NAME = VALUE``, or a list of values."""
+
     keyword: Word
     name: Word
     values: tuple[Word, ...]
@@ -78,6 +80,8 @@ class EndpointsStatement:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
+    """``endpoints NAME { … }``: endpoints that services share."""
+
     keyword: Word
     name: Word
     lines: tuple[EndpointLine | AddressLines, ...]
@@ -101,6 +105,8 @@ Item: TypeAlias = Setting | Let | Pool | Block
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """What stands in a file, in its order."""
+
     source: Source
     items: tuple[Item, ...]
     recovered: bool = False  # True: statements with syntax errors were left out

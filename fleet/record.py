@@ -9,7 +9,8 @@ from pathlib import Path
 from svcc.apply import files
 from svcc.apply.program_text import KeptProgram
 from svcc.compiler import ir
-from svcc.fleet.documents import Compiled, members_of, text_of
+from svcc.fleet.document_members import members_of, text_of
+from svcc.fleet.documents import Compiled
 from svcc.fleet.errors import BadDocument, FleetError
 from svcc.fleet.release import compile_as
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, Refused
 from svcc.etcd.leases import Held
-from svcc.fleet.documents import members_of, text_of
+from svcc.fleet.document_members import members_of, text_of
 from svcc.fleet.errors import BadDocument
 from svcc.fleet.keys import Keys
 

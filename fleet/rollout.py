@@ -10,7 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from svcc.compiler.suggest import count
-from svcc.fleet.documents import Json, Members, State, Status, Want, members_of, text_of
+from svcc.fleet.document_members import Json, Members, members_of, text_of
+from svcc.fleet.documents import State, Status, Want
 from svcc.fleet.errors import BadDocument, FleetError
 
 #: Nodes that are moved at once. etcd takes 128 operations in one transaction, comparisons counted apart.

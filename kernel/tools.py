@@ -232,6 +232,7 @@ def read(part: str, argv: Sequence[str]) -> str:
 
 
 def missing(part: str, tool: str) -> StepError:
+    """The error where a part needs a tool that is not there."""
     return StepError(part, f"{tool} is not installed", end=End.MISSING)
 
 

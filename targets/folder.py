@@ -6,9 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from difflib import unified_diff
 from errno import EINVAL, EISDIR
-from io import StringIO
 from pathlib import Path
 from secrets import token_hex
 
@@ -117,14 +115,6 @@ class Compared:
     path: Path
     there: str | None
     wanted: str | None
-
-    def diff(self) -> Iterator[str]:
-        """Lines of a unified diff from the file to what it should be; none where they are the same."""
-        if self.there == self.wanted:
-            return
-        before, after = (list(StringIO(text or "", "\n")) for text in (self.there, self.wanted))
-        for line in unified_diff(before, after, str(self.path), f"{self.path} (compiled)"):
-            yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 def compared(bundle: Bundle, folder: Path) -> Iterator[Compared]:

@@ -96,6 +96,7 @@ def _first_difference(text: str, other: str) -> int:
 
 
 def quoted(text: str) -> str:
+    """A piece of somebody's text for a message: shortened, and in backquotes."""
     return f"`{shorten(text, _QUOTED)}`"
 
 

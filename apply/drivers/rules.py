@@ -161,8 +161,12 @@ def _nat(tables: Tables) -> Table:
 
 
 class IptablesDriver(XtablesDriver):
+    """The rules of IPv4."""
+
     part: ClassVar[str] = "iptables"
 
 
 class Ip6tablesDriver(XtablesDriver):
+    """The rules of IPv6."""
+
     part: ClassVar[str] = "ip6tables"

@@ -26,6 +26,8 @@ _DISCARD = 9
 
 
 class Drop(NamedTuple):
+    """A place where somebody's firewall drops what a service needs, and the command that would let it through."""
+
     subject: str  # tool, table and chain
     state: str
     remedy: str

@@ -58,6 +58,8 @@ def _is(value: Item, item: Item) -> bool:
 
 
 class Kind(Enum):
+    """What becomes of a packet that a rule matches."""
+
     ACCEPT = "accept"
     DROP = "drop"
     JUMP = "jump"

@@ -57,6 +57,8 @@ def _listings(scope: Scope) -> dict[str, tool.Listing]:
 
 
 class NftDriver(Driver[NftState]):
+    """The tables of nft."""
+
     part = PART
     translates = True
     shows = True

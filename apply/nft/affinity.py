@@ -34,6 +34,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Client:
+    """A client that a set of affinity remembers. ``key``: its element, as nft prints it."""
+
     key: str
     timeout: int  # seconds
     expires: int  # seconds from now

@@ -12,6 +12,7 @@ from svcc.kernel.steps import Change, Place, Verb
 
 
 def changes(live: NftState, wanted: NftState) -> Iterator[Change]:
+    """What differs between two states, table by table: IPv4 first, sets before chains."""
     for family in FAMILIES:
         old, new = live.tables.get(family), wanted.tables.get(family)
         if old == new:

@@ -11,6 +11,7 @@ from svcc.kernel.steps import Route
 
 
 def routes(state: NftState) -> Iterator[Route]:
+    """Where the state sends new connections: each endpoint of each frontend."""
     for table in state.tables.values():
         ways = Ways(table)
         for key, name in ways.keyed.services.items():

@@ -26,4 +26,5 @@ def importers() -> dict[str, Importer]:
 
 
 def find(kind: str) -> Importer | None:
+    """The importer of a kind of files; None: there is none."""
     return importers().get(kind)

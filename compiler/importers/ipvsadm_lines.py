@@ -18,6 +18,8 @@ _CALL = re.compile(r"(?:sudo\s+)?(?:/\S*/)?ipvsadm\s+")
 
 
 class Takes(Enum):
+    """What stands behind an option of ipvsadm(8)."""
+
     NOTHING = "nothing"
     VALUE = "a value"
     PERHAPS = "perhaps a value"

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from svcc.compiler.importers.interface import broken
 from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
+from svcc.compiler.strict_json import loads
 
 #: Values that a document may hold: Python takes some hundred bytes for each.
 _VALUES = 1_000_000
-#: Digits of a number: Python takes long for thousands of them.
-_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    """A JSON text. ``found``: where the value at each path begins and ends, in characters."""
+
     source: Source
     found: dict[Path, tuple[int, int]]
 
@@ -84,7 +85,7 @@ def document(source: Source) -> Member:
     if max(text.count(","), text.count("[") + text.count("{")) > _VALUES:
         raise broken(f"more than {_VALUES} values: that is no configuration", Span(source, 0, 1))
     try:
-        value = json.loads(text, parse_int=_integer, parse_constant=_constant)
+        value = loads(text, places=True)
         found = places(text)
     except json.JSONDecodeError as error:
         raise broken(f"not JSON: {error.msg}", Span(source, error.pos, min(error.pos + 1, len(text)))) from None
@@ -95,13 +96,3 @@ def document(source: Source) -> Member:
     except ValueError as error:
         raise broken(f"not JSON that svcc can read: {error}", Span(source, 0, 1)) from None
     return Member(Document(source, found), (), value)
-
-
-def _integer(text: str) -> int:
-    if len(text) > _DIGITS:
-        raise ValueError(f"a number of {len(text)} digits")
-    return int(text)
-
-
-def _constant(name: str) -> object:
-    raise ValueError(f"{name} is no number of JSON")

@@ -32,6 +32,7 @@ class Mark:
 
 
 def is_iptables(source: Source) -> bool:
+    """Whether a file is one that iptables-save or ip6tables-save printed."""
     return _TABLE.search(source.text) is not None
 
 

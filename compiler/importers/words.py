@@ -33,6 +33,7 @@ def lines(source: Source) -> Iterator[Span]:
 
 
 def text_of(span: Span) -> str:
+    """The characters of a span."""
     return span.source.text[span.start : span.end]
 
 
@@ -59,6 +60,7 @@ def number(text: str, low: int, high: int) -> int | None:
 
 
 def port(text: str) -> int | None:
+    """A port's number, from 1 on; None: the text is none."""
     return number(text, 1, MAX_PORT)
 
 

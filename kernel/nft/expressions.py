@@ -135,6 +135,8 @@ class DestinationType:
 
 @dataclass(frozen=True, slots=True)
 class Concat:
+    """A key of several parts."""
+
     parts: tuple[Expression, ...]
 
     def json(self) -> Json:
@@ -154,6 +156,8 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
+    """The bits that either has."""
+
     left: Expression
     right: Expression
 

@@ -88,6 +88,8 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
+    """A chain, and for a base chain where the kernel calls it."""
+
     rules: tuple[Rule, ...]
     hook: Hook | None = None  # of a base chain
     more: str = ""  # JSON of what svcc does not give a chain
@@ -108,6 +110,8 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """A table of one family, by the names of what is in it."""
+
     name: str
     attributes: str = "{}"  # JSON of its flags and comment: ours have none
     sets: Mapping[str, NamedSet] = field(default_factory=dict)

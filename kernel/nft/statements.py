@@ -14,6 +14,8 @@ from svcc.kernel.nft.expressions import Expression, Named
 
 
 class Statement(Protocol):
+    """A part of a rule: what it asks, or does."""
+
     def json(self) -> Json: ...
 
 
@@ -45,6 +47,8 @@ class Goto:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
+    """On to another chain, and back here at its end."""
+
     chain: str
 
     def json(self) -> Json:
@@ -53,6 +57,8 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
+    """The packet goes no further, and nobody is told."""
+
     def json(self) -> Json:
         return {"drop": None}
 

@@ -31,6 +31,7 @@ _FEW = 1_000
 
 
 def installed() -> bool:
+    """Whether the program ``nft`` is there."""
     return tools.find("nft") is not None
 
 

@@ -14,6 +14,7 @@ NO_LIBRARY = 69
 
 
 def main() -> int:
+    """Give libnftables the commands on standard input. Returns its status, or ``NO_LIBRARY``."""
     sys.path.append(sys.argv[1])
     from nftables import Nftables  # type: ignore[import-untyped,unused-ignore]
 

@@ -27,6 +27,8 @@ class Match(ABC):
 
 @dataclass(frozen=True, slots=True)
 class From(Match):
+    """The source address is in a network (iptables(8), ``-s``)."""
+
     network: Network
     negate: bool = False
 
@@ -62,6 +64,8 @@ def to(network: Network) -> tuple[Match, ...]:
 
 @dataclass(frozen=True, slots=True)
 class In(Match):
+    """The packet came in by a device (iptables(8), ``-i``)."""
+
     device: str
     negate: bool = False
 
@@ -71,6 +75,8 @@ class In(Match):
 
 @dataclass(frozen=True, slots=True)
 class Out(Match):
+    """The packet leaves by a device (iptables(8), ``-o``)."""
+
     device: str
     negate: bool = False
 
@@ -180,6 +186,8 @@ class ToLocal(Match):
 
 @dataclass(frozen=True, slots=True)
 class Mark(Match):
+    """Those bits of the packet's mark that ``mask`` has are ``value`` (iptables-extensions(8), "mark")."""
+
     value: int
     mask: int
     negate: bool = False
@@ -224,6 +232,8 @@ class Bytecode(Match):
 
 @dataclass(frozen=True, slots=True)
 class Comment(Match):
+    """Words for people, which match every packet."""
+
     text: str
 
     def __str__(self) -> str:

@@ -33,6 +33,8 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
+    """A chain of ours with its rules."""
+
     name: str
     rules: tuple[Rule, ...]
 

@@ -23,6 +23,7 @@ _NAMES = {"iptables": "ip_tables_names", "ip6tables": "ip6_tables_names"}
 
 
 def other(variant: str) -> str:
+    """The variant that is not this one: legacy of nft, nft of legacy."""
     return _OTHER[variant]
 
 

@@ -13,6 +13,7 @@ from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.inputs import compile_file
+from svcc.line_diff import line_diff
 from svcc.options import file_argument, format_option, node_option, quiet_option, target_option
 from svcc.output import as_text, put, put_json
 from svcc.paths import FilePath
@@ -107,13 +108,18 @@ def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:
         files = [_as_json(one) for one in parts]
         put_json({"version": 1, "target": bundle.target, "differs": differ, "files": files})
     else:
-        put("".join(line for one in parts for line in one.diff()))
+        put("".join(map(_diff, parts)))
     if differ:
         sys.exit(Exit.DIFFERENT)
 
 
+def _diff(one: Compared) -> str:
+    """From the file to what it should be; "" where they are the same."""
+    return line_diff(one.there or "", one.wanted or "", str(one.path), f"{one.path} (compiled)")
+
+
 def _as_json(one: Compared) -> dict[str, Any]:
-    return {"part": one.part.name, "file": str(one.path), "state": _state(one), "diff": as_text("".join(one.diff()))}
+    return {"part": one.part.name, "file": str(one.path), "state": _state(one), "diff": as_text(_diff(one))}
 
 
 def _state(one: Compared) -> str:

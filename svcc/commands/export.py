@@ -17,8 +17,8 @@ import click
 
 from svcc.commands.import_ import findings, write_texts
 from svcc.compiler import ir
+from svcc.compiler.importers.kubernetes.fields import written
 from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind
-from svcc.compiler.importers.kubernetes.objects import written
 from svcc.compiler.importers.kubernetes.remarks import Remark
 from svcc.compiler.printing import program_text
 from svcc.compiler.report import printable

@@ -13,7 +13,8 @@ import click
 from svcc.apply.generation import who
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
-from svcc.fleet.documents import WORDS, Release, plain
+from svcc.fleet.document_members import WORDS
+from svcc.fleet.documents import Release, plain
 from svcc.fleet.errors import BadProgram, FleetError
 from svcc.fleet_options import Place, fleet_options
 from svcc.help import examples

@@ -20,6 +20,7 @@ _DIGITS = re.compile(r"[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
+    """What a template cannot have: names, numbers and families that the cloud does not take."""
     if not program.balancers:
         return
     found = [*_nodes(program)]

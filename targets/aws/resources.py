@@ -102,6 +102,8 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Listener(Resource):
+    """A port of a load balancer. ``default``: what becomes of requests that no rule is for."""
+
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::Listener"
     balancer: str
     protocol: str

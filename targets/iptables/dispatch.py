@@ -44,6 +44,8 @@ class PortRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
+    """Ports that a branch of the dispatch tree is for, and what stands below it."""
+
     protocol: ir.Protocol
     ports: ir.PortRange  # aligned
     nodes: tuple[PortRule | Block, ...]

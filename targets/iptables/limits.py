@@ -21,6 +21,7 @@ _SMALLER = "choose weights that, in lowest terms, add up to at most"
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
+    """What the target refuses for the length of a name, a scheduler, or a range of ports."""
     yield from _prefix(program.cluster)
     yield from _chain_names(program)
     for service in program.services:

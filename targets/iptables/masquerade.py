@@ -38,6 +38,7 @@ def hairpin(version: int) -> Bytecode:
 
 
 def mark(names: Names, bit: int) -> Chain:
+    """The chain that marks packets to be masqueraded."""
     return Chain(names.mark, (Rule((), SetMark(bit, bit)),))
 
 

@@ -26,6 +26,8 @@ PREFIX = CHAIN_NAME - max(len("-POSTROUTING"), len("-") + len("-") + HASH_DIGITS
 
 @dataclass(frozen=True, slots=True)
 class Names:
+    """The names of all chains under a prefix."""
+
     prefix: str
 
     def fixed(self, word: str) -> str:

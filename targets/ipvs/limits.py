@@ -17,6 +17,7 @@ _ELEMENTS = 1 << 20
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
+    """What the target refuses for the length of a name, for marks, or for what IPVS cannot do together."""
     yield from _names(program.cluster)
     yield from _marks(program)
     for service in program.services:

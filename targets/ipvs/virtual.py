@@ -101,6 +101,7 @@ def marks_alike(cluster_mark: int) -> tuple[int, int]:
 
 
 def is_service_mark(mark: int, cluster_mark: int) -> bool:
+    """Whether a mark can be a service's. ``cluster_mark``: the bit of the cluster that means "masquerade"."""
     value, mask = marks_alike(cluster_mark)
     return mark & mask == value and not mark & cluster_mark and mark <= _HIGHEST
 

@@ -28,7 +28,8 @@ from svcc.targets.nft import hooks
 from svcc.targets.nft.assembly import PART, NftAssembly
 from svcc.targets.nft.contribution import NftContribution, contribution
 from svcc.targets.nft.limits import limits
-from svcc.targets.nft.read import TableCheck, printed, read
+from svcc.targets.nft.read import printed, read
+from svcc.targets.nft.read_checks import TableCheck
 from svcc.targets.nft.read_elements import check_elements
 from svcc.targets.nft.read_json import name_of_tables
 from svcc.targets.only_ipvs import NOT_IN_RULES

@@ -152,6 +152,7 @@ def _target(ports: ir.PortRange, target: int) -> Target:
 
 
 def port_name(target: Target) -> str:
+    """What the name of a map says of the endpoints' port; ``same``: that which the client asked for."""
     return "same" if target is None else str(target)
 
 

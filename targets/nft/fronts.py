@@ -35,6 +35,8 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
+    """How long a client keeps its endpoint, and with which other frontends it does."""
+
     seconds: int
     owner: str = ""  # of its own sets; else it shares those of its key
     per_service: bool = False  # the owner is a service: its frontends of all keys have these sets

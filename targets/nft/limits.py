@@ -28,6 +28,7 @@ KEYWORDS = frozenset(_WORDS.split())
 
 
 def table_name(cluster: ir.Cluster) -> str:
+    """What the tables of a cluster are called, in both families."""
     return cluster.prefix.lower()
 
 

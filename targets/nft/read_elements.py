@@ -11,7 +11,8 @@ from svcc.kernel.addresses import Network, text_of
 from svcc.kernel.json_values import Json, integer, items, members, string
 from svcc.kernel.nft.parsing import NotRead, same
 from svcc.kernel.nft.state import Declaration
-from svcc.targets.nft.read import Command, ReadTable, TableCheck
+from svcc.targets.nft.read import Command, ReadTable
+from svcc.targets.nft.read_checks import TableCheck
 from svcc.targets.nft.shapes import NAME, kind_of_chain
 from svcc.targets.reading import Refused, quoted
 

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from svcc.compiler.codes import Code
 from svcc.compiler.source import Source
+from svcc.compiler.strict_json import once_each, whole_number
 from svcc.kernel.json_values import Json, members, string
-from svcc.kernel.nft.parsing import NotRead
 from svcc.targets.reading import Text
 
 _START = re.compile(r'\s*\{\s*"nftables"\s*:\s*\[\s*')
@@ -18,8 +18,6 @@ _BETWEEN = re.compile(r"\s*(,)?\s*")
 _END = re.compile(r"\s*\]\s*\}\s*")
 #: Values of a document, at most: Python takes some hundred bytes for each.
 _VALUES = 4_000_000
-#: Digits of a number, at most: more than any mark, port or weight has.
-_DIGITS = 10
 
 
 def commands(text: Text) -> Iterator[tuple[int, int, Json]]:
@@ -55,29 +53,16 @@ def _value(text: Text, document: str, at: int) -> tuple[Json, int]:
         return _DECODER.raw_decode(document, at)
     except json.JSONDecodeError as error:
         raise text.refused(f"not JSON: {error.msg}", error.pos, error.pos + 1, Code.BUNDLE) from None
-    except NotRead as error:
+    except ValueError as error:
         raise text.refused(str(error), at, at + 1) from None
     except RecursionError:
         raise text.refused("it nests too deep", at, at + 1) from None
 
 
-def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise NotRead("a key stands twice in one object")
-    return found
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _DIGITS:
-        raise NotRead(f"a number of {len(digits)} digits")
-    return int(digits)
-
-
 def _never(what: str) -> NoReturn:
-    raise NotRead(f"the target prints no number such as {what[:20]}")
+    raise ValueError(f"the target prints no number such as {what[:20]}")
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_int=_integer, parse_float=_never, parse_constant=_never, strict=True
+    object_pairs_hook=once_each, parse_int=whole_number, parse_float=_never, parse_constant=_never, strict=True
 )

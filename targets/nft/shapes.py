@@ -97,6 +97,7 @@ def kind_of_chain(name: str) -> str | None:
 
 
 def keys(family: Family) -> Iterator[Key]:
+    """The keys that a table of the family can have maps of."""
     for nodeport in (False, True):
         for ranges in (None, *ir.Protocol):
             yield Key(family, nodeport, ranges)

@@ -44,7 +44,7 @@ from svcc.targets.nft.keys import Key
 from svcc.targets.nft.sources import Sources
 
 if TYPE_CHECKING:
-    from svcc.targets.nft.read import TableCheck
+    from svcc.targets.nft.read_checks import TableCheck
 
 _OPERATORS = {"==": "=", "!=": "!=", "in": "~"}
 _ALL = 0xFFFF_FFFF

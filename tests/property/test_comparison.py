@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.edits import canonical
 from support.strategies import programs
 from svcc.compiler import ir
 from svcc.compiler.comparison import TakenAway, compare
@@ -34,14 +35,6 @@ BACK = _BACK | {there: here for here, there in _BACK.items()}
 def changes(old: ir.Program, new: ir.Program) -> list[Change]:
     found = compare(old, new)
     return [*found.shared, *(change for one in found.services for change in one.changes)]
-
-
-def canonical(program: ir.Program) -> ir.Program:
-    return replace(
-        program,
-        nodes=tuple(sorted(program.nodes, key=lambda one: one.name)),
-        services=tuple(sorted(program.services, key=lambda one: one.name)),
-    )
 
 
 @given(programs())

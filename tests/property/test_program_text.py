@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from support.edits import canonical
 from support.strategies import programs
 from svcc.apply.program_text import KeptProgram
 from svcc.compiler import ir
@@ -23,14 +24,6 @@ def program_text(program: ir.Program) -> str:
 
 def read_program(text: str) -> ir.Program:
     return KeptProgram(text).program()
-
-
-def canonical(program: ir.Program) -> ir.Program:
-    return replace(
-        program,
-        nodes=tuple(sorted(program.nodes, key=lambda one: one.name)),
-        services=tuple(sorted(program.services, key=lambda one: one.name)),
-    )
 
 
 @given(programs())

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from support.apply_world import quietly
+from support.held_connections import Held, ask
 from support.waiting import LID
 from svcc.apply import confirm, engine, planning
 from svcc.apply.generation import Draft
@@ -189,14 +190,14 @@ class Client:
 def connect(destinations: Sequence[tuple[str, int]], stop: int, *, hold: bool) -> Counter[str]:
     """Connects as fast as it can. ``hold``: some connections are open all the while, and asked again at the end."""
     counted: Counter[str] = Counter()
-    held: list[tuple[socket.socket, bytes]] = []
+    held = Held()
     number = 0
     while not select.select([stop], [], [], 0)[0]:
         destination = destinations[number % len(destinations)]
         number += 1
         try:
             connection = socket.create_connection(destination, timeout=LID)
-            name = _ask(connection)
+            name = ask(connection)
             if (lost := _sent_again(connection)) > 1:
                 raise OSError(f"{lost} segments were lost")
         except OSError as error:
@@ -204,16 +205,10 @@ def connect(destinations: Sequence[tuple[str, int]], stop: int, *, hold: bool) -
             continue
         counted["answered"] += 1
         if hold and number % 50 == 0:
-            held.append((connection, name))
+            held.keep(connection, name)
         else:
             connection.close()
-    for connection, name in held:
-        try:
-            counted["held" if _ask(connection) == name else "answered by another"] += 1
-        except OSError as error:
-            counted[f"held: {error}"] += 1
-        connection.close()
-    return counted
+    return counted + held.end()
 
 
 def _sent_again(connection: socket.socket) -> int:
@@ -236,21 +231,13 @@ def send_datagrams(destination: tuple[str, int], stop: int, *, flows: int = 40) 
     while not select.select([stop], [], [], 0)[0]:
         for flow in sockets:
             try:
-                name = _ask(flow)
+                name = ask(flow)
             except OSError as error:
                 counted[f"datagram: {error}"] += 1
                 continue
             counted["datagrams" if names.setdefault(flow, name) == name else "moved"] += 1
             names[flow] = name
     return counted
-
-
-def _ask(connection: socket.socket) -> bytes:
-    connection.sendall(b"?\n")
-    answer = connection.recv(200)
-    if not answer:
-        raise OSError("closed")
-    return answer.split()[0]
 
 
 @contextmanager

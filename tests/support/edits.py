@@ -48,3 +48,12 @@ def _versions(draw: st.DrawFn, service: ir.Service) -> ir.Service | None:
     rest = service.endpoints[:at], service.endpoints[at + 1 :]
     middle = (replace(service.endpoints[at], weight=0),) if kind == "draining" else ()
     return replace(service, endpoints=(*rest[0], *middle, *rest[1]))
+
+
+def canonical(program: ir.Program) -> ir.Program:
+    """The program with its services and nodes in the order of their names, which says nothing."""
+    return replace(
+        program,
+        nodes=tuple(sorted(program.nodes, key=lambda one: one.name)),
+        services=tuple(sorted(program.services, key=lambda one: one.name)),
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.apply_states import run
 from support.etcd import RELEASES, Cluster
-from support.fleet_site import Machine, Site
+from support.fleet_site import Machine, Site, make_lan, plug_in
 from support.fleet_traffic import Servers
 from support.shell import Shell
 from svcc.kernel.namespaces import Namespace
@@ -47,12 +47,7 @@ def halves(folder: Path, *hosts: int) -> Iterator[Halves]:
     with ExitStack() as stack:
         small, large = (stack.enter_context(closing(Namespace(name))) for name in ("small", "large"))
         for side, addresses in ((small, _MEMBERS[:1]), (large, _MEMBERS[1:])):
-            with side.entered():
-                run("ip link set lo up")
-                run("ip link add lan type bridge")
-                for address in addresses:
-                    run(f"ip address add {address}/24 dev lan")
-                run("ip link set lan up")
+            make_lan(side, *addresses)
         with small.entered():
             run(f"ip link add between master lan type veth peer name between netns {large.path}")
         with large.entered():
@@ -60,13 +55,7 @@ def halves(folder: Path, *hosts: int) -> Iterator[Halves]:
         made: list[Machine] = []
         for number, (name, side) in enumerate((("a", small), ("b", large)), 11):
             node = stack.enter_context(closing(Namespace(name)))
-            with side.entered():
-                run(f"ip link add to-{name} master lan type veth peer name lan netns {node.path}")
-                run(f"ip link set to-{name} up")
-            with node.entered():
-                run("ip link set lo up")
-                run("ip link set lan up")
-                run(f"ip address add 10.9.0.{number}/24 dev lan")
+            plug_in(side, node, number)
             made.append(Machine(node, name, folder / name))
             stack.callback(made[-1].end)
             stack.callback(Servers(side, hosts, made[-1], gateway=_MEMBERS[number - 11]).end)

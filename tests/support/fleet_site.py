@@ -162,6 +162,27 @@ class Site:
         machine.until(lambda: wanted.items() <= self.nodes().get(name, {}).items(), f"{name} stands as {wanted}")
 
 
+def make_lan(switch: Namespace, *addresses: str) -> None:
+    """A network with a namespace as its switch, which has these addresses there."""
+    with switch.entered():
+        run("ip link set lo up")
+        run("ip link add lan type bridge")
+        for address in addresses:
+            run(f"ip address add {address}/24 dev lan")
+        run("ip link set lan up")
+
+
+def plug_in(switch: Namespace, node: Namespace, number: int) -> None:
+    """Connect a machine to that network, as 10.9.0.``number``."""
+    with switch.entered():
+        run(f"ip link add to-{number} master lan type veth peer name lan netns {node.path}")
+        run(f"ip link set to-{number} up")
+    with node.entered():
+        run("ip link set lo up")
+        run("ip link set lan up")
+        run(f"ip address add 10.9.0.{number}/24 dev lan")
+
+
 @contextmanager
 def site(folder: Path, *names: str, nf_tables: bool = True) -> Iterator[Site]:
     """Machines of these names, without their agents, for as long as the block runs. ``nf_tables``: whether the kernel
@@ -169,21 +190,11 @@ def site(folder: Path, *names: str, nf_tables: bool = True) -> Iterator[Site]:
     """
     with ExitStack() as stack:
         switch = stack.enter_context(closing(Namespace("switch")))
-        with switch.entered():
-            run("ip link set lo up")
-            run("ip link add lan type bridge")
-            run(f"ip address add {ETCD}/24 dev lan")
-            run("ip link set lan up")
+        make_lan(switch, ETCD)
         machines = []
         for number, name in enumerate(names, 11):
             node = stack.enter_context(closing(Namespace(name)))
-            with switch.entered():
-                run(f"ip link add to-{number} master lan type veth peer name lan netns {node.path}")
-                run(f"ip link set to-{number} up")
-            with node.entered():
-                run("ip link set lo up")
-                run("ip link set lan up")
-                run(f"ip address add 10.9.0.{number}/24 dev lan")
+            plug_in(switch, node, number)
             machines.append(Machine(node, name, folder / name, nf_tables=nf_tables))
             stack.callback(machines[-1].end)
         etcd = Cluster(RELEASES[0], folder / "etcd", ("127.0.0.1",), (), "http")

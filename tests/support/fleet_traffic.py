@@ -14,6 +14,7 @@ from functools import partial
 from support.apply_load import Client
 from support.apply_states import run
 from support.fleet_site import ETCD, Machine, Site
+from support.held_connections import Held, ask
 from support.waiting import LID
 from svcc.kernel.namespaces import Namespace
 
@@ -94,30 +95,17 @@ def traffic(*machines: Machine) -> Iterator[None]:
 
 def _connect(vip: str, stop: int) -> Counter[str]:
     counted: Counter[str] = Counter()
-    held: list[tuple[socket.socket, bytes]] = []
+    held = Held()
     while not counted or not select.select([stop], [], [], _PACE)[0]:
         try:
             connection = socket.create_connection((vip, 80), timeout=LID)
-            name = _asked(connection)
+            name = ask(connection)
         except OSError as error:
             counted[str(error)] += 1
             continue
         counted["answered"] += 1
         if counted["answered"] % 20 == 1:
-            held.append((connection, name))
+            held.keep(connection, name)
         else:
             connection.close()
-    for connection, name in held:
-        try:
-            counted["held" if _asked(connection) == name else "answered by another"] += 1
-        except OSError as error:
-            counted[f"held: {error}"] += 1
-        connection.close()
-    return counted
-
-
-def _asked(connection: socket.socket) -> bytes:
-    connection.sendall(b"?\n")
-    if not (answer := connection.recv(200)):
-        raise OSError("closed")
-    return answer
+    return counted + held.end()

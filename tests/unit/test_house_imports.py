@@ -52,7 +52,7 @@ _IR_SIDE = frozenset(
     f"svcc.compiler.{name}"
     for name in (
         *("codes", "diagnostic", "features", "files", "frontends", "ir", "ir_to_json", "names"),
-        *("prefix", "source", "suggest"),
+        *("prefix", "source", "strict_json", "suggest"),
     )
 )
 

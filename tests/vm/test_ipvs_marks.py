@@ -18,7 +18,6 @@ from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipvs.reading import established, read_all
 from svcc.kernel.ipvs.servers import mark_of, parse_servers
-from svcc.kernel.namespaces import Namespace
 from svcc.verify.lab import CLIENT, NODE, PEER, Answer, Lab, Probe
 from svcc.verify.session import Session
 
@@ -96,14 +95,11 @@ def test_nothing_of_ours_is_left_in_marks(lab: Lab) -> None:
 
 
 @pytest.fixture(params=["netlink", "tool"])
-def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
+def _sent_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("svcc.kernel.ipvs.loading._FEW", {"netlink": 1_000_000, "tool": 0}[request.param])
-    namespace = Namespace("marks")
-    yield World(namespace, tmp_path / "state", "legacy", ipvs=True, nft=False)
-    namespace.close()
 
 
+@pytest.mark.usefixtures("_sent_by")
 def test_services_come_to_one_memory_and_go_back(world: World, tmp_path: Path) -> None:
     """And under another name. The kernel is as the plan says, and `status` tells who serves what."""
     apart, renamed = TEXT.replace(" per service", ""), TEXT.replace("service shop", "service cart")
@@ -121,6 +117,7 @@ def test_services_come_to_one_memory_and_go_back(world: World, tmp_path: Path) -
         assert read_all() == others
 
 
+@pytest.mark.usefixtures("_sent_by")
 def test_what_somebody_takes_from_a_mark_is_told_and_put_back(world: World, tmp_path: Path) -> None:
     path = tmp_path / "shop.dsl"
     path.write_text(TEXT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipvs.reading import established, read_all
 from svcc.kernel.ipvs.servers import mark_of, parse_servers
-from svcc.kernel.namespaces import Namespace
 from svcc.verify.lab import CLIENT, NODE, Answer
 from svcc.verify.session import Session
 
@@ -60,14 +58,6 @@ def test_a_connection_outlives_an_edit_of_its_endpoints() -> None:
             counts = established(new)[key]
         assert counts == {("100.64.0.9", 0): 1, ("100.64.0.19", 0): 0, ("100.64.0.29", 0): 0}
         assert client.ask() == known
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
-    namespace = Namespace("ranges")
-    yield World(namespace, tmp_path / "state", "legacy", ipvs=True, nft=False)
-    namespace.close()
 
 
 def test_ranges_grow_and_shrink(world: World, tmp_path: Path) -> None:

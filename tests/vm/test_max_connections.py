@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from support.apply_world import World
 from support.command_line import svcc
 from support.ipvs_kernel import served
-from svcc.kernel.namespaces import Namespace
 from svcc.kernel.tools import read
 from svcc.verify.lab import CLIENT, Answer, Failure
 
@@ -35,14 +33,6 @@ def test_who_is_full_gets_no_new_connections() -> None:
             for conversation in held:
                 conversation.close()
     assert Counter(one.name for one in answers if isinstance(one, Answer)) == {"100.64.0.9": 2, "100.64.0.19": 3}
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
-    namespace = Namespace("limits")
-    yield World(namespace, tmp_path / "state", "legacy", ipvs=True, nft=False)
-    namespace.close()
 
 
 @pytest.mark.parametrize("others", ["", " weight 3"], ids=["few changes", "another weight as well"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,14 @@ from support.apply_world import World
 from support.command_line import svcc
 from support.schemas import follows
 from support.shell import PROGRAM
-from svcc.kernel.namespaces import Namespace
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
 
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("SVCC_STATE_DIR", str(tmp_path / "state"))
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path) -> None:
     (tmp_path / "a.dsl").write_text(PROGRAM)
     (tmp_path / "b.dsl").write_text(PROGRAM.replace("service web", "service shop"))
-    namespace = Namespace("renamed")
-    yield World(namespace, tmp_path / "state", "legacy", ipvs=True, nft=False)
-    namespace.close()
 
 
 def test_status_says_the_new_name(world: World, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from svcc.verify.trace import nft_expressions as ex
+from svcc.verify.trace import nft_selectors as selectors
 from svcc.verify.trace import nft_statements as st
 from svcc.verify.trace.chains import Call, Final
 from svcc.verify.trace.faults import LoadError, Place, UnknownRule
@@ -92,23 +93,23 @@ class RuleReader:
         fields.done()
         if self.scope.family != "inet" and protocol in ("ip", "ip6") and protocol != self.scope.family:
             raise LoadError(self.place, f"{protocol} {name} in a table of {self.scope.family}")
-        return ex.payload(self.place, protocol, name)
+        return selectors.payload(self.place, protocol, name)
 
     def meta(self, fields: Fields) -> ex.Expression:
         key = fields.text("key")
         fields.done()
-        return ex.meta(self.place, key)
+        return selectors.meta(self.place, key)
 
     def ct(self, fields: Fields) -> ex.Expression:
         key, family = fields.text("key"), fields.take("family", None)
         direction = fields.text("dir") if "dir" in fields else None
         fields.done()
-        return ex.ct(self.place, f"{family} {key}" if family else key, direction)
+        return selectors.ct(self.place, f"{family} {key}" if family else key, direction)
 
     def fib(self, fields: Fields) -> ex.Expression:
         result, flags = fields.text("result"), fields.take("flags")
         fields.done()
-        return ex.fib(self.place, self.scope.host, result, flags)
+        return selectors.fib(self.place, self.scope.host, result, flags)
 
     def numgen(self, fields: Fields) -> ex.Expression:
         mode, modulus, offset = fields.text("mode"), fields.number("mod"), fields.number("offset", 0)

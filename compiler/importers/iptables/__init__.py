@@ -23,6 +23,8 @@ _UNSERVED = ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES")
 
 
 class Iptables(Importer):
+    """See the module."""
+
     name: ClassVar[str] = "iptables"
     title: ClassVar[str] = "what `iptables-save` and `ip6tables-save` print: kube-proxy's rules, and rules of DNAT"
 

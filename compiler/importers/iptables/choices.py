@@ -53,6 +53,8 @@ class Front(NamedTuple):
 
 
 class Leaf(NamedTuple):
+    """An endpoint that a choice of rules ends at."""
+
     address: ir.Address
     port: int | None  # None: the port stays
 

@@ -34,6 +34,7 @@ class Fronts:
 
 
 def fronts(reader: Reader, hook: str) -> Fronts:
+    """What packets of a hook of table nat are looked up by, and the chains or endpoints that they go to."""
     found = Fronts()
     _walk(reader, hook, found, local=False, seen=set())
     return found

@@ -15,6 +15,7 @@ from svcc.compiler import ir
 from svcc.compiler.importers.interface import Note
 from svcc.compiler.importers.iptables.choices import Front, NotRead, Reader
 from svcc.compiler.importers.iptables.rules import Rule
+from svcc.compiler.importers.kubernetes.fields import Word
 from svcc.compiler.importers.kubernetes.objects import (
     EndpointSlice,
     Ingress,
@@ -22,7 +23,6 @@ from svcc.compiler.importers.kubernetes.objects import (
     ServicePort,
     SliceEndpoint,
     SlicePort,
-    Word,
 )
 from svcc.compiler.importers.kubernetes.remarks import Place
 from svcc.compiler.importers.words import network

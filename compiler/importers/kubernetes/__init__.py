@@ -11,12 +11,11 @@ from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.importers.documents import Document, documents
 from svcc.compiler.importers.interface import Broken, Imported, Importer, Note, broken
+from svcc.compiler.importers.kubernetes.fields import Malformed, Path
 from svcc.compiler.importers.kubernetes.followed import Followed
 from svcc.compiler.importers.kubernetes.objects import (
     EndpointSlice,
-    Malformed,
     Node,
-    Path,
     Service,
     read_node,
     read_service,
@@ -81,6 +80,8 @@ def _age(some: _Object) -> tuple[int, str]:
 
 
 class Kubernetes(Importer):
+    """See the module."""
+
     name: ClassVar[str] = "kubernetes"
     title: ClassVar[str] = "what `kubectl get svc,endpointslices,nodes -A -o yaml` prints, or JSON of it"
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from svcc.compiler import ir
-from svcc.compiler.importers.kubernetes.objects import EndpointSlice, ServicePort, SliceEndpoint, written
+from svcc.compiler.importers.kubernetes.fields import written
+from svcc.compiler.importers.kubernetes.objects import EndpointSlice, ServicePort, SliceEndpoint
 from svcc.compiler.importers.kubernetes.remarks import Place, Work
 from svcc.compiler.importers.words import address as address_in
 

@@ -16,12 +16,12 @@ from typing import NamedTuple
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.differing import with_services
+from svcc.compiler.importers.kubernetes.fields import Malformed
 from svcc.compiler.importers.kubernetes.kept import Kept
 from svcc.compiler.importers.kubernetes.mapping import Mapped, services_of
 from svcc.compiler.importers.kubernetes.nodes import nodes_of
 from svcc.compiler.importers.kubernetes.objects import (
     EndpointSlice,
-    Malformed,
     Node,
     Service,
     object_name,

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from svcc.compiler import ir
 from svcc.compiler.importers.kubernetes.endpoints import Key, Target, targets_of, usable
-from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Path, Service, ServicePort, written
+from svcc.compiler.importers.kubernetes.fields import Path, written
+from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Service, ServicePort
 from svcc.compiler.importers.kubernetes.remarks import At, Place, Remark, Work, addresses, nowhere
 from svcc.compiler.importers.words import address as address_in
 from svcc.compiler.source import Span

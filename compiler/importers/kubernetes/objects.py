@@ -1,22 +1,19 @@
 """Objects of the Kubernetes API, as far as services need them: Service, EndpointSlice and Node.
 
-They are read from JSON's own types, as a file or an API server has them. Each remembers where its parts stand, as a
-path of keys and indices, for messages. What the API's reference calls optional may be missing or null.
+They are read from JSON's own types, as a file or an API server has them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from svcc.compiler import ir
+from svcc.compiler.importers.kubernetes.fields import Fields, Malformed, Path, Word, kept
 from svcc.compiler.importers.words import network
-from svcc.compiler.suggest import one_of, shorten
-
-Path: TypeAlias = tuple[str | int, ...]
+from svcc.compiler.suggest import shorten
 
 #: Labels that the API's reference defines (kubernetes.io/docs/reference/labels-annotations-taints).
 _SERVICE_NAME = "kubernetes.io/service-name"
@@ -27,132 +24,6 @@ _ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone
 
 #: Seconds of ClientIP affinity where the object does not say (the reference of ClientIPConfig).
 _AFFINITY = 10_800
-
-
-class Malformed(Exception):
-    """An object is not what the API's reference says of its kind."""
-
-    def __init__(self, path: Path, message: str) -> None:
-        super().__init__(f"{written(path)} {message}")
-        self.path = path
-        self.message = message
-
-
-def written(path: Path) -> str:
-    """A path as kubectl writes it.
-
-    >>> written(("spec", "ports", 0, "name"))
-    'spec.ports[0].name'
-    """
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".") or "the object"
-
-
-class Word(NamedTuple):
-    """A text of an object, and where it stands."""
-
-    text: str
-    path: Path
-
-
-#: RFC 1123's host names, and what the values of labels have beside.
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
-_KINDS: dict[type, str] = {str: "a text", bool: "true or false", int: "a number", list: "a list", dict: "an object"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """The members of an object at ``path``, each taken as what it has to be. Errors: Malformed."""
-
-    members: Mapping[str, object]
-    path: Path = ()
-
-    def _take(self, key: str, kind: type) -> object | None:
-        found = self.members.get(key)
-        if found is None or type(found) is kind:
-            return found
-        is_now = next((name for type_, name in _KINDS.items() if type(found) is type_), "a number")
-        quote = ": put it in quotes" if kind is str and is_now in ("a number", "true or false") else ""
-        raise Malformed((*self.path, key), f"is {is_now}, and has to be {_KINDS[kind]}{quote}")
-
-    def text(self, key: str) -> str:
-        found = self._take(key, str)
-        return found if isinstance(found, str) else ""
-
-    def word(self, key: str) -> Word:
-        return Word(self.text(key), (*self.path, key))
-
-    def kept_word(self, key: str) -> Word:
-        """A word that is kept by the hundred thousand: equal ones, and their places, are one object."""
-        return _kept_word(self.text(key), _kept((*self.path, key)))
-
-    def name(self, key: str) -> str:
-        """A text of the signs that the API lets names, and the values of labels, be of."""
-        found = self.text(key)
-        if found and not _NAME.fullmatch(found):
-            raise Malformed((*self.path, key), f"is `{shorten(found, 40)}`, which is no name of Kubernetes")
-        return found
-
-    def choice(self, key: str, *known: str) -> str:
-        """One of some texts, or "" where there is none."""
-        found = self.text(key)
-        if found and found not in known:
-            raise Malformed((*self.path, key), f"is `{shorten(found, 40)}`, and has to be {one_of(known)}")
-        return found
-
-    def flag(self, key: str) -> bool | None:
-        found = self._take(key, bool)
-        return found if isinstance(found, bool) else None
-
-    def number(self, key: str) -> int | None:
-        found = self._take(key, int)
-        return found if isinstance(found, int) else None
-
-    def port(self, key: str) -> int | None:
-        """A port's number; None where there is none, or the 0 of a port that is still to be chosen."""
-        found = self.number(key)
-        if found is not None and not 0 <= found <= 65_535:
-            raise Malformed((*self.path, key), f"is {found}, and has to be a port, 1 to 65535")
-        return found or None
-
-    def fields(self, key: str) -> Fields:
-        found = self._take(key, dict)
-        return Fields(found if isinstance(found, dict) else {}, (*self.path, key))
-
-    def each(self, key: str) -> Iterator[Fields]:
-        """The objects of a list."""
-        for i, member in enumerate(self._list(key)):
-            if not isinstance(member, dict):
-                raise Malformed((*self.path, key, i), "has to be an object")
-            yield Fields(member, (*self.path, key, i))
-
-    def words(self, key: str) -> tuple[Word, ...]:
-        """The texts of a list."""
-        words = []
-        for i, member in enumerate(self._list(key)):
-            if not isinstance(member, str):
-                raise Malformed((*self.path, key, i), "has to be a text")
-            words.append(Word(member, (*self.path, key, i)))
-        return tuple(words)
-
-    def _list(self, key: str) -> list[object]:
-        found = self._take(key, list)
-        return found if isinstance(found, list) else []
-
-    def beyond(self, known: str) -> tuple[Path, ...]:
-        """Where members stand that have a value and are not among those known (with blanks between them)."""
-        names = known.split()
-        return tuple((*self.path, key) for key in self.members if key not in names and self.members[key] is not None)
-
-
-@lru_cache(maxsize=8_192)
-def _kept(path: Path) -> Path:
-    return path
-
-
-@lru_cache(maxsize=8_192)
-def _kept_word(text: str, path: Path) -> Word:
-    return Word(text, path)
 
 
 @lru_cache(maxsize=1_024)
@@ -181,6 +52,8 @@ def object_name(document: Mapping[str, object]) -> str:
 
 
 class ServicePort(NamedTuple):
+    """A port of a Service (the reference of ServicePort)."""
+
     name: str  # "": the only one of its service
     protocol: str  # TCP, UDP, SCTP
     port: int
@@ -327,6 +200,8 @@ def _service_port(fields: Fields) -> ServicePort:
 
 
 class SlicePort(NamedTuple):
+    """A port of an EndpointSlice (the reference of EndpointPort)."""
+
     name: str
     protocol: str
     port: int | None  # None: every port, or none in particular
@@ -334,6 +209,8 @@ class SlicePort(NamedTuple):
 
 
 class SliceEndpoint(NamedTuple):
+    """An endpoint of an EndpointSlice, and its conditions (the reference of Endpoint)."""
+
     address: Word
     more_addresses: tuple[Word, ...]  # which no proxy uses
     ready: bool
@@ -397,13 +274,13 @@ def _endpoint(fields: Fields) -> SliceEndpoint:
         node = topology.kept_word(_HOSTNAME)  # v1beta1 before 1.21
     for_zones = (hint.text("name") for hint in fields.fields("hints").each("forZones"))
     return SliceEndpoint(
-        address=addresses[0]._replace(path=_kept(addresses[0].path)),
+        address=addresses[0]._replace(path=kept(addresses[0].path)),
         more_addresses=addresses[1:],
         ready=conditions.flag("ready") is not False,
         serving=conditions.flag("serving") is not False,
         terminating=conditions.flag("terminating") is True,
         node=node,
-        path=_kept(fields.path),
+        path=kept(fields.path),
         zone=fields.kept_word("zone").text
         or next((z for label in _ZONES if (z := topology.kept_word(label).text)), ""),
         for_zones=_kept_texts(tuple(for_zones)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from svcc.compiler import ir
-from svcc.compiler.importers.kubernetes.objects import Path, Word
+from svcc.compiler.importers.kubernetes.fields import Path, Word
 from svcc.compiler.importers.words import address as address_in
 from svcc.compiler.source import Source, Span
 
@@ -97,6 +97,7 @@ class Remarks:
 
 
 def addresses(work: Work, name: str, words: Iterable[Word]) -> Iterator[tuple[ir.Address, Path]]:
+    """The addresses among some words, and where they stand; a remark is made of those that are none."""
     for word in words:
         address = address_in(word.text)
         if address is None:
