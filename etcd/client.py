@@ -137,7 +137,12 @@ class Client:
         return watching.watch(self._members, self._members.preferred, prefix, from_revision)
 
     def follow(
-        self, prefix: str, *, trouble: Callable[[EtcdError], None] = lambda _: None, reread: float = following.REREAD
+        self,
+        prefix: str,
+        *,
+        trouble: Callable[[EtcdError], None] = lambda _: None,
+        reread: float = following.REREAD,
+        patience: float | None = None,
     ) -> AsyncGenerator[Listing | Changes, None]:
         """All keys that begin with a prefix, and then their changes, for ever: a :class:`Listing` first, then
         :class:`Changes`; and a listing again, which replaces what was told before, whenever a watch ends and
@@ -145,6 +150,7 @@ class Client:
 
         The first listing raises what it raises (:class:`Refused`, :class:`Unreachable`). After it nothing is raised:
         ``trouble`` is told, and it is tried again until it works. All keys are read again every ``reread`` seconds, to
-        be right. Close it (:func:`contextlib.aclosing`).
+        be right. ``patience``: seconds after which a member that tells nothing is asked whether it is there, and has to
+        say so; None: those of ``timeout``. Close it (:func:`contextlib.aclosing`).
         """
-        return following.follow(self._members, prefix, trouble, reread)
+        return following.follow(self._members, prefix, trouble, reread, patience)

@@ -20,14 +20,14 @@ _T = TypeVar("_T")
 
 
 async def follow(
-    members: Members, prefix: str, trouble: Callable[[EtcdError], None], reread: float
+    members: Members, prefix: str, trouble: Callable[[EtcdError], None], reread: float, patience: float | None = None
 ) -> AsyncGenerator[Listing | Changes, None]:
     """What :meth:`svcc.etcd.client.Client.follow` says."""
     told = _Told(trouble)
     tries = 0
     while True:
         try:
-            async with aclosing(_listed_and_watched(members, prefix, told, reread)) as news:
+            async with aclosing(_listed_and_watched(members, prefix, told, reread, patience)) as news:
                 async for one in news:
                     tries = 0
                     yield one
@@ -76,7 +76,7 @@ class _Told:
 
 
 async def _listed_and_watched(
-    members: Members, prefix: str, told: _Told, reread: float
+    members: Members, prefix: str, told: _Told, reread: float, patience: float | None
 ) -> AsyncGenerator[Listing | Changes, None]:
     """A listing, where it has news, then changes, and listings from time to time; until the watch ends."""
     read = await listing(members, prefix)
@@ -84,7 +84,7 @@ async def _listed_and_watched(
         yield read
     # The member that gave the listing has come to its revision; another one may lag behind it.
     again = _Again(members, prefix, told, reread)
-    watched = watch(members, members.preferred, prefix, told.revision + 1, again.made)
+    watched = watch(members, members.preferred, prefix, told.revision + 1, again.made, patience)
     async with aclosing(watched):
         coming, reading = _task(_next(watched)), _task(again.read())
         try:

@@ -152,10 +152,12 @@ class Members:
         return said
 
     @asynccontextmanager
-    async def stream(self, member: str, path: str, request: Request) -> AsyncIterator[AsyncGenerator[Message, None]]:
-        """A stream of this member's messages."""
+    async def stream(
+        self, member: str, path: str, request: Request, limit: float
+    ) -> AsyncIterator[AsyncGenerator[Message, None]]:
+        """A stream of this member's messages, which begins within ``limit`` seconds."""
         token = await self._current_token(member)
-        async with http.stream(self._session(), member, path, request, token=token, limit=self.timeout) as messages:
+        async with http.stream(self._session(), member, path, request, token=token, limit=limit) as messages:
             yield messages
 
     async def renew(self, member: str, error: EtcdError) -> bool:

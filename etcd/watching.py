@@ -17,30 +17,43 @@ _LARGEST_CHANGES = 64 << 20
 
 
 async def watch(
-    members: Members, member: str, prefix: str, from_revision: int, made: Callable[[int], None] = lambda _: None
+    members: Members,
+    member: str,
+    prefix: str,
+    from_revision: int,
+    made: Callable[[int], None] = lambda _: None,
+    patience: float | None = None,
 ) -> AsyncGenerator[Changes, None]:
     """Changes of the keys that begin with a prefix, as one member tells them; it ends by an error alone.
 
     ``made`` is told a revision that the store was at once the watch was made (etcd's own word for it is of before).
+    ``patience``: seconds without a word after which the member is asked, and in which it answers; None: the client's.
     """
     request: Request = {"create_request": {**below(prefix), "start_revision": str(from_revision), "fragment": True}}
+    limit = members.timeout if patience is None else patience
     told = False
     try:
-        async for changes in _stream(members, member, prefix, request, from_revision, made):
+        async for changes in _stream(members, member, prefix, request, from_revision, made, limit):
             told = True
             yield changes
     except NotAuthenticated as error:
         if told or not await members.renew(member, error):
             raise
-    async for changes in _stream(members, member, prefix, request, from_revision, made):
+    async for changes in _stream(members, member, prefix, request, from_revision, made, limit):
         yield changes
 
 
 async def _stream(
-    members: Members, member: str, prefix: str, request: Request, from_revision: int, made: Callable[[int], None]
+    members: Members,
+    member: str,
+    prefix: str,
+    request: Request,
+    from_revision: int,
+    made: Callable[[int], None],
+    limit: float,
 ) -> AsyncGenerator[Changes, None]:
-    async with members.stream(member, "watch", request) as messages:
-        reader = _Reader(members, member, prefix, messages)
+    async with members.stream(member, "watch", request, limit) as messages:
+        reader = _Reader(members, member, prefix, messages, limit)
         try:
             _check_created(members, await reader.first(), from_revision)
             made(await reader.ask())
@@ -90,8 +103,10 @@ def _changes(message: Message, prefix: str) -> list[Change]:
 class _Reader:
     """The messages of a stream. While none comes, the member is asked a question: one that hangs keeps TCP alive."""
 
-    def __init__(self, members: Members, member: str, prefix: str, messages: AsyncGenerator[Message, None]) -> None:
-        self._members, self._member, self._messages = members, member, messages
+    def __init__(
+        self, members: Members, member: str, prefix: str, messages: AsyncGenerator[Message, None], limit: float
+    ) -> None:
+        self._members, self._member, self._messages, self._limit = members, member, messages, limit
         self._probe: Request = {**below(prefix), "limit": "1", "keys_only": True}
         self._coming: asyncio.Task[Message] | None = None
 
@@ -114,13 +129,17 @@ class _Reader:
 
     async def ask(self) -> int:
         """The revision that the member's store is at."""
-        return header(await self._members.ask_member(self._member, "kv/range", self._probe)).revision
+        try:
+            async with asyncio.timeout(self._limit):
+                return header(await self._members.ask_member(self._member, "kv/range", self._probe)).revision
+        except TimeoutError as error:
+            raise Unreachable("does not answer in time", member=self._member) from error
 
     async def _came(self) -> bool:
         """Whether a message is there, or the end, within the time in which a member has to answer."""
         if self._coming is None:
             self._coming = asyncio.ensure_future(_next(self._messages, self._member))
-        done, _ = await asyncio.wait({self._coming}, timeout=self._members.timeout)
+        done, _ = await asyncio.wait({self._coming}, timeout=self._limit)
         return bool(done)
 
     def _taken(self) -> Message:

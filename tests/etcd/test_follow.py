@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from support import etcd as support
 from support.etcd import Cluster, Follower, cluster, coming, run
 from svcc.etcd.client import Client
 from svcc.etcd.errors import AnotherCluster, Compacted, NoLease, Restored, Unreachable
-from svcc.etcd.values import Change, Changes, Delete, Listing, Put
+from svcc.etcd.values import Change, Changes, Delete, Entry, Listing, Put
 
 #: Seconds in which a member has to answer; short where a test waits for one that does not.
 _SHORT = 2.0
@@ -276,3 +277,25 @@ def test_who_has_patience_for_no_member_is_answered_although_one_hangs(three: Cl
             other.serving()
 
     run(asking())
+
+
+def test_who_follows_with_little_patience_leaves_a_member_that_hangs(three: Cluster, prefix: str) -> None:
+    async def following() -> None:
+        leader = three.leader()
+        other = next(member for member in three.members if member is not leader)
+        async with Client([leader.url]) as more, Client([other.url, leader.url], timeout=3600) as etcd:
+            told = etcd.follow(prefix, reread=3600, patience=0.5)
+            async with aclosing(told):
+                assert isinstance(await anext(told), Listing)
+                other.freeze()
+                await more.put(prefix, b"1")
+                assert [entry.value for entry in await _next_entries(told)] == [b"1"]
+        other.thaw()
+        other.serving()
+
+    run(following())
+
+
+async def _next_entries(told: AsyncGenerator[Listing | Changes, None]) -> list[Entry]:
+    news = await anext(told)
+    return [*news.entries] if isinstance(news, Listing) else [one.entry for one in news.changes if one.entry]
