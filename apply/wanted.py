@@ -132,7 +132,7 @@ def target_alone(data: bytes) -> Target | None:
 
 
 def _start(data: bytes) -> str:
-    return data[:200].decode("utf-8", "replace")
+    return data[:200].decode("utf-8-sig", "replace")  # where a mark stands before a bundle, that is said of a bundle
 
 
 def accept(file: str, read: Callable[[], Given], node: str | None) -> Wanted:

@@ -78,6 +78,8 @@ def split_bundle(source: Source, target: Target | None = None) -> Given:
         return Given(target, None, {**nothing, target.alone.name: Text(source, 0, len(text))})
     first = Line(source, 0, text.partition("\n")[0])
     header = _ANY_HEADER.match(text)
+    if header is None and first.text.endswith("\r"):
+        raise first.refused("its lines end with CR and LF, those of a bundle with LF alone", code=Code.BUNDLE)
     if header is None:
         raise first.refused("a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`", code=Code.BUNDLE)
     if header["version"] != "1":
@@ -97,9 +99,12 @@ def split_bundle(source: Source, target: Target | None = None) -> Given:
 
 
 def source_of_text(name: str, data: bytes) -> Source:
-    """The text of a file that was compiled. Errors: Refused, where it is not UTF-8."""
+    """The text of a file that was compiled. Errors: Refused, where it is not UTF-8, or begins with a mark for it."""
     try:
-        return Source(name, data.decode())
+        source = Source(name, data.decode())
+        if source.text.startswith("\ufeff"):
+            raise Refused(Code.ENCODING, "a byte order mark stands before the bundle", Span(source, 0, 1))
+        return source
     except UnicodeDecodeError as error:
         good = Source(name, data[: error.start].decode() + "\ufffd")
         span = Span(good, len(good.text) - 1, len(good.text))

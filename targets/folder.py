@@ -6,26 +6,31 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from errno import EINVAL, EISDIR
+from errno import EEXIST, EINVAL, EISDIR
 from pathlib import Path
 from secrets import token_hex
 
 from svcc.compiler.codes import Code
 from svcc.compiler.files import Budget, Unreadable
 from svcc.compiler.suggest import one_of
-from svcc.targets import find
+from svcc.targets import find, targets
 from svcc.targets.bundle import Given, source_of_text
 from svcc.targets.interface import Bundle, Part, Target
 from svcc.targets.reading import Refused, Text
+
+#: Files of parts whose names other programs have for theirs, too: in /etc, above all.
+_COMMON = frozenset({"sysctl.conf", "modules.conf"})
 
 
 def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
     """Write each part that has content, and remove the file of each that has none (it would be loaded still).
 
     All new files are complete before the first takes its place, so that a full disk or a place that cannot be
-    taken leaves the folder as it was. Returns the paths written. Errors: OSError.
+    taken leaves the folder as it was. Returns the paths written. Errors: OSError, also where a file would be lost that
+    somebody else has given the name of a part: one such as /etc/sysctl.conf, and no rules beside it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_others(bundle, folder)
     paths = {artifact.part.name: folder / artifact.part.file for artifact in bundle.artifacts}
     for path in paths.values():
         if path.is_dir():
@@ -35,6 +40,15 @@ def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
     for path in _files(bundle, folder) - texts.keys():
         path.unlink(missing_ok=True)
     return [*texts]
+
+
+def _refuse_others(bundle: Bundle, folder: Path) -> None:
+    files = {part.file for target in targets().values() for part in (*target.parts, *target.syntaxes.values())}
+    if any((folder / name).exists() for name in files - _COMMON):
+        return
+    for path in sorted(_files(bundle, folder)):
+        if path.name in _COMMON and path.exists():
+            raise OSError(EEXIST, "it is there, and no rules of svcc's beside it: whose is it?", str(path))
 
 
 def write_files(texts: Mapping[Path, str]) -> None:
@@ -57,8 +71,11 @@ def _draft(path: Path, text: str, stack: ExitStack) -> str:
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     stack.callback(draft.unlink, missing_ok=True)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:  # of a descriptor, without a name
+        raise OSError(error.errno, error.strerror, str(path)) from None
     return str(draft)
 
 

@@ -53,14 +53,17 @@ class Firewall:
 
 
 def firewalls(hook: str, ours: Collection[str] = ()) -> Iterator[Firewall]:
-    """The chains of a hook: forward, input, output. ``ours``: names of svcc's tables, which are not looked at."""
+    """The chains of a hook: forward, input, output. ``ours``: names of svcc's tables, which are not looked at.
+
+    iptables' chains of theirs are neither: what leads there now may go with what is applied.
+    """
     yield from _of_nft(hook, ours)
     for family, tool, names in _LEGACY:
         tables = Path("/proc/thread-self/net", names)
         save = f"{tool}-legacy-save"
         if tables.exists() and "filter" in tables.read_text(encoding="ascii").split() and tools.find(save):
             done = tools.run([save, "-t", "filter"])
-            rules, policies = iptables.read(done.stdout)
+            rules, policies = iptables.read(done.stdout, ours)
             chain = hook.upper()
             policy = policies.get(chain, Kind.ACCEPT)
             yield Firewall(frozenset({family}), "filter", chain, f"{tool}-legacy", policy, rules)
@@ -80,10 +83,10 @@ def _of_nft(hook: str, ours: Collection[str]) -> Iterator[Firewall]:
         chain = members(members(item).get("chain", {}))
         filters = chain.get("hook") == hook and chain.get("type") == "filter"
         if filters and chain["family"] in _FAMILIES and chain["table"] not in ours:
-            yield from _read(chain)
+            yield from _read(chain, ours)
 
 
-def _read(chain: Mapping[str, Json]) -> Iterator[Firewall]:
+def _read(chain: Mapping[str, Json], ours: Collection[str]) -> Iterator[Firewall]:
     family, table, name = (string(chain[name]) for name in ("family", "table", "name"))
     policy = Kind.DROP if chain.get("policy") == "drop" else Kind.ACCEPT
     by_iptables = table == "filter" and name.isupper() and family != "inet"
@@ -91,13 +94,13 @@ def _read(chain: Mapping[str, Json]) -> Iterator[Firewall]:
     listing = (
         [f"{tool}-nft-save", "-t", "filter"] if by_iptables else ["nft", "-j", "-t", "list", "table", family, table]
     )
-    rules, words = _rules(listing, by_iptables=by_iptables)
+    rules, words = _rules(listing, ours, by_iptables=by_iptables)
     if rules is not None or policy is Kind.DROP:
         shown = table if by_iptables else f"{family} {table}"
         yield Firewall(_FAMILIES[family], shown, name, tool, policy, rules, words)
 
 
-def _rules(listing: list[str], *, by_iptables: bool) -> tuple[Rules | None, str]:
+def _rules(listing: list[str], ours: Collection[str], *, by_iptables: bool) -> tuple[Rules | None, str]:
     """The rules of a table, or None and why they could not be read."""
     if tools.find(listing[0]) is None:
         return None, f"there is no {listing[0]}"
@@ -105,7 +108,7 @@ def _rules(listing: list[str], *, by_iptables: bool) -> tuple[Rules | None, str]
     if done.returncode:
         return None, done.words
     if by_iptables:
-        return iptables.read(done.stdout)[0], ""
+        return iptables.read(done.stdout, ours)[0], ""
     try:
         return nft.read(items(members(parsed(done.stdout))["nftables"])), ""
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from ipaddress import ip_network
 
@@ -32,8 +32,12 @@ _GOES_ON = {"LOG", "NFLOG", "MARK", "CONNMARK", "SET", "TCPMSS", "ULOG", "AUDIT"
 _STATUSES = ("DNAT", "SNAT")
 
 
-def read(text: str) -> tuple[Rules, dict[str, Kind]]:
-    """The chains' rules, and the policies of the built-in ones. Lines that are no rule are passed over."""
+def read(text: str, ours: Collection[str] = ()) -> tuple[Rules, dict[str, Kind]]:
+    """The chains' rules, and the policies of the built-in ones. Lines that are no rule are passed over.
+
+    ``ours``: what the names of svcc's chains begin with, in lower case, up to a dash; these decide nothing here.
+    """
+    own = tuple(f"{name}-" for name in ours)
     lines: dict[str, list[str]] = {}
     policies: dict[str, Kind] = {}
     for line in text.splitlines():
@@ -42,7 +46,8 @@ def read(text: str) -> tuple[Rules, dict[str, Kind]]:
             policies[name] = Kind.DROP if rest.startswith("DROP") else Kind.ACCEPT
         elif line.startswith("-A "):
             name, _, rule = line[3:].partition(" ")
-            lines.setdefault(name, []).append(rule)
+            if not (own and name.lower().startswith(own)):
+                lines.setdefault(name, []).append(rule)
 
     @cache
     def rules(chain: str) -> Sequence[Rule]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from errno import ENOSPC
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -260,6 +262,34 @@ def test_a_folder_that_cannot_be_written_is_status_3(folder: str) -> None:
     assert done.err.startswith("svcc: cannot write ")
     assert done.err.count("\n") == 1
     assert contents(".") == {"svc.dsl": V4.encode()}
+
+
+@pytest.mark.parametrize("target", ["nft", "ipvs"])
+def test_a_file_of_somebody_else_s_is_neither_replaced_nor_removed(target: str) -> None:
+    """As /etc/sysctl.conf is, whose name a part has. Beside rules of svcc's it is that part."""
+    Path("etc").mkdir()
+    Path("etc/sysctl.conf").write_text("kernel.panic = 1\n")
+    done = svcc("compile", "svc.dsl", "-t", target, "-o", "etc")
+    assert (done.status, done.out) == (3, b"")
+    assert (
+        done.err == "svcc: cannot write etc/sysctl.conf: it is there, and no rules of svcc's beside it: whose is it?\n"
+    )
+    assert [path.name for path in Path("etc").iterdir()] == ["sysctl.conf"]
+    assert Path("etc/sysctl.conf").read_text() == "kernel.panic = 1\n"
+    assert svcc("compile", "svc.dsl", "-t", "ipvs", "-o", "out").status == 0
+    assert svcc("compile", "svc.dsl", "-t", "nft", "-o", "out").status == 0
+    assert not Path("out/sysctl.conf").exists()
+
+
+def test_a_full_disk_is_told_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, *_: object, **_options: object) -> NoReturn:
+        os.close(descriptor)
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    monkeypatch.setattr(os, "fdopen", full)
+    done = svcc("compile", "svc.dsl", "-t", "nft", "-o", "out")
+    assert (done.status, done.err) == (3, "svcc: cannot write out/nft.json: No space left on device\n")
+    assert [*Path("out").iterdir()] == []
 
 
 def test_with_an_error_nothing_is_written() -> None:

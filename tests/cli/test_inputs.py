@@ -164,6 +164,17 @@ def test_a_bundle_that_is_refused_says_so_like_any_input() -> None:
     assert not Path("state").exists()
 
 
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_a_mark_before_a_bundle_is_told_of_a_bundle(target: str) -> None:
+    """Editors and shells of other systems put it there; what is said is not that it were another tool's file."""
+    Path("a.dsl").write_text(FINE)
+    printed = CliRunner().invoke(svcc, ["compile", "a.dsl", "-t", target]).output
+    Path("b.rules").write_text(printed, encoding="utf-8-sig")
+    result = CliRunner().invoke(svcc, ["plan", "b.rules", "-t", target, "--state-dir", "state"])
+    assert result.exit_code == Exit.INPUT
+    assert result.output.startswith("error[SVC004]: a byte order mark stands before the bundle\n --> b.rules:1:1\n")
+
+
 _NO_STATEMENT = "a line of more than 500000 characters is no statement"
 _NO_PROGRAM = "more than 1000000 values: that is no program"
 _TOO_LONG = "{} has more than 1000000 lines and statements: that is no program"

@@ -146,7 +146,12 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         ),
     ),
     "the port stays the one that the client asked for": (
-        Pattern("nft", "^without port$", r'"chain": "to-\d+-(\d+)"', r'", (?!{1}\])\d+\]}[^[\n]*"target": "[^"]*-{1}"'),
+        Pattern(
+            "nft",
+            "^without port$",
+            r'"chain": "to-\d+-(\d+)"',
+            r'", (?!{1}\])\d+\]}[^[\n]*"target": "(?!nodeport-)[^"]*-{1}"',
+        ),
     ),
     "the node has no address in the half that is left out": (
         Pattern("nft", r"^(10\.0\.0\.0/24|fd00:10::/64) -> half of it$", '"name": "nodeport-addresses"'),
@@ -179,13 +184,13 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
         Pattern("nft", "^daddr -> saddr$", '"chain": "dispatch".*"@addresses".*"@nodeport-addresses"'),
     ),
     "the map of services is asked first, and has no such port": (
-        Pattern("nft", r"^(30102|6002|5031) -> (30103|6003|5032)$", r'"name": "(nodeport-)?udp-range-endpoint-\d"'),
+        Pattern("nft", r"^(30102|6002|50[03][19]) -> \d+[023]$", r'"name": "(nodeport-)?udp-range-endpoint-\d"'),
         Pattern(
             "nft", r"^(60|301)11 -> |^(60|301)13 -> ", r'"name": "(nodeport-)?(udp|tcp)-range-(endpoint-\d|sources)"'
         ),
     ),
     "no map of endpoints has that port: nothing is translated, and the vip refuses it": (
-        Pattern("nft", "^5031 -> 5032$", '"name": "udp-range-services"'),
+        Pattern("nft", "^5031 -> 5032$|^5009 -> 5010$", '"name": "udp-range-services"'),
     ),
     "the chain that it leads to leaves out what stays on the node": (
         Pattern(_X, "^without ! -o lo$", r"-POSTROUTING ! -o lo .*-j MUTANT-MASQUERADE$"),
@@ -231,8 +236,9 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
     "no first packet of a connection is INVALID (test_nft_others sends segments that are)": (
         Pattern("nft", "", r'"chain": "invalid"|"right": "invalid"|"name": "target-ports"'),
     ),
-    "node ports that are served are declared for INVALID segments alone": (
+    "ports that are served are declared for INVALID segments alone": (
         Pattern("nft", "", r'"name": "nodeport-(tcp-range-)?declared", "elem"'),
+        Pattern("nft", "", r'"name": "((tcp-range-)?declared)", "elem"', r'"chain": "refuse"[^\n]*"@{1}"'),
     ),
     "no loopback address is in the networks that serve node ports": (
         Pattern("nft", "^::1 -> ::2$", r'"chain": "dispatch".*"right": "::1".*"@nodeport-addresses"'),

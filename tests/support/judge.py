@@ -69,9 +69,13 @@ class Judge:
         return load(bundle, (*self._case.own, *self._endpoints[::2]))
 
     def _crowded(self, bundle: Bundle) -> Kernel:
-        """Among other people's rules, where some vips are addresses of the node's, and the other endpoints."""
+        """Among other people's rules, where some vips are addresses of the node's, and the other endpoints.
+
+        So are all that are shared: of those, others' rules have what no service does.
+        """
         case = self._case
-        own = (*case.own, *case.vips[::2], *self._endpoints[1::2])
+        shared = [address for service in case.program.services for address in service.shared]
+        own = (*case.own, *dict.fromkeys([*case.vips[::2], *shared]), *self._endpoints[1::2])
         return load(neighbours.around(bundle, case.program.cluster.mark), own)
 
     def _without_device(self, bundle: Bundle) -> Kernel:

@@ -7,6 +7,7 @@ node edge { address 10.0.0.4 fd00:10::4 }
 service shop {
   vip         198.19.10.0 fd00:19::10
   external-ip 203.0.113.7
+  external-ip 203.0.113.8 2001:db8:7::8 shared
   port http   80/tcp -> 8080 nodeport 30080
   port https  443/tcp -> 8443
   port quic   443/udp -> 8443

@@ -134,6 +134,10 @@ _HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
     [
         ("", "line 1: a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`"),
         ("*nat\n", "line 1: a bundle begins with `#: svcc bundle 1 target=NAME node=NAME`"),
+        (
+            "#: svcc bundle 1 target=nft node=-\r\n",
+            "line 1: its lines end with CR and LF, those of a bundle with LF alone",
+        ),
         (_HEAD.replace(" 1 ", " 2 "), "line 1: a bundle of version 2, and this svcc reads version 1"),
         (_HEAD.replace("ipvs", "ebpf"), "line 1: there is no target ebpf"),
         (_HEAD + "x\n", "line 2: `#: part NAME` comes here"),

@@ -135,3 +135,12 @@ def test_a_rule_of_nft_that_drops_is_told_by_its_handle() -> None:
     found = nft.read(listed(("input", [match(TO, "10.0.0.1"), DROP]), ("input", [match(PORT, 80), DROP])))
     assert dropped(found, "input", Kind.ACCEPT, NEW) == Dropped("input", "5")
     assert dropped(found, "input", Kind.ACCEPT, UDP) is None
+
+
+def test_chains_of_svcc_decide_nothing() -> None:
+    """What one target of a prefix rejects is in the way of none that takes its place."""
+    text = "-A INPUT -g SHOP-REJECT\n-A SHOP-REJECT -j DROP\n-A INPUT -j SHOPS\n-A SHOPS -p sctp -j DROP\n"
+    assert dropped(iptables.read(text)[0], "INPUT", Kind.ACCEPT, NEW) == Dropped("SHOP-REJECT", "1")
+    assert dropped(iptables.read(text, ["shop"])[0], "INPUT", Kind.ACCEPT, NEW) is None
+    policy = iptables.read(":INPUT DROP [0:0]\n-A INPUT -g SHOP-REJECT\n-A SHOP-REJECT -j ACCEPT\n", ["shop"])
+    assert dropped(policy[0], "INPUT", Kind.DROP, NEW) == Dropped("INPUT")
