@@ -106,7 +106,7 @@ class Writer:
         self._follow(health.users)
         path = path_of(installation)
         files.make_directory(path.parent)
-        with files.replacing(path, lasting=False) as file:
+        with files.replacing(path, lasting=False, whole=False) as file:
             file.write(_FIRST.encode())
             probes = iter([*health.standings])
             while piece := [*islice(probes, _PIECE)]:

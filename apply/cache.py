@@ -23,7 +23,7 @@ def read(path: Path, generation: str) -> Any:
 def write(path: Path, generation: str, data: Any) -> None:
     """Note ``data``, which is JSON. Errors: OSError."""
     body = json.dumps(data, indent=1) + "\n"
-    files.write(path, f"{_seal(generation, body.encode())}\n{body}", lasting=False)
+    files.write(path, f"{_seal(generation, body.encode())}\n{body}", lasting=False, whole=False)
 
 
 def _seal(generation: str, body: bytes) -> str:

@@ -14,17 +14,18 @@ def make_directory(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def write(path: Path, text: str, *, lasting: bool = True) -> None:
+def write(path: Path, text: str, *, lasting: bool = True, whole: bool = True) -> None:
     """Replace a file by one with this text, as :func:`replacing` does. Errors: OSError."""
-    with replacing(path, lasting=lasting) as file:
+    with replacing(path, lasting=lasting, whole=whole) as file:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
 @contextmanager
-def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, lasting: bool = True, whole: bool = True) -> Iterator[BinaryIO]:
     """A file that replaces another one when all is written, mode 0600: on disk before it has its name. Errors: OSError.
 
-    Not ``lasting``: when the machine loses its power, it may be torn or as it was before.
+    Not ``lasting``: when the machine loses its power, it may be as it was before; a later file of the same directory
+    that lasts makes this one last as well. Not ``whole``: it may be torn, too.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -33,7 +34,7 @@ def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
         with open(handle, "wb") as file:
             yield file
             file.flush()
-            if lasting:
+            if whole:
                 os.fsync(file.fileno())
         os.replace(draft, path)
     except BaseException:

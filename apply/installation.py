@@ -257,8 +257,8 @@ class Installation:
             draft.of,
             draft.base,
         )
-        for suffix, text in draft.files.items():
-            files.write(self.file(number, suffix), text)
+        for suffix, text in draft.files.items():  # their names are on disk with that of the description
+            files.write(self.file(number, suffix), text, lasting=False)
         if isinstance(draft, Draft) and draft.origin is not None:
             cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
         files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")

@@ -36,8 +36,8 @@ class Journal:
     switched: bool = False  # whether the new rules are in: then the way is forward
 
     def write(self) -> None:
+        self._mark(self.switched)  # before the journal is there, to which a mark that was left over would belong
         files.write(self.path, json.dumps({"before": self.before, "after": self.after, "states": self.states}))
-        self._mark(self.switched)
 
     def switch(self, forward: bool) -> Self:
         """Note that the new rules are in (or that the way is back, whatever is in)."""
@@ -46,12 +46,16 @@ class Journal:
 
     def remove(self) -> None:
         files.remove(self.path)
-        files.remove(_switched(self.path))
+        _switched(self.path).unlink(missing_ok=True)  # without a journal it says nothing
 
     def _mark(self, switched: bool) -> None:
-        """A file of its own: the journal of a large machine takes its time to write."""
+        """A file of its own: the journal of a large machine takes its time to write.
+
+        It is for who comes after this process, and need not be on disk: a machine that loses its power loses the
+        kernel's rules as well, and may as well have those from before again.
+        """
         if switched:
-            files.write(_switched(self.path), f"{self.after}\n")
+            files.write(_switched(self.path), f"{self.after}\n", lasting=False, whole=False)
         else:
             files.remove(_switched(self.path))
 

@@ -33,8 +33,8 @@ from svcc.verify.lab.netns import Namespace
 #: Services that cost next to nothing.
 FEW = 10
 _CHECK = "  check tcp every 5s timeout 2s fall 3 rise 2\n"
-#: Servers that die in a round, and seconds from one to the next.
-_DEATHS, _APART = 9, 1.0
+#: Servers that die in a round, seconds from one to the next, and from the last until three of its checks failed.
+_DEATHS, _APART, _FAILED = 9, 1.0, 17.0
 #: Seconds in which processor time is counted: checks come twice in it.
 _WINDOW = 10.0
 #: Seconds that anything may take; they only end what hangs.
@@ -269,7 +269,8 @@ def _deaths(site: _Site, running: Running, size: Size) -> dict[str, float]:
         address = endpoint(number * size.endpoints)
         died[f"tcp {address}:8080"] = _killed(site, address)
         time.sleep(_APART)
-    running.until(lambda: died.keys() <= _removals(running.events()[said:]).keys(), "the deaths", pause=0.1)
+    time.sleep(_FAILED)  # to read the log again and again would keep a processor busy
+    running.until(lambda: died.keys() <= _removals(running.events()[said:]).keys(), "the deaths", pause=1.0)
     removals = _removals(running.events()[said:])
     taken = {float(removals[probe]["time"]): removals[probe] for probe in died}.values()  # each once
     return {

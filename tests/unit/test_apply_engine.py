@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.fake_kernel import FakeDriver, FakeReading, Words, bundle_of
+from support.forgetful_disk import Disk, PowerLoss
 from svcc.apply import confirm, engine, machine, planning, recovery
 from svcc.apply.driver import Transition
 from svcc.apply.engine import Event
@@ -128,6 +131,39 @@ def test_after_a_kill_at_any_event_the_next_command_finishes_or_undoes(old: Word
 
 def _die(*_: object) -> None:
     raise Stop
+
+
+def _until_the_power_goes(root: Path, old: Words, new: Words, at: int, choose: Callable[[], bool]) -> tuple[World, int]:
+    """A machine that starts again, with an empty kernel; and how many calls of the disk there were."""
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(root, patch)
+        world.apply(old)
+        with pytest.MonkeyPatch.context() as losing:
+            disk = Disk(world.installation.path, losing, at)
+            disk.sync()
+            with suppress(PowerLoss):
+                world.apply(new)
+        disk.forget(choose)
+        world.driver.hold(frozenset())
+        confirm.settle(world.installation)
+        return world, disk.count
+
+
+@settings(max_examples=8)
+@given(WORDS, WORDS, st.data())
+def test_after_a_loss_of_power_at_any_call_the_machine_has_one_generation_or_the_other(
+    old: Words, new: Words, data: st.DataObject
+) -> None:
+    """What was not synced may be there or not. An apply that ended has its generation."""
+    choices = [lambda: False, lambda: data.draw(st.booleans())]
+    with TemporaryDirectory(dir=_MEMORY) as first:
+        _, total = _until_the_power_goes(Path(first), old, new, 0, lambda: True)
+    for number in range(1, total + 2):
+        for choose in choices:
+            with TemporaryDirectory(dir=_MEMORY) as root:
+                world, _ = _until_the_power_goes(Path(root), old, new, number, choose)
+                assert world.recorded() in ((old, new) if number <= total else (new,)), number
+                assert world.at_rest(), number
 
 
 @pytest.mark.parametrize("target", ["nft", "ipvs"])
