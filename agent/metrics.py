@@ -34,6 +34,7 @@ class Metrics:
         self._latency = Histogram(
             "svcc_check_seconds", "How long checks took.", ["kind"], buckets=_QUICK, registry=registry
         )
+        self._of_checks: dict[tuple[ir.CheckKind, bool], tuple[Counter, Histogram]] = {}  # looked up once
         self._to_kernel = Histogram(
             "svcc_event_to_kernel_seconds",
             "From an event to its effect in the kernel.",
@@ -51,8 +52,14 @@ class Metrics:
         return generate_latest(self._registry)
 
     def checked(self, kind: ir.CheckKind, *, passed: bool, seconds: float) -> None:
-        self._checks.labels(kind.value, "passed" if passed else "failed").inc()
-        self._latency.labels(kind.value).observe(seconds)
+        found = self._of_checks.get((kind, passed))
+        if found is None:
+            result = "passed" if passed else "failed"
+            found = self._checks.labels(kind.value, result), self._latency.labels(kind.value)
+            self._of_checks[kind, passed] = found
+        counter, latency = found
+        counter.inc()
+        latency.observe(seconds)
 
     def missed(self, kind: ir.CheckKind) -> None:
         """A check that was due and was not asked."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from svcc.apply.program_text import KeptProgram, service_line
 from svcc.apply.summary import Listener, Summary, listener_to_json, summary
@@ -15,12 +16,17 @@ from svcc.compiler import ir
 from svcc.kernel.json_values import Json, items, members, parsed, string
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Changed:
     """A service as a generation has it: its line of a :class:`KeptProgram`, and its rows of a summary in JSON."""
 
     line: str
     listeners: tuple[Json, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """In JSON. It is the same in every change until the service is another."""
+        return json.dumps([self.line, self.listeners], separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -29,10 +35,11 @@ class ServicesChange:
 
     services: Mapping[str, Changed | None]
 
-    @property
+    @cached_property
     def text(self) -> str:
-        rows = {name: None if one is None else [one.line, one.listeners] for name, one in sorted(self.services.items())}
-        return json.dumps(rows, separators=(",", ":")) + "\n"
+        services = sorted(self.services.items())
+        rows = (f"{json.dumps(name)}:{'null' if one is None else one.text}" for name, one in services)
+        return f"{{{','.join(rows)}}}\n"
 
     @classmethod
     def from_text(cls, text: str) -> ServicesChange:
