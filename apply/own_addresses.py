@@ -27,7 +27,7 @@ _NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Listener:
+class OpenSocket:
     """A socket that waits for clients. ``address`` is unspecified (0.0.0.0, ::) where it takes those of any."""
 
     port: int
@@ -52,17 +52,17 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 
 
 def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
-    """The same of addresses that are wanted for services alone, and of networks of service addresses."""
+    """A sentence for each address of the machine that services want for themselves, or whose network they want."""
     if not wanted and not networks.networks:
         return
     if tools.find("ip") is None:
         yield "ip: missing (apt-get install iproute2)"
         return
     held = [(address, device) for address, device in held_addresses(scope) if address in wanted]
-    listeners = sorted(_listeners()) if held else []
+    sockets = sorted(_open_sockets()) if held else []
     for address, device in held[:_NAMED]:
         yield (
-            f"{address} is on device {device} of this machine{_listened(address, listeners)}; "
+            f"{address} is on device {device} of this machine{_listened(address, sockets)}; "
             f"to take the declared ports alone, and leave the machine its others, write `{address} shared`"
         )
     yield from _in_networks([*held_addresses(scope)] if networks.networks else [], networks, wanted)
@@ -81,10 +81,10 @@ def _in_networks(
         for network in services.networks
         if address in network
     ]
-    listeners = sorted(_listeners()) if found else []
+    sockets = sorted(_open_sockets()) if found else []
     for address, device, network in found[:_NAMED]:
         yield (
-            f"{address} is on device {device} of this machine{_listened(address, listeners)}, "
+            f"{address} is on device {device} of this machine{_listened(address, sockets)}, "
             f"and in `services {network}`, where all is rejected that no service has"
         )
 
@@ -99,16 +99,16 @@ def held_addresses(scope: Scope) -> Iterator[tuple[ir.Address, str]]:
                     yield ip_address(held.address), link.name
 
 
-def _listened(address: ir.Address, listeners: Collection[Listener]) -> str:
+def _listened(address: ir.Address, sockets: Collection[OpenSocket]) -> str:
     """The ports that would be cut off, as an end of a sentence."""
-    ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in listeners if one.takes(address))]
+    ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in sockets if one.takes(address))]
     if not ports:
         return ""
     shown = ", ".join(ports[:_NAMED])
     return f", which listens there on {shown}{f' and {len(ports) - _NAMED} more' if len(ports) > _NAMED else ''}"
 
 
-def _listeners() -> Iterator[Listener]:
+def _open_sockets() -> Iterator[OpenSocket]:
     """The sockets of the thread's network namespace that wait for clients (proc_net_tcp(5))."""
     for protocol, state in _SERVES.items():
         for name in (protocol, f"{protocol}6"):
@@ -118,7 +118,7 @@ def _listeners() -> Iterator[Listener]:
                 _, local, _, found, *_ = line.split()
                 address, _, port = local.partition(":")
                 if found == state:
-                    yield Listener(int(port, 16), protocol, _address(address))
+                    yield OpenSocket(int(port, 16), protocol, _address(address))
 
 
 def _address(text: str) -> ir.Address:
