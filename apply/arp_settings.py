@@ -49,7 +49,7 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 
 
 def no_device() -> Iterator[str]:
-    """That this kernel has no dummy devices, which carry what is announced."""
+    """The sentence that this kernel has no dummy devices, which carry what is announced."""
     if missing(["dummy"]):
         yield "module dummy: missing (a kernel with dummy, or its modules package; then: modprobe dummy)"
 

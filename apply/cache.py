@@ -1,5 +1,5 @@
-"""Notes about a generation that save time and may be lost: one that is missing, damaged, of another generation or of
-another svcc is not there."""
+"""Notes about a generation that save time, and may be lost. A note that is missing or damaged, or was made of another
+generation or by another svcc, reads as None."""
 
 from __future__ import annotations
 

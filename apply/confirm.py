@@ -45,7 +45,7 @@ class Pending:
     boot: str  # which start of the machine that was
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds that are left; none after the machine has restarted."""
         return self.deadline - _now() if self.boot == boot_id() else 0.0
 
@@ -132,14 +132,14 @@ def settle(installation: Installation) -> list[str]:
     try:
         done += [said for said in [recovery.recover(installation)] if said]
     except StoreError as error:
-        done.append(f"what was under way before can be neither finished nor undone: {error}")
+        done.append(f"an interrupted apply can be neither finished nor undone: {error}")
         recovery.give_up(installation)
     pending = Pending.read(installation)
-    if pending is not None and pending.left <= 0:
+    if pending is not None and pending.seconds_left <= 0:
         try:
             done.append(put_back(installation, pending))
         except StoreError as error:
-            done.append(f"what was not confirmed stays, as there is nothing to go back to: {error}")
+            done.append(f"the unconfirmed apply stays, as there is nothing to go back to: {error}")
             disarm(installation)
     return done
 
@@ -165,7 +165,7 @@ def put_back(installation: Installation, pending: Pending) -> str:
     """Go back to the generation before the one that was not confirmed."""
     if installation.number == pending.before:
         disarm(installation)
-        return "an apply that was never confirmed had not come to be"
+        return "the unconfirmed apply had not taken effect: there is nothing to undo"
     current = installation.current
     assert current is not None
     note = f"generation {current.number} was not confirmed"
@@ -253,7 +253,7 @@ def _left(installation: Installation, token: str) -> float:
     pending = Pending.read(installation)
     if pending is None or pending.token != token:
         return -1.0
-    return max(0.0, pending.left)
+    return max(0.0, pending.seconds_left)
 
 
 def main(words: list[str]) -> None:

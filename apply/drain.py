@@ -1,8 +1,8 @@
-"""Waiting for connections that end with what carries them.
+"""Wait for connections of IPVS before the real server that carries them goes.
 
-A connection that IPVS forwards ends with its real server there, while those that nat translated outlast every rule. So
-a real server that goes gets no new connections first, nor do virtual servers when another target takes over; and they
-stay until those that they have are ended, or time has run out.
+A connection that IPVS forwards ends when its real server goes, while one that nat translated outlasts every rule. So a
+real server that is to go first gets no new connections. Virtual servers get none when another target takes over. They
+stay until their connections have ended, or the time is over.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GLANCE = 0.2
 
 
 def drain_steps(differing: Differing, transition: Transition, patience: float) -> list[Step]:
-    """The step in which is waited, where there is something to wait for."""
+    """The step in which svcc waits; none, where there is nothing to wait for."""
     if transition.new is None or not patience or not any(leaving(*_servers(differing))):
         return []
     title = f"connections to what goes may end, for at most {patience:.0f} s"
@@ -32,7 +32,7 @@ def drain_steps(differing: Differing, transition: Transition, patience: float) -
 
 
 def wait(differing: Differing, patience: float, tell: Callable[[int], None]) -> None:
-    """Until what goes has no established connection. ``tell`` hears how many there are, and may raise.
+    """Wait until what goes has no established connection. ``tell`` is called with their number, and may raise.
 
     Errors: StepError.
     """

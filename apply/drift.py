@@ -1,4 +1,4 @@
-"""What was changed by hand since a generation was applied, told apart from what a new one changes."""
+"""What somebody changed by hand since a generation was applied, as opposed to what a new one changes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def drift(plan: Plan, installation: Installation) -> list[Change]:
 
     Nothing where nothing is recorded: then whatever there is was never svcc's. Errors: StepError.
     """
-    # Parts that are told look as they did when it was applied: where all are, its bundle need not be read.
-    parts = [one.driver for one in plan.differing if plan.live.told(one.driver) is None]
+    # A part whose state a text describes looks as it did after the apply. Where all parts do, no bundle need be read.
+    parts = [one.driver for one in plan.differing if plan.live.from_text(one.driver) is None]
     if not parts:
         return []
     try:

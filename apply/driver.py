@@ -45,10 +45,10 @@ def balances(name: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one driver's part looks."""
+    """What was noted of a part, so that it is recognised without being parsed."""
 
     fingerprint: str  # Reading.fingerprint; "": there is none
-    unsaid: object  # Driver.unsaid
+    live_only: object  # Driver.live_only
     mark: str = ""  # Reading.mark
 
 
@@ -60,32 +60,34 @@ class Reading(ABC, Generic[State]):
         """Waits for it; as :meth:`Driver.read`. ``scope``: that of the beginning, or one that knows of more bundles."""
 
     def fingerprint(self, scope: Scope) -> str | None:
-        """Waits as well: a digest of all that the state is read from, and of as little as can be that changes by itself
-        or is somebody else's. Two readings of one scope with one digest are of one state, and it takes less time than
-        to make that. None: there is no telling, or the kernel itself says it (:meth:`mark`).
+        """A digest of the listing that the state is read from; waits for it. What changes by itself, or is somebody
+        else's, is left out as far as it can be. Two readings in one scope that have the same digest are of the same
+        state, and the digest is quicker than parsing. None: there is no digest, or none is needed (:meth:`mark`).
         """
         return None
 
     def shows(self, look: Look, scope: Scope) -> bool:
-        """Whether what is read is known to be what looked so."""
+        """Whether what is read is what ``look`` was noted of; False also where that is not known."""
         digest = self.fingerprint(scope)
         return digest is not None and digest == look.fingerprint
 
     def mark(self) -> str:
-        """What the kernel calls the state that was read, and will not call another state: as long as it still says
-        this, nothing need be read. "": it has no such name, or the state changed while it was read.
+        """The kernel's own number for the state that was read (nftables has a generation number). As long as the kernel
+        still gives this number, nothing has changed and nothing need be read. "": the kernel has none, or the state
+        changed while it was read.
         """
         return ""
 
     def mark_after(self) -> str:
-        """What the kernel calls the state after the steps that the calling thread has taken since. "": there is no
-        telling whether they are all that happened.
+        """The same number after the steps that the calling thread has taken since. "": somebody else may have changed
+        something, too.
         """
         return ""
 
     def became(self, earlier: Reading[State], have: State, want: State, scope: Scope) -> bool:
-        """Whether all that differs from an earlier reading is that ``have`` became ``want``, two states in which may be
-        missing what both have (:class:`svcc.targets.interface.Difference`). False: there is no telling so quickly.
+        """Whether, since an earlier reading, ``have`` became ``want`` and nothing else changed. What both states have
+        may be missing in them (:class:`svcc.targets.interface.Difference`). False also where that is not known so
+        quickly.
         """
         return False
 
@@ -142,18 +144,19 @@ class Driver(ABC, Generic[State]):
     def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
         """What makes ``wanted`` of ``live``, and no more, in the order within each phase; for equal states, nothing."""
 
-    def told_apart(self, old: str, new: str, scope: Scope) -> tuple[State, State] | None:
-        """States of two artifacts in which what both have may be missing, as long as all that differs is found, and the
-        steps and routes that come of it are the same. None: that is no quicker than :meth:`told`.
+    def parse_differing(self, old: str, new: str, scope: Scope) -> tuple[State, State] | None:
+        """Parse two artifacts, but leave out what they have in common. The states differ in the same objects, and have
+        the same steps and routes, as if both were parsed whole. None: that would be no quicker than :meth:`parse`.
         """
         return None
 
-    def unsaid(self, state: State) -> object:
-        """What a state has, as JSON, besides what an artifact says and what is compared."""
+    def live_only(self, state: State) -> object:
+        """What a live state has that no artifact says and no comparison looks at, as JSON: the variant of iptables, and
+        rules of others that lead to our chains."""
         return None
 
-    def with_unsaid(self, state: State, unsaid: object) -> State:
-        """The state that an artifact describes, with what :meth:`unsaid` gave of it."""
+    def with_live_only(self, state: State, live_only: object) -> State:
+        """The state of an artifact, with what :meth:`live_only` gave of a live one."""
         return state
 
     @abstractmethod
@@ -182,9 +185,9 @@ class Driver(ABC, Generic[State]):
         return self.routes(state)
 
     def serves(self, state: State, places: Collection[Place]) -> set[Place]:
-        """Those of some places that a state sends packets from."""
+        """The places, of those given, that a state serves."""
         return {route.place for route in self.routes(state)} & {*places} if places else set()
 
-    def left(self, live: State, wanted: State) -> set[Route]:
+    def gone_routes(self, live: State, wanted: State) -> set[Route]:
         """The routes of ``live`` that ``wanted`` lacks."""
         return set(self.routes(live)) - set(self.routes(wanted))

@@ -37,7 +37,7 @@ class Event:
     words: str = ""  # of a warning
 
 
-#: Is told every event before it happens; may raise, which ends the apply there, and is undone.
+#: Called with every event before it happens. Where it raises, the apply ends there and is undone.
 Tell = Callable[[Event], None]
 
 
@@ -127,22 +127,22 @@ def _forget(plan: Plan, tell: Tell) -> None:
     """Have the kernel forget UDP connections that would lead nowhere. The new rules serve without that, so nothing that
     goes wrong here is a reason to take them out again."""
     try:
-        stale = conntrack.stale(plan.ending, plan.come, plan.networks)
+        stale = conntrack.stale(plan.ending, plan.new_places, plan.networks)
         if stale:
             _quietly(tell, Event("forgetting", number=len(stale)))
             conntrack.forget(stale)
     except (StepError, OSError, ValueError) as error:
-        words = f"UDP connections of endpoints that left may go on to them for a while: {error}"
+        words = f"UDP connections may go on for a while to endpoints that are gone: {error}"
         _quietly(tell, Event("warning", words=words))
 
 
 def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
-    """See that the kernel holds what it was given; how it looks then, as far as all of it was read."""
+    """See that the kernel holds what it was given. Returns how parts look that were read whole. Errors: NotTaken."""
     tell(Event("reading back"))
     machine = plan.machine
-    left, looks = machine.read_back(plan.differing, plan.wanted, plan.begun, asking=plan.asking)
-    if left:
-        raise NotTaken(machine.changes(left))
+    differing, looks = machine.read_back(plan.differing, plan.wanted, plan.begun, asking=plan.asking)
+    if differing:
+        raise NotTaken(machine.changes(differing))
     changed = {one.part for one in plan.differing}
     same = {part: reading for part, reading in plan.begun.items() if part not in changed}
     return {**machine.looks(same, plan.live), **looks}
@@ -154,14 +154,14 @@ def _undo(plan: Plan, cause: BaseException, tell: Tell) -> None:
     machine, back = plan.machine, Transition(plan.transition.new, plan.transition.old)
     try:
         machine = plan.whole_machine()
-        left = converge(machine, plan.live, back)
+        not_restored = converge(machine, plan.live, back)
     except (StepError, OSError, ValueError) as error:
         raise Broken(cause, what_differs(machine, plan.live), str(error)) from cause
-    if left:
-        raise Broken(cause, left) from cause
+    if not_restored:
+        raise Broken(cause, not_restored) from cause
 
 
 def _quietly(tell: Tell, event: Event) -> None:
-    """Going back is not stopped by anybody who does not want to hear of it."""
+    """Tell an event. An error of the listener is left out: going back is not to be stopped by it."""
     with suppress(Exception):
         tell(event)

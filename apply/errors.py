@@ -63,12 +63,12 @@ class Restored(SvccError):
 
 
 class Broken(SvccError):
-    """The apply failed, and so did going back. ``left`` is what differs from the state before."""
+    """The apply failed, and so did going back. ``not_restored`` is what differs from the state before."""
 
-    def __init__(self, cause: BaseException, left: Sequence[Change], words: str = "") -> None:
+    def __init__(self, cause: BaseException, not_restored: Sequence[Change], words: str = "") -> None:
         super().__init__(str(cause))
         self.cause = cause
-        self.left = tuple(left)
+        self.not_restored = tuple(not_restored)
         self.words = words  # why there is no going back, where it failed outright
 
 

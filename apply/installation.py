@@ -321,5 +321,5 @@ class Installation:
         return self.path / f"{number:06}.{suffix}"
 
     def numbers(self) -> list[int]:
-        """Of the generations that are kept, in no order."""
+        """The numbers of the generations that are kept, in no order."""
         return [int(path.stem) for path in self.path.glob("*.json") if path.stem.isdigit()]

@@ -1,8 +1,8 @@
-"""What a generation looks like when it is in the kernel.
+"""What the kernel's parts look like while a generation is in place.
 
-That is noted when a machine was read, and held what it should. The next time a part looks like that, its state is the
-generation's. Where the kernel itself says that nothing has changed since, nothing is listed; elsewhere the listing is
-compared by its digest, and need not be parsed.
+svcc notes that after it read the machine and found all as it should be. When a part looks the same again, its state is
+that of the generation. Where the kernel itself says that nothing has changed since, svcc lists nothing. Elsewhere it
+compares the digest of the listing, and need not parse it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def looks_of(installation: Installation, generation: Generation) -> dict[str, Lo
 
 
 def _look(noted: Mapping[str, Json]) -> Look:
-    return Look(string(noted["fingerprint"]), noted["unsaid"], string(noted["mark"]))
+    return Look(string(noted["fingerprint"]), noted["live_only"], string(noted["mark"]))
 
 
 def note_looks(installation: Installation, generation: Generation, looks: Mapping[str, Look]) -> None:

@@ -12,7 +12,7 @@ from svcc.apply import drivers, nft
 from svcc.apply.driver import Driver, Look, Reading, State, Transition
 from svcc.apply.known import Known
 from svcc.apply.scope import Scope
-from svcc.apply.states import Differing, Differs, States, Told
+from svcc.apply.states import Differing, Differs, FromText, States
 from svcc.kernel.steps import TEARDOWN, Change, Phase, Place, Route, Step
 from svcc.targets.interface import Artifact, Bundle
 
@@ -29,16 +29,18 @@ class Machine:
     scope: Scope
     drivers: Sequence[Driver[Any]] = field(default_factory=lambda: DRIVERS)
 
-    def told(self, bundle: Callable[[], Bundle | None], looks: Mapping[str, Look]) -> States:
-        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at. ``looks``: what is
-        known of it besides."""
+    def parse_later(self, bundle: Callable[[], Bundle | None], looks: Mapping[str, Look]) -> States:
+        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at. ``looks``: what was
+        noted of the kernel while that bundle was in it."""
         made = cache(bundle)
-        unsaid = {part: look.unsaid for part, look in looks.items()}
-        return States({one.part: _told_later(one, made, self.scope, unsaid.get(one.part)) for one in self.drivers})
+        live_only = {part: look.live_only for part, look in looks.items()}
+        return States(
+            {one.part: _from_text_later(one, made, self.scope, live_only.get(one.part)) for one in self.drivers}
+        )
 
     def parse(self, bundle: Bundle | None) -> States:
         """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
-        return States({one.part: _told(one, bundle, self.scope) for one in self.drivers})
+        return States({one.part: _from_text(one, bundle, self.scope) for one in self.drivers})
 
     def begin(self, looks: Mapping[str, Look] = MappingProxyType({})) -> Begun:
         """Begin to read what is there. ``looks``: what is known of it, in this scope."""
@@ -52,20 +54,23 @@ class Machine:
 
     def _state(
         self, driver: Driver[State], reading: Reading[State] | None, wanted: States, known: Known | None
-    ) -> State | Told[State]:
-        """A state as it is read, or told by the bundle that is known to look like this when it is there."""
+    ) -> State | FromText[State]:
+        """The state that is read; or the known bundle's, where the kernel looks as it does while that is in it."""
         if reading is None:
             return driver.read(self.scope, wanted.of(driver))
         look = known.looks.get(driver.part) if known else None
         if known and look and reading.shows(look, self.scope):
-            return _told(driver, known.bundle, self.scope, look.unsaid)
+            return _from_text(driver, known.bundle, self.scope, look.live_only)
         state = reading.state(self.scope, wanted.of(driver))
         if known and known.bundle and not _text(known.bundle, driver.part) and state == driver.parse("", self.scope):
-            return Told(driver, _nothing_told, self.scope, driver.unsaid(state))
+            return FromText(driver, _no_text, self.scope, driver.live_only(state))
         return state
 
     def looks_like(self, looks: Mapping[str, Look], begun: Begun, filled: Collection[str]) -> bool:
-        """Whether all parts look so, and nothing of ours is in those that are not ``filled``. Errors: StepError."""
+        """Whether each part looks as it was noted, and parts that are not ``filled`` have nothing of ours.
+
+        Errors: StepError.
+        """
         for driver in self.drivers:
             look, reading = looks.get(driver.part), begun.get(driver.part)
             known = look is not None and reading is not None and reading.shows(look, self.scope)
@@ -74,13 +79,13 @@ class Machine:
         return True
 
     def looks(self, begun: Begun, states: States) -> dict[str, Look]:
-        """How what was read looks; of parts that the calling thread changed nothing of since. Errors: StepError."""
+        """How the parts that were read look. The calling thread has not changed them since. Errors: StepError."""
         found = {}
         for driver in self.drivers:
             if reading := begun.get(driver.part):
                 digest, mark = reading.fingerprint(self.scope) or "", reading.mark() or reading.mark_after()
                 if digest or mark:
-                    found[driver.part] = Look(digest, _unsaid(driver, states), mark)
+                    found[driver.part] = Look(digest, _live_only(driver, states), mark)
         return found
 
     def read_back(
@@ -94,7 +99,9 @@ class Machine:
         """
         marks = {one.part: begun[one.part].mark_after() for one in differing if one.part in begun}
         looks = {
-            one.part: Look("", one.driver.unsaid(one.have), mark) for one in differing if (mark := marks.get(one.part))
+            one.part: Look("", one.driver.live_only(one.have), mark)
+            for one in differing
+            if (mark := marks.get(one.part))
         }
         rest = [one for one in differing if one.part not in looks]
         again = {one.part: reading for one in rest if (reading := one.driver.begin(self.scope)) is not None}
@@ -104,8 +111,8 @@ class Machine:
             if asked is None:
                 asked = self._read_again(one, again.get(one.part), begun.get(one.part), wanted)
             now[one.part] = asked
-        left = [one for one in now.values() if one.have != one.want]
-        return left, {**looks, **self.looks(again, States({part: one.have for part, one in now.items()}))}
+        rest = [one for one in now.values() if one.have != one.want]
+        return rest, {**looks, **self.looks(again, States({part: one.have for part, one in now.items()}))}
 
     def _read_again(
         self, one: Differs[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States
@@ -113,38 +120,38 @@ class Machine:
         """A part with the state that it has now, and the whole one that is wanted."""
         driver = one.driver
         if reading and earlier and reading.became(earlier, one.have, one.want, self.scope):
-            there = driver.with_unsaid(one.want, driver.unsaid(one.have))
+            there = driver.with_live_only(one.want, driver.live_only(one.have))
             return replace(one, have=there, want=there)
         whole = wanted.of(driver)
         there = reading.state(self.scope, whole) if reading else driver.read(self.scope, whole)
         return Differs(driver, there, whole)
 
     def dump(self, live: States) -> dict[str, object]:
-        """What is there, as JSON: of what a known bundle tells, only what it does not say."""
+        """What is there, as JSON. Of a part that is as a known bundle has it, only what the bundle does not say."""
         return {one.part: _dumped(one, live) for one in self.drivers}
 
     def load(self, data: Mapping[str, object], bundle: Bundle | None) -> States:
         """What :meth:`dump` made, with the bundle that was known then. Errors, when it is looked at: ValueError."""
         return States({one.part: self._loaded(one, data[one.part], bundle) for one in self.drivers})
 
-    def _loaded(self, driver: Driver[State], data: object, bundle: Bundle | None) -> State | Told[State]:
+    def _loaded(self, driver: Driver[State], data: object, bundle: Bundle | None) -> State | FromText[State]:
         if not isinstance(data, dict):
             raise TypeError(f"no state of {driver.part}: {data!r}"[:100])
         if "state" in data:
             return driver.load(data["state"])
-        return _told(driver, bundle, self.scope, data["unsaid"])
+        return _from_text(driver, bundle, self.scope, data["live_only"])
 
     def differing(self, live: States, wanted: States) -> Differing:
         found = (self._compared(one, live, wanted) for one in self.drivers)
         return [one for one in found if one is not None and one.have != one.want]
 
     def _compared(self, driver: Driver[State], live: States, wanted: States) -> Differs[State] | None:
-        """What is to be compared of a part. None: both are told by one text, and neither is made of it."""
-        one, other = live.told(driver), wanted.told(driver)
+        """What is to be compared of a part. None: both states are described by the same text, which is not parsed."""
+        one, other = live.from_text(driver), wanted.from_text(driver)
         if one is not None and other is not None:
             if one.text == other.text:
                 return None
-            if pair := driver.told_apart(one.text, other.text, self.scope):
+            if pair := driver.parse_differing(one.text, other.text, self.scope):
                 return Differs(driver, *pair)
         return Differs(driver, live.of(driver), wanted.of(driver))
 
@@ -175,7 +182,7 @@ class Machine:
         there = [driver for driver in serving if _is_there(driver, live, self.scope)]
         return bool(there) and not any(driver.balances for driver in there)
 
-    def left(self, differing: Differing, transition: Transition) -> set[Route]:
+    def gone_routes(self, differing: Differing, transition: Transition) -> set[Route]:
         """The routes that are gone when what is wanted is there.
 
         Translated connections go on when another part translates the new ones; those of IPVS do not outlast it.
@@ -185,26 +192,26 @@ class Machine:
             return gone
         return gone - {route for one in differing for route in one.driver.routes(one.want)}
 
-    def come(self, differing: Differing) -> set[Place]:
+    def new_places(self, differing: Differing) -> set[Place]:
         """The places that are served when what is wanted is there, and are not before."""
         come = {route.place for one in differing for route in one.new()}
         return come - {place for one in differing for place in one.driver.serves(one.have, come)}
 
 
 def _dumped(driver: Driver[State], live: States) -> dict[str, object]:
-    told = live.told(driver)
-    return {"state": driver.dump(live.of(driver))} if told is None else {"unsaid": told.unsaid}
+    text = live.from_text(driver)
+    return {"state": driver.dump(live.of(driver))} if text is None else {"live_only": text.live_only}
 
 
-def _unsaid(driver: Driver[State], states: States) -> object:
-    told = states.told(driver)
-    return driver.unsaid(states.of(driver)) if told is None else told.unsaid
+def _live_only(driver: Driver[State], states: States) -> object:
+    text = states.from_text(driver)
+    return driver.live_only(states.of(driver)) if text is None else text.live_only
 
 
 def _is_there(driver: Driver[State], live: States, scope: Scope) -> bool:
     """Whether anything of ours is in a part; an artifact says so without being parsed."""
-    told = live.told(driver)
-    return bool(told.text) if told else bool(live.of(driver) != driver.parse("", scope))
+    text = live.from_text(driver)
+    return bool(text.text) if text else bool(live.of(driver) != driver.parse("", scope))
 
 
 def _nothing(driver: Driver[State], scope: Scope) -> bool:
@@ -228,20 +235,20 @@ def _text(bundle: Bundle | None, part: str) -> str:
     return artifact.text if artifact else ""
 
 
-def _told(driver: Driver[State], bundle: Bundle | None, scope: Scope, unsaid: object = None) -> Told[State]:
-    """What a bundle has for a driver; where it has nothing, that nothing of ours is there."""
-    return Told(driver, lambda: bundle.artifact(driver.part) if bundle else None, scope, unsaid)
+def _from_text(driver: Driver[State], bundle: Bundle | None, scope: Scope, live_only: object = None) -> FromText[State]:
+    """What a bundle has for a driver; without a bundle, or a part in it, nothing of ours is there."""
+    return FromText(driver, lambda: bundle.artifact(driver.part) if bundle else None, scope, live_only)
 
 
-def _told_later(
-    driver: Driver[State], bundle: Callable[[], Bundle | None], scope: Scope, unsaid: object
-) -> Told[State]:
+def _from_text_later(
+    driver: Driver[State], bundle: Callable[[], Bundle | None], scope: Scope, live_only: object
+) -> FromText[State]:
     def artifact() -> Artifact | None:
         made = bundle()
         return made.artifact(driver.part) if made else None
 
-    return Told(driver, artifact, scope, unsaid)
+    return FromText(driver, artifact, scope, live_only)
 
 
-def _nothing_told() -> None:
+def _no_text() -> None:
     pass

@@ -11,7 +11,7 @@ from svcc.kernel.json_values import Json, members, optional, string
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A target, what node was asked for, and the files. That the svcc is the same is the cache's affair."""
+    """A target, the node that was asked for, and the files. :mod:`svcc.apply.cache` compares the version of svcc."""
 
     target: str
     node: str | None

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
-from svcc.apply import summary
 from svcc.apply.scope import Scope
-from svcc.apply.summary import Summary
+from svcc.apply.summary import Listener, Summary
 from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.link.reading import links
@@ -30,7 +29,7 @@ _NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Listener:
+class OpenSocket:
     """A socket that waits for clients. ``address`` is unspecified (0.0.0.0, ::) where it takes those of any."""
 
     port: int
@@ -55,17 +54,17 @@ def own_addresses(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
 
 
 def taken(wanted: Collection[ir.Address], networks: ServiceNetworks, scope: Scope) -> Iterator[str]:
-    """The same of addresses that are wanted for services alone, and of networks of service addresses."""
+    """A sentence for each address of the machine that services want for themselves, or whose network they want."""
     if not wanted and not networks.networks:
         return
     if tools.find("ip") is None:
         yield "ip: missing (apt-get install iproute2)"
         return
     held = [(address, device) for address, device in held_addresses(scope) if address in wanted]
-    listeners = sorted(_listeners()) if held else []
+    sockets = sorted(_open_sockets()) if held else []
     for address, device in held[:_NAMED]:
         yield (
-            f"{address} is on device {device} of this machine{_listened(address, listeners)}; "
+            f"{address} is on device {device} of this machine{_listened(address, sockets)}; "
             f"to take the declared ports alone, and leave the machine its others, write `{address} shared`"
         )
     yield from _in_networks([*held_addresses(scope)] if networks.networks else [], networks, wanted)
@@ -84,10 +83,10 @@ def _in_networks(
         for network in services.networks
         if address in network
     ]
-    listeners = sorted(_listeners()) if found else []
+    sockets = sorted(_open_sockets()) if found else []
     for address, device, network in found[:_NAMED]:
         yield (
-            f"{address} is on device {device} of this machine{_listened(address, listeners)}, "
+            f"{address} is on device {device} of this machine{_listened(address, sockets)}, "
             f"and in `services {network}`, where all is rejected that no service has"
         )
 
@@ -108,8 +107,8 @@ def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
     A node port takes them at every address but loopback ones, or at those in some networks; a port of a ``shared``
     address at that one. Errors: StepError.
     """
-    sockets: defaultdict[tuple[str, int], list[Listener]] = defaultdict(list)
-    for socket in _listeners() if services.listeners else ():
+    sockets: defaultdict[tuple[str, int], list[OpenSocket]] = defaultdict(list)
+    for socket in _open_sockets() if services.listeners else ():
         sockets[socket.protocol, socket.port].append(socket)
     networks = [ip_network(network) for network in services.node_port_networks]
     held: set[ir.Address] | None = None
@@ -125,7 +124,7 @@ def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
                 yield f"{one.address or 'node port'} {port}/{one.protocol}", one.label
 
 
-def _busy(one: summary.Listener, sockets: Mapping[tuple[str, int], object]) -> list[int]:
+def _busy(one: Listener, sockets: Mapping[tuple[str, int], object]) -> list[int]:
     """The ports of a frontend that some socket has."""
     if one.first == one.last:
         return [one.first] if (one.protocol, one.first) in sockets else []
@@ -133,7 +132,7 @@ def _busy(one: summary.Listener, sockets: Mapping[tuple[str, int], object]) -> l
 
 
 def _is_taken(
-    socket: Listener, one: summary.Listener, held: Collection[ir.Address], networks: Collection[ir.Network]
+    socket: OpenSocket, one: Listener, held: Collection[ir.Address], networks: Collection[ir.Network]
 ) -> bool:
     """Whether clients of a socket would be led to a frontend, which has its port."""
     if one.address is not None:
@@ -145,16 +144,16 @@ def _is_taken(
     return fits and (not networks or any(socket.address in network for network in networks))
 
 
-def _listened(address: ir.Address, listeners: Collection[Listener]) -> str:
+def _listened(address: ir.Address, sockets: Collection[OpenSocket]) -> str:
     """The ports that would be cut off, as an end of a sentence."""
-    ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in listeners if one.takes(address))]
+    ports = [*dict.fromkeys(f"{one.port}/{one.protocol}" for one in sockets if one.takes(address))]
     if not ports:
         return ""
     shown = ", ".join(ports[:_NAMED])
     return f", which listens there on {shown}{f' and {len(ports) - _NAMED} more' if len(ports) > _NAMED else ''}"
 
 
-def _listeners() -> Iterator[Listener]:
+def _open_sockets() -> Iterator[OpenSocket]:
     """The sockets of the thread's network namespace that wait for clients (proc_net_tcp(5))."""
     for protocol, state in _SERVES.items():
         for name in (protocol, f"{protocol}6"):
@@ -164,7 +163,7 @@ def _listeners() -> Iterator[Listener]:
                 _, local, _, found, *_ = line.split()
                 address, _, port = local.partition(":")
                 if found == state:
-                    yield Listener(int(port, 16), protocol, _address(address))
+                    yield OpenSocket(int(port, 16), protocol, _address(address))
 
 
 def _address(text: str) -> ir.Address:

@@ -35,8 +35,8 @@ class Plan:
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     obstacles: tuple[str, ...]
-    left: frozenset[Route] = frozenset()  # routes that are gone afterwards
-    come: frozenset[Place] = frozenset()  # places that are served afterwards, and were not
+    gone_routes: frozenset[Route] = frozenset()  # of the state before, for new connections
+    new_places: frozenset[Place] = frozenset()  # places that are served afterwards, and were not
     patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
     begun: Begun = field(default_factory=dict, repr=False)  # what the live state was read from
     differing: Differing = field(default=(), repr=False)
@@ -50,7 +50,7 @@ class Plan:
     @property
     def ending(self) -> frozenset[Route]:
         """Routes whose UDP connections are forgotten."""
-        return frozenset(route for route in self.left - self.lasting if route.place.protocol == "udp")
+        return frozenset(route for route in self.gone_routes - self.lasting if route.place.protocol == "udp")
 
     @property
     def empty(self) -> bool:
@@ -63,12 +63,12 @@ class Plan:
     @property
     def recognised(self) -> bool:
         """Whether all that takes long to read looked as it is known to."""
-        return all(self.live.told(one) is not None for one in self.machine.drivers if one.part in self.begun)
+        return all(self.live.from_text(one) is not None for one in self.machine.drivers if one.part in self.begun)
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """Readings that were begun before it was known what they are to be compared with."""
+    """Listings of the kernel that began early, while the program was still being compiled."""
 
     generation: int | None
     scope: Scope
@@ -120,7 +120,7 @@ def make_plan(
         # be the machine's own is none: the rules do not depend on it, so that the same would be made anew, and refusing
         # nothing would help nobody. The next change is refused, and names it.
         return Plan(machine, transition, live, wanted, (), (), (), ended, begun=begun)
-    left = frozenset(machine.left(differing, transition)) | ended
+    gone = frozenset(machine.gone_routes(differing, transition)) | ended
     return Plan(
         machine,
         transition,
@@ -129,12 +129,12 @@ def make_plan(
         tuple(machine.changes(differing)),
         with_drain(machine.steps(live, differing, transition), drain.drain_steps(differing, transition, patience)),
         _obstacles(known, differing, draft.bundle),
-        left,
-        frozenset(machine.come(differing)),
+        gone,
+        frozenset(machine.new_places(differing)),
         patience,
         begun,
         differing,
-        _lasting(left, draft, transition),
+        _lasting(gone, draft, transition),
         draft.summary.node_port_networks,
     )
 
@@ -151,8 +151,8 @@ def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> t
 
 
 def _finished(installation: Installation, before: Generation | None, draft: Draft) -> frozenset[Route]:
-    """Of endpoints that were there to finish what they had, and left: their UDP flows would go on for ever. Of a bundle
-    that was compiled elsewhere it is not known whether they left.
+    """The routes of endpoints that were draining, and are gone: their UDP flows would go on for ever. None of a bundle
+    that was compiled elsewhere: which endpoints it has is not known.
     """
     if draft.bundle is not None and not draft.summary.listeners:
         return frozenset()
@@ -164,18 +164,18 @@ def _finished(installation: Installation, before: Generation | None, draft: Draf
 
 
 def finished(old: Summary, new: Summary) -> frozenset[Route]:
-    """The routes of UDP that one summary has to finish, and another has not at all."""
+    """The UDP routes of endpoints that are draining in one summary, and are not in the other at all."""
     return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
 
 
-def _lasting(left: Collection[Route], draft: Draft, transition: Transition) -> frozenset[Route]:
-    """The routes that are gone for new connections only: their endpoints are draining, or served from other nodes.
+def _lasting(gone: Collection[Route], draft: Draft, transition: Transition) -> frozenset[Route]:
+    """The routes that are gone for new connections alone: their endpoints are draining, or are on other nodes.
 
-    Not where connections end with what carries them.
+    None, where connections end with the balancer that carries them.
     """
     if transition.from_balancer:
         return frozenset()
-    return frozenset(route for route in left if draft.summary.lasts(route))
+    return frozenset(route for route in gone if draft.summary.lasts(route))
 
 
 def nothing_to_do(installation: Installation, generation: Generation, ahead: Ahead | None) -> Plan | None:

@@ -306,7 +306,7 @@ class Session:
         with self._lock, _translated(), self._locked():
             installation = self.installation
             pending = confirm.Pending.read(installation)
-            if pending is not None and keep and pending.left > 0:
+            if pending is not None and keep and pending.seconds_left > 0:
                 confirm.disarm(installation)
                 return True
             self._upkeep = self._program = None

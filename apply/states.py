@@ -1,4 +1,4 @@
-"""The states of all drivers together, each made when it is first asked for where it is what a text tells."""
+"""The states of all drivers by part. One that a text describes is parsed when it is first asked for."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from svcc.kernel.steps import Change, Route
 from svcc.targets.interface import Artifact
 
 
-class Untold(ValueError):
-    """What a generation put into the kernel is kept as a text that this svcc does not read, as an older one may have
-    written it. ``str()`` says which part and why."""
+class UnreadableText(ValueError):
+    """The text of a recorded generation is none that this svcc reads: an older svcc may have written it. ``str()`` says
+    which part and why."""
 
 
 @dataclass(frozen=True)
-class Told(Generic[State]):
-    """A state that a text tells, and what a driver noted of it besides (:meth:`Driver.unsaid`)."""
+class FromText(Generic[State]):
+    """A state that a text describes, and what a driver noted of the kernel beside it (:meth:`Driver.live_only`)."""
 
     driver: Driver[State]
     artifact: Callable[[], Artifact | None]  # with the text; None: there is none, and nothing of ours
     scope: Scope
-    unsaid: object = None
+    live_only: object = None
 
     @cached_property
     def text(self) -> str:
@@ -34,38 +34,38 @@ class Told(Generic[State]):
 
     @property
     def made(self) -> object | None:
-        """What the target printed the text from."""
+        """The objects that the target printed the text from; None: the text alone is there."""
         artifact = self.artifact()
         return None if artifact is None else artifact.state
 
     @cached_property
     def state(self) -> State:
-        """Errors: Untold."""
+        """The state. Errors: UnreadableText."""
         made = None if self.made is None else self.driver.made(self.made)
         try:
             state = self.driver.parse(self.text, self.scope) if made is None else made
-            return self.driver.with_unsaid(state, self.unsaid)
+            return self.driver.with_live_only(state, self.live_only)
         except ValueError as error:
             why = f"part {self.driver.part} of a generation is not as this svcc writes it: {error}"
-            raise Untold(f"{why}; `svcc apply` of its file writes it anew") from error
+            raise UnreadableText(f"{why}; `svcc apply` of its file writes it anew") from error
 
 
 class States:
-    """A state of everything that is ours. Only the driver of a part makes and reads its state."""
+    """A state of everything that is ours, part by part. Only the driver of a part looks into its state."""
 
     def __init__(self, parts: Mapping[str, object]) -> None:
-        """``parts``: by the driver's part, states that the driver made, or :class:`Told`."""
+        """``parts``: by the driver's part, states that the driver made, or :class:`FromText`."""
         self._parts = parts
 
     def of(self, driver: Driver[State]) -> State:
-        """The state of a driver's part. Errors: Untold."""
-        told = self.told(driver)
-        return cast(State, self._parts[driver.part]) if told is None else told.state
+        """The state of a driver's part. Errors: UnreadableText."""
+        text = self.from_text(driver)
+        return cast(State, self._parts[driver.part]) if text is None else text.state
 
-    def told(self, driver: Driver[State]) -> Told[State] | None:
-        """What a state is told by; None where it was read."""
+    def from_text(self, driver: Driver[State]) -> FromText[State] | None:
+        """The text that describes a driver's state; None: the state was read from the kernel."""
         held = self._parts[driver.part]
-        return held if isinstance(held, Told) else None
+        return held if isinstance(held, FromText) else None
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ class Differs(Generic[State]):
 
     def gone(self) -> set[Route]:
         """The routes that are gone when what is wanted is there."""
-        return self.driver.left(self.have, self.want)
+        return self.driver.gone_routes(self.have, self.want)
 
     def new(self) -> set[Route]:
         """The routes that come with it."""
-        return self.driver.left(self.want, self.have)
+        return self.driver.gone_routes(self.want, self.have)
 
     def asked(self, scope: Scope) -> Differs[State] | None:
-        """The same with what the kernel has now of these states (:meth:`Driver.ask`). None: there is no asking."""
+        """The same part, as the kernel has it now (:meth:`Driver.ask`). None: the kernel cannot be asked for it."""
         found = self.driver.ask(self.have, self.want, scope)
         return None if found is None else replace(self, have=found)
 

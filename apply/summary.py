@@ -49,7 +49,7 @@ class Summary:
 
     @cached_property
     def _places(self) -> dict[tuple[str | None, str, int], tuple[Listener, ...]]:
-        """By what clients connect to. Of a node port there is one for each family."""
+        """The listeners by what clients connect to. A node port has one for each family."""
         found: dict[tuple[str | None, str, int], tuple[Listener, ...]] = {}
         for one in self.listeners:
             for port in _ports(one):

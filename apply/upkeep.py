@@ -37,7 +37,7 @@ from svcc.compiler.frontends import frontends
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks, Target
 
-#: The parts of which is told whether they are as they were, and those of which the kernel can be asked for a few.
+#: Parts that can be recognised without being parsed, and parts of which the kernel can be asked for single objects.
 _SHOWN = frozenset(driver.part for driver in DRIVERS if driver.shows)
 _ASKED = frozenset(driver.part for driver in DRIVERS if driver.asks)
 
@@ -225,12 +225,12 @@ class Upkeep:
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
         looks = looks_of(self._installation, generation)
-        live = machine.told(lambda: self._installation.bundle(generation), looks)
-        wanted = machine.told(assembly.bundle, looks)
+        live = machine.parse_later(lambda: self._installation.bundle(generation), looks)
+        wanted = machine.parse_later(assembly.bundle, looks)
         differing = _differing(machine, differences, looks)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
         after = self._summary(served, list(changed.values()))
-        left = frozenset(machine.left(differing, here)) | planning.finished(before, after)
+        gone = frozenset(machine.gone_routes(differing, here)) | planning.finished(before, after)
         return Plan(
             machine,
             here,
@@ -242,12 +242,12 @@ class Upkeep:
                 drain_steps(differing, here, self._patience),
             ),
             tuple(self._obstacles(differences, differing)),
-            left,
-            frozenset(machine.come(differing)),
+            gone,
+            frozenset(machine.new_places(differing)),
             self._patience,
             begun=begun,
             differing=differing,
-            lasting=frozenset(route for route in left if after.lasts(route)),
+            lasting=frozenset(route for route in gone if after.lasts(route)),
             networks=after.node_port_networks,
             looks=looks,
             asking=True,
@@ -255,12 +255,12 @@ class Upkeep:
         )
 
     def _summary(self, program: ir.Program, services: list[ir.Service | None]) -> Summary:
-        """Of some services alone."""
+        """The summary of some services alone."""
         found = tuple(one for one in services if one is not None)
         return summary(replace(program, services=found, balancers=()), self._node)
 
     def _obstacles(self, differences: Mapping[str, Difference], differing: Differing) -> Iterator[str]:
-        """Of addresses that come, and of objects that go. Errors: StepError."""
+        """What stands in the way of addresses that come, and of objects that go. Errors: StepError."""
         for one in differing:
             yield from one.driver.in_use(one.have, one.want)
         old = self._exclusive({part: one.before for part, one in differences.items()})
@@ -309,8 +309,8 @@ def _differs(driver: Driver[State], difference: Difference | None, look: Look | 
     have, want = driver.made(difference.before), driver.made(difference.after)
     assert have is not None
     assert want is not None
-    unsaid = look.unsaid if look else None
-    return Differs(driver, driver.with_unsaid(have, unsaid), driver.with_unsaid(want, unsaid))
+    live_only = look.live_only if look else None
+    return Differs(driver, driver.with_live_only(have, live_only), driver.with_live_only(want, live_only))
 
 
 def _is_as(driver: Driver[State], wanted: State, scope: Scope) -> bool:

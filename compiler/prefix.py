@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-#: How a person is told.
+#: The form of a prefix, for messages.
 FORM = "a prefix is ASCII letters, digits, `_` and `-`, and begins with a letter"
 #: The tables of iptables' nft variant, which nft has under the same names in the same families (iptables-nft(8)).
 TABLES_OF_IPTABLES = frozenset({"filter", "nat", "mangle", "raw", "security"})

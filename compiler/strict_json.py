@@ -1,4 +1,4 @@
-"""JSON from outside, read strictly: what ``json`` takes besides is refused (RFC 8259, section 4 and 6).
+"""JSON from outside, read strictly: what ``json`` takes besides is refused (RFC 8259, sections 4 and 6).
 
 ``json`` takes the last of several members of one name, and others the first; it takes NaN and Infinity, which are no
 JSON; and a number of a million digits keeps Python busy for minutes.

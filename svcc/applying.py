@@ -23,7 +23,7 @@ from svcc.apply.origin import Origin
 from svcc.apply.planning import Ahead, Plan
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import Untold
+from svcc.apply.states import UnreadableText
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
@@ -90,7 +90,7 @@ def explained(cause: Cause) -> Iterator[None]:
         _say(_reason(error, cause) + "Nothing was changed.")
         refused = error.end is End.REFUSED and not error.reading
         raise SystemExit(Exit.RESTORED if refused else Exit.MACHINE) from error
-    except (StoreError, Untold) as error:
+    except (StoreError, UnreadableText) as error:
         fail(str(error), Exit.MACHINE)
 
 
@@ -117,9 +117,9 @@ def _what_is_left(error: Broken) -> str:
     lines = ["Not everything could be put back as it was."]
     if error.words:
         lines.append(f"  {error.words}")
-    lines += [f"  {_part(change)} {change}" for change in error.left[:_NAMED]]
-    if len(error.left) > _NAMED:
-        lines.append(f"  and {len(error.left) - _NAMED} more")
+    lines += [f"  {_part(change)} {change}" for change in error.not_restored[:_NAMED]]
+    if len(error.not_restored) > _NAMED:
+        lines.append(f"  and {len(error.not_restored) - _NAMED} more")
     return "\n".join(
         [*lines, "`svcc status` shows what differs; the next apply, rollback or delete goes on from there."]
     )
@@ -147,7 +147,8 @@ def settled(installation: Installation) -> None:
         if _is_no_answer(error):
             raise
         _say(
-            f"svcc: what was under way before can be neither finished nor undone: {error}\nGoing on from what is there."
+            f"svcc: an interrupted apply can be neither finished nor undone: {error}\n"
+            "svcc goes on from what is in the kernel."
         )
         recovery.give_up(installation)
 
@@ -159,7 +160,7 @@ def _is_no_answer(error: BaseException) -> bool:
 
 
 def look_ahead(store: Store) -> Ahead | None:
-    """As :func:`planning.look_ahead`; what goes wrong is met again, and told, when a plan is made."""
+    """As :func:`planning.look_ahead`. Errors are left out here: making the plan meets them again, and reports them."""
     if os.geteuid() != 0:
         return None
     with suppress(StepError, StoreError, OSError, ValueError):
@@ -198,7 +199,7 @@ def unfinished_of(installation: Installation) -> str:
         return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
     pending = Pending.read(installation)
     if pending is not None:
-        return f"generation {installation.number} waits {max(0, pending.left):.0f} s for `svcc confirm`"
+        return f"generation {installation.number} waits {max(0, pending.seconds_left):.0f} s for `svcc confirm`"
     return ""
 
 

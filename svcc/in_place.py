@@ -1,6 +1,6 @@
 """Seeing that nothing is to do without compiling: FILE is what the current generation was compiled from.
 
-Whatever is in doubt is no error here. The program is compiled then, and what is wrong is met again, and told.
+Any doubt gives None. The caller then compiles the program, and reports what is wrong.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from svcc.review import Review
 def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]:
     """See the schema. ``unfinished``: what the next command would do first, "" if nothing."""
     plan, before, after = review.plan, review.before, review.after
-    counted, ending = conntrack.count(plan.left), plan.ending
+    counted, ending = conntrack.count(plan.gone_routes), plan.ending
     return {
         "version": 1,
         "from": plan.transition.old,

@@ -69,7 +69,9 @@ def _steps(plan: Plan) -> list[str]:
 
 
 def _connections(plan: Plan) -> list[str]:
-    counted = conntrack.count(plan.left - (plan.lasting if plan.transition.old != plan.transition.new else frozenset()))
+    counted = conntrack.count(
+        plan.gone_routes - (plan.lasting if plan.transition.old != plan.transition.new else frozenset())
+    )
     lines = [f"  {line}" for line in moved(plan)]
     lines += [f"  {_fate(plan, route, number)}" for route, number in sorted(counted.items(), key=str)]
     return ["Connections", *lines] if lines else []

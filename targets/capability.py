@@ -22,7 +22,7 @@ def check_target(program: ir.Program, target: Target, node: ir.Node | None) -> l
 
 
 def check_nodes(program: ir.Program, target: Target, nodes: Sequence[ir.Node | None]) -> list[Diagnostic]:
-    """The same for any of several nodes, each reason once."""
+    """What the target cannot express on any of several nodes, each reason once."""
     needed = list(uses(program))
     found = list(_unsupported(needed, target))
     if None in nodes and target.by_node:

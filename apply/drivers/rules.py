@@ -89,13 +89,13 @@ class XtablesDriver(Driver[State]):
     def begin(self, scope: Scope, look: Look | None = None) -> XtablesReading:
         return XtablesReading(self.part, look)
 
-    def unsaid(self, state: State) -> object:
+    def live_only(self, state: State) -> object:
         return {"variant": state.variant, "held": state.held}
 
-    def with_unsaid(self, state: State, unsaid: object) -> State:
-        if not isinstance(unsaid, dict):
+    def with_live_only(self, state: State, live_only: object) -> State:
+        if not isinstance(live_only, dict):
             return state
-        return replace(state, variant=unsaid["variant"], held=tuple(Held(*held) for held in unsaid["held"]))
+        return replace(state, variant=live_only["variant"], held=tuple(Held(*held) for held in live_only["held"]))
 
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
         return changes.changes(self.part, live, wanted, meaning(wanted.prefix or live.prefix))
@@ -142,7 +142,7 @@ class XtablesDriver(Driver[State]):
             return super().serves(state, places)
         return routes.served(_nat(state.tables), meaning(state.prefix), places) if places else set()
 
-    def left(self, live: State, wanted: State) -> set[Route]:
+    def gone_routes(self, live: State, wanted: State) -> set[Route]:
         """As the base class has it, without making the routes of what stays as it is."""
         before, after = _nat(live.tables), _nat(wanted.tables)
         return set() if before == after else routes.routes_gone(before, after, meaning(wanted.prefix or live.prefix))

@@ -60,7 +60,7 @@ class IpvsadmDriver(Driver[VirtualServers]):
     def served(self, state: VirtualServers) -> Iterator[Route]:
         return difference.served(state)
 
-    def left(self, live: VirtualServers, wanted: VirtualServers) -> set[Route]:
+    def gone_routes(self, live: VirtualServers, wanted: VirtualServers) -> set[Route]:
         return difference.routes_gone(live, wanted)
 
 

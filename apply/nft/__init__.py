@@ -75,7 +75,7 @@ class NftDriver(Driver[NftState]):
     def begin(self, scope: Scope, look: Look | None = None) -> NftReading:
         return NftReading(scope, look)
 
-    def told_apart(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
+    def parse_differing(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
         pair = abridged(old, new)
         return None if pair is None else (self.parse(pair[0], scope), self.parse(pair[1], scope))
 
@@ -97,8 +97,8 @@ class NftDriver(Driver[NftState]):
     def routes(self, state: NftState) -> Iterator[Route]:
         return routes.routes(state)
 
-    def left(self, live: NftState, wanted: NftState) -> set[Route]:
-        return routes.left(live, wanted)
+    def gone_routes(self, live: NftState, wanted: NftState) -> set[Route]:
+        return routes.gone_routes(live, wanted)
 
 
 DRIVER = NftDriver()

@@ -1,9 +1,9 @@
 """Two documents without most of what they have in common, where only elements of large sets differ.
 
-The target writes a line for each element, and sets in blocks of their own. Of blocks that differ, what one of the two
-has is kept; and every element of a frontend of which anything is kept, as the ways of a connection lead from map to
-map by one key. So states of these documents differ in what the whole ones differ in, and it takes a tenth of the time
-to see.
+The target writes a line for each element, and each set's elements in a block. Where two blocks differ, the lines that
+only one of them has are kept. A connection is looked up by one key in several maps: so where a key is kept in one map,
+its elements in all maps are kept. The states of the shortened documents then differ in the same elements as those of
+the whole ones, and they are read in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLAIN = ("addresses", "hairpin")
 #: Of more elements, the whole documents are read as quickly.
 _FEW = 64
 
-#: Of blocks of elements, by family and set.
+#: Family and set of a block.
 Name = tuple[str, str]
 
 

@@ -19,7 +19,7 @@ def routes(state: NftState) -> Iterator[Route]:
                 yield from _routes(ways, key, table.sets[name].elements)
 
 
-def left(live: NftState, wanted: NftState) -> set[Route]:
+def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
     """The routes of ``live`` that ``wanted`` lacks, looking only at the frontends that differ."""
     gone: set[Route] = set()
     kept: set[Route] = set()

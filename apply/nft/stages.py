@@ -23,7 +23,7 @@ from svcc.kernel.nft.state import FAMILIES, VERDICT, Element, NamedSet, NftState
 
 
 def prepared(live: NftState, wanted: NftState) -> NftState:
-    """With the chains and sets that are to come, to which nothing leads yet."""
+    """The live state with the chains and sets that are to come. Nothing leads to them yet."""
     tables = dict(live.tables)
     for family, old, new in _changing(live, wanted):
         chains = {name: chain for name, chain in new.chains.items() if name not in old.chains and not chain.is_base}
@@ -34,7 +34,7 @@ def prepared(live: NftState, wanted: NftState) -> NftState:
 
 
 def silenced(ready: NftState, wanted: NftState) -> NftState:
-    """As :func:`prepared`, and no packet gets into a table that is to go."""
+    """``ready``, with the base chains of tables that go empty: no packet gets into these tables any more."""
     tables = dict(ready.tables)
     for family in ready.tables.keys() - wanted.tables.keys():
         chains = ready.tables[family].chains
@@ -44,7 +44,7 @@ def silenced(ready: NftState, wanted: NftState) -> NftState:
 
 
 def switched(live: NftState, wanted: NftState) -> NftState:
-    """With all that is wanted, and what a packet that came before may still ask for."""
+    """The wanted state, with the old chains and elements that a packet on its way may still meet."""
     tables = dict(wanted.tables)
     for family, old, new in _changing(live, wanted):
         left_over = {name: it for name, it in old.chains.items() if name not in new.chains and not it.is_base}
@@ -58,7 +58,7 @@ def switched(live: NftState, wanted: NftState) -> NftState:
 
 
 def emptied(due: NftState, wanted: NftState) -> NftState:
-    """As :func:`switched`, but chains that are left over have no rules, and so lead to none of the others."""
+    """``due``, with old chains that have no rules, and so lead to none of the others."""
     tables = dict(due.tables)
     for family, table in due.tables.items():
         kept = wanted.tables[family].chains
@@ -76,8 +76,8 @@ def _changing(live: NftState, wanted: NftState) -> Iterator[tuple[str, Table, Ta
 
 
 def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
-    """A set with the elements that go, as far as they may stay for a while: none that leads to a chain may, as nothing
-    is to lead to those that go; and of intervals none that what comes may overlap."""
+    """The new set, and of the elements that go those that a packet on its way may still look up. Verdicts are not among
+    them, because the chain that they lead to goes. Nor are intervals that a new one may overlap."""
     if old.declaration.data == VERDICT:
         return new or replace(old, elements={})
     if new is None or old.elements == new.elements:
@@ -91,6 +91,7 @@ def _with_old(old: NamedSet, new: NamedSet | None) -> NamedSet:
 def _apart(
     going: Mapping[str, Element], old: Mapping[str, Element], new: Mapping[str, Element]
 ) -> Mapping[str, Element]:
-    """Those that nothing which comes can overlap: only a key's last part is an interval, and another one differs."""
+    """The elements that no new one can overlap: only the last part of a key is an interval, and no new element shares
+    the parts before it."""
     coming = {key.rpartition(" . ")[0] for key, element in new.items() if old.get(key) != element}
     return {key: element for key, element in going.items() if key.rpartition(" . ")[0] not in coming}

@@ -42,7 +42,7 @@ def _named(before: Set | None, after: Set | None) -> dict[str, str]:
 
 
 def _differing(before: Set | None, after: Set | None) -> set[str]:
-    """Those that one of the states has, and the other has not, or otherwise."""
+    """The elements that one of the states has, and the other has not, or has otherwise."""
     old, new = before.elements if before else {}, after.elements if after else {}
     return {element for element, _ in old.items() ^ new.items()}
 
@@ -61,7 +61,7 @@ def _questions(asked: Mapping[str, Collection[str]]) -> Iterator[str]:
 def _there(
     name: str, type: str, asked: Collection[str], have: Sets, want: Sets, answers: Collection[str]
 ) -> set[str] | None:
-    """Those of the elements that are in the set. None: there is no telling by answers.
+    """The elements, of those given, that are in the set. None: the answers do not say it.
 
     They do not say what options an element has, nor whether a host is there or a network that it is in.
     """

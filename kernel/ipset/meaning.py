@@ -1,4 +1,4 @@
-"""What sets are for: only who makes them knows it, and tells it by their names."""
+"""What sets are for. Their target knows it, and says it by their names."""
 
 from __future__ import annotations
 

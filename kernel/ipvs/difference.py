@@ -106,7 +106,7 @@ def routes_gone(live: VirtualServers, wanted: VirtualServers) -> set[Route]:
 
 
 def _differing(some: VirtualServers, others: VirtualServers) -> VirtualServers:
-    """Those that are not in ``others``, or are reached from elsewhere there."""
+    """The virtual servers that are not in ``others``, or are reached from other places there."""
     return {
         key: virtual
         for key, virtual in some.items()
@@ -170,7 +170,7 @@ def removals(live: VirtualServers, wanted: VirtualServers) -> Iterator[Command]:
 
 
 def among(some: Iterable[Command], live: VirtualServers) -> list[Command]:
-    """Those of the commands that were not taken, as a state shows."""
+    """The commands that the kernel did not take, as a state shows."""
     return [command for command in some if not _taken(command, live)]
 
 

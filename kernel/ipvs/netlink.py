@@ -114,7 +114,7 @@ def _netmask(text: str) -> str:
 
 
 def _real(command: Command) -> Attributes | None:
-    """Likewise of the real server; nothing of a command that names none."""
+    """The attributes of the real server; none for a command that names none. None: messages cannot say them."""
     if not command.server:
         return {}
     address, port = socket_of(command.server)

@@ -24,7 +24,7 @@ USUAL = Timeouts(900, 120, 300)
 
 
 def timeouts() -> Timeouts | None:
-    """Those of the calling thread's network namespace; None: there is no IPVS, or nothing that reads them.
+    """The timeouts of the calling thread's network namespace; None: there is no IPVS, or nothing that reads them.
 
     Nothing is loaded for it.
     """

@@ -65,7 +65,7 @@ def _address_changes(name: str, old: Mapping[str, str], new: Mapping[str, str]) 
 
 
 def _left_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
-    """Of what links answer for, though no device has it."""
+    """The changes of addresses that links answer for though no device has them."""
     for address in sorted(old.keys() | new.keys()):
         if old.get(address) != new.get(address):
             verb = Verb.REMOVE if address not in new else Verb.CHANGE if address in old else Verb.ADD

@@ -28,7 +28,10 @@ class Claim:
 
 
 class Listener:
-    """Hears what all links of a network namespace are told. Errors: OSError, where this process may not."""
+    """Receives ARP and neighbour advertisements on all links of a network namespace.
+
+    Errors: OSError, where this process may not.
+    """
 
     def __init__(self) -> None:
         self.arp = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(arp.ETHERTYPE))

@@ -1,4 +1,4 @@
-"""Being told that links or their addresses change (rtnetlink(7)), without being told what."""
+"""A socket that becomes readable when links or their addresses change (rtnetlink(7)). What changed is not read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def changes() -> socket.socket:
     return made
 
 
-def drained(told: socket.socket) -> None:
-    """Take what was told: nothing of it is of use but that it came."""
+def drained(source: socket.socket) -> None:
+    """Take all messages from the socket. Only that they came is of use."""
     while True:
         try:
-            told.recv(_LARGEST)
+            source.recv(_LARGEST)
         except BlockingIOError:
             return
         except OSError:  # more came than was taken (ENOBUFS): that something changed is known all the same

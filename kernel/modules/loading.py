@@ -17,7 +17,7 @@ _SHOWN = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/n
 
 
 def read_modules(wanted: Modules) -> Modules:
-    """Those of the wanted modules of which nothing is left to insert: loaded, or built in. Errors: StepError."""
+    """The wanted modules that are loaded or built in. Errors: StepError."""
     return frozenset(filter(_is_loaded, wanted))
 
 
@@ -34,7 +34,7 @@ def _is_loaded(name: str) -> bool:
 
 
 def missing(names: Collection[str]) -> list[str]:
-    """Those of the modules that are neither in the kernel nor to be had with modprobe(8). Errors: StepError."""
+    """The modules that are neither in the kernel nor to be had with modprobe(8). Errors: StepError."""
     return [name for name in names if not _can_be_had(name)]
 
 

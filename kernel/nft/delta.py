@@ -90,7 +90,7 @@ def _delete_chains(write: Writer, old: Table, new: Table) -> Iterator[Command]:
 
 
 def _delete_elements(write: Writer, name: str, old: NamedSet, new: NamedSet) -> Iterator[Command]:
-    """Those that go, and those that change: the kernel changes neither a value nor a comment."""
+    """Delete the elements that go or change: the kernel changes neither a value nor a comment."""
     if old.elements == new.elements:
         return
     keys = sorted(key for key, element in old.elements.items() if new.elements.get(key) != element)

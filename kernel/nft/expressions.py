@@ -145,7 +145,7 @@ class Concat:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Those bits of ``left`` that ``right`` has."""
+    """The bits of ``left`` that ``right`` has, too."""
 
     left: Expression
     right: Expression

@@ -45,7 +45,7 @@ class Declaration:
         return self.timeout or '"timeout"' in self.more
 
     def fields(self) -> dict[str, Json]:
-        """Those of libnftables-json(5), in the order in which they are printed."""
+        """Its fields in libnftables-json(5), in the order in which they are printed."""
         fields: dict[str, Json] = {"type": self.types[0] if len(self.types) == 1 else list(self.types)}
         if self.data is not None:
             fields["map"] = self.data
@@ -95,7 +95,7 @@ class Chain:
     more: str = ""  # JSON of what svcc does not give a chain
 
     def fields(self) -> dict[str, Json]:
-        """Those of libnftables-json(5) besides its name and rules, in the order in which they are printed."""
+        """Its fields in libnftables-json(5) besides name and rules, in the order in which they are printed."""
         fields: dict[str, Json] = {}
         if self.hook is not None:
             hook = self.hook

@@ -148,7 +148,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """Of a rule. Ours have none."""
+    """The comment of a rule. Rules of svcc have none."""
 
     text: str
 
@@ -168,7 +168,7 @@ class Foreign:
 
 
 def fields(rule: Rule) -> dict[str, Json]:
-    """Those of libnftables-json(5), besides the place of the rule."""
+    """A rule's fields in libnftables-json(5), besides its place."""
     expressions: Json = [made.json() for made in rule if not isinstance(made, Comment)]
     comments = [made.text for made in rule if isinstance(made, Comment)]
     return {"expr": expressions, "comment": comments[0]} if comments else {"expr": expressions}

@@ -55,7 +55,7 @@ class Listing:
         raise done.error(PART, _words(done), reading=True, line=f"list {' '.join(self._what)}")
 
     def text(self) -> str | None:
-        """The same as text; what is not UTF-8 in it is in a comment, and nobody's name."""
+        """What :meth:`data` gives, as text. Bytes that are no UTF-8 can be in comments only, and are replaced."""
         data = self.data()
         return None if data is None else data.decode(errors="replace")
 

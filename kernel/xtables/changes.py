@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from svcc.kernel.steps import Change, Place, Verb
 from svcc.kernel.xtables.meaning import Meaning
-from svcc.kernel.xtables.routes import Fronts, fronts
+from svcc.kernel.xtables.routes import FrontendRules, fronts
 from svcc.kernel.xtables.state import Rules, State, Table, Tables
 from svcc.kernel.xtables.variant import other
 
@@ -49,7 +49,7 @@ def table_changes(
 class _Known:
     """Places by chain and rule; what is wanted goes before what is there."""
 
-    def __init__(self, *known: Fronts) -> None:
+    def __init__(self, *known: FrontendRules) -> None:
         self._rules: dict[tuple[str, str], Place] = {}
         self._chains: dict[str, Place] = {}
         for one in known:

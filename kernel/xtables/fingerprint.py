@@ -28,7 +28,7 @@ def stable(data: bytes, ours: Ours) -> bytes | None:
 
 
 def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
-    """Of lines that are no rules in chains of ours: tables, their built-in chains, and whatever names ours."""
+    """The lines that are no rules in chains of ours: tables, their built-in chains, and whatever names ours."""
     kept = []
     for line in lines:
         if line.startswith(b":"):
@@ -41,7 +41,8 @@ def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
 
 
 def fingerprint(usual: str, listings: list[bytes | None], ours: Ours) -> str | None:
-    """Of the listings of both variants; None for one that cannot be had. ``usual``: which is the machine's own."""
+    """The digest of the listings of both variants; None in place of one that cannot be had. ``usual``: which one the
+    machine's own iptables is."""
     lines = stable_lines(listings, ours)
     return None if lines is None else digest(usual, lines)
 

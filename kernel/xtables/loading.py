@@ -134,7 +134,7 @@ class Load:
 
 
 def _chain_and_rule(line: str) -> tuple[str, str]:
-    """Of ``-A CHAIN RULE`` and ``:CHAIN - [0:0]``; of other lines nothing."""
+    """The chain and the rule of ``-A CHAIN RULE`` and ``:CHAIN - [0:0]``; nothing of other lines."""
     if line.startswith(":"):
         return line[1:].split(" ", 1)[0], ""
     words = line.split(" ", 2)

@@ -186,7 +186,7 @@ class ToLocal(Match):
 
 @dataclass(frozen=True, slots=True)
 class Mark(Match):
-    """Those bits of the packet's mark that ``mask`` has are ``value`` (iptables-extensions(8), "mark")."""
+    """The bits of the packet's mark that ``mask`` has are ``value`` (iptables-extensions(8), "mark")."""
 
     value: int
     mask: int

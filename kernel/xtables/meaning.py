@@ -1,4 +1,4 @@
-"""What chains are for: only who makes them knows it, and tells it by their names."""
+"""What chains are for. Their target knows it, and says it by their names."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Listings:
         return same and old is not None and new is not None and passes(old, new, have.tables, want.tables)
 
     def _stable(self, ours: Ours) -> list[bytes | None] | None:
-        """Of both variants, the usual one first, the lines that say something about ours. None: there is no telling."""
+        """The lines about what is ours, of both variants, the usual one first. None: they are not known from others."""
         if self._lines is None or self._lines[0] != ours.prefix:
             listings = [self._main.data(), self._stray_data()]
             self._lines = ours.prefix, stable_lines(listings, ours)

@@ -38,7 +38,7 @@ _NOWHERE = _Where()
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class FrontendRule:
     """A rule that takes the packets to a frontend, or to some ports of one."""
 
     chain: str
@@ -48,10 +48,10 @@ class Front:
     through: tuple[str, ...]  # the chains that they walk from there, as far as these are the service's
 
 
-Fronts: TypeAlias = tuple[Front, ...]
+FrontendRules: TypeAlias = tuple[FrontendRule, ...]
 
 
-def fronts(table: Table, meaning: Meaning) -> Fronts:
+def fronts(table: Table, meaning: Meaning) -> FrontendRules:
     """The fronts of a table, in the order of the chains that no branch leads to, and of their rules."""
     branching = [chain for chain in table.chains if not meaning.label(chain)]  # services' chains end in endpoints
     led = {leads_to(rule) for chain in branching for rule in table.chains[chain]}
@@ -66,7 +66,7 @@ class _Walk:
         self._chains = chains
         self._meaning = meaning
 
-    def of(self, chain: str, where: _Where, seen: tuple[str, ...]) -> Iterator[Front]:
+    def of(self, chain: str, where: _Where, seen: tuple[str, ...]) -> Iterator[FrontendRule]:
         for rule in self._chains.get(chain, ()):
             target = leads_to(rule)
             if target is None or target in seen:
@@ -76,7 +76,7 @@ class _Walk:
                 yield from self.of(target, there, (*seen, chain))
             elif there.protocol and (there.local or there.address is not None):
                 place = Place(None if there.local else there.address, there.protocol, there.first)
-                yield Front(chain, rule, place, there.last, tuple(self._through(target)))
+                yield FrontendRule(chain, rule, place, there.last, tuple(self._through(target)))
 
     def _through(self, chain: str) -> Iterator[str]:
         if self._meaning.label(chain):
@@ -109,12 +109,12 @@ def routes(table: Table, meaning: Meaning) -> Iterator[Route]:
 
 
 def served(table: Table, meaning: Meaning, places: Collection[Place]) -> set[Place]:
-    """Those of some places that the nat table sends packets from. Only their routes are made."""
+    """The places, of those given, that the nat table serves. Only their routes are made."""
     known = [front for front in fronts(table, meaning) if any(_holds(front, place) for place in places)]
     return {route.place for route in _routes(table, known)} & {*places}
 
 
-def _holds(front: Front, place: Place) -> bool:
+def _holds(front: FrontendRule, place: Place) -> bool:
     own = front.place
     return (own.address, own.protocol) == (place.address, place.protocol) and own.port <= place.port <= front.last
 
@@ -128,11 +128,11 @@ def routes_gone(before: Table, after: Table, meaning: Meaning) -> set[Route]:
     return set(_routes(before, gone)) - set(_routes(after, come))
 
 
-def _reach(front: Front, table: Table) -> tuple[Place, int, tuple[Rules, ...]]:
+def _reach(front: FrontendRule, table: Table) -> tuple[Place, int, tuple[Rules, ...]]:
     return front.place, front.last, tuple(table.chains.get(chain, ()) for chain in front.through)
 
 
-def _routes(table: Table, some: Iterable[Front]) -> Iterator[Route]:
+def _routes(table: Table, some: Iterable[FrontendRule]) -> Iterator[Route]:
     known: dict[str, tuple[Endpoint, ...]] = {}
     for front in some:
         for chain in front.through:

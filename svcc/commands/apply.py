@@ -112,7 +112,10 @@ def command(
         with store.locked():
             settled(installation)
             if (pending := Pending.read(installation)) is not None:
-                fail(f"the last apply waits {pending.left:.0f} s for `svcc confirm` or `svcc rollback`", Exit.MACHINE)
+                fail(
+                    f"the last apply waits {pending.seconds_left:.0f} s for `svcc confirm` or `svcc rollback`",
+                    Exit.MACHINE,
+                )
             plan = make_plan(store, installation, draft, patience, ahead)
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)

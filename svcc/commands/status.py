@@ -143,7 +143,7 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
     yield f"{current.prefix}: generation {current.reviewed} ({target}), {current.time} by {current.who}{health}"
     pending = Pending.read(look.installation)
     if pending is not None:
-        yield f"Not confirmed: it goes again in {max(0, pending.left):.0f} s, unless you keep it: svcc confirm"
+        yield f"Not confirmed: it goes again in {max(0, pending.seconds_left):.0f} s, unless you keep it: svcc confirm"
     if look.installation.journal.exists():
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."
     if look.listeners:
@@ -207,7 +207,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
     pending = Pending.read(look.installation)
     return {
         "generation": asdict(look.generation),
-        "unconfirmed": None if pending is None else {"seconds": round(max(0.0, pending.left), 1)},
+        "unconfirmed": None if pending is None else {"seconds": round(max(0.0, pending.seconds_left), 1)},
         "interrupted": look.installation.journal.exists(),
         "listeners": [
             {

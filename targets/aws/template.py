@@ -79,7 +79,7 @@ class _Balancer:
         return Forward(next(group for group, _, route in self._routes if route.listener == listener.port))
 
     def _rules(self) -> Iterator[ListenerRule]:
-        """The same rules for each listener: paths go one way, whichever port they come to."""
+        """Each listener has the same rules: a path leads to one service, whichever port it comes to."""
         paths: dict[str, list[str]] = {}
         names: dict[str, tuple[str, ...]] = {}
         for group, whose, route in self._routes:

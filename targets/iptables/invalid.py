@@ -48,7 +48,7 @@ class Segments:
 
 
 def segments(cluster: ir.Cluster, frontends: Iterable[Frontend], version: int) -> Segments:
-    """Of the frontends of one service."""
+    """The segments of one service's frontends."""
     tcp = [f for f in frontends if f.port.protocol is ir.Protocol.TCP and (f.endpoints or f.draining)]
     if not tcp:
         return Segments()

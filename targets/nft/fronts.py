@@ -1,7 +1,8 @@
 """The chains between the map of services and the maps of endpoints.
 
-A front is what a frontend's new connections go through: who may come, whose source is rewritten, which slot they
-get. A landing takes what has a slot to the endpoint there. Neither names a service or an endpoint: services of the
+A front is the chain that new connections to a frontend go through. It says who may connect, whose source address is
+rewritten, and which slot a connection gets. A landing is the chain that translates connections of one slot to the
+endpoint in it. Neither names a service or an endpoint: services of the
 same shape share them (but counters, and affinity over a range of ports, have an owner).
 """
 

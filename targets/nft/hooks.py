@@ -71,7 +71,7 @@ def _to_front(key: Key) -> Rule:
 
 
 def serving_nodeports(family: Family, *, addresses: bool, shared: bool, restricted: bool) -> tuple[Statement, ...]:
-    """That the destination is an address of the node that serves node ports.
+    """The match: the destination is an address of the node that serves node ports.
 
     Never a loopback address, and never an address of services alone, should one be on a device of this node.
     Of an address that is shared with others the declared ports alone are taken, unless it is the node's as well.
@@ -123,13 +123,13 @@ def unserved(
 
 
 def in_service_networks(family: Family, *, shared: bool) -> tuple[Statement, ...]:
-    """That the destination is in the networks of service addresses. ``shared``: whether some are others' as well."""
+    """The match: the destination is in the networks of service addresses. ``shared``: whether others have some, too."""
     networks = Match(family.destination, SERVICE_NETWORKS)
     return (networks, Match(family.destination, SERVICE_NETWORKS_SHARED, "!=")) if shared else (networks,)
 
 
 def _declared(key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
-    """That the destination is a declared port on an address that others have too."""
+    """The match: the destination is a declared port on an address that others have too."""
     declared = Match(key.expression, Named(key.declared.name))
     return (*serving, declared) if key.nodeport else (declared,)
 

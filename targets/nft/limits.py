@@ -1,4 +1,4 @@
-"""What nft refuses for its name."""
+"""Names that nft does not take."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Sources:
 
     @property
     def name(self) -> str:
-        """Of its chain."""
+        """The name of its chain."""
         addresses = self.first if self.first == self.last else f"{self.first}-{self.last}"
         return fit(f"snat-{addresses}".replace(":", "_"), NAME)  # no name of nft's has a colon
 

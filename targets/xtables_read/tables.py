@@ -44,7 +44,7 @@ class ReadTable:
 _LINE = re.compile(r":(?P<chain>\S+) - \[0:0\]|-(?P<verb>[AI]) (?P<to>\S+) (?P<rule>.+)|\*(?P<table>[a-z]+)|COMMIT")
 
 
-#: Is told of each chain where it is declared: the table, the line, and the chain's name. Errors: Refused.
+#: Called with each chain that is declared: the table, the line, and the name. Errors: Refused.
 Declared: TypeAlias = Callable[[ReadTable, Line, str], None]
 
 

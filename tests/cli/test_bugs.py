@@ -7,7 +7,7 @@ import pytest
 from svcc import command_line
 from svcc.apply.machine import Machine
 from svcc.apply.scope import Scope
-from svcc.apply.states import Untold
+from svcc.apply.states import UnreadableText
 from svcc.applying import Cause, explained
 from svcc.exits import Exit
 from svcc.targets import targets
@@ -41,7 +41,7 @@ def test_what_another_version_wrote_is_none_of_these(part: str, capsys: pytest.C
     machine = Machine(Scope("SVCC"))
     states = machine.parse(kept)
     (driver,) = (one for one in machine.drivers if one.part == part)
-    with pytest.raises(Untold, match=f"part {part} of a generation is not as this svcc writes it: "):
+    with pytest.raises(UnreadableText, match=f"part {part} of a generation is not as this svcc writes it: "):
         states.of(driver)
     with pytest.raises(SystemExit) as ended, explained(Cause()):
         states.of(driver)

@@ -97,7 +97,7 @@ def forget(world: World) -> None:
 def found(plan: Plan) -> tuple[object, ...]:
     """All that a plan says."""
     steps = [(step.part, step.phase, step.title, step.size) for step in plan.steps]
-    return plan.changes, steps, plan.obstacles, plan.left, plan.come, plan.transition
+    return plan.changes, steps, plan.obstacles, plan.gone_routes, plan.new_places, plan.transition
 
 
 def run(world: World, *commands: str) -> None:

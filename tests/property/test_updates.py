@@ -37,8 +37,8 @@ def _plan(driver: Driver[Any], before: Any, after: Any, scope: Scope) -> dict[st
     return {
         "changes": [*driver.changes(before, after)],
         "steps": [_shown(step) for step in driver.steps(before, after, scope, _HERE)],
-        "gone": driver.left(before, after),
-        "new": driver.left(after, before),
+        "gone": driver.gone_routes(before, after),
+        "new": driver.gone_routes(after, before),
     }
 
 

@@ -52,7 +52,7 @@ def take(live: NftState, wanted: NftState) -> None:
 
 def whole_plan(old: NftState, new: NftState) -> dict[str, Any]:
     """All that comes of two states."""
-    left, come = DRIVER.left(old, new), DRIVER.left(new, old)
+    left, come = DRIVER.gone_routes(old, new), DRIVER.gone_routes(new, old)
     return {
         "changes": [*DRIVER.changes(old, new)],
         "commands": json.dumps([command.json() for command in delta(old, new)]),

@@ -19,7 +19,7 @@ _HERE = Transition("iptables", "iptables")
 def whole_plan(driver: XtablesDriver, old: State, new: State) -> dict[str, Any]:
     """All that comes of two states."""
     old, new = replace(old, variant=NFT), replace(new, variant=NFT)
-    left, come = driver.left(old, new), driver.left(new, old)
+    left, come = driver.gone_routes(old, new), driver.gone_routes(new, old)
     return {
         "changes": [*driver.changes(old, new)],
         "script": str(delta(old.tables, new.tables, TRANSLATING)),

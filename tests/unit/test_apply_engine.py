@@ -203,7 +203,7 @@ def test_what_cannot_be_put_back_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
     with pytest.raises(Broken) as caught:
         world.apply(frozenset("ac"), refuse)
-    assert [str(change) for change in caught.value.left] == ["+ word b"]
+    assert [str(change) for change in caught.value.not_restored] == ["+ word b"]
     world.driver.refused = frozenset()
     assert [said.endswith("is undone") for said in confirm.settle(world.installation)] == [True]
 

@@ -198,8 +198,8 @@ def test_one_changed_endpoint_among_ten_thousand_services() -> None:
         ("1 real server removed", 1),
     ]
     place = Place(str(service.vips[0]), "tcp", 80)
-    assert DRIVER.left(before, after) == {Route(place, str(service.endpoints[0].address), 8080)}
-    assert DRIVER.left(after, before) == {Route(place, "100.127.0.1", 8080)}
+    assert DRIVER.gone_routes(before, after) == {Route(place, str(service.endpoints[0].address), 8080)}
+    assert DRIVER.gone_routes(after, before) == {Route(place, "100.127.0.1", 8080)}
 
 
 def test_routes_are_those_that_rewrite_the_destination() -> None:
@@ -221,7 +221,7 @@ def test_routes_are_those_that_rewrite_the_destination() -> None:
         Route(Place("198.19.10.1", "tcp", 80), "100.64.0.19", 8080),
         Route(Place("fd00:19::1", "udp", 53), "fd00:64::9", 53),
     }
-    assert DRIVER.left(state, {}) == {*DRIVER.routes(state)}
+    assert DRIVER.gone_routes(state, {}) == {*DRIVER.routes(state)}
 
 
 @pytest.mark.parametrize(

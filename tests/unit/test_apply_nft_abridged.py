@@ -28,7 +28,7 @@ _VALUES = ("100.64.0.77", "fd00:64::77")
 def plan(old: NftState, new: NftState) -> dict[str, Any]:
     """All that comes of two states."""
     commands = [command.json() for command in delta(old, new)]
-    left, come = DRIVER.left(old, new), DRIVER.left(new, old)
+    left, come = DRIVER.gone_routes(old, new), DRIVER.gone_routes(new, old)
     served = {route.place for route in DRIVER.routes(old)}
     return {
         "changes": [*DRIVER.changes(old, new)],
@@ -42,7 +42,7 @@ def plan(old: NftState, new: NftState) -> dict[str, Any]:
 
 def check(old: str, new: str) -> bool:
     """That the plan is the same; returns whether the documents were abridged."""
-    pair = DRIVER.told_apart(old, new, SCOPE)
+    pair = DRIVER.parse_differing(old, new, SCOPE)
     if pair is None:
         return False
     assert plan(*pair) == plan(DRIVER.parse(old, SCOPE), DRIVER.parse(new, SCOPE))

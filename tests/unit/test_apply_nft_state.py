@@ -175,9 +175,9 @@ def test_routes_are_those_of_the_frontends(case: tuple[ir.Program, ir.Node | Non
 @given(st.lists(_CASES, min_size=2, max_size=2))
 def test_what_is_left_is_the_difference_of_routes(cases: list[tuple[ir.Program, ir.Node | None]]) -> None:
     old, new = (state(*case) for case in cases)
-    assert DRIVER.left(old, new) == set(DRIVER.routes(old)) - set(DRIVER.routes(new))
-    assert DRIVER.left(old, NftState()) == set(DRIVER.routes(old))
-    assert DRIVER.left(NftState(), new) == set()
+    assert DRIVER.gone_routes(old, new) == set(DRIVER.routes(old)) - set(DRIVER.routes(new))
+    assert DRIVER.gone_routes(old, NftState()) == set(DRIVER.routes(old))
+    assert DRIVER.gone_routes(NftState(), new) == set()
 
 
 # ---- steps
@@ -201,7 +201,7 @@ def test_one_endpoint_among_ten_thousand_services_is_its_elements() -> None:
         "+ element ip hairpin 100.127.0.1 . 100.127.0.1",
         f"- element ip hairpin {gone} . {gone}",
     ]
-    assert DRIVER.left(old, new) == {Route(Place(str(vip), "tcp", 80), str(gone), 8080)}
+    assert DRIVER.gone_routes(old, new) == {Route(Place(str(vip), "tcp", 80), str(gone), 8080)}
 
 
 def test_one_service_more_among_ten_thousand_fills_no_chain() -> None:

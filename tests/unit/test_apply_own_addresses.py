@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from support.strategies import programs_for
-from svcc.apply.own_addresses import Listener
+from svcc.apply.own_addresses import OpenSocket
 from svcc.compiler import ir
 from svcc.compiler.frontends import service_networks
 from svcc.targets import targets
@@ -57,4 +57,4 @@ def test_a_bundle_tells_the_networks_of_service_addresses(target: Target) -> Non
 )
 def test_a_socket_takes_what_is_sent_to_its_address(listens: str, asked: str, takes: bool) -> None:
     address: IPv4Address | IPv6Address = ip_address(listens)
-    assert Listener(80, "tcp", address).takes(ip_address(asked)) is takes
+    assert OpenSocket(80, "tcp", address).takes(ip_address(asked)) is takes

@@ -249,7 +249,7 @@ def test_one_endpoint_among_100_000_is_one_chain() -> None:
     assert (step.title, step.atomic, step.phase) == ("1 chain written", True, Phase.RULES)
     assert step.size == len(["*nat", ":CHAIN", "-j SVCC-OUTSIDE", "COMMIT"]) + endpoints
     place, old, new = Place(str(other.vips[0]), "tcp", 80), program.services[number].endpoints[0], other.endpoints[0]
-    assert DRIVER.left(live, wanted) == {Route(place, str(old.address), 8080)}
+    assert DRIVER.gone_routes(live, wanted) == {Route(place, str(old.address), 8080)}
     changes = list(DRIVER.changes(live, wanted))
     assert [(c.verb, c.kind, c.place, c.label) for c in changes] == [
         (Verb.REMOVE, "rule", place, other.name),
@@ -334,7 +334,7 @@ def test_what_left_is_what_the_other_state_lacks(
             program = replace(program, cluster=replace(program.cluster, prefix="LB"))
             states.append(driver.parse(dict(_scripts(program, node))[driver], Scope("LB")))
         live, wanted = states
-        assert driver.left(live, wanted) == set(driver.routes(live)) - set(driver.routes(wanted))
+        assert driver.gone_routes(live, wanted) == set(driver.routes(live)) - set(driver.routes(wanted))
 
 
 @given(programs_for(IPTABLES))

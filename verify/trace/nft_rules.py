@@ -24,8 +24,8 @@ AnySet: TypeAlias = KeySet | ValueMap | st.JudgementMap
 
 
 @dataclass(slots=True)
-class Scope:
-    """What names mean in a table."""
+class TableNames:
+    """What the names in a table stand for."""
 
     family: str  # "ip", "ip6" or "inet"
     host: Host
@@ -33,7 +33,7 @@ class Scope:
     chains: set[str] = field(default_factory=set)  # that rules may lead to: no base chains
 
 
-def judgement(scope: Scope, place: Place, value: object) -> st.Judgement:
+def judgement(names: TableNames, place: Place, value: object) -> st.Judgement:
     """A verdict. Errors: TraceError."""
     if not isinstance(value, dict) or len(value) != 1:
         raise LoadError(place, f"{value} is no verdict")
@@ -44,7 +44,7 @@ def judgement(scope: Scope, place: Place, value: object) -> st.Judgement:
         fields = Fields(place, name, body)
         chain = fields.text("target")
         fields.done()
-        if chain not in scope.chains:
+        if chain not in names.chains:
             raise LoadError(place, f"there is no chain {chain}")
         return st.Judgement(f"{name} {chain}", Call(chain, back=name == "jump"))
     raise UnknownRule(place, f"the verdict {name} is not known here")
@@ -54,7 +54,7 @@ def judgement(scope: Scope, place: Place, value: object) -> st.Judgement:
 class RuleReader:
     """Reads the expressions and statements of one rule."""
 
-    scope: Scope
+    names: TableNames
     place: Place
 
     # ---- expressions
@@ -91,8 +91,8 @@ class RuleReader:
     def payload(self, fields: Fields) -> ex.Expression:
         protocol, name = fields.text("protocol"), fields.text("field")
         fields.done()
-        if self.scope.family != "inet" and protocol in ("ip", "ip6") and protocol != self.scope.family:
-            raise LoadError(self.place, f"{protocol} {name} in a table of {self.scope.family}")
+        if self.names.family != "inet" and protocol in ("ip", "ip6") and protocol != self.names.family:
+            raise LoadError(self.place, f"{protocol} {name} in a table of {self.names.family}")
         return selectors.payload(self.place, protocol, name)
 
     def meta(self, fields: Fields) -> ex.Expression:
@@ -109,7 +109,7 @@ class RuleReader:
     def fib(self, fields: Fields) -> ex.Expression:
         result, flags = fields.text("result"), fields.take("flags")
         fields.done()
-        return selectors.fib(self.place, self.scope.host, result, flags)
+        return selectors.fib(self.place, self.names.host, result, flags)
 
     def numgen(self, fields: Fields) -> ex.Expression:
         mode, modulus, offset = fields.text("mode"), fields.number("mod"), fields.number("offset", 0)
@@ -145,9 +145,9 @@ class RuleReader:
         raise UnknownRule(self.place, "a map without a name is not known here")
 
     def _named(self, name: str, key: ex.Expression) -> AnySet:
-        if not name.startswith("@") or name[1:] not in self.scope.sets:
+        if not name.startswith("@") or name[1:] not in self.names.sets:
             raise LoadError(self.place, f"there is no set {name}")
-        named = self.scope.sets[name[1:]]
+        named = self.names.sets[name[1:]]
         ex.check_types(self.place, key, named.elements.types, name)
         return named
 
@@ -159,7 +159,7 @@ class RuleReader:
             raise LoadError(self.place, f"{value} is no statement")
         ((name, body),) = value.items()
         if name in (*_FINAL, "jump", "goto"):
-            return st.Judge(judgement(self.scope, self.place, value))
+            return st.Judge(judgement(self.names, self.place, value))
         if name == "counter" and (body is None or isinstance(body, dict)):
             return st.Counter()
         if name not in _STATEMENTS:
@@ -214,10 +214,10 @@ class RuleReader:
         return st.VerdictMap(key, elements, f"{{ {', '.join(shown)} }}")
 
     def _judgement(self, value: object) -> st.Judgement:
-        return judgement(self.scope, self.place, value)
+        return judgement(self.names, self.place, value)
 
     def dnat(self, fields: Fields) -> st.Statement:
-        family = fields.take("family", self.scope.family)
+        family = fields.take("family", self.names.family)
         if family not in ("ip", "ip6"):
             raise LoadError(self.place, "dnat needs a family here")
         address, port = fields.take("addr", None), fields.take("port", None)
@@ -240,13 +240,13 @@ class RuleReader:
 
     def snat(self, fields: Fields) -> st.Statement:
         """Of addresses alone, one or a range."""
-        if fields.take("family", self.scope.family) != self.scope.family or self.scope.family == "inet":
+        if fields.take("family", self.names.family) != self.names.family or self.names.family == "inet":
             raise LoadError(self.place, "snat needs a family here")
         flags, value = fields.words("flags"), fields.take("addr")
         unknown = set(flags) - {"random", "fully-random", "persistent"}
         if unknown:
             raise LoadError(self.place, f"snat has no flag {min(unknown)}")
-        type = IPV4 if self.scope.family == "ip" else IPV6
+        type = IPV4 if self.names.family == "ip" else IPV6
         first, last = range_of(self.place, type, value)
         addresses = type.show(first) if first == last else f"{type.show(first)}-{type.show(last)}"
         version = 4 if type is IPV4 else 6
@@ -259,7 +259,7 @@ class RuleReader:
             if reason is not None:
                 raise LoadError(self.place, "a reset has no reason")
             return st.Reject("reject with tcp reset", 6, "")
-        versions = {"ip": ("icmp",), "ip6": ("icmpv6",), "inet": ()}[self.scope.family]
+        versions = {"ip": ("icmp",), "ip6": ("icmpv6",), "inet": ()}[self.names.family]
         if kind not in (None, "icmpx", *versions) or (kind is None) != (reason is None):
             raise LoadError(self.place, f"reject with {kind} {reason} is not valid here")
         if reason not in (None, *_REASONS[kind]):

@@ -14,7 +14,7 @@ from svcc.verify.trace.flow import Hook
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.kernel import Base, Kind
 from svcc.verify.trace.nft_json import Command, Fields, commands
-from svcc.verify.trace.nft_rules import AnySet, RuleReader, Scope, judgement
+from svcc.verify.trace.nft_rules import AnySet, RuleReader, TableNames, judgement
 from svcc.verify.trace.nft_sets import Elements, KeySet, ValueMap, add_all, range_of
 from svcc.verify.trace.nft_statements import JudgementMap, NftRule
 from svcc.verify.trace.nft_types import TYPES, Type
@@ -45,7 +45,7 @@ class Hooked:
 class Table:
     family: str
     name: str
-    scope: Scope
+    names: TableNames
     chains: dict[str, Chain] = field(default_factory=dict)
     bases: dict[str, Hooked] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Ruleset:
         family, name = self._family(fields), _name(fields)
         fields.take("comment", None)
         if (family, name) not in self.tables:
-            self.tables[family, name] = Table(family, name, Scope(family, self._host))
+            self.tables[family, name] = Table(family, name, TableNames(family, self._host))
 
     def delete_table(self, fields: Fields) -> None:
         key = self._family(fields), _name(fields)
@@ -117,7 +117,7 @@ class Ruleset:
             return
         table.chains[name] = Chain(name, fields.place)
         if hooked is None:
-            table.scope.chains.add(name)
+            table.names.chains.add(name)
         else:
             table.bases[name] = hooked
 
@@ -136,7 +136,7 @@ class Ruleset:
             raise LoadError(fields.place, f"there is no chain {name}")
         fields.take("comment", None)
         where = f"{table.family} {table.name} {name}"
-        return table.chains[name].rules, RuleReader(table.scope, fields.place).rule(where, fields.take("expr"))
+        return table.chains[name].rules, RuleReader(table.names, fields.place).rule(where, fields.take("expr"))
 
     # ---- sets and elements
 
@@ -169,16 +169,16 @@ class Ruleset:
         else:
             of = _types(place, data)
             made = ValueMap(*own, Elements(types, intervals), timeout, expires, size, data=of)
-        known = table.scope.sets.setdefault(name, made)
+        known = table.names.sets.setdefault(name, made)
         if known.kind != made.kind:
             raise LoadError(place, f"the set {name} is there already, and is another one")
         _add_elements(table, known, place, fields.take("elem", []))
 
     def add_element(self, fields: Fields) -> None:
         table, name = self._table(fields), fields.text("name")
-        if name not in table.scope.sets:
+        if name not in table.names.sets:
             raise LoadError(fields.place, f"there is no set {name}")
-        _add_elements(table, table.scope.sets[name], fields.place, fields.take("elem"))
+        _add_elements(table, table.names.sets[name], fields.place, fields.take("elem"))
 
 
 _ACTS: Mapping[tuple[str, str], Callable[[Ruleset, Fields], None]] = {
@@ -197,7 +197,7 @@ _ACTS: Mapping[tuple[str, str], Callable[[Ruleset, Fields], None]] = {
 def _add_elements(table: Table, named: AnySet, place: Place, listed: object) -> None:
     match named:
         case JudgementMap():
-            add_all(place, named.elements, listed, lambda value: judgement(table.scope, place, value), is_map=True)
+            add_all(place, named.elements, listed, lambda value: judgement(table.names, place, value), is_map=True)
         case KeySet():
             add_all(place, named.elements, listed, lambda _: True, is_map=False)
         case ValueMap(data=(type,)):
