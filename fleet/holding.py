@@ -277,6 +277,8 @@ class Holding:
     async def _put(self, etcd: Client, address: str, lease: Held) -> bool:
         """Hold an address from now on, unless somebody was quicker."""
         key, known = self._keys.holder(address), self._holders.get(address)
+        if known is not None and known.node != self._name:  # it was heard of since this was decided
+            return False
         as_known = absent(key) if known is None else _unchanged(key, known)
         done = await etcd.transact([as_known], [Put(key, holder_text(self._name).encode(), lease.lease)])
         if done.succeeded:

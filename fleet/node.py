@@ -247,7 +247,9 @@ class Node(Source):
             try:
                 if (text := able_text(self._holding.able)) != able:
                     await etcd.put(self._keys.alive(self._name), text.encode(), held.lease)
-                    able, self._holding.lease = text, held
+                    able = text
+                    if seconds is not None:  # else it gives way to a shorter one as soon as anything is announced
+                        self._holding.lease = held
                 if (status := self._now()) is not None and status != said:
                     await etcd.put(self._keys.status(self._name), status.text.encode())
                     said = status
