@@ -15,6 +15,7 @@ import pkgutil
 import select
 import socket
 import sys
+import threading
 from importlib import import_module
 
 #: File descriptors of a request.
@@ -26,14 +27,29 @@ _CLONE_NEWNET = 0x40000000  # sched.h
 def main() -> None:
     requests = socket.socket(fileno=int(sys.argv[1]))
     _import()
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # a collection would write to what the children share
     call = _next_call(requests)
     requests.close()
     _become(*call)
     from svcc.__main__ import main as svcc
 
-    svcc()
+    try:
+        svcc()
+    except SystemExit as end:
+        status = end.code
+    _leave(status)
+
+
+def _leave(status: object) -> None:
+    """End as Python does, but for what it does for tidiness alone: to free all that was imported takes longer than most
+    commands. What the command itself left is let go, as it may end tools; where a thread is at work, Python waits.
+    """
+    if threading.active_count() > 1 or not isinstance(status, int):
+        raise SystemExit(status)
+    gc.collect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _import() -> None:
