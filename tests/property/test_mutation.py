@@ -153,7 +153,7 @@ def test_every_reason_is_needed() -> None:
         bundle = bundle_of(case_of(*case), case[1])
         judge: Judge | None = None  # most programs have nothing that the ones before have not shown
         for mutant, other in mutated(bundle):
-            given = idle.intersection(reasons(mutant))
+            given = {*reasons(mutant, idle)}
             if given:
                 judge = judge or Judge(case_of(*case), bundle)
                 idle -= set() if judge.catches(mutant, other) else given

@@ -148,11 +148,7 @@ class Site:
 
     def nodes(self) -> dict[str, Any]:
         """How the nodes stand, by name."""
-        with self.switch.namespace.entered():
-            done = subprocess.run(
-                self.switch.words("fleet", "status", "--json", *self.fleet),
-                env=self.switch.environment(), capture_output=True, text=True, check=False,
-            )  # fmt: skip
+        done = self.switch.ended("fleet", "status", "--json", *self.fleet)
         assert done.returncode in (0, 1), done
         return {one["node"]: one for one in follows("fleet", done.stdout)["nodes"]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from support.mutants import Mutant
@@ -298,10 +298,10 @@ REASONS: Mapping[str, tuple[Pattern, ...]] = {
 
 
 def _covers(pattern: Pattern, mutant: Mutant) -> bool:
-    line = re.search(pattern.line, mutant.line)
-    if line is None or not re.fullmatch(pattern.part, mutant.part) or not re.search(pattern.change, mutant.change):
+    if not re.fullmatch(pattern.part, mutant.part) or not re.search(pattern.change, mutant.change):
         return False
-    if not re.search(pattern.focus, mutant.focus):
+    line = re.search(pattern.line, mutant.line)
+    if line is None or not re.search(pattern.focus, mutant.focus):
         return False
     absent = pattern.absent
     for number, text in enumerate(line.groups(""), 1):
@@ -309,6 +309,7 @@ def _covers(pattern: Pattern, mutant: Mutant) -> bool:
     return absent is None or not re.search(absent, mutant.text)
 
 
-def reasons(mutant: Mutant) -> Iterator[Pattern]:
-    """Why a mutant may survive."""
-    return (pattern for patterns in REASONS.values() for pattern in patterns if _covers(pattern, mutant))
+def reasons(mutant: Mutant, among: Iterable[Pattern] | None = None) -> Iterator[Pattern]:
+    """Why a mutant may survive. ``among``: the reasons that are asked for; None: all."""
+    known = (pattern for patterns in REASONS.values() for pattern in patterns)
+    return (pattern for pattern in (known if among is None else among) if _covers(pattern, mutant))

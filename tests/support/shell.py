@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support import svcc_forks
 from support.apply_world import World
 from support.waiting import until
 from svcc.kernel.namespaces import Namespace
@@ -53,20 +54,21 @@ class Shell:
         (folder / "b.dsl").write_text(OTHER)
 
     def words(self, *words: str) -> list[str]:
+        """What starts svcc as a user does, for what is about the process itself."""
         return [sys.executable, "-P", "-m", "svcc", *words]
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "SVCC_STATE_DIR": str(self.folder / "state"), "COLUMNS": "200"}
 
     def svcc(self, *words: str, status: int = 0, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        with self.namespace.entered():
-            done = subprocess.run(
-                self.words(*words), cwd=self.folder, env=self.environment(),
-                input=given, capture_output=True, text=True, check=False,
-            )  # fmt: skip
+        done = self.ended(*words, given=given)
         assert done.returncode == status, done
         assert "Traceback" not in done.stderr
         return done
+
+    def ended(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        """How svcc ends, whatever its status. ``given``: what is on its standard input."""
+        return svcc_forks.run(list(words), self.namespace, self.folder, self.environment(), given)
 
     @contextmanager
     def python(self, script: str, *words: str) -> Iterator[subprocess.Popen[str]]:

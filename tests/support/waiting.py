@@ -22,10 +22,12 @@ _GLANCE = 0.02
 def until(condition: Callable[[], T], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
     """Look at a condition until it holds, and give what it gave. ``what`` names it where it does not come.
 
-    It fails at once where a ``process`` that it depends on ends before.
+    It fails at once where a ``process`` that it depends on ends before. Looks take no more than half of the time: what
+    is waited for may need the same processor.
     """
     deadline = time.monotonic() + LID
     while True:
+        begun = time.monotonic()
         ended = process is not None and process.poll() is not None
         if found := condition():
             return found
@@ -33,4 +35,4 @@ def until(condition: Callable[[], T], what: str, *, process: subprocess.Popen[An
             pytest.fail(f"a process ended before this: {what}")
         if time.monotonic() > deadline:
             pytest.fail(f"not within {LID:.0f} s: {what}")
-        time.sleep(_GLANCE)
+        time.sleep(max(_GLANCE, time.monotonic() - begun))

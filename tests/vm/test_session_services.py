@@ -85,29 +85,32 @@ def test_failed_at_every_point(side: Side, what: str, tmp_path: Path) -> None:
     fail_at_every_point(side, what, tmp_path, EVERY)
 
 
-@pytest.mark.parametrize(
-    ("foreign", "seen"),
-    [
-        ("ipvsadm -e -t 198.19.10.1:80 -r 100.64.0.2:8080 -m -w 9", True),
-        ("ipvsadm -C", True),
-        ("iptables -t nat -F CUSTOM-SERVICES", True),
-        ("ipset del CUSTOM-SERVICE-IP 198.19.10.2", False),  # of a service that stays as it is
-    ],
-)
-def test_what_somebody_else_changes_meanwhile_is_put_right(side: Side, world: World, foreign: str, seen: bool) -> None:
-    """At once where the change meets it; all else is drift, and found when that is looked for."""
+#: What somebody may do, and whether the next change of a service meets it.
+FOREIGN = {
+    "ipvsadm -e -t 198.19.10.1:80 -r 100.64.0.2:8080 -m -w 9": True,
+    "ipvsadm -C": True,
+    "iptables -t nat -F CUSTOM-SERVICES": True,
+    "ipset del CUSTOM-SERVICE-IP 198.19.10.2": False,  # of a service that stays as it is
+}
+
+
+def test_what_somebody_else_changes_meanwhile_is_put_right(side: Side, world: World) -> None:
+    """At once where the change meets it; all else is drift, and found when that is looked for. One session has it all
+    in turn, as what was repaired is what the first began with.
+    """
     old = read(OLD_OF_IPVS)
     with world.inside(), side.session(world.store.root) as kept:
-        kept.follow(old, old)
-        assert kept.adjust(draining(old, "web")).base is not None
-        run(foreign)
-        assert (kept.adjust(old).base is None) == seen
-        assert holds(kept.installation) == seen
-        assert (kept.drift() == ()) == seen
-        kept.repair()
-        assert holds(kept.installation)
-        kept.follow(old, old)
-        assert kept.adjust(draining(old, "turns")).base is not None
+        for foreign, seen in FOREIGN.items():
+            kept.follow(old, old)
+            assert kept.adjust(draining(old, "web")).base is not None, foreign
+            run(foreign)
+            assert (kept.adjust(old).base is None) == seen, foreign
+            assert holds(kept.installation) == seen, foreign
+            assert (kept.drift() == ()) == seen, foreign
+            kept.repair()
+            assert holds(kept.installation), foreign
+            kept.follow(old, old)
+            assert kept.adjust(draining(old, "turns")).base is not None, foreign
 
 
 @pytest.mark.parametrize("foreign", ["ipvsadm -A -t 198.19.10.9:80 -s rr", "ip address add 198.19.10.9/32 dev others0"])

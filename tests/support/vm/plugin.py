@@ -1,7 +1,7 @@
 """pytest: tests marked ``vm`` run on a kernel that has IPVS, all of a session's in one boot if it can be.
 
 Outside, none of their fixtures is set up: a pytest of the machine's own runs them, and each reports what that one
-reported. Those that are marked ``vm(nf_tables=True)`` have another machine in the same way.
+reported. Those that are marked ``vm(nf_tables=True)`` have another machine in the same way, at the same time.
 
 A test that ends its machine, or that hangs in a way that the pytest inside cannot end, fails by itself. Those that
 come after it run in a fresh boot.
@@ -49,9 +49,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     if FILE in os.environ or kind is None:
         return None
     machines = item.session.stash.setdefault(_MACHINES, {})
-    if kind not in machines:
-        machines[kind] = Machine(item.session, kind)
+    if not machines:
+        kinds = {_machine_of(one) for one in item.session.items} - {None}
+        machines |= {one: Machine(item.session, one) for one in (False, True) if one in kinds}
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    while not machines[kind].has_ended(item):
+        if not any(machine.hear() for machine in machines.values()):
+            time.sleep(_GLANCE)
     for report in machines[kind].reports(item):
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
@@ -100,17 +104,23 @@ class Machine:
         self._ended: set[str] = set()
         self._boot: Boot | None = None
 
+    def has_ended(self, item: pytest.Item) -> bool:
+        return item.nodeid in self._ended
+
     def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
-        """What became of a test, as soon as it is known."""
-        while item.nodeid not in self._ended:
-            try:
-                self._boot = self._boot or self._begin()
-            except (NoKernelError, OSError) as error:
-                self._give_up(Outcome(GUEST_FAILED, "", str(error)))
-                continue
-            if not self._listen(self._boot):
-                time.sleep(_GLANCE)
+        """What became of a test that has ended."""
         return self._reports[item.nodeid]
+
+    def hear(self) -> bool:
+        """Start the machine, if tests are left for it, and take in what it has said; whether that was anything."""
+        if len(self._ended) == len(self._items):
+            return False
+        try:
+            self._boot = self._boot or self._begin()
+        except (NoKernelError, OSError) as error:
+            self._give_up(Outcome(GUEST_FAILED, "", str(error)))
+            return True
+        return self._listen(self._boot)
 
     def stop(self) -> None:
         if self._boot is not None:

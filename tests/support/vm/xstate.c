@@ -2,6 +2,9 @@
  * Debian's user-mode Linux hands ptrace() an XSAVE area of 2696 bytes. On a CPU with AMX the area has 11008, and
  * the machine's kernel refuses to set less ("ptrace set fp regs failed, errno = 14"). Preloaded, this pads what
  * user-mode Linux gives to what the machine wants.
+ *
+ * User-mode Linux asks for the area whenever a process of its stops, and sets it whenever that goes on, mostly to what
+ * it is. The machine's kernel is asked once for each stop, and told what is another than it was.
  */
 #define _GNU_SOURCE
 #include <stdarg.h>
@@ -13,26 +16,45 @@
 
 #define XSTATE 0x202
 
-static char area[65536] __attribute__((aligned(64)));
+static char area[65536] __attribute__((aligned(64))); /* what the process `owner` has in it while it is stopped */
 static size_t area_size; /* as the machine's kernel has it; 0: not asked yet */
+static pid_t owner;      /* 0: no process */
 
-static long get_area(long pid)
+static long get_area(pid_t pid)
 {
 	struct iovec whole = { area, sizeof area };
-	long result = syscall(SYS_ptrace, (long)PTRACE_GETREGSET, pid, (void *)XSTATE, &whole);
 
-	if (result >= 0)
+	if (pid == owner)
+		return 0;
+	owner = 0;
+	long result = syscall(SYS_ptrace, (long)PTRACE_GETREGSET, (long)pid, (void *)XSTATE, &whole);
+
+	if (result >= 0) {
 		area_size = whole.iov_len;
+		owner = pid;
+	}
 	return result;
 }
 
-static long set_area(long pid, const struct iovec *given)
+static long set_area(pid_t pid, const struct iovec *given)
 {
 	struct iovec whole = { area, area_size };
 
+	if (pid == owner && !memcmp(area, given->iov_base, given->iov_len))
+		return 0;
+	owner = 0;
 	memset(area, 0, area_size);
 	memcpy(area, given->iov_base, given->iov_len);
-	return syscall(SYS_ptrace, (long)PTRACE_SETREGSET, pid, (void *)XSTATE, &whole);
+	long result = syscall(SYS_ptrace, (long)PTRACE_SETREGSET, (long)pid, (void *)XSTATE, &whole);
+
+	if (result >= 0)
+		owner = pid;
+	return result;
+}
+
+static int leaves_area_alone(enum __ptrace_request request)
+{
+	return request == PTRACE_GETREGS || request == PTRACE_SETREGS || request == PTRACE_GETSIGINFO;
 }
 
 long ptrace(enum __ptrace_request request, ...)
@@ -40,7 +62,7 @@ long ptrace(enum __ptrace_request request, ...)
 	va_list arguments;
 
 	va_start(arguments, request);
-	long pid = va_arg(arguments, pid_t);
+	pid_t pid = va_arg(arguments, pid_t);
 	void *address = va_arg(arguments, void *);
 	void *data = va_arg(arguments, void *);
 	va_end(arguments);
@@ -57,11 +79,13 @@ long ptrace(enum __ptrace_request request, ...)
 		memcpy(given->iov_base, area, given->iov_len);
 		return 0;
 	}
+	if (pid == owner && !leaves_area_alone(request))
+		owner = 0;
 	if (request == PTRACE_PEEKTEXT || request == PTRACE_PEEKDATA || request == PTRACE_PEEKUSER) {
 		long word;
-		long result = syscall(SYS_ptrace, (long)request, pid, address, &word);
+		long result = syscall(SYS_ptrace, (long)request, (long)pid, address, &word);
 
 		return result < 0 ? result : word; /* what the C library's own wrapper does */
 	}
-	return syscall(SYS_ptrace, (long)request, pid, address, data);
+	return syscall(SYS_ptrace, (long)request, (long)pid, address, data);
 }
