@@ -134,8 +134,10 @@ class Reader:
             return
         self._patterns.append((os.path.abspath(folder), pattern, tuple(matches)))
         if not matches:
-            hint = f"the pattern is relative to {folder}/" if str(folder) != "." else None
-            self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, hint)
+            from svcc.compiler.slips import foreign_path  # wrong programs alone need it
+
+            relative = f"the pattern is relative to {folder}/" if str(folder) != "." else None
+            self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, foreign_path(pattern) or relative)
         for match in matches:
             self._included(folder / match, span)
 

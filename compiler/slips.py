@@ -399,6 +399,15 @@ def _said(hint: Hint, found: re.Match[str]) -> str | None:
     return hint(found) if callable(hint) else hint.format_map(found.groupdict())
 
 
+def foreign_path(path: str) -> str | None:
+    """What to say about a path of an include that only a shell or a browser would follow."""
+    if "://" in path:
+        return "svcc fetches nothing: a file of this machine is included"
+    if path.startswith("~") or "$" in path:
+        return "a path stands for itself: `~` and `$` have no meaning in it"
+    return None
+
+
 def quotable(word: str) -> bool:
     """Whether a word would be a name if it were quoted."""
     return QUOTED.fullmatch(word) is not None

@@ -7,7 +7,7 @@ the same tables, so that all that is asked of a document is asked in one place.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from svcc.compiler.codes import Code
 from svcc.compiler.source import Source
@@ -31,6 +31,15 @@ _SIZE = re.compile(r"size ([0-9]{1,10})")
 _HOOK = re.compile(r"type (nat|filter) hook ([a-z]+) priority (-?[0-9]{1,10}); policy ([a-z]+);")
 _WORD = r"[A-Za-z0-9_.:/-]+"
 _ELEMENT = re.compile(rf'({_WORD}(?: \. {_WORD})*)(?: comment "([^"]*)")?(?: : ((?:goto )?{_WORD}))?,(?: # .*)?')
+
+_V4, _V6, _PORT = r"[0-9.]{7,15}", r"[0-9a-f.:]{2,45}", r"[0-9]{1,5}"
+#: What a part of an element's key looks like, by its type: as much as it takes to print it as JSON.
+_PARTS = {
+    "ipv4_addr": re.compile(rf"{_V4}(?:/[0-9]{{1,2}}|-{_V4})?"),
+    "ipv6_addr": re.compile(rf"{_V6}(?:/[0-9]{{1,3}}|-{_V6})?"),
+    "inet_service": re.compile(rf"{_PORT}(?:-{_PORT})?"),
+}
+_OTHER_PART = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 def is_language(text: Text) -> bool:
@@ -62,6 +71,14 @@ def _subject(command: Json, reader: _Reader) -> tuple[str, ...]:
     if verb == "add" and kind == "rule":
         return (*found, str(reader.next_rule(family, name)))
     return found
+
+
+def _fits(key: str, types: Sequence[str]) -> bool:
+    """Whether an element's key has a part for each type, of its form."""
+    parts = key.split(" . ")
+    return len(parts) == len(types) and all(
+        _PARTS.get(kind, _OTHER_PART).fullmatch(part) for part, kind in zip(parts, types, strict=True)
+    )
 
 
 def _extent(line: Line) -> tuple[int, int]:
@@ -137,7 +154,7 @@ class _Reader:
             while not self._took("}"):
                 line, element = self._take(_ELEMENT)
                 self._once(line, element[1], elements)
-                if element[1].count(" . ") + 1 != len(declared.types) or (element[3] is None) != (found[2] is None):
+                if not _fits(element[1], declared.types) or (element[3] is None) != (found[2] is None):
                     raise line.refused("an element of this type does not look so")
                 elements[element[1]] = element[3] or "", element[2] or ""
             self.places[family, "element", name] = _extent(first)[0], _extent(self._lines[self._at - 1])[1]

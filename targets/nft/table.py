@@ -181,5 +181,9 @@ def _opened_to_nodeports(total: Total) -> tuple[Statement, ...]:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """Orders names with their numbers by value: ``to-9`` before ``to-10``."""
-    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
+    """Orders names with their numbers by value: ``to-9`` before ``to-10``.
+
+    A number is its length and its digits: Python converts no more than some thousand of them.
+    """
+    words = re.split(r"0*(\d+)", name)
+    return [(len(word), word) if word.isdigit() else (-1, word) for word in words]

@@ -77,6 +77,21 @@ def test_only_root_may(shell: Shell) -> None:
         assert done.stderr == "svcc: rules can be read and changed by root only\n"
 
 
+def test_a_container_without_the_capability_is_told_what_it_lacks(shell: Shell) -> None:
+    """Its root is no more than another user there, and tools would name a part that the program does not even have."""
+    for words in (["plan", "a.dsl", "-t", "nft"], ["apply", "a.dsl", "-t", "iptables"], ["delete"], ["status"]):
+        with shell.namespace.entered():
+            done = subprocess.run(
+                ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", *shell.words(*words)],
+                cwd=shell.folder, env=shell.environment(), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        assert (done.returncode, done.stdout) == (3, ""), done
+        assert done.stderr == (
+            "svcc: rules can be read and changed with CAP_NET_ADMIN only, which this container or unit lacks "
+            "(of a container: --cap-add NET_ADMIN)\n"
+        )
+
+
 def test_what_the_kernel_refuses_is_led_back_to_the_service(shell: Shell) -> None:
     """iptables cannot know a match that its machine lacks: here, a module's tool plug-in is hidden from it."""
     shell.svcc("apply", "a.dsl", "-t", "iptables")

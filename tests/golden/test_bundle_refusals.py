@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,8 @@ def test_a_number_of_thousands_of_digits() -> None:
         (" : goto spread-1-80,", ","),
         ("100.64.0.9 . 100.64.0.9,", "100.64.0.9,"),
         ("198.19.10.0,", "198.19.10.0 : 100.64.0.9,"),
+        ("198.19.10.0,", "1/8.19.10.0,"),
+        ("198.19.10.0,", "198.19.10.0/,"),
     ],
 )
 def test_elements_of_another_form_in_nfts_own_language(old: str, new: str) -> None:
@@ -122,6 +125,25 @@ def test_elements_of_another_form_in_nfts_own_language(old: str, new: str) -> No
     message = refusal(text.replace(old, new, 1), target)
     assert message is not None
     assert f" bundle:{line}:" in message
+
+
+@pytest.mark.parametrize("instead", ["9" * 5_000, "1/8.9", "1-", "-1", "0x1"], ids=lambda text: text[:5])
+def test_whatever_stands_for_a_number_in_nfts_own_language_is_refused_or_read(instead: str) -> None:
+    """Python converts no more than 4,300 digits; a prefix's length and both ends of a range are numbers, too."""
+    target = targets()["nft"]
+    service = "port 80/tcp; port b 90-92/tcp; affinity client-ip 3h; scheduler wrr; allow-from 10.0.0.0/8"
+    text = f"service a {{ vip 198.19.10.0; external-ip 203.0.113.7; {service.replace('port 80', 'port a 80')}; "
+    program = load_text(Source("svc.dsl", text + "endpoints { 100.64.0.9; 100.64.0.19 weight 2 } }")).program
+    assert program is not None
+    printed = target.in_syntax(target.render(program, None), "nft").artifacts[0].text
+    tried = {re.sub(r"\d+", "0", line) for line in printed.splitlines()}
+    for line in printed.splitlines():
+        if (form := re.sub(r"\d+", "0", line)) in tried:  # one line of each form
+            tried.remove(form)
+            for found in re.finditer(r"\d+", line):
+                altered = line[: found.start()] + instead + line[found.end() :]
+                message = refusal(printed.replace(line, altered, 1), target)
+                assert message is None or message.startswith("error[SVC06"), altered
 
 
 def test_a_document_may_be_laid_out_in_any_way() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -234,4 +235,67 @@ def test_includes_without_end_are_refused(tmp_path: Path) -> None:
     (tmp_path / "200.dsl").write_text("cluster { }\n")
     loaded = load(str(tmp_path / "0.dsl"))
     assert has_errors(loaded.diagnostics)
+    assert_sound(loaded)
+
+
+_NAMES = ("a.dsl", "b.dsl", "lib/c.dsl", "lib/deep/d.dsl")
+_PATTERNS = (
+    *(
+        "a.dsl",
+        "*.dsl",
+        "**/*.dsl",
+        "lib/*",
+        "lib",
+        "../a.dsl",
+        "deep/*",
+        ".",
+        "..",
+        "/",
+        "",
+        "*",
+        "**",
+        "[",
+        "{a,b}.dsl",
+    ),
+    *(
+        "loop",
+        "fifo",
+        "up/*.dsl",
+        "lib/up/lib/c.dsl",
+        "nowhere",
+        "~/a",
+        "a\\b",
+        "lib//c.dsl",
+        "./lib/../a.dsl",
+        "é/*",
+        "?",
+    ),
+)
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(_NAMES),
+            st.lists(st.sampled_from(_PATTERNS), max_size=4),
+            st.sampled_from((*_GARBAGE, "let a = 10.0.0.0/8")),
+        ),
+        max_size=4,
+    )
+)
+def test_files_that_include_anything_are_answered(files: list[tuple[str, list[str], str]]) -> None:
+    """Each other, themselves, folders, links that lead round, and what is no file to read."""
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "in"  # so that what is beside it is nobody's
+        (folder / "lib/deep").mkdir(parents=True)
+        (folder / "loop").symlink_to("loop")
+        (folder / "up").symlink_to(".")
+        (folder / "lib/up").symlink_to("..")
+        os.mkfifo(folder / "fifo")
+        for file, patterns, text in files:
+            includes = "".join(f'include "{pattern}"\n' for pattern in patterns)
+            (folder / file).write_text(includes + text, encoding="utf-8", errors="surrogatepass")
+        (folder / "a.dsl").touch()
+        loaded = load(str(folder / "a.dsl"))
     assert_sound(loaded)
