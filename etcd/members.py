@@ -96,21 +96,24 @@ class Members:
     async def ask_soon(self, path: str, request: Request, patience: float) -> Message:
         """The first answer of any member: where one takes longer than ``patience`` seconds, the next is asked as well.
 
-        For a request that may be made twice, and that has to be answered although a member hangs. Each is asked once.
+        For a request that may be made twice, and that has to be answered although a member hangs. While one hangs,
+        those that refuse are asked again, for ``timeout``: if it led, they refuse until they have elected another.
         """
         waiting: dict[asyncio.Task[Message], str] = {}
         failures: dict[str, EtcdError] = {}
-        last = self._addresses[-1]
+        due, until = [*self._addresses], asyncio.get_running_loop().time() + self.timeout
         try:
-            for member in (*self._addresses,):
-                waiting[asyncio.create_task(self.ask_member(member, path, request))] = member
-                while waiting:
-                    limit = None if member == last else patience
-                    done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-                    if (answer := _first_answer(done, waiting, failures)) is not None:
-                        return answer
-                    if member != last:
-                        break
+            while due or waiting:
+                if due:
+                    member = due.pop(0)
+                    waiting[asyncio.create_task(self.ask_member(member, path, request))] = member
+                limit = patience if due else None
+                done, _ = await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                if (answer := _first_answer(done, waiting, failures)) is not None:
+                    return answer
+                if waiting and not due and asyncio.get_running_loop().time() < until:
+                    await asyncio.sleep(pause(len(failures)))
+                    due = [one for one in failures if one not in waiting.values()]
         finally:
             for one in waiting:
                 one.cancel()
@@ -227,11 +230,14 @@ def _first_answer(
     for task in done:
         member = waiting.pop(task)
         try:
-            return task.result()
+            answer = task.result()
         except EtcdError as error:
             if not _another_may_do(error):
                 raise
             failures[member] = error
+        else:
+            failures.pop(member, None)
+            return answer
     return None
 
 

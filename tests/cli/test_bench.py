@@ -128,6 +128,8 @@ def test_a_fleet_is_asked_how_soon_it_has_what_is_wanted() -> None:
     cases = measured("--only", "fleet", "--nodes", "3")["fleet"]["cases"]
     assert [*cases] == [
         "compile and pack for a node",
+        "compile and pack for 3 nodes that differ",
+        "compile and pack for 3 nodes",
         "publish",
         "want to applied, 1 at once",
         "want to applied, 2 at once",

@@ -52,7 +52,7 @@ def test_a_rollback_says_whose_rules_are_back(shell: Shell) -> None:
     shell.svcc("apply", "b.dsl", "-t", "nft", "--confirm", "600")
     assert said(shell, "rollback") == _of(4, 5, again=3)
     assert shell.endpoints() == A
-    assert shell.svcc("rollback", "9", "--json", status=3).stdout == ""
+    assert shell.svcc("rollback", "9", "--json", status=2).stdout == ""
 
 
 def test_a_rollback_that_comes_after_the_time_says_what_is_back(shell: Shell) -> None:

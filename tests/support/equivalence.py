@@ -29,6 +29,8 @@ _DRAWS = {
     ir.Scheduler.SH: Draw.CLIENT,
     ir.Scheduler.MH: Draw.CLIENT,
 }
+#: How IPVS sends connections on, by the service's ``forward``.
+_METHODS = {ir.Forward.MASQUERADE: "masq", ir.Forward.DIRECT: "direct", ir.Forward.TUNNEL: "tunnel"}
 _ANSWERS = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 
 
@@ -193,7 +195,10 @@ class Case:
         if found is not None and self.expected(packet) is not Refusal.UNTOUCHED:
             for endpoint, port in self._endpoints(packet, *found):
                 for masquerade in (False, True):
-                    yield Binding(endpoint.address, port if self.by_ipvs else 4321, masquerade, self.by_ipvs)
+                    if self.by_ipvs:
+                        yield Binding(endpoint.address, port, masquerade, True, _METHODS[found[0].forward])
+                    else:
+                        yield Binding(endpoint.address, 4321, masquerade)
 
     def _endpoints(self, packet: Packet, service: ir.Service, port: ir.Port) -> Iterator[tuple[ir.Endpoint, int]]:
         """Those that a packet's connection may have been given, draining now or not, and its port."""

@@ -68,7 +68,19 @@ class Shell:
 
     def ended(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """How svcc ends, whatever its status. ``given``: what is on its standard input."""
-        return svcc_forks.run(list(words), self.namespace, self.folder, self.environment(), given)
+        environment = self.environment()
+        if "PYTHONPATH" in environment:  # Python reads it when it starts
+            with self.namespace.entered():
+                return subprocess.run(
+                    self.words(*words),
+                    cwd=self.folder,
+                    env=environment,
+                    input=given,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+        return svcc_forks.run(list(words), self.namespace, self.folder, environment, given)
 
     @contextmanager
     def python(self, script: str, *words: str) -> Iterator[subprocess.Popen[str]]:

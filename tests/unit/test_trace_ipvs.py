@@ -183,3 +183,15 @@ def test_a_connection_ends_with_its_server() -> None:
     ways = [trace(kernel, packet("198.19.0.1:80/tcp"), binding=binding).ways for binding in (draining, gone)]
     assert [way.end.address for (way,) in ways] == [draining.address, None]
     assert ways[1][0].end.refusal is Refusal.DROP
+
+
+def test_a_connection_that_a_mark_chose_is_sent_on_as_it_was() -> None:
+    """Two services of marks have the same real server, and later packets have no mark."""
+    services = (_servers(f"-f {mark} -s rr", f"100.64.0.1:0 {how}") for mark, how in ((1, "-g"), (2, "-m"), (3, "-i")))
+    kernel = node("10.0.0.4", "198.19.0.1", sysctl=SYSCTL, ipvsadm="".join(services))
+    found = {}
+    for method in ("direct", "masq", "tunnel"):
+        binding = Binding(ip_address("100.64.0.1"), 80, masquerade=False, by_ipvs=True, method=method)
+        (way,) = trace(kernel, packet("198.19.0.1:80/tcp"), binding=binding).ways
+        found[method] = str(way.destination)
+    assert found == {"direct": "198.19.0.1", "masq": "100.64.0.1", "tunnel": "198.19.0.1"}

@@ -80,6 +80,9 @@ class Binding:
     port: int
     masquerade: bool
     by_ipvs: bool = False  # else by address translation
+    #: How IPVS sends it on: "masq", "direct" or "tunnel"; "": as the first of its services does that has the real
+    #: server. Two of them may have the same one, and of what a mark chose later packets do not say which.
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ class Ipvs:
         by_mark = [service for key, service in self.services.items() if len(key) == 2 and key[1] == flow.version]
         for service in [found, *by_mark] if found else by_mark:
             for server in service.servers:
-                if server.address == binding.address and (server.port or flow.port) == binding.port:
+                same = server.address == binding.address and (server.port or flow.port) == binding.port
+                if same and binding.method in ("", server.method):
                     return server
         flow.note(f"{_socket_text(binding.address, binding.port)} is no real server any more")
         raise Stopped(Refusal.DROP)
