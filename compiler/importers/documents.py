@@ -295,7 +295,7 @@ class _Builder:
         span = Span(self.source, key.start, max(key.end, key.start + 1))
         if key.kind != _SCALAR:
             raise broken("a key has to be a text", span)
-        if key.text == "<<":
+        if key.text == "<<" and self.source.text.startswith("<<", key.end - 2):  # in quotes it is a key like others
             hint = "have the objects printed by kubectl: kubectl create --dry-run=client -o yaml -f FILE"
             raise broken("svcc reads no merge keys", span, hint)
         if key.text in known:

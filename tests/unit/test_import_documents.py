@@ -7,7 +7,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from svcc.compiler.importers import documents as reading
@@ -125,6 +125,7 @@ def test_json_is_read_as_json(value: object) -> None:
 
 
 @given(_VALUES)
+@example({"<<": None})
 def test_yaml_is_read_as_it_was_written(value: object) -> None:
     """PyYAML quotes more than it has to for go-yaml, never less."""
     assert values(yaml.safe_dump(value, allow_unicode=True)) == [value]
