@@ -106,7 +106,7 @@ class Agent:
         self._program: ir.Program | None = None  # as it was read last without errors
         self._joined: ir.Program | None = None  # the same with the endpoints that joined it
         self._made: ir.Program | None = None  # as it is in the kernel
-        self._from_text: ir.Program | None = None  # as the metrics have it
+        self._measured: ir.Program | None = None  # as the metrics have it
         self._new = False  # whether it is not in the kernel yet
         self._first = True  # whether nothing was followed yet
         self._served = False  # whether any program was in the kernel yet
@@ -321,11 +321,11 @@ class Agent:
             if program is self._program:
                 self._new = False
         self._faults.pop("kernel", None)
-        if joined is not self._from_text:
-            self._stood |= differing_services(self._from_text, joined).keys()
+        if joined is not self._measured:
+            self._stood |= differing_services(self._measured, joined).keys()
         self._source.taken(joined)
         self._metrics.served(joined, self._health, self._stood)
-        self._from_text = joined
+        self._measured = joined
         self._stood.clear()
         return True
 
