@@ -10,7 +10,7 @@ from svcc.compiler.codes import Code
 from svcc.compiler.lets import Lets
 from svcc.compiler.source import Span
 from svcc.compiler.suggest import did_you_mean
-from svcc.compiler.syntax import Word
+from svcc.compiler.syntax import Word, word_at
 from svcc.compiler.values import Values, plain_ipv4
 
 MAX_WEIGHT = 65_535
@@ -102,12 +102,9 @@ class Pools:
 def _of_addresses(values: Values, lines: syntax.AddressLines) -> Iterator[ir.Endpoint]:
     source = values.source
     for text, start in lines.words():
-        end = start + len(text)
         address: ir.Address | None = plain_ipv4(text)
         port = None
         if address is None:
-            word = Word("ADDRESS", text, start_pos=start)
-            word.end_pos = end
-            address, port = values.endpoint_address(word)
+            address, port = values.endpoint_address(word_at("ADDRESS", text, start))
         if address is not None:
-            yield ir.Endpoint(address, port, span=Span(source, start, end))
+            yield ir.Endpoint(address, port, span=Span(source, start, start + len(text)))

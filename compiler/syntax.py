@@ -17,6 +17,13 @@ from svcc.compiler.source import Source
 Word: TypeAlias = Token
 
 
+def word_at(kind: str, text: str, start: int) -> Word:
+    """A word that begins at an offset of the text. ``kind``: its terminal."""
+    word = Word(kind, text, start_pos=start)
+    word.end_pos = start + len(text)
+    return word
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A statement of a keyword and values: ``vip 198.19.10.0 fd00:19::10``, ``svcc 1``, ``include "lib/*.dsl"``."""

@@ -19,7 +19,7 @@ from svcc.compiler.diagnostic import Diagnostic, Related, Severity
 from svcc.compiler.names import QUOTED, QUOTED_FORM
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
-from svcc.compiler.syntax import Word
+from svcc.compiler.syntax import Word, word_at
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -110,10 +110,7 @@ class Values:
 
     def _part(self, word: Word, at: int, text: str) -> Word:
         """A piece of a word, at its place."""
-        start = (word.start_pos or 0) + at
-        part = Word(word.type, text, start_pos=start)
-        part.end_pos = start + len(text)
-        return part
+        return word_at(word.type, text, (word.start_pos or 0) + at)
 
     def endpoint_address(self, word: Word) -> tuple[ir.Address | None, int | None]:
         """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``."""
@@ -266,12 +263,12 @@ def _address(text: str) -> ir.Address:
     Both ways read the same texts (a test holds that). The C library's is three times faster, ipaddress knows what
     to say about the others.
     """
+    if text.count(":") < 2:
+        return plain_ipv4(text) or IPv4Address(text)
     try:
-        if text.count(":") > 1:
-            return IPv6Address(inet_pton(AF_INET6, text))
-        return IPv4Address(inet_pton(AF_INET, text))
+        return IPv6Address(inet_pton(AF_INET6, text))
     except (OSError, ValueError):
-        return IPv6Address(text) if text.count(":") > 1 else IPv4Address(text)
+        return IPv6Address(text)
 
 
 def _netmask_length(text: str) -> int | None:

@@ -87,7 +87,8 @@ class _Maker:
         self._own = shared.node.addresses if shared.node else ()
         self._pods = any(network.version == family.version for network in shared.cluster.pods)
         self._services = shared.cluster.services
-        self._last: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())
+        self._last: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())  # endpoints, and their addresses
+        self._slots: tuple[tuple[ir.Endpoint, ...], tuple[str, ...]] = ((), ())  # those that serve, and all by slot
 
     def add(self, frontend: Frontend) -> None:
         part = self.part
@@ -147,10 +148,13 @@ class _Maker:
         return name
 
     def _by_slot(self, frontend: Frontend) -> tuple[str, ...]:
-        """The endpoints' addresses by slot."""
+        """The endpoints' addresses by slot; worked out once for all frontends that have the same ones."""
         if not frontend.draining:
             return self._texts(frontend.endpoints)
-        return tuple([text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)])
+        if self._slots[0] is not frontend.endpoints:
+            found = tuple([text_of(endpoint.address) if endpoint else "" for endpoint in slots(frontend)])
+            self._slots = frontend.endpoints, found
+        return self._slots[1]
 
     def _texts(self, endpoints: tuple[ir.Endpoint, ...]) -> tuple[str, ...]:
         """Their addresses. The frontends of a service mostly have the same ones."""
