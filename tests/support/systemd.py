@@ -73,9 +73,11 @@ class Machine:
         except pytest.fail.Exception as error:
             pytest.fail(f"{error}\n{self.said()}")
 
-    def show(self, unit: str, name: str) -> str:
-        """A property of a unit."""
-        return self.systemctl("show", "--value", f"--property={name}", unit).strip()
+    def show(self, unit: str, *names: str) -> list[str]:
+        """Properties of a unit, in the order of their names, all of one moment."""
+        lines = self.systemctl("show", *(f"--property={name}" for name in names), unit).splitlines()
+        values = dict(line.split("=", 1) for line in lines)
+        return [values[name] for name in names]
 
     def write(self, text: str) -> None:
         """Write the file that the agent keeps."""
