@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from support.waiting import LID
+from support.waiting import until
 from svcc.agent.answers import Asker
 from svcc.agent.log import Field, Level, Log
 from svcc.agent.loop import Agent, Options
@@ -26,6 +26,9 @@ from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import FileSource
 from svcc.apply.session import Session
 from svcc.kernel.namespaces import Namespace
+
+#: Seconds of one wait for the agent; it may end instead.
+_LOOK = 0.2
 
 
 class _Selector(selectors.DefaultSelector):
@@ -36,7 +39,7 @@ class _Selector(selectors.DefaultSelector):
         self.now = 0.0
         self.limit = 0.0
         self.at_work = 0  # probes that are asked, and threads
-        self.idle = threading.Event()  # nothing more happens up to the limit
+        self.idle = threading.Event()  # nothing more happens up to the limit; each limit has one of its own
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -110,6 +113,7 @@ class Clocked:
         self._task: asyncio.Task[None] | None = None
         self._agent: Agent | None = None
         self._error: BaseException | None = None
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="agent")
 
     @property
@@ -123,18 +127,19 @@ class Clocked:
 
     def advance(self, seconds: float) -> None:
         """Let time go on, and wait until all that happens in it has come about."""
-        self._clock.idle.clear()
-        self._loop.call_soon_threadsafe(self._allow, self._clock.limit + seconds)
-        if not self._clock.idle.wait(LID) or self._error is not None:
-            pytest.fail(f"the agent ended or hangs: {self._error!r}; {self.events[-5:]}")
+        idle = threading.Event()
+        self._loop.call_soon_threadsafe(self._allow, self._clock.limit + seconds, idle)
+        until(lambda: idle.wait(_LOOK) or self._ended.is_set(), "the agent has nothing left to do")
+        if self._error is not None:
+            pytest.fail(f"the agent ended: {self._error!r}; {self.events[-5:]}")
 
     def reload(self) -> None:
         """Have the file read, as soon as time goes on again or sooner."""
         assert self._agent is not None, "it runs"
         self._loop.call_soon_threadsafe(self._agent.reload)
 
-    def _allow(self, limit: float) -> None:
-        self._clock.limit = limit
+    def _allow(self, limit: float, idle: threading.Event) -> None:
+        self._clock.limit, self._clock.idle = limit, idle
 
     def _run(self) -> None:
         try:
@@ -144,7 +149,7 @@ class Clocked:
         except BaseException as error:  # noqa: BLE001  # whoever advances the clock is told
             self._error = error
         finally:
-            self._clock.idle.set()
+            self._ended.set()
 
     async def _keep(self) -> None:
         self._task = asyncio.current_task()
