@@ -196,8 +196,9 @@ def test_of_several_addresses_behind_a_name_one_is_enough(
 
 
 def test_a_server_that_is_away_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as made:
+    with socket.socket() as made:  # bound, so that nobody else takes the port, and without a listener
+        made.bind(("127.0.0.1", 0))
         port = made.getsockname()[1]
-    news = asyncio.run(heard(Access(f"http://127.0.0.1:{port}"), 2))
+        news = asyncio.run(heard(Access(f"http://127.0.0.1:{port}"), 2))
     assert news[0].startswith(f"lost services: no answer from http://127.0.0.1:{port}: Connect")
     assert news[1].startswith("lost services: no answer")

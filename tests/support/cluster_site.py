@@ -142,7 +142,8 @@ def a_site(folder: Path, *, ipvs: bool = False) -> Iterator[Site]:
         shell.run("ip", "address", "add", "10.0.0.4/32", "dev", "lo")
         shell.run("ip", "route", "add", "198.19.10.0/24", "dev", "lo")  # the node itself is a client of the vips
         with namespace.entered():
-            listening = socket.create_server(("127.0.0.1", 0))
+            # no port that a client may have while the server is away
+            listening = socket.create_server(("127.0.0.1", 6443))
             for host in range(1, 5):
                 server = subprocess.Popen([sys.executable, "-c", _SERVER, f"100.64.0.{host}"])
                 stack.callback(server.wait)

@@ -8,8 +8,8 @@ import resource
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -82,9 +82,14 @@ def saying(data: bytes, *, wait: bool = True) -> Serve:
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        return int(made.getsockname()[1])
+@contextmanager
+def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
+    """A port that nobody answers at, and that nobody else can take meanwhile: it is bound, without a listener."""
+    with socket.socket(socket.AF_INET, kind) as held:
+        held.bind(("127.0.0.1", 0))
+        if kind is socket.SOCK_DGRAM:
+            held.connect(("127.0.0.1", 1))  # what comes from elsewhere is refused
+        yield held.getsockname()[1]
 
 
 # -- tcp --------------------------------------------------------------------------------------------------------------
@@ -98,7 +103,9 @@ def test_a_connection_is_accepted(address: str) -> None:
 
 def test_a_connection_is_refused() -> None:
     kinds = (ir.CheckKind.TCP, ir.CheckKind.HTTP, ir.CheckKind.HTTPS)
-    for answer in ask(*(probe(unused_port(), kind) for kind in kinds)):
+    with unused_port() as port:
+        answers = ask(*(probe(port, kind) for kind in kinds))
+    for answer in answers:
         assert not answer.passed
         assert "refused" in answer.words.lower() or "Connect call failed" in answer.words
 
@@ -362,10 +369,8 @@ def test_a_datagram_is_answered() -> None:
 
 
 def test_nobody_is_at_a_port_of_udp() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
-        made.bind(("127.0.0.1", 0))
-        port = made.getsockname()[1]
-    (answer,) = ask(probe(port, ir.CheckKind.UDP))
+    with unused_port(socket.SOCK_DGRAM) as port:
+        (answer,) = ask(probe(port, ir.CheckKind.UDP))
     assert (answer.passed, answer.words) == (False, "Connection refused")
 
 
