@@ -197,8 +197,8 @@ def test_a_member_without_a_leader_is_left(three: Cluster, prefix: str) -> None:
 
     async def following() -> None:
         alone, *others = three.members
-        async with Client([alone.url], timeout=1) as etcd:
-            await etcd.put(prefix, b"1")
+        async with Client([alone.url], timeout=1) as etcd, Client([alone.url]) as patient:
+            await patient.put(prefix, b"1")
             follower = Follower(etcd, prefix)
             await follower.until_told({prefix: b"1"})
             for member in others:
@@ -213,7 +213,7 @@ def test_a_member_without_a_leader_is_left(three: Cluster, prefix: str) -> None:
                 member.start("--name", f"m{three.members.index(member)}")
             for member in three.members:
                 member.serving()
-            await etcd.put(prefix, b"3")
+            await patient.put(prefix, b"3")
             await follower.until_told({prefix: b"3"})
             await follower.close()
 

@@ -57,7 +57,8 @@ def remember(name: str, key: str, *, family: str = "ip", expires: int = 600) -> 
 
 
 def remembered(family: str = "ip") -> dict[str, dict[str, int]]:
-    """The clients of all sets that have any, with the seconds that they have left, in tens (rounded up)."""
+    """The clients of all sets that have any, with the seconds that they have left, rounded up to hundreds: a busy
+    machine may take tens of them."""
     found: dict[str, dict[str, int]] = {}
     for entry in json.loads(nft(f"list table {family} lab", "-j"))["nftables"]:
         for item in entry.get("set", {}).get("elem", ()):
@@ -66,7 +67,7 @@ def remembered(family: str = "ip") -> dict[str, dict[str, int]]:
                 value = element["val"]
                 client = value["concat"][0] if isinstance(value, dict) else value
                 assert element["timeout"] == 10_800
-                found.setdefault(entry["set"]["name"], {})[client] = -(-element["expires"] // 10) * 10
+                found.setdefault(entry["set"]["name"], {})[client] = -(-element["expires"] // 100) * 100
     return found
 
 

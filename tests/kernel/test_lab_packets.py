@@ -134,7 +134,11 @@ def test_what_nobody_has_is_unreachable_and_what_nobody_serves_refused(plain: La
     before = sent_again(plain, where)
     assert plain.connect_many(where, VIP, 80, protocol, 30) == [Failure.UNREACHABLE] * 30
     assert plain.connect_many(where, OTHER_POD, 9, protocol, 30) == [Failure.REFUSED] * 30
-    assert sent_again(plain, where) == before
+    assert sent_again(plain, where) <= before + _SLOW
+
+
+#: So many segments may be sent again though nothing was lost, where a processor stands still for a second.
+_SLOW = 2
 
 
 def sent_again(lab: Lab, where: str) -> int:
@@ -197,8 +201,9 @@ def test_refusals_are_heard_at_once_and_drops_not_at_all(ruled: Lab, where: str)
     before = sent_again(ruled, where)
     vips = [VIP, *([VIP6] if where != str(POD) else [])]
     refused = [Probe(where, vip, 81, protocol) for vip in vips for protocol in ("tcp", "udp")]
-    assert set(ruled.connect_all([*refused, Probe(where, VIP, 82)])) == {Failure.REFUSED}
-    assert sent_again(ruled, where) == before
+    assert set(ruled.connect_all([*refused, Probe(where, VIP, 82)] * 6)) == {Failure.REFUSED}
+    assert sent_again(ruled, where) <= before + _SLOW
+    before = sent_again(ruled, where)
     dropped = [Probe(where, vip, 83, protocol) for vip in vips for protocol in ("tcp", "udp")]
     assert set(ruled.connect_all(dropped, timeout=1.2)) == {Failure.TIMEOUT}
     assert sent_again(ruled, where) > before

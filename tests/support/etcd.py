@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import trustme
 
 from support.tools import debs
@@ -35,6 +36,9 @@ RELEASES = ("bookworm", "trixie")
 _CLIENTS, _PEERS, _METRICS = 2379, 2380, 2381
 #: Elections are quick, so that tests are; yet not so quick that a busy machine is taken for a dead leader.
 _QUICK = ("--heartbeat-interval", "100", "--election-timeout", "1000", "--log-level", "error")
+
+#: Characters of a member's log that are shown where it does not serve.
+_TAIL = 4000
 
 
 class Member:
@@ -63,7 +67,10 @@ class Member:
 
     def serving(self) -> None:
         """Wait until it serves, with a leader."""
-        until(self._healthy, f"etcd at {self.url} serves: see {self.folder}/log", process=self._process)
+        try:
+            until(self._healthy, f"etcd at {self.url} serves", process=self._process)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}\n{(self.folder / 'log').read_text(errors='replace')[-_TAIL:]}")
 
     def _healthy(self) -> bool:
         try:
@@ -131,12 +138,17 @@ class Cluster:
             member.end()
 
     def leader(self) -> Member:
-        """The member that leads."""
+        """The member that leads, all of which serve. While another one is elected, none does."""
+        found = until(self._leading, "a member leads")
+        assert found is not None
+        return found
+
+    def _leading(self) -> Member | None:
         for member in self.members:
             status = ask(member.url, "maintenance/status")
-            if status["leader"] == status["header"]["member_id"]:
+            if status.get("leader") == status["header"]["member_id"]:
                 return member
-        raise AssertionError("no member leads")
+        return None
 
 
 @contextmanager
