@@ -24,6 +24,7 @@ from svcc.agent.judge import Judge, NotAgreed
 from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
+from svcc.agent.own_ports import OwnPorts
 from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import Source
 from svcc.apply.drain import PATIENCE
@@ -101,6 +102,7 @@ class Agent:
         self._last = None if judge is None else judge.known  # the program that is gone back to
         self._health = Health()
         self._notes = state.Writer()
+        self._own_ports = OwnPorts(log, options.node)
         self._checks = Checks(asker, self._hear, self._miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
@@ -303,6 +305,8 @@ class Agent:
                     self._tell(await self._look())  # what is put right along with this is told all the same
                 joined = self._source.joined(program)
                 moved = joined is not self._joined
+                if new:
+                    await self._in_thread(partial(self._own_ports.tell, program))
                 if new or moved:
                     await self._follow(program, joined, new=new)
                     self._joined = joined

@@ -132,8 +132,9 @@ class Writer:
         except OSError:
             return False
         try:
-            if _Left.of(path, handle) != left or os.write(handle, data) != len(data):
-                return False
+            with files.named(path):
+                if _Left.of(path, handle) != left or os.write(handle, data) != len(data):
+                    return False
         finally:
             os.close(handle)
         self._left = _Left(path, left.device, left.inode, left.size + len(data))

@@ -109,6 +109,8 @@ def _reason(error: BaseException, cause: Cause) -> str:
             return refusal(error, cause.summary, cause.program, cause.file)
         case NotTaken():
             return f"svcc: {error}\n"
+        case OSError(filename=str(name), strerror=str(words)):
+            return f"svcc: {name}: {words}\n"
         case _:
             return f"svcc: {error or type(error).__name__}\n"
 

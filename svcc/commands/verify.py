@@ -12,6 +12,7 @@ from typing import TypeAlias
 import click
 
 from svcc.apply.wanted import Wanted
+from svcc.commands.import_ import write_texts
 from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.help import examples
@@ -76,7 +77,7 @@ def command(
         click.echo(f"svcc: {error}\nsvcc doctor --target {target.name} says what this machine lacks", err=True)
         sys.exit(Exit.MACHINE)
     if junit is not None:
-        junit.write_text(as_junit(verdicts, f"{file} {target.name}"), encoding="utf-8")
+        write_texts({junit: as_junit(verdicts, f"{file} {target.name}")})
     if to_json:
         put_json(as_json(verdicts, target.name))
     else:

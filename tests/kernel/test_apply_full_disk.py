@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,8 +13,10 @@ import pytest
 
 from support.apply_faults import NEW, OLD
 from support.apply_world import World
+from support.shell import A, B, Shell
 from svcc.apply import engine, planning
 from svcc.apply.confirm import Pending
+from svcc.exits import Exit
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = pytest.mark.kernel
@@ -36,6 +40,26 @@ def _fill(path: Path) -> None:
     with suppress(OSError), path.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
+
+
+def test_what_a_full_disk_has_no_room_for_is_named(world: World, tmp_path: Path) -> None:
+    """However far an apply comes: the old rules or the new ones are in place, and are recorded."""
+    shell = Shell(world.namespace, tmp_path, world)
+    shell.svcc("apply", "a.dsl", "-t", "nft")
+    filler = world.store.root / "filler"
+    _fill(filler)
+    refused = 0
+    while (done := shell.ended("apply", "b.dsl", "-t", "nft")).returncode:
+        assert done.returncode in (Exit.MACHINE, Exit.RESTORED), done
+        named = rf"^svcc: {re.escape(str(world.store.root))}/custom/[a-z0-9][a-z0-9.-]*: No space left on device$"
+        assert re.search(named, done.stderr, re.MULTILINE), done
+        assert shell.endpoints() == A
+        shell.svcc("status")
+        os.truncate(filler, filler.stat().st_size - 4096)
+        refused += 1
+    assert refused > 1
+    assert shell.endpoints() == B
+    shell.svcc("status")
 
 
 def test_what_is_not_confirmed_goes_on_a_full_disk(world: World) -> None:
