@@ -141,9 +141,12 @@ def test_the_file_is_followed(site: Site) -> None:
         site.write(ends="100.64.0.1; 100.64.0.2")
         agent.send_signal(signal.SIGHUP)
         site.serves(1, 2)
-        history = json.loads(site.shell.svcc("history", "--json").stdout)
-        assert len(history["generations"]) == 3
+        site.until(lambda: _generations(site) == 3, "three generations are recorded, each after it was in the kernel")
         site.shell.svcc("plan", "agent.dsl", "-t", "nft")
+
+
+def _generations(site: Site) -> int:
+    return len(json.loads(site.shell.svcc("history", "--json").stdout)["generations"])
 
 
 def test_an_endpoint_that_drained_has_to_pass_first(site: Site) -> None:
@@ -184,6 +187,21 @@ def test_a_port_that_somebody_else_has(site: Site) -> None:
         with site.agent("--listen", str(port)) as agent:
             assert agent.wait() == 3
     assert site.said() == f"svcc: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+
+
+def test_a_port_that_the_machine_listens_on_itself_is_told_before_it_is_taken(site: Site) -> None:
+    """Once, whatever else of its service changes."""
+    said = 'this machine listens there itself, and its clients are led to the service place="node port 30080/tcp" '
+    more = "service more {{ vip 198.19.10.2; port 81/tcp -> 8080 nodeport 30080; endpoints {{ {} }} }}\n"
+    site.up(*ADDRESSES)
+    with site.shell.namespace.entered(), socket.create_server(("0.0.0.0", 30080)):
+        site.write(ends="100.64.0.1", behind=more.format("100.64.0.2"))
+        with site.agent():
+            site.serves(1, 2)
+            assert site.said().count(f"{said}service=more") == 1
+            site.write(ends="100.64.0.1", behind=more.format("100.64.0.3"))
+            site.serves(1, 3)
+            assert site.said().count(said) == 1
 
 
 def test_what_others_change_is_put_right(site: Site) -> None:
@@ -315,7 +333,7 @@ def test_logs_as_json(site: Site) -> None:
     site.up(*ADDRESSES[:3])
     with site.agent("--log", "json"):
         site.logged('"event": "up"', 3)
-        site.serves(1, 2, 3)
+        site.logged('"event": "in the kernel"')  # which is said after the kernel has it
     lines = [json.loads(line) for line in site.said().splitlines()]
     assert {"time", "level", "event", "probe", "answer"} == set(next(one for one in lines if one["event"] == "up"))
     changes = [one for one in lines if one["event"] == "in the kernel"]
