@@ -85,6 +85,14 @@ def test_an_empty_word_is_no_path(arguments: list[str]) -> None:
     assert done.err.endswith(": it is empty\n")
 
 
+@pytest.mark.parametrize("words", [["check"], ["fmt"], ["diff"], ["import", "ipvsadm"]])
+def test_standard_input_is_read_only_once(words: list[str]) -> None:
+    """The second time it would be taken for an empty file, from which every service is gone."""
+    done = svcc(*words, "-", "-", stdin=b"service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1 } }\n")
+    assert (done.status, done.out) == (2, b"")
+    assert done.err.endswith(": standard input (-) can be read only once\n")
+
+
 def test_a_current_directory_that_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.dsl").touch()
     words = ["bash", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$0" check ../x.dsl', str(PROGRAM)]
