@@ -325,6 +325,7 @@ class Session:
         """The store's lock and the prefix are held, and what was left half done is settled."""
         if os.geteuid() != 0:
             raise Refused(["rules can be read and changed by root only"])
+        self._check_is_ours(found.bundle)
         with self._lock, _translated(), self._locked():
             scope = self._scope(found)
             installation = self._kept(scope)
@@ -332,6 +333,14 @@ class Session:
                 self._upkeep = None
                 self.tell(Event("warning", words=said))
             yield installation, make_draft(found, scope)
+
+    def _check_is_ours(self, bundle: Bundle) -> None:
+        """Rules may be for another target or machine, which the next update would move all services away from."""
+        if bundle.target != self._target.name:
+            raise StoreError(f"this session is for target {self._target.name}, and the rules are for {bundle.target}")
+        if self._node not in (None, bundle.node):
+            was = f"for {bundle.node}" if bundle.node else "for no node in particular"
+            raise StoreError(f"this session is for node {self._node}, and the rules are {was}")
 
     def _scope(self, found: Wanted) -> Scope:
         if (said := scope_of(found)) is not None:

@@ -163,6 +163,27 @@ def test_a_tool_that_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (caught.value.part, caught.value.end) == ("iptables", End.REFUSED)
 
 
+@pytest.mark.parametrize(
+    ("target", "node", "wrong"),
+    [
+        ("iptables", None, "for target iptables, and the rules are for nft"),
+        ("nft", "m", "for node m, and the rules are for n"),
+    ],
+)
+def test_rules_for_another_target_or_machine_are_another_session_s(
+    shell: Shell, target: str, node: str | None, wrong: str
+) -> None:
+    """The next update would move all services to the session's own."""
+    with shell.namespace.entered():
+        with session(shell) as kept:
+            plan = kept.plan(read())
+        with svcc.Session(target, node=node, state_dir=shell.folder / "state") as other:
+            for refused in (lambda: other.plan(plan.wanted.bundle), lambda: other.apply(plan)):
+                with pytest.raises(svcc.StoreError, match=f"this session is {wrong}"):
+                    refused()
+        assert served(shell) == set()
+
+
 def test_another_prefix_is_another_session_s(shell: Shell) -> None:
     with shell.namespace.entered(), session(shell) as kept:
         kept.plan(read())
