@@ -33,7 +33,7 @@ def test_load_balancers_are_told_how_many_endpoints_this_node_has(site: Site) ->
     site.put("endpointslices", endpoint_slice(1, 2), endpoint_slice(3, name="web-2", node="other"))
     with site.agent():
         site.logged("answers load balancers service=shop/web port=32100")
-        assert site.told(32100) == (200, "2", 2)
+        until(lambda: site.told(32100) == (200, "2", 2), "it is told of both, once the kernel has them")
         site.put("endpointslices", endpoint_slice(1, 2, node="other"))
         until(lambda: site.told(32100) == (503, "0", 0), "the load balancer is told that none is here")
         with site.shell.namespace.entered():

@@ -28,6 +28,7 @@ FLEET = "shop"
 #: Where the machines find etcd.
 ETCD = "10.9.0.1"
 URL = f"http://{ETCD}:2379"
+_IN_THE_KERNEL = "svcc: in the kernel"
 #: Another version of svcc, to whose rules affinity means another time: for :attr:`Machine.otherwise`.
 OTHER_VERSION = """
 from dataclasses import replace
@@ -53,7 +54,7 @@ class Machine:
     def start(self, *words: str) -> None:
         """Start the agent."""
         members = [word for url in self.urls for word in ("--etcd", url)]
-        given = ["agent", "--fleet", FLEET, "--node", self.name, *members, "--confirm", "5", *words]
+        given = ["agent", "--fleet", FLEET, "--node", self.name, *members, *words]
         with self.shell.namespace.entered(), open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 self.shell.words(*given), cwd=self.shell.folder, env=self._environment(), stderr=log
@@ -84,6 +85,11 @@ class Machine:
     def says(self, words: str) -> bool:
         """Whether the agent logged these words so far."""
         return words in self.said()
+
+    def is_in_the_kernel_anew(self) -> Callable[[], bool]:
+        """Whether the agent said since this was called that the kernel has what it shall."""
+        before = self.said().count(_IN_THE_KERNEL)
+        return lambda: self.said().count(_IN_THE_KERNEL) > before
 
     def serves(self, *hosts: int) -> None:
         """Wait until these endpoints take new connections, by the last bytes of their addresses, and no others."""
