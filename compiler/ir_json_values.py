@@ -25,11 +25,14 @@ class Values:
         self.diagnostics: list[Diagnostic] = []
 
     def error(self, code: Code, message: str, span: Span | None, hint: str | None = None) -> None:
+        """Report an error; ``span`` is None where the program comes from no text."""
         self.diagnostics.append(Diagnostic(code, message, span, hint))
 
     def addresses(
         self, document: Document, path: Path, key: str, statement: str
     ) -> tuple[tuple[ir.Address, ...], dict[str, Span]]:
+        """The addresses of a list, each once, and their places by how they are written. One that is wrong is reported
+        and left out."""
         addresses: list[ir.Address] = []
         spans: dict[str, Span] = {}
         for i, text in enumerate(document.get(key, ())):
@@ -55,6 +58,7 @@ class Values:
         return tuple(address for address in among if address in found)
 
     def address(self, text: str, span: Span | None) -> ir.Address | None:
+        """An address without a zone; one that is wrong is reported, and None."""
         try:
             if "%" in text:
                 raise ValueError
@@ -64,6 +68,7 @@ class Values:
             return None
 
     def networks(self, document: Document, path: Path, key: str) -> tuple[ir.Network, ...]:
+        """The networks of a list, each once. One that is wrong, or has host bits set, is reported and left out."""
         networks: dict[ir.Network, None] = {}
         for i, text in enumerate(document.get(key, ())):
             span = self.span(*path, key, i)
