@@ -37,6 +37,7 @@ class Checks:
                 self._tasks[probe] = asyncio.create_task(self._ask(probe), name=str(probe))
 
     async def end(self) -> None:
+        """Cancel all checks, and wait until their connections are closed."""
         tasks = [*self._tasks.values()]
         self.follow(())
         await asyncio.gather(*tasks, return_exceptions=True)

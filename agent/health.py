@@ -53,6 +53,7 @@ class Health:
 
     @property
     def standings(self) -> Mapping[Probe, Standing]:
+        """How each followed probe stands; another object whenever other probes are followed."""
         return self._standings
 
     def follow(self, program: ir.Program, serving: Collection[ir.Address], now: float) -> None:
@@ -104,6 +105,7 @@ class Health:
         return sum(not standing.up for standing in self._standings.values())
 
     def is_up(self, probe: Probe) -> bool:
+        """Whether a probe counts as up; one that nobody follows does."""
         return self._standings[probe].up if probe in self._standings else True
 
     def all_fail(self, service: ir.Service) -> bool:

@@ -14,6 +14,8 @@ Field: TypeAlias = str | int | float | bool | None
 
 
 class Level(StrEnum):
+    """How serious a line of the log is: the values are the words in JSON."""
+
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
@@ -26,12 +28,15 @@ class Log:
         self._as_json = as_json
 
     def info(self, event: str, **fields: Field) -> None:
+        """Log what went as it should. ``event``: the words; ``fields``: what it was about."""
         self._say(Level.INFO, event, fields)
 
     def warning(self, event: str, **fields: Field) -> None:
+        """Log what the agent deals with by itself, and somebody may want to look at."""
         self._say(Level.WARNING, event, fields)
 
     def error(self, event: str, **fields: Field) -> None:
+        """Log what the agent could not do."""
         self._say(Level.ERROR, event, fields)
 
     def _say(self, level: Level, event: str, fields: dict[str, Field]) -> None:

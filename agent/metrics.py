@@ -52,6 +52,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def checked(self, kind: ir.CheckKind, *, passed: bool, seconds: float) -> None:
+        """Count an answer to a check. ``seconds``: from the question to the answer."""
         found = self._of_checks.get((kind, passed))
         if found is None:
             result = "passed" if passed else "failed"
@@ -73,16 +74,20 @@ class Metrics:
             self._to_kernel.observe(seconds)
 
     def failed(self) -> None:
+        """Count a transaction that the kernel did not take."""
         self._applies.labels("failed").inc()
 
     def drifted(self, objects: int) -> None:
+        """Set how many objects differ from what was applied, at the last look."""
         self._drift.set(objects)
 
     def repaired(self) -> None:
+        """Count a repair, after which nothing differs."""
         self._repairs.inc()
         self._drift.set(0)
 
     def read(self, errors: int) -> None:
+        """Set how many errors the program had when it was read last."""
         self._input.set(errors)
 
     def served(self, program: ir.Program, health: Health, only: Collection[str] | None = None) -> None:

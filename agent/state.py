@@ -41,6 +41,7 @@ class Noted:
 
 
 def path_of(installation: Installation) -> Path:
+    """The file of how an installation's endpoints stand."""
     return installation.path / "health.jsonl"
 
 

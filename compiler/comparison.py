@@ -61,6 +61,7 @@ class Comparison:
 
     @property
     def empty(self) -> bool:
+        """Whether two programs mean the same."""
         return not self.services and not self.shared
 
     def count(self, what: What) -> int:

@@ -39,6 +39,7 @@ class Group:
 
     @property
     def closing(self) -> str:
+        """The bracket that ends the group."""
         return _CLOSING[self.opening]
 
 

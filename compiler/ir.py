@@ -154,6 +154,7 @@ class PortRange:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
     def overlaps(self, other: PortRange) -> bool:
+        """Whether some port is in both."""
         return self.first <= other.last and other.first <= self.last
 
 
@@ -198,6 +199,7 @@ class Port:
 
     @property
     def targets(self) -> PortRange:
+        """The endpoints' ports: as many as the service's own."""
         return PortRange(self.target, self.target + len(self.ports) - 1)
 
 
@@ -215,6 +217,7 @@ class Endpoint:
 
     @property
     def draining(self) -> bool:
+        """Whether it finishes its connections and gets no new ones: weight 0."""
         return self.weight == 0
 
 
@@ -229,6 +232,7 @@ class Registered:
     span: Span | None = field(default=None, compare=False, repr=False)
 
     def takes(self, address: Address) -> bool:
+        """Whether a member of this address may register."""
         return any(address in network for network in self.networks)
 
 
@@ -379,7 +383,9 @@ class Program:
         return tuple(dict.fromkeys(address for some in found for address in some))
 
     def node(self, name: str) -> Node | None:
+        """The node of a name; None where there is none."""
         return next((node for node in self.nodes if node.name == name), None)
 
     def service(self, name: str) -> Service | None:
+        """The service of a name; None where there is none."""
         return next((service for service in self.services if service.name == name), None)

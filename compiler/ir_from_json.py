@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from itertools import islice
-from typing import Any, TypeVar
+from typing import cast
 
 from svcc.compiler import ir
 from svcc.compiler.asked import OPTIONS
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.ir_json_values import Document, Values
+from svcc.compiler.ir_document import (
+    BalancerDocument,
+    CheckDocument,
+    ClusterDocument,
+    EndpointDocument,
+    ListenerDocument,
+    NodeDocument,
+    PortDocument,
+    ProgramDocument,
+    RegisteredDocument,
+    RouteDocument,
+    ServiceDocument,
+)
+from svcc.compiler.ir_json_values import Values
 from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
@@ -24,13 +36,11 @@ VALUES = 1_000_000
 #: After this many errors the rest is not looked for.
 _ERRORS = 100
 
-E = TypeVar("E", bound=StrEnum)
-
 
 @cache
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, object]:
     """The JSON Schema (2020-12) of the IR."""
-    found: dict[str, Any] = json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
+    found: dict[str, object] = json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -40,7 +50,7 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
         message = f"more than {VALUES} values: that is no program"
         return None, [Diagnostic(Code.IR_INVALID, message, Span(source, 0, 1))]
     try:
-        document = json.loads(source.text, parse_float=_number)
+        document: object = json.loads(source.text, parse_float=_number)
         found = places(source.text)
     except json.JSONDecodeError as error:
         where = Span(source, error.pos, min(error.pos + 1, len(source.text)))
@@ -59,7 +69,7 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     if diagnostics:
         return None, diagnostics
     reader = _Reader(span)
-    program = reader.program(document)
+    program = reader.program(cast("ProgramDocument", document))  # the schema says that it is one
     return program, reader.diagnostics
 
 
@@ -68,14 +78,14 @@ def too_long(text: str) -> bool:
     return max(text.count(","), text.count("[") + text.count("{")) > VALUES
 
 
-def from_own_json(document: Document) -> ir.Program:
+def from_own_json(document: object) -> ir.Program:
     """The program of a document that :func:`svcc.compiler.ir_to_json.to_json` made, and that somebody kept since.
 
     Errors: ValueError, where it is something else.
     """
     reader = _Reader(lambda *_: None)
     try:
-        program = reader.program(document)
+        program = reader.program(cast("ProgramDocument", document))
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"it holds no program: {error}") from None
     if reader.diagnostics:
@@ -89,7 +99,7 @@ def _number(text: str) -> int | float:
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
-def _schema_errors(document: Document, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
+def _schema_errors(document: object, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
     from jsonschema import Draft202012Validator  # 0.1 s to import, and only JSON input needs it
 
     for error in islice(Draft202012Validator(schema()).iter_errors(document), _ERRORS):
@@ -104,7 +114,7 @@ def _schema_errors(document: Document, span: Callable[..., Span | None]) -> Iter
 class _Reader(Values):
     """JSON that follows the schema, to IR."""
 
-    def program(self, document: Document) -> ir.Program:
+    def program(self, document: ProgramDocument) -> ir.Program:
         nodes = [self.node(node, ("nodes", i)) for i, node in enumerate(document.get("nodes", ()))]
         services = [self.service(s, ("services", i)) for i, s in enumerate(document["services"])]
         balancers = [self.balancer(b, ("balancers", i)) for i, b in enumerate(document.get("balancers", ()))]
@@ -141,36 +151,39 @@ class _Reader(Values):
                 message = f"pool `{one.pool}` has other networks in another service"
                 self.error(Code.DUPLICATE, message, one.span)
 
-    def cluster(self, document: Document) -> ir.Cluster:
+    def cluster(self, document: ClusterDocument) -> ir.Cluster:
         default = ir.Cluster()
         path: Path = ("cluster",)
         mark = document.get("mark", default.mark)
         if mark & (mark - 1):
             self.error(Code.RANGE, f"{mark} has more than one bit", self.span(*path, "mark"))
         spans = {key: self.span(*path, key) for key in document}
+        nodeports = self.ports(document["nodeports"], (*path, "nodeports")) if "nodeports" in document else None
+        vip_device = document.get("vip-device", default.vip_device)
         return ir.Cluster(
             prefix=document.get("prefix", default.prefix),
-            pods=self.networks(document, path, "pods"),
-            services=self.networks(document, path, "services"),
-            nodeports=self.ports(document, path, "nodeports") or default.nodeports,
-            nodeport_addresses=self.networks(document, path, "nodeport-addresses"),
-            vip_device=None if document.get("vip-device") == "none" else document.get("vip-device", default.vip_device),
+            pods=self.networks(document.get("pods", ()), (*path, "pods")),
+            services=self.networks(document.get("services", ()), (*path, "services")),
+            nodeports=nodeports or default.nodeports,
+            nodeport_addresses=self.networks(document.get("nodeport-addresses", ()), (*path, "nodeport-addresses")),
+            vip_device=None if vip_device == "none" else vip_device,
             mark=mark,
             spans={key: span for key, span in spans.items() if span is not None},
         )
 
-    def node(self, document: Document, path: Path) -> ir.Node:
-        addresses, spans = self.addresses(document, path, "addresses", "address")
+    def node(self, document: NodeDocument, path: Path) -> ir.Node:
+        addresses, spans = self.addresses(document["addresses"], (*path, "addresses"), "address")
         if (span := self.span(*path, "instance")) is not None:
             spans["instance"] = span
         zone, instance = document.get("zone"), document.get("instance")
         return ir.Node(document["name"], addresses, zone, instance, self.span(*path, "name"), spans)
 
-    def balancer(self, document: Document, path: Path) -> ir.Balancer:
+    def balancer(self, document: BalancerDocument, path: Path) -> ir.Balancer:
         default = ir.Balancer("")
         spans = {key: span for key in document if (span := self.span(*path, key)) is not None}
-        for key, statement in (("subnets", "network"), ("security", "security")):
-            for i, name in enumerate(document.get(key, ())):
+        subnets, security = document.get("subnets", ()), document.get("security", ())
+        for key, statement, names in (("subnets", "network", subnets), ("security", "security", security)):
+            for i, name in enumerate(names):
                 if (span := self.span(*path, key, i)) is not None:
                     spans[f"{statement} {name}"] = span
         if "network" in spans:
@@ -180,15 +193,15 @@ class _Reader(Values):
             ir.BalancerKind(document.get("kind", default.kind)),
             ir.Scheme(document.get("scheme", default.scheme)),
             document["network"],
-            tuple(document.get("subnets", ())),
-            tuple(document.get("security", ())),
+            tuple(subnets),
+            tuple(security),
             tuple(self.listener(one, (*path, "listeners", i)) for i, one in enumerate(document["listeners"])),
             tuple(self.route(route, (*path, "routes", i)) for i, route in enumerate(document["routes"])),
             self.span(*path, "name"),
             spans,
         )
 
-    def listener(self, document: Document, path: Path) -> ir.Listener:
+    def listener(self, document: ListenerDocument, path: Path) -> ir.Listener:
         protocol = ir.ListenProtocol(document["protocol"])
         for key in ("status", "body"):
             if key in document and protocol is not ir.ListenProtocol.HTTP:
@@ -196,7 +209,7 @@ class _Reader(Values):
         answer = ir.Answer(document.get("status", ir.Answer().status), document.get("body"))
         return ir.Listener(document["port"], protocol, answer, self.span(*path))
 
-    def route(self, document: Document, path: Path) -> ir.Route:
+    def route(self, document: RouteDocument, path: Path) -> ir.Route:
         paths = document.get("paths", ())
         places = {name: self.span(*path, "paths", i) for i, name in enumerate(paths)}
         places["listener"] = self.span(*path, "listener")
@@ -204,9 +217,9 @@ class _Reader(Values):
         span = self.span(*path, "service")
         return ir.Route(document["service"], document.get("port"), tuple(paths), document.get("listener"), span, spans)
 
-    def port(self, document: Document, path: Path) -> ir.Port | None:
-        ports = self.ports(document, path, "ports")
-        nodeport = self.ports(document, path, "nodeport")
+    def port(self, document: PortDocument, path: Path) -> ir.Port | None:
+        ports = self.ports(document["ports"], (*path, "ports"))
+        nodeport = self.ports(document["nodeport"], (*path, "nodeport")) if "nodeport" in document else None
         if ports is None:
             return None
         target = document.get("target", ports.first)
@@ -219,7 +232,7 @@ class _Reader(Values):
         protocol = ir.Protocol(document["protocol"])
         return ir.Port(document.get("name"), protocol, ports, target, nodeport, self.span(*path), spans)
 
-    def endpoint(self, document: Document, path: Path) -> ir.Endpoint | None:
+    def endpoint(self, document: EndpointDocument, path: Path) -> ir.Endpoint | None:
         span = self.span(*path, "address")
         address = self.address(document["address"], span)
         if address is None:
@@ -234,16 +247,18 @@ class _Reader(Values):
             span,
         )
 
-    def registered(self, document: Document, path: Path) -> tuple[ir.Registered, ...]:
+    def registered(self, documents: Iterable[RegisteredDocument], path: Path) -> tuple[ir.Registered, ...]:
         found: dict[str, ir.Registered] = {}
-        for i, one in enumerate(document.get("registered", ())):
-            here = (*path, "registered", i)
+        for i, one in enumerate(documents):
+            here = (*path, i)
             if one["pool"] in found:
                 self.error(Code.DUPLICATE, f"pool `{one['pool']}` stands twice", self.span(*here, "pool"))
-            found[one["pool"]] = ir.Registered(one["pool"], self.networks(one, here, "networks"), self.span(*here))
+            found[one["pool"]] = ir.Registered(
+                one["pool"], self.networks(one["networks"], (*here, "networks")), self.span(*here)
+            )
         return tuple(found.values())
 
-    def check(self, document: Document, path: Path, spans: dict[str, Span]) -> ir.Check:
+    def check(self, document: CheckDocument, path: Path, spans: dict[str, Span]) -> ir.Check:
         """A check; the places of its members go to ``spans``."""
         kind = ir.CheckKind(document["kind"])
         for key in document:
@@ -251,21 +266,35 @@ class _Reader(Values):
                 spans[f"check {key}"] = span
             if key in _OF_SOME and key not in OPTIONS[kind]:
                 self.error(Code.CHECK, f"`check {kind}` has no {key}", self.span(*path, key))
-        members = {key: value for key, value in document.items() if key not in ("kind", "expect")}
-        for key in ("every", "timeout"):
-            if key in document and round(document[key], 3) != document[key]:
-                self.error(Code.RANGE, f"{document[key]} is finer than a millisecond", self.span(*path, key))
+        default = ir.Check(kind)
+        every, timeout = document.get("every", default.every), document.get("timeout", default.timeout)
+        for key, seconds in (("every", every), ("timeout", timeout)):
+            if round(seconds, 3) != seconds:
+                self.error(Code.RANGE, f"{seconds} is finer than a millisecond", self.span(*path, key))
+        expect = default.expect
         if "expect" in document:
             first, _, last = str(document["expect"]).partition("-")
-            members["expect"] = int(first), int(last or first)
-            if int(first) > int(last or first):
+            expect = int(first), int(last or first)
+            if expect[0] > expect[1]:
                 self.error(Code.RANGE, f"the range {document['expect']} runs backwards", self.span(*path, "expect"))
-        return ir.Check(kind, **members)
+        return ir.Check(
+            kind,
+            port=document.get("port"),
+            path=document.get("path", default.path),
+            host=document.get("host"),
+            expect=expect,
+            insecure=document.get("insecure", default.insecure),
+            name=document.get("name", default.name),
+            every=every,
+            timeout=timeout,
+            fall=document.get("fall", default.fall),
+            rise=document.get("rise", default.rise),
+        )
 
-    def service(self, document: Document, path: Path) -> ir.Service:
-        vips, spans = self.addresses(document, path, "vips", "vip")
-        external_ips, more = self.addresses(document, path, "external-ips", "external-ip")
-        snat, sources = self.addresses(document, path, "snat", "snat")
+    def service(self, document: ServiceDocument, path: Path) -> ir.Service:
+        vips, spans = self.addresses(document.get("vips", ()), (*path, "vips"), "vip")
+        external_ips, more = self.addresses(document.get("external-ips", ()), (*path, "external-ips"), "external-ip")
+        snat, sources = self.addresses(document.get("snat", ()), (*path, "snat"), "snat")
         own = (*vips, *external_ips)
         for key, statement in _STATEMENTS.items():
             span = self.span(*path, key)
@@ -276,41 +305,38 @@ class _Reader(Values):
 
         self._says_what_for(document, path)
 
-        def choice(key: str, kind: type[E], default: E) -> E:
-            return kind(document.get(key, default))
-
         networks = document.get("affinity-networks", (32, 128))
         return ir.Service(
             name=document["name"],
             vips=vips,
             external_ips=external_ips,
-            shared=self.own(document, path, "shared", own),
+            shared=self.own(document.get("shared", ()), (*path, "shared"), "shared", own),
             announce=document.get("announce", False),
-            elsewhere=self.own(document, path, "elsewhere", own),
-            allow_from=self.networks(document, path, "allow-from"),
+            elsewhere=self.own(document.get("elsewhere", ()), (*path, "elsewhere"), "elsewhere", own),
+            allow_from=self.networks(document.get("allow-from", ()), (*path, "allow-from")),
             ports=tuple(port for port in ports if port is not None),
             endpoints=tuple(e for e in endpoints if e is not None),
             scheduler=ir.Scheduler(document["scheduler"]) if "scheduler" in document else None,
-            scheduler_by=choice("scheduler-by", ir.HashBy, ir.HashBy.ADDRESS),
+            scheduler_by=ir.HashBy(document.get("scheduler-by", ir.HashBy.ADDRESS)),
             affinity=document.get("affinity"),
             affinity_per_service=document.get("affinity-per-service", False),
             affinity_networks=(networks[0], networks[1]),
-            external_traffic=choice("external-traffic", ir.Traffic, ir.Traffic.CLUSTER),
-            internal_traffic=choice("internal-traffic", ir.Traffic, ir.Traffic.CLUSTER),
-            masquerade=choice("masquerade", ir.Masquerade, ir.Masquerade.AUTO),
-            masquerade_from=self.networks(document, path, "masquerade-from"),
+            external_traffic=ir.Traffic(document.get("external-traffic", ir.Traffic.CLUSTER)),
+            internal_traffic=ir.Traffic(document.get("internal-traffic", ir.Traffic.CLUSTER)),
+            masquerade=ir.Masquerade(document.get("masquerade", ir.Masquerade.AUTO)),
+            masquerade_from=self.networks(document.get("masquerade-from", ()), (*path, "masquerade-from")),
             snat=snat,
-            forward=choice("forward", ir.Forward, ir.Forward.MASQUERADE),
-            when_empty=choice("when-empty", ir.WhenEmpty, ir.WhenEmpty.REJECT),
+            forward=ir.Forward(document.get("forward", ir.Forward.MASQUERADE)),
+            when_empty=ir.WhenEmpty(document.get("when-empty", ir.WhenEmpty.REJECT)),
             check=self.check(document["check"], (*path, "check"), spans) if "check" in document else None,
-            when_failed=choice("when-failed", ir.WhenFailed, ir.WhenFailed.OPEN),
+            when_failed=ir.WhenFailed(document.get("when-failed", ir.WhenFailed.OPEN)),
             one_packet=document.get("one-packet", False),
-            registered=self.registered(document, path),
+            registered=self.registered(document.get("registered", ()), (*path, "registered")),
             span=self.span(*path, "name"),
             spans=spans | more | sources,
         )
 
-    def _says_what_for(self, document: Document, path: Path) -> None:
+    def _says_what_for(self, document: ServiceDocument, path: Path) -> None:
         """Settings that say more of another one need that."""
         if document.get("affinity-per-service", False) and "affinity" not in document:
             message = "affinity-per-service says for what an affinity is, and there is none"

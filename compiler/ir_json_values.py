@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
-from typing import Any, TypeAlias
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.json_places import Path
 from svcc.compiler.source import Span
-
-#: A document, or a part of one, that the schema has been held against: it says what types the members have.
-Document: TypeAlias = Any
 
 
 class Values:
@@ -25,15 +21,18 @@ class Values:
         self.diagnostics: list[Diagnostic] = []
 
     def error(self, code: Code, message: str, span: Span | None, hint: str | None = None) -> None:
+        """Report an error; ``span`` is None where the program comes from no text."""
         self.diagnostics.append(Diagnostic(code, message, span, hint))
 
     def addresses(
-        self, document: Document, path: Path, key: str, statement: str
+        self, texts: Iterable[str], path: Path, statement: str
     ) -> tuple[tuple[ir.Address, ...], dict[str, Span]]:
+        """The addresses of the list at ``path``, each once, and their places by how they are written in a
+        ``statement``. One that is wrong is reported and left out."""
         addresses: list[ir.Address] = []
         spans: dict[str, Span] = {}
-        for i, text in enumerate(document.get(key, ())):
-            span = self.span(*path, key, i)
+        for i, text in enumerate(texts):
+            span = self.span(*path, i)
             address = self.address(text, span)
             if address is None:
                 continue
@@ -45,16 +44,18 @@ class Values:
                 spans[f"{statement} {address}"] = span
         return tuple(addresses), spans
 
-    def own(self, document: Document, path: Path, key: str, among: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
-        """The addresses at ``key``, in the order of a service's own ones, which they are ``among``."""
-        found, spans = self.addresses(document, path, key, key)
+    def own(self, texts: Iterable[str], path: Path, word: str, among: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
+        """The addresses of the list at ``path``, in the order of a service's own ones, which they are ``among``.
+        ``word``: what the list says of them."""
+        found, spans = self.addresses(texts, path, word)
         for address in found:
             if address not in among:
-                message = f"{address} is {key}, and is neither a vip nor an external-ip of this service"
-                self.error(Code.UNDEFINED, message, spans.get(f"{key} {address}"))
+                message = f"{address} is {word}, and is neither a vip nor an external-ip of this service"
+                self.error(Code.UNDEFINED, message, spans.get(f"{word} {address}"))
         return tuple(address for address in among if address in found)
 
     def address(self, text: str, span: Span | None) -> ir.Address | None:
+        """An address without a zone; one that is wrong is reported, and None."""
         try:
             if "%" in text:
                 raise ValueError
@@ -63,10 +64,11 @@ class Values:
             self.error(Code.ADDRESS, f"`{text}` is not an IP address", span)
             return None
 
-    def networks(self, document: Document, path: Path, key: str) -> tuple[ir.Network, ...]:
+    def networks(self, texts: Iterable[str], path: Path) -> tuple[ir.Network, ...]:
+        """The networks of the list at ``path``, each once. One that is wrong is reported and left out."""
         networks: dict[ir.Network, None] = {}
-        for i, text in enumerate(document.get(key, ())):
-            span = self.span(*path, key, i)
+        for i, text in enumerate(texts):
+            span = self.span(*path, i)
             try:
                 if "%" in text:
                     raise ValueError
@@ -80,13 +82,11 @@ class Values:
             networks[network] = None
         return tuple(networks)
 
-    def ports(self, document: Document, path: Path, key: str) -> ir.PortRange | None:
-        """The ports at ``key``; None where there are none, or (reported) where they are no range."""
-        if key not in document:
-            return None
-        first, _, last = str(document[key]).partition("-")
+    def ports(self, text: int | str, path: Path) -> ir.PortRange | None:
+        """The ports at ``path``; one that is no range is reported, and None."""
+        first, _, last = str(text).partition("-")
         ports = ir.PortRange(int(first), int(last or first))
         if not 1 <= ports.first <= ports.last <= 65_535:
-            self.error(Code.PORT, f"`{document[key]}` is not a range of ports", self.span(*path, key))
+            self.error(Code.PORT, f"`{text}` is not a range of ports", self.span(*path))
             return None
         return ports

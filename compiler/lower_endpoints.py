@@ -57,6 +57,8 @@ class Pools:
     def endpoints(
         self, values: Values, lines: Iterable[syntax.EndpointLine | syntax.AddressLines]
     ) -> Iterator[ir.Endpoint]:
+        """The endpoints that lines of a pool or service declare, in order. Values that are wrong are reported and left
+        out."""
         for line in lines:
             if isinstance(line, syntax.AddressLines):
                 yield from _of_addresses(values, line)

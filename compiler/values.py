@@ -38,6 +38,7 @@ class Values:
     diagnostics: list[Diagnostic]
 
     def span(self, word: Word) -> Span:
+        """Where a word stands in its file."""
         return Span(self.source, word.start_pos or 0, word.end_pos or 0)
 
     def error(
@@ -57,6 +58,7 @@ class Values:
         self.diagnostics.append(Diagnostic(code, message, span, hint, related))
 
     def warning(self, code: Code, message: str, word: Word, hint: str | None = None) -> None:
+        """Report a warning at a word."""
         self.diagnostics.append(Diagnostic(code, message, self.span(word), hint, severity=Severity.WARNING))
 
     def name(self, word: Word) -> str:
@@ -79,6 +81,7 @@ class Values:
         return names[0], names[1]
 
     def address(self, word: Word) -> ir.Address | None:
+        """The address that a word is; one that is wrong is reported, and None."""
         try:
             return _address(word)
         except AddressValueError as error:
@@ -204,6 +207,8 @@ class Values:
     def unknown(
         self, word: Word, known: Iterable[str], what: str, code: Code = Code.VALUE, text: str | None = None
     ) -> None:
+        """Report a word that is none of the known ones, with the one that was likely meant. ``what``: what it should
+        be; ``text``: the word without its quotes."""
         from svcc.compiler.foreign_values import REMARKS, VALUES  # wrong programs alone need them
 
         known = list(known)
@@ -216,6 +221,7 @@ class Values:
         self.error(code, f"no {what} `{text or word}`", word, f"{guess} ({said})" if guess else said, part=text)
 
     def number(self, word: Word, low: int, high: int, what: str) -> int | None:
+        """The number that a word is, decimal or hexadecimal; one out of ``low`` to ``high`` is reported, and None."""
         value = int(word, 16) if word.startswith("0x") else _int(word)
         if low <= value <= high:
             return value

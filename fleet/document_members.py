@@ -40,51 +40,60 @@ class Members:
         self._rest = dict(value)
 
     def take(self, name: str) -> Json:
+        """A member of any kind, which is taken out."""
         if name not in self._rest:
             raise BadDocument(f"{self._where} has no `{name}`")
         return self._rest.pop(name)
 
     def wrong(self, name: str, value: Json, wanted: str) -> BadDocument:
+        """The error about a member that is something else than what was wanted."""
         said = shorten(json.dumps(value), 60)
         return BadDocument(f"{self._where}: `{name}` is {said}, and not {wanted}")
 
     def number(self, name: str, least: int = 0) -> int:
+        """A whole number, of at least ``least`` and at most 2^53 - 1."""
         value = self.take(name)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST:
             raise self.wrong(name, value, f"a whole number from {least} on")
         return value
 
     def seconds(self, name: str) -> float:
+        """A time in seconds, not negative."""
         value = self.take(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
             raise self.wrong(name, value, "a number of seconds")
         return float(value)
 
     def truth(self, name: str) -> bool:
+        """True or false; numbers do not count."""
         value = self.take(name)
         if not isinstance(value, bool):
             raise self.wrong(name, value, "true or false")
         return value
 
     def text(self, name: str, limit: int = WORDS) -> str:
+        """A text that can be printed, of at most ``limit`` characters."""
         value = self.take(name)
         if not isinstance(value, str) or len(value) > limit or not _is_plain(value):
             raise self.wrong(name, value, f"a text of at most {limit} characters that can be printed")
         return value
 
     def name(self, name: str) -> str:
+        """A name as of a fleet, a node or a pool."""
         value = self.take(name)
         if not isinstance(value, str) or fault(value) is not None:
             raise self.wrong(name, value, "a name")
         return value
 
     def hash(self, name: str) -> str:
+        """A SHA-256 digest, in hexadecimal digits."""
         value = self.take(name)
         if not isinstance(value, str) or not is_hash(value):
             raise self.wrong(name, value, "a SHA-256 digest")
         return value
 
     def choice(self, name: str, kind: type[_Choice]) -> _Choice:
+        """One of the words of an enumeration."""
         value = self.take(name)
         if not isinstance(value, str) or value not in [*kind]:
             raise self.wrong(name, value, f"one of {', '.join(kind)}")
@@ -117,6 +126,7 @@ class Members:
         return tuple(found)
 
     def inner(self, name: str) -> Members:
+        """The members of an object within this one."""
         return Members(f"{self._where}: `{name}`", self.take(name))
 
     def end(self) -> None:

@@ -25,6 +25,7 @@ def read_head(key: str, text: str | bytes) -> int:
 
 
 def head_text(number: int) -> str:
+    """The document that says which release was published last."""
     return text_of({"release": number})
 
 
@@ -63,6 +64,7 @@ class Release:
 
     @property
     def text(self) -> str:
+        """The document as it is kept in etcd: what is signed, and the signature."""
         return text_of({**self._members(), "signature": self.signature})
 
     def _members(self) -> dict[str, Json]:
@@ -99,6 +101,7 @@ class Release:
         return found
 
     def signed(self, signature: str) -> Release:
+        """The same release with a signature."""
         return replace(self, signature=signature)
 
 
@@ -133,6 +136,7 @@ def read_able(key: str, text: str | bytes) -> frozenset[str]:
 
 
 def holder_text(node: str) -> str:
+    """The document that says which node answers for an address."""
     return text_of({"node": node})
 
 
@@ -159,6 +163,7 @@ class Want:
 
     @property
     def text(self) -> str:
+        """The document as it is kept in etcd."""
         return text_of({"release": self.release, "epoch": self.epoch})
 
     @classmethod
@@ -199,6 +204,7 @@ class Status:
 
     @property
     def text(self) -> str:
+        """The document as it is kept in etcd."""
         return text_of(
             {
                 "release": self.want.release,

@@ -43,6 +43,7 @@ class Orders:
 
     @property
     def line(self) -> bytes:
+        """The orders as the watchdog reads them: one line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod

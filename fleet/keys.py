@@ -67,6 +67,7 @@ class Keys:
         return f"{self.all}release/"
 
     def release(self, number: int) -> str:
+        """The release of a number."""
         return f"{self.releases}{number}"
 
     @property
@@ -88,6 +89,7 @@ class Keys:
         return f"{self.all}want/"
 
     def want(self, node: str) -> str:
+        """What a node shall do."""
         return f"{self.wants}{check_name('node', node)}"
 
     @property
@@ -96,6 +98,7 @@ class Keys:
         return f"{self.all}alive/"
 
     def alive(self, node: str) -> str:
+        """The key that lives as long as a node's agent, by its lease."""
         return f"{self.lives}{check_name('node', node)}"
 
     @property
@@ -104,6 +107,7 @@ class Keys:
         return f"{self.all}status/"
 
     def status(self, node: str) -> str:
+        """What a node says of itself."""
         return f"{self.statuses}{check_name('node', node)}"
 
     @property

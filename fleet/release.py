@@ -38,6 +38,7 @@ class Draft:
     nodes: Mapping[str, Compiled]
 
     def numbered(self, fleet: str, number: int, who: str, message: str, when: str) -> Release:
+        """The release that is published under a number. ``when``: as people read it; no decision depends on it."""
         return Release(fleet, number, self.blob.hash, len(self.blob.pieces), self.nodes, who, message, when)
 
 

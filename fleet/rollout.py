@@ -31,6 +31,7 @@ class Phase(StrEnum):
 
     @property
     def ended(self) -> bool:
+        """Whether a rollout in this phase goes no further."""
         return self in (Phase.DONE, Phase.RETURNED)
 
 
@@ -68,6 +69,7 @@ class Rollout:
 
     @property
     def text(self) -> str:
+        """The document as it is kept in etcd."""
         moved: dict[str, Json] = {
             node: {"epoch": one.epoch, "before": one.before, "down": one.down, "back": one.back}
             for node, one in self.moved.items()

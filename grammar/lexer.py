@@ -37,6 +37,8 @@ class QuickLexer(ContextualLexer):
         return {}
 
     def lex(self, lexer_state: LexerState, parser_state: ParserState[Any]) -> Iterator[Token]:
+        """The tokens of a text, one by one, as the parser's state allows them. Errors: lark's, from where no expression
+        here finds anything."""
         whole: Any = lexer_state.text
         text: str = getattr(whole, "text", whole)  # lark 1.3 made it a slice of the text
         new, finders, states = str.__new__, self._finders, parser_state.state_stack

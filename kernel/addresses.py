@@ -14,10 +14,12 @@ class Ports(Protocol):
     """The ports ``first`` to ``last``, both included."""
 
     @property
-    def first(self) -> int: ...
+    def first(self) -> int:
+        """The lowest port."""
 
     @property
-    def last(self) -> int: ...
+    def last(self) -> int:
+        """The highest port, which is one of them."""
 
 
 def text_of(address: Address) -> str:

@@ -65,4 +65,5 @@ class Namespace:
             yield
 
     def close(self) -> None:
+        """Let go of the namespace. It ends with the last that holds it."""
         os.close(self.fd)

@@ -52,6 +52,7 @@ class Done:
 
     @property
     def stdout(self) -> str:
+        """What the tool printed, as text; bytes that are no UTF-8 are replaced."""
         return self.output.decode(errors="replace")
 
     @property

@@ -48,6 +48,8 @@ class Changed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
+    """An object that is gone from the server."""
+
     key: Key
 
 

@@ -199,6 +199,7 @@ class Backoff:
         return random.uniform(now / 2, now)
 
     def reset(self) -> None:
+        """Begin with the shortest pause again."""
         self._next = self._first
 
 

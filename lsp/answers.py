@@ -17,14 +17,17 @@ _SEVERITIES = {Severity.ERROR: lsp.DiagnosticSeverity.Error, Severity.WARNING: l
 
 
 def position(place: Place) -> lsp.Position:
+    """A place in a text as the protocol has it: both count from 0."""
     return lsp.Position(place.line, place.unit)
 
 
 def range_of(text: Text, start: int, end: int) -> lsp.Range:
+    """Two offsets in a text as a range of the protocol's."""
     return lsp.Range(position(text.place(start)), position(text.place(end)))
 
 
 def spot_range(spot: Spot) -> lsp.Range:
+    """A spot as a range of the protocol's."""
     return lsp.Range(position(spot.first), position(spot.last))
 
 

@@ -51,6 +51,7 @@ class Checker:
         return self._shown.get(path, (None, []))[1]
 
     def end(self) -> None:
+        """Cancel all checks that are due or under way."""
         for task in self._tasks.values():
             task.cancel()
 

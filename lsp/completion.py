@@ -44,6 +44,8 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
+    """A word that fits where somebody types. ``kind``: of the names that the program declares."""
+
     word: str
     sort: Sort
     kind: Kind | None = None

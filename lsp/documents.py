@@ -24,12 +24,14 @@ class Document:
         self._before: Outline | None = None
 
     def change(self, text: Text, version: int) -> None:
+        """Take a new text. What was known of the old one helps to outline it."""
         self._before = self.outline
         self.text, self.version = text, version
         del self.outline
 
     @cached_property
     def outline(self) -> Outline:
+        """What the text declares and names, where; made when it is first asked for."""
         return Outline(self.text.content, self._before)
 
 
@@ -44,14 +46,17 @@ class Documents:
         return iter([*self._by_uri.values()])
 
     def open(self, uri: str, text: Text, version: int) -> Document:
+        """Take a document that the editor has opened. From now on its text counts, not the file's."""
         document = Document(uri, self.path_of(uri), text, version)
         self._by_uri[uri] = document
         return document
 
     def close(self, uri: str) -> None:
+        """Forget a document: its file counts again. One that was not open is no error."""
         self._by_uri.pop(uri, None)
 
     def get(self, uri: str) -> Document | None:
+        """The open document of a URI; None where it is not open."""
         return self._by_uri.get(uri)
 
     def at(self, path: str) -> Document | None:

@@ -58,6 +58,7 @@ def findings(diagnostics: Iterable[Diagnostic], root: str, encoding: str) -> lis
 
 
 def by_file(found: Iterable[Finding]) -> Mapping[str, list[Finding]]:
+    """Findings by the path of their file, each file's in their order."""
     files: dict[str, list[Finding]] = {}
     for finding in found:
         files.setdefault(finding.spot.path, []).append(finding)

@@ -29,10 +29,12 @@ class Found:
 
     @property
     def start(self) -> int:
+        """Where the name begins in the text, in characters."""
         return self.item.start + self.name.start
 
     @property
     def end(self) -> int:
+        """Where the name ends in the text: the first character behind it."""
         return self.item.start + self.name.end
 
 

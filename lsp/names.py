@@ -54,12 +54,15 @@ class Name:
 
 
 class Token(NamedTuple):
+    """A word of a statement, and where it begins in it, in characters."""
+
     kind: str
     text: str
     start: int
 
     @property
     def end(self) -> int:
+        """The first character behind it."""
         return self.start + len(self.text)
 
 

@@ -40,6 +40,7 @@ class Asked:
 
     @property
     def files(self) -> list[File]:
+        """The files of all open programs that this one belongs to; its own alone where it is included nowhere."""
         return self._programs.together(self.document.real, self.document.text.encoding)
 
     def name(self) -> tuple[Key, lsp.Range] | None:
@@ -61,6 +62,7 @@ class Asked:
         return [self._location(one) for one in occurrences(found[0], self.files) if one.name.declares]
 
     def references(self, *, declarations: bool) -> list[lsp.Location]:
+        """Everywhere that the name under the cursor is used, in all files of its programs."""
         found = self.name()
         places = [] if found is None else occurrences(found[0], self.files)
         return [self._location(one) for one in places if declarations or not one.name.declares]
@@ -144,6 +146,7 @@ class Asked:
     # ---- completion
 
     def completion(self) -> lsp.CompletionList:
+        """What fits at the cursor. Incomplete where there are too many to send, so that the editor asks again."""
         text = self.document.text
         found = proposals(text.content, self.document.outline, self.offset, self.files)
         word = text.content[found.start : self.offset].lstrip('$"').lower()

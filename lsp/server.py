@@ -64,12 +64,14 @@ class Server(LanguageServer):
         self.documents.folder = next(iter(self.programs.folders), os.getcwd())
 
     def open(self, params: lsp.DidOpenTextDocumentParams) -> None:
+        """The editor opened a document."""
         item = params.text_document
         document = self.documents.open(item.uri, Text(item.text, self.encoding), item.version)
         self.programs.forget()
         self.checker.changed([document])
 
     def change(self, params: lsp.DidChangeTextDocumentParams) -> None:
+        """The editor changed a document, in pieces or as a whole."""
         document = self.documents.get(params.text_document.uri)
         if document is None:
             return
@@ -83,6 +85,7 @@ class Server(LanguageServer):
         self.checker.changed([document])
 
     def close(self, params: lsp.DidCloseTextDocumentParams) -> None:
+        """The editor closed a document."""
         self.documents.close(params.text_document.uri)
         self.look_again()
 
@@ -92,6 +95,7 @@ class Server(LanguageServer):
         self.checker.changed(self.documents)
 
     def end(self) -> None:
+        """End what is under way; no answer follows."""
         self.checker.end()
         self.jobs.end()
 

@@ -9,6 +9,7 @@ from svcc import signals
 
 
 def main() -> None:
+    """Run the command line; signals are caught before anything else is imported."""
     signals.install()
     from svcc.command_line import main as run
 

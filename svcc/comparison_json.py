@@ -12,6 +12,7 @@ KNOWN = {Known.RULES: "rules", Known.FRONTENDS: "frontends", Known.PROGRAM: "pro
 
 
 def comparison_json(compared: Compared) -> dict[str, Any]:
+    """The document of ``svcc diff --format json``, as ``diff.schema.json`` describes it."""
     comparison = compared.comparison
     taken = comparison.taken
     return {

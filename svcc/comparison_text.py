@@ -126,6 +126,7 @@ def groups_of(comparison: Comparison, words: Callable[[Change], str]) -> list[tu
 
 
 def total_line(comparison: Comparison) -> str:
+    """One line for all of a comparison: how many services come, go and change, and what that takes away."""
     return f"{services_text(comparison)}. {taken_text(comparison.taken)}"
 
 

@@ -6,6 +6,7 @@ click asks while a line is typed, so an answer may be empty and never fails. Wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
@@ -32,6 +33,7 @@ def beginning(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem]
 def _offered(words: Callable[[click.Context], _Words]) -> _Answer:
     """How click asks for words: those that begin as what is typed, and that are not on the line yet."""
 
+    @wraps(words)
     def answer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         there = ctx.params.get(param.name or "")
         typed = set(there) if isinstance(there, tuple) else set()

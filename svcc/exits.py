@@ -7,6 +7,8 @@ from typing import Self
 
 
 class Exit(IntEnum):
+    """The exit codes, each with what it means to the caller."""
+
     meaning: str
 
     def __new__(cls, value: int, meaning: str) -> Self:

@@ -24,6 +24,7 @@ class Health:
 
     @classmethod
     def read(cls, installation: Installation) -> Health:
+        """What an agent noted last of an installation's endpoints; nothing where no agent ever ran."""
         return cls(state.read(installation).values())
 
     def __bool__(self) -> bool:
@@ -41,11 +42,13 @@ class Health:
 
 
 def state_word(noted: Noted) -> str:
+    """ "up", "down", or "joining" for an endpoint that never passed a check so far."""
     standing = noted.standing
     return "up" if standing.up else "joining" if standing.joining else "down"
 
 
 def since_text(noted: Noted) -> str:
+    """When an endpoint came to stand as it does, in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(noted.standing.since))
 
 
@@ -66,6 +69,7 @@ def health_lines(health: Health) -> Iterator[str]:
 
 
 def health_json(noted: Noted) -> dict[str, Any]:
+    """One probe in the JSON of ``svcc status``. ``since``: seconds of the epoch."""
     standing = noted.standing
     return {
         "check": noted.name,

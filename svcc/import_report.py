@@ -48,6 +48,7 @@ def _counts(program: ir.Program) -> tuple[int, int]:
 
 
 def counts_json(program: ir.Program) -> dict[str, int]:
+    """How much was imported, for the JSON of ``svcc import``."""
     services, endpoints = _counts(program)
     return {"services": services, "endpoints": endpoints}
 

@@ -49,6 +49,7 @@ class Rows:
         self._changed = _changed(differing, summary)
 
     def of(self, listener: Listener) -> Iterator[Row]:
+        """A row for each endpoint of a listener: those that were applied, in order, then those that somebody added."""
         if self._live is None:
             for address, port, weight in listener.endpoints:
                 yield Row(address, port, weight, self._usage(listener, address, port), Held.AS_APPLIED)

@@ -33,6 +33,8 @@ def by_service(changes: Iterable[Change], before: Summary, after: Summary) -> di
 def object_lines(
     changes: Sequence[Change], before: Summary, after: Summary, *, everything: bool = False
 ) -> Iterator[str]:
+    """Changes of objects by the services that they are of, indented; those of several services at the end.
+    ``everything``: also where there are many."""
     grouped = by_service(changes, before, after)
     shown = list(grouped.items()) if everything else list(grouped.items())[:GROUPS]
     for service, mine in shown:
@@ -46,10 +48,12 @@ def object_lines(
 
 
 def object_text(change: Change) -> str:
+    """One change of an object: its verb, its part, and how it is and shall be."""
     return f"{change.verb.value} {change.part}: {str(change)[2:]}"
 
 
 def object_json(change: Change, before: Summary, after: Summary) -> dict[str, Any]:
+    """One change of an object, as ``plan.schema.json`` describes it."""
     return {
         "verb": change.verb.name.lower(),
         "part": change.part,
@@ -63,4 +67,5 @@ def object_json(change: Change, before: Summary, after: Summary) -> dict[str, An
 
 
 def place_json(place: Place) -> dict[str, Any]:
+    """A frontend, as the JSON of plans has it."""
     return {"address": place.address, "protocol": place.protocol, "port": place.port}

@@ -28,6 +28,8 @@ def outcome(installation: Installation, before: int | None, **more: Any) -> dict
 
 
 class Done(Protocol):
+    """Says that one more installation is done."""
+
     def __call__(self, name: str, words: str, document: dict[str, Any]) -> None:
         """One more installation is done: its name, and what was done, for people and for machines."""
 

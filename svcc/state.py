@@ -108,6 +108,7 @@ def need(what: str, *libraries: str) -> None:
 
 
 def fail(message: str, status: Exit) -> NoReturn:
+    """End the command with a message on standard error."""
     click.echo(f"svcc: {message}", err=True)
     sys.exit(status)
 

@@ -50,6 +50,7 @@ class Bundle:
     artifacts: tuple[Artifact, ...]
 
     def artifact(self, part: str) -> Artifact | None:
+        """The artifact of a part; None where the program needs none."""
         return next((a for a in self.artifacts if a.part.name == part), None)
 
     @property

@@ -54,9 +54,11 @@ class Text:
 
     @property
     def text(self) -> str:
+        """The text itself."""
         return self.source.text[self.start : self.end]
 
     def lines(self) -> Iterator[Line]:
+        """Its lines, each with its place, without their ends."""
         start = self.start
         while start < self.end:
             end = self.source.text.find("\n", start, self.end)

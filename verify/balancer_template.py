@@ -38,6 +38,7 @@ class Rule:
     group: str
 
     def fits(self, path: str) -> bool:
+        """Whether a request's path fits one of the patterns."""
         return any(pattern.fullmatch(path) for pattern in self.patterns)
 
 
@@ -52,11 +53,14 @@ class Listener:
     rules: list[Rule] = field(default_factory=list)  # by priority
 
     def group_of(self, path: str) -> str | None:
+        """The group that a path goes to; None where no rule fits it."""
         return next((rule.group for rule in self.rules if rule.fits(path)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
+    """What a template's load balancers do with HTTP."""
+
     listeners: tuple[Listener, ...]  # those for HTTP
     groups: Mapping[str, Group]
 

@@ -40,6 +40,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
+        """Whether the packet fared as the program means."""
         return not self.deviation
 
 

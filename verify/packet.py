@@ -60,6 +60,8 @@ class Forwarded:
 
 
 class Refusal(Enum):
+    """How a packet fares that gets to no endpoint."""
+
     REJECT = "reject"  # answered: TCP reset or ICMP port unreachable
     DROP = "drop"  # not answered
     UNTOUCHED = "untouched"  # none of ours: goes on as if there were no rules

@@ -11,6 +11,7 @@ from svcc.verify.packet import Forwarded
 
 
 def as_json(verdicts: Sequence[Verdict], target: str) -> dict[str, Any]:
+    """The document of ``svcc verify --format json``, as ``verify.schema.json`` describes it."""
     return {
         "target": target,
         "passed": sum(verdict.passed for verdict in verdicts),

@@ -62,6 +62,7 @@ class Line:
     spans: dict[str, Span] = field(default_factory=dict)  # of the options with their values
 
     def has(self, option: str) -> bool:
+        """Whether the line has an option, by its long name."""
         return option in self.options
 
 

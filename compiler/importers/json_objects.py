@@ -23,6 +23,7 @@ class Document:
     found: dict[Path, tuple[int, int]]
 
     def span(self, path: Path) -> Span:
+        """Where the value at a path stands in the text."""
         return Span(self.source, *self.found[path])
 
 
@@ -36,10 +37,12 @@ class Member:
 
     @property
     def key(self) -> str:
+        """The last word of the member's path; "" for the whole document."""
         return str(self.path[-1]) if self.path else ""
 
     @property
     def span(self) -> Span:
+        """Where the member's value stands in the text."""
         return self.document.span(self.path)
 
     @property

@@ -42,10 +42,12 @@ class Statement:
 
     @property
     def keyword(self) -> str:
+        """The first word, which says what the statement is."""
         return self.words[0].text
 
     @property
     def values(self) -> Sequence[Word]:
+        """The words behind the first."""
         return self.words[1:]
 
     @property

@@ -28,6 +28,7 @@ class Mark:
 
     @property
     def version(self) -> int:
+        """The family of its address: 4 or 6."""
         return self.address.version
 
 

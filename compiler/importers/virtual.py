@@ -44,6 +44,7 @@ class Front:
 
     @property
     def port(self) -> tuple[ir.Protocol, ir.PortRange]:
+        """The protocol and ports, without the address."""
         return self.protocol, self.ports
 
 

@@ -37,6 +37,7 @@ class Volume(NamedTuple):
     bytes_back: int
 
     def plus(self, other: Volume) -> Volume:
+        """The sum of both."""
         return Volume(*map(sum, zip(self, other, strict=True)))
 
 
@@ -54,6 +55,7 @@ class Connection(NamedTuple):
 
     @property
     def translated(self) -> bool:
+        """Whether somebody else answers than was addressed."""
         return (self.address, self.port) != (self.endpoint, self.target)
 
 

@@ -18,6 +18,7 @@ class Usage(NamedTuple):
     volume: Volume | None = None
 
     def plus(self, other: Usage) -> Usage:
+        """The sum of both. A volume that is not counted adds nothing."""
         volume = self.volume.plus(other.volume) if self.volume and other.volume else self.volume or other.volume
         return Usage(self.connections + other.connections, volume)
 

@@ -53,6 +53,7 @@ class Listener:
                 yield claim
 
     def close(self) -> None:
+        """Close both sockets. Nothing is heard any more."""
         self.arp.close()
         self.nd.close()
 

@@ -154,6 +154,7 @@ class ElementWriter:
         return written if self._data is None else [written, self.value(value)]
 
     def key(self, key: str) -> Json:
+        """A key as JSON for libnftables. The same object for the same key, so it must not be changed."""
         written = self._known.get(key)
         if written is None:
             written = self._known[key] = self._key(key)
@@ -178,6 +179,7 @@ class ElementPrinter:
         self._keys: dict[tuple[str, ...], dict[str, str]] = {}
 
     def lines(self, declaration: Declaration, elements: Mapping[str, Element]) -> Iterable[str]:
+        """The elements as lines of JSON, in their order, without commas between them."""
         write = _key_lines(declaration.types)
         if declaration.data is None:
             keys: Iterable[str] = [write(key) for key in elements]

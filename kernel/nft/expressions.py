@@ -19,7 +19,8 @@ class Expression(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def json(self) -> Json: ...
+    def json(self) -> Json:
+        """The expression as libnftables-json(5) has it."""
 
 
 @dataclass(frozen=True, slots=True)

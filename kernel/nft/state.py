@@ -37,6 +37,7 @@ class Declaration:
 
     @property
     def kind(self) -> str:
+        """The word for it in libnftables-json(5): "set" or "map"."""
         return "set" if self.data is None else "map"
 
     @property
@@ -69,10 +70,12 @@ class NamedSet:
 
     @property
     def kind(self) -> str:
+        """The word for it in libnftables-json(5): "set" or "map"."""
         return self.declaration.kind
 
     @property
     def dynamic(self) -> bool:
+        """Whether packets put its elements in, so that these are no part of the state."""
         return self.declaration.dynamic
 
 

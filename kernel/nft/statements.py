@@ -16,7 +16,8 @@ from svcc.kernel.nft.expressions import Expression, Named
 class Statement(Protocol):
     """A part of a rule: what it asks, or does."""
 
-    def json(self) -> Json: ...
+    def json(self) -> Json:
+        """The statement as libnftables-json(5) has it."""
 
 
 #: The statements of a rule. A comment that somebody gave it stands at the end.

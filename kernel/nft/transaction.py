@@ -33,6 +33,7 @@ class Command:
 
     @property
     def size(self) -> int:
+        """How many objects it is about: its elements, or 1."""
         return len(self.elements) if self.kind == "element" else 1
 
 
@@ -45,6 +46,7 @@ class Writer:
         self.known: KnownKeys = {}
 
     def table(self, verb: str) -> Command:
+        """A command about the table itself."""
         fields: dict[str, Json] = {"family": self._family, "name": self._table}
         return Command(verb, "table", fields, ("table", f"{self._family} {self._table}"))
 
@@ -53,11 +55,14 @@ class Writer:
         return Command(verb, kind, self._place | {"name": name} | (more or {}), (kind, self.subject(name)))
 
     def rule(self, chain: str, rule: Rule) -> Command:
+        """A command that adds a rule at the end of a chain."""
         return Command("add", "rule", self._place | {"chain": chain} | fields(rule), ("chain", self.subject(chain)))
 
     def elements(self, verb: str, name: str, keys: Iterable[str], written: Iterable[Json]) -> Command:
+        """A command about elements of a set or map. ``keys``: how people know them; ``written``: the same as JSON."""
         fields = self._place | {"name": name}
         return Command(verb, "element", fields, ("element", self.subject(name)), tuple(written), tuple(keys))
 
     def subject(self, name: str) -> str:
+        """The name of an object as messages have it: with the table's family."""
         return f"{self._family} {name}"

@@ -75,6 +75,7 @@ class Delta:
 
     @property
     def title(self) -> str:
+        """What the delta does, in a few words with numbers, for a plan."""
         counts = {
             "chains written": sum(len(table.written) for table in self.tables),
             "chains removed": sum(len(table.gone) for table in self.tables),

@@ -49,6 +49,7 @@ class Load:
 
     @cached_property
     def delta(self) -> Delta:
+        """What leads from the live tables to the wanted ones."""
         return self._delta_from(self.live)
 
     def run(self) -> None:

@@ -56,6 +56,7 @@ class State:
 
     @property
     def empty(self) -> bool:
+        """Whether nothing of ours is there, nor anything that was left behind."""
         return not self.tables and not self.strays
 
 

@@ -72,6 +72,7 @@ class Listing:
         return done.output
 
     def saved(self, ours: Ours) -> Saved:
+        """Waits for the listing, and reads what is ours from it."""
         return parse_saved(self.data().decode(errors="replace"), ours)
 
 

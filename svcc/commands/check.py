@@ -58,6 +58,7 @@ class Checked:
 
     @classmethod
     def of(cls, file: str, wanted: Sequence[Target]) -> Checked:
+        """Check one file for the wanted targets; for all, where none is wanted. Errors: OSError."""
         loaded = load(file)
         found = list(loaded.diagnostics)
         if loaded.program is None:

@@ -20,7 +20,8 @@ class Resource(ABC):
     id: str
 
     @abstractmethod
-    def properties(self) -> _Properties: ...
+    def properties(self) -> _Properties:
+        """Its properties, as CloudFormation's reference of the resource type has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class LoadBalancer(Resource):
         return {**found, "Tags": _tags(self.tag)}
 
     def output(self) -> Json:
+        """The template's output: the DNS name that the cloud gives the load balancer."""
         return {"Description": f"Where {self.tag} is reached", "Value": {"Fn::GetAtt": [self.id, "DNSName"]}}
 
 
@@ -84,6 +86,7 @@ class FixedResponse:
     body: str | None
 
     def json(self) -> Json:
+        """The action as CloudFormation has it."""
         found: dict[str, Json] = {"StatusCode": str(self.status), "ContentType": "text/plain"}
         if self.body is not None:
             found["MessageBody"] = self.body
@@ -97,6 +100,7 @@ class Forward:
     group: str
 
     def json(self) -> Json:
+        """The action as CloudFormation has it."""
         return {"Type": "forward", "TargetGroupArn": _ref(self.group)}
 
 

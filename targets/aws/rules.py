@@ -40,6 +40,7 @@ class Matched:
 
     @property
     def exact(self) -> bool:
+        """Whether the path has no wildcards."""
         return self.literal == self.paths[0]
 
 

@@ -31,6 +31,7 @@ class Names:
     prefix: str
 
     def fixed(self, word: str) -> str:
+        """The name of a chain that all services share."""
         return f"{self.prefix}-{word}"
 
     @property

@@ -31,6 +31,7 @@ class Prefixes:
         return address in self._addresses
 
     def add(self, address: int) -> None:
+        """Take in an address that is not in it."""
         self._addresses.add(address)
         child = address
         for below in self._below.values():
@@ -42,6 +43,7 @@ class Prefixes:
             child = prefix
 
     def remove(self, address: int) -> None:
+        """Take out an address that is in it."""
         self._addresses.discard(address)
         child = address
         for below in self._below.values():

@@ -22,12 +22,14 @@ class Together:
         self.node: Counter[PortRule] = Counter()
 
     def add(self, ports: Ports) -> None:
+        """Take in the rules of one service's ports. What is said of an address twice is in it twice."""
         for address, rules in ports.addresses.items():
             if rules:
                 self.addresses[address] = (*self.addresses.get(address, ()), *rules)
         count(self.node, ports.node, 1)
 
     def remove(self, ports: Ports) -> None:
+        """Take out the rules of one service's ports, which were taken in before."""
         for address, going in ports.addresses.items():
             rules = list(self.addresses.pop(address, ()))
             for rule in going:
@@ -58,6 +60,7 @@ class Total:
         self._endpoints: Counter[int] = Counter()
 
     def add(self, part: Part) -> None:
+        """Take in what one service contributes."""
         for mine, theirs in self._own(part):
             mine.update(theirs)
         for together, ports in self._ports(part):

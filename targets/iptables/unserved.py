@@ -47,6 +47,7 @@ class Unserved:
 
     @property
     def reject(self) -> Verdict:
+        """What becomes of a packet that no service takes."""
         return Goto(self._names.reject)
 
     @property

@@ -71,6 +71,7 @@ class Touched:
     loops: dict[int, str] = field(default_factory=dict)
 
     def add(self, part: Part) -> None:
+        """Take in what one part may share with others."""
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
         self.loops.update(part.loops)

@@ -55,6 +55,7 @@ class Choice:
 
     @property
     def method(self) -> str:
+        """The scheduler's word in the names of chains: ``spread``, ``hash-port``, ``rr``."""
         return f"{_METHODS[self.scheduler]}-port" if self.by_port else _METHODS[self.scheduler]
 
     @cached_property

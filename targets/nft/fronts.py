@@ -73,6 +73,7 @@ class Landing:
 
     @cached_property
     def name(self) -> str:
+        """The name of its chain: ``to-3-8080``, ``affinity-3h-to-3-8080``."""
         landing = f"to-{self.slot}-{port_name(self.target)}"
         if self.affinity is not None:
             landing = f"{self.affinity.name}-{landing}" + (f"-{self.affinity.owner}" if self.affinity.owner else "")
@@ -84,6 +85,7 @@ class Landing:
         return self if self.affinity is None else Landing(self.key, self.slot, self.target)
 
     def chain(self) -> Chain:
+        """Its chain. With affinity it remembers the client first, and goes on to the plain landing."""
         if self.affinity is None:
             address = Lookup(self.key.expression, Named(self.key.endpoint(self.slot).name))
             return Chain(((Dnat(address, self._port()),),))
@@ -139,6 +141,7 @@ class Front:
         return self.choice is not None and self.source is Source.DEFAULT
 
     def landings(self) -> Iterator[Landing]:
+        """One for each slot that a new connection may get."""
         if self.choice is not None:
             for slot, target in self.choice.slots:
                 yield Landing(self.key, slot, target, self.affinity)

@@ -35,10 +35,12 @@ class Family:
 
     @property
     def source(self) -> Expression:
+        """The packet's source address."""
         return Payload(self.table, "saddr")
 
     @property
     def destination(self) -> Expression:
+        """The packet's destination address."""
         return Payload(self.table, "daddr")
 
     def affinity(self, slot: int, service: str) -> Set:
@@ -78,6 +80,7 @@ class Key:
 
     @property
     def expression(self) -> Expression:
+        """The fields of a packet that are looked up, as one key."""
         return _concat([expression for expression, _ in self._parts])
 
     @property

@@ -165,6 +165,7 @@ class TableCheck:
 
     @property
     def family(self) -> Family:
+        """The family of the table that is checked."""
         return self._read.family
 
     def kind_of_set(self, named: Named) -> str:
@@ -175,6 +176,7 @@ class TableCheck:
         return self._read.sets[named.name][0]
 
     def declaration(self, named: Named) -> Declaration:
+        """What a set or map of the table is. Errors: NotRead where it is not declared."""
         self.kind_of_set(named)
         return self._read.sets[named.name][1].declaration
 
@@ -188,6 +190,7 @@ class TableCheck:
         return kind
 
     def key(self, expression: Expression) -> Key | None:
+        """The key whose maps an expression looks up in; None where it is none."""
         return self._keys.get(expression)
 
     def originals(self, expression: Expression) -> list[Key]:

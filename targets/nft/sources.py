@@ -31,6 +31,7 @@ class Sources:
 
     @classmethod
     def of(cls, snat: tuple[ir.Address, ir.Address] | None) -> Sources | None:
+        """The addresses that a service's ``snat`` gives; None where it has none."""
         return None if snat is None else cls(*map(text_of, snat))
 
     @property
@@ -40,6 +41,7 @@ class Sources:
         return fit(f"snat-{addresses}".replace(":", "_"), NAME)  # no name of nft's has a colon
 
     def chain(self) -> Chain:
+        """Their chain, which rewrites the source."""
         return Chain(((Snat(self.first, self.last),),))
 
 

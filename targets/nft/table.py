@@ -29,6 +29,7 @@ class Touched:
     endpoints: set[str] = field(default_factory=set)
 
     def add(self, part: Part) -> None:
+        """Take in what one part may share with others."""
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
         self.spared.update(part.spared)

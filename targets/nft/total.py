@@ -42,6 +42,7 @@ class Total:
         self.networks: dict[str, tuple[ir.Network, ...]] = {}  # of ``named``
 
     def add(self, part: Part) -> None:
+        """Take in what one service contributes."""
         self._count(part, 1)
         self.networks.update(part.networks)
 
@@ -88,6 +89,7 @@ class Total:
 
     @property
     def serves_nodeports(self) -> bool:
+        """Whether any service has a node port."""
         return any(key.nodeport for key in self.keys)
 
     def declares(self, key: Key) -> bool:
@@ -104,4 +106,5 @@ class Total:
         yield from found
 
     def by_number(self, texts: Iterable[str]) -> list[str]:
+        """Addresses in the order of their numbers."""
         return sorted(texts, key=self.family.packed)

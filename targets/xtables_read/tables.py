@@ -37,6 +37,7 @@ class ReadTable:
     known: set[tuple[str, str]] = field(default_factory=set)  # the chain and the text of each rule
 
     def table(self, *, upwards: bool) -> Table:
+        """What was read, as the kernel's object. ``upwards``: chains come before those that jump to them."""
         chains = tuple(Chain(name, tuple(p.rule for p in self.rules[name])) for name in self.chains)
         return Table(self.name, tuple(Entry(hook, p.rule) for hook, p in self.entries), chains, upwards)
 

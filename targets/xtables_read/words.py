@@ -25,12 +25,14 @@ class Words:
     at: int = 0
 
     def take(self) -> str:
+        """The next word. Errors: NotRead where there is none."""
         if self.at == len(self.words):
             raise NotRead("the rule ends in the middle")
         self.at += 1
         return self.words[self.at - 1]
 
     def expect(self, *words: str) -> None:
+        """Go past these words. Errors: NotRead where another one comes."""
         for word in words:
             if (found := self.take()) != word:
                 raise NotRead(f"`{word}` comes here, not {quoted(found)}")
@@ -42,6 +44,7 @@ class Words:
         return found
 
     def number(self, base: int = 10) -> int:
+        """The next word as a number. Errors: NotRead where it is none."""
         text = self.take()
         try:
             return int(text[:20], base)

@@ -11,7 +11,10 @@ from support.tools.code import Module, modules
 
 #: What a program, its rules and their state go through: from a text to the kernel, from the kernel or a record to a
 #: plan, and from a bundle to what a packet meets.
-_WAY = ("svcc.kernel", "svcc.targets", "svcc.apply", "svcc.verify.trace", "svcc.compiler.parse")
+_WAY = (
+    *("svcc.kernel", "svcc.targets", "svcc.apply", "svcc.verify.trace", "svcc.compiler.parse"),
+    *("svcc.compiler.ir_document", "svcc.compiler.ir_from_json", "svcc.compiler.ir_json_values"),
+)
 #: It reads the fields of any record by the types that these have.
 _BY_TYPE = {"svcc.apply.state_files"}
 #: Drivers have states of many kinds. Where several stand together, these say that one of them fits its own driver.

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from functools import reduce
 from ipaddress import ip_address, ip_network
+from operator import or_
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +23,7 @@ from support.soundness import assert_sound
 from support.strategies import programs
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Severity
+from svcc.compiler.ir_document import ProgramDocument
 from svcc.compiler.ir_from_json import schema
 from svcc.compiler.ir_to_json import to_json
 from svcc.compiler.load import Loaded, load, load_text
@@ -76,6 +79,41 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(schema())
 
 
+_PYTHON = {"string": str, "integer": int, "boolean": bool, "number": float}
+
+
+def typed(part: Any) -> object:
+    """The type that a part of the schema gives: a member's, or by its members that of an object."""
+    if "$ref" in part:
+        definitions: Any = schema()["$defs"]
+        return typed(definitions[part["$ref"].removeprefix("#/$defs/")])
+    if "enum" in part or "const" in part:
+        return type(part["enum"][0] if "enum" in part else part["const"])
+    if "oneOf" in part and "type" not in part:
+        return reduce(or_, map(typed, part["oneOf"]))
+    if part["type"] == "array":
+        items = part.get("prefixItems") or [part["items"]]
+        return list, typed(items[0])
+    if part["type"] == "object":
+        required = set(part.get("required", ()))
+        return {key: (typed(member), key in required) for key, member in part["properties"].items()}
+    return _PYTHON[part["type"]]
+
+
+def declared(kind: Any) -> object:
+    """The same of a type of Python's."""
+    if is_typeddict(kind):
+        types = get_type_hints(kind)
+        return {key: (declared(types[key]), key in kind.__required_keys__) for key in types}
+    if get_origin(kind) is list:
+        return list, declared(*get_args(kind))
+    return kind
+
+
+def test_a_document_has_the_types_that_the_schema_gives() -> None:
+    assert declared(ProgramDocument) == typed(schema())
+
+
 @_MANY
 @given(programs(), st.randoms(use_true_random=False), st.sampled_from((None, 1, "\t")))
 def test_neither_order_nor_layout_nor_what_is_the_default_matters(
@@ -91,7 +129,7 @@ def test_neither_order_nor_layout_nor_what_is_the_default_matters(
 
 def _spell_out(document: dict[str, Any]) -> None:
     """Say what is the default, with the values that the schema gives."""
-    definitions = schema()["$defs"]
+    definitions: Any = schema()["$defs"]
     document.setdefault("cluster", {})
     document.setdefault("nodes", [])
     _with_defaults(document["cluster"], definitions["cluster"])

@@ -54,6 +54,7 @@ class Answer:
 
     @classmethod
     def parse(cls, line: bytes) -> Answer:
+        """The answer that a server's line is: host, port, the client's address and port. Errors: ValueError."""
         name, port, source, source_port = line.decode().split()
         return cls(name, int(port), ip_address(source), int(source_port))
 
@@ -119,6 +120,7 @@ class Destination:
 
     @property
     def sockaddr(self) -> tuple[str, int]:
+        """As the socket module has addresses."""
         return str(self.address), self.port
 
     def open_socket(self) -> socket.socket:
@@ -213,6 +215,7 @@ class Conversation:
         return self._sock.fileno()
 
     def close(self) -> None:
+        """Close the connection."""
         self._sock.close()
 
     def __enter__(self) -> Self:

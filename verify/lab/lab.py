@@ -35,6 +35,7 @@ class Probe:
 
     @property
     def destination(self) -> Destination:
+        """Where the connection goes to, and from which address and port."""
         protocol = ir.Protocol(self.protocol)
         return Destination(ip_address(self.address), self.port, protocol, self.source, self.source_port)
 

@@ -18,6 +18,7 @@ _MARKER = re.compile(r"(?P<namespace>\d+):(?P<pid>\d+):(?P<start>\d+):")
 
 
 def unique_name() -> str:
+    """A name that no other lab of this machine has, of this process or of another."""
     return f"svcc-lab-{os.getpid()}-{next(_numbers)}"
 
 

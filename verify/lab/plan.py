@@ -67,6 +67,8 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """The hosts of a lab with their addresses, and what listens on them."""
+
     node: ir.Node  # the chosen node, or a default one; at least one address of each family
     gateways: tuple[ir.Address, ...]  # the node's addresses on the pods' bridge, v4 and v6
     held: tuple[ir.Address, ...]  # service addresses that somebody else gave the node: on its loopback device
@@ -77,6 +79,7 @@ class Plan:
 
     @property
     def pods(self) -> tuple[Host, ...]:
+        """The hosts on the pods' bridge."""
         return tuple(host for host in self.hosts if host.pod)
 
     @property

@@ -39,6 +39,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
+        """The number of the process."""
         return self._process.pid
 
     def listen(self, listeners: Iterable[Listener]) -> None:
@@ -55,6 +56,7 @@ class ServerProcess:
             self.listen(())
 
     def end(self) -> None:
+        """Kill the process, and with it every listener."""
         self._process.kill()
         self._process.wait()
         self._close()

@@ -59,6 +59,7 @@ def processes_of(marker: str) -> Iterator[int]:
 
 
 def end_processes_of(marker: str) -> list[int]:
+    """Kill the processes that carry a lab's marker. Returns their numbers."""
     ended = []
     for pid in processes_of(marker):
         try:
@@ -70,6 +71,8 @@ def end_processes_of(marker: str) -> list[int]:
 
 
 class Servers:
+    """The listeners of one lab, each in the namespace of its host."""
+
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._listening: dict[Listener, socket.socket] = {}
@@ -77,9 +80,11 @@ class Servers:
         self._namespace = -1
 
     def watch(self, fileobj: int | socket.socket, event: Event) -> None:
+        """Call a function whenever a file can be read."""
         self._selector.register(fileobj, selectors.EVENT_READ, event)
 
     def serve(self) -> None:
+        """Answer clients, and obey the owner, without end."""
         while True:
             for key, _ in self._selector.select():
                 key.data()
@@ -212,6 +217,7 @@ class Control:
         self._rest = b""
 
     def ready(self) -> None:
+        """Obey the commands that have come. Without an owner, end."""
         try:
             data = self._wire.recv(1 << 20)
         except ConnectionError:
@@ -223,6 +229,7 @@ class Control:
             self._wire.sendall(json.dumps({"errors": self._obey(json.loads(line))}).encode() + b"\n")
 
     def owner_gone(self) -> None:
+        """Take every process of the lab along, and end."""
         end_processes_of(self._marker)
         os._exit(0)  # closing some thousand sockets one by one takes longer
 
@@ -241,6 +248,7 @@ class Control:
 
 
 def main(wire: int, owner: int, marker: str) -> None:
+    """Serve one lab. ``wire``: the control socket's descriptor; ``owner``: the owner's process."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, max(most, 1 << 20)))

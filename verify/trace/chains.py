@@ -16,6 +16,8 @@ DEPTH = 16
 
 
 class Final(Enum):
+    """Verdicts that end a chain, or the walk of a packet through its hook."""
+
     ACCEPT = "accept"
     DROP = "drop"
     REJECT = "reject"
@@ -35,8 +37,11 @@ Verdict: TypeAlias = Final | Call | None
 
 
 class Rule(Protocol):
+    """A line of a chain, of xtables or of nftables."""
+
     @property
-    def place(self) -> Place: ...
+    def place(self) -> Place:
+        """The line of the artifact that it stands on."""
 
     def apply(self, flow: Flow) -> Verdict:
         """Do to the packet what the rule does."""
@@ -47,6 +52,8 @@ class Rule(Protocol):
 
 @dataclass(slots=True)
 class Chain:
+    """A chain with its rules, in order."""
+
     name: str
     place: Place
     rules: list[Rule] = field(default_factory=list)

@@ -69,6 +69,7 @@ class Memory:
     counters: dict[Place, int] = field(default_factory=dict)
 
     def copy(self) -> Memory:
+        """A copy that later packets can change without changing this one."""
         return Memory(self.now, dict(self.entries), dict(self.counters))
 
 
@@ -158,11 +159,13 @@ class Flow:
         self.protocol = _number(self.packet.protocol, self.version)
 
     def sender(self, place: Place) -> ir.Address:
+        """The packet's source address. ``place``: of the rule that asks. Errors: UnknownRule once it is masqueraded."""
         if self.source is None:
             raise UnknownRule(place, "asks for the source after it was masqueraded, which depends on routing")
         return self.source
 
     def note(self, text: str, place: Place | None = None) -> None:
+        """Note a step. ``place``: the line that made it happen."""
         self.steps.append(Step(self.hook, place, text))
 
     # ---- translation
@@ -210,9 +213,11 @@ class Flow:
         return entry
 
     def remember(self, owner: Hashable, key: Hashable, timeout: int | None = None, data: Hashable = None) -> None:
+        """Remember a client from now on. ``timeout``: seconds; None: for good."""
         self.memory.entries[owner, key] = Entry(self.memory.now, timeout, data)
         if timeout is not None:
             self.limits.add(timeout)
 
     def forget(self, owner: Hashable, key: Hashable) -> None:
+        """Remember a client no longer; one that is not remembered is no error."""
         self.memory.entries.pop((owner, key), None)

@@ -22,6 +22,7 @@ class Host:
     settings: dict[str, str] | None = None  # by name; None: no artifact sets any
 
     def is_local(self, address: ir.Address) -> bool:
+        """Whether packets to an address are the host's own: loopback addresses are, too."""
         return address in self.addresses or address in _LOOPBACKS[address.version]
 
     def route(self, address: ir.Address) -> str:
@@ -46,4 +47,5 @@ class Host:
         return self.setting(name) not in (None, "0")
 
     def setting(self, name: str) -> str | None:
+        """The value of a sysctl; None where it is not set, or nothing is known of the host's."""
         return None if self.settings is None else self.settings.get(name)

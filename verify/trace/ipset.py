@@ -38,6 +38,8 @@ Element: TypeAlias = tuple[Atom, ...]
 
 @dataclass(slots=True)
 class IpSet:
+    """A set with its elements, and how a packet is looked up in it."""
+
     name: str
     type: str
     version: int  # 0: of no family
@@ -99,6 +101,7 @@ class IpSet:
         return False
 
     def add(self, element: Element, match: bool) -> None:
+        """Put in an element; ``match`` is False for one that is marked "nomatch"."""
         if element not in self.elements:
             for atom in element:
                 if isinstance(atom, tuple):

@@ -43,6 +43,8 @@ Key: TypeAlias = tuple[int, ir.Address, int] | tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class RealServer:
+    """A server of a virtual service, and the line that adds it."""
+
     place: Place
     address: ir.Address
     port: int
@@ -53,6 +55,8 @@ class RealServer:
 
 @dataclass(slots=True)
 class VirtualService:
+    """A virtual service without its servers, and the line that adds it."""
+
     place: Place
     key: Key
     scheduler: str
@@ -162,6 +166,7 @@ class Ipvs:
     # ---- reading
 
     def add_service(self, words: Words) -> None:
+        """Obey ``ipvsadm -A``. Errors: LoadError, UnknownRule."""
         key = _key(words)
         scheduler, persistence, prefix, flags = "wlc", None, 0, frozenset[str]()
         prefix = 32 if _version(key) == 4 else 128
@@ -196,6 +201,7 @@ class Ipvs:
         self.services[key] = VirtualService(words.place, key, scheduler, persistence, prefix, flags, one_packet)
 
     def add_server(self, words: Words) -> None:
+        """Obey ``ipvsadm -a``. Errors: LoadError, UnknownRule."""
         key = _key(words)
         service = self.services.get(key)
         if service is None:
@@ -282,6 +288,7 @@ def _server_socket(text: str) -> tuple[ir.Address, int]:
 
 
 def service_text(service: VirtualService) -> str:
+    """A virtual service, as a trace shows it."""
     key = service.key
     where = f"mark {key[0]:#x}" if len(key) == 2 else f"{_socket_text(key[1], key[2])}"
     kept = "" if service.persistence is None else f", clients kept for {service.persistence} s"
@@ -290,6 +297,7 @@ def service_text(service: VirtualService) -> str:
 
 
 def server_text(server: RealServer) -> str:
+    """A real server, as a trace shows it."""
     return f"real server {_socket_text(server.address, server.port)}, {server.method}, weight {server.weight}"
 
 

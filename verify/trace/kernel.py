@@ -27,6 +27,8 @@ NAT_SOURCE = 100
 
 
 class Kind(StrEnum):
+    """What a base chain is for: nat sees only the first packet of a connection."""
+
     FILTER = "filter"
     NAT = "nat"
 

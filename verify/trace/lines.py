@@ -28,6 +28,7 @@ class Words:
         return self._words[self._next] if self else ""
 
     def take(self, what: str = "something") -> str:
+        """The next word. ``what``: what it should be. Errors: LoadError where there is none."""
         if not self:
             raise LoadError(self.place, f"{what} is missing at the end")
         self._next += 1
@@ -41,6 +42,7 @@ class Words:
             raise LoadError(self.place, f"`{text}` cannot stand here: {error}") from None
 
     def rest(self) -> list[str]:
+        """All words that are left."""
         rest, self._next = self._words[self._next :], len(self._words)
         return rest
 
@@ -50,9 +52,11 @@ class Words:
             raise UnknownRule(self.place, f"`{self.peek()}` is not known here")
 
     def unknown(self, word: str) -> UnknownRule:
+        """The error about a word that this reader does not know."""
         return UnknownRule(self.place, f"`{word}` is not known here")
 
     def refused(self, message: str) -> LoadError:
+        """The error about a line that its tool would refuse."""
         return LoadError(self.place, message)
 
 

@@ -54,6 +54,8 @@ class Expression(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Constant(Expression):
+    """A value that is written in the rule."""
+
     type: Type
     number: int
 
@@ -89,6 +91,8 @@ class Selector(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Expression):
+    """Several values as one key."""
+
     parts: tuple[Expression, ...]
 
     @property

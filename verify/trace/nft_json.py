@@ -37,6 +37,7 @@ class Fields:
         return name in self._left
 
     def take(self, name: str, default: object = ...) -> object:
+        """Take out a member. Errors: LoadError where there is neither the member nor a default."""
         if name not in self._left:
             if default is ...:
                 raise LoadError(self.place, f"{self.what} needs `{name}`")
@@ -44,6 +45,7 @@ class Fields:
         return self._left.pop(name)
 
     def text(self, name: str, default: object = ...) -> str:
+        """A text. Errors: LoadError where it is missing, or no text."""
         value = self.take(name, default)
         if not isinstance(value, str):
             raise LoadError(self.place, f"`{name}` of {self.what} is not a text")
@@ -65,6 +67,7 @@ class Fields:
         return listed
 
     def done(self) -> None:
+        """Errors: UnknownRule where members are left."""
         if self._left:
             raise UnknownRule(self.place, f"`{next(iter(self._left))}` of {self.what} is not known here")
 

@@ -89,6 +89,7 @@ class RuleReader:
         return ex.Binary(operator, left, self.expression(body[1], left.types[0]))
 
     def payload(self, fields: Fields) -> ex.Expression:
+        """A field of a header."""
         protocol, name = fields.text("protocol"), fields.text("field")
         fields.done()
         if self.names.family != "inet" and protocol in ("ip", "ip6") and protocol != self.names.family:
@@ -96,22 +97,26 @@ class RuleReader:
         return selectors.payload(self.place, protocol, name)
 
     def meta(self, fields: Fields) -> ex.Expression:
+        """A property of the packet."""
         key = fields.text("key")
         fields.done()
         return selectors.meta(self.place, key)
 
     def ct(self, fields: Fields) -> ex.Expression:
+        """A property of the packet's connection."""
         key, family = fields.text("key"), fields.take("family", None)
         direction = fields.text("dir") if "dir" in fields else None
         fields.done()
         return selectors.ct(self.place, f"{family} {key}" if family else key, direction)
 
     def fib(self, fields: Fields) -> ex.Expression:
+        """A look-up in the routing table."""
         result, flags = fields.text("result"), fields.take("flags")
         fields.done()
         return selectors.fib(self.place, self.names.host, result, flags)
 
     def numgen(self, fields: Fields) -> ex.Expression:
+        """A number by chance or in turn. Errors: LoadError."""
         mode, modulus, offset = fields.text("mode"), fields.number("mod"), fields.number("offset", 0)
         fields.done()
         if mode not in ("inc", "random") or modulus < 1:
@@ -120,6 +125,7 @@ class RuleReader:
         return ex.Drawn(self.place, text, modulus, offset, Draw.TURN if mode == "inc" else Draw.RANDOM)
 
     def jhash(self, fields: Fields) -> ex.Expression:
+        """A number by a hash. Without a seed the kernel draws one at each load, so that clients are not known again."""
         modulus, offset, seed = fields.number("mod"), fields.number("offset", 0), fields.take("seed", None)
         hashed = self.expression(fields.take("expr"))
         fields.done()
@@ -135,6 +141,7 @@ class RuleReader:
         return ex.Drawn(self.place, text, modulus, offset, how, drawn_by, seed)
 
     def lookup(self, fields: Fields) -> ex.Expression:
+        """A look-up in a map of values."""
         key, data = self.expression(fields.take("key")), fields.take("data")
         fields.done()
         if isinstance(data, str):
@@ -170,6 +177,7 @@ class RuleReader:
         return statement
 
     def match(self, fields: Fields) -> st.Statement:
+        """A comparison, also of whether something is in a set."""
         operator, left = fields.text("op"), self.expression(fields.take("left"))
         right = fields.take("right")
         if operator not in st.COMPARISONS:
@@ -200,6 +208,7 @@ class RuleReader:
         return sum(set(numbers))
 
     def verdict_map(self, fields: Fields) -> st.Statement:
+        """A look-up in a map of verdicts."""
         key, data = self.expression(fields.take("key")), fields.take("data")
         if isinstance(data, str):
             named = self._named(data, key)
@@ -217,6 +226,7 @@ class RuleReader:
         return judgement(self.names, self.place, value)
 
     def dnat(self, fields: Fields) -> st.Statement:
+        """A rewriting of the destination."""
         family = fields.take("family", self.names.family)
         if family not in ("ip", "ip6"):
             raise LoadError(self.place, "dnat needs a family here")
@@ -232,6 +242,7 @@ class RuleReader:
         return st.Dnat(self.place, 4 if family == "ip" else 6, to, at)
 
     def masquerade(self, fields: Fields) -> st.Statement:
+        """A rewriting of the source to the outgoing interface's address."""
         flags = fields.words("flags")
         unknown = set(flags) - {"random", "fully-random", "persistent"}
         if unknown:
@@ -254,6 +265,7 @@ class RuleReader:
         return st.Snat(*ends, " ".join(["snat to", addresses, *flags]))
 
     def reject(self, fields: Fields) -> st.Statement:
+        """A rejection, with the packet that answers."""
         kind, reason = fields.take("type", None), fields.take("expr", None)
         if kind == "tcp reset":
             if reason is not None:
@@ -268,6 +280,7 @@ class RuleReader:
         return st.Reject(text, None, f"{kind or 'icmp'}-{reason or 'port-unreachable'}")
 
     def mangle(self, fields: Fields) -> st.Statement:
+        """A change of the packet: of its mark alone."""
         key, value = fields.take("key"), fields.take("value")
         if key != {"meta": {"key": "mark"}}:
             raise UnknownRule(self.place, f"to set {key} is not known here")
@@ -277,6 +290,7 @@ class RuleReader:
         return st.SetMark(mark)
 
     def set_statement(self, fields: Fields) -> st.Statement:
+        """A change of a set by the packet: affinity remembers clients that way."""
         operation, element, name = fields.text("op"), fields.take("elem"), fields.text("set")
         if operation not in ("add", "update", "delete"):
             raise UnknownRule(self.place, f"the operation {operation} is not known here")

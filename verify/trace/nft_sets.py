@@ -28,6 +28,7 @@ class Elements(Generic[D]):
     rest: D | None = None  # of "*", which matches what nothing else does
 
     def find(self, value: Value) -> D | None:
+        """What an element that has the value maps to: True in a set; None where there is none."""
         found = self.exact.get(value)
         if found is not None:
             return found
@@ -76,6 +77,7 @@ class Elements(Generic[D]):
         return {cut for first, last in numbers for cut in (first, last + 1)}
 
     def show(self, value: Value) -> str:
+        """A key as ``nft list`` prints it."""
         parts = value if isinstance(value, tuple) else (value,)
         return " . ".join(type.show(part) for type, part in zip(self.types, parts, strict=True))
 
@@ -138,6 +140,7 @@ class NamedSet(Generic[D]):
 
     @property
     def owner(self) -> tuple[str, str, str]:
+        """What its elements are remembered by: family, table and name."""
         return self.family, self.table, self.name
 
     @property

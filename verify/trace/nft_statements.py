@@ -23,10 +23,13 @@ class Judgement:
     verdict: Verdict
 
     def calls(self) -> Iterable[str]:
+        """The chains that it leads to."""
         return (self.verdict.chain,) if isinstance(self.verdict, Call) else ()
 
 
 class Statement(ABC):
+    """What a rule does with a packet, after the statements before it let the packet through."""
+
     __slots__ = ()
 
     #: Where it may stand: the type and the hooks of base chains; empty: anywhere.
@@ -38,6 +41,7 @@ class Statement(ABC):
         """Do it; what it looked up goes to ``said``. A judgement ends the rule. Errors: NoMatch, UnknownRule."""
 
     def calls(self) -> Iterable[str]:
+        """The chains that it may lead to."""
         return ()
 
     @abstractmethod
@@ -46,6 +50,8 @@ class Statement(ABC):
 
 @dataclass(frozen=True)
 class Match(Statement):
+    """The rule ends where the comparison does not hold."""
+
     left: Expression
     operator: str  # "==", "!=", "<", ">", "<=", ">=", or "in": one of these bits
     right: Elements[bool] | NamedSet[bool] | int
@@ -90,6 +96,8 @@ COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 
 @dataclass(frozen=True)
 class Judge(Statement):
+    """A verdict that is written in the rule."""
+
     judgement: Judgement
 
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
@@ -108,6 +116,8 @@ class JudgementMap(NamedSet[Judgement]):
 
 @dataclass(frozen=True)
 class VerdictMap(Statement):
+    """The verdict that a map has for a key; where it has none, the rule ends."""
+
     key: Expression
     map: Elements[Judgement] | NamedSet[Judgement]
     text: str
@@ -135,6 +145,8 @@ class VerdictMap(Statement):
 
 @dataclass(frozen=True)
 class Dnat(Statement):
+    """Sends the connection to another address or port."""
+
     place: Place
     version: int
     address: Expression | None
@@ -164,6 +176,7 @@ class Dnat(Statement):
 
 
 def address_of(number: int, version: int) -> ir.Address:
+    """The address that a number is."""
     from ipaddress import IPv4Address, IPv6Address
 
     return IPv4Address(number) if version == 4 else IPv6Address(number)
@@ -171,6 +184,8 @@ def address_of(number: int, version: int) -> ir.Address:
 
 @dataclass(frozen=True)
 class Masquerade(Statement):
+    """Rewrites the source to the address of the interface that the packet leaves by."""
+
     text: str
     chain_type = "nat"
     hooks = ("postrouting",)
@@ -186,6 +201,8 @@ class Masquerade(Statement):
 
 @dataclass(frozen=True)
 class Snat(Statement):
+    """Rewrites the source to one of some addresses."""
+
     first: ir.Address
     last: ir.Address
     text: str
@@ -206,6 +223,8 @@ _TCP = 6
 
 @dataclass(frozen=True)
 class Reject(Statement):
+    """Answers the packet, and ends it."""
+
     text: str
     protocol: int | None  # the only one that it answers
     reason: str
@@ -223,6 +242,8 @@ class Reject(Statement):
 
 @dataclass(frozen=True)
 class SetMark(Statement):
+    """Sets the packet's mark."""
+
     mark: Expression
 
     def apply(self, flow: Flow, said: list[str]) -> Judgement | None:
@@ -280,6 +301,8 @@ ACCEPT = Judgement("accept", Final.ACCEPT)
 
 @dataclass(frozen=True, slots=True)
 class NftRule:
+    """A rule, and the line that adds it."""
+
     place: Place
     where: str  # "ip custom services"
     statements: tuple[Statement, ...]
@@ -289,6 +312,7 @@ class NftRule:
         object.__setattr__(self, "text", f"{self.where}: {self}")
 
     def apply(self, flow: Flow) -> Verdict:
+        """Do its statements one after the other, until one gives a verdict or does not let the packet through."""
         said: list[str] = []
         found: Judgement | None = None
         try:
@@ -302,6 +326,7 @@ class NftRule:
         return None if found is None else found.verdict
 
     def calls(self) -> Iterable[str]:
+        """The chains that it may lead to, each once."""
         return {chain: None for statement in self.statements for chain in statement.calls()}
 
     def check_place(self, bases: Iterable[tuple[str, str]]) -> None:

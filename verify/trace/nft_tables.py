@@ -43,6 +43,8 @@ class Hooked:
 
 @dataclass(slots=True)
 class Table:
+    """A table, and what is declared in it."""
+
     family: str
     name: str
     names: TableNames
@@ -79,18 +81,21 @@ class Ruleset:
     # ---- tables
 
     def add_table(self, fields: Fields) -> None:
+        """Obey ``add table``: one that is there stays as it is."""
         family, name = self._family(fields), _name(fields)
         fields.take("comment", None)
         if (family, name) not in self.tables:
             self.tables[family, name] = Table(family, name, TableNames(family, self._host))
 
     def delete_table(self, fields: Fields) -> None:
+        """Obey ``delete table``. Errors: LoadError where it is not there."""
         key = self._family(fields), _name(fields)
         if key not in self.tables:
             raise LoadError(fields.place, f"there is no table {' '.join(key)}")
         del self.tables[key]
 
     def destroy_table(self, fields: Fields) -> None:
+        """Obey ``destroy table``, which is no error where it is not there."""
         self.tables.pop((self._family(fields), _name(fields)), None)
 
     def _family(self, fields: Fields) -> str:
@@ -108,6 +113,7 @@ class Ruleset:
     # ---- chains and rules
 
     def add_chain(self, fields: Fields) -> None:
+        """Obey ``add chain``. Errors: LoadError where another one has the name."""
         table, name = self._table(fields), _name(fields)
         fields.take("comment", None)
         hooked = _hooked(fields) if "type" in fields or "hook" in fields or "prio" in fields else None
@@ -122,10 +128,12 @@ class Ruleset:
             table.bases[name] = hooked
 
     def add_rule(self, fields: Fields) -> None:
+        """Obey ``add rule``: at the end of its chain."""
         rules, rule = self._rule(fields)
         rules.append(rule)
 
     def insert_rule(self, fields: Fields) -> None:
+        """Obey ``insert rule``: at the beginning of its chain."""
         rules, rule = self._rule(fields)
         rules.insert(0, rule)
 
@@ -141,9 +149,11 @@ class Ruleset:
     # ---- sets and elements
 
     def add_set(self, fields: Fields) -> None:
+        """Obey ``add set``."""
         self._add_set(fields, is_map=False)
 
     def add_map(self, fields: Fields) -> None:
+        """Obey ``add map``."""
         self._add_set(fields, is_map=True)
 
     def _add_set(self, fields: Fields, *, is_map: bool) -> None:
@@ -175,6 +185,7 @@ class Ruleset:
         _add_elements(table, known, place, fields.take("elem", []))
 
     def add_element(self, fields: Fields) -> None:
+        """Obey ``add element``. Errors: LoadError where there is no such set."""
         table, name = self._table(fields), fields.text("name")
         if name not in table.names.sets:
             raise LoadError(fields.place, f"there is no set {name}")

@@ -25,6 +25,8 @@ _FAMILIES = {"ipv4": 2, "ipv6": 10}
 
 @dataclass(frozen=True, slots=True)
 class Type:
+    """A type of nft's, with how its values are written; each is a number of some bits."""
+
     name: str
     bits: int
     parse: Callable[[object], int]  # Errors: ValueError

@@ -34,6 +34,8 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Way:
+    """What becomes of a packet, as far as chance decides it in one way."""
+
     share: Fraction  # of the connections that clients open
     steps: tuple[Step, ...]
     end: End
@@ -49,6 +51,8 @@ class Way:
 
 @dataclass(frozen=True)
 class Trace:
+    """All that may become of one packet."""
+
     packet: Packet
     ways: tuple[Way, ...]  # shares sum to 1
     _run: _Run = field(repr=False, compare=False)

@@ -21,7 +21,8 @@ class Match(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def holds(self, flow: Flow) -> bool: ...
+    def holds(self, flow: Flow) -> bool:
+        """Whether a packet fits. Errors: UnknownRule where a trace cannot know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Always(Match):
 
 @dataclass(frozen=True, slots=True)
 class Not(Match):
+    """``!``: what the inner match does not let through."""
+
     inner: Match
 
     def holds(self, flow: Flow) -> bool:
@@ -54,6 +57,8 @@ class Address(Match):
 
 @dataclass(frozen=True, slots=True)
 class Protocol(Match):
+    """``-p``: the number of the protocol."""
+
     number: int
 
     def holds(self, flow: Flow) -> bool:
@@ -91,6 +96,8 @@ class Ports(Match):
 
 @dataclass(frozen=True, slots=True)
 class All(Match):
+    """Several matches, as one option may mean."""
+
     inner: tuple[Match, ...]
 
     def holds(self, flow: Flow) -> bool:
@@ -162,6 +169,8 @@ class CtOriginal(Match):
 
 @dataclass(frozen=True, slots=True)
 class AddressType(Match):
+    """``-m addrtype``: LOCAL and others, by the host's addresses."""
+
     place: Place
     host: Host
     type: str
@@ -173,6 +182,8 @@ class AddressType(Match):
 
 @dataclass(frozen=True, slots=True)
 class Mark(Match):
+    """``-m mark``: the packet's mark."""
+
     value: int
     mask: int
 
@@ -193,6 +204,8 @@ class CtMark(Match):
 
 @dataclass(frozen=True, slots=True)
 class InSet(Match):
+    """``-m set``: whether the packet is in an ipset."""
+
     place: Place
     ipset: IpSet
     sides: tuple[str, ...]
@@ -276,6 +289,8 @@ class Recent(Match):
 
 @dataclass(frozen=True, slots=True)
 class Bytecode(Match):
+    """``-m bpf``: a classic BPF program over the packet's bytes."""
+
     place: Place
     program: tuple[bpf.Instruction, ...]
 

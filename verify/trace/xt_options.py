@@ -43,6 +43,7 @@ class Given:
         return option in self.options
 
     def negated(self, option: str) -> bool:
+        """Whether ``!`` stands before an option."""
         return option in self.options and self.options[option][0]
 
     def text(self, option: str, default: str | None = None) -> str:
@@ -54,6 +55,7 @@ class Given:
         return default
 
     def value(self, option: str, parse: Callable[[str], T], default: str | None = None) -> T:
+        """The option's value, parsed. Errors: LoadError where it cannot be, or is missing without a default."""
         text = self.text(option, default)
         try:
             return parse(text)

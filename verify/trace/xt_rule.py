@@ -20,6 +20,8 @@ from svcc.verify.trace.xt_targets import TARGETS, Nothing, Target, To
 
 @dataclass(frozen=True, slots=True)
 class XtRule:
+    """A rule, and the line that adds it."""
+
     place: Place
     text: str  # with its table
     matches: tuple[Match, ...]
@@ -28,6 +30,7 @@ class XtRule:
     goes_out: bool  # has -o
 
     def apply(self, flow: Flow) -> Verdict:
+        """Do what its target does, if all of its matches hold."""
         for match in self.matches:
             if not match.holds(flow):
                 return None
@@ -35,6 +38,7 @@ class XtRule:
         return self.target.apply(flow)
 
     def calls(self) -> Iterable[str]:
+        """The chains that it may lead to."""
         return self.target.calls()
 
 

@@ -36,11 +36,14 @@ _POLICIES = {"ACCEPT": Final.ACCEPT, "DROP": Final.DROP}
 
 @dataclass(slots=True)
 class Table:
+    """A table with its chains, and the policies of the built-in ones."""
+
     name: str
     chains: dict[str, Chain] = field(default_factory=dict)
     policies: dict[str, Final] = field(default_factory=dict)
 
     def built_in(self) -> Iterator[Chain]:
+        """The chains that the kernel calls, which are there without being declared."""
         return (self.chains[name] for name in _BUILT_IN[self.name])
 
 

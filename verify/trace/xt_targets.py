@@ -39,9 +39,11 @@ class Target(ABC):
     hooks: tuple[str, ...] = ()
 
     @abstractmethod
-    def apply(self, flow: Flow) -> Verdict: ...
+    def apply(self, flow: Flow) -> Verdict:
+        """Do it to a packet that the rule's matches let through. Returns None where it goes on to the next rule."""
 
     def calls(self) -> Iterable[str]:
+        """The chains that it may lead to."""
         return ()
 
 
@@ -85,6 +87,8 @@ class To(Target):
 
 @dataclass(frozen=True)
 class Reject(Target):
+    """REJECT: answers the packet, and ends it."""
+
     reason: str
     tables = ("filter",)
     hooks = ("INPUT", "FORWARD", "OUTPUT")
@@ -138,6 +142,8 @@ class MarkFromSet(Target):
 
 @dataclass(frozen=True)
 class Masquerade(Target):
+    """MASQUERADE: rewrites the source to the address of the interface that the packet leaves by."""
+
     tables = ("nat",)
     hooks = ("POSTROUTING",)
 

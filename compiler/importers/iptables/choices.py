@@ -69,6 +69,7 @@ class Choice:
     affinity: int | None = None  # seconds
 
     def take(self, other: Choice, share: float) -> None:
+        """Add the endpoints of a choice that this share (0 to 1) of the connections goes on to."""
         for leaf, part in other.shares.items():
             self.shares[leaf] = self.shares.get(leaf, 0.0) + share * part
             self.spans.setdefault(leaf, other.spans[leaf])

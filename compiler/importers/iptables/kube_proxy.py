@@ -159,6 +159,7 @@ class KubeProxy:
                 yield self._object(name, found, ports), [*self._slices(name, found)]
 
     def at(self, place: Place) -> Span | None:
+        """Where a place in the objects stands in the file: the paths are numbers of rules."""
         if place.path and isinstance(place.path[0], int):
             return self._spans[place.path[0]]
         return self._services[place.object.partition(" ")[2]].span

@@ -42,6 +42,7 @@ class Option:
 
     @property
     def value(self) -> str:
+        """The words behind the option, with blanks between them; "" for an option without a value."""
         return " ".join(self.values)
 
     def __str__(self) -> str:
@@ -66,6 +67,7 @@ class Rule:
 
     @property
     def comment(self) -> str:
+        """What ``-m comment`` says of the rule; "" where there is none."""
         return self.value("--comment")
 
 
@@ -76,6 +78,7 @@ class Ruleset:
     tables: dict[str, dict[str, list[Rule]]] = field(default_factory=dict)
 
     def chains(self, table: str) -> dict[str, list[Rule]]:
+        """The chains of a table with their rules, by name; empty where the file has no such table."""
         return self.tables.get(table, {})
 
 

@@ -23,6 +23,7 @@ class Target(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int, int]:
+        """What endpoints are sorted by: family, address, port."""
         return self.address.version, int(self.address), self.port
 
 

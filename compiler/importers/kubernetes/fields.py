@@ -64,10 +64,12 @@ class Fields:
         raise Malformed((*self.path, key), f"is {is_now}, and has to be {_KINDS[kind]}{quote}")
 
     def text(self, key: str) -> str:
+        """The text of a field; "" where there is none. Errors: Malformed."""
         found = self._take(key, str)
         return found if isinstance(found, str) else ""
 
     def word(self, key: str) -> Word:
+        """The text of a field, with its path. Errors: Malformed."""
         return Word(self.text(key), (*self.path, key))
 
     def kept_word(self, key: str) -> Word:
@@ -89,10 +91,12 @@ class Fields:
         return found
 
     def flag(self, key: str) -> bool | None:
+        """The truth value of a field; None where there is none. Errors: Malformed."""
         found = self._take(key, bool)
         return found if isinstance(found, bool) else None
 
     def number(self, key: str) -> int | None:
+        """The whole number of a field; None where there is none. Errors: Malformed."""
         found = self._take(key, int)
         return found if isinstance(found, int) else None
 
@@ -104,6 +108,7 @@ class Fields:
         return found or None
 
     def fields(self, key: str) -> Fields:
+        """The fields of an object within this one; none where it is missing. Errors: Malformed."""
         found = self._take(key, dict)
         return Fields(found if isinstance(found, dict) else {}, (*self.path, key))
 

@@ -100,6 +100,7 @@ class Service:
 
     @property
     def headless(self) -> bool:
+        """Whether clients are given the endpoints' own addresses by DNS, so that nothing is to be balanced."""
         return any(word.text == "None" for word in self.cluster_ips)
 
 

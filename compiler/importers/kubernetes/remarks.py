@@ -46,10 +46,12 @@ class Numbers:
         self._places: list[Place] = []
 
     def at(self, place: Place) -> Span:
+        """A new span, which stands for a place."""
         self._places.append(place)
         return Span(_NUMBERS, len(self._places) - 1, len(self._places))
 
     def place(self, span: Span) -> Place:
+        """The place for which a span was made."""
         return self._places[span.start]
 
 
@@ -62,6 +64,8 @@ class Work:
     remarks: list[Remark] = field(default_factory=list)
 
     def remark(self, place: Place, reason: str, *, usual: bool = False) -> None:
+        """Note what was left out or understood in one way of several. ``usual``: of every cluster, so that it need not
+        be read."""
         self.remarks.append(Remark(place, reason, usual))
 
 
@@ -88,6 +92,7 @@ class Remarks:
                 del self._said[subject]
 
     def all(self) -> tuple[Remark, ...]:
+        """All remarks that hold now, sorted by what they are about."""
         return tuple(remark for _, remarks in sorted(self._said.items()) for remark in remarks)
 
     def news(self) -> tuple[Remark, ...]:

@@ -67,6 +67,7 @@ class Serving:
         self._by_thing: dict[_Thing, tuple[str, ...]] = {}  # the older first
 
     def of(self, name: str) -> tuple[ir.Service, ...]:
+        """The services that came of a Service, by its name; none where there is no such Service."""
         kept = self._kept.get(name)
         return () if kept is None else kept.serving
 
@@ -76,10 +77,12 @@ class Serving:
         return () if kept is None else kept.candidate.services
 
     def remarks(self, name: str) -> tuple[Remark, ...]:
+        """What was left out of a Service, by its name."""
         kept = self._kept.get(name)
         return () if kept is None else kept.remarks
 
     def services(self) -> Iterator[ir.Service]:
+        """All services that there are now, in the order of their Services."""
         return (service for kept in self._kept.values() for service in kept.serving)
 
     def names(self, addresses: Iterable[ir.Address]) -> set[str]:
