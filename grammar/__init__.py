@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 from threading import Lock
+from typing import Any
 
 import lark.lexer
 from lark import Lark, Token, Transformer
 from lark.lark import PostLex
 
+from svcc.grammar.kept import kept_parser
 from svcc.grammar.lexer import AddressLinesLexer, QuickLexer
 
 
@@ -33,30 +35,33 @@ _MAKING = Lock()
 
 
 def parser(
-    transformer: Transformer[Token, object] | None = None,
-    *,
-    strict: bool = False,
-    every_token: bool = False,
-    address_lines: bool = False,
+    transformer: Transformer[Token, object] | None = None, *, every_token: bool = False, address_lines: bool = False
 ) -> Lark:
     """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
 
-    ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``), and
-    reads with lark's own lexer. ``every_token`` keeps the signs, and the ends of statements, in the tree.
+    ``every_token`` keeps the signs, and the ends of statements, in the tree.
     ``address_lines``: endpoints that are addresses alone are one token, as many as follow one another.
     """
-    quick = AddressLinesLexer if address_lines else QuickLexer
+    lexer = AddressLinesLexer if address_lines else QuickLexer
+    options: dict[str, Any] = {"transformer": transformer, "_plugins": {"ContextualLexer": lexer}}
+    kept = None if every_token else kept_parser(grammar_text(), postlex=_AnyWord(), **options)
+    return kept or made_parser(keep_all_tokens=every_token, **options)
+
+
+def made_parser(*, strict: bool = False, **options: Any) -> Lark:
+    """A parser that lark makes of the grammar; ``options``: :class:`lark.Lark`'s own.
+
+    ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``).
+    """
     with _MAKING, nullcontext() if strict else _terminals_uncompared():
         return Lark(
             grammar_text(),
-            _plugins={} if strict else {"ContextualLexer": quick},
             parser="lalr",
             lexer="contextual",
             postlex=_AnyWord(),
-            transformer=transformer,
             strict=strict,
-            keep_all_tokens=every_token,
             maybe_placeholders=False,
+            **options,
         )
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from svcc.compiler.ir import Endpoint, Program, Service
     from svcc.targets.interface import Bundle
 
+#: The package takes it from here: to look into the package that is installed takes a fifth of ``svcc --version``.
+__version__ = "0.1.0"
+
 _HOMES = {
     "svcc.api": ("compile", "load"),
     "svcc.apply.errors": ("Broken", "InvalidPlan", "Outdated", "Refused", "Restored", "ToolFailed", "Unconfirmed"),

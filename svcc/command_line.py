@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import click
 
-from svcc import signals
+from svcc import __version__, signals
 from svcc.exits import Exit
 from svcc.help import Commands
 
@@ -107,7 +107,7 @@ class _Commands(Commands):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="svcc", message="svcc %(version)s")
+@click.version_option(__version__, message="svcc %(version)s")
 def svcc() -> None:
     """Compile services (virtual addresses, ports, node ports and their endpoints) to Linux's own rule files."""
 

@@ -17,9 +17,6 @@ from zlib import crc32
 from svcc.kernel.xtables.matches import Match
 from svcc.kernel.xtables.verdicts import Verdict
 
-#: The most characters of a chain's name on either variant; names of this length load on both.
-CHAIN_NAME = 28
-
 
 class Rule(NamedTuple):
     """The packet goes to ``verdict`` if every match holds. A named tuple, because there are hundreds of thousands."""

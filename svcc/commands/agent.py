@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from svcc import __version__
 from svcc.agent.log import Log
 from svcc.agent.state import Noted
 from svcc.apply.driver import balances
@@ -240,8 +241,6 @@ def _run_alone(
 
 
 def _run_in_fleet(place: Place, node: str, kept: _Kept, confirm: float, signers: Path | None, store: Store) -> None:
-    from importlib.metadata import version
-
     from svcc.apply.session import Session
     from svcc.fleet import agent
     from svcc.fleet.node import Node
@@ -253,7 +252,7 @@ def _run_in_fleet(place: Place, node: str, kept: _Kept, confirm: float, signers:
         return Session(target, node=node, state_dir=store.root, what=what, waits=False)
 
     async def run() -> None:
-        made = Node(make, place.keys, check_name("node", node), store.root, log, signers, confirm, version("svcc"))
+        made = Node(make, place.keys, check_name("node", node), store.root, log, signers, confirm, __version__)
         await agent.run(made, session, lambda target: kept.options(target, node), log, kept.listen)
 
     try:

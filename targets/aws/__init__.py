@@ -17,9 +17,6 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.targets.aws.limits import limits
-from svcc.targets.aws.resources import document
-from svcc.targets.aws.template import resources
 from svcc.targets.interface import Accepted, Artifact, Bundle, Part, Target
 from svcc.targets.reading import Text
 
@@ -40,6 +37,9 @@ class Aws(Target):
     features: ClassVar[Mapping[Feature, str]] = dict.fromkeys(Feature, "")
 
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
+        from svcc.targets.aws.resources import document
+        from svcc.targets.aws.template import resources
+
         found = list(resources(program))
         text = document(found) if found else ""
         return Bundle(self.name, None if node is None else node.name, (Artifact(_PART, text),))
@@ -49,6 +49,8 @@ class Aws(Target):
         raise text.refused(f"a template is no bundle: `{_PART.tool}` takes it", 0, 0, Code.BUNDLE)
 
     def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
+        from svcc.targets.aws.limits import limits
+
         return limits(program)
 
 

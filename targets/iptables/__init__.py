@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.kernel.requirements import IPTABLES
-from svcc.kernel.xtables.state import State
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, ServiceNetworks, Shared, TargetByService
+from svcc.targets.interface import Accepted, Assembly, Bundle, ServiceNetworks, Shared, TargetByService
 from svcc.targets.iptables import limits
-from svcc.targets.iptables.assembly import PARTS, IptablesAssembly
-from svcc.targets.iptables.contribution import IptablesContribution, contribution
-from svcc.targets.iptables.matches import READERS
 from svcc.targets.iptables.names import Names
+from svcc.targets.iptables.parts import SCRIPTS
 from svcc.targets.iptables.ranges import SHIFTED_PORTS
-from svcc.targets.iptables.read import check_script, is_chain
 from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
-from svcc.targets.xtables_read.rules import Grammar
 
-#: Where all that is sent to an address goes, and the chains at whose end it is rejected.
-_AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
-_REST = re.compile(r"^-A (\S+) -g (\S+-REJECT)$", re.MULTILINE)
-#: The ends of the chains that reject: shared addresses that pass, and the networks of service addresses behind them.
-_PASSING = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+)/(?:32|128) -j RETURN$", re.MULTILINE)
-_NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$", re.MULTILINE)
+if TYPE_CHECKING:
+    from svcc.targets.iptables.contribution import IptablesContribution
 
 
 class Iptables(TargetByService):
@@ -38,7 +27,7 @@ class Iptables(TargetByService):
 
     name = "iptables"
     title = "iptables and ip6tables chains, for iptables-restore of either variant"
-    parts = (*PARTS.values(), vip_device.SYSCTL, vip_device.IP)
+    parts = (*SCRIPTS.values(), vip_device.SYSCTL, vip_device.IP)
     tools = IPTABLES
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",
@@ -85,6 +74,8 @@ class Iptables(TargetByService):
     }
 
     def contribution(self, shared: Shared, service: ir.Service) -> IptablesContribution:
+        from svcc.targets.iptables.contribution import contribution
+
         return contribution(shared, service)
 
     def asks_for_addresses(self, service: ir.Service) -> bool:
@@ -94,56 +85,38 @@ class Iptables(TargetByService):
         return tuple(address for address in service.shared if address in addresses)
 
     def assembly(self, shared: Shared) -> Assembly:
+        from svcc.targets.iptables.assembly import IptablesAssembly
+
         return IptablesAssembly(self.name, shared)
 
     def chains(self, prefix: str) -> Names:
         return Names(prefix)
 
     def makes_chain(self, prefix: str, table: str, name: str, rules: Sequence[str]) -> bool:
+        from svcc.targets.iptables.matches import READERS
+        from svcc.targets.iptables.read import is_chain
+        from svcc.targets.xtables_read.rules import Grammar
+
         return is_chain(prefix, table, name) and Grammar(READERS).knows(rules)
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        for artifact in bundle.artifacts:
-            text = _filter_text(artifact.state) if isinstance(artifact.state, State) else artifact.text
-            rejecting = {chain for chain, _ in _REST.findall(text)}
-            for address, chain in _AT_ADDRESS.findall(text):
-                if chain in rejecting or chain.endswith("-REJECT"):
-                    yield ip_address(address)
+        from svcc.targets.iptables.bundles import exclusive_addresses
+
+        return exclusive_addresses(bundle)
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        networks: set[ir.Network] = set()
-        shared: set[ir.Address] = set()
-        for artifact in bundle.artifacts:
-            networks.update(map(ip_network, _NETWORK.findall(artifact.text)))
-            shared.update(map(ip_address, _PASSING.findall(artifact.text)))
-        several = (network for network in networks if network.prefixlen < network.max_prefixlen)
-        return ServiceNetworks(frozenset(several), frozenset(shared))  # a single address is among the exclusive ones
+        from svcc.targets.iptables.bundles import service_networks
+
+        return service_networks(bundle)
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        found = {part: check_script(texts[part.name], version) for version, part in PARTS.items()}
-        prefixes = {prefix for prefix, _, _ in found.values() if prefix is not None}
-        bits = {bit for _, _, marks in found.values() for bit in marks}
-        if len(prefixes) > 1 or len(bits) > 1:
-            what = "prefix" if len(prefixes) > 1 else "mark"
-            raise texts[PARTS[6].name].refused(f"the two families do not have the same {what}", 0, 1)
-        artifacts = tuple(Artifact(part, script) for part, (_, script, _) in found.items())
-        prefix = next(iter(prefixes), None)
-        own = {*self.exclusive_addresses(Bundle(self.name, None, artifacts))}
-        device = vip_device.read_device(texts[vip_device.IP.name])
-        if device is not None and device.prefix != prefix:
-            raise vip_device.another_prefix(texts[vip_device.IP.name], device, prefix)
-        announcing = vip_device.accept_announcing(texts, device, own)
-        return Accepted((*artifacts, *announcing), prefix, device.name if device else None)
+        from svcc.targets.iptables.bundles import accept
+
+        return accept(self.name, texts)
 
     def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
         yield from limits.limits(program)
         yield from vip_device.limits(program)
-
-
-def _filter_text(state: State) -> str:
-    """The lines of the chains of the filter table."""
-    chains = state.tables["filter"].chains if "filter" in state.tables else {}
-    return "".join(f"-A {chain} {rule}\n" for chain, rules in chains.items() for rule in rules)
 
 
 TARGET = Iptables()

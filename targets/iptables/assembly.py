@@ -12,12 +12,8 @@ from svcc.targets.iptables import contribution as contributions
 from svcc.targets.iptables.contribution import IptablesContribution, contribution
 from svcc.targets.iptables.family import Family
 from svcc.targets.iptables.names import Names
+from svcc.targets.iptables.parts import SCRIPTS
 from svcc.targets.iptables.script import entries
-
-PARTS = {
-    4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
-    6: Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w"),
-}
 
 
 class IptablesAssembly(Assembly):
@@ -25,7 +21,7 @@ class IptablesAssembly(Assembly):
 
     def __init__(self, target: str, shared: Shared) -> None:
         self._target, self._shared = target, shared
-        self._families = {version: Family(shared, version) for version in PARTS}
+        self._families = {version: Family(shared, version) for version in SCRIPTS}
         self._contributions: dict[str, IptablesContribution] = {}
 
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
@@ -34,7 +30,7 @@ class IptablesAssembly(Assembly):
         announce = any(one.announced for one in (*old.values(), *new.values()))
         before = self._device() if announce else ()
         found = {}
-        for version, part in PARTS.items():
+        for version, part in SCRIPTS.items():
             going, coming = _of(version, old), _of(version, new)
             if going or coming:
                 found[part.name] = self._difference(version, going, coming)
@@ -78,7 +74,7 @@ class IptablesAssembly(Assembly):
 
     def bundle(self) -> Bundle:
         node = self._shared.node
-        rules = (self._artifact(version, part) for version, part in PARTS.items())
+        rules = (self._artifact(version, part) for version, part in SCRIPTS.items())
         return Bundle(self._target, node.name if node else None, (*rules, *self._device()))
 
     def _artifact(self, version: int, part: Part) -> Artifact:

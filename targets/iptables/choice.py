@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import gcd
 from typing import TypeAlias
 
 from svcc.compiler import ir
@@ -18,6 +17,7 @@ from svcc.kernel.xtables.matches import Match, Proto
 from svcc.kernel.xtables.script import words
 from svcc.kernel.xtables.verdicts import dnat
 from svcc.targets.iptables.matches import CERTAIN, Bucket, Nth, Random, Remember, Remembered
+from svcc.targets.iptables.weights import units
 
 #: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.
 Turn: TypeAlias = tuple[tuple[Match, ...], int]
@@ -138,12 +138,6 @@ TURNS: dict[ir.Scheduler, Callable[[Sequence[Target]], list[Turn]]] = {
     ir.Scheduler.WRR: _wrr,
     ir.Scheduler.SH: _sh,
 }
-
-
-def units(weights: Sequence[int]) -> list[int]:
-    """The weights, which are positive, in lowest terms."""
-    common = gcd(*weights)
-    return [weight // common for weight in weights]
 
 
 def interleaved(weights: list[int]) -> list[int]:

@@ -9,10 +9,9 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.frontends import frontends, port_label, ranks
-from svcc.targets.iptables.choice import units
-from svcc.targets.iptables.matches import BUCKETS
 from svcc.targets.iptables.names import PREFIX, Names
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
+from svcc.targets.iptables.weights import BUCKETS, units
 
 #: The most rules of one weighted round robin, each of which is one turn.
 TURNS = 1024

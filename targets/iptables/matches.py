@@ -8,13 +8,12 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from svcc.kernel.xtables.matches import Match
+from svcc.targets.iptables.weights import BUCKETS
 from svcc.targets.xtables_read.matches import Reader
 from svcc.targets.xtables_read.words import NotRead, Words
 
 #: The kernel keeps a probability as a number of 31 bits (xt_statistic).
 CERTAIN = 1 << 31
-#: The most buckets of ``-m cluster`` (XT_CLUSTER_NODES_MAX).
-BUCKETS = 32
 
 
 _PROBABILITY = re.compile(r"0\.[0-9]{11}")

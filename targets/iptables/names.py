@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from svcc.compiler.names import HASH_DIGITS
-from svcc.kernel.xtables.script import CHAIN_NAME
+from svcc.kernel.xtables.names import CHAIN_NAME
 from svcc.targets.naming import fit
 
 #: The second words of chains that are named after a service, or a service and port; and of the dispatch's branches.

@@ -24,7 +24,8 @@ from svcc.kernel.xtables.matches import (
     To,
     ToLocal,
 )
-from svcc.kernel.xtables.script import CHAIN_NAME, Rule
+from svcc.kernel.xtables.names import CHAIN_NAME
+from svcc.kernel.xtables.script import Rule
 from svcc.kernel.xtables.verdicts import Dnat, Final, Goto, Jump, Masquerade, Reject, SetMark, Snat, Verdict
 from svcc.targets.iptables.masquerade import hairpin
 from svcc.targets.iptables.matches import CERTAIN, READERS, Bucket, Nth, Random, Remember, Remembered

@@ -11,27 +11,24 @@ their order, gives a working node; loading them again is harmless, but adds noth
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
 from svcc.kernel import requirements
-from svcc.kernel.ipset.sets import Sets, parse_sets
 from svcc.targets import vip_device
 from svcc.targets.interface import Accepted, Assembly, Bundle, ServiceNetworks, Shared, TargetByService
 from svcc.targets.ipvs import limits
-from svcc.targets.ipvs.assembly import IPSET, PARTS, IpvsAssembly, artifacts
-from svcc.targets.ipvs.contribution import IpvsContribution, contribution
 from svcc.targets.ipvs.meaning import Purposes
-from svcc.targets.ipvs.read import read
-from svcc.targets.ipvs.rules import CHAINS
-from svcc.targets.ipvs.sets import Purpose, purpose_of
+from svcc.targets.ipvs.parts import PARTS
+from svcc.targets.ipvs.sets import purpose_of
 from svcc.targets.ipvs.virtual import RANGE_PORTS
-from svcc.targets.reading import Text, compare
-from svcc.targets.xtables_read.rules import Grammar
+from svcc.targets.reading import Text
+
+if TYPE_CHECKING:
+    from svcc.targets.ipvs.contribution import IpvsContribution
 
 #: What endpoints send it they send to an address of its own, from another of its own: no kernel takes that.
 _NOT_THE_NODE = "not for clients on the node itself"
@@ -106,6 +103,8 @@ class Ipvs(TargetByService):
     }
 
     def contribution(self, shared: Shared, service: ir.Service) -> IpvsContribution:
+        from svcc.targets.ipvs.contribution import contribution
+
         return contribution(shared, service)
 
     def asks_for_addresses(self, service: ir.Service) -> bool:
@@ -116,9 +115,14 @@ class Ipvs(TargetByService):
         return serving, tuple(any(own in network for own in addresses) for network in service.allow_from)
 
     def assembly(self, shared: Shared) -> Assembly:
+        from svcc.targets.ipvs.assembly import IpvsAssembly
+
         return IpvsAssembly(self.name, shared)
 
     def makes_chain(self, prefix: str, table: str, name: str, rules: Sequence[str]) -> bool:
+        from svcc.targets.ipvs.rules import CHAINS
+        from svcc.targets.xtables_read.rules import Grammar
+
         return name.removeprefix(f"{prefix}-") in CHAINS.get(table, ()) and Grammar().knows(rules)
 
     def makes_set(self, prefix: str, name: str, type: str) -> bool:
@@ -127,28 +131,19 @@ class Ipvs(TargetByService):
         return made and purpose is not None and type == purpose.type
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        for name, one in _sets(bundle).items():
-            if purpose_of(name) is Purpose.SERVICE_IP:
-                yield from map(ip_address, one.elements)
+        from svcc.targets.ipvs.bundles import exclusive_addresses
+
+        return exclusive_addresses(bundle)
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        networks: set[ir.Network] = set()
-        shared: set[ir.Address] = set()
-        for name, one in _sets(bundle).items():
-            match purpose_of(name):
-                case Purpose.SERVICE_NET:
-                    networks.update(map(ip_network, one.elements))
-                case Purpose.SHARED_IP:
-                    shared.update(map(ip_address, one.elements))
-        return ServiceNetworks(frozenset(networks), frozenset(shared))
+        from svcc.targets.ipvs.bundles import service_networks
+
+        return service_networks(bundle)
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        cluster, state = read(texts)
-        made = artifacts(cluster, state)
-        for artifact in made:
-            compare(artifact.part.name, texts[artifact.part.name], artifact.text)
-        device = cluster.vip_device if any(family.addresses for family in state) else None
-        return Accepted(made, cluster.prefix if state else None, device)
+        from svcc.targets.ipvs.bundles import accept
+
+        return accept(texts)
 
     def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
         yield from limits.limits(program)
@@ -165,14 +160,6 @@ class Ipvs(TargetByService):
                         hint="declare the machine (node NAME { address … }) and name it with --node",
                     )
                     return
-
-
-def _sets(bundle: Bundle) -> Sets:
-    """The sets of a bundle: as they were made, or read from its text."""
-    artifact = bundle.artifact(IPSET.name)
-    if artifact is None:
-        return {}
-    return artifact.state if isinstance(artifact.state, dict) else parse_sets(artifact.text)
 
 
 TARGET = Ipvs()

@@ -13,17 +13,11 @@ from svcc.kernel.sysctl.settings import parameters, sysctl_text
 from svcc.kernel.xtables.script import Script
 from svcc.kernel.xtables.state import printed
 from svcc.targets import vip_device
-from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Part, Shared
+from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Shared
 from svcc.targets.ipvs import host, rules
 from svcc.targets.ipvs.contribution import IpvsContribution, contribution
+from svcc.targets.ipvs.parts import IP6TABLES, IPSET, IPTABLES, IPVSADM, MODULES
 from svcc.targets.ipvs.state import FamilyState, Total, Touched
-
-MODULES = Part("modules", "modules.conf", "xargs -n1 modprobe")
-IPSET = Part("ipset", "ipset.restore", "ipset -exist restore")
-IPVSADM = Part("ipvsadm", "ipvsadm.rules", "ipvsadm -R", repeatable=False)
-IPTABLES = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
-IP6TABLES = Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w")
-PARTS = (MODULES, vip_device.SYSCTL, vip_device.IP, IPSET, IPVSADM, IPTABLES, IP6TABLES)
 
 _VERSIONS = (4, 6)
 

@@ -18,6 +18,7 @@ from svcc.targets.ipvs.virtual import (
     FORWARD,
     MOST,
     address_text,
+    by_mark,
     hairpin,
     is_large,
     make_settings,
@@ -79,11 +80,6 @@ def scheduler(frontend: Frontend) -> ir.Scheduler:
         return frontend.service.scheduler
     weights = {endpoint.weight for endpoint in frontend.endpoints}
     return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
-
-
-def by_mark(service: ir.Service) -> bool:
-    """Whether IPVS knows the packets of a service by a mark: else it remembers clients by address and port."""
-    return service.affinity is not None and service.affinity_per_service
 
 
 class _Maker:

@@ -8,9 +8,8 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Span
-from svcc.targets.ipvs.contribution import by_mark
 from svcc.targets.ipvs.sets import PREFIX
-from svcc.targets.ipvs.virtual import RANGE_PORTS, address_text, is_large, range_mark, service_mark
+from svcc.targets.ipvs.virtual import RANGE_PORTS, address_text, by_mark, is_large, range_mark, service_mark
 
 #: Elements that one port statement may put into a set: ports by endpoints, or by networks. A million take some 100 MB.
 _ELEMENTS = 1 << 20

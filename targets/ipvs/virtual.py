@@ -78,6 +78,11 @@ def range_mark(cluster: ir.Cluster, service: str, address: str | None, protocol:
     return service_mark(cluster, f"{service} {address or 'node'} {protocol}:{first}")
 
 
+def by_mark(service: ir.Service) -> bool:
+    """Whether IPVS knows the packets of a service by a mark: else it remembers clients by address and port."""
+    return service.affinity is not None and service.affinity_per_service
+
+
 def is_large(ports: ir.PortRange) -> bool:
     """Whether IPVS knows packets to a range by a mark."""
     return len(ports) > RANGE_PORTS

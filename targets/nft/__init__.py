@@ -11,29 +11,21 @@ as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verd
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import replace
-from ipaddress import ip_address, ip_network
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from svcc.compiler import ir
 from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.features import Feature
-from svcc.kernel.nft.language import SHEBANG, in_language
-from svcc.kernel.nft.reading import read_document
-from svcc.kernel.nft.state import NftState
 from svcc.kernel.requirements import NFT
 from svcc.targets import vip_device
-from svcc.targets.interface import Accepted, Artifact, Assembly, Bundle, Part, ServiceNetworks, Shared, TargetByService
-from svcc.targets.nft import hooks
-from svcc.targets.nft.assembly import PART, NftAssembly
-from svcc.targets.nft.contribution import NftContribution, contribution
+from svcc.targets.interface import Accepted, Assembly, Bundle, Part, ServiceNetworks, Shared, TargetByService
 from svcc.targets.nft.limits import limits
-from svcc.targets.nft.read import printed, read
-from svcc.targets.nft.read_checks import TableCheck
-from svcc.targets.nft.read_elements import check_elements
-from svcc.targets.nft.read_json import name_of_tables
+from svcc.targets.nft.parts import PART
 from svcc.targets.only_ipvs import NOT_IN_RULES
 from svcc.targets.reading import Text
+
+if TYPE_CHECKING:
+    from svcc.targets.nft.contribution import NftContribution
 
 
 class Nft(TargetByService):
@@ -85,6 +77,8 @@ class Nft(TargetByService):
     lacks = NOT_IN_RULES
 
     def contribution(self, shared: Shared, service: ir.Service) -> NftContribution:
+        from svcc.targets.nft.contribution import contribution
+
         return contribution(shared, service)
 
     def asks_for_addresses(self, service: ir.Service) -> bool:
@@ -94,54 +88,34 @@ class Nft(TargetByService):
         return tuple(address for address in service.shared if address in addresses)
 
     def assembly(self, shared: Shared) -> Assembly:
+        from svcc.targets.nft.assembly import NftAssembly
+
         return NftAssembly(self.name, shared)
 
     def in_syntax(self, bundle: Bundle, syntax: str) -> Bundle:
-        artifact = bundle.artifact(PART.name)
-        if syntax == "json" or artifact is None or not isinstance(artifact.state, NftState):
-            return bundle
-        text = in_language(artifact.state, name_of_tables(artifact.text))
-        other = Artifact(self.syntaxes[syntax], text, artifact.state)
-        return replace(bundle, artifacts=tuple(other if one is artifact else one for one in bundle.artifacts))
+        from svcc.targets.nft.bundles import with_part_in_language
+
+        return bundle if syntax == "json" else with_part_in_language(bundle, self.syntaxes[syntax])
 
     def is_alone(self, start: str) -> bool:
+        from svcc.kernel.nft.language import SHEBANG
+
         return start.startswith(SHEBANG) or start.lstrip("{ \t\r\n").startswith('"nftables"')
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        artifact = bundle.artifact(PART.name)
-        if artifact is not None:
-            state = artifact.state if isinstance(artifact.state, NftState) else read_document(artifact.text)
-            for table in state.tables.values():
-                if hooks.ADDRESSES.name in table.sets:
-                    yield from map(ip_address, table.sets[hooks.ADDRESSES.name].elements)
+        from svcc.targets.nft.bundles import exclusive_addresses
+
+        return exclusive_addresses(bundle)
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        artifact = bundle.artifact(PART.name)
-        if artifact is None:
-            return ServiceNetworks()
-        state = artifact.state if isinstance(artifact.state, NftState) else read_document(artifact.text)
-        sets = [table.sets for table in state.tables.values()]
-        networks = [named.elements for one in sets if (named := one.get(hooks.SERVICE_NETWORKS.name))]
-        shared = [named.elements for one in sets if (named := one.get(hooks.SERVICE_NETWORKS_SHARED.name))]
-        return ServiceNetworks(
-            frozenset(ip_network(text) for some in networks for text in some),
-            frozenset(ip_address(text) for some in shared for text in some),
-        )
+        from svcc.targets.nft.bundles import service_networks
+
+        return service_networks(bundle)
 
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        name, tables, found = read(texts[PART.name])
-        for table in tables:
-            check = TableCheck(table)
-            check.run()
-            check_elements(table, check)
-        rules = Artifact(PART, *printed(texts[PART.name], name, tables, found))
-        own = {*self.exclusive_addresses(Bundle(self.name, None, (rules,)))}
-        device = vip_device.read_device(texts[vip_device.IP.name])
-        if device is not None and device.prefix.lower() != name:
-            raise vip_device.another_prefix(texts[vip_device.IP.name], device, name.upper())
-        announcing = vip_device.accept_announcing(texts, device, own)
-        prefix = device.prefix if device else name.upper()
-        return Accepted((rules, *announcing), prefix, device.name if device else None)
+        from svcc.targets.nft.bundles import accept
+
+        return accept(self.name, texts)
 
     def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
         yield from limits(program)

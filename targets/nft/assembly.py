@@ -8,14 +8,13 @@ from svcc.compiler import ir
 from svcc.kernel.nft.document import document
 from svcc.kernel.nft.state import NftState
 from svcc.targets import vip_device
-from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Part, Shared
+from svcc.targets.interface import Artifact, Assembly, Bundle, Difference, Shared
 from svcc.targets.nft.contribution import NftContribution, contribution
 from svcc.targets.nft.keys import FAMILIES, Key
 from svcc.targets.nft.limits import table_name
+from svcc.targets.nft.parts import PART
 from svcc.targets.nft.table import Touched, table
 from svcc.targets.nft.total import Total
-
-PART = Part("nft", "nft.json", "nft -j -f -")
 
 
 class NftAssembly(Assembly):

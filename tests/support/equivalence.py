@@ -13,8 +13,7 @@ from support.packets import packets
 from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target
-from svcc.targets.ipvs.contribution import by_mark
-from svcc.targets.ipvs.virtual import address_text, is_large, range_mark, service_mark
+from svcc.targets.ipvs.virtual import address_text, by_mark, is_large, range_mark, service_mark
 from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
 from svcc.verify.reference import keeps, outcome
 from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace

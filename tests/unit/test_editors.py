@@ -13,7 +13,8 @@ import pytest
 from lark.lexer import PatternStr
 
 from support.files import EXAMPLES
-from support.tools.project import ROOT, settings
+from support.tools.project import ROOT
+from svcc import __version__
 from svcc.compiler.syntax_error import STATEMENTS
 from svcc.grammar import parser
 
@@ -95,7 +96,7 @@ def test_every_statement_of_an_example_is_coloured(path: Path) -> None:
 
 def test_the_extension_is_of_the_version_that_the_project_is() -> None:
     package = json.loads((EDITORS / "vscode/package.json").read_text())
-    assert package["version"] == settings()["project"]["version"]
+    assert package["version"] == __version__
     assert (EDITORS / "vscode/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     named = [package["main"], package["contributes"]["languages"][0]["configuration"]]
     named += [grammar["path"] for grammar in package["contributes"]["grammars"]]

@@ -11,11 +11,11 @@ from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
 
 from support.tools.project import ROOT
 from svcc.compiler.syntax import AddressLines
-from svcc.grammar import parser
+from svcc.grammar import made_parser, parser
 from svcc.grammar.lexer import ADDRESS_LINES
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("**/*.dsl"))]
-STRICT = parser(strict=True)
+STRICT = made_parser(strict=True)
 QUICK = parser()
 IN_PIECES = parser(address_lines=True)
 
@@ -100,6 +100,6 @@ def test_terminals_are_compared_with_each_other_only_where_that_is_asked_for(mon
         raise Compared
 
     monkeypatch.setattr("interegular.Comparator.from_regexes", compare)
-    parser()
+    made_parser()
     with pytest.raises(Compared):
-        parser(strict=True)
+        made_parser(strict=True)

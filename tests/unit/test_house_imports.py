@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -117,6 +118,15 @@ def test_nothing_imports_a_target_by_name() -> None:
         if _target_of(name) not in (None, _target_of(module.name))
     ]
     assert wrong == []
+
+
+def test_what_makes_and_reads_rules_is_imported_when_it_is_needed() -> None:
+    """``svcc check`` asks every target what it can express, and is done."""
+    script = "import sys; from svcc.targets import targets; targets(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[-1] for name in done.stdout.split() if name.startswith("svcc.targets.")}
+    assert loaded & {"assembly", "contribution", "bundles", "read"} == set()
+    assert {"limits", "parts"} <= loaded
 
 
 def test_targets_see_the_ir_alone() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from support.iptables_kernel import TARGET, program
 from svcc.compiler.codes import Code
-from svcc.kernel.xtables.script import CHAIN_NAME
+from svcc.kernel.xtables.names import CHAIN_NAME
 from svcc.targets.capability import check_target
 from svcc.targets.iptables.names import PREFIX, Names
 

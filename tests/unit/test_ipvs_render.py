@@ -17,10 +17,9 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
 from svcc.kernel.ipset.sets import SET_NAME
 from svcc.kernel.ipvs.servers import mark_key
-from svcc.kernel.xtables.script import CHAIN_NAME
-from svcc.targets.ipvs.contribution import by_mark
+from svcc.kernel.xtables.names import CHAIN_NAME
 from svcc.targets.ipvs.sets import PREFIX
-from svcc.targets.ipvs.virtual import service_mark
+from svcc.targets.ipvs.virtual import by_mark, service_mark
 
 Given = tuple[ir.Program, ir.Node | None]
 OPTIONS = {ir.Protocol.TCP: "-t", ir.Protocol.UDP: "-u", ir.Protocol.SCTP: "--sctp-service"}

@@ -1,0 +1,11 @@
+"""The parts of the output."""
+
+from __future__ import annotations
+
+from svcc.targets.interface import Part
+
+#: By version of the family.
+SCRIPTS = {
+    4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
+    6: Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w"),
+}

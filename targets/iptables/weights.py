@@ -1,0 +1,15 @@
+"""Weights as turns and buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+
+#: The most buckets of ``-m cluster`` (XT_CLUSTER_NODES_MAX).
+BUCKETS = 32
+
+
+def units(weights: Sequence[int]) -> list[int]:
+    """The weights, which are positive, in lowest terms."""
+    common = gcd(*weights)
+    return [weight // common for weight in weights]

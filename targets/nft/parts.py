@@ -1,0 +1,7 @@
+"""The parts of the output."""
+
+from __future__ import annotations
+
+from svcc.targets.interface import Part
+
+PART = Part("nft", "nft.json", "nft -j -f -")
