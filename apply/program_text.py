@@ -10,7 +10,9 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 
+from svcc.apply.state_files import bytes_of
 from svcc.compiler import ir
 from svcc.compiler.ir_from_json import from_own_json
 from svcc.compiler.ir_to_json import endpoint_to_json, head_to_json, service_to_json
@@ -43,6 +45,11 @@ class KeptProgram:
         services = sorted(self._made_of.services, key=lambda service: service.name)
         return _text(head, map(service_line, services))
 
+    @cached_property
+    def hash(self) -> str:
+        """The digest of the text."""
+        return sha256(bytes_of(self.text)).hexdigest()
+
     def program(self, without: Collection[str] = ()) -> ir.Program:
         """The program, but for the services of these names."""
         if isinstance(self._made_of, str):
@@ -58,6 +65,20 @@ class KeptProgram:
         """The program with these lines in the place of those of their services; None: without the service."""
         services = {**self._lines.services, **lines}
         return KeptProgram(_text(self._lines.head, [line for _, line in sorted(services.items()) if line is not None]))
+
+    def differing_services(
+        self, other: KeptProgram
+    ) -> tuple[Mapping[str, ir.Service], Mapping[str, ir.Service]] | None:
+        """The services, by name, that are not the same in both, as they are in this and in the other; of this text they
+        alone are read. None: more than services differs."""
+        before, after = self._lines, other._lines
+        if before.head != after.head:
+            return None
+        same = {name for name, line in before.services.items() if after.services.get(name) == line}
+        old, new = (
+            {one.name: one for one in program.services} for program in (self.program(same), other.program(same))
+        )
+        return old, new
 
     def differing(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
         """Both programs without the services that are the same in both, as far as that is quick to see."""
