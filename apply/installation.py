@@ -31,6 +31,8 @@ KEPT = 20
 _NOTES = 2
 #: The files of a generation, its description first.
 _SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source", "compiled")
+#: Those of one that is whole, and what they are called until it is (:mod:`svcc.apply.whole`).
+DRAFTED = {suffix: f"{suffix}.whole" for suffix in ("bundle", "services", "program")}
 
 
 class Installation:
@@ -321,7 +323,7 @@ class Installation:
 
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
-        for suffix in _SUFFIXES:
+        for suffix in (*_SUFFIXES, *DRAFTED.values()):
             path = self.file(number, suffix)
             if path.is_dir():  # somebody's accident
                 self.set_aside(path)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from hashlib import sha256
+from ipaddress import IPv4Address
+from operator import attrgetter
 
 from svcc.apply.state_files import bytes_of
 from svcc.compiler import ir
@@ -22,6 +24,12 @@ _SERVICES = ',"services":[\n'
 _END = "\n]}\n"
 #: Characters of a text that is read.
 _LIMIT = 256 << 20
+#: JSON without spaces.
+_written = json.JSONEncoder(separators=(",", ":")).encode
+
+#: What is said of an endpoint beside its address, and what most say.
+_beside = attrgetter(*(one.name for one in fields(ir.Endpoint) if one.compare and one.name != "address"))
+_PLAIN = _beside(ir.Endpoint(IPv4Address(0)))
 
 
 class KeptProgram:
@@ -95,11 +103,11 @@ def _text(head: str, lines: Iterable[str]) -> str:
 
 def service_line(service: ir.Service) -> str:
     """The line of a service."""
-    document = json.dumps(service_to_json(service), separators=(",", ":"))
+    document = _written(service_to_json(service))
     endpoints = [
         f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand
-        if one == ir.Endpoint(one.address)
-        else json.dumps(endpoint_to_json(one), separators=(",", ":"))
+        if _beside(one) == _PLAIN
+        else _written(endpoint_to_json(one))
         for one in service.endpoints
     ]
     return f'{document[:-1]},"endpoints":[{",".join(endpoints)}]}}'

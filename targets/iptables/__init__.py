@@ -104,7 +104,7 @@ class Iptables(TargetByService):
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
         for artifact in bundle.artifacts:
-            text = _filter_text(artifact.state) if isinstance(artifact.state, State) else artifact.text
+            text = _filter_text(artifact)
             rejecting = {chain for chain, _ in _REST.findall(text)}
             for address, chain in _AT_ADDRESS.findall(text):
                 if chain in rejecting or chain.endswith("-REJECT"):
@@ -114,8 +114,9 @@ class Iptables(TargetByService):
         networks: set[ir.Network] = set()
         shared: set[ir.Address] = set()
         for artifact in bundle.artifacts:
-            networks.update(map(ip_network, _NETWORK.findall(artifact.text)))
-            shared.update(map(ip_address, _PASSING.findall(artifact.text)))
+            text = _filter_text(artifact, "-UNSERVED")
+            networks.update(map(ip_network, _NETWORK.findall(text)))
+            shared.update(map(ip_address, _PASSING.findall(text)))
         several = (network for network in networks if network.prefixlen < network.max_prefixlen)
         return ServiceNetworks(frozenset(several), frozenset(shared))  # a single address is among the exclusive ones
 
@@ -140,10 +141,13 @@ class Iptables(TargetByService):
         yield from vip_device.limits(program)
 
 
-def _filter_text(state: State) -> str:
-    """The lines of the chains of the filter table."""
+def _filter_text(artifact: Artifact, end: str = "") -> str:
+    """The lines of those chains of the filter table whose names have an end; of a mere text, all that it has."""
+    state = artifact.state
+    if not isinstance(state, State):
+        return artifact.text
     chains = state.tables["filter"].chains if "filter" in state.tables else {}
-    return "".join(f"-A {chain} {rule}\n" for chain, rules in chains.items() for rule in rules)
+    return "".join(f"-A {chain} {rule}\n" for chain, rules in chains.items() if chain.endswith(end) for rule in rules)
 
 
 TARGET = Iptables()
