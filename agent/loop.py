@@ -169,6 +169,7 @@ class Agent:
                 tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._guard(), name="guard")
                 tasks.create_task(self._let_go(), name="let go")
+                tasks.create_task(self._tidy(), name="tidy")
         except ExceptionGroup as group:
             if kept := group.subgroup(Kept):
                 raise kept.exceptions[0] from None
@@ -385,6 +386,16 @@ class Agent:
             due = None if self._leaving is None else self._leaving.due
             if due is not None and due <= self._now():
                 self._changed.set()
+
+    async def _tidy(self) -> None:
+        """See that what is written of changes stays short. No change waits for that."""
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                if self._session.untidy and await self._in_thread(self._session.tidy):
+                    self._log.info("written whole", generation=self._generation)
+            except (SvccError, OSError) as error:
+                self._log.warning("what is in place is not written whole", reason=str(error))
 
     def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> ir.Program:
         """In a thread. A program is recorded as it was reviewed; how it is served is a note to that.

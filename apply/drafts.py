@@ -30,4 +30,5 @@ def draft(wanted: Wanted, scope: Scope, origin: Origin | None = None) -> Draft:
         wanted.name,
         origin=origin,
         program=KeptProgram(wanted.program) if wanted.program is not None else None,
+        assembly=wanted.assembly,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
@@ -16,7 +16,7 @@ from svcc.apply.services_change import ServicesChange
 from svcc.apply.state_files import bytes_of
 from svcc.apply.summary import Summary
 from svcc.targets.bundle import bundle_text
-from svcc.targets.interface import Bundle
+from svcc.targets.interface import Assembly, Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Draft:
     of: int | None = None  # likewise
     origin: Origin | None = None  # what it was compiled from, where that is known
     program: KeptProgram | None = None  # likewise
+    #: What the bundle was put together in from that program, now and by this svcc.
+    assembly: Assembly | None = field(default=None, compare=False, repr=False)
 
     base = None
 

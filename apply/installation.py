@@ -30,7 +30,9 @@ KEPT = 20
 #: Notes that are kept: the one in place, and the one before it, to go back to.
 _NOTES = 2
 #: The files of a generation, its description first.
-_SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source")
+_SUFFIXES = ("json", "bundle", "services", "program", "change", "looks", "source", "compiled")
+#: Those of one that is whole, and what they are called until it is (:mod:`svcc.apply.whole`).
+DRAFTED = {suffix: f"{suffix}.whole" for suffix in ("bundle", "services", "program")}
 
 
 class Installation:
@@ -151,6 +153,12 @@ class Installation:
         """Whether a draft's rules are those of a generation."""
         if generation.base is None:
             return generation.hash == draft.hash
+        kept = self.program(generation)
+        if kept is not None and draft.assembly is not None and draft.program is not None:
+            return (generation.target, generation.node) == (
+                draft.target,
+                draft.node,
+            ) and kept.text == draft.program.text
         return generation.target == draft.target and self.bundle(generation) == draft.bundle
 
     def size(self, generation: Generation) -> int:
@@ -186,6 +194,17 @@ class Installation:
             return KeptProgram(text_of(self.file(generation.number, "program")))
         except (StoreError, ValueError):
             return None
+
+    def compiled(self, generation: Generation) -> KeptProgram | None:
+        """The program that this very svcc compiled the rules of a generation from. None: it is not known, or damaged.
+
+        Errors, when it is looked at: ValueError.
+        """
+        noted = cache.read(self.file(generation.number, "compiled"), generation.hash)
+        program = None if noted is None else self.program(generation)
+        if program is None or generation.base is not None:  # of a change, the generation's own hash holds the program
+            return program
+        return program if noted == {"program": program.hash} else None
 
     def scope(self, generation: Generation) -> Scope:
         return Scope(generation.prefix, generation.device).including(self.bundle(generation))
@@ -259,6 +278,9 @@ class Installation:
         )
         for suffix, text in draft.files.items():  # their names are on disk with that of the description
             files.write(self.file(number, suffix), text, lasting=False)
+        if isinstance(draft, ChangeDraft) or (draft.assembly is not None and draft.program is not None):
+            program = None if isinstance(draft, ChangeDraft) or draft.program is None else draft.program.hash
+            cache.write(self.file(number, "compiled"), generation.hash, {"program": program})
         if isinstance(draft, Draft) and draft.origin is not None:
             cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
         files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
@@ -301,7 +323,7 @@ class Installation:
 
     def forget(self, number: int) -> None:
         """Remove a generation, its description first: what is left of it otherwise is no generation."""
-        for suffix in _SUFFIXES:
+        for suffix in (*_SUFFIXES, *DRAFTED.values()):
             path = self.file(number, suffix)
             if path.is_dir():  # somebody's accident
                 self.set_aside(path)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
+from svcc.apply.by_service import differing_rules
 from svcc.apply.driver import Look, Transition
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
@@ -67,6 +69,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class _Recorded:
+    """A generation that the kernel's rules are known to be of."""
+
+    bundle: Callable[[], Bundle | None]
+    scope: Scope  # but for its bundle
+    begun: Begun
+    live: States
+
+
+@dataclass(frozen=True)
 class Ahead:
     """Listings of the kernel that began early, while the program was still being compiled."""
 
@@ -105,16 +117,23 @@ def make_plan(
     Errors: StepError, StoreError, ValueError.
     """
     before = installation.current
+    scope, ended = _scope(draft.scope, before), _finished(installation, before, draft)
+    looks = looks_of(installation, before) if before is not None else {}
+    begun = ahead.begun if ahead is not None and ahead.holds(installation, scope) else Machine(scope).begin(looks)
+    if before is not None and looks:
+        differing = differing_rules(installation, before, draft, Machine(scope), begun, looks)
+        if differing is not None:
+            whole = partial(installation.bundle, before)
+            live = Machine(scope).parse_later(whole, looks)
+            return _plan_of_rules(_Recorded(whole, scope, begun, live), differing, draft, ended, patience)
     old = _known(installation, before)
-    known = Machine(_scope(draft.scope, before).including(old))
+    known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
-    looks = looks_of(installation, before) if before is not None and old is not None else {}
-    begun = ahead.begun if ahead is not None and ahead.holds(installation, known.scope) else known.begin(looks)
+    looks = {} if old is None else looks
     live = known.read(wanted, begun, Known(old, looks))  # what the draft wants is not ours yet
     transition = Transition(before.target if before else None, draft.bundle.target if draft.bundle else None)
     differing = machine.differing(live, wanted)
-    ended = _finished(installation, before, draft)
     if not differing:
         # What stands in the way of changes is looked for where there are any. A service address that has since come to
         # be the machine's own is none: the rules do not depend on it, so that the same would be made anew, and refusing
@@ -136,6 +155,34 @@ def make_plan(
         differing,
         _lasting(gone, draft, transition),
         draft.summary.node_port_networks,
+    )
+
+
+def _plan_of_rules(
+    there: _Recorded, differing: Differing, draft: Draft, ended: frozenset[Route], patience: float
+) -> Plan:
+    """The plan where rules of some services are all that differs (:mod:`svcc.apply.by_service`): neither the bundle
+    before nor the whole states are made, unless somebody asks for them. Errors: StepError.
+    """
+    machine = Machine(there.scope.including(draft.bundle))
+    wanted, here = machine.parse(draft.bundle), Transition(draft.target, draft.target)
+    gone = frozenset(machine.gone_routes(differing, here)) | ended
+    return Plan(
+        machine,
+        here,
+        there.live,
+        wanted,
+        tuple(machine.changes(differing)),
+        tuple(machine.steps(there.live, differing, here, translates=True)),
+        _obstacles(machine, differing, draft.bundle) if differing else (),
+        gone,
+        frozenset(machine.new_places(differing)),
+        patience,
+        there.begun,
+        differing,
+        _lasting(gone, draft, here),
+        draft.summary.node_port_networks,
+        whole=lambda: Machine(machine.scope.including(there.bundle())),
     )
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from hashlib import sha256
+from ipaddress import IPv4Address
+from operator import attrgetter
 
+from svcc.apply.state_files import bytes_of
 from svcc.compiler import ir
 from svcc.compiler.ir_from_json import from_own_json
 from svcc.compiler.ir_to_json import endpoint_to_json, head_to_json, service_to_json
@@ -20,6 +24,12 @@ _SERVICES = ',"services":[\n'
 _END = "\n]}\n"
 #: Characters of a text that is read.
 _LIMIT = 256 << 20
+#: JSON without spaces.
+_written = json.JSONEncoder(separators=(",", ":")).encode
+
+#: What is said of an endpoint beside its address, and what most say.
+_beside = attrgetter(*(one.name for one in fields(ir.Endpoint) if one.compare and one.name != "address"))
+_PLAIN = _beside(ir.Endpoint(IPv4Address(0)))
 
 
 class KeptProgram:
@@ -43,6 +53,11 @@ class KeptProgram:
         services = sorted(self._made_of.services, key=lambda service: service.name)
         return _text(head, map(service_line, services))
 
+    @cached_property
+    def hash(self) -> str:
+        """The digest of the text."""
+        return sha256(bytes_of(self.text)).hexdigest()
+
     def program(self, without: Collection[str] = ()) -> ir.Program:
         """The program, but for the services of these names."""
         if isinstance(self._made_of, str):
@@ -59,6 +74,20 @@ class KeptProgram:
         services = {**self._lines.services, **lines}
         return KeptProgram(_text(self._lines.head, [line for _, line in sorted(services.items()) if line is not None]))
 
+    def differing_services(
+        self, other: KeptProgram
+    ) -> tuple[Mapping[str, ir.Service], Mapping[str, ir.Service]] | None:
+        """The services, by name, that are not the same in both, as they are in this and in the other; of this text they
+        alone are read. None: more than services differs."""
+        before, after = self._lines, other._lines
+        if before.head != after.head:
+            return None
+        same = {name for name, line in before.services.items() if after.services.get(name) == line}
+        old, new = (
+            {one.name: one for one in program.services} for program in (self.program(same), other.program(same))
+        )
+        return old, new
+
     def differing(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
         """Both programs without the services that are the same in both, as far as that is quick to see."""
         if isinstance(self._made_of, ir.Program) and isinstance(other._made_of, ir.Program):
@@ -74,11 +103,11 @@ def _text(head: str, lines: Iterable[str]) -> str:
 
 def service_line(service: ir.Service) -> str:
     """The line of a service."""
-    document = json.dumps(service_to_json(service), separators=(",", ":"))
+    document = _written(service_to_json(service))
     endpoints = [
         f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand
-        if one == ir.Endpoint(one.address)
-        else json.dumps(endpoint_to_json(one), separators=(",", ":"))
+        if _beside(one) == _PLAIN
+        else _written(endpoint_to_json(one))
         for one in service.endpoints
     ]
     return f'{document[:-1]},"endpoints":[{",".join(endpoints)}]}}'

@@ -14,7 +14,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Self
 
-from svcc.apply import confirm, drain, engine, planning, wanted
+from svcc.apply import confirm, drain, engine, planning, wanted, whole
 from svcc.apply.clashes import check_clashes
 from svcc.apply.drafts import draft as make_draft
 from svcc.apply.drafts import scope_of
@@ -236,6 +236,34 @@ class Session:
             if self._program is None:
                 raise ValueError("this session applied no program yet that could be served in another way")
             return self.follow(self._program, served)
+
+    @property
+    def untidy(self) -> bool:
+        """Whether :meth:`tidy` has something to do: as much was written of changes as the whole of it takes."""
+        upkeep = self._upkeep
+        return upkeep is not None and upkeep.due
+
+    def tidy(self) -> bool:
+        """Write the generation in place whole, where it is kept as a change and that is worth its while: what is
+        written of later changes is short again then. A process of its own writes it, and other calls go on meanwhile.
+
+        Returns whether it was done; not, where so much has changed meanwhile that the generation is not kept any more.
+        Errors: ToolFailed, StoreError, OSError: it is as it was.
+        """
+        with self._lock:
+            upkeep = self._upkeep
+            if upkeep is None or not upkeep.due:
+                return False
+            installation, generation, served = self.installation, upkeep.generation, upkeep.served
+        with _translated():
+            digest = whole.made(self._store.root, installation.name, generation)
+        with self._lock, self._locked():
+            kept = generation.number in installation.numbers() and installation.generation(generation.number)
+            if self._upkeep is not upkeep or kept != generation:
+                whole.discard(installation, generation.number)
+                return False
+            upkeep.take_over(generation, served, digest)
+            return True
 
     @property
     def installation(self) -> Installation:

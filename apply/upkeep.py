@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from svcc.apply import engine, planning
+from svcc.apply import engine, planning, whole
 from svcc.apply.drain import drain_steps
 from svcc.apply.driver import Driver, Look, Reading, State, Transition, balances
 from svcc.apply.engine import Tell
@@ -55,7 +55,7 @@ class _Whole:
 
     @property
     def due(self) -> bool:
-        """Whether as much was written of changes as it takes to write it all: then it is time for that."""
+        """Whether as much was written of changes as it takes to write it all: then that is worth its while."""
         return self._written >= self._size
 
     def change(self, program: ir.Program, node: ir.Node | None) -> ServicesChange:
@@ -142,7 +142,8 @@ class Upkeep:
         changed = differing_services(self.served, served)
         if not (self._serves_on(changed, served) and _same_cluster(self.reviewed, program, served)):
             return None
-        if self._whole.due or (begun := self._begun()) is None:
+        begun = self._begun()
+        if begun is None:
             return None
         _check(self._target, self._node, program, edited)
         _check(self._target, self._node, served, changed)
@@ -168,12 +169,25 @@ class Upkeep:
                 self._served[name] = one
         return self.generation
 
+    @property
+    def due(self) -> bool:
+        """Whether it is worth its while to write the generation in place whole (:mod:`svcc.apply.whole`)."""
+        return self._whole.due and self.generation.base is not None
+
+    def take_over(self, generation: Generation, served: ir.Program, digest: str) -> None:
+        """Keep a generation whole from now on, its files being written. ``served``: what it serves. The store's lock is
+        held. Errors: OSError, StoreError."""
+        kept = whole.take_over(self._installation, generation, digest)
+        self._whole = _Whole(self._installation, kept, served)
+        if kept.number == self.generation.number:
+            self.generation = kept
+
     def _draft(self, program: ir.Program, source: str, of: int | None) -> ChangeDraft:
-        whole = self._whole
-        change = whole.change(program, self._node)
+        kept = self._whole
+        change = kept.change(program, self._node)
         named = source if of is None else self._installation.generation(of).source
         scope = Scope(self.generation.prefix, self.generation.device)
-        return ChangeDraft(whole.generation, whole.program_hash, change, scope, named, of)
+        return ChangeDraft(kept.generation, kept.program_hash, change, scope, named, of)
 
     def _serves_on(self, changed: Services, served: ir.Program) -> bool:
         """Whether anything is served still; that nothing is has to be meant."""
@@ -288,8 +302,8 @@ class Upkeep:
     def _held_now(self) -> Bundle:
         """The parts that are asked for, as they should be."""
         if self._held is None:
-            whole = self._assembly.bundle() if self._asked else self._others
-            self._held = replace(whole, artifacts=tuple(a for a in whole.artifacts if a.part.name in self._asked))
+            bundle = self._assembly.bundle() if self._asked else self._others
+            self._held = replace(bundle, artifacts=tuple(a for a in bundle.artifacts if a.part.name in self._asked))
         return self._held
 
 

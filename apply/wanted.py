@@ -112,8 +112,7 @@ def _compiled(file: str, data: bytes, target: Target, node: str | None) -> Wante
     except InputError as error:
         raise InputError([*loaded.diagnostics, *error.diagnostics]) from None
     sources = None if loaded.diagnostics else loaded.sources
-    # A command changes no services later: what is kept up to date is let go.
-    return replace(found, sources=sources, warnings=loaded.diagnostics, assembly=None)
+    return replace(found, sources=sources, warnings=loaded.diagnostics)
 
 
 def _is_compiled(data: bytes, target: Target) -> bool:

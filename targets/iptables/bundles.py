@@ -25,17 +25,20 @@ _NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$"
 def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
     """See :meth:`svcc.targets.interface.Target.exclusive_addresses`."""
     for artifact in bundle.artifacts:
-        text = _filter_text(artifact.state) if isinstance(artifact.state, State) else artifact.text
+        text = _filter_text(artifact)
         rejecting = {chain for chain, _ in _REST.findall(text)}
         for address, chain in _AT_ADDRESS.findall(text):
             if chain in rejecting or chain.endswith("-REJECT"):
                 yield ip_address(address)
 
 
-def _filter_text(state: State) -> str:
-    """The lines of the chains of the filter table."""
+def _filter_text(artifact: Artifact, end: str = "") -> str:
+    """The lines of those chains of the filter table whose names have an end; of a mere text, all that it has."""
+    state = artifact.state
+    if not isinstance(state, State):
+        return artifact.text
     chains = state.tables["filter"].chains if "filter" in state.tables else {}
-    return "".join(f"-A {chain} {rule}\n" for chain, rules in chains.items() for rule in rules)
+    return "".join(f"-A {chain} {rule}\n" for chain, rules in chains.items() if chain.endswith(end) for rule in rules)
 
 
 def service_networks(bundle: Bundle) -> ServiceNetworks:
@@ -43,8 +46,9 @@ def service_networks(bundle: Bundle) -> ServiceNetworks:
     networks: set[ir.Network] = set()
     shared: set[ir.Address] = set()
     for artifact in bundle.artifacts:
-        networks.update(map(ip_network, _NETWORK.findall(artifact.text)))
-        shared.update(map(ip_address, _PASSING.findall(artifact.text)))
+        text = _filter_text(artifact, "-UNSERVED")
+        networks.update(map(ip_network, _NETWORK.findall(text)))
+        shared.update(map(ip_address, _PASSING.findall(text)))
     several = (network for network in networks if network.prefixlen < network.max_prefixlen)
     return ServiceNetworks(frozenset(several), frozenset(shared))  # a single address is among the exclusive ones
 

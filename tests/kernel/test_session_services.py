@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,10 +31,12 @@ from support.service_sessions import (
     ways,
 )
 from support.shell import Shell
-from svcc.apply import confirm
+from svcc.apply import confirm, whole
 from svcc.apply.engine import Event
+from svcc.apply.generation import Generation
 from svcc.apply.installation import KEPT, Installation
 from svcc.apply.store import Store
+from svcc.apply.upkeep import Upkeep
 from svcc.compiler import ir
 from svcc.kernel.namespaces import Namespace
 from svcc.targets import find
@@ -224,19 +227,55 @@ def test_the_whole_generation_stays_while_changes_to_it_do(side: Side, shell: Sh
             assert installation.bundle(installation.generation(number)) is not None
 
 
-def test_all_is_written_where_changes_took_as_much(side: Side, shell: Shell) -> None:
+def test_all_can_be_written_where_changes_took_as_much(side: Side, shell: Shell) -> None:
     old = read(OLD)
     with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
-        whole = kept.follow(old, old)
-        size = kept.installation.size(whole)
+        first = kept.follow(old, old)
+        size = kept.installation.size(first)
         written = 0
         for number in count():
+            assert not kept.tidy()
             generation = kept.adjust(old if number % 2 else draining(old, "web"))
-            if generation.base is None:
-                break
+            assert generation.base == first.number
             written += (kept.installation.file(generation.number, "change")).stat().st_size
+            if kept.untidy:
+                break
         assert written >= size
+        before = kept.installation.bundle(generation)
+        assert before is not None
+        assert kept.tidy()
+        tidied = kept.installation.generation(generation.number)
+        assert (tidied.base, tidied.hash) == (None, sha256(bundle_text(before).encode()).hexdigest())
+        assert kept.installation.bundle(tidied) == before
         assert kept.adjust(draining(old, "turns")).base == generation.number
+        assert kept.drift() == ()
+        assert not kept.untidy
+
+
+@NFT
+def test_changes_go_on_while_all_is_written(side: Side, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that is still kept the later ones are changes then; one that is not is left, and nothing stays of it."""
+    old, real = read(OLD), whole.made
+    meanwhile = 1
+
+    def made(root: Path, name: str, generation: Generation) -> str:
+        digest = real(root, name, generation)
+        _flapping(kept, old, meanwhile)
+        return digest
+
+    monkeypatch.setattr(whole, "made", made)
+    monkeypatch.setattr(Upkeep, "due", property(lambda self: self.generation.base is not None))
+    with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
+        kept.follow(old, old)
+        number = kept.adjust(draining(old, "turns")).number
+        assert kept.tidy()
+        assert kept.installation.generation(number).base is None
+        assert kept.adjust(draining(old, "turns")).base == number
+        meanwhile, there = 4, {path.suffix for path in kept.installation.path.iterdir()}
+        assert not kept.tidy()
+        assert {path.suffix for path in kept.installation.path.iterdir()} == there
+        assert kept.adjust(draining(old, "turns")).base == number
+        assert kept.drift() == ()
 
 
 def test_commands_read_a_generation_that_is_kept_as_a_change(side: Side, shell: Shell) -> None:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from svcc.apply import confirm, engine, planning
+from svcc.apply.drafts import draft
 from svcc.apply.engine import Event, Tell
 from svcc.apply.generation import Draft
 from svcc.apply.machine import Machine
@@ -20,7 +21,7 @@ from svcc.apply.planning import Plan
 from svcc.apply.scope import scope_of_program
 from svcc.apply.states import States
 from svcc.apply.store import Store
-from svcc.apply.summary import summary
+from svcc.apply.wanted import from_program
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.kernel.namespaces import Namespace
@@ -103,10 +104,8 @@ class World:
     def draft(self, text: str, target: str) -> Draft:
         program = load_text(Source("test.dsl", text)).program
         assert program is not None
-        node = program.nodes[0] if program.nodes else None
-        return Draft(
-            targets()[target].render(program, node), scope_of_program(program), summary(program, node), "test.dsl"
-        )
+        node = program.nodes[0].name if program.nodes else None
+        return draft(from_program(program, targets()[target], node, "test.dsl"), scope_of_program(program))
 
     def plan(self, draft: Draft) -> Plan:
         with self.inside():
