@@ -34,16 +34,18 @@ def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
         value = ignored(link)
         own = link == "all" and any(set_to(one, _ALL) == str(value) for one in scope.bundles)
         if value in SILENT and not own:
+            key = settings.of_device(4, link, "arp_ignore")
             yield (
-                f"net.ipv4.conf.{link}.arp_ignore is {value}: with it this machine answers ARP for no address of "
-                "another device; set it to 0, or leave `announce yes` out"
+                f"{key} is {value}: with it this machine answers ARP for no address of another device; "
+                "set it to 0, or leave `announce yes` out"
             )
     for name, device in devices.items():
         quiet = next((address for address, options in device.addresses.items() if options == QUIET), None)
         for link in ("all", name if (_CONF / name).exists() else "default") if quiet else ():
             if (_CONF / link / "route_localnet").read_text().strip() != "0":
+                key = settings.of_device(4, link, "route_localnet")
                 yield (
-                    f"net.ipv4.conf.{link}.route_localnet is 1: with it this machine answers ARP for {quiet} as well, "
+                    f"{key} is 1: with it this machine answers ARP for {quiet} as well, "
                     "which is not announced; set it to 0, or leave `announce yes` out"
                 )
 

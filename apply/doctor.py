@@ -21,6 +21,7 @@ from svcc.kernel import tools
 from svcc.kernel.ipvs.timeouts import USUAL, timeouts
 from svcc.kernel.modules.loading import missing
 from svcc.kernel.requirements import IPTABLES, Tool
+from svcc.kernel.sysctl.settings import of_device
 from svcc.targets import find
 from svcc.targets.interface import Target
 
@@ -137,7 +138,7 @@ def _examine_reverse_paths(target: str) -> Iterator[Finding]:
     strict, count = strict_devices(), dropped_so_far()
     if strict and count:
         state = f"dropped {count} packets that came by another device than the one that leads back"
-        remedy = " ".join(["sysctl -w", *(f"net.ipv4.conf.{device}.rp_filter=2" for device in strict)])
+        remedy = " ".join(["sysctl -w", *(f"{of_device(4, device, 'rp_filter')}=2" for device in strict)])
         yield Finding(target, "reverse path filter", state, remedy, fatal=False)
 
 

@@ -13,6 +13,7 @@ from svcc.kernel.link import difference
 from svcc.kernel.link.devices import announced_in
 from svcc.kernel.link.proxies import due
 from svcc.kernel.link.reading import links
+from svcc.kernel.sysctl.settings import of_device
 from svcc.targets.interface import Bundle
 
 _CONF = Path("/proc/sys/net/ipv6/conf")
@@ -35,7 +36,7 @@ def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
     for link in sorted({name for address in announced for name in due(address, there)}):
         if not _forwards(link):
             yield (
-                f"net.ipv6.conf.{link}.forwarding is 0: with it this machine answers neighbour solicitations for no "
+                f"{of_device(6, link, 'forwarding')} is 0: with it this machine answers neighbour solicitations for no "
                 "address of another device; set it to 1, or leave `announce yes` out"
             )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from svcc.apply.firewall.drops import drops
 from svcc.apply.reverse_path import refusals
 from svcc.apply.summary import Summary
+from svcc.kernel.sysctl.settings import of_device
 
 #: Endpoints stand for all of their network of this length: where packets go does not differ within it, most likely.
 _ALIKE = {4: 24, 6: 64}
@@ -92,7 +93,7 @@ def _forwarding(families: Collection[int], *, named: bool, switched_on: bool) ->
             continue
         for device in _devices() if named else ():
             if _sysctl(keys[family].format(device)) == "0":
-                name = f"net.ipv{family}.conf.{device}.forwarding"
+                name = of_device(family, device, "forwarding")
                 yield Obstruction(f"IPv{family} forwarding from {device}", "off", f"sysctl -w {name}=1")
 
 
@@ -158,7 +159,7 @@ def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:
         state = (
             f"strict: it drops what endpoint {endpoint} answers from the device's own network, for another leads there"
         )
-        yield Obstruction(f"reverse path of {device}", state, f"sysctl -w net.ipv4.conf.{device}.rp_filter=2")
+        yield Obstruction(f"reverse path of {device}", state, f"sysctl -w {of_device(4, device, 'rp_filter')}=2")
 
 
 # ---- bridges

@@ -18,6 +18,12 @@ def parsed(text: str | bytes) -> Json:
     return cast("Json", json.loads(text))
 
 
+def parsed_of_ip(text: str) -> Json:
+    """The value of what `ip -json` prints, which leaves most control characters in names as they are; "" for nothing
+    found. Errors: ValueError."""
+    return cast("Json", json.loads(text or "[]", strict=False))
+
+
 def members(value: object) -> Mapping[str, Json]:
     """An object's members. Errors: TypeError."""
     if not isinstance(value, dict):

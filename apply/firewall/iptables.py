@@ -8,6 +8,7 @@ from functools import cache
 from ipaddress import ip_network
 
 from svcc.apply.firewall.rules import Condition, Item, Kind, Rule, Rules
+from svcc.kernel.xtables.state import listed_lines
 
 #: Of an option, the packet's field that it asks for.
 _FIELDS = {
@@ -40,7 +41,7 @@ def read(text: str, ours: Collection[str] = ()) -> tuple[Rules, dict[str, Kind]]
     own = tuple(f"{name}-" for name in ours)
     lines: dict[str, list[str]] = {}
     policies: dict[str, Kind] = {}
-    for line in text.splitlines():
+    for line in listed_lines(text):
         if line.startswith(":"):
             name, _, rest = line[1:].partition(" ")
             policies[name] = Kind.DROP if rest.startswith("DROP") else Kind.ACCEPT
@@ -59,7 +60,7 @@ def read(text: str, ours: Collection[str] = ()) -> tuple[Rules, dict[str, Kind]]
 def _rule(text: str, number: int) -> Rule:
     try:
         words = shlex.split(text)
-    except ValueError:  # a comment with a newline is cut
+    except ValueError:
         return Rule((), Kind.NOTHING)
     for at, word in enumerate(words):
         if word in ("-j", "-g") and at + 1 < len(words):

@@ -50,7 +50,7 @@ def _differing(before: Set | None, after: Set | None) -> set[str]:
 def _answers(asked: Mapping[str, Collection[str]]) -> tuple[Mapping[str, re.Match[str]], Collection[str]]:
     """The headers of all sets, and what ipset answers of elements, a line each."""
     done = tools.attempt(PART, ["ipset", "-"], "".join(_questions(asked)))
-    return {found["name"]: found for found in _HEADER.finditer(done.stdout)}, {*done.stderr.splitlines()}
+    return {found["name"]: found for found in _HEADER.finditer(done.stdout)}, {*done.stderr.split("\n")}
 
 
 def _questions(asked: Mapping[str, Collection[str]]) -> Iterator[str]:

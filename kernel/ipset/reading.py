@@ -20,9 +20,19 @@ def read_sets(ours: Ours, wanted: Callable[[str], bool] = lambda _: True) -> dic
         if not Path("/sys/module/ip_set").exists():  # the kernel has no sets at all
             return {}
         raise listed.error(PART, reading=True)
-    names = listed.stdout.splitlines()
+    names = listed.stdout.removesuffix("\n").split("\n") if listed.stdout else []
     chosen = [name for name in names if ours.owns(name) and wanted(name)]
     if len(chosen) == len(names):
         return parse_sets(tools.read(PART, ["ipset", "save"])) if names else {}
     # Somebody else's sets may be a thousand times as large as ours.
-    return parse_sets("".join(tools.read(PART, ["ipset", "save", name]) for name in chosen))
+    return parse_sets("".join(map(_saved, chosen)))
+
+
+def _saved(name: str) -> str:
+    """Nothing where there is no such set: it went, or its name is the rest of one that holds the end of a line."""
+    done = tools.attempt(PART, ["ipset", "save", name])
+    if done.returncode and "The set with the given name does not exist" in done.stderr:
+        return ""
+    if done.returncode:
+        raise done.error(PART, reading=True)
+    return done.stdout

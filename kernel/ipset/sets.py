@@ -88,7 +88,7 @@ def parse_sets(text: str) -> dict[str, Set]:
     """What ``ipset save`` printed, or :func:`sets_text`. Errors: ValueError, with the line."""
     found: dict[str, Set] = {}
     moving, head, elements = False, "\0", dict[str, str]()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.startswith(head):
             element, space, options = line[len(head) :].partition(" ")
             options = (_MOVING.sub("", f" {options}") if moving else f" {options}") if space else ""

@@ -7,13 +7,13 @@ link answers, and needs none of ours.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv6Address
 from typing import TypeAlias
 
 from svcc.kernel import tools
+from svcc.kernel.json_values import items, members, parsed_of_ip, string
 from svcc.kernel.link.answered import Answered
 from svcc.kernel.link.devices import Device
 from svcc.kernel.link.difference import PART, Command
@@ -83,8 +83,8 @@ def entries() -> dict[str, dict[str, bool]]:
     """All proxy entries of IPv6. Errors: StepError."""
     said = tools.read(PART, ["ip", "-6", "-Numeric", "-json", "neighbour", "show", "proxy"])
     found: dict[str, dict[str, bool]] = defaultdict(dict)
-    for one in json.loads(said or "[]"):
-        found[one["dst"]][one.get("dev", "")] = str(one.get("protocol", "")) == str(PROTOCOL)
+    for one in map(members, items(parsed_of_ip(said))):
+        found[string(one["dst"])][string(one.get("dev", ""))] = str(one.get("protocol", "")) == str(PROTOCOL)
     return dict(found)
 
 

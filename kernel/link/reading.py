@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from svcc.kernel import tools
-from svcc.kernel.json_values import Json, integer, items, members, parsed, string, strings
+from svcc.kernel.json_values import Json, integer, items, members, parsed_of_ip, string, strings
 from svcc.kernel.link.devices import Device
 from svcc.kernel.link.difference import PART
 from svcc.kernel.link.links import Held, Link
@@ -16,7 +16,7 @@ def links() -> list[Link]:
     """The devices of the calling thread's network namespace. Errors: StepError."""
     said = tools.read(PART, ["ip", "-details", "-json", "address", "show"])
     return [
-        _link(members(one)) for one in items(parsed(said or "[]")) if one
+        _link(members(one)) for one in items(parsed_of_ip(said)) if one
     ]  # older releases leave {} for what they filter out
 
 

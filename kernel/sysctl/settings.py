@@ -21,6 +21,14 @@ class Setting(NamedTuple):
 Parameters: TypeAlias = Mapping[str, str | None]
 
 
+def of_device(family: int, device: str, name: str) -> str:
+    """The key of a device's parameter: "net.ipv4.conf.eth0/100.rp_filter".
+
+    A dot in the device's name, as that of a VLAN has one, is a slash there (sysctl(8)).
+    """
+    return f"net.ipv{family}.conf.{device.replace('.', '/')}.{name}"
+
+
 def sysctl_text(settings: Iterable[Setting]) -> str:
     """What ``sysctl -p`` reads."""
     return "".join(f"{f'# {one.why}{chr(10)}' if one.why else ''}{one.key} = {one.value}\n" for one in settings)

@@ -180,7 +180,7 @@ def parse_saved(text: str, ours: Ours) -> Saved:
     hint = f" {ours.prefix}-"
     current, rules = "", list[str]()
     unreadable = set[str]()
-    for line in _listed_lines(text):
+    for line in listed_lines(text):
         if line.startswith(own):
             chain, _, rule = line[3:].partition(" ")
             if chain != current:
@@ -210,7 +210,7 @@ def parse_saved(text: str, ours: Ours) -> Saved:
     return Saved(built.tables(), tuple(held), frozenset(unreadable))
 
 
-def _listed_lines(text: str) -> Iterator[str]:
+def listed_lines(text: str) -> Iterator[str]:
     """The lines of a listing. A rule goes on over the ends of lines that are in a quoted text of it, a comment of
     somebody's: ``xtables_save_string`` puts a backslash before quotes and backslashes, and leaves line ends alone."""
     pending = ""

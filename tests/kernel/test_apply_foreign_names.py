@@ -105,6 +105,29 @@ def test_a_table_of_somebody_s_stays_where_another_target_is_applied(tmp_path: P
         assert run("nft list table ip edge") == before
 
 
+#: Names that somebody may choose, with the prefix where listings of them break, and what is no letter in them.
+_ODD = 'w"\\\x01', "w\nEDGE-A", "w\vEDGE-A", "w\u2028EDGE-A", "w EDGE-A"
+
+
+@pytest.mark.parametrize("target", ["nft", "iptables"])
+def test_whatever_others_are_called_ours_is_read(target: str, tmp_path: Path) -> None:
+    """By `ip -json`, which prints control characters as they are, and `ipset list -n`, which does so with line ends."""
+    file, state = tmp_path / "a.dsl", tmp_path / "state"
+    file.write_text(PROGRAM.format("EDGE"))
+    with inside(loopback=True):
+        for name in _ODD:
+            subprocess.run(["ipset", "create", name, "hash:ip"], check=True)
+        for number, name in enumerate(name for name in _ODD if not {*name} & {*" \n\v"}):  # the kernel takes no others
+            words = ["ip", "link", "add", name, "type", "veth", "peer", "name", f"peer{number}"]
+            subprocess.run(words, check=True)
+            subprocess.run(["ip", "address", "add", f"10.0.{number}.1/24", "dev", name], check=True)
+        before = run("ipset save")
+        for command in (["apply", str(file), "-t", target], ["plan", str(file), "-t", target], ["status"], ["delete"]):
+            status, output = invoke(command[0], state, *command[1:])
+            assert status == Exit.DONE, output
+        assert run("ipset save") == before
+
+
 def test_what_was_loaded_by_hand_is_taken_over(tmp_path: Path) -> None:
     file, state = tmp_path / "a.dsl", tmp_path / "state"
     file.write_text(PROGRAM.format("EDGE"))

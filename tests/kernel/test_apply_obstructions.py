@@ -125,6 +125,20 @@ def test_what_lives_is_not_named(net: Net, words: list[str]) -> None:
     assert found(net) == []
 
 
+def test_the_remedy_for_a_device_with_a_dot_in_its_name_works(net: Net) -> None:
+    """A VLAN's: sysctl(8) takes the dot for the end of the name, unless it is written as a slash."""
+    net.apply(PROGRAM)
+    for words in ("down", "name lan.100", "up"):
+        net.run(f"ip link set dev {'lan.100' if words == 'up' else 'client'} {words}")
+    net.run("sysctl -qw net/ipv4/conf/lan.100/forwarding=0")
+    flow = net.flow("198.19.10.1", 53)
+    assert flow.silent()
+    named = [one for one in found(net) if one.subject == "IPv4 forwarding from lan.100"]
+    assert [one.remedy for one in named] == ["sysctl -w net.ipv4.conf.lan/100.forwarding=1"]
+    mend(net, [one.remedy for one in named])
+    assert flow.answered_by() == "100.64.0.9:5353"
+
+
 def test_an_endpoint_without_a_route_is_named(net: Net) -> None:
     text = PROGRAM.replace("{ 100.64.0.9;", "{ 192.0.2.9;")
     net.run("ip route del default")

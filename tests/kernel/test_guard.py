@@ -48,7 +48,8 @@ class _Guarded:
                 [sys.executable, "-P", "-m", "svcc.fleet.guard", str(folder / "guard.pid")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
             )  # fmt: skip
-        until((folder / "guard.pid").exists, "the guard is there", process=self.guard)
+        file = folder / "guard.pid"
+        until(lambda: file.exists() and file.read_text(), "the guard has written who it is", process=self.guard)
 
     def tell(self, orders: Orders) -> None:
         assert self.guard.stdin is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -12,8 +11,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from support import segments, waiting
+from support import segments
 from support.iptables_kernel import FAMILIES, VARIANTS, lab
+from support.pings import pinged
 from support.waiting import until
 from svcc.compiler import ir
 from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab
@@ -197,21 +197,7 @@ def _passes(up: Lab, version: int, variant: str, sock: socket.socket, target: ir
 def test_an_address_that_the_node_holds_answers_pings(up: Lab, version: int, where: str) -> None:
     with held(up, VIP["keeps"][version]):
         for target in (VIP["keeps"][version], OWN[version]):
-            assert ping(up, host(where, version), target)
-
-
-def ping(up: Lab, where: str, target: ir.Address) -> bool:
-    family, protocol = (socket.AF_INET, 1) if target.version == 4 else (socket.AF_INET6, socket.IPPROTO_ICMPV6)
-    request = struct.pack("!BBHHH", *((8, 0, 0xF7FD, 1, 1) if target.version == 4 else (128, 0, 0, 1, 1)))
-    reply = 0 if target.version == 4 else 129
-    with up.namespace(where).entered(), socket.socket(family, socket.SOCK_RAW, protocol) as sock:
-        sock.settimeout(waiting.LID)
-        sock.sendto(request, (str(target), 0))
-        while True:
-            data, (sender, *_) = sock.recvfrom(256)
-            kind = data[20] if target.version == 4 else data[0]
-            if sender.partition("%")[0] == str(target) and kind in (reply, 3):
-                return kind == reply
+            assert pinged(up, host(where, version), target)
 
 
 @both_families

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
 import pytest
 
 from support.nft_programs import program, render
+from support.pings import pinged
 from support.segments import send, sequence, stray_from_client, stray_from_endpoint
 from support.waiting import until
 from svcc.verify.lab import Answer, Conversation, Failure, Lab, Probe
@@ -233,33 +234,23 @@ def test_a_service_address_that_the_node_holds_answers_pings(lab: Lab, where: st
     assert pinged(lab, where, address)
 
 
-def pinged(lab: Lab, where: str, address: str) -> bool:
-    """Whether an echo request (RFC 792, RFC 4443; identifier 0, sequence 0) is answered. Errors: OSError."""
-    family, protocol, request, reply = (
-        (socket.AF_INET6, socket.IPPROTO_ICMPV6, bytes([128, *bytes(7)]), 129)
-        if ":" in address
-        else (socket.AF_INET, socket.IPPROTO_ICMP, bytes([8, 0, 0xF7, 0xFF, *bytes(4)]), 0)
-    )
-    with lab.namespace(where).entered(), socket.socket(family, socket.SOCK_RAW, protocol) as sock:
-        sock.settimeout(10)
-        sock.connect((address, 0))
-        sock.send(request)
-        while True:
-            answer = sock.recv(200)
-            if answer[0 if family == socket.AF_INET6 else (answer[0] & 15) * 4] == reply:
-                return True
-
-
 @pytest.mark.parametrize("protocol", [47, 50, 51, 89, 253])
 @pytest.mark.parametrize("address", ["198.19.10.7", "fd00:19::7"])
 def test_protocols_without_ports_pass(lab: Lab, address: str, protocol: int) -> None:
     chain = f"type filter hook input priority 0; meta l4proto {protocol} counter name met"
     count = f"counter met {{ }}\nchain late {{ {chain}; }}"
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with beside(lab, count):
-        with lab.namespace("client").entered(), socket.socket(family, socket.SOCK_RAW, protocol) as sock:
+    with lab.namespace("client").entered():
+        sock = socket.socket(family, socket.SOCK_RAW, protocol)
+
+    def met() -> bool:
+        """It is sent again where it did not come: who asks for a neighbour in vain drops it, and hears of that."""
+        with suppress(OSError):
             sock.sendto(bytes(24), (address, 0))
-        until(lambda: counted(lab, "met") == 1, "the packet is at the node")
+        return counted(lab, "met") > 0
+
+    with sock, beside(lab, count):
+        until(met, "the packet is at the node")
 
 
 # ---- what others mark and translate

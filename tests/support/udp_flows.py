@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import selectors
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from support.apply_world import World
-from support.waiting import LID
+from support.waiting import until
 from svcc.kernel.namespaces import Namespace
 
 #: The networks of clients and of pods; the node has .4 and .254, ::4 and ::fe.
@@ -23,6 +24,7 @@ _LINKS = (
 ENDPOINTS = ("100.64.0.9", "100.64.0.19", "100.64.0.29", "fd00:64::9", "fd00:64::19")
 OTHER_HOST = "192.0.2.50"
 _PORTS = (5353, 5354)
+_PATIENCE = 5.0  # seconds until a question is asked again
 _SILENCE = 0.3  # seconds in which nobody answers, where that is what is expected
 
 
@@ -99,6 +101,7 @@ class Flow:
     """One client's flow: every datagram of it comes from the same port."""
 
     def __init__(self, address: str, port: int) -> None:
+        self._asked = 0  # questions so far
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self._socket.connect((address, port))
@@ -108,18 +111,36 @@ class Flow:
 
     def ask(self) -> str:
         """Who answers, and whom it sees: "100.64.0.9:5353 10.0.0.100:40000"."""
-        self._socket.settimeout(LID)
-        self._socket.send(b"?")
-        return self._socket.recv(200).decode()
+        return until(self._answer, "somebody answers")
+
+    def _answer(self) -> str:
+        """Nothing where no answer came: who asks for a neighbour in vain on a busy machine drops what was for it. The
+        answers to earlier questions are passed over.
+        """
+        self._asked += 1
+        self._socket.settimeout(_PATIENCE)
+        try:
+            self._socket.send(str(self._asked).encode())
+            while True:
+                said, _, number = self._socket.recv(200).decode().rpartition(" ")
+                if int(number) == self._asked:
+                    return said
+        except TimeoutError:
+            return ""
+        except OSError as error:
+            if error.errno == errno.EHOSTUNREACH:
+                return ""
+            raise
 
     def answered_by(self) -> str:
         return self.ask().split()[0]
 
     def silent(self) -> bool:
         """Whether nobody answers."""
+        self._asked += 1
         self._socket.settimeout(_SILENCE)
         try:
-            self._socket.send(b"?")
+            self._socket.send(str(self._asked).encode())
             self._socket.recv(200)
         except OSError:  # no answer in that time, or a refusal
             return True
@@ -130,7 +151,7 @@ class Flow:
 
 
 class _Answering(threading.Thread):
-    """Answers whatever comes to some sockets with the socket's address and the sender's."""
+    """Answers whatever comes to some sockets with the socket's address, the sender's, and what came."""
 
     def __init__(self, servers: list[socket.socket]) -> None:
         super().__init__(daemon=True)
@@ -149,9 +170,9 @@ class _Answering(threading.Thread):
                 if one is self._end:
                     return
                 assert isinstance(one, socket.socket)
-                _, sender = one.recvfrom(10)
+                asked, sender = one.recvfrom(10)
                 own = one.getsockname()
-                one.sendto(f"{own[0]}:{own[1]} {sender[0]}:{sender[1]}".encode(), sender)
+                one.sendto(f"{own[0]}:{own[1]} {sender[0]}:{sender[1]} {asked.decode()}".encode(), sender)
 
     def end(self) -> None:
         self._wake.send(b"x")

@@ -71,9 +71,13 @@ def test_the_rule_that_drops_is_told() -> None:
     assert dropped(iptables.read("")[0], "INPUT", Kind.ACCEPT, NEW) is None
 
 
-def test_a_comment_that_holds_a_newline_decides_nothing() -> None:
-    found, _ = iptables.read('-A INPUT -m comment --comment "a\n-A INPUT b" -j DROP\n')
-    assert dropped(found, "INPUT", Kind.ACCEPT, NEW) is None
+@pytest.mark.parametrize("end", ["\n", "\v", "\x1c", "\x85", "\u2028"])
+def test_a_comment_that_holds_the_end_of_a_line_makes_no_other_rules(end: str) -> None:
+    """Neither hides it the rule that it is of."""
+    comment = f'-m comment --comment "a{end}-A INPUT -j ACCEPT{end}:INPUT ACCEPT [0:0]{end}"'
+    found, policies = iptables.read(f":INPUT DROP [0:0]\n-A INPUT {comment} -j DROP\n")
+    assert dropped(found, "INPUT", Kind.ACCEPT, NEW) == Dropped("INPUT", "1")
+    assert policies == {"INPUT": Kind.DROP}
 
 
 def test_chains_that_lead_to_each_other_end() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +9,7 @@ import pytest
 
 from support.ipvs_kernel import served
 from support.late_segments import Tap
+from support.pings import pinged
 from svcc.verify.lab import CLIENT, NODE, Answer, Lab, Result
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
@@ -54,28 +53,6 @@ def rule(lab: Lab, table: str, words: str, tool: str = "iptables") -> Iterator[N
 
 def told(result: Result) -> str:
     return f"{result.name}<{result.source}" if isinstance(result, Answer) else result.value
-
-
-def pinged(lab: Lab, where: str, to: str) -> bool:
-    """Whether an echo request is answered by the address that it is sent to (RFC 792, RFC 4443)."""
-    family, protocol, request, reply = (
-        (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129) if ":" in to else (socket.AF_INET, socket.IPPROTO_ICMP, 8, 0)
-    )
-    with lab.namespace(where).entered():
-        pinger = socket.socket(family, socket.SOCK_RAW, protocol)
-    with pinger:
-        pinger.settimeout(2)
-        message = struct.pack("!BBHHH", request, 0, 0, 4711, 1)
-        checksum = 0xFFFF - (request << 8) - 4711 - 1  # the kernel writes it for ICMPv6
-        pinger.sendto(struct.pack("!BBHHH", request, 0, checksum, 4711, 1) if protocol == 1 else message, (to, 0))
-        while True:
-            try:
-                data, sender = pinger.recvfrom(2048)
-            except TimeoutError:
-                return False
-            kind, _, _, number, _ = struct.unpack_from("!BBHHH", data, 0 if family == socket.AF_INET6 else 20)
-            if (kind, number) == (reply, 4711):
-                return bool(sender[0] == to)
 
 
 # -- connection tracking's INVALID ------------------------------------------------------------------------------------

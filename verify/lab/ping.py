@@ -14,11 +14,14 @@ from svcc.verify.lab.netns import Namespace
 
 #: Echo requests (RFC 792, RFC 4443): type, code; checksum and identifier are the kernel's to fill in; sequence number.
 _REQUESTS = {4: struct.pack("!BBHHH", 8, 0, 0, 0, 1), 6: struct.pack("!BBHHH", 128, 0, 0, 0, 1)}
+#: How often one is sent in the time that is given.
+_TIMES = 4
 
 
 def ping(namespace: Namespace, address: Address, timeout: float) -> Failure | None:
     """Send an echo request and wait for its reply: None, or what came instead.
 
+    Where nothing comes it is sent again: a busy machine that asks for a neighbour in vain drops what was for it.
     It is sent by a ping socket (icmp(7)), which the namespace's ``net.ipv4.ping_group_range`` has to allow.
     """
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
@@ -30,9 +33,12 @@ def ping(namespace: Namespace, address: Address, timeout: float) -> Failure | No
         sock.setsockopt(*RECVERR[family], 1)
         try:
             sock.connect((str(address), 0))
-            sock.send(_REQUESTS[address.version])
             selector.register(sock, selectors.EVENT_READ)
-            if not selector.select(timeout):
+            for _ in range(_TIMES):
+                sock.send(_REQUESTS[address.version])
+                if selector.select(timeout / _TIMES):
+                    break
+            else:
                 return Failure.TIMEOUT
             number = pending_error(sock)
             if number:

@@ -1,0 +1,22 @@
+"""Whether an address of a lab answers pings, on a machine that may be busy."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from support.waiting import until
+from svcc.compiler import ir
+from svcc.verify.lab import Failure, Lab
+
+
+def pinged(lab: Lab, where: str | ir.Address, to: str | ir.Address) -> bool:
+    """What comes is waited for; what is refused is no answer.
+
+    It is asked again where nothing comes: who asks for a neighbour in vain on a busy machine drops the packet.
+    """
+
+    def heard() -> list[Failure | None]:
+        found = lab.ping(where, ip_address(to))
+        return [] if found is Failure.TIMEOUT else [found]
+
+    return until(heard, f"{to} answers a ping of {where}, or refuses it") == [None]
