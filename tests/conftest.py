@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import signal
@@ -19,6 +20,8 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
+#: Garbage is looked for after so many new objects: Python's own 700 suit smaller programs.
+_NEW_OBJECTS = 10_000
 _LEFT_OUT = pytest.StashKey[int]()
 #: Folders of which each test, or none, loads rules; in the others some do.
 _WITH_KERNEL, _WITHOUT_KERNEL = ("kernel", "vm"), ("unit", "property", "kubernetes")
@@ -71,6 +74,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_LEFT_OUT] = len(left_out)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not _needs_kernel(item)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Nobody looks for garbage in modules and tests any more, which stay to the end: there is much of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 @pytest.hookimpl(tryfirst=True)

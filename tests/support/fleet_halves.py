@@ -52,6 +52,8 @@ def halves(folder: Path, *hosts: int) -> Iterator[Halves]:
             run(f"ip link add between master lan type veth peer name between netns {large.path}")
         with large.entered():
             run("ip link set between master lan up")
+        etcd = Cluster(RELEASES[0], folder / "etcd", _MEMBERS, (), "http")
+        stack.callback(etcd.end)  # after the agents, which say in etcd that they end, and would wait for it
         made: list[Machine] = []
         for number, (name, side) in enumerate((("a", small), ("b", large)), 11):
             node = stack.enter_context(closing(Namespace(name)))
@@ -59,8 +61,6 @@ def halves(folder: Path, *hosts: int) -> Iterator[Halves]:
             made.append(Machine(node, name, folder / name))
             stack.callback(made[-1].end)
             stack.callback(Servers(side, hosts, made[-1], gateway=_MEMBERS[number - 11]).end)
-        etcd = Cluster(RELEASES[0], folder / "etcd", _MEMBERS, (), "http")
-        stack.callback(etcd.end)
         (folder / "person").mkdir()
         found = Halves(small, Shell(large, folder / "person"), etcd, tuple(made))
         found.join()

@@ -193,16 +193,16 @@ def site(folder: Path, *names: str, nf_tables: bool = True) -> Iterator[Site]:
     with ExitStack() as stack:
         switch = stack.enter_context(closing(Namespace("switch")))
         make_lan(switch, ETCD)
+        etcd = Cluster(RELEASES[0], folder / "etcd", ("127.0.0.1",), (), "http")
+        stack.callback(etcd.end)  # after the agents, which say in etcd that they end, and would wait for it
+        (folder / "etcd").mkdir()
+        with switch.entered():
+            etcd.start("--listen-client-urls", f"{etcd.urls[0]},{URL}")
         machines = []
         for number, name in enumerate(names, 11):
             node = stack.enter_context(closing(Namespace(name)))
             plug_in(switch, node, number)
             machines.append(Machine(node, name, folder / name, nf_tables=nf_tables))
             stack.callback(machines[-1].end)
-        etcd = Cluster(RELEASES[0], folder / "etcd", ("127.0.0.1",), (), "http")
-        stack.callback(etcd.end)
-        (folder / "etcd").mkdir()
-        with switch.entered():
-            etcd.start("--listen-client-urls", f"{etcd.urls[0]},{URL}")
         (folder / "person").mkdir()
         yield Site(Shell(switch, folder / "person", nf_tables=nf_tables), etcd, tuple(machines))
