@@ -17,7 +17,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.differing import with_services
 from svcc.compiler.importers.kubernetes.fields import Malformed
-from svcc.compiler.importers.kubernetes.kept import Kept
+from svcc.compiler.importers.kubernetes.kept import KnownObjects
 from svcc.compiler.importers.kubernetes.mapping import Mapped, services_of
 from svcc.compiler.importers.kubernetes.nodes import nodes_of
 from svcc.compiler.importers.kubernetes.objects import (
@@ -117,7 +117,7 @@ class Followed:
         self._proxy = proxy
         self._pods_given = pods
         self._at = at
-        self._kept = Kept()
+        self._kept = KnownObjects()
         self._pods = Pods()
         self._nodes: dict[str, ir.Node] = {}
         self._cluster = ir.Cluster(pods=pods or ())
