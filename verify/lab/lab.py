@@ -207,9 +207,9 @@ class Lab:
         """
         return self._batch(timeout, at_once).run((self.namespace(one.where), one.destination) for one in attempts)
 
-    def ping(self, where: str | ir.Address, address: ir.Address, *, timeout: float = TIMEOUT) -> NoReply | None:
+    def ping(self, where: str | ir.Address, address: ir.Address) -> NoReply | None:
         """Ping an address from a host: None where it answers, else what came instead."""
-        return ping(self.namespace(where), address, timeout)
+        return ping(self.namespace(where), address, TIMEOUT)
 
     def open(
         self,
