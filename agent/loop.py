@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
-from typing import TypeVar
 
 from svcc.agent import state
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
+from svcc.agent.drift import Drift
 from svcc.agent.health import Health
 from svcc.agent.judge import Judge, NotAgreed
 from svcc.agent.leaving import Leaving
@@ -27,6 +27,7 @@ from svcc.agent.metrics import Metrics
 from svcc.agent.own_ports import OwnPorts
 from svcc.agent.probe import Answer, Probe
 from svcc.agent.source import Source
+from svcc.agent.threads import in_thread
 from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
 from svcc.apply.engine import Event
@@ -37,25 +38,22 @@ from svcc.compiler import ir
 from svcc.compiler.differing import differing_services
 from svcc.compiler.errors import InputError, SvccError
 from svcc.compiler.report import as_text
-from svcc.kernel.nft.generation import mark
-from svcc.kernel.steps import Change, Phase
+from svcc.kernel.steps import Phase
 
 #: Seconds from one change of the kernel to the next, in which events are collected to be taken together.
 _TOGETHER = 0.1
 #: Seconds in which those come that belong to one event: all slices of a service, or all services of a server that died.
 _BREATH = 0.01
-#: Seconds between looks at the files, and at the kernel's number for its rules.
+#: Seconds between looks at the files, and at what has had its time.
 _GLANCE = 1.0
-#: Seconds between looks at all that is ours in the kernel, of which not everything moves that number.
-_LOOK = 10.0
+#: Seconds after a probe that was not asked until all are said to be asked again.
+_ALL_ASKED = 10.0
 #: Seconds at least from one note of how all stand to the next.
 _NOTES = 10.0
 #: Seconds until what failed is tried again: twice as long each time, up to the second.
 _AGAIN, _AT_MOST = 1.0, 30.0
-#: Changes that a line of the log names.
-_NAMED = 5
-
-_Result = TypeVar("_Result")
+#: Seconds between looks at how much is written of changes.
+_TIDY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +117,9 @@ class Agent:
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
         self._generation = 0  # the number of the reviewed one in place
         self._down = 0  # probes that failed when the kernel was changed last
-        self._mark = ""  # the kernel's number when its rules were as they should be
+        self._drift = Drift(session, options.repair, log, metrics, self._kernel)
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
         self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
-        self._drift = 0
         self._came: float | None = None  # when all was in that the last change of the kernel brought
         self._noted = self._now()  # when it was noted last how all stand
         self._missed = 0.0  # when a probe could not be asked last
@@ -146,7 +143,7 @@ class Agent:
     @property
     def drift(self) -> int:
         """How many objects somebody changed, at the last look."""
-        return self._drift
+        return self._drift.objects
 
     def endpoints_changed(self) -> None:
         """Take into the kernel what the source joins to its program now."""
@@ -167,7 +164,7 @@ class Agent:
                 tasks.create_task(self._watch(), name="watch")
                 tasks.create_task(self._source.follow(self.reload), name="follow")
                 tasks.create_task(self._converge(), name="converge")
-                tasks.create_task(self._guard(), name="guard")
+                tasks.create_task(self._drift.guard(lambda: self._served), name="guard")
                 tasks.create_task(self._let_go(), name="let go")
                 tasks.create_task(self._tidy(), name="tidy")
         except ExceptionGroup as group:
@@ -184,7 +181,7 @@ class Agent:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GLANCE):
                     await self._reload.wait()
-            if self._reload.is_set() or await self._in_thread(self._source.changed):
+            if self._reload.is_set() or await in_thread(self._source.changed):
                 self._reload.clear()
                 await self._read()
                 if self._served and not self._new:
@@ -196,7 +193,7 @@ class Agent:
         named = {source.kind: source.name}
         told, self._told_of = self._told_of, None
         try:
-            program = await self._in_thread(source.read)
+            program = await in_thread(source.read)
         except InputError as error:
             self._faults["source"] = f"{source.name} has errors"
             self._metrics.read(len(error.diagnostics))
@@ -216,7 +213,7 @@ class Agent:
 
     def _hear(self, probe: Probe, answer: Answer) -> None:
         self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
-        if "checks" in self._faults and self._now() - self._missed > _LOOK:
+        if "checks" in self._faults and self._now() - self._missed > _ALL_ASKED:
             self._log.info("all checks are asked again")
             del self._faults["checks"]
         before = self._health.standings.get(probe)
@@ -291,7 +288,7 @@ class Agent:
             return
         self._noted = self._now()
         try:
-            await self._in_thread(partial(self._notes.write_all, self._session.installation, self._health))
+            await in_thread(partial(self._notes.write_all, self._session.installation, self._health))
         except OSError as error:
             self._log.error("not all standings are noted", reason=str(error))
 
@@ -302,17 +299,16 @@ class Agent:
             return True
         async with self._kernel:
             try:
-                if self._mark and mark() != self._mark:
-                    self._tell(await self._look())  # what is put right along with this is told all the same
+                await self._drift.glance()
                 joined = self._source.joined(program)
                 moved = joined is not self._joined
                 if new:
-                    await self._in_thread(partial(self._own_ports.tell, program))
+                    await in_thread(partial(self._own_ports.tell, program))
                 if new or moved:
                     await self._follow(program, joined, new=new)
                     self._joined = joined
                 made, self._down = self._health.served_all(joined), self._health.down
-                self._made = await self._in_thread(lambda: self._take(program, made, new=new))
+                self._made = await in_thread(lambda: self._take(program, made, new=new))
                 if self._judge is not None and new:
                     await self._judged(self._judge, program)
             except Kept:
@@ -336,9 +332,9 @@ class Agent:
 
     async def _judged(self, judge: Judge, program: ir.Program) -> None:
         """Keep a new program if its judge agrees, else go back from it. Errors: NotAgreed."""
-        if program is not self._last and await self._in_thread(lambda: self._session.unconfirmed):
+        if program is not self._last and await in_thread(lambda: self._session.unconfirmed):
             agreed = await judge.agrees(program)
-            if not await self._in_thread(lambda: self._session.settle(keep=agreed)):
+            if not await in_thread(lambda: self._session.settle(keep=agreed)):
                 raise NotAgreed("nobody confirmed it in time, and the machine went back")
         self._last = program
         judge.kept(program)
@@ -353,21 +349,21 @@ class Agent:
     async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
         """Check the endpoints of a program, and those that joined it. Where the program is new, those that serve
         already do so until they fail."""
-        installation = await self._in_thread(lambda: self._session.keep(program))
+        installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
-            noted = await self._in_thread(lambda: state.read(installation))
+            noted = await in_thread(lambda: state.read(installation))
             self._health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
-            if self._judge is not None and await self._in_thread(lambda: self._session.unconfirmed):
-                await self._in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
+            if self._judge is not None and await in_thread(lambda: self._session.unconfirmed):
+                await in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
         asks = new and any(one.check is not None for one in differing_services(self._joined, joined).values() if one)
-        serving = await self._in_thread(lambda: _serving(installation)) if asks else frozenset()
+        serving = await in_thread(lambda: _serving(installation)) if asks else frozenset()
         asked = self._health.standings
         self._health.follow(joined, serving, time.time())
         if self._health.standings is not asked:
             self._checks.follow(self._health.standings.keys())
         if self._leaving is not None:
-            await self._in_thread(partial(self._let_leave, self._leaving, installation, joined))
+            await in_thread(partial(self._let_leave, self._leaving, installation, joined))
 
     def _let_leave(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
         """In a thread. What is in the kernel now, and not in the program, drains."""
@@ -390,9 +386,9 @@ class Agent:
     async def _tidy(self) -> None:
         """See that what is written of changes stays short. No change waits for that."""
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_TIDY)
             try:
-                if self._session.untidy and await self._in_thread(self._session.tidy):
+                if self._session.untidy and await in_thread(self._session.tidy):
                     self._log.info("written whole", generation=self._generation)
             except (SvccError, OSError) as error:
                 self._log.warning("what is in place is not written whole", reason=str(error))
@@ -414,64 +410,8 @@ class Agent:
         seconds = None if self._judge is None or program is self._last else self._judge.seconds
         generation = self._session.follow(program, made, name, seconds) if new else self._session.adjust(made)
         self._generation = generation.reviewed
-        self._mark = mark()
+        self._drift.remember()
         return made
-
-    async def _guard(self) -> None:
-        """See what others change, and put it right in time."""
-        looked, since = self._now(), None
-        while True:
-            await asyncio.sleep(_GLANCE)
-            if not self._served:  # nothing is ours yet
-                continue
-            moved = mark() != self._mark
-            if not moved and since is None and self._now() - looked < _LOOK:
-                continue
-            async with self._kernel:
-                changes = await self._look()
-                self._mark = mark()
-            looked = self._now()
-            if not changes:
-                since = None
-                continue
-            if since is None:
-                since = looked
-                self._tell(changes)
-            if self._options.repair is not None and looked - since >= self._options.repair:
-                since = None if await self._repair() else since
-
-    async def _look(self) -> tuple[Change, ...]:
-        try:
-            changes = await self._in_thread(self._session.drift)
-        except (SvccError, OSError) as error:
-            self._log.error("what is in the kernel cannot be read", reason=str(error))
-            return ()
-        self._drift = len(changes)
-        self._metrics.drifted(len(changes))
-        return changes
-
-    def _tell(self, changes: tuple[Change, ...]) -> None:
-        if not changes:
-            return
-        named = "; ".join(map(str, changes[:_NAMED])) + ("; …" if len(changes) > _NAMED else "")
-        self._log.warning("somebody changed what is ours", objects=len(changes), to_put_right=named)
-
-    async def _repair(self) -> bool:
-        async with self._kernel:
-            try:
-                changes = await self._in_thread(self._session.repair)
-            except (SvccError, OSError) as error:
-                self._log.error("it cannot be put right", reason=str(error))
-                return False
-            self._mark = mark()
-        self._drift = 0
-        self._metrics.repaired()
-        self._log.info("put right", objects=len(changes))
-        return True
-
-    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
-        """What waits for disks, tools or the kernel is done beside the loop; it is never left half done."""
-        return await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))
 
 
 def _serving(installation: Installation) -> frozenset[ir.Address]:

@@ -21,7 +21,7 @@ from svcc.compiler.ir_to_json import to_json
 from svcc.targets.interface import Target
 from svcc.verify.cases import Case, cases
 from svcc.verify.judge import Verdict, connections_for, judge
-from svcc.verify.lab import CLIENT, NODE, Answer, Conversation, Lab
+from svcc.verify.lab import CLIENT, NODE, Conversation, Lab, Reply
 from svcc.verify.packet import Forwarded
 from svcc.verify.reference import outcome
 
@@ -92,9 +92,9 @@ class Trial:
                 words = self._awaited(mend, 0)
                 yield from self._judged(self.cases, f"{words} after {what} came back", connections)
             for (case, conversation), before in zip(held, first, strict=True):
-                if isinstance(before, Answer) and before.name != str(self.victim):
+                if isinstance(before, Reply) and before.name != str(self.victim):
                     after = conversation.ask()
-                    same = isinstance(after, Answer) and after.name == before.name
+                    same = isinstance(after, Reply) and after.name == before.name
                     about = replace(case, vantage="an open connection")
                     yield Verdict(about, {before.name: 1}, "" if same else f"{before.name} before, {after} after")
         finally:

@@ -35,14 +35,14 @@ from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.etcd.client import Client
 from svcc.etcd.values import Listing, Operation, Put
-from svcc.fleet.documents import Compiled, State, Status, Want
+from svcc.fleet.documents import Compiled, NodeState, Status, Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys, last_part
 from svcc.fleet.node import Node
 from svcc.fleet.publishing import publish
 from svcc.fleet.reading import pieces_of, release_of
-from svcc.fleet.registering import Endpoint, Member
-from svcc.fleet.release import Draft, Taken, compile_for, compiled, draft
+from svcc.fleet.registering import Member, MemberEndpoint
+from svcc.fleet.release import ReleaseDraft, Taken, compile_for, compiled, draft
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
@@ -110,7 +110,7 @@ async def _measured(task: Task, folder: Path, url: str) -> Mapping[str, Values]:
     }
 
 
-def _drafted(task: Task) -> tuple[Draft, dict[str, Values]]:
+def _drafted(task: Task) -> tuple[ReleaseDraft, dict[str, Values]]:
     """A release for all nodes, and how long it took from the program on: for one node, for all of them, which are
     alike, and for some whose rules differ: services prefer the endpoints that are on them.
     """
@@ -242,9 +242,9 @@ async def _roll(etcd: Client, release: int, names: list[str]) -> Values:
 
     def applied(text: bytes) -> bool:
         said = Status.read("status", text)
-        if said.state not in (State.APPLYING, State.APPLIED):
+        if said.state not in (NodeState.APPLYING, NodeState.APPLIED):
             raise Failed(said.words)
-        return said.state is State.APPLIED and said.want.release == release
+        return said.state is NodeState.APPLIED and said.want.release == release
 
     waiting = asyncio.create_task(_until(etcd, KEYS.statuses, names, applied))
     for start in range(0, len(names), _AT_ONCE):
@@ -262,7 +262,7 @@ async def _joined(etcd: Client, nodes: list[_Machine]) -> Values:
     for number in range(_MEMBERS):
         for node in nodes:
             node.members.clear()
-        member = Member(Endpoint.parse(f"100.64.0.{number + 1}"))
+        member = Member(MemberEndpoint.parse(f"100.64.0.{number + 1}"))
         began = time.perf_counter()
         await etcd.put(KEYS.registered("pool", str(member.endpoint)), member.text.encode())
         while not all(node.members for node in nodes):  # noqa: ASYNC110 - each node has a list of its own

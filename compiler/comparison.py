@@ -13,10 +13,10 @@ from typing import NamedTuple
 from svcc.compiler import ir
 from svcc.compiler.endpoint_changes import endpoint_changes
 from svcc.compiler.printing import affinity_kind, balancer_statements, runs
-from svcc.compiler.service_change import Change, What
+from svcc.compiler.service_change import ServiceChange, What
 
 
-class Frontend(NamedTuple):
+class FrontendKey(NamedTuple):
     """Where clients connect to. ``address`` None: a node port."""
 
     address: ir.Address | None
@@ -35,7 +35,7 @@ class ServiceChanges:
     """What changes of one service. ``service`` is its name afterwards; of one that is removed, the name it had."""
 
     service: str
-    changes: tuple[Change, ...]
+    changes: tuple[ServiceChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Comparison:
     """``services``: those that change, by name. ``shared``: what changes of cluster, nodes and balancers."""
 
     services: tuple[ServiceChanges, ...] = ()
-    shared: tuple[Change, ...] = ()
+    shared: tuple[ServiceChange, ...] = ()
     taken: TakenAway = TakenAway()
 
     @property
@@ -81,13 +81,13 @@ def compare(old: ir.Program, new: ir.Program) -> Comparison:
     return Comparison(tuple(services), tuple(_shared(old, new)), pairs.taken_away())
 
 
-def frontends_of(service: ir.Service) -> Iterator[Frontend]:
+def frontends_of(service: ir.Service) -> Iterator[FrontendKey]:
     """Every frontend, by port; a node port is one, whatever its families are."""
     for port in service.ports:
         for address in service.addresses:
-            yield Frontend(address, port.protocol, port.ports)
+            yield FrontendKey(address, port.protocol, port.ports)
         if port.nodeport is not None:
-            yield Frontend(None, port.protocol, port.nodeport)
+            yield FrontendKey(None, port.protocol, port.nodeport)
 
 
 class _Pairs:
@@ -117,7 +117,7 @@ class _Pairs:
             if name not in self._follows:
                 yield ServiceChanges(name, (_removed(service),))
 
-    def _taken_over(self, service: ir.Service) -> Iterator[Change]:
+    def _taken_over(self, service: ir.Service) -> Iterator[ServiceChange]:
         """The frontends that another service had before, by that service."""
         found: dict[str, list[str]] = {}
         for front in frontends_of(service):
@@ -125,7 +125,7 @@ class _Pairs:
             if owner is not None and self._follows.get(owner) != service.name:
                 found.setdefault(owner, []).append(str(front))
         for owner, fronts in sorted(found.items()):
-            yield Change(What.FRONTENDS_TAKEN, before=owner, after=service.name, frontends=tuple(fronts))
+            yield ServiceChange(What.FRONTENDS_TAKEN, before=owner, after=service.name, frontends=tuple(fronts))
 
     def taken_away(self) -> TakenAway:
         removed = sum(name not in self._follows for name in self._before)
@@ -152,8 +152,8 @@ def _covers(whole: ir.PortRange, part: ir.PortRange) -> bool:
     return whole.first <= part.first and part.last <= whole.last
 
 
-def _added(service: ir.Service) -> Change:
-    return Change(
+def _added(service: ir.Service) -> ServiceChange:
+    return ServiceChange(
         What.SERVICE_ADDED,
         after=service.name,
         endpoints=len(service.endpoints),
@@ -161,8 +161,8 @@ def _added(service: ir.Service) -> Change:
     )
 
 
-def _removed(service: ir.Service) -> Change:
-    return Change(
+def _removed(service: ir.Service) -> ServiceChange:
+    return ServiceChange(
         What.SERVICE_REMOVED,
         before=service.name,
         endpoints=len(service.endpoints),
@@ -173,26 +173,26 @@ def _removed(service: ir.Service) -> Change:
 # ---- one service
 
 
-def _changed(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+def _changed(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
     if old.name != new.name:
-        yield Change(What.SERVICE_RENAMED, before=old.name, after=new.name)
+        yield ServiceChange(What.SERVICE_RENAMED, before=old.name, after=new.name)
     yield from _address_changes(old, new)
     yield from _port_changes(old, new)
     yield from endpoint_changes(old, new)
     for name, words in _SETTINGS.items():
         if words(old) != words(new):
-            yield Change(What.SETTING, name, words(old), words(new))
+            yield ServiceChange(What.SETTING, name, words(old), words(new))
 
 
-def _address_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+def _address_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
     before, after = _roles(old), _roles(new)
     for address in before.keys() - after.keys():
-        yield Change(What.ADDRESS_REMOVED, str(address), before=before[address])
+        yield ServiceChange(What.ADDRESS_REMOVED, str(address), before=before[address])
     for address, role in after.items():
         if address not in before:
-            yield Change(What.ADDRESS_ADDED, str(address), after=role)
+            yield ServiceChange(What.ADDRESS_ADDED, str(address), after=role)
         elif before[address] != role:
-            yield Change(What.ADDRESS_CHANGED, str(address), before[address], role)
+            yield ServiceChange(What.ADDRESS_CHANGED, str(address), before[address], role)
     yield from _reordered("addresses", [*before], [*after])
 
 
@@ -202,14 +202,14 @@ def _roles(service: ir.Service) -> dict[ir.Address, str]:
     return {address: f"{role} shared" if address in service.shared else role for address, role in found.items()}
 
 
-def _port_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+def _port_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
     pairs = _paired_ports(old.ports, new.ports)
     for port in old.ports:
         if port not in pairs:
-            yield Change(What.PORT_REMOVED, port_name(port), before=port_text(port))
+            yield ServiceChange(What.PORT_REMOVED, port_name(port), before=port_text(port))
     for port in new.ports:
         if port not in pairs.values():
-            yield Change(What.PORT_ADDED, port_name(port), after=port_text(port))
+            yield ServiceChange(What.PORT_ADDED, port_name(port), after=port_text(port))
     for before, after in pairs.items():
         yield from _port_differences(before, after)
     yield from _reordered("ports", [*pairs], [one for port in new.ports for one, to in pairs.items() if to is port])
@@ -228,16 +228,16 @@ def _paired_ports(old: Sequence[ir.Port], new: Sequence[ir.Port]) -> dict[ir.Por
     return {old[0]: new[0]} if len(old) == len(new) == 1 else {port: pairs[port] for port in old if port in pairs}
 
 
-def _port_differences(old: ir.Port, new: ir.Port) -> Iterator[Change]:
+def _port_differences(old: ir.Port, new: ir.Port) -> Iterator[ServiceChange]:
     subject = port_name(new)
     if (old.name or "") != (new.name or ""):
-        yield Change(What.PORT_RENAMED, subject, old.name or "none", new.name or "none")
+        yield ServiceChange(What.PORT_RENAMED, subject, old.name or "none", new.name or "none")
     if (old.ports, old.protocol) != (new.ports, new.protocol):
-        yield Change(What.PORT_NUMBER, subject, f"{old.ports}/{old.protocol}", f"{new.ports}/{new.protocol}")
+        yield ServiceChange(What.PORT_NUMBER, subject, f"{old.ports}/{old.protocol}", f"{new.ports}/{new.protocol}")
     if old.target != new.target:
-        yield Change(What.PORT_TARGET, subject, str(old.target), str(new.target))
+        yield ServiceChange(What.PORT_TARGET, subject, str(old.target), str(new.target))
     if old.nodeport != new.nodeport:
-        yield Change(What.NODE_PORT, subject, str(old.nodeport or "none"), str(new.nodeport or "none"))
+        yield ServiceChange(What.NODE_PORT, subject, str(old.nodeport or "none"), str(new.nodeport or "none"))
 
 
 def port_name(port: ir.Port) -> str:
@@ -251,10 +251,10 @@ def port_text(port: ir.Port) -> str:
     return f"{port.ports}/{port.protocol}{target}" + (f" nodeport {port.nodeport}" if port.nodeport else "")
 
 
-def _reordered(what: str, old: Sequence[object], new: Sequence[object]) -> Iterator[Change]:
+def _reordered(what: str, old: Sequence[object], new: Sequence[object]) -> Iterator[ServiceChange]:
     """Whether those that stay have another order."""
     if [one for one in old if one in new] != [one for one in new if one in old]:
-        yield Change(What.ORDER, what)
+        yield ServiceChange(What.ORDER, what)
 
 
 # ---- settings
@@ -331,23 +331,23 @@ def settings_of(service: ir.Service) -> dict[str, str]:
     return {name: words(service) for name, words in _SETTINGS.items() if words(service) != words(plain)}
 
 
-def _shared(old: ir.Program, new: ir.Program) -> Iterator[Change]:
+def _shared(old: ir.Program, new: ir.Program) -> Iterator[ServiceChange]:
     for name, words in _CLUSTER.items():
         if words(old.cluster) != words(new.cluster):
-            yield Change(What.CLUSTER, name, words(old.cluster), words(new.cluster))
+            yield ServiceChange(What.CLUSTER, name, words(old.cluster), words(new.cluster))
     before = {node.name: _node_text(node) for node in old.nodes}
     after = {node.name: _node_text(node) for node in new.nodes}
     for name in sorted(before.keys() | after.keys()):
         if name not in after:
-            yield Change(What.NODE_REMOVED, name, before=before[name])
+            yield ServiceChange(What.NODE_REMOVED, name, before=before[name])
         elif name not in before:
-            yield Change(What.NODE_ADDED, name, after=after[name])
+            yield ServiceChange(What.NODE_ADDED, name, after=after[name])
         elif before[name] != after[name]:
-            yield Change(What.NODE_CHANGED, name, before[name], after[name])
+            yield ServiceChange(What.NODE_CHANGED, name, before[name], after[name])
     yield from _balancers(old, new)
 
 
-def _balancers(old: ir.Program, new: ir.Program) -> Iterator[Change]:
+def _balancers(old: ir.Program, new: ir.Program) -> Iterator[ServiceChange]:
     """A balancer that changes is said by the statements that come and go."""
     before = {one.name: _said(one) for one in old.balancers}
     after = {one.name: _said(one) for one in new.balancers}
@@ -355,14 +355,14 @@ def _balancers(old: ir.Program, new: ir.Program) -> Iterator[Change]:
         gone = [statement for statement in before.get(name, ()) if statement not in after.get(name, ())]
         come = [statement for statement in after.get(name, ()) if statement not in before.get(name, ())]
         if name not in after:
-            yield Change(What.BALANCER_REMOVED, name, before="; ".join(gone))
+            yield ServiceChange(What.BALANCER_REMOVED, name, before="; ".join(gone))
         elif name not in before:
-            yield Change(What.BALANCER_ADDED, name, after="; ".join(come))
+            yield ServiceChange(What.BALANCER_ADDED, name, after="; ".join(come))
         elif before[name] != after[name]:
             moved = gone or come
             old_text = gone if moved else before[name]
             new_text = come if moved else after[name]
-            yield Change(What.BALANCER_CHANGED, name, "; ".join(old_text), "; ".join(new_text))
+            yield ServiceChange(What.BALANCER_CHANGED, name, "; ".join(old_text), "; ".join(new_text))
 
 
 def _said(balancer: ir.Balancer) -> list[str]:

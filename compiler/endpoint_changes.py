@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from svcc.compiler import ir
-from svcc.compiler.service_change import Change, What
+from svcc.compiler.service_change import ServiceChange, What
 
 #: An endpoint, and the one that it becomes.
 _Pairs: TypeAlias = Mapping[ir.Endpoint, ir.Endpoint]
 
 
-def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
+def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
     """What differs between the endpoints of a service: those that go, come, move to another address, or change."""
     if old.endpoints == new.endpoints:
         return
@@ -23,10 +23,10 @@ def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
     come = set(pairs.values())
     for endpoint in old.endpoints:
         if endpoint not in pairs:
-            yield Change(What.ENDPOINT_REMOVED, socket_of(endpoint, old), before=options(endpoint))
+            yield ServiceChange(What.ENDPOINT_REMOVED, socket_of(endpoint, old), before=options(endpoint))
     for endpoint in new.endpoints:
         if endpoint not in come:
-            yield Change(What.ENDPOINT_ADDED, socket_of(endpoint, new), after=options(endpoint))
+            yield ServiceChange(What.ENDPOINT_ADDED, socket_of(endpoint, new), after=options(endpoint))
     for before in old.endpoints:
         if before in moved:
             yield _move(before, moved[before], old, new)
@@ -34,7 +34,7 @@ def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[Change]:
             yield from _differences(before, stay[before], new)
     order = [pairs[endpoint] for endpoint in old.endpoints if endpoint in pairs]
     if order != [endpoint for endpoint in new.endpoints if endpoint in come]:
-        yield Change(What.ORDER, "endpoints")
+        yield ServiceChange(What.ORDER, "endpoints")
 
 
 def _staying(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint]) -> dict[ir.Endpoint, ir.Endpoint]:
@@ -82,26 +82,26 @@ def _gaps(endpoints: Sequence[ir.Endpoint], stay: _Pairs) -> dict[ir.Endpoint | 
     return found
 
 
-def _move(before: ir.Endpoint, after: ir.Endpoint, old: ir.Service, new: ir.Service) -> Change:
+def _move(before: ir.Endpoint, after: ir.Endpoint, old: ir.Service, new: ir.Service) -> ServiceChange:
     node = f" on {after.node}" if after.node and after.node != before.node else ""
     subject = socket_of(before, old)
-    return Change(What.ENDPOINT_MOVED, subject, subject, f"{socket_of(after, new)}{node}")
+    return ServiceChange(What.ENDPOINT_MOVED, subject, subject, f"{socket_of(after, new)}{node}")
 
 
-def _differences(before: ir.Endpoint, after: ir.Endpoint, new: ir.Service) -> Iterator[Change]:
+def _differences(before: ir.Endpoint, after: ir.Endpoint, new: ir.Service) -> Iterator[ServiceChange]:
     subject = socket_of(after, new)
     if before.port != after.port:
-        yield Change(What.ENDPOINT_PORT, subject, _own_port(before), _own_port(after))
+        yield ServiceChange(What.ENDPOINT_PORT, subject, _own_port(before), _own_port(after))
     if before.weight != after.weight:
         drained = What.ENDPOINT_DRAINED if after.draining else What.ENDPOINT_WEIGHT
         what = What.ENDPOINT_RESUMED if before.draining else drained
-        yield Change(what, subject, str(before.weight), str(after.weight))
+        yield ServiceChange(what, subject, str(before.weight), str(after.weight))
     if before.node != after.node:
-        yield Change(What.ENDPOINT_NODE, subject, before.node or "none", after.node or "none")
+        yield ServiceChange(What.ENDPOINT_NODE, subject, before.node or "none", after.node or "none")
     if before.backup != after.backup:
-        yield Change(What.ENDPOINT_BACKUP, subject, _backup(before), _backup(after))
+        yield ServiceChange(What.ENDPOINT_BACKUP, subject, _backup(before), _backup(after))
     if before.max_connections != after.max_connections:
-        yield Change(What.ENDPOINT_LIMIT, subject, _limit(before), _limit(after))
+        yield ServiceChange(What.ENDPOINT_LIMIT, subject, _limit(before), _limit(after))
 
 
 def _backup(endpoint: ir.Endpoint) -> str:

@@ -9,7 +9,7 @@ from lark import Token, UnexpectedInput
 
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
-from svcc.compiler.fmt_items import Alone, Comment, Group, Item, Statement, read_items
+from svcc.compiler.fmt_items import Alone, Comment, Group, Item, LaidOutStatement, read_items
 from svcc.compiler.include import parse_shown, too_much
 from svcc.compiler.source import Source, Span
 
@@ -77,7 +77,7 @@ class _Printer:
         margin = " " * self._column if item.continues else indent
         self.lines.append(margin + item.comment.text)
 
-    def _statement(self, statement: Statement, indent: str, width: int, end: str) -> None:
+    def _statement(self, statement: LaidOutStatement, indent: str, width: int, end: str) -> None:
         line = "" if _has_broken(statement) else indent + _flat(statement, width)
         if line and len(line) <= WIDTH:
             self._line(line + end, statement.comment)
@@ -115,7 +115,7 @@ def _sections(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 # ---- columns
 
 
-def _key_length(statement: Statement) -> int:
+def _key_length(statement: LaidOutStatement) -> int:
     """How many words stand in the first column: a keyword or an address, with ``port`` its name as well."""
     for number, part in enumerate(statement.parts):
         if isinstance(part, Token) and part.type == "PORT_SPEC" and number:
@@ -127,7 +127,7 @@ def _key_width(section: Sequence[Item], indent: str) -> int:
     """Characters of the first column, where another follows. A statement that opens a block does not widen it."""
     widths = [0]
     for item in section:
-        if isinstance(item, Statement):
+        if isinstance(item, LaidOutStatement):
             key, rest = _split_key(item)
             if rest and not isinstance(rest[-1], Group):
                 width = sum(map(len, key)) + len(key) - 1
@@ -136,13 +136,13 @@ def _key_width(section: Sequence[Item], indent: str) -> int:
     return max(widths)
 
 
-def _split_key(statement: Statement) -> tuple[list[Token], list[Token | Group]]:
+def _split_key(statement: LaidOutStatement) -> tuple[list[Token], list[Token | Group]]:
     length = _key_length(statement)
     key = [part for part in statement.parts[:length] if isinstance(part, Token)]
     return key, statement.parts[length:]
 
 
-def _spaced(statement: Statement, width: int) -> Iterator[tuple[Token | Group, str]]:
+def _spaced(statement: LaidOutStatement, width: int) -> Iterator[tuple[Token | Group, str]]:
     """The parts, each with the blanks before it."""
     key, rest = _split_key(statement)
     written = 0
@@ -157,7 +157,7 @@ def _spaced(statement: Statement, width: int) -> Iterator[tuple[Token | Group, s
 # ---- in one line
 
 
-def _has_broken(statement: Statement) -> bool:
+def _has_broken(statement: LaidOutStatement) -> bool:
     return any(isinstance(part, Group) and part.broken and not _is_empty(part) for part in statement.parts)
 
 
@@ -165,7 +165,7 @@ def _is_empty(group: Group) -> bool:
     return not group.items and group.comment is None
 
 
-def _flat(statement: Statement, width: int = 0) -> str:
+def _flat(statement: LaidOutStatement, width: int = 0) -> str:
     return "".join(
         before + (_flat_group(part) if isinstance(part, Group) else part) for part, before in _spaced(statement, width)
     )
@@ -173,7 +173,7 @@ def _flat(statement: Statement, width: int = 0) -> str:
 
 def _flat_group(group: Group) -> str:
     """The group in one line, without its comments."""
-    inner = [_flat(item) for item in group.items if isinstance(item, Statement)]
+    inner = [_flat(item) for item in group.items if isinstance(item, LaidOutStatement)]
     if group.opening == "[":
         return f"[{', '.join(inner)}]"
     return f"{{ {'; '.join(inner)} }}" if inner else "{ }"

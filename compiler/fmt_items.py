@@ -44,7 +44,7 @@ class Group:
 
 
 @dataclass(slots=True)
-class Statement:
+class LaidOutStatement:
     """A statement with its comment, as it is to be laid out."""
 
     parts: list[Token | Group]
@@ -61,7 +61,7 @@ class Alone:
     continues: bool = False
 
 
-Item: TypeAlias = Statement | Alone
+Item: TypeAlias = LaidOutStatement | Alone
 _Child: TypeAlias = "Token | Tree[Token]"
 
 
@@ -100,7 +100,7 @@ class _GroupReader:
             self._add_statement([child])
 
     def _add_statement(self, parts: list[Token | Group]) -> None:
-        self._group.items.append(Statement(parts, self._after_blank()))
+        self._group.items.append(LaidOutStatement(parts, self._after_blank()))
         self._group.broken |= any(part.broken for part in parts if isinstance(part, Group))
         self.newlines, self._below = 0, None
 
@@ -127,7 +127,7 @@ class _GroupReader:
             self._below = comment.column
         self.newlines = 0
 
-    def _behind(self) -> Statement | Group:
+    def _behind(self) -> LaidOutStatement | Group:
         """What the line has before a comment at its end."""
         last = self._group.items[-1] if self._group.items else self._group
         assert not isinstance(last, Alone), "a comment ends its line"

@@ -318,7 +318,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DefaultAnswer:
     """What a listener of HTTP answers where no route fits."""
 
     status: int = 404
@@ -331,7 +331,7 @@ class Listener:
 
     port: int
     protocol: ListenProtocol
-    answer: Answer = Answer()  # http
+    answer: DefaultAnswer = DefaultAnswer()  # http
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

@@ -206,7 +206,7 @@ class _Reader(Values):
         for key in ("status", "body"):
             if key in document and protocol is not ir.ListenProtocol.HTTP:
                 self.error(Code.LISTENER, f"a listener of {protocol} cannot answer", self.span(*path, key))
-        answer = ir.Answer(document.get("status", ir.Answer().status), document.get("body"))
+        answer = ir.DefaultAnswer(document.get("status", ir.DefaultAnswer().status), document.get("body"))
         return ir.Listener(document["port"], protocol, answer, self.span(*path))
 
     def route(self, document: RouteDocument, path: Path) -> ir.Route:

@@ -98,7 +98,7 @@ def _balancer_to_json(balancer: ir.Balancer) -> dict[str, Json]:
         _sparse(
             port=one.port,
             protocol=one.protocol.value,
-            status=_unless(one.answer.status, ir.Answer().status),
+            status=_unless(one.answer.status, ir.DefaultAnswer().status),
             body=one.answer.body,
         )
         for one in balancer.listeners

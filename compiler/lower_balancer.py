@@ -89,10 +89,10 @@ def _listener(values: Values, statement: syntax.Setting) -> list[ir.Listener]:
     return [ir.Listener(ports.first, protocol, found, values.span(spec))]
 
 
-def _answer(values: Values, words: Sequence[Word]) -> ir.Answer | None:
+def _answer(values: Values, words: Sequence[Word]) -> ir.DefaultAnswer | None:
     """``default STATUS "BODY"``; None (reported) where it is none."""
     if not words:
-        return ir.Answer()
+        return ir.DefaultAnswer()
     status = values.number(words[1], 0, 999, "a status")
     body = str(words[2]) if len(words) > 2 else None
     if status is not None and status not in _STATUS:
@@ -101,7 +101,7 @@ def _answer(values: Values, words: Sequence[Word]) -> ir.Answer | None:
     if body is not None and len(body) > _BODY:
         values.error(Code.RANGE, f"the answer has {len(body)} characters", words[2], f"at most {_BODY}")
         return None
-    return None if status is None else ir.Answer(status, body or None)
+    return None if status is None else ir.DefaultAnswer(status, body or None)
 
 
 def _route(values: Values, statement: syntax.Setting) -> list[ir.Route]:

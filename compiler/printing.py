@@ -132,7 +132,7 @@ def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
         statements.append(("security", " ".join(balancer.security)))
     for listener in balancer.listeners:
         words = [f"{listener.port}/{listener.protocol}"]
-        if listener.answer != ir.Answer():
+        if listener.answer != ir.DefaultAnswer():
             words.append(f"default {listener.answer.status}")
             words += [] if listener.answer.body is None else [f'"{listener.answer.body}"']
         statements.append(("listen", " ".join(words)))

@@ -44,7 +44,7 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ServiceChange:
     """``before`` and ``after`` are written as in the language; "" where there is nothing."""
 
     what: What

@@ -29,7 +29,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _Made = TypeVar("_Made")
 
 
-class Members:
+class JsonMembers:
     """The members of one object, taken one after the other. Errors of each: BadDocument."""
 
     def __init__(self, where: str, value: Json) -> None:
@@ -99,14 +99,14 @@ class Members:
             raise self.wrong(name, value, f"one of {', '.join(kind)}")
         return kind(value)
 
-    def by_node(self, name: str, read: Callable[[Members, str], _Made]) -> dict[str, _Made]:
+    def by_node(self, name: str, read: Callable[[JsonMembers, str], _Made]) -> dict[str, _Made]:
         """An object with a member for each node; ``read`` takes that of its name."""
         value = self.take(name)
         if not isinstance(value, dict):
             raise self.wrong(name, value, "an object")
         if bad := next((node for node in value if fault(node) is not None), None):
             raise self.wrong(name, bad, "the names of nodes alone")
-        inner = Members(f"{self._where}: `{name}`", value)
+        inner = JsonMembers(f"{self._where}: `{name}`", value)
         return {node: read(inner, node) for node in sorted(value)}
 
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
@@ -125,9 +125,9 @@ class Members:
             raise self.wrong(name, value, "lists with each node once")
         return tuple(found)
 
-    def inner(self, name: str) -> Members:
+    def inner(self, name: str) -> JsonMembers:
         """The members of an object within this one."""
-        return Members(f"{self._where}: `{name}`", self.take(name))
+        return JsonMembers(f"{self._where}: `{name}`", self.take(name))
 
     def end(self) -> None:
         """Errors: BadDocument, where there is a member that nobody took."""
@@ -140,7 +140,7 @@ def _is_plain(text: str) -> bool:
     return all(sign.isprintable() or sign == "\n" for sign in text)
 
 
-def members_of(key: str, text: str | bytes) -> Members:
+def members_of(key: str, text: str | bytes) -> JsonMembers:
     """The members of a document, after its version. Errors: BadDocument: no JSON object, or of another version."""
     if len(text) > _LIMIT:
         raise BadDocument(f"{key} is too long to be what svcc writes")
@@ -148,7 +148,7 @@ def members_of(key: str, text: str | bytes) -> Members:
         value = cast("Json", loads(text))
     except (ValueError, RecursionError) as error:
         raise BadDocument(f"{key} is not JSON that svcc can read: {shorten(str(error), 100)}") from None
-    members = Members(key, value)
+    members = JsonMembers(key, value)
     version = members.number("version")
     if version != VERSION:
         raise BadDocument(

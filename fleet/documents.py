@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from svcc.compiler.suggest import shorten
-from svcc.fleet.document_members import WORDS, Json, Members, members_of, text_of
+from svcc.fleet.document_members import WORDS, Json, JsonMembers, members_of, text_of
 from svcc.fleet.keys import address_in
 
 # ---- head
@@ -105,7 +105,7 @@ class Release:
         return replace(self, signature=signature)
 
 
-def _compiled(nodes: Members, node: str) -> Compiled:
+def _compiled(nodes: JsonMembers, node: str) -> Compiled:
     members = nodes.inner(node)
     found = Compiled(members.name("target"), members.hash("bundle"))
     members.end()
@@ -175,7 +175,7 @@ class Want:
         return found
 
 
-class State(StrEnum):
+class NodeState(StrEnum):
     """How a node stands with what it shall do."""
 
     APPLYING = "applying"  # it is at it, or waits to confirm
@@ -194,7 +194,7 @@ class Status:
     """
 
     want: Want
-    state: State
+    state: NodeState
     serves: int
     followed: int = 0
     down: int = 0
@@ -225,7 +225,7 @@ class Status:
         members = members_of(key, text)
         found = cls(
             want=Want(release=members.number("release"), epoch=members.number("epoch")),
-            state=members.choice("state", State),
+            state=members.choice("state", NodeState),
             serves=members.number("serves"),
             followed=members.number("followed"),
             down=members.number("down"),

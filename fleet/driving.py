@@ -18,7 +18,7 @@ from svcc.fleet.documents import Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import Snapshot, snapshot
-from svcc.fleet.rollout import Phase, Rollout, Since, Step, check_free, step
+from svcc.fleet.rollout import Rollout, RolloutPhase, RolloutStep, Since, check_free, step
 
 #: Seconds after which another may take over from who drives no more.
 _LEASE = 10
@@ -31,7 +31,7 @@ _GLANCE, _AGAIN = 30.0, 1.0
 Tell: TypeAlias = Callable[[Snapshot], None]
 
 
-class Gone(FleetError):
+class NoRollout(FleetError):
     """There is no rollout."""
 
 
@@ -52,11 +52,11 @@ async def start(etcd: Client, keys: Keys, rollout: Rollout) -> None:
 
 
 async def change(etcd: Client, keys: Keys, how: Callable[[Rollout], Rollout]) -> Rollout:
-    """Change where the rollout stands; returns it. Errors: Gone: there is none; what ``how`` raises; EtcdError."""
+    """Change where the rollout stands; returns it. Errors: NoRollout: there is none; what ``how`` raises; EtcdError."""
     while True:
         seen = await snapshot(etcd, keys)
         if seen.rollout is None:
-            raise Gone(f"fleet {keys.fleet} has had no rollout yet")
+            raise NoRollout(f"fleet {keys.fleet} has had no rollout yet")
         changed = how(seen.rollout)
         put = Put(keys.rollout, changed.text.encode())
         if changed == seen.rollout:
@@ -89,7 +89,7 @@ async def drive(etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callabl
     """Bring the rollout to its end, or until somebody pauses it; or look on while another does.
 
     ``who``: for those who want to know who holds the lock; ``trouble`` hears that etcd does not answer: the rollout
-    waits for it. Errors: Gone, BadDocument; EtcdError, where etcd refuses.
+    waits for it. Errors: NoRollout, BadDocument; EtcdError, where etcd refuses.
     """
     driver = _Driver(etcd, keys, who, tell, trouble)
     async with _hearing(etcd, keys) as heard:
@@ -116,8 +116,8 @@ class _Driver:
             seen = await snapshot(self._etcd, self._keys)
             self._tell(seen)
             if seen.rollout is None:
-                raise Gone("the rollout is gone: somebody deleted it")
-            if seen.rollout.phase.ended or seen.rollout.phase is Phase.PAUSED:
+                raise NoRollout("the rollout is gone: somebody deleted it")
+            if seen.rollout.phase.ended or seen.rollout.phase is RolloutPhase.PAUSED:
                 return seen
             if await self._owns(held, seen):
                 await self._step(held, heard, seen, seen.rollout)
@@ -149,7 +149,7 @@ class _Driver:
             return entry.lease == held.lease.id
         return (await self._etcd.transact([absent(key)], [Put(key, self._who.encode(), held.lease)])).succeeded
 
-    async def _write(self, held: Held, seen: Snapshot, taken: Step) -> None:
+    async def _write(self, held: Held, seen: Snapshot, taken: RolloutStep) -> None:
         """All of a step, where everything is as it was seen; else the next look shows what is."""
         keys, entries = self._keys, seen.entries
         puts = {keys.rollout: taken.rollout.text} | {keys.want(node): want.text for node, want in taken.wants.items()}

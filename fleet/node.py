@@ -21,7 +21,7 @@ from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, NoLease, Unreachable
 from svcc.etcd.leases import Held
 from svcc.fleet.blobs import unpack
-from svcc.fleet.documents import Compiled, State, Status, Want, able_text, plain
+from svcc.fleet.documents import Compiled, NodeState, Status, Want, able_text, plain
 from svcc.fleet.errors import FleetError
 from svcc.fleet.holding import Holding
 from svcc.fleet.keys import Keys
@@ -153,7 +153,7 @@ class Node(Source):
             forget_programs(self._root, task.want.release)
         except OSError as error:
             self._log.error("which release is served cannot be kept", reason=str(error))
-        self._say(task.want, State.APPLIED)
+        self._say(task.want, NodeState.APPLIED)
 
     def failed(self, program: ir.Program, why: str) -> None:
         """A program cannot be served; the one before is again."""
@@ -161,7 +161,7 @@ class Node(Source):
         if task is None or program is not task.taken.program:
             return
         self._task, self._program, self._new = None, self.known, False
-        self._say(task.want, State.FAILED, why)
+        self._say(task.want, NodeState.FAILED, why)
         self._aim(self._record.target)
 
     # ---- its life beside the agent
@@ -276,10 +276,10 @@ class Node(Source):
     def _trouble(self, error: Exception) -> None:
         self._log.warning("etcd does not answer; everything stays as it is", reason=str(error))
 
-    def _say(self, want: Want, state: State, words: str = "") -> None:
+    def _say(self, want: Want, state: NodeState, words: str = "") -> None:
         self._status = Status(want, state, self._record.release, words=plain(words), svcc=self._version)
         self._news.set()
-        tell = self._log.info if state in (State.APPLYING, State.APPLIED) else self._log.error
+        tell = self._log.info if state in (NodeState.APPLYING, NodeState.APPLIED) else self._log.error
         tell(f"release {want.release}: {state}", epoch=want.epoch, **({"reason": words} if words else {}))
 
     async def _hear(self, etcd: Client, key: str) -> None:
@@ -293,14 +293,14 @@ class Node(Source):
         if want is None or (self._status is not None and self._status.want == want):
             return
         if refused := self._refuses(want):
-            self._say(want, State.REFUSED, refused)
+            self._say(want, NodeState.REFUSED, refused)
         elif self.known is None or (want.epoch, want.release) != (self._record.epoch, self._record.release):
             await self._obey(etcd, want)
         elif await self._is_another(etcd, want.release, self.known):
             another = f"release {want.release} is another one than the one of that number that was followed"
-            self._say(want, State.REFUSED, f"{another}: {_ADOPT}")
+            self._say(want, NodeState.REFUSED, f"{another}: {_ADOPT}")
         else:
-            self._say(want, State.APPLIED)  # as it was before the agent was started anew
+            self._say(want, NodeState.APPLIED)  # as it was before the agent was started anew
 
     async def _is_another(self, etcd: Client, number: int, known: ir.Program) -> bool:
         """Whether etcd has another release of the number that is served: one of an etcd before it. Where that cannot be
@@ -323,7 +323,7 @@ class Node(Source):
         return f"epoch {want.epoch} is no larger than {followed}, which was followed: {_ADOPT}"
 
     async def _obey(self, etcd: Client, want: Want) -> None:
-        self._say(want, State.APPLYING)
+        self._say(want, NodeState.APPLYING)
         try:
             taken = None if want.release == 0 else await self._fetched(etcd, want.release)
             if taken is not None:
@@ -334,10 +334,10 @@ class Node(Source):
             self._status = None  # it is tried again when etcd is there
             raise
         except (SvccError, EtcdError, OSError) as error:
-            self._say(want, State.FAILED, str(error))
+            self._say(want, NodeState.FAILED, str(error))
             return
         if taken is None:
-            self._say(want, State.APPLIED)
+            self._say(want, NodeState.APPLIED)
             return
         if taken.program == self.known and taken.target.name == self._record.target:
             taken = replace(taken, program=self.known)  # the agent is to know it as the one that it has

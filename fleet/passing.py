@@ -13,13 +13,13 @@ from svcc.agent.probe import Answer, Probe
 from svcc.compiler.errors import InputError
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
-from svcc.fleet.registering import Endpoint
+from svcc.fleet.registering import MemberEndpoint
 
 #: What would end the statement that a check stands in.
 _ENDS = frozenset(";{}#\r\n")
 
 
-def probe(endpoint: Endpoint, words: str) -> Probe:
+def probe(endpoint: MemberEndpoint, words: str) -> Probe:
     """What a member's check asks. ``words``: as the language has them behind `check`; without a port they mean the
     endpoint's own. Raises :class:`ValueError`, which says what is wrong.
     """

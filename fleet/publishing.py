@@ -12,7 +12,7 @@ from svcc.fleet.documents import Release, head_text
 from svcc.fleet.errors import BadDocument, FleetError
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import NoRelease, Snapshot, head_of, release_of, snapshot
-from svcc.fleet.release import Draft
+from svcc.fleet.release import ReleaseDraft
 
 Sign: TypeAlias = Callable[[Release], Release]
 
@@ -33,7 +33,7 @@ class Overtaken(FleetError):
 
 
 async def publish(
-    etcd: Client, keys: Keys, draft: Draft, who: str, message: str, when: str, sign: Sign | None = None
+    etcd: Client, keys: Keys, draft: ReleaseDraft, who: str, message: str, when: str, sign: Sign | None = None
 ) -> tuple[Release, bool]:
     """Publish a draft as the next release; and whether that was needed: not where the newest one is the same.
 
@@ -63,7 +63,7 @@ def _newest_of_nodes(seen: Snapshot) -> int:
     return max([*serves, *(one.want.release for one in nodes if one.want is not None)], default=0)
 
 
-async def _upload(etcd: Client, keys: Keys, draft: Draft) -> Compare:
+async def _upload(etcd: Client, keys: Keys, draft: ReleaseDraft) -> Compare:
     """Put the pieces that are not there yet; gives what holds as long as all of them stay: they go together.
 
     Errors: BadDocument: what is there is something else.

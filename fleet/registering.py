@@ -22,7 +22,7 @@ _MAX_PORT, _MAX_WEIGHT = 65_535, 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class MemberEndpoint:
     """Where a member serves. Without a port it is that of the service."""
 
     address: IPv4Address | IPv6Address
@@ -35,7 +35,7 @@ class Endpoint:
         return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
 
     @classmethod
-    def parse(cls, text: str) -> Endpoint:
+    def parse(cls, text: str) -> MemberEndpoint:
         """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``. Raises :class:`ValueError`, which says what is wrong."""
         port: int | None = None
         written = text
@@ -72,7 +72,7 @@ def _unfit(address: IPv4Address | IPv6Address) -> str | None:
 class Member:
     """An endpoint of a pool that registered itself."""
 
-    endpoint: Endpoint
+    endpoint: MemberEndpoint
     weight: int = 1
 
     @property
@@ -87,7 +87,7 @@ class Member:
         said, weight = members.text("endpoint"), members.number("weight")
         members.end()
         try:
-            endpoint = Endpoint.parse(said)
+            endpoint = MemberEndpoint.parse(said)
         except ValueError as error:
             raise BadDocument(f"{key}: {error}") from None
         if str(endpoint) != said or not key.endswith(f"/{said}"):

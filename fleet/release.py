@@ -30,7 +30,7 @@ _NAME = "release.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ReleaseDraft:
     """What is to be published: a packed program, and what it is for each node."""
 
     program: ir.Program
@@ -42,7 +42,7 @@ class Draft:
         return Release(fleet, number, self.blob.hash, len(self.blob.pieces), self.nodes, who, message, when)
 
 
-def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file: str = "") -> Draft:
+def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file: str = "") -> ReleaseDraft:
     """Compile a program, which was checked, for each of its nodes. ``others``: the targets of nodes that have one of
     their own.
 
@@ -61,7 +61,7 @@ def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file:
         program = KeptProgram(kept.text).program()  # what is compiled is what the nodes will read
     except ValueError as error:
         raise BadProgram(f"no node can read the program: {error}") from None
-    return Draft(program, pack(kept.text), _compiled_for_all(program, targets))
+    return ReleaseDraft(program, pack(kept.text), _compiled_for_all(program, targets))
 
 
 def _compiled_for_all(program: ir.Program, targets: Mapping[str, Target]) -> dict[str, Compiled]:

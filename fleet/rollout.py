@@ -10,8 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from svcc.compiler.suggest import count
-from svcc.fleet.document_members import Json, Members, members_of, text_of
-from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.document_members import Json, JsonMembers, members_of, text_of
+from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.errors import BadDocument, FleetError
 
 #: Nodes that are moved at once. etcd takes 128 operations in one transaction, comparisons counted apart.
@@ -20,7 +20,7 @@ BATCH = 100
 _NAMED = 5
 
 
-class Phase(StrEnum):
+class RolloutPhase(StrEnum):
     """Where a rollout stands."""
 
     RUNNING = "running"  # stage by stage
@@ -32,7 +32,7 @@ class Phase(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether a rollout in this phase goes no further."""
-        return self in (Phase.DONE, Phase.RETURNED)
+        return self in (RolloutPhase.DONE, RolloutPhase.RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Rollout:
     soak: float = 60.0
     patience: float = 120.0
     most: int = 0
-    phase: Phase = Phase.RUNNING
+    phase: RolloutPhase = RolloutPhase.RUNNING
     stage: int = 0
     moved: Mapping[str, Moved] = field(default_factory=lambda: MappingProxyType({}))
     words: str = ""
@@ -99,7 +99,7 @@ class Rollout:
             soak=members.seconds("soak"),
             patience=members.seconds("patience"),
             most=members.number("max_failed"),
-            phase=members.choice("phase", Phase),
+            phase=members.choice("phase", RolloutPhase),
             stage=members.number("stage"),
             moved=members.by_node("moved", _moved),
             words=members.text("words"),
@@ -116,29 +116,29 @@ class Rollout:
 
     def paused(self) -> Rollout:
         """Errors: NotNow."""
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not RolloutPhase.RUNNING:
             raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}: it cannot be paused")
-        return replace(self, phase=Phase.PAUSED)
+        return replace(self, phase=RolloutPhase.PAUSED)
 
     def resumed(self) -> Rollout:
         """Errors: NotNow."""
         if self.phase.ended:
             raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}: there is nothing to resume")
-        return replace(self, phase=Phase.RUNNING) if self.phase is Phase.PAUSED else self
+        return replace(self, phase=RolloutPhase.RUNNING) if self.phase is RolloutPhase.PAUSED else self
 
     def taken_back(self, words: str) -> Rollout:
         """Errors: NotNow."""
-        if self.phase is Phase.RETURNED:
+        if self.phase is RolloutPhase.RETURNED:
             raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}")
-        return self if self.phase is Phase.BACK else replace(self, phase=Phase.BACK, words=words)
+        return self if self.phase is RolloutPhase.BACK else replace(self, phase=RolloutPhase.BACK, words=words)
 
 
 _STANDS = {
-    Phase.RUNNING: "is under way",
-    Phase.PAUSED: "is paused",
-    Phase.BACK: "goes back",
-    Phase.DONE: "is done",
-    Phase.RETURNED: "went back",
+    RolloutPhase.RUNNING: "is under way",
+    RolloutPhase.PAUSED: "is paused",
+    RolloutPhase.BACK: "goes back",
+    RolloutPhase.DONE: "is done",
+    RolloutPhase.RETURNED: "went back",
 }
 
 
@@ -155,7 +155,7 @@ def check_free(rollout: Rollout | None) -> None:
         )
 
 
-def _moved(nodes: Members, node: str) -> Moved:
+def _moved(nodes: JsonMembers, node: str) -> Moved:
     members = nodes.inner(node)
     found = Moved(
         epoch=members.number("epoch", 1),
@@ -187,7 +187,7 @@ class Seen:
         """
         if self.status is None:
             return False
-        refuses = self.status.state is State.REFUSED and self.status.want == self.want
+        refuses = self.status.state is NodeState.REFUSED and self.status.want == self.want
         return refuses or self.status.followed > (0 if self.want is None else self.want.epoch)
 
 
@@ -207,7 +207,7 @@ class _Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RolloutStep:
     """What is to be written, all of it at once, and what is to be remembered.
 
     ``wants``: what nodes shall do from now on; ``again``: when to look again though nothing happens, None: there is no
@@ -224,43 +224,45 @@ _NOTHING: Mapping[str, Want] = MappingProxyType({})
 _NOBODY = Seen()
 
 
-def step(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, now: float) -> Step:
+def step(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, now: float) -> RolloutStep:
     """What comes next. ``now``: seconds of a clock that is never put back; ``since``: of the step before.
 
     Where it gives the same rollout, nothing is to be written: look again when a node says something, or at ``again``.
     """
-    if rollout.phase not in (Phase.RUNNING, Phase.BACK):
-        return Step(rollout, _NOTHING, Since())
+    if rollout.phase not in (RolloutPhase.RUNNING, RolloutPhase.BACK):
+        return RolloutStep(rollout, _NOTHING, Since())
     verdicts = {node: _verdict(rollout, node, nodes.get(node, _NOBODY)) for node in rollout.moved}
     since = _later(verdicts, since, now)
     late = {node for node, began in since.waits.items() if now - began >= rollout.patience}
     failed = sorted(late | {node for node, one in verdicts.items() if one is _Verdict.FAILED})
-    if rollout.phase is Phase.BACK:
+    if rollout.phase is RolloutPhase.BACK:
         return _back(rollout, nodes, since, failed)
     if len(failed) > rollout.most:
-        return Step(replace(rollout, phase=Phase.BACK, words=_why(rollout, nodes, failed)), _NOTHING, Since())
+        return RolloutStep(
+            replace(rollout, phase=RolloutPhase.BACK, words=_why(rollout, nodes, failed)), _NOTHING, Since()
+        )
     if rest := [node for node in rollout.due if node not in rollout.moved][:BATCH]:
         return _move(rollout, nodes, rest, since)
     unripe = [began + rollout.soak for node, began in since.well.items() if now - began < rollout.soak]
     if unripe or len(since.waits) > len(late):
-        return Step(rollout, _NOTHING, since, _soonest(rollout, since, late, unripe))
+        return RolloutStep(rollout, _NOTHING, since, _soonest(rollout, since, late, unripe))
     if rollout.stage + 1 < len(rollout.stages):
-        return Step(replace(rollout, stage=rollout.stage + 1), _NOTHING, since)
-    return Step(replace(rollout, phase=Phase.DONE), _NOTHING, since)
+        return RolloutStep(replace(rollout, stage=rollout.stage + 1), _NOTHING, since)
+    return RolloutStep(replace(rollout, phase=RolloutPhase.DONE), _NOTHING, since)
 
 
 def _verdict(rollout: Rollout, node: str, seen: Seen) -> _Verdict:
     moved = rollout.moved[node]
-    goes_back = rollout.phase is Phase.BACK
+    goes_back = rollout.phase is RolloutPhase.BACK
     release = moved.before if goes_back else rollout.release
     if seen.want is None or seen.want.epoch < (moved.back if goes_back else moved.epoch):
         return _Verdict.FAILED  # somebody took away or put back what it shall do
     if seen.want.release != release:
         return _Verdict.FAILED
     said = seen.status
-    if said is None or said.want != seen.want or said.state is State.APPLYING:
+    if said is None or said.want != seen.want or said.state is NodeState.APPLYING:
         return _Verdict.WAITS
-    if said.state is not State.APPLIED or (said.down > moved.down and not goes_back):
+    if said.state is not NodeState.APPLIED or (said.down > moved.down and not goes_back):
         return _Verdict.FAILED
     return _Verdict.WELL if seen.alive else _Verdict.WAITS
 
@@ -278,17 +280,17 @@ def _soonest(rollout: Rollout, since: Since, late: Iterable[str], others: Iterab
     return min([*ends, *others], default=None)
 
 
-def _move(rollout: Rollout, nodes: Mapping[str, Seen], chosen: list[str], since: Since) -> Step:
+def _move(rollout: Rollout, nodes: Mapping[str, Seen], chosen: list[str], since: Since) -> RolloutStep:
     moved, wants = dict(rollout.moved), {}
     for node in chosen:
         seen = nodes.get(node, _NOBODY)
         epoch, before = (seen.want.epoch, seen.want.release) if seen.want is not None else (0, 0)
         moved[node] = Moved(epoch + 1, before, seen.status.down if seen.status is not None else 0)
         wants[node] = Want(epoch + 1, rollout.release)
-    return Step(replace(rollout, moved=moved), wants, since)
+    return RolloutStep(replace(rollout, moved=moved), wants, since)
 
 
-def _back(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, failed: list[str]) -> Step:
+def _back(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, failed: list[str]) -> RolloutStep:
     if rest := [node for node, one in rollout.moved.items() if not one.back][:BATCH]:
         moved, wants = dict(rollout.moved), {}
         for node in rest:
@@ -296,18 +298,18 @@ def _back(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, failed: lis
             epoch = max(one.epoch, seen.want.epoch if seen.want is not None else 0) + 1
             moved[node] = replace(one, back=epoch)
             wants[node] = Want(epoch, one.before)
-        return Step(replace(rollout, moved=moved), wants, Since())
+        return RolloutStep(replace(rollout, moved=moved), wants, Since())
     if any(node not in failed for node in since.waits):
-        return Step(rollout, _NOTHING, since, _soonest(rollout, since, failed, ()))
+        return RolloutStep(rollout, _NOTHING, since, _soonest(rollout, since, failed, ()))
     words = rollout.words
     if failed:
         words = f"{words}; not back yet: {_named(failed)}"
-    return Step(replace(rollout, phase=Phase.RETURNED, words=words), _NOTHING, since)
+    return RolloutStep(replace(rollout, phase=RolloutPhase.RETURNED, words=words), _NOTHING, since)
 
 
 def not_back(rollout: Rollout, nodes: Mapping[str, Seen]) -> list[str]:
     """The nodes of a rollout that goes or went back which do not say that they have the release they had before."""
-    asked = replace(rollout, phase=Phase.BACK)
+    asked = replace(rollout, phase=RolloutPhase.BACK)
     return sorted(
         node for node in rollout.moved if _verdict(asked, node, nodes.get(node, _NOBODY)) is not _Verdict.WELL
     )
@@ -328,9 +330,9 @@ def _reason(rollout: Rollout, node: str, seen: Seen) -> str:
         return "does not live"
     if said is None or said.want != seen.want:
         return "says nothing"
-    if said.state is State.APPLYING:
+    if said.state is NodeState.APPLYING:
         return "does not come to an end"
-    if said.state is State.APPLIED:
+    if said.state is NodeState.APPLIED:
         return f"has {count(said.down, 'service')} down, and had {moved.down} before"
     first = said.words.partition("\n")[0][:200]
     return f"{said.state}: {first}" if first else f"{said.state}"

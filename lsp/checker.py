@@ -10,7 +10,7 @@ from svcc.lsp.documents import Document
 from svcc.lsp.findings import Finding, by_file
 from svcc.lsp.jobs import Failed, Jobs
 from svcc.lsp.programs import Programs
-from svcc.lsp.work import Checked, check
+from svcc.lsp.work import CheckedProgram, check
 
 #: Seconds without a key until a program is checked.
 PAUSE = 0.1
@@ -29,7 +29,7 @@ class Checker:
         self._jobs = jobs
         self._show = show
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._checked: dict[str, Checked] = {}  # by the file that includes the others
+        self._checked: dict[str, CheckedProgram] = {}  # by the file that includes the others
         self._parts: dict[str, list[str]] = {}  # the programs that each open text is part of, by what includes the rest
         self._shown: dict[str, tuple[int | None, list[Finding]]] = {}
 

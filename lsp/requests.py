@@ -29,7 +29,7 @@ _SORTS = {
 }
 
 
-class Asked:
+class Cursor:
     """A place in an open text that an editor asks about."""
 
     def __init__(self, programs: Programs, document: Document, place: lsp.Position) -> None:

@@ -19,7 +19,7 @@ from svcc.lsp.documents import Document, Documents
 from svcc.lsp.findings import Finding
 from svcc.lsp.jobs import Failed, Jobs
 from svcc.lsp.programs import Programs
-from svcc.lsp.requests import Asked
+from svcc.lsp.requests import Cursor
 from svcc.lsp.text import Place, Text
 from svcc.lsp.work import laid_out
 
@@ -176,9 +176,9 @@ def _add_requests(server: Server) -> None:
 
 
 def _add_questions(server: Server) -> None:
-    def asked(which: lsp.TextDocumentIdentifier, place: lsp.Position) -> Asked | None:
+    def asked(which: lsp.TextDocumentIdentifier, place: lsp.Position) -> Cursor | None:
         document = server.documents.get(which.uri)
-        return None if document is None else Asked(server.programs, document, place)
+        return None if document is None else Cursor(server.programs, document, place)
 
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def definition(params: lsp.DefinitionParams) -> list[lsp.Location]:

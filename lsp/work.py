@@ -22,21 +22,21 @@ targets()
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedProgram:
     """``files`` are the absolute paths of what was read."""
 
     files: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
-def check(root: str, unsaved: Mapping[str, bytes], encoding: str) -> Checked:
+def check(root: str, unsaved: Mapping[str, bytes], encoding: str) -> CheckedProgram:
     """What `svcc check` says of a file, with texts that are not saved in place of files."""
     loaded = load(root, unsaved)
     said = [*loaded.diagnostics]
     if loaded.program is not None:
         said += refused(refusals(loaded.program), lenient=True)
     read = () if loaded.sources is None else tuple(name for name, _ in loaded.sources.files)
-    return Checked(read, tuple(findings(dict.fromkeys(said), root, encoding)))
+    return CheckedProgram(read, tuple(findings(dict.fromkeys(said), root, encoding)))
 
 
 def laid_out(path: str, data: bytes) -> str | None:

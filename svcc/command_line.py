@@ -19,7 +19,7 @@ from svcc import __version__, signals
 from svcc.exits import Exit
 from svcc.help import Commands
 
-#: Commands and what they do. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
+#: The commands. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
 #: that word itself), imported when it is called.
 COMMANDS = (
     "agent",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from svcc.apply.served import Compared, Known
-from svcc.compiler.service_change import Change
+from svcc.compiler.service_change import ServiceChange
 
 #: How much is known, as JSON has it.
 KNOWN = {Known.RULES: "rules", Known.FRONTENDS: "frontends", Known.PROGRAM: "program"}
@@ -26,7 +26,7 @@ def comparison_json(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: ServiceChange) -> dict[str, Any]:
     return {
         "what": change.what.value,
         "subject": change.subject or None,

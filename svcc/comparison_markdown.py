@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from svcc.apply.served import Compared
 from svcc.comparison_text import GROUPS, NAMED, groups_of, limits_text, port_words, services_text, taken_text
 from svcc.compiler.comparison import Comparison
-from svcc.compiler.service_change import Change, What
+from svcc.compiler.service_change import ServiceChange, What
 from svcc.compiler.suggest import count
 
 
@@ -25,11 +25,11 @@ def _codes(texts: Sequence[str]) -> str:
     return ", ".join(map(_code, texts))
 
 
-def _from_to(change: Change) -> str:
+def _from_to(change: ServiceChange) -> str:
     return f"{_code(change.before)} → {_code(change.after)}"
 
 
-def _backup(change: Change) -> str:
+def _backup(change: ServiceChange) -> str:
     what = "serves only while no other can" if change.after == "backup" else "is no backup any more"
     return f"endpoint {_code(change.subject)} {what}"
 
@@ -44,12 +44,12 @@ def _with(words: str) -> str:
     return f", {words}" if words else ""
 
 
-def _drains(change: Change) -> str:
+def _drains(change: ServiceChange) -> str:
     what = f"endpoint {_code(change.subject)} drains: it finishes what it has, and gets nothing new"
     return f"{what} (its weight was {change.before})"
 
 
-_WORDS: Mapping[What, Callable[[Change], str]] = {
+_WORDS: Mapping[What, Callable[[ServiceChange], str]] = {
     What.SERVICE_ADDED: lambda one: f"**service {_code(one.after)} added**{_at(one)}",
     What.SERVICE_REMOVED: lambda one: f"**service {_code(one.before)} removed**{_at(one)}",
     What.SERVICE_RENAMED: lambda one: f"service {_code(one.before)} is called {_code(one.after)} now",
@@ -87,7 +87,7 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
 }
 
 
-def _at(change: Change) -> str:
+def _at(change: ServiceChange) -> str:
     """Where a service is reached, unless that is what it is called."""
     told = ", ".join(change.frontends) in ("", change.before, change.after)
     where = "" if told else f" at {_codes(change.frontends)}"
@@ -137,7 +137,7 @@ def _list(comparison: Comparison, *, everything: bool) -> Iterator[str]:
         yield f"- … and {count(left, 'more service')}"
 
 
-def _words(change: Change) -> str:
+def _words(change: ServiceChange) -> str:
     return _WORDS[change.what](change)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from svcc.apply.served import Compared, Known
 from svcc.compiler.comparison import Comparison, TakenAway
-from svcc.compiler.service_change import Change, What
+from svcc.compiler.service_change import ServiceChange, What
 from svcc.compiler.suggest import count
 
 #: Services that are named where several change in the same way, and groups of them that are shown, unless all are
@@ -14,7 +14,7 @@ from svcc.compiler.suggest import count
 NAMED, GROUPS = 8, 100
 
 #: Of each change, what is said behind its sign.
-_WORDS: Mapping[What, Callable[[Change], str]] = {
+_WORDS: Mapping[What, Callable[[ServiceChange], str]] = {
     What.SERVICE_ADDED: lambda one: f"+ service {one.after} ({count(one.endpoints, 'endpoint')}){_at(one)}",
     What.SERVICE_REMOVED: lambda one: f"- service {one.before} ({count(one.endpoints, 'endpoint')}){_at(one)}",
     What.SERVICE_RENAMED: lambda one: f"~ service {one.before} -> {one.after}",
@@ -55,18 +55,18 @@ _WORDS: Mapping[What, Callable[[Change], str]] = {
 WHOLE = frozenset((What.SERVICE_ADDED, What.SERVICE_REMOVED, What.SERVICE_RENAMED))
 
 
-def _at(change: Change) -> str:
+def _at(change: ServiceChange) -> str:
     """Where a service is reached, unless that is what it is called."""
     where = ", ".join(change.frontends)
     return f": {where}" if where not in ("", change.before, change.after) else ""
 
 
-def port_words(change: Change, port: str) -> str:
+def port_words(change: ServiceChange, port: str) -> str:
     """A port with its name, where it has one: without, it is called as it is written."""
     return port if port.startswith(change.subject) else f"{change.subject} {port}"
 
 
-def change_line(change: Change) -> str:
+def change_line(change: ServiceChange) -> str:
     """ "+ 100.64.0.39:8080 weight 4"."""
     return _WORDS[change.what](change)
 
@@ -102,7 +102,7 @@ def names_text(names: Sequence[str], *, everything: bool = False) -> str:
     return f"{count(len(names), 'service')} ({', '.join(shown)}{more})"
 
 
-def groups_of(comparison: Comparison, words: Callable[[Change], str]) -> list[tuple[list[str], list[str]]]:
+def groups_of(comparison: Comparison, words: Callable[[ServiceChange], str]) -> list[tuple[list[str], list[str]]]:
     """Services with what is said of them, those of which the same is said together, in the order of their first.
 
     No names: changes that say which service they are of.

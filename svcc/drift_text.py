@@ -8,7 +8,7 @@ from svcc.apply.summary import Listener, Summary
 from svcc.comparison_text import GROUPS, names_text
 from svcc.compiler.suggest import count
 from svcc.kernel.steps import Change, socket_text
-from svcc.kernel_rows import Held, Row, Rows
+from svcc.kernel_rows import Agreement, Row, Rows
 from svcc.object_text import SHARED, by_service
 
 
@@ -41,11 +41,11 @@ def _groups(changes: dict[str, list[Change]], summary: Summary, rows: Rows) -> l
 def _of_service(held: Sequence[Sequence[Row]], changes: Sequence[Change]) -> tuple[str, ...]:
     rows = [row for some in held for row in some]
     active = [row for row in rows if row.weight]
-    if active and all(row.held is Held.MISSING for row in active):
+    if active and all(row.held is Agreement.MISSING for row in active):
         return ("nothing of it is in the kernel",)
     lines = dict.fromkeys(
         f"{socket_text(row.address, row.port)} is {row.held.value}"
         for row in rows
-        if row.held in (Held.MISSING, Held.ADDED)
+        if row.held in (Agreement.MISSING, Agreement.ADDED)
     )
     return tuple(lines) or (f"{count(len(changes), 'object')} of it changed",)

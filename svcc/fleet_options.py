@@ -59,7 +59,7 @@ class Seconds(ParameterType[float]):
 
 
 @dataclass(frozen=True)
-class Place:
+class FleetAccess:
     """Where a fleet is: its keys, the members of etcd, and how these are asked."""
 
     keys: Keys
@@ -181,7 +181,7 @@ def _placed(command: _Command, *, required: bool) -> _Command:
         if not given["keys"]:
             return command(place=None, **arguments)
         need("the fleet", "aiohttp")
-        return command(place=Place(**given), **arguments)
+        return command(place=FleetAccess(**given), **arguments)
 
     for option in reversed([*_options(required=required)]):
         placed = option(placed)

@@ -12,7 +12,7 @@ from svcc.kernel.conntrack import Shown, Usage
 from svcc.kernel.steps import Change, Place, Route
 
 
-class Held(Enum):
+class Agreement(Enum):
     """How the kernel and what was applied agree about an endpoint; the value is what `status` shows."""
 
     AS_APPLIED = ""
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     port: int  # for the frontend's first port
     weight: int | None
     usage: Usage
-    held: Held
+    held: Agreement
 
 
 class Rows:
@@ -52,16 +52,18 @@ class Rows:
         """A row for each endpoint of a listener: those that were applied, in order, then those that somebody added."""
         if self._live is None:
             for address, port, weight in listener.endpoints:
-                yield Row(address, port, weight, self._usage(listener, address, port), Held.AS_APPLIED)
+                yield Row(address, port, weight, self._usage(listener, address, port), Agreement.AS_APPLIED)
             return
         live = self._held(listener)
         known = {(address, port) for address, port, weight in listener.endpoints if weight}
-        others = Held.CHANGED if live == known and listener in self._changed else Held.AS_APPLIED
+        others = Agreement.CHANGED if live == known and listener in self._changed else Agreement.AS_APPLIED
         for address, port, weight in listener.endpoints:
             lacks = weight and (address, port) not in live
-            yield Row(address, port, weight, self._usage(listener, address, port), Held.MISSING if lacks else others)
+            yield Row(
+                address, port, weight, self._usage(listener, address, port), Agreement.MISSING if lacks else others
+            )
         for address, port in sorted(live - {one[:2] for one in listener.endpoints}):
-            yield Row(address, port, None, self._usage(listener, address, port), Held.ADDED)
+            yield Row(address, port, None, self._usage(listener, address, port), Agreement.ADDED)
 
     def _held(self, listener: Listener) -> set[tuple[str, int]]:
         """What the kernel's rules lead to from the first port; on ipvs a node port by the node's addresses."""

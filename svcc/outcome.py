@@ -27,7 +27,7 @@ def outcome(installation: Installation, before: int | None, **more: Any) -> dict
     return {"version": 1, "prefix": prefix, "changed": number != before, "before": before, "generation": number, **more}
 
 
-class Done(Protocol):
+class ReportDone(Protocol):
     """Says that one more installation is done."""
 
     def __call__(self, name: str, words: str, document: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ class Done(Protocol):
 
 
 @contextmanager
-def each_said(*, as_json: bool, alone: bool = False) -> Iterator[Done]:
+def each_said(*, as_json: bool, alone: bool = False) -> Iterator[ReportDone]:
     """For commands that go from installation to installation. People are told at once; JSON is one document, at the
     end, also where the next one fails: what was done by then is done. ``alone``: it is of a single installation.
     """

@@ -34,7 +34,7 @@ _DIGITS = 18
 
 
 @dataclass(frozen=True)
-class Asked:
+class SideOptions:
     """What the command line says of both sides."""
 
     target: Target | None
@@ -45,7 +45,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedSide:
     """A side of the comparison. ``target``: that of its rules; None: it is a program, and can have those of any.
 
     ``rules`` gives None where it has none. Errors of it: InputError.
@@ -57,7 +57,7 @@ class Named:
     scope: Scope
 
 
-def read_side(word: str, asked: Asked) -> Named:
+def read_side(word: str, asked: SideOptions) -> NamedSide:
     """A number is a generation's (a file of that name is `./7`).
 
     Errors: InputError, OtherNode; StoreError, where a generation cannot be read.
@@ -72,15 +72,15 @@ def read_side(word: str, asked: Asked) -> Named:
     return _program(word, data, asked)
 
 
-def _generation(number: int, asked: Asked) -> Named:
+def _generation(number: int, asked: SideOptions) -> NamedSide:
     installation = pick_installation(asked.store, asked.prefix)
     generation = named_generation(installation, number)
     bundle = installation.bundle(generation)
     scope = Scope(generation.prefix, generation.device)
-    return Named(generation_side(installation, generation), generation.target, lambda _: bundle, scope)
+    return NamedSide(generation_side(installation, generation), generation.target, lambda _: bundle, scope)
 
 
-def _folder(folder: Path, asked: Asked) -> Named:
+def _folder(folder: Path, asked: SideOptions) -> NamedSide:
     """A folder of a program's JSON is that program."""
     target = asked.target if asked.target and asked.target.loads else _target_of(folder)
     if not target.loads:
@@ -100,22 +100,22 @@ def _target_of(folder: Path) -> Target:
     return targets()[able[0]]
 
 
-def _bundle(file: str, data: bytes, asked: Asked) -> Named:
+def _bundle(file: str, data: bytes, asked: SideOptions) -> NamedSide:
     """Of the target that a bundle names, or that knows the part which stands alone."""
     name = "<stdin>" if file == "-" else file
     target = target_alone(data)
     return _rules(accept(file, lambda: split_bundle(source_of_text(name, data), target), asked.node))
 
 
-def _rules(given: Wanted) -> Named:
+def _rules(given: Wanted) -> NamedSide:
     """Of a bundle that was accepted; without a prefix it is empty."""
     bundle, prefix = given.bundle, given.accepted.prefix if given.accepted else None
     scope = Scope(prefix or "SVCC")
     side = rules_side(bundle.target, lambda: bundle_routes(bundle, scope)) if prefix else NOTHING
-    return Named(side, bundle.target, lambda _: bundle, scope)
+    return NamedSide(side, bundle.target, lambda _: bundle, scope)
 
 
-def _program(file: str, data: bytes, asked: Asked) -> Named:
+def _program(file: str, data: bytes, asked: SideOptions) -> NamedSide:
     loaded = load_data(file, data)
     if loaded.program is None:
         raise InputError(loaded.diagnostics)
@@ -126,10 +126,10 @@ def _program(file: str, data: bytes, asked: Asked) -> Named:
     return _of_program(loaded.program, node, file, asked)
 
 
-def _of_program(program: ir.Program, node: ir.Node | None, file: str, asked: Asked) -> Named:
+def _of_program(program: ir.Program, node: ir.Node | None, file: str, asked: SideOptions) -> NamedSide:
     side = Side(KeptProgram(program), lambda: summary(program, node))
 
     def rules(target: Target) -> Bundle | None:
         return wanted.from_program(program, target, asked.node, file).bundle
 
-    return Named(side, None, rules, scope_of_program(program))
+    return NamedSide(side, None, rules, scope_of_program(program))

@@ -125,7 +125,7 @@ def _in_folder(part: Part, folder: Path, target: Target) -> Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedFile:
     """A part's file as it is in a folder, and as it should be. None: it is not there, or should not be."""
 
     part: Part
@@ -134,7 +134,7 @@ class Compared:
     wanted: str | None
 
 
-def compared(bundle: Bundle, folder: Path) -> Iterator[Compared]:
+def compared(bundle: Bundle, folder: Path) -> Iterator[ComparedFile]:
     """Each part of a bundle beside its file in a folder; none where there is neither.
 
     Bytes of a file that are no text are as surrogateescape has them. Errors: OSError.
@@ -144,4 +144,4 @@ def compared(bundle: Bundle, folder: Path) -> Iterator[Compared]:
         data = read_part(path)
         there = data.decode("utf-8", "surrogateescape") if data else None
         if there or artifact.text:
-            yield Compared(artifact.part, path, there, artifact.text or None)
+            yield ComparedFile(artifact.part, path, there, artifact.text or None)

@@ -58,7 +58,7 @@ _ADDRESS = re.compile(r"address replace (?:([0-9.]+)/32|([0-9a-f:]+)/128) dev \S
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class VipAddress:
     """An address on the device."""
 
     address: str
@@ -109,7 +109,7 @@ def nd_settings(*, announced: bool) -> tuple[Setting, ...]:
     return (_PROXYING,) if announced else ()
 
 
-def carrying(device: str, prefix: str, held: Iterable[Held]) -> Device:
+def carrying(device: str, prefix: str, held: Iterable[VipAddress]) -> Device:
     """The dummy device with its addresses.
 
     The alias says whose the device is: one without it was not made by svcc, whatever its name.
@@ -138,7 +138,7 @@ def announcing(cluster: ir.Cluster, addresses: Collection[ir.Address]) -> tuple[
     if cluster.vip_device is None or not addresses:
         return Artifact(SYSCTL, "", {}), Artifact(IP, "", {})
     in_order = sorted(addresses, key=lambda address: (address.version, int(address)))
-    held = [Held(text_of(address), announced=True) for address in in_order]
+    held = [VipAddress(text_of(address), announced=True) for address in in_order]
     device = carrying(cluster.vip_device, cluster.prefix, held)
     versions = {address.version for address in in_order}
     settings = (*(arp_settings(announced=True) if 4 in versions else ()), *nd_settings(announced=6 in versions))

@@ -17,7 +17,7 @@ from svcc.verify.balancer_stand_in import StandIn, ask
 from svcc.verify.balancer_template import Template, read
 from svcc.verify.cases import Case
 from svcc.verify.judge import Verdict, connections_for, judge
-from svcc.verify.lab import PEER, Answer, Failure, Lab, Result
+from svcc.verify.lab import PEER, Lab, NoReply, Reply, Result
 from svcc.verify.packet import Forwarded, Packet, Refusal
 from svcc.verify.reference import outcome
 
@@ -102,7 +102,7 @@ class Balancers:
         results = [self._result(listener.port, path) for _ in range(number)]
         if not isinstance(case.expected, Forwarded):
             seen = Counter(str(result) for result in results)
-            answered = next((one for one in results if isinstance(one, Answer)), None)
+            answered = next((one for one in results if isinstance(one, Reply)), None)
             deviation = "" if answered is None else f"expected {case.expected.value}, and {answered.name} answered"
             return Verdict(case, dict(seen), deviation)
         own = frozenset((*self._lab.node_addresses, *self._lab.gateways))
@@ -122,8 +122,8 @@ class Balancers:
         said = self._said(port, path)
         page = _PAGE.fullmatch(said.removeprefix("200 "))
         if page is None:
-            return Failure.REFUSED
-        return Answer(page["name"], int(page["port"]), ip_address(page["source"]), int(page["source_port"]))
+            return NoReply.REFUSED
+        return Reply(page["name"], int(page["port"]), ip_address(page["source"]), int(page["source_port"]))
 
 
 def _ipv4(addresses: tuple[ir.Address, ...]) -> ir.Address | None:

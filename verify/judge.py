@@ -10,7 +10,7 @@ from math import lcm
 from svcc.compiler import ir
 from svcc.verify.cases import Case
 from svcc.verify.chi_square import p_value
-from svcc.verify.lab import NODE, Answer, Failure, Result
+from svcc.verify.lab import NODE, NoReply, Reply, Result
 from svcc.verify.packet import Forwarded, Refusal
 
 #: A fair distribution is called unfair once in so many tests of it.
@@ -23,7 +23,7 @@ LONGEST_ROUND = 1_000
 TURNS = frozenset({ir.Scheduler.RR, ir.Scheduler.WRR})
 STICKY = frozenset({ir.Scheduler.SH, ir.Scheduler.DH, ir.Scheduler.MH, ir.Scheduler.LBLC, ir.Scheduler.LBLCR})
 
-_REFUSALS = {Refusal.REJECT: Failure.REFUSED, Refusal.DROP: Failure.TIMEOUT}
+_REFUSALS = {Refusal.REJECT: NoReply.REFUSED, Refusal.DROP: NoReply.TIMEOUT}
 
 #: What is seen of a ping that was answered.
 ECHO = "echo reply"
@@ -53,7 +53,7 @@ def judge(case: Case, results: Sequence[Result], own: frozenset[ir.Address], def
     counts = dict(sorted(Counter(_name(result) for result in results).items()))
     expected = case.expected
     if expected is Refusal.UNTOUCHED:
-        wrong = [result for result in results if not (isinstance(result, Answer) and result.name == NODE)]
+        wrong = [result for result in results if not (isinstance(result, Reply) and result.name == NODE)]
         return Verdict(case, counts, f"the node's own server was to answer, got {_name(wrong[0])}" if wrong else "")
     if not isinstance(expected, Forwarded):
         wanted = _REFUSALS[expected]
@@ -66,25 +66,25 @@ def judge(case: Case, results: Sequence[Result], own: frozenset[ir.Address], def
     return _distribution(case, expected, counts, case.scheduler or default)
 
 
-def judge_ping(case: Case, failure: Failure | None, *, held: bool) -> Verdict:
+def judge_ping(case: Case, failure: NoReply | None, *, held: bool) -> Verdict:
     """A ping passes services untouched: who holds the address answers, and else the network says that nobody does.
 
     ``held``: the node holds the address whatever rules there are.
     """
     counts = {ECHO if failure is None else failure.value: 1}
-    fine = failure is None or (not held and failure is Failure.UNREACHABLE)
+    fine = failure is None or (not held and failure is NoReply.UNREACHABLE)
     return Verdict(case, counts, "" if fine else f"expected {ECHO if held else 'to pass untouched'}, got {failure}")
 
 
 def _name(result: Result) -> str:
-    if isinstance(result, Answer):
+    if isinstance(result, Reply):
         return f"[{result.name}]:{result.port}" if ":" in result.name else f"{result.name}:{result.port}"
     return result.value
 
 
 def _misplaced(case: Case, expected: Forwarded, result: Result, own: frozenset[ir.Address]) -> str:
     """What is wrong with one connection taken by itself."""
-    if not isinstance(result, Answer):
+    if not isinstance(result, Reply):
         return f"expected an answer, got {result.value}"
     choices = {(str(choice.address), choice.port): choice for choice in expected.choices}
     choice = choices.get((result.name, result.port))

@@ -39,7 +39,7 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Choice:
+class EndpointShare:
     """An endpoint that the packet may go to."""
 
     address: ir.Address
@@ -54,7 +54,7 @@ class Choice:
 class Forwarded:
     """The packet goes to one of these endpoints."""
 
-    choices: tuple[Choice, ...]  # by address and port
+    choices: tuple[EndpointShare, ...]  # by address and port
     affinity: int | None = None  # seconds for which a client keeps its endpoint
     one_packet: bool = False  # each further packet of the client chooses anew
 

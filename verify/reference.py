@@ -12,7 +12,7 @@ from fractions import Fraction
 from ipaddress import ip_network
 
 from svcc.compiler import ir
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Portless, Refusal
+from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Portless, Refusal
 
 #: Schedulers that give every endpoint the same share whatever its weight (but 0). All others follow the weights:
 #: those that follow the load or hash do so in the long run and over many clients.
@@ -168,7 +168,7 @@ def _distance(program: ir.Program, node: ir.Node | None, endpoint: ir.Endpoint) 
 
 def _choices(
     program: ir.Program, node: ir.Node | None, entry: _Entry, endpoints: Sequence[ir.Endpoint], packet: Packet
-) -> tuple[Choice, ...]:
+) -> tuple[EndpointShare, ...]:
     found: dict[tuple[ir.Address, int], Fraction] = {}
     most: dict[tuple[ir.Address, int], int] = {}
     for endpoint, share in _shares(entry.service.scheduler, endpoints):
@@ -178,10 +178,12 @@ def _choices(
         most[place] = endpoint.max_connections or 0
     own = node.addresses if node else ()
     sources = _sources(entry.service, packet.destination.version)
-    choices: list[Choice] = []
+    choices: list[EndpointShare] = []
     for (address, port), share in sorted(found.items()):
         masquerade = address not in own and _masqueraded(program, entry, packet.source, address)
-        choices.append(Choice(address, port, share, masquerade, most[address, port], sources if masquerade else ()))
+        choices.append(
+            EndpointShare(address, port, share, masquerade, most[address, port], sources if masquerade else ())
+        )
     return tuple(choices)
 
 

@@ -29,16 +29,16 @@ Notes = Callable[[Span, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RealServerCheck:
     """How keepalived asks one real server."""
 
     check: ir.Check
     span: Span
 
 
-def first_check(real: Statement, virtual: Statement, note: Notes) -> Asked | None:
+def first_check(real: Statement, virtual: Statement, note: Notes) -> RealServerCheck | None:
     """The first check of a real server that svcc has, too; others are noted. None: it is not asked."""
-    found: Asked | None = None
+    found: RealServerCheck | None = None
     for statement in real.all(*KINDS):
         if found is not None:
             note(statement.span, "svcc asks an endpoint one thing")
@@ -46,11 +46,11 @@ def first_check(real: Statement, virtual: Statement, note: Notes) -> Asked | Non
             note(statement.span, "svcc's check udp passes with an answer alone, and this one without")
         else:
             check = _Reader(statement, (statement, real, virtual), note).check()
-            found = None if check is None else Asked(check, statement.span)
+            found = None if check is None else RealServerCheck(check, statement.span)
     return found
 
 
-def common_check(asked: Sequence[Asked | None], note: Notes) -> Asked | None:
+def common_check(asked: Sequence[RealServerCheck | None], note: Notes) -> RealServerCheck | None:
     """The check that all real servers have; where they differ, the first one's. The others are noted."""
     checks = [one for one in asked if one is not None]
     for one in checks[1:]:

@@ -9,7 +9,7 @@ from svcc.kernel.link.devices import NODAD, Device
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class DeviceAddress:
     """An address on a device."""
 
     address: str  # "" where a device has none of its own, but only a peer's
@@ -29,7 +29,7 @@ class Link:
     type: str = ""  # ether, loopback, …
     hardware: str = ""  # its hardware address
     flags: frozenset[str] = frozenset()  # UP, NOARP, …
-    addresses: tuple[Held, ...] = ()
+    addresses: tuple[DeviceAddress, ...] = ()
 
     @property
     def has_neighbours(self) -> bool:
@@ -49,7 +49,7 @@ class Link:
         return Device(self.name, "UP" in self.flags, addresses, self.alias)
 
 
-def _options(held: Held) -> str:
+def _options(held: DeviceAddress) -> str:
     if held.version == 6:
         return NODAD if held.nodad else ""
     return "" if held.scope == "global" else f"scope {held.scope}"

@@ -8,7 +8,7 @@ from svcc.kernel import tools
 from svcc.kernel.json_values import Json, integer, items, members, parsed_of_ip, string, strings
 from svcc.kernel.link.devices import Device
 from svcc.kernel.link.difference import PART
-from svcc.kernel.link.links import Held, Link
+from svcc.kernel.link.links import DeviceAddress, Link
 from svcc.kernel.link.proxies import with_answers
 
 
@@ -40,8 +40,8 @@ def _link(one: Mapping[str, Json]) -> Link:
     )
 
 
-def _held(shown: Mapping[str, Json]) -> Held:
-    return Held(
+def _held(shown: Mapping[str, Json]) -> DeviceAddress:
+    return DeviceAddress(
         string(shown.get("local", "")),
         integer(shown["prefixlen"]),
         6 if shown["family"] == "inet6" else 4,

@@ -20,7 +20,7 @@ from svcc.cycles import look_for_cycles
 from svcc.exits import Exit
 from svcc.fleet.errors import BadName
 from svcc.fleet.keys import check_name
-from svcc.fleet_options import Place, optional_fleet_options
+from svcc.fleet_options import FleetAccess, optional_fleet_options
 from svcc.health_rows import Health, health_json, since_text, state_word
 from svcc.help import Commands, examples
 from svcc.options import FloatRange, ParameterType, TargetName, json_option, node_option
@@ -153,7 +153,7 @@ def run(
     form: str,
     confirm: float,
     signers: Path | None,
-    place: Place | None,
+    place: FleetAccess | None,
     store: Store,
 ) -> None:
     """Keep this machine as FILE, a cluster or a fleet says, until SIGTERM; the rules stay. SIGHUP reads FILE now."""
@@ -177,7 +177,7 @@ def run(
 
 
 def _check_words(
-    file: str | None, kubernetes: str | None, place: Place | None, node: str | None, cluster_only: str | None
+    file: str | None, kubernetes: str | None, place: FleetAccess | None, node: str | None, cluster_only: str | None
 ) -> None:
     """Errors: UsageError."""
     if sum(one is not None for one in (file, kubernetes, place)) != 1:
@@ -240,7 +240,9 @@ def _run_alone(
         fail(str(error), Exit.MACHINE)
 
 
-def _run_in_fleet(place: Place, node: str, kept: _Kept, confirm: float, signers: Path | None, store: Store) -> None:
+def _run_in_fleet(
+    place: FleetAccess, node: str, kept: _Kept, confirm: float, signers: Path | None, store: Store
+) -> None:
     from svcc.apply.session import Session
     from svcc.fleet import agent
     from svcc.fleet.node import Node

@@ -39,7 +39,7 @@ def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, as_js
     What a target named with --target cannot express is an error. Without --target it is a warning, as long as
     one target can have the whole file. A file without errors is named with what was checked.
     """
-    checked = [Checked.of(file, wanted) for file in files]
+    checked = [CheckedFile.of(file, wanted) for file in files]
     found = [diagnostic for one in checked for diagnostic in one.found]
     form = "json" if as_json else form
     tell(found, form, quiet=quiet, to_stdout=True)
@@ -50,14 +50,14 @@ def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, as_js
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedFile:
     """What was found in a file, and a line that says what was looked at; "" where the file has errors."""
 
     found: list[Diagnostic]
     summary: str = ""
 
     @classmethod
-    def of(cls, file: str, wanted: Sequence[Target]) -> Checked:
+    def of(cls, file: str, wanted: Sequence[Target]) -> CheckedFile:
         """Check one file for the wanted targets; for all, where none is wanted. Errors: OSError."""
         loaded = load(file)
         found = list(loaded.diagnostics)

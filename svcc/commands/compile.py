@@ -18,7 +18,7 @@ from svcc.options import file_argument, format_option, node_option, quiet_option
 from svcc.output import as_text, put, put_json
 from svcc.paths import FilePath
 from svcc.targets.bundle import printed
-from svcc.targets.folder import Compared, compared, write_folder
+from svcc.targets.folder import ComparedFile, compared, write_folder
 from svcc.targets.interface import Bundle, Target
 
 
@@ -113,16 +113,16 @@ def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:
         sys.exit(Exit.DIFFERENT)
 
 
-def _diff(one: Compared) -> str:
+def _diff(one: ComparedFile) -> str:
     """From the file to what it should be; "" where they are the same."""
     return line_diff(one.there or "", one.wanted or "", str(one.path), f"{one.path} (compiled)")
 
 
-def _as_json(one: Compared) -> dict[str, Any]:
+def _as_json(one: ComparedFile) -> dict[str, Any]:
     return {"part": one.part.name, "file": str(one.path), "state": _state(one), "diff": as_text(_diff(one))}
 
 
-def _state(one: Compared) -> str:
+def _state(one: ComparedFile) -> str:
     if one.there == one.wanted:
         return "same"
     if one.there is None:

@@ -25,7 +25,7 @@ from svcc.object_text import object_json, object_lines
 from svcc.options import TargetName, node_option, quiet_option
 from svcc.output import put
 from svcc.paths import FilePath
-from svcc.sides import Asked, Named, read_side
+from svcc.sides import NamedSide, SideOptions, read_side
 from svcc.state import prefix_option, state_option
 from svcc.targets import find
 from svcc.targets.interface import Target
@@ -77,7 +77,7 @@ def command(
     history`). Exit status 1 if they differ.
     """
     form = "json" if as_json else form
-    asked = Asked(target, node, prefix, store, quiet)
+    asked = SideOptions(target, node, prefix, store, quiet)
     with explained(Cause()), input_told("text", quiet=quiet):
         sides = read_side(old, asked), read_side(new, asked)
         compared = compare_sides(sides[0].side, sides[1].side)
@@ -91,7 +91,7 @@ def command(
 def _printed(
     form: str,
     compared: Compared,
-    sides: tuple[Named, Named],
+    sides: tuple[NamedSide, NamedSide],
     changes: Sequence[Change] | None,
     *,
     everything: bool,
@@ -118,7 +118,7 @@ def _text(compared: Compared, objects: Sequence[str], *, everything: bool, other
     return [*comparison_lines(comparison, everything=everything), *below, "", *limits, total_line(comparison)]
 
 
-def _other_rules(old: Named, new: Named) -> bool:
+def _other_rules(old: NamedSide, new: NamedSide) -> bool:
     """Whether two sides that are rules of one target differ all the same."""
     target = find(old.target or "")
     if target is None or old.target != new.target:
@@ -127,7 +127,7 @@ def _other_rules(old: Named, new: Named) -> bool:
     return (before.artifacts if before else ()) != (after.artifacts if after else ())
 
 
-def _objects(old: Named, new: Named, target: Target | None) -> list[Change]:
+def _objects(old: NamedSide, new: NamedSide, target: Target | None) -> list[Change]:
     """What changes of the objects in the kernel. Programs have those of the other side's target, or of ``target``."""
     known = find(new.target or old.target or "")
     chosen = known or target

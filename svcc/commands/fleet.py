@@ -14,10 +14,10 @@ import click
 from svcc.columns import columns
 from svcc.cycles import look_for_cycles
 from svcc.exits import Exit
-from svcc.fleet.documents import Release, State
-from svcc.fleet.rollout import Phase, Seen
+from svcc.fleet.documents import NodeState, Release
+from svcc.fleet.rollout import RolloutPhase, Seen
 from svcc.fleet_json import rollout_json
-from svcc.fleet_options import Place, fleet_options
+from svcc.fleet_options import FleetAccess, fleet_options
 from svcc.help import Commands, examples
 from svcc.inputs import input_told
 from svcc.options import json_option, watch_options
@@ -40,7 +40,7 @@ def command() -> None:
 @watch_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --watch, a document on each line.")
 @fleet_options
-def status(watch: bool, interval: float, as_json: bool, place: Place) -> None:
+def status(watch: bool, interval: float, as_json: bool, place: FleetAccess) -> None:
     """Show what each node shall have, what it has, and how it is; exit status 1 if a node differs."""
 
     async def work(etcd: Client) -> bool:
@@ -71,10 +71,10 @@ def _differs(seen: Seen) -> bool:
     said = seen.status
     if said is None or not seen.alive or said.drift:
         return True
-    return said.want != seen.want or said.state is not State.APPLIED or said.serves != seen.want.release != 0
+    return said.want != seen.want or said.state is not NodeState.APPLIED or said.serves != seen.want.release != 0
 
 
-def _status_json(place: Place, head: int, seen: Snapshot) -> dict[str, Any]:
+def _status_json(place: FleetAccess, head: int, seen: Snapshot) -> dict[str, Any]:
     rollout = None if seen.rollout is None else rollout_json(seen.rollout)
     nodes = [_node_json(node, one) for node, one in seen.nodes.items()]
     return {"version": 1, "fleet": place.keys.fleet, "head": head or None, "rollout": rollout, "nodes": nodes}
@@ -121,7 +121,7 @@ def _status_lines(head: int, seen: Snapshot) -> Iterator[str]:
         if one.holds:
             yield f"{node} answers for {', '.join(one.holds)}."
     if (rollout := seen.rollout) is not None:
-        at = f", stage {rollout.stage + 1} of {len(rollout.stages)}" if rollout.phase is not Phase.DONE else ""
+        at = f", stage {rollout.stage + 1} of {len(rollout.stages)}" if rollout.phase is not RolloutPhase.DONE else ""
         why = f": {rollout.words}" if rollout.words else ""
         yield f"The last rollout is of release {rollout.release}: {rollout.phase}{at}{why}"
 
@@ -131,7 +131,7 @@ def _status_lines(head: int, seen: Snapshot) -> Iterator[str]:
 @click.argument("new", type=click.IntRange(1), required=False)
 @json_option
 @fleet_options
-def diff(old: int | None, new: int | None, as_json: bool, place: Place) -> None:
+def diff(old: int | None, new: int | None, as_json: bool, place: FleetAccess) -> None:
     """Say what changes from release OLD to NEW, by service and endpoint; exit status 1 if they differ.
 
     OLD is what most nodes shall have, NEW the newest release, where they are not given.
@@ -178,7 +178,7 @@ def _usual(nodes: Any) -> int:
 @command.command("history", epilog=examples(f"svcc fleet history {_AT}", f"svcc fleet history --json {_AT}"))
 @json_option
 @fleet_options
-def history(as_json: bool, place: Place) -> None:
+def history(as_json: bool, place: FleetAccess) -> None:
     """List what was published, the newest first; `*` is what most nodes shall have."""
 
     async def work(etcd: Client) -> tuple[list[Release], int]:
@@ -219,7 +219,7 @@ def _release_row(one: Release, *, current: bool) -> tuple[str, ...]:
 @click.option("--keep", is_flag=True, help="They keep what they serve, until a rollout gives them something else.")
 @json_option
 @fleet_options
-def adopt(node: tuple[str, ...], keep: bool, as_json: bool, place: Place) -> None:
+def adopt(node: tuple[str, ...], keep: bool, as_json: bool, place: FleetAccess) -> None:
     """Have nodes follow an etcd that was restored from a backup, or is a new one, and knows less than they do.
 
     Without NODE, all of them. See first (`svcc fleet status`) that it wants what you want; else say --keep.

@@ -24,7 +24,7 @@ from svcc.tables import folded, table
 from svcc.targets.capability import pick_node
 from svcc.targets.interface import Target
 from svcc.verify.lab import NODE, sweep
-from svcc.verify.lab.keeper import Kept, end, find, keep, kept_labs
+from svcc.verify.lab.keeper import RunningLab, end, find, keep, kept_labs
 
 
 def _name(_ctx: click.Context, _param: click.Parameter, given: str) -> str:
@@ -79,7 +79,7 @@ def up(file: str, node: str | None, name: str, target: Target | None, as_json: b
     _show([kept], as_json=as_json)
 
 
-def _apply(kept: Kept, file: str, target: Target, node: ir.Node | None, *, out: TextIO) -> None:
+def _apply(kept: RunningLab, file: str, target: Target, node: ir.Node | None, *, out: TextIO) -> None:
     """Apply a file in a lab's node. Where that fails, the lab goes, and the command ends as the apply did."""
     named = ["--node", node.name] if node is not None else []
     done = subprocess.run(
@@ -94,7 +94,7 @@ def _apply(kept: Kept, file: str, target: Target, node: ir.Node | None, *, out: 
         sys.exit(done.returncode)
 
 
-def _inside(kept: Kept, host: str) -> list[str]:
+def _inside(kept: RunningLab, host: str) -> list[str]:
     """How a command begins that runs on a host. Errors: LabError for a host that the lab does not have."""
     nsenter = find_tool("nsenter")
     if nsenter is None:
@@ -102,7 +102,7 @@ def _inside(kept: Kept, host: str) -> list[str]:
     return [nsenter, f"--net={kept.path(host)}", "--"]
 
 
-def _environment(kept: Kept) -> dict[str, str]:
+def _environment(kept: RunningLab) -> dict[str, str]:
     """Of a command in a lab: what svcc applies there is none of the machine's own."""
     return {**os.environ, "SVCC_STATE_DIR": str(kept.state_dir)}
 
@@ -124,7 +124,7 @@ def status(as_json: bool) -> None:
     _show(kept_labs(), as_json=as_json)
 
 
-def _show(labs: Iterable[Kept], *, as_json: bool) -> None:
+def _show(labs: Iterable[RunningLab], *, as_json: bool) -> None:
     if as_json:
         put_json({"labs": [_as_json(kept) for kept in labs]})
         return
@@ -132,7 +132,7 @@ def _show(labs: Iterable[Kept], *, as_json: bool) -> None:
         _print(kept)
 
 
-def _as_json(kept: Kept) -> dict[str, Any]:
+def _as_json(kept: RunningLab) -> dict[str, Any]:
     hosts = {host: [*addresses] for host, (_, addresses) in kept.hosts.items()}
     return {"name": kept.name, "file": kept.file, "process": kept.pid, "hosts": hosts}
 
@@ -163,7 +163,7 @@ def execute(host: str, argv: tuple[str, ...], name: str) -> None:
     os.execve(begin[0], [*begin, *argv], _environment(kept))
 
 
-def _print(kept: Kept) -> None:
+def _print(kept: RunningLab) -> None:
     rows = [(host, " ".join(addresses)) for host, (_, addresses) in kept.hosts.items()]
     lines = folded(f"{kept.name} ({kept.file}), kept by process {kept.pid}", "    ")
     lines += table(("host", "addresses"), rows, about=1)

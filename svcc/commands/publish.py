@@ -16,7 +16,7 @@ from svcc.exits import Exit
 from svcc.fleet.document_members import WORDS
 from svcc.fleet.documents import Release, plain
 from svcc.fleet.errors import BadProgram, FleetError
-from svcc.fleet_options import Place, fleet_options
+from svcc.fleet_options import FleetAccess, fleet_options
 from svcc.help import examples
 from svcc.inputs import input_told
 from svcc.options import (
@@ -35,7 +35,7 @@ from svcc.targets.interface import Target
 
 if TYPE_CHECKING:
     from svcc.etcd.client import Client
-    from svcc.fleet.release import Draft
+    from svcc.fleet.release import ReleaseDraft
 
 
 #: Nodes that are named in words.
@@ -90,7 +90,7 @@ def command(
     message: str,
     sign: Path | None,
     kept: int,
-    place: Place,
+    place: FleetAccess,
     as_json: bool,
     form: str,
     quiet: bool,
@@ -114,7 +114,7 @@ def command(
         put(f"Nothing to do: release {release.number} is the same.\n")
 
 
-def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> Draft:
+def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> ReleaseDraft:
     from svcc.fleet.release import draft
 
     program = load_program(file, form, quiet=quiet)
@@ -126,7 +126,9 @@ def _draft(file: str, chosen: dict[str, Target], form: str, *, quiet: bool) -> D
             fail(str(error), Exit.INPUT)
 
 
-def _published(place: Place, made: Draft, message: str, sign: Path | None, kept: int) -> tuple[Release, bool]:
+def _published(
+    place: FleetAccess, made: ReleaseDraft, message: str, sign: Path | None, kept: int
+) -> tuple[Release, bool]:
     from svcc.etcd.errors import EtcdError
     from svcc.fleet.forgetting import forget
     from svcc.fleet.publishing import Overtaken, publish

@@ -14,14 +14,14 @@ import click
 from svcc.cycles import look_for_cycles
 from svcc.fleet.errors import BadName
 from svcc.fleet.keys import check_name
-from svcc.fleet_options import Place, fleet_options
+from svcc.fleet_options import FleetAccess, fleet_options
 from svcc.help import examples
 from svcc.options import ParameterType
 
 if TYPE_CHECKING:
     from svcc.agent.probe import Probe
     from svcc.etcd.client import Client
-    from svcc.fleet.registering import Endpoint
+    from svcc.fleet.registering import MemberEndpoint
 
 #: What is passed on; a terminal sends the last four to the program itself as well.
 _PASSED = (
@@ -50,16 +50,16 @@ class _Pool(ParameterType[str]):
             self.fail(str(error), param, ctx)
 
 
-class _Endpoint(ParameterType["Endpoint"]):
+class _Endpoint(ParameterType["MemberEndpoint"]):
     """ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."""
 
     name = "endpoint"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
-        from svcc.fleet.registering import Endpoint
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MemberEndpoint:
+        from svcc.fleet.registering import MemberEndpoint
 
         try:
-            return value if isinstance(value, Endpoint) else Endpoint.parse(str(value))
+            return value if isinstance(value, MemberEndpoint) else MemberEndpoint.parse(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -84,7 +84,7 @@ class _Endpoint(ParameterType["Endpoint"]):
 )
 @fleet_options
 def command(
-    pool: str, endpoint: Endpoint, words: tuple[str, ...], weight: int, check: str | None, place: Place
+    pool: str, endpoint: MemberEndpoint, words: tuple[str, ...], weight: int, check: str | None, place: FleetAccess
 ) -> None:
     """Run COMMAND, and be an endpoint of POOL at ADDRESS for as long as it runs.
 
@@ -130,7 +130,7 @@ def command(
     sys.exit(place.run(work))
 
 
-def _probe(endpoint: Endpoint, words: str) -> Probe:
+def _probe(endpoint: MemberEndpoint, words: str) -> Probe:
     from svcc.fleet.passing import probe
 
     try:

@@ -11,10 +11,10 @@ import click
 from svcc.apply.generation import who
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
-from svcc.fleet.rollout import Phase, Rollout, not_back
+from svcc.fleet.rollout import Rollout, RolloutPhase, not_back
 from svcc.fleet.stages import FORM, USUAL, Stage, nodes_of
 from svcc.fleet_json import rollout_json
-from svcc.fleet_options import Place, Seconds, fleet_options
+from svcc.fleet_options import FleetAccess, Seconds, fleet_options
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.output import put, put_json
@@ -56,7 +56,7 @@ def command(
     resume: bool,
     pause: bool,
     back: bool,
-    place: Place,
+    place: FleetAccess,
     as_json: bool,
 ) -> None:
     """Roll RELEASE out to the nodes of a fleet, stage by stage; nodes that fail take all back.
@@ -90,7 +90,9 @@ def command(
     _end(seen, seen.rollout, meant=pause or back, as_json=as_json)
 
 
-async def _drafted(etcd: Client, place: Place, number: int, words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+async def _drafted(
+    etcd: Client, place: FleetAccess, number: int, words: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
     """The nodes of each stage. Errors: BadStage, NoRelease, EtcdError."""
     from svcc.fleet.reading import program_of, release_of
 
@@ -113,9 +115,9 @@ class _Teller:
 
 
 def _line(rollout: Rollout) -> str:
-    if rollout.phase is Phase.BACK:
+    if rollout.phase is RolloutPhase.BACK:
         return f"going back: {rollout.words}"
-    if rollout.phase is not Phase.RUNNING:
+    if rollout.phase is not RolloutPhase.RUNNING:
         return f"release {rollout.release}: {rollout.phase}"
     nodes = rollout.stages[rollout.stage]
     named = ", ".join(nodes[:5]) + (f" and {len(nodes) - 5} more" if len(nodes) > 5 else "")
@@ -128,9 +130,9 @@ def _trouble(words: str) -> None:
 
 def _end(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -> None:
     """Say what became of it, and end with the status of that. ``meant``: it was to go back, or to stand still."""
-    if rollout.phase is Phase.RETURNED:
+    if rollout.phase is RolloutPhase.RETURNED:
         _returned(seen, rollout, meant=meant, as_json=as_json)
-    elif rollout.phase is Phase.PAUSED:
+    elif rollout.phase is RolloutPhase.PAUSED:
         _say(f"The rollout of release {rollout.release} is paused: --resume goes on with it.\n", as_json=as_json)
         if not meant:
             sys.exit(Exit.DIFFERENT)

@@ -31,7 +31,7 @@ from svcc.help import examples
 from svcc.kernel import conntrack
 from svcc.kernel.conntrack import Volume
 from svcc.kernel.steps import Change, socket_text
-from svcc.kernel_rows import Held, Row, Rows
+from svcc.kernel_rows import Agreement, Row, Rows
 from svcc.object_text import object_json, object_lines, service_of
 from svcc.options import watch_options
 from svcc.output import put
@@ -164,7 +164,7 @@ def _services(look: _Look) -> Iterator[str]:
     rows: list[tuple[str, ...]] = []
     found = [(one, list(look.rows.of(one))) for one in look.listeners]
     counts = any(row.usage.volume for _, rows_of in found for row in rows_of)
-    differs = any(row.held is not Held.AS_APPLIED for _, rows_of in found for row in rows_of)
+    differs = any(row.held is not Agreement.AS_APPLIED for _, rows_of in found for row in rows_of)
     before = ""
     for listener, rows_of in found:
         label = "" if listener.label == before else listener.label

@@ -29,7 +29,7 @@ from svcc.targets.interface import Target
 from svcc.verify.judge import Verdict
 from svcc.verify.packet import Forwarded
 from svcc.verify.report import as_json, as_junit
-from svcc.verify.session import CannotLoad, Session
+from svcc.verify.verification import CannotLoad, Verification
 
 #: Width of a bar that stands for all connections of a case.
 _BAR = 20
@@ -88,19 +88,19 @@ def command(
 
 def _without_agent(made: Wanted, target: Target, connections: int, *, quiet: bool) -> list[Verdict]:
     assert made.program is not None
-    with Session.start(made.program, made.node, made.bundle, target.default_scheduler) as session:
+    with Verification.start(made.program, made.node, made.bundle, target.default_scheduler) as verification:
         steps = chain(
-            session.verdicts(connections),
-            session.companions(),
-            session.survivors(),
-            session.datagrams(),
-            session.neighbours(),
+            verification.verdicts(connections),
+            verification.companions(),
+            verification.survivors(),
+            verification.datagrams(),
+            verification.neighbours(),
         )
         if target.affinity_ends_in_time:
-            steps = chain(steps, session.expiries())
+            steps = chain(steps, verification.expiries())
         for template in _templates(made.program):
-            steps = chain(steps, session.balancers(template, connections))
-        return list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(session.cases)))
+            steps = chain(steps, verification.balancers(template, connections))
+        return list(steps if quiet or not sys.stderr.isatty() else _with_progress(steps, len(verification.cases)))
 
 
 def _templates(program: ir.Program) -> Iterator[str]:

@@ -52,7 +52,10 @@ class IptablesAssembly(Assembly):
         self._contributions.update(new)
 
     def _difference(
-        self, version: int, going: list[contributions.Part], coming: list[contributions.Part]
+        self,
+        version: int,
+        going: list[contributions.FamilyContribution],
+        coming: list[contributions.FamilyContribution],
     ) -> Difference:
         family, parts = self._families[version], (*going, *coming)
         if not self._contributions:  # all services are new
@@ -68,7 +71,7 @@ class IptablesAssembly(Assembly):
             return Difference(before, self._state(version))
         return Difference(before, self._state(version, parts))
 
-    def _state(self, version: int, parts: Iterable[contributions.Part] | None = None) -> State:
+    def _state(self, version: int, parts: Iterable[contributions.FamilyContribution] | None = None) -> State:
         tables = self._families[version].tables(None if parts is None else tuple(parts))
         return State(tables, prefix=self._shared.cluster.prefix)
 
@@ -88,5 +91,5 @@ class IptablesAssembly(Assembly):
         return vip_device.announcing(self._shared.cluster, announced)
 
 
-def _of(version: int, some: Mapping[str, IptablesContribution]) -> list[contributions.Part]:
+def _of(version: int, some: Mapping[str, IptablesContribution]) -> list[contributions.FamilyContribution]:
     return [one.parts[version] for one in some.values() if version in one.parts]

@@ -22,7 +22,7 @@ from svcc.targets.iptables.weights import units
 #: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.
 Turn: TypeAlias = tuple[tuple[Match, ...], int]
 #: An endpoint's weight and, where its port has to be written, the protocol.
-Target: TypeAlias = tuple[int, ir.Protocol | None]
+PortTarget: TypeAlias = tuple[int, ir.Protocol | None]
 
 
 def choice(frontends: Sequence[Frontend], memory: str) -> list[str]:
@@ -92,7 +92,7 @@ def _turns(
     return tuple((words(matches), index) for matches, index in turns)
 
 
-def _random(targets: Sequence[Target]) -> list[Turn]:
+def _random(targets: Sequence[PortTarget]) -> list[Turn]:
     """Endpoint k takes its weight's part of the weights up to its own: what the rules before it have left over."""
     turns: list[Turn] = []
     total = 0
@@ -103,16 +103,16 @@ def _random(targets: Sequence[Target]) -> list[Turn]:
     return turns
 
 
-def _rr(targets: Sequence[Target]) -> list[Turn]:
+def _rr(targets: Sequence[PortTarget]) -> list[Turn]:
     return _in_turn(targets, range(len(targets)), _every)
 
 
-def _wrr(targets: Sequence[Target]) -> list[Turn]:
+def _wrr(targets: Sequence[PortTarget]) -> list[Turn]:
     """Round robin over as many turns as the weights (in lowest terms) add up to."""
     return _in_turn(targets, interleaved(_units(targets)), _every)
 
 
-def _sh(targets: Sequence[Target]) -> list[Turn]:
+def _sh(targets: Sequence[PortTarget]) -> list[Turn]:
     """As a choice at random among as many turns as the weights (in lowest terms) add up to, but hashes are the dice.
 
     A client that goes to an endpoint now goes there or to the new one when one is appended.
@@ -120,19 +120,21 @@ def _sh(targets: Sequence[Target]) -> list[Turn]:
     return _in_turn(targets, [i for i, weight in enumerate(_units(targets)) for _ in range(weight)], _bucket)
 
 
-def _units(targets: Sequence[Target]) -> list[int]:
+def _units(targets: Sequence[PortTarget]) -> list[int]:
     return units([weight for weight, _ in targets])
 
 
 def _in_turn(
-    targets: Sequence[Target], order: Sequence[int], condition: Callable[[ir.Protocol | None, int], tuple[Match, ...]]
+    targets: Sequence[PortTarget],
+    order: Sequence[int],
+    condition: Callable[[ir.Protocol | None, int], tuple[Match, ...]],
 ) -> list[Turn]:
     """Every turn is one in as many as there are up to it."""
     return [(condition(targets[order[n]][1], n + 1), order[n]) for n in range(len(order) - 1, -1, -1)]
 
 
 #: The schedulers that iptables has, and their rules' conditions from the first to the last.
-TURNS: dict[ir.Scheduler, Callable[[Sequence[Target]], list[Turn]]] = {
+TURNS: dict[ir.Scheduler, Callable[[Sequence[PortTarget]], list[Turn]]] = {
     ir.Scheduler.RANDOM: _random,
     ir.Scheduler.RR: _rr,
     ir.Scheduler.WRR: _wrr,

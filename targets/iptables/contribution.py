@@ -32,7 +32,7 @@ class Ports(NamedTuple):
 _NO_PORTS = Ports({}, ())
 
 
-class Part(NamedTuple):
+class FamilyContribution(NamedTuple):
     """What a service adds in one family. Chains are the service's own, by name.
 
     A named tuple, as there are ten thousands of them, and more quickly made.
@@ -56,7 +56,7 @@ class Part(NamedTuple):
 class IptablesContribution(Contribution):
     """What a service adds; families that it does not serve are left out."""
 
-    parts: Mapping[int, Part]  # by IP version
+    parts: Mapping[int, FamilyContribution]  # by IP version
     announced: frozenset[ir.Address]
 
 
@@ -71,9 +71,9 @@ def contribution(shared: Shared, service: ir.Service) -> IptablesContribution:
     return IptablesContribution(parts, vip_device.announced(led) if service.announce else frozenset())
 
 
-def _part(cluster: ir.Cluster, names: Names, found: list[Frontend], version: int) -> Part:
+def _part(cluster: ir.Cluster, names: Names, found: list[Frontend], version: int) -> FamilyContribution:
     services, unserved = Services(names, found), Unserved(names, found)
-    return Part(
+    return FamilyContribution(
         services.named,
         services.balance,
         services.sources,

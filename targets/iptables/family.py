@@ -15,7 +15,7 @@ from svcc.kernel.xtables.state import Rules, Table, Tables
 from svcc.kernel.xtables.verdicts import RETURN, Goto, Jump
 from svcc.targets.interface import Shared
 from svcc.targets.iptables import invalid, masquerade, sources
-from svcc.targets.iptables.contribution import Part
+from svcc.targets.iptables.contribution import FamilyContribution
 from svcc.targets.iptables.dispatch import PortRule, Walk, at_address
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.prefixes import Prefixes
@@ -60,7 +60,7 @@ class Family:
         """Go on as another node's; services with addresses that either node has are to be taken anew."""
         self._own = shared.node.addresses if shared.node else ()
 
-    def take(self, old: Collection[Part], new: Collection[Part]) -> bool:
+    def take(self, old: Collection[FamilyContribution], new: Collection[FamilyContribution]) -> bool:
         """Some services' parts in place of others; whether that changes only their own chains, those around their
         addresses, and those that are in every excerpt."""
         for part in old:
@@ -130,7 +130,7 @@ class Family:
 
     # ---- tables
 
-    def tables(self, parts: Collection[Part] | None = None) -> Tables:
+    def tables(self, parts: Collection[FamilyContribution] | None = None) -> Tables:
         """The tables; with ``parts``, of these services' chains, and those that lead to them, alone."""
         if not self._there:
             return {}
@@ -156,7 +156,7 @@ class Family:
             known = self._printed[table, chain.name] = chain, texts([chain])[chain.name]
         return known[1]
 
-    def _nat_chains(self, parts: Collection[Part] | None) -> Iterator[Chain | tuple[str, Rules]]:
+    def _nat_chains(self, parts: Collection[FamilyContribution] | None) -> Iterator[Chain | tuple[str, Rules]]:
         around = None if parts is None else _numbers(parts)
         yield from self._marking()
         yield from self._new_sources(around)
@@ -196,7 +196,7 @@ class Family:
             yield sources.asked(Chain(self._names.snat, rules))
         yield from masquerade.postrouting(self._names, self._cluster.mark, self._version, sources=bool(rules))
 
-    def _filter_chains(self, parts: Collection[Part] | None) -> Iterator[Chain | tuple[str, Rules]]:
+    def _filter_chains(self, parts: Collection[FamilyContribution] | None) -> Iterator[Chain | tuple[str, Rules]]:
         around = None if parts is None else _numbers(parts)
         total, node = self._total, self._unserved_node.chains
         if total.rejects or self._networks:
@@ -246,7 +246,7 @@ def _keep(prefixes: Prefixes, number: int, there: bool) -> None:
         prefixes.remove(number)
 
 
-def _numbers(parts: Iterable[Part]) -> set[int]:
+def _numbers(parts: Iterable[FamilyContribution]) -> set[int]:
     return {number for part in parts for number in part.addresses}
 
 

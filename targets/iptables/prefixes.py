@@ -11,7 +11,7 @@ FEW = 16
 STEP = 4
 
 
-class Node(NamedTuple):
+class Prefix(NamedTuple):
     """Addresses that begin with the same bits. One of all bits is a single address."""
 
     number: int  # these bits
@@ -66,26 +66,26 @@ class Prefixes:
             return self.bits
         return next((length for length, below in self._below.items() if len(below) <= FEW), STEP)
 
-    def root(self) -> list[Node]:
+    def root(self) -> list[Prefix]:
         """The nodes that the root has, in the order of the addresses."""
         length = self.length
         found = self._addresses if length == self.bits else self._below[length].keys()
         return [self._node(number, length) for number in sorted(found)]
 
-    def nodes(self, branch: Node) -> list[Node]:
+    def nodes(self, branch: Prefix) -> list[Prefix]:
         """What is below a node that is no address, likewise."""
         return [
             self._node(number, branch.length + STEP) for number in sorted(self._below[branch.length][branch.number])
         ]
 
-    def _node(self, number: int, length: int) -> Node:
+    def _node(self, number: int, length: int) -> Prefix:
         """IPv6 addresses are far apart: where all those of a node are in a longer one, that takes its place."""
         while self.bits == 128 and length < self.bits and len(self._below[length][number]) == 1:
             (number,) = self._below[length][number]
             length += STEP
-        return Node(number, length)
+        return Prefix(number, length)
 
-    def around(self, address: int) -> Iterator[Node]:
+    def around(self, address: int) -> Iterator[Prefix]:
         """The nodes that an address is in, wherever there is one, from itself up."""
         for length in range(self.bits, 0, -STEP):
-            yield Node(address >> (self.bits - length), length)
+            yield Prefix(address >> (self.bits - length), length)

@@ -10,11 +10,11 @@ from svcc.kernel.addresses import Address
 from svcc.kernel.xtables.state import Rules
 from svcc.targets.counting import count
 from svcc.targets.iptables import invalid
-from svcc.targets.iptables.contribution import Part, Ports
+from svcc.targets.iptables.contribution import FamilyContribution, Ports
 from svcc.targets.iptables.dispatch import PortRule
 
 
-class Together:
+class TablePorts:
     """What becomes of the ports of all services in one table. An address of which nothing is said is not in it."""
 
     def __init__(self) -> None:
@@ -52,14 +52,14 @@ class Total:
         self.marking: Counter[str] = Counter()
         self.addresses: Counter[int] = Counter()
         self.shared: Counter[Address] = Counter()
-        self.served, self.unserved, self.rewritten = Together(), Together(), Together()
+        self.served, self.unserved, self.rewritten = TablePorts(), TablePorts(), TablePorts()
         self.rejecting = 0
         self.sent: Counter[ir.PortRange] = Counter()
         self.tcp, self.tcp_at_node = 0, 0
         self.heads: Counter[int] = Counter()  # of the distinct addresses of endpoints outside the pod networks
         self._endpoints: Counter[int] = Counter()
 
-    def add(self, part: Part) -> None:
+    def add(self, part: FamilyContribution) -> None:
         """Take in what one service contributes."""
         for mine, theirs in self._own(part):
             mine.update(theirs)
@@ -70,7 +70,7 @@ class Total:
                 self.heads[invalid.head(one, self.version)] += 1
         self._count(part, 1)
 
-    def remove(self, part: Part) -> None:
+    def remove(self, part: FamilyContribution) -> None:
         """A part that was added."""
         for mine, theirs in self._own(part):
             for name in theirs:
@@ -81,7 +81,7 @@ class Total:
         gone = (one for one in part.segments.endpoints if one not in self._endpoints)
         count(self.heads, [invalid.head(one, self.version) for one in gone], -1)
 
-    def _count(self, part: Part, by: int) -> None:
+    def _count(self, part: FamilyContribution, by: int) -> None:
         count(self.marking, part.marking, by)
         count(self.addresses, part.addresses, by)
         count(self.shared, part.shared, by)
@@ -92,7 +92,7 @@ class Total:
         self.tcp += by * part.segments.tcp
         self.tcp_at_node += by * part.segments.at_node
 
-    def _own(self, part: Part) -> Iterable[tuple[dict[str, Rules], Mapping[str, Rules]]]:
+    def _own(self, part: FamilyContribution) -> Iterable[tuple[dict[str, Rules], Mapping[str, Rules]]]:
         return (
             (self.balance, part.balance),
             (self.sources, part.sources),
@@ -100,7 +100,7 @@ class Total:
             (self.refused, part.refused),
         )
 
-    def _ports(self, part: Part) -> Iterable[tuple[Together, Ports]]:
+    def _ports(self, part: FamilyContribution) -> Iterable[tuple[TablePorts, Ports]]:
         return (self.served, part.served), (self.unserved, part.unserved), (self.rewritten, part.rewritten)
 
     @property

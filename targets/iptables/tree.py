@@ -24,7 +24,7 @@ from svcc.kernel.xtables.script import Chain, Rule
 from svcc.kernel.xtables.verdicts import Goto, Jump
 from svcc.targets.iptables.dispatch import Walk
 from svcc.targets.iptables.names import Names
-from svcc.targets.iptables.prefixes import Node, Prefixes
+from svcc.targets.iptables.prefixes import Prefix, Prefixes
 
 #: Levels of branches below the root: the nft variant takes at most 16 chains within chains (NFT_JUMP_STACK_SIZE).
 DEPTH = 8
@@ -36,7 +36,7 @@ class _Branch:
 
     chain: Chain
     network: ir.Network
-    nodes: tuple[Node, ...]
+    nodes: tuple[Prefix, ...]
     depth: int  # below the root, whose nodes have 1
     height: int  # of what is below it, in branches
 
@@ -59,9 +59,9 @@ class Tree:
     def __init__(self, names: Names, prefixes: Prefixes) -> None:
         self._names, self._prefixes = names, prefixes
         self._walks: dict[int, Walk] = {}  # by address
-        self._branches: dict[Node, _Branch] = {}
+        self._branches: dict[Prefix, _Branch] = {}
         self._changed: set[int] = set()
-        self._root: tuple[Node, ...] = ()
+        self._root: tuple[Prefix, ...] = ()
         self._shape: tuple[int, Goto | None] = 0, None
         self.behind: Goto | None = None
         self.rules: tuple[Rule, ...] = ()  # the root's
@@ -96,7 +96,7 @@ class Tree:
         near = None if around is None else {node for one in around for node in self._prefixes.around(one)}
         yield from self._chains(self._root, near)
 
-    def _chains(self, nodes: tuple[Node, ...], near: set[Node] | None) -> Iterator[Chain]:
+    def _chains(self, nodes: tuple[Prefix, ...], near: set[Prefix] | None) -> Iterator[Chain]:
         for node in nodes:
             if node.length == self._prefixes.bits:
                 yield from self._walk(node).chains
@@ -124,10 +124,10 @@ class Tree:
             return False
         return True
 
-    def _walk(self, node: Node) -> Walk:
+    def _walk(self, node: Prefix) -> Walk:
         return self._walks.get(node.number, _NOTHING)
 
-    def _rules(self, nodes: tuple[Node, ...], depth: int) -> tuple[tuple[Rule, ...], int]:
+    def _rules(self, nodes: tuple[Prefix, ...], depth: int) -> tuple[tuple[Rule, ...], int]:
         """The rules of a chain with these nodes, and how many branches are below each other there."""
         found: list[Rule] = []
         rest: list[Rule] = []
@@ -150,7 +150,7 @@ class Tree:
                     found.append(Rule((To(branch.network),), Goto(name) if depth or self.behind else Jump(name)))
         return (*found, *rest), height
 
-    def _branch(self, node: Node, depth: int) -> _Branch:
+    def _branch(self, node: Prefix, depth: int) -> _Branch:
         known = self._branches.get(node)
         if known is not None:
             if not known.stands(depth):
@@ -165,7 +165,7 @@ class Tree:
         made = self._branches[node] = _Branch(chain, network, nodes, depth, height)
         return made
 
-    def _network(self, node: Node) -> ir.Network:
+    def _network(self, node: Prefix) -> ir.Network:
         bits = self._prefixes.bits
         kind = IPv4Network if bits == 32 else IPv6Network
         return kind((node.number << (bits - node.length), node.length))

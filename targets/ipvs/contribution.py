@@ -28,7 +28,7 @@ from svcc.targets.ipvs.virtual import (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FamilyContribution:
     """What a service adds to one family."""
 
     #: The vips and external ips but shared ones, by their numbers; services may have the same.
@@ -49,7 +49,7 @@ class Part:
 class IpvsContribution(Contribution):
     """What a service adds; families in which it has no frontend that the node serves are left out."""
 
-    parts: Mapping[int, Part]  # by IP version
+    parts: Mapping[int, FamilyContribution]  # by IP version
 
 
 def contribution(shared: Shared, service: ir.Service) -> IpvsContribution:
@@ -86,7 +86,7 @@ class _Maker:
     """Takes the frontends of one service in one family."""
 
     def __init__(self, shared: Shared, version: int, service: ir.Service) -> None:
-        self.part = Part()
+        self.part = FamilyContribution()
         self._announced = frozenset(service.announced)
         self._cluster = shared.cluster
         self._version = version
@@ -172,7 +172,7 @@ class _Maker:
             one_packet=service.one_packet,
         )
 
-    def made(self) -> Part:
+    def made(self) -> FamilyContribution:
         """What was taken; with the virtual server by a mark."""
         if self._mark is not None and self._one is not None:
             key = mark_key(self._mark, self._version)

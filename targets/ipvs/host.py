@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from svcc.kernel.modules.names import Modules
 from svcc.kernel.sysctl.settings import Setting
 from svcc.targets.ipvs.state import FamilyState
-from svcc.targets.vip_device import Held, arp_settings, nd_settings
+from svcc.targets.vip_device import VipAddress, arp_settings, nd_settings
 
 _ALWAYS = (
     Setting(
@@ -54,7 +54,7 @@ def settings(device: str | None, families: Sequence[FamilyState]) -> Iterator[Se
         yield from nd_settings(announced=announcing[6])
 
 
-def held(families: Sequence[FamilyState]) -> Iterator[Held]:
+def held(families: Sequence[FamilyState]) -> Iterator[VipAddress]:
     """Every vip and external ip but shared ones."""
     for family in families:
-        yield from (Held(address, address in family.announced) for address in family.addresses)
+        yield from (VipAddress(address, address in family.announced) for address in family.addresses)

@@ -14,7 +14,7 @@ from svcc.kernel.xtables.matches import OpenedTo, Proto
 from svcc.kernel.xtables.script import Rule
 from svcc.targets.counting import count
 from svcc.targets.interface import Shared
-from svcc.targets.ipvs.contribution import Part, node_port_addresses
+from svcc.targets.ipvs.contribution import FamilyContribution, node_port_addresses
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, make_set, network_elements
 from svcc.targets.ipvs.virtual import address_text
 
@@ -70,7 +70,7 @@ class Touched:
     shared: set[int] = field(default_factory=set)
     loops: dict[int, str] = field(default_factory=dict)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: FamilyContribution) -> None:
         """Take in what one part may share with others."""
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
@@ -102,7 +102,7 @@ class Total:
         """Go on as another node's."""
         self._shared = shared
 
-    def count(self, part: Part, by: int) -> None:
+    def count(self, part: FamilyContribution, by: int) -> None:
         """Take a service in (``by`` 1) or out (-1)."""
         self._users += by
         count(self._addresses, part.addresses, by)
@@ -116,7 +116,7 @@ class Total:
         for purpose, ports in part.node_ports.items():
             self._sizes[purpose] += by * len(ports)
 
-    def state(self, parts: Collection[Part], touched: Touched | None = None) -> FamilyState:
+    def state(self, parts: Collection[FamilyContribution], touched: Touched | None = None) -> FamilyState:
         """The family; ``parts``: of all services, or of those that change, with all that these have ``touched``."""
         numbers = self._addresses.keys() if touched is None else touched.addresses & self._addresses.keys()
         texts = {number: address_text(number, self._version) for number in sorted(numbers)}
@@ -133,7 +133,7 @@ class Total:
         )
 
     def _elements(
-        self, parts: Collection[Part], addresses: Iterable[str], touched: Touched | None
+        self, parts: Collection[FamilyContribution], addresses: Iterable[str], touched: Touched | None
     ) -> Mapping[Purpose, Iterable[str]]:
         """The elements of each set, as far as they are asked for."""
         found: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}

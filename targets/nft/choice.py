@@ -36,7 +36,7 @@ class Shift:
 
 
 #: What becomes of the port: always this one, or a range's own, or (None) it stays.
-Target: TypeAlias = int | Shift | None
+PortTarget: TypeAlias = int | Shift | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Choice:
 
     scheduler: ir.Scheduler
     weights: tuple[int, ...]  # by slot, without a common divisor; 0: no endpoint there
-    targets: tuple[Target, ...]  # by slot; a single one: the same for all
+    targets: tuple[PortTarget, ...]  # by slot; a single one: the same for all
     by_port: bool = False  # a hash is of the client's port too
 
     @property
@@ -59,7 +59,7 @@ class Choice:
         return f"{_METHODS[self.scheduler]}-port" if self.by_port else _METHODS[self.scheduler]
 
     @cached_property
-    def slots(self) -> tuple[tuple[int, Target], ...]:
+    def slots(self) -> tuple[tuple[int, PortTarget], ...]:
         """The slots with an endpoint, and its port."""
         targets = self.targets * len(self.weights) if len(self.targets) == 1 else self.targets
         return tuple((slot, targets[slot]) for slot, weight in enumerate(self.weights) if weight)
@@ -138,7 +138,7 @@ def _weights(frontend: Frontend) -> tuple[int, ...]:
     return weights if divisor == 1 else tuple(weight // divisor for weight in weights)
 
 
-def _targets(frontend: Frontend) -> tuple[Target, ...]:
+def _targets(frontend: Frontend) -> tuple[PortTarget, ...]:
     own = [None if endpoint is None else endpoint.port for endpoint in slots(frontend)]
     if not any(own):
         return (_target(frontend.ports, frontend.port.target),)
@@ -146,13 +146,13 @@ def _targets(frontend: Frontend) -> tuple[Target, ...]:
     return targets[:1] if len(set(targets)) == 1 else targets
 
 
-def _target(ports: ir.PortRange, target: int) -> Target:
+def _target(ports: ir.PortRange, target: int) -> PortTarget:
     if len(ports) == 1:
         return target
     return None if ports.first == target else Shift(ports.first, ports.last, target)
 
 
-def port_name(target: Target) -> str:
+def port_name(target: PortTarget) -> str:
     """What the name of a map says of the endpoints' port; ``same``: that which the client asked for."""
     return "same" if target is None else str(target)
 

@@ -14,18 +14,18 @@ from svcc.targets import vip_device
 from svcc.targets.interface import Contribution, Shared
 from svcc.targets.naming import comment, fit
 from svcc.targets.nft.choice import choice, slots
-from svcc.targets.nft.fronts import Affinity, Front, Source
+from svcc.targets.nft.fronts import Affinity, Front, SourceRewrite
 from svcc.targets.nft.keys import FAMILIES, NAME, Family, Key
-from svcc.targets.nft.sources import Sources
+from svcc.targets.nft.sources import SnatRange
 
 #: Characters of a comment, at most (NFTNL_UDATA_COMMENT_MAXLEN).
 _COMMENT = 128
 
 _SOURCES = {
-    Rewrite.OUTSIDE_PODS: Source.DEFAULT,
-    Rewrite.EVERYBODY: Source.MASQUERADE,
-    Rewrite.NETWORKS: Source.NETWORKS,
-    Rewrite.NOBODY: Source.KEEP,
+    Rewrite.OUTSIDE_PODS: SourceRewrite.DEFAULT,
+    Rewrite.EVERYBODY: SourceRewrite.MASQUERADE,
+    Rewrite.NETWORKS: SourceRewrite.NETWORKS,
+    Rewrite.NOBODY: SourceRewrite.KEEP,
 }
 _FAMILIES = {family.version: family for family in FAMILIES}
 
@@ -38,11 +38,11 @@ class Row(NamedTuple):
     front: Front | None  # what serves it, or rejects its clients; None: they are dropped
     endpoints: tuple[str, ...]  # by slot; "" where a slot has none
     declared: bool  # its address is others' as well
-    sources: Sources | None  # what its clients' sources become, where they are rewritten; None: the node's own
+    sources: SnatRange | None  # what its clients' sources become, where they are rewritten; None: the node's own
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FamilyContribution:
     """What a service adds to the table of one family."""
 
     rows: dict[Key, list[Row]] = field(default_factory=dict)  # in the order of the frontends
@@ -61,7 +61,7 @@ class Part:
 class NftContribution(Contribution):
     """What a service adds; families that it does not serve are left out."""
 
-    parts: Mapping[int, Part]  # by IP version
+    parts: Mapping[int, FamilyContribution]  # by IP version
     announced: frozenset[ir.Address]
 
 
@@ -82,7 +82,7 @@ class _Maker:
     """Takes the frontends of one service in one family."""
 
     def __init__(self, family: Family, shared: Shared) -> None:
-        self.part = Part()
+        self.part = FamilyContribution()
         self._family = family
         self._own = shared.node.addresses if shared.node else ()
         self._pods = any(network.version == family.version for network in shared.cluster.pods)
@@ -106,7 +106,7 @@ class _Maker:
         front = self._front(key, frontend)
         endpoints = self._by_slot(frontend) if front is not None and front.choice is not None else ()
         declared = frontend.kind is Kind.NODE_PORT or frontend.shared
-        sources = Sources.of(frontend.snat) if endpoints else None
+        sources = SnatRange.of(frontend.snat) if endpoints else None
         row = Row(element, comment(frontend.label, _COMMENT), front, endpoints, declared, sources)
         part.rows.setdefault(key, []).append(row)
         self._serve(frontend)
@@ -118,12 +118,12 @@ class _Maker:
             return None
         allowed = self._allow(frontend) if frontend.restricted else ""
         if not frontend.endpoints:
-            return _same(Front(_key(self._family, False, None), Source.DEFAULT, None, allowed=allowed))
+            return _same(Front(_key(self._family, False, None), SourceRewrite.DEFAULT, None, allowed=allowed))
         chosen = choice(frontend)
         source = _SOURCES[frontend.rewrite]
-        if source is Source.KEEP and not self._pods:
-            source = Source.DEFAULT
-        masqueraded = self._networks("from", frontend.rewrite_from) if source is Source.NETWORKS else ""
+        if source is SourceRewrite.KEEP and not self._pods:
+            source = SourceRewrite.DEFAULT
+        masqueraded = self._networks("from", frontend.rewrite_from) if source is SourceRewrite.NETWORKS else ""
         affinity = None
         if service.affinity is not None:
             affinity = _affinity(key, frontend, service.affinity)

@@ -17,7 +17,7 @@ from svcc.kernel.nft.expressions import Expression, Lookup, Meta, Named, Numgen,
 from svcc.kernel.nft.state import Chain
 from svcc.kernel.nft.statements import Dnat, Drop, Goto, Match, Remember, Rule, SetMark, VerdictMap
 from svcc.targets.naming import fit
-from svcc.targets.nft.choice import Choice, Shift, Target, port_name
+from svcc.targets.nft.choice import Choice, PortTarget, Shift, port_name
 from svcc.targets.nft.keys import NAME, Key, masked
 from svcc.targets.nft.objects import Set
 
@@ -25,7 +25,7 @@ from svcc.targets.nft.objects import Set
 PODS = Named("pods")
 
 
-class Source(Enum):
+class SourceRewrite(Enum):
     """Whose source address is rewritten. The value begins the names of fronts."""
 
     DEFAULT = ""  # those from outside the pods; nobody's where there are no pods
@@ -68,7 +68,7 @@ class Landing:
 
     key: Key
     slot: int
-    target: Target
+    target: PortTarget
     affinity: Affinity | None = None
 
     @cached_property
@@ -114,7 +114,7 @@ class Front:
     """What the new connections of a frontend go through; without a choice, they get nowhere."""
 
     key: Key
-    source: Source
+    source: SourceRewrite
     choice: Choice | None
     affinity: Affinity | None = None
     allowed: str = ""  # the set of the networks that may come; "": everyone
@@ -138,7 +138,7 @@ class Front:
     @property
     def asks_for_pods(self) -> bool:
         """Whether it would look at the set of pods, where there is one."""
-        return self.choice is not None and self.source is Source.DEFAULT
+        return self.choice is not None and self.source is SourceRewrite.DEFAULT
 
     def landings(self) -> Iterator[Landing]:
         """One for each slot that a new connection may get."""
@@ -156,7 +156,7 @@ class Front:
         if self.choice is None:
             return
         set_mark = SetMark(Or(Meta("mark"), Word(mark)))
-        if self.source is Source.MASQUERADE:
+        if self.source is SourceRewrite.MASQUERADE:
             yield (set_mark,)
         elif self.masqueraded:
             yield Match(self.key.family.source, Named(self.masqueraded)), set_mark

@@ -123,7 +123,7 @@ class _Reader:
     def _table(self, family: str, name: str) -> Table:
         sets: dict[str, NamedSet] = {}
         chains: dict[str, Chain] = {}
-        while not self._took("}"):
+        while not self._ended():
             line = self._line()
             if found := _SET.fullmatch(line.text.strip()):
                 self._once(line, found[2], sets)
@@ -149,9 +149,9 @@ class _Reader:
         number = int(size[1]) if size else None
         declared = Declaration(tuple(found[1].split(" . ")), found[2], flag == "interval", flag == "timeout", number)
         elements: dict[str, Element] = {}
-        if not self._took("}"):
+        if not self._ended():
             first, _ = self._take(re.compile(r"elements = \{"))
-            while not self._took("}"):
+            while not self._ended():
                 line, element = self._take(_ELEMENT)
                 self._once(line, element[1], elements)
                 if not _fits(element[1], declared.types) or (element[3] is None) != (found[2] is None):
@@ -164,7 +164,7 @@ class _Reader:
     def _chain(self, family: str, name: str) -> Chain:
         hook = self._maybe(_HOOK)
         rules: list[Rule] = []
-        while not self._took("}"):
+        while not self._ended():
             line = self._line()
             self.places[family, "rule", name, str(len(rules))] = _extent(line)
             try:
@@ -193,7 +193,8 @@ class _Reader:
         self._at += found is not None
         return found
 
-    def _took(self, word: str) -> bool:
-        took = self._line().text.strip() == word
-        self._at -= not took
-        return took
+    def _ended(self) -> bool:
+        """Go past the end of a block, if it comes here."""
+        ended = self._line().text.strip() == "}"
+        self._at -= not ended
+        return ended

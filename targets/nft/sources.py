@@ -23,14 +23,14 @@ _PROTOCOLS = OneOf(tuple(Word(protocol.value) for protocol in ir.Protocol))
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SnatRange:
     """A range of addresses, of one at least."""
 
     first: str
     last: str
 
     @classmethod
-    def of(cls, snat: tuple[ir.Address, ir.Address] | None) -> Sources | None:
+    def of(cls, snat: tuple[ir.Address, ir.Address] | None) -> SnatRange | None:
         """The addresses that a service's ``snat`` gives; None where it has none."""
         return None if snat is None else cls(*map(text_of, snat))
 

@@ -10,7 +10,7 @@ from svcc.kernel.nft.state import Chain, Element, NamedSet, Table
 from svcc.kernel.nft.statements import Statement
 from svcc.targets.nft import hooks, sources
 from svcc.targets.nft.choice import Shift
-from svcc.targets.nft.contribution import Part, Row
+from svcc.targets.nft.contribution import FamilyContribution, Row
 from svcc.targets.nft.fronts import PODS, Front, Landing, ports_map
 from svcc.targets.nft.keys import Key
 from svcc.targets.nft.objects import Set
@@ -28,7 +28,7 @@ class Touched:
     spared: set[str] = field(default_factory=set)
     endpoints: set[str] = field(default_factory=set)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: FamilyContribution) -> None:
         """Take in what one part may share with others."""
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
@@ -36,7 +36,7 @@ class Touched:
         self.endpoints.update(part.endpoints)
 
 
-def table(name: str, total: Total, parts: Collection[Part], only: Touched | None = None) -> Table | None:
+def table(name: str, total: Total, parts: Collection[FamilyContribution], only: Touched | None = None) -> Table | None:
     """The table of all services; None: there is nothing in it.
 
     ``only``: of elements and owned chains, those of the ``parts`` alone, and these addresses.
@@ -52,7 +52,7 @@ def table(name: str, total: Total, parts: Collection[Part], only: Touched | None
     return Table(name, sets=dict(_sets(total, parts, only)), chains=chains)
 
 
-def _owned(parts: Iterable[Part]) -> Iterator[Front]:
+def _owned(parts: Iterable[FamilyContribution]) -> Iterator[Front]:
     for part in parts:
         for rows in part.rows.values():
             yield from (row.front for row in rows if row.front is not None and row.front.owner)
@@ -61,7 +61,7 @@ def _owned(parts: Iterable[Part]) -> Iterator[Front]:
 # ---- sets
 
 
-def _sets(total: Total, parts: Collection[Part], only: Touched | None) -> Iterator[tuple[str, NamedSet]]:
+def _sets(total: Total, parts: Collection[FamilyContribution], only: Touched | None) -> Iterator[tuple[str, NamedSet]]:
     """Every set and map, with its elements."""
     slots: dict[Key, set[int]] = {}
     for landing in total.landings:

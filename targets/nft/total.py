@@ -9,10 +9,10 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import apart, service_networks
 from svcc.targets.counting import count
 from svcc.targets.interface import Shared
-from svcc.targets.nft.contribution import Part
+from svcc.targets.nft.contribution import FamilyContribution
 from svcc.targets.nft.fronts import Front, Landing
 from svcc.targets.nft.keys import Family, Key
-from svcc.targets.nft.sources import Sources
+from svcc.targets.nft.sources import SnatRange
 
 
 class Total:
@@ -29,7 +29,7 @@ class Total:
         self.owned: Counter[Front] = Counter()  # fronts of one port each
         self.landings: Counter[Landing] = Counter()  # by the fronts that lead there
         self.asking = 0  # the fronts that look at the set of pods
-        self.sources: Counter[Sources] = Counter()
+        self.sources: Counter[SnatRange] = Counter()
         self.rewriting: Counter[Key] = Counter()  # those with a map of sources
         self.declared: Counter[Key] = Counter()
         self.rejecting: Counter[Key] = Counter()  # of the declared
@@ -41,18 +41,18 @@ class Total:
         self.named: Counter[str] = Counter()
         self.networks: dict[str, tuple[ir.Network, ...]] = {}  # of ``named``
 
-    def add(self, part: Part) -> None:
+    def add(self, part: FamilyContribution) -> None:
         """Take in what one service contributes."""
         self._count(part, 1)
         self.networks.update(part.networks)
 
-    def remove(self, part: Part) -> None:
+    def remove(self, part: FamilyContribution) -> None:
         """A part that was added."""
         self._count(part, -1)
         for name in part.networks.keys() - self.named.keys():
             del self.networks[name]
 
-    def _count(self, part: Part, by: int) -> None:
+    def _count(self, part: FamilyContribution, by: int) -> None:
         for key, rows in part.rows.items():
             count(self.keys, [key], by)
             for row in rows:

@@ -41,7 +41,7 @@ from svcc.kernel.nft.statements import (
 )
 from svcc.targets.nft.choice import SEED, source_and_port
 from svcc.targets.nft.keys import Key
-from svcc.targets.nft.sources import Sources
+from svcc.targets.nft.sources import SnatRange
 
 if TYPE_CHECKING:
     from svcc.targets.nft.read_checks import TableCheck
@@ -104,7 +104,7 @@ def _are_sources(table: TableCheck, chain: str, first: str, last: str) -> bool:
     except ValueError:
         return False
     own = all(end.version == table.family.version for end in ends) and [*map(text_of, ends)] == [first, last]
-    return own and int(ends[0]) <= int(ends[1]) and Sources(first, last).name == chain
+    return own and int(ends[0]) <= int(ends[1]) and SnatRange(first, last).name == chain
 
 
 def _to_sources(keys: list[Key], named: Named, table: TableCheck) -> str:

@@ -16,7 +16,7 @@ def said(*_, **__):
 import svcc.commands.agent, svcc.fleet_options
 svcc.commands.agent.need_root = lambda: None
 svcc.commands.agent._run_alone = said
-svcc.fleet_options.Place.run = said
+svcc.fleet_options.FleetAccess.run = said
 from svcc.__main__ import main
 sys.argv = ["svcc", *sys.argv[1:]]
 main()

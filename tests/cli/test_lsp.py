@@ -19,7 +19,7 @@ from support.files import ERRORS, EXAMPLES
 from support.large_programs import plain
 from support.tools.project import ROOT
 from support.waiting import LID
-from svcc.commands.check import Checked
+from svcc.commands.check import CheckedFile
 from svcc.compiler.fmt import format_source
 from svcc.compiler.report import as_json
 from svcc.compiler.source import Source
@@ -128,7 +128,7 @@ def test_places_are_counted_in_units_of_utf16(here: Editor) -> None:
 def test_it_finds_what_check_finds(path: Path, here: Editor) -> None:
     uri = here.open(str(path), path.read_text(encoding="utf-8"))
     shown = here.diagnostics(uri)
-    expected = json.loads(as_json(Checked.of(str(path), ()).found))["diagnostics"]
+    expected = json.loads(as_json(CheckedFile.of(str(path), ()).found))["diagnostics"]
     assert [d["code"] for d in shown] == [d["code"] for d in expected if d["file"] == str(path)]
 
 

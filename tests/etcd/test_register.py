@@ -11,7 +11,7 @@ from support.command_line import PROGRAM, program
 from support.etcd import Cluster, run
 from support.waiting import until
 from svcc.etcd.client import Client
-from svcc.fleet.registering import Endpoint, Member
+from svcc.fleet.registering import Member, MemberEndpoint
 
 
 def _value(made: Cluster, key: str) -> bytes | None:
@@ -31,7 +31,7 @@ def test_a_member_is_there_while_its_program_runs(shared: Cluster) -> None:
     with subprocess.Popen(words, stderr=subprocess.PIPE) as process:
         value = until(lambda: _value(shared, key), "the member is registered", process=process)
         assert value is not None
-        assert Member.read(key, value) == Member(Endpoint.parse("[fd00:64::9]:8080"), 4)
+        assert Member.read(key, value) == Member(MemberEndpoint.parse("[fd00:64::9]:8080"), 4)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 7
         assert _value(shared, key) is None

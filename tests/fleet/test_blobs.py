@@ -52,9 +52,14 @@ def test_a_changed_program_is_refused(data: st.DataObject) -> None:
         unpack(blob.hash, [bytes(packed)])
 
 
+def _packed(text: bytes) -> bytes:
+    """Without the time, which would stand in the names of tests: those that run side by side have to have one name."""
+    return gzip.compress(text, mtime=0)
+
+
 @pytest.mark.parametrize("limit", [1, len(_TEXT) - 1])
 def test_no_more_is_unpacked_than_allowed(limit: int) -> None:
-    packed = gzip.compress(_TEXT.encode())
+    packed = _packed(_TEXT.encode())
     assert _unpack(packed, len(_TEXT)) == _TEXT
     with pytest.raises(BadProgram, match=f"more than {limit} bytes"):
         _unpack(packed, limit)
@@ -65,10 +70,10 @@ def test_no_more_is_unpacked_than_allowed(limit: int) -> None:
     [
         (b"", "cut off"),
         (b"no gzip", "no gzip"),
-        (gzip.compress(_TEXT.encode())[:-9], "cut off"),
-        (gzip.compress(_TEXT.encode())[:-1], "cut off"),
-        (gzip.compress(_TEXT.encode()) * 2, "followed by something else"),
-        (gzip.compress(b"\xff"), "no text"),
+        (_packed(_TEXT.encode())[:-9], "cut off"),
+        (_packed(_TEXT.encode())[:-1], "cut off"),
+        (_packed(_TEXT.encode()) * 2, "followed by something else"),
+        (_packed(b"\xff"), "no text"),
     ],
 )
 def test_what_is_no_packed_text_is_refused(packed: bytes, words: str) -> None:

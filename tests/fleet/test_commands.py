@@ -15,7 +15,7 @@ from support.etcd import Cluster, run
 from support.fleet_nodes import answering
 from support.schemas import follows
 from svcc.etcd.client import Client
-from svcc.fleet.documents import State, Status, Want, holder_text
+from svcc.fleet.documents import NodeState, Status, Want, holder_text
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import snapshot
 from svcc.fleet.rollout import Rollout
@@ -117,7 +117,7 @@ def test_a_node_that_fails_is_told_and_takes_all_back(fleet: Fleet) -> None:
     with answering(fleet.etcd.urls, KEYS, NODES, {}):
         fleet.roll(1)
     fleet.publish(3)
-    with answering(fleet.etcd.urls, KEYS, NODES, {("node-b", 2): State.FAILED}):
+    with answering(fleet.etcd.urls, KEYS, NODES, {("node-b", 2): NodeState.FAILED}):
         done = fleet.roll(2, status=4)
         assert "release 2 was taken back everywhere: node-b failed: no such device\n" in done.err
         assert "the rollout of release 2 went back: there is nothing to resume" in fleet.roll("--resume", status=2).err
@@ -137,7 +137,7 @@ def test_nodes_that_do_not_answer_are_not_back(fleet: Fleet) -> None:
 
 def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
     def said(
-        node: str, state: State = State.APPLIED, serves: int = 7, down: int = 0, drift: int = 0
+        node: str, state: NodeState = NodeState.APPLIED, serves: int = 7, down: int = 0, drift: int = 0
     ) -> tuple[str, str]:
         return KEYS.status(node), Status(Want(3, 7), state, serves, followed=3, down=down, drift=drift).text
 
@@ -145,7 +145,13 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
     lives = [(KEYS.alive(node), "") for node in "abcdeg"]
     fleet.put((KEYS.holder("fd00::1"), holder_text("b")), (KEYS.holder("192.0.2.1"), "?"))
     fleet.put(
-        *wants, *lives, said("a"), said("b", drift=2), said("c", State.FAILED, serves=6), said("d", down=1), said("f")
+        *wants,
+        *lives,
+        said("a"),
+        said("b", drift=2),
+        said("c", NodeState.FAILED, serves=6),
+        said("d", down=1),
+        said("f"),
     )
     found = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
     assert [(one["node"], one["state"], one["differs"]) for one in found] == [
@@ -163,12 +169,12 @@ def test_how_nodes_differ_is_shown(fleet: Fleet) -> None:
 
 def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
     assert fleet.svcc("fleet", "adopt").text == "Nothing to do: no node knows more than etcd has.\n"
-    refused = Status(Want(3, 1), State.REFUSED, 2, followed=9)
+    refused = Status(Want(3, 1), NodeState.REFUSED, 2, followed=9)
     fleet.put((KEYS.want("a"), Want(3, 1).text), (KEYS.status("a"), refused.text))
     assert "fleet shop knows no node x" in fleet.svcc("fleet", "adopt", "x", status=2).err
     adopted = follows("fleet_adopt", fleet.svcc("fleet", "adopt", "a", "--json").text)
     assert adopted["nodes"] == [{"node": "a", "release": 1, "epoch": 10}]
-    fleet.put((KEYS.status("b"), Status(Want(2, 7), State.APPLIED, 7, followed=2).text))
+    fleet.put((KEYS.status("b"), Status(Want(2, 7), NodeState.APPLIED, 7, followed=2).text))
     done = fleet.svcc("publish", fleet.file(), "-t", "nft")
     assert done.text == "Release 8 is published, for 2 nodes.\n"
     assert done.err.startswith("svcc: 1 node followed more than this etcd knows (b): it was restored from a backup")

@@ -13,11 +13,11 @@ from support.etcd import Cluster, coming, run
 from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
 from svcc.fleet import driving
-from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import Snapshot, snapshot
-from svcc.fleet.rollout import NotNow, Phase, Rollout
+from svcc.fleet.rollout import NotNow, Rollout, RolloutPhase
 
 KEYS = Keys("shop")
 NODES = ("a", "b", "c")
@@ -61,10 +61,10 @@ def test_a_release_is_rolled_out_and_taken_back(etcd: Cluster) -> None:
         async with _fleet(etcd) as (client, _):
             for release in (1, 2):
                 await driving.start(client, KEYS, _rollout(release))
-                assert (await _drive(client)).phase is Phase.DONE
+                assert (await _drive(client)).phase is RolloutPhase.DONE
             assert await _releases(client) == {"a": 2, "b": 2, "c": 2}
             await driving.change(client, KEYS, lambda rollout: rollout.taken_back("a test wants it"))
-            assert (await _drive(client)).phase is Phase.RETURNED
+            assert (await _drive(client)).phase is RolloutPhase.RETURNED
             assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
             seen = await snapshot(client, KEYS)
             assert {one.want and one.want.epoch for one in seen.nodes.values()} == {3}
@@ -80,10 +80,10 @@ def test_a_node_that_fails_takes_the_others_back(etcd: Cluster) -> None:
         async with _fleet(etcd) as (client, nodes):
             await driving.start(client, KEYS, _rollout(1))
             await _drive(client)
-            nodes.states["c", 2] = State.FAILED
+            nodes.states["c", 2] = NodeState.FAILED
             await driving.start(client, KEYS, _rollout(2))
             ended = await _drive(client)
-            assert (ended.phase, ended.words) == (Phase.RETURNED, "c failed: no such device")
+            assert (ended.phase, ended.words) == (RolloutPhase.RETURNED, "c failed: no such device")
             assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
 
     run(test())
@@ -92,14 +92,14 @@ def test_a_node_that_fails_takes_the_others_back(etcd: Cluster) -> None:
 def test_it_is_paused_and_somebody_else_goes_on(etcd: Cluster) -> None:
     async def test() -> None:
         async with _fleet(etcd) as (client, nodes):
-            nodes.states["a", 1] = State.APPLYING
+            nodes.states["a", 1] = NodeState.APPLYING
             await driving.start(client, KEYS, _rollout(1))
             first = asyncio.create_task(_drive(client))
             await _until(client, {"a": 1})
             with pytest.raises(NotNow, match="is under way, at stage 1 of 2"):
                 await driving.start(client, KEYS, _rollout(2))
             await driving.change(client, KEYS, lambda rollout: rollout.paused())
-            assert (await first).phase is Phase.PAUSED
+            assert (await first).phase is RolloutPhase.PAUSED
             await driving.change(client, KEYS, lambda rollout: rollout.resumed())
             killed = asyncio.create_task(_drive(client))
             await _locked(client)
@@ -109,7 +109,7 @@ def test_it_is_paused_and_somebody_else_goes_on(etcd: Cluster) -> None:
             del nodes.states["a", 1]
             await nodes.say("a", Want(1, 1))
             both = await asyncio.gather(_drive(client), _drive(client))  # one drives, one looks on
-            assert [one.phase for one in both] == [Phase.DONE] * 2
+            assert [one.phase for one in both] == [RolloutPhase.DONE] * 2
             assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
 
     run(test())
@@ -118,7 +118,7 @@ def test_it_is_paused_and_somebody_else_goes_on(etcd: Cluster) -> None:
 def test_etcd_goes_away_in_the_middle(etcd: Cluster) -> None:
     async def test() -> None:
         async with _fleet(etcd) as (client, nodes):
-            nodes.states["a", 1] = State.APPLYING
+            nodes.states["a", 1] = NodeState.APPLYING
             await driving.start(client, KEYS, _rollout(1))
             told: list[str] = []
             task = asyncio.create_task(driving.drive(client, KEYS, "a test", lambda _: None, told.append))
@@ -131,7 +131,7 @@ def test_etcd_goes_away_in_the_middle(etcd: Cluster) -> None:
             await nodes.say("a", Want(1, 1))
             ended = (await task).rollout
             assert ended is not None
-            assert ended.phase is Phase.DONE
+            assert ended.phase is RolloutPhase.DONE
 
     run(test())
 
@@ -141,15 +141,15 @@ def test_nodes_that_followed_more_than_there_is_are_adopted(etcd: Cluster) -> No
         async with Client(etcd.urls) as client:
             await client.delete_prefix(KEYS.all)
             for node, epoch, state, followed in (
-                ("a", 3, State.REFUSED, 9),
-                ("b", 4, State.APPLIED, 4),
-                ("c", 5, State.REFUSED, 7),
-                ("d", 6, State.REFUSED, 6),  # the release is another one of that number
+                ("a", 3, NodeState.REFUSED, 9),
+                ("b", 4, NodeState.APPLIED, 4),
+                ("c", 5, NodeState.REFUSED, 7),
+                ("d", 6, NodeState.REFUSED, 6),  # the release is another one of that number
             ):
                 await client.put(KEYS.want(node), Want(epoch, 1).text.encode())
                 said = Status(Want(epoch, 1), state, 2, followed=followed)
                 await client.put(KEYS.status(node), said.text.encode())
-            unknown = Status(Want(2, 2), State.APPLIED, 2, followed=2)  # to an etcd that wants nothing of it
+            unknown = Status(Want(2, 2), NodeState.APPLIED, 2, followed=2)  # to an etcd that wants nothing of it
             await client.put(KEYS.status("e"), unknown.text.encode())
             with pytest.raises(FleetError, match="fleet shop knows no node x"):
                 await driving.adopt(client, KEYS, {"a", "x"})

@@ -36,7 +36,7 @@ _HOSTS = range(2, 6)
 
 
 @cache
-def _draft(host: int) -> release.Draft:
+def _draft(host: int) -> release.ReleaseDraft:
     program = load_text(Source("shop.dsl", _TEXT.replace("HOST", str(host)))).program
     assert isinstance(program, ir.Program)
     return release.draft(program, targets()["nft"], {})

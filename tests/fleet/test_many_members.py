@@ -21,7 +21,7 @@ from svcc.etcd.client import Client
 from svcc.etcd.values import Delete, Put
 from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
-from svcc.fleet.registering import Endpoint, Member
+from svcc.fleet.registering import Member, MemberEndpoint
 
 KEYS = Keys(FLEET)
 _TEXT = """\
@@ -52,7 +52,7 @@ def _bursts(number: int) -> Iterator[dict[str, int]]:
 
 async def _register(client: Client, before: Mapping[str, int], after: Mapping[str, int]) -> None:
     writes: list[Put | Delete] = [
-        Put(KEYS.registered("pool", address), Member(Endpoint.parse(address), weight).text.encode())
+        Put(KEYS.registered("pool", address), Member(MemberEndpoint.parse(address), weight).text.encode())
         for address, weight in after.items()
         if before.get(address) != weight
     ]

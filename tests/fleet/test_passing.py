@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.etcd import run
 from svcc.agent.probe import Answer
 from svcc.fleet.passing import Passing, probe
-from svcc.fleet.registering import Endpoint
+from svcc.fleet.registering import MemberEndpoint
 
 _FORM = "it is what stands behind `check` in a service: http 8081 /healthz every 5s fall 3 rise 2"
 
@@ -29,7 +29,7 @@ _FORM = "it is what stands behind `check` in a service: http 8081 /healthz every
     ],
 )
 def test_what_is_asked(endpoint: str, words: str, asked: str) -> None:
-    assert str(probe(Endpoint.parse(endpoint), words)) == asked
+    assert str(probe(MemberEndpoint.parse(endpoint), words)) == asked
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_what_is_asked(endpoint: str, words: str, asked: str) -> None:
 )  # fmt: skip
 def test_what_cannot_be_asked(words: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(wrong)}$"):
-        probe(Endpoint.parse("100.64.0.9"), words)
+        probe(MemberEndpoint.parse("100.64.0.9"), words)
 
 
 @given(answers=st.lists(st.booleans(), min_size=1, max_size=30), fall=st.integers(1, 4), rise=st.integers(1, 4))
 def test_it_falls_and_rises_as_endpoints_do(answers: list[bool], fall: int, rise: int) -> None:
     async def test() -> None:
         said: list[str] = []
-        asked = probe(Endpoint.parse("100.64.0.9:80"), f"tcp fall {fall} rise {rise}")
+        asked = probe(MemberEndpoint.parse("100.64.0.9:80"), f"tcp fall {fall} rise {rise}")
         passing, seen = Passing(asked, said.append), [False]
         for number, passed in enumerate(answers):
             passing.hear(asked, Answer(passed, "words", 0.0))

@@ -34,11 +34,11 @@ def _program(host: int = 2) -> ir.Program:
     return program
 
 
-def _draft(host: int = 2) -> release.Draft:
+def _draft(host: int = 2) -> release.ReleaseDraft:
     return release.draft(_program(host), targets()["nft"], {})
 
 
-async def _publish(client: Client, draft: release.Draft, who: str = "ann") -> tuple[Release, bool]:
+async def _publish(client: Client, draft: release.ReleaseDraft, who: str = "ann") -> tuple[Release, bool]:
     return await publish(client, KEYS, draft, who, "a message", "2026-11-28T02:00:00Z")
 
 

@@ -46,11 +46,11 @@ def _program(text: str = _TEXT) -> Program:
     return program
 
 
-def _draft(text: str = _TEXT, others: Mapping[str, Target] = NO_OTHERS) -> release.Draft:
+def _draft(text: str = _TEXT, others: Mapping[str, Target] = NO_OTHERS) -> release.ReleaseDraft:
     return release.draft(_program(text), _NFT, others, "shop.dsl")
 
 
-def _numbered(draft: release.Draft, number: int = 1) -> Release:
+def _numbered(draft: release.ReleaseDraft, number: int = 1) -> Release:
     return draft.numbered("shop", number, "ann", "", "")
 
 

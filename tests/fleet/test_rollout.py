@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.errors import BadDocument
-from svcc.fleet.rollout import Moved, NotNow, Phase, Rollout, Seen, Since, check_free, not_back, step
+from svcc.fleet.rollout import Moved, NotNow, Rollout, RolloutPhase, Seen, Since, check_free, not_back, step
 
 NODES = ("a", "b", "c", "d")
 STAGES = (("a",), ("b", "c"), ("d",))
@@ -26,7 +26,9 @@ def _says(seen: Seen, does: str) -> Seen:
         return replace(seen, alive=True)
     if does == "dies":
         return replace(seen, alive=False)
-    state = {"applies": State.APPLYING, "fails": State.FAILED, "refuses": State.REFUSED}.get(does, State.APPLIED)
+    state = {"applies": NodeState.APPLYING, "fails": NodeState.FAILED, "refuses": NodeState.REFUSED}.get(
+        does, NodeState.APPLIED
+    )
     return replace(seen, alive=True, status=Status(seen.want, state, seen.want.release, down=int(does == "is ill")))
 
 
@@ -57,22 +59,22 @@ class _World:
             assert want.epoch > (seen.epoch if seen is not None else 0)
             assert want.epoch > (earlier.epoch if earlier is not None else 0)
             assert node in before.due
-            if before.phase is Phase.RUNNING:
+            if before.phase is RolloutPhase.RUNNING:
                 assert want.release == before.release
                 assert node not in before.moved
                 assert after.moved[node] == Moved(want.epoch, seen.release if seen else 0, self._down(node))
             else:
                 assert want.release == before.moved[node].before
-                assert before.phase is Phase.BACK
-        if after.stage > before.stage or (after.phase is Phase.DONE and before.phase is Phase.RUNNING):
+                assert before.phase is RolloutPhase.BACK
+        if after.stage > before.stage or (after.phase is RolloutPhase.DONE and before.phase is RolloutPhase.RUNNING):
             self._ripe(before)
-        if before.phase is Phase.RUNNING and self._failed(before) > before.most:
-            assert after.phase is Phase.BACK
+        if before.phase is RolloutPhase.RUNNING and self._failed(before) > before.most:
+            assert after.phase is RolloutPhase.BACK
             assert not wants
             assert after.words
         if after.phase.ended and not before.phase.ended:
-            assert before.phase is (Phase.RUNNING if after.phase is Phase.DONE else Phase.BACK)
-        if after.phase is Phase.RETURNED:
+            assert before.phase is (RolloutPhase.RUNNING if after.phase is RolloutPhase.DONE else RolloutPhase.BACK)
+        if after.phase is RolloutPhase.RETURNED:
             assert {node: self._release(node) for node in after.moved} == {
                 node: one.before for node, one in after.moved.items()
             }
@@ -91,7 +93,7 @@ class _World:
             seen.alive
             and said is not None
             and said.want == seen.want == Want(moved.epoch, rollout.release)
-            and said.state is State.APPLIED
+            and said.state is NodeState.APPLIED
             and said.down <= moved.down
         )
 
@@ -101,9 +103,9 @@ class _World:
         return sum(
             seen.status is not None
             and seen.status.want == seen.want
-            and (seen.status.state in (State.FAILED, State.REFUSED) or seen.status.down > moved.down)
+            and (seen.status.state in (NodeState.FAILED, NodeState.REFUSED) or seen.status.down > moved.down)
             for seen, moved in said
-            if seen.status is not None and seen.status.state is not State.APPLYING
+            if seen.status is not None and seen.status.state is not NodeState.APPLYING
         )
 
     def _down(self, node: str) -> int:
@@ -116,7 +118,7 @@ class _World:
 
     @property
     def goes_back(self) -> bool:
-        return self.rollout.phase is Phase.BACK
+        return self.rollout.phase is RolloutPhase.BACK
 
     def settle(self, does: str = "obeys") -> None:
         """All nodes do the same from now on, and time goes by."""
@@ -146,11 +148,11 @@ def test_what_holds_of_every_rollout(data: st.DataObject, most: int, before: dic
         world.now += data.draw(st.sampled_from([0.0, 1.0, SOAK, PATIENCE]))
         for node in NODES:
             world.nodes[node] = _says(world.nodes[node], data.draw(st.sampled_from(_DOES)))
-    went_back = world.rollout.phase in (Phase.BACK, Phase.RETURNED)
+    went_back = world.rollout.phase in (RolloutPhase.BACK, RolloutPhase.RETURNED)
     world.settle()
     assert world.rollout.phase.ended
-    assert not went_back or world.rollout.phase is Phase.RETURNED
-    if world.rollout.phase is Phase.RETURNED:
+    assert not went_back or world.rollout.phase is RolloutPhase.RETURNED
+    if world.rollout.phase is RolloutPhase.RETURNED:
         assert not_back(world.rollout, world.nodes) == []
     untouched = {*NODES} - world.rollout.moved.keys()
     assert {node: world.nodes[node].want for node in untouched} == {node: before[node] for node in untouched}
@@ -172,7 +174,7 @@ def test_one_node_that_does_not_obey_takes_all_back(does: str, bad: str) -> None
     assert world.goes_back
     assert world.rollout.words.startswith(f"{bad} ")
     world.settle()
-    assert world.rollout.phase is Phase.RETURNED
+    assert world.rollout.phase is RolloutPhase.RETURNED
     assert {seen.want and seen.want.release for seen in world.nodes.values()} == {6}
     passed = [node for nodes in STAGES[: world.rollout.stage + 1] for node in nodes]
     assert {*world.rollout.moved} == {*passed}
@@ -185,7 +187,7 @@ def test_nodes_that_obey_get_it_stage_by_stage() -> None:
             had.append([node for node in NODES if world.nodes[node].want == Want(5, 7)])
             world.now += SOAK
             world.nodes = {node: _says(seen, "obeys") for node, seen in world.nodes.items()}
-    assert world.rollout.phase is Phase.DONE
+    assert world.rollout.phase is RolloutPhase.DONE
     assert had == [["a"], ["a"], ["a", "b", "c"], ["a", "b", "c"], [*NODES], [*NODES]]
 
 
@@ -209,9 +211,11 @@ def test_a_node_that_dies_soaks_anew() -> None:
 def test_nodes_that_fail_before_it_are_not_its_fault() -> None:
     world = _world()
     for node in NODES:
-        world.nodes[node] = replace(world.nodes[node], status=Status(Want(4, 6), State.APPLIED, 6, down=1), alive=True)
+        world.nodes[node] = replace(
+            world.nodes[node], status=Status(Want(4, 6), NodeState.APPLIED, 6, down=1), alive=True
+        )
     world.settle("is ill")
-    assert world.rollout.phase is Phase.DONE
+    assert world.rollout.phase is RolloutPhase.DONE
 
 
 def test_who_adopts_meanwhile_does_not_stop_it() -> None:
@@ -243,13 +247,13 @@ def test_it_is_paused_resumed_and_taken_back() -> None:
     assert paused.resumed() == rollout == rollout.resumed()
     back = rollout.taken_back("why")
     assert back.taken_back("again") == back == back.resumed()
-    done = replace(rollout, phase=Phase.DONE)
-    assert done.taken_back("why").phase is Phase.BACK
+    done = replace(rollout, phase=RolloutPhase.DONE)
+    assert done.taken_back("why").phase is RolloutPhase.BACK
     for wrong in (paused.paused, back.paused, done.paused, done.resumed):
         with pytest.raises(NotNow):
             wrong()
     with pytest.raises(NotNow, match="went back"):
-        replace(rollout, phase=Phase.RETURNED).taken_back("why")
+        replace(rollout, phase=RolloutPhase.RETURNED).taken_back("why")
     check_free(None)
     check_free(done)
     with pytest.raises(NotNow, match="is paused, at stage 1 of 3"):

@@ -9,7 +9,7 @@ import pytest
 
 from support.files import ERRORS
 from support.golden_files import compare
-from svcc.commands.check import Checked
+from svcc.commands.check import CheckedFile
 from svcc.compiler.codes import Code
 from svcc.compiler.report import as_text, in_order
 
@@ -47,7 +47,7 @@ def expected(text: str) -> list[tuple[int, int, str]]:
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_every_error_is_found_where_it_is(path: Path, update_golden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ERRORS)
-    found = in_order(Checked.of(path.name, ()).found)
+    found = in_order(CheckedFile.of(path.name, ()).found)
     places = sorted((*d.span.source.position(d.span.start), d.code.id) for d in found if d.span is not None)
     assert places == expected(path.read_text(encoding="utf-8"))
     assert len(places) == len(found)

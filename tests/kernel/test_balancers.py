@@ -13,7 +13,7 @@ from svcc.verify.balancer_stand_in import StandIn, ask
 from svcc.verify.balancer_template import read
 from svcc.verify.judge import Verdict
 from svcc.verify.lab import NODE, PEER
-from svcc.verify.session import Session
+from svcc.verify.verification import Verification
 
 pytestmark = pytest.mark.kernel
 
@@ -37,17 +37,17 @@ def template(made: ir.Program) -> str:
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[Session]:
+def session() -> Iterator[Verification]:
     made, target = program(TEXT), targets()["nft"]
-    with Session.start(made, made.nodes[0], target.render(made, made.nodes[0]), target.default_scheduler) as up:
+    with Verification.start(made, made.nodes[0], target.render(made, made.nodes[0]), target.default_scheduler) as up:
         yield up
 
 
-def tried(session: Session, text: str) -> dict[str, Verdict]:
+def tried(session: Verification, text: str) -> dict[str, Verdict]:
     return {verdict.case.frontend.rpartition(" ")[2]: verdict for verdict in session.balancers(text, 6)}
 
 
-def test_paths_reach_their_services_and_others_the_default_answer(session: Session) -> None:
+def test_paths_reach_their_services_and_others_the_default_answer(session: Verification) -> None:
     found = tried(session, template(session.program))
     assert [*found] == ["/", "/svc1", "/service1", "/svc2/one", "/svc2/x", "/no-route-0"]
     assert [verdict.deviation for verdict in found.values()] == [""] * len(found)
@@ -57,7 +57,7 @@ def test_paths_reach_their_services_and_others_the_default_answer(session: Sessi
     assert found["/no-route-0"].counts == {"503 Retry later": 3}
 
 
-def test_it_is_the_template_that_is_followed(session: Session) -> None:
+def test_it_is_the_template_that_is_followed(session: Verification) -> None:
     text = template(session.program)
     swapped = text.replace('"Port": 30001', '"Port": 0').replace('"Port": 30002', '"Port": 30001')
     assert all(verdict.deviation for path, verdict in tried(session, swapped).items() if path == "/svc2/x")
@@ -68,7 +68,7 @@ def test_it_is_the_template_that_is_followed(session: Session) -> None:
     assert not nowhere["/"].deviation
 
 
-def test_only_targets_that_pass_their_check_get_requests(session: Session) -> None:
+def test_only_targets_that_pass_their_check_get_requests(session: Verification) -> None:
     """The second node is there, without rules: nobody listens on its node ports."""
     followed = read(template(session.program))
     (listener,) = followed.listeners
@@ -83,7 +83,7 @@ def test_only_targets_that_pass_their_check_get_requests(session: Session) -> No
     assert (before, after) == ({200, 502}, {200})
 
 
-def test_where_no_target_passes_all_are_asked_in_vain(session: Session) -> None:
+def test_where_no_target_passes_all_are_asked_in_vain(session: Verification) -> None:
     session.lab.run(NODE, ["nft", "flush", "ruleset"], check=True)
     try:
         found = tried(session, template(session.program))

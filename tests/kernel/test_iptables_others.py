@@ -16,7 +16,7 @@ from support.iptables_kernel import FAMILIES, VARIANTS, lab
 from support.pings import pinged
 from support.waiting import until
 from svcc.compiler import ir
-from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab
+from svcc.verify.lab import CLIENT, NODE, STRANGER, Lab, NoReply, Reply
 
 pytestmark = pytest.mark.kernel
 
@@ -64,8 +64,8 @@ def up(variant: str) -> Iterator[Lab]:
         yield made
 
 
-def answer(result: object) -> Answer:
-    assert isinstance(result, Answer), result
+def answer(result: object) -> Reply:
+    assert isinstance(result, Reply), result
     return result
 
 
@@ -216,7 +216,7 @@ def test_a_shared_address_keeps_its_other_ports(up: Lab, version: int, where: st
     for port, protocol, target in taken:
         found = answer(up.connect(client, own, port, protocol))
         assert (found.name, found.port) == (str(POD[version]), target)
-    assert up.connect(client, own, 23) is Failure.REFUSED  # by the node's own stack
+    assert up.connect(client, own, 23) is NoReply.REFUSED  # by the node's own stack
 
 
 @both_families
@@ -230,7 +230,7 @@ def test_others_translate_other_ports_of_a_service_address(up: Lab, variant: str
         found = answer(up.connect(client, to, 4443))
         assert (found.name, found.port) == (str(OTHER[version]), 8080)
         assert answer(up.connect(client, to, 80)).name == str(POD[version])
-        assert up.connect(client, to, 4444) is Failure.REFUSED
+        assert up.connect(client, to, 4444) is NoReply.REFUSED
 
 
 @both_families
@@ -241,10 +241,10 @@ def test_others_translate_no_declared_port(up: Lab, variant: str, version: int, 
     every = f"-p tcp -j DNAT --to-destination {there}"
     address, own = VIP["some"][version], OWN[version]
     with rules(up, version, variant, f"nat PREROUTING {every}", f"nat OUTPUT {every}"):
-        assert up.connect(where, address, 80) is Failure.TIMEOUT
-        assert up.connect(where, own, 30082) is Failure.TIMEOUT
-        assert up.connect(where, VIP["empty"][version], 80) is Failure.REFUSED
-        assert up.connect(where, own, 30083) is Failure.REFUSED
+        assert up.connect(where, address, 80) is NoReply.TIMEOUT
+        assert up.connect(where, own, 30082) is NoReply.TIMEOUT
+        assert up.connect(where, VIP["empty"][version], 80) is NoReply.REFUSED
+        assert up.connect(where, own, 30083) is NoReply.REFUSED
 
 
 @both_families

@@ -14,7 +14,7 @@ import pytest
 from support.affinity import kept_beyond
 from support.iptables_kernel import FAMILIES, VARIANTS, lab, script
 from svcc.compiler import ir
-from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab, Probe, Result
+from svcc.verify.lab import CLIENT, NODE, STRANGER, Attempt, Lab, NoReply, Reply, Result
 
 pytestmark = pytest.mark.kernel
 
@@ -61,7 +61,7 @@ service host   { vip 198.19.10.25 fd00:19::25; port 80/tcp -> 8022; endpoints { 
 service stream { vip 198.19.10.26 fd00:19::26; port 9000/sctp; endpoints one }
 """
 
-REFUSED, TIMEOUT = Failure.REFUSED, Failure.TIMEOUT
+REFUSED, TIMEOUT = NoReply.REFUSED, NoReply.TIMEOUT
 both_families = pytest.mark.parametrize("version", [4, 6])
 
 
@@ -97,8 +97,8 @@ def gateway(lab: Lab, version: int) -> ir.Address:
     return next(a for a in lab.gateways if a.version == version)
 
 
-def answer(result: Result) -> Answer:
-    assert isinstance(result, Answer), result
+def answer(result: Result) -> Reply:
+    assert isinstance(result, Reply), result
     return result
 
 
@@ -149,7 +149,7 @@ def test_random_reaches_everybody(up: Lab, version: int, port: int, protocol: st
 
 
 def test_sh_leads_a_client_to_one_endpoint_and_clients_to_several(up: Lab) -> None:
-    probes = [Probe(CROWD, vip("sh", 4), 80, source=client) for client in CROWD_ADDRESSES]
+    probes = [Attempt(CROWD, vip("sh", 4), 80, source=client) for client in CROWD_ADDRESSES]
     once, again = names(up.connect_all(probes)), names(up.connect_all(probes))
     assert once == again
     assert set(once) == {A, B, "100.64.0.39"}
@@ -183,16 +183,16 @@ def test_sources(up: Lab, version: int) -> None:
     hidden = gateway(up, version)
     node_port = str(source(up, NODE, version))
     expected = [
-        (Probe(CLIENT, vip("one", version), 80), hidden),
-        (Probe(pod, vip("one", version), 80), pod),
-        (Probe(CLIENT, vip("keeps", version), 80), client),
-        (Probe(CLIENT, node_port, 65513), client),
-        (Probe(CLIENT, vip("hides", version), 80), hidden),
-        (Probe(pod, vip("hides", version), 80), hidden),
-        (Probe(CLIENT, vip("local", version), 80), hidden),
-        (Probe(CLIENT, node_port, 65514), client),
-        (Probe(CLIENT, node_port, 65512), hidden),
-        (Probe(pod, node_port, 65512), hidden),
+        (Attempt(CLIENT, vip("one", version), 80), hidden),
+        (Attempt(pod, vip("one", version), 80), pod),
+        (Attempt(CLIENT, vip("keeps", version), 80), client),
+        (Attempt(CLIENT, node_port, 65513), client),
+        (Attempt(CLIENT, vip("hides", version), 80), hidden),
+        (Attempt(pod, vip("hides", version), 80), hidden),
+        (Attempt(CLIENT, vip("local", version), 80), hidden),
+        (Attempt(CLIENT, node_port, 65514), client),
+        (Attempt(CLIENT, node_port, 65512), hidden),
+        (Attempt(pod, node_port, 65512), hidden),
     ]
     found = up.connect_all([probe for probe, _ in expected])
     assert [answer(result).source for result in found] == [seen for _, seen in expected]
@@ -221,9 +221,9 @@ def test_an_endpoint_on_the_node_itself(up: Lab, version: int, where: str) -> No
 @both_families
 def test_ranges(up: Lab, version: int) -> None:
     address, own = vip("media", version), str(source(up, NODE, version))
-    probes = [Probe(CLIENT, address, 5000 + n, "udp") for n in (0, 3)]
-    probes += [Probe(CLIENT, address, 6000 + n, "udp") for n in (0, 1, 3)]
-    probes += [Probe(CLIENT, own, 65520 + n) for n in (0, 3)]
+    probes = [Attempt(CLIENT, address, 5000 + n, "udp") for n in (0, 3)]
+    probes += [Attempt(CLIENT, address, 6000 + n, "udp") for n in (0, 1, 3)]
+    probes += [Attempt(CLIENT, own, 65520 + n) for n in (0, 3)]
     assert [answer(found).port for found in up.connect_all(probes)] == [5000, 5003, 7000, 7001, 7003, 7000, 7003]
 
 
@@ -245,20 +245,20 @@ def test_refusals(up: Lab, version: int, where: str) -> None:
     pod = where if version == 4 or where != A else A6
     own = str(source(up, NODE, version))
     expected = [
-        (Probe(pod, vip("one", version), 81), REFUSED),
-        (Probe(pod, vip("one", version), 80, "udp"), REFUSED),
-        (Probe(pod, vip("one", version), 22), REFUSED),
-        (Probe(pod, vip("one", version), 65512), REFUSED),
-        (Probe(pod, vip("rr", version, "external-ip"), 65512), REFUSED),
-        (Probe(pod, vip("empty", version), 80), REFUSED),
-        (Probe(pod, vip("empty", version), 80, "udp"), REFUSED),
-        (Probe(pod, vip("silent", version), 80), TIMEOUT),
-        (Probe(pod, vip("silent", version), 80, "udp"), TIMEOUT),
-        (Probe(pod, vip("silent", version), 81), REFUSED),
-        (Probe(pod, vip("away", version), 80), REFUSED),
-        (Probe(pod, own, 65517), REFUSED),
-        (Probe(pod, own, 65518), TIMEOUT),
-        (Probe(pod, vip("closed", version, "external-ip"), 81), REFUSED),
+        (Attempt(pod, vip("one", version), 81), REFUSED),
+        (Attempt(pod, vip("one", version), 80, "udp"), REFUSED),
+        (Attempt(pod, vip("one", version), 22), REFUSED),
+        (Attempt(pod, vip("one", version), 65512), REFUSED),
+        (Attempt(pod, vip("rr", version, "external-ip"), 65512), REFUSED),
+        (Attempt(pod, vip("empty", version), 80), REFUSED),
+        (Attempt(pod, vip("empty", version), 80, "udp"), REFUSED),
+        (Attempt(pod, vip("silent", version), 80), TIMEOUT),
+        (Attempt(pod, vip("silent", version), 80, "udp"), TIMEOUT),
+        (Attempt(pod, vip("silent", version), 81), REFUSED),
+        (Attempt(pod, vip("away", version), 80), REFUSED),
+        (Attempt(pod, own, 65517), REFUSED),
+        (Attempt(pod, own, 65518), TIMEOUT),
+        (Attempt(pod, vip("closed", version, "external-ip"), 81), REFUSED),
     ]
     found = up.connect_all([probe for probe, _ in expected])
     assert list(zip([p for p, _ in expected], found, strict=True)) == expected
@@ -271,15 +271,18 @@ def test_allow_from(up: Lab, version: int) -> None:
     pod = ADDRESSES[version][0]
     allowed = ip_network("192.0.2.0/24" if version == 4 else "2001:db8:2::/64")
     assert source(up, CLIENT, version) in allowed
-    probes = [Probe(who, own, port) for port in (65516, 65519) for who in (CLIENT, STRANGER)]
-    probes += [Probe(STRANGER, vip("some", version), 80), Probe(STRANGER, vip("closed", version, "external-ip"), 80)]
+    probes = [Attempt(who, own, port) for port in (65516, 65519) for who in (CLIENT, STRANGER)]
+    probes += [
+        Attempt(STRANGER, vip("some", version), 80),
+        Attempt(STRANGER, vip("closed", version, "external-ip"), 80),
+    ]
     served, kept_out, refused, dropped, through_vip, empty = up.connect_all(probes)
     assert names([served, through_vip]) == [pod, pod]
     assert (kept_out, refused, dropped, empty) == (TIMEOUT, REFUSED, TIMEOUT, TIMEOUT)
 
 
 def test_loopback_has_no_node_ports(up: Lab) -> None:
-    results = up.connect_all([Probe(NODE, "127.0.0.1", 65512), Probe(NODE, "::1", 65512)])
+    results = up.connect_all([Attempt(NODE, "127.0.0.1", 65512), Attempt(NODE, "::1", 65512)])
     assert results == [REFUSED, REFUSED]  # by nobody listening
 
 
@@ -292,7 +295,7 @@ def test_a_local_external_ip_still_has_no_node_ports(up: Lab) -> None:
     address = vip("rr", 4, "external-ip")
     up.run(NODE, ["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
     try:
-        found = up.connect_all([Probe(CLIENT, address, port) for port in (8080, 65512, 22)])
+        found = up.connect_all([Attempt(CLIENT, address, port) for port in (8080, 65512, 22)])
     finally:
         up.run(NODE, ["ip", "address", "del", f"{address}/32", "dev", "lo"], check=True)
     assert answer(found[0]).name in (A, B)
@@ -305,7 +308,7 @@ def test_a_local_external_ip_still_has_no_node_ports(up: Lab) -> None:
 @both_families
 def test_other_traffic_is_untouched(up: Lab, version: int) -> None:
     pod, other = ADDRESSES[version]
-    probes = [Probe(CLIENT, pod, 8080), Probe(other, pod, 8080), Probe(NODE, pod, 8080)]
+    probes = [Attempt(CLIENT, pod, 8080), Attempt(other, pod, 8080), Attempt(NODE, pod, 8080)]
     seen = [source(up, CLIENT, version), ip_address(other), gateway(up, version)]
     assert [answer(found).source for found in up.connect_all(probes)] == seen
 

@@ -18,7 +18,7 @@ import pytest
 from support.lab_programs import POD, VIP, WEB
 from support.tools.project import ROOT
 from support.waiting import LID, until
-from svcc.verify.lab import Answer, Lab, LabError, sweep
+from svcc.verify.lab import Lab, LabError, Reply, sweep
 from svcc.verify.lab.servers import MARKER, processes_of
 
 pytestmark = pytest.mark.kernel
@@ -109,7 +109,7 @@ def test_nothing_is_left_after_down() -> None:
         with Lab.up(WEB) as lab:
             background = lab.start("node", ["sleep", "6000"])
             inode, marker, server = held.enter_context(node_of(background.pid)), lab.marker, lab.server_pid
-            assert isinstance(lab.connect("client", POD, 8080), Answer)
+            assert isinstance(lab.connect("client", POD, 8080), Reply)
             assert own_network() == before
         assert inode not in namespaces()
     assert background.wait(LID) == -signal.SIGKILL
@@ -155,7 +155,7 @@ def test_a_sweep_ends_what_is_left_when_the_server_is_killed_too() -> None:
         assert background in sweep()
         wait_until_gone(background)
         assert (list(processes_of(marker)), inode in namespaces()) == ([], False)
-        assert isinstance(lab.connect("client", POD, 8080), Answer)  # that of a living owner is left alone
+        assert isinstance(lab.connect("client", POD, 8080), Reply)  # that of a living owner is left alone
 
 
 def test_labs_side_by_side_and_in_threads() -> None:
@@ -166,7 +166,7 @@ def test_labs_side_by_side_and_in_threads() -> None:
     def use() -> None:
         with Lab.up(WEB) as lab:
             results = lab.connect_many("client", POD, 8080, count=200)
-        answers.append(all(isinstance(result, Answer) for result in results))
+        answers.append(all(isinstance(result, Reply) for result in results))
         answers.append(os.stat("/proc/thread-self/ns/net").st_ino == home)
 
     threads = [threading.Thread(target=use) for _ in range(3)]

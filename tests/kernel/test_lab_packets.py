@@ -14,7 +14,7 @@ import pytest
 from support.lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, WEB, port, program
 from support.waiting import LID
 from svcc.compiler import ir
-from svcc.verify.lab import Answer, Failure, Lab, LabError, Probe, Result
+from svcc.verify.lab import Attempt, Lab, LabError, NoReply, Reply, Result
 
 pytestmark = pytest.mark.kernel
 
@@ -88,9 +88,9 @@ def load(lab: Lab, argv: list[str], text: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def seen(result: Result) -> tuple[str, int, ir.Address] | Failure:
+def seen(result: Result) -> tuple[str, int, ir.Address] | NoReply:
     """An answer without the part that is the kernel's choice."""
-    return result if isinstance(result, Failure) else (result.name, result.port, result.source)
+    return result if isinstance(result, NoReply) else (result.name, result.port, result.source)
 
 
 def address(lab: Lab, where: str | ir.Address, version: int) -> ir.Address:
@@ -124,7 +124,7 @@ def test_clients_and_peer_reach_the_node_and_each_other(plain: Lab) -> None:
     finally:
         for listener in listeners:
             plain.stop(listener)
-    assert plain.connect("client", plain.node_addresses[0], 99) is Failure.REFUSED
+    assert plain.connect("client", plain.node_addresses[0], 99) is NoReply.REFUSED
 
 
 @pytest.mark.parametrize("where", ["client", "node", str(POD)])
@@ -132,8 +132,8 @@ def test_clients_and_peer_reach_the_node_and_each_other(plain: Lab) -> None:
 def test_what_nobody_has_is_unreachable_and_what_nobody_serves_refused(plain: Lab, where: str, protocol: str) -> None:
     """All of them, at the first packet: rejects without rate limits, where nft can be had."""
     before = sent_again(plain, where)
-    assert plain.connect_many(where, VIP, 80, protocol, 30) == [Failure.UNREACHABLE] * 30
-    assert plain.connect_many(where, OTHER_POD, 9, protocol, 30) == [Failure.REFUSED] * 30
+    assert plain.connect_many(where, VIP, 80, protocol, 30) == [NoReply.UNREACHABLE] * 30
+    assert plain.connect_many(where, OTHER_POD, 9, protocol, 30) == [NoReply.REFUSED] * 30
     assert sent_again(plain, where) <= before + _SLOW
 
 
@@ -175,14 +175,14 @@ def test_a_source_and_a_source_port_of_the_caller_s() -> None:
         for _ in range(2):  # the same port at once again
             for source in sources:
                 answer = lab.connect("client", POD, 8080, source=source, source_port=4711)
-                assert answer == Answer(str(POD), 8080, source, 4711)
+                assert answer == Reply(str(POD), 8080, source, 4711)
 
 
 def test_every_port_of_a_range_is_served() -> None:
     with Lab.up(program(port(5000, "udp", target=6000, last=5099))) as lab:
-        answers = lab.connect_all(Probe("client", POD, number, "udp") for number in range(5999, 6101))
-        named = [answer.port if isinstance(answer, Answer) else answer for answer in answers]
-        assert named == [Failure.REFUSED, *range(6000, 6100), Failure.REFUSED]
+        answers = lab.connect_all(Attempt("client", POD, number, "udp") for number in range(5999, 6101))
+        named = [answer.port if isinstance(answer, Reply) else answer for answer in answers]
+        assert named == [NoReply.REFUSED, *range(6000, 6100), NoReply.REFUSED]
 
 
 @pytest.mark.parametrize(("protocol", "number"), [("tcp", 80), ("udp", 53)])
@@ -200,18 +200,18 @@ def test_nft_rules_lead_from_vip_to_pod(ruled: Lab, protocol: str, number: int) 
 def test_refusals_are_heard_at_once_and_drops_not_at_all(ruled: Lab, where: str) -> None:
     before = sent_again(ruled, where)
     vips = [VIP, *([VIP6] if where != str(POD) else [])]
-    refused = [Probe(where, vip, 81, protocol) for vip in vips for protocol in ("tcp", "udp")]
-    assert set(ruled.connect_all([*refused, Probe(where, VIP, 82)] * 6)) == {Failure.REFUSED}
+    refused = [Attempt(where, vip, 81, protocol) for vip in vips for protocol in ("tcp", "udp")]
+    assert set(ruled.connect_all([*refused, Attempt(where, VIP, 82)] * 6)) == {NoReply.REFUSED}
     assert sent_again(ruled, where) <= before + _SLOW
     before = sent_again(ruled, where)
-    dropped = [Probe(where, vip, 83, protocol) for vip in vips for protocol in ("tcp", "udp")]
-    assert set(ruled.connect_all(dropped, timeout=1.2)) == {Failure.TIMEOUT}
+    dropped = [Attempt(where, vip, 83, protocol) for vip in vips for protocol in ("tcp", "udp")]
+    assert set(ruled.connect_all(dropped, timeout=1.2)) == {NoReply.TIMEOUT}
     assert sent_again(ruled, where) > before
 
 
 def test_a_thousand_connections(ruled: Lab) -> None:
     answers = ruled.connect_many("client", VIP, 90, count=1000)
-    assert Counter(answer.name if isinstance(answer, Answer) else answer for answer in answers) == {
+    assert Counter(answer.name if isinstance(answer, Reply) else answer for answer in answers) == {
         str(POD): 500,
         str(OTHER_POD): 500,
     }
@@ -222,7 +222,7 @@ def test_a_connection_stays_where_it_is_when_the_rules_change() -> None:
         load(lab, ["nft", "-f", "-"], NFT)
         with lab.open("client", VIP, 80) as connection:
             first = connection.ask()
-            assert first == Answer(str(POD), 8080, *connection.local)
+            assert first == Reply(str(POD), 8080, *connection.local)
             load(lab, ["nft", "-f", "-"], "flush ruleset;" + NFT.replace("dnat to 100.64.0.9", "dnat to 100.64.0.19"))
             assert connection.ask() == first
             assert seen(lab.connect("client", VIP, 80)) == (str(OTHER_POD), 8080, address(lab, "client", 4))
@@ -233,13 +233,13 @@ def test_a_connection_whose_server_stops_and_one_that_is_refused() -> None:
         listener = next(item for item in lab.plan.listeners if item.where == str(POD) and item.port == 8080)
         with lab.open("client", POD, 8080) as connection:
             lab.stop(listener)
-            assert isinstance(connection.ask(), Answer)
+            assert isinstance(connection.ask(), Reply)
         with lab.open("client", POD, 8080) as connection:
-            assert (connection.failure, connection.ask()) == (Failure.REFUSED, Failure.REFUSED)
+            assert (connection.failure, connection.ask()) == (NoReply.REFUSED, NoReply.REFUSED)
         with lab.open("client", POD, 5353, "udp") as connection:
-            assert isinstance(connection.ask(), Answer)
+            assert isinstance(connection.ask(), Reply)
         with lab.open("client", VIP, 80) as connection:
-            assert connection.failure is Failure.UNREACHABLE
+            assert connection.failure is NoReply.UNREACHABLE
 
 
 _ICMP_RULES = """
@@ -258,14 +258,14 @@ def test_a_ping_is_answered_by_who_holds_the_address_or_by_the_router(plain: Lab
     for where in ("client", "node"):
         for held in (POD, POD6, *plain.node_addresses):
             assert plain.ping(where, held) is None
-        assert [plain.ping(where, vip) for vip in (VIP, VIP6)] == [Failure.UNREACHABLE] * 2
+        assert [plain.ping(where, vip) for vip in (VIP, VIP6)] == [NoReply.UNREACHABLE] * 2
 
 
 def test_a_ping_that_a_rule_rejects_or_drops_is_told_apart() -> None:
     with Lab.up(WEB) as lab:
         load(lab, ["nft", "-f", "-"], _ICMP_RULES)
-        assert lab.ping("client", VIP) is Failure.REFUSED
-        assert [lab.ping(where, VIP6) for where in ("client", "node")] == [Failure.TIMEOUT] * 2
+        assert lab.ping("client", VIP) is NoReply.REFUSED
+        assert [lab.ping(where, VIP6) for where in ("client", "node")] == [NoReply.TIMEOUT] * 2
 
 
 def test_a_shared_address_is_the_node_s_own() -> None:

@@ -14,7 +14,7 @@ from support.nft_programs import program, render
 from support.pings import pinged
 from support.segments import send, sequence, stray_from_client, stray_from_endpoint
 from support.waiting import until
-from svcc.verify.lab import Answer, Conversation, Failure, Lab, Probe
+from svcc.verify.lab import Attempt, Conversation, Lab, NoReply, Reply
 
 pytestmark = pytest.mark.kernel
 
@@ -95,7 +95,7 @@ WAYS = [
 def late(lab: Lab, where: str, talk: Conversation, address: str, port: int, *, from_pod: bool) -> None:
     """Send a segment beyond the window, and wait until connection tracking has seen it."""
     served = talk.ask()
-    assert isinstance(served, Answer)
+    assert isinstance(served, Reply)
     with beside(lab, _COUNT_INVALID):
         if from_pod:
             stray_from_endpoint(lab, talk, (ip_address(served.name), served.port), (served.source, served.source_port))
@@ -112,7 +112,7 @@ def test_an_invalid_segment_ends_no_connection(lab: Lab, where: str, address: st
         where = "fd00:64::9"
     with lab.open(where, address, port) as talk:
         late(lab, where, talk, address, port, from_pod=from_pod)
-        assert isinstance(talk.ask(), Answer)
+        assert isinstance(talk.ask(), Reply)
 
 
 @pytest.mark.parametrize("from_pod", [True, False], ids=["from the pod", "from the client"])
@@ -126,7 +126,7 @@ def test_without_the_chain_it_would(lab: Lab, address: str, port: int, from_pod:
             run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
         with lab.open("client", address, port) as talk:
             late(lab, "client", talk, address, port, from_pod=from_pod)
-            until(lambda: talk.ask() is Failure.RESET, "the connection is reset")
+            until(lambda: talk.ask() is NoReply.RESET, "the connection is reset")
     finally:
         for family in families:
             run(lab, ["nft", "flush", "chain", family, "lab", "invalid"])
@@ -139,11 +139,11 @@ def test_a_draining_endpoint_s_connection_lives_too(lab: Lab) -> None:
     try:
         for address, port in (("198.19.10.8", 80), ("10.0.0.4", 30091)):
             with lab.open("client", address, port) as talk:
-                assert isinstance(talk.ask(), Answer)
+                assert isinstance(talk.ask(), Reply)
                 run(lab, ["nft", "-j", "-f", "-"], render(PROGRAM, "one"))
                 for from_pod in (True, False):
                     late(lab, "client", talk, address, port, from_pod=from_pod)
-                    assert isinstance(talk.ask(), Answer)
+                    assert isinstance(talk.ask(), Reply)
             run(lab, ["nft", "-j", "-f", "-"], served)
     finally:
         run(lab, ["nft", "-j", "-f", "-"], render(PROGRAM, "one"))
@@ -172,7 +172,7 @@ def test_invalid_segments_of_others_pass(lab: Lab, address: str, port: int, send
     listener = lab.listen("100.64.0.9" if address == "100.64.0.9" else "node", "0.0.0.0", port)
     try:
         with lab.open("client", address, port) as talk:
-            assert isinstance(talk.ask(), Answer)
+            assert isinstance(talk.ask(), Reply)
             at, to = sequence(talk), (ip_address(address), port)
             with beside(lab, _COUNT_INVALID.replace("-95", "-85")):
                 if sender == "client":
@@ -196,18 +196,18 @@ def test_a_shared_address_keeps_its_other_ports(lab: Lab, where: str, address: s
     others = ((22, "tcp"), (123, "udp"), (80, "udp"))
     listeners = [lab.listen("node", wide, port, protocol) for port, protocol in others]
     try:
-        own = lab.connect_all([Probe(where, address, *other) for other in others])
-        assert [r.name if isinstance(r, Answer) else r for r in own] == ["node"] * 3
-        served = lab.connect_all([Probe(where, address, *at) for at in ((80, "tcp"), (5009, "tcp"), (53, "udp"))])
+        own = lab.connect_all([Attempt(where, address, *other) for other in others])
+        assert [r.name if isinstance(r, Reply) else r for r in own] == ["node"] * 3
+        served = lab.connect_all([Attempt(where, address, *at) for at in ((80, "tcp"), (5009, "tcp"), (53, "udp"))])
         pod = "fd00:64::9" if ":" in address else "100.64.0.9"
-        assert [(r.name, r.port) if isinstance(r, Answer) else r for r in served] == [
+        assert [(r.name, r.port) if isinstance(r, Reply) else r for r in served] == [
             (pod, 9090),
             (pod, 6009),
             (pod, 5353),
         ]
-        assert lab.connect(where, address, 5010) is Failure.REFUSED  # nobody listens
+        assert lab.connect(where, address, 5010) is NoReply.REFUSED  # nobody listens
         nodeport = lab.connect(where, address, 30090)
-        assert isinstance(nodeport, Answer) if address == "10.0.0.5" else nodeport is Failure.REFUSED
+        assert isinstance(nodeport, Reply) if address == "10.0.0.5" else nodeport is NoReply.REFUSED
     finally:
         for listener in listeners:
             lab.stop(listener)
@@ -217,8 +217,8 @@ def test_a_declared_port_of_an_empty_service_is_refused_on_a_shared_address(lab:
     """Even where the machine has a server there."""
     listener = lab.listen("node", "0.0.0.0", 90)
     try:
-        assert [lab.connect(where, "10.0.0.5", 90) for where in ("client", "node")] == [Failure.REFUSED] * 2
-        assert isinstance(lab.connect("client", "10.0.0.4", 90), Answer)
+        assert [lab.connect(where, "10.0.0.5", 90) for where in ("client", "node")] == [NoReply.REFUSED] * 2
+        assert isinstance(lab.connect("client", "10.0.0.4", 90), Reply)
     finally:
         lab.stop(listener)
 
@@ -270,9 +270,9 @@ def test_what_others_mark_is_not_masqueraded_and_keeps_its_mark(lab: Lab) -> Non
     try:
         with beside(lab, watch):
             probes = [
-                Probe("client", "100.64.0.9", 7777),
-                Probe("client", "10.0.0.4", 7777),
-                Probe("node", "100.64.0.9", 7777),
+                Attempt("client", "100.64.0.9", 7777),
+                Attempt("client", "10.0.0.4", 7777),
+                Attempt("node", "100.64.0.9", 7777),
             ]
             answers = lab.connect_all(probes)
             assert counted(lab, "kept") == 3
@@ -280,7 +280,7 @@ def test_what_others_mark_is_not_masqueraded_and_keeps_its_mark(lab: Lab) -> Non
         for listener in listeners:
             lab.stop(listener)
     (client, *_) = [a for a in lab.addresses("client") if a.version == 4]
-    assert [a.source if isinstance(a, Answer) else a for a in answers[:2]] == [client, client]
+    assert [a.source if isinstance(a, Reply) else a for a in answers[:2]] == [client, client]
 
 
 @pytest.mark.parametrize("where", ["client", "node"])
@@ -296,9 +296,9 @@ def test_what_others_translate_goes_on(lab: Lab, where: str, address: str, prior
     run(lab, ["nft", "-f", "-"], f"table ip others {{ {chains} }}\n")
     try:
         answer = lab.connect(where, address, 443)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Reply)
         assert (answer.name, answer.port) == ("100.64.0.9", 8443)
-        assert isinstance(lab.connect(where, address, 80), Answer)
+        assert isinstance(lab.connect(where, address, 80), Reply)
     finally:
         run(lab, ["nft", "delete", "table", "ip", "others"])
         lab.stop(listener)

@@ -16,7 +16,7 @@ from support.affinity import kept_beyond
 from support.nft_programs import EVERYTHING, program, render
 from support.waiting import until
 from svcc.compiler import ir
-from svcc.verify.lab import Answer, Failure, Lab, Probe, Result
+from svcc.verify.lab import Attempt, Lab, NoReply, Reply, Result
 from svcc.verify.packet import Forwarded, Packet, Refusal, Vantage
 from svcc.verify.reference import outcome
 
@@ -46,7 +46,7 @@ def run(lab: Lab, argv: list[str], text: str | None = None) -> str:
 
 def names(results: list[Result]) -> list[str]:
     """The last number of each answering pod's address: ``9`` for 100.64.0.9."""
-    return [r.name.rpartition(".")[2] if isinstance(r, Answer) else f"{r}" for r in results]
+    return [r.name.rpartition(".")[2] if isinstance(r, Reply) else f"{r}" for r in results]
 
 
 # ---- every destination, against the reference
@@ -69,12 +69,12 @@ def destinations() -> Iterator[tuple[ir.Address, int, ir.Protocol]]:
 def as_expected(lab: Lab, packet: Packet, result: Result) -> bool:
     expected = outcome(PROGRAM, ONE, packet)
     if expected is Refusal.UNTOUCHED:
-        return result is Failure.REFUSED  # nobody listens
+        return result is NoReply.REFUSED  # nobody listens
     if isinstance(expected, Refusal):
-        return result is {Refusal.REJECT: Failure.REFUSED, Refusal.DROP: Failure.TIMEOUT}[expected]
+        return result is {Refusal.REJECT: NoReply.REFUSED, Refusal.DROP: NoReply.TIMEOUT}[expected]
     assert isinstance(expected, Forwarded)
     own = {*lab.gateways, *lab.node_addresses}
-    return isinstance(result, Answer) and any(
+    return isinstance(result, Reply) and any(
         (str(choice.address), choice.port) == (result.name, result.port)
         and (packet.vantage is Vantage.NODE or choice.masquerade == (result.source in own))
         for choice in expected.choices
@@ -95,7 +95,7 @@ def test_every_destination_fares_as_the_reference_says(lab: Lab, where: str, van
         for address, port, protocol in dict.fromkeys(destinations())
         if address.version in sources and protocol in lab.protocols
     ]
-    results = lab.connect_all([Probe(where, *place) for place in places])
+    results = lab.connect_all([Attempt(where, *place) for place in places])
     packets = [Packet(sources[a.version], a, protocol, port, vantage) for a, port, protocol in places]
     wrong = [(p, r) for p, r in zip(packets, results, strict=True) if not as_expected(lab, p, r)]
     assert wrong == []
@@ -105,7 +105,7 @@ def test_every_destination_fares_as_the_reference_says(lab: Lab, where: str, van
 
 
 def test_rr_is_exact_for_each_of_two_services_in_turn(lab: Lab) -> None:
-    probes = [Probe("client", vip, 80) for _ in range(6) for vip in ("198.19.10.1", "198.19.10.2")]
+    probes = [Attempt("client", vip, 80) for _ in range(6) for vip in ("198.19.10.1", "198.19.10.2")]
     found = names(lab.connect_all(probes, at_once=1))
     fair, fairer = found[::2], found[1::2]
     assert Counter(fair) == {"9": 2, "19": 2, "29": 2}
@@ -138,7 +138,7 @@ def test_sh_follows_the_weights_over_many_clients_and_keeps_each() -> None:
     crowd = tuple(ip_address(f"172.30.0.{number}") for number in range(1, 61))
     with Lab.up(hashed, clients={"crowd": crowd}) as lab:
         load(lab, hashed)
-        probes = [Probe("crowd", "198.19.10.5", 80, source=source) for source in crowd for _ in range(2)]
+        probes = [Attempt("crowd", "198.19.10.5", 80, source=source) for source in crowd for _ in range(2)]
         found = names(lab.connect_all(probes))
     assert found[::2] == found[1::2]
     assert 28 <= Counter(found[::2])["19"] <= 52
@@ -159,9 +159,9 @@ def test_affinity_keeps_the_endpoint_and_forgets_it_in_time(lab: Lab) -> None:
 
 
 def test_affinity_holds_over_a_range_of_ports(lab: Lab) -> None:
-    found = lab.connect_all([Probe("client", "198.19.10.13", port) for port in range(6000, 6010)])
+    found = lab.connect_all([Attempt("client", "198.19.10.13", port) for port in range(6000, 6010)])
     assert len(set(names(found))) == 1
-    assert [r.port for r in found if isinstance(r, Answer)] == list(range(7000, 7010))
+    assert [r.port for r in found if isinstance(r, Reply)] == list(range(7000, 7010))
 
 
 # ---- what must not happen
@@ -170,7 +170,7 @@ def test_affinity_holds_over_a_range_of_ports(lab: Lab) -> None:
 def test_established_connections_outlive_a_reload_and_a_drain(lab: Lab) -> None:
     with lab.open("client", "198.19.10.1", 80) as conversation:
         before = conversation.ask()
-        assert isinstance(before, Answer)
+        assert isinstance(before, Reply)
         text = EVERYTHING.replace("endpoints { 100.64.0.9; 100.64.0.19; 100.64.0.29 }", "endpoints { 100.64.0.99 }")
         assert text != EVERYTHING
         load(lab, program(text), "one")
@@ -192,11 +192,11 @@ def test_only_our_bit_of_the_mark_changes_and_it_ends_at_the_node(lab: Lab) -> N
     run(lab, ["nft", "-f", "-"], watch)
     try:
         probes = [
-            Probe("client", "198.19.10.0", 80),
-            Probe("client", "198.19.10.8", 80),
-            Probe("client", "10.0.0.4", 30080),
+            Attempt("client", "198.19.10.0", 80),
+            Attempt("client", "198.19.10.8", 80),
+            Attempt("client", "10.0.0.4", 30080),
         ]
-        assert not any(isinstance(result, Failure) for result in lab.connect_all(probes))
+        assert not any(isinstance(result, NoReply) for result in lab.connect_all(probes))
         counters = run(lab, ["nft", "list", "counters", "table", "ip", "watch"])
     finally:
         run(lab, ["nft", "delete", "table", "ip", "watch"])
@@ -221,7 +221,7 @@ def test_the_mark_ends_at_an_endpoint_on_the_node_itself() -> None:
         run(lab, ["nft", "-f", "-"], watch)
         answer = lab.connect("client", "198.19.10.0", 80)
         counters = run(lab, ["nft", "list", "counters", "table", "ip", "watch"])
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Reply)
     assert answer.name == "10.0.0.4"
     assert [line.split()[1] for line in counters.splitlines() if "packets" in line] == ["1", "0"]
 
@@ -232,16 +232,16 @@ def test_a_vip_on_a_device_of_the_node_exposes_nothing(lab: Lab) -> None:
     listener = lab.listen("node", "0.0.0.0", 99)
     try:
         ports = (99, 30080, 80)
-        own, nodeport, served = lab.connect_all([Probe("client", "198.19.10.1", port) for port in ports])
-        assert (own, nodeport) == (Failure.REFUSED, Failure.REFUSED)
-        assert isinstance(served, Answer)
+        own, nodeport, served = lab.connect_all([Attempt("client", "198.19.10.1", port) for port in ports])
+        assert (own, nodeport) == (NoReply.REFUSED, NoReply.REFUSED)
+        assert isinstance(served, Reply)
     finally:
         lab.stop(listener)
         run(lab, ["ip", "address", "del", "198.19.10.1/32", "dev", "lo"])
 
 
 def test_loopback_addresses_serve_no_node_ports(lab: Lab) -> None:
-    assert lab.connect_all([Probe("node", at, 30080) for at in ("127.0.0.1", "::1")]) == [Failure.REFUSED] * 2
+    assert lab.connect_all([Attempt("node", at, 30080) for at in ("127.0.0.1", "::1")]) == [NoReply.REFUSED] * 2
 
 
 def test_an_icmp_error_about_a_served_connection_reaches_the_endpoint(lab: Lab) -> None:

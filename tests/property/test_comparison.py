@@ -12,7 +12,7 @@ from support.edits import canonical
 from support.strategies import programs
 from svcc.compiler import ir
 from svcc.compiler.comparison import TakenAway, compare
-from svcc.compiler.service_change import Change, What
+from svcc.compiler.service_change import ServiceChange, What
 
 PAIRS = st.tuples(programs(), programs())
 
@@ -32,7 +32,7 @@ _BACK = {
 BACK = _BACK | {there: here for here, there in _BACK.items()}
 
 
-def changes(old: ir.Program, new: ir.Program) -> list[Change]:
+def changes(old: ir.Program, new: ir.Program) -> list[ServiceChange]:
     found = compare(old, new)
     return [*found.shared, *(change for one in found.services for change in one.changes)]
 

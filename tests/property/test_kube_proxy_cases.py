@@ -18,7 +18,7 @@ from svcc.compiler.importers.kubernetes.followed import Event, Followed, Kind
 from svcc.compiler.importers.words import socket
 from svcc.targets import targets
 from svcc.targets.capability import check_target
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
+from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Refusal, Vantage
 from svcc.verify.reference import outcome
 
 #: A mapping of the file, which the tests below read as the comment at its top says.
@@ -136,7 +136,7 @@ def _outcome(written: str) -> Outcome:
     for end in ends:
         where, *masqueraded = end.split()
         assert masqueraded in ([], ["masqueraded"])
-        choices.append(Choice(*_socket(where), Fraction(1, len(ends)), bool(masqueraded)))
+        choices.append(EndpointShare(*_socket(where), Fraction(1, len(ends)), bool(masqueraded)))
     return Forwarded(tuple(sorted(choices, key=lambda choice: (choice.address, choice.port))), affinity)
 
 

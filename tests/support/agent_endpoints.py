@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.agent_clock import Clocked
 from support.ipvs_kernel import program
-from svcc.verify.lab import CLIENT, NODE, Answer, Failure, Lab, Result
+from svcc.verify.lab import CLIENT, NODE, Lab, NoReply, Reply, Result
 
 ENDS = tuple(f"100.64.0.{host}" for host in range(10, 20))
 BACKUP = "100.64.0.30"
@@ -51,7 +51,7 @@ class Ends:
 
     def served_by(self, vip: str) -> set[str]:
         """Who answers new connections, none of which fails."""
-        return {one.name if isinstance(one, Answer) else one.value for one in self.connections(vip)}
+        return {one.name if isinstance(one, Reply) else one.value for one in self.connections(vip)}
 
     def hold(self, stack: ExitStack, vip: str) -> Callable[[], list[Result]]:
         """Connections that stay open, one to each endpoint at least; asks all of them."""
@@ -80,8 +80,8 @@ def a_dead_endpoint(there: Ends) -> None:
         known = ask()
         dead, died, said = ENDS[3], there.agent.now, len(there.agent.events)
         there.die(dead)
-        results = Counter(one.name if isinstance(one, Answer) else one.value for one in there.connections(OPEN))
-        assert results == {**dict.fromkeys((*ENDS[:3], *ENDS[4:]), 3), Failure.REFUSED.value: 3}  # it has a share still
+        results = Counter(one.name if isinstance(one, Reply) else one.value for one in there.connections(OPEN))
+        assert results == {**dict.fromkeys((*ENDS[:3], *ENDS[4:]), 3), NoReply.REFUSED.value: 3}  # it has a share still
         there.agent.advance(SECONDS)
         assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS} - {dead}
         assert ask() == known
@@ -107,7 +107,7 @@ def all_fail(there: Ends) -> None:
     there.agent.advance(SECONDS)
     there.live(*ENDS, BACKUP)
     assert there.served_by(OPEN) == {*ENDS}
-    assert there.served_by(EMPTY) == {Failure.REFUSED.value}
+    assert there.served_by(EMPTY) == {NoReply.REFUSED.value}
     there.agent.advance(SECONDS)
     assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS}
 

@@ -18,7 +18,12 @@ _PATHS = (
     *("/", "/svc1", "/service1", "/a/b", "/~x/y.html", "/*", "/shop/*", "/shop/*.png", "/shop/a*", "/?"),
     *("/1", "/2", "/3", "/4", "/5", "/6", "/" + "x" * 127),
 )
-_ANSWERS = (ir.Answer(), ir.Answer(503, "Retry later"), ir.Answer(200), ir.Answer(404, "{;#漢}"))
+_ANSWERS = (
+    ir.DefaultAnswer(),
+    ir.DefaultAnswer(503, "Retry later"),
+    ir.DefaultAnswer(200),
+    ir.DefaultAnswer(404, "{;#漢}"),
+)
 _HTTP = ir.ListenProtocol.HTTP
 
 

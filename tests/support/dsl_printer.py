@@ -158,7 +158,7 @@ class _Printer:
         answer = listener.answer
         if listener.protocol is ir.ListenProtocol.HTTP:
             body = "" if answer.body is None else f' "{answer.body}"'
-            words += self._unless(answer == ir.Answer(), f"default {answer.status}{body}")
+            words += self._unless(answer == ir.DefaultAnswer(), f"default {answer.status}{body}")
         return " ".join(words)
 
     def _route(self, route: ir.Route) -> str:

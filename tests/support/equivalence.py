@@ -14,9 +14,9 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import port_label
 from svcc.targets.interface import Bundle, Target
 from svcc.targets.ipvs.virtual import address_text, by_mark, is_large, range_mark, service_mark
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal, Vantage
+from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Refusal, Vantage
 from svcc.verify.reference import keeps, outcome
-from svcc.verify.trace import Binding, Draw, Kernel, Place, Trace, load, trace
+from svcc.verify.trace import ArtifactLine, Binding, Draw, Kernel, Trace, load, trace
 
 #: iptables keeps a probability as a number of 31 bits (xt_statistic): a cascade of rules is wrong by one of these
 #: for each rule.
@@ -270,7 +270,7 @@ class Case:
     def turns(self, kernel: Kernel, packets: Iterable[Packet]) -> Iterator[str]:
         """Services that take turns together: each client of one would move the other's on. The ports of one do where
         IPVS knows all of it by a mark."""
-        labels: dict[Place, str] = {}
+        labels: dict[ArtifactLine, str] = {}
         for packet in packets:
             found = self.port(packet)
             if found is None or len(getattr(self.expected(packet), "choices", ())) < 2:
@@ -322,7 +322,7 @@ def same(packet: Packet, one: Outcome | None, other: Outcome | None) -> bool:
     return all(_alike(packet, a, b, allowance) for a, b in zip(one.choices, other.choices, strict=True))
 
 
-def _alike(packet: Packet, one: Choice, other: Choice, allowance: Fraction) -> bool:
+def _alike(packet: Packet, one: EndpointShare, other: EndpointShare, allowance: Fraction) -> bool:
     if (one.address, one.port) != (other.address, other.port) or abs(one.share - other.share) > allowance:
         return False
     if one.masquerade != other.masquerade:
@@ -330,7 +330,7 @@ def _alike(packet: Packet, one: Choice, other: Choice, allowance: Fraction) -> b
     return one.sources == other.sources
 
 
-def _sources(choice: Choice) -> str:
+def _sources(choice: EndpointShare) -> str:
     return " from " + "-".join(map(str, choice.sources)) if choice.sources else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from svcc.fleet.documents import Compiled, Release, State, Status, Want
+from svcc.fleet.documents import Compiled, NodeState, Release, Status, Want
 
 NODES = ("node-a", "node-b", "10.0.0.4", "x" * 63)
 _HASHES = st.sampled_from([digit * 64 for digit in "0af"])
@@ -15,7 +15,7 @@ wants = st.builds(Want, epoch=st.integers(1, 2**53 - 1), release=_NUMBERS)
 statuses = st.builds(
     Status,
     want=st.builds(Want, epoch=_NUMBERS, release=_NUMBERS),
-    state=st.sampled_from(State),
+    state=st.sampled_from(NodeState),
     serves=_NUMBERS,
     followed=_NUMBERS,
     down=_NUMBERS,

@@ -10,7 +10,7 @@ from contextlib import aclosing, contextmanager
 from svcc.etcd.client import Client
 from svcc.etcd.errors import Unreachable
 from svcc.etcd.values import Listing
-from svcc.fleet.documents import State, Status, Want
+from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.keys import Keys, last_part
 
 
@@ -19,7 +19,7 @@ class Nodes:
 
     def __init__(self, client: Client, keys: Keys, names: Sequence[str]) -> None:
         self._client, self._keys, self._names = client, keys, names
-        self.states: dict[tuple[str, int], State] = {}  # by node and release
+        self.states: dict[tuple[str, int], NodeState] = {}  # by node and release
 
     async def obey(self) -> None:
         for node in self._names:
@@ -32,7 +32,7 @@ class Nodes:
                         await self.say(told_node, Want.read(entry.key, entry.value))
 
     async def say(self, node: str, want: Want) -> None:
-        state = self.states.get((node, want.release), State.APPLIED)
+        state = self.states.get((node, want.release), NodeState.APPLIED)
         said = Status(want, state, want.release, followed=want.epoch, words="no such device")
         while True:
             try:
@@ -44,7 +44,7 @@ class Nodes:
 
 @contextmanager
 def answering(
-    members: Sequence[str], keys: Keys, names: Sequence[str], states: Mapping[tuple[str, int], State]
+    members: Sequence[str], keys: Keys, names: Sequence[str], states: Mapping[tuple[str, int], NodeState]
 ) -> Iterator[None]:
     """Nodes that obey in a thread of their own, for as long as the block runs."""
     loop, ended = asyncio.new_event_loop(), asyncio.Event()

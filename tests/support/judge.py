@@ -20,7 +20,7 @@ from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.targets.ipvs.virtual import marks_alike
 from svcc.verify.packet import Forwarded, Packet, Vantage
-from svcc.verify.trace import Binding, Kernel, Place, TraceError, load, trace
+from svcc.verify.trace import ArtifactLine, Binding, Kernel, TraceError, load, trace
 
 #: How many probes of each kind, those that a mutant's line speaks of most, are tried before all others.
 _LIKELY = 12
@@ -219,7 +219,7 @@ class Judge:
     def _scores(self, mutant: Mutant) -> dict[Probe, float]:
         """What each probe has to do with a mutant's line; what many have counts less."""
         scores: defaultdict[Probe, float] = defaultdict(float)
-        for word in {*_WORD.findall(mutant.focus), Place(mutant.part, mutant.number)}:
+        for word in {*_WORD.findall(mutant.focus), ArtifactLine(mutant.part, mutant.number)}:
             about = self._about.get(word, ())
             for probe in about:
                 scores[probe] += 1 / len(about)

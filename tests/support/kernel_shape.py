@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeAlias
 
 from svcc.compiler import ir
-from svcc.verify.trace import Kernel, Place, bpf
+from svcc.verify.trace import ArtifactLine, Kernel, bpf
 from svcc.verify.trace.chains import Chain, Rule, Verdict
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.ipset import IpSet
 from svcc.verify.trace.ipvs import Ipvs
 from svcc.verify.trace.kernel import Base
 from svcc.verify.trace.nft_sets import NamedSet
-from svcc.verify.trace.nft_statements import Counter, Judge, Match, NftRule
+from svcc.verify.trace.nft_statements import Counter, FixedVerdict, Match, NftRule
 from svcc.verify.trace.nft_types import Type
 from svcc.verify.trace.xt_matches import Always, Bytecode, Cluster, Not, Nth, Random, Recent
 from svcc.verify.trace.xt_matches import Match as XtMatch
@@ -90,7 +90,7 @@ def _rule_shape(rule: Rule, known: _Known) -> RuleShape:
         return RuleShape(_shape(rule.matches, known), _shape(rule.target, known), pure)
     assert isinstance(rule, NftRule)
     *conditions, last = rule.statements or (Counter(),)
-    asks = isinstance(last, Judge) and all(isinstance(statement, (Match, Counter)) for statement in conditions)
+    asks = isinstance(last, FixedVerdict) and all(isinstance(statement, (Match, Counter)) for statement in conditions)
     where = _shape(tuple(conditions), known), (asks or _shape(last, known))
     return RuleShape(where, _shape(last, known), asks)
 
@@ -152,7 +152,7 @@ def _seen(value: Any) -> Iterator[Any]:
 class Met:
     """A rule that a packet met: the rule looked at it, or (``matched``) did something to it."""
 
-    place: Place
+    place: ArtifactLine
     matched: bool
 
 
@@ -166,7 +166,7 @@ class _Watched:
     met: dict[int, Met]  # by identity, which is cheaper than a hash
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ArtifactLine:
         return self.rule.place
 
     def apply(self, flow: Flow) -> Verdict:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from support.waiting import until
 from svcc.compiler import ir
-from svcc.verify.lab import Failure, Lab
+from svcc.verify.lab import Lab, NoReply
 
 
 def pinged(lab: Lab, where: str | ir.Address, to: str | ir.Address) -> bool:
@@ -15,8 +15,8 @@ def pinged(lab: Lab, where: str | ir.Address, to: str | ir.Address) -> bool:
     It is asked again where nothing comes: who asks for a neighbour in vain on a busy machine drops the packet.
     """
 
-    def heard() -> list[Failure | None]:
+    def heard() -> list[NoReply | None]:
         found = lab.ping(where, ip_address(to))
-        return [] if found is Failure.TIMEOUT else [found]
+        return [] if found is NoReply.TIMEOUT else [found]
 
     return until(heard, f"{to} answers a ping of {where}, or refuses it") == [None]

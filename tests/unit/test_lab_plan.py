@@ -10,13 +10,13 @@ from hypothesis import given
 from support import strategies
 from support.lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 from svcc.compiler import ir
-from svcc.verify.lab import Host, Listener
-from svcc.verify.lab.plan import Plan, plan
+from svcc.verify.lab import LabHost, Listener
+from svcc.verify.lab.layout import Layout, plan
 
 ANY, ANY6 = ip_address("0.0.0.0"), ip_address("::")
 
 
-def _host(layout: Plan, name: str) -> Host:
+def _host(layout: Layout, name: str) -> LabHost:
     return next(host for host in layout.hosts if host.name == name)
 
 

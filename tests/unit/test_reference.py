@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support import strategies
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Portless, Refusal, Vantage
+from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Portless, Refusal, Vantage
 from svcc.verify.reference import outcome
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def of(packet: Packet, service: ir.Service = WEB, cluster: ir.Cluster = PODS, no
     return outcome(program(service, cluster), node, packet)
 
 
-def choices(result: Outcome) -> tuple[Choice, ...]:
+def choices(result: Outcome) -> tuple[EndpointShare, ...]:
     assert isinstance(result, Forwarded), result
     return result.choices
 
@@ -407,7 +407,9 @@ def _matches(program: ir.Program, node: ir.Node | None, frontend: Frontend, pack
     )
 
 
-def _choices(program: ir.Program, node: ir.Node | None, frontend: Frontend, packet: Packet) -> tuple[Choice, ...]:
+def _choices(
+    program: ir.Program, node: ir.Node | None, frontend: Frontend, packet: Packet
+) -> tuple[EndpointShare, ...]:
     """Shares, limits and sources are of no concern to frontends; neither is that nothing is rewritten on its way to the
     very node."""
     offset = packet.port - frontend.ports.first
@@ -420,7 +422,7 @@ def _choices(program: ir.Program, node: ir.Node | None, frontend: Frontend, pack
         endpoints = tuple(e for e in endpoints if e.weight == max(other.weight for other in endpoints))
     places = sorted({(endpoint.address, frontend.target(endpoint) + offset) for endpoint in endpoints})
     return tuple(
-        Choice(a, port, Fraction(0), a in elsewhere and (rewritten or (hairpins and packet.source == a)))
+        EndpointShare(a, port, Fraction(0), a in elsewhere and (rewritten or (hairpins and packet.source == a)))
         for a, port in places
     )
 

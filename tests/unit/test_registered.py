@@ -19,7 +19,7 @@ from svcc.compiler.source import Source
 from svcc.etcd.values import Change, Changes, Entry, Listing
 from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
-from svcc.fleet.registering import Endpoint, Member
+from svcc.fleet.registering import Member, MemberEndpoint
 from svcc.targets import find
 
 _POOL = "endpoints pool { 100.64.0.1; registered 100.64.0.0/24 $six }\nlet six = [fd00:64::/64]\n"
@@ -111,7 +111,7 @@ _KEYS = Keys("shop")
 
 
 def _entry(pool: str, endpoint: str, weight: int = 1, text: str | None = None) -> Entry:
-    value = Member(Endpoint.parse(endpoint), weight).text if text is None else text
+    value = Member(MemberEndpoint.parse(endpoint), weight).text if text is None else text
     return Entry(_KEYS.registered(pool, endpoint), value.encode(), 1, 1, 1)
 
 
@@ -184,7 +184,10 @@ def test_what_is_kept_may_be_damaged(tmp_path: Path, text: str) -> None:
         (_entry("pool", "100.64.0.3", text="{}"), "has no `version`"),
         (_entry("pool", "100.64.0.3", text="\0"), "is not JSON"),
         (_entry("pool", "100.64.0.3", 70_000), "weights end at 65535"),
-        (_entry("pool", "100.64.0.3", text=Member(Endpoint.parse("100.64.0.4")).text), "its endpoint is 100.64.0.4"),
+        (
+            _entry("pool", "100.64.0.3", text=Member(MemberEndpoint.parse("100.64.0.4")).text),
+            "its endpoint is 100.64.0.4",
+        ),
         (_entry("pool", "100.64.0.3:9090"), "service b has several ports"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from svcc.verify.trace.bpf import BadProgram, Instruction, UnknownByte, check, run
+from svcc.verify.trace.bpf import BadBytecode, Instruction, UnknownByte, check, run
 
 PACKET: list[int | None] = [0x45, None, 0x12, 0x34, 0xFF, 0xFF, 0xFF, 0xFE]
 RETURN_A = (0x16, 0, 0, 0)
@@ -56,5 +56,5 @@ def test_programs(program: list[Instruction], result: int | None) -> None:
     ],
 )
 def test_what_is_refused(program: list[Instruction]) -> None:
-    with pytest.raises(BadProgram):
+    with pytest.raises(BadBytecode):
         check(program)

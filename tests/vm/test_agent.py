@@ -13,7 +13,7 @@ import pytest
 
 from support.ipvs_kernel import program
 from support.waiting import until
-from svcc.verify.lab import CLIENT, NODE, Answer, Failure, Lab
+from svcc.verify.lab import CLIENT, NODE, Lab, NoReply, Reply
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -105,14 +105,14 @@ def test_what_leaves_drains_and_nothing_waits_for_it(site: Site) -> None:
         ):
             conversations = one, two, base
             known = [conversation.ask() for conversation in conversations]
-            assert {answer.name for answer in known[:2] if isinstance(answer, Answer)} == {*ALL[:2]}
+            assert {answer.name for answer in known[:2] if isinstance(answer, Reply)} == {*ALL[:2]}
             site.write(ALL[:1])  # an endpoint leaves, and a service
             site.has({web: {ALL[0]: 1, ALL[1]: 0}, db: {ALL[0]: 0}})
-            assert lab.connect(CLIENT, "198.19.10.2", 5432) is Failure.REFUSED
+            assert lab.connect(CLIENT, "198.19.10.2", 5432) is NoReply.REFUSED
             site.write((ALL[0], ALL[2]))  # what comes next does not wait
             site.has({web: {ALL[0]: 1, ALL[1]: 0, ALL[2]: 1}, db: {ALL[0]: 0}})
             new = {answer.name for answer in lab.connect_many(CLIENT, "198.19.10.1", 80, count=20)
-                   if isinstance(answer, Answer)}  # fmt: skip
+                   if isinstance(answer, Reply)}  # fmt: skip
             assert new == {ALL[0], ALL[2]}
             assert [conversation.ask() for conversation in conversations] == known
             assert site.plan().startswith("Nothing to do")
@@ -135,9 +135,9 @@ def test_what_left_is_taken_out_when_its_time_is_over(site: Site) -> None:
         site.begun()
         site.has({web: {ALL[0]: 1, ALL[1]: 1}, db: {ALL[0]: 1}})
         with site.lab.open(CLIENT, "198.19.10.2", 5432) as held:
-            assert isinstance(held.ask(), Answer)
+            assert isinstance(held.ask(), Reply)
             site.write(ALL[:1])
             site.has({web: {ALL[0]: 1}})
-            assert isinstance(held.ask(), Failure)
+            assert isinstance(held.ask(), NoReply)
         assert "endpoints left, and drain endpoints=2" in site.log.read_text()
         assert site.plan().startswith("Nothing to do")

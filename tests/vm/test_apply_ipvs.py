@@ -25,7 +25,7 @@ from svcc.kernel.link.devices import QUIET, Device, Devices
 from svcc.kernel.steps import Phase, Place, StepError
 from svcc.targets.interface import Artifact, Bundle
 from svcc.targets.vip_device import alias
-from svcc.verify.lab import CLIENT, NODE, Answer
+from svcc.verify.lab import CLIENT, NODE, Reply
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -282,7 +282,7 @@ def test_connections_outlive_every_edit_and_are_counted() -> None:
     web = Place("198.19.10.1", "tcp", 80)
     with served(before) as lab, lab.open(CLIENT, "198.19.10.1", 80) as client:
         known = client.ask()
-        assert isinstance(known, Answer)
+        assert isinstance(known, Reply)
         with lab.namespace(NODE).entered():
             assert established(old) == {
                 web: {("100.64.0.9", 80): 1},
@@ -294,7 +294,7 @@ def test_connections_outlive_every_edit_and_are_counted() -> None:
             assert established(new)[web] == {("100.64.0.9", 80): 1, ("100.64.0.19", 80): 0}
         assert client.ask() == known
         other = lab.connect(CLIENT, "198.19.10.1", 80)
-    assert isinstance(other, Answer)
+    assert isinstance(other, Reply)
     assert other.name == "100.64.0.19"
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.ipvs_kernel import EVERYTHING, live_sets, part, render, served
 from svcc.compiler.ir import Address
 from svcc.targets.interface import Bundle
-from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Failure, Lab
+from svcc.verify.lab import CLIENT, NODE, STRANGER, Lab, NoReply, Reply
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -40,8 +40,8 @@ def seen(lab: Lab, where: str, to: str, port: int, protocol: str = "tcp", count:
     return " ".join(sorted({_told(lab, where, to, result) for result in results}))
 
 
-def _told(lab: Lab, where: str, to: str, result: Answer | Failure) -> str:
-    if isinstance(result, Failure):
+def _told(lab: Lab, where: str, to: str, result: Reply | NoReply) -> str:
+    if isinstance(result, NoReply):
         return result.value
     return f"{result.name}<{_role(lab, where, to, result.source)}"
 
@@ -163,7 +163,7 @@ def test_services_without_an_endpoint(lab: Lab, where: str) -> None:
     }
     assert outcomes(lab, asked) == asked
     # The node's own SYN is refused by IPVS with an ICMP error, which a tcp socket hears when it repeats the SYN.
-    assert lab.connect(where, "198.19.10.32", 80, timeout=4) is Failure.REFUSED
+    assert lab.connect(where, "198.19.10.32", 80, timeout=4) is NoReply.REFUSED
 
 
 def test_a_v6_service_without_an_endpoint(lab: Lab) -> None:
@@ -177,7 +177,7 @@ def test_draining_endpoints_get_nothing_new(lab: Lab) -> None:
 
 def test_weights(lab: Lab) -> None:
     results = lab.connect_many(CLIENT, "198.19.10.2", 80, count=40)
-    assert [sum(isinstance(r, Answer) and r.name == name for r in results) for name in (POD, OTHER)] == [30, 10]
+    assert [sum(isinstance(r, Reply) and r.name == name for r in results) for name in (POD, OTHER)] == [30, 10]
 
 
 @pytest.mark.parametrize("vip", ["198.19.10.3", "fd00:19::3"])
@@ -214,7 +214,7 @@ def test_sources_become_the_addresses_that_the_service_names(lab: Lab) -> None:
         (POD, "198.19.10.8", 80, "tcp"),  # hairpin
     ):
         answer = lab.connect(where, address, port, protocol)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Reply)
         assert (answer.name, str(answer.source) in (one, other)) == (POD, True), (where, address)
     asked = {
         (OTHER, "198.19.10.8", 80, "tcp"): f"{POD}<itself",
@@ -222,7 +222,7 @@ def test_sources_become_the_addresses_that_the_service_names(lab: Lab) -> None:
     }
     assert outcomes(lab, asked) == asked
     answer = lab.connect(CLIENT, "fd00:19::28", 80)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Reply)
     assert (answer.name, str(answer.source)) == (POD6, "fd00:20::1")
 
 
@@ -257,8 +257,8 @@ def test_port_ranges_shift(lab: Lab) -> None:
         for address, first in (("198.19.10.9", 5000), ("fd00:19::9", 5000), ("10.0.0.4", 65520), ("fd00:10::4", 65520))
         for port in range(first, first + 4)
     ]
-    assert [r.port if isinstance(r, Answer) else r for r in ports] == [6000, 6001, 6002, 6003] * 4
-    assert lab.connect(CLIENT, "198.19.10.9", 5004, "udp") is Failure.REFUSED
+    assert [r.port if isinstance(r, Reply) else r for r in ports] == [6000, 6001, 6002, 6003] * 4
+    assert lab.connect(CLIENT, "198.19.10.9", 5004, "udp") is NoReply.REFUSED
 
 
 def test_sctp(lab: Lab) -> None:
@@ -275,7 +275,7 @@ def test_sctp(lab: Lab) -> None:
 
 def test_an_endpoints_own_port(lab: Lab) -> None:
     result = lab.connect(CLIENT, "198.19.10.21", 80)
-    assert isinstance(result, Answer)
+    assert isinstance(result, Reply)
     assert result.port == 9443
 
 
@@ -306,6 +306,6 @@ def test_icmp_errors_to_a_vip_reach_the_endpoint(lab: Lab) -> None:
     before = heard()
     refuse = "INPUT -p udp --sport 53 -j REJECT"  # as if nobody were there any more when the answer comes
     lab.run(CLIENT, ["iptables", "-A", *refuse.split()], check=True)
-    assert lab.connect(CLIENT, "203.0.113.4", 53, "udp", timeout=1) is Failure.TIMEOUT
+    assert lab.connect(CLIENT, "203.0.113.4", 53, "udp", timeout=1) is NoReply.TIMEOUT
     lab.run(CLIENT, ["iptables", "-D", *refuse.split()], check=True)
     assert heard() == before + 1

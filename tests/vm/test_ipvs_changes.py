@@ -8,7 +8,7 @@ import pytest
 
 from support.ipvs_kernel import live_sets, load_bundle, part, program, render, served
 from svcc.compiler import ir
-from svcc.verify.lab import CLIENT, NODE, Answer, Failure, Lab
+from svcc.verify.lab import CLIENT, NODE, Lab, NoReply, Reply
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -45,7 +45,7 @@ def _answering(lab: Lab, vip: str) -> set[str]:
     results = [conversation.ask() for conversation in open_ones]
     for conversation in open_ones:
         conversation.close()
-    return {result.name if isinstance(result, Answer) else result for result in results}
+    return {result.name if isinstance(result, Reply) else result for result in results}
 
 
 def test_connections_outlive_the_draining_of_their_endpoint() -> None:
@@ -63,7 +63,7 @@ def test_connections_outlive_the_draining_of_their_endpoint() -> None:
         rules = part(render(after), "iptables")
         assert lab.run(NODE, ["iptables-restore", "--noflush"], input=rules).stderr == ""
         assert [client.ask(), node.ask()] == known
-        assert lab.connect(CLIENT, "198.19.10.1", 80) is Failure.REFUSED
+        assert lab.connect(CLIENT, "198.19.10.1", 80) is NoReply.REFUSED
 
 
 def test_loading_twice_changes_nothing() -> None:
@@ -102,4 +102,4 @@ def test_what_is_not_ours_stays() -> None:
         results = [lab.connect(CLIENT, address, port) for address, port in asked]
         assert "-A -t 192.0.2.80:80 -s wlc\n" in lab.run(NODE, ["ipvsadm", "-S", "-n"]).stdout
         assert "create OTHERS" in lab.run(NODE, ["ipset", "save"]).stdout
-    assert [r.port if isinstance(r, Answer) else r for r in results] == [80, 8022, 8022]
+    assert [r.port if isinstance(r, Reply) else r for r in results] == [80, 8022, 8022]

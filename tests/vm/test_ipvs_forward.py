@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.ipvs_kernel import served
-from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Lab, Result
+from svcc.verify.lab import CLIENT, NODE, STRANGER, Lab, Reply, Result
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -30,7 +30,7 @@ def lab() -> Iterator[Lab]:
 
 
 def told(result: Result) -> str:
-    return f"{result.name}<{result.source}" if isinstance(result, Answer) else result.value
+    return f"{result.name}<{result.source}" if isinstance(result, Reply) else result.value
 
 
 def test_direct(lab: Lab) -> None:

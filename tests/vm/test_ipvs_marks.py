@@ -18,8 +18,8 @@ from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipvs.reading import established, read_all
 from svcc.kernel.ipvs.servers import mark_of, parse_servers
-from svcc.verify.lab import CLIENT, NODE, PEER, Answer, Lab, Probe
-from svcc.verify.session import Session
+from svcc.verify.lab import CLIENT, NODE, PEER, Attempt, Lab, Reply
+from svcc.verify.verification import Verification
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -43,16 +43,16 @@ def lab() -> Iterator[Lab]:
 
 def ends(lab: Lab, where: str) -> set[tuple[str, str]]:
     """Which endpoints answer a host over all frontends, twice, and whose address they see."""
-    probes = [Probe(where, to, port, protocol) for to, port, protocol in FRONTENDS * 2]
+    probes = [Attempt(where, to, port, protocol) for to, port, protocol in FRONTENDS * 2]
     answers = lab.connect_all(probes, at_once=1)
-    assert [(a, probe) for a, probe in zip(answers, probes, strict=True) if not isinstance(a, Answer)] == []
+    assert [(a, probe) for a, probe in zip(answers, probes, strict=True) if not isinstance(a, Reply)] == []
     own = lab.addresses(where)
-    return {(a.name, "itself" if a.source in own else "node") for a in answers if isinstance(a, Answer)}
+    return {(a.name, "itself" if a.source in own else "node") for a in answers if isinstance(a, Reply)}
 
 
 def test_verify_finds_nothing() -> None:
     made, bundle = program(TEXT), render(TEXT)
-    with Session.start(made, made.nodes[0], bundle, ir.Scheduler.WRR) as session:
+    with Verification.start(made, made.nodes[0], bundle, ir.Scheduler.WRR) as session:
         verdicts = [*session.verdicts(6)]
     assert [(verdict.case.frontend, verdict.deviation) for verdict in verdicts if verdict.deviation] == []
     tried = {verdict.case.packet for verdict in verdicts}
@@ -139,7 +139,7 @@ def test_connections_by_mark_are_counted_and_outlive_an_edit() -> None:
     key = next(key for key, server in new.items() if mark_of(key) and server.settings.persistence == 10_800)
     with served(before) as lab, lab.open(CLIENT, "198.19.10.0", 443) as client:
         known = client.ask()
-        assert isinstance(known, Answer)
+        assert isinstance(known, Reply)
         with lab.namespace(NODE).entered():
             assert established(old)[key] == {("100.64.0.9", 0): 1}
             go(SERVERS, new, scope)

@@ -10,7 +10,7 @@ import pytest
 from support.ipvs_kernel import served
 from support.late_segments import Tap
 from support.pings import pinged
-from svcc.verify.lab import CLIENT, NODE, Answer, Lab, Result
+from svcc.verify.lab import CLIENT, NODE, Lab, Reply, Result
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -52,7 +52,7 @@ def rule(lab: Lab, table: str, words: str, tool: str = "iptables") -> Iterator[N
 
 
 def told(result: Result) -> str:
-    return f"{result.name}<{result.source}" if isinstance(result, Answer) else result.value
+    return f"{result.name}<{result.source}" if isinstance(result, Reply) else result.value
 
 
 # -- connection tracking's INVALID ------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_a_segment_outside_the_window_ends_no_connection(
     where = CLIENT if speaker == "client" else endpoint
     with Tap(lab.namespace(where)) as tap, lab.open(CLIENT, to, port) as conversation:
         first = conversation.ask()
-        assert isinstance(first, Answer)
+        assert isinstance(first, Reply)
         tap.send_outside(conversation.local[1] if speaker == "client" else first.source_port)
         assert conversation.ask() == first
 
@@ -139,8 +139,8 @@ def test_what_others_mark_is_not_masqueraded(lab: Lab, to: str, tool: str) -> No
     before = lab.connect(CLIENT, to, 8080)
     with rule(lab, "mangle", f"PREROUTING -d {to} -j MARK --set-mark 0x4000", tool):
         marked = lab.connect(CLIENT, to, 8080)
-    assert isinstance(before, Answer)
-    assert isinstance(marked, Answer)
+    assert isinstance(before, Reply)
+    assert isinstance(marked, Reply)
     assert marked.source == before.source
     assert marked.source in lab.addresses(CLIENT)
 

@@ -17,8 +17,8 @@ from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.ipvs.reading import established, read_all
 from svcc.kernel.ipvs.servers import mark_of, parse_servers
-from svcc.verify.lab import CLIENT, NODE, Answer
-from svcc.verify.session import Session
+from svcc.verify.lab import CLIENT, NODE, Reply
+from svcc.verify.verification import Verification
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -30,7 +30,7 @@ ONE = "service media {{ vip 198.19.20.0; port 2000-{last}/udp; endpoints {{ 100.
 
 def test_verify_finds_nothing() -> None:
     made, bundle = program(TEXT), render(TEXT)
-    with Session.start(made, made.nodes[0], bundle, ir.Scheduler.WRR) as session:
+    with Verification.start(made, made.nodes[0], bundle, ir.Scheduler.WRR) as session:
         verdicts = [*session.verdicts(6)]
     assert [(verdict.case.frontend, verdict.deviation) for verdict in verdicts if verdict.deviation] == []
     tried = {verdict.case.packet for verdict in verdicts}
@@ -49,7 +49,7 @@ def test_a_connection_outlives_an_edit_of_its_endpoints() -> None:
     old, new = (SERVERS.parse(part(render(text), "ipvsadm"), scope) for text in (before, TEXT))
     with served(before) as lab, lab.open(CLIENT, "198.19.10.0", 3030) as client:
         known = client.ask()
-        assert isinstance(known, Answer)
+        assert isinstance(known, Reply)
         assert known.name == "100.64.0.9"
         with lab.namespace(NODE).entered():
             (key,) = (key for key, counted in established(old).items() if sum(counted.values()))

@@ -9,8 +9,8 @@ import pytest
 from support import ipvs_kernel
 from support.lab_programs import OTHER_POD, POD, POD6, VIP, VIP6, port, program
 from svcc.compiler import ir
-from svcc.verify.lab import Answer, Failure, Lab, Probe
-from svcc.verify.session import Session
+from svcc.verify.lab import Attempt, Lab, NoReply, Reply
+from svcc.verify.verification import Verification
 
 pytestmark = pytest.mark.vm
 
@@ -41,21 +41,21 @@ def test_sctp_servers_answer(sctp: Lab) -> None:
     for where in ("client", "peer"):
         for pod in (POD, POD6):
             answer = sctp.connect(where, pod, 8080, "sctp")
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, Reply)
             own = next(a for a in sctp.addresses(where) if a.version == pod.version)
             assert (answer.name, answer.port, answer.source) == (str(pod), 8080, own)
     with sctp.open("client", POD, 8080, "sctp") as connection:
-        assert connection.ask() == connection.ask() == Answer(str(POD), 8080, *connection.local)
+        assert connection.ask() == connection.ask() == Reply(str(POD), 8080, *connection.local)
 
 
 def test_sctp_refusals_are_heard(sctp: Lab) -> None:
-    assert sctp.connect("client", POD, 81, "sctp") is Failure.REFUSED
+    assert sctp.connect("client", POD, 81, "sctp") is NoReply.REFUSED
     for chain in ("FORWARD", "OUTPUT"):
         for number, verdict in (("82", "REJECT"), ("83", "DROP")):
             rule = ["iptables", "-w", "-A", chain, "-p", "sctp", "--dport", number, "-j", verdict]
             assert sctp.run("node", rule).returncode == 0
-    probes = [Probe(where, POD, number, "sctp") for number in (82, 83) for where in ("client", "node")]
-    assert sctp.connect_all(probes) == [Failure.REFUSED] * 2 + [Failure.TIMEOUT] * 2
+    probes = [Attempt(where, POD, number, "sctp") for number in (82, 83) for where in ("client", "node")]
+    assert sctp.connect_all(probes) == [NoReply.REFUSED] * 2 + [NoReply.TIMEOUT] * 2
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_pods_take_what_ipvs_sends_them(forward: ir.Forward, flag: str) -> None:
         done = lab.run("node", ["sh", "-c", DIRECTOR, "sh", flag])
         assert (done.returncode, done.stderr) == (0, "")
         own, own6 = lab.addresses("client")
-        probes = [Probe("client", VIP, 80), Probe("client", VIP, 80), Probe("client", VIP, 53, "udp")]
-        answers = lab.connect_all([*probes, Probe("client", VIP6, 80)], at_once=1)
-        assert [(a.name, a.port, a.source) for a in answers if isinstance(a, Answer)] == [
+        probes = [Attempt("client", VIP, 80), Attempt("client", VIP, 80), Attempt("client", VIP, 53, "udp")]
+        answers = lab.connect_all([*probes, Attempt("client", VIP6, 80)], at_once=1)
+        assert [(a.name, a.port, a.source) for a in answers if isinstance(a, Reply)] == [
             (str(OTHER_POD), 80, own),
             (str(POD), 80, own),
             (str(POD), 53, own),
@@ -84,7 +84,7 @@ def test_verify_finds_the_director_among_its_own_real_servers() -> None:
         "              scheduler rr; forward direct; endpoints { 192.0.2.11; 192.0.2.1; fd00:10::1 } }\n"
     )
     made, bundle = ipvs_kernel.program(text), ipvs_kernel.render(text)
-    with Session.start(made, made.nodes[0], bundle, ir.Scheduler.RR) as session:
+    with Verification.start(made, made.nodes[0], bundle, ir.Scheduler.RR) as session:
         verdicts = [*session.verdicts(6)]
     assert [(verdict.case.frontend, verdict.deviation) for verdict in verdicts if verdict.deviation] == []
     told = {verdict.case.frontend: verdict.counts for verdict in verdicts}

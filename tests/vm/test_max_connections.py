@@ -11,7 +11,7 @@ from support.apply_world import World
 from support.command_line import svcc
 from support.ipvs_kernel import served
 from svcc.kernel.tools import read
-from svcc.verify.lab import CLIENT, Answer, Failure
+from svcc.verify.lab import CLIENT, NoReply, Reply
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -27,12 +27,12 @@ def test_who_is_full_gets_no_new_connections() -> None:
         held = [lab.open(CLIENT, "198.19.10.1", 80) for _ in range(5)]
         try:
             answers = [conversation.ask() for conversation in held]
-            assert lab.connect(CLIENT, "198.19.10.1", 80) is Failure.REFUSED
+            assert lab.connect(CLIENT, "198.19.10.1", 80) is NoReply.REFUSED
             assert [conversation.ask() for conversation in held] == answers
         finally:
             for conversation in held:
                 conversation.close()
-    assert Counter(one.name for one in answers if isinstance(one, Answer)) == {"100.64.0.9": 2, "100.64.0.19": 3}
+    assert Counter(one.name for one in answers if isinstance(one, Reply)) == {"100.64.0.9": 2, "100.64.0.19": 3}
 
 
 @pytest.mark.parametrize("others", ["", " weight 3"], ids=["few changes", "another weight as well"])

@@ -14,7 +14,7 @@ from svcc.apply.doctor import examine
 from svcc.apply.obstructions import Obstruction, obstructions
 from svcc.apply.summary import Summary, summary
 from svcc.targets import targets
-from svcc.verify.lab import CLIENT, NODE, Answer, Lab
+from svcc.verify.lab import CLIENT, NODE, Lab, Reply
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
@@ -80,7 +80,7 @@ def found(lab: Lab) -> list[Obstruction]:
 
 
 def live(lab: Lab) -> list[bool]:
-    return [isinstance(lab.connect(CLIENT, *one, timeout=0.5), Answer) for one in ASKED]
+    return [isinstance(lab.connect(CLIENT, *one, timeout=0.5), Reply) for one in ASKED]
 
 
 @pytest.mark.parametrize(("words", "remedies"), DEAD.values(), ids=DEAD.keys())
@@ -136,13 +136,13 @@ def remembered(lab: Lab) -> list[str]:
 
 def test_a_memory_that_is_too_short_is_named(lab: Lab) -> None:
     with lab.open(CLIENT, "198.19.10.1", 80) as conversation:
-        assert isinstance(conversation.ask(), Answer)
+        assert isinstance(conversation.ask(), Reply)
         assert remembered(lab) == []
         lab.run(NODE, ["ipvsadm", "--set", "1", "0", "0"], check=True)
         try:
-            assert isinstance(conversation.ask(), Answer)
+            assert isinstance(conversation.ask(), Reply)
             until(lambda: "ESTABLISHED" not in lab.run(NODE, ["ipvsadm", "-Lnc"]).stdout, "it is forgotten")
-            assert not isinstance(conversation.ask(), Answer)
+            assert not isinstance(conversation.ask(), Reply)
             (remedy,) = remembered(lab)
             assert remedy == "ipvsadm --set 900 120 300"
             lab.run(NODE, remedy.split(), check=True)

@@ -1,10 +1,10 @@
 """The lab: a program's pods, clients and node in network namespaces of their own, with real servers and packets."""
 
-from svcc.verify.lab.connection import Answer, Conversation, Failure, Result
-from svcc.verify.lab.lab import Lab, Probe
+from svcc.verify.lab.connection import Conversation, NoReply, Reply, Result
+from svcc.verify.lab.lab import Attempt, Lab
+from svcc.verify.lab.layout import CLIENT, NODE, OUTSIDE, PEER, STRANGER, LabHost, Layout, Listener
 from svcc.verify.lab.leftovers import sweep
 from svcc.verify.lab.netns import LabError
-from svcc.verify.lab.plan import CLIENT, NODE, OUTSIDE, PEER, STRANGER, Host, Listener, Plan
 
 __all__ = [
     "CLIENT",
@@ -12,15 +12,15 @@ __all__ = [
     "OUTSIDE",
     "PEER",
     "STRANGER",
-    "Answer",
+    "Attempt",
     "Conversation",
-    "Failure",
-    "Host",
     "Lab",
     "LabError",
+    "LabHost",
+    "Layout",
     "Listener",
-    "Plan",
-    "Probe",
+    "NoReply",
+    "Reply",
     "Result",
     "sweep",
 ]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from itertools import takewhile
 
-from svcc.verify.lab.connection import QUESTION, Answer, Destination, Failure, Result, failure_of, pending_error
+from svcc.verify.lab.connection import QUESTION, Destination, NoReply, Reply, Result, failure_of, pending_error
 from svcc.verify.lab.netns import Namespace
 
 #: Connections that are under way at the same time, if the caller has no other wish.
@@ -25,7 +25,7 @@ class _Attempt:
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.sock = sock
         self.deadline = deadline
-        self.result: Result = Failure.TIMEOUT
+        self.result: Result = NoReply.TIMEOUT
         self.done = False
         self._asked = False
 
@@ -48,7 +48,7 @@ class _Attempt:
                 self._asked = True
             else:
                 line = self.sock.recv(4096)
-                self._finish(Answer.parse(line) if line else Failure.RESET)
+                self._finish(Reply.parse(line) if line else NoReply.RESET)
         except BlockingIOError:
             number = pending_error(self.sock)
             if number and not self._asked:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from svcc.compiler import ir
+from svcc.verify.lab.layout import NODE, OUTSIDE, LabHost, Layout
 from svcc.verify.lab.netns import Namespace, has_sctp
-from svcc.verify.lab.plan import NODE, OUTSIDE, Host, Plan
 
 #: The pods' bridge, as the walkthrough calls it, and the node's other device.
 BRIDGE = "custom-cni"
@@ -56,7 +56,7 @@ _DIRECT = {"net/ipv4/conf/all/accept_local": 1, "net/ipv4/conf/default/accept_lo
 _GATEWAY6 = "fe80::1"
 
 
-def build(plan: Plan, bridge_netfilter: bool) -> dict[str, Namespace]:
+def build(plan: Layout, bridge_netfilter: bool) -> dict[str, Namespace]:
     """Make every namespace of a plan. Errors: LabError; what was made till then goes with its descriptors."""
     namespaces: dict[str, Namespace] = {}
     try:
@@ -78,7 +78,7 @@ def close_all(namespaces: dict[str, Namespace]) -> None:
         namespaces.popitem()[1].close()
 
 
-def _furnish(plan: Plan, namespaces: dict[str, Namespace], bridge_netfilter: bool) -> None:
+def _furnish(plan: Layout, namespaces: dict[str, Namespace], bridge_netfilter: bool) -> None:
     node, outside = namespaces[NODE], namespaces[OUTSIDE]
     node.sysctl(_FORWARDING)
     if any(host.vips for host in plan.hosts):
@@ -98,7 +98,7 @@ def _bridge_netfilter(on: bool) -> dict[str, int]:
     return {f"net/bridge/bridge-nf-call-{tool}tables": int(on) for tool in ("ip", "ip6")}
 
 
-def _outside(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
+def _outside(plan: Layout, namespaces: dict[str, Namespace]) -> Iterator[str]:
     """The router and its bridge, with the node and all clients on it."""
     yield "link set lo up"
     yield from _bridge("lan")
@@ -117,7 +117,7 @@ def _outside(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
     yield from ("route add unreachable 0.0.0.0/0", "route add unreachable ::/0")
 
 
-def _node(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
+def _node(plan: Layout, namespaces: dict[str, Namespace]) -> Iterator[str]:
     yield "link set lo up"
     yield f"link set {UPLINK} up"
     yield from _bridge(BRIDGE)
@@ -138,7 +138,7 @@ def _node(plan: Plan, namespaces: dict[str, Namespace]) -> Iterator[str]:
         yield f"route add default via {address} dev {UPLINK} onlink"
 
 
-def _host(plan: Plan, host: Host) -> Iterator[str]:
+def _host(plan: Layout, host: LabHost) -> Iterator[str]:
     gateways = plan.gateways if host.pod else plan.node.addresses
     yield "link set lo up"
     yield "link set eth0 up"

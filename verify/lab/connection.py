@@ -34,7 +34,7 @@ QUESTION = b"?\n"
 RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 
 
-class Failure(StrEnum):
+class NoReply(StrEnum):
     """Why there is no answer."""
 
     REFUSED = "refused"  # a tcp reset or an ICMP port unreachable in answer to the first packet
@@ -44,7 +44,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """Who answered, and what it saw of the client."""
 
     name: str  # the server's name: for a pod its address
@@ -53,28 +53,28 @@ class Answer:
     source_port: int
 
     @classmethod
-    def parse(cls, line: bytes) -> Answer:
+    def parse(cls, line: bytes) -> Reply:
         """The answer that a server's line is: host, port, the client's address and port. Errors: ValueError."""
         name, port, source, source_port = line.decode().split()
         return cls(name, int(port), ip_address(source), int(source_port))
 
 
-Result: TypeAlias = Answer | Failure
+Result: TypeAlias = Reply | NoReply
 
 _FAILURES = {
-    errno.ECONNREFUSED: Failure.REFUSED,
-    errno.ECONNRESET: Failure.RESET,
-    errno.EPIPE: Failure.RESET,
-    errno.ETIMEDOUT: Failure.TIMEOUT,
-    errno.EPERM: Failure.TIMEOUT,
-    errno.EHOSTUNREACH: Failure.UNREACHABLE,
-    errno.ENETUNREACH: Failure.UNREACHABLE,
-    errno.EACCES: Failure.UNREACHABLE,  # ICMPv6 policy failures
-    errno.ENOPROTOOPT: Failure.UNREACHABLE,  # ICMP protocol unreachable
+    errno.ECONNREFUSED: NoReply.REFUSED,
+    errno.ECONNRESET: NoReply.RESET,
+    errno.EPIPE: NoReply.RESET,
+    errno.ETIMEDOUT: NoReply.TIMEOUT,
+    errno.EPERM: NoReply.TIMEOUT,
+    errno.EHOSTUNREACH: NoReply.UNREACHABLE,
+    errno.ENETUNREACH: NoReply.UNREACHABLE,
+    errno.EACCES: NoReply.UNREACHABLE,  # ICMPv6 policy failures
+    errno.ENOPROTOOPT: NoReply.UNREACHABLE,  # ICMP protocol unreachable
 }
 
 
-def failure_of(error: OSError, sock: socket.socket) -> Failure:
+def failure_of(error: OSError, sock: socket.socket) -> NoReply:
     """The failure that an error means; others (a taken source port, say) are raised again.
 
     A datagram that a local rule rejects fails with EPERM at once. The ICMP error then waits on the socket, or comes a
@@ -156,7 +156,7 @@ class Conversation:
     """
 
     def __init__(
-        self, sock: socket.socket, failure: Failure | None, timeout: float, catch_up: Callable[[], None]
+        self, sock: socket.socket, failure: NoReply | None, timeout: float, catch_up: Callable[[], None]
     ) -> None:
         self._sock = sock
         self._catch_up = catch_up
@@ -174,7 +174,7 @@ class Conversation:
         """Send a question and wait for its answer."""
         return self.failure or self.send(QUESTION) or self.receive()
 
-    def send(self, data: bytes) -> Failure | None:
+    def send(self, data: bytes) -> NoReply | None:
         """Send; servers answer every line (udp: every datagram)."""
         try:
             self._sock.sendall(data)
@@ -188,14 +188,14 @@ class Conversation:
             try:
                 data = self._receive()
             except BlockingIOError:
-                return Failure.TIMEOUT
+                return NoReply.TIMEOUT
             except OSError as error:
                 return failure_of(error, self._sock)
             if not data:
-                return Failure.RESET
+                return NoReply.RESET
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return Answer.parse(line)
+        return Reply.parse(line)
 
     def _receive(self) -> bytes:
         """Errors: BlockingIOError after silence."""
@@ -238,7 +238,7 @@ def open_conversation(
         raise
 
 
-def _connect(sock: socket.socket, destination: Destination, timeout: float) -> Failure | None:
+def _connect(sock: socket.socket, destination: Destination, timeout: float) -> NoReply | None:
     number = sock.connect_ex(destination.sockaddr)
     if number == errno.EINPROGRESS:
         with selectors.DefaultSelector() as selector:

@@ -28,7 +28,7 @@ RUN = Path("/run/svcc-lab")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RunningLab:
     """A lab that is up."""
 
     name: str
@@ -53,7 +53,7 @@ class Kept:
         return RUN / f"{self.name}.state"
 
 
-def keep(name: str, file: str, node: str | None) -> Kept:
+def keep(name: str, file: str, node: str | None) -> RunningLab:
     """Build a lab and leave it with a keeper. Errors: LabError."""
     if find(name) is not None:
         raise LabError(f"lab {name} is up already: svcc lab down --name {name}")
@@ -73,11 +73,11 @@ def keep(name: str, file: str, node: str | None) -> Kept:
     return kept
 
 
-def find(name: str) -> Kept | None:
+def find(name: str) -> RunningLab | None:
     """The lab of that name, if it is up; a stale file is removed."""
     path = RUN / f"{name}.json"
     try:
-        kept = Kept(**json.loads(path.read_text()))
+        kept = RunningLab(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
     if start_time(kept.pid) == kept.started:
@@ -86,12 +86,12 @@ def find(name: str) -> Kept | None:
     return None
 
 
-def kept_labs() -> list[Kept]:
+def kept_labs() -> list[RunningLab]:
     """Every lab that is up."""
     return [kept for path in sorted(RUN.glob("*.json")) if (kept := find(path.stem)) is not None]
 
 
-def end(kept: Kept) -> None:
+def end(kept: RunningLab) -> None:
     """Take a lab down and wait until it is gone."""
     os.kill(kept.pid, signal.SIGTERM)
     deadline = time.monotonic() + 10
@@ -102,7 +102,7 @@ def end(kept: Kept) -> None:
     _forget(kept)
 
 
-def _forget(kept: Kept) -> None:
+def _forget(kept: RunningLab) -> None:
     (RUN / f"{kept.name}.json").unlink(missing_ok=True)
     shutil.rmtree(kept.state_dir, ignore_errors=True)
 

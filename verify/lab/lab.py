@@ -14,16 +14,16 @@ from svcc.compiler import ir
 from svcc.verify.lab import leftovers
 from svcc.verify.lab.batch import AT_ONCE, Batch
 from svcc.verify.lab.build import build, close_all, pod_port
-from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, Failure, Result, open_conversation
+from svcc.verify.lab.connection import TIMEOUT, Conversation, Destination, NoReply, Result, open_conversation
+from svcc.verify.lab.layout import NODE, OUTSIDE, Layout, Listener, plan
 from svcc.verify.lab.netns import LabError, Namespace, has_sctp
 from svcc.verify.lab.ping import ping
-from svcc.verify.lab.plan import NODE, OUTSIDE, Listener, Plan, plan
 from svcc.verify.lab.server_process import ServerProcess
 from svcc.verify.lab.servers import MARKER, end_processes_of
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class Attempt:
     """A connection to try: from a host, to an address and port, from a source of the host's choosing where None."""
 
     where: str | ir.Address
@@ -48,7 +48,7 @@ class Lab:
     ``lab.run("node", ["nft", "-j", "-f", "-"], input=text)``.
     """
 
-    def __init__(self, name: str, layout: Plan, namespaces: dict[str, Namespace]) -> None:
+    def __init__(self, name: str, layout: Layout, namespaces: dict[str, Namespace]) -> None:
         """Of namespaces that are built already; callers use :meth:`up`."""
         self.name = name
         self.plan = layout
@@ -181,7 +181,7 @@ class Lab:
         timeout: float = TIMEOUT,
     ) -> Result:
         """One connection (udp: one datagram) from a host: the answer, or why there was none."""
-        return self.connect_all([Probe(where, address, port, protocol, source, source_port)], timeout=timeout)[0]
+        return self.connect_all([Attempt(where, address, port, protocol, source, source_port)], timeout=timeout)[0]
 
     def connect_many(
         self,
@@ -195,19 +195,21 @@ class Lab:
         at_once: int = AT_ONCE,
     ) -> list[Result]:
         """``count`` connections alike: as :meth:`connect_all`."""
-        connection = (self.namespace(where), Probe(where, address, port, protocol).destination)
+        connection = (self.namespace(where), Attempt(where, address, port, protocol).destination)
         return self._batch(timeout, at_once).run(repeat(connection, count))
 
-    def connect_all(self, probes: Iterable[Probe], *, timeout: float = TIMEOUT, at_once: int = AT_ONCE) -> list[Result]:
+    def connect_all(
+        self, attempts: Iterable[Attempt], *, timeout: float = TIMEOUT, at_once: int = AT_ONCE
+    ) -> list[Result]:
         """Connections of all kinds: started in order, up to ``at_once`` under way, results in the same order.
 
         Refusals and drops take their time (see TIMEOUT); together they take it once.
         """
-        return self._batch(timeout, at_once).run((self.namespace(probe.where), probe.destination) for probe in probes)
+        return self._batch(timeout, at_once).run((self.namespace(one.where), one.destination) for one in attempts)
 
-    def ping(self, where: str | ir.Address, address: ir.Address, *, timeout: float = TIMEOUT) -> Failure | None:
+    def ping(self, where: str | ir.Address, address: ir.Address) -> NoReply | None:
         """Ping an address from a host: None where it answers, else what came instead."""
-        return ping(self.namespace(where), address, timeout)
+        return ping(self.namespace(where), address, TIMEOUT)
 
     def open(
         self,
@@ -221,7 +223,7 @@ class Lab:
         timeout: float = TIMEOUT,
     ) -> Conversation:
         """A connection that stays open, to be asked again and again."""
-        destination = Probe(where, address, port, protocol, source, source_port).destination
+        destination = Attempt(where, address, port, protocol, source, source_port).destination
         return open_conversation(self.namespace(where), destination, timeout, self._server.catch_up)
 
     def _batch(self, timeout: float, at_once: int) -> Batch:

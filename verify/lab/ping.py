@@ -9,7 +9,7 @@ import socket
 import struct
 
 from svcc.compiler.ir import Address
-from svcc.verify.lab.connection import RECVERR, Failure, failure_of, pending_error
+from svcc.verify.lab.connection import RECVERR, NoReply, failure_of, pending_error
 from svcc.verify.lab.netns import Namespace
 
 #: Echo requests (RFC 792, RFC 4443): type, code; checksum and identifier are the kernel's to fill in; sequence number.
@@ -18,7 +18,7 @@ _REQUESTS = {4: struct.pack("!BBHHH", 8, 0, 0, 0, 1), 6: struct.pack("!BBHHH", 1
 _TIMES = 4
 
 
-def ping(namespace: Namespace, address: Address, timeout: float) -> Failure | None:
+def ping(namespace: Namespace, address: Address, timeout: float) -> NoReply | None:
     """Send an echo request and wait for its reply: None, or what came instead.
 
     Where nothing comes it is sent again: a busy machine that asks for a neighbour in vain drops what was for it.
@@ -39,13 +39,13 @@ def ping(namespace: Namespace, address: Address, timeout: float) -> Failure | No
                 if selector.select(timeout / _TIMES):
                     break
             else:
-                return Failure.TIMEOUT
+                return NoReply.TIMEOUT
             number = pending_error(sock)
             if number:
                 return failure_of(OSError(number, os.strerror(number)), sock)
             sock.recv(4096)
         except OSError as error:
             if error.errno == errno.EPERM and not pending_error(sock):
-                return Failure.TIMEOUT
+                return NoReply.TIMEOUT
             return failure_of(error, sock)
     return None

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 
+from svcc.verify.lab.layout import Listener
 from svcc.verify.lab.netns import LabError, Namespace
-from svcc.verify.lab.plan import Listener
 from svcc.verify.lab.servers import MARKER
 
 #: Seconds that the process may take to answer.

@@ -4,20 +4,20 @@ Artifacts are read as the native tools and the kernel read them. What is not kno
 (:class:`UnknownRule`), and so is what could not be loaded (:class:`LoadError`).
 """
 
-from svcc.verify.trace.faults import LoadError, Place, TraceError, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, TraceError, UnknownRule
 from svcc.verify.trace.flow import Binding, Draw, Memory, Segment, Step
 from svcc.verify.trace.kernel import Kernel
 from svcc.verify.trace.load import load
 from svcc.verify.trace.result import End, Trace, Way, trace
 
 __all__ = [
+    "ArtifactLine",
     "Binding",
     "Draw",
     "End",
     "Kernel",
     "LoadError",
     "Memory",
-    "Place",
     "Segment",
     "Step",
     "Trace",

@@ -35,7 +35,7 @@ _COMPARISONS: Mapping[int, Callable[[int, int], bool]] = {
 }
 
 
-class BadProgram(Exception):
+class BadBytecode(Exception):
     """An instruction that does not exist, or that leads nowhere."""
 
 
@@ -62,16 +62,16 @@ class _Machine:
 
 
 def check(program: Sequence[Instruction]) -> None:
-    """Refuse what the kernel refuses (bpf_check_classic). Errors: BadProgram."""
+    """Refuse what the kernel refuses (bpf_check_classic). Errors: BadBytecode."""
     if not program or program[-1][0] not in (0x06, 0x16):
-        raise BadProgram("it does not end in a return")
+        raise BadBytecode("it does not end in a return")
     for index, (code, jt, jf, k) in enumerate(program):
         if not _known(code):
-            raise BadProgram(f"no instruction has the code {code}")
+            raise BadBytecode(f"no instruction has the code {code}")
         if code & 7 == _JMP and max((k,) if code == 0x05 else (jt, jf)) >= len(program) - index - 1:
-            raise BadProgram(f"instruction {index} jumps behind the end")
+            raise BadBytecode(f"instruction {index} jumps behind the end")
         if code & 7 in (_ST, _STX) or (code & 7 in (_LD, _LDX) and code & 0xE0 == _MEM):
-            raise BadProgram("scratch memory is not followed here")
+            raise BadBytecode("scratch memory is not followed here")
 
 
 def _known(code: int) -> bool:

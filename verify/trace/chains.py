@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from svcc.verify.packet import Refusal
-from svcc.verify.trace.faults import LoadError, Place
+from svcc.verify.trace.faults import ArtifactLine, LoadError
 from svcc.verify.trace.flow import Flow, Stopped
 
 #: The most jumps within jumps (nft: NFT_JUMP_STACK_SIZE).
@@ -40,7 +40,7 @@ class Rule(Protocol):
     """A line of a chain, of xtables or of nftables."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ArtifactLine:
         """The line of the artifact that it stands on."""
 
     def apply(self, flow: Flow) -> Verdict:
@@ -55,7 +55,7 @@ class Chain:
     """A chain with its rules, in order."""
 
     name: str
-    place: Place
+    place: ArtifactLine
     rules: list[Rule] = field(default_factory=list)
 
 
@@ -115,7 +115,7 @@ def check_calls(chains: Mapping[str, Chain], bases: Iterable[Chain]) -> dict[str
     return reached
 
 
-def _called(chain: Chain) -> dict[str, Place]:
+def _called(chain: Chain) -> dict[str, ArtifactLine]:
     return {name: rule.place for rule in reversed(chain.rules) for name in rule.calls()}
 
 

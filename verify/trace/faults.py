@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class ArtifactLine:
     """A line of an artifact."""
 
     part: str
@@ -26,7 +26,7 @@ class Place:
 class TraceError(Exception):
     """The artifacts cannot be followed. ``str()`` is ``PART:LINE: MESSAGE``."""
 
-    def __init__(self, place: Place, message: str) -> None:
+    def __init__(self, place: ArtifactLine, message: str) -> None:
         super().__init__(f"{place}: {message}")
         self.place = place
         self.message = message

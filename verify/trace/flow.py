@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from svcc.compiler import ir
 from svcc.verify.packet import Packet, Portless, Refusal
 from svcc.verify.trace.chance import Chance
-from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 
 #: Protocol numbers (IANA).
 NUMBERS = {ir.Protocol.TCP: 6, ir.Protocol.UDP: 17, ir.Protocol.SCTP: 132}
@@ -45,7 +45,7 @@ class Step:
     """Something that happened to the packet."""
 
     hook: str  # a hook, or "routing"
-    place: Place | None  # the line of the artifact that made it happen
+    place: ArtifactLine | None  # the line of the artifact that made it happen
     text: str
 
 
@@ -66,7 +66,7 @@ class Memory:
     #: By owner (a set, a list, a virtual server) and key.
     entries: dict[tuple[Hashable, Hashable], Entry] = field(default_factory=dict)
     #: Of rules that count packets.
-    counters: dict[Place, int] = field(default_factory=dict)
+    counters: dict[ArtifactLine, int] = field(default_factory=dict)
 
     def copy(self) -> Memory:
         """A copy that later packets can change without changing this one."""
@@ -148,7 +148,7 @@ class Flow:
     settled: set[Manip] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     answer: str = ""  # how a rejection is answered
-    draws: set[tuple[Draw, Place]] = field(default_factory=set)  # how chance decided, and which line asked it
+    draws: set[tuple[Draw, ArtifactLine]] = field(default_factory=set)  # how chance decided, and which line asked it
     recalled: set[int] = field(default_factory=set)  # timeouts of what was remembered and counted
     limits: set[int] = field(default_factory=set)  # all timeouts that were looked at
     version: int = field(init=False)  # rules ask for these two all the time
@@ -158,13 +158,13 @@ class Flow:
         self.version = self.destination.version
         self.protocol = _number(self.packet.protocol, self.version)
 
-    def sender(self, place: Place) -> ir.Address:
+    def sender(self, place: ArtifactLine) -> ir.Address:
         """The packet's source address. ``place``: of the rule that asks. Errors: UnknownRule once it is masqueraded."""
         if self.source is None:
             raise UnknownRule(place, "asks for the source after it was masqueraded, which depends on routing")
         return self.source
 
-    def note(self, text: str, place: Place | None = None) -> None:
+    def note(self, text: str, place: ArtifactLine | None = None) -> None:
         """Note a step. ``place``: the line that made it happen."""
         self.steps.append(Step(self.hook, place, text))
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 from svcc.verify.trace import values
-from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.lines import Reader, Words
 
@@ -57,7 +57,7 @@ class IpSet:
         self._position = self.kinds.index("net") if "net" in self.kinds else None
         self._protocols = next((_WITH_PORTS[kind] for kind in self.kinds if kind in _WITH_PORTS), None)
 
-    def holds(self, flow: Flow, sides: Sequence[str], place: Place) -> bool:
+    def holds(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> bool:
         """Whether a packet is in it; ``sides`` ("src", "dst") say which fields are meant.
 
         Too few sides, another family, or a protocol without ports: not in it (ip_set_test, ip_set_core.c).
@@ -69,7 +69,7 @@ class IpSet:
             return tuple(fields) in self.elements
         return self._holds_network(fields, self._position)
 
-    def mark_of(self, flow: Flow, sides: Sequence[str], place: Place) -> tuple[int, int] | None:
+    def mark_of(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> tuple[int, int] | None:
         """The mark and its mask that it has for a packet; None: the packet is not in it.
 
         An element without a mark has 0 with a mask of 0, and so has every one of a set without marks.
@@ -81,7 +81,7 @@ class IpSet:
         fields = self._fields(flow, sides, place) or ()
         return (self.marks or {}).get(tuple(fields), (0, 0))
 
-    def _fields(self, flow: Flow, sides: Sequence[str], place: Place) -> list[int] | None:
+    def _fields(self, flow: Flow, sides: Sequence[str], place: ArtifactLine) -> list[int] | None:
         if len(sides) < len(self.kinds) or self.version not in (0, flow.version):
             return None
         if self._protocols is not None and flow.protocol not in self._protocols:
@@ -109,7 +109,7 @@ class IpSet:
         self.elements[element] = match
 
 
-def _field(flow: Flow, kind: str, side: str, place: Place) -> int:
+def _field(flow: Flow, kind: str, side: str, place: ArtifactLine) -> int:
     if kind in ("ip", "net"):
         return int(flow.sender(place) if side == "src" else flow.destination)
     if side == "src":

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.verify.packet import Refusal
 from svcc.verify.trace import values
-from svcc.verify.trace.faults import Place
+from svcc.verify.trace.faults import ArtifactLine
 from svcc.verify.trace.flow import NUMBERS, Binding, Draw, Flow, Stopped
 from svcc.verify.trace.lines import Reader, Words
 
@@ -45,7 +45,7 @@ Key: TypeAlias = tuple[int, ir.Address, int] | tuple[int, int]
 class RealServer:
     """A server of a virtual service, and the line that adds it."""
 
-    place: Place
+    place: ArtifactLine
     address: ir.Address
     port: int
     weight: int
@@ -57,7 +57,7 @@ class RealServer:
 class VirtualService:
     """A virtual service without its servers, and the line that adds it."""
 
-    place: Place
+    place: ArtifactLine
     key: Key
     scheduler: str
     persistence: int | None

@@ -26,7 +26,7 @@ NAT_DESTINATION = -100
 NAT_SOURCE = 100
 
 
-class Kind(StrEnum):
+class ChainType(StrEnum):
     """What a base chain is for: nat sees only the first packet of a connection."""
 
     FILTER = "filter"
@@ -39,7 +39,7 @@ class Base:
 
     hook: Hook
     priority: int
-    kind: Kind
+    kind: ChainType
     versions: frozenset[int]
     chains: Mapping[str, Chain]  # of its table
     chain: Chain
@@ -57,7 +57,7 @@ Stage: TypeAlias = Callable[[Flow], bool | None]
 _BALANCING = {Hook.INPUT: NAT_SOURCE - 1, Hook.OUTPUT: NAT_DESTINATION + 2}
 
 
-class Balancer(Protocol):
+class VirtualServers(Protocol):
     """IPVS."""
 
     def take(self, flow: Flow) -> bool:
@@ -73,7 +73,7 @@ class Kernel:
 
     host: Host
     bases: list[Base] = field(default_factory=list)
-    balancer: Balancer | None = None
+    balancer: VirtualServers | None = None
     _stages: dict[tuple[Hook, int], list[Stage]] = field(default_factory=dict)
 
     def walk(self, flow: Flow) -> Refusal | None:
@@ -149,8 +149,8 @@ class Kernel:
 
     def _stages_of(self, hook: Hook, version: int) -> list[Stage]:
         here = [base for base in self.bases if base.hook is hook and version in base.versions]
-        stages: list[tuple[int, Stage]] = [(base.priority, base.run) for base in here if base.kind is not Kind.NAT]
-        translate = _Translate(hook, [base for base in here if base.kind is Kind.NAT])
+        stages: list[tuple[int, Stage]] = [(base.priority, base.run) for base in here if base.kind is not ChainType.NAT]
+        translate = _Translate(hook, [base for base in here if base.kind is ChainType.NAT])
         if hook in (Hook.PREROUTING, Hook.OUTPUT):
             stages += [(CONNTRACK, _track), (NAT_DESTINATION, translate)]
         elif hook is not Hook.FORWARD:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 
 V = TypeVar("V")
 
@@ -14,7 +14,7 @@ V = TypeVar("V")
 class Words:
     """The words of one line, taken one by one."""
 
-    def __init__(self, place: Place, text: str) -> None:
+    def __init__(self, place: ArtifactLine, text: str) -> None:
         self.place = place
         self.text = text
         self._words = _split(place, text)
@@ -71,10 +71,10 @@ class Reader:
         for number, line in enumerate(self.text.split("\n"), 1):
             stripped = line.strip()
             if stripped and not stripped.startswith("#"):
-                yield Words(Place(self.part, number), stripped)
+                yield Words(ArtifactLine(self.part, number), stripped)
 
 
-def _split(place: Place, text: str) -> list[str]:
+def _split(place: ArtifactLine, text: str) -> list[str]:
     """Words between blanks; double quotes hold blanks, and a backslash in them takes the next character as it is."""
     if '"' not in text:
         return text.split()

@@ -9,7 +9,7 @@ from functools import partial
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.trace import ipset, ipvs, node_files
-from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.kernel import Kernel
 from svcc.verify.trace.nft_tables import Ruleset
@@ -57,7 +57,7 @@ class _Node:
 
     def read(self, part: str, text: str) -> None:
         if part not in self.readers:
-            raise UnknownRule(Place(part, 1), "nothing here reads this part")
+            raise UnknownRule(ArtifactLine(part, 1), "nothing here reads this part")
         if text:
             self.readers[part](part, text)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 from svcc.verify.trace.flow import Draw, Flow
 from svcc.verify.trace.nft_sets import Elements, NamedSet
 from svcc.verify.trace.nft_types import (
@@ -145,7 +145,7 @@ OPERATORS: Mapping[str, Callable[[int, int], int]] = {
 class Drawn(Expression):
     """``numgen`` and ``jhash``: a number from ``offset`` on, each of ``modulus`` as likely as any other."""
 
-    place: Place
+    place: ArtifactLine
     text: str
     modulus: int
     offset: int
@@ -215,7 +215,7 @@ class Lookup(Expression):
         return f"{self.key} map {self.text}"
 
 
-def check_types(place: Place, key: Expression, types: tuple[Type, ...], what: str) -> None:
+def check_types(place: ArtifactLine, key: Expression, types: tuple[Type, ...], what: str) -> None:
     """Errors: LoadError, where a key is not of a set's type."""
     if key.types != types:
         have, want = (" . ".join(map(str, t)) for t in (key.types, types))

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 
 _BLANKS = " \t\r\n"
 
@@ -17,7 +17,7 @@ _BLANKS = " \t\r\n"
 class Command:
     """``verb`` ("add", "delete", …) done to an object of a ``kind`` ("table", "rule", …)."""
 
-    place: Place
+    place: ArtifactLine
     verb: str
     kind: str
     fields: dict[str, object]
@@ -26,7 +26,7 @@ class Command:
 class Fields:
     """The members of a JSON object, taken one by one: what is left at the end is an error."""
 
-    def __init__(self, place: Place, what: str, value: object) -> None:
+    def __init__(self, place: ArtifactLine, what: str, value: object) -> None:
         if not isinstance(value, Mapping):
             raise LoadError(place, f"{what} is not an object")
         self.place = place
@@ -91,12 +91,12 @@ def commands(part: str, text: str) -> Iterator[Command]:
         yield Command(place, verb, kind, fields)
 
 
-def _entries(part: str, text: str) -> Iterator[tuple[Place, object]]:
+def _entries(part: str, text: str) -> Iterator[tuple[ArtifactLine, object]]:
     """The members of the document's list, each with the line where it begins."""
     ends = [found.start() for found in re.finditer("\n", text)]
 
-    def place(index: int) -> Place:
-        return Place(part, bisect_right(ends, index - 1) + 1)
+    def place(index: int) -> ArtifactLine:
+        return ArtifactLine(part, bisect_right(ends, index - 1) + 1)
 
     index = _expect(text, _expect(text, _expect(text, 0, "{", place), '"nftables"', place), ":", place)
     index = _skip(text, _expect(text, index, "[", place))
@@ -119,7 +119,7 @@ def _entries(part: str, text: str) -> Iterator[tuple[Place, object]]:
         raise LoadError(place(rest), "not JSON: more than one document")
 
 
-def _expect(text: str, index: int, word: str, place: Callable[[int], Place]) -> int:
+def _expect(text: str, index: int, word: str, place: Callable[[int], ArtifactLine]) -> int:
     """Errors: LoadError, where ``word`` does not come next."""
     index = _skip(text, index)
     if not text.startswith(word, index):

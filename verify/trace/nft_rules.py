@@ -10,7 +10,7 @@ from svcc.verify.trace import nft_expressions as ex
 from svcc.verify.trace import nft_selectors as selectors
 from svcc.verify.trace import nft_statements as st
 from svcc.verify.trace.chains import Call, Final
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 from svcc.verify.trace.flow import Draw
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.nft_json import Fields
@@ -33,7 +33,7 @@ class TableNames:
     chains: set[str] = field(default_factory=set)  # that rules may lead to: no base chains
 
 
-def judgement(names: TableNames, place: Place, value: object) -> st.Judgement:
+def judgement(names: TableNames, place: ArtifactLine, value: object) -> st.Judgement:
     """A verdict. Errors: TraceError."""
     if not isinstance(value, dict) or len(value) != 1:
         raise LoadError(place, f"{value} is no verdict")
@@ -55,7 +55,7 @@ class RuleReader:
     """Reads the expressions and statements of one rule."""
 
     names: TableNames
-    place: Place
+    place: ArtifactLine
 
     # ---- expressions
 
@@ -166,7 +166,7 @@ class RuleReader:
             raise LoadError(self.place, f"{value} is no statement")
         ((name, body),) = value.items()
         if name in (*_FINAL, "jump", "goto"):
-            return st.Judge(judgement(self.names, self.place, value))
+            return st.FixedVerdict(judgement(self.names, self.place, value))
         if name == "counter" and (body is None or isinstance(body, dict)):
             return st.Counter()
         if name not in _STATEMENTS:
@@ -317,7 +317,7 @@ class RuleReader:
             if isinstance(statement, st.Dnat) and statement.port is not None and not st.narrows_protocol(statements):
                 raise LoadError(self.place, "a port is translated only where the rule asks for the protocol")
         for statement in statements[:-1]:
-            if isinstance(statement, (st.Judge, st.Dnat, st.Masquerade, st.Snat, st.Reject)):
+            if isinstance(statement, (st.FixedVerdict, st.Dnat, st.Masquerade, st.Snat, st.Reject)):
                 raise LoadError(self.place, f"`{statement}` is not the last statement")
         return st.NftRule(self.place, where, statements)
 

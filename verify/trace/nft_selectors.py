@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from svcc.compiler import ir
-from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.nft_expressions import Expression, NoMatch, Selector
@@ -26,7 +26,7 @@ from svcc.verify.trace.nft_types import (
 )
 
 
-def payload(place: Place, protocol: str, name: str) -> Expression:
+def payload(place: ArtifactLine, protocol: str, name: str) -> Expression:
     """A field of a header. Errors: UnknownRule."""
     text = f"{protocol} {name}"
     if (protocol, name) in _ADDRESSES:
@@ -47,7 +47,7 @@ def payload(place: Place, protocol: str, name: str) -> Expression:
     raise UnknownRule(place, f"the field {text} is not known here")
 
 
-def _unknown_port(place: Place) -> int:
+def _unknown_port(place: ArtifactLine) -> int:
     raise UnknownRule(place, "asks for the client's port, which a trace does not have")
 
 
@@ -67,7 +67,7 @@ def _of_version(flow: Flow, version: int, value: int) -> int:
     return value
 
 
-def _address(flow: Flow, place: Place, version: int, source: bool) -> int:
+def _address(flow: Flow, place: ArtifactLine, version: int, source: bool) -> int:
     address: ir.Address = flow.sender(place) if source else flow.destination
     return _of_version(flow, version, int(address))
 
@@ -84,7 +84,7 @@ def _flags(flow: Flow) -> int:
     return sum(TCP_FLAGS[name.lower()] for name in names)
 
 
-def _source_port(flow: Flow, place: Place) -> int:
+def _source_port(flow: Flow, place: ArtifactLine) -> int:
     """A client's is known for a segment alone, of which it is said."""
     _of_protocol(flow, _TRANSPORTS["tcp"], 0)
     if flow.segment is None:
@@ -92,7 +92,7 @@ def _source_port(flow: Flow, place: Place) -> int:
     return flow.segment.source_port
 
 
-def meta(place: Place, key: str) -> Expression:
+def meta(place: ArtifactLine, key: str) -> Expression:
     """Errors: UnknownRule."""
     match key:
         case "l4proto":
@@ -104,7 +104,7 @@ def meta(place: Place, key: str) -> Expression:
     raise UnknownRule(place, f"meta {key} is not known here")
 
 
-def ct(place: Place, key: str, direction: str | None) -> Expression:
+def ct(place: ArtifactLine, key: str, direction: str | None) -> Expression:
     """A property of the connection. Errors: UnknownRule."""
     match direction, key:
         case None, "state":
@@ -144,7 +144,7 @@ def _ct_status(flow: Flow) -> int:
     return _tracked(flow, translated | (CT_STATUSES["snat"] if flow.masqueraded else 0))
 
 
-def fib(place: Place, host: Host, result: str, flags: object) -> Expression:
+def fib(place: ArtifactLine, host: Host, result: str, flags: object) -> Expression:
     """What the routing table says of an address. Errors: UnknownRule."""
     if result != "type" or flags not in (["daddr"], ["saddr"], "daddr", "saddr"):
         raise UnknownRule(place, f"fib {flags} {result} is not known here")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from svcc.verify.trace import values
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.nft_types import IPV4, IPV6, Type, Value
 
@@ -38,7 +38,7 @@ class Elements(Generic[D]):
                 return data
         return self.rest
 
-    def add(self, place: Place, key: object, data: D) -> None:
+    def add(self, place: ArtifactLine, key: object, data: D) -> None:
         """Errors: LoadError, where the key is there with other data."""
         if key == "*":
             if self.rest not in (None, data):
@@ -57,7 +57,7 @@ class Elements(Generic[D]):
         if self.exact.setdefault(value, data) != data:
             raise LoadError(place, f"{self.show(value)} is there already, with other data")
 
-    def check_overlaps(self, place: Place) -> None:
+    def check_overlaps(self, place: ArtifactLine) -> None:
         """Errors: LoadError, where two elements have a value in common: the kernel takes no such sets."""
         if not self.ranges:
             return
@@ -81,7 +81,7 @@ class Elements(Generic[D]):
         parts = value if isinstance(value, tuple) else (value,)
         return " . ".join(type.show(part) for type, part in zip(self.types, parts, strict=True))
 
-    def _ranges(self, place: Place, key: object) -> Ranges:
+    def _ranges(self, place: ArtifactLine, key: object) -> Ranges:
         parts = key["concat"] if isinstance(key, dict) and set(key) == {"concat"} else [key]
         if not isinstance(parts, list) or len(parts) != len(self.types):
             raise LoadError(place, f"{key} does not have {len(self.types)} parts")
@@ -92,7 +92,7 @@ def _overlap(one: Ranges, other: Ranges) -> bool:
     return all(a[0] <= b[1] and b[0] <= a[1] for a, b in zip(one, other, strict=True))
 
 
-def range_of(place: Place, type: Type, value: object) -> tuple[int, int]:
+def range_of(place: ArtifactLine, type: Type, value: object) -> tuple[int, int]:
     """A value, a prefix or a range as its first and last number. Errors: LoadError, UnknownRule."""
     try:
         match value:
@@ -123,7 +123,7 @@ class NamedSet(Generic[D]):
     family: str
     table: str
     name: str
-    place: Place
+    place: ArtifactLine
     elements: Elements[D]
     timeout: int | None  # seconds, of elements that give none
     may_expire: bool  # elements may have a timeout
@@ -164,7 +164,7 @@ class ValueMap(NamedSet[int]):
         return type(self), self.elements.types, self.data
 
 
-def element_parts(place: Place, element: object) -> object:
+def element_parts(place: ArtifactLine, element: object) -> object:
     """An element's value: without its comment and counter. Errors: UnknownRule."""
     if isinstance(element, dict) and set(element) == {"elem"}:
         inner = element["elem"]
@@ -177,7 +177,9 @@ def element_parts(place: Place, element: object) -> object:
     return element
 
 
-def add_all(place: Place, elements: Elements[D], listed: object, data: Callable[[object], D], *, is_map: bool) -> None:
+def add_all(
+    place: ArtifactLine, elements: Elements[D], listed: object, data: Callable[[object], D], *, is_map: bool
+) -> None:
     """Add a JSON list of elements. ``data`` reads what a map has for each; of a set's it is given None."""
     if not isinstance(listed, list):
         raise LoadError(place, "elements are not a list")

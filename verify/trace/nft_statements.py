@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.verify.trace.chains import Call, Final, Verdict
-from svcc.verify.trace.faults import LoadError, Place
+from svcc.verify.trace.faults import ArtifactLine, LoadError
 from svcc.verify.trace.flow import NUMBERS, Flow, Manip
 from svcc.verify.trace.nft_expressions import Binary, Concat, Expression, Lookup, NoMatch, Selector
 from svcc.verify.trace.nft_sets import Elements, NamedSet, all_data
@@ -95,7 +95,7 @@ COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 
 
 @dataclass(frozen=True)
-class Judge(Statement):
+class FixedVerdict(Statement):
     """A verdict that is written in the rule."""
 
     judgement: Judgement
@@ -147,7 +147,7 @@ class VerdictMap(Statement):
 class Dnat(Statement):
     """Sends the connection to another address or port."""
 
-    place: Place
+    place: ArtifactLine
     version: int
     address: Expression | None
     port: Expression | None
@@ -260,7 +260,7 @@ class SetMark(Statement):
 class Remember(Statement):
     """``add @SET { … }``, ``update @SET { … }``, ``delete @SET { … }``."""
 
-    place: Place
+    place: ArtifactLine
     operation: str
     key: Expression
     set: NamedSet[bool]
@@ -303,7 +303,7 @@ ACCEPT = Judgement("accept", Final.ACCEPT)
 class NftRule:
     """A rule, and the line that adds it."""
 
-    place: Place
+    place: ArtifactLine
     where: str  # "ip custom services"
     statements: tuple[Statement, ...]
     text: str = field(init=False)  # of all of it, with its place

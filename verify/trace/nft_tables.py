@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from svcc.verify.trace.chains import Chain, Final, Rule, check_calls
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 from svcc.verify.trace.flow import Hook
 from svcc.verify.trace.host import Host
-from svcc.verify.trace.kernel import Base, Kind
+from svcc.verify.trace.kernel import Base, ChainType
 from svcc.verify.trace.nft_json import Command, Fields, commands
 from svcc.verify.trace.nft_rules import AnySet, RuleReader, TableNames, judgement
 from svcc.verify.trace.nft_sets import Elements, KeySet, ValueMap, add_all, range_of
@@ -205,7 +205,7 @@ _ACTS: Mapping[tuple[str, str], Callable[[Ruleset, Fields], None]] = {
 }
 
 
-def _add_elements(table: Table, named: AnySet, place: Place, listed: object) -> None:
+def _add_elements(table: Table, named: AnySet, place: ArtifactLine, listed: object) -> None:
     match named:
         case JudgementMap():
             add_all(place, named.elements, listed, lambda value: judgement(table.names, place, value), is_map=True)
@@ -220,7 +220,7 @@ def _add_elements(table: Table, named: AnySet, place: Place, listed: object) -> 
         raise LoadError(place, f"the set {named.name} is full: size {named.size}")
 
 
-def _types(place: Place, value: object) -> tuple[Type, ...]:
+def _types(place: ArtifactLine, value: object) -> tuple[Type, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and name in TYPES for name in names):
         raise UnknownRule(place, f"the type {value} is not known here")
@@ -257,5 +257,5 @@ def _bases(table: Table) -> Iterator[Base]:
             if isinstance(rule, NftRule):
                 rule.check_place(hooks)
     for name, hooked in table.bases.items():
-        kind, versions = Kind(hooked.type), _VERSIONS[table.family]
+        kind, versions = ChainType(hooked.type), _VERSIONS[table.family]
         yield Base(Hook(hooked.hook), hooked.priority, kind, versions, table.chains, table.chains[name], hooked.policy)

@@ -8,9 +8,9 @@ from fractions import Fraction
 from functools import cached_property, partial
 
 from svcc.compiler import ir
-from svcc.verify.packet import Choice, Forwarded, Outcome, Packet, Refusal
+from svcc.verify.packet import EndpointShare, Forwarded, Outcome, Packet, Refusal
 from svcc.verify.trace.chance import Chance, explore
-from svcc.verify.trace.faults import Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, UnknownRule
 from svcc.verify.trace.flow import Binding, Draw, Flow, Memory, Segment, Step
 from svcc.verify.trace.kernel import Kernel
 
@@ -28,7 +28,7 @@ class End:
     port: int = 0
     masquerade: bool = False
     most: int = 0  # connections, at which the endpoint gets no new ones; 0: there is no limit
-    sources: tuple[ir.Address, ...] = ()  # see :attr:`svcc.verify.packet.Choice.sources`
+    sources: tuple[ir.Address, ...] = ()  # see :attr:`svcc.verify.packet.EndpointShare.sources`
     answer: str = ""  # of a rejection
 
 
@@ -42,7 +42,7 @@ class Way:
     mark: int  # of the packet, at the end
     ct_mark: int  # of its connection, likewise
     destination: ir.Address  # of the packet, likewise: IPVS may send it to an endpoint as it is
-    draws: frozenset[tuple[Draw, Place]]  # how chance decided, and which lines asked it
+    draws: frozenset[tuple[Draw, ArtifactLine]]  # how chance decided, and which lines asked it
     memory: Memory  # what the node remembers afterwards
     limits: frozenset[int]  # seconds for which something was remembered
     recalled: frozenset[int]  # seconds for which what decided here is remembered
@@ -79,7 +79,7 @@ class Trace:
             if end.refusal is not None:
                 return end.refusal
         choices = [
-            Choice(end.address, end.port, share, end.masquerade, end.most, end.sources)
+            EndpointShare(end.address, end.port, share, end.masquerade, end.most, end.sources)
             for end, share in ends.items()
             if end.address is not None
         ]
@@ -89,7 +89,7 @@ class Trace:
         return Forwarded(tuple(sorted(choices, key=_by_place)), self.affinity, one_packet)
 
 
-def _by_place(choice: Choice) -> tuple[int, int, bool]:
+def _by_place(choice: EndpointShare) -> tuple[int, int, bool]:
     return int(choice.address), choice.port, choice.masquerade
 
 
@@ -126,8 +126,8 @@ class _Run:
     def ways(self, memory: Memory) -> Iterator[Way]:
         """All ways; where rules count packets, those of one full period of their counters."""
         rounds: list[list[Way]] = []
-        seen: dict[tuple[tuple[Place, int], ...], int] = {}
-        state: tuple[tuple[Place, int], ...] = tuple(sorted(memory.counters.items()))
+        seen: dict[tuple[tuple[ArtifactLine, int], ...], int] = {}
+        state: tuple[tuple[ArtifactLine, int], ...] = tuple(sorted(memory.counters.items()))
         while state not in seen:
             seen[state] = len(rounds)
             ways = [way for _, way in explore(partial(self._way, memory))]

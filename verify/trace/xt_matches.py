@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from svcc.compiler import ir
 from svcc.verify.trace import bpf, values
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 from svcc.verify.trace.flow import SOME_DEVICE, Draw, Flow
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.ipset import IpSet
@@ -47,7 +47,7 @@ class Not(Match):
 class Address(Match):
     """``-s`` and ``-d``."""
 
-    place: Place
+    place: ArtifactLine
     network: ir.Network
     source: bool
 
@@ -69,7 +69,7 @@ class Protocol(Match):
 class Device(Match):
     """``-i`` and ``-o``: a device by its name, or by the beginning of it (``eth+``)."""
 
-    place: Place
+    place: ArtifactLine
     name: str
     going_out: bool
 
@@ -108,7 +108,7 @@ class All(Match):
 class FromPorts(Match):
     """Source ports. A client's is known for a segment alone, of which it is said."""
 
-    place: Place
+    place: ArtifactLine
     ports: tuple[int, int]
 
     def holds(self, flow: Flow) -> bool:
@@ -171,7 +171,7 @@ class CtOriginal(Match):
 class AddressType(Match):
     """``-m addrtype``: LOCAL and others, by the host's addresses."""
 
-    place: Place
+    place: ArtifactLine
     host: Host
     type: str
     source: bool
@@ -206,7 +206,7 @@ class CtMark(Match):
 class InSet(Match):
     """``-m set``: whether the packet is in an ipset."""
 
-    place: Place
+    place: ArtifactLine
     ipset: IpSet
     sides: tuple[str, ...]
 
@@ -218,7 +218,7 @@ class InSet(Match):
 class Random(Match):
     """A fresh number of 31 bits is below a bound (xt_statistic.c)."""
 
-    place: Place
+    place: ArtifactLine
     share: Fraction
 
     def holds(self, flow: Flow) -> bool:
@@ -230,7 +230,7 @@ class Random(Match):
 class Nth(Match):
     """Every so many packets that come here, one (xt_statistic.c)."""
 
-    place: Place
+    place: ArtifactLine
     every: int
     first: int  # the packet that matches first, from 0
 
@@ -247,7 +247,7 @@ class Nth(Match):
 class Cluster(Match):
     """The client's hash is in one of these of ``total`` buckets (xt_cluster.c)."""
 
-    place: Place
+    place: ArtifactLine
     total: int
     buckets: int  # a bit each
     seed: int
@@ -265,7 +265,7 @@ class Cluster(Match):
 class Recent(Match):
     """A list of addresses with the time when each was last seen (xt_recent.c)."""
 
-    place: Place
+    place: ArtifactLine
     verb: str  # "set", "rcheck", "update", "remove"
     list: str
     prefix: int
@@ -291,7 +291,7 @@ class Recent(Match):
 class Bytecode(Match):
     """``-m bpf``: a classic BPF program over the packet's bytes."""
 
-    place: Place
+    place: ArtifactLine
     program: tuple[bpf.Instruction, ...]
 
     def holds(self, flow: Flow) -> bool:
@@ -301,7 +301,7 @@ class Bytecode(Match):
             raise UnknownRule(self.place, f"the bytecode asks for {error}, which a trace does not know") from None
 
 
-def _bytes(flow: Flow, place: Place) -> Sequence[int | None]:
+def _bytes(flow: Flow, place: ArtifactLine) -> Sequence[int | None]:
     """The packet from its network header to the destination port, as far as it is known (RFC 791, RFC 8200)."""
     source, destination = flow.sender(place).packed, flow.destination.packed
     if flow.version == 4:
@@ -311,7 +311,7 @@ def _bytes(flow: Flow, place: Place) -> Sequence[int | None]:
     return [*header, None, None, *flow.port.to_bytes(2, "big"), *[None] * 16]
 
 
-def parse_bytecode(text: str, place: Place) -> tuple[bpf.Instruction, ...]:
+def parse_bytecode(text: str, place: ArtifactLine) -> tuple[bpf.Instruction, ...]:
     """``6,32 0 0 12,…``: how many instructions, then each. Errors: LoadError, UnknownRule."""
     count, *steps = text.split(",")
     try:
@@ -322,7 +322,7 @@ def parse_bytecode(text: str, place: Place) -> tuple[bpf.Instruction, ...]:
         bpf.check(checked)
     except ValueError:
         raise LoadError(place, f"`{text}` is no bytecode") from None
-    except bpf.BadProgram as error:
+    except bpf.BadBytecode as error:
         raise LoadError(place, f"the bytecode is refused: {error}") from None
     return tuple(checked)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from svcc.verify.trace.faults import LoadError, Place
+from svcc.verify.trace.faults import ArtifactLine, LoadError
 from svcc.verify.trace.ipset import IpSet
 from svcc.verify.trace.lines import Words
 
@@ -34,7 +34,7 @@ class Given:
     """The options that one use of an extension was given: (negated, values) by name."""
 
     name: str
-    place: Place
+    place: ArtifactLine
     setting: Setting
     header: Header
     options: dict[str, tuple[bool, tuple[str, ...]]] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from svcc.verify.trace import values
 from svcc.verify.trace.chains import Call, Verdict
-from svcc.verify.trace.faults import Place
+from svcc.verify.trace.faults import ArtifactLine
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.ipset import IpSet
@@ -22,7 +22,7 @@ from svcc.verify.trace.xt_targets import TARGETS, Nothing, Target, To
 class XtRule:
     """A rule, and the line that adds it."""
 
-    place: Place
+    place: ArtifactLine
     text: str  # with its table
     matches: tuple[Match, ...]
     target: Target

@@ -13,7 +13,7 @@ from svcc.verify.trace.faults import LoadError
 from svcc.verify.trace.flow import Hook
 from svcc.verify.trace.host import Host
 from svcc.verify.trace.ipset import IpSet
-from svcc.verify.trace.kernel import NAT_DESTINATION, NAT_SOURCE, Base, Kind
+from svcc.verify.trace.kernel import NAT_DESTINATION, NAT_SOURCE, Base, ChainType
 from svcc.verify.trace.lines import Reader, Words
 from svcc.verify.trace.xt_rule import Builder, XtRule
 
@@ -159,5 +159,5 @@ def _bases(table: Table, version: int) -> Iterator[Base]:
         policy = table.policies.get(name, Final.ACCEPT)
         if not chain.rules and policy is Final.ACCEPT:
             continue
-        kind = Kind.NAT if table.name == "nat" else Kind.FILTER
+        kind = ChainType.NAT if table.name == "nat" else ChainType.FILTER
         yield Base(Hook(name.lower()), priority, kind, frozenset({version}), table.chains, chain, policy)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from svcc.compiler import ir
 from svcc.verify.trace import values
 from svcc.verify.trace.chains import Call, Final, Verdict
-from svcc.verify.trace.faults import LoadError, Place, UnknownRule
+from svcc.verify.trace.faults import ArtifactLine, LoadError, UnknownRule
 from svcc.verify.trace.flow import Flow
 from svcc.verify.trace.ipset import IpSet
 from svcc.verify.trace.xt_matches import mark
@@ -127,7 +127,7 @@ class SetCtMark(Target):
 class MarkFromSet(Target):
     """The mark that a set has for the packet (set_target_v3 in xt_set.c)."""
 
-    place: Place
+    place: ArtifactLine
     ipset: IpSet
     sides: tuple[str, ...]
     tables = ("mangle",)
@@ -170,7 +170,7 @@ class Snat(Target):
 class Dnat(Target):
     """Another destination. Of several ports, the one that ``base`` and the packet's own lead to (nf_nat_core.c)."""
 
-    place: Place
+    place: ArtifactLine
     address: ir.Address
     ports: tuple[int, int] | None
     base: int | None

@@ -12,7 +12,7 @@ from svcc.compiler.importers.kubernetes.remarks import Place, Work
 from svcc.compiler.importers.words import address as address_in
 
 
-class Target(NamedTuple):
+class PortEndpoint(NamedTuple):
     """An endpoint for one port of the service."""
 
     address: ir.Address
@@ -52,9 +52,11 @@ def usable(work: Work, some: EndpointSlice, families: set[int]) -> bool:
 Key: TypeAlias = tuple[str, str]  # a port's name and protocol
 
 
-def targets_of(work: Work, ports: Sequence[ServicePort], slices: Iterable[EndpointSlice]) -> dict[Key, list[Target]]:
+def targets_of(
+    work: Work, ports: Sequence[ServicePort], slices: Iterable[EndpointSlice]
+) -> dict[Key, list[PortEndpoint]]:
     """The endpoints of each port, by address; one that is in several slices counts once."""
-    found: dict[Key, dict[tuple[int, int, int], Target]] = {(port.name, port.protocol): {} for port in ports}
+    found: dict[Key, dict[tuple[int, int, int], PortEndpoint]] = {(port.name, port.protocol): {} for port in ports}
     for some in sorted(slices, key=lambda some: some.name):
         for key, target in _targets(work, some):
             listed = found.get(key)
@@ -63,12 +65,12 @@ def targets_of(work: Work, ports: Sequence[ServicePort], slices: Iterable[Endpoi
     return {key: [listed[place] for place in sorted(listed)] for key, listed in found.items()}
 
 
-def _better(target: Target, known: Target | None) -> bool:
+def _better(target: PortEndpoint, known: PortEndpoint | None) -> bool:
     """Whether of two that are one, the first counts, whichever comes first: the ready one, then the one with a node."""
     return known is None or (target.draining, target.node or "~") < (known.draining, known.node or "~")
 
 
-def _targets(work: Work, some: EndpointSlice) -> Iterator[tuple[Key, Target]]:
+def _targets(work: Work, some: EndpointSlice) -> Iterator[tuple[Key, PortEndpoint]]:
     name = f"EndpointSlice {some.name}"
     addresses = [(endpoint, _endpoint_address(work, some, endpoint)) for endpoint in some.endpoints]
     for port in some.ports:
@@ -79,7 +81,7 @@ def _targets(work: Work, some: EndpointSlice) -> Iterator[tuple[Key, Target]]:
             if address is not None:
                 node = endpoint.node.text if endpoint.node.text in work.nodes else None
                 place = Place(name, endpoint.address.path)
-                yield (port.name, port.protocol), Target(address, port.port, not endpoint.ready, node, place)
+                yield (port.name, port.protocol), PortEndpoint(address, port.port, not endpoint.ready, node, place)
 
 
 def _endpoint_address(work: Work, some: EndpointSlice, endpoint: SliceEndpoint) -> ir.Address | None:

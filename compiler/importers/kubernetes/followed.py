@@ -17,7 +17,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.differing import with_services
 from svcc.compiler.importers.kubernetes.fields import Malformed
-from svcc.compiler.importers.kubernetes.kept import Kept
+from svcc.compiler.importers.kubernetes.kept import KnownObjects
 from svcc.compiler.importers.kubernetes.mapping import Mapped, services_of
 from svcc.compiler.importers.kubernetes.nodes import nodes_of
 from svcc.compiler.importers.kubernetes.objects import (
@@ -102,7 +102,7 @@ class Followed:
 
     ``findings`` says what is wrong with a program, and what an error points at is not served. ``proxy`` is the value
     of the label ``service.kubernetes.io/service-proxy-name`` of the Services that are svcc's, None: those without the
-    label. ``pods`` are the networks of pods, None: those that the nodes say.
+    label.
     """
 
     def __init__(
@@ -110,17 +110,15 @@ class Followed:
         findings: Findings = check,
         *,
         proxy: str | None = None,
-        pods: tuple[ir.Network, ...] | None = None,
         at: At = nowhere,
     ) -> None:
         self._findings = findings
         self._proxy = proxy
-        self._pods_given = pods
         self._at = at
-        self._kept = Kept()
+        self._kept = KnownObjects()
         self._pods = Pods()
         self._nodes: dict[str, ir.Node] = {}
-        self._cluster = ir.Cluster(pods=pods or ())
+        self._cluster = ir.Cluster()
         self._serving = Serving(findings, at, lambda name, at: self._map(name, at).services)
         self._serving.surroundings = Surroundings(replace(self._cluster, nodeports=_ANY_PORT))
         self._unusual_ports = Counter[ir.PortRange]()  # node ports of all services
@@ -279,7 +277,7 @@ class Followed:
         hosts = self._nodes.keys() ^ {node.name for node in renewed.nodes}
         self._nodes = {node.name: node for node in renewed.nodes}
         self._serving.surroundings.nodes = after
-        if self._pods_given is None and self._pods.take_nodes(node for _, node in sorted(nodes.items())):
+        if self._pods.take_nodes(node for _, node in sorted(nodes.items())):
             for name in self._kept.services:
                 self._pods.take_service(name, self._serving.candidate(name))
         return {some.service for host in hosts for some in self._kept.on(host)}
@@ -287,8 +285,6 @@ class Followed:
     def _renew_pods(self, mapped: Mapping[str, Mapped], again: set[str]) -> None:
         """Find out which networks are pods', and add ``again`` the services with endpoints at their edges, where no pod
         can be."""
-        if self._pods_given is not None:
-            return
         for name, one in mapped.items():
             self._pods.take_service(name, one.services)
         self._remarks.say("pods", self._pods.remarks)

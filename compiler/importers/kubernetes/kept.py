@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Node, Service
 
 
-class Kept:
+class KnownObjects:
     """Services, EndpointSlices and Nodes by full name."""
 
     def __init__(self) -> None:

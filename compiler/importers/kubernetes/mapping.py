@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from svcc.compiler import ir
-from svcc.compiler.importers.kubernetes.endpoints import Key, Target, targets_of, usable
+from svcc.compiler.importers.kubernetes.endpoints import Key, PortEndpoint, targets_of, usable
 from svcc.compiler.importers.kubernetes.fields import Path, written
 from svcc.compiler.importers.kubernetes.objects import EndpointSlice, Service, ServicePort
 from svcc.compiler.importers.kubernetes.remarks import At, Place, Remark, Work, addresses, nowhere
@@ -205,7 +205,7 @@ def _known_protocol(work: Work, service: Service, port: ServicePort) -> bool:
 
 
 def _with_ports(
-    work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[Target]]
+    work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[PortEndpoint]]
 ) -> Iterator[ir.Service]:
     """The service; where its ports lead to different endpoints, or one to different ports, a service for each port.
 
@@ -221,7 +221,7 @@ def _with_ports(
         work.remark(Place(name, ("spec", "ports")), "it has no ports that svcc could serve")
 
 
-def _alike(lists: Sequence[Sequence[Target]]) -> bool:
+def _alike(lists: Sequence[Sequence[PortEndpoint]]) -> bool:
     """Whether each list has the same endpoints, and one port for all of its own."""
     endpoints = [[(target.address, target.draining, target.node) for target in listed] for listed in lists]
     return all(some == endpoints[0] for some in endpoints) and all(
@@ -230,7 +230,7 @@ def _alike(lists: Sequence[Sequence[Target]]) -> bool:
 
 
 def _service(
-    work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[Target]]
+    work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[PortEndpoint]]
 ) -> ir.Service:
     listed = targets[ports[0].name, ports[0].protocol]
     mapped = [_port(work, name, port, targets[port.name, port.protocol]) for port in ports]
@@ -250,7 +250,7 @@ def _service(
     return replace(whole, ports=tuple(mapped), endpoints=endpoints, when_empty=when_empty)
 
 
-def _port(work: Work, name: str, port: ServicePort, listed: Sequence[Target]) -> ir.Port:
+def _port(work: Work, name: str, port: ServicePort, listed: Sequence[PortEndpoint]) -> ir.Port:
     """The port, with the target that most of its endpoints have (of several the lowest)."""
     counts = Counter(target.port for target in listed)
     target = min(counts, key=lambda number: (-counts[number], number), default=port.target or port.port)

@@ -22,10 +22,6 @@ class Module:
     def tree(self) -> ast.Module:
         return _parsed(self.path)
 
-    @property
-    def is_package(self) -> bool:
-        return self.path.name == "__init__.py"
-
     def imports(self) -> Iterator[tuple[str, int]]:
         """Every module that is imported, anywhere in the file, and the line.
 

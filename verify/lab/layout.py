@@ -43,7 +43,7 @@ _ALL_PORTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class LabHost:
     """A namespace that is not the node: a pod, a client or the peer."""
 
     name: str
@@ -66,19 +66,19 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Layout:
     """The hosts of a lab with their addresses, and what listens on them."""
 
     node: ir.Node  # the chosen node, or a default one; at least one address of each family
     gateways: tuple[ir.Address, ...]  # the node's addresses on the pods' bridge, v4 and v6
     held: tuple[ir.Address, ...]  # service addresses that somebody else gave the node: on its loopback device
     routers: tuple[ir.Address, ...]  # the addresses of ``outside``, v4 and v6
-    hosts: tuple[Host, ...]
+    hosts: tuple[LabHost, ...]
     listeners: tuple[Listener, ...]
     places: Mapping[ir.Address, str] = field(repr=False)  # the host of every address
 
     @property
-    def pods(self) -> tuple[Host, ...]:
+    def pods(self) -> tuple[LabHost, ...]:
         """The hosts on the pods' bridge."""
         return tuple(host for host in self.hosts if host.pod)
 
@@ -92,7 +92,7 @@ class Plan:
 
 def plan(
     program: ir.Program, node: ir.Node | None, clients: Mapping[str, tuple[ir.Address, ...]] | None = None
-) -> Plan:
+) -> Layout:
     """Lay out the lab of a program as seen from ``node``.
 
     There is always a ``client``, inside every service's allow-from where the first network of it allows that, a
@@ -109,10 +109,10 @@ def plan(
     pods = [a for a in _endpoint_addresses(program) if a not in places]
     places |= {address: str(address) for address in pods}
     vips, tunnels = _direct(program), _tunnels(program)
-    hosts = [Host(str(a), (a,), pod=True, vips=vips.get(a, ()), tunnel=a in tunnels) for a in pods]
-    hosts += [Host(name, own, pod=False) for name, own in outside.items()]
+    hosts = [LabHost(str(a), (a,), pod=True, vips=vips.get(a, ()), tunnel=a in tunnels) for a in pods]
+    hosts += [LabHost(name, own, pod=False) for name, own in outside.items()]
     held = tuple(a for a in program.held_by_others if a not in nodes[0].addresses)
-    return Plan(nodes[0], gateways, held, routers, tuple(hosts), tuple(_listeners(program, places)), places)
+    return Layout(nodes[0], gateways, held, routers, tuple(hosts), tuple(_listeners(program, places)), places)
 
 
 class _Addresses:

@@ -17,7 +17,7 @@ from svcc.targets.interface import Bundle
 from svcc.verify.balancer_cases import Balancers
 from svcc.verify.cases import UNDECLARED_PORT, Case, cases
 from svcc.verify.judge import STICKY, Verdict, connections_for, judge, judge_ping
-from svcc.verify.lab import CLIENT, NODE, STRANGER, Answer, Conversation, Failure, Lab, Probe, Result
+from svcc.verify.lab import CLIENT, NODE, STRANGER, Attempt, Conversation, Lab, NoReply, Reply, Result
 from svcc.verify.packet import Forwarded, Portless
 from svcc.verify.reference import keeps, outcome
 
@@ -45,7 +45,7 @@ class CannotLoad(Exception):
 
 
 @dataclass(slots=True)
-class Session:
+class Verification:
     """A lab with a program's rules loaded. Use as a context manager."""
 
     program: ir.Program
@@ -62,12 +62,12 @@ class Session:
         try:
             for anywhere in ("0.0.0.0", "::"):
                 lab.listen(NODE, anywhere, UNDECLARED_PORT)
-            session = cls(program, node, bundle, default, lab, list(cases(program, node, lab)))
-            session.load()
+            verification = cls(program, node, bundle, default, lab, list(cases(program, node, lab)))
+            verification.load()
         except BaseException:
             lab.down()
             raise
-        return session
+        return verification
 
     def load(self, *, again: bool = False) -> None:
         """Load the bundle in the node. Errors: CannotLoad."""
@@ -131,7 +131,7 @@ class Session:
             self.load(again=True)
             for (case, conversation), first in zip(held, before, strict=True):
                 again = conversation.ask()
-                same = isinstance(first, Answer) and isinstance(again, Answer) and first.name == again.name
+                same = isinstance(first, Reply) and isinstance(again, Reply) and first.name == again.name
                 deviation = "" if same else f"{_who(first)} before the rules were loaded again, {_who(again)} after"
                 yield Verdict(_about(case, "an open connection"), {_who(again): 1}, deviation)
         finally:
@@ -255,12 +255,12 @@ def _timeout(case: Case) -> int:
     return case.expected.affinity or 0 if isinstance(case.expected, Forwarded) else 0
 
 
-def _probe(case: Case) -> Probe:
-    return Probe(case.where, case.packet.destination, case.packet.port, case.packet.protocol)
+def _probe(case: Case) -> Attempt:
+    return Attempt(case.where, case.packet.destination, case.packet.port, case.packet.protocol)
 
 
-def _who(result: Answer | Failure) -> str:
-    return result.name if isinstance(result, Answer) else result.value
+def _who(result: Reply | NoReply) -> str:
+    return result.name if isinstance(result, Reply) else result.value
 
 
 def _about(case: Case, what: str) -> Case:
