@@ -115,6 +115,7 @@ class Agent:
         self._changed = asyncio.Event()
         self._reload = asyncio.Event()
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
+        self._changing = asyncio.Lock()  # that of those who change it
         self._generation = 0  # the number of the reviewed one in place
         self._down = 0  # probes that failed when the kernel was changed last
         self._mark = ""  # the kernel's number when its rules were as they should be
@@ -150,6 +151,11 @@ class Agent:
         """Take into the kernel what the source joins to its program now."""
         if self._program is not None:
             self._happened()
+
+    async def between(self, work: Callable[[], None]) -> None:
+        """Change the kernel in a thread, when the agent does not."""
+        async with self._changing:
+            await self._in_thread(work)
 
     def reload(self) -> None:
         """Read the program now."""
@@ -297,7 +303,7 @@ class Agent:
         program, new = self._program, self._new
         if program is None:
             return True
-        async with self._kernel:
+        async with self._kernel, self._changing:
             try:
                 if self._mark and mark() != self._mark:
                     self._tell(await self._look())  # what is put right along with this is told all the same
@@ -442,7 +448,7 @@ class Agent:
         self._log.warning("somebody changed what is ours", objects=len(changes), to_put_right=named)
 
     async def _repair(self) -> bool:
-        async with self._kernel:
+        async with self._kernel, self._changing:
             try:
                 changes = await self._in_thread(self._session.repair)
             except (SvccError, OSError) as error:
