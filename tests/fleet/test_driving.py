@@ -9,10 +9,9 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 
-from support.etcd import Cluster, coming, run
+from support.etcd import Busy, Cluster, coming, run
 from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
-from svcc.etcd.leases import Held
 from svcc.fleet import driving
 from svcc.fleet.documents import State, Status, Want
 from svcc.fleet.errors import FleetError
@@ -90,23 +89,9 @@ def test_a_node_that_fails_takes_the_others_back(etcd: Cluster) -> None:
     run(test())
 
 
-class _Busy(Client):
-    """A client of a machine so busy that its first lease has ended when it is used."""
-
-    often = 0
-
-    @asynccontextmanager
-    async def hold(self, ttl: int) -> AsyncIterator[Held]:
-        async with super().hold(ttl) as held:
-            self.often += 1
-            if self.often == 1:
-                await self.revoke(held.lease)
-            yield held
-
-
 def test_it_goes_on_with_another_lease_where_one_has_ended(etcd: Cluster) -> None:
     async def test() -> None:
-        async with _fleet(etcd) as (client, _), _Busy(etcd.urls) as busy:
+        async with _fleet(etcd) as (client, _), Busy(etcd.urls) as busy:
             await driving.start(client, KEYS, _rollout(1))
             assert (await _drive(busy)).phase is Phase.DONE
             assert busy.often == 2

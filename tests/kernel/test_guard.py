@@ -134,8 +134,10 @@ def test_while_etcd_keeps_it_the_other_is_told_that_it_is_wrong(guarded: _Guarde
 
 
 def test_the_agent_can_say_who_claims_what_it_holds(guarded: _Guarded, tmp_path: Path) -> None:
+    lost: list[str] = []
+
     async def disputed() -> str:
-        guarding = Guarding(tmp_path, Log(), lambda address: None)
+        guarding = Guarding(tmp_path, Log(), lost.append)
         guarding.tell(replace(ORDERS, until=time.monotonic() + 3600))
         async with asyncio.timeout(LID):
             running = asyncio.create_task(guarding.run())
@@ -150,7 +152,7 @@ def test_the_agent_can_say_who_claims_what_it_holds(guarded: _Guarded, tmp_path:
     with guarded.machine.entered():
         said = asyncio.run(disputed())
     assert said == f"{guarded.hardware}, which does not hold {FOUR} in this fleet, claims it"
-    assert guarded.answers_for() == set()
+    assert (lost, guarded.answers_for()) == ([], set())
 
 
 def test_at_the_agents_end_nothing_is_answered_for(guarded: _Guarded) -> None:
