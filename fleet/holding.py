@@ -380,13 +380,13 @@ class Holding:
             self._answered -= going
 
     def _take(self, addresses: frozenset[str]) -> None:
-        """In a thread, while nothing else changes the kernel. On ipvs the machine has them, but in another way."""
+        """In a thread, while nothing else changes the kernel. On ipvs the machine has them already, and is silent."""
         mine = {one for one, holder in [*self._holders.items()] if holder.node == self._name}
         still = addresses & mine & (self._answering or frozenset()) & (self._announced or frozenset())
-        if not self._keep and self._device and not self._leaving:
+        if self._device and not self._leaving:
             some = [ip_address(one) for one in sorted(still)]
-            done = frozenset(map(str, take(self._device, alias(self._prefix), some, self._there)))
-            self._answered |= done
+            done = take(self._device, alias(self._prefix), some, self._there, silent=self._keep)
+            self._answered |= frozenset(map(str, done))
 
     def _cease(self, addresses: Iterable[str], why: str) -> None:
         going = (self._answering or frozenset()) & {*addresses}

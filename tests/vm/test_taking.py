@@ -86,6 +86,28 @@ def test_a_device_of_somebody_else_is_left_alone(lan: _Lan) -> None:
         assert _made() == before
 
 
+def test_what_the_machine_was_silent_about_is_answered_for(lan: _Lan) -> None:
+    """As on ipvs, where it needs the addresses for itself."""
+    machine, other = lan
+    with machine.entered():
+        run("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+        run(f"ip link add {DEVICE} type dummy")
+        run(f"ip link set {DEVICE} up alias {ALIAS}")
+        silent = [Held(str(one), announced=False) for one in (FOUR, SIX, LATER)]
+        for one in silent:
+            run(f"ip address add {one.interface} dev {DEVICE} {one.options}")
+        assert _made() == carrying(DEVICE, "CUSTOM", silent)
+        assert take(DEVICE, ALIAS, [FOUR, SIX], links(), silent=True) == [FOUR, SIX]
+        assert take(DEVICE, ALIAS, [FOUR, SIX], links(), silent=True) == []
+        held = (Held(str(one), announced=one != LATER) for one in (FOUR, SIX, LATER))
+        assert _made() == carrying(DEVICE, "CUSTOM", held)
+        hardware = next(link.hardware for link in links() if link.name == "lan")
+    with other.entered():
+        every = {FOUR: hardware, SIX: hardware}
+        until(lambda: answered([FOUR, SIX], links()) == every, "the machine answers for both")
+        assert answered([LATER], links()) == {}
+
+
 def test_what_the_kernel_keeps_silent_about_is_not_taken(lan: _Lan) -> None:
     """Who changes that setting compares with what all of the machine is to be like."""
     machine, _ = lan
