@@ -22,15 +22,19 @@ pytestmark = [pytest.mark.vm, pytest.mark.kernel]
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 BOTH: tuple[_Address, ...] = (FOUR, SIX)
-
-
 #: What an agent says when its lease is over, of which each of its addresses may go to another machine.
 ENDED = "the lease ended"
 
 
 def _start(machine: Machine) -> None:
-    """A busy machine has its time to keep its lease alive."""
-    machine.start("--lease", "10")
+    """A busy machine has its time to keep its lease alive, and to ask etcd after an apply."""
+    machine.start("--lease", "10", "--confirm", "120")
+
+
+def _roll_out(made: Site, target: str, stage: str) -> None:
+    """Publish release 1 and give it to machines, however long they take."""
+    made.publish(TEXT, *(word for name in "abc" for word in ("-t", f"{name}={target}")))
+    made.svcc("rollout", 1, "--soak", "0s", "--patience", "10m", "--stage", stage)
 
 
 @contextmanager
@@ -39,8 +43,7 @@ def _three(folder: Path, target: str) -> Iterator[tuple[Site, Client]]:
     with site(folder, "a", "b", "c", nf_tables=False) as made, client_of(made) as client:
         for machine in made.machines:
             _start(machine)
-        made.publish(TEXT, *(word for name in "abc" for word in ("-t", f"{name}={target}")))
-        made.svcc("rollout", 1, "--soak", "0", "--stage", "all")
+        _roll_out(made, target, "all")
         yield made, client
 
 
@@ -188,8 +191,7 @@ def test_what_another_host_has_is_not_taken_until_it_has_it_no_more(tmp_path: Pa
         (machine,) = made.machines
         client.run(f"ip address add {FOUR}/32 dev lan")
         _start(machine)
-        made.publish(TEXT, *(word for name in "abc" for word in ("-t", f"{name}=iptables")))
-        made.svcc("rollout", 1, "--soak", "0", "--stage", "a")
+        _roll_out(made, "iptables", "a")
         until_served(client, SIX)
         made.until(lambda: f"{FOUR} is not taken" in made.nodes()["a"]["words"], "it says that another has it")
         made.until_node("a", holds=[str(SIX)])
