@@ -98,7 +98,7 @@ class Holding:
         self._known = 0  # of lives and holders, how many were heard
         self._joined: tuple[ir.Program, frozenset[str], ir.Program] | None = None
         self._there: list[Link] = []  # the machine's links, as they were looked at last
-        self._news, self._links = asyncio.Event(), asyncio.Event()
+        self._news, self._links, self._ceased = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._repeats: set[asyncio.Task[None]] = set()
         self._leaving = False
 
@@ -137,6 +137,7 @@ class Holding:
         self._announced = frozenset(str(a) for one in program.services if one.announce for a in one.addresses)
         self._told(new)
         self._links.set()
+        self._ceased.set()  # some of it may have, since the program was made
 
     def _told(self, new: frozenset[str]) -> None:
         """The network was told of addresses that came: tell it again."""
@@ -170,6 +171,7 @@ class Holding:
             tasks.create_task(self._follow(self._keys.lives, self._hear_lives), name="lives")
             tasks.create_task(self._follow(self._keys.holders, self._hear_holders, silence), name="holders")
             tasks.create_task(self._hold(), name="hold")
+            tasks.create_task(self._keep_silent(), name="keep silent")
 
     async def leave(self) -> None:
         """Cease to answer, so that others may at once. Where etcd is away nobody would, and the machine goes on."""
@@ -287,7 +289,6 @@ class Holding:
             self._hear_holders(await etcd.list(self._keys.holders))  # the watch comes back later
         mine = {address for address, one in self._holders.items() if one.node == self._name}
         self._cease((self._answering or frozenset()) & (self._holders.keys() - mine), "another machine holds it")
-        await self._fall_silent(mine - self.able)
         for address in sorted(mine - self.able - self._answered):
             await self._let_go(etcd, address)
         if lease is None or not certain:
@@ -367,16 +368,22 @@ class Holding:
             self._log.warning("addresses cannot be answered for at once", reason=str(error))
         self.changed()
 
-    async def _fall_silent(self, addresses: set[str]) -> None:
-        """Have the kernel answer for none of these any more; what the agent compares and records comes after."""
-        if not (going := addresses & self._answered):
-            return
-        some = [ip_address(one) for one in sorted(going)]
-        try:
-            await self.between(lambda: silence(self._device, some, keep=self._keep))
-        except StepError as error:
-            self._log.warning("addresses cannot be ceased to be answered for at once", reason=str(error))
-        else:
+    async def _keep_silent(self) -> None:
+        """Have the kernel answer for nothing that has ceased, before the agent compares and records what it has."""
+        while True:
+            self._ceased.clear()
+            if self._answered - (self._answering or frozenset()):
+                try:
+                    await self.between(self._silence)
+                except StepError as error:
+                    self._log.warning("addresses cannot be ceased to be answered for at once", reason=str(error))
+                self._news.set()
+            await self._ceased.wait()
+
+    def _silence(self) -> None:
+        """In a thread, while nothing else changes the kernel. A program that was put there last may have brought it."""
+        if going := self._answered - (self._answering or frozenset()):
+            silence(self._device, [ip_address(one) for one in sorted(going)], keep=self._keep)
             self._answered -= going
 
     def _take(self, addresses: frozenset[str]) -> None:
@@ -394,6 +401,7 @@ class Holding:
             self._answering = (self._answering or frozenset()) - going
             for address in sorted(going):
                 self._log.info("ceases to answer for an address", address=address, reason=why)
+            self._ceased.set()
             self.changed()
 
 
