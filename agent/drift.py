@@ -25,16 +25,23 @@ class Drift:
     """How far the kernel is from what was put in it last."""
 
     def __init__(
-        self, session: Session, repair: float | None, log: Log, metrics: Metrics, kernel: asyncio.Lock
+        self,
+        session: Session,
+        repair: float | None,
+        log: Log,
+        metrics: Metrics,
+        kernel: asyncio.Lock,
+        changing: asyncio.Lock,
     ) -> None:
-        """``repair``: seconds until what somebody changed is put right; None: never. ``kernel``: held by whoever reads
-        or changes the kernel.
+        """``repair``: seconds until what somebody changed is put right; None: never. ``kernel``: held by whoever uses
+        the session; ``changing``: by whoever changes the kernel.
         """
         self._session = session
         self._repair_after = repair
         self._log = log
         self._metrics = metrics
         self._kernel = kernel
+        self._changing = changing
         self._mark = ""  # the kernel's number when its rules were as they should be; "": they never were
         self.objects = 0  # that somebody changed, at the last look
 
@@ -92,7 +99,7 @@ class Drift:
         self._log.warning("somebody changed what is ours", objects=len(changes), to_put_right=named)
 
     async def _repair(self) -> bool:
-        async with self._kernel:
+        async with self._kernel, self._changing:
             try:
                 changes = await in_thread(self._session.repair)
             except (SvccError, OSError) as error:

@@ -115,9 +115,10 @@ class Agent:
         self._changed = asyncio.Event()
         self._reload = asyncio.Event()
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
+        self._changing = asyncio.Lock()  # that of those who change it
         self._generation = 0  # the number of the reviewed one in place
         self._down = 0  # probes that failed when the kernel was changed last
-        self._drift = Drift(session, options.repair, log, metrics, self._kernel)
+        self._drift = Drift(session, options.repair, log, metrics, self._kernel, self._changing)
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
         self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
         self._came: float | None = None  # when all was in that the last change of the kernel brought
@@ -149,6 +150,11 @@ class Agent:
         """Take into the kernel what the source joins to its program now."""
         if self._program is not None:
             self._happened()
+
+    async def between(self, work: Callable[[], None]) -> None:
+        """Change the kernel in a thread, when the agent does not."""
+        async with self._changing:
+            await in_thread(work)
 
     def reload(self) -> None:
         """Read the program now."""
@@ -297,7 +303,7 @@ class Agent:
         program, new = self._program, self._new
         if program is None:
             return True
-        async with self._kernel:
+        async with self._kernel, self._changing:
             try:
                 await self._drift.glance()
                 joined = self._source.joined(program)

@@ -11,7 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TypeAlias
 
 from svcc.etcd.client import Client
-from svcc.etcd.errors import Unreachable
+from svcc.etcd.errors import NoLease, Unreachable
 from svcc.etcd.leases import Held
 from svcc.etcd.values import Put, absent, as_read, leased, present
 from svcc.fleet.documents import Want
@@ -99,6 +99,8 @@ async def drive(etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callabl
                     while not held.lost:
                         if (ended := await driver.look(held, heard)) is not None:
                             return ended
+            except NoLease:  # it ended before that was noticed here, as on a busy machine: with another one it goes on
+                continue
             except Unreachable as error:
                 await driver.rest(error)
 

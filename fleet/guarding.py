@@ -15,6 +15,8 @@ from svcc.fleet.guard import Orders
 
 #: Seconds until a guard that ended is started again, and in which one has to end.
 _AGAIN, _PATIENCE = 2.0, 10.0
+#: Seconds for which a claim is told of: whoever has an address says so more often, as it is answered each time.
+_SILENCE = 10.0
 
 
 class Guarding:
@@ -25,6 +27,14 @@ class Guarding:
         self._process: Process | None = None
         self._ended = asyncio.Event()
         self._orders = Orders()
+        self._claims: dict[str, tuple[str, float]] = {}  # who claimed an address that is held here last, and when
+
+    @property
+    def disputed(self) -> str:
+        """Which addresses another machine claims although this one holds them; "": there are none."""
+        now = asyncio.get_running_loop().time()
+        claims = ((one, hardware) for one, (hardware, heard) in sorted(self._claims.items()) if now - heard < _SILENCE)
+        return "; ".join(f"{hardware}, which does not hold {one} in this fleet, claims it" for one, hardware in claims)
 
     async def run(self) -> None:
         """Have a guard, until it was told to cease. Where this is cancelled it goes on with what it was told last."""
@@ -56,6 +66,7 @@ class Guarding:
                 self._log.warning("another machine has it", address=said["silenced"], hardware=said["for"])
                 self._lost(said["silenced"])
             else:
+                self._claims[said["defended"]] = said["against"], asyncio.get_running_loop().time()
                 self._log.warning("another machine claims it", address=said["defended"], hardware=said["against"])
 
     def tell(self, orders: Orders) -> None:

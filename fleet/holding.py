@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -28,15 +29,24 @@ from svcc.fleet.errors import BadDocument
 from svcc.fleet.guard import Orders
 from svcc.fleet.guarding import Guarding
 from svcc.fleet.keys import Keys, address_in, last_part
+from svcc.fleet.probing import Probing
 from svcc.kernel.link.announcing import announce
 from svcc.kernel.link.links import Link
 from svcc.kernel.link.moving import changes, drained
 from svcc.kernel.link.reading import links, read_devices
+from svcc.kernel.link.silencing import silence
+from svcc.kernel.link.taking import take
 from svcc.kernel.steps import StepError
-from svcc.targets.vip_device import is_ours
+from svcc.targets.vip_device import alias, is_ours
 
-#: Seconds after which another machine takes the addresses of one that died.
-LEASE = 5
+#: Seconds after which another machine takes the addresses of one that died, unless the agent is told others. etcd makes
+#: no lease shorter than one and a half of its election time-out, in whole seconds: 2 s for the 1 s that is its default.
+LEASE = 3
+#: The parts of the lease after which a member of etcd that tells nothing of holders is asked whether it is there, and
+#: after which another one is asked beside one that does not answer.
+_SILENCE, _PATIENCE = 1 / 3, 1 / 12
+#: Addresses that are taken together.
+_AT_ONCE = 50
 #: Seconds between looks, where nothing is told; of links.
 _GLANCE, _LINKS = 0.5, 10.0
 #: Seconds after which the next machine in the order takes an address that the one before it did not take.
@@ -55,33 +65,52 @@ class _Holder:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """A machine that lives: the addresses that it is able to answer for, and by which lease it shows that."""
+
+    able: frozenset[str]
+    lease: int
+
+
 class Holding:
     """What one node answers for. ``lease``: that of its agent, which its keys go with; None: there is none now."""
 
-    def __init__(self, client: Callable[[], Client], keys: Keys, name: str, root: Path, log: Log) -> None:
-        self._client, self._keys, self._name, self._log = client, keys, name, log
+    def __init__(
+        self, client: Callable[[], Client], keys: Keys, name: str, root: Path, log: Log, seconds: int = LEASE
+    ) -> None:
+        """``seconds``: how long the lease lasts that announced addresses go with."""
+        self._client, self._keys, self._name, self._log, self._seconds = client, keys, name, log, seconds
         self.lease: Held | None = None
         self.able: frozenset[str] = frozenset()  # that this machine could answer for
         self.changed: Callable[[], None] = lambda: None  # is called when other addresses are to be answered for
+        self.between = _at_once  # runs what changes the kernel when nothing else changes it
         self._guarding = Guarding(root, log, lambda address: self._cease([address], "another machine answers for it"))
         self._announced: frozenset[str] | None = None  # by the program in the kernel; None: there is none yet
         self._answered: frozenset[str] = frozenset()  # in the kernel
         self._answering: frozenset[str] | None = None  # to be; None: not asked for yet
-        self._device, self._keep = "", False
-        self._lives: dict[str, frozenset[str]] = {}
+        self._probing = Probing(log)
+        self._device, self._prefix, self._keep = "", "", False
+        self._lives: dict[str, _Life] = {}
         self._holders: dict[str, _Holder] = {}
-        self._last: dict[str, str] = {}  # who held an address when it was held last
+        self._last: dict[str, _Holder] = {}  # who held an address when it was held last
         self._free: dict[str, float] = {}  # since when an address is free
         self._known = 0  # of lives and holders, how many were heard
         self._joined: tuple[ir.Program, frozenset[str], ir.Program] | None = None
-        self._news, self._links = asyncio.Event(), asyncio.Event()
+        self._there: list[Link] = []  # the machine's links, as they were looked at last
+        self._news, self._links, self._ceased = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._repeats: set[asyncio.Task[None]] = set()
         self._leaving = False
 
     @property
     def seconds(self) -> int | None:
         """Of the lease that addresses need; None: nothing is announced."""
-        return LEASE if self._announced else None
+        return self._seconds if self._announced else None
+
+    @property
+    def fault(self) -> str:
+        """Which addresses a host outside the fleet has, so that they are not taken, or claims; "": there are none."""
+        return "; ".join(filter(None, (self._probing.refused, self._guarding.disputed)))
 
     # ---- the agent's programs
 
@@ -89,7 +118,8 @@ class Holding:
         """The program, where others answer for what this machine does not hold; the same object while that is so."""
         if not any(service.announce for service in program.services):
             return program
-        self._device, self._keep = program.cluster.vip_device or "", balances(target)
+        self._device, self._prefix = program.cluster.vip_device or "", program.cluster.prefix
+        self._keep = balances(target)
         if self._answering is None:
             self._answering = _answered_now(program)
         answering, last = self._answering, self._joined
@@ -105,11 +135,16 @@ class Holding:
         here = frozenset(str(one) for service in program.services for one in service.announced)
         new, self._answered = here - self._answered, here
         self._announced = frozenset(str(a) for one in program.services if one.announce for a in one.addresses)
+        self._told(new)
+        self._links.set()
+        self._ceased.set()  # some of it may have, since the program was made
+
+    def _told(self, new: frozenset[str]) -> None:
+        """The network was told of addresses that came: tell it again."""
         if new:
             task = asyncio.create_task(self._tell_again(new), name="tell again")
             self._repeats.add(task)
             task.add_done_callback(self._repeats.discard)
-        self._links.set()
 
     async def _tell_again(self, addresses: frozenset[str]) -> None:
         """That it has them was told when they came: a packet may be lost."""
@@ -128,13 +163,15 @@ class Holding:
         while self._announced is None or not self._announced:
             self._links.clear()
             await self._links.wait()
+        silence = self._seconds * _SILENCE
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._guarding.run(), name="guard")
             tasks.create_task(self._command(), name="command")
             tasks.create_task(self._watch_links(), name="links")
             tasks.create_task(self._follow(self._keys.lives, self._hear_lives), name="lives")
-            tasks.create_task(self._follow(self._keys.holders, self._hear_holders), name="holders")
+            tasks.create_task(self._follow(self._keys.holders, self._hear_holders, silence), name="holders")
             tasks.create_task(self._hold(), name="hold")
+            tasks.create_task(self._keep_silent(), name="keep silent")
 
     async def leave(self) -> None:
         """Cease to answer, so that others may at once. Where etcd is away nobody would, and the machine goes on."""
@@ -144,10 +181,12 @@ class Holding:
 
     async def _command(self) -> None:
         while not self._leaving:
-            until = self.lease.until if self.lease is not None and not self.lease.lost else 0.0
-            addresses = tuple(sorted(self._answering or ()))
-            self._guarding.tell(Orders(self._device, addresses, until, self._keep))
+            self._tell_guard()
             await asyncio.sleep(_GLANCE / 2)
+
+    def _tell_guard(self) -> None:
+        until = self.lease.until if self.lease is not None and not self.lease.lost else 0.0
+        self._guarding.tell(Orders(self._device, tuple(sorted(self._answering or ())), until, self._keep))
 
     async def _watch_links(self) -> None:
         """What this machine is able to answer for: what it serves, where a link that works has the network."""
@@ -159,6 +198,7 @@ class Holding:
                     self._links.clear()
                     there = await asyncio.to_thread(_links)
                     if there is not None:
+                        self._there = there
                         self.able = frozenset(one for one in self._announced or () if _faced(one, there))
                         answering = self._answering or frozenset()
                         self._cease(answering - self.able, "this machine cannot answer for it")
@@ -175,11 +215,13 @@ class Holding:
         drained(told)  # type: ignore[arg-type]
         self._links.set()
 
-    async def _follow(self, beginning: str, hear: Callable[[Listing | Changes], None]) -> None:
+    async def _follow(
+        self, beginning: str, hear: Callable[[Listing | Changes], None], patience: float | None = None
+    ) -> None:
         first = True
         while True:
             try:
-                async with self._client() as etcd, aclosing(etcd.follow(beginning)) as told:
+                async with self._client() as etcd, aclosing(etcd.follow(beginning, patience=patience)) as told:
                     async for news in told:
                         hear(news)
                         self._known += first
@@ -196,7 +238,7 @@ class Holding:
             node = last_part(self._keys.lives, key)
             if node is not None and entry is not None:
                 try:
-                    self._lives[node] = read_able(key, entry.value)
+                    self._lives[node] = _Life(read_able(key, entry.value), entry.lease)
                 except BadDocument as error:
                     self._lives.pop(node, None)
                     self._log.error("what a machine is able to answer for cannot be read", reason=str(error))
@@ -205,7 +247,7 @@ class Holding:
 
     def _hear_holders(self, news: Listing | Changes) -> None:
         if isinstance(news, Listing):
-            self._holders = {}
+            self._holders.clear()
         for key, entry in _entries(news).items():
             address = address_in(self._keys.holders, key)
             if address is None:
@@ -217,7 +259,7 @@ class Holding:
                 except BadDocument as error:
                     self._log.error("who holds an address cannot be read", reason=str(error))
                     self._holders[address] = _Holder("", entry.lease, entry.mod_revision)
-        self._last.update((address, one.node) for address, one in self._holders.items())
+        self._last.update(self._holders)
 
     # ---- holding
 
@@ -251,28 +293,45 @@ class Holding:
             await self._let_go(etcd, address)
         if lease is None or not certain:
             return
-        for address in sorted(mine & self.able):
-            if self._holders[address].lease == lease.lease.id or await self._put(etcd, address, lease):
-                self._answer(address)
-        for address in self._due():
+        kept = [address for address in sorted(mine & self.able) if self._holders[address].lease == lease.lease.id]
+        await self._answer(kept)
+        due = self._due()
+        # Who takes over from a holder does not ask the network: one that is cut off from etcd still answers.
+        strange = [one for one in due if one not in self._last and one not in (self._answering or ())]
+        known = {*due}.difference(strange) | (mine & self.able).difference(kept)
+        await self._hold_all(etcd, sorted(known), lease)
+        self._probing.forget(strange)
+        if strange:
+            free = await self._probing.free(strange, self._there, self._holders)
+            await self._hold_all(etcd, sorted(free), lease)
+
+    async def _hold_all(self, etcd: Client, addresses: list[str], lease: Held) -> None:
+        if addresses:  # a member that hangs is found out first, by a question that may be put twice
+            await etcd.get(self._keys.holder(addresses[0]), patience=self._seconds * _PATIENCE)
+        for some in (addresses[at : at + _AT_ONCE] for at in range(0, len(addresses), _AT_ONCE)):
             if lease.lost or self._leaving:
                 return
-            if await self._put(etcd, address, lease):
-                self._answer(address)
+            done = await asyncio.gather(*(self._put(etcd, one, lease) for one in some))
+            await self._answer([one for one, ours in zip(some, done, strict=True) if ours])
 
     def _due(self) -> list[str]:
         """The addresses that it is this machine's turn to take."""
         now = asyncio.get_running_loop().time()
-        able = {**self._lives, self._name: self.able}
+        able = {**{node: self._able_still(life) for node, life in self._lives.items()}, self._name: self.able}
         turns = successors(able, {address: one.node for address, one in self._holders.items()})
         self._free = {address: self._free.get(address, now) for address in turns}
         found = []
         for address, machines in turns.items():
-            last = self._last.get(address, "")
+            last = self._last[address].node if address in self._last else ""
             order = [*({last} & {*machines}), *(one for one in machines if one != last)]  # who answers still goes on
             if self._name in order and now - self._free[address] >= _TURN * order.index(self._name):
                 found.append(address)
         return found
+
+    def _able_still(self, life: _Life) -> frozenset[str]:
+        """Not for what it held by the lease by which it lives: with a key of a lease that ended, all others go."""
+        ended = {one for one, last in self._last.items() if one not in self._holders and last.lease == life.lease}
+        return life.able - ended
 
     async def _put(self, etcd: Client, address: str, lease: Held) -> bool:
         """Hold an address from now on, unless somebody was quicker."""
@@ -292,12 +351,49 @@ class Holding:
             self._last.pop(address, None)
             self._log.info("let go of an address", address=address)
 
-    def _answer(self, address: str) -> None:
+    async def _answer(self, addresses: Iterable[str]) -> None:
+        """Answer for addresses from now on: at once, before the agent compares and records what the kernel has."""
         answering = self._answering or frozenset()
-        if address not in answering and not self._leaving:
-            self._answering = answering | {address}
+        new = frozenset(addresses) - answering
+        if not new or self._leaving:
+            return
+        self._answering = answering | new
+        for address in sorted(new):
             self._log.info("holds an address", address=address)
-            self.changed()
+        self._tell_guard()
+        try:
+            await self.between(partial(self._take, new))
+            self._told(new & self._answered)
+        except StepError as error:
+            self._log.warning("addresses cannot be answered for at once", reason=str(error))
+        self.changed()
+
+    async def _keep_silent(self) -> None:
+        """Have the kernel answer for nothing that has ceased, before the agent compares and records what it has."""
+        while True:
+            self._ceased.clear()
+            if self._answered - (self._answering or frozenset()):
+                try:
+                    await self.between(self._silence)
+                except StepError as error:
+                    self._log.warning("addresses cannot be ceased to be answered for at once", reason=str(error))
+                self._news.set()
+            await self._ceased.wait()
+
+    def _silence(self) -> None:
+        """In a thread, while nothing else changes the kernel. A program that was put there last may have brought it."""
+        if going := self._answered - (self._answering or frozenset()):
+            silence(self._device, [ip_address(one) for one in sorted(going)], keep=self._keep)
+            self._answered -= going
+
+    def _take(self, addresses: frozenset[str]) -> None:
+        """In a thread, while nothing else changes the kernel. On ipvs the machine has them already, and is silent."""
+        mine = {one for one, holder in [*self._holders.items()] if holder.node == self._name}
+        still = addresses & mine & (self._answering or frozenset()) & (self._announced or frozenset())
+        if self._device and not self._leaving:
+            some = [ip_address(one) for one in sorted(still)]
+            done = take(self._device, alias(self._prefix), some, self._there, silent=self._keep)
+            self._answered |= frozenset(map(str, done))
 
     def _cease(self, addresses: Iterable[str], why: str) -> None:
         going = (self._answering or frozenset()) & {*addresses}
@@ -305,7 +401,12 @@ class Holding:
             self._answering = (self._answering or frozenset()) - going
             for address in sorted(going):
                 self._log.info("ceases to answer for an address", address=address, reason=why)
+            self._ceased.set()
             self.changed()
+
+
+async def _at_once(work: Callable[[], None]) -> None:
+    await asyncio.to_thread(work)
 
 
 def _entries(news: Listing | Changes) -> Mapping[str, Entry | None]:

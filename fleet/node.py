@@ -23,7 +23,7 @@ from svcc.etcd.leases import Held
 from svcc.fleet.blobs import unpack
 from svcc.fleet.documents import Compiled, NodeState, Status, Want, able_text, plain
 from svcc.fleet.errors import FleetError
-from svcc.fleet.holding import Holding
+from svcc.fleet.holding import LEASE, Holding
 from svcc.fleet.keys import Keys
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
@@ -64,9 +64,11 @@ class Node(Source):
         signers: Path | None = None,
         seconds: float = 15.0,
         version: str = "",
+        lease: int = LEASE,
     ) -> None:
         """``client``: makes a client that is not entered yet; ``root``: the state directory; ``signers``: who may sign
-        releases, None: they need no signature; ``seconds``: within which etcd has to answer after an apply.
+        releases, None: they need no signature; ``seconds``: within which etcd has to answer after an apply; ``lease``:
+        seconds after which others take announced addresses, if this machine dies.
 
         A program that was kept, but that this svcc does not compile to the rules that were published, is not followed:
         the kernel stays as it is until etcd wants one that is.
@@ -80,8 +82,9 @@ class Node(Source):
         self.target = "" if self.known is None else self._record.target  # what the agent is for; "": not known yet
         self._program = self.known
         self._members = Members(root, keys, log)
-        self._holding = Holding(client, keys, name, root, log)
+        self._holding = Holding(client, keys, name, root, log, lease)
         self._holding.changed = self._endpoints_changed
+        self._holding.between = self._between
         self._new = False
         self._task: _Task | None = None
         self._status: Status | None = None
@@ -219,6 +222,12 @@ class Node(Source):
         """Cease to answer for announced addresses: the agent ends."""
         await self._holding.leave()
 
+    async def _between(self, work: Callable[[], None]) -> None:
+        if self._agent is None:
+            await asyncio.to_thread(work)
+        else:
+            await self._agent.between(work)
+
     def _endpoints_changed(self) -> None:
         if self._agent is not None:
             self._agent.endpoints_changed()
@@ -226,17 +235,19 @@ class Node(Source):
     async def show(self) -> None:
         """Show that the agent lives, and what it has to say, for ever."""
         while True:
-            seconds = self._holding.seconds
+            seconds, trouble = self._holding.seconds, False
             try:
                 async with self._client() as etcd, etcd.hold(seconds or _LEASE) as held:
                     await self._show(etcd, held, seconds)
-                    if held.lost:
-                        self._log.warning("etcd was away for as long as the lease lasts", seconds=held.lease.ttl)
+                    if seconds == self._holding.seconds:
+                        why = "etcd was away, or this machine too busy, for as long as it lasts"
+                        self._log.warning("the lease ended", reason=why, seconds=held.lease.ttl)
             except (EtcdError, OSError) as error:
                 self._trouble(error)
+                trouble = True
             finally:
                 self._holding.lease = None
-            if seconds == self._holding.seconds:
+            if trouble:  # else the lease ended, and addresses wait for another one
                 await asyncio.sleep(_AGAIN)
 
     async def _show(self, etcd: Client, held: Held, seconds: int | None) -> None:
@@ -254,6 +265,7 @@ class Node(Source):
                     await etcd.put(self._keys.status(self._name), status.text.encode())
                     said = status
             except NoLease:
+                self._holding.lease = None
                 return
             except EtcdError as error:  # while the lease lasts, it is kept: addresses go with it
                 self._trouble(error)
@@ -270,7 +282,7 @@ class Node(Source):
         status = replace(self._status, serves=record.release, followed=record.epoch)
         if agent is None:
             return status
-        words = status.words or plain(agent.fault or self._members.refused)
+        words = status.words or plain(agent.fault or self._members.refused or self._holding.fault)
         return replace(status, down=agent.down, drift=agent.drift, words=words)
 
     def _trouble(self, error: Exception) -> None:

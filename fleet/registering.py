@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
 from svcc.etcd.client import Client
-from svcc.etcd.errors import EtcdError, Refused
+from svcc.etcd.errors import EtcdError, NoLease, Refused
 from svcc.etcd.leases import Held
 from svcc.fleet.document_members import members_of, text_of
 from svcc.fleet.errors import BadDocument
@@ -123,6 +123,8 @@ async def register(
                 ever = True
                 failed = await _fails(passes, held)
             told(f"{member.endpoint} is registered no more: its {'check fails' if failed else 'lease ended'}")
+        except NoLease:  # as on a busy machine: it is no fault of who registers
+            told(f"{member.endpoint} is not registered: its lease had ended before")
         except Refused:
             if not ever:
                 raise

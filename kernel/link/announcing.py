@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Collection, Iterable, Iterator
-from errno import ENETDOWN, ENODEV, ENXIO
 from ipaddress import IPv4Address, IPv6Address
 
 from svcc.kernel.link import arp, nd
 from svcc.kernel.link.difference import PART
 from svcc.kernel.link.links import Link
+from svcc.kernel.link.sending import send
 from svcc.kernel.steps import StepError
 
 
@@ -39,9 +38,6 @@ def _tell(link: Link, address: IPv4Address | IPv6Address) -> None:
     else:
         kind, frames = nd.ETHERTYPE, [nd.packet(mac, address)]
     try:
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-            for frame in frames:
-                sender.sendto(frame, (link.name, kind))
+        send(link.name, kind, frames)
     except OSError as error:
-        if error.errno not in (ENETDOWN, ENODEV, ENXIO):  # a link that has just gone has nobody to be told
-            raise StepError(PART, f"cannot announce {address} on {link.name}: {error.strerror}") from error
+        raise StepError(PART, f"cannot announce {address} on {link.name}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Gratuitous ARP: telling a network that an address is at this machine now (RFC 5227, section 3)."""
+"""Frames of ARP: that an address is at this machine now (RFC 5227, section 3), and whether anybody has one."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def ignored(link: str) -> int:
 def packets(mac: bytes, address: IPv4Address) -> Iterator[bytes]:
     """The frames that announce an address, as a request and as a reply: some take only one of the two."""
     for operation, target in ((_REQUEST, bytes(6)), (_REPLY, mac)):
-        ethernet = _EVERYBODY + mac + struct.pack("!H", ETHERTYPE)
-        arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation)
-        yield ethernet + arp + mac + address.packed + target + address.packed
+        yield _frame(mac, operation, address, target, address)
+
+
+def probe(mac: bytes, address: IPv4Address) -> bytes:
+    """The frame that asks whether anybody has an address (RFC 5227, section 2.1.1): nobody learns anything of it."""
+    return _frame(mac, _REQUEST, IPv4Address(0), bytes(6), address)
+
+
+def _frame(mac: bytes, operation: int, sender: IPv4Address, target: bytes, address: IPv4Address) -> bytes:
+    ethernet = _EVERYBODY + mac + struct.pack("!H", ETHERTYPE)
+    arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation)
+    return ethernet + arp + mac + sender.packed + target + address.packed

@@ -1,4 +1,6 @@
-"""Unsolicited neighbour advertisements: telling a network that an address is at this machine now (RFC 4861, 7.2.6)."""
+"""Frames of neighbour discovery: that an address is at this machine now (unsolicited advertisements, RFC 4861, 7.2.6),
+and whether anybody has one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from ipaddress import IPv6Address
 
 ETHERTYPE = 0x86DD  # ETH_P_IPV6
 _EVERYBODY = IPv6Address("ff02::1")  # all nodes of the link
-_ICMPV6, ADVERTISEMENT = 58, 136
+_SOLICITED = IPv6Address("ff02::1:ff00:0")  # with an address's last three bytes: those who have such a one
+_ICMPV6, _SOLICITATION, ADVERTISEMENT = 58, 135, 136
 _OVERRIDE = 1 << 29  # what a neighbour has in its cache is replaced
 _TARGET_LINK_LAYER = 2  # the option with the hardware address, in units of eight bytes
 
@@ -15,12 +18,25 @@ _TARGET_LINK_LAYER = 2  # the option with the hardware address, in units of eigh
 def packet(mac: bytes, address: IPv6Address) -> bytes:
     """The frame that announces an address. It is sent from the address itself, as the kernel does when one comes."""
     body = struct.pack("!I", _OVERRIDE) + address.packed + struct.pack("!BB", _TARGET_LINK_LAYER, 1) + mac
+    return _frame(mac, address, _EVERYBODY, ADVERTISEMENT, body)
+
+
+def probe(mac: bytes, address: IPv6Address) -> bytes:
+    """The frame that asks whether anybody has an address (RFC 4862, section 5.4.2): it comes from no address, and who
+    answers tells all of the link.
+    """
+    group = IPv6Address(int(_SOLICITED) | int(address) & 0xFFFFFF)
+    return _frame(mac, IPv6Address(0), group, _SOLICITATION, bytes(4) + address.packed)
+
+
+def _frame(mac: bytes, sender: IPv6Address, group: IPv6Address, kind: int, body: bytes) -> bytes:
+    """``body``: of the ICMPv6 message, after its checksum."""
     length = len(body) + 4
-    between = address.packed + _EVERYBODY.packed
-    summed = checksum(between + struct.pack("!II", length, _ICMPV6) + struct.pack("!BBH", ADVERTISEMENT, 0, 0) + body)
+    between = sender.packed + group.packed
+    summed = checksum(between + struct.pack("!II", length, _ICMPV6) + struct.pack("!BBH", kind, 0, 0) + body)
     header = struct.pack("!IHBB", 6 << 28, length, _ICMPV6, 255) + between
-    ethernet = b"\x33\x33" + _EVERYBODY.packed[-4:] + mac + struct.pack("!H", ETHERTYPE)
-    return ethernet + header + struct.pack("!BBH", ADVERTISEMENT, 0, summed) + body
+    ethernet = b"\x33\x33" + group.packed[-4:] + mac + struct.pack("!H", ETHERTYPE)
+    return ethernet + header + struct.pack("!BBH", kind, 0, summed) + body
 
 
 def checksum(data: bytes) -> int:

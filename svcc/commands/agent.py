@@ -138,6 +138,14 @@ def command() -> None:
     metavar="FILE",
     help="With --fleet: who may sign releases (allowed_signers of ssh-keygen); others are refused.",
 )
+@click.option(
+    "--lease",
+    type=click.IntRange(2, 60),
+    metavar="SECONDS",
+    default=3,
+    show_default=True,
+    help="With --fleet: when others take announced addresses, if this machine dies.",
+)
 @optional_fleet_options
 @state_option
 def run(
@@ -153,6 +161,7 @@ def run(
     form: str,
     confirm: float,
     signers: Path | None,
+    lease: int,
     place: FleetAccess | None,
     store: Store,
 ) -> None:
@@ -165,7 +174,7 @@ def run(
         if node is None or target is not None:
             raise click.UsageError("--fleet: say --node, and no --target: the release says that")
         need_root()
-        _run_in_fleet(place, node, kept, confirm, signers, store)
+        _run_in_fleet(place, node, kept, _InFleet(confirm, signers, lease), store)
         return
     if target is None:
         raise click.UsageError("say --target: what serves here")
@@ -240,9 +249,16 @@ def _run_alone(
         fail(str(error), Exit.MACHINE)
 
 
-def _run_in_fleet(
-    place: FleetAccess, node: str, kept: _Kept, confirm: float, signers: Path | None, store: Store
-) -> None:
+@dataclass(frozen=True)
+class _InFleet:
+    """What agents of a fleet are told besides."""
+
+    confirm: float
+    signers: Path | None
+    lease: int
+
+
+def _run_in_fleet(place: FleetAccess, node: str, kept: _Kept, more: _InFleet, store: Store) -> None:
     from svcc.apply.session import Session
     from svcc.fleet import agent
     from svcc.fleet.node import Node
@@ -254,7 +270,9 @@ def _run_in_fleet(
         return Session(target, node=node, state_dir=store.root, what=what, waits=False)
 
     async def run() -> None:
-        made = Node(make, place.keys, check_name("node", node), store.root, log, signers, confirm, __version__)
+        name = check_name("node", node)
+        told = more.signers, more.confirm, __version__, more.lease
+        made = Node(make, place.keys, name, store.root, log, *told)
         await agent.run(made, session, lambda target: kept.options(target, node), log, kept.listen)
 
     try:

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 
-from support.etcd import Cluster, coming, run
+from support.etcd import Busy, Cluster, coming, run
 from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
 from svcc.fleet import driving
@@ -85,6 +85,16 @@ def test_a_node_that_fails_takes_the_others_back(etcd: Cluster) -> None:
             ended = await _drive(client)
             assert (ended.phase, ended.words) == (RolloutPhase.RETURNED, "c failed: no such device")
             assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
+
+    run(test())
+
+
+def test_it_goes_on_with_another_lease_where_one_has_ended(etcd: Cluster) -> None:
+    async def test() -> None:
+        async with _fleet(etcd) as (client, _), Busy(etcd.urls) as busy:
+            await driving.start(client, KEYS, _rollout(1))
+            assert (await _drive(busy)).phase is RolloutPhase.DONE
+            assert busy.often == 2
 
     run(test())
 

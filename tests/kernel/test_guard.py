@@ -5,6 +5,7 @@ This kernel may have no dummy devices: the addresses are on a bridge of that nam
 
 from __future__ import annotations
 
+import asyncio
 import json
 import select
 import subprocess
@@ -22,8 +23,10 @@ from hypothesis import strategies as st
 
 from support.apply_states import run
 from support.lan import connect
-from support.waiting import until
+from support.waiting import LID, until
+from svcc.agent.log import Log
 from svcc.fleet.guard import Orders
+from svcc.fleet.guarding import Guarding
 from svcc.kernel.link import arp, nd
 from svcc.kernel.link.announcing import announce
 from svcc.kernel.link.hearing import Claim, arp_claim, nd_claim
@@ -42,7 +45,7 @@ class _Guarded:
     """A machine that answers for both addresses, with a guard; and another machine on its link."""
 
     def __init__(self, machine: Namespace, other: Namespace, folder: Path) -> None:
-        self._machine, self._other = machine, other
+        self.machine, self._other = machine, other
         with machine.entered():
             self.guard = subprocess.Popen(
                 [sys.executable, "-P", "-m", "svcc.fleet.guard", str(folder / "guard.pid")],
@@ -61,9 +64,12 @@ class _Guarded:
         first claims before it reads what it was told."""
         until(lambda: self._said_when_claimed(about) == wanted, f"the guard says {wanted}", process=self.guard)
 
-    def _said_when_claimed(self, address: str) -> dict[str, str] | None:
+    def other_claims(self, address: str) -> None:
         with self._other.entered():
             announce([ip_address(address)], links())
+
+    def _said_when_claimed(self, address: str) -> dict[str, str] | None:
+        self.other_claims(address)
         assert self.guard.stdout is not None
         if not select.select([self.guard.stdout], [], [], 1)[0]:
             return None
@@ -72,7 +78,7 @@ class _Guarded:
 
     def answers_for(self) -> set[str]:
         """By the addresses and proxy entries that the kernel has; those of scope host are silent."""
-        with self._machine.entered():
+        with self.machine.entered():
             held = {
                 one.address for link in links() if link.name == "svcc0" for one in link.addresses if one.scope != "host"
             }
@@ -129,6 +135,28 @@ def test_while_etcd_keeps_it_the_other_is_told_that_it_is_wrong(guarded: _Guarde
     guarded.tell(replace(ORDERS, until=time.monotonic() + 3600))
     guarded.says({"defended": address, "against": guarded.hardware}, address)
     assert guarded.answers_for() == {FOUR, SIX}
+
+
+def test_the_agent_can_say_who_claims_what_it_holds(guarded: _Guarded, tmp_path: Path) -> None:
+    lost: list[str] = []
+
+    async def disputed() -> str:
+        guarding = Guarding(tmp_path, Log(), lost.append)
+        guarding.tell(replace(ORDERS, until=time.monotonic() + 3600))
+        async with asyncio.timeout(LID):
+            running = asyncio.create_task(guarding.run())
+            while not guarding.disputed:
+                await asyncio.to_thread(guarded.other_claims, FOUR)
+                await asyncio.sleep(0.1)
+            said = guarding.disputed
+            await guarding.cease()
+            await running
+        return said
+
+    with guarded.machine.entered():
+        said = asyncio.run(disputed())
+    assert said == f"{guarded.hardware}, which does not hold {FOUR} in this fleet, claims it"
+    assert (lost, guarded.answers_for()) == ([], set())
 
 
 def test_at_the_agents_end_nothing_is_answered_for(guarded: _Guarded) -> None:

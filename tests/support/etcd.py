@@ -27,6 +27,7 @@ from support.tools import debs
 from support.waiting import LID, until
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError
+from svcc.etcd.leases import Held
 from svcc.etcd.values import Changes, Entry, Listing, Tls
 
 T = TypeVar("T")
@@ -263,6 +264,20 @@ def run(coroutine: Coroutine[None, None, T]) -> T:
             return await coroutine
 
     return asyncio.run(limited())
+
+
+class Busy(Client):
+    """A client of a machine so busy that its first lease has ended when it is used."""
+
+    often = 0
+
+    @asynccontextmanager
+    async def hold(self, ttl: int) -> AsyncIterator[Held]:
+        async with super().hold(ttl) as held:
+            self.often += 1
+            if self.often == 1:
+                await self.revoke(held.lease)
+            yield held
 
 
 class Follower:

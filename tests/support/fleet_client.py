@@ -16,6 +16,8 @@ from support.apply_states import run
 from support.fleet_site import Machine, Site
 from support.waiting import until
 from svcc.kernel.link import arp, nd
+from svcc.kernel.link.announcing import announce
+from svcc.kernel.link.reading import links
 from svcc.kernel.namespaces import Namespace
 
 #: The addresses that are announced, in the machines' own networks.
@@ -51,6 +53,16 @@ class Client:
 
     def close(self) -> None:
         self._socket.close()
+
+    def run(self, command: str) -> str:
+        """What a command prints there."""
+        with self._namespace.entered():
+            return run(command)
+
+    def claim(self, address: _Address) -> None:
+        """Say that the client has an address, as a host does that begins to use it."""
+        with self._namespace.entered():
+            announce([address], links())
 
     def answered_by(self, address: _Address) -> set[str]:
         """The machines that say that they have an address. Each is asked for one of its own afterwards: when all of

@@ -18,8 +18,9 @@ from support.schemas import follows
 from support.shell import Shell
 from support.waiting import until
 from svcc.etcd.client import Client
+from svcc.etcd.values import Listing
 from svcc.fleet.documents import Want
-from svcc.fleet.keys import Keys
+from svcc.fleet.keys import Keys, address_in
 from svcc.kernel.namespaces import Namespace
 
 _Found = TypeVar("_Found")
@@ -113,12 +114,17 @@ class Site:
         self.switch, self.etcd, self.machines = switch, etcd, machines
         self.fleet = ["--fleet", FLEET, *(word for url in urls for word in ("--etcd", url))]
 
-    def until(self, condition: Callable[[], _Found], what: str) -> _Found:
+    def until(self, condition: Callable[[], _Found | None], what: str) -> _Found:
         """As :func:`support.waiting.until`; what the agents said is shown where it does not come."""
         try:
             return until(condition, what)
         except pytest.fail.Exception as error:
-            pytest.fail("\n".join([str(error), *(f"{one.name}:\n{one.said()}" for one in self.machines)]))
+            pytest.fail(f"{error}\n{self.said}")
+
+    @property
+    def said(self) -> str:
+        """What the agents logged so far."""
+        return "\n".join(f"{one.name}:\n{one.said()}" for one in self.machines)
 
     def svcc(self, *words: object, status: int = 0) -> str:
         """What a command of the fleet prints."""
@@ -151,6 +157,17 @@ class Site:
 
         with self.switch.namespace.entered():
             run_to_end(put())
+
+    def taken(self) -> dict[str, int]:
+        """By address, the revision at which its holder took it: while it is held its key is never deleted."""
+
+        async def listed() -> Listing:
+            async with Client([URL]) as client:
+                return await client.list(Keys(FLEET).holders)
+
+        with self.switch.namespace.entered():
+            found: Listing = run_to_end(listed())
+        return {str(address_in(Keys(FLEET).holders, one.key)): one.create_revision for one in found.entries}
 
     def nodes(self) -> dict[str, Any]:
         """How the nodes stand, by name."""

@@ -19,7 +19,7 @@ LID = 300.0
 _GLANCE = 0.02
 
 
-def until(condition: Callable[[], T], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
+def until(condition: Callable[[], T | None], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
     """Look at a condition until it holds, and give what it gave. ``what`` names it where it does not come.
 
     It fails at once where a ``process`` that it depends on ends before. Looks take no more than half of the time: what

@@ -1,0 +1,67 @@
+"""Whether an address that nobody in the fleet held yet is another machine's: then it is not taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Container
+from ipaddress import ip_address
+
+from svcc.agent.log import Log
+from svcc.kernel.link.links import Link
+from svcc.kernel.link.probing import answered
+from svcc.kernel.steps import StepError
+
+#: Seconds from one question to the next, and in which nobody may have answered: longer than others take to move it.
+_AGAIN, _SILENCE = 2.0, 10.0
+
+
+class Probing:
+    """What the network said of addresses."""
+
+    def __init__(self, log: Log, again: float = _AGAIN, silence: float = _SILENCE) -> None:
+        self._log, self._again, self._silence = log, again, silence
+        self._asked: dict[str, float] = {}  # when the network was asked last
+        self._others: dict[str, tuple[str, float]] = {}  # who answered, and when
+
+    @property
+    def refused(self) -> str:
+        """Which addresses are not taken, and why; "": there are none."""
+        return "; ".join(f"{one} is not taken: {_why(hardware)}" for one, (hardware, _) in sorted(self._others.items()))
+
+    def forget(self, wanted: Collection[str]) -> None:
+        """Forget all but the addresses that nobody holds."""
+        for known in (self._asked, self._others):
+            for one in known.keys() - {*wanted}:
+                del known[one]
+
+    async def free(self, addresses: Collection[str], links: Collection[Link], held: Container[str] = ()) -> set[str]:
+        """Of addresses those that nobody answers for, as far as is known now. It may take a second.
+
+        ``held``: has those that a machine of the fleet took meanwhile.
+        """
+        now = asyncio.get_running_loop().time()
+        due = [one for one in addresses if now - self._asked.get(one, -self._again) >= self._again]
+        if due:
+            try:
+                found = await asyncio.to_thread(answered, [ip_address(one) for one in due], links)
+            except StepError as error:
+                self._log.warning("the network cannot be asked who has addresses", reason=str(error))
+                return set()
+            now = asyncio.get_running_loop().time()
+            self._asked.update(dict.fromkeys(due, now))
+            for address, hardware in found.items():
+                if str(address) not in held:
+                    self._hear(str(address), hardware, now)
+        for one, (_, heard) in [*self._others.items()]:
+            if one in due and now - heard > self._silence:
+                del self._others[one]
+        return {one for one in addresses if one in due and one not in self._others and one not in held}
+
+    def _hear(self, address: str, hardware: str, now: float) -> None:
+        if self._others.get(address, ("", 0))[0] != hardware:
+            self._log.error("an address is not taken", address=address, reason=_why(hardware))
+        self._others[address] = hardware, now
+
+
+def _why(hardware: str) -> str:
+    return f"{hardware}, which does not hold it in this fleet, answers for it"
