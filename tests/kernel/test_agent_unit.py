@@ -78,8 +78,8 @@ def test_the_agent_as_a_unit(site: Site) -> None:
 def _anew(there: Machine, unit: str, before: str) -> bool:
     """Whether the unit is active with another process.
 
-    Both are of one answer. Of two, the first may be of the process that ended, and the second of one that only starts: it
-    would be stopped then while systemd still waits for its start, which it does for five minutes.
+    Both are of one answer. Of two, the first may be of the process that ended, and the second of one that only starts:
+    it would be stopped then while systemd still waits for its start, which it does for five minutes.
     """
     state, process = there.show(unit, "ActiveState", "MainPID")
     return state == "active" and process not in (before, "0")
