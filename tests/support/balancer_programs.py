@@ -47,6 +47,27 @@ def with_balancers(draw: st.DrawFn, program: ir.Program, *, min_size: int = 0) -
     return replace(program, nodes=nodes or program.nodes, balancers=balancers)
 
 
+@st.composite
+def balanced(draw: st.DrawFn, program: ir.Program) -> ir.Program:
+    """The program with balancers; ports that they could lead to, but for a node port, get one."""
+    return program if program.balancers else draw(with_balancers(_with_node_ports(program), min_size=1))
+
+
+def _with_node_ports(program: ir.Program) -> ir.Program:
+    room = program.cluster.nodeports
+    given = [port.nodeport for service in program.services for port in service.ports if port.nodeport]
+    free = (n for n in range(room.first, room.last + 1) if not any(n in ports for ports in given))
+
+    def reached(port: ir.Port) -> ir.Port:
+        if port.nodeport is not None or len(port.ports) > 1:
+            return port
+        number = next(free)
+        return replace(port, nodeport=ir.PortRange(number, number))
+
+    services = tuple(replace(service, ports=tuple(map(reached, service.ports))) for service in program.services)
+    return replace(program, services=services)
+
+
 _Led = Sequence[tuple[ir.Service, ir.Port]]
 
 

@@ -25,3 +25,15 @@ def test_a_program_is_run_by_its_own_loader(top: str, tmp_path: Path, monkeypatc
     monkeypatch.setattr(debs, "unpacked", lambda *_: tmp_path)
     loader, _, libraries, program = debs.argv("bookworm", "nftables", "nft")
     assert all(Path(path).resolve().is_relative_to(tmp_path) for path in (loader, *libraries.split(":"), program))
+
+
+def test_another_run_may_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack(release: str, package: str, scratch: Path) -> None:
+        for tree in (scratch / "tree", tmp_path / release / package):
+            (tree / "usr").mkdir(parents=True)
+
+    monkeypatch.setattr(debs, "CACHE", tmp_path)
+    monkeypatch.setattr(debs, "_unpack", unpack)
+    root = debs.unpacked("bookworm", "raced")
+    assert [path.name for path in root.iterdir()] == ["usr"]
+    assert [path.name for path in root.parent.iterdir()] == ["raced"]

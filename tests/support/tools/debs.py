@@ -38,9 +38,11 @@ def unpacked(release: str, package: str) -> Path:
         root.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
             _unpack(release, package, Path(scratch))
-            tree = Path(scratch, "tree")
-            if not root.exists():  # a second run may have been faster
-                tree.rename(root)
+            try:
+                Path(scratch, "tree").rename(root)
+            except OSError:
+                if not root.exists():  # else another run was faster
+                    raise
     return root
 
 
