@@ -21,6 +21,7 @@ from svcc.agent.health import Health, Standing
 from svcc.agent.probe import Answer, Probe
 from svcc.apply import files
 from svcc.apply.installation import Installation
+from svcc.compiler.files import named
 
 _FIRST = '{"version": 2}\n'
 #: Lines that are made in one go. Other threads wait for that at most, which is for less than a millisecond.
@@ -133,7 +134,7 @@ class Writer:
         except OSError:
             return False
         try:
-            with files.named(path):
+            with named(path):
                 if _Left.of(path, handle) != left or os.write(handle, data) != len(data):
                     return False
         finally:

@@ -8,15 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """What goes wrong while a file is written names it. The kernel names none that is open, and of others the draft."""
-    try:
-        yield
-    except OSError as error:
-        error.filename, error.filename2 = os.fspath(path), None
-        raise
+from svcc.compiler.files import named
 
 
 def make_directory(path: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import EISDIR
 from pathlib import Path
@@ -25,6 +26,16 @@ _SVCC_FILES = (".dsl",)
 
 class Unreadable(ValueError):
     """A file is not to be read. ``str()`` is the reason, without the file's name."""
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What goes wrong while a file is written names it. The kernel names none that is open, and of others the draft."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(path), None
+        raise
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from svcc.compiler.codes import Code
-from svcc.compiler.files import Budget, Unreadable
+from svcc.compiler.files import Budget, Unreadable, named
 from svcc.compiler.suggest import one_of
 from svcc.targets import find, targets
 from svcc.targets.bundle import Given, source_of_text
@@ -56,7 +56,8 @@ def write_files(texts: Mapping[Path, str]) -> None:
     with ExitStack() as stack:
         drafts = {path: _draft(path, text, stack) for path, text in texts.items()}
         for path, draft in drafts.items():
-            os.replace(draft, path)
+            with named(path):
+                os.replace(draft, path)
 
 
 def _files(bundle: Bundle, folder: Path) -> set[Path]:
@@ -69,13 +70,11 @@ def _files(bundle: Bundle, folder: Path) -> set[Path]:
 def _draft(path: Path, text: str, stack: ExitStack) -> str:
     """The name of a new file beside ``path`` with the text; what is left of it goes with ``stack``."""
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    stack.callback(draft.unlink, missing_ok=True)
-    try:
+    with named(path):
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        stack.callback(draft.unlink, missing_ok=True)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-    except OSError as error:  # of a descriptor, without a name
-        raise OSError(error.errno, error.strerror, str(path)) from None
     return str(draft)
 
 

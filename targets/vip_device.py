@@ -53,6 +53,16 @@ _WHOSE = "svcc:"
 
 _LINK = re.compile(r"link add (\S+) type dummy")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_LINK_WORDS = """
+    address addrgenmode alias allmulticast arp broadcast carrier dev down dynamic group gro_ipv4_max_size gro_max_size
+    gso_ipv4_max_size gso_max_segs gso_max_size help index link link-netns link-netnsid master mode mtu multicast name
+    netns nomaster numrxqueues numtxqueues parentbus parentdev promisc protodown protodown_reason qlen state trailers
+    txqlen txqueuelen type up vf vrf xdp xdpdrv xdpgeneric xdpoffload
+"""
+#: What stands where `ip link` takes a name (iproute2 6.x); it takes the beginnings of some of them for the whole word.
+_WORDS = tuple(_LINK_WORDS.split())
+#: Names that the kernel has itself, or where its parameters have no room for a device's (net/ipv4/devinet.c).
+_KERNELS = frozenset(("all", "default", "lo"))
 _ALIAS = re.compile(rf"link set (\S+) alias {re.escape(_WHOSE)}(\S+)")
 _ADDRESS = re.compile(r"address replace (?:([0-9.]+)/32|([0-9a-f:]+)/128) dev \S+")
 
@@ -118,11 +128,21 @@ def carrying(device: str, prefix: str, held: Iterable[VipAddress]) -> Device:
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """What no device holds: a name too long."""
-    device = program.cluster.vip_device
+    """What no device holds: a name too long, or one that the kernel or its tool takes for something else."""
+    device, span = program.cluster.vip_device, program.cluster.spans.get("vip-device")
     if device is not None and len(device) > DEVICE_NAME:
         message = f"{device} has {len(device)} characters, and a device's name at most {DEVICE_NAME}"
-        yield Diagnostic(Code.NAME_TOO_LONG, message, program.cluster.spans.get("vip-device"))
+        yield Diagnostic(Code.NAME_TOO_LONG, message, span)
+    if device is not None and (why := _taken(device)):
+        yield Diagnostic(Code.NAME, f"`{device}` cannot be a device: {why}", span, "any other name will do: svcc0")
+
+
+def _taken(device: str) -> str:
+    """Who takes a device's name for something else, as part of a sentence; "" if nobody does."""
+    if device in _KERNELS:
+        return "the kernel has that name itself"
+    word = next((word for word in _WORDS if word.startswith(device)), "")
+    return f"`ip link` takes it for its own word `{word}`" if word else ""
 
 
 # -- the parts of a target whose rules need no device ------------------------------------------------------------------
@@ -168,7 +188,7 @@ def read_device(text: Text) -> Said | None:
     found = _LINK.fullmatch(lines[0].text)
     if found is None:
         raise lines[0].refused("the device of the vips comes first: `link add DEVICE type dummy`")
-    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME:
+    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME or _taken(found[1]):
         raise lines[0].refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
     answered = (_ADDRESS.fullmatch(line.text) for line in lines)
     return Said(found[1], _prefix(lines), frozenset(match[1] or match[2] for match in answered if match))

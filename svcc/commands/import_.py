@@ -15,7 +15,7 @@ from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, has_errors
-from svcc.compiler.files import Budget, Unreadable, resolved
+from svcc.compiler.files import Budget, Unreadable, named, resolved
 from svcc.compiler.importers import find, importers
 from svcc.compiler.importers.interface import Broken, Imported, Importer
 from svcc.compiler.importers.sound import sound
@@ -145,7 +145,8 @@ def write_texts(texts: dict[Path, str]) -> None:
         write_files(whole)
         for path, text in texts.items():
             if resolved(path) not in whole:
-                path.write_text(text, encoding="utf-8")
+                with named(path):
+                    path.write_text(text, encoding="utf-8")
     except OSError as error:
         click.echo(f"svcc: cannot write {error.filename}: {error.strerror}", err=True)
         sys.exit(Exit.MACHINE)

@@ -93,8 +93,14 @@ def test_where_nothing_can_be_written_nothing_is(option: str) -> None:
     other = {"--output": "--report", "--report": "--output"}[option]
     done = svcc("import", "ipvsadm", "more-said", option, "nowhere/file", other, "file")
     assert (done.status, done.out) == (3, b"")
-    assert done.err.startswith("svcc: cannot write ")
+    assert done.err == f"svcc: cannot write {Path.cwd()}/nowhere/file: No such file or directory\n"
     assert not Path("file").exists()
+
+
+def test_what_has_no_room_is_named() -> None:
+    done = svcc("import", "ipvsadm", "more-said", "-o", "/dev/full")
+    assert (done.status, done.out) == (3, b"")
+    assert done.err == "svcc: cannot write /dev/full: No space left on device\n"
 
 
 @pytest.mark.parametrize("arguments", [["broken"], ["fine", "broken"], ["nothing-there"], ["."]])

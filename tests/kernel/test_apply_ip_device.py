@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain, pairwise, permutations
+from random import Random
 
 import pytest
 
 from support.apply_states import SAME, inside, run
 from support.files import GOLDEN
+from support.nft_programs import program
 from svcc.apply.drivers import DeviceDriver
 from svcc.apply.scope import Scope
 from svcc.kernel.link.devices import Device, Devices, announced_in
 from svcc.kernel.link.links import Link
 from svcc.kernel.link.proxies import entries
-from svcc.kernel.link.reading import read_devices
+from svcc.kernel.link.reading import links, read_devices
 from svcc.kernel.steps import Phase, StepError
+from svcc.targets import vip_device
 from svcc.targets.vip_device import is_ours
 
 pytestmark = pytest.mark.kernel
@@ -75,6 +78,18 @@ def test_a_device_that_is_somebody_elses_is_in_the_way_and_is_not_read() -> None
 def test_the_alias_says_whose_a_device_is(alias: str, recorded: tuple[str, ...], ours: bool) -> None:
     assert is_ours(Link("svcc0", "dummy", alias), "T", recorded) is ours
     assert not is_ours(Link("svcc0", "bridge", alias), "T", recorded)
+
+
+def test_the_tool_takes_every_name_that_is_not_refused() -> None:
+    """Some names are words of `ip link`, or their beginnings: it would make a device that is called otherwise."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    dice = Random(7)
+    names = {*letters, *("".join(dice.choices(letters, k=2)) for _ in range(30)), "up", "master", "lo", "all"} - {"no"}
+    fine = [name for name in sorted(names) if not [*vip_device.limits(program(f"cluster {{ vip-device {name} }}"))]]
+    assert {"k", "w", "z"} <= {*fine}
+    assert not {"a", "n", "up", "master", "lo", "all"} & {*fine}
+    run("ip -batch -", "".join(f"link add {name} type bridge\nlink set {name} up\n" for name in fine))
+    assert {link.name for link in links()} - {"lo"} == {*fine}
 
 
 def test_without_the_tool_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
