@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 
-from svcc.agent import state
+from svcc.agent import standings
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
 from svcc.agent.drift import Drift
@@ -96,7 +96,7 @@ class Agent:
         self._judge = judge
         self._last = None if judge is None else judge.known  # the program that is gone back to
         self._health = Health()
-        self._notes = state.Writer()
+        self._notes = standings.Writer()
         self._checks = Checks(asker, self._hear, self._miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
@@ -344,7 +344,7 @@ class Agent:
         already do so until they fail."""
         installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
-            noted = await in_thread(lambda: state.read(installation))
+            noted = await in_thread(lambda: standings.read(installation))
             self._health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
             if self._judge is not None and await in_thread(lambda: self._session.unconfirmed):

@@ -17,7 +17,7 @@ from svcc.fleet.errors import BadName, FleetError
 from svcc.fleet.keys import Keys
 from svcc.options import ParameterType
 from svcc.paths import FilePath
-from svcc.state import fail, need
+from svcc.state_options import fail, need
 
 if TYPE_CHECKING:
     from svcc.etcd.client import Client

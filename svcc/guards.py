@@ -23,7 +23,7 @@ from svcc.exits import Exit
 from svcc.kernel.steps import StepError
 from svcc.plan_text import plan_text
 from svcc.review import Review, review
-from svcc.state import fail
+from svcc.state_options import fail
 from svcc.targets import find
 
 #: Services that are named where some are lost.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from svcc.agent.log import Log
-from svcc.agent.state import Noted
+from svcc.agent.standings import Noted
 from svcc.apply.driver import balances
 from svcc.apply.store import Store
 from svcc.columns import columns
@@ -25,7 +25,7 @@ from svcc.help import Commands, examples
 from svcc.options import FloatRange, ParameterType, TargetName, json_option, node_option
 from svcc.output import put, put_json
 from svcc.paths import FilePath
-from svcc.state import (
+from svcc.state_options import (
     checked_prefix,
     drain_option,
     fail,

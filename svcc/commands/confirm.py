@@ -13,7 +13,7 @@ from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import outcome
 from svcc.output import put_json
-from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
+from svcc.state_options import fail, need_root, pick_installation, prefix_option, state_option
 
 
 @click.command("confirm", epilog=examples("svcc confirm"))

@@ -12,7 +12,7 @@ from svcc.applying import Cause, carry_out, explained, settled
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
-from svcc.state import need_root, prefix_option, state_option
+from svcc.state_options import need_root, prefix_option, state_option
 
 
 @click.command("restore", epilog=examples("svcc restore"))

@@ -18,7 +18,7 @@ from svcc.fleet_options import FleetAccess, Seconds, fleet_options
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.output import put, put_json
-from svcc.state import fail
+from svcc.state_options import fail
 
 if TYPE_CHECKING:
     from svcc.etcd.client import Client
