@@ -23,7 +23,7 @@ from svcc.state_options import need_root, prefix_option, state_option
 def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> None:
     """Put what was applied last back into the kernel: for the start of the machine.
 
-    What still waited for its confirmation when the machine went down is not put back, but what was there before it.
+    Where an apply still waited for its confirmation when the machine went down, the generation before it is put back.
     """
     need_root()
     found = [one for one in store.installations() if prefix is None or one.name == prefix.lower()]

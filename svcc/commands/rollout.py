@@ -59,7 +59,7 @@ def command(
     place: FleetAccess,
     as_json: bool,
 ) -> None:
-    """Roll RELEASE out to the nodes of a fleet, stage by stage; nodes that fail take all back.
+    """Roll RELEASE out to the nodes of a fleet, stage by stage; if nodes fail, all go back.
 
     A stage is over when each of its nodes has applied and confirmed the release, and was well for the soak. If this
     command is ended, the fleet stands still, and `--resume` goes on from anywhere.

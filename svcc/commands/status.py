@@ -58,8 +58,8 @@ def command(
 ) -> None:
     """Show what is in the kernel: services, endpoints, weights, connections, and what differs from what was applied.
 
-    With SERVICE, only that of these. Waits while another svcc is at work. Exit status 1 if anything of ours was changed
-    by hand.
+    With SERVICE, show these services only. Waits while another svcc is at work. Exit status 1 if anything of ours was
+    changed by hand.
     """
     need_root()
 
