@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 
-from svcc.agent import state
+from svcc.agent import standings
 from svcc.agent.answers import Asker
 from svcc.agent.checks import Checks
 from svcc.agent.drift import Drift
@@ -42,16 +42,16 @@ from svcc.kernel.steps import Phase
 
 #: Seconds from one change of the kernel to the next, in which events are collected to be taken together.
 _TOGETHER = 0.1
-#: Seconds in which those come that belong to one event: all slices of a service, or all services of a server that died.
+#: Seconds within which the parts of one event come: all slices of a service, or all services of a server that died.
 _BREATH = 0.01
 #: Seconds between looks at the files, and at what has had its time.
 _GLANCE = 1.0
 #: Seconds after a probe that was not asked until all are said to be asked again.
 _ALL_ASKED = 10.0
-#: Seconds at least from one note of how all stand to the next.
+#: The least seconds between two notes of how all endpoints stand.
 _NOTES = 10.0
-#: Seconds until what failed is tried again: twice as long each time, up to the second.
-_AGAIN, _AT_MOST = 1.0, 30.0
+#: Seconds until what failed is tried again: twice as long each time, up to the longest.
+_RETRY, _LONGEST = 1.0, 30.0
 #: Seconds between looks at how much is written of changes.
 _TIDY = 10.0
 
@@ -99,7 +99,7 @@ class Agent:
         self._judge = judge
         self._last = None if judge is None else judge.known  # the program that is gone back to
         self._health = Health()
-        self._notes = state.Writer()
+        self._notes = standings.Writer()
         self._own_ports = OwnPorts(log, options.node)
         self._checks = Checks(asker, self._hear, self._miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
@@ -110,8 +110,8 @@ class Agent:
         self._new = False  # whether it is not in the kernel yet
         self._first = True  # whether nothing was followed yet
         self._served = False  # whether any program was in the kernel yet
-        self._event: float | None = None  # when the oldest event happened that is not in the kernel yet
-        self._told_of: float | None = None  # when it was said first that the program may be another; None: it was read
+        self._event_at: float | None = None  # when the oldest event that is not in the kernel yet happened
+        self._noticed_at: float | None = None  # when the program was first said to be another; None: it was read since
         self._changed = asyncio.Event()
         self._reload = asyncio.Event()
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
@@ -120,10 +120,10 @@ class Agent:
         self._down = 0  # probes that failed when the kernel was changed last
         self._drift = Drift(session, options.repair, log, metrics, self._kernel, self._changing)
         self._faults: dict[str, str] = {}  # what is wrong, by what it is about
-        self._stood: set[str] = set()  # services of which the metrics do not say yet how their endpoints stand
-        self._came: float | None = None  # when all was in that the last change of the kernel brought
-        self._noted = self._now()  # when it was noted last how all stand
-        self._missed = 0.0  # when a probe could not be asked last
+        self._turned: set[str] = set()  # services whose endpoints stand otherwise than the metrics say
+        self._served_at: float | None = None  # when the kernel served all that the last change of it brought
+        self._noted_at = self._now()  # when the last note of how all stand was made
+        self._missed_at = 0.0  # when a probe could not be asked last
 
     @property
     def fault(self) -> str:
@@ -158,8 +158,8 @@ class Agent:
 
     def reload(self) -> None:
         """Read the program now."""
-        if self._told_of is None:
-            self._told_of = self._now()
+        if self._noticed_at is None:
+            self._noticed_at = self._now()
         self._reload.set()
 
     async def run(self) -> None:
@@ -171,7 +171,7 @@ class Agent:
                 tasks.create_task(self._source.follow(self.reload), name="follow")
                 tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._drift.guard(lambda: self._served), name="guard")
-                tasks.create_task(self._let_go(), name="let go")
+                tasks.create_task(self._end_draining(), name="end draining")
                 tasks.create_task(self._tidy(), name="tidy")
         except ExceptionGroup as group:
             if kept := group.subgroup(Kept):
@@ -197,7 +197,7 @@ class Agent:
         """Read the program. One with errors changes nothing, and neither does one that is not known yet."""
         source = self._source
         named = {source.kind: source.name}
-        told, self._told_of = self._told_of, None
+        told, self._noticed_at = self._noticed_at, None
         try:
             program = await in_thread(source.read)
         except InputError as error:
@@ -219,7 +219,7 @@ class Agent:
 
     def _hear(self, probe: Probe, answer: Answer) -> None:
         self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
-        if "checks" in self._faults and self._now() - self._missed > _ALL_ASKED:
+        if "checks" in self._faults and self._now() - self._missed_at > _ALL_ASKED:
             self._log.info("all checks are asked again")
             del self._faults["checks"]
         before = self._health.standings.get(probe)
@@ -228,54 +228,57 @@ class Agent:
         if self._health.hear(probe, answer, time.time()):
             say = self._log.info if answer.passed else self._log.warning
             say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
-            self._stood.update(self._health.users.get(probe, ()))
+            self._turned.update(self._health.users.get(probe, ()))
             self._notes.turned(probe)
             self._happened()
 
     def _miss(self, probe: Probe, reason: str) -> None:
         """Nothing is known of an endpoint that was not asked: it stays as it was."""
         self._metrics.missed(probe.check.kind)
-        self._missed = self._now()
+        self._missed_at = self._now()
         if "checks" not in self._faults:
             self._faults["checks"] = f"not all checks are asked: {reason}"
             self._log.error("not all checks are asked", probe=str(probe), reason=reason)
 
     def _happened(self, since: float | None = None) -> None:
         """``since``: when that was, if it is not now."""
-        if self._event is None:
-            self._event = self._now() if since is None else since
+        if self._event_at is None:
+            self._event_at = self._now() if since is None else since
         self._changed.set()
 
     # ---- the kernel
 
     async def _converge(self) -> None:
-        pause, quiet = _AGAIN, self._now()
+        pause, quiet = _RETRY, self._now()
         while True:
             await self._changed.wait()
             await asyncio.sleep(max(_BREATH, quiet - self._now()))
             self._changed.clear()
             if self._program is None:
                 continue
-            event, self._event = self._event, None
-            done = await self._put()
+            event, self._event_at = self._event_at, None
+            done = await self._into_kernel()
             quiet = self._now() + _TOGETHER
             if done:
-                pause = _AGAIN
+                pause = _RETRY
                 self._say_done(event)
                 self._served = True
                 self._ready()
                 await self._note_all()
             else:
-                self._event = event
+                self._event_at = event
                 self._metrics.failed()
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _AT_MOST)
+                pause = min(2 * pause, _LONGEST)
                 self._changed.set()
 
     def _say_done(self, event: float | None) -> None:
-        """``event``: when that happened which is in the kernel now. That ends with the last step that brings something;
-        then what is left over is taken out, and the generation is recorded."""
-        came, now = self._came, self._now()
+        """Log how long an event took. ``event``: when it happened; None: there was none.
+
+        ``seconds`` end with the last step that brings something. After it, leftovers are taken out and the generation
+        is recorded: ``recorded`` counts that, too.
+        """
+        came, now = self._served_at, self._now()
         seconds = None if event is None else (now if came is None else came) - event
         recorded = None if event is None else now - event
         self._metrics.applied(self._generation, seconds)
@@ -286,20 +289,20 @@ class Agent:
     def _hear_of_step(self, event: Event) -> None:
         """In the thread that changes the kernel."""
         if event.what == "done" and event.step is not None and event.step.phase <= Phase.ANNOUNCED:
-            self._came = self._now()
+            self._served_at = self._now()
 
     async def _note_all(self) -> None:
-        """Note now and then how all stand. It is done while events are collected anyway, and so keeps none waiting."""
-        if not self._notes.appended or self._now() < self._noted + _NOTES:
+        """Note now and then how all endpoints stand. Events are being collected meanwhile, so none waits for it."""
+        if not self._notes.appended or self._now() < self._noted_at + _NOTES:
             return
-        self._noted = self._now()
+        self._noted_at = self._now()
         try:
             await in_thread(partial(self._notes.write_all, self._session.installation, self._health))
         except OSError as error:
             self._log.error("not all standings are noted", reason=str(error))
 
-    async def _put(self) -> bool:
-        """Make the kernel hold the program as its endpoints' health has it; whether it does."""
+    async def _into_kernel(self) -> bool:
+        """Make the kernel hold the program as its endpoints' health has it. Returns whether it does."""
         program, new = self._program, self._new
         if program is None:
             return True
@@ -314,7 +317,7 @@ class Agent:
                     await self._follow(program, joined, new=new)
                     self._joined = joined
                 made, self._down = self._health.served_all(joined), self._health.down
-                self._made = await in_thread(lambda: self._take(program, made, new=new))
+                self._made = await in_thread(lambda: self._apply(program, made, new=new))
                 if self._judge is not None and new:
                     await self._judged(self._judge, program)
             except Kept:
@@ -329,11 +332,11 @@ class Agent:
                 self._new = False
         self._faults.pop("kernel", None)
         if joined is not self._measured:
-            self._stood |= differing_services(self._measured, joined).keys()
+            self._turned |= differing_services(self._measured, joined).keys()
         self._source.taken(joined)
-        self._metrics.served(joined, self._health, self._stood)
+        self._metrics.served(joined, self._health, self._turned)
         self._measured = joined
-        self._stood.clear()
+        self._turned.clear()
         return True
 
     async def _judged(self, judge: Judge, program: ir.Program) -> None:
@@ -357,7 +360,7 @@ class Agent:
         already do so until they fail."""
         installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
-            noted = await in_thread(lambda: state.read(installation))
+            noted = await in_thread(lambda: standings.read(installation))
             self._health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
             if self._judge is not None and await in_thread(lambda: self._session.unconfirmed):
@@ -369,10 +372,10 @@ class Agent:
         if self._health.standings is not asked:
             self._checks.follow(self._health.standings.keys())
         if self._leaving is not None:
-            await in_thread(partial(self._let_leave, self._leaving, installation, joined))
+            await in_thread(partial(self._start_draining, self._leaving, installation, joined))
 
-    def _let_leave(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
-        """In a thread. What is in the kernel now, and not in the program, drains."""
+    def _start_draining(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
+        """Let the endpoints drain that are in the kernel and not in the program. In a thread."""
         before, current = self._made, installation.current
         if before is None and current is not None and balances(current.target):
             kept = installation.program(current)
@@ -381,8 +384,8 @@ class Agent:
         if before is not None and (number := leaving.follow(before, program, self._now())):
             self._log.info("endpoints left, and drain", endpoints=number)
 
-    async def _let_go(self) -> None:
-        """Take out of the kernel what had its time."""
+    async def _end_draining(self) -> None:
+        """Take endpoints out of the kernel when their time to drain is over."""
         while True:
             await asyncio.sleep(_GLANCE)
             due = None if self._leaving is None else self._leaving.due
@@ -399,12 +402,13 @@ class Agent:
             except (SvccError, OSError) as error:
                 self._log.warning("what is in place is not written whole", reason=str(error))
 
-    def _take(self, program: ir.Program, made: ir.Program, *, new: bool) -> ir.Program:
-        """In a thread. A program is recorded as it was reviewed; how it is served is a note to that.
+    def _apply(self, program: ir.Program, made: ir.Program, *, new: bool) -> ir.Program:
+        """Have the session serve ``made``, the program without the endpoints that are down. In a thread.
 
-        Returns what is served: with what leaves.
+        The generation records the program as it was reviewed; how it is served is a note to that. Returns what is
+        served: ``made`` and the endpoints that drain.
         """
-        self._came = None
+        self._served_at = None
         if self._leaving is not None:
             self._leaving.expire(self._now())
             made = self._leaving.kept(made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from svcc.compiler import ir
-from svcc.compiler.asked import asked_port
+from svcc.compiler.health_checks import asked_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from svcc.agent.probe import probes
 from svcc.compiler import ir
-from svcc.compiler.asked import service_ports
+from svcc.compiler.health_checks import service_ports
 from svcc.compiler.ir_to_json import to_json
 from svcc.targets.interface import Target
 from svcc.verify.cases import Case, cases

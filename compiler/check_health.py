@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from svcc.compiler import ir
-from svcc.compiler.asked import protocol, service_ports
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.health_checks import protocol, service_ports
 from svcc.compiler.suggest import one_of
 
 

@@ -245,7 +245,7 @@ class Check:
     """
 
     kind: CheckKind
-    port: int | None = None  # None: that of the service's port, see :func:`svcc.compiler.asked.asked_port`
+    port: int | None = None  # None: that of the service's port, see :func:`svcc.compiler.health_checks.asked_port`
     path: str = "/"  # http, https
     host: str | None = None  # http, https: what is asked for, in the request and in TLS; None: the endpoint's address
     expect: tuple[int, int] = (200, 399)  # http, https: the first and last status that passes

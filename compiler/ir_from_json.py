@@ -10,9 +10,9 @@ from itertools import islice
 from typing import cast
 
 from svcc.compiler import ir
-from svcc.compiler.asked import OPTIONS
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
+from svcc.compiler.health_checks import OPTIONS
 from svcc.compiler.ir_document import (
     BalancerDocument,
     CheckDocument,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from svcc.compiler import ir, syntax
-from svcc.compiler.asked import OPTIONS
 from svcc.compiler.codes import Code
+from svcc.compiler.health_checks import OPTIONS
 from svcc.compiler.settings import Settings
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.compiler.syntax import Word

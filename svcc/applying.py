@@ -30,7 +30,7 @@ from svcc.compiler import ir
 from svcc.exits import Exit
 from svcc.kernel.steps import Change, End, StepError
 from svcc.progress import Interrupted, Progress
-from svcc.state import fail, pick_installation
+from svcc.state_options import fail, pick_installation
 
 if TYPE_CHECKING:
     from svcc.apply.wanted import Wanted

@@ -17,7 +17,7 @@ from svcc.fleet.errors import BadName, FleetError
 from svcc.fleet.keys import Keys
 from svcc.options import ParameterType
 from svcc.paths import FilePath
-from svcc.state import fail, need
+from svcc.state_options import fail, need
 
 if TYPE_CHECKING:
     from svcc.etcd.client import Client
@@ -147,14 +147,14 @@ def _options(*, required: bool) -> Iterator[Callable[[_Command], _Command]]:
         required=required,
         envvar=etcd,
         metavar="URL",
-        help="A member of etcd; for several, several times.",
+        help="A member of etcd (may be repeated).",
     )
-    yield click.option("--etcd-user", "user", envvar="SVCC_ETCD_USER", metavar="NAME", help="A user of etcd's own.")
+    yield click.option("--etcd-user", "user", envvar="SVCC_ETCD_USER", metavar="NAME", help="The user that etcd knows.")
     for name, what, words in (
-        ("etcd-password-file", "password", "With the user's password."),
-        ("etcd-ca", "ca", "Whose certificates etcd has; PEM."),
-        ("etcd-cert", "certificate", "Shown to etcd; PEM."),
-        ("etcd-key", "key", "Of that certificate; PEM."),
+        ("etcd-password-file", "password", "The file with that user's password."),
+        ("etcd-ca", "ca", "The authority of etcd's certificates; PEM."),
+        ("etcd-cert", "certificate", "The certificate that etcd is shown; PEM."),
+        ("etcd-key", "key", "The key of that certificate; PEM."),
     ):
         yield click.option(f"--{name}", what, type=_FILE, envvar=f"SVCC_{name.upper().replace('-', '_')}", help=words)
 

@@ -23,7 +23,7 @@ from svcc.exits import Exit
 from svcc.kernel.steps import StepError
 from svcc.plan_text import plan_text
 from svcc.review import Review, review
-from svcc.state import fail
+from svcc.state_options import fail
 from svcc.targets import find
 
 #: Services that are named where some are lost.
@@ -45,7 +45,7 @@ yes_option = click.option("-y", "--yes", is_flag=True, help="On a terminal: remo
 
 def consent_options(command: _Command) -> _Command:
     """``--allow-empty`` and ``--yes``."""
-    allow = click.option("--allow-empty", is_flag=True, help="Apply it although no service is left then.")
+    allow = click.option("--allow-empty", is_flag=True, help="Apply FILE even if no service is left then.")
     return allow(yes_option(command))
 
 

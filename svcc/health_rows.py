@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from svcc.agent import state
-from svcc.agent.state import Noted
+from svcc.agent import standings
+from svcc.agent.standings import Noted
 from svcc.apply.installation import Installation
 
 
@@ -25,7 +25,7 @@ class Health:
     @classmethod
     def read(cls, installation: Installation) -> Health:
         """What an agent noted last of an installation's endpoints; nothing where no agent ever ran."""
-        return cls(state.read(installation).values())
+        return cls(standings.read(installation).values())
 
     def __bool__(self) -> bool:
         return bool(self.noted)

@@ -22,7 +22,7 @@ from svcc.compiler.errors import InputError
 from svcc.compiler.load import load_data
 from svcc.compiler.suggest import one_of
 from svcc.options import tell
-from svcc.state import named_generation, pick_installation
+from svcc.state_options import named_generation, pick_installation
 from svcc.targets import targets
 from svcc.targets.bundle import source_of_text, split_bundle
 from svcc.targets.capability import pick_node

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
 from svcc.compiler import ir
-from svcc.compiler.asked import service_ports
+from svcc.compiler.health_checks import service_ports
 from svcc.compiler.importers.interface import Note
 from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span

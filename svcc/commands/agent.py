@@ -11,7 +11,7 @@ import click
 
 from svcc import __version__
 from svcc.agent.log import Log
-from svcc.agent.state import Noted
+from svcc.agent.standings import Noted
 from svcc.apply.driver import balances
 from svcc.apply.store import Store
 from svcc.columns import columns
@@ -26,7 +26,7 @@ from svcc.help import Commands, examples
 from svcc.options import FloatRange, ParameterType, TargetName, json_option, node_option
 from svcc.output import put, put_json
 from svcc.paths import FilePath
-from svcc.state import (
+from svcc.state_options import (
     checked_prefix,
     drain_option,
     fail,
@@ -107,8 +107,13 @@ def command() -> None:
     flag_value="in-cluster",
     help="Take services from a cluster's API instead of FILE.",
 )
-@click.option("--context", metavar="NAME", help="Of KUBECONFIG, where that is not the current one.")
-@click.option("--prefix", metavar="PREFIX", callback=checked_prefix, help="Of what a cluster has; SVCC unless told.")
+@click.option("--context", metavar="NAME", help="The context of KUBECONFIG; its current one unless given.")
+@click.option(
+    "--prefix",
+    metavar="PREFIX",
+    callback=checked_prefix,
+    help="The prefix of what a cluster's services get in the kernel; SVCC unless given.",
+)
 @click.option(
     "-t", "--target", type=TargetName(loaded=True), help="What serves here; with --fleet, the release says that."
 )
@@ -119,7 +124,7 @@ def command() -> None:
     default="10",
     metavar="SECONDS|never",
     show_default=True,
-    help="When what others changed is put right.",
+    help="Seconds until what others changed is put right.",
 )
 @drain_option("left FILE")
 @click.option("--listen", type=_Listen(), metavar="ADDRESS:PORT", help="Serve /metrics and /healthz there.")

@@ -39,7 +39,7 @@ from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.progress import Progress
 from svcc.review import review
-from svcc.state import drain_option, fail, need_root, state_option
+from svcc.state_options import drain_option, fail, need_root, state_option
 from svcc.targets.interface import Target
 
 #: What was done, for people and for machines.

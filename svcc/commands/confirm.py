@@ -13,7 +13,7 @@ from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import outcome
 from svcc.output import put_json
-from svcc.state import fail, need_root, pick_installation, prefix_option, state_option
+from svcc.state_options import fail, need_root, pick_installation, prefix_option, state_option
 
 
 @click.command("confirm", epilog=examples("svcc confirm"))
@@ -21,7 +21,7 @@ from svcc.state import fail, need_root, pick_installation, prefix_option, state_
 @json_option
 @state_option
 def command(prefix: str | None, as_json: bool, store: Store) -> None:
-    """Keep what was applied with --confirm, which goes away again otherwise."""
+    """Keep what was applied with --confirm. Without this the machine goes back when the seconds are over."""
     need_root()
     installation = pick_installation(store, prefix)
     with explained(Cause()), store.locked():

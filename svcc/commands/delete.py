@@ -24,7 +24,7 @@ from svcc.outcome import each_said, number_before, outcome
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import review
-from svcc.state import all_option, need_root, pick_installation, prefix_option, state_option
+from svcc.state_options import all_option, need_root, pick_installation, prefix_option, state_option
 
 
 @click.command("delete", epilog=examples("svcc delete --dry-run", "svcc delete --prefix CUSTOM --yes"))

@@ -26,7 +26,7 @@ from svcc.options import TargetName, node_option, quiet_option
 from svcc.output import put
 from svcc.paths import FilePath
 from svcc.sides import NamedSide, SideOptions, read_side
-from svcc.state import prefix_option, state_option
+from svcc.state_options import prefix_option, state_option
 from svcc.targets import find
 from svcc.targets.interface import Target
 

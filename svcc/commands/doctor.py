@@ -17,7 +17,7 @@ from svcc.exits import Exit
 from svcc.help import examples
 from svcc.options import TargetName, json_option
 from svcc.output import put, put_json
-from svcc.state import state_option
+from svcc.state_options import state_option
 from svcc.tables import table
 from svcc.targets import targets
 from svcc.targets.interface import Target

@@ -27,7 +27,7 @@ from svcc.help import Commands, examples
 from svcc.import_report import counts_json, summary
 from svcc.output import put
 from svcc.paths import FilePath
-from svcc.state import fail, need_agent
+from svcc.state_options import fail, need_agent
 
 if TYPE_CHECKING:
     from svcc.kubernetes_api.access import Access

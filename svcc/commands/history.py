@@ -15,7 +15,7 @@ from svcc.columns import columns
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.output import put, put_json
-from svcc.state import all_option, pick_installations, prefix_option, state_option
+from svcc.state_options import all_option, pick_installations, prefix_option, state_option
 
 
 @click.command("history", epilog=examples("svcc history", "svcc history --json"))

@@ -10,7 +10,7 @@ import click
 
 from svcc.exits import Exit
 from svcc.help import examples
-from svcc.state import fail
+from svcc.state_options import fail
 
 #: What the server needs beside what every command does.
 _NEEDS = ("pygls", "lsprotocol")

@@ -20,13 +20,13 @@ from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions, warn_of_
 from svcc.health_rows import Health, health_lines
 from svcc.help import examples
 from svcc.in_place import in_place
-from svcc.kept import as_kept
+from svcc.kept_program import as_kept
 from svcc.options import file_argument, format_option, json_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put, put_json
 from svcc.plan_json import plan_json
 from svcc.plan_text import plan_text
 from svcc.review import Review, review
-from svcc.state import fail, need_root, state_option
+from svcc.state_options import fail, need_root, state_option
 from svcc.targets.interface import Target
 
 

@@ -30,7 +30,7 @@ from svcc.options import (
 )
 from svcc.output import put, put_json
 from svcc.paths import FilePath
-from svcc.state import fail
+from svcc.state_options import fail
 from svcc.targets.interface import Target
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from svcc.applying import Cause, carry_out, explained, settled
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import each_said, number_before, outcome
-from svcc.state import need_root, prefix_option, state_option
+from svcc.state_options import need_root, prefix_option, state_option
 
 
 @click.command("restore", epilog=examples("svcc restore"))
@@ -23,7 +23,7 @@ from svcc.state import need_root, prefix_option, state_option
 def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> None:
     """Put what was applied last back into the kernel: for the start of the machine.
 
-    What still waited for its confirmation when the machine went down is not put back, but what was there before it.
+    Where an apply still waited for its confirmation when the machine went down, the generation before it is put back.
     """
     need_root()
     found = [one for one in store.installations() if prefix is None or one.name == prefix.lower()]

@@ -18,7 +18,7 @@ from svcc.help import examples
 from svcc.options import json_option
 from svcc.outcome import number_before, outcome
 from svcc.output import put_json
-from svcc.state import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
+from svcc.state_options import fail, need_root, pick_generation, pick_installation, prefix_option, state_option
 
 
 @click.command("rollback", epilog=examples("svcc rollback", "svcc rollback 3"))

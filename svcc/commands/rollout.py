@@ -18,7 +18,7 @@ from svcc.fleet_options import FleetAccess, Seconds, fleet_options
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.output import put, put_json
-from svcc.state import fail
+from svcc.state_options import fail
 
 if TYPE_CHECKING:
     from svcc.etcd.client import Client
@@ -59,7 +59,7 @@ def command(
     place: FleetAccess,
     as_json: bool,
 ) -> None:
-    """Roll RELEASE out to the nodes of a fleet, stage by stage; nodes that fail take all back.
+    """Roll RELEASE out to the nodes of a fleet, stage by stage; if nodes fail, all go back.
 
     A stage is over when each of its nodes has applied and confirmed the release, and was well for the soak. If this
     command is ended, the fleet stands still, and `--resume` goes on from anywhere.

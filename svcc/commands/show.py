@@ -24,7 +24,7 @@ from svcc.compiler.ir_to_json import to_json
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.output import put
-from svcc.state import fail, named_generation, pick_installation, prefix_option, state_option
+from svcc.state_options import fail, named_generation, pick_installation, prefix_option, state_option
 from svcc.targets.bundle import bundle_text
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from svcc import completion
-from svcc.agent.state import Noted
+from svcc.agent.standings import Noted
 from svcc.apply import confirm, planning
 from svcc.apply.confirm import Pending
 from svcc.apply.generation import Draft, Generation
@@ -35,7 +35,7 @@ from svcc.kernel_rows import Agreement, Row, Rows
 from svcc.object_text import object_json, object_lines, service_of
 from svcc.options import watch_options
 from svcc.output import put
-from svcc.state import all_option, fail, need_root, pick_installations, prefix_option, state_option
+from svcc.state_options import all_option, fail, need_root, pick_installations, prefix_option, state_option
 
 
 @click.command("status", epilog=examples("svcc status", "svcc status web dns --watch"))
@@ -58,8 +58,8 @@ def command(
 ) -> None:
     """Show what is in the kernel: services, endpoints, weights, connections, and what differs from what was applied.
 
-    With SERVICE, only that of these. Waits while another svcc is at work. Exit status 1 if anything of ours was changed
-    by hand.
+    With SERVICE, show these services only. Waits while another svcc is at work. Exit status 1 if anything of ours was
+    changed by hand.
     """
     need_root()
 

@@ -21,7 +21,7 @@ from svcc.kernel.namespaces import NamespaceError
 from svcc.options import file_argument, format_option, loaded_target_option, node_option, quiet_option
 from svcc.output import put, put_json
 from svcc.paths import FilePath
-from svcc.state import fail, need_agent
+from svcc.state_options import fail, need_agent
 from svcc.tables import fits, table
 from svcc.targets import targets
 from svcc.targets.capability import check_target

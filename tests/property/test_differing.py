@@ -12,8 +12,8 @@ from support.strategies import programs
 from svcc.agent.health import Health
 from svcc.agent.probe import probes
 from svcc.compiler import ir
-from svcc.compiler.asked import service_ports
 from svcc.compiler.differing import Services, differing_services, with_services
+from svcc.compiler.health_checks import service_ports
 
 
 def _with_check(service: ir.Service) -> ir.Service:

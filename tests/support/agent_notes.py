@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from svcc.agent import state
+from svcc.agent import standings
 from svcc.agent.health import Health
 from svcc.agent.probe import Answer, Probe
-from svcc.agent.state import Noted
+from svcc.agent.standings import Noted
 from svcc.apply.store import Store
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
@@ -33,12 +33,12 @@ class Notes:
 
     def __init__(self, folder: Path) -> None:
         self.installation = Store(folder).installation("t")
-        self.health, self.writer = Health(), state.Writer()
+        self.health, self.writer = Health(), standings.Writer()
         self.seconds = 0.0
 
     @property
     def path(self) -> Path:
-        return state.path_of(self.installation)
+        return standings.path_of(self.installation)
 
     def follow(self, program: ir.Program) -> None:
         self.seconds += 1
@@ -59,7 +59,7 @@ class Notes:
         self.writer.write_all(self.installation, self.health)
 
     def read(self) -> dict[str, Noted]:
-        return state.read(self.installation)
+        return standings.read(self.installation)
 
     def stands(self) -> dict[str, Noted]:
         """What there is to be noted."""

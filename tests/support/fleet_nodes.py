@@ -20,8 +20,10 @@ class Nodes:
     def __init__(self, client: Client, keys: Keys, names: Sequence[str]) -> None:
         self._client, self._keys, self._names = client, keys, names
         self.states: dict[tuple[str, int], NodeState] = {}  # by node and release
+        self._saying = asyncio.Lock()
 
     async def obey(self) -> None:
+        """Do what etcd wants of the nodes, without end."""
         for node in self._names:
             await self._client.put(self._keys.alive(node), b"")
         async with aclosing(self._client.follow(self._keys.wants)) as told:
@@ -32,14 +34,18 @@ class Nodes:
                         await self.say(told_node, Want.read(entry.key, entry.value))
 
     async def say(self, node: str, want: Want) -> None:
-        state = self.states.get((node, want.release), NodeState.APPLIED)
-        said = Status(want, state, want.release, followed=want.epoch, words="no such device")
-        while True:
-            try:
-                await self._client.put(self._keys.status(node), said.text.encode())
-                return
-            except Unreachable:
-                await asyncio.sleep(0.1)
+        """Say how a node stands with what it shall do. What is said later stands in etcd later, however long etcd is
+        away meanwhile.
+        """
+        async with self._saying:
+            state = self.states.get((node, want.release), NodeState.APPLIED)
+            said = Status(want, state, want.release, followed=want.epoch, words="no such device")
+            while True:
+                try:
+                    await self._client.put(self._keys.status(node), said.text.encode())
+                    return
+                except Unreachable:
+                    await asyncio.sleep(0.1)
 
 
 @contextmanager

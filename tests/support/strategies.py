@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from support.balancer_programs import led_only, with_balancers
 from svcc.compiler import ir
-from svcc.compiler.asked import service_ports
 from svcc.compiler.features import Feature
+from svcc.compiler.health_checks import service_ports
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.strategies import programs
-from svcc.agent import state
+from svcc.agent import standings
 from svcc.agent.health import Health, Standing
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe, probe_of, probes
@@ -187,9 +187,8 @@ def test_an_answer_of_a_probe_that_is_not_followed_any_more() -> None:
 
 def test_what_is_asked_of_the_state_alone_needs_no_library_of_the_agent() -> None:
     """`svcc agent status` works where only the command line is installed."""
-    script = (
-        "import sys, svcc.commands.agent, svcc.agent.state; print({'aiohttp', 'prometheus_client'} & {*sys.modules})"
-    )
+    modules = "svcc.commands.agent, svcc.agent.standings"
+    script = f"import sys, {modules}; print({{'aiohttp', 'prometheus_client'}} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
@@ -221,7 +220,7 @@ def _gauges(metrics: Metrics) -> list[str]:
 
 @given(programs(min_services=1), st.data())
 def test_what_is_noted_is_what_is_read(program: ir.Program, data: st.DataObject) -> None:
-    health, writer = Health(), state.Writer()
+    health, writer = Health(), standings.Writer()
     with TemporaryDirectory() as folder:
         installation = Store(Path(folder)).installation("t")
         for _ in range(2):
@@ -231,7 +230,7 @@ def test_what_is_noted_is_what_is_read(program: ir.Program, data: st.DataObject)
                 answer = Answer(data.draw(st.booleans()), words, data.draw(st.floats(0, 100)))
                 health.hear(probe, answer, data.draw(st.floats(0, 2e9)))
             writer.write_all(installation, health)
-            found = state.read(installation)
+            found = standings.read(installation)
             assert {key: one.standing for key, one in found.items()} == {
                 probe.key: standing for probe, standing in health.standings.items()
             }

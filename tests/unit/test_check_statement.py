@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support.strategies import CHECKS, programs_for
 from svcc.compiler import ir
-from svcc.compiler.asked import asked_port
+from svcc.compiler.health_checks import asked_port
 from svcc.compiler.load import load_text
 from svcc.compiler.report import as_text
 from svcc.compiler.source import Source

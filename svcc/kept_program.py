@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from svcc.agent import state
+from svcc.agent import standings
 from svcc.agent.health import Health
 from svcc.agent.leaving import Leaving
 from svcc.apply import wanted
@@ -33,7 +33,7 @@ def as_kept(given: Wanted, target: Target, node: str | None, installation: Insta
 
 
 def _by_health(program: ir.Program, installation: Installation) -> ir.Program:
-    noted = state.read(installation)
+    noted = standings.read(installation)
     if not noted:
         return program
     health = Health({key: one.standing for key, one in noted.items()})

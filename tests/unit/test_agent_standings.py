@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.agent_notes import BAD, GOOD, Notes, program
 from support.tools.project import ROOT
 from svcc.agent.probe import Answer
-from svcc.agent.state import Noted
+from svcc.agent.standings import Noted
 from svcc.compiler import ir
 
 _PROGRAMS = (

@@ -50,9 +50,9 @@ prefix_option = click.option(
     metavar="PREFIX",
     callback=checked_prefix,
     shell_complete=completion.prefixes,
-    help="Of what was applied, where there is more than one prefix.",
+    help="The prefix to work on, where several are applied here.",
 )
-all_option = click.option("--all", "every", is_flag=True, help="Of every prefix that is applied here.")
+all_option = click.option("--all", "every", is_flag=True, help="For every prefix that is applied here.")
 
 
 def drain_option(what: str) -> Callable[[_Command], _Command]:
