@@ -26,7 +26,7 @@ PYTEST_WORKERS ?= $(shell nproc)
 ROOT := $(filter 0,$(shell id -u))
 PYTEST_ARGS ?= $(if $(ROOT),,--no-kernel)
 
-.PHONY: aws packages site demo demo-fleet test check lint types floors pythons elsewhere pytest here machines bench clean machine
+.PHONY: aws packages site demo demo-fleet test check lint types floors pythons pytest here machines bench clean machine
 
 demo: $(VENV)/installed
 	examples/demo.sh
@@ -35,11 +35,11 @@ demo: $(VENV)/installed
 demo-fleet: $(VENV)/installed
 	ETCD="$$($(TOOL).debs bookworm etcd-server etcd)" examples/fleet/demo.sh
 
-# The tests run side by side, as each of these waits now and then: for etcd, for a tool, at last for its slowest test. Each
-# prints what it has to say when it is done.
+# The order is that of what one waits for; pytest is last, so that its summary ends the output.
 test:
 	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(if $(ROOT),machines) here elsewhere
+	$(TOOL).elsewhere floors pythons
+	$(MAKE) --no-print-directory pytest
 	$(MAKE) --no-print-directory aws
 
 check: export HYPOTHESIS_PROFILE ?= quick
@@ -56,10 +56,6 @@ types: $(VENV)/installed
 
 floors pythons: $(VENV)/installed
 	$(TOOL).elsewhere $@
-
-# The tests that need a kernel take longest: these leave the processors to them.
-elsewhere: $(VENV)/installed
-	nice -n 5 env $(TOOL).elsewhere floors pythons
 
 pytest: $(VENV)/installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(if $(ROOT),machines) here
