@@ -195,8 +195,8 @@ def test_what_is_forgotten_takes_its_notes_with_it(tmp_path: Path) -> None:
 
 
 def test_the_recorded_rules_are_compared_only_where_somebody_changed_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a plan is made of the services that differ. Then it reads them once, to know what is ours; once more, to tell
-    what was changed by hand."""
+    """Else a plan is made of the services that differ. Then it reads them once, to know what is ours; once more, to
+    tell what was changed by hand."""
     read: list[int] = []
     real = Installation.bundle
 
