@@ -57,12 +57,17 @@ def note(plan: Plan, installation: Installation, draft: Draft) -> None:
             installation.note_origin(current, draft)
 
 
-def check(plan: Plan, tell: Tell) -> None:
-    """Try every step that can be tried without effect. Errors: Refused, StepError."""
+def check(plan: Plan, tell: Tell, *, every: bool = True) -> None:
+    """Try every step that can be tried without effect. Errors: Refused, StepError.
+
+    Not ``every``: before they are taken. A step that is the only one, and that the kernel takes whole or not at all, is
+    tried by taking it then: where it is refused, nothing was changed either.
+    """
     lacking = preflight(plan.transition.new) if plan.transition.new is not None and plan.steps else []
     if lacking or plan.obstacles:
         raise Refused([*lacking, *plan.obstacles])
-    for number, step in enumerate(plan.steps, 1):
+    steps = () if not every and len(plan.steps) == 1 and plan.steps[0].atomic else plan.steps
+    for number, step in enumerate(steps, 1):
         if step.check is not None:
             tell(Event("checking", step, number, len(plan.steps)))
             step.check()

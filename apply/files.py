@@ -46,7 +46,7 @@ def replacing(path: Path, *, lasting: bool = True, whole: bool = True) -> Iterat
                 draft.unlink()
             raise
         if lasting:
-            _sync(path.parent)
+            sync(path.parent)
 
 
 def remove(path: Path) -> None:
@@ -55,10 +55,11 @@ def remove(path: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         return
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
+    """Have the names in a directory on disk. Errors: OSError."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -301,7 +301,7 @@ class Session:
             draft = replace(again, of=current.reviewed)
             made = planning.make_plan(self.installation, draft, self._patience(current, draft))
             if not made.empty:
-                engine.check(made, self.tell)
+                engine.check(made, self.tell, every=False)
                 engine.perform(made, self.installation, draft, self.tell)
             return made.changes
 
@@ -404,7 +404,7 @@ class Session:
         if made.empty and not made.ending and current is not None and is_recorded(installation, current, draft):
             engine.note(made, installation, draft)
             return current
-        engine.check(made, self.tell)
+        engine.check(made, self.tell, every=False)
         with confirm.armed(self._store, installation, seconds):
             return engine.perform(made, installation, draft, self.tell)
 

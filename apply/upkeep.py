@@ -158,7 +158,7 @@ class Upkeep:
         if edited and differing_services(program, served):
             of = self._installation.record(self._draft(program, source, None)).number
         plan = self._plan(differences, changed, served, begun)
-        engine.check(plan, tell)
+        engine.check(plan, tell, every=False)
         self._held = None
         self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
         self.reviewed, self.served = program, served

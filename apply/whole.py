@@ -61,6 +61,7 @@ def take_over(installation: Installation, generation: Generation, digest: str) -
     looks = cache.read(installation.file(number, "looks"), generation.hash)
     for suffix, drafted in DRAFTED.items():
         os.replace(installation.file(number, drafted), installation.file(number, suffix))
+    files.sync(installation.path)  # before the description that says to read them
     files.write(installation.file(number, "json"), json.dumps(asdict(whole), indent=2) + "\n")
     with suppress(OSError):  # what is lost of these is found out again
         if looks is not None:
@@ -79,7 +80,8 @@ def discard(installation: Installation, number: int) -> None:
 def main(words: Sequence[str]) -> None:
     """As a process of its own. ``words``: the store's root, the installation's name, the number of the generation."""
     root, name, number = words
-    os.nice(_NICE)
+    with suppress(OSError):  # a sandbox may not let it
+        os.nice(_NICE)
     gc.disable()  # as in any command
     installation = Store(Path(root)).installation(name)
     print(write(installation, installation.generation(int(number))))

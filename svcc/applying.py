@@ -209,5 +209,5 @@ def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bo
     """Check and perform a plan; returns the generation's number. Errors: as :func:`engine.perform`."""
     progress = Progress(quiet=quiet)
     with signals.held(leave=False), signals.impatient():
-        engine.check(plan, progress)
+        engine.check(plan, progress, every=False)
         return engine.perform(plan, installation, draft, progress).number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +23,10 @@ from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
+from svcc.apply.states import States
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.kernel.steps import Phase, StepError
+from svcc.kernel.steps import Phase, Step, StepError
 
 #: Many small files, each synced to disk: where there is no disk that takes less time.
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -292,3 +294,23 @@ def test_what_is_in_the_way_of_several_parts_is_said_once() -> None:
     refused = Refused([missing, other, missing])
     assert refused.reasons == (missing, other)
     assert str(refused) == f"{missing}; {other}"
+
+
+@pytest.mark.parametrize(
+    ("steps", "tried"),
+    [([True], []), ([False], [0]), ([True, True], [0, 1]), ([], [])],
+    ids=["one that is whole or not there", "one in parts", "two", "none"],
+)
+def test_what_is_tried_before_steps_are_taken(steps: list[bool], tried: list[int]) -> None:
+    """The only one, where the kernel takes it whole or not at all, is tried by taking it; by itself, it is tried."""
+    found: list[int] = []
+    made = tuple(
+        Step(Phase.RULES, "fake", "a step", atomic, 1, lambda: None, partial(found.append, number))
+        for number, atomic in enumerate(steps)
+    )
+    plan = planning.Plan(machine.Machine(SCOPE), Transition(None, None), States({}), States({}), (), made, ())
+    engine.check(plan, lambda _: None, every=False)
+    assert found == tried
+    found.clear()
+    engine.check(plan, lambda _: None)
+    assert found == [*range(len(steps))]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from support.forgetful_disk import Disk, PowerLoss
 from svcc.apply import whole
 from svcc.apply.drafts import draft
 from svcc.apply.driver import Look
@@ -126,6 +130,27 @@ def test_it_is_the_same_wherever_that_ends(kept: Kept, monkeypatch: pytest.Monke
     assert ended > 8
     assert kept.read() == before
     assert kept.installation.generation(2).base is None
+
+
+@pytest.mark.parametrize("kept", ["nft"], indirect=True)
+def test_it_is_the_same_after_a_loss_of_power_at_any_call(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What was not synced may be there or not."""
+    random = Random(1)
+    for number in count(1):
+        for choose in (lambda: False, lambda: True, lambda: random.random() < 0.5, lambda: random.random() < 0.5):
+            root = shutil.copytree(kept.root, tmp_path_factory.mktemp("power") / "state")
+            copy = Kept(root, Store(root).installation("custom"), kept.generation)
+            before = copy.read()
+            with pytest.MonkeyPatch.context() as losing:
+                disk = Disk(copy.installation.path, losing, number)
+                disk.sync()
+                with suppress(PowerLoss):
+                    whole.take_over(copy.installation, kept.generation, whole.write(copy.installation, kept.generation))
+            disk.forget(choose)
+            assert copy.read() == before, number
+        if disk.count < number:
+            break
+    assert number > 8
 
 
 def test_what_is_not_taken_over_is_removed(kept: Kept) -> None:
