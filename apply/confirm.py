@@ -50,14 +50,17 @@ class Pending:
         return self.deadline - _now() if self.boot == boot_id() else 0.0
 
     def write(self, installation: Installation) -> None:
+        """Record it beside the installation's generations. Errors: OSError."""
         files.make_directory(installation.path)
         files.write(installation.confirm, json.dumps(asdict(self)) + "\n")
 
     def later(self, seconds: float) -> Pending:
+        """The same with another deadline, so many seconds from now."""
         return replace(self, deadline=_now() + seconds)
 
     @classmethod
     def read(cls, installation: Installation) -> Self | None:
+        """What waits for its confirmation; None where nothing does. Errors: OSError, StoreError."""
         try:
             return read_record(installation.confirm, cls)
         except FileNotFoundError:

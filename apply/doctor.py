@@ -38,6 +38,7 @@ class Finding:
 
     @property
     def lacking(self) -> bool:
+        """Whether something has to be done before the target works here."""
         return bool(self.remedy) and self.fatal
 
 

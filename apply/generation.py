@@ -63,18 +63,22 @@ class Draft:
 
     @property
     def target(self) -> str | None:
+        """The target of the bundle; None where the draft serves nothing."""
         return self.bundle.target if self.bundle else None
 
     @property
     def node(self) -> str | None:
+        """The node that the bundle is for; None where it is for any."""
         return self.bundle.node if self.bundle else None
 
     @cached_property
     def text(self) -> str:
+        """The bundle as text; "" where the draft serves nothing."""
         return "" if self.bundle is None else bundle_text(self.bundle)
 
     @cached_property
     def hash(self) -> str:
+        """The SHA-256 of the text, in hexadecimal digits."""
         return sha256(bytes_of(self.text)).hexdigest()
 
     @property
@@ -99,26 +103,32 @@ class ChangeDraft:
 
     @property
     def base(self) -> int:
+        """The number of the generation that was recorded as a whole, from which this one differs."""
         return self.whole.number
 
     @property
     def target(self) -> str | None:
+        """The target of the generation that it changes."""
         return self.whole.target
 
     @property
     def node(self) -> str | None:
+        """The node of the generation that it changes."""
         return self.whole.node
 
     @cached_property
     def text(self) -> str:
+        """The services that differ, as the record has them."""
         return self.change.text
 
     @property
     def hash(self) -> str:
+        """A digest of the generation that it changes, the program and the change."""
         return change_hash(self.whole, self.program_hash, self.text)
 
     @property
     def files(self) -> dict[str, str]:
+        """The texts to record, by the ends of their files' names."""
         return {"change": self.text}
 
 

@@ -86,10 +86,12 @@ class Installation:
 
     @property
     def current(self) -> Generation | None:
+        """The generation in place; None where there is none. Errors: StoreError."""
         number = self.number
         return None if number is None else self.generation(number)
 
     def generation(self, number: int) -> Generation:
+        """The generation of a number. Errors: StoreError where it is not there, or damaged."""
         try:
             found = read_record(self.file(number, "json"), Generation)
         except FileNotFoundError:
@@ -167,6 +169,7 @@ class Installation:
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def summary(self, generation: Generation | None) -> Summary:
+        """What a generation serves; nothing for None. It is read once."""
         if generation is None or generation.target is None:
             return Summary()
         known = self._summaries.get(generation.number)
@@ -207,6 +210,7 @@ class Installation:
         return program if noted == {"program": program.hash} else None
 
     def scope(self, generation: Generation) -> Scope:
+        """The names under which a generation's objects may be. Errors: StoreError, ValueError."""
         return Scope(generation.prefix, generation.device).including(self.bundle(generation))
 
     def check(self, number: int) -> None:

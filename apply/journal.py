@@ -36,6 +36,7 @@ class Journal:
     switched: bool = False  # whether the new rules are in: then the way is forward
 
     def write(self) -> None:
+        """Record what is about to be done, before the first step. Errors: OSError."""
         self._mark(self.switched)  # before the journal is there, to which a mark that was left over would belong
         files.write(self.path, json.dumps({"before": self.before, "after": self.after, "states": self.states}))
 
@@ -45,6 +46,7 @@ class Journal:
         return replace(self, switched=forward)
 
     def remove(self) -> None:
+        """All is done or undone: the next command finds no journal. Errors: OSError."""
         files.remove(self.path)
         _switched(self.path).unlink(missing_ok=True)  # without a journal it says nothing
 

@@ -142,6 +142,7 @@ class Machine:
         return _from_text(driver, bundle, self.scope, data["live_only"])
 
     def differing(self, live: States, wanted: States) -> Differing:
+        """The parts whose states differ, with both."""
         found = (self._compared(one, live, wanted) for one in self.drivers)
         return [one for one in found if one is not None and one.have != one.want]
 
@@ -156,9 +157,11 @@ class Machine:
         return Differs(driver, live.of(driver), wanted.of(driver))
 
     def changes(self, differing: Differing) -> list[Change]:
+        """Every object that differs."""
         return [change for one in differing for change in one.changes()]
 
     def obstacles(self, differing: Differing) -> list[str]:
+        """What keeps this machine from the states that are wanted, in words; empty where nothing does."""
         return [why for one in differing for why in one.driver.obstacles(one.have, one.want, self.scope)]
 
     def steps(

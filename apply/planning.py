@@ -56,6 +56,7 @@ class Plan:
 
     @property
     def empty(self) -> bool:
+        """Whether the kernel holds already what is wanted."""
         return not self.changes
 
     def whole_machine(self) -> Machine:

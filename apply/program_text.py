@@ -44,6 +44,7 @@ class KeptProgram:
 
     @cached_property
     def text(self) -> str:
+        """The program as JSON, with a line for each service, sorted by name."""
         if isinstance(self._made_of, str):
             return self._made_of
         nodes = tuple(sorted(self._made_of.nodes, key=lambda node: node.name))

@@ -51,12 +51,14 @@ class Side:
 
     @property
     def known(self) -> Known:
+        """What is known of the side: its program, its frontends, or its rules alone."""
         if self.nothing or self.program is not None:
             return Known.PROGRAM
         return Known.FRONTENDS if self.summarise is not None else Known.RULES
 
     @cached_property
     def summary(self) -> Summary:
+        """The frontends that the side serves; none where only its rules are known."""
         return self.summarise() if self.summarise is not None else Summary()
 
     @cached_property

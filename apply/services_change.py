@@ -37,6 +37,7 @@ class ServicesChange:
 
     @cached_property
     def text(self) -> str:
+        """The change as it is recorded: a line of JSON for each service, null for one that goes."""
         services = sorted(self.services.items())
         rows = (f"{json.dumps(name)}:{'null' if one is None else one.text}" for name, one in services)
         return f"{{{','.join(rows)}}}\n"

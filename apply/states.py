@@ -29,6 +29,7 @@ class FromText(Generic[State]):
 
     @cached_property
     def text(self) -> str:
+        """The text of the part; "" where the bundle has none."""
         artifact = self.artifact()
         return "" if artifact is None else artifact.text
 
@@ -78,9 +79,11 @@ class Differs(Generic[State]):
 
     @property
     def part(self) -> str:
+        """The part that differs."""
         return self.driver.part
 
     def changes(self) -> Iterator[Change]:
+        """The objects that differ, from what is there to what is wanted."""
         return self.driver.changes(self.have, self.want)
 
     def gone(self) -> set[Route]:

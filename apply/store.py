@@ -59,6 +59,8 @@ class Store:
             return ""
 
     def installation(self, name: str) -> Installation:
+        """The records of a prefix, in lower case, whether or not it was ever applied. Errors: StoreError where it can
+        be no prefix."""
         if not is_prefix(name):
             raise StoreError(f"`{name}` cannot be a prefix: {FORM}")
         return Installation(self.root / name)

@@ -36,6 +36,7 @@ class Listener:
 
     @property
     def place(self) -> Place:
+        """Its address, protocol and first port."""
         return Place(self.address, self.protocol, self.first)
 
 
@@ -92,6 +93,7 @@ class Summary:
                     yield from (Route(place, address, target + shift) for address, target in ends)
 
     def of(self, change: Change) -> Listener | None:
+        """The listener that a change of an object is about; None where it is about none."""
         return self.listener(change.place, change.label)
 
     def to_json(self) -> Json:

@@ -33,6 +33,7 @@ class Firewall:
 
     @property
     def name(self) -> str:
+        """The tool, the table and the chain, as people look for them."""
         return f"{self.tool} {self.table} {self.chain}"
 
     def drops(self, packet: Packet) -> Dropped | None:

@@ -41,6 +41,7 @@ class Condition:
     negated: bool = False
 
     def holds(self, packet: Packet) -> bool | None:
+        """Whether a packet fits; None where that is not known, of the packet or of the condition."""
         if not self.field or self.among is None or (value := getattr(packet, self.field)) is None:
             return None
         return any(_is(value, item) for item in self.among) != self.negated

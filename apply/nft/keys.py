@@ -32,6 +32,7 @@ class Key:
         return [self._place(key, port) for port in self.ports(key)]
 
     def ports(self, key: str) -> range:
+        """The ports that a key of this kind stands for; none where it has no such form."""
         first, _, last = key.rpartition(" . ")[2].partition("-")
         if not first.isdigit() or not (last or first).isdigit() or key.count(" . ") != self._parts - 1:
             return range(0)
@@ -55,6 +56,7 @@ class Keyed:
 
     @classmethod
     def of(cls, table: Table) -> Keyed:
+        """The keys by which the maps and sets of a table are looked up in its rules."""
         found = cls()
         for chain in table.chains.values():
             for rule in chain.rules:

@@ -13,8 +13,6 @@ import pytest
 
 from support.tools.code import Module, modules
 
-_MODULES = [one for one in modules() if not one.name.startswith("svcc.apply.")]
-
 
 def _function(member: object) -> FunctionType | None:
     """The function that a member of a class or module is made of; None for what is no function."""
@@ -73,7 +71,7 @@ def undescribed(module: ModuleType) -> Iterator[str]:
                 yield name
 
 
-@pytest.mark.parametrize("module", _MODULES, ids=lambda module: module.name)
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
 def test_public_definitions_say_what_they_are(module: Module) -> None:
     assert [*undescribed(importlib.import_module(module.name))] == []
 
