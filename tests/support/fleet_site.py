@@ -33,7 +33,9 @@ _IN_THE_KERNEL = "svcc: in the kernel"
 #: Another version of svcc, to whose rules affinity means another time: for :attr:`Machine.otherwise`.
 OTHER_VERSION = """
 from dataclasses import replace
+from svcc.apply import code
 from svcc.targets.nft import assembly
+code.stamp = lambda: "another version's"
 def longer(one):
     return one if one.affinity is None else replace(one, affinity=one.affinity + 60)
 contribution = assembly.contribution
