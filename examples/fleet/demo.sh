@@ -92,7 +92,7 @@ step "The file of all three, checked, compiled for each, and published" \
 step "One machine first; the others when it was well for two seconds" \
     "svcc rollout 1 --stage node-a --stage all --soak 2s"
 step "They serve" \
-    "for i in 1 2 3 4 5 6; do curl --silent 198.19.10.0; done | sort | uniq" "svcc fleet status"
+    "for i in {1..20}; do curl --silent 198.19.10.0; done | sort | uniq" "svcc fleet status"
 step "A pod more: what changes is said before it does" \
     "sed -i 's/^    100.64.0.19/&\n    100.64.0.29/' shop.dsl" \
     "svcc publish shop.dsl --target nft --message 'a third pod'" \

@@ -154,6 +154,8 @@ def held(up: Lab, address: ir.Address) -> Iterator[None]:
     """The node has the address itself."""
     words = ["ip", "address", "add", f"{address}/{address.max_prefixlen}", "dev", "lo"]
     up.run(NODE, words, check=True)
+    route = ["ip", "route", "get", str(address)]  # the kernel has one of its own for IPv6 a moment after the address
+    until(lambda: up.run(NODE, route).stdout.startswith("local "), f"{address} leads to the node itself")
     try:
         yield
     finally:
