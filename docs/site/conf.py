@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 _ROOT = Path(__file__).resolve().parents[2]
 
 project = "svcc"
-version = release = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["version"]
+version = release = metadata.version("svcc")
 
 extensions = ["myst_parser"]
 root_doc = "README"
