@@ -450,4 +450,4 @@ def _faced(address: str, there: Iterable[Link]) -> bool:
     """Whether a link that works has the network of an address: there it is asked for."""
     one = ip_address(address)
     working = (link for link in there if link.has_neighbours and "LOWER_UP" in link.flags and link.kind != "dummy")
-    return any(one in network for link in working for network in link.networks(one.version))
+    return any(link.faces(one) for link in working)

@@ -32,11 +32,10 @@ def _answered(link: Link, addresses: Collection[IPv4Address | IPv6Address]) -> I
 
 
 def _tell(link: Link, address: IPv4Address | IPv6Address) -> None:
-    mac = bytes.fromhex(link.hardware.replace(":", ""))
     if isinstance(address, IPv4Address):
-        kind, frames = arp.ETHERTYPE, [*arp.packets(mac, address)]
+        kind, frames = arp.ETHERTYPE, [*arp.packets(link.mac, address)]
     else:
-        kind, frames = nd.ETHERTYPE, [nd.packet(mac, address)]
+        kind, frames = nd.ETHERTYPE, [nd.packet(link.mac, address)]
     try:
         send(link.name, kind, frames)
     except OSError as error:

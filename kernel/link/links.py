@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from svcc.kernel.link.devices import NODAD, Device
 
@@ -35,6 +35,15 @@ class Link:
     def has_neighbours(self) -> bool:
         """Whether others on it ask who has an address: it is of Ethernet, and up."""
         return self.type == "ether" and "UP" in self.flags and "NOARP" not in self.flags
+
+    @property
+    def mac(self) -> bytes:
+        """Its hardware address as frames have it; of Ethernet, six bytes."""
+        return bytes.fromhex(self.hardware.replace(":", ""))
+
+    def faces(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether an address is in a network that it has an address in: on it others ask for it."""
+        return any(address in network for network in self.networks(address.version))
 
     def networks(self, version: int) -> list[IPv4Network | IPv6Network]:
         """The networks, of more than one address, that it has an address in."""

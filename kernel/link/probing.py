@@ -51,10 +51,10 @@ def answered(
 
 def _ask(addresses: Collection[IPv4Address | IPv6Address], links: Collection[Link]) -> None:
     for link in links:
-        if link.has_neighbours:
-            for one in addresses:
-                if any(one in network for network in link.networks(one.version)):
-                    mac = bytes.fromhex(link.hardware.replace(":", ""))
-                    kind = arp.ETHERTYPE if one.version == 4 else nd.ETHERTYPE
-                    frame = arp.probe(mac, one) if isinstance(one, IPv4Address) else nd.probe(mac, one)
-                    send(link.name, kind, [frame])
+        for one in addresses if link.has_neighbours else ():
+            if not link.faces(one):
+                continue
+            if isinstance(one, IPv4Address):
+                send(link.name, arp.ETHERTYPE, [arp.probe(link.mac, one)])
+            else:
+                send(link.name, nd.ETHERTYPE, [nd.probe(link.mac, one)])
