@@ -149,19 +149,18 @@ class Installation:
 
     def program_hash(self, generation: Generation) -> str:
         """The digest of a program that is kept whole."""
-        return sha256(bytes_of(text_of(self.file(generation.number, "program")))).hexdigest()
+        return KeptProgram(text_of(self.file(generation.number, "program"))).hash
 
     def is_bundle_of(self, generation: Generation, draft: Draft) -> bool:
         """Whether a draft's rules are those of a generation."""
         if generation.base is None:
             return generation.hash == draft.hash
+        if generation.target != draft.target:
+            return False
         kept = self.program(generation)
         if kept is not None and draft.assembly is not None and draft.program is not None:
-            return (generation.target, generation.node) == (
-                draft.target,
-                draft.node,
-            ) and kept.text == draft.program.text
-        return generation.target == draft.target and self.bundle(generation) == draft.bundle
+            return generation.node == draft.node and kept.text == draft.program.text
+        return self.bundle(generation) == draft.bundle
 
     def size(self, generation: Generation) -> int:
         """Bytes of a generation's files."""
@@ -282,13 +281,25 @@ class Installation:
         )
         for suffix, text in draft.files.items():  # their names are on disk with that of the description
             files.write(self.file(number, suffix), text, lasting=False)
-        if isinstance(draft, ChangeDraft) or (draft.assembly is not None and draft.program is not None):
-            program = None if isinstance(draft, ChangeDraft) or draft.program is None else draft.program.hash
-            cache.write(self.file(number, "compiled"), generation.hash, {"program": program})
+        if isinstance(draft, ChangeDraft):
+            self.note_compiled(generation, None)
+        elif draft.assembly is not None and draft.program is not None:
+            self.note_compiled(generation, draft.program.hash)
         if isinstance(draft, Draft) and draft.origin is not None:
             cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
-        files.write(self.file(number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
+        self.describe(generation)
         return generation
+
+    def describe(self, generation: Generation) -> None:
+        """Write the description: from then on there is this generation, kept as it says. Errors: OSError."""
+        files.write(self.file(generation.number, "json"), json.dumps(asdict(generation), indent=2) + "\n")
+
+    def note_compiled(self, generation: Generation, program: str | None) -> None:
+        """Note that this svcc compiled the rules, as :meth:`compiled` reads it.
+
+        ``program``: the program's digest; None: the generation is kept as a change. Errors: OSError.
+        """
+        cache.write(self.file(generation.number, "compiled"), generation.hash, {"program": program})
 
     def origin(self, generation: Generation) -> Origin | None:
         """What a generation is known to be compiled from."""

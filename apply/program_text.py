@@ -80,19 +80,19 @@ class KeptProgram:
     ) -> tuple[Mapping[str, ir.Service], Mapping[str, ir.Service]] | None:
         """The services, by name, that are not the same in both, as they are in this and in the other; of this text they
         alone are read. None: more than services differs."""
-        before, after = self._lines, other._lines
-        if before.head != after.head:
+        if self._lines.head != other._lines.head:
             return None
-        same = {name for name, line in before.services.items() if after.services.get(name) == line}
-        old, new = (
-            {one.name: one for one in program.services} for program in (self.program(same), other.program(same))
-        )
+        old, new = ({one.name: one for one in program.services} for program in self._without_the_same(other))
         return old, new
 
     def differing(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
         """Both programs without the services that are the same in both, as far as that is quick to see."""
         if isinstance(self._made_of, ir.Program) and isinstance(other._made_of, ir.Program):
             return self._made_of, other._made_of
+        return self._without_the_same(other)
+
+    def _without_the_same(self, other: KeptProgram) -> tuple[ir.Program, ir.Program]:
+        """Both programs without the services whose lines are the same in both."""
         after = other._lines.services
         same = {name for name, line in self._lines.services.items() if after.get(name) == line}
         return self.program(same), other.program(same)

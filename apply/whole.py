@@ -7,12 +7,11 @@ writes is nobody's until it is taken over (:func:`take_over`), with the store's 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from svcc.apply import cache, files
@@ -62,11 +61,11 @@ def take_over(installation: Installation, generation: Generation, digest: str) -
     for suffix, drafted in DRAFTED.items():
         os.replace(installation.file(number, drafted), installation.file(number, suffix))
     files.sync(installation.path)  # before the description that says to read them
-    files.write(installation.file(number, "json"), json.dumps(asdict(whole), indent=2) + "\n")
+    installation.describe(whole)
     with suppress(OSError):  # what is lost of these is found out again
         if looks is not None:
             cache.write(installation.file(number, "looks"), digest, looks)
-        cache.write(installation.file(number, "compiled"), digest, {"program": installation.program_hash(whole)})
+        installation.note_compiled(whole, installation.program_hash(whole))
         installation.file(number, "change").unlink()
     return whole
 

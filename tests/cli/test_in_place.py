@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from support.applied import bundles_read
 from support.apply_faults import tools_of
 from support.apply_world import World
 from support.command_line import Done, folder, svcc
 from svcc.apply import code
-from svcc.apply.generation import Generation
-from svcc.apply.installation import Installation
 from svcc.compiler import load
 from svcc.kernel.namespaces import Namespace
-from svcc.targets.interface import Bundle
 
 pytestmark = pytest.mark.kernel
 
@@ -198,14 +196,7 @@ def test_the_recorded_rules_are_compared_only_where_somebody_changed_them(monkey
     """Else a plan is made of the services that differ. Then it reads them once, to know what is ours; once more, to
     tell what was changed by hand.
     """
-    read: list[int] = []
-    real = Installation.bundle
-
-    def counted(self: Installation, generation: Generation | None) -> Bundle | None:
-        read.append(generation.number if generation else 0)
-        return real(self, generation)
-
-    monkeypatch.setattr(Installation, "bundle", counted)
+    read = bundles_read(monkeypatch)
     Path("parts/web.dsl").write_text(WEB.replace("0.2 ", "0.4 "))
     assert plan()[0].splitlines()[0] == "web: ~ 100.64.0.2:80 -> 100.64.0.4:80"
     assert read == []

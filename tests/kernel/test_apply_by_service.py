@@ -9,15 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from support.apply_faults import tools_of
+from support.applied import SIDES, applied, bundles_read
 from support.apply_world import World
 from svcc.apply import errors
 from svcc.apply.engine import Event
-from svcc.apply.generation import Generation
-from svcc.apply.installation import Installation
 from svcc.apply.planning import Plan
-from svcc.kernel.namespaces import Namespace
-from svcc.targets.interface import Bundle
 
 pytestmark = pytest.mark.kernel
 
@@ -38,8 +34,6 @@ EDITS = {
 }
 OTHER = EDITS["another endpoint"][0]
 
-#: A target, by the variant of iptables that the machine has.
-SIDES = {"nft": ("nft", "nft"), "iptables": ("iptables", "nft"), "legacy": ("iptables", "legacy")}
 #: What somebody does to it.
 _BY_HAND = {
     "nft": "nft add element ip custom hairpin { 100.64.0.7 . 100.64.0.7 }",
@@ -56,27 +50,14 @@ def side(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def world(side: str, tmp_path: Path) -> Iterator[World]:
     """A node on which the program was applied."""
-    variant = SIDES[side][1]
-    with tools_of(variant):
-        namespace = Namespace("by-service")
-        made = World(namespace, tmp_path, variant)
-        made.apply(PROGRAM, SIDES[side][0])
+    with applied(side, PROGRAM, tmp_path) as made:
         yield made
-        namespace.close()
 
 
 @pytest.fixture
 def bundles(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the generations whose bundles are read, or compiled again."""
-    read: list[int] = []
-    original = Installation.bundle
-
-    def bundle(self: Installation, generation: Generation | None) -> Bundle | None:
-        read.append(generation.number if generation else 0)
-        return original(self, generation)
-
-    monkeypatch.setattr(Installation, "bundle", bundle)
-    return read
+    return bundles_read(monkeypatch)
 
 
 def forget(world: World, what: str) -> None:

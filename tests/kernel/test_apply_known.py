@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.apply_faults import tools_of
+from support.applied import SIDES, applied
 from support.apply_world import World
 from support.nft_states import use_release
 from support.tools.nft import RELEASES
@@ -33,8 +33,6 @@ service kept {{ vip 198.19.10.2; affinity client-ip 3h; port 80/tcp; endpoints {
 """
 OTHER = PROGRAM.replace("100.64.0.2; fd00:64::1", "100.64.0.3; fd00:64::1")
 
-#: A target, by the variant of iptables that the machine has.
-SIDES = {"nft": ("nft", "nft"), "iptables": ("iptables", "nft"), "legacy": ("iptables", "legacy")}
 NFT_DRIFT = {
     "an element less": "delete element ip custom endpoint-0 { 198.19.10.1 . tcp . 80 }",
     "an element more": "add element ip custom hairpin { 100.64.0.7 . 100.64.0.7 }",
@@ -71,14 +69,9 @@ def side(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def world(side: str, tmp_path: Path) -> Iterator[World]:
     """A node on which the program was applied, and seen."""
-    variant = SIDES[side][1]
-    with tools_of(variant):
-        namespace = Namespace("known")
-        made = World(namespace, tmp_path, variant)
-        made.apply(PROGRAM, SIDES[side][0])
+    with applied(side, PROGRAM, tmp_path) as made:
         see(made, made.draft(PROGRAM, SIDES[side][0]))
         yield made
-        namespace.close()
 
 
 def see(world: World, draft: Draft) -> None:
