@@ -159,7 +159,8 @@ def test_connections_are_timed_with_and_without_rules(tmp_path: Path) -> None:
     for turns in part["cases"].values():
         assert len(turns) == 2
         assert all(0 < values["p50"] <= values["p90"] <= values["p99"] for values in turns)
-        assert all(0 < values["per second"] < 1e6 / values["p50"] for values in turns)
+        # Half of them took p50 microseconds or more, so the mean is at least half of that.
+        assert all(0 < values["per second"] <= 2e6 / values["p50"] for values in turns)
     assert part["failed"] == {}
 
 
@@ -170,7 +171,8 @@ def test_an_agent_is_measured_that_follows_a_cluster() -> None:
     assert list(part["cases"]) == ["nft: all for the first time", "nft: one slice"]
     (first,), (change,) = part["cases"].values()
     assert first["seconds"] > 0
-    assert first["megabytes"] >= change["megabytes"] > 1
+    assert first["megabytes"] > 1
+    assert change["megabytes"] > 1  # of a later moment: may be more than the most until then
     assert 0 < change["to kernel"] <= change["recorded"]
 
 
