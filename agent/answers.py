@@ -48,7 +48,7 @@ _KEPT, _LEAST = 128, 8
 
 
 #: Whether this Python leaves a connection open whose end of TLS the server never answers: from 3.12.8 and 3.13.1 on
-#: it does not (pull request 118960 of CPython). aiohttp's remedy is asked for only before: it warns where it is of no use.
+#: it does not (pull request 118960 of CPython). aiohttp has a remedy, and warns where it is of no use.
 _LEAVES_TLS_OPEN = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info < (3, 13, 1)
 
 
