@@ -14,7 +14,7 @@ from pathlib import Path
 
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent
-from svcc.agent.source import Source
+from svcc.agent.source import ProgramSource
 from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
 from svcc.etcd.client import Client
@@ -49,7 +49,7 @@ class _Task:
     taken: Taken
 
 
-class Node(Source):
+class FleetNode(ProgramSource):
     """One node: the source of its agent's programs, and the judge of each, which stays if etcd can still be asked."""
 
     kind = "fleet"

@@ -13,7 +13,7 @@ from pathlib import Path
 from svcc.kernel import tools
 from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import StepError, ToolEnd
 from svcc.kernel.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
@@ -36,7 +36,7 @@ def default(family: str) -> str:
         done = tools.run([family, "--version"])
     except FileNotFoundError:
         return NFT if tools.find(f"{family}-{NFT}-save") else LEGACY
-    if done.end is not End.REFUSED:
+    if done.end is not ToolEnd.REFUSED:
         raise done.error(family, reading=True)
     return NFT if "nf_tables" in done.stdout else LEGACY
 

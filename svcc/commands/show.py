@@ -12,10 +12,10 @@ import click
 from svcc import completion
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
-from svcc.apply.served import Known, Side, generation_side
+from svcc.apply.served import Detail, Side, generation_side
 from svcc.apply.store import Store
 from svcc.applying import Cause, explained
-from svcc.comparison_json import KNOWN
+from svcc.comparison_json import DETAILS
 from svcc.comparison_text import limits_of
 from svcc.compiler import ir
 from svcc.compiler.comparison import port_text, settings_of
@@ -62,7 +62,7 @@ def _as_json(installation: Installation, generation: Generation, side: Side, pro
         "generation": asdict(generation),
         "current": generation.number == installation.number,
         "confirmed": generation.number not in installation.unconfirmed,
-        "known": KNOWN[side.known],
+        "known": DETAILS[side.detail],
         "program": to_json(program),
     }
 
@@ -73,8 +73,8 @@ def _lines(installation: Installation, generation: Generation, side: Side, progr
     yield f"{generation.prefix}: generation {generation.number}{place}: {target}, {generation.time} by {generation.who}"
     node = f", node {generation.node}" if generation.node else ""
     yield f"from {generation.note or generation.source}{node}, hash {generation.hash[:12]}"
-    if side.known is not Known.PROGRAM:
-        yield limits_of(side.known)
+    if side.detail is not Detail.PROGRAM:
+        yield limits_of(side.detail)
     for service in program.services:
         yield from ("", *_service(service))
     if not program.services:

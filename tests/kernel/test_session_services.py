@@ -255,7 +255,7 @@ def test_all_can_be_written_where_changes_took_as_much(side: Side, shell: Shell)
 @NFT
 def test_changes_go_on_while_all_is_written(side: Side, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one that is still kept the later ones are changes then; one that is not is left, and nothing stays of it."""
-    old, real = read(OLD), whole.made
+    old, real = read(OLD), whole.write_by_process
     meanwhile = 1
 
     def made(root: Path, name: str, generation: Generation) -> str:
