@@ -141,6 +141,8 @@ def is_recorded(installation: Installation, generation: Generation, draft: Draft
     """
     if not installation.is_bundle_of(generation, draft) or draft.of not in (None, generation.reviewed):
         return False
+    if draft.program is not None and installation.program(generation) is None:
+        return False  # it was a bundle: what it serves has names now
     if not known and says_otherwise(installation, generation, draft):
         return False
     if draft.of is not None or generation.of is None:
