@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from svcc.apply.scope import Scope
 from svcc.kernel import tools
+from svcc.kernel.ipset.reading import read_sets
+from svcc.kernel.link.reading import links
 from svcc.kernel.steps import StepError, ToolEnd
+from svcc.kernel.xtables.variant import saved
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +112,40 @@ def _gone(group: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize("script", ["yes", "yes >&2", "yes & wait"])
+def test_what_prints_for_ever_is_ended(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "_PRINTED", 1 << 20)
+    _tool(folder, script)
+    with pytest.raises(StepError, match="thing printed more than 1 MiB, and was ended"):
+        tools.read("part", ["thing"])
+
+
+_OURS = Scope("CUSTOM")
+_LISTINGS: dict[str, Callable[[], object]] = {
+    "ip": links,
+    "iptables-nft-save": lambda: saved("iptables", "nft", _OURS),
+    "ipset": lambda: read_sets(_OURS),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("ip", "echo garbage"),
+        ("ip", "printf '\\377\\000'"),
+        ("ip", "echo '{}'"),
+        ("ip", "echo '[{\"ifname\": 1}]'"),
+        ("ip", "head -c 100000 /dev/zero | tr '\\0' '['"),
+        ("iptables-nft-save", "echo garbage"),
+        ("iptables-nft-save", "echo '*nat'; echo ':CUSTOM-x'"),
+        ("ipset", "echo CUSTOM-x"),
+    ],
+)
+def test_what_no_such_tool_prints_is_an_error_of_the_tool(folder: Path, name: str, script: str) -> None:
+    _tool(folder, script)
+    (folder / "thing").rename(folder / name)
+    with pytest.raises(StepError, match="printed what svcc cannot read") as caught:
+        _LISTINGS[name]()
+    assert caught.value.reading
