@@ -38,7 +38,6 @@ _ASKED: list[Callable[[Client], Awaitable[object]]] = [
     lambda etcd: etcd.get("/k"),
     lambda etcd: etcd.list("/k"),
     lambda etcd: etcd.put("/k", b""),
-    lambda etcd: etcd.delete("/k"),
     lambda etcd: etcd.transact((), [Put("/k", b"")]),
     lambda etcd: etcd.grant(5),
     lambda etcd: etcd.keep_alive(Lease(7, 5)),
