@@ -182,6 +182,15 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
     assert fleet.svcc("publish", fleet.file(3), "-t", "nft").err == ""
 
 
+def test_no_node_can_use_up_the_numbers_of_releases_and_epochs(fleet: Fleet) -> None:
+    """Its credentials are for its own words, and not for publishing."""
+    largest = 2**53 - 1
+    told = Status(Want(1, 1), NodeState.APPLIED, largest, followed=largest)
+    fleet.put((KEYS.want("a"), Want(1, 1).text), (KEYS.status("a"), told.text))
+    assert fleet.svcc("publish", fleet.file(), "-t", "nft").text == "Release 2 is published, for 2 nodes.\n"
+    assert fleet.svcc("fleet", "adopt").text == "Nothing to do: no node knows more than etcd has.\n"
+
+
 def test_a_signed_release_is_shown_as_one(fleet: Fleet, tmp_path: Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
