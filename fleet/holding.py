@@ -289,10 +289,10 @@ class Holding:
             self._hear_holders(await etcd.list(self._keys.holders))  # the watch comes back later
         mine = {address for address, one in self._holders.items() if one.node == self._name}
         self._cease((self._answering or frozenset()) & (self._holders.keys() - mine), "another machine holds it")
+        if lease is None or not certain:
+            return  # what is held in this machine's name may be another machine's of that name
         for address in sorted(mine - self.able - self._answered):
             await self._let_go(etcd, address)
-        if lease is None or not certain:
-            return
         kept = [address for address in sorted(mine & self.able) if self._holders[address].lease == lease.lease.id]
         await self._answer(kept)
         due = self._due()
