@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from support.command_line import Done, environment, svcc
 from support.etcd import Cluster, run
@@ -258,6 +260,41 @@ def test_a_password_is_text(tmp_path: Path) -> None:
     words = ("--etcd-user", "ann", "--etcd-password-file", tmp_path / "password")
     done = svcc("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *words)
     assert (done.status, done.err) == (2, f"svcc: cannot read {tmp_path / 'password'}: it is not UTF-8 text\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("--etcd-ca", "none"), "cannot read {}/none: it has no certificate in PEM"),
+        (
+            ("--etcd-cert", "a.pem", "--etcd-key", "b.key"),
+            "cannot read {0}/a.pem: it has no certificate in PEM, or {0}/b.key has not its key, without a password",
+        ),
+        (
+            ("--etcd-cert", "none"),
+            "cannot read {}/none: it has no certificate in PEM, or it has no key, without a password",
+        ),
+        (
+            ("--etcd-cert", "a.pem", "--etcd-key", "sealed.key"),
+            "read {0}/a.pem: it has no certificate in PEM, or {0}/sealed.key has not its key, without a password",
+        ),
+        (("--etcd-key", "a.key"), "--etcd-key: say --etcd-cert, too, whose key it is"),
+    ],
+)
+def test_what_is_wrong_with_files_of_tls_names_the_file(tmp_path: Path, files: tuple[str, ...], words: str) -> None:
+    (tmp_path / "none").write_bytes(b"\x00 no certificate")
+    for name in ("a", "b"):
+        issued = trustme.CA().issue_cert("etcd.example")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+    sealed = serialization.BestAvailableEncryption(b"secret")
+    key = serialization.load_pem_private_key((tmp_path / "a.key").read_bytes(), None)
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (tmp_path / "sealed.key").write_bytes(key.private_bytes(pem, form, sealed))
+    given = [word if word.startswith("-") else tmp_path / word for word in files]
+    done = svcc("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *given)
+    assert (done.status, done.out) == (2, b"")
+    assert done.err.endswith(f"{words.format(tmp_path)}\n")
 
 
 def test_other_commands_do_without_etcds_libraries() -> None:
