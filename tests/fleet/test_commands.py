@@ -17,7 +17,7 @@ from support.etcd import Cluster, run
 from support.fleet_nodes import answering
 from support.schemas import follows
 from svcc.etcd.client import Client
-from svcc.fleet.documents import NodeState, Status, Want, holder_text
+from svcc.fleet.documents import NodeState, Status, Want, able_text, holder_text
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import snapshot
 from svcc.fleet.rollout import Rollout
@@ -182,6 +182,26 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
     assert done.err.startswith("svcc: 1 node followed more than this etcd knows (b): it was restored from a backup")
     assert fleet.svcc("fleet", "adopt", "--keep").text == "b keeps what it serves (epoch 3).\n"
     assert fleet.svcc("publish", fleet.file(3), "-t", "nft").err == ""
+
+
+def test_nodes_that_left_are_forgotten(fleet: Fleet) -> None:
+    fleet.publish()
+    for node in ("a", "b", "c"):
+        said = Status(Want(1, 1), NodeState.APPLIED, 1, followed=1)
+        fleet.put((KEYS.want(node), Want(1, 1).text), (KEYS.status(node), said.text))
+    fleet.put((KEYS.alive("b"), able_text([])))
+    under_way = Rollout(1, (("c",),))
+    fleet.put((KEYS.rollout, under_way.text))
+    for node, why in {
+        "b": "the agent of b lives: end it first",
+        "c": "c is in the rollout of release 1, which has not ended",
+        "x": "fleet shop knows no node x",
+    }.items():
+        assert why in fleet.svcc("fleet", "forget", "a", node, status=2).err
+    assert fleet.svcc("fleet", "forget", "a").text == "a is forgotten.\n"
+    assert "fleet shop knows no node a" in fleet.svcc("fleet", "forget", "a", status=2).err
+    shown = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
+    assert [one["node"] for one in shown] == ["b", "c"]
 
 
 def test_no_node_can_use_up_the_numbers_of_releases_and_epochs(fleet: Fleet) -> None:
