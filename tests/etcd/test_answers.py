@@ -184,11 +184,22 @@ def test_members_that_do_not_answer_are_all_named(shared: Cluster, prefix: str) 
 
 
 @pytest.mark.parametrize(
-    "address", ["", "127.0.0.1:2379", "ftp://etcd", "http://", "http://u:p@etcd", "http://a:b", "http://a/v3"]
+    "address",
+    [
+        *("", "127.0.0.1:2379", "ftp://etcd", "http://", "http://u:p@etcd", "http://a:b", "http://a/v3"),
+        *("http://a b", "http://a..b", f"http://{'x' * 64}", "http://" + ".".join(["x" * 60] * 5)),
+    ],
 )
 def test_what_is_no_address_is_told_at_once(address: str) -> None:
     with pytest.raises(ValueError, match="is no address of a member of etcd"):
         Client([address])
+
+
+@pytest.mark.parametrize(
+    "address", ["http://etcd", "https://etcd-1.example.:2379", "http://[::1]:1", "http://é.example"]
+)
+def test_what_is_an_address(address: str) -> None:
+    Client([address])
 
 
 def test_a_silent_watch_is_made_up_for(shared: Cluster, prefix: str) -> None:
