@@ -29,7 +29,7 @@ LIMIT = 90.0
 BYTES_PER_SECOND = 16_384
 #: Bytes that a tool may print, some ten times what 10,000 services take; and the seconds after which that is looked at.
 _PRINTED = 512 << 20
-_LOOK = 0.25
+_LOOK = 0.1
 #: Characters that are told of what it printed.
 _TOLD = 4096
 #: Seconds between SIGTERM and SIGKILL, and after that until a tool is left where it is (in the kernel, for ever).
@@ -75,7 +75,7 @@ class Done:
     @property
     def said(self) -> str:
         """What it printed of its failure, on one line."""
-        return " ".join((self.stderr.strip() or self.output[:_TOLD].decode(errors="replace")).split())
+        return " ".join((self.stderr[:_TOLD].strip() or self.output[:_TOLD].decode(errors="replace")).split())
 
     @property
     def words(self) -> str:
