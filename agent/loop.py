@@ -371,6 +371,7 @@ class Agent:
         self._notes.write(self._session.installation, self._results.health)
         name = self._source.name
         seconds = None if self._judge is None or program is self._last else self._judge.seconds
+        self._session.expect(self._source.compiled(program) if new else None)
         generation = self._session.follow(program, made, name, seconds) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._drift.remember()

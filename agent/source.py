@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.errors import InputError
 from svcc.compiler.load import load
@@ -55,6 +56,11 @@ class ProgramSource(ABC):
     @abstractmethod
     def read(self) -> ir.Program | None:
         """The program now; None: it is not known yet. It runs in a thread. Errors: InputError."""
+
+    def compiled(self, program: ir.Program) -> Wanted | None:
+        """What a program that was read was compiled to, by who had to know it before the agent; None: nobody had. It is
+        given once: who has it may change it."""
+        return None
 
     def joined(self, program: ir.Program) -> ir.Program:
         """A program that was read, with the endpoints that joined it since: the same object as long as they are the

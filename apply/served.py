@@ -135,14 +135,19 @@ def says_otherwise(installation: Installation, generation: Generation, draft: Dr
 
 
 def is_recorded(installation: Installation, generation: Generation, draft: Draft, *, known: bool = False) -> bool:
-    """Whether a generation records what a draft says: the same rules for the same services. ``known``: the services are
-    known to be the same. A note has the same rules, and is a note to the same generation.
+    """Whether a generation records what a draft says: the same rules for the same services, served and reviewed.
+
+    ``known``: the services are known to be the same, and are not compared again.
     """
-    if not installation.is_bundle_of(generation, draft):
+    if not installation.is_bundle_of(generation, draft) or draft.of not in (None, generation.reviewed):
         return False
-    if draft.of is not None:
-        return draft.of == generation.reviewed
-    return known or not says_otherwise(installation, generation, draft)
+    if draft.program is not None and installation.program(generation) is None:
+        return False  # it was a bundle: what it serves has names now
+    if not known and says_otherwise(installation, generation, draft):
+        return False
+    if draft.of is not None or generation.of is None:
+        return True
+    return not says_otherwise(installation, installation.generation(generation.of), draft)
 
 
 def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:

@@ -81,6 +81,7 @@ class Session:
         self._program: ir.Program | None = None
         self._neighbours: tuple[ir.Program, Neighbours] | None = None  # of the services of a program
         self._planned: Wanted | None = None  # what the last plan is for
+        self._compiled: Wanted | None = None  # what the next program was compiled to already
         self._upkeep: Upkeep | None = None  # what is in place, where it can be changed service by service
 
     def __enter__(self) -> Self:
@@ -96,7 +97,7 @@ class Session:
         with self._lock:
             if self._keeper is not None:
                 self._keeper.release()
-            self._keeper = self._installation = self._upkeep = self._planned = None
+            self._keeper = self._installation = self._upkeep = self._planned = self._compiled = None
 
     @property
     def program(self) -> ir.Program | None:
@@ -227,6 +228,13 @@ class Session:
                 upkeep.stamp = self._store.own if upkeep.stamp and upkeep.stamp == self._store.stamp else ""
             yield
 
+    def expect(self, compiled: Wanted | None) -> None:
+        """Take what a program was compiled to before, for this session's target and node: when it is followed next, it
+        is not compiled again. ``compiled``: it belongs to the session from now on; None: nothing was.
+        """
+        with self._lock:
+            self._compiled = compiled
+
     def adjust(self, served: ir.Program) -> Generation:
         """Serve the program that was followed or applied last in another way: as a note to its generation.
 
@@ -346,6 +354,10 @@ class Session:
     def _wanted(self, given: ir.Program | Bundle, name: str) -> Wanted:
         if isinstance(given, Bundle):
             return wanted.from_bundle(given, name)
+        with self._lock:
+            known, self._compiled = self._compiled, None
+        if known is not None and known.program is given and known.bundle.target == self._target.name:
+            return replace(known, name=name)
         return wanted.from_program(given, self._target, self._node, name)
 
     @contextmanager

@@ -21,6 +21,7 @@ from svcc.compiler import ir
 from svcc.compiler.comparison import port_text, settings_of
 from svcc.compiler.endpoint_changes import options, socket_of
 from svcc.compiler.ir_to_json import to_json
+from svcc.compiler.report import printable
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.output import put
@@ -72,7 +73,7 @@ def _lines(installation: Installation, generation: Generation, side: Side, progr
     target = generation.target or "nothing"
     yield f"{generation.prefix}: generation {generation.number}{place}: {target}, {generation.time} by {generation.who}"
     node = f", node {generation.node}" if generation.node else ""
-    yield f"from {generation.note or generation.source}{node}, hash {generation.hash[:12]}"
+    yield f"from {printable(generation.note or generation.source)}{node}, hash {generation.hash[:12]}"
     if side.detail is not Detail.PROGRAM:
         yield limits_of(side.detail)
     for service in program.services:

@@ -412,3 +412,24 @@ def test_a_tool_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     (step,) = DRIVER.steps({}, sets(IP=["10.0.0.1"]), SCOPE, SAME)
     with pytest.raises(StepError, match=r"^ipset: ipset was killed by SIGKILL$"):
         step.run()
+
+
+@pytest.mark.usefixtures("_namespace")
+@pytest.mark.parametrize("gone", ["T-GONE", "T-NO NAME", ""])
+def test_a_set_that_went_after_it_was_listed_is_none(
+    gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ipset restore", OTHERS)
+    live = sets(NODE_IP=["10.0.0.4"], IP=["10.0.0.1"])
+    go(DRIVER, live, SCOPE)
+    listing = tmp_path / "ipset"
+    listing.write_text(
+        f"""#!/bin/sh
+PATH=${{PATH#*:}}
+[ "$1" = list ] && echo "{gone}"
+exec ipset "$@"
+"""
+    )
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert DRIVER.read(SCOPE, live) == live

@@ -79,11 +79,11 @@ class World:
         self._variant = variant
         self._ipvs = ipvs
         self._nft = nft
+        namespace.bring_loopback_up()
         with self.inside():
             self._settle_in()
 
     def _settle_in(self) -> None:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         for tool in ("iptables", "ip6tables"):
             rules = _OTHER_RULES if tool == "iptables" else re.sub(r"(?m)^-A .*192.0.2.*\n", "", _OTHER_RULES)
             subprocess.run([f"{tool}-{self._variant}-restore", "-w"], input=rules, text=True, check=True)
