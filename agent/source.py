@@ -33,7 +33,7 @@ class HealthPort:
         return f"{self.namespace}/{self.name}"
 
 
-class Source(ABC):
+class ProgramSource(ABC):
     """Where an agent's programs come from. ``kind``: a word for it, in the log."""
 
     kind: str
@@ -80,7 +80,7 @@ class Source(ABC):
         return  # a source that is asked often enough has nothing to tell
 
 
-class FileSource(Source):
+class FileSource(ProgramSource):
     """A program in a file, and what it includes: both are read again when they change."""
 
     kind = "file"

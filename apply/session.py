@@ -16,10 +16,10 @@ from typing import Self
 
 from svcc.apply import confirm, drain, engine, planning, wanted, whole
 from svcc.apply.clashes import check_clashes
-from svcc.apply.drafts import draft as make_draft
-from svcc.apply.drafts import scope_of
+from svcc.apply.drafts import make_draft, scope_of
 from svcc.apply.engine import Event, Tell
 from svcc.apply.errors import Outdated, Refused, ToolFailed, Unconfirmed
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.keeper import Keeper
@@ -264,7 +264,7 @@ class Session:
                 return False
             installation, generation, served = self.installation, upkeep.generation, upkeep.served
         with _translated():
-            digest = whole.made(self._store.root, installation.name, generation)
+            digest = whole.write_by_process(self._store.root, installation.name, generation)
         with self._lock, self._locked():
             kept = generation.number in installation.numbers() and installation.generation(generation.number)
             if self._upkeep is not upkeep or kept != generation:
@@ -399,7 +399,7 @@ class Session:
             raise StoreError(f"this session keeps prefix {self._installation.name}, and {scope.table} is another")
         return self._installation
 
-    def _made(self, installation: Installation, draft: Draft) -> planning.Plan:
+    def _made(self, installation: Installation, draft: Draft) -> ExecutionPlan:
         check_clashes(self._store, installation, draft)
         return planning.make_plan(installation, draft, self._patience(installation.current, draft))
 
@@ -408,7 +408,7 @@ class Session:
         return drain.PATIENCE if self._waits or moves else 0.0
 
     def _performed(
-        self, installation: Installation, made: planning.Plan, draft: Draft, seconds: float | None
+        self, installation: Installation, made: ExecutionPlan, draft: Draft, seconds: float | None
     ) -> Generation:
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
@@ -442,7 +442,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
     return replace(program, services=tuple(found))
 
 
-def _guard(installation: Installation, made: planning.Plan, draft: Draft, *, allow_empty: bool) -> None:
+def _guard(installation: Installation, made: ExecutionPlan, draft: Draft, *, allow_empty: bool) -> None:
     """Errors: Refused, where no service would be left."""
     found = losses(made, installation.summary(installation.current), draft)
     if found.everything and not allow_empty:

@@ -38,7 +38,7 @@ from svcc.etcd.values import Listing, Operation, Put
 from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys, last_part
-from svcc.fleet.node import Node
+from svcc.fleet.node import FleetNode
 from svcc.fleet.publishing import publish
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.registering import Member, MemberEndpoint
@@ -148,7 +148,7 @@ class _Silent(Log):
         """Nobody reads it."""
 
 
-class _Node(Node):
+class _Node(FleetNode):
     """A node that compiles nothing."""
 
     async def _fetched(self, etcd: Client, number: int) -> Taken:
@@ -173,7 +173,7 @@ class _Machine:
 
     fault, down, drift = "", 0, 0
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: FleetNode) -> None:
         self._node, self._tasks = node, set[asyncio.Task[None]]()
         self.members: list[float] = []  # when it was told that members changed
 
@@ -198,7 +198,7 @@ class _Machine:
 async def _nodes(folder: Path, url: str, names: list[str]) -> AsyncIterator[list[_Machine]]:
     machines: list[_Machine] = []
 
-    async def live(node: Node) -> None:
+    async def live(node: FleetNode) -> None:
         await node.until_aimed()
         machine = _Machine(node)
         machines.append(machine)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent
-from svcc.agent.source import Source
+from svcc.agent.source import ProgramSource
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
@@ -52,7 +52,7 @@ class _Task:
     published: Compiled
 
 
-class Node(Source):
+class FleetNode(ProgramSource):
     """One node: the source of its agent's programs, and the judge of each, which stays if etcd can still be asked."""
 
     kind = "fleet"

@@ -64,8 +64,9 @@ def test_who_has_no_lease_lets_go_of_nothing(etcd: Cluster, tmp_path: Path) -> N
         async with empty(etcd, KEYS.all) as client, client.hold(60) as held:
             await client.put(KEYS.holder(ADDRESS), holder_text("a").encode(), held.lease)
             holding = Holding(partial(Client, etcd.urls), KEYS, "a", tmp_path, Log())
-            holding._hear_holders(await client.list(KEYS.holders))
-            holding._known = 2
+            holding._holders.hear_lives(await client.list(KEYS.lives))
+            holding._holders.hear_holders(await client.list(KEYS.holders))
+            holding._holders._known = 2
             await holding._decide(client)
             assert await client.get(KEYS.holder(ADDRESS)) is not None
 
