@@ -103,6 +103,8 @@ def _become(call: dict[str, object], passed: list[int]) -> None:
         os.dup2(stream, number)
     for number in passed:
         os.close(number)
+    # Python's own was made of another file, and knows of that one whether it has places to go to
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)  # noqa: SIM115
     words, folder, environment = call["words"], call["folder"], call["environment"]
     assert isinstance(words, list)
     assert isinstance(folder, str)
