@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply.firewall.drops import drops
-from svcc.apply.reverse_path import refusals
+from svcc.apply.reverse_path import reverse_path_drops
 from svcc.apply.summary import Summary
 from svcc.kernel.sysctl.settings import of_device
 
@@ -43,7 +43,7 @@ def obstructions(
     ``translated``: by rules; else the kernel's own balancer sends packets on, forwarding is switched on with it, and
     service addresses are this machine's own. ``ours``: the names of svcc's tables.
     """
-    families = {one.version for summary in served for one in summary.listeners} or {4, 6}
+    families = {one.version for summary in served for one in summary.frontends} or {4, 6}
     endpoints = _endpoints(served)
     yield from _forwarding(families, named=bool(endpoints), switched_on=not translated)
     for one in drops(served, families, translated=translated, ours=ours):
@@ -57,8 +57,8 @@ def _endpoints(served: Collection[Summary], *, answering_through: bool = False) 
     """One for each network of endpoints; of those alone whose answers pass this machine."""
     found: dict[str, str] = {}
     for summary in served:
-        for listener in summary.listeners:
-            for address, _, _ in () if answering_through and listener.bypassed else listener.endpoints:
+        for frontend in summary.frontends:
+            for address, _, _ in () if answering_through and frontend.bypassed else frontend.endpoints:
                 found.setdefault(_network(address), address)
     return list(found.values())[:_LOOKED_AT]
 
@@ -71,7 +71,7 @@ def _network(address: str) -> str:
 
 
 def _addresses(served: Collection[Summary]) -> list[str]:
-    found = {one.address: None for summary in served for one in summary.listeners if one.address is not None}
+    found = {one.address: None for summary in served for one in summary.frontends if one.address is not None}
     return list(dict(zip(map(_network, found), found, strict=True)).values())[:_LOOKED_AT]
 
 
@@ -155,7 +155,7 @@ def _is_broadcast(address: str) -> bool:
 
 
 def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:
-    for device, endpoint in refusals(endpoints):
+    for device, endpoint in reverse_path_drops(endpoints):
         state = (
             f"strict: it drops what endpoint {endpoint} answers from the device's own network, for another leads there"
         )

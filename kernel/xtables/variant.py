@@ -15,7 +15,7 @@ from pathlib import Path
 from svcc.kernel import tools
 from svcc.kernel.nft import generation, netlink
 from svcc.kernel.ownership import Ours
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import StepError, ToolEnd
 from svcc.kernel.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
@@ -52,7 +52,7 @@ def default(family: str) -> str:
 def _variant_of(family: str, path: str, _: tuple[int, ...]) -> str:
     """Each program is asked once: it says the same until another is put in its place. Errors: StepError."""
     done = tools.run([path, "--version"], name=family)
-    if done.end is not End.REFUSED:
+    if done.end is not ToolEnd.REFUSED:
         raise done.error(family, reading=True)
     return NFT if "nf_tables" in done.stdout else LEGACY
 
