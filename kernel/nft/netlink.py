@@ -1,7 +1,7 @@
 """What nft asks and tells the kernel, without its library (linux/netfilter/nf_tables.h).
 
-The end of a table (DELTABLE), before which the library reads all sets of everybody's. And the generation (GETGEN),
-which no tool shows.
+The end of a table (DELTABLE), before which the library reads all sets of everybody's. Whether there is a table
+(GETTABLE), without a process for it. And the generation (GETGEN), which no tool shows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ PART = "nft"
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _GET_GENERATION, _GENERATION = 10 << 8 | 16, 1  # NFNL_SUBSYS_NFTABLES with NFT_MSG_GETGEN, NFTA_GEN_ID
+_GET_TABLE = 10 << 8 | 1  # NFT_MSG_GETTABLE
 _DELETE_TABLE, _BATCH_BEGIN, _BATCH_END = 10 << 8 | 2, 16, 17  # NFT_MSG_DELTABLE, NFNL_MSG_BATCH_…
 _ERROR, _REQUEST, _ACK = 2, 1, 4
 _FAMILIES = {"ip": socket.AF_INET, "ip6": socket.AF_INET6}
@@ -38,6 +39,23 @@ def delete_table(family: str, name: str) -> None:
         error = -struct.unpack_from("=i", _received(opened), 16)[0]
     if error and error != errno.ENOENT:
         raise StepError(PART, os.strerror(error), line="delete table")
+
+
+def lacks(family: str, *names: str) -> bool:
+    """Whether the kernel says that there is none of these tables. Where it says anything else, somebody who can tell
+    what it means has to ask: a tool."""
+    try:
+        with kernel() as opened:
+            return all(_error_of_table(opened, family, name) == errno.ENOENT for name in names)
+    except (OSError, StepError):
+        return False
+
+
+def _error_of_table(kernel: socket.socket, family: str, name: str) -> int:
+    """The errno for a table that is asked for; 0: there it is. Errors: OSError, StepError."""
+    kernel.send(_message(_GET_TABLE, _REQUEST, 0, struct.pack("=BBH", _FAMILIES[family], 0, 0) + _text(_TABLE, name)))
+    data = _received(kernel)
+    return -struct.unpack_from("=i", data, 16)[0] if struct.unpack_from("=H", data, 4)[0] == _ERROR else 0
 
 
 def generation(kernel: socket.socket) -> int:

@@ -41,7 +41,8 @@ class Listing:
 
     def __init__(self, *what: str) -> None:
         self._what = what
-        self._running = tools.Running(["nft", "-n", "-j", "list", *what]) if installed() else None
+        absent = what[0] == "table" and netlink.lacks(*what[1:])
+        self._running = tools.Running(["nft", "-n", "-j", "list", *what]) if installed() and not absent else None
 
     def data(self) -> bytes | None:
         """Waits for it; None where there is no such thing, or no nft. Errors: StepError."""

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from svcc.kernel import tools
-from svcc.kernel.nft import generation
+from svcc.kernel.nft import generation, netlink
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError, ToolEnd
 from svcc.kernel.xtables.state import Saved, parse_saved
@@ -22,6 +22,10 @@ LEGACY, NFT = "legacy", "nft"
 _OTHER = {LEGACY: NFT, NFT: LEGACY}
 #: The legacy tables that there are, one name a line. Asking the tool for one that is not there would make it.
 _NAMES = {"iptables": "ip_tables_names", "ip6tables": "ip6_tables_names"}
+
+#: What holds those of the nft variant in nf_tables (iptables-nft(8)).
+_NFT_FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
+_NFT_TABLES = ("nat", "filter", "mangle", "raw", "security")
 
 
 def other(variant: str) -> str:
@@ -70,7 +74,7 @@ class Listing:
     def __init__(self, family: str, variant: str) -> None:
         self._family = family
         self._running: tools.Running | None = None
-        if variant == NFT or has_legacy_tables(family):
+        if has_nft_tables(family) if variant == NFT else has_legacy_tables(family):
             with suppress(FileNotFoundError):
                 self._running = tools.Running([tool(family, variant, "save")])
 
@@ -89,6 +93,11 @@ class Listing:
         """Waits for the listing, and reads what is ours from it."""
         with tools.understood(self._family, f"{self._family}-save"):
             return parse_saved(self.data().decode(errors="replace"), ours)
+
+
+def has_nft_tables(family: str) -> bool:
+    """Whether there may be any. Where there is none, as on a kernel without nf_tables, the tool would print nothing."""
+    return not netlink.lacks(_NFT_FAMILIES[family], *_NFT_TABLES)
 
 
 def has_legacy_tables(family: str) -> bool:

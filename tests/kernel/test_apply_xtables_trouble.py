@@ -300,6 +300,11 @@ def test_who_may_not_see_the_legacy_rules_is_told_so() -> None:
 
 
 def test_a_listing_that_fails_is_told(path: Path) -> None:
+    """Of tables that there are: where the kernel has none, nobody is asked for them."""
+    fake(path, "iptables-nft-save", "echo 'you must be root' >&2; exit 4")
+    assert DRIVER.read(SCOPE, DRIVER.parse("", SCOPE)) == DRIVER.parse("", SCOPE)
+    (path / "iptables-nft-save").unlink()
+    step(TEXT).run()
     fake(path, "iptables-nft-save", "echo 'you must be root' >&2; exit 4")
     with pytest.raises(StepError, match=r"^iptables: you must be root$"):
         DRIVER.read(SCOPE, DRIVER.parse("", SCOPE))
