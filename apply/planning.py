@@ -8,7 +8,7 @@ from functools import partial
 
 from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
-from svcc.apply.by_service import differing_rules
+from svcc.apply.by_service import ChangedServices, differing_rules
 from svcc.apply.driver import Look, Transition
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
@@ -48,6 +48,7 @@ class Plan:
     asking: bool = False  # of what differs alone: all else is known to be there, and not read
     #: The machine, where ``machine`` knows too little of the bundles to read all that may be ours.
     whole: Callable[[], Machine] | None = field(default=None, repr=False)
+    changed: ChangedServices | None = field(default=None, repr=False)  # where it is a plan of these alone
 
     @property
     def ending(self) -> frozenset[Route]:
@@ -118,16 +119,16 @@ def make_plan(
     Errors: StepError, StoreError, ValueError.
     """
     before = installation.current
-    scope, ended = _scope(draft.scope, before), _finished(installation, before, draft)
+    scope = _scope(draft.scope, before)
     looks = looks_of(installation, before) if before is not None else {}
     begun = ahead.begun if ahead is not None and ahead.holds(installation, scope) else Machine(scope).begin(looks)
     if before is not None and looks:
-        differing = differing_rules(installation, before, draft, Machine(scope), begun, looks)
-        if differing is not None:
+        changed = differing_rules(installation, before, draft, Machine(scope), begun, looks)
+        if changed is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, looks)
-            return _plan_of_rules(_Recorded(whole, scope, begun, live), differing, draft, ended, patience)
-    old = _known(installation, before)
+            return _plan_of_rules(_Recorded(whole, scope, begun, live), changed, draft, patience)
+    ended, old = _finished(installation, before, draft), _known(installation, before)
     known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
@@ -154,20 +155,19 @@ def make_plan(
         patience,
         begun,
         differing,
-        _lasting(gone, draft, transition),
+        _lasting(gone, draft.summary, transition),
         draft.summary.node_port_networks,
     )
 
 
-def _plan_of_rules(
-    there: _Recorded, differing: Differing, draft: Draft, ended: frozenset[Route], patience: float
-) -> Plan:
+def _plan_of_rules(there: _Recorded, changed: ChangedServices, draft: Draft, patience: float) -> Plan:
     """The plan where rules of some services are all that differs (:mod:`svcc.apply.by_service`): neither the bundle
     before nor the whole states are made, unless somebody asks for them. Errors: StepError.
     """
     machine = Machine(there.scope.including(draft.bundle))
     wanted, here = machine.parse(draft.bundle), Transition(draft.target, draft.target)
-    gone = frozenset(machine.gone_routes(differing, here)) | ended
+    differing, (before, after) = changed.differing, changed.summaries()
+    gone = frozenset(machine.gone_routes(differing, here)) | finished(before, after)
     return Plan(
         machine,
         here,
@@ -181,9 +181,10 @@ def _plan_of_rules(
         patience,
         there.begun,
         differing,
-        _lasting(gone, draft, here),
-        draft.summary.node_port_networks,
+        _lasting(gone, after, here),
+        after.node_port_networks,
         whole=lambda: Machine(machine.scope.including(there.bundle())),
+        changed=changed,
     )
 
 
@@ -216,14 +217,14 @@ def finished(old: Summary, new: Summary) -> frozenset[Route]:
     return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
 
 
-def _lasting(gone: Collection[Route], draft: Draft, transition: Transition) -> frozenset[Route]:
+def _lasting(gone: Collection[Route], wanted: Summary, transition: Transition) -> frozenset[Route]:
     """The routes that are gone for new connections alone: their endpoints are draining, or are on other nodes.
 
     None, where connections end with the balancer that carries them.
     """
     if transition.from_balancer:
         return frozenset()
-    return frozenset(route for route in gone if draft.summary.lasts(route))
+    return frozenset(route for route in gone if wanted.lasts(route))
 
 
 def nothing_to_do(installation: Installation, generation: Generation, ahead: Ahead | None) -> Plan | None:

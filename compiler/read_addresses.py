@@ -31,5 +31,5 @@ def read_ipv4(text: str) -> ReadIPv4Address | None:
         address = ReadIPv4Address(int.from_bytes(inet_pton(AF_INET, text), "big"))
     except (OSError, ValueError):
         return None
-    address.text = text
+    address.text = str(text)  # of a word with a place, the word alone
     return address

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from svcc.compiler import ir
+from svcc.compiler.syntax import word_at
 from svcc.compiler.values import _address
 from svcc.kernel.addresses import text_of
 
@@ -43,8 +44,10 @@ def test_the_same_texts_are_addresses(text: str) -> None:
 
 @given(st.ip_addresses(v=4))
 def test_an_address_that_was_read_is_the_address(address: IPv4Address) -> None:
-    read = _address(str(address))
+    read = _address(word_at("ADDRESS", str(address), 0))
+    assert isinstance(read, IPv4Address)
     assert (read == address, hash(read) == hash(address), read < address, read > address) == (True, True, False, False)
     assert type(copy(read)) is type(pickle.loads(pickle.dumps(read))) is IPv4Address
     assert copy(read) == pickle.loads(pickle.dumps(read)) == address
+    assert type(str(read)) is str
     assert text_of(read) == text_of(address) == str(address)
