@@ -47,6 +47,11 @@ _LATE = 0.25
 _KEPT, _LEAST = 128, 8
 
 
+#: Whether this Python leaves a connection open whose end of TLS the server never answers: from 3.12.8 and 3.13.1 on
+#: it does not (pull request 118960 of CPython). aiohttp has a remedy, and warns where it is of no use.
+_LEAVES_TLS_OPEN = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info < (3, 13, 1)
+
+
 class NotAsked(Exception):
     """This machine cannot ask, or is too busy to hear an answer; the message says why. The endpoint may be well."""
 
@@ -60,7 +65,7 @@ class Asker:
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(_room())
-        connector = aiohttp.TCPConnector(limit=0, force_close=True, enable_cleanup_closed=True)
+        connector = aiohttp.TCPConnector(limit=0, force_close=True, enable_cleanup_closed=_LEAVES_TLS_OPEN)
         jar = aiohttp.DummyCookieJar()
         self._http = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
         self._verified = ssl.create_default_context()

@@ -13,7 +13,7 @@ from threading import Lock
 
 from svcc.agent.log import Log
 from svcc.agent.own_addresses import OwnAddresses
-from svcc.agent.source import HealthPort, Source
+from svcc.agent.source import HealthPort, ProgramSource
 from svcc.compiler import ir
 from svcc.compiler.checks import check
 from svcc.compiler.diagnostic import Diagnostic, has_errors
@@ -66,7 +66,7 @@ class _Heard:
                 yield Event(kind, {"metadata": {"name": key.name, "namespace": key.namespace}}, deleted=True)
 
 
-class ClusterSource(Source):
+class ClusterSource(ProgramSource):
     """The program of a cluster, under a prefix of its own."""
 
     kind = "cluster"

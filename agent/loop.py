@@ -26,7 +26,7 @@ from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.own_ports import OwnPorts
 from svcc.agent.probe import Answer, Probe
-from svcc.agent.source import Source
+from svcc.agent.source import ProgramSource
 from svcc.agent.threads import in_thread
 from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
@@ -74,7 +74,7 @@ class Agent:
 
     def __init__(
         self,
-        source: Source,
+        source: ProgramSource,
         session: Session,
         asker: Asker,
         options: Options,
@@ -418,6 +418,7 @@ class Agent:
         self._notes.write(self._session.installation, self._health)
         name = self._source.name
         seconds = None if self._judge is None or program is self._last else self._judge.seconds
+        self._session.expect(self._source.compiled(program) if new else None)
         generation = self._session.follow(program, made, name, seconds) if new else self._session.adjust(made)
         self._generation = generation.reviewed
         self._drift.remember()
@@ -427,5 +428,5 @@ class Agent:
 def _serving(installation: Installation) -> frozenset[ir.Address]:
     """The addresses that take new connections now."""
     summary = installation.summary(installation.current)
-    addresses = (address for one in summary.listeners for address, _, weight in one.endpoints if weight)
+    addresses = (address for one in summary.frontends for address, _, weight in one.endpoints if weight)
     return frozenset(map(ip_address, addresses))

@@ -18,7 +18,7 @@ from svcc.agent.judge import Judge
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent, Options
 from svcc.agent.metrics import Metrics
-from svcc.agent.source import Source
+from svcc.agent.source import ProgramSource
 from svcc.agent.web import serving
 from svcc.apply.session import Session
 from svcc.compiler.errors import SvccError
@@ -32,7 +32,7 @@ class CannotListen(SvccError):
 
 
 async def run(
-    source: Source,
+    source: ProgramSource,
     session: Session,
     options: Options,
     log: Log,

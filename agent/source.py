@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.errors import InputError
 from svcc.compiler.load import load
@@ -32,7 +33,7 @@ class HealthPort:
         return f"{self.namespace}/{self.name}"
 
 
-class Source(ABC):
+class ProgramSource(ABC):
     """Where an agent's programs come from. ``kind``: a word for it, in the log."""
 
     kind: str
@@ -56,6 +57,11 @@ class Source(ABC):
     def read(self) -> ir.Program | None:
         """The program now; None: it is not known yet. It runs in a thread. Errors: InputError."""
 
+    def compiled(self, program: ir.Program) -> Wanted | None:
+        """What a program that was read was compiled to, by who had to know it before the agent; None: nobody had. It is
+        given once: who has it may change it."""
+        return None
+
     def joined(self, program: ir.Program) -> ir.Program:
         """A program that was read, with the endpoints that joined it since: the same object as long as they are the
         same, and the program itself where there are none. It is asked in the agent's loop."""
@@ -74,7 +80,7 @@ class Source(ABC):
         return  # a source that is asked often enough has nothing to tell
 
 
-class FileSource(Source):
+class FileSource(ProgramSource):
     """A program in a file, and what it includes: both are read again when they change."""
 
     kind = "file"

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from svcc.apply.driver import Driver, Look, Reading, State
+from svcc.apply.driver import Driver, Fingerprint, Reading, State
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import KEPT, Installation
-from svcc.apply.machine import Begun, Machine
+from svcc.apply.machine import Machine, Readings
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
 from svcc.apply.services_change import ServicesChange, change_of
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import Differing, Differs, States
+from svcc.apply.states import Differing, DifferingPart, States
 from svcc.apply.summary import Summary, summary
 from svcc.compiler import ir
 from svcc.targets import find
@@ -55,7 +55,7 @@ class ChangedServices:
     @property
     def loses(self) -> bool:
         """Whether a service is served before, and not after."""
-        before, after = ({one.service for one in side.listeners} for side in self.summaries())
+        before, after = ({one.service for one in side.frontends} for side in self.summaries())
         return not before <= after
 
 
@@ -64,25 +64,29 @@ def differing_rules(
     before: Generation,
     draft: Draft,
     known: Machine,
-    begun: Begun,
-    looks: Mapping[str, Look],
+    readings: Readings,
+    fingerprints: Mapping[str, Fingerprint],
 ) -> ChangedServices | None:
     """The services that a draft changes, and their rules, each state without what both have
     (:class:`svcc.targets.interface.Difference`).
 
-    ``before``: the generation in place; ``known``: the machine by its names; ``begun``: its readings; ``looks``: how
-    the kernel looked with that generation. None: whole states are to be compared. Errors: StepError.
+    ``before``: the generation in place; ``known``: the machine by its names; ``readings``: its readings;
+    ``fingerprints``: those recorded with that generation. None: whole states are to be compared. Errors: StepError.
     """
     if draft.bundle is None or not _is_of_rules(before, draft):
         return None
-    there = _there(known, begun, looks, draft.bundle)
+    there = _there(known, readings, fingerprints, draft.bundle)
     if there is None:
         return None
     changed = _changed(installation, before, draft)
     if changed is None or draft.assembly is None:
         return None
     differences = _differences(draft.assembly, changed)
-    found = (_differs(one, differences.get(one.part), looks[one.part]) for one in known.drivers if one.part in there)
+    found = (
+        _differing_part(one, differences.get(one.part), fingerprints[one.part])
+        for one in known.drivers
+        if one.part in there
+    )
     differing = [one for one in found if one is not None and one.have != one.want]
     others = (difference for part, difference in differences.items() if part not in there)
     return None if any(one.before != one.after for one in others) else replace(changed, differing=differing)
@@ -99,16 +103,23 @@ def _is_of_rules(before: Generation, draft: Draft) -> bool:
     )
 
 
-def _there(known: Machine, begun: Begun, looks: Mapping[str, Look], wanted: Bundle) -> set[str] | None:
-    """The parts of rules that look as they were left. None: one of these does not, or another part is not as wanted."""
+def _there(
+    known: Machine, readings: Readings, fingerprints: Mapping[str, Fingerprint], wanted: Bundle
+) -> set[str] | None:
+    """The parts of rules that match their fingerprints. None: one does not, or another part is not as wanted."""
     there: set[str] = set()
     scope = known.scope.including(wanted)
     states = known.parse(wanted)
     for driver in known.drivers:
-        look, reading = looks.get(driver.part), begun.get(driver.part)
-        if driver.shows and look is not None and reading is not None and reading.shows(look, known.scope):
+        fingerprint, reading = fingerprints.get(driver.part), readings.get(driver.part)
+        if (
+            driver.has_fingerprint
+            and fingerprint is not None
+            and reading is not None
+            and reading.matches(fingerprint, known.scope)
+        ):
             there.add(driver.part)
-        elif (driver.shows and wanted.parts.get(driver.part)) or not _is_as(driver, reading, states, scope):
+        elif (driver.has_fingerprint and wanted.parts.get(driver.part)) or not _is_as(driver, reading, states, scope):
             return None
     return there
 
@@ -143,13 +154,15 @@ def _differences(assembly: Assembly, changed: ChangedServices) -> Mapping[str, D
     return assembly.update({name: changed.after.get(name) for name in names})
 
 
-def _differs(driver: Driver[State], difference: Difference | None, look: Look) -> Differs[State] | None:
+def _differing_part(
+    driver: Driver[State], difference: Difference | None, fingerprint: Fingerprint
+) -> DifferingPart[State] | None:
     if difference is None:
         return None
     have, want = driver.made(difference.before), driver.made(difference.after)
     assert have is not None
     assert want is not None
-    return Differs(driver, driver.with_live_only(have, look.live_only), want)
+    return DifferingPart(driver, driver.with_live_only(have, fingerprint.live_only), want)
 
 
 def to_record(installation: Installation, changed: ChangedServices | None, draft: Draft) -> Draft | ChangeDraft:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from svcc.apply import engine, errors, files, planning, recovery
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
@@ -186,7 +187,7 @@ def put_back(installation: Installation, pending: Pending) -> str:
     return f"{draft.note}: {_back(pending.before)}"
 
 
-def _without_record(plan: planning.Plan, installation: Installation, pending: Pending) -> None:
+def _without_record(plan: ExecutionPlan, installation: Installation, pending: Pending) -> None:
     """Go back where nothing can be written, on a full disk for instance: the rules first, then what is said of them.
 
     Errors: StepError, Broken; OSError where the rules are back, and it cannot be said.

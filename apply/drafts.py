@@ -19,7 +19,7 @@ def scope_of(wanted: Wanted) -> Scope | None:
     return Scope(accepted.prefix, accepted.device) if accepted and accepted.prefix else None
 
 
-def draft(wanted: Wanted, scope: Scope, origin: Origin | None = None) -> Draft:
+def make_draft(wanted: Wanted, scope: Scope, origin: Origin | None = None) -> Draft:
     """``origin``: what it was compiled from, where that is known. A program without services asks for nothing."""
     target = find(wanted.bundle.target)
     empty = target is not None and target.asks_nothing(wanted.bundle, scope.prefix)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.installation import Installation
-from svcc.apply.planning import Plan
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import Differs
+from svcc.apply.states import DifferingPart
 from svcc.kernel.steps import Change
 
 
-def drift(plan: Plan, installation: Installation) -> list[Change]:
+def drift(plan: ExecutionPlan, installation: Installation) -> list[Change]:
     """What would make the kernel what the generation in place left there, object by object; of the parts that the plan
     changes: in all others the kernel holds what it should already.
 
@@ -28,7 +28,7 @@ def drift(plan: Plan, installation: Installation) -> list[Change]:
         return []
     states = plan.machine.parse(recorded)
     try:
-        found = [Differs(driver, plan.live.of(driver), states.of(driver)) for driver in parts]
+        found = [DifferingPart(driver, plan.live.of(driver), states.of(driver)) for driver in parts]
     except ValueError:  # the record is damaged
         return []
     return [change for one in found if one.have != one.want for change in one.changes()]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from svcc.apply.scope import Scope
-from svcc.kernel.steps import Change, Place, Route, Step
+from svcc.kernel.steps import Change, FrontendAddress, Route, Step
 from svcc.targets import find
 
 State = TypeVar("State")
@@ -44,10 +44,10 @@ def balances(name: str | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was noted of a part, so that it is recognised without being parsed."""
+class Fingerprint:
+    """What is recorded of a part in the kernel, so that its state is recognised later without being parsed."""
 
-    fingerprint: str  # Reading.fingerprint; "": there is none
+    digest: str  # of the listing: Reading.digest; "": there is none
     live_only: object  # Driver.live_only
     mark: str = ""  # Reading.mark
 
@@ -59,17 +59,17 @@ class Reading(ABC, Generic[State]):
     def state(self, scope: Scope, wanted: State) -> State:
         """Waits for it; as :meth:`Driver.read`. ``scope``: that of the beginning, or one that knows of more bundles."""
 
-    def fingerprint(self, scope: Scope) -> str | None:
+    def digest(self, scope: Scope) -> str | None:
         """A digest of the listing that the state is read from; waits for it. What changes by itself, or is somebody
         else's, is left out as far as it can be. Two readings in one scope that have the same digest are of the same
         state, and the digest is quicker than parsing. None: there is no digest, or none is needed (:meth:`mark`).
         """
         return None
 
-    def shows(self, look: Look, scope: Scope) -> bool:
-        """Whether what is read is what ``look`` was noted of; False also where that is not known."""
-        digest = self.fingerprint(scope)
-        return digest is not None and digest == look.fingerprint
+    def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
+        """Whether what is read is what ``fingerprint`` was recorded of; False also where that is not known."""
+        digest = self.digest(scope)
+        return digest is not None and digest == fingerprint.digest
 
     def mark(self) -> str:
         """The kernel's own number for the state that was read (nftables has a generation number). As long as the kernel
@@ -98,9 +98,9 @@ class Driver(ABC, Generic[State]):
     part: ClassVar[str]  # the part of a bundle that it takes
     translates: ClassVar[bool] = False  # its objects are rules that may translate packets
     balances: ClassVar[bool] = False  # or they are what the kernel's own balancer forwards by
-    shows: ClassVar[bool] = False  # a reading tells whether they are as they were (:meth:`Reading.shows`)
-    asks: ClassVar[bool] = False  # the kernel can be asked for a few of them (:meth:`ask`)
-    nobodys: ClassVar[bool] = False  # they are nobody's: a live state is what is there of those that are wanted
+    has_fingerprint: ClassVar[bool] = False  # a reading is recognised by its fingerprint (:meth:`Reading.matches`)
+    can_ask: ClassVar[bool] = False  # the kernel can be asked for a few of them (:meth:`ask`)
+    unowned: ClassVar[bool] = False  # they are nobody's (sysctls): only those that are wanted are read
 
     def made(self, state: object) -> State | None:
         """The state that a target made with an artifact, where it is one of this driver's (:class:`Artifact`)."""
@@ -128,9 +128,9 @@ class Driver(ABC, Generic[State]):
         """
         return None
 
-    def begin(self, scope: Scope, look: Look | None = None) -> Reading[State] | None:
-        """Begin to read what is ours, where that takes long and something else can be done meanwhile. ``look``: how it
-        looked when it held what it should.
+    def begin(self, scope: Scope, fingerprint: Fingerprint | None = None) -> Reading[State] | None:
+        """Begin to read what is ours, where that takes long and something else can be done meanwhile.
+        ``fingerprint``: the one recorded when the part held what it should.
 
         None: reading has no part that can be begun.
         """
@@ -184,9 +184,9 @@ class Driver(ABC, Generic[State]):
         """Who gets new connections, also where packets get there as they are."""
         return self.routes(state)
 
-    def serves(self, state: State, places: Collection[Place]) -> set[Place]:
-        """The places, of those given, that a state serves."""
-        return {route.place for route in self.routes(state)} & {*places} if places else set()
+    def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
+        """The frontends, of those given, that a state serves."""
+        return {route.frontend for route in self.routes(state)} & {*frontends} if frontends else set()
 
     def gone_routes(self, live: State, wanted: State) -> set[Route]:
         """The routes of ``live`` that ``wanted`` lacks."""

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from svcc.apply import drain
 from svcc.apply.by_service import to_record
 from svcc.apply.doctor import preflight
-from svcc.apply.driver import Look, Transition
+from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
+from svcc.apply.execution_plan import ExecutionPlan
+from svcc.apply.fingerprints import record_fingerprints
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.journal import Journal
-from svcc.apply.known import note_looks
-from svcc.apply.planning import Plan
 from svcc.apply.recovery import converge, what_differs
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Phase, Step, StepError
@@ -42,9 +42,9 @@ class Event:
 Tell = Callable[[Event], None]
 
 
-def note(plan: Plan, installation: Installation, draft: Draft) -> None:
-    """Remember how the machine looks, where it holds what the current generation put there, and what that is compiled
-    from. The store's lock is held. What cannot be noted is found out again the next time.
+def note(plan: ExecutionPlan, installation: Installation, draft: Draft) -> None:
+    """Record the machine's fingerprints, where it holds what the current generation put there, and what that was
+    compiled from. The store's lock is held. What cannot be recorded is found out again the next time.
     """
     current = installation.current
     if (
@@ -54,11 +54,11 @@ def note(plan: Plan, installation: Installation, draft: Draft) -> None:
         and not installation.journal.exists()
     ):
         with suppress(OSError, StepError):
-            note_looks(installation, current, plan.machine.looks(plan.begun, plan.live))
+            record_fingerprints(installation, current, plan.machine.fingerprints(plan.readings, plan.live))
             installation.note_origin(current, draft)
 
 
-def check(plan: Plan, tell: Tell, *, every: bool = True) -> None:
+def check(plan: ExecutionPlan, tell: Tell, *, every: bool = True) -> None:
     """Try every step that can be tried without effect. Errors: Refused, StepError.
 
     Not ``every``: before they are taken. A step that is the only one, and that the kernel takes whole or not at all, is
@@ -74,7 +74,7 @@ def check(plan: Plan, tell: Tell, *, every: bool = True) -> None:
             step.check()
 
 
-def perform(plan: Plan, installation: Installation, draft: Draft | ChangeDraft, tell: Tell) -> Generation:
+def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | ChangeDraft, tell: Tell) -> Generation:
     """Make the machine match the draft, and say so in the store, whose lock is held.
 
     Errors: Restored, Broken; OSError and StoreError where nothing was begun.
@@ -93,7 +93,7 @@ def perform(plan: Plan, installation: Installation, draft: Draft | ChangeDraft, 
         raise
     try:
         journal = _take(plan, journal, tell)
-        looks = _read_back(plan, tell)
+        fingerprints = _read_back(plan, tell)
         tell(Event("finishing"))
         installation.make_current(generation.number)
     except BaseException as error:
@@ -107,12 +107,12 @@ def perform(plan: Plan, installation: Installation, draft: Draft | ChangeDraft, 
         raise Restored(error) from error
     journal.remove()
     with suppress(OSError):
-        note_looks(installation, generation, {**plan.looks, **looks})
+        record_fingerprints(installation, generation, {**plan.fingerprints, **fingerprints})
     _forget(plan, tell)
     return generation
 
 
-def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
+def _take(plan: ExecutionPlan, journal: Journal, tell: Tell) -> Journal:
     """All steps.
 
     The new rules are in after the last step up to their phase; addresses may be taken before it (see Machine.steps).
@@ -131,11 +131,11 @@ def _take(plan: Plan, journal: Journal, tell: Tell) -> Journal:
     return journal
 
 
-def _forget(plan: Plan, tell: Tell) -> None:
+def _forget(plan: ExecutionPlan, tell: Tell) -> None:
     """Have the kernel forget UDP connections that would lead nowhere. The new rules serve without that, so nothing that
     goes wrong here is a reason to take them out again."""
     try:
-        stale = conntrack.stale(plan.ending, plan.new_places, plan.networks)
+        stale = conntrack.stale(plan.ending, plan.new_frontends, plan.networks)
         if stale:
             _quietly(tell, Event("forgetting", number=len(stale)))
             conntrack.forget(stale)
@@ -144,19 +144,19 @@ def _forget(plan: Plan, tell: Tell) -> None:
         _quietly(tell, Event("warning", words=words))
 
 
-def _read_back(plan: Plan, tell: Tell) -> dict[str, Look]:
-    """See that the kernel holds what it was given. Returns how parts look that were read whole. Errors: NotTaken."""
+def _read_back(plan: ExecutionPlan, tell: Tell) -> dict[str, Fingerprint]:
+    """Check that the kernel holds what it was given. Returns the fingerprints that it has now. Errors: NotTaken."""
     tell(Event("reading back"))
     machine = plan.machine
-    differing, looks = machine.read_back(plan.differing, plan.wanted, plan.begun, asking=plan.asking)
+    differing, fingerprints = machine.read_back(plan.differing, plan.wanted, plan.readings, asking=plan.asking)
     if differing:
         raise NotTaken(machine.changes(differing))
     changed = {one.part for one in plan.differing}
-    same = {part: reading for part, reading in plan.begun.items() if part not in changed}
-    return {**machine.looks(same, plan.live), **looks}
+    same = {part: reading for part, reading in plan.readings.items() if part not in changed}
+    return {**machine.fingerprints(same, plan.live), **fingerprints}
 
 
-def _undo(plan: Plan, cause: BaseException, tell: Tell) -> None:
+def _undo(plan: ExecutionPlan, cause: BaseException, tell: Tell) -> None:
     """Back to the state before. Errors: Broken."""
     _quietly(tell, Event("undoing"))
     machine, back = plan.machine, Transition(plan.transition.new, plan.transition.old)
@@ -170,6 +170,6 @@ def _undo(plan: Plan, cause: BaseException, tell: Tell) -> None:
 
 
 def _quietly(tell: Tell, event: Event) -> None:
-    """Tell an event. An error of the listener is left out: going back is not to be stopped by it."""
+    """Tell an event. An error of the callback is left out: going back is not to be stopped by it."""
     with suppress(Exception):
         tell(event)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from svcc.compiler.errors import SvccError
-from svcc.kernel.steps import Change, End, StepError
+from svcc.kernel.steps import Change, StepError, ToolEnd
 
 if TYPE_CHECKING:
     from svcc.apply.plan import Plan
@@ -39,7 +39,7 @@ class ToolFailed(SvccError):
         super().__init__(str(error))
         self.part: str = error.part
         self.words: str = error.words
-        self.end: End = error.end
+        self.end: ToolEnd = error.end
 
 
 class InvalidPlan(SvccError):

@@ -24,7 +24,7 @@ from svcc.kernel.json_values import members
 from svcc.targets import find
 from svcc.targets.bundle import read_bundle
 from svcc.targets.interface import Bundle
-from svcc.targets.reading import Refused
+from svcc.targets.reading import RefusedText
 
 #: Generations that are kept besides the current one.
 KEPT = 20
@@ -50,7 +50,7 @@ class Installation:
     # ---- reading
 
     @property
-    def begun(self) -> bool:
+    def has_history(self) -> bool:
         """Whether anything was ever applied, or is under way; what is damaged may have been."""
         try:
             return self.number is not None or self.journal.exists()
@@ -117,7 +117,7 @@ class Installation:
             raise damaged(path, "it is not what was applied: its hash has changed")
         try:
             return read_bundle(text)
-        except Refused as error:  # of another version of svcc
+        except RefusedText as error:  # of another version of svcc
             raise damaged(path, str(error)) from None
 
     def _compiled(self, generation: Generation) -> Bundle:

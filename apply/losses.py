@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
-from svcc.apply.planning import Plan
 from svcc.apply.states import States
 from svcc.apply.summary import Summary
-from svcc.kernel.steps import Place
+from svcc.kernel.steps import FrontendAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Losses:
     everything: bool
 
 
-def losses(plan: Plan, there: Callable[[], Summary], draft: Draft) -> Losses:
+def losses(plan: ExecutionPlan, there: Callable[[], Summary], draft: Draft) -> Losses:
     """What a draft takes from the clients of what is there. ``there``: gives the summary of the generation in place.
 
     The services of a compiled bundle are not known: then its frontends that have endpoints count.
@@ -30,33 +30,33 @@ def losses(plan: Plan, there: Callable[[], Summary], draft: Draft) -> Losses:
     if plan.changed is not None and not plan.changed.loses:
         return Losses((), everything=False)
     before, stays = there(), _stays(plan, draft)
-    if before.listeners:
-        kept = {one.service for one in before.listeners if stays(one.place)}
-        kept |= {one.service for one in draft.summary.listeners}
-        gone = {one.service for one in before.listeners} - kept
+    if before.frontends:
+        kept = {one.service for one in before.frontends if stays(one.reached_at)}
+        kept |= {one.service for one in draft.summary.frontends}
+        gone = {one.service for one in before.frontends} - kept
     else:
-        gone = {str(place) for place in _places(plan, plan.live) if not stays(place)}
+        gone = {str(frontend) for frontend in _frontends(plan, plan.live) if not stays(frontend)}
     return Losses(tuple(sorted(gone)), bool(gone) and not _serves(plan, draft))
 
 
-def _stays(plan: Plan, draft: Draft) -> Callable[[Place], bool]:
-    if draft.bundle is None or draft.summary.listeners:
-        return lambda place: draft.summary.listener(place) is not None
-    return _places(plan, plan.wanted).__contains__
+def _stays(plan: ExecutionPlan, draft: Draft) -> Callable[[FrontendAddress], bool]:
+    if draft.bundle is None or draft.summary.frontends:
+        return lambda frontend: draft.summary.frontend(frontend) is not None
+    return _frontends(plan, plan.wanted).__contains__
 
 
-def _places(plan: Plan, states: States) -> set[Place]:
-    return {route.place for driver in plan.machine.drivers for route in driver.routes(states.of(driver))}
+def _frontends(plan: ExecutionPlan, states: States) -> set[FrontendAddress]:
+    return {route.frontend for driver in plan.machine.drivers for route in driver.routes(states.of(driver))}
 
 
-def _serves(plan: Plan, draft: Draft) -> bool:
+def _serves(plan: ExecutionPlan, draft: Draft) -> bool:
     """Whether anything is to be served, if only by a refusal."""
     if draft.bundle is None:
         return False
-    if draft.summary.listeners or _places(plan, plan.wanted):
+    if draft.summary.frontends or _frontends(plan, plan.wanted):
         return True
     return any(
-        change.place or change.label
+        change.frontend or change.label
         for driver in plan.machine.drivers
         for change in driver.changes(driver.parse("", plan.machine.scope), plan.wanted.of(driver))
     )

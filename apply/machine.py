@@ -9,15 +9,15 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from svcc.apply import drivers, nft
-from svcc.apply.driver import Driver, Look, Reading, State, Transition
-from svcc.apply.known import Known
+from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition
+from svcc.apply.fingerprints import RecordedState
 from svcc.apply.scope import Scope
-from svcc.apply.states import Differing, Differs, FromText, States
-from svcc.kernel.steps import TEARDOWN, Change, Phase, Place, Route, Step
+from svcc.apply.states import Differing, DifferingPart, FromText, States
+from svcc.kernel.steps import TEARDOWN, Change, FrontendAddress, Phase, Route, Step
 from svcc.targets.interface import Artifact, Bundle
 
 #: Readings that were begun, by the driver's part.
-Begun: TypeAlias = Mapping[str, Reading[Any]]
+Readings: TypeAlias = Mapping[str, Reading[Any]]
 
 DRIVERS: tuple[Driver[Any], ...] = (*drivers.HOST, nft.DRIVER, *drivers.RULES)
 
@@ -29,11 +29,11 @@ class Machine:
     scope: Scope
     drivers: Sequence[Driver[Any]] = field(default_factory=lambda: DRIVERS)
 
-    def parse_later(self, bundle: Callable[[], Bundle | None], looks: Mapping[str, Look]) -> States:
-        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at. ``looks``: what was
-        noted of the kernel while that bundle was in it."""
+    def parse_later(self, bundle: Callable[[], Bundle | None], fingerprints: Mapping[str, Fingerprint]) -> States:
+        """As :meth:`parse`, of a bundle that is made when the first of the states is looked at. ``fingerprints``: those
+        recorded while that bundle was in the kernel."""
         made = cache(bundle)
-        live_only = {part: look.live_only for part, look in looks.items()}
+        live_only = {part: fingerprint.live_only for part, fingerprint in fingerprints.items()}
         return States(
             {one.part: _from_text_later(one, made, self.scope, live_only.get(one.part)) for one in self.drivers}
         )
@@ -42,81 +42,83 @@ class Machine:
         """What a bundle asks for; None: that nothing of ours is there. Errors, when it is looked at: ValueError."""
         return States({one.part: _from_text(one, bundle, self.scope) for one in self.drivers})
 
-    def begin(self, looks: Mapping[str, Look] = MappingProxyType({})) -> Begun:
-        """Begin to read what is there. ``looks``: what is known of it, in this scope."""
-        begun = ((driver.part, driver.begin(self.scope, looks.get(driver.part))) for driver in self.drivers)
-        return {part: reading for part, reading in begun if reading is not None}
+    def begin(self, fingerprints: Mapping[str, Fingerprint] = MappingProxyType({})) -> Readings:
+        """Begin to read what is there. ``fingerprints``: those recorded in this scope."""
+        readings = ((driver.part, driver.begin(self.scope, fingerprints.get(driver.part))) for driver in self.drivers)
+        return {part: reading for part, reading in readings if reading is not None}
 
-    def read(self, wanted: States, begun: Begun | None = None, known: Known | None = None) -> States:
-        """What is there. ``begun``: readings of the same scope. Errors: StepError."""
-        readings = self.begin() if begun is None else begun
+    def read(self, wanted: States, readings: Readings | None = None, known: RecordedState | None = None) -> States:
+        """What is there. ``readings``: readings of the same scope. Errors: StepError."""
+        readings = self.begin() if readings is None else readings
         return States({one.part: self._state(one, readings.get(one.part), wanted, known) for one in self.drivers})
 
     def _state(
-        self, driver: Driver[State], reading: Reading[State] | None, wanted: States, known: Known | None
+        self, driver: Driver[State], reading: Reading[State] | None, wanted: States, known: RecordedState | None
     ) -> State | FromText[State]:
-        """The state that is read; or the known bundle's, where the kernel looks as it does while that is in it."""
+        """The state that is read; or the recorded bundle's, where the part matches its fingerprint."""
         if reading is None:
             return driver.read(self.scope, wanted.of(driver))
-        look = known.looks.get(driver.part) if known else None
-        if known and look and reading.shows(look, self.scope):
-            return _from_text(driver, known.bundle, self.scope, look.live_only)
+        fingerprint = known.fingerprints.get(driver.part) if known else None
+        if known and fingerprint and reading.matches(fingerprint, self.scope):
+            return _from_text(driver, known.bundle, self.scope, fingerprint.live_only)
         state = reading.state(self.scope, wanted.of(driver))
         if known and known.bundle and not _text(known.bundle, driver.part) and state == driver.parse("", self.scope):
             return FromText(driver, _no_text, self.scope, driver.live_only(state))
         return state
 
-    def looks_like(self, looks: Mapping[str, Look], begun: Begun, filled: Collection[str]) -> bool:
-        """Whether each part looks as it was noted, and parts that are not ``filled`` have nothing of ours.
+    def is_as_recorded(
+        self, fingerprints: Mapping[str, Fingerprint], readings: Readings, filled: Collection[str]
+    ) -> bool:
+        """Whether each part matches its fingerprint, and parts that are not ``filled`` have nothing of ours.
 
         Errors: StepError.
         """
         for driver in self.drivers:
-            look, reading = looks.get(driver.part), begun.get(driver.part)
-            known = look is not None and reading is not None and reading.shows(look, self.scope)
+            fingerprint, reading = fingerprints.get(driver.part), readings.get(driver.part)
+            known = fingerprint is not None and reading is not None and reading.matches(fingerprint, self.scope)
             if not known and (driver.part in filled or not _nothing(driver, self.scope)):
                 return False
         return True
 
-    def looks(self, begun: Begun, states: States) -> dict[str, Look]:
-        """How the parts that were read look. The calling thread has not changed them since. Errors: StepError."""
+    def fingerprints(self, readings: Readings, states: States) -> dict[str, Fingerprint]:
+        """Fingerprints of the parts that were read, and that this thread has not changed since. Errors: StepError."""
         found = {}
         for driver in self.drivers:
-            if reading := begun.get(driver.part):
-                digest, mark = reading.fingerprint(self.scope) or "", reading.mark() or reading.mark_after()
+            if reading := readings.get(driver.part):
+                digest, mark = reading.digest(self.scope) or "", reading.mark() or reading.mark_after()
                 if digest or mark:
-                    found[driver.part] = Look(digest, _live_only(driver, states), mark)
+                    found[driver.part] = Fingerprint(digest, _live_only(driver, states), mark)
         return found
 
     def read_back(
-        self, differing: Differing, wanted: States, begun: Begun, *, asking: bool = False
-    ) -> tuple[Differing, dict[str, Look]]:
-        """Re-read what the steps changed; return what still differs, and how it looks.
+        self, differing: Differing, wanted: States, readings: Readings, *, asking: bool = False
+    ) -> tuple[Differing, dict[str, Fingerprint]]:
+        """Re-read what the steps changed; return what still differs, and the fingerprints of the rest.
 
-        ``begun``: what was read before the steps. Where the kernel says that nothing but our steps happened since, they
+        ``readings``: those from before the steps. Where the kernel says that nothing but our steps happened since, they
         were taken whole, and nothing is read. ``asking``: it is asked for what differed alone, where it can be.
         Errors: StepError.
         """
-        marks = {one.part: begun[one.part].mark_after() for one in differing if one.part in begun}
-        looks = {
-            one.part: Look("", one.driver.live_only(one.have), mark)
+        marks = {one.part: readings[one.part].mark_after() for one in differing if one.part in readings}
+        fingerprints = {
+            one.part: Fingerprint("", one.driver.live_only(one.have), mark)
             for one in differing
             if (mark := marks.get(one.part))
         }
-        rest = [one for one in differing if one.part not in looks]
+        rest = [one for one in differing if one.part not in fingerprints]
         again = {one.part: reading for one in rest if (reading := one.driver.begin(self.scope)) is not None}
         now = {}
         for one in rest:
             asked = one.asked(self.scope) if asking else None
             if asked is None:
-                asked = self._read_again(one, again.get(one.part), begun.get(one.part), wanted)
+                asked = self._read_again(one, again.get(one.part), readings.get(one.part), wanted)
             now[one.part] = asked
         rest = [one for one in now.values() if one.have != one.want]
-        return rest, {**looks, **self.looks(again, States({part: one.have for part, one in now.items()}))}
+        return rest, {**fingerprints, **self.fingerprints(again, States({part: one.have for part, one in now.items()}))}
 
     def _read_again(
-        self, one: Differs[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States
-    ) -> Differs[State]:
+        self, one: DifferingPart[State], reading: Reading[State] | None, earlier: Reading[State] | None, wanted: States
+    ) -> DifferingPart[State]:
         """A part with the state that it has now, and the whole one that is wanted."""
         driver = one.driver
         if reading and earlier and reading.became(earlier, one.have, one.want, self.scope):
@@ -124,7 +126,7 @@ class Machine:
             return replace(one, have=there, want=there)
         whole = wanted.of(driver)
         there = reading.state(self.scope, whole) if reading else driver.read(self.scope, whole)
-        return Differs(driver, there, whole)
+        return DifferingPart(driver, there, whole)
 
     def dump(self, live: States) -> dict[str, object]:
         """What is there, as JSON. Of a part that is as a known bundle has it, only what the bundle does not say."""
@@ -146,15 +148,15 @@ class Machine:
         found = (self._compared(one, live, wanted) for one in self.drivers)
         return [one for one in found if one is not None and one.have != one.want]
 
-    def _compared(self, driver: Driver[State], live: States, wanted: States) -> Differs[State] | None:
+    def _compared(self, driver: Driver[State], live: States, wanted: States) -> DifferingPart[State] | None:
         """What is to be compared of a part. None: both states are described by the same text, which is not parsed."""
         one, other = live.from_text(driver), wanted.from_text(driver)
         if one is not None and other is not None:
             if one.text == other.text:
                 return None
             if pair := driver.parse_differing(one.text, other.text, self.scope):
-                return Differs(driver, *pair)
-        return Differs(driver, live.of(driver), wanted.of(driver))
+                return DifferingPart(driver, *pair)
+        return DifferingPart(driver, live.of(driver), wanted.of(driver))
 
     def changes(self, differing: Differing) -> list[Change]:
         """Every object that differs."""
@@ -195,10 +197,10 @@ class Machine:
             return gone
         return gone - {route for one in differing for route in one.driver.routes(one.want)}
 
-    def new_places(self, differing: Differing) -> set[Place]:
-        """The places that are served when what is wanted is there, and are not before."""
-        come = {route.place for one in differing for route in one.new()}
-        return come - {place for one in differing for place in one.driver.serves(one.have, come)}
+    def new_frontends(self, differing: Differing) -> set[FrontendAddress]:
+        """The frontends that are served when what is wanted is there, and are not before."""
+        come = {route.frontend for one in differing for route in one.new()}
+        return come - {frontend for one in differing for frontend in one.driver.serves(one.have, come)}
 
 
 def _dumped(driver: Driver[State], live: States) -> dict[str, object]:

@@ -14,8 +14,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply.firewall.drops import drops
-from svcc.apply.reverse_path import refusals
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.reverse_path import reverse_path_drops
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.sysctl.settings import of_device
 
 #: Endpoints stand for all of their network of this length: where packets go does not differ within it, most likely.
@@ -43,14 +43,14 @@ def obstructions(
     ``translated``: by rules; else the kernel's own balancer sends packets on, forwarding is switched on with it, and
     service addresses are this machine's own. ``ours``: the names of svcc's tables.
     """
-    families = {one.version for summary in served for one in summary.listeners} or {4, 6}
+    families = {one.version for summary in served for one in summary.frontends} or {4, 6}
     endpoints = _endpoints(served)
     yield from _forwarding(families, named=bool(endpoints), switched_on=not translated)
     for one in drops(served, families, translated=translated, ours=ours):
         yield Obstruction(*one)
     yield from _routes(endpoints, _addresses(served) if translated else ())
     yield from _reverse_paths(endpoints)
-    bypassed = any(one.bypassed for summary in served for one in summary.listeners)
+    bypassed = any(one.bypassed for summary in served for one in summary.frontends)
     yield from _bridges(_endpoints(served, answering_through=True) if bypassed else endpoints)
 
 
@@ -58,19 +58,19 @@ def _endpoints(served: Collection[Summary], *, answering_through: bool = False) 
     """One for each network of endpoints; of those alone whose answers pass this machine."""
     found: dict[str, str] = {}
     for summary in served:
-        for listener in summary.listeners:
-            if not (answering_through and listener.bypassed):
-                _add_networks(found, listener)
+        for frontend in summary.frontends:
+            if not (answering_through and frontend.bypassed):
+                _add_networks(found, frontend)
     return list(found.values())[:_LOOKED_AT]
 
 
-def _add_networks(found: dict[str, str], listener: Listener) -> None:
+def _add_networks(found: dict[str, str], frontend: ServedFrontend) -> None:
     """Add the networks of a frontend's endpoints, each with the first of them that is met."""
-    if listener.version != 4:
-        for address, _, _ in listener.endpoints:
+    if frontend.version != 4:
+        for address, _, _ in frontend.endpoints:
             found.setdefault(_network(address), address)
         return
-    for address, _, _ in listener.endpoints:  # as `_network` has it, without a call for each of a hundred thousand
+    for address, _, _ in frontend.endpoints:  # as `_network` has it, without a call for each of a hundred thousand
         network = address.rpartition(".")[0]
         if network not in found:
             found[network] = address
@@ -84,7 +84,7 @@ def _network(address: str) -> str:
 
 
 def _addresses(served: Collection[Summary]) -> list[str]:
-    found = {one.address: None for summary in served for one in summary.listeners if one.address is not None}
+    found = {one.address: None for summary in served for one in summary.frontends if one.address is not None}
     return list(dict(zip(map(_network, found), found, strict=True)).values())[:_LOOKED_AT]
 
 
@@ -168,7 +168,7 @@ def _is_broadcast(address: str) -> bool:
 
 
 def _reverse_paths(endpoints: Collection[str]) -> Iterator[Obstruction]:
-    for device, endpoint in refusals(endpoints):
+    for device, endpoint in reverse_path_drops(endpoints):
         state = (
             f"strict: it drops what endpoint {endpoint} answers from the device's own network, for another leads there"
         )

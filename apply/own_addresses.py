@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 from svcc.apply.scope import Scope
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.link.reading import links
@@ -108,12 +108,12 @@ def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
     address at that one. Errors: StepError.
     """
     sockets: defaultdict[tuple[str, int], list[OpenSocket]] = defaultdict(list)
-    for socket in _open_sockets() if services.listeners else ():
+    for socket in _open_sockets() if services.frontends else ():
         sockets[socket.protocol, socket.port].append(socket)
     networks = [ip_network(network) for network in services.node_port_networks]
     held: set[ir.Address] | None = None
     told: set[tuple[str | None, str, int]] = set()
-    for one in services.listeners:
+    for one in services.frontends:
         for port in _busy(one, sockets):
             if one.address is not None and held is None:
                 held = {address for address, _ in held_addresses(scope)}
@@ -124,7 +124,7 @@ def own_ports(services: Summary, scope: Scope) -> Iterator[tuple[str, str]]:
                 yield f"{one.address or 'node port'} {port}/{one.protocol}", one.label
 
 
-def _busy(one: Listener, sockets: Mapping[tuple[str, int], object]) -> list[int]:
+def _busy(one: ServedFrontend, sockets: Mapping[tuple[str, int], object]) -> list[int]:
     """The ports of a frontend that some socket has."""
     if one.first == one.last:
         return [one.first] if (one.protocol, one.first) in sockets else []
@@ -132,7 +132,7 @@ def _busy(one: Listener, sockets: Mapping[tuple[str, int], object]) -> list[int]
 
 
 def _is_taken(
-    socket: OpenSocket, one: Listener, held: Collection[ir.Address], networks: Collection[ir.Network]
+    socket: OpenSocket, one: ServedFrontend, held: Collection[ir.Address], networks: Collection[ir.Network]
 ) -> bool:
     """Whether clients of a socket would be led to a frontend, which has its port."""
     if one.address is not None:

@@ -19,11 +19,11 @@ from svcc.compiler.ir_from_json import from_json
 from svcc.compiler.ir_to_json import to_json
 from svcc.compiler.source import Source
 from svcc.kernel.json_values import Json, integer, items, members, optional, string
-from svcc.kernel.steps import Change, Place, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Verb
 from svcc.targets import find
 from svcc.targets.bundle import bundle_text, split_bundle
 from svcc.targets.interface import Target
-from svcc.targets.reading import Refused
+from svcc.targets.reading import RefusedText
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _wanted(data: Mapping[str, Json]) -> Wanted:
         return _of_program(data["program"], target, optional(string, data["node"]))
     try:
         return wanted.from_bundle(split_bundle(Source("the plan's bundle", string(data["bundle"])), target).bundle())
-    except Refused as error:
+    except RefusedText as error:
         raise InputError([error.diagnostic]) from error
 
 
@@ -108,7 +108,7 @@ def _of_program(document: Json, target: Target, node: str | None) -> Wanted:
 
 
 def _change_to_json(change: Change) -> dict[str, object]:
-    place = change.place
+    frontend = change.frontend
     return {
         "verb": change.verb.name.lower(),
         "part": change.part,
@@ -116,13 +116,13 @@ def _change_to_json(change: Change) -> dict[str, object]:
         "subject": change.subject,
         "before": change.before,
         "after": change.after,
-        "place": place and {"address": place.address, "protocol": place.protocol, "port": place.port},
+        "place": frontend and {"address": frontend.address, "protocol": frontend.protocol, "port": frontend.port},
         "label": change.label,
     }
 
 
 def _change_from_json(data: Mapping[str, Json]) -> Change:
-    place = data["place"]
+    frontend = data["place"]
     return Change(
         Verb[string(data["verb"]).upper()],
         string(data["part"]),
@@ -130,10 +130,10 @@ def _change_from_json(data: Mapping[str, Json]) -> Change:
         string(data["subject"]),
         string(data["before"]),
         string(data["after"]),
-        None if place is None else _place(members(place)),
+        None if frontend is None else _frontend(members(frontend)),
         string(data["label"]),
     )
 
 
-def _place(data: Mapping[str, Json]) -> Place:
-    return Place(optional(string, data["address"]), string(data["protocol"]), integer(data["port"]))
+def _frontend(data: Mapping[str, Json]) -> FrontendAddress:
+    return FrontendAddress(optional(string, data["address"]), string(data["protocol"]), integer(data["port"]))

@@ -17,7 +17,7 @@ from svcc.targets.interface import Artifact, Bundle
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RefusedPart:
     """A part that its tool or the kernel refused, with the tool's own words."""
 
     part: str
@@ -25,7 +25,7 @@ class Failure:
     words: str
 
 
-def rehearse(bundle: Bundle) -> list[Failure]:
+def rehearse(bundle: Bundle) -> list[RefusedPart]:
     """Load every part in order, each with its own tool; needs root. Empty: this machine takes the bundle.
 
     After the first failure the others are not tried: they build on it.
@@ -37,7 +37,7 @@ def rehearse(bundle: Bundle) -> list[Failure]:
         namespace.close()
 
 
-def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) -> list[Failure]:
+def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) -> list[RefusedPart]:
     """Load every part of a bundle into a namespace, up to the first that is refused.
 
     ``again``: the bundle is there already; only parts whose tools can take that are loaded.
@@ -51,19 +51,19 @@ def load_bundle(bundle: Bundle, namespace: Namespace, *, again: bool = False) ->
     return []
 
 
-def _load(artifact: Artifact, namespace: Namespace) -> Iterator[Failure]:
+def _load(artifact: Artifact, namespace: Namespace) -> Iterator[RefusedPart]:
     if not artifact.text:
         return
     if artifact.part.name == PART:  # modules are the whole machine's: only look for them
         for module in missing(artifact.text.split()):
-            yield Failure(PART, "modprobe", f"this kernel has no module {module}")
+            yield RefusedPart(PART, "modprobe", f"this kernel has no module {module}")
         return
     argv = shlex.split(artifact.part.tool)
     try:
         with namespace.entered():
             done = tools.run(argv, artifact.text)
     except FileNotFoundError:
-        yield Failure(artifact.part.name, argv[0], f"{argv[0]} is not installed")
+        yield RefusedPart(artifact.part.name, argv[0], f"{argv[0]} is not installed")
         return
     if done.returncode:
-        yield Failure(artifact.part.name, argv[0], done.words)
+        yield RefusedPart(artifact.part.name, argv[0], done.words)

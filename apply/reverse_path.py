@@ -16,14 +16,14 @@ _STRICT = 1
 _REFUSED = (errno.EXDEV, errno.EINVAL)
 
 
-class Refusal(NamedTuple):
+class ReversePathDrop(NamedTuple):
     """Packets of an endpoint that a device takes from its own network, and the machine drops."""
 
     device: str
     endpoint: str
 
 
-def refusals(endpoints: Collection[str]) -> Iterator[Refusal]:
+def reverse_path_drops(endpoints: Collection[str]) -> Iterator[ReversePathDrop]:
     """For each endpoint's address, the strict device that is in its network while another one leads there."""
     strict = strict_devices()
     some = [one for one in endpoints if ":" not in one]
@@ -43,7 +43,7 @@ def refusals(endpoints: Collection[str]) -> Iterator[Refusal]:
                         kernel.route("get", dst=own, src=endpoint, iif=held["index"])
                     except NetlinkError as error:
                         if error.code in _REFUSED:
-                            yield Refusal(device, endpoint)
+                            yield ReversePathDrop(device, endpoint)
 
 
 def strict_devices() -> list[str]:

@@ -18,17 +18,17 @@ from svcc.apply.installation import Installation
 from svcc.apply.machine import Machine
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.apply.summary_program import program_of
 from svcc.compiler import ir
 from svcc.compiler.comparison import Comparison, ServiceChanges, compare
 from svcc.compiler.service_change import What
-from svcc.kernel.steps import Place, Route, socket_text
+from svcc.kernel.steps import FrontendAddress, Route, socket_text
 from svcc.targets import find
 from svcc.targets.interface import Bundle
 
 
-class Known(IntEnum):
+class Detail(IntEnum):
     """How much is known of a side, from little to all."""
 
     RULES = 1  # frontends and the endpoints that get new connections
@@ -50,11 +50,11 @@ class Side:
     nothing: bool = False
 
     @property
-    def known(self) -> Known:
+    def detail(self) -> Detail:
         """What is known of the side: its program, its frontends, or its rules alone."""
         if self.nothing or self.program is not None:
-            return Known.PROGRAM
-        return Known.FRONTENDS if self.summarise is not None else Known.RULES
+            return Detail.PROGRAM
+        return Detail.FRONTENDS if self.summarise is not None else Detail.RULES
 
     @cached_property
     def summary(self) -> Summary:
@@ -66,7 +66,7 @@ class Side:
         """Where new connections go."""
         if self.summarise is None and self.rules is not None:
             return self.rules()
-        return [*_routes(self.summary.listeners)]
+        return [*_routes(self.summary.frontends)]
 
     def beside(self, other: Side) -> Side:
         """This side as far as the other's rules can have it."""
@@ -74,8 +74,8 @@ class Side:
             return self
         whole = self.summary
         own = {6 if ":" in address else 4 for address in whole.node_addresses}
-        there = tuple(one for one in whole.listeners if one.address is not None or one.version in own)
-        return Side(summarise=lambda: replace(whole, listeners=there))
+        there = tuple(one for one in whole.frontends if one.address is not None or one.version in own)
+        return Side(summarise=lambda: replace(whole, frontends=there))
 
     def as_program(self) -> ir.Program:
         """The program, or one that serves the same as far as it is known. Errors: ValueError, of a damaged bundle."""
@@ -83,7 +83,7 @@ class Side:
             with suppress(ValueError):
                 return self.program.program()
         if self.summarise is not None or self.nothing:
-            return program_of(self.summary.listeners, ())
+            return program_of(self.summary.frontends, ())
         return program_of(tuple(_by_routes(self.routes, ())), ())
 
 
@@ -96,7 +96,7 @@ def generation_side(installation: Installation, generation: Generation | None) -
         return NOTHING
     summary = installation.summary(generation)
     program = installation.program(generation)
-    if program is None and not summary.listeners:
+    if program is None and not summary.frontends:
         return rules_side(
             generation.target, lambda: bundle_routes(installation.bundle(generation), installation.scope(generation))
         )
@@ -109,7 +109,7 @@ def draft_side(draft: Draft) -> Side:
         bundle = draft.bundle
         if bundle is None:
             return NOTHING
-        if not draft.summary.listeners:
+        if not draft.summary.frontends:
             return rules_side(bundle.target, lambda: bundle_routes(bundle, draft.scope))
     return Side(draft.program, lambda: draft.summary)
 
@@ -135,15 +135,19 @@ def says_otherwise(installation: Installation, generation: Generation, draft: Dr
 
 
 def is_recorded(installation: Installation, generation: Generation, draft: Draft, *, known: bool = False) -> bool:
-    """Whether a generation says what a draft says: the same rules for the same services. ``known``: those are.
+    """Whether a generation says what a draft says: the same rules for the same services, served and reviewed.
 
-    A note says what its generation says, and rules.
+    ``known``: the services are the same, which is not compared again.
     """
-    if not installation.is_bundle_of(generation, draft):
+    if not installation.is_bundle_of(generation, draft) or draft.of not in (None, generation.reviewed):
         return False
-    if draft.of is not None:
-        return draft.of == generation.reviewed
-    return known or not says_otherwise(installation, generation, draft)
+    if draft.program is not None and installation.program(generation) is None:
+        return False  # it was a bundle: what it serves has names now
+    if not known and says_otherwise(installation, generation, draft):
+        return False
+    if draft.of is not None or generation.of is None:
+        return True
+    return not says_otherwise(installation, installation.generation(generation.of), draft)
 
 
 def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
@@ -155,28 +159,28 @@ def bundle_routes(bundle: Bundle | None, scope: Scope) -> Collection[Route]:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``known``: what both sides know. What only one of them knows is not compared."""
+    """``detail``: what both sides know. What only one of them knows is not compared."""
 
     comparison: Comparison
-    known: Known
+    detail: Detail
 
 
 def compare_sides(old: Side, new: Side) -> Compared:
     """Errors: StoreError, ValueError, where a bundle is damaged; a program that is counts as not known."""
-    known = min(old.known, new.known)
-    if known is Known.PROGRAM:
+    detail = min(old.detail, new.detail)
+    if detail is Detail.PROGRAM:
         try:
-            return Compared(_by_programs(old, new), known)
+            return Compared(_by_programs(old, new), detail)
         except ValueError:
             return compare_sides(replace(old, program=None), replace(new, program=None))
-    if known is Known.FRONTENDS:
-        before, after = old.summary.listeners, new.summary.listeners
+    if detail is Detail.FRONTENDS:
+        before, after = old.summary.frontends, new.summary.frontends
     else:
         names = [side.summary for side in (old, new) if side.summarise is not None]
         sides = old.beside(new), new.beside(old)
         before, after = (tuple(_by_routes(side.routes, names)) for side in sides)
     found = compare(program_of(before, after), program_of(after, before))
-    return Compared(replace(found, services=tuple(map(_without_roles, found.services))), known)
+    return Compared(replace(found, services=tuple(map(_without_roles, found.services))), detail)
 
 
 def _without_roles(changes: ServiceChanges) -> ServiceChanges:
@@ -203,43 +207,50 @@ def _by_programs(old: Side, new: Side) -> Comparison:
 # ---- what rules serve
 
 
-def _routes(listeners: Iterable[Listener]) -> Iterator[Route]:
-    for one in listeners:
+def _routes(frontends: Iterable[ServedFrontend]) -> Iterator[Route]:
+    for one in frontends:
         for shift in range(one.last - one.first + 1):
-            place = Place(one.address, one.protocol, one.first + shift)
-            yield from (Route(place, address, port + shift) for address, port, weight in one.endpoints if weight)
+            frontend = FrontendAddress(one.address, one.protocol, one.first + shift)
+            yield from (Route(frontend, address, port + shift) for address, port, weight in one.endpoints if weight)
 
 
-def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[Listener]:
+def _by_routes(routes: Iterable[Route], names: Collection[Summary]) -> Iterator[ServedFrontend]:
     """Frontends with their endpoints. A frontend that has no name in any of the summaries is a service of its own,
     which is called as it is reached.
     """
-    ends: dict[Place, set[tuple[str, int]]] = {}
-    named: dict[Place, Listener] = {}
+    ends: dict[FrontendAddress, set[tuple[str, int]]] = {}
+    named: dict[FrontendAddress, ServedFrontend] = {}
     for route in routes:
-        place = route.place
-        known = next((found for one in names if (found := one.listener(place)) is not None), None)
+        frontend = route.frontend
+        known = next((found for one in names if (found := one.frontend(frontend)) is not None), None)
         if known is not None:  # on ipvs a node port is at one of the node's addresses
-            place = Place(known.address, place.protocol, place.port)
-            named[place] = known
-        ends.setdefault(place, set()).add((route.endpoint, route.port))
+            frontend = FrontendAddress(known.address, frontend.protocol, frontend.port)
+            named[frontend] = known
+        ends.setdefault(frontend, set()).add((route.endpoint, route.port))
     for run in _runs(ends, named):
-        yield _listener(run, ends, named.get(run[0]))
+        yield _served_frontend(run, ends, named.get(run[0]))
 
 
-def _runs(ends: dict[Place, set[tuple[str, int]]], named: dict[Place, Listener]) -> Iterator[list[Place]]:
+def _runs(
+    ends: dict[FrontendAddress, set[tuple[str, int]]], named: dict[FrontendAddress, ServedFrontend]
+) -> Iterator[list[FrontendAddress]]:
     """Places that are a range of ports: they follow each other, as their endpoints' ports do, and have one name."""
-    run: list[Place] = []
-    for place in sorted(ends, key=lambda one: (one.address or "", one.protocol, one.port)):
-        if run and not _follows(run[-1], place, ends, named):
+    run: list[FrontendAddress] = []
+    for frontend in sorted(ends, key=lambda one: (one.address or "", one.protocol, one.port)):
+        if run and not _follows(run[-1], frontend, ends, named):
             yield run
             run = []
-        run.append(place)
+        run.append(frontend)
     if run:
         yield run
 
 
-def _follows(one: Place, next: Place, ends: dict[Place, set[tuple[str, int]]], named: dict[Place, Listener]) -> bool:
+def _follows(
+    one: FrontendAddress,
+    next: FrontendAddress,
+    ends: dict[FrontendAddress, set[tuple[str, int]]],
+    named: dict[FrontendAddress, ServedFrontend],
+) -> bool:
     return (
         (one.address, one.protocol, one.port + 1) == (next.address, next.protocol, next.port)
         and _label(named.get(one)) == _label(named.get(next))
@@ -247,16 +258,18 @@ def _follows(one: Place, next: Place, ends: dict[Place, set[tuple[str, int]]], n
     )
 
 
-def _label(listener: Listener | None) -> str:
-    return listener.label if listener else ""
+def _label(frontend: ServedFrontend | None) -> str:
+    return frontend.label if frontend else ""
 
 
-def _listener(run: list[Place], ends: dict[Place, set[tuple[str, int]]], known: Listener | None) -> Listener:
+def _served_frontend(
+    run: list[FrontendAddress], ends: dict[FrontendAddress, set[tuple[str, int]]], known: ServedFrontend | None
+) -> ServedFrontend:
     first, last = run[0], run[-1].port
     ports = str(first.port) if first.port == last else f"{first.port}-{last}"
     where = "node port " if first.address is None else socket_text(first.address, 0).removesuffix("0")
     name = f"{where}{ports}/{first.protocol}"
-    return Listener(
+    return ServedFrontend(
         known.label if known else name,
         known.service if known else name,
         first.address,

@@ -11,29 +11,29 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from svcc.apply.program_text import KeptProgram, service_line
-from svcc.apply.summary import Listener, Summary, listener_to_json, summary
+from svcc.apply.summary import ServedFrontend, Summary, frontend_to_json, summary
 from svcc.compiler import ir
 from svcc.kernel.json_values import Json, items, members, parsed, string
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedService:
     """A service as a generation has it: its line of a :class:`KeptProgram`, and its rows of a summary in JSON."""
 
     line: str
-    listeners: tuple[Json, ...]
+    frontends: tuple[Json, ...]
 
     @cached_property
     def text(self) -> str:
         """In JSON. It is the same in every change until the service is another."""
-        return json.dumps([self.line, self.listeners], separators=(",", ":"))
+        return json.dumps([self.line, self.frontends], separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class ServicesChange:
     """``services``: by name, those that are not as in the generation that is kept whole; None: it is gone."""
 
-    services: Mapping[str, Changed | None]
+    services: Mapping[str, ChangedService | None]
 
     @cached_property
     def text(self) -> str:
@@ -56,37 +56,37 @@ class ServicesChange:
 
     def summary(self, whole: Summary) -> Summary:
         """What it serves, where another serves ``whole``: each service in the place that it has there."""
-        own = {name: Summary.from_json(_rows(one)).listeners for name, one in self.services.items() if one is not None}
-        return replace(whole, listeners=tuple(_merged(whole.listeners, self.services, own)))
+        own = {name: Summary.from_json(_rows(one)).frontends for name, one in self.services.items() if one is not None}
+        return replace(whole, frontends=tuple(_merged(whole.frontends, self.services, own)))
 
 
-def change_of(services: Iterable[ir.Service], program: ir.Program, node: ir.Node | None) -> dict[str, Changed]:
+def change_of(services: Iterable[ir.Service], program: ir.Program, node: ir.Node | None) -> dict[str, ChangedService]:
     """Some services of a program as a change has them, by name."""
     return {
-        one.name: Changed(
+        one.name: ChangedService(
             service_line(one),
-            tuple(map(listener_to_json, summary(replace(program, services=(one,), balancers=()), node).listeners)),
+            tuple(map(frontend_to_json, summary(replace(program, services=(one,), balancers=()), node).frontends)),
         )
         for one in services
     }
 
 
-def _changed(data: Json) -> Changed | None:
+def _changed(data: Json) -> ChangedService | None:
     if data is None:
         return None
-    line, listeners = items(data)
-    made = Changed(string(line), tuple(items(listeners)))
+    line, frontends = items(data)
+    made = ChangedService(string(line), tuple(items(frontends)))
     Summary.from_json(_rows(made))
     return made
 
 
-def _rows(one: Changed) -> Json:
-    return {"node_addresses": (), "listeners": one.listeners}
+def _rows(one: ChangedService) -> Json:
+    return {"node_addresses": (), "listeners": one.frontends}
 
 
 def _merged(
-    whole: Iterable[Listener], changed: Collection[str], own: Mapping[str, tuple[Listener, ...]]
-) -> Iterator[Listener]:
+    whole: Iterable[ServedFrontend], changed: Collection[str], own: Mapping[str, tuple[ServedFrontend, ...]]
+) -> Iterator[ServedFrontend]:
     left = dict(own)
     for one in whole:
         if one.service not in changed:

@@ -16,10 +16,10 @@ from typing import Self
 
 from svcc.apply import confirm, drain, engine, planning, wanted, whole
 from svcc.apply.clashes import check_clashes
-from svcc.apply.drafts import draft as make_draft
-from svcc.apply.drafts import scope_of
+from svcc.apply.drafts import make_draft, scope_of
 from svcc.apply.engine import Event, Tell
 from svcc.apply.errors import Outdated, Refused, ToolFailed, Unconfirmed
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
 from svcc.apply.keeper import Keeper
@@ -81,6 +81,7 @@ class Session:
         self._program: ir.Program | None = None
         self._neighbours: tuple[ir.Program, Neighbours] | None = None  # of the services of a program
         self._planned: Wanted | None = None  # what the last plan is for
+        self._compiled: Wanted | None = None  # what the next program was compiled to already
         self._upkeep: Upkeep | None = None  # what is in place, where it can be changed service by service
 
     def __enter__(self) -> Self:
@@ -96,7 +97,7 @@ class Session:
         with self._lock:
             if self._keeper is not None:
                 self._keeper.release()
-            self._keeper = self._installation = self._upkeep = self._planned = None
+            self._keeper = self._installation = self._upkeep = self._planned = self._compiled = None
 
     @property
     def program(self) -> ir.Program | None:
@@ -227,6 +228,13 @@ class Session:
                 upkeep.stamp = self._store.own if upkeep.stamp and upkeep.stamp == self._store.stamp else ""
             yield
 
+    def expect(self, compiled: Wanted | None) -> None:
+        """Take what a program was compiled to before, for this session's target and node: when it is followed next, it
+        is not compiled again. ``compiled``: it belongs to the session from now on; None: nothing was.
+        """
+        with self._lock:
+            self._compiled = compiled
+
     def adjust(self, served: ir.Program) -> Generation:
         """Serve the program that was followed or applied last in another way: as a note to its generation.
 
@@ -256,7 +264,7 @@ class Session:
                 return False
             installation, generation, served = self.installation, upkeep.generation, upkeep.served
         with _translated():
-            digest = whole.made(self._store.root, installation.name, generation)
+            digest = whole.write_by_process(self._store.root, installation.name, generation)
         with self._lock, self._locked():
             kept = generation.number in installation.numbers() and installation.generation(generation.number)
             if self._upkeep is not upkeep or kept != generation:
@@ -346,6 +354,10 @@ class Session:
     def _wanted(self, given: ir.Program | Bundle, name: str) -> Wanted:
         if isinstance(given, Bundle):
             return wanted.from_bundle(given, name)
+        with self._lock:
+            known, self._compiled = self._compiled, None
+        if known is not None and known.program is given and known.bundle.target == self._target.name:
+            return replace(known, name=name)
         return wanted.from_program(given, self._target, self._node, name)
 
     @contextmanager
@@ -387,7 +399,7 @@ class Session:
             raise StoreError(f"this session keeps prefix {self._installation.name}, and {scope.table} is another")
         return self._installation
 
-    def _made(self, installation: Installation, draft: Draft) -> planning.Plan:
+    def _made(self, installation: Installation, draft: Draft) -> ExecutionPlan:
         check_clashes(self._store, installation, draft)
         return planning.make_plan(installation, draft, self._patience(installation.current, draft))
 
@@ -396,7 +408,7 @@ class Session:
         return drain.PATIENCE if self._waits or moves else 0.0
 
     def _performed(
-        self, installation: Installation, made: planning.Plan, draft: Draft, seconds: float | None
+        self, installation: Installation, made: ExecutionPlan, draft: Draft, seconds: float | None
     ) -> Generation:
         if confirm.Pending.read(installation) is not None:
             raise Unconfirmed(installation.number)
@@ -430,7 +442,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
     return replace(program, services=tuple(found))
 
 
-def _guard(installation: Installation, made: planning.Plan, draft: Draft, *, allow_empty: bool) -> None:
+def _guard(installation: Installation, made: ExecutionPlan, draft: Draft, *, allow_empty: bool) -> None:
     """Errors: Refused, where no service would be left."""
     found = losses(made, lambda: installation.summary(installation.current), draft)
     if found.everything and not allow_empty:

@@ -70,7 +70,7 @@ class States:
 
 
 @dataclass(frozen=True)
-class Differs(Generic[State]):
+class DifferingPart(Generic[State]):
     """A part that differs: the state that is there, and the one that is wanted."""
 
     driver: Driver[State]
@@ -94,11 +94,11 @@ class Differs(Generic[State]):
         """The routes that come with it."""
         return self.driver.gone_routes(self.want, self.have)
 
-    def asked(self, scope: Scope) -> Differs[State] | None:
+    def asked(self, scope: Scope) -> DifferingPart[State] | None:
         """The same part, as the kernel has it now (:meth:`Driver.ask`). None: the kernel cannot be asked for it."""
         found = self.driver.ask(self.have, self.want, scope)
         return None if found is None else replace(self, have=found)
 
 
 #: The parts that differ, each of its own kind.
-Differing: TypeAlias = Sequence[Differs[Any]]
+Differing: TypeAlias = Sequence[DifferingPart[Any]]

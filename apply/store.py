@@ -71,7 +71,7 @@ class Store:
             return []
         trust(self.root)
         found = [Installation(path) for path in sorted(self.root.iterdir()) if is_prefix(path.name) and path.is_dir()]
-        return [one for one in found if one.begun]
+        return [one for one in found if one.has_history]
 
     @contextmanager
     def locked(self, patience: float = 30.0) -> Iterator[Self]:

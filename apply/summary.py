@@ -11,12 +11,12 @@ from svcc.compiler.frontends import Frontend, frontends
 from svcc.compiler.names import word
 from svcc.kernel.addresses import text_of
 from svcc.kernel.json_values import Json, integer, items, members, optional, string, strings
-from svcc.kernel.steps import Change, Place, Route
+from svcc.kernel.steps import Change, FrontendAddress, Route
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """A frontend: where it listens, and who answers there."""
+class ServedFrontend:
+    """A frontend of a program, as a generation records it: where it listens, and who answers there."""
 
     label: str  # see svcc.compiler.names
     service: str
@@ -31,93 +31,93 @@ class Listener:
 
     def lasts(self, route: Route) -> bool:
         """Whether the endpoint of a route is declared, if only to finish what it has."""
-        shift = route.place.port - self.first
+        shift = route.frontend.port - self.first
         return any(one[:2] == (route.endpoint, route.port - shift) for one in (*self.endpoints, *self.elsewhere))
 
     @property
-    def place(self) -> Place:
+    def reached_at(self) -> FrontendAddress:
         """Its address, protocol and first port."""
-        return Place(self.address, self.protocol, self.first)
+        return FrontendAddress(self.address, self.protocol, self.first)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Listeners in the program's order, and the addresses that the node was declared with."""
+    """Frontends in the program's order, and the addresses that the node was declared with."""
 
-    listeners: tuple[Listener, ...] = ()
+    frontends: tuple[ServedFrontend, ...] = ()
     node_addresses: tuple[str, ...] = ()
     node_port_networks: tuple[str, ...] = ()  # whose local addresses serve node ports; empty: all
 
     @cached_property
-    def _places(self) -> dict[tuple[str | None, str, int], tuple[Listener, ...]]:
-        """The listeners by what clients connect to. A node port has one for each family."""
-        found: dict[tuple[str | None, str, int], tuple[Listener, ...]] = {}
-        for one in self.listeners:
+    def _by_address(self) -> dict[tuple[str | None, str, int], tuple[ServedFrontend, ...]]:
+        """The frontends by what clients connect to. A node port has one for each family."""
+        found: dict[tuple[str | None, str, int], tuple[ServedFrontend, ...]] = {}
+        for one in self.frontends:
             for port in _ports(one):
                 key = one.address, one.protocol, port
                 found[key] = (*found.get(key, ()), one)
         return found
 
     @cached_property
-    def _labels(self) -> dict[str, Listener]:
-        return {one.label: one for one in reversed(self.listeners)} | {
-            word(one.service): one for one in reversed(self.listeners)
+    def _labels(self) -> dict[str, ServedFrontend]:
+        return {one.label: one for one in reversed(self.frontends)} | {
+            word(one.service): one for one in reversed(self.frontends)
         }
 
-    def listener(self, place: Place | None, label: str = "") -> Listener | None:
+    def frontend(self, address: FrontendAddress | None, label: str = "") -> ServedFrontend | None:
         """Which one an object is of. On ipvs a node port is a virtual server at one of the node's addresses."""
-        found = () if place is None else self._at(place)
+        found = () if address is None else self._at(address)
         return found[0] if found else self._labels.get(label)
 
-    def _at(self, place: Place) -> tuple[Listener, ...]:
-        found = self._places.get((place.address, place.protocol, place.port), ())
-        if not found and place.address in self.node_addresses:
-            found = self._places.get((None, place.protocol, place.port), ())
+    def _at(self, at: FrontendAddress) -> tuple[ServedFrontend, ...]:
+        found = self._by_address.get((at.address, at.protocol, at.port), ())
+        if not found and at.address in self.node_addresses:
+            found = self._by_address.get((None, at.protocol, at.port), ())
         return found
 
     def served_by(self, other: Summary) -> list[str]:
         """The services that have a frontend in common with another summary's, sorted."""
-        return sorted({self._places[key][0].service for key in self._places.keys() & other._places.keys()})
+        return sorted({self._by_address[key][0].service for key in self._by_address.keys() & other._by_address.keys()})
 
     def lasts(self, route: Route) -> bool:
         """Whether connections of a route may go on, as its endpoint is still one of that frontend."""
-        return any(one.lasts(route) for one in self._at(route.place))
+        return any(one.lasts(route) for one in self._at(route.frontend))
 
     def finishing(self, protocol: str) -> Iterator[Route]:
         """The routes whose endpoints get nothing new, and finish what they have: no rule leads to them any more."""
-        for one in self.listeners:
+        for one in self.frontends:
             ends = [(address, port) for address, port, weight in one.endpoints if not weight] + [*one.elsewhere]
             if ends and one.protocol == protocol:
                 for shift, port in enumerate(_ports(one)):
-                    place = Place(one.address, protocol, port)
-                    yield from (Route(place, address, target + shift) for address, target in ends)
+                    frontend = FrontendAddress(one.address, protocol, port)
+                    yield from (Route(frontend, address, target + shift) for address, target in ends)
 
-    def of(self, change: Change) -> Listener | None:
-        """The listener that a change of an object is about; None where it is about none."""
-        return self.listener(change.place, change.label)
+    def of(self, change: Change) -> ServedFrontend | None:
+        """The frontend that a change of an object is about; None where it is about none."""
+        return self.frontend(change.frontend, change.label)
 
     def to_json(self) -> Json:
         """The summary in JSON's own types, as a generation keeps it."""
         own: dict[str, Json] = {"node_addresses": self.node_addresses, "node_port_networks": self.node_port_networks}
-        return {**own, "listeners": [listener_to_json(one) for one in self.listeners]}
+        return {**own, "listeners": [frontend_to_json(one) for one in self.frontends]}
 
     @classmethod
     def from_json(cls, data: Json) -> Summary:
         """What :meth:`to_json` made. Errors: LookupError, TypeError, ValueError."""
         fields = members(data)
-        listeners = tuple(_listener_from_json(*items(row)) for row in items(fields["listeners"]))
-        return cls(listeners, strings(fields["node_addresses"]), strings(fields.get("node_port_networks", ())))
+        served = tuple(_frontend_from_json(*items(row)) for row in items(fields["listeners"]))
+        return cls(served, strings(fields["node_addresses"]), strings(fields.get("node_port_networks", ())))
 
 
-def listener_to_json(one: Listener) -> Json:
-    """A row of a summary in JSON: what most listeners do not have stands at its end, and is left out there."""
+def frontend_to_json(one: ServedFrontend) -> Json:
+    """A row of a summary in JSON: what most frontends do not have stands at its end, and is left out there."""
     own = (one.label, one.service, one.address, one.version, one.protocol, one.first, one.last, one.endpoints)
     if one.bypassed:
         return [*own, one.elsewhere, True]
     return [*own, one.elsewhere] if one.elsewhere else [*own]
 
 
-def _listener_from_json(
+def _frontend_from_json(
     label: Json,
     service: Json,
     address: Json,
@@ -128,8 +128,8 @@ def _listener_from_json(
     endpoints: Json,
     elsewhere: Json = (),
     bypassed: Json = False,
-) -> Listener:
-    return Listener(
+) -> ServedFrontend:
+    return ServedFrontend(
         string(label),
         string(service),
         optional(string, address),
@@ -147,12 +147,12 @@ def summary(program: ir.Program, node: ir.Node | None) -> Summary:
     """The summary of a program on a node."""
     own = tuple(map(str, node.addresses)) if node else ()
     networks = tuple(map(str, program.cluster.nodeport_addresses))
-    return Summary(tuple(map(_listener, frontends(program, node))), own, networks)
+    return Summary(tuple(map(_served_frontend, frontends(program, node))), own, networks)
 
 
-def _listener(frontend: Frontend) -> Listener:
+def _served_frontend(frontend: Frontend) -> ServedFrontend:
     target = frontend.port.target  # as Frontend.target has it, without a call for each of a hundred thousand endpoints
-    return Listener(
+    return ServedFrontend(
         frontend.label,
         frontend.service.name,
         None if frontend.address is None else str(frontend.address),
@@ -183,5 +183,5 @@ def _elsewhere(frontend: Frontend) -> Iterable[ir.Endpoint]:
     )
 
 
-def _ports(one: Listener) -> Iterable[int]:
+def _ports(one: ServedFrontend) -> Iterable[int]:
     return range(one.first, one.last + 1)

@@ -15,19 +15,18 @@ from dataclasses import replace
 from typing import Any
 
 from svcc.apply import engine, planning, whole
-from svcc.apply.drain import drain_steps
-from svcc.apply.driver import Driver, Look, Reading, State, Transition, balances
+from svcc.apply.driver import Driver, Fingerprint, Reading, State, Transition, balances
 from svcc.apply.engine import Tell
+from svcc.apply.execution_plan import ExecutionPlan, execution_plan
+from svcc.apply.fingerprints import fingerprints_of
 from svcc.apply.generation import ChangeDraft, Draft, Generation
 from svcc.apply.installation import Installation
-from svcc.apply.known import looks_of
-from svcc.apply.machine import DRIVERS, Begun, Machine
+from svcc.apply.machine import DRIVERS, Machine, Readings
 from svcc.apply.own_addresses import taken
-from svcc.apply.planning import Plan
 from svcc.apply.scope import Scope, scope_of_program
-from svcc.apply.services_change import Changed, ServicesChange, change_of
+from svcc.apply.services_change import ChangedService, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import Differing, Differs
+from svcc.apply.states import Differing, DifferingPart
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
@@ -38,8 +37,8 @@ from svcc.targets.capability import check_target
 from svcc.targets.interface import Artifact, Bundle, Difference, ServiceNetworks, Target
 
 #: Parts that can be recognised without being parsed, and parts of which the kernel can be asked for single objects.
-_SHOWN = frozenset(driver.part for driver in DRIVERS if driver.shows)
-_ASKED = frozenset(driver.part for driver in DRIVERS if driver.asks)
+_FINGERPRINTED = frozenset(driver.part for driver in DRIVERS if driver.has_fingerprint)
+_ASKED = frozenset(driver.part for driver in DRIVERS if driver.can_ask)
 
 
 class _Whole:
@@ -51,7 +50,7 @@ class _Whole:
         self._services = {one.name: one for one in program.services}
         self._last, self._differing = program, dict[str, ir.Service | None]()  # what it is compared with
         self._size, self._written = installation.size(generation), 0
-        self._known: dict[str, tuple[ir.Service, Changed]] = {}
+        self._known: dict[str, tuple[ir.Service, ChangedService]] = {}
 
     @property
     def due(self) -> bool:
@@ -103,9 +102,9 @@ class Upkeep:
         self._assembly = now.assembly
         self._served = {one.name: one for one in now.program.services}
         self._whole = _whole(installation, current, now.program)
-        self._shown = _SHOWN & {artifact.part.name for artifact in now.bundle.artifacts}
+        self._fingerprinted = _FINGERPRINTED & {artifact.part.name for artifact in now.bundle.artifacts}
         self._asked = _ASKED if balances(target.name) else frozenset()
-        self._others = _without(now.bundle, _SHOWN | self._asked)  # these stay as they are
+        self._others = _without(now.bundle, _FINGERPRINTED | self._asked)  # these stay as they are
         self._held: Bundle | None = None  # the parts that are asked for, where they were made since the last change
         self._scope = scope_of_program(now.program).including(self._others)
 
@@ -120,7 +119,7 @@ class Upkeep:
         patience: float,
     ) -> Upkeep | None:
         """``now``: what was put in place by a draft. None: it cannot be kept up so."""
-        shown = any(artifact.part.name in _SHOWN for artifact in now.bundle.artifacts)
+        shown = any(artifact.part.name in _FINGERPRINTED for artifact in now.bundle.artifacts)
         if now.program is None or now.assembly is None or not shown:
             return None
         try:
@@ -142,8 +141,8 @@ class Upkeep:
         changed = differing_services(self.served, served)
         if not (self._serves_on(changed, served) and _same_cluster(self.reviewed, program, served)):
             return None
-        begun = self._begun()
-        if begun is None:
+        readings = self._readings()
+        if readings is None:
             return None
         _check(self._target, self._node, program, edited)
         _check(self._target, self._node, served, changed)
@@ -157,7 +156,7 @@ class Upkeep:
         of = None if edited else self.generation.reviewed
         if edited and differing_services(program, served):
             of = self._installation.record(self._draft(program, source, None)).number
-        plan = self._plan(differences, changed, served, begun)
+        plan = self._plan(differences, changed, served, readings)
         engine.check(plan, tell, every=False)
         self._held = None
         self.generation = engine.perform(plan, self._installation, self._draft(served, source, of), tell)
@@ -198,72 +197,71 @@ class Upkeep:
     def _is_served(self, service: ir.Service) -> bool:
         return any(True for _ in frontends(replace(self.served, services=(service,)), self._node))
 
-    def _begun(self) -> Begun | None:
+    def _readings(self) -> Readings | None:
         """Readings that show what is in place. None: the kernel does not say so."""
         installation = self._installation
         if installation.journal.exists() or installation.confirm.exists():
             return None
         machine = Machine(self._scope)
-        looks = looks_of(installation, self.generation)
-        begun: dict[str, Reading[Any]] = {}
+        fingerprints = fingerprints_of(installation, self.generation)
+        readings: dict[str, Reading[Any]] = {}
         for driver in machine.drivers:
             artifact = self._others.artifact(driver.part)
-            if driver.part in self._shown:
-                look = looks.get(driver.part)
-                reading = None if look is None else driver.begin(self._scope, look)
+            if driver.part in self._fingerprinted:
+                fingerprint = fingerprints.get(driver.part)
+                reading = None if fingerprint is None else driver.begin(self._scope, fingerprint)
                 if reading is None:
                     return None
-                begun[driver.part] = reading
+                readings[driver.part] = reading
             elif artifact is not None and artifact.text:
                 wanted = driver.parse(artifact.text, self._scope)
                 if driver.read(self._scope, wanted) != wanted:
                     return None
-        return begun if all(one.shows(looks[part], self._scope) for part, one in begun.items()) else None
+        return readings if all(one.matches(fingerprints[part], self._scope) for part, one in readings.items()) else None
 
     def _seen(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
         """Differences from what the kernel has, where it is to be asked for that. None: it has something else than it
         should, or there is no asking. Errors: StepError."""
         found = dict(differences)
         for driver in Machine(self._scope).drivers:
-            one = _differs(driver, differences.get(driver.part), None)
-            if one is None or driver.part in _SHOWN:
+            one = _differing_part(driver, differences.get(driver.part), None)
+            if one is None or driver.part in _FINGERPRINTED:
                 continue
             there = one.asked(self._scope) if driver.part in self._asked else None
-            if there is None or (there.have != one.have and not driver.nobodys):
+            if there is None or (there.have != one.have and not driver.unowned):
                 return None
             found[driver.part] = Difference(there.have, one.want)
         return found
 
-    def _plan(self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, begun: Begun) -> Plan:
+    def _plan(
+        self, differences: Mapping[str, Difference], changed: Services, served: ir.Program, readings: Readings
+    ) -> ExecutionPlan:
         """What is to be done, made of what differs alone; all else is made when somebody asks for it."""
         machine, here = Machine(self._scope), Transition(self._target.name, self._target.name)
         generation, assembly = self.generation, self._assembly
-        looks = looks_of(self._installation, generation)
-        live = machine.parse_later(lambda: self._installation.bundle(generation), looks)
-        wanted = machine.parse_later(assembly.bundle, looks)
-        differing = _differing(machine, differences, looks)
+        fingerprints = fingerprints_of(self._installation, generation)
+        live = machine.parse_later(lambda: self._installation.bundle(generation), fingerprints)
+        wanted = machine.parse_later(assembly.bundle, fingerprints)
+        differing = _differing(machine, differences, fingerprints)
         before = self._summary(self.served, [self._served.get(name) for name in changed])
         after = self._summary(served, list(changed.values()))
-        gone = frozenset(machine.gone_routes(differing, here)) | planning.finished(before, after)
-        return Plan(
+        plan = execution_plan(
             machine,
             here,
             live,
             wanted,
-            tuple(machine.changes(differing)),
-            planning.with_drain(
-                machine.steps(live, differing, here, translates=self._target.translates),
-                drain_steps(differing, here, self._patience),
-            ),
-            tuple(self._obstacles(differences, differing)),
-            gone,
-            frozenset(machine.new_places(differing)),
-            self._patience,
-            begun=begun,
-            differing=differing,
-            lasting=frozenset(route for route in gone if after.lasts(route)),
+            differing,
+            obstacles=self._obstacles(differences, differing),
+            ended=planning.finished(before, after),
+            lasts=after.lasts,
             networks=after.node_port_networks,
-            looks=looks,
+            patience=self._patience,
+            readings=readings,
+            translates=self._target.translates,
+        )
+        return replace(
+            plan,
+            fingerprints=fingerprints,
             asking=True,
             whole=lambda: Machine(self._scope.including(self._installation.bundle(generation), assembly.bundle())),
         )
@@ -288,10 +286,10 @@ class Upkeep:
 
     def as_left(self) -> bool:
         """Whether everything under the prefix is as it was put in place. Errors: StepError."""
-        begun = self._begun()
-        if begun is None:
+        readings = self._readings()
+        if readings is None:
             return False
-        known = begun.keys() | {artifact.part.name for artifact in self._others.artifacts if artifact.text}
+        known = readings.keys() | {artifact.part.name for artifact in self._others.artifacts if artifact.text}
         held = self._held_now()
         machine = Machine(self._scope.including(held))
         states = machine.parse(held)
@@ -311,20 +309,27 @@ def _without(bundle: Bundle, parts: Collection[str]) -> Bundle:
     return replace(bundle, artifacts=tuple(one for one in bundle.artifacts if one.part.name not in parts))
 
 
-def _differing(machine: Machine, differences: Mapping[str, Difference], looks: Mapping[str, Look]) -> Differing:
+def _differing(
+    machine: Machine, differences: Mapping[str, Difference], fingerprints: Mapping[str, Fingerprint]
+) -> Differing:
     """What differs, each state with what is known of it besides what its target says."""
-    found = (_differs(driver, differences.get(driver.part), looks.get(driver.part)) for driver in machine.drivers)
+    found = (
+        _differing_part(driver, differences.get(driver.part), fingerprints.get(driver.part))
+        for driver in machine.drivers
+    )
     return [one for one in found if one is not None and one.have != one.want]
 
 
-def _differs(driver: Driver[State], difference: Difference | None, look: Look | None) -> Differs[State] | None:
+def _differing_part(
+    driver: Driver[State], difference: Difference | None, fingerprint: Fingerprint | None
+) -> DifferingPart[State] | None:
     if difference is None:
         return None
     have, want = driver.made(difference.before), driver.made(difference.after)
     assert have is not None
     assert want is not None
-    live_only = look.live_only if look else None
-    return Differs(driver, driver.with_live_only(have, live_only), driver.with_live_only(want, live_only))
+    live_only = fingerprint.live_only if fingerprint else None
+    return DifferingPart(driver, driver.with_live_only(have, live_only), driver.with_live_only(want, live_only))
 
 
 def _is_as(driver: Driver[State], wanted: State, scope: Scope) -> bool:

@@ -22,7 +22,7 @@ from svcc.targets.bundle import Given, is_bundle, source_of_text, split_bundle
 from svcc.targets.capability import check_target, pick_node
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Accepted, Assembly, Bundle, Target, TargetByService
-from svcc.targets.reading import Refused, Text
+from svcc.targets.reading import RefusedText, Text
 
 
 class OtherNode(SvccError):
@@ -139,7 +139,7 @@ def accept(file: str, read: Callable[[], Given], node: str | None) -> Wanted:
     try:
         given = read()
         accepted = given.target.accept(given.texts)
-    except Refused as error:
+    except RefusedText as error:
         raise InputError([error.diagnostic]) from error
     except OSError as error:
         message = f"cannot read {error.filename or file}: {error.strerror}"

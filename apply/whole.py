@@ -25,7 +25,7 @@ from svcc.kernel import tools
 _NICE = 10
 
 
-def made(root: Path, name: str, generation: Generation) -> str:
+def write_by_process(root: Path, name: str, generation: Generation) -> str:
     """Have the files written by a process of its own, and wait for it; returns the digest of the bundle.
 
     Errors: StepError, where it does not do it: the generation is not there any more, or the disk is full.
@@ -57,14 +57,14 @@ def take_over(installation: Installation, generation: Generation, digest: str) -
     """
     number = generation.number
     whole = replace(generation, base=None, hash=digest)
-    looks = cache.read(installation.file(number, "looks"), generation.hash)
+    fingerprints = cache.read(installation.file(number, "looks"), generation.hash)
     for suffix, drafted in DRAFTED.items():
         os.replace(installation.file(number, drafted), installation.file(number, suffix))
     files.sync(installation.path)  # before the description that says to read them
     installation.describe(whole)
     with suppress(OSError):  # what is lost of these is found out again
-        if looks is not None:
-            cache.write(installation.file(number, "looks"), digest, looks)
+        if fingerprints is not None:
+            cache.write(installation.file(number, "looks"), digest, fingerprints)
         installation.note_compiled(whole, installation.program_hash(whole))
         installation.file(number, "change").unlink()
     return whole

@@ -14,7 +14,7 @@ from time import perf_counter
 from svcc.apply import engine
 from svcc.apply.engine import Event
 from svcc.apply.store import Store
-from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan
+from svcc.applying import Cause, draft_of, explained, make_plan, read_early
 from svcc.inputs import read_input
 from svcc.targets import targets
 
@@ -50,13 +50,13 @@ class Stages:
 def apply(file: str, name: str, state: Path) -> dict[str, float]:
     """Seconds by stage. What fails ends the process with words and status, as in ``svcc apply``."""
     stages, store = Stages(), Store(state)
-    ahead = look_ahead(store)  # the tool reads the kernel meanwhile
+    early = read_early(store)  # the tool reads the kernel meanwhile
     given = read_input(file, targets()[name], None, "text")
     draft = draft_of(given, store)
     installation = store.installation(draft.scope.table)
     with explained(Cause()), store.locked():
         stages.begin("plan")
-        plan = make_plan(store, installation, draft, ahead=ahead)
+        plan = make_plan(store, installation, draft, early=early)
         assert plan.steps, "nothing is to do"
         engine.check(plan, stages)
         engine.perform(plan, installation, draft, stages)

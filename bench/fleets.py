@@ -35,16 +35,15 @@ from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.etcd.client import Client
 from svcc.etcd.values import Listing, Operation, Put
-from svcc.fleet.documents import Compiled, NodeState, Status, Want
+from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys, last_part
-from svcc.fleet.node import Node
+from svcc.fleet.node import FleetNode
 from svcc.fleet.publishing import publish
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.registering import Member, MemberEndpoint
 from svcc.fleet.release import ReleaseDraft, Taken, compile_for, compiled, draft
 from svcc.targets import targets
-from svcc.targets.interface import Target
 
 KEYS = Keys("bench")
 _NFT = targets()["nft"]
@@ -149,7 +148,7 @@ class _Silent(Log):
         """Nobody reads it."""
 
 
-class _Node(Node):
+class _Node(FleetNode):
     """A node that compiles nothing."""
 
     async def _fetched(self, etcd: Client, number: int) -> Taken:
@@ -157,15 +156,16 @@ class _Node(Node):
         packed = b"".join(await pieces_of(etcd, KEYS, release))
         if sha256(packed).hexdigest() != release.program:
             raise FleetError("the program has another hash")
-        return Taken(*_small(number))
+        return _small(number)
 
 
 @cache
-def _small(number: int) -> tuple[ir.Program, Target, Compiled]:
+def _small(number: int) -> Taken:
     """What stands for a release on a machine."""
     found = load_text(Source("small.dsl", f"node {_FIRST} {{ address 10.0.{number}.4 }}\n")).program
     assert found is not None
-    return found, _NFT, compiled(compile_for(found, _NFT, _FIRST))
+    made = compile_for(found, _NFT, _FIRST)
+    return Taken(found, _NFT, compiled(made.bundle), made)
 
 
 class _Machine:
@@ -173,7 +173,7 @@ class _Machine:
 
     fault, down, drift = "", 0, 0
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: FleetNode) -> None:
         self._node, self._tasks = node, set[asyncio.Task[None]]()
         self.members: list[float] = []  # when it was told that members changed
 
@@ -198,7 +198,7 @@ class _Machine:
 async def _nodes(folder: Path, url: str, names: list[str]) -> AsyncIterator[list[_Machine]]:
     machines: list[_Machine] = []
 
-    async def live(node: Node) -> None:
+    async def live(node: FleetNode) -> None:
         await node.until_aimed()
         machine = _Machine(node)
         machines.append(machine)

@@ -117,11 +117,15 @@ def _device_of(path: str) -> int | None:
 
 
 def resolved(path: str | Path) -> Path:
-    """A path with its links followed, as far as they lead anywhere: of a loop, one of its links.
+    """A path with its links followed, as far as they lead anywhere: of a loop, one of its links. Where one may not be
+    followed, the path as it is, which cannot be read either.
 
     What pathlib raises at a loop before Python 3.13 is no OSError.
     """
-    return Path(os.path.realpath(path))
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:  # links of /proc
+        return Path(os.path.abspath(path))
 
 
 def may_quote(path: Path, *also: str) -> bool:

@@ -40,6 +40,7 @@ _KINDS = _kinds(
     ("JSON of Kubernetes", r"\A\s*\{[^{}]*\"(?:apiVersion|kind)\"\s*:", "kubernetes"),
     ("a configuration of nftlb", r"\A\s*\{\s*\"(?:farms|addresses|policies)\"\s*:", "nftlb"),
     ("JSON of nftables", r"\A\s*\{\s*\"nftables\"\s*:"),
+    ("JSON", r"\A\s*\[\s*\{\s*\""),
     ("a script of iptables-restore", r"^(?:\*(?:nat|filter|mangle|raw|security)\s*$|-A [A-Z]\S* )", "iptables"),
     ("commands of iptables", r"^(?:sudo\s+)?ip6?tables\s+-"),
     ("a list of ipsets", r"^create \S+ (?:hash|bitmap|list):"),
@@ -60,7 +61,9 @@ _KINDS = _kinds(
     ("an nginx configuration", r"^[ \t]*(?:(?:http|stream|events|server)\s*\{|upstream\s+\S+\s*\{|worker_processes\s)"),
     ("an HAProxy configuration", r"^(?:global|(?:frontend|backend|listen)[ \t]+[^\s{]+)[ \t]*(?:#.*)?$"),
     ("Terraform", r"^[ \t]*(?:resource|data)\s+\"\w+\"\s+\"[\w-]+\"\s*\{|^terraform\s*\{"),
+    ("a Caddyfile", r"^[ \t]+(?:reverse_proxy|file_server|respond|encode|php_fastcgi|root|tls)\b(?![^\n]*;[ \t]*$)"),
     ("XML", r"\A\s*<(?:\?xml|!DOCTYPE|[a-zA-Z]+[ >])"),
+    ("TOML", r"\A(?:[ \t]*(?:#.*)?\n)*(?:\w+ = [\"\'\[].*\n\s*)*(?:\[\[[\w.-]+\]\]|\[\w+\.[\w.-]+\])\s*$"),
     ("an INI file or a systemd unit", r"\A(?:[ \t]*(?:[#;].*)?\n)*\[[A-Za-z][\w -]*\]\s*$"),
 )
 

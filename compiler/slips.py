@@ -118,6 +118,12 @@ def _list(found: re.Match[str]) -> str:
     return f"values stand in square brackets: let {found['name']} = [{values}]"
 
 
+def _whole_time(found: re.Match[str]) -> str:
+    """A time that is not whole in the next smaller unit: 90m of 1.5h."""
+    times, unit = {"m": (60, "s"), "h": (60, "m"), "d": (24, "h")}[found["unit"]]
+    return f"a time is a whole number: {round(float(found['number']) * times)}{unit}"
+
+
 def _weight(found: re.Match[str]) -> str:
     """A share as a whole number: 50 of 50%, 5 of 0.5."""
     number = found["number"].replace("0.", "", 1).replace(".", "")
@@ -157,11 +163,26 @@ _STATEMENTS = _shapes(
         r"^(?:\[(?:Unit|Service|Install|Socket|Match|Network)\])",
         "that is for a unit of systemd's, and no part of a program",
     ),
+    (r"^(?:<{7}|>{7})(?:\s|$)", "a merge that was not finished: keep what is right, and remove its marks"),
     (r"^---$|^%YAML\b", "a file is one program: YAML's marks have no place in it"),
 )
 
 #: The first that has the culprit in it counts.
 _SHAPES = _shapes(
+    (r"^={7}$", "a merge that was not finished: keep what is right, and remove its marks"),
+    (r"\$(?:$|(?=[({]))", "a let is written $name; svcc knows no variables of a shell"),
+    (
+        r"^(?P<first>\d+(?:\.\d+){3}(?::\d+)?|\[\S+\]:\d+)\s+(?P<second>\d+(?:\.\d+){3}(?::\d+)?|\[\S+\]:\d+)",
+        "each endpoint stands in a line of its own, or behind a `;`: {first}; {second}",
+    ),
+    (r"(?<![\w.:])(?P<number>\d{1,4}\.\d{1,4})(?P<unit>[mhd])(?!\S)", _whole_time),
+    (
+        r"^(?P<block>service|node|endpoints|balancer)\s+(?P<one>[A-Za-z][\w-]*)\s+(?P<two>[A-Za-z][\w-]*)$",
+        "a name is one word: {block} {one}-{two} {{ … }}",
+    ),
+    (r"^(?P<word>vip|external-ip|address|snat)$", "write: {word} 198.19.0.1"),
+    (r"^(?P<word>pods|allow-from|nodeport-addresses)$", "write: {word} 10.0.0.0/8"),
+    (r"[０-９]+", "digits are ASCII: 0 to 9"),
     # an endpoint's flags, as ipvsadm has them
     (r"^-r\s+(?P<address>[\d.:]+)\s+.*-w\s+(?P<weight>\d+)", "write: {address} weight {weight}"),
     (r"^-r\s+(?P<address>[\d.:]+)", "write: {address}"),

@@ -314,6 +314,8 @@ class _Culprit:
             return f"a let is written ${token}; svcc looks up no host names: write the address"
         if token.type in ("NAME", "OTHER") and "ADDRESS" in expected and re.fullmatch(r"\w[\w.-]*[A-Za-z]", token):
             return "svcc looks up no host names: write the address"
+        if token.type == "LBRACE" and self.text.startswith("{{", token.start_pos or 0):
+            return "that is for a template: svcc reads what was made of it"
         if token.type == "RBRACE" and not self.place.blocks:
             return "it ends no block: one `}` too many"
         if "LBRACE" in expected and token.type == "LSQB":

@@ -10,11 +10,11 @@ from svcc.agent import notify, service
 from svcc.agent.log import Log
 from svcc.agent.loop import Options
 from svcc.apply.session import Session
-from svcc.fleet.node import Node
+from svcc.fleet.node import FleetNode
 
 
 async def run(
-    node: Node,
+    node: FleetNode,
     session: Callable[[str], Session],
     options: Callable[[str], Options],
     log: Log,
@@ -43,7 +43,7 @@ async def run(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _first(node: Node) -> None:
+async def _first(node: FleetNode) -> None:
     """Wait until something is wanted. There is nothing to keep until then, which is as it should be."""
     notify.notify("READY=1")
     alive = asyncio.create_task(service.sign_of_life(), name="watchdog")

@@ -9,9 +9,8 @@ holder's lease, tells the network, and what hears that ceases. Where the network
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,13 +21,10 @@ from svcc.compiler import ir
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError
 from svcc.etcd.leases import Held
-from svcc.etcd.values import Changes, Compare, Delete, Entry, Field, Listing, Put, Relation, absent
-from svcc.fleet.documents import holder_text, read_able, read_holder
-from svcc.fleet.election import successors
-from svcc.fleet.errors import BadDocument
 from svcc.fleet.guard import Orders
 from svcc.fleet.guarding import Guarding
-from svcc.fleet.keys import Keys, address_in, last_part
+from svcc.fleet.holders import Holders
+from svcc.fleet.keys import Keys
 from svcc.fleet.probing import Probing
 from svcc.kernel.link.announcing import announce
 from svcc.kernel.link.links import Link
@@ -49,28 +45,8 @@ _SILENCE, _PATIENCE = 1 / 3, 1 / 12
 _AT_ONCE = 50
 #: Seconds between looks, where nothing is told; of links.
 _GLANCE, _LINKS = 0.5, 10.0
-#: Seconds after which the next machine in the order takes an address that the one before it did not take.
-_TURN = 2.0
 #: How often the network is told again, and the seconds between (RFC 4861, section 10: three times, a second apart).
 _MORE, _BETWEEN = 2, 1.0
-_AGAIN = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    """Who holds an address, by which lease, and the revision at which the key was written."""
-
-    node: str
-    lease: int
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Life:
-    """A machine that lives: the addresses that it is able to answer for, and by which lease it shows that."""
-
-    able: frozenset[str]
-    lease: int
 
 
 class Holding:
@@ -80,7 +56,7 @@ class Holding:
         self, client: Callable[[], Client], keys: Keys, name: str, root: Path, log: Log, seconds: int = LEASE
     ) -> None:
         """``seconds``: how long the lease lasts that announced addresses go with."""
-        self._client, self._keys, self._name, self._log, self._seconds = client, keys, name, log, seconds
+        self._client, self._keys, self._log, self._seconds = client, keys, log, seconds
         self.lease: Held | None = None
         self.able: frozenset[str] = frozenset()  # that this machine could answer for
         self.changed: Callable[[], None] = lambda: None  # is called when other addresses are to be answered for
@@ -91,14 +67,10 @@ class Holding:
         self._answering: frozenset[str] | None = None  # to be; None: not asked for yet
         self._probing = Probing(log)
         self._device, self._prefix, self._keep = "", "", False
-        self._lives: dict[str, _Life] = {}
-        self._holders: dict[str, _Holder] = {}
-        self._last: dict[str, _Holder] = {}  # who held an address when it was held last
-        self._free: dict[str, float] = {}  # since when an address is free
-        self._known = 0  # of lives and holders, how many were heard
         self._joined: tuple[ir.Program, frozenset[str], ir.Program] | None = None
         self._there: list[Link] = []  # the machine's links, as they were looked at last
         self._news, self._links, self._ceased = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._holders = Holders(client, keys, name, log, self._news.set)
         self._repeats: set[asyncio.Task[None]] = set()
         self._leaving = False
 
@@ -168,8 +140,8 @@ class Holding:
             tasks.create_task(self._guarding.run(), name="guard")
             tasks.create_task(self._command(), name="command")
             tasks.create_task(self._watch_links(), name="links")
-            tasks.create_task(self._follow(self._keys.lives, self._hear_lives), name="lives")
-            tasks.create_task(self._follow(self._keys.holders, self._hear_holders, silence), name="holders")
+            tasks.create_task(self._holders.follow_lives(), name="lives")
+            tasks.create_task(self._holders.follow_holders(silence), name="holders")
             tasks.create_task(self._hold(), name="hold")
             tasks.create_task(self._keep_silent(), name="keep silent")
 
@@ -215,52 +187,6 @@ class Holding:
         drained(told)  # type: ignore[arg-type]
         self._links.set()
 
-    async def _follow(
-        self, beginning: str, hear: Callable[[Listing | Changes], None], patience: float | None = None
-    ) -> None:
-        first = True
-        while True:
-            try:
-                async with self._client() as etcd, aclosing(etcd.follow(beginning, patience=patience)) as told:
-                    async for news in told:
-                        hear(news)
-                        self._known += first
-                        first = False
-                        self._news.set()
-            except (EtcdError, OSError) as error:
-                self._log.warning("who holds addresses is not known", reason=str(error))
-            await asyncio.sleep(_AGAIN)
-
-    def _hear_lives(self, news: Listing | Changes) -> None:
-        if isinstance(news, Listing):
-            self._lives = {}
-        for key, entry in _entries(news).items():
-            node = last_part(self._keys.lives, key)
-            if node is not None and entry is not None:
-                try:
-                    self._lives[node] = _Life(read_able(key, entry.value), entry.lease)
-                except BadDocument as error:
-                    self._lives.pop(node, None)
-                    self._log.error("what a machine is able to answer for cannot be read", reason=str(error))
-            elif node is not None:
-                self._lives.pop(node, None)
-
-    def _hear_holders(self, news: Listing | Changes) -> None:
-        if isinstance(news, Listing):
-            self._holders.clear()
-        for key, entry in _entries(news).items():
-            address = address_in(self._keys.holders, key)
-            if address is None:
-                continue
-            self._holders.pop(address, None)
-            if entry is not None:
-                try:
-                    self._holders[address] = _Holder(read_holder(key, entry.value), entry.lease, entry.mod_revision)
-                except BadDocument as error:
-                    self._log.error("who holds an address cannot be read", reason=str(error))
-                    self._holders[address] = _Holder("", entry.lease, entry.mod_revision)
-        self._last.update(self._holders)
-
     # ---- holding
 
     async def _hold(self) -> None:
@@ -281,28 +207,28 @@ class Holding:
 
     async def _decide(self, etcd: Client) -> None:
         """Do what is to be done about every address, as far as it is known."""
-        if self._leaving or self._known < 2:
+        if self._leaving or not self._holders.known:
             return
         lease = self.lease
         certain = lease is not None and not lease.lost
         if not certain and self._answering:
-            self._hear_holders(await etcd.list(self._keys.holders))  # the watch comes back later
-        mine = {address for address, one in self._holders.items() if one.node == self._name}
-        self._cease((self._answering or frozenset()) & (self._holders.keys() - mine), "another machine holds it")
+            await self._holders.ask(etcd)  # the watch comes back later
+        mine, held = self._holders.mine, self._holders.held
+        self._cease((self._answering or frozenset()) & (held.keys() - mine), "another machine holds it")
         for address in sorted(mine - self.able - self._answered):
-            await self._let_go(etcd, address)
+            await self._holders.let_go(etcd, address)
         if lease is None or not certain:
             return
-        kept = [address for address in sorted(mine & self.able) if self._holders[address].lease == lease.lease.id]
+        kept = [address for address in sorted(mine & self.able) if held[address].lease == lease.lease.id]
         await self._answer(kept)
-        due = self._due()
+        due = self._holders.due(self.able)
         # Who takes over from a holder does not ask the network: one that is cut off from etcd still answers.
-        strange = [one for one in due if one not in self._last and one not in (self._answering or ())]
+        strange = [one for one in due if not self._holders.was_held(one) and one not in (self._answering or ())]
         known = {*due}.difference(strange) | (mine & self.able).difference(kept)
         await self._hold_all(etcd, sorted(known), lease)
         self._probing.forget(strange)
         if strange:
-            free = await self._probing.free(strange, self._there, self._holders)
+            free = await self._probing.free(strange, self._there, held)
             await self._hold_all(etcd, sorted(free), lease)
 
     async def _hold_all(self, etcd: Client, addresses: list[str], lease: Held) -> None:
@@ -311,45 +237,8 @@ class Holding:
         for some in (addresses[at : at + _AT_ONCE] for at in range(0, len(addresses), _AT_ONCE)):
             if lease.lost or self._leaving:
                 return
-            done = await asyncio.gather(*(self._put(etcd, one, lease) for one in some))
+            done = await asyncio.gather(*(self._holders.take(etcd, one, lease) for one in some))
             await self._answer([one for one, ours in zip(some, done, strict=True) if ours])
-
-    def _due(self) -> list[str]:
-        """The addresses that it is this machine's turn to take."""
-        now = asyncio.get_running_loop().time()
-        able = {**{node: self._able_still(life) for node, life in self._lives.items()}, self._name: self.able}
-        turns = successors(able, {address: one.node for address, one in self._holders.items()})
-        self._free = {address: self._free.get(address, now) for address in turns}
-        found = []
-        for address, machines in turns.items():
-            last = self._last[address].node if address in self._last else ""
-            order = [*({last} & {*machines}), *(one for one in machines if one != last)]  # who answers still goes on
-            if self._name in order and now - self._free[address] >= _TURN * order.index(self._name):
-                found.append(address)
-        return found
-
-    def _able_still(self, life: _Life) -> frozenset[str]:
-        """Not for what it held by the lease by which it lives: with a key of a lease that ended, all others go."""
-        ended = {one for one, last in self._last.items() if one not in self._holders and last.lease == life.lease}
-        return life.able - ended
-
-    async def _put(self, etcd: Client, address: str, lease: Held) -> bool:
-        """Hold an address from now on, unless somebody was quicker."""
-        key, known = self._keys.holder(address), self._holders.get(address)
-        if known is not None and known.node != self._name:  # it was heard of since this was decided
-            return False
-        as_known = absent(key) if known is None else _unchanged(key, known)
-        done = await etcd.transact([as_known], [Put(key, holder_text(self._name).encode(), lease.lease)])
-        if done.succeeded:
-            self._holders[address] = _Holder(self._name, lease.lease.id, done.revision)
-        return done.succeeded
-
-    async def _let_go(self, etcd: Client, address: str) -> None:
-        key, known = self._keys.holder(address), self._holders[address]
-        if (await etcd.transact([_unchanged(key, known)], [Delete(key)])).succeeded:
-            self._holders.pop(address, None)
-            self._last.pop(address, None)
-            self._log.info("let go of an address", address=address)
 
     async def _answer(self, addresses: Iterable[str]) -> None:
         """Answer for addresses from now on: at once, before the agent compares and records what the kernel has."""
@@ -388,8 +277,7 @@ class Holding:
 
     def _take(self, addresses: frozenset[str]) -> None:
         """In a thread, while nothing else changes the kernel. On ipvs the machine has them already, and is silent."""
-        mine = {one for one, holder in [*self._holders.items()] if holder.node == self._name}
-        still = addresses & mine & (self._answering or frozenset()) & (self._announced or frozenset())
+        still = addresses & self._holders.mine & (self._answering or frozenset()) & (self._announced or frozenset())
         if self._device and not self._leaving:
             some = [ip_address(one) for one in sorted(still)]
             done = take(self._device, alias(self._prefix), some, self._there, silent=self._keep)
@@ -407,14 +295,6 @@ class Holding:
 
 async def _at_once(work: Callable[[], None]) -> None:
     await asyncio.to_thread(work)
-
-
-def _entries(news: Listing | Changes) -> Mapping[str, Entry | None]:
-    return news.by_key() if isinstance(news, Listing) else {one.key: one.entry for one in news.changes}
-
-
-def _unchanged(key: str, known: _Holder) -> Compare:
-    return Compare(key, Field.MODIFIED, Relation.EQUAL, known.revision)
 
 
 def _elsewhere(service: ir.Service, answering: Collection[str]) -> ir.Service:

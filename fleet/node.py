@@ -14,7 +14,8 @@ from pathlib import Path
 
 from svcc.agent.log import Log
 from svcc.agent.loop import Agent
-from svcc.agent.source import Source
+from svcc.agent.source import ProgramSource
+from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.errors import SvccError
 from svcc.etcd.client import Client
@@ -43,13 +44,14 @@ _PATIENCE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What is being done: a want, and the program that it led to."""
+    """What is being done: a want, and the program that it led to, with what was published of it for this node."""
 
     want: Want
-    taken: Taken
+    program: ir.Program
+    published: Compiled
 
 
-class Node(Source):
+class FleetNode(ProgramSource):
     """One node: the source of its agent's programs, and the judge of each, which stays if etcd can still be asked."""
 
     kind = "fleet"
@@ -78,6 +80,7 @@ class Node(Source):
         self._client, self._keys, self._name, self._root, self._log = client, keys, name, root, log
         self._signers, self.seconds, self._version = signers, seconds, version
         self._record = Record.read(root, keys.fleet, name)
+        self._compiled: Wanted | None = None  # what the program that is read next was compiled to, for its hash
         self.known = self._kept()
         self.target = "" if self.known is None else self._record.target  # what the agent is for; "": not known yet
         self._program = self.known
@@ -95,10 +98,14 @@ class Node(Source):
     def _kept(self) -> ir.Program | None:
         """What was served when an agent ran last; None: nothing, or nothing that can be gone on with."""
         try:
-            return kept_program(self._root, self._record)
+            kept = kept_program(self._root, self._record)
         except (SvccError, OSError) as error:
             self._log.error("what was kept is not followed; the kernel stays as it is", reason=str(error))
             return None
+        if kept is None:
+            return None
+        self._compiled = kept.compiled
+        return kept.program
 
     # ---- the source of programs
 
@@ -110,6 +117,10 @@ class Node(Source):
     def read(self) -> ir.Program | None:
         self._new = False
         return self._program
+
+    def compiled(self, program: ir.Program) -> Wanted | None:
+        found, self._compiled = self._compiled, None
+        return found if found is not None and found.program is program else None
 
     def joined(self, program: ir.Program) -> ir.Program:
         return self._holding.joined(self._members.joined(program, self.target, self._name), self.target)
@@ -125,7 +136,7 @@ class Node(Source):
     async def agrees(self, program: ir.Program) -> bool:
         """Whether etcd can be asked over a new connection, and still wants what was applied."""
         task = self._task
-        if task is None or program is not task.taken.program:
+        if task is None or program is not task.program:
             return False
         loop = asyncio.get_running_loop()
         end = loop.time() + self.seconds * 0.8  # so that the machine does not go back at the same time
@@ -144,10 +155,10 @@ class Node(Source):
     def kept(self, program: ir.Program) -> None:
         """The agent serves a program, and goes on doing so."""
         task = self._task
-        if task is None or program is not task.taken.program:
+        if task is None or program is not task.program:
             return
         self._task, self.known = None, program
-        published = task.taken.published
+        published = task.published
         self._record = replace(
             self._record, release=task.want.release, target=published.target, bundle=published.bundle
         )
@@ -161,7 +172,7 @@ class Node(Source):
     def failed(self, program: ir.Program, why: str) -> None:
         """A program cannot be served; the one before is again."""
         task = self._task
-        if task is None or program is not task.taken.program:
+        if task is None or program is not task.program:
             return
         self._task, self._program, self._new = None, self.known, False
         self._say(task.want, NodeState.FAILED, why)
@@ -351,13 +362,15 @@ class Node(Source):
         if taken is None:
             self._say(want, NodeState.APPLIED)
             return
-        if taken.program == self.known and taken.target.name == self._record.target:
-            taken = replace(taken, program=self.known)  # the agent is to know it as the one that it has
+        program = taken.program
+        if self.known is not None and program == self.known and taken.target.name == self._record.target:
+            program = self.known  # the agent is to know it as the one that it has
             if self._task is None:
-                self._task = _Task(want, taken)
-                self.kept(taken.program)
+                self._task = _Task(want, program, taken.published)
+                self.kept(program)
                 return
-        self._task, self._program, self._new = _Task(want, taken), taken.program, True
+        self._task, self._program, self._new = _Task(want, program, taken.published), program, True
+        self._compiled = taken.compiled
         self._aim(taken.target.name)
         if self._agent is not None:
             self._agent.reload()

@@ -1,14 +1,14 @@
-"""Whether an address that nobody in the fleet held yet is another machine's: then it is not taken."""
+"""Whether an address that nobody in the fleet held yet is another machine's, or will be: then it is not taken."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Container
+from collections.abc import Collection, Container, Mapping
 from ipaddress import ip_address
 
 from svcc.agent.log import Log
 from svcc.kernel.link.links import Link
-from svcc.kernel.link.probing import answered
+from svcc.kernel.link.probing import probe
 from svcc.kernel.steps import StepError
 
 #: Seconds from one question to the next, and in which nobody may have answered: longer than others take to move it.
@@ -22,6 +22,7 @@ class Probing:
         self._log, self._again, self._silence = log, again, silence
         self._asked: dict[str, float] = {}  # when the network was asked last
         self._others: dict[str, tuple[str, float]] = {}  # who answered, and when
+        self._first: dict[str, float] = {}  # since when another machine asks as well, and goes first
 
     @property
     def refused(self) -> str:
@@ -30,32 +31,45 @@ class Probing:
 
     def forget(self, wanted: Collection[str]) -> None:
         """Forget all but the addresses that nobody holds."""
-        for known in (self._asked, self._others):
+        for known in (self._asked, self._others, self._first):
             for one in known.keys() - {*wanted}:
                 del known[one]
 
     async def free(self, addresses: Collection[str], links: Collection[Link], held: Container[str] = ()) -> set[str]:
-        """Of addresses those that nobody answers for, as far as is known now. It may take a second.
+        """Of addresses those that nobody answers for or goes first with, as far as is known now. It may take a second.
 
-        ``held``: has those that a machine of the fleet took meanwhile.
+        ``held``: has those that a machine of the fleet took meanwhile. Who only asks, and takes nothing, is waited for
+        no longer than for one that answered.
         """
         now = asyncio.get_running_loop().time()
         due = [one for one in addresses if now - self._asked.get(one, -self._again) >= self._again]
         if due:
             try:
-                found = await asyncio.to_thread(answered, [ip_address(one) for one in due], links)
+                found = await asyncio.to_thread(probe, [ip_address(one) for one in due], links)
             except StepError as error:
                 self._log.warning("the network cannot be asked who has addresses", reason=str(error))
                 return set()
             now = asyncio.get_running_loop().time()
             self._asked.update(dict.fromkeys(due, now))
-            for address, hardware in found.items():
+            for address, hardware in found.answered.items():
                 if str(address) not in held:
                     self._hear(str(address), hardware, now)
+            asked = {str(address): hardware for address, hardware in found.asked.items()}
+            self._wait({one: asked.get(one) for one in due if one not in held}, now)
         for one, (_, heard) in [*self._others.items()]:
             if one in due and now - heard > self._silence:
                 del self._others[one]
-        return {one for one in addresses if one in due and one not in self._others and one not in held}
+        waits = {one for one, since in self._first.items() if now - since <= self._silence}
+        return {one for one in due if one not in self._others and one not in waits and one not in held}
+
+    def _wait(self, asked: Mapping[str, str | None], now: float) -> None:
+        """``asked``: by address, who asks for it as well; None: nobody does."""
+        for address, hardware in asked.items():
+            if hardware is None:
+                self._first.pop(address, None)
+            elif address not in self._first:
+                self._first[address] = now
+                self._log.info("another machine asks for an address as well", address=address, hardware=hardware)
 
     def _hear(self, address: str, hardware: str, now: float) -> None:
         if self._others.get(address, ("", 0))[0] != hardware:

@@ -12,7 +12,7 @@ from svcc.compiler import ir
 from svcc.fleet.document_members import members_of, text_of
 from svcc.fleet.documents import Compiled
 from svcc.fleet.errors import BadDocument, FleetError
-from svcc.fleet.release import compile_as
+from svcc.fleet.release import Taken, compile_as
 
 
 class OtherFleet(FleetError):
@@ -86,7 +86,7 @@ def forget_programs(root: Path, but: int) -> None:
             file.unlink(missing_ok=True)
 
 
-def kept_program(root: Path, record: Record) -> ir.Program | None:
+def kept_program(root: Path, record: Record) -> Taken | None:
     """The program that a node serves, which this svcc compiles to the rules that were published; None: there is none.
 
     Errors: BadProgram: this svcc compiles it to others; BadDocument, InputError, OSError.
@@ -100,8 +100,7 @@ def kept_program(root: Path, record: Record) -> ir.Program | None:
         return None
     except ValueError as error:
         raise BadDocument(f"{file} is not what svcc keeps there: {error}") from None
-    compile_as(Compiled(record.target, record.bundle), program, record.node, record.release)
-    return program
+    return compile_as(Compiled(record.target, record.bundle), program, record.node, record.release)
 
 
 def _file(root: Path, release: int) -> Path:

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from svcc.apply import wanted
 from svcc.apply.program_text import KeptProgram
+from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
@@ -100,9 +101,9 @@ def read_program(text: str) -> ir.Program:
     return loaded.program
 
 
-def compile_for(program: ir.Program, target: Target, node: str) -> Bundle:
+def compile_for(program: ir.Program, target: Target, node: str) -> Wanted:
     """Errors: InputError."""
-    return wanted.from_program(program, target, node).bundle
+    return wanted.from_program(program, target, node)
 
 
 def compiled(bundle: Bundle) -> Compiled:
@@ -119,11 +120,12 @@ def _said(target: str, node: str | None, parts: bytes) -> Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a node made of a release: it is what was published."""
+    """What a node made of a release: it is what was published. ``compiled``: the program, compiled for the node."""
 
     program: ir.Program
     target: Target
     published: Compiled
+    compiled: Wanted
 
 
 def take(release: Release, pieces: list[bytes], node: str) -> Taken:
@@ -144,9 +146,10 @@ def compile_as(published: Compiled, program: ir.Program, node: str, release: int
     target = find(published.target)
     if target is None or not target.loads:
         raise BadProgram(f"release {release} is for target {published.target}, which this svcc cannot load")
-    if compiled(compile_for(program, target, node)) != published:
+    made = compile_for(program, target, node)
+    if compiled(made.bundle) != published:
         raise BadProgram(
             f"this svcc compiles release {release} to other rules than were published: "
             "publish and agents need the same version"
         )
-    return Taken(program, target, published)
+    return Taken(program, target, published, made)

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fcntl import ioctl
 
 _CLONE_NEWNET = 0x40000000  # sched.h
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # netdevice(7)
 _THREAD_NS = "/proc/thread-self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -63,6 +67,18 @@ class Namespace:
         with _come_back():
             _check(_libc.setns(self.fd, _CLONE_NEWNET), f"setns {self.name}")
             yield
+
+    def bring_loopback_up(self) -> None:
+        """Without a process for it: who tries things in namespaces does so several times for each plan.
+
+        Errors: NamespaceError.
+        """
+        with self.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            try:
+                name, flags = struct.unpack("16sH22x", ioctl(any_socket, _SIOCGIFFLAGS, struct.pack("16s24x", b"lo")))
+                ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH22x", name, flags | _IFF_UP))
+            except OSError as error:
+                raise NamespaceError(f"lo of {self.name} does not come up: {error.strerror}") from None
 
     def close(self) -> None:
         """Let go of the namespace. It ends with the last that holds it."""

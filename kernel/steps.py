@@ -27,7 +27,7 @@ def counted(number: int, noun: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FrontendAddress:
     """A frontend, as packets name it: where a client connects to. What belongs to a service is found by it."""
 
     address: str | None  # as ``str()`` of an IPv4Address or IPv6Address prints it; None: a node port
@@ -49,7 +49,7 @@ class Change:
     subject: str  # which, in the tool's own notation
     before: str = ""  # of a change: the value that is there; else empty
     after: str = ""
-    place: Place | None = None  # of the frontend that it belongs to
+    frontend: FrontendAddress | None = None  # of the frontend that it belongs to
     label: str = ""  # where the object itself says which service or port it belongs to
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ class Step:
     check: Callable[[], None] | None = None  # tries it without effect; None: the tool cannot
 
 
-class End(Enum):
+class ToolEnd(Enum):
     """How a tool failed."""
 
     REFUSED = "refused"  # it, or the kernel, said no
@@ -116,7 +116,7 @@ class StepError(Exception):
         *,
         culprit: Change | None = None,
         line: str = "",
-        end: End = End.REFUSED,
+        end: ToolEnd = ToolEnd.REFUSED,
         reading: bool = False,
     ) -> None:
         super().__init__(f"{part}: {words}")
@@ -132,6 +132,6 @@ class StepError(Exception):
 class Route:
     """Where packets to a frontend may go: one of its endpoints. Of a range, one route for each port."""
 
-    place: Place
+    frontend: FrontendAddress
     endpoint: str  # its address
     port: int  # the endpoint's

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from signal import SIGKILL, SIGTERM, Signals
 
-from svcc.kernel.steps import Change, End, StepError
+from svcc.kernel.steps import Change, StepError, ToolEnd
 
 #: Where the tools are on every distribution; a user's PATH often lacks sbin.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -56,11 +56,11 @@ class Done:
         return self.output.decode(errors="replace")
 
     @property
-    def end(self) -> End:
+    def end(self) -> ToolEnd:
         """How it failed."""
         if self.late is not None:
-            return End.LATE
-        return End.DIED if self.returncode < 0 else End.REFUSED
+            return ToolEnd.LATE
+        return ToolEnd.DIED if self.returncode < 0 else ToolEnd.REFUSED
 
     @property
     def crashed(self) -> bool:
@@ -90,7 +90,7 @@ class Done:
         self, part: str, words: str = "", *, reading: bool = False, culprit: Change | None = None, line: str = ""
     ) -> StepError:
         """The failure as an error about a part. ``words``: what a tool that refused is known to mean."""
-        if self.end is not End.REFUSED or not words:
+        if self.end is not ToolEnd.REFUSED or not words:
             words = self.words
         return StepError(part, words, culprit=culprit, line=line, end=self.end, reading=reading)
 
@@ -216,7 +216,7 @@ def attempt(part: str, argv: Sequence[str], text: str | None = None) -> Done:
         done = run(argv, text)
     except FileNotFoundError:
         raise missing(part, argv[0]) from None
-    if done.end is not End.REFUSED:
+    if done.end is not ToolEnd.REFUSED:
         raise done.error(part)
     return done
 
@@ -234,7 +234,7 @@ def read(part: str, argv: Sequence[str]) -> str:
 
 def missing(part: str, tool: str) -> StepError:
     """The error where a part needs a tool that is not there."""
-    return StepError(part, f"{tool} is not installed", end=End.MISSING)
+    return StepError(part, f"{tool} is not installed", end=ToolEnd.MISSING)
 
 
 def version(tool: str) -> tuple[int, ...] | None:

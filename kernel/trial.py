@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from svcc.kernel import tools
 from svcc.kernel.namespaces import Namespace, NamespaceError
+from svcc.kernel.steps import StepError
 
 
 @contextmanager
@@ -23,10 +23,11 @@ def trial(part: str) -> Iterator[bool]:
         yield False
         return
     try:
+        try:
+            namespace.bring_loopback_up()
+        except NamespaceError as error:
+            raise StepError(part, str(error)) from None
         with namespace.entered():
-            up = tools.attempt(part, ["ip", "link", "set", "lo", "up"])
-            if up.returncode:
-                raise up.error(part)
             yield True
     finally:
         namespace.close()

@@ -14,13 +14,14 @@ from svcc import signals
 from svcc.apply import confirm, drain, engine, planning, recovery
 from svcc.apply.clashes import check_clashes
 from svcc.apply.confirm import Pending
-from svcc.apply.drafts import draft, scope_of
+from svcc.apply.drafts import make_draft, scope_of
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.keeper import check_free
 from svcc.apply.origin import Origin
-from svcc.apply.planning import Ahead, Plan
+from svcc.apply.planning import EarlyReadings
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.states import UnreadableText
@@ -28,7 +29,7 @@ from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.compiler import ir
 from svcc.exits import Exit
-from svcc.kernel.steps import Change, End, StepError
+from svcc.kernel.steps import Change, StepError, ToolEnd
 from svcc.progress import Interrupted, Progress
 from svcc.state_options import fail, pick_installation
 
@@ -57,7 +58,7 @@ def draft_of(given: Wanted, store: Store, node: str | None = None) -> Draft:
     ``node``: the one that was asked for, if any was.
     """
     origin = Origin(given.bundle.target, node, given.sources) if given.sources else None
-    return draft(given, scope_of(given) or _recorded(store), origin)
+    return make_draft(given, scope_of(given) or _recorded(store), origin)
 
 
 def _recorded(store: Store) -> Scope:
@@ -88,7 +89,7 @@ def explained(cause: Cause) -> Iterator[None]:
         if signals.noted() is not None:
             raise _interrupted("nothing was changed") from error
         _say(_reason(error, cause) + "Nothing was changed.")
-        refused = error.end is End.REFUSED and not error.reading
+        refused = error.end is ToolEnd.REFUSED and not error.reading
         raise SystemExit(Exit.RESTORED if refused else Exit.MACHINE) from error
     except (StoreError, UnreadableText) as error:
         fail(str(error), Exit.MACHINE)
@@ -158,15 +159,15 @@ def settled(installation: Installation) -> None:
 def _is_no_answer(error: BaseException) -> bool:
     """Whether a tool that died, hangs or is not there is why: what it was to do is still to be done."""
     cause = error.cause if isinstance(error, Broken | Restored) else error
-    return isinstance(cause, StepError) and (cause.reading or cause.end is not End.REFUSED)
+    return isinstance(cause, StepError) and (cause.reading or cause.end is not ToolEnd.REFUSED)
 
 
-def look_ahead(store: Store) -> Ahead | None:
-    """As :func:`planning.look_ahead`. Errors are left out here: making the plan meets them again, and reports them."""
+def read_early(store: Store) -> EarlyReadings | None:
+    """As :func:`planning.read_early`. Errors are left out here: making the plan meets them again, and reports them."""
     if os.geteuid() != 0:
         return None
     with suppress(StepError, StoreError, OSError, ValueError):
-        return planning.look_ahead(store)
+        return planning.read_early(store)
     return None
 
 
@@ -175,19 +176,19 @@ def make_plan(
     installation: Installation,
     draft: Draft,
     patience: float = drain.PATIENCE,
-    ahead: Ahead | None = None,
-) -> Plan:
+    early: EarlyReadings | None = None,
+) -> ExecutionPlan:
     """The plan, and what other installations have against it. Errors: Refused, StepError, StoreError."""
     check_clashes(store, installation, draft)
-    return planning.make_plan(installation, draft, patience, still_good(store, ahead))
+    return planning.make_plan(installation, draft, patience, still_good(store, early))
 
 
-def still_good(store: Store, ahead: Ahead | None) -> Ahead | None:
+def still_good(store: Store, early: EarlyReadings | None) -> EarlyReadings | None:
     """What was read ahead, if nobody was at work since it was begun. The store's lock is held."""
-    return ahead if ahead is not None and ahead.stamp and ahead.stamp == store.stamp else None
+    return early if early is not None and early.stamp and early.stamp == store.stamp else None
 
 
-def remember(store: Store, stamp: str, installation: Installation, plan: Plan, draft: Draft) -> None:
+def remember(store: Store, stamp: str, installation: Installation, plan: ExecutionPlan, draft: Draft) -> None:
     """As :func:`engine.note`, by a command that only looked, if nobody was at work since the store had ``stamp``."""
     if plan.empty and (not plan.recognised or draft.origin is not None):
         with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
@@ -205,7 +206,7 @@ def unfinished_of(installation: Installation) -> str:
     return ""
 
 
-def carry_out(plan: Plan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
+def carry_out(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
     """Check and perform a plan; returns the generation's number. Errors: as :func:`engine.perform`."""
     progress = Progress(quiet=quiet)
     with signals.held(leave=False), signals.impatient():

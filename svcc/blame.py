@@ -11,21 +11,21 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.frontends import port_label
 from svcc.compiler.report import as_text
 from svcc.compiler.source import Span
-from svcc.kernel.steps import Change, End, StepError
+from svcc.kernel.steps import Change, StepError, ToolEnd
 
 
 def refusal(error: StepError, summary: Summary, program: ir.Program | None, file: str | None) -> str:
     """The error as text: the service and its statement where they are known, the tool's own words below."""
-    listener = summary.of(error.culprit) if error.culprit else None
+    frontend = summary.of(error.culprit) if error.culprit else None
     what = f" {_named(error.culprit)}" if error.culprit else ""
-    of = f" of service {listener.service}" if listener else ""
+    of = f" of service {frontend.service}" if frontend else ""
     if error.reading:
         message = f"what there is of part {error.part} cannot be read"
-    elif error.end is End.REFUSED:
+    elif error.end is ToolEnd.REFUSED:
         message = f"the kernel or its tools refuse part {error.part}{of}:{what or ' it'} cannot be loaded"
     else:
         message = f"part {error.part}{of}:{what or ' it'} could not be loaded, as its tool failed"
-    span = _span(program, listener.service, listener.label, error.culprit) if program and listener else None
+    span = _span(program, frontend.service, frontend.label, error.culprit) if program and frontend else None
     diagnostic = Diagnostic(Code.REFUSED, message, span, file=None if span else file)
     return as_text([diagnostic]) + "".join(f"  {line}\n" for line in _words(error))
 

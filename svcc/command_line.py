@@ -18,6 +18,7 @@ import click
 from svcc import __version__, signals
 from svcc.exits import Exit
 from svcc.help import Commands
+from svcc.output import Output
 
 #: The commands. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
 #: that word itself), imported when it is called.
@@ -120,6 +121,7 @@ def main() -> None:
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "standard output is closed")
+        sys.stdout = Output.of(sys.stdout)
         status = _run()
     except BrokenPipeError:
         status = _NO_READER

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from svcc.apply.served import Compared, Known
+from svcc.apply.served import Compared, Detail
 from svcc.compiler.service_change import ServiceChange
 
 #: How much is known, as JSON has it.
-KNOWN = {Known.RULES: "rules", Known.FRONTENDS: "frontends", Known.PROGRAM: "program"}
+DETAILS = {Detail.RULES: "rules", Detail.FRONTENDS: "frontends", Detail.PROGRAM: "program"}
 
 
 def comparison_json(compared: Compared) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def comparison_json(compared: Compared) -> dict[str, Any]:
     comparison = compared.comparison
     taken = comparison.taken
     return {
-        "compared": KNOWN[compared.known],
+        "compared": DETAILS[compared.detail],
         "services": [
             {"service": one.service, "changes": [_change(change) for change in one.changes]}
             for one in comparison.services

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from svcc.apply.served import Compared, Known
+from svcc.apply.served import Compared, Detail
 from svcc.compiler.comparison import Comparison, TakenAway
 from svcc.compiler.service_change import ServiceChange, What
 from svcc.compiler.suggest import count
@@ -159,16 +159,16 @@ def taken_text(taken: TakenAway, quoted: Callable[[str], str] = str) -> str:
 def limits_text(compared: Compared) -> str:
     """What was not compared; "" where everything was."""
     return {
-        Known.RULES: "Only rules are known of one side: names, weights, settings and what drains are not compared.",
-        Known.FRONTENDS: "The program of one side is not known: its settings are not compared.",
-        Known.PROGRAM: "",
-    }[compared.known]
+        Detail.RULES: "Only rules are known of one side: names, weights, settings and what drains are not compared.",
+        Detail.FRONTENDS: "The program of one side is not known: its settings are not compared.",
+        Detail.PROGRAM: "",
+    }[compared.detail]
 
 
-def limits_of(known: Known) -> str:
+def limits_of(detail: Detail) -> str:
     """What is not known of a generation; "" where everything is."""
     return {
-        Known.RULES: "It was applied from a bundle: only what its rules serve is known.",
-        Known.FRONTENDS: "It was recorded without its program: its settings are not known.",
-        Known.PROGRAM: "",
-    }[known]
+        Detail.RULES: "It was applied from a bundle: only what its rules serve is known.",
+        Detail.FRONTENDS: "It was recorded without its program: its settings are not known.",
+        Detail.PROGRAM: "",
+    }[detail]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.comparison_text import GROUPS, names_text
 from svcc.compiler.suggest import count
 from svcc.kernel.steps import Change, socket_text
@@ -27,12 +27,12 @@ def drift_lines(changes: Sequence[Change], summary: Summary, rows: Rows, *, ever
 
 def _groups(changes: dict[str, list[Change]], summary: Summary, rows: Rows) -> list[tuple[list[str], tuple[str, ...]]]:
     """Services with what is said of them; those of which the same is said are together. No name: what all share."""
-    listeners: dict[str, list[Listener]] = {}
-    for one in summary.listeners:
-        listeners.setdefault(one.service, []).append(one)
+    frontends: dict[str, list[ServedFrontend]] = {}
+    for one in summary.frontends:
+        frontends.setdefault(one.service, []).append(one)
     found: dict[tuple[str, ...], list[str]] = {}
     for service, mine in changes.items():
-        held = [[*rows.of(one)] for one in listeners.get(service, ())]
+        held = [[*rows.of(one)] for one in frontends.get(service, ())]
         lines = _of_service(held, mine) if service else (f"{count(len(mine), 'object')}",)
         found.setdefault(lines if service else ("", *lines), []).append(service)
     return [([name for name in names if name], tuple(filter(None, lines))) for lines, names in found.items()]

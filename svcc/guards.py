@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.losses import Losses, losses
 from svcc.apply.obstructions import obstructions
 from svcc.apply.own_addresses import own_ports
-from svcc.apply.planning import Plan
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
 from svcc.compiler.suggest import count
@@ -62,7 +62,7 @@ def refusal(found: Losses) -> str:
     return f"this would leave no service, and take away {lost(found)}" if found.everything else ""
 
 
-def guard(plan: Plan, installation: Installation, draft: Draft, given: Consent) -> None:
+def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: Consent) -> None:
     """Ends the command where services would be lost and nobody agrees."""
     if given.allow_empty and given.yes:
         return
@@ -105,7 +105,7 @@ def warn_of_own_ports(draft: Draft) -> None:
 def warn_of_obstructions(draft: Draft) -> None:
     """Say what keeps packets from the endpoints of what is in place, or is to be, each with its remedy."""
     target = find(draft.bundle.target) if draft.bundle else None
-    if target is None or not draft.summary.listeners:
+    if target is None or not draft.summary.frontends:
         return
     with suppress(OSError, StepError):
         for one in obstructions([draft.summary], translated=target.translates, ours=[draft.scope.table]):

@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from svcc.apply.clashes import clashes
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
-from svcc.apply.planning import Ahead, Plan, make_plan, nothing_to_do
+from svcc.apply.planning import EarlyReadings, make_plan, nothing_to_do
 from svcc.apply.scope import Scope
 from svcc.apply.state_files import StoreError
 from svcc.apply.store import Store
@@ -26,12 +27,12 @@ class InPlace:
 
     installation: Installation
     generation: Generation
-    plan: Plan
+    plan: ExecutionPlan
     draft: Draft | None  # what was planned, where it was not known how the machine looks; without its services
 
 
-def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahead | None) -> InPlace | None:
-    """None: compile and plan. ``node``: the one that is asked for, if any. ``ahead``: if nobody was at work since. The
+def in_place(store: Store, file: str, target: str, node: str | None, early: EarlyReadings | None) -> InPlace | None:
+    """None: compile and plan. ``node``: the one that is asked for, if any. ``early``: if nobody was at work since. The
     store's lock is held.
     """
     if file == "-" or os.geteuid() != 0:
@@ -41,17 +42,19 @@ def in_place(store: Store, file: str, target: str, node: str | None, ahead: Ahea
             generation = installation.current
             origin = generation and installation.origin(generation)
             if generation and origin and origin.gives(file, target, node):
-                return _planned(store, installation, generation, ahead)
+                return _planned(store, installation, generation, early)
     return None
 
 
-def _planned(store: Store, installation: Installation, generation: Generation, ahead: Ahead | None) -> InPlace | None:
+def _planned(
+    store: Store, installation: Installation, generation: Generation, early: EarlyReadings | None
+) -> InPlace | None:
     scope = Scope(generation.prefix, generation.device)
-    plan = nothing_to_do(installation, generation, ahead)
+    plan = nothing_to_do(installation, generation, early)
     draft = None
     if plan is None:  # drift, or nobody has looked yet
         draft = Draft(installation.bundle(generation), scope, Summary(), generation.source)
-        plan = make_plan(installation, draft, ahead=ahead)
+        plan = make_plan(installation, draft, early=early)
     if not plan.empty or any(clashes(store, installation, scope)) or installation.number != generation.number:
         return None
     return InPlace(installation, generation, plan, draft)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from svcc.apply.planning import Plan
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.execution_plan import ExecutionPlan
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.conntrack import Shown, Usage
-from svcc.kernel.steps import Change, Place, Route
+from svcc.kernel.steps import Change, FrontendAddress, Route
 
 
 class Agreement(Enum):
@@ -36,66 +36,70 @@ class Row(NamedTuple):
 
 
 class Rows:
-    """The endpoints of all listeners, from what was applied, the kernel's rules and connection tracking."""
+    """The endpoints of all frontends, from what was applied, the kernel's rules and connection tracking."""
 
     def __init__(
-        self, plan: Plan, summary: Summary, used: Mapping[Shown, Usage], changes: Sequence[Change] | None = None
+        self,
+        plan: ExecutionPlan,
+        summary: Summary,
+        used: Mapping[Shown, Usage],
+        changes: Sequence[Change] | None = None,
     ) -> None:
         """``changes``: from what is there to what was applied, where the plan goes elsewhere."""
         differing = plan.changes if changes is None else changes
         self._used = used
         self._node = summary.node_addresses
-        self._live = _by_place(plan) if differing else None
+        self._live = _by_frontend(plan) if differing else None
         self._changed = _changed(differing, summary)
 
-    def of(self, listener: Listener) -> Iterator[Row]:
-        """A row for each endpoint of a listener: those that were applied, in order, then those that somebody added."""
+    def of(self, frontend: ServedFrontend) -> Iterator[Row]:
+        """A row for each endpoint of a frontend: those that were applied, in order, then those that somebody added."""
         if self._live is None:
-            for address, port, weight in listener.endpoints:
-                yield Row(address, port, weight, self._usage(listener, address, port), Agreement.AS_APPLIED)
+            for address, port, weight in frontend.endpoints:
+                yield Row(address, port, weight, self._usage(frontend, address, port), Agreement.AS_APPLIED)
             return
-        live = self._held(listener)
-        known = {(address, port) for address, port, weight in listener.endpoints if weight}
-        others = Agreement.CHANGED if live == known and listener in self._changed else Agreement.AS_APPLIED
-        for address, port, weight in listener.endpoints:
+        live = self._held(frontend)
+        known = {(address, port) for address, port, weight in frontend.endpoints if weight}
+        others = Agreement.CHANGED if live == known and frontend in self._changed else Agreement.AS_APPLIED
+        for address, port, weight in frontend.endpoints:
             lacks = weight and (address, port) not in live
             yield Row(
-                address, port, weight, self._usage(listener, address, port), Agreement.MISSING if lacks else others
+                address, port, weight, self._usage(frontend, address, port), Agreement.MISSING if lacks else others
             )
-        for address, port in sorted(live - {one[:2] for one in listener.endpoints}):
-            yield Row(address, port, None, self._usage(listener, address, port), Agreement.ADDED)
+        for address, port in sorted(live - {one[:2] for one in frontend.endpoints}):
+            yield Row(address, port, None, self._usage(frontend, address, port), Agreement.ADDED)
 
-    def _held(self, listener: Listener) -> set[tuple[str, int]]:
+    def _held(self, frontend: ServedFrontend) -> set[tuple[str, int]]:
         """What the kernel's rules lead to from the first port; on ipvs a node port by the node's addresses."""
         assert self._live is not None
         found: set[tuple[str, int]] = set()
-        for address in _addresses(listener, self._node):
-            found |= self._live.get(Place(address, listener.protocol, listener.first), set())
-        return {one for one in found if (":" in one[0]) == (listener.version == 6)}
+        for address in _addresses(frontend, self._node):
+            found |= self._live.get(FrontendAddress(address, frontend.protocol, frontend.first), set())
+        return {one for one in found if (":" in one[0]) == (frontend.version == 6)}
 
-    def _usage(self, listener: Listener, address: str, port: int) -> Usage:
+    def _usage(self, frontend: ServedFrontend, address: str, port: int) -> Usage:
         if not self._used:
             return _UNUSED
         found = _UNUSED
-        for shift in range(listener.last - listener.first + 1):
-            key: Shown = (listener.address, listener.protocol, listener.first + shift, address, port + shift)
+        for shift in range(frontend.last - frontend.first + 1):
+            key: Shown = (frontend.address, frontend.protocol, frontend.first + shift, address, port + shift)
             if key in self._used:
                 found = found.plus(self._used[key])
         return found
 
 
-def _addresses(listener: Listener, node: Collection[str]) -> tuple[str | None, ...]:
-    return (listener.address,) if listener.address is not None else (None, *node)
+def _addresses(frontend: ServedFrontend, node: Collection[str]) -> tuple[str | None, ...]:
+    return (frontend.address,) if frontend.address is not None else (None, *node)
 
 
-def _by_place(plan: Plan) -> dict[Place, set[tuple[str, int]]]:
-    found: dict[Place, set[tuple[str, int]]] = {}
+def _by_frontend(plan: ExecutionPlan) -> dict[FrontendAddress, set[tuple[str, int]]]:
+    found: dict[FrontendAddress, set[tuple[str, int]]] = {}
     routes: set[Route] = {one for driver in plan.machine.drivers for one in driver.routes(plan.live.of(driver))}
     for route in routes:
-        found.setdefault(route.place, set()).add((route.endpoint, route.port))
+        found.setdefault(route.frontend, set()).add((route.endpoint, route.port))
     return found
 
 
-def _changed(changes: Sequence[Change], summary: Summary) -> set[Listener]:
-    """The listeners of which some object differs."""
+def _changed(changes: Sequence[Change], summary: Summary) -> set[ServedFrontend]:
+    """The frontends of which some object differs."""
     return {one for change in changes if (one := summary.of(change)) is not None}

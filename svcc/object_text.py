@@ -8,7 +8,7 @@ from typing import Any
 from svcc.apply.summary import Summary
 from svcc.comparison_text import GROUPS
 from svcc.compiler.suggest import count
-from svcc.kernel.steps import Change, Place
+from svcc.kernel.steps import Change, FrontendAddress
 
 #: Objects that are shown of each service, unless all are asked for.
 _OBJECTS = 12
@@ -18,8 +18,8 @@ SHARED = "(rules and settings that all services share)"
 
 def service_of(change: Change, before: Summary, after: Summary) -> str:
     """The service that an object belongs to; "" for what all share."""
-    listener = after.of(change) or before.of(change)
-    return listener.service if listener else change.label
+    frontend = after.of(change) or before.of(change)
+    return frontend.service if frontend else change.label
 
 
 def by_service(changes: Iterable[Change], before: Summary, after: Summary) -> dict[str, list[Change]]:
@@ -62,10 +62,10 @@ def object_json(change: Change, before: Summary, after: Summary) -> dict[str, An
         "before": change.before or None,
         "after": change.after or None,
         "service": service_of(change, before, after) or None,
-        "place": place_json(change.place) if change.place else None,
+        "place": frontend_json(change.frontend) if change.frontend else None,
     }
 
 
-def place_json(place: Place) -> dict[str, Any]:
+def frontend_json(frontend: FrontendAddress) -> dict[str, Any]:
     """A frontend, as the JSON of plans has it."""
-    return {"address": place.address, "protocol": place.protocol, "port": place.port}
+    return {"address": frontend.address, "protocol": frontend.protocol, "port": frontend.port}

@@ -8,7 +8,7 @@ from svcc.comparison_json import comparison_json
 from svcc.health_rows import Health, health_json
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Step
-from svcc.object_text import object_json, place_json
+from svcc.object_text import frontend_json, object_json
 from svcc.review import Review
 
 
@@ -27,7 +27,7 @@ def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]
         "steps": [_step(step) for step in plan.steps],
         "connections": [
             {
-                "place": place_json(route.place),
+                "place": frontend_json(route.frontend),
                 "endpoint": route.endpoint,
                 "port": route.port,
                 "count": counted[route],

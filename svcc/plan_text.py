@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from svcc.apply.planning import Plan
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.comparison_text import comparison_lines, limits_text, services_text, taken_text
 from svcc.compiler.suggest import count
 from svcc.drift_text import drift_lines
@@ -60,7 +60,7 @@ def _drift(review: Review, *, everything: bool) -> Iterator[str]:
             yield f"  {line}"
 
 
-def _steps(plan: Plan) -> list[str]:
+def _steps(plan: ExecutionPlan) -> list[str]:
     lines = ["Steps"]
     for number, step in enumerate(plan.steps, 1):
         atomic = "at once" if step.atomic else "one by one"
@@ -68,7 +68,7 @@ def _steps(plan: Plan) -> list[str]:
     return lines
 
 
-def _connections(plan: Plan) -> list[str]:
+def _connections(plan: ExecutionPlan) -> list[str]:
     counted = conntrack.count(
         plan.gone_routes - (plan.lasting if plan.transition.old != plan.transition.new else frozenset())
     )
@@ -77,7 +77,7 @@ def _connections(plan: Plan) -> list[str]:
     return ["Connections", *lines] if lines else []
 
 
-def moved(plan: Plan) -> Iterator[str]:
+def moved(plan: ExecutionPlan) -> Iterator[str]:
     """What becomes of clients where another target takes over."""
     old, new = plan.transition.old, plan.transition.new
     if old is None or new is None or old == new:
@@ -97,8 +97,8 @@ def moved(plan: Plan) -> Iterator[str]:
         )
 
 
-def _fate(plan: Plan, route: Route, number: int) -> str:
-    what = f"{count(number, 'connection')} from {route.place} to {socket_text(route.endpoint, route.port)}"
+def _fate(plan: ExecutionPlan, route: Route, number: int) -> str:
+    what = f"{count(number, 'connection')} from {route.frontend} to {socket_text(route.endpoint, route.port)}"
     if route in plan.ending:
         return f"{what}: forgotten, their next packet goes to another endpoint"
     if plan.transition.from_balancer:
@@ -106,7 +106,7 @@ def _fate(plan: Plan, route: Route, number: int) -> str:
     return f"{what}: go on until they end, while the endpoint answers"
 
 
-def _whole(changes: Sequence[Change], plan: Plan) -> str:
+def _whole(changes: Sequence[Change], plan: ExecutionPlan) -> str:
     verbs = {verb: sum(change.verb is verb for change in changes) for verb in Verb}
     added = f"{count(verbs[Verb.ADD], 'object')} to add"
     parts = [added, f"{verbs[Verb.CHANGE]:,} to change", f"{verbs[Verb.REMOVE]:,} to remove"]

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from svcc.apply.drift import drift
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
-from svcc.apply.planning import Plan
-from svcc.apply.served import Compared, Known, compare_sides, draft_side, generation_side, says_otherwise
+from svcc.apply.served import Compared, Detail, compare_sides, draft_side, generation_side, says_otherwise
 from svcc.apply.state_files import StoreError
 from svcc.apply.summary import Summary
 from svcc.compiler.comparison import Comparison
 from svcc.kernel.steps import Change
 
-_SAME = Compared(Comparison(), Known.PROGRAM)
+_SAME = Compared(Comparison(), Detail.PROGRAM)
 
 
 @dataclass(frozen=True)
 class Review:
     """``before``, ``after``: what is in place by the record, and what is to be. ``drift``: see :func:`drift`."""
 
-    plan: Plan
+    plan: ExecutionPlan
     generation: int | None
     before: Summary
     after: Summary
@@ -35,7 +35,7 @@ class Review:
         return self.plan.empty and self.compared.comparison.empty
 
 
-def review(plan: Plan, installation: Installation, draft: Draft) -> Review:
+def review(plan: ExecutionPlan, installation: Installation, draft: Draft) -> Review:
     """Errors: StoreError. A bundle of before that is damaged is no error: nothing can be compared with it then."""
     current = installation.current
     before = installation.summary(current)
@@ -44,5 +44,5 @@ def review(plan: Plan, installation: Installation, draft: Draft) -> Review:
     try:
         compared = compare_sides(generation_side(installation, current), draft_side(draft))
     except (StoreError, ValueError):
-        compared = Compared(Comparison(), Known.RULES)
+        compared = Compared(Comparison(), Detail.RULES)
     return Review(plan, installation.number, before, draft.summary, compared, drift(plan, installation))

@@ -11,7 +11,7 @@ from svcc.compiler.names import QUOTED
 from svcc.compiler.source import Source, Span
 from svcc.targets import find
 from svcc.targets.interface import Artifact, Bundle, Target
-from svcc.targets.reading import Line, Refused, Text
+from svcc.targets.reading import Line, RefusedText, Text
 
 _HEADER = "#: svcc bundle 1 target={target} node={node}\n"
 _PART = "#: part {name}\n"
@@ -69,7 +69,7 @@ class Given:
 def split_bundle(source: Source, target: Target | None = None) -> Given:
     """The parts of what :func:`printed` made. The bare text of a target's part has no node.
 
-    Errors: Refused: another version, an unknown target or part, a part twice or out of its order (which is the
+    Errors: RefusedText: another version, an unknown target or part, a part twice or out of its order (which is the
     order of loading), an empty part, a last line without its end, or another target than ``target``.
     """
     text = source.text
@@ -99,24 +99,24 @@ def split_bundle(source: Source, target: Target | None = None) -> Given:
 
 
 def source_of_text(name: str, data: bytes) -> Source:
-    """The text of a file that was compiled. Errors: Refused, where it is not UTF-8, or begins with a mark for it."""
+    """The text of a compiled file. Errors: RefusedText, where it is not UTF-8, or begins with a mark for it."""
     try:
         source = Source(name, data.decode())
         if source.text.startswith("\ufeff"):
-            raise Refused(Code.ENCODING, "a byte order mark stands before the bundle", Span(source, 0, 1))
+            raise RefusedText(Code.ENCODING, "a byte order mark stands before the bundle", Span(source, 0, 1))
         return source
     except UnicodeDecodeError as error:
         good = Source(name, data[: error.start].decode() + "\ufffd")
         span = Span(good, len(good.text) - 1, len(good.text))
-        raise Refused(Code.ENCODING, f"byte 0x{data[error.start]:02x} is not UTF-8 text", span) from None
+        raise RefusedText(Code.ENCODING, f"byte 0x{data[error.start]:02x} is not UTF-8 text", span) from None
 
 
 def read_bundle(text: str) -> Bundle:
-    """What :func:`bundle_text` printed, as svcc itself recorded it. Errors: Refused."""
+    """What :func:`bundle_text` printed, as svcc itself recorded it. Errors: RefusedText."""
     return split_bundle(Source("the bundle", text)).bundle()
 
 
-def _refused(line: Line, word: str, why: str) -> Refused:
+def _refused(line: Line, word: str, why: str) -> RefusedText:
     return line.refused(why, word, Code.BUNDLE)
 
 

@@ -16,7 +16,7 @@ from svcc.compiler.suggest import one_of
 from svcc.targets import find, targets
 from svcc.targets.bundle import Given, source_of_text
 from svcc.targets.interface import Bundle, Part, Target
-from svcc.targets.reading import Refused, Text
+from svcc.targets.reading import RefusedText, Text
 
 #: Files of parts whose names other programs have for theirs, too: in /etc, above all.
 _COMMON = frozenset({"sysctl.conf", "modules.conf"})
@@ -91,7 +91,7 @@ def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
 def given_folder(folder: Path, target: Target, node: str | None) -> Given:
     """The parts that :func:`write_folder` wrote; of the node nothing is known but what the caller says.
 
-    Errors: OSError where a file cannot be read, Refused where one is not text, and where there is no part at all.
+    Errors: OSError where a file cannot be read, RefusedText where one is not text, and where there is no part at all.
     """
     budget = Budget()
     texts: dict[str, Text] = {}
@@ -106,20 +106,20 @@ def given_folder(folder: Path, target: Target, node: str | None) -> Given:
             )
     if not any(text.end for text in texts.values()):
         files = one_of([part.file for part in target.parts])
-        raise Refused(Code.BUNDLE, f"no part of target {target.name} is in this folder: {files}", None, str(folder))
+        raise RefusedText(Code.BUNDLE, f"no part of target {target.name} is in this folder: {files}", None, str(folder))
     return Given(target, node, texts)
 
 
 def _in_folder(part: Part, folder: Path, target: Target) -> Part:
     """The part in the language in which it is in the folder; its own, where it is in none.
 
-    Errors: Refused where it is there in several.
+    Errors: RefusedText where it is there in several.
     """
     forms = [one for one in target.syntaxes.values() if one.name == part.name] or [part]
     there = [one for one in forms if (folder / one.file).exists()]
     if len(there) > 1:
         files = one_of([one.file for one in there], "and")
-        raise Refused(Code.BUNDLE, f"part {part.name} is here twice: as {files}", None, str(folder))
+        raise RefusedText(Code.BUNDLE, f"part {part.name} is here twice: as {files}", None, str(folder))
     return there[0] if there else part
 
 

@@ -187,7 +187,7 @@ class Target(ABC):
         """What :meth:`render` printed, part by part (every part has a text, if only an empty one), and nothing else.
 
         A text that names other objects than the target would write, or writes them in another way, is refused.
-        Errors: svcc.targets.reading.Refused, at the first place that the target would not print.
+        Errors: svcc.targets.reading.RefusedText, at the first place that the target would not print.
         """
 
     def in_syntax(self, bundle: Bundle, syntax: str) -> Bundle:

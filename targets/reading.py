@@ -18,7 +18,7 @@ from svcc.compiler.suggest import shorten
 _QUOTED = 120
 
 
-class Refused(ValueError):
+class RefusedText(ValueError):
     """A text that the target would not print. ``str()`` says why, and in which line."""
 
     def __init__(self, code: Code, message: str, span: Span | None, file: str | None = None) -> None:
@@ -39,9 +39,9 @@ class Line:
         at = max(0, self.text.find(word)) if word else 0
         return Span(self.source, self.start + at, self.start + at + (len(word) or len(self.text)))
 
-    def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> Refused:
+    def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> RefusedText:
         """The error about the line or a ``word`` of it."""
-        return Refused(code, why, self.span(word))
+        return RefusedText(code, why, self.span(word))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ class Text:
             yield Line(self.source, start, self.source.text[start:end])
             start = end + 1
 
-    def refused(self, why: str, start: int, end: int, code: Code = Code.BUNDLE_LINE) -> Refused:
+    def refused(self, why: str, start: int, end: int, code: Code = Code.BUNDLE_LINE) -> RefusedText:
         """The error about the characters from ``start`` to ``end`` of the part."""
-        return Refused(code, why, Span(self.source, self.start + start, self.start + end))
+        return RefusedText(code, why, Span(self.source, self.start + start, self.start + end))
 
 
 def compare(name: str, given: Text, printed: str) -> None:
-    """Errors: Refused, at the first character in which a part is not what is printed of its objects."""
+    """Errors: RefusedText, at the first character in which a part is not what is printed of its objects."""
     if given.text == printed:
         return
     if given.start == given.end:
@@ -85,7 +85,7 @@ def compare(name: str, given: Text, printed: str) -> None:
         if line.text != should[number - 1]:
             at = line.start + _first_difference(line.text, should[number - 1])
             span = Span(line.source, at, max(at + 1, line.start + len(line.text)))
-            raise Refused(
+            raise RefusedText(
                 Code.BUNDLE_LINE, f"the target prints no such line here, but {quoted(should[number - 1])}", span
             )
     if number < len(should):

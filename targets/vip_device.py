@@ -23,7 +23,7 @@ from svcc.kernel.link.devices import DEVICE_NAME, NODAD, QUIET, Device, devices_
 from svcc.kernel.link.links import Link
 from svcc.kernel.sysctl.settings import Setting, parameters, sysctl_text
 from svcc.targets.interface import Artifact, Part
-from svcc.targets.reading import Line, Refused, Text, compare, quoted
+from svcc.targets.reading import Line, RefusedText, Text, compare, quoted
 
 SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
 IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
@@ -180,7 +180,7 @@ class Said:
 def read_device(text: Text) -> Said | None:
     """What is to be read in an ``ip`` part; that the rest is as it would be printed is for the caller to compare.
 
-    None: the part is empty. Errors: Refused.
+    None: the part is empty. Errors: RefusedText.
     """
     lines = [*text.lines()]
     if not lines:
@@ -203,7 +203,7 @@ def _prefix(lines: Sequence[Line]) -> str:
     return alias[2]
 
 
-def another_prefix(ip: Text, device: Said, prefix: str | None) -> Refused:
+def another_prefix(ip: Text, device: Said, prefix: str | None) -> RefusedText:
     """The error that the device is not of the ``prefix`` that the rules have."""
     alias = [*ip.lines()][1]
     whose = f"the prefix {prefix}" if prefix else "no prefix, for there are none"
@@ -215,7 +215,7 @@ def accept_announcing(
 ) -> tuple[Artifact, ...]:
     """The parts as :func:`announcing` prints them. ``own``: the addresses that lead to services alone.
 
-    Errors: Refused, where one is not printed so, or puts an address on the device that no service has.
+    Errors: RefusedText, where one is not printed so, or puts an address on the device that no service has.
     """
     addresses: set[ir.Address] = set()
     for line in texts[IP.name].lines():

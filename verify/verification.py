@@ -10,8 +10,7 @@ from ipaddress import ip_network
 from itertools import count
 from typing import Self
 
-from svcc.apply.rehearsal import Failure as LoadFailure
-from svcc.apply.rehearsal import load_bundle
+from svcc.apply.rehearsal import RefusedPart, load_bundle
 from svcc.compiler import ir
 from svcc.targets.interface import Bundle
 from svcc.verify.balancer_cases import Balancers
@@ -40,7 +39,7 @@ HELD = 32
 class CannotLoad(Exception):
     """A tool or the kernel refused a part; says which, with the tool's words."""
 
-    def __init__(self, failure: LoadFailure) -> None:
+    def __init__(self, failure: RefusedPart) -> None:
         super().__init__(f"{failure.tool} refuses part {failure.part}: {failure.words}")
 
 

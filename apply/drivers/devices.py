@@ -30,7 +30,7 @@ class DeviceDriver(Driver[Devices]):
     """
 
     part: ClassVar[str] = difference.PART
-    asks = True
+    can_ask = True
 
     def made(self, state: object) -> Devices | None:
         return state if isinstance(state, dict) else None

@@ -20,8 +20,8 @@ class ModulesDriver(Driver[Modules]):
     """Kernel modules: others use them too, and none is unloaded."""
 
     part: ClassVar[str] = MODULES
-    asks = True
-    nobodys = True
+    can_ask = True
+    unowned = True
 
     def made(self, state: object) -> Modules | None:
         return state if isinstance(state, frozenset) else None
@@ -54,7 +54,7 @@ class SysctlDriver(Driver[Parameters]):
     """Kernel parameters by key."""
 
     part: ClassVar[str] = SYSCTL
-    nobodys = True
+    unowned = True
 
     def made(self, state: object) -> Parameters | None:
         return state if isinstance(state, dict) else None

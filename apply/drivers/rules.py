@@ -7,26 +7,26 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
-from svcc.apply.driver import Driver, Look, Reading, Transition
+from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
 from svcc.apply.foreign import foreign_chains
 from svcc.apply.scope import Scope
 from svcc.kernel.nft import generation
-from svcc.kernel.steps import Change, Phase, Place, Route, Step
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Step
 from svcc.kernel.xtables import changes, routes
 from svcc.kernel.xtables.loading import BESIDE_BALANCER, TRANSLATING, Load
-from svcc.kernel.xtables.meaning import Together
+from svcc.kernel.xtables.meaning import CombinedMeaning
 from svcc.kernel.xtables.reading import Listings
-from svcc.kernel.xtables.state import Held, State, Table, Tables, dump_state, leads_to, load_state, parse_script
+from svcc.kernel.xtables.state import ForeignJump, State, Table, Tables, dump_state, leads_to, load_state, parse_script
 from svcc.kernel.xtables.variant import default, other
 from svcc.targets import targets
 
-#: Of more places, all routes are made as quickly.
+#: Of more frontends, all routes are made as quickly.
 _FEW = 16
 
 
-def meaning(prefix: str) -> Together:
+def meaning(prefix: str) -> CombinedMeaning:
     """What our chains are for, as the targets tell it."""
-    return Together(filter(None, (target.chains(prefix) for target in targets().values())))
+    return CombinedMeaning(filter(None, (target.chains(prefix) for target in targets().values())))
 
 
 def table_order(transition: Transition) -> tuple[str, ...]:
@@ -37,10 +37,10 @@ def table_order(transition: Transition) -> tuple[str, ...]:
 class XtablesReading(Reading[State]):
     """The listings of both variants, unless the kernel says that they are as they were."""
 
-    def __init__(self, family: str, look: Look | None) -> None:
-        self._family, self._look = family, look
+    def __init__(self, family: str, fingerprint: Fingerprint | None) -> None:
+        self._family, self._fingerprint = family, fingerprint
         self._began = threading.get_ident(), generation.transactions()
-        self._listings = Listings(family, look.mark if look else "")
+        self._listings = Listings(family, fingerprint.mark if fingerprint else "")
 
     def state(self, scope: Scope, wanted: State) -> State:
         loaded = [*scope.texts(self._family)]  # a table of one of these may be in the kernel
@@ -48,13 +48,13 @@ class XtablesReading(Reading[State]):
             scope, lambda table: table in wanted.tables or any(f"*{table}\n" in text for text in loaded)
         )
 
-    def fingerprint(self, scope: Scope) -> str | None:
-        if self._listings.known and self._look is not None:  # they are as they were, when it was of them
-            return self._look.fingerprint or None
-        return self._listings.fingerprint(scope)
+    def digest(self, scope: Scope) -> str | None:
+        if self._listings.known and self._fingerprint is not None:  # they are as they were, when it was of them
+            return self._fingerprint.digest or None
+        return self._listings.digest(scope)
 
-    def shows(self, look: Look, scope: Scope) -> bool:
-        return (self._listings.known and look == self._look) or super().shows(look, scope)
+    def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
+        return (self._listings.known and fingerprint == self._fingerprint) or super().matches(fingerprint, scope)
 
     def mark(self) -> str:
         return self._listings.mark()
@@ -75,7 +75,7 @@ class XtablesDriver(Driver[State]):
     """Our chains of one family, and the rules in built-in chains that lead to them."""
 
     translates = True
-    shows = True
+    has_fingerprint = True
 
     def made(self, state: object) -> State | None:
         return state if isinstance(state, State) else None
@@ -86,8 +86,8 @@ class XtablesDriver(Driver[State]):
     def read(self, scope: Scope, wanted: State) -> State:
         return self.begin(scope).state(scope, wanted)
 
-    def begin(self, scope: Scope, look: Look | None = None) -> XtablesReading:
-        return XtablesReading(self.part, look)
+    def begin(self, scope: Scope, fingerprint: Fingerprint | None = None) -> XtablesReading:
+        return XtablesReading(self.part, fingerprint)
 
     def live_only(self, state: State) -> object:
         return {"variant": state.variant, "held": state.held}
@@ -95,7 +95,9 @@ class XtablesDriver(Driver[State]):
     def with_live_only(self, state: State, live_only: object) -> State:
         if not isinstance(live_only, dict):
             return state
-        return replace(state, variant=live_only["variant"], held=tuple(Held(*held) for held in live_only["held"]))
+        return replace(
+            state, variant=live_only["variant"], held=tuple(ForeignJump(*held) for held in live_only["held"])
+        )
 
     def changes(self, live: State, wanted: State) -> Iterator[Change]:
         return changes.changes(self.part, live, wanted, meaning(wanted.prefix or live.prefix))
@@ -137,10 +139,10 @@ class XtablesDriver(Driver[State]):
     def routes(self, state: State) -> Iterator[Route]:
         return routes.routes(_nat(state.tables), meaning(state.prefix))
 
-    def serves(self, state: State, places: Collection[Place]) -> set[Place]:
-        if len(places) > _FEW:
-            return super().serves(state, places)
-        return routes.served(_nat(state.tables), meaning(state.prefix), places) if places else set()
+    def serves(self, state: State, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
+        if len(frontends) > _FEW:
+            return super().serves(state, frontends)
+        return routes.served(_nat(state.tables), meaning(state.prefix), frontends) if frontends else set()
 
     def gone_routes(self, live: State, wanted: State) -> set[Route]:
         """As the base class has it, without making the routes of what stays as it is."""

@@ -23,18 +23,18 @@ class IpvsadmDriver(Driver[VirtualServers]):
 
     part: ClassVar[str] = difference.PART
     balances = True
-    asks = True
+    can_ask = True
 
     def made(self, state: object) -> VirtualServers | None:
         return state if isinstance(state, dict) else None
 
     def parse(self, text: str, scope: Scope) -> VirtualServers:
-        return _with_places(parse_servers(text), lambda: _sets_beside(text, scope))
+        return _with_frontends(parse_servers(text), lambda: _sets_beside(text, scope))
 
     def read(self, scope: Scope, wanted: VirtualServers) -> VirtualServers:
         known = {key for text in scope.texts(self.part) for key in keys_of_text(text)}
         found = read_servers(known, lambda: _declared(scope))
-        return _with_places(found, lambda: read_sets(scope, meaning().declares))
+        return _with_frontends(found, lambda: read_sets(scope, meaning().declares))
 
     def ask(self, have: VirtualServers, want: VirtualServers, scope: Scope) -> VirtualServers | None:
         return asking.ask(have, want)
@@ -64,12 +64,12 @@ class IpvsadmDriver(Driver[VirtualServers]):
         return difference.routes_gone(live, wanted)
 
 
-def _with_places(servers: VirtualServers, sets: Callable[[], Sets]) -> VirtualServers:
+def _with_frontends(servers: VirtualServers, sets: Callable[[], Sets]) -> VirtualServers:
     """The virtual servers; those that go by a mark with the places whose packets ``sets`` mark."""
     if not any(map(mark_of, servers)):
         return servers
-    places = meaning().marked(sets())
-    return {key: replace(one, places=places[key]) if key in places else one for key, one in servers.items()}
+    frontends = meaning().marked(sets())
+    return {key: replace(one, frontends=frontends[key]) if key in frontends else one for key, one in servers.items()}
 
 
 def _sets_beside(text: str, scope: Scope) -> Sets:

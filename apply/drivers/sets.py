@@ -9,7 +9,7 @@ from svcc.apply.driver import Driver, Transition
 from svcc.apply.foreign import foreign_sets
 from svcc.apply.scope import Scope
 from svcc.kernel.ipset import asking, difference, loading
-from svcc.kernel.ipset.meaning import Meaning, Together
+from svcc.kernel.ipset.meaning import CombinedMeaning, Meaning
 from svcc.kernel.ipset.reading import read_sets
 from svcc.kernel.ipset.sets import Sets, dump_sets, load_sets, parse_sets
 from svcc.kernel.steps import Change, Step
@@ -18,14 +18,14 @@ from svcc.targets import targets
 
 def meaning() -> Meaning:
     """What our sets are for, as the targets tell it."""
-    return Together(target.sets for target in targets().values() if target.sets is not None)
+    return CombinedMeaning(target.sets for target in targets().values() if target.sets is not None)
 
 
 class IpsetDriver(Driver[Sets]):
     """All sets under our prefix."""
 
     part: ClassVar[str] = difference.PART
-    asks = True
+    can_ask = True
 
     def made(self, state: object) -> Sets | None:
         return state if isinstance(state, dict) else None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from svcc.apply.firewall.chains import Firewall, firewalls
 from svcc.apply.firewall.rules import Dropped, Packet
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.addresses import Address
 
 #: Places of services that are looked at.
@@ -48,18 +48,18 @@ def drops(
     if translated:
         yield from _translated(served, families, ours)
         return
-    listeners = [one for summary in served for one in summary.listeners]
-    clients = _frontends(served) if listeners else _nobody(families)
-    yield from _arriving("input", clients, ours, known=bool(listeners))
-    yield from _arriving("output", _sent(listeners), ours, known=True)
-    yield from _answers(listeners, families, ours)
+    frontends = [one for summary in served for one in summary.frontends]
+    clients = _frontends(served) if frontends else _nobody(families)
+    yield from _arriving("input", clients, ours, known=bool(frontends))
+    yield from _arriving("output", _sent(frontends), ours, known=True)
+    yield from _answers(frontends, families, ours)
 
 
 # ---- rules that translate
 
 
 def _translated(served: Collection[Summary], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
-    ends = _ends([one for summary in served for one in summary.listeners])
+    ends = _ends([one for summary in served for one in summary.frontends])
     ends = ends or _nobody(families)
     packets = [*_requests(ends, "dnat"), *_replies(ends, "dnat")]
     for one in firewalls("forward", ours):
@@ -115,9 +115,9 @@ def _more(remedy: str, addresses: Collection[Address], found: Collection[object]
     return f"{remedy} (likewise for {' and '.join(rest)})" if rest else remedy
 
 
-def _answers(listeners: Collection[Listener], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
+def _answers(frontends: Collection[ServedFrontend], families: Collection[int], ours: Collection[str]) -> Iterator[Drop]:
     """Answers of endpoints pass the machine, unless endpoints answer clients themselves."""
-    ends = _ends([one for one in listeners if not one.bypassed]) if listeners else _nobody(families)
+    ends = _ends([one for one in frontends if not one.bypassed]) if frontends else _nobody(families)
     for one in firewalls("forward", ours):
         if (place := _first(one, _replies(ends, ""))) is not None:
             remedy = one.before(place, "ct state established,related", "-m conntrack --ctstate RELATED,ESTABLISHED")
@@ -155,24 +155,24 @@ def _frontends(served: Collection[Summary]) -> list[_To]:
         networks = [ip_network(one) for one in summary.node_port_networks]
         own = [ip_address(one) for one in summary.node_addresses]
         nodes = [one for one in own if not networks or any(one in network for network in networks)]
-        for one in summary.listeners[:_LOOKED_AT]:
+        for one in summary.frontends[:_LOOKED_AT]:
             addresses = [ip_address(one.address)] if one.address else [a for a in nodes if a.version == one.version]
             found |= dict.fromkeys(_To(address, one.protocol, one.first) for address in addresses)
     return list(found)[:_LOOKED_AT]
 
 
-def _ends(listeners: Collection[Listener]) -> list[_To]:
+def _ends(frontends: Collection[ServedFrontend]) -> list[_To]:
     found: dict[tuple[str, str, int], None] = {}
-    for one in listeners:
+    for one in frontends:
         if len(found) >= _LOOKED_AT:
             break
         found |= dict.fromkeys((address, one.protocol, port) for address, port, _ in one.endpoints)
     return [_To(ip_address(address), protocol, port) for address, protocol, port in list(found)[:_LOOKED_AT]]
 
 
-def _sent(listeners: Collection[Listener]) -> list[_To]:
+def _sent(frontends: Collection[ServedFrontend]) -> list[_To]:
     """Where the balancer's packets go: to the endpoint, or still to the vip where endpoints answer themselves."""
     bypassed = [
-        _To(ip_address(one.address), one.protocol, one.first) for one in listeners if one.bypassed and one.address
+        _To(ip_address(one.address), one.protocol, one.first) for one in frontends if one.bypassed and one.address
     ]
-    return [*_ends([one for one in listeners if not one.bypassed]), *bypassed[:_LOOKED_AT]]
+    return [*_ends([one for one in frontends if not one.bypassed]), *bypassed[:_LOOKED_AT]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from svcc.apply.driver import Driver, Look, Reading, Transition
+from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
 from svcc.apply.nft import changes, foreign, routes, switching
 from svcc.apply.nft.abridged import abridged
 from svcc.apply.scope import Scope
@@ -20,18 +20,18 @@ from svcc.kernel.steps import Change, Route, Step
 class NftReading(Reading[NftState]):
     """Our tables, listed unless the kernel's generation says that they are as they were."""
 
-    def __init__(self, scope: Scope, look: Look | None) -> None:
+    def __init__(self, scope: Scope, fingerprint: Fingerprint | None) -> None:
         self._began = threading.get_ident(), generation.transactions()
         self._mark = generation.mark()
-        known = look is not None and self.shows(look, scope)
+        known = fingerprint is not None and self.matches(fingerprint, scope)
         self._listings = None if known else _listings(scope)
 
     def state(self, scope: Scope, wanted: NftState) -> NftState:
         texts = {family: listing.text() for family, listing in self._listed(scope).items()}
         return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
 
-    def shows(self, look: Look, scope: Scope) -> bool:
-        return bool(look.mark) and look.mark == self._mark
+    def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
+        return bool(fingerprint.mark) and fingerprint.mark == self._mark
 
     def mark(self) -> str:
         if self._listings is not None:
@@ -61,7 +61,7 @@ class NftDriver(Driver[NftState]):
 
     part = PART
     translates = True
-    shows = True
+    has_fingerprint = True
 
     def made(self, state: object) -> NftState | None:
         return state if isinstance(state, NftState) else None
@@ -72,8 +72,8 @@ class NftDriver(Driver[NftState]):
     def read(self, scope: Scope, wanted: NftState) -> NftState:
         return self.begin(scope).state(scope, wanted)
 
-    def begin(self, scope: Scope, look: Look | None = None) -> NftReading:
-        return NftReading(scope, look)
+    def begin(self, scope: Scope, fingerprint: Fingerprint | None = None) -> NftReading:
+        return NftReading(scope, fingerprint)
 
     def parse_differing(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
         pair = abridged(old, new)

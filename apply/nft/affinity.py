@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from svcc.apply.nft.ways import Way, Ways, changed_keys
+from svcc.apply.nft.slots import Slot, Slots, changed_keys
 from svcc.kernel.json_values import Json
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.delta import must_rebuild
@@ -49,48 +49,48 @@ def moves(live: NftState, wanted: NftState) -> list[Move]:
         if old is None or new is None or must_rebuild(old, new):
             continue
         if any(named.dynamic for named in old.sets.values()):
-            found.update(dict.fromkeys(_moves(family, Ways(old), Ways(new))))
+            found.update(dict.fromkeys(_moves(family, Slots(old), Slots(new))))
     return list(found)
 
 
-def _moves(family: str, before: Ways, after: Ways) -> Iterator[Move]:
-    known = {name: key for ways in (before, after) for key, name in ways.keyed.services.items()}
+def _moves(family: str, before: Slots, after: Slots) -> Iterator[Move]:
+    known = {name: key for slots in (before, after) for key, name in slots.frontend_maps.services.items()}
     for name, keys in sorted(changed_keys(before, after).items()):
         for key in sorted(keys):
-            old, new = _slots(before, name, key), _slots(after, name, key)
+            old, new = _remembering(before, name, key), _remembering(after, name, key)
             frontend = key if known[name].protocol is None else key.rpartition(" . ")[0]
-            for way, endpoint in old.items():
-                types = _types(before, way.clients)
+            for slot, endpoint in old.items():
+                types = _types(before, slot.clients)
                 alike = {w: address for w, address in new.items() if _types(after, w.clients) == types}
-                target = _slot_of(way, endpoint, alike)
+                target = _slot_of(slot, endpoint, alike)
                 if len(types) == 1:  # clients alone: of a service, whose other frontends go on with the set
                     frontend = ""
                     if not new:
                         continue
-                if target != way.clients:
-                    yield Move(family, way.clients, frontend, target)
+                if target != slot.clients:
+                    yield Move(family, slot.clients, frontend, target)
 
 
-def _types(ways: Ways, clients: str) -> tuple[str, ...]:
+def _types(slots: Slots, clients: str) -> tuple[str, ...]:
     """What a set remembers: clients with their frontends, or clients alone."""
-    sets = ways.table.sets
+    sets = slots.table.sets
     return sets[clients].declaration.types if clients in sets else ()
 
 
-def _slots(ways: Ways, name: str, key: str) -> dict[Way, str]:
+def _remembering(slots: Slots, name: str, key: str) -> dict[Slot, str]:
     """The slots of a frontend that remember clients, with their endpoints."""
-    sets = ways.table.sets
+    sets = slots.table.sets
     verdict, _ = sets[name].elements.get(key, ("", "")) if name in sets else ("", "")
     remembering = sorted(
-        (way for way in ways.of(verdict) if way.clients), key=lambda way: (way.clients, repr(way.port))
+        (slot for slot in slots.of(verdict) if slot.clients), key=lambda slot: (slot.clients, repr(slot.port))
     )
-    return {way: endpoint for way in remembering if (endpoint := ways.endpoint(way, key))}
+    return {slot: endpoint for slot in remembering if (endpoint := slots.endpoint(slot, key))}
 
 
-def _slot_of(way: Way, endpoint: str, slots: dict[Way, str]) -> str:
+def _slot_of(slot: Slot, endpoint: str, slots: dict[Slot, str]) -> str:
     """The set of the slot that has an endpoint now: with its port if there is such a one, and where it was before."""
     same = [other for other, address in slots.items() if address == endpoint]
-    same.sort(key=lambda other: (other.port != way.port, other.clients != way.clients))
+    same.sort(key=lambda other: (other.port != slot.port, other.clients != slot.clients))
     return same[0].clients if same else ""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from svcc.apply.nft.keys import Key, Keyed
+from svcc.apply.nft.keys import FrontendKey, FrontendMaps
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.state import FAMILIES, Chain, Element, NamedSet, NftState, Table, text
-from svcc.kernel.steps import Change, Place, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Verb
 
 
 def changes(live: NftState, wanted: NftState) -> Iterator[Change]:
@@ -19,7 +19,7 @@ def changes(live: NftState, wanted: NftState) -> Iterator[Change]:
             continue
         yield from _table_changes(family, old, new)
         empty = Table("")
-        keys = {**Keyed.of(old or empty).keys, **Keyed.of(new or empty).keys}
+        keys = {**FrontendMaps.of(old or empty).keys, **FrontendMaps.of(new or empty).keys}
         yield from _set_changes(family, keys, (old or empty).sets, (new or empty).sets)
         yield from _chain_changes(family, (old or empty).chains, (new or empty).chains)
         yield from _other_changes(family, old or empty, new or empty)
@@ -35,13 +35,15 @@ def _table_changes(family: str, old: Table | None, new: Table | None) -> Iterato
 
 
 def _set_changes(
-    family: str, keys: Mapping[str, Key], old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]
+    family: str, keys: Mapping[str, FrontendKey], old: Mapping[str, NamedSet], new: Mapping[str, NamedSet]
 ) -> Iterator[Change]:
-    places: dict[Key | None, dict[str, Place | None]] = {}  # each once: ten maps may have the same keys
+    frontends: dict[
+        FrontendKey | None, dict[str, FrontendAddress | None]
+    ] = {}  # each once: ten maps may have the same keys
 
-    def place(known: Key | None) -> Callable[[str], Place | None]:
-        found = places.setdefault(known, {})
-        return lambda key: found[key] if key in found else found.setdefault(key, _place(known, key))
+    def frontend(known: FrontendKey | None) -> Callable[[str], FrontendAddress | None]:
+        found = frontends.setdefault(known, {})
+        return lambda key: found[key] if key in found else found.setdefault(key, _frontend(known, key))
 
     for name in sorted({*old, *new}, key=_natural):  # a target's order is not that of the document it prints
         before, after = old.get(name), new.get(name)
@@ -55,7 +57,7 @@ def _set_changes(
             yield Change(Verb.CHANGE, PART, after.kind, subject, *texts)
         there, here = before.elements if before else {}, after.elements if after else {}
         if there != here:
-            yield from _element_changes(subject, place(keys.get(name)), there, here)
+            yield from _element_changes(subject, frontend(keys.get(name)), there, here)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -64,18 +66,21 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _element_changes(
-    subject: str, place: Callable[[str], Place | None], old: Mapping[str, Element], new: Mapping[str, Element]
+    subject: str,
+    frontend: Callable[[str], FrontendAddress | None],
+    old: Mapping[str, Element],
+    new: Mapping[str, Element],
 ) -> Iterator[Change]:
     for key, (value, comment) in new.items():
         before = old.get(key)
         if before is None:
-            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, place(key), comment)
+            yield Change(Verb.ADD, PART, "element", f"{subject} {key}", "", value, frontend(key), comment)
         elif before != (value, comment):
             texts = (value, before[0]) if before[1] == comment else (_whole(value, comment), _whole(*before))
-            yield Change(Verb.CHANGE, PART, "element", f"{subject} {key}", texts[1], texts[0], place(key), comment)
+            yield Change(Verb.CHANGE, PART, "element", f"{subject} {key}", texts[1], texts[0], frontend(key), comment)
     for key in sorted(old.keys() - new.keys()):
         value, comment = old[key]
-        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", place(key), comment)
+        yield Change(Verb.REMOVE, PART, "element", f"{subject} {key}", value, "", frontend(key), comment)
 
 
 def _whole(value: str, comment: str) -> str:
@@ -112,6 +117,6 @@ def _other_changes(family: str, old: Table, new: Table) -> Iterator[Change]:
             yield Change(Verb.REMOVE, PART, kind, f"{family} {name}")
 
 
-def _place(known: Key | None, key: str) -> Place | None:
+def _frontend(known: FrontendKey | None, key: str) -> FrontendAddress | None:
     """The frontend that an element is for; None where it is for none, or for several."""
-    return None if known is None else known.place(key)
+    return None if known is None else known.frontend(key)

@@ -10,26 +10,26 @@ from functools import lru_cache
 from svcc.kernel.nft.expressions import Concat, Expression, Lookup, Meta, Named, Payload
 from svcc.kernel.nft.state import Table
 from svcc.kernel.nft.statements import Dnat, Match, Statement, VerdictMap
-from svcc.kernel.steps import Place
+from svcc.kernel.steps import FrontendAddress
 
 _ANY_TRANSPORT = "th"
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class FrontendKey:
     """What tells frontends apart: the destination's address, protocol and port, or some of these."""
 
     nodeport: bool  # no address
     protocol: str | None  # of ranges of ports; else the key says it
 
-    def place(self, key: str) -> Place | None:
+    def frontend(self, key: str) -> FrontendAddress | None:
         """Of a range, with its first port; None for a key that no frontend has."""
         ports = self.ports(key)
-        return self._place(key, ports[0]) if ports else None
+        return self._frontend(key, ports[0]) if ports else None
 
-    def places(self, key: str) -> list[Place]:
+    def frontends(self, key: str) -> list[FrontendAddress]:
         """With each port."""
-        return [self._place(key, port) for port in self.ports(key)]
+        return [self._frontend(key, port) for port in self.ports(key)]
 
     def ports(self, key: str) -> range:
         """The ports that a key of this kind stands for; none where it has no such form."""
@@ -42,20 +42,20 @@ class Key:
     def _parts(self) -> int:
         return 1 + (not self.nodeport) + (self.protocol is None)
 
-    def _place(self, key: str, port: int) -> Place:
+    def _frontend(self, key: str, port: int) -> FrontendAddress:
         parts = key.split(" . ")
-        return Place(None if self.nodeport else parts[0], self.protocol or parts[-2], port)
+        return FrontendAddress(None if self.nodeport else parts[0], self.protocol or parts[-2], port)
 
 
 @dataclass(slots=True)
-class Keyed:
+class FrontendMaps:
     """The maps and sets of a table whose keys are frontends."""
 
-    keys: dict[str, Key] = field(default_factory=dict)  # by name
-    services: dict[Key, str] = field(default_factory=dict)  # the maps that lead to the chains
+    keys: dict[str, FrontendKey] = field(default_factory=dict)  # by name
+    services: dict[FrontendKey, str] = field(default_factory=dict)  # the maps that lead to the chains
 
     @classmethod
-    def of(cls, table: Table) -> Keyed:
+    def of(cls, table: Table) -> FrontendMaps:
         """The keys by which the maps and sets of a table are looked up in its rules."""
         found = cls()
         for chain in table.chains.values():
@@ -81,7 +81,7 @@ def _asked(statement: Statement) -> Iterator[tuple[Expression, Named]]:
 
 
 @lru_cache(maxsize=256)
-def _key(expression: Expression) -> Key | None:
+def _key(expression: Expression) -> FrontendKey | None:
     parts = expression.parts if isinstance(expression, Concat) else (expression,)
     match parts:
         case [*before, Payload(transport, "dport")]:
@@ -89,5 +89,5 @@ def _key(expression: Expression) -> Key | None:
             nodeport = not (address and isinstance(address[0], Payload) and address[0].field == "daddr")
             spoken = protocol == [Meta("l4proto")]
             if spoken == (transport == _ANY_TRANSPORT) and len(before) == (not nodeport) + spoken:
-                return Key(nodeport, None if spoken else transport)
+                return FrontendKey(nodeport, None if spoken else transport)
     return None

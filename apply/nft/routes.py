@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from svcc.apply.nft.keys import Key
-from svcc.apply.nft.ways import Way, Ways, changed_keys
+from svcc.apply.nft.keys import FrontendKey
+from svcc.apply.nft.slots import Slot, Slots, changed_keys
 from svcc.kernel.nft.state import FAMILIES, NftState, Table
 from svcc.kernel.steps import Route
 
@@ -13,10 +13,10 @@ from svcc.kernel.steps import Route
 def routes(state: NftState) -> Iterator[Route]:
     """Where the state sends new connections: each endpoint of each frontend."""
     for table in state.tables.values():
-        ways = Ways(table)
-        for key, name in ways.keyed.services.items():
+        slots = Slots(table)
+        for key, name in slots.frontend_maps.services.items():
             if name in table.sets:
-                yield from _routes(ways, key, table.sets[name].elements)
+                yield from _routes(slots, key, table.sets[name].elements)
 
 
 def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
@@ -24,34 +24,34 @@ def gone_routes(live: NftState, wanted: NftState) -> set[Route]:
     gone: set[Route] = set()
     kept: set[Route] = set()
     for family in FAMILIES:
-        old, new = (Ways(state.tables.get(family, Table(""))) for state in (live, wanted))
+        old, new = (Slots(state.tables.get(family, Table(""))) for state in (live, wanted))
         for name, keys in changed_keys(old, new).items():
-            for ways, found in ((old, gone), (new, kept)):
-                if name in ways.keyed.keys:
-                    found.update(_routes(ways, ways.keyed.keys[name], keys))
+            for slots, found in ((old, gone), (new, kept)):
+                if name in slots.frontend_maps.keys:
+                    found.update(_routes(slots, slots.frontend_maps.keys[name], keys))
     return gone - kept
 
 
-def _routes(ways: Ways, known: Key, keys: Iterable[str]) -> Iterator[Route]:
-    name = ways.keyed.services.get(known, "")
-    services = ways.table.sets[name].elements if name in ways.table.sets else {}
+def _routes(slots: Slots, known: FrontendKey, keys: Iterable[str]) -> Iterator[Route]:
+    name = slots.frontend_maps.services.get(known, "")
+    services = slots.table.sets[name].elements if name in slots.table.sets else {}
     for key in keys:
         verdict, _ = services.get(key, ("", ""))
-        places = None
-        for way in ways.of(verdict):
-            endpoint = ways.endpoint(way, key)
+        frontends = None
+        for slot in slots.of(verdict):
+            endpoint = slots.endpoint(slot, key)
             if not endpoint:
                 continue
-            places = known.places(key) if places is None else places
-            mapping = dict(way.port) if isinstance(way.port, tuple) else None
-            for place in places:
-                port = _port(way, mapping, place.port)
+            frontends = known.frontends(key) if frontends is None else frontends
+            mapping = dict(slot.port) if isinstance(slot.port, tuple) else None
+            for frontend in frontends:
+                port = _port(slot, mapping, frontend.port)
                 if port is not None:
-                    yield Route(place, endpoint, port)
+                    yield Route(frontend, endpoint, port)
 
 
-def _port(way: Way, mapping: Mapping[str, str] | None, port: int) -> int | None:
+def _port(slot: Slot, mapping: Mapping[str, str] | None, port: int) -> int | None:
     if mapping is not None:
         found = mapping.get(str(port))
         return None if found is None else int(found)
-    return way.port if isinstance(way.port, int) else port
+    return slot.port if isinstance(slot.port, int) else port

@@ -22,7 +22,7 @@ from svcc.kernel.nft.state import NftState
 from svcc.kernel.nft.titles import title
 from svcc.kernel.nft.transaction import Command
 from svcc.kernel.packets import wait_for_packets
-from svcc.kernel.steps import End, Phase, Step, StepError
+from svcc.kernel.steps import Phase, Step, StepError, ToolEnd
 
 #: From this kernel on, a chain can be deleted in the transaction that takes the last reference to it out of a map.
 _TOGETHER = (6, 2)
@@ -103,7 +103,7 @@ class _Transaction:
 
     def explained(self, error: StepError, commands: Sequence[Command]) -> StepError:
         """The error with the change that is to blame."""
-        found = find_culprit(commands) if tool.installed() and error.end is End.REFUSED else None
+        found = find_culprit(commands) if tool.installed() and error.end is ToolEnd.REFUSED else None
         if found is None:
             return error
         name, line = found

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from svcc.kernel.conntrack.entries import Connection, Volume, connections
 from svcc.kernel.local_addresses import serving
-from svcc.kernel.steps import Place, Route
+from svcc.kernel.steps import FrontendAddress, Route
 
 
 class Usage(NamedTuple):
@@ -28,7 +28,9 @@ class _Ways:
 
     def __init__(self, routes: Iterable[Route], serves: Callable[[str], bool]) -> None:
         self._serves = serves
-        self._routes = {(r.place.address, r.place.protocol, r.place.port, r.endpoint, r.port): r for r in routes}
+        self._routes = {
+            (r.frontend.address, r.frontend.protocol, r.frontend.port, r.endpoint, r.port): r for r in routes
+        }
 
     def of(self, one: Connection) -> Route | None:
         """The route that a connection took: through its address, or through a node port."""
@@ -50,7 +52,7 @@ def usage(routes: Collection[Route]) -> dict[Route, Usage]:
     if not routes:
         return found
     ways = _Ways(routes, serving(()))
-    for one in connections({route.place.protocol for route in routes}):
+    for one in connections({route.frontend.protocol for route in routes}):
         route = ways.of(one)
         if route is not None:
             found[route] = found.get(route, Usage()).plus(Usage(1, one.volume))
@@ -82,7 +84,9 @@ def tally(protocols: Collection[str]) -> dict[Shown, Usage]:
     return found
 
 
-def stale(left: Collection[Route], served: Collection[Place], networks: Collection[str] = ()) -> list[Connection]:
+def stale(
+    left: Collection[Route], served: Collection[FrontendAddress], networks: Collection[str] = ()
+) -> list[Connection]:
     """UDP connections that would go on to where nothing answers them.
 
     ``left``: routes that are gone, with their endpoints. ``served``: places that are served now and were not: what
@@ -90,8 +94,8 @@ def stale(left: Collection[Route], served: Collection[Place], networks: Collecti
     never forgets. ``networks``: in which a local address serves node ports now; none: in all. What is sent through this
     machine to a port of another one's is not ours, whatever the port.
     """
-    gone = [route for route in left if route.place.protocol == "udp"]
-    new = {(place.address, place.port) for place in served if place.protocol == "udp"}
+    gone = [route for route in left if route.frontend.protocol == "udp"]
+    new = {(frontend.address, frontend.port) for frontend in served if frontend.protocol == "udp"}
     if not gone and not new:
         return []
     ways, serves = _Ways(gone, serving(())), serving(networks)

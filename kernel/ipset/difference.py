@@ -55,7 +55,7 @@ def _element_changes(name: str, before: Set | None, after: Set | None, meaning: 
     old, new = before.elements if before else {}, after.elements if after else {}
 
     def change(verb: Verb, element: str, was: str = "", becomes: str = "") -> Change:
-        return Change(verb, PART, "element", f"{name} {element}", was, becomes, meaning.place(name, element))
+        return Change(verb, PART, "element", f"{name} {element}", was, becomes, meaning.frontend(name, element))
 
     for element in sorted(old.keys() - new.keys()):
         yield change(Verb.REMOVE, element)
@@ -73,7 +73,7 @@ def change_of(command: Command, live: Sets, meaning: Meaning) -> Change:
         return Change(Verb.REMOVE if command.verb == "destroy" else Verb.ADD, PART, "set", name)
     before = live[name].elements if name in live else {}
     verb = Verb.REMOVE if command.verb == "del" else Verb.CHANGE if element in before else Verb.ADD
-    return Change(verb, PART, "element", f"{name} {element}", place=meaning.place(name, element))
+    return Change(verb, PART, "element", f"{name} {element}", frontend=meaning.frontend(name, element))
 
 
 # -- commands ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from svcc.kernel.ipset.sets import Sets
-from svcc.kernel.steps import Phase, Place
+from svcc.kernel.steps import FrontendAddress, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Meaning(ABC):
         """When its elements come and go."""
 
     @abstractmethod
-    def place(self, name: str, element: str) -> Place | None:
+    def frontend(self, name: str, element: str) -> FrontendAddress | None:
         """The frontend that an element belongs to, where it says one."""
 
     @abstractmethod
@@ -43,11 +43,11 @@ class Meaning(ABC):
         """The keys of IPVS virtual servers (:attr:`svcc.kernel.ipvs.servers.VirtualServer.key`) that sets declare."""
 
     @abstractmethod
-    def marked(self, sets: Sets) -> Mapping[str, tuple[Place, ...]]:
+    def marked(self, sets: Sets) -> Mapping[str, tuple[FrontendAddress, ...]]:
         """The places whose packets sets mark, by the key of the virtual server that goes by the mark."""
 
 
-class Together(Meaning):
+class CombinedMeaning(Meaning):
     """What the sets of several makers are for; a set that none of them knows is for nothing."""
 
     def __init__(self, makers: Iterable[Meaning]) -> None:
@@ -63,9 +63,9 @@ class Together(Meaning):
         maker = self._maker(name)
         return maker.timing(name) if maker else Timing()
 
-    def place(self, name: str, element: str) -> Place | None:
+    def frontend(self, name: str, element: str) -> FrontendAddress | None:
         maker = self._maker(name)
-        return maker.place(name, element) if maker else None
+        return maker.frontend(name, element) if maker else None
 
     def declares(self, name: str) -> bool:
         maker = self._maker(name)
@@ -75,5 +75,5 @@ class Together(Meaning):
         for maker in self._makers:
             yield from maker.virtual_servers(sets)
 
-    def marked(self, sets: Sets) -> Mapping[str, tuple[Place, ...]]:
-        return {key: places for maker in self._makers for key, places in maker.marked(sets).items()}
+    def marked(self, sets: Sets) -> Mapping[str, tuple[FrontendAddress, ...]]:
+        return {key: frontends for maker in self._makers for key, frontends in maker.marked(sets).items()}

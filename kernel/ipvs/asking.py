@@ -47,7 +47,7 @@ def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] 
         with IPVS() as socket:
             for key in asked:
                 if (virtual := _asked(socket, key)) is not None:
-                    found[key] = replace(virtual, places=(want.get(key) or have[key]).places)
+                    found[key] = replace(virtual, frontends=(want.get(key) or have[key]).frontends)
     except NetlinkError:
         return None
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, VirtualServers, place_of, socket_of
-from svcc.kernel.steps import Change, Phase, Place, Route, Verb
+from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, VirtualServers, frontend_of, socket_of
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Verb
 
 PART = "ipvsadm"
 
@@ -37,43 +37,45 @@ def changes(live: VirtualServers, wanted: VirtualServers) -> Iterator[Change]:
         before, after = live.get(key), wanted.get(key)
         if before == after:
             continue
-        place = place_of(key)
+        frontend = frontend_of(key)
         if before is None or after is None:
-            yield Change(Verb.ADD if after else Verb.REMOVE, PART, "virtual server", key, place=place)
+            yield Change(Verb.ADD if after else Verb.REMOVE, PART, "virtual server", key, frontend=frontend)
         elif before.settings != after.settings:
             settings = str(before.settings), str(after.settings)
-            yield Change(Verb.CHANGE, PART, "virtual server", key, *settings, place)
-        yield from _server_changes(key, before, after, place)
+            yield Change(Verb.CHANGE, PART, "virtual server", key, *settings, frontend)
+        yield from _server_changes(key, before, after, frontend)
 
 
 def _server_changes(
-    key: str, before: VirtualServer | None, after: VirtualServer | None, place: Place | None
+    key: str, before: VirtualServer | None, after: VirtualServer | None, frontend: FrontendAddress | None
 ) -> Iterator[Change]:
     old, new = before.servers if before else {}, after.servers if after else {}
     for server in sorted(old.keys() - new.keys()):
-        yield _server_change(Verb.REMOVE, key, server, place)
+        yield _server_change(Verb.REMOVE, key, server, frontend)
     for server, real in new.items():
         if server not in old:
-            yield _server_change(Verb.ADD, key, server, place)
+            yield _server_change(Verb.ADD, key, server, frontend)
         elif old[server] != real:
-            yield _server_change(Verb.CHANGE, key, server, place, str(old[server]), str(real))
+            yield _server_change(Verb.CHANGE, key, server, frontend, str(old[server]), str(real))
 
 
-def _server_change(verb: Verb, key: str, server: str, place: Place | None, before: str = "", after: str = "") -> Change:
-    return Change(verb, PART, "real server", f"{key} -r {server}", before, after, place)
+def _server_change(
+    verb: Verb, key: str, server: str, frontend: FrontendAddress | None, before: str = "", after: str = ""
+) -> Change:
+    return Change(verb, PART, "real server", f"{key} -r {server}", before, after, frontend)
 
 
 def change_of(command: Command, live: VirtualServers) -> Change:
     """What a command changes, as plans show it."""
-    verb, place = _VERBS[command.verb[1].lower()], place_of(command.key)
+    verb, frontend = _VERBS[command.verb[1].lower()], frontend_of(command.key)
     before, after = "", ""
     virtual = live.get(command.key)
     if verb is Verb.CHANGE and virtual is not None:
         old = virtual.servers[command.server] if command.server else virtual.settings
         before, after = str(old), str(command.options)
     if command.server:
-        return _server_change(verb, command.key, command.server, place, before, after)
-    return Change(verb, PART, "virtual server", command.key, before, after, place)
+        return _server_change(verb, command.key, command.server, frontend, before, after)
+    return Change(verb, PART, "virtual server", command.key, before, after, frontend)
 
 
 # -- routes -----------------------------------------------------------------------------------------------------------
@@ -91,8 +93,8 @@ def served(servers: VirtualServers) -> Iterator[Route]:
 
 def _servers(servers: VirtualServers) -> Iterator[tuple[Route, Real]]:
     for key, virtual in servers.items():
-        place = place_of(key)
-        for at in virtual.places if place is None else (place,):
+        frontend = frontend_of(key)
+        for at in virtual.frontends if frontend is None else (frontend,):
             for server, real in virtual.servers.items():
                 address, port = socket_of(server)
                 yield Route(at, address, port or at.port), real
@@ -110,7 +112,7 @@ def _differing(some: VirtualServers, others: VirtualServers) -> VirtualServers:
     return {
         key: virtual
         for key, virtual in some.items()
-        if (other := others.get(key)) != virtual or {*other.places} != {*virtual.places}
+        if (other := others.get(key)) != virtual or {*other.frontends} != {*virtual.frontends}
     }
 
 

@@ -52,7 +52,7 @@ def _run(some: Sequence[Command], live: VirtualServers) -> None:
         return
     try:
         netlink.send(some)
-    except netlink.Refused as error:
+    except netlink.RefusedCommand as error:
         change = change_of(error.command, live)
         raise StepError(PART, error.words, culprit=change, line=str(error.command)) from error
 

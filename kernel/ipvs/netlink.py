@@ -31,7 +31,7 @@ NETMASKS = {4: "255.255.255.255", 6: "128"}
 Attributes: TypeAlias = dict[str, str | int | dict[str, int]]
 
 
-class Refused(Exception):
+class RefusedCommand(Exception):
     """The kernel refused a command. ``words`` are its own."""
 
     def __init__(self, command: Command, words: str) -> None:
@@ -53,7 +53,7 @@ def can_say(commands: Sequence[Command]) -> bool:
 
 
 def send(commands: Sequence[Command]) -> None:
-    """Each command as one message, in order. Errors: Refused, of the first that was."""
+    """Each command as one message, in order. Errors: RefusedCommand, of the first that was."""
     from pyroute2 import IPVS, IPVSDest, IPVSService
     from pyroute2.netlink.exceptions import NetlinkError
 
@@ -69,7 +69,7 @@ def send(commands: Sequence[Command]) -> None:
             except NetlinkError as error:
                 if command.leaving and error.code in (errno.ENOENT, errno.ESRCH):
                     continue  # somebody was quicker
-                raise Refused(command, os.strerror(error.code)) from error
+                raise RefusedCommand(command, os.strerror(error.code)) from error
 
 
 def _virtual(command: Command) -> Attributes | None:

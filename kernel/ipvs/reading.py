@@ -13,13 +13,13 @@ from svcc.kernel.ipvs.difference import PART, leaving
 from svcc.kernel.ipvs.servers import (
     VirtualServer,
     VirtualServers,
+    frontend_of,
     mark_key,
     parse_servers,
     parse_table,
-    place_of,
     socket_of,
 )
-from svcc.kernel.steps import Place
+from svcc.kernel.steps import FrontendAddress
 
 #: What there is where the calling thread's namespace has IPVS. Without, ipvsadm would load the module.
 TABLE = Path("/proc/thread-self/net/ip_vs")
@@ -69,10 +69,10 @@ def leaving_connections(live: VirtualServers, wanted: VirtualServers) -> int:
     return sum(found[name].get(server, 0) for name, server in going if name in found)
 
 
-def established(servers: VirtualServers) -> dict[Place | str, Established]:
+def established(servers: VirtualServers) -> dict[FrontendAddress | str, Established]:
     """The established connections of each real server, as the kernel counts them now: by the place of its virtual
     server, or by the key of one that goes by a mark. Errors: OSError."""
-    found: dict[Place | str, dict[tuple[str, int], int]] = {_named(key): {} for key in servers}
+    found: dict[FrontendAddress | str, dict[tuple[str, int], int]] = {_named(key): {} for key in servers}
     if not found or not TABLE.exists():
         return {}
     words: list[str] = []
@@ -87,19 +87,19 @@ def established(servers: VirtualServers) -> dict[Place | str, Established]:
     return {**found}
 
 
-def _named(key: str) -> Place | str:
-    return place_of(key) or key
+def _named(key: str) -> FrontendAddress | str:
+    return frontend_of(key) or key
 
 
-def _listed(virtual: list[str], server: str) -> Place | str:
+def _listed(virtual: list[str], server: str) -> FrontendAddress | str:
     """What the table calls a virtual server, which says its family only by its real servers."""
     if virtual[0] == "FWM":
         return mark_key(int(virtual[1], 16), 6 if server.startswith("[") else 4)
-    return _place(virtual[0], *_socket(virtual[1]))
+    return _frontend(virtual[0], *_socket(virtual[1]))
 
 
-def _place(protocol: str, address: str, port: int) -> Place:
-    return Place(address, protocol.lower(), port)
+def _frontend(protocol: str, address: str, port: int) -> FrontendAddress:
+    return FrontendAddress(address, protocol.lower(), port)
 
 
 def _socket(text: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
 from svcc.kernel.json_values import Json, integer, items, members, string
-from svcc.kernel.steps import Place, socket_text
+from svcc.kernel.steps import FrontendAddress, socket_text
 
 #: The option that names a virtual server of a protocol.
 OPTIONS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
@@ -54,13 +54,13 @@ class Settings(NamedTuple):
 class VirtualServer:
     """A virtual server. Two are equal whatever the order of their real servers.
 
-    One that goes by a packet mark does not say whose packets these are: ``places`` does, where it is known.
+    One that goes by a packet mark does not say whose packets these are: ``frontends`` does, where it is known.
     """
 
     key: str  # as ipvsadm names it: "-t 198.19.10.1:80", "-u [fd00::1]:53", "-f 77", "-f 77 -6"
     settings: Settings
     servers: Mapping[str, Real]  # by address and port: "100.64.0.9:8080"; port 0: the one that packets have
-    places: tuple[Place, ...] = field(default=(), compare=False)  # which packets have the mark
+    frontends: tuple[FrontendAddress, ...] = field(default=(), compare=False)  # which packets have the mark
 
     def lines(self) -> Iterator[str]:
         """What ``ipvsadm -R`` reads, without line ends."""
@@ -174,9 +174,9 @@ def socket_of(text: str) -> tuple[str, int]:
     return str(ip_address(address.strip("[]"))), int(port)
 
 
-def place_of(key: str) -> Place | None:
+def frontend_of(key: str) -> FrontendAddress | None:
     """Where clients of a virtual server connect to; None of one that goes by a packet mark, of which only
-    :attr:`VirtualServer.places` says it.
+    :attr:`VirtualServer.frontends` says it.
 
     A node port's is the node's address: a virtual server does not say which it is.
     """
@@ -184,7 +184,7 @@ def place_of(key: str) -> Place | None:
     if option not in PROTOCOLS:
         return None
     address, port = socket_of(at)
-    return Place(address, PROTOCOLS[option], port)
+    return FrontendAddress(address, PROTOCOLS[option], port)
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------
@@ -198,8 +198,8 @@ def dump_servers(servers: VirtualServers) -> Json:
 def _dumped(virtual: VirtualServer) -> Iterator[Json]:
     yield str(virtual.settings)
     yield {address: str(real) for address, real in virtual.servers.items()}
-    if virtual.places:
-        yield [[place.address, place.protocol, place.port] for place in virtual.places]
+    if virtual.frontends:
+        yield [[frontend.address, frontend.protocol, frontend.port] for frontend in virtual.frontends]
 
 
 def load_servers(data: object) -> dict[str, VirtualServer]:
@@ -207,14 +207,14 @@ def load_servers(data: object) -> dict[str, VirtualServer]:
     return {key: _loaded(key, *items(dumped)) for key, dumped in members(data).items()}
 
 
-def _loaded(key: str, settings: Json, servers: Json, *places: Json) -> VirtualServer:
+def _loaded(key: str, settings: Json, servers: Json, *frontends: Json) -> VirtualServer:
     return VirtualServer(
         key,
         parse_settings(string(settings)),
         {address: parse_real(string(real)) for address, real in members(servers).items()},
         tuple(
-            Place(string(address), string(protocol), integer(port))
-            for listed in places
+            FrontendAddress(string(address), string(protocol), integer(port))
+            for listed in frontends
             for address, protocol, port in map(items, items(listed))
         ),
     )

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 ETHERTYPE = 0x0806  # ETH_P_ARP
-_REQUEST, _REPLY = 1, 2
+REQUEST, _REPLY = 1, 2
 _EVERYBODY = b"\xff" * 6
 #: Values of arp_ignore with which a link answers for no address of another device (ip-sysctl.rst).
 SILENT = (1, 2, 8)
@@ -24,13 +24,13 @@ def ignored(link: str) -> int:
 
 def packets(mac: bytes, address: IPv4Address) -> Iterator[bytes]:
     """The frames that announce an address, as a request and as a reply: some take only one of the two."""
-    for operation, target in ((_REQUEST, bytes(6)), (_REPLY, mac)):
+    for operation, target in ((REQUEST, bytes(6)), (_REPLY, mac)):
         yield _frame(mac, operation, address, target, address)
 
 
 def probe(mac: bytes, address: IPv4Address) -> bytes:
     """The frame that asks whether anybody has an address (RFC 5227, section 2.1.1): nobody learns anything of it."""
-    return _frame(mac, _REQUEST, IPv4Address(0), bytes(6), address)
+    return _frame(mac, REQUEST, IPv4Address(0), bytes(6), address)
 
 
 def _frame(mac: bytes, operation: int, sender: IPv4Address, target: bytes, address: IPv4Address) -> bytes:

@@ -10,23 +10,30 @@ from ipaddress import IPv6Address
 ETHERTYPE = 0x86DD  # ETH_P_IPV6
 _EVERYBODY = IPv6Address("ff02::1")  # all nodes of the link
 _SOLICITED = IPv6Address("ff02::1:ff00:0")  # with an address's last three bytes: those who have such a one
-_ICMPV6, _SOLICITATION, ADVERTISEMENT = 58, 135, 136
+_ICMPV6, SOLICITATION, ADVERTISEMENT = 58, 135, 136
 _OVERRIDE = 1 << 29  # what a neighbour has in its cache is replaced
-_TARGET_LINK_LAYER = 2  # the option with the hardware address, in units of eight bytes
+#: Options with a hardware address, and one with what tells a sender's own solicitations from others' (RFC 7527, 4.1).
+#: Their lengths are in units of eight bytes.
+SOURCE_LINK_LAYER, TARGET_LINK_LAYER, NONCE = 1, 2, 14
 
 
 def packet(mac: bytes, address: IPv6Address) -> bytes:
     """The frame that announces an address. It is sent from the address itself, as the kernel does when one comes."""
-    body = struct.pack("!I", _OVERRIDE) + address.packed + struct.pack("!BB", _TARGET_LINK_LAYER, 1) + mac
+    body = struct.pack("!I", _OVERRIDE) + address.packed + struct.pack("!BB", TARGET_LINK_LAYER, 1) + mac
     return _frame(mac, address, _EVERYBODY, ADVERTISEMENT, body)
 
 
 def probe(mac: bytes, address: IPv6Address) -> bytes:
     """The frame that asks whether anybody has an address (RFC 4862, section 5.4.2): it comes from no address, and who
-    answers tells all of the link.
+    answers tells all of the link. Its nonce is the hardware address, by which others know who asks.
     """
-    group = IPv6Address(int(_SOLICITED) | int(address) & 0xFFFFFF)
-    return _frame(mac, IPv6Address(0), group, _SOLICITATION, bytes(4) + address.packed)
+    body = bytes(4) + address.packed + struct.pack("!BB", NONCE, 1) + mac
+    return _frame(mac, IPv6Address(0), solicited(address), SOLICITATION, body)
+
+
+def solicited(address: IPv6Address) -> IPv6Address:
+    """The group in which those are who have an address like this one (RFC 4291, section 2.7.1)."""
+    return IPv6Address(int(_SOLICITED) | int(address) & 0xFFFFFF)
 
 
 def _frame(mac: bytes, sender: IPv6Address, group: IPv6Address, kind: int, body: bytes) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svcc.kernel import tools
 from svcc.kernel.modules.names import PART, Modules
-from svcc.kernel.steps import Change, End, Phase, Step, StepError, Verb, counted
+from svcc.kernel.steps import Change, Phase, Step, StepError, ToolEnd, Verb, counted
 
 #: Parts of the kernel that show no module of their own where they are built in, by what they bring.
 _SHOWN = {"ip_vs": "/proc/net/ip_vs", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
@@ -28,7 +28,7 @@ def _is_loaded(name: str) -> bool:
         shown = tools.run(["modprobe", "--show-depends", name])
     except FileNotFoundError:
         return False
-    if shown.end is not End.REFUSED:
+    if shown.end is not ToolEnd.REFUSED:
         raise shown.error(PART, reading=True)
     return shown.returncode == 0 and "insmod " not in shown.stdout
 
@@ -44,7 +44,7 @@ def _can_be_had(name: str) -> bool:
     try:
         return tools.attempt(PART, ["modprobe", "--dry-run", "--quiet", name]).returncode == 0
     except StepError as error:
-        if error.end is End.MISSING:
+        if error.end is ToolEnd.MISSING:
             return False
         raise
 

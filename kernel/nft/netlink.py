@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Iterable
 
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import StepError, ToolEnd
 
 PART = "nft"
 
@@ -64,7 +64,7 @@ def _received(kernel: socket.socket) -> bytes:
     try:
         return kernel.recv(1 << 16)
     except TimeoutError:
-        raise StepError(PART, "the kernel does not answer", end=End.LATE) from None
+        raise StepError(PART, "the kernel does not answer", end=ToolEnd.LATE) from None
 
 
 def _attrs(data: bytes) -> Iterable[tuple[int, bytes]]:

@@ -21,7 +21,7 @@ from svcc.kernel import tools
 from svcc.kernel.json_values import Json, members, string
 from svcc.kernel.nft import generation, netlink, worker
 from svcc.kernel.nft.netlink import PART
-from svcc.kernel.steps import End
+from svcc.kernel.steps import ToolEnd
 
 _ABSENT = "No such file or directory"
 #: What errors in a JSON document begin with, having no position.
@@ -50,7 +50,7 @@ class Listing:
         done = self._running.ended
         if not done.returncode:
             return done.output
-        if done.end is End.REFUSED and _ABSENT in done.stderr:
+        if done.end is ToolEnd.REFUSED and _ABSENT in done.stderr:
             return None
         raise done.error(PART, _words(done), reading=True, line=f"list {' '.join(self._what)}")
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 
-from svcc.kernel.steps import Change, Place, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Verb
 from svcc.kernel.xtables.meaning import Meaning
 from svcc.kernel.xtables.routes import FrontendRules, fronts
 from svcc.kernel.xtables.state import Rules, State, Table, Tables
@@ -39,10 +39,10 @@ def table_changes(
         label = meaning.label(chain)
         if old is None or new is None:
             verb = Verb.ADD if old is None else Verb.REMOVE
-            yield Change(verb, part, "chain", f"{table} {chain}{remark}", place=known.of_chain(chain), label=label)
+            yield Change(verb, part, "chain", f"{table} {chain}{remark}", frontend=known.of_chain(chain), label=label)
         for verb, rule in _difference(old or (), new or ()):
-            place = known.of_rule(chain, rule)
-            yield Change(verb, part, "rule", f"{table} -A {chain} {rule}{remark}", place=place, label=label)
+            frontend = known.of_rule(chain, rule)
+            yield Change(verb, part, "rule", f"{table} -A {chain} {rule}{remark}", frontend=frontend, label=label)
     yield from _entries(part, table, before, after, remark)
 
 
@@ -50,18 +50,18 @@ class _Known:
     """Places by chain and rule; what is wanted goes before what is there."""
 
     def __init__(self, *known: FrontendRules) -> None:
-        self._rules: dict[tuple[str, str], Place] = {}
-        self._chains: dict[str, Place] = {}
+        self._rules: dict[tuple[str, str], FrontendAddress] = {}
+        self._chains: dict[str, FrontendAddress] = {}
         for one in known:
             for front in one:
-                self._rules.setdefault((front.chain, front.rule), front.place)
+                self._rules.setdefault((front.chain, front.rule), front.frontend)
                 for chain in front.through:
-                    self._chains.setdefault(chain, front.place)
+                    self._chains.setdefault(chain, front.frontend)
 
-    def of_chain(self, chain: str) -> Place | None:
+    def of_chain(self, chain: str) -> FrontendAddress | None:
         return self._chains.get(chain)
 
-    def of_rule(self, chain: str, rule: str) -> Place | None:
+    def of_rule(self, chain: str, rule: str) -> FrontendAddress | None:
         return self._rules.get((chain, rule)) or self._chains.get(chain)
 
 

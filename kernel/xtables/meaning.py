@@ -16,7 +16,7 @@ class Meaning(Protocol):
         """Whether a chain leads to services by address and port."""
 
 
-class Together(Meaning):
+class CombinedMeaning(Meaning):
     """What the chains of several makers are for; a chain that none of them knows is for nothing."""
 
     def __init__(self, makers: Iterable[Meaning]) -> None:

@@ -15,7 +15,7 @@ _NOTHING = Table()
 
 def passes(before: bytes, after: bytes, have: Tables, want: Tables) -> bool:
     """Whether the only chains in which two listings differ are those in which two states do, and these are in each
-    listing as the state has them. The listings are those of :func:`svcc.kernel.xtables.fingerprint.stable`."""
+    listing as the state has them. The listings are those of :func:`svcc.kernel.xtables.listing_digest.stable`."""
     tables = have.keys() | want.keys()
     if any(have.get(name, _NOTHING).entries != want.get(name, _NOTHING).entries for name in tables):
         return False

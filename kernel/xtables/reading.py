@@ -8,7 +8,7 @@ from functools import cached_property
 from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError
-from svcc.kernel.xtables.fingerprint import digest, stable_lines
+from svcc.kernel.xtables.listing_digest import digest, stable_lines
 from svcc.kernel.xtables.passage import passes
 from svcc.kernel.xtables.state import Saved, State, parse_saved
 from svcc.kernel.xtables.variant import Listing, default, has_legacy_tables, other
@@ -62,7 +62,7 @@ class Listings:
         held = (*main.held, *(one._replace(stray=True) for one in stray.held))
         return State(main.tables, stray.tables, ours.prefix, used, held)
 
-    def fingerprint(self, ours: Ours) -> str | None:
+    def digest(self, ours: Ours) -> str | None:
         """Waits for them: a digest of all that is ours. None: there is no telling."""
         lines = self._stable(ours)
         return None if lines is None else digest(self._usual, lines)

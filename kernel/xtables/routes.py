@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from svcc.kernel.steps import Place, Route
+from svcc.kernel.steps import FrontendAddress, Route
 from svcc.kernel.xtables.meaning import Meaning
 from svcc.kernel.xtables.state import Rules, Table, leads_to
 
@@ -43,7 +43,7 @@ class FrontendRule:
 
     chain: str
     rule: str
-    place: Place
+    frontend: FrontendAddress
     last: int  # the last port
     through: tuple[str, ...]  # the chains that they walk from there, as far as these are the service's
 
@@ -75,8 +75,8 @@ class _Walk:
             if self._meaning.branches(target):
                 yield from self.of(target, there, (*seen, chain))
             elif there.protocol and (there.local or there.address is not None):
-                place = Place(None if there.local else there.address, there.protocol, there.first)
-                yield FrontendRule(chain, rule, place, there.last, tuple(self._through(target)))
+                frontend = FrontendAddress(None if there.local else there.address, there.protocol, there.first)
+                yield FrontendRule(chain, rule, frontend, there.last, tuple(self._through(target)))
 
     def _through(self, chain: str) -> Iterator[str]:
         if self._meaning.label(chain):
@@ -108,15 +108,18 @@ def routes(table: Table, meaning: Meaning) -> Iterator[Route]:
     return _routes(table, fronts(table, meaning))
 
 
-def served(table: Table, meaning: Meaning, places: Collection[Place]) -> set[Place]:
-    """The places, of those given, that the nat table serves. Only their routes are made."""
-    known = [front for front in fronts(table, meaning) if any(_holds(front, place) for place in places)]
-    return {route.place for route in _routes(table, known)} & {*places}
+def served(table: Table, meaning: Meaning, frontends: Collection[FrontendAddress]) -> set[FrontendAddress]:
+    """The frontends, of those given, that the nat table serves. Only their routes are made."""
+    known = [front for front in fronts(table, meaning) if any(_holds(front, frontend) for frontend in frontends)]
+    return {route.frontend for route in _routes(table, known)} & {*frontends}
 
 
-def _holds(front: FrontendRule, place: Place) -> bool:
-    own = front.place
-    return (own.address, own.protocol) == (place.address, place.protocol) and own.port <= place.port <= front.last
+def _holds(front: FrontendRule, frontend: FrontendAddress) -> bool:
+    own = front.frontend
+    return (own.address, own.protocol) == (
+        frontend.address,
+        frontend.protocol,
+    ) and own.port <= frontend.port <= front.last
 
 
 def routes_gone(before: Table, after: Table, meaning: Meaning) -> set[Route]:
@@ -128,8 +131,8 @@ def routes_gone(before: Table, after: Table, meaning: Meaning) -> set[Route]:
     return set(_routes(before, gone)) - set(_routes(after, come))
 
 
-def _reach(front: FrontendRule, table: Table) -> tuple[Place, int, tuple[Rules, ...]]:
-    return front.place, front.last, tuple(table.chains.get(chain, ()) for chain in front.through)
+def _reach(front: FrontendRule, table: Table) -> tuple[FrontendAddress, int, tuple[Rules, ...]]:
+    return front.frontend, front.last, tuple(table.chains.get(chain, ()) for chain in front.through)
 
 
 def _routes(table: Table, some: Iterable[FrontendRule]) -> Iterator[Route]:
@@ -138,10 +141,10 @@ def _routes(table: Table, some: Iterable[FrontendRule]) -> Iterator[Route]:
         for chain in front.through:
             if chain not in known:
                 known[chain] = tuple(dict.fromkeys(_endpoints(table.chains.get(chain, ()))))
-            for port in range(front.place.port, front.last + 1):
-                place = Place(front.place.address, front.place.protocol, port)
+            for port in range(front.frontend.port, front.last + 1):
+                frontend = FrontendAddress(front.frontend.address, front.frontend.protocol, port)
                 for address, own in known[chain]:
-                    yield Route(place, address, port if own is None else own)
+                    yield Route(frontend, address, port if own is None else own)
 
 
 def _endpoints(rules: Rules) -> Iterator[Endpoint]:

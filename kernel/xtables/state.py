@@ -31,7 +31,7 @@ class Table:
     entries: tuple[tuple[str, str], ...] = ()  # built-in chain and rule, sorted; one that is there twice is here twice
 
 
-class Held(NamedTuple):
+class ForeignJump(NamedTuple):
     """A rule in a chain of somebody else's that leads to one of ours, which cannot go before."""
 
     table: str
@@ -52,7 +52,7 @@ class State:
     strays: Tables = field(default_factory=dict)  # in the variant that is not used: always too much
     prefix: str = field(default="", compare=False)  # of the chains' names, without ``-``
     variant: str | None = field(default=None, compare=False)  # that is used: legacy, nft
-    held: tuple[Held, ...] = field(default=(), compare=False)
+    held: tuple[ForeignJump, ...] = field(default=(), compare=False)
 
     @property
     def empty(self) -> bool:
@@ -163,7 +163,7 @@ class Saved:
     """What is ours in the listing of one variant."""
 
     tables: Tables
-    held: tuple[Held, ...] = ()
+    held: tuple[ForeignJump, ...] = ()
     unreadable: frozenset[str] = frozenset()  # tables that hold rules of nft's own
 
 
@@ -174,7 +174,7 @@ _ESCAPED = re.compile(r"\\.", re.DOTALL)
 def parse_saved(text: str, ours: Ours) -> Saved:
     """What is ours in what iptables-save printed."""
     built = _Builder()
-    held: list[Held] = []
+    held: list[ForeignJump] = []
     builtin: set[str] = set()
     own = f"-A {ours.prefix}-"
     hint = f" {ours.prefix}-"
@@ -194,7 +194,7 @@ def parse_saved(text: str, ours: Ours) -> Saved:
                 if chain in builtin:
                     built.entries.append((chain, rule))
                 else:
-                    held.append(Held(built.table, chain, rule))
+                    held.append(ForeignJump(built.table, chain, rule))
         elif line.startswith(":"):
             chain, policy, _ = line[1:].rsplit(" ", 2)
             if policy != "-":

@@ -6,14 +6,16 @@ the machine's ``iptables`` is (iptables-nft(8)).
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from svcc.kernel import tools
 from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import StepError, ToolEnd
 from svcc.kernel.xtables.state import Saved, parse_saved
 
 LEGACY, NFT = "legacy", "nft"
@@ -33,10 +35,20 @@ def default(family: str) -> str:
     Errors: StepError where it does not come to its end.
     """
     try:
-        done = tools.run([family, "--version"])
+        path = tools.find(family)
+        if path is None:
+            raise FileNotFoundError(family)
+        file = os.stat(path)
+        return _variant_of(family, path, (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_ctime_ns))
     except FileNotFoundError:
         return NFT if tools.find(f"{family}-{NFT}-save") else LEGACY
-    if done.end is not End.REFUSED:
+
+
+@cache
+def _variant_of(family: str, path: str, _: tuple[int, ...]) -> str:
+    """Each program is asked once: it says the same until another is put in its place. Errors: StepError."""
+    done = tools.run([path, "--version"], name=family)
+    if done.end is not ToolEnd.REFUSED:
         raise done.error(family, reading=True)
     return NFT if "nf_tables" in done.stdout else LEGACY
 

@@ -40,7 +40,7 @@ from svcc.targets.interface import Target
 
 if TYPE_CHECKING:
     from svcc.agent.loop import Options
-    from svcc.agent.source import Source
+    from svcc.agent.source import ProgramSource
 
 
 class _Repair(ParameterType[float]):
@@ -204,13 +204,13 @@ def _check_words(
         raise click.UsageError("--kubernetes needs --node: the name that the cluster has for this machine")
 
 
-def _file(name: str) -> Source:
+def _file(name: str) -> ProgramSource:
     from svcc.agent.source import FileSource
 
     return FileSource(name)
 
 
-def _cluster(where: str, context: str | None, node: str, prefix: str | None, target: Target, log: Log) -> Source:
+def _cluster(where: str, context: str | None, node: str, prefix: str | None, target: Target, log: Log) -> ProgramSource:
     """A cluster by its kubeconfig, or that in which this runs as a pod."""
     from svcc.agent.cluster import ClusterSource, findings_on
     from svcc.kubernetes_api.access import in_cluster
@@ -241,7 +241,7 @@ class _Kept:
 
 
 def _run_alone(
-    source: Source, target: Target, node: str | None, what: str, kept: _Kept, log: Log, store: Store
+    source: ProgramSource, target: Target, node: str | None, what: str, kept: _Kept, log: Log, store: Store
 ) -> None:
     from svcc.agent import service
     from svcc.apply.session import Session
@@ -266,7 +266,7 @@ class _InFleet:
 def _run_in_fleet(place: FleetAccess, node: str, kept: _Kept, more: _InFleet, store: Store) -> None:
     from svcc.apply.session import Session
     from svcc.fleet import agent
-    from svcc.fleet.node import Node
+    from svcc.fleet.node import FleetNode
 
     log, make = Log(as_json=kept.form == "json"), place.maker()
     what = f"svcc agent --fleet {place.keys.fleet} --node {node}"
@@ -277,7 +277,7 @@ def _run_in_fleet(place: FleetAccess, node: str, kept: _Kept, more: _InFleet, st
     async def run() -> None:
         name = check_name("node", node)
         told = more.signers, more.confirm, __version__, more.lease
-        made = Node(make, place.keys, name, store.root, log, *told)
+        made = FleetNode(make, place.keys, name, store.root, log, *told)
         await agent.run(made, session, lambda target: kept.options(target, node), log, kept.listen)
 
     try:

@@ -10,9 +10,10 @@ import click
 from svcc import signals
 from svcc.apply import confirm, engine
 from svcc.apply.confirm import Pending
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
-from svcc.apply.planning import Ahead, Plan
+from svcc.apply.planning import EarlyReadings
 from svcc.apply.served import is_recorded
 from svcc.apply.store import Store
 from svcc.applying import (
@@ -20,8 +21,8 @@ from svcc.applying import (
     carry_out,
     draft_of,
     explained,
-    look_ahead,
     make_plan,
+    read_early,
     settled,
     still_good,
     unfinished_of,
@@ -92,8 +93,8 @@ def command(
 
     Exit status 4: it failed and everything was put back; 5: something could not be put back.
     """
-    ahead = look_ahead(store)
-    if not dry_run and _in_place(store, file, target, node, ahead, as_json=as_json):
+    early = read_early(store)
+    if not dry_run and _in_place(store, file, target, node, early, as_json=as_json):
         return
     from svcc.inputs import read_input  # and all of the compiler
 
@@ -105,7 +106,7 @@ def command(
         consent = Consent(allow_empty, yes or dry_run)
         if dry_run:
             with store.reading():
-                plan = make_plan(store, installation, draft, patience, ahead)
+                plan = make_plan(store, installation, draft, patience, early)
                 guard(plan, installation, draft, consent)
                 _try(plan, installation, draft, as_json=as_json)
             return
@@ -116,7 +117,7 @@ def command(
                     f"the last apply waits {pending.seconds_left:.0f} s for `svcc confirm` or `svcc rollback`",
                     Exit.MACHINE,
                 )
-            plan = make_plan(store, installation, draft, patience, ahead)
+            plan = make_plan(store, installation, draft, patience, early)
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
             if not quiet:
@@ -126,12 +127,14 @@ def command(
             put_json(document) if as_json else click.echo(said)
 
 
-def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None, *, as_json: bool) -> bool:
+def _in_place(
+    store: Store, file: str, target: Target, node: str | None, early: EarlyReadings | None, *, as_json: bool
+) -> bool:
     """Whether nothing is to do, and that is said. What waits to be finished, undone or confirmed comes first."""
     if os.geteuid() != 0:
         return False
     with explained(Cause(file=file)), store.reading():
-        known = in_place(store, file, target.name, node, still_good(store, ahead))
+        known = in_place(store, file, target.name, node, still_good(store, early))
     if known is None:
         return False
     installation, generation = known.installation, known.generation
@@ -152,7 +155,7 @@ def _nothing(installation: Installation, generation: Generation) -> _Said:
     return said, outcome(installation, generation.number, objects=0, steps=0, unconfirmed=None)
 
 
-def _try(plan: Plan, installation: Installation, draft: Draft, *, as_json: bool) -> None:
+def _try(plan: ExecutionPlan, installation: Installation, draft: Draft, *, as_json: bool) -> None:
     engine.check(plan, Progress(quiet=True))
     reviewed = review(plan, installation, draft)
     if as_json:
@@ -164,7 +167,7 @@ def _try(plan: Plan, installation: Installation, draft: Draft, *, as_json: bool)
 
 
 def _apply(
-    store: Store, installation: Installation, plan: Plan, draft: Draft, seconds: int | None, *, quiet: bool
+    store: Store, installation: Installation, plan: ExecutionPlan, draft: Draft, seconds: int | None, *, quiet: bool
 ) -> _Said:
     current = installation.current
     if plan.empty and not plan.ending and current is not None and is_recorded(installation, current, draft):

@@ -12,6 +12,7 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Severity, has_errors
 from svcc.compiler.load import load
+from svcc.compiler.report import printable
 from svcc.compiler.suggest import count, one_of
 from svcc.exits import Exit
 from svcc.help import examples
@@ -80,7 +81,7 @@ def _summary(file: str, program: ir.Program, refused: Mapping[str, Sequence[Diag
     ]
     able, unable = ([name for name, why in refused.items() if bool(why) is no] for no in (False, True))
     cannot = f", not to {one_of(unable)}" if unable else ""
-    name = "standard input" if file == "-" else file
+    name = "standard input" if file == "-" else printable(file)
     return f"{name}: {', '.join(parts)}: compiles to {one_of(able, 'and')}{cannot}"
 
 

@@ -12,6 +12,7 @@ from svcc.apply.installation import Installation
 from svcc.apply.store import Store
 from svcc.applying import Cause, explained
 from svcc.columns import columns
+from svcc.compiler.report import printable
 from svcc.help import examples
 from svcc.options import json_option
 from svcc.output import put, put_json
@@ -62,5 +63,5 @@ def _print(history: _History) -> None:
 
 
 def _row(one: Generation, *, current: bool) -> tuple[str, ...]:
-    mark, target, origin = "*" if current else "", one.target or "nothing", one.note or one.source
+    mark, target, origin = "*" if current else "", one.target or "nothing", printable(one.note or one.source)
     return mark, str(one.number), one.time, one.who, target, one.node or "", one.hash[:12], origin

@@ -10,11 +10,11 @@ import click
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.losses import losses
-from svcc.apply.planning import Ahead
+from svcc.apply.planning import EarlyReadings
 from svcc.apply.scope import Scope
 from svcc.apply.store import Store
 from svcc.apply.summary import Summary
-from svcc.applying import Cause, draft_of, explained, look_ahead, make_plan, remember, still_good, unfinished_of
+from svcc.applying import Cause, draft_of, explained, make_plan, read_early, remember, still_good, unfinished_of
 from svcc.exits import Exit
 from svcc.guards import refusal, warn_of_doubles, warn_of_obstructions, warn_of_own_ports
 from svcc.health_rows import Health, health_lines
@@ -55,8 +55,8 @@ def command(
 
     What was changed by hand is said apart from what FILE changes. Exit status 1 if anything is to do.
     """
-    ahead = look_ahead(store)
-    if _in_place(store, file, target, node, ahead, as_json=as_json):
+    early = read_early(store)
+    if _in_place(store, file, target, node, early, as_json=as_json):
         return
     from svcc.inputs import read_input  # and all of the compiler
 
@@ -67,7 +67,7 @@ def command(
     with explained(Cause(draft.summary, given.program, file)):
         with store.reading() as stamp:
             draft = draft_of(as_kept(given, target, node, installation), store, node)
-            plan = make_plan(store, installation, draft, ahead=ahead)
+            plan = make_plan(store, installation, draft, early=early)
             reviewed = review(plan, installation, draft)
             if why := refusal(losses(plan, lambda: reviewed.before, draft)):
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
@@ -84,13 +84,15 @@ def command(
         sys.exit(Exit.DIFFERENT)
 
 
-def _in_place(store: Store, file: str, target: Target, node: str | None, ahead: Ahead | None, *, as_json: bool) -> bool:
+def _in_place(
+    store: Store, file: str, target: Target, node: str | None, early: EarlyReadings | None, *, as_json: bool
+) -> bool:
     """Whether FILE is in place, and that is said."""
     if os.geteuid() != 0:
         return False
     with explained(Cause(file=file)):
         with store.reading() as stamp:
-            known = in_place(store, file, target.name, node, still_good(store, ahead))
+            known = in_place(store, file, target.name, node, still_good(store, early))
             if known is None:
                 return False
             draft = Draft(None, Scope(known.generation.prefix), Summary(), file)

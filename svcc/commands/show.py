@@ -12,15 +12,16 @@ import click
 from svcc import completion
 from svcc.apply.generation import Generation
 from svcc.apply.installation import Installation
-from svcc.apply.served import Known, Side, generation_side
+from svcc.apply.served import Detail, Side, generation_side
 from svcc.apply.store import Store
 from svcc.applying import Cause, explained
-from svcc.comparison_json import KNOWN
+from svcc.comparison_json import DETAILS
 from svcc.comparison_text import limits_of
 from svcc.compiler import ir
 from svcc.compiler.comparison import port_text, settings_of
 from svcc.compiler.endpoint_changes import options, socket_of
 from svcc.compiler.ir_to_json import to_json
+from svcc.compiler.report import printable
 from svcc.exits import Exit
 from svcc.help import examples
 from svcc.output import put
@@ -62,7 +63,7 @@ def _as_json(installation: Installation, generation: Generation, side: Side, pro
         "generation": asdict(generation),
         "current": generation.number == installation.number,
         "confirmed": generation.number not in installation.unconfirmed,
-        "known": KNOWN[side.known],
+        "known": DETAILS[side.detail],
         "program": to_json(program),
     }
 
@@ -72,9 +73,9 @@ def _lines(installation: Installation, generation: Generation, side: Side, progr
     target = generation.target or "nothing"
     yield f"{generation.prefix}: generation {generation.number}{place}: {target}, {generation.time} by {generation.who}"
     node = f", node {generation.node}" if generation.node else ""
-    yield f"from {generation.note or generation.source}{node}, hash {generation.hash[:12]}"
-    if side.known is not Known.PROGRAM:
-        yield limits_of(side.known)
+    yield f"from {printable(generation.note or generation.source)}{node}, hash {generation.hash[:12]}"
+    if side.detail is not Detail.PROGRAM:
+        yield limits_of(side.detail)
     for service in program.services:
         yield from ("", *_service(service))
     if not program.services:

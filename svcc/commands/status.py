@@ -16,11 +16,11 @@ from svcc import completion
 from svcc.agent.standings import Noted
 from svcc.apply import confirm, planning
 from svcc.apply.confirm import Pending
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import Installation
-from svcc.apply.planning import Plan
 from svcc.apply.store import Store
-from svcc.apply.summary import Listener, Summary
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.applying import Cause, explained, remember
 from svcc.columns import columns
 from svcc.compiler.suggest import count, did_you_mean
@@ -107,9 +107,9 @@ class _Look:
     generation: Generation
     summary: Summary
     draft: Draft
-    plan: Plan
+    plan: ExecutionPlan
     rows: Rows
-    listeners: Sequence[Listener]
+    frontends: Sequence[ServedFrontend]
     changes: Sequence[Change]
     health: Health
 
@@ -122,18 +122,18 @@ def _look(installation: Installation, services: Sequence[str]) -> _Look:
             Exit.DIFFERENT,
         )
     summary = installation.summary(current)
-    names = {one.service for one in summary.listeners}
+    names = {one.service for one in summary.frontends}
     for name in services:
         if name not in names:
             hint = did_you_mean(name, names)
             fail(f"there is no service {name} in generation {current.number}{f': {hint}' if hint else ''}", Exit.INPUT)
     draft = confirm.earlier(installation, current.number, "")
     plan = planning.make_plan(installation, draft)
-    listeners = [one for one in summary.listeners if not services or one.service in services]
+    frontends = [one for one in summary.frontends if not services or one.service in services]
     changes = [one for one in plan.changes if not services or service_of(one, summary, summary) in services]
-    used = conntrack.tally({one.protocol for one in listeners})
+    used = conntrack.tally({one.protocol for one in frontends})
     rows, health = Rows(plan, summary, used), Health.read(installation)
-    return _Look(installation, current, summary, draft, plan, rows, listeners, changes, health)
+    return _Look(installation, current, summary, draft, plan, rows, frontends, changes, health)
 
 
 def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
         yield f"Not confirmed: it goes again in {max(0, pending.seconds_left):.0f} s, unless you keep it: svcc confirm"
     if look.installation.journal.exists():
         yield "An apply was stopped in the middle: the next one finishes or undoes it first."
-    if look.listeners:
+    if look.frontends:
         yield from _services(look)
     yield ""
     if not look.changes:
@@ -162,28 +162,28 @@ def _lines(look: _Look, *, objects: bool) -> Iterator[str]:
 
 def _services(look: _Look) -> Iterator[str]:
     rows: list[tuple[str, ...]] = []
-    found = [(one, list(look.rows.of(one))) for one in look.listeners]
+    found = [(one, list(look.rows.of(one))) for one in look.frontends]
     counts = any(row.usage.volume for _, rows_of in found for row in rows_of)
     differs = any(row.held is not Agreement.AS_APPLIED for _, rows_of in found for row in rows_of)
     before = ""
-    for listener, rows_of in found:
-        label = "" if listener.label == before else listener.label
-        before, place = listener.label, _frontend(listener)
+    for frontend, rows_of in found:
+        label = "" if frontend.label == before else frontend.label
+        before, shown = frontend.label, _frontend(frontend)
         if not rows_of:
-            rows.append((label, place, "none"))
+            rows.append((label, shown, "none"))
         for row in rows_of:
             volume = _counters(row.usage.volume) if counts else ()
-            health = (health_cell(_health(look, listener, row)),) if look.health else ()
-            rows.append((label, place, *_cells(row), *volume, *health, *((row.held.value,) if differs else ())))
-            label = place = ""
+            health = (health_cell(_health(look, frontend, row)),) if look.health else ()
+            rows.append((label, shown, *_cells(row), *volume, *health, *((row.held.value,) if differs else ())))
+            label = shown = ""
     numbers = ("weight", "connections", *(("packets", "bytes", "bytes back") if counts else ()))
     words = (*(("health",) if look.health else ()), *(("",) if differs else ()))
     heads = ("service", "frontend", "endpoint", *numbers, *words)
     return columns(heads, rows, frozenset(range(3, 3 + len(numbers))))
 
 
-def _health(look: _Look, listener: Listener, row: Row) -> Noted | None:
-    return look.health.of(listener.service, row.address, row.port)
+def _health(look: _Look, frontend: ServedFrontend, row: Row) -> Noted | None:
+    return look.health.of(frontend.service, row.address, row.port)
 
 
 def _cells(row: Row) -> tuple[str, str, str]:
@@ -197,9 +197,9 @@ def _counters(volume: Volume | None) -> tuple[str, str, str]:
     return f"{volume.packets + volume.packets_back:,}", f"{volume.bytes:,}", f"{volume.bytes_back:,}"
 
 
-def _frontend(listener: Listener) -> str:
-    ports = "" if listener.first == listener.last else f"-{listener.last}"
-    base, protocol = str(listener.place).rsplit("/", 1)
+def _frontend(frontend: ServedFrontend) -> str:
+    ports = "" if frontend.first == frontend.last else f"-{frontend.last}"
+    base, protocol = str(frontend.reached_at).rsplit("/", 1)
     return f"{base}{ports}/{protocol}"
 
 
@@ -218,7 +218,7 @@ def _as_json(look: _Look) -> dict[str, Any]:
                 "ports": [one.first, one.last],
                 "endpoints": [_endpoint(row, _health(look, one, row)) for row in look.rows.of(one)],
             }
-            for one in look.listeners
+            for one in look.frontends
         ],
         "drift": [object_json(change, look.summary, look.summary) for change in look.changes],
     }

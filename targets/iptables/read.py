@@ -47,7 +47,7 @@ _LONGEST = 86_400  # seconds of affinity
 def check_script(text: Text, version: int) -> tuple[str | None, str, set[int]]:
     """The prefix of a family's script (None: it is empty), the script as it is printed again, and its mark bits.
 
-    Errors: Refused.
+    Errors: RefusedText.
     """
     tables = read_tables(text, Grammar(READERS), SHAPES, _Declared(), upwards=True)
     if not tables:
@@ -85,7 +85,7 @@ class _Declared:
         self._prefixes: set[str] | None = None  # that all chains so far can have
 
     def __call__(self, table: ReadTable, line: Line, name: str) -> None:
-        """Errors: Refused."""
+        """Errors: RefusedText."""
         if self._prefixes is None:
             self._prefixes = {name[: found.start()] for found in re.finditer("-", name)}
         self._prefixes = {one for one in self._prefixes if _kind_of(one, table.name, name) is not None}
@@ -122,7 +122,7 @@ class _TableCheck:
         self.marks: set[int] = set()
 
     def run(self) -> None:
-        """Errors: Refused."""
+        """Errors: RefusedText."""
         self._check_entries()
         self._check_order()
         reached: set[str] = set()
@@ -134,7 +134,7 @@ class _TableCheck:
             reached |= self._check_chain(name, line)
 
     def _kind(self, name: str, line: Line) -> str:
-        """The kind of a chain. Errors: Refused, where it is none of ours."""
+        """The kind of a chain. Errors: RefusedText, where it is none of ours."""
         kind = _kind_of(self._names.prefix, self._table.name, name)
         if kind is None:
             raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
@@ -163,7 +163,7 @@ class _TableCheck:
                 raise line.refused(f"chain {name} stands before {before}", name)
 
     def _check_chain(self, name: str, line: Line) -> set[str]:
-        """Where the chain leads. Errors: Refused."""
+        """Where the chain leads. Errors: RefusedText."""
         rules = self._table.rules[name]
         words = [self._words(placed) for placed in rules]
         pattern = self._shapes[self._kinds[name]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend, Kind, Rewrite, frontends
-from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, key_of, mark_key, place_of
-from svcc.kernel.steps import Place
+from svcc.kernel.ipvs.servers import MASQUERADING, Real, Settings, VirtualServer, frontend_of, key_of, mark_key
+from svcc.kernel.steps import FrontendAddress
 from svcc.kernel.xtables.matches import OpenedTo, Proto
 from svcc.kernel.xtables.script import Rule
 from svcc.kernel.xtables.verdicts import Snat
@@ -92,7 +92,7 @@ class _Maker:
         self._version = version
         #: Of a service that IPVS knows by a mark: all that it listens on is one virtual server.
         self._mark = service_mark(shared.cluster, service.name) if by_mark(service) else None
-        self._places: list[Place] = []  # of that
+        self._frontends: list[FrontendAddress] = []  # of that
         self._one: tuple[Settings, dict[str, Real]] | None = None  # of that
         self._own = [a for a in (shared.node.addresses if shared.node else ()) if a.version == version]
         self._pods = any(network.version == version for network in shared.cluster.pods)
@@ -131,7 +131,7 @@ class _Maker:
                 self._add_elements(frontend, text, [element])
                 if servers and self._mark is not None:
                     self._add(Purpose.SERVICE_MARK, marked(element, self._mark))
-                    self._places += filter(None, (place_of(key_of(protocol, text, port)),))
+                    self._frontends += filter(None, (frontend_of(key_of(protocol, text, port)),))
                     self._one = settings, servers
                 elif servers:
                     self.part.servers.append(VirtualServer(key_of(protocol, text, port), settings, servers))
@@ -144,7 +144,7 @@ class _Maker:
             for endpoint in (*frontend.endpoints, *frontend.draining):
                 number = int(endpoint.address)
                 self.part.loops.update(hairpin(number, self._text(number), protocol, port) for port in ports)
-        mark, own = self._mark, list[Place]()
+        mark, own = self._mark, list[FrontendAddress]()
         if mark is None:
             at = None if frontend.address is None else self._text(int(frontend.address))
             mark = range_mark(self._cluster, frontend.service.name, at, protocol, first)
@@ -154,9 +154,9 @@ class _Maker:
             self._add_elements(frontend, text, elements)
             if servers:
                 self._add(Purpose.SERVICE_MARK, *[marked(element, mark) for element in elements])
-                own += [Place(str(address), protocol, port) for port in ports]
+                own += [FrontendAddress(str(address), protocol, port) for port in ports]
         if servers and self._mark is not None:
-            self._places += own
+            self._frontends += own
             self._one = self._settings(frontend), servers
         elif servers:
             key = mark_key(mark, self._version)
@@ -176,7 +176,7 @@ class _Maker:
         """What was taken; with the virtual server by a mark."""
         if self._mark is not None and self._one is not None:
             key = mark_key(self._mark, self._version)
-            self.part.servers.append(VirtualServer(key, *self._one, tuple(self._places)))
+            self.part.servers.append(VirtualServer(key, *self._one, tuple(self._frontends)))
         return self.part
 
     def _add_elements(self, frontend: Frontend, address: str, elements: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from svcc.kernel.ipset.meaning import Meaning, Timing
 from svcc.kernel.ipset.sets import Sets
 from svcc.kernel.ipvs.servers import OPTIONS, key_of, mark_key
-from svcc.kernel.steps import Phase, Place
+from svcc.kernel.steps import FrontendAddress, Phase
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, mark_in, purpose_of
 
 _PROTOCOLS = {purpose: protocol for protocol, purpose in NODE_PORTS.items()}
@@ -37,17 +37,17 @@ class Purposes(Meaning):
         purpose = purpose_of(name)
         return _TIMINGS.get(purpose, Timing()) if purpose else Timing()
 
-    def place(self, name: str, element: str) -> Place | None:
+    def frontend(self, name: str, element: str) -> FrontendAddress | None:
         purpose = purpose_of(name)
         if purpose in _PROTOCOLS and element.isdecimal():
-            return Place(None, str(_PROTOCOLS[purpose]), int(element))
+            return FrontendAddress(None, str(_PROTOCOLS[purpose]), int(element))
         if purpose is None or purpose is Purpose.LOOP_BACK:
             return None
         words = element.split(",")
         protocol, _, port = words[1].partition(":") if len(words) > 1 else ("", "", "")
         if protocol not in OPTIONS or not port.isdecimal():
             return None
-        return Place(None if purpose in _PROTOCOLS else _address(words[0]), protocol, int(port))
+        return FrontendAddress(None if purpose in _PROTOCOLS else _address(words[0]), protocol, int(port))
 
     def declares(self, name: str) -> bool:
         return purpose_of(name) in _DECLARING
@@ -65,14 +65,14 @@ class Purposes(Meaning):
                         yield key_of(str(_PROTOCOLS[purpose]), address, int(port))
         yield from self.marked(sets)
 
-    def marked(self, sets: Sets) -> Mapping[str, tuple[Place, ...]]:
-        found: dict[str, list[Place]] = {}
+    def marked(self, sets: Sets) -> Mapping[str, tuple[FrontendAddress, ...]]:
+        found: dict[str, list[FrontendAddress]] = {}
         for name, one in sets.items():
             for element, options in one.elements.items() if purpose_of(name) is Purpose.SERVICE_MARK else ():
-                mark, place = mark_in(options), self.place(name, element)
-                if mark is not None and place is not None:
-                    found.setdefault(mark_key(mark, one.version or 4), []).append(place)
-        return {key: tuple(places) for key, places in found.items()}
+                mark, frontend = mark_in(options), self.frontend(name, element)
+                if mark is not None and frontend is not None:
+                    found.setdefault(mark_key(mark, one.version or 4), []).append(frontend)
+        return {key: tuple(frontends) for key, frontends in found.items()}
 
 
 def _key_of(element: str) -> str | None:

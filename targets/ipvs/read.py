@@ -18,7 +18,7 @@ from svcc.compiler.prefix import fault
 from svcc.kernel.ipset.runs import unfolded
 from svcc.kernel.ipset.sets import Set
 from svcc.kernel.ipvs.servers import VirtualServer, mark_of
-from svcc.kernel.steps import Place
+from svcc.kernel.steps import FrontendAddress
 from svcc.kernel.xtables.matches import OpenedTo, Proto
 from svcc.kernel.xtables.script import Rule
 from svcc.kernel.xtables.verdicts import Snat
@@ -29,10 +29,10 @@ from svcc.targets.ipvs.virtual import (
     ONE_PACKET,
     address_text,
     element_of,
+    frontends_of,
     hairpins,
     is_large_range,
     is_service_mark,
-    places_of,
 )
 from svcc.targets.ipvs.virtual_read import read_servers
 from svcc.targets.reading import Line, Text, in_order, quoted
@@ -66,7 +66,7 @@ class _Set:
 def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
     """The settings and the state that all parts are printed of; no family where all of them are empty.
 
-    Errors: Refused.
+    Errors: RefusedText.
     """
     prefix, sets = _sets(texts["ipset"])
     servers = [*read_servers(texts["ipvsadm"])]
@@ -201,7 +201,7 @@ _Sources: TypeAlias = list[tuple[Line, Rule]]
 
 
 def _sources(text: Text, prefix: str) -> _Sources:
-    """The rules for clients whose sources become certain addresses. Errors: Refused."""
+    """The rules for clients whose sources become certain addresses. Errors: RefusedText."""
     found: _Sources = []
     grammar = Grammar()
     for line in text.lines():
@@ -243,7 +243,7 @@ def _families(
         if own:
             listening = [(line, server) for line, server in servers if _version(server) == version]
             _check_sorted(own)
-            listening = _with_places(own, listening)
+            listening = _with_frontends(own, listening)
             _check_servers(own, listening)
             ipsets = {p: own[p].made(prefix) for p in Purpose if p in own}
             addresses = own[Purpose.SERVICE_IP].elements if Purpose.SERVICE_IP in own else ()
@@ -275,9 +275,9 @@ def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
 def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]) -> None:
     """Every virtual server is declared, in the sets' order; of its endpoints, each is known to the hairpin's set."""
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
-    at = {element_of(place): line for line, server in servers for place in places_of(server)}
+    at = {element_of(frontend): line for line, server in servers for frontend in frontends_of(server)}
     for line, server in servers:
-        for element in map(element_of, places_of(server)):
+        for element in map(element_of, frontends_of(server)):
             if element not in declared and not _on_a_node_port(sets, element):
                 address = server.key.partition(" ")[2]
                 raise line.refused(f"{element} is in no set: no service declares this virtual server", address)
@@ -296,35 +296,40 @@ def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, Virtu
         raise held[wrong].refused(f"{wrong} stands behind a higher one", wrong)
 
 
-def _with_places(
+def _with_frontends(
     sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]
 ) -> list[tuple[Line, VirtualServer]]:
     """The virtual servers; those that go by a mark with the places whose packets have it. Each place has one."""
-    places: dict[int, list[Place]] = {}
+    frontends: dict[int, list[FrontendAddress]] = {}
     held = sets.get(Purpose.SERVICE_MARK)
     for element, mark in held.marks.items() if held else ():
         address, _, socket = element.partition(",")
         protocol, _, port = socket.partition(":")
-        places.setdefault(mark, []).append(Place(str(ip_address(address)), protocol, int(port)))
-    known = {element_of(place) for _, server in servers if mark_of(server.key) is None for place in places_of(server)}
+        frontends.setdefault(mark, []).append(FrontendAddress(str(ip_address(address)), protocol, int(port)))
+    known = {
+        element_of(frontend)
+        for _, server in servers
+        if mark_of(server.key) is None
+        for frontend in frontends_of(server)
+    }
     for element, line in held.elements.items() if held else ():
         if element in known:
             raise line.refused(f"{element} has a mark, and a virtual server without one", element)
     found = []
     for line, server in servers:
         number = mark_of(server.key)
-        if number is not None and number[0] not in places:
+        if number is not None and number[0] not in frontends:
             raise line.refused("no element of a set has this mark", str(number[0]))
-        own = tuple(places.pop(number[0])) if number else ()
+        own = tuple(frontends.pop(number[0])) if number else ()
         if number and server.settings.persistence is None and not is_large_range(own):
             raise line.refused(
                 "what the target knows by a mark is a service whose clients are remembered, or a large range"
             )
-        if ONE_PACKET in server.settings.others and any(place.protocol != "udp" for place in own):
+        if ONE_PACKET in server.settings.others and any(frontend.protocol != "udp" for frontend in own):
             raise line.refused("only datagrams get real servers of their own", ONE_PACKET.strip())
-        found.append((line, replace(server, places=own)))
+        found.append((line, replace(server, frontends=own)))
     for element, line in held.elements.items() if held else ():
-        if held is not None and held.marks[element] in places:
+        if held is not None and held.marks[element] in frontends:
             raise line.refused(f"{element} has a mark that no virtual server goes by", element)
     return found
 

@@ -147,7 +147,7 @@ class Total:
             if touched is None:
                 loops.update(part.loops)
         if touched is not None:
-            loops = {place: element for place, element in touched.loops.items() if place in self._loops}
+            loops = {frontend: element for frontend, element in touched.loops.items() if frontend in self._loops}
         for purpose, numbers in ports.items():
             if numbers:
                 found[purpose] = [str(port) for port in sorted(numbers)]
@@ -158,7 +158,7 @@ class Total:
             Purpose.SERVICE_IP: addresses,
             Purpose.SERVICE_NET: network_elements(self._services),
             Purpose.SHARED_IP: [address_text(number, self._version) for number in sorted(shared)],
-            Purpose.LOOP_BACK: [loops[place] for place in sorted(loops)],
+            Purpose.LOOP_BACK: [loops[frontend] for frontend in sorted(loops)],
             Purpose.NODE_IP: [address_text(int(address), self._version) for address in node],
             Purpose.POD_NET: network_elements(network for network in pods if network.version == self._version),
         }

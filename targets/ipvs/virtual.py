@@ -9,8 +9,8 @@ from ipaddress import IPv4Network, ip_address
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from svcc.compiler import ir
-from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, TUNNELLING, Settings, VirtualServer, place_of
-from svcc.kernel.steps import Place
+from svcc.kernel.ipvs.servers import GATEWAYING, MASQUERADING, TUNNELLING, Settings, VirtualServer, frontend_of
+from svcc.kernel.steps import FrontendAddress
 
 #: How packets reach a real server, and further options. Without a word ipvsadm means direct routing.
 FORWARD = {
@@ -88,13 +88,13 @@ def is_large(ports: ir.PortRange) -> bool:
     return len(ports) > RANGE_PORTS
 
 
-def is_large_range(places: Iterable[Place]) -> bool:
+def is_large_range(frontends: Iterable[FrontendAddress]) -> bool:
     """Whether clients come there to one large range, at one address or at several."""
     ports: dict[str | None, list[int]] = {}
     protocols: set[str] = set()
-    for place in places:
-        ports.setdefault(place.address, []).append(place.port)
-        protocols.add(place.protocol)
+    for frontend in frontends:
+        ports.setdefault(frontend.address, []).append(frontend.port)
+        protocols.add(frontend.protocol)
     first = next(iter(ports.values()), [])
     whole = bool(first) and first == [*range(first[0], first[0] + len(first))]
     return whole and len(first) > RANGE_PORTS and len(protocols) == 1 and all(own == first for own in ports.values())
@@ -111,15 +111,15 @@ def is_service_mark(mark: int, cluster_mark: int) -> bool:
     return mark & mask == value and not mark & cluster_mark and mark <= _HIGHEST
 
 
-def places_of(server: VirtualServer) -> tuple[Place, ...]:
+def frontends_of(server: VirtualServer) -> tuple[FrontendAddress, ...]:
     """Where clients of a virtual server connect to."""
-    place = place_of(server.key)
-    return server.places if place is None else (place,)
+    frontend = frontend_of(server.key)
+    return server.frontends if frontend is None else (frontend,)
 
 
-def element_of(place: Place) -> str:
+def element_of(frontend: FrontendAddress) -> str:
     """Where clients connect to as an element of a set (``hash:ip,port``)."""
-    return f"{_text_of(place.address or '')},{place.protocol}:{place.port}"
+    return f"{_text_of(frontend.address or '')},{frontend.protocol}:{frontend.port}"
 
 
 @lru_cache(maxsize=4096)
@@ -149,7 +149,7 @@ def hairpins(servers: Iterable[VirtualServer]) -> list[str]:
                 address, _, port = at.rpartition(":")
                 text = address.strip("[]")
                 own = int(ip_address(text))
-                for front in places_of(virtual):
+                for front in frontends_of(virtual):
                     number, element = hairpin(own, text, front.protocol, int(port) or front.port)
                     found[number] = element
     return [found[number] for number in sorted(found)]

@@ -28,7 +28,7 @@ _PERSISTENCE = 86_400
 
 
 def read_servers(text: Text) -> Iterator[tuple[Line, VirtualServer]]:
-    """The virtual servers, each with the line that adds it. Errors: Refused."""
+    """The virtual servers, each with the line that adds it. Errors: RefusedText."""
     head: Line | None = None
     real: list[Line] = []
     known: set[str] = set()

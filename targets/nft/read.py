@@ -22,7 +22,7 @@ from svcc.targets.nft.objects import Set
 from svcc.targets.nft.read_json import commands
 from svcc.targets.nft.read_language import commands_in_language, is_language
 from svcc.targets.nft.shapes import HOOKS, kind_of_chain, rank_of_set, set_of
-from svcc.targets.reading import Refused, Text, quoted
+from svcc.targets.reading import RefusedText, Text, quoted
 
 #: What says which object a command is about.
 _NAMES = ("family", "table", "chain", "name")
@@ -37,7 +37,7 @@ class Command:
     end: int
     value: Json
 
-    def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> Refused:
+    def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> RefusedText:
         """The error about the command, or about a ``word`` of it."""
         for form in (word, word.strip('"')) if word else ():  # JSON has names in quotes
             at = self.text.source.text.find(form, self.text.start + self.start, self.text.start + self.end)
@@ -46,7 +46,7 @@ class Command:
         return self.text.refused(why, self.start, self.end, code)
 
     def fields(self) -> tuple[str, str, dict[str, Json]]:
-        """Verb, kind and fields. Errors: Refused."""
+        """Verb, kind and fields. Errors: RefusedText."""
         match self.value:
             case dict() if len(self.value) == 1:
                 verb, body = next(iter(self.value.items()))
@@ -83,7 +83,7 @@ class ReadTable:
 
 
 def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
-    """The name of the tables, what is in them, and all commands. Errors: Refused."""
+    """The name of the tables, what is in them, and all commands. Errors: RefusedText."""
     given = commands_in_language(text) if is_language(text) else commands(text)
     found: list[Command] = []
     for one in given:
@@ -103,7 +103,7 @@ def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
 
 
 def printed(text: Text, name: str, tables: list[ReadTable], found: list[Command]) -> tuple[str, NftState]:
-    """What was read as the target prints it, and the objects. Errors: Refused, where that is not what was given."""
+    """What was read as the target prints it, and the objects. Errors: RefusedText, where that is not what was given."""
     made = ((read.family.table, read.table(name)) for read in tables)
     state = NftState({family: table for family, table in made if table is not None})
     printed = document(state, name)

@@ -52,7 +52,7 @@ class TableCheck:
         self.marks: set[int] = set()
 
     def run(self) -> None:
-        """Errors: Refused."""
+        """Errors: RefusedText."""
         self._check_order()
         for name in self._read.rules:
             self._check_chain(name)
@@ -65,7 +65,7 @@ class TableCheck:
                 raise command.refused(f"no rule asks for set {name}", f'"{name}"')
 
     def unreached(self, fronts: set[str]) -> None:
-        """Errors: Refused, where nothing leads to a chain; ``fronts``: those that elements lead to."""
+        """Errors: RefusedText, where nothing leads to a chain; ``fronts``: those that elements lead to."""
         reached = {name for name, hook in HOOKS.items() if hook} | fronts
         todo = [*reached]
         while todo:

@@ -14,7 +14,7 @@ from svcc.kernel.nft.state import Declaration
 from svcc.targets.nft.read import Command, ReadTable
 from svcc.targets.nft.read_checks import TableCheck
 from svcc.targets.nft.shapes import NAME, kind_of_chain
-from svcc.targets.reading import Refused, quoted
+from svcc.targets.reading import RefusedText, quoted
 
 _PROTOCOLS = frozenset(protocol.value for protocol in ir.Protocol)
 #: Characters of a comment.
@@ -22,7 +22,7 @@ _COMMENT = 128
 
 
 def check_elements(table: ReadTable, check: TableCheck) -> None:
-    """Errors: Refused."""
+    """Errors: RefusedText."""
     read = {name: _read(table, name) for name in table.elements}
     for name, (kind, _, command) in table.sets.items():
         if kind not in ("affinity", "hairpin") and name not in read:
@@ -37,7 +37,7 @@ def check_elements(table: ReadTable, check: TableCheck) -> None:
 
 
 def _read(table: ReadTable, name: str) -> dict[str, str]:
-    """What each element of a set leads to, by its key; "" for nothing. Errors: Refused."""
+    """What each element of a set leads to, by its key; "" for nothing. Errors: RefusedText."""
     kind, found_set, _ = table.sets[name]
     declared = found_set.declaration
     command, listed = table.elements[name]
@@ -71,7 +71,7 @@ def _collapsed(networks: list[Network]) -> list[Network]:
     return [*collapse_addresses(v4), *collapse_addresses(v6)]
 
 
-def _refused(command: Command, item: Json, why: str) -> Refused:
+def _refused(command: Command, item: Json, why: str) -> RefusedText:
     return command.refused(why, dumps(item))
 
 

@@ -21,7 +21,7 @@ _VALUES = 4_000_000
 
 
 def commands(text: Text) -> Iterator[tuple[int, int, Json]]:
-    """The start and the end of every command in the part, and its value. Errors: Refused."""
+    """The start and the end of every command in the part, and its value. Errors: RefusedText."""
     document = text.text
     if max(document.count(","), document.count("[") + document.count("{")) > _VALUES:
         raise text.refused(f"more than {_VALUES} values", 0, 1, Code.BUNDLE)

@@ -48,7 +48,7 @@ def is_language(text: Text) -> bool:
 
 
 def commands_in_language(text: Text) -> Iterator[tuple[int, int, Json]]:
-    """As :func:`svcc.targets.nft.read_json.commands`, of a text in nft's language. Errors: Refused."""
+    """As :func:`svcc.targets.nft.read_json.commands`, of a text in nft's language. Errors: RefusedText."""
     reader = _Reader(text)
     name, state = reader.read()
     compare("nft", text, in_language(state, name))
@@ -104,7 +104,7 @@ class _Reader:
         return number
 
     def read(self) -> tuple[str, NftState]:
-        """The name of the tables, and what is in them. Errors: Refused."""
+        """The name of the tables, and what is in them. Errors: RefusedText."""
         self._take(re.compile(re.escape(SHEBANG.strip())))
         names = []
         for family in FAMILIES:

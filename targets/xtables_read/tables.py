@@ -45,7 +45,7 @@ class ReadTable:
 _LINE = re.compile(r":(?P<chain>\S+) - \[0:0\]|-(?P<verb>[AI]) (?P<to>\S+) (?P<rule>.+)|\*(?P<table>[a-z]+)|COMMIT")
 
 
-#: Called with each chain that is declared: the table, the line, and the name. Errors: Refused.
+#: Called with each chain that is declared: the table, the line, and the name. Errors: RefusedText.
 Declared: TypeAlias = Callable[[ReadTable, Line, str], None]
 
 
@@ -56,7 +56,7 @@ def read_tables(
 
     Rules are not looked into, nor chains beyond what ``declared`` does. It and ``known``, the names of the target's
     tables, end the reading at the first chain and table that is none of ours, before a million of them are in memory.
-    Errors: Refused, where no script of ours is printed so.
+    Errors: RefusedText, where no script of ours is printed so.
     """
     tables: list[ReadTable] = []
     inside = False

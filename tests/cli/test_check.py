@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from errno import EACCES
 from pathlib import Path
 
 import pytest
@@ -206,6 +208,25 @@ def test_included_files_that_cannot_be_read_are_errors() -> None:
         ("SVC005", "a.dsl", 1, "cannot read lib/gone.dsl: No such file or directory"),
         ("SVC004", "lib/binary.dsl", 1, "byte 0xff is not UTF-8 text"),
     ]
+
+
+def test_a_link_that_may_not_be_followed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of links in /proc, the kernel refuses even root some."""
+    write(a='include "lib/*"\n', lib__fine=FINE)
+    Path("lib/other.dsl").symlink_to("fine.dsl")
+
+    def refused(path: str, *_: object, **_named: object) -> str:
+        raise PermissionError(EACCES, os.strerror(EACCES), path)
+
+    monkeypatch.setattr(os, "readlink", refused)
+    Path("lib/fine.dsl").unlink()
+    assert found("a.dsl") == [("SVC005", "a.dsl", 1, "cannot read lib/other.dsl: No such file or directory")]
+
+
+def test_the_name_of_a_file_is_shown_and_not_sent_to_the_terminal() -> None:
+    name = "\x1b[31m\n.dsl"
+    Path(name).write_text(FINE)
+    assert svcc("check", name).text.startswith("\\x1b[31m\\x0a.dsl: 1 service, ")
 
 
 def test_an_error_in_an_included_file_is_found_there_and_the_rest_is_still_judged() -> None:

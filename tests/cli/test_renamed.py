@@ -75,3 +75,12 @@ def test_a_session_records_it_too(shell: Shell) -> None:
         assert session.adjust(programs[1]).number == 2
         assert session.apply(session.plan(programs[0])).number == 3
         assert session.apply(session.plan(programs[0])).number == 3
+
+
+def test_a_program_is_recorded_over_the_bundle_of_the_same_rules(shell: Shell) -> None:
+    (shell.folder / "a.bundle").write_text(shell.svcc("compile", "a.dsl", "-t", "nft").stdout)
+    shell.svcc("apply", "a.bundle", "-t", "nft")
+    assert shell.svcc("apply", "a.dsl", "-t", "nft").stdout == "Generation 2 is in place: it was there already.\n"
+    assert follows("show", shell.svcc("show", "--json").stdout)["program"]["services"][0]["name"] == "web"
+    for file in ("a.dsl", "a.bundle"):
+        assert shell.svcc("apply", file, "-t", "nft").stdout == "Nothing to do: generation 2 is in place.\n"

@@ -62,9 +62,9 @@ def test_a_reader_that_goes_away_ends_it_quietly(command: str, buffering: dict[s
 @pytest.mark.parametrize(
     ("command", "status", "error"),
     [
-        ("svcc compile large.dsl -t ir >/dev/full", 3, "svcc: No space left on device\n"),
-        ("svcc check broken.dsl --format json >/dev/full", 3, "svcc: No space left on device\n"),
-        ("svcc --version >/dev/full", 3, "svcc: No space left on device\n"),
+        ("svcc compile large.dsl -t ir >/dev/full", 3, "svcc: standard output: No space left on device\n"),
+        ("svcc check broken.dsl --format json >/dev/full", 3, "svcc: standard output: No space left on device\n"),
+        ("svcc --version >/dev/full", 3, "svcc: standard output: No space left on device\n"),
         ("svcc check broken.dsl 2>/dev/full", 3, ""),
         ("svcc compile large.dsl -t ir >&-", 3, "svcc: standard output is closed\n"),
         ("svcc check broken.dsl 2>&-", 2, ""),

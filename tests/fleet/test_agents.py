@@ -23,6 +23,16 @@ service web { vip 198.19.10.1; port 80/tcp -> 8080; endpoints { 100.64.0.1; 100.
 _SOON = ("--confirm", "5")
 #: A service that takes the machines' connections to etcd.
 _CUT_OFF = f"service etcd {{ vip {ETCD}; port 2379/tcp; endpoints {{ 192.0.2.1 }} }}\n"
+#: Has an agent say so each time that it compiles a program.
+_TELLING = """
+import sys
+from svcc.apply import wanted
+compiling = wanted.from_program
+def telling(*given):
+    print("a program is compiled", file=sys.stderr, flush=True)
+    return compiling(*given)
+wanted.from_program = telling
+"""
 
 
 def _text(host: int) -> str:
@@ -62,6 +72,7 @@ def _generation(machine: Machine) -> str:
 def test_releases_come_to_the_machines_and_go_back(two: Site) -> None:
     a, b = two.machines
     for machine in two.machines:
+        machine.otherwise = _TELLING
         machine.start()
     two.publish(_text(2))
     assert "Release 1 is on 2 nodes.\n" in two.svcc("rollout", 1, "--soak", "0")
@@ -74,6 +85,8 @@ def test_releases_come_to_the_machines_and_go_back(two: Site) -> None:
     b.until(lambda: any("100.64.0.3" in rule for rule in b.shell.rules()), "b serves by iptables")
     assert b.shell.endpoints() == set()
     two.svcc("fleet", "status")
+    # for the hash of its rules and for the kernel at once
+    assert [machine.said().count("a program is compiled") for machine in two.machines] == [2, 2]
     two.svcc("rollout", "--back")
     for machine in two.machines:
         machine.serves(1, 2)

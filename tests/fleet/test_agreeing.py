@@ -15,7 +15,7 @@ from svcc.etcd.client import Client
 from svcc.fleet import release
 from svcc.fleet.documents import Want
 from svcc.fleet.keys import Keys
-from svcc.fleet.node import Node
+from svcc.fleet.node import FleetNode
 from svcc.fleet.publishing import publish
 from svcc.targets import targets
 
@@ -34,7 +34,7 @@ class _Machine:
 
     fault, down, drift = "", 0, 0
 
-    def __init__(self, node: Node, member: Member) -> None:
+    def __init__(self, node: FleetNode, member: Member) -> None:
         self._node, self._member = node, member
         self.told = asyncio.Event()
 
@@ -62,7 +62,7 @@ def test_a_release_stays_although_the_member_hangs_that_is_asked_first(tmp_path:
                 await etcd.put(KEYS.want("a"), Want(1, 1).text.encode())
             # a member that hangs is waited for as long as the test may take
             client = partial(Client, [hanging.url, *(other.url for other in others)], timeout=3600)
-            node = Node(client, KEYS, "a", tmp_path / "state", Log(), seconds=3600)
+            node = FleetNode(client, KEYS, "a", tmp_path / "state", Log(), seconds=3600)
             machine = _Machine(node, hanging)
 
             async def live() -> None:

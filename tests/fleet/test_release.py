@@ -96,7 +96,7 @@ def test_a_fleet_of_many_nodes_gets_what_each_would_get_alone() -> None:
     program = _program(nodes + services)
     draft = release.draft(program, _NFT, {"n5": targets()["iptables"], "n6": targets()["iptables"]})
     kinds = {name: targets()[one.target] for name, one in draft.nodes.items()}
-    alone = {name: release.compiled(release.compile_for(draft.program, kinds[name], name)) for name in kinds}
+    alone = {name: release.compiled(release.compile_for(draft.program, kinds[name], name).bundle) for name in kinds}
     assert {**draft.nodes} == alone
     assert [*draft.nodes] == [node.name for node in program.nodes]
 

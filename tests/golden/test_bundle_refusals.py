@@ -17,7 +17,7 @@ from svcc.compiler.source import Source
 from svcc.targets import targets
 from svcc.targets.bundle import printed, split_bundle
 from svcc.targets.capability import check_target
-from svcc.targets.reading import Refused
+from svcc.targets.reading import RefusedText
 
 FOLDER = Path(__file__).parent / "refusals"
 TARGETS = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -162,5 +162,5 @@ def test_the_order_of_commands_counts() -> None:
         swapped = [*commands[:at], commands[at + 1], commands[at], *commands[at + 2 :]]
         if swapped != commands:
             text = Source("x", json.dumps({"nftables": swapped}))
-            with pytest.raises(Refused):
+            with pytest.raises(RefusedText):
                 target.accept(split_bundle(text, target).texts)

@@ -67,9 +67,9 @@ def current(world: World) -> Generation:
     return found
 
 
-def listeners(summary: Summary) -> list[str]:
+def frontends(summary: Summary) -> list[str]:
     """They are in no order that matters."""
-    return sorted(map(repr, summary.listeners))
+    return sorted(map(repr, summary.frontends))
 
 
 def assert_recorded(world: World, draft: Draft) -> None:
@@ -82,7 +82,7 @@ def assert_recorded(world: World, draft: Draft) -> None:
     assert draft.program is not None
     assert found.text == draft.program.text
     assert bundle_text(bundle) == draft.text
-    assert listeners(kept.summary(there)) == listeners(draft.summary)
+    assert frontends(kept.summary(there)) == frontends(draft.summary)
 
 
 def test_what_is_recorded_is_what_was_applied(world: World, side: str) -> None:

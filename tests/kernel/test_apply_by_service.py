@@ -13,7 +13,7 @@ from support.applied import SIDES, applied, bundles_read
 from support.apply_world import World
 from svcc.apply import errors
 from svcc.apply.engine import Event
-from svcc.apply.planning import Plan
+from svcc.apply.execution_plan import ExecutionPlan
 
 pytestmark = pytest.mark.kernel
 
@@ -65,10 +65,10 @@ def forget(world: World, what: str) -> None:
         path.unlink()
 
 
-def found(plan: Plan) -> tuple[object, ...]:
+def found(plan: ExecutionPlan) -> tuple[object, ...]:
     """All that a plan says."""
     steps = [(step.part, step.phase, step.title, step.size) for step in plan.steps]
-    return plan.changes, steps, plan.obstacles, plan.gone_routes, plan.new_places, plan.lasting, plan.transition
+    return plan.changes, steps, plan.obstacles, plan.gone_routes, plan.new_frontends, plan.lasting, plan.transition
 
 
 def by_hand(world: World, side: str) -> None:

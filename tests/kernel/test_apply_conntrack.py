@@ -11,7 +11,7 @@ import pytest
 from svcc.kernel import conntrack, tools
 from svcc.kernel.conntrack import Connection, Usage, Volume
 from svcc.kernel.namespaces import Namespace
-from svcc.kernel.steps import Place, Route
+from svcc.kernel.steps import FrontendAddress, Route
 
 pytestmark = pytest.mark.kernel
 
@@ -53,9 +53,9 @@ def send(address: str, port: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -
     return sender
 
 
-DNS4 = Route(Place("198.19.0.1", "udp", 53), "127.0.0.1", 5353)
-DNS6 = Route(Place("fd00:19::1", "udp", 53), "::1", 5353)
-WEB = Route(Place("198.19.0.1", "tcp", 80), "127.0.0.1", 8080)
+DNS4 = Route(FrontendAddress("198.19.0.1", "udp", 53), "127.0.0.1", 5353)
+DNS6 = Route(FrontendAddress("fd00:19::1", "udp", 53), "::1", 5353)
+WEB = Route(FrontendAddress("198.19.0.1", "tcp", 80), "127.0.0.1", 8080)
 
 
 @pytest.mark.usefixtures("namespace")
@@ -97,7 +97,7 @@ def test_node_ports_are_counted_whatever_the_address() -> None:
         ["nft", "add", "rule", "inet", "t", "o", "ip daddr 10.0.0.9 udp dport 30053 dnat ip to 127.0.0.1:5353"],
         check=True,
     )
-    route = Route(Place(None, "udp", 30053), "127.0.0.1", 5353)
+    route = Route(FrontendAddress(None, "udp", 30053), "127.0.0.1", 5353)
     with send("10.0.0.9", 30053):
         assert conntrack.count([route]) == {route: 1}
 
@@ -112,7 +112,9 @@ def test_only_udp_to_what_left_and_to_what_came_is_stale() -> None:
             send("198.19.0.3", 53),  # is nobody's
             send("198.19.0.1", 80, socket.SOCK_STREAM),
         ]
-        stale = conntrack.stale([DNS4, WEB], [Place("198.19.0.2", "udp", 53), Place("198.19.0.2", "tcp", 80)])
+        stale = conntrack.stale(
+            [DNS4, WEB], [FrontendAddress("198.19.0.2", "udp", 53), FrontendAddress("198.19.0.2", "tcp", 80)]
+        )
         assert sorted((one.address, one.protocol) for one in stale) == [("198.19.0.1", "udp"), ("198.19.0.2", "udp")]
         before = set(conntrack.connections())
         assert conntrack.forget(stale) == 2
@@ -131,7 +133,7 @@ def test_ipv6_is_forgotten_too() -> None:
 
 def test_without_anything_to_forget_the_kernel_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "run", lambda *_: pytest.fail("asked"))
-    assert conntrack.stale([WEB], [Place("198.19.0.2", "tcp", 80)]) == []
+    assert conntrack.stale([WEB], [FrontendAddress("198.19.0.2", "tcp", 80)]) == []
     assert conntrack.forget([]) == 0
 
 

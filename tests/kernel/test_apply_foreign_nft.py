@@ -18,7 +18,7 @@ from svcc.apply.confirm import Pending
 from svcc.kernel import tools as svcc_tools
 from svcc.kernel.json_values import Json
 from svcc.kernel.nft import tool
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import StepError, ToolEnd
 
 pytestmark = pytest.mark.kernel
 
@@ -116,5 +116,5 @@ def test_a_library_that_dies_always_is_an_error(monkeypatch: pytest.MonkeyPatch)
     with Case(None, ("nft", NEW), "nft").world() as world, world.inside():
         with pytest.raises(StepError) as caught:
             tool.run([{"add": {"table": {"family": "ip", "name": "custom"}}}])
-        assert caught.value.end is End.DIED
+        assert caught.value.end is ToolEnd.DIED
         assert str(caught.value) == "nft: libnftables was killed by SIGSEGV"

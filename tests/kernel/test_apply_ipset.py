@@ -22,7 +22,7 @@ from svcc.apply.drivers.sets import meaning
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.kernel import tools
 from svcc.kernel.ipset.sets import Set, Sets, load_sets
-from svcc.kernel.steps import Phase, Place, StepError, Verb
+from svcc.kernel.steps import FrontendAddress, Phase, StepError, Verb
 
 pytestmark = pytest.mark.kernel
 
@@ -106,20 +106,20 @@ def test_without_the_tool_nothing_is_there_and_nothing_can_be_made(monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("name", "element", "place"),
+    ("name", "element", "frontend"),
     [
-        ("T-CLUSTER-IP", "198.19.10.0,tcp:80", Place("198.19.10.0", "tcp", 80)),
-        ("T-6-RESTRICTED", "fd00:19::8,sctp:80", Place("fd00:19::8", "sctp", 80)),
-        ("T-ALLOWED", "198.19.10.0,udp:80,10.0.0.0/8", Place("198.19.10.0", "udp", 80)),
-        ("T-NODE-PORT-UDP", "30000", Place(None, "udp", 30000)),
-        ("T-6-NODE-PORT-SCTP", "fd00:10::4,sctp:9", Place(None, "sctp", 9)),
+        ("T-CLUSTER-IP", "198.19.10.0,tcp:80", FrontendAddress("198.19.10.0", "tcp", 80)),
+        ("T-6-RESTRICTED", "fd00:19::8,sctp:80", FrontendAddress("fd00:19::8", "sctp", 80)),
+        ("T-ALLOWED", "198.19.10.0,udp:80,10.0.0.0/8", FrontendAddress("198.19.10.0", "udp", 80)),
+        ("T-NODE-PORT-UDP", "30000", FrontendAddress(None, "udp", 30000)),
+        ("T-6-NODE-PORT-SCTP", "fd00:10::4,sctp:9", FrontendAddress(None, "sctp", 9)),
         ("T-LOOP-BACK", "10.0.0.1,tcp:80,10.0.0.1", None),
         ("T-SERVICE-IP", "198.19.10.0", None),
         ("T-OTHER", "198.19.10.0,icmp:echo-request", None),
     ],
 )
-def test_the_frontend_that_an_element_belongs_to(name: str, element: str, place: Place | None) -> None:
-    assert meaning().place(name, element) == place
+def test_the_frontend_that_an_element_belongs_to(name: str, element: str, frontend: FrontendAddress | None) -> None:
+    assert meaning().frontend(name, element) == frontend
 
 
 # -- from any state to any state --------------------------------------------------------------------------------------
@@ -382,7 +382,11 @@ def test_a_set_that_is_full_names_the_element_and_can_be_undone() -> None:
     assert caught.value.words == "Hash is full, cannot add more elements"
     culprit = caught.value.culprit
     assert culprit is not None
-    assert (culprit.verb, culprit.kind, culprit.place) == (Verb.ADD, "element", Place("10.0.0.3", "tcp", 80))
+    assert (culprit.verb, culprit.kind, culprit.frontend) == (
+        Verb.ADD,
+        "element",
+        FrontendAddress("10.0.0.3", "tcp", 80),
+    )
     assert caught.value.line == "add T-CLUSTER-IP 10.0.0.3,tcp:80"
     go(DRIVER, live, SCOPE)
 
@@ -408,3 +412,24 @@ def test_a_tool_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     (step,) = DRIVER.steps({}, sets(IP=["10.0.0.1"]), SCOPE, SAME)
     with pytest.raises(StepError, match=r"^ipset: ipset was killed by SIGKILL$"):
         step.run()
+
+
+@pytest.mark.usefixtures("_namespace")
+@pytest.mark.parametrize("gone", ["T-GONE", "T-NO NAME", ""])
+def test_a_set_that_went_after_it_was_listed_is_none(
+    gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ipset restore", OTHERS)
+    live = sets(NODE_IP=["10.0.0.4"], IP=["10.0.0.1"])
+    go(DRIVER, live, SCOPE)
+    listing = tmp_path / "ipset"
+    listing.write_text(
+        f"""#!/bin/sh
+PATH=${{PATH#*:}}
+[ "$1" = list ] && echo "{gone}"
+exec ipset "$@"
+"""
+    )
+    listing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert DRIVER.read(SCOPE, live) == live

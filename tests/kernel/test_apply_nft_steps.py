@@ -20,8 +20,8 @@ from support.tools import nft as releases
 from support.tools.nft import RELEASES
 from svcc.apply.driver import Transition
 from svcc.apply.nft import DRIVER
+from svcc.apply.nft.slots import Slots
 from svcc.apply.nft.stages import prepared, switched
-from svcc.apply.nft.ways import Ways
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.kernel.namespaces import Namespace
@@ -240,14 +240,14 @@ def test_every_state_has_what_packets_that_met_the_one_before_may_ask_for(before
 
 def _demands(table: Table) -> set[tuple[str, str]]:
     """Map and key of the elements that packets ask for; but for ranges, of which those that overlap change at once."""
-    ways = Ways(table)
+    slots = Slots(table)
     return {
-        (way.endpoints, key)
-        for known, name in ways.keyed.services.items()
+        (slot.endpoints, key)
+        for known, name in slots.frontend_maps.services.items()
         if known.protocol is None
         for key, (verdict, _) in table.sets[name].elements.items()
-        for way in ways.of(verdict)
-        if ways.endpoint(way, key)
+        for slot in slots.of(verdict)
+        if slots.endpoint(slot, key)
     }
 
 

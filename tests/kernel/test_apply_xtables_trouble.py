@@ -28,7 +28,7 @@ from support.xtables_machine import (
 )
 from svcc.apply.scope import Scope
 from svcc.kernel import tools
-from svcc.kernel.steps import Place, Step, StepError, Verb
+from svcc.kernel.steps import FrontendAddress, Step, StepError, Verb
 from svcc.kernel.xtables import variant as variants
 from svcc.kernel.xtables.variant import Restore
 from svcc.targets import targets
@@ -225,7 +225,7 @@ def test_the_rule_that_the_tool_does_not_know_is_named(variant: str, check: bool
     assert error.culprit is not None
     assert (error.culprit.verb, error.culprit.kind) == (Verb.ADD, "rule")
     assert error.culprit.subject == f"nat -A CUSTOM-SVC-service-1 {rule}"
-    assert error.culprit.place == Place("198.19.10.0", "tcp", 8080)
+    assert error.culprit.frontend == FrontendAddress("198.19.10.0", "tcp", 8080)
     assert error.culprit.label == "service-1"
 
 

@@ -29,7 +29,7 @@ from svcc.fleet.guard import Orders
 from svcc.fleet.guarding import Guarding
 from svcc.kernel.link import arp, nd
 from svcc.kernel.link.announcing import announce
-from svcc.kernel.link.hearing import Claim, arp_claim, nd_claim
+from svcc.kernel.link.hearing import Claim, Question, arp_claim, arp_question, nd_claim, nd_question
 from svcc.kernel.link.proxies import PROTOCOL
 from svcc.kernel.link.reading import links
 from svcc.kernel.namespaces import Namespace
@@ -182,7 +182,17 @@ def test_what_announces_an_address_is_understood(mac: bytes, four: IPv4Address, 
     assert nd_claim(nd.packet(mac, six)[54:]) == Claim(six, mac.hex(":"))
 
 
+@given(_MAC, st.ip_addresses(v=4), st.ip_addresses(v=6))
+def test_who_asks_for_an_address_is_understood(mac: bytes, four: IPv4Address, six: IPv6Address) -> None:
+    assert arp_question(arp.probe(mac, four)[14:]) == Question(four, mac.hex(":"))
+    assert nd_question(nd.probe(mac, six)[54:]) == Question(six, mac.hex(":"))
+    assert arp_claim(arp.probe(mac, four)[14:]) is nd_claim(nd.probe(mac, six)[54:]) is None
+    assert nd_question(nd.packet(mac, six)[54:]) is None
+
+
 @given(st.binary(max_size=64))
 def test_anything_else_is_no_error(packet: bytes) -> None:
     arp_claim(packet)
+    arp_question(packet)
     nd_claim(bytes([nd.ADVERTISEMENT]) + packet)
+    nd_question(bytes([nd.SOLICITATION]) + packet)

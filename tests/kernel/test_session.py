@@ -21,7 +21,7 @@ from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.kernel.namespaces import Namespace
-from svcc.kernel.steps import End
+from svcc.kernel.steps import ToolEnd
 
 pytestmark = pytest.mark.kernel
 
@@ -160,7 +160,7 @@ def test_a_tool_that_fails(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.raises(svcc.ToolFailed, match="it is broken") as caught,
     ):
         kept.plan(read())
-    assert (caught.value.part, caught.value.end) == ("iptables", End.REFUSED)
+    assert (caught.value.part, caught.value.end) == ("iptables", ToolEnd.REFUSED)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,30 @@ def test_following_services_gives_what_compiling_anew_gives(side: Side, data: st
         namespace.close()
 
 
+#: The rules are the same whether its first endpoint serves or not: it is of another family than the vip.
+_SAME_RULES = """
+cluster { prefix CUSTOM }
+node n { address 10.0.0.4 }
+service web { vip 198.19.10.7; port 80/tcp; endpoints { fd00:64::1; 100.64.0.9 } }
+"""
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_how_it_is_served_is_recorded_where_that_makes_no_rules(side: Side, shell: Shell, *, anew: bool) -> None:
+    """``anew``: by a session for each, which knows nothing of the one before."""
+    old = read(_SAME_RULES)
+    new, node = draining(old, "web"), old.nodes[0]
+    ways = [(old, old), (old, new), (old, old), (old, new), (new, new), (new, old), (new, new)]
+    with shell.namespace.entered():
+        for some in [[way] for way in ways] if anew else [ways]:
+            with side.session(shell.folder / "state") as kept:
+                kept.keep(old)
+                for way in some:
+                    follow(side.target, kept, way, node)
+                    number = kept.installation.number
+                    assert kept.follow(*way).number == number
+
+
 # ---- what goes wrong on the way
 
 
@@ -255,7 +279,7 @@ def test_all_can_be_written_where_changes_took_as_much(side: Side, shell: Shell)
 @NFT
 def test_changes_go_on_while_all_is_written(side: Side, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one that is still kept the later ones are changes then; one that is not is left, and nothing stays of it."""
-    old, real = read(OLD), whole.made
+    old, real = read(OLD), whole.write_by_process
     meanwhile = 1
 
     def made(root: Path, name: str, generation: Generation) -> str:

@@ -46,4 +46,4 @@ def test_a_change_makes_the_program_and_the_summary_of_another(data: st.DataObje
         change = ServicesChange.from_text(ServicesChange({name: own.get(name) for name in edit}).text)
         assert change.program(whole).text == KeptProgram(after).text
         found = change.summary(summary(program, node))
-        assert sorted(map(repr, found.listeners)) == sorted(map(repr, summary(after, node).listeners))
+        assert sorted(map(repr, found.frontends)) == sorted(map(repr, summary(after, node).frontends))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.strategies import on_its_ports, programs, tame
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import scope_of_program
-from svcc.apply.served import NOTHING, Known, Side, bundle_routes, compare_sides, rules_side
+from svcc.apply.served import NOTHING, Detail, Side, bundle_routes, compare_sides, rules_side
 from svcc.apply.summary import summary
 from svcc.compiler import ir
 from svcc.compiler.comparison import TakenAway, compare
@@ -41,7 +41,7 @@ def by_rules(program: ir.Program, node: ir.Node | None, target: Target) -> Side:
 @given(programs(), programs())
 def test_programs_are_compared_whole(old: ir.Program, new: ir.Program) -> None:
     found = compare_sides(by_program(old), by_program(new))
-    assert found.known is Known.PROGRAM
+    assert found.detail is Detail.PROGRAM
     assert found.comparison == compare(old, new)
 
 
@@ -52,7 +52,7 @@ def test_frontends_of_one_program_are_the_same(side: Callable[[ir.Program], Side
         compare_sides(side(program), by_frontends(program)),
         compare_sides(by_frontends(program), side(program)),
     ):
-        assert (found.known, found.comparison.services, found.comparison.taken) == (Known.FRONTENDS, (), TakenAway())
+        assert (found.detail, found.comparison.services, found.comparison.taken) == (Detail.FRONTENDS, (), TakenAway())
 
 
 #: What rules do not tell: where nobody may come, or packets go on as they are.
@@ -72,7 +72,7 @@ def test_rules_serve_what_their_program_does(target: Target, data: st.DataObject
     rules = by_rules(program, node, target)
     for other in (by_program(program, node), rules):
         for found in (compare_sides(other, rules), compare_sides(rules, other)):
-            assert (found.known, found.comparison.services) == (Known.RULES, ())
+            assert (found.detail, found.comparison.services) == (Detail.RULES, ())
 
 
 @given(programs())
@@ -95,5 +95,5 @@ def test_from_nothing_all_services_come_and_to_nothing_they_go(program: ir.Progr
 def test_a_program_that_was_damaged_is_one_that_is_not_known() -> None:
     program = ir.Program(services=(ir.Service("web"),))
     damaged = Side(KeptProgram("{"), lambda: summary(program, None))
-    assert compare_sides(damaged, by_program(program)).known is Known.FRONTENDS
-    assert compare_sides(by_program(program), damaged).known is Known.FRONTENDS
+    assert compare_sides(damaged, by_program(program)).detail is Detail.FRONTENDS
+    assert compare_sides(by_program(program), damaged).detail is Detail.FRONTENDS

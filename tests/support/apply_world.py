@@ -13,11 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from svcc.apply import confirm, engine, planning
-from svcc.apply.drafts import draft
+from svcc.apply.drafts import make_draft
 from svcc.apply.engine import Event, Tell
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.machine import Machine
-from svcc.apply.planning import Plan
 from svcc.apply.scope import scope_of_program
 from svcc.apply.states import States
 from svcc.apply.store import Store
@@ -79,11 +79,11 @@ class World:
         self._variant = variant
         self._ipvs = ipvs
         self._nft = nft
+        namespace.bring_loopback_up()
         with self.inside():
             self._settle_in()
 
     def _settle_in(self) -> None:
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         for tool in ("iptables", "ip6tables"):
             rules = _OTHER_RULES if tool == "iptables" else re.sub(r"(?m)^-A .*192.0.2.*\n", "", _OTHER_RULES)
             subprocess.run([f"{tool}-{self._variant}-restore", "-w"], input=rules, text=True, check=True)
@@ -105,18 +105,18 @@ class World:
         program = load_text(Source("test.dsl", text)).program
         assert program is not None
         node = program.nodes[0].name if program.nodes else None
-        return draft(from_program(program, targets()[target], node, "test.dsl"), scope_of_program(program))
+        return make_draft(from_program(program, targets()[target], node, "test.dsl"), scope_of_program(program))
 
-    def plan(self, draft: Draft) -> Plan:
+    def plan(self, draft: Draft) -> ExecutionPlan:
         with self.inside():
             return planning.make_plan(self.store.installation(draft.scope.table), draft)
 
-    def apply(self, text: str, target: str, tell: Tell = quietly) -> Plan:
+    def apply(self, text: str, target: str, tell: Tell = quietly) -> ExecutionPlan:
         """Apply a program as the command does; returns the plan that was carried out."""
         draft = self.draft(text, target)
         return self.carry_out(draft, tell)
 
-    def carry_out(self, draft: Draft, tell: Tell = quietly) -> Plan:
+    def carry_out(self, draft: Draft, tell: Tell = quietly) -> ExecutionPlan:
         installation = self.store.installation(draft.scope.table)
         with self.inside(), self.store.locked():
             confirm.settle(installation)

@@ -10,7 +10,7 @@ from svcc.compiler.source import Source
 from svcc.targets import targets
 from svcc.targets.bundle import split_bundle
 from svcc.targets.interface import Accepted, Bundle, Target
-from svcc.targets.reading import Refused, Text
+from svcc.targets.reading import RefusedText, Text
 
 
 def accepted(bundle: Bundle) -> Accepted:
@@ -30,7 +30,7 @@ def refusal(text: str, target: Target, name: str = "bundle") -> str | None:
     try:
         given = split_bundle(Source(name, text), target)
         made = target.accept(given.texts)
-    except Refused as error:
+    except RefusedText as error:
         return as_text([error.diagnostic])
     bundle = Bundle(target.name, given.node, made.artifacts)
     forms = [bundle, *(target.in_syntax(bundle, syntax) for syntax in target.syntaxes)]

@@ -59,7 +59,7 @@ def whole_plan(old: NftState, new: NftState) -> dict[str, Any]:
         "moves": affinity.moves(old, new),
         "steps": [(step.title, step.size) for step in DRIVER.steps(old, new, SCOPE, HERE)],
         "left": left,
-        "come": {route.place for route in come} - DRIVER.serves(old, {route.place for route in come}),
+        "come": {route.frontend for route in come} - DRIVER.serves(old, {route.frontend for route in come}),
     }
 
 

@@ -112,8 +112,8 @@ def follow(target: Target, kept: svcc.Session, way: Way, node: ir.Node | None) -
     by service."""
     program, served = way
     current = kept.installation.current
-    serves = current is not None and bool(kept.installation.summary(current).listeners)
-    if serves and not summary(served, node).listeners:
+    serves = current is not None and bool(kept.installation.summary(current).frontends)
+    if serves and not summary(served, node).frontends:
         with pytest.raises(svcc.Refused, match="no service would be left"):
             kept.follow(program, served)
         return False
@@ -128,7 +128,7 @@ def follow(target: Target, kept: svcc.Session, way: Way, node: ir.Node | None) -
         assert recorded is not None
         assert recorded.program().services == tuple(sorted(wanted.services, key=lambda service: service.name))
         assert recorded.text == KeptProgram(wanted).text
-        assert {*installation.summary(one).listeners} == {*summary(wanted, node).listeners}
+        assert {*installation.summary(one).frontends} == {*summary(wanted, node).frontends}
     assert holds(installation)
     assert kept.drift() == ()
     return generation.base is not None

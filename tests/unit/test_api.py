@@ -24,7 +24,7 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
-from svcc.kernel.steps import Change, Place, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Verb
 from svcc.targets import targets
 
 TEXT = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.1; 100.64.0.2 } }\n"
@@ -88,9 +88,15 @@ def test_a_program_that_a_target_cannot_express(program: ir.Program) -> None:
 # -- plans ------------------------------------------------------------------------------------------------------------
 
 CHANGES = (
-    Change(Verb.ADD, "nft", "element", "endpoint-0 {198.19.0.1 . tcp . 80}", place=Place("198.19.0.1", "tcp", 80)),
+    Change(
+        Verb.ADD,
+        "nft",
+        "element",
+        "endpoint-0 {198.19.0.1 . tcp . 80}",
+        frontend=FrontendAddress("198.19.0.1", "tcp", 80),
+    ),
     Change(Verb.CHANGE, "sysctl", "key", "net.ipv4.ip_forward", "0", "1", label="web"),
-    Change(Verb.REMOVE, "nft", "chain", "x", place=Place(None, "udp", 53)),
+    Change(Verb.REMOVE, "nft", "chain", "x", frontend=FrontendAddress(None, "udp", 53)),
 )
 
 

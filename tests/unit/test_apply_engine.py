@@ -19,6 +19,7 @@ from svcc.apply import confirm, engine, machine, planning, recovery
 from svcc.apply.driver import Transition
 from svcc.apply.engine import Event
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.scope import Scope
@@ -276,17 +277,17 @@ def test_what_was_read_ahead_counts_until_another_generation_is_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, monkeypatch)
-    assert planning.look_ahead(world.store) is None
+    assert planning.read_early(world.store) is None
     world.apply(frozenset("A"))
     with monkeypatch.context() as patch:
         patch.setattr(FakeDriver, "begin", lambda *_: FakeReading(frozenset("B")))
-        ahead = planning.look_ahead(world.store)
+        early = planning.read_early(world.store)
     draft = Draft(bundle_of(frozenset("B")), SCOPE, Summary(), "fake.dsl")
-    assert planning.make_plan(world.installation, draft, ahead=ahead).empty
+    assert planning.make_plan(world.installation, draft, early=early).empty
     elsewhere = Draft(bundle_of(frozenset("B")), Scope("OTHER"), Summary(), "fake.dsl")
-    assert not planning.make_plan(world.store.installation("other"), elsewhere, ahead=ahead).empty
+    assert not planning.make_plan(world.store.installation("other"), elsewhere, early=early).empty
     world.apply(frozenset("C"))
-    assert not planning.make_plan(world.installation, draft, ahead=ahead).empty
+    assert not planning.make_plan(world.installation, draft, early=early).empty
 
 
 def test_what_is_in_the_way_of_several_parts_is_said_once() -> None:
@@ -308,7 +309,7 @@ def test_what_is_tried_before_steps_are_taken(steps: list[bool], tried: list[int
         Step(Phase.RULES, "fake", "a step", atomic, 1, lambda: None, partial(found.append, number))
         for number, atomic in enumerate(steps)
     )
-    plan = planning.Plan(machine.Machine(SCOPE), Transition(None, None), States({}), States({}), (), made, ())
+    plan = ExecutionPlan(machine.Machine(SCOPE), Transition(None, None), States({}), States({}), (), made, ())
     engine.check(plan, lambda _: None, every=False)
     assert found == tried
     found.clear()

@@ -26,14 +26,14 @@ from svcc.kernel.ipvs.reading import established
 from svcc.kernel.ipvs.servers import (
     VirtualServer,
     VirtualServers,
+    frontend_of,
     keys_of_text,
     parse_real,
     parse_settings,
     parse_table,
-    place_of,
     servers_text,
 )
-from svcc.kernel.steps import Phase, Place, Route, StepError
+from svcc.kernel.steps import FrontendAddress, Phase, Route, StepError
 
 DRIVER = IpvsadmDriver()
 FILES = GOLDEN / "ipvs"
@@ -93,9 +93,9 @@ def test_a_text_that_svcc_did_not_write(line: str) -> None:
 
 
 def test_places() -> None:
-    assert place_of("-u [fd00:19:0::1]:53") == Place("fd00:19::1", "udp", 53)
-    assert place_of("--sctp-service 10.0.0.4:9") == Place("10.0.0.4", "sctp", 9)
-    assert place_of("-f 77") is None
+    assert frontend_of("-u [fd00:19:0::1]:53") == FrontendAddress("fd00:19::1", "udp", 53)
+    assert frontend_of("--sctp-service 10.0.0.4:9") == FrontendAddress("10.0.0.4", "sctp", 9)
+    assert frontend_of("-f 77") is None
 
 
 def test_a_table_of_ipvsadm() -> None:
@@ -152,9 +152,9 @@ def test_changes_edit_what_is_there() -> None:
         "+ virtual server -u 198.19.10.1:53",
         "+ real server -u 198.19.10.1:53 -r 100.64.0.9:53",
     ]
-    assert {change.place for change in DRIVER.changes(ONE, wanted)} == {
-        Place("198.19.10.1", "tcp", 80),
-        Place("198.19.10.1", "udp", 53),
+    assert {change.frontend for change in DRIVER.changes(ONE, wanted)} == {
+        FrontendAddress("198.19.10.1", "tcp", 80),
+        FrontendAddress("198.19.10.1", "udp", 53),
     }
 
 
@@ -197,9 +197,9 @@ def test_one_changed_endpoint_among_ten_thousand_services() -> None:
         ("1 real server added, 1 real server changed", 2),  # the one that goes gets no more connections
         ("1 real server removed", 1),
     ]
-    place = Place(str(service.vips[0]), "tcp", 80)
-    assert DRIVER.gone_routes(before, after) == {Route(place, str(service.endpoints[0].address), 8080)}
-    assert DRIVER.gone_routes(after, before) == {Route(place, "100.127.0.1", 8080)}
+    frontend = FrontendAddress(str(service.vips[0]), "tcp", 80)
+    assert DRIVER.gone_routes(before, after) == {Route(frontend, str(service.endpoints[0].address), 8080)}
+    assert DRIVER.gone_routes(after, before) == {Route(frontend, "100.127.0.1", 8080)}
 
 
 def test_routes_are_those_that_rewrite_the_destination() -> None:
@@ -217,9 +217,9 @@ def test_routes_are_those_that_rewrite_the_destination() -> None:
         ),
     }
     assert {*DRIVER.routes(state)} == {
-        Route(Place("198.19.10.1", "tcp", 80), "100.64.0.9", 8080),
-        Route(Place("198.19.10.1", "tcp", 80), "100.64.0.19", 8080),
-        Route(Place("fd00:19::1", "udp", 53), "fd00:64::9", 53),
+        Route(FrontendAddress("198.19.10.1", "tcp", 80), "100.64.0.9", 8080),
+        Route(FrontendAddress("198.19.10.1", "tcp", 80), "100.64.0.19", 8080),
+        Route(FrontendAddress("fd00:19::1", "udp", 53), "fd00:64::9", 53),
     }
     assert DRIVER.gone_routes(state, {}) == {*DRIVER.routes(state)}
 

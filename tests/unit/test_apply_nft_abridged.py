@@ -29,14 +29,14 @@ def plan(old: NftState, new: NftState) -> dict[str, Any]:
     """All that comes of two states."""
     commands = [command.json() for command in delta(old, new)]
     left, come = DRIVER.gone_routes(old, new), DRIVER.gone_routes(new, old)
-    served = {route.place for route in DRIVER.routes(old)}
+    served = {route.frontend for route in DRIVER.routes(old)}
     return {
         "changes": [*DRIVER.changes(old, new)],
         "commands": json.dumps(commands),
         "moves": affinity.moves(old, new),
         "steps": [(step.title, step.size) for step in DRIVER.steps(old, new, SCOPE, HERE)],
         "left": left,
-        "come": {route.place for route in come} - served,
+        "come": {route.frontend for route in come} - served,
     }
 
 

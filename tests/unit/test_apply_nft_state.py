@@ -22,7 +22,7 @@ from svcc.compiler import ir
 from svcc.kernel import tools
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.state import NftState
-from svcc.kernel.steps import Change, Phase, Place, Route, StepError, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, StepError, Verb
 from svcc.targets.nft import TARGET
 
 _CASES = programs_for(TARGET)
@@ -93,25 +93,25 @@ def test_every_object_is_one_change() -> None:
         "element",
         "ip services 198.19.10.0 . tcp . 80",
         after="goto spread-2-8080",
-        place=Place("198.19.10.0", "tcp", 80),
+        frontend=FrontendAddress("198.19.10.0", "tcp", 80),
         label="shop/web",
     )
     assert services in found
     assert Change(Verb.ADD, "nft", "chain", "ip spread-2-8080") in found
     assert len({(change.kind, change.subject) for change in found}) == len(found)
-    gone = [Change(Verb.REMOVE, c.part, c.kind, c.subject, c.after, "", c.place, c.label) for c in found]
+    gone = [Change(Verb.REMOVE, c.part, c.kind, c.subject, c.after, "", c.frontend, c.label) for c in found]
     assert sorted(map(str, gone)) == sorted(map(str, DRIVER.changes(of(_ONE), NftState())))
 
 
 def test_places_of_ranges_and_node_ports() -> None:
     everything = program(EVERYTHING)
     found = DRIVER.changes(NftState(), state(everything, everything.node("one")))
-    places = {change.subject: change.place for change in found}
-    assert places["ip udp-range-services 198.19.10.12 . 5000-5009"] == Place("198.19.10.12", "udp", 5000)
-    assert places["ip nodeport-udp-range-endpoint-0 31000-31009"] == Place(None, "udp", 31000)
-    assert places["ip6 services fd00:19::10 . udp . 53"] == Place("fd00:19::10", "udp", 53)
-    assert places["ip nodeports tcp . 30080"] == Place(None, "tcp", 30080)
-    assert places["ip addresses 198.19.10.0"] is None
+    frontends = {change.subject: change.frontend for change in found}
+    assert frontends["ip udp-range-services 198.19.10.12 . 5000-5009"] == FrontendAddress("198.19.10.12", "udp", 5000)
+    assert frontends["ip nodeport-udp-range-endpoint-0 31000-31009"] == FrontendAddress(None, "udp", 31000)
+    assert frontends["ip6 services fd00:19::10 . udp . 53"] == FrontendAddress("fd00:19::10", "udp", 53)
+    assert frontends["ip nodeports tcp . 30080"] == FrontendAddress(None, "tcp", 30080)
+    assert frontends["ip addresses 198.19.10.0"] is None
 
 
 def test_a_changed_element_shows_both_values() -> None:
@@ -143,14 +143,14 @@ def test_changes_and_steps_are_there_where_states_differ(
 
 
 def test_routes_of_a_service() -> None:
-    place = Place("198.19.10.0", "tcp", 80)
-    assert set(DRIVER.routes(of(_ONE))) == {Route(place, "100.64.0.9", 8080), Route(place, "100.64.0.19", 8080)}
+    frontend = FrontendAddress("198.19.10.0", "tcp", 80)
+    assert set(DRIVER.routes(of(_ONE))) == {Route(frontend, "100.64.0.9", 8080), Route(frontend, "100.64.0.19", 8080)}
 
 
 def test_a_range_has_a_route_for_each_port() -> None:
     ranges = "service r { vip 198.19.10.0; port 5000-5002/udp -> 6000 nodeport 31000-31002; endpoints { 100.64.0.9 } }"
     assert set(DRIVER.routes(of(f"node one {{ address 10.0.0.4 }}\n{ranges}"))) == {
-        Route(Place(address, "udp", first + i), "100.64.0.9", 6000 + i)
+        Route(FrontendAddress(address, "udp", first + i), "100.64.0.9", 6000 + i)
         for address, first in (("198.19.10.0", 5000), (None, 31000))
         for i in range(3)
     }
@@ -168,7 +168,9 @@ def test_routes_are_those_of_the_frontends(case: tuple[ir.Program, ir.Node | Non
             for i, port in enumerate(range(frontend.ports.first, frontend.ports.last + 1)):
                 address = None if frontend.address is None else str(frontend.address)
                 target = (endpoint.port or frontend.port.target) + i
-                wanted.add(Route(Place(address, frontend.port.protocol.value, port), str(endpoint.address), target))
+                wanted.add(
+                    Route(FrontendAddress(address, frontend.port.protocol.value, port), str(endpoint.address), target)
+                )
     assert set(DRIVER.routes(state(*case))) == wanted
 
 
@@ -201,7 +203,7 @@ def test_one_endpoint_among_ten_thousand_services_is_its_elements() -> None:
         "+ element ip hairpin 100.127.0.1 . 100.127.0.1",
         f"- element ip hairpin {gone} . {gone}",
     ]
-    assert DRIVER.gone_routes(old, new) == {Route(Place(str(vip), "tcp", 80), str(gone), 8080)}
+    assert DRIVER.gone_routes(old, new) == {Route(FrontendAddress(str(vip), "tcp", 80), str(gone), 8080)}
 
 
 def test_one_service_more_among_ten_thousand_fills_no_chain() -> None:

@@ -11,7 +11,7 @@ from svcc.apply.generation import Draft
 from svcc.apply.installation import Installation
 from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import scope_of_program
-from svcc.apply.served import Known, compare_sides, draft_side, generation_side
+from svcc.apply.served import Detail, compare_sides, draft_side, generation_side
 from svcc.apply.store import Store
 from svcc.apply.summary import summary
 from svcc.compiler import ir
@@ -67,7 +67,7 @@ def test_a_generation_without_one_is_compared_by_its_frontends(tmp_path: Path) -
     side = generation_side(installation, installation.generation(number))
     edited = replace(PROGRAM, services=(replace(PROGRAM.services[0], scheduler=ir.Scheduler.RR),))
     found = compare_sides(side, draft_side(draft(edited)))
-    assert (found.known, found.comparison.empty) == (Known.FRONTENDS, True)
+    assert (found.detail, found.comparison.empty) == (Detail.FRONTENDS, True)
     recorded(installation, draft(PROGRAM))
     whole = compare_sides(generation_side(installation, installation.current), draft_side(draft(edited)))
-    assert (whole.known, len(whole.comparison.services)) == (Known.PROGRAM, 1)
+    assert (whole.detail, len(whole.comparison.services)) == (Detail.PROGRAM, 1)

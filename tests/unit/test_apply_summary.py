@@ -17,12 +17,10 @@ def test_only_local_traffic_has_endpoints_elsewhere(data: st.DataObject, program
     node = data.draw(st.sampled_from((None, *program.nodes)))
     found = summary(program, node)
     assert Summary.from_json(found.to_json()) == found
-    for listener, frontend in zip(found.listeners, frontends(program, node), strict=True):
+    for served, frontend in zip(found.frontends, frontends(program, node), strict=True):
         service = frontend.service
         traffic = service.internal_traffic if frontend.kind is Kind.VIP else service.external_traffic
         family = [e for e in service.endpoints if e.address.version == frontend.version]
-        assert len(listener.endpoints) + len(listener.elsewhere) == len(family)
-        assert traffic is ir.Traffic.LOCAL or not listener.elsewhere
-        assert [w > 0 for _, _, w in listener.endpoints] == sorted(
-            (w > 0 for _, _, w in listener.endpoints), reverse=True
-        )
+        assert len(served.endpoints) + len(served.elsewhere) == len(family)
+        assert traffic is ir.Traffic.LOCAL or not served.elsewhere
+        assert [w > 0 for _, _, w in served.endpoints] == sorted((w > 0 for _, _, w in served.endpoints), reverse=True)

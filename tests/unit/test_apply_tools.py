@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from svcc.kernel import tools
-from svcc.kernel.steps import End, StepError
+from svcc.kernel.steps import StepError, ToolEnd
 
 
 @pytest.fixture(autouse=True)
@@ -37,14 +37,14 @@ def test_without_input_there_is_none(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "end", "words"),
     [
-        ("echo '  no,\n  never ' >&2; exit 2", End.REFUSED, "no, never"),
-        ("echo never; exit 2", End.REFUSED, "never"),
-        ("exit 2", End.REFUSED, "thing: exit status 2"),
-        ("kill -SEGV $$", End.DIED, "thing was killed by SIGSEGV"),
-        ("echo oh >&2; kill -KILL $$", End.DIED, "thing was killed by SIGKILL: oh"),
+        ("echo '  no,\n  never ' >&2; exit 2", ToolEnd.REFUSED, "no, never"),
+        ("echo never; exit 2", ToolEnd.REFUSED, "never"),
+        ("exit 2", ToolEnd.REFUSED, "thing: exit status 2"),
+        ("kill -SEGV $$", ToolEnd.DIED, "thing was killed by SIGSEGV"),
+        ("echo oh >&2; kill -KILL $$", ToolEnd.DIED, "thing was killed by SIGKILL: oh"),
     ],
 )
-def test_a_failure_is_worded_in_one_place(folder: Path, script: str, end: End, words: str) -> None:
+def test_a_failure_is_worded_in_one_place(folder: Path, script: str, end: ToolEnd, words: str) -> None:
     _tool(folder, script)
     error = tools.run(["thing"]).error("part")
     assert (error.end, str(error)) == (end, f"part: {words}")
@@ -53,7 +53,7 @@ def test_a_failure_is_worded_in_one_place(folder: Path, script: str, end: End, w
 def test_a_tool_that_is_not_there_is_an_error() -> None:
     with pytest.raises(StepError) as caught:
         tools.attempt("part", ["no-such-tool"])
-    assert (caught.value.end, str(caught.value)) == (End.MISSING, "part: no-such-tool is not installed")
+    assert (caught.value.end, str(caught.value)) == (ToolEnd.MISSING, "part: no-such-tool is not installed")
 
 
 @pytest.mark.parametrize("script", ["sleep 1000", "sleep 1000 & wait", "trap '' TERM; sleep 1000 & wait; wait"])
@@ -62,7 +62,7 @@ def test_what_hangs_is_ended_with_all_that_it_began(folder: Path, script: str, m
     monkeypatch.setattr(tools, "LIMIT", 0.3)
     monkeypatch.setattr(tools, "_GRACE", 0.3)
     done = tools.run(["thing"])
-    assert done.error("part").end is End.LATE
+    assert done.error("part").end is ToolEnd.LATE
     assert done.words == "thing did not end within 0 s, and was ended"
     assert _gone(int((folder / "group").read_text()))
 

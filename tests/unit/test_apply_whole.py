@@ -16,11 +16,11 @@ import pytest
 
 from support.forgetful_disk import Disk, PowerLoss
 from svcc.apply import whole
-from svcc.apply.drafts import draft
-from svcc.apply.driver import Look
+from svcc.apply.drafts import make_draft
+from svcc.apply.driver import Fingerprint
+from svcc.apply.fingerprints import fingerprints_of, record_fingerprints
 from svcc.apply.generation import ChangeDraft, Generation
 from svcc.apply.installation import Installation
-from svcc.apply.known import looks_of, note_looks
 from svcc.apply.scope import scope_of_program
 from svcc.apply.services_change import ServicesChange, change_of
 from svcc.apply.store import Store
@@ -36,7 +36,7 @@ cluster { prefix CUSTOM }
 service db { vip 198.19.20.0; port 5432/tcp; endpoints { 100.64.0.10 } }
 service web { vip 198.19.10.0; port 80/tcp; endpoints { 100.64.0.1; 100.64.0.2 weight 3 } }
 """
-LOOKS = {"nft": Look("", None, "a mark")}
+LOOKS = {"nft": Fingerprint("", None, "a mark")}
 
 
 class _Killed(BaseException):
@@ -72,24 +72,24 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
     installation = Store(tmp_path).installation("custom")
     old, new = program_of(PROGRAM), program_of(PROGRAM.replace("100.64.0.1;", "100.64.0.7;"))
     scope = scope_of_program(old)
-    first = installation.record(draft(from_program(old, targets()[request.param], None, "test.dsl"), scope))
+    first = installation.record(make_draft(from_program(old, targets()[request.param], None, "test.dsl"), scope))
     change = ServicesChange(change_of([one for one in new.services if one.name == "web"], new, None))
     second = installation.record(
         ChangeDraft(first, installation.program_hash(first), change, replace(scope, bundles=()), "test.dsl")
     )
     installation.make_current(second.number)
-    note_looks(installation, second, LOOKS)
+    record_fingerprints(installation, second, LOOKS)
     return Kept(tmp_path, installation, second)
 
 
 def test_it_is_the_same_when_it_is_whole(kept: Kept) -> None:
     before = kept.read()
-    digest = whole.made(kept.root, "custom", kept.generation)
+    digest = whole.write_by_process(kept.root, "custom", kept.generation)
     assert kept.read() == before
     there = whole.take_over(kept.installation, kept.generation, digest)
     assert there == kept.installation.current == replace(kept.generation, base=None, hash=digest)
     assert kept.read() == before
-    assert looks_of(kept.installation, there) == LOOKS
+    assert fingerprints_of(kept.installation, there) == LOOKS
     assert kept.installation.compiled(there) is not None
     names = {path.suffix for path in kept.installation.path.glob("000002.*")}
     assert names == {".json", ".bundle", ".services", ".program", ".looks", ".compiled"}
@@ -167,4 +167,4 @@ def test_what_is_not_taken_over_is_removed(kept: Kept) -> None:
 def test_one_that_is_gone_is_not_written(kept: Kept) -> None:
     kept.installation.forget(kept.generation.number)
     with pytest.raises(StepError, match="there is no generation 2"):
-        whole.made(kept.root, "custom", kept.generation)
+        whole.write_by_process(kept.root, "custom", kept.generation)

@@ -21,7 +21,7 @@ from svcc.apply.drivers.rules import table_order
 from svcc.apply.scope import Scope
 from svcc.compiler import ir
 from svcc.compiler.frontends import frontends
-from svcc.kernel.steps import Change, Phase, Place, Route, Verb
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Verb
 from svcc.kernel.xtables import delta as module
 from svcc.kernel.xtables.delta import delta, ordered
 from svcc.kernel.xtables.loading import TRANSLATING
@@ -248,12 +248,16 @@ def test_one_endpoint_among_100_000_is_one_chain() -> None:
     endpoints = len(other.endpoints)
     assert (step.title, step.atomic, step.phase) == ("1 chain written", True, Phase.RULES)
     assert step.size == len(["*nat", ":CHAIN", "-j SVCC-OUTSIDE", "COMMIT"]) + endpoints
-    place, old, new = Place(str(other.vips[0]), "tcp", 80), program.services[number].endpoints[0], other.endpoints[0]
-    assert DRIVER.gone_routes(live, wanted) == {Route(place, str(old.address), 8080)}
+    frontend, old, new = (
+        FrontendAddress(str(other.vips[0]), "tcp", 80),
+        program.services[number].endpoints[0],
+        other.endpoints[0],
+    )
+    assert DRIVER.gone_routes(live, wanted) == {Route(frontend, str(old.address), 8080)}
     changes = list(DRIVER.changes(live, wanted))
-    assert [(c.verb, c.kind, c.place, c.label) for c in changes] == [
-        (Verb.REMOVE, "rule", place, other.name),
-        (Verb.ADD, "rule", place, other.name),
+    assert [(c.verb, c.kind, c.frontend, c.label) for c in changes] == [
+        (Verb.REMOVE, "rule", frontend, other.name),
+        (Verb.ADD, "rule", frontend, other.name),
     ]
     assert [c.subject.endswith(f"{e.address}:8080") for c, e in zip(changes, (old, new), strict=True)] == [True, True]
 
@@ -281,8 +285,8 @@ def test_changes_say_what_and_whose() -> None:
     assert list(DRIVER.changes(live, wanted)) == [
         Change(Verb.REMOVE, "iptables", "entry", entry.format("INVALID,NEW")),
         Change(Verb.ADD, "iptables", "entry", entry.format("INVALID,NEW,RELATED")),
-        Change(Verb.REMOVE, "iptables", "rule", port.format(65513), place=Place(None, "tcp", 65513)),
-        Change(Verb.ADD, "iptables", "rule", port.format(65514), place=Place(None, "tcp", 65514)),
+        Change(Verb.REMOVE, "iptables", "rule", port.format(65513), frontend=FrontendAddress(None, "tcp", 65513)),
+        Change(Verb.ADD, "iptables", "rule", port.format(65514), frontend=FrontendAddress(None, "tcp", 65514)),
         Change(Verb.ADD, "iptables", "chain", "nat CUSTOM-SVC-new", label="new"),
         Change(Verb.ADD, "iptables", "rule", new, label="new"),
     ]
@@ -292,10 +296,10 @@ def test_a_chain_whose_name_was_cut_is_placed_by_what_leads_there() -> None:
     program = plain(1)
     service = replace(program.services[0], name="team/a-service-with-a-name-that-does-not-fit")
     wanted = DRIVER.parse(_text(replace(program, services=(service,))), Scope("SVCC"))
-    place = Place(str(service.vips[0]), "tcp", 80)
+    frontend = FrontendAddress(str(service.vips[0]), "tcp", 80)
     found = [change for change in DRIVER.changes(State(), wanted) if "SVC-" in change.subject]
     assert len(found) == 1 + len(["the chain's rule for pods", "its endpoint", "the rule that leads there"])
-    assert {change.place for change in found} == {place}
+    assert {change.frontend for change in found} == {frontend}
 
 
 # -- routes -----------------------------------------------------------------------------------------------------------
@@ -313,7 +317,9 @@ def test_routes_are_those_of_the_program(case: tuple[ir.Program, ir.Node | None]
 def _routes(program: ir.Program, node: ir.Node | None) -> list[Route]:
     return [
         Route(
-            Place(None if f.address is None else str(f.address), f.port.protocol.value, f.ports.first + offset),
+            FrontendAddress(
+                None if f.address is None else str(f.address), f.port.protocol.value, f.ports.first + offset
+            ),
             str(e.address),
             f.target(e) + offset,
         )
@@ -343,10 +349,10 @@ def test_what_is_served_is_what_has_routes(case: tuple[ir.Program, ir.Node | Non
     scope = Scope(program.cluster.prefix)
     for driver, text in _scripts(program, node):
         state = driver.parse(text, scope)
-        places = sorted({route.place for route in driver.routes(state)}, key=str)
-        for some in (places[:3], places[-1:], places):
-            asked = {*some, Place("192.0.2.1", "tcp", 80), Place(None, "udp", 9)}
-            assert driver.serves(state, asked) == asked & {*places}
+        frontends = sorted({route.frontend for route in driver.routes(state)}, key=str)
+        for some in (frontends[:3], frontends[-1:], frontends):
+            asked = {*some, FrontendAddress("192.0.2.1", "tcp", 80), FrontendAddress(None, "udp", 9)}
+            assert driver.serves(state, asked) == asked & {*frontends}
         assert driver.serves(state, ()) == set()
 
 
@@ -354,7 +360,7 @@ def test_an_address_that_is_excluded_is_none_that_is_served() -> None:
     rule = "-A CUSTOM-SERVICES -d 198.19.10.0/32 -p tcp"
     excluded = TEXT.replace(rule, rule.replace("-d", "! -d"))
     assert set(DRIVER.routes(state(TEXT))) - set(DRIVER.routes(state(excluded))) == {
-        Route(Place("198.19.10.0", "tcp", 8080), address, 8080) for address in ("100.64.0.9", "100.64.0.19")
+        Route(FrontendAddress("198.19.10.0", "tcp", 8080), address, 8080) for address in ("100.64.0.9", "100.64.0.19")
     }
 
 

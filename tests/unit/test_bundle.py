@@ -22,7 +22,7 @@ from svcc.targets.folder import given_folder
 from svcc.targets.interface import Artifact, Bundle, Target
 from svcc.targets.nft.choice import Choice
 from svcc.targets.nft.read_cascade import are_turns
-from svcc.targets.reading import Refused
+from svcc.targets.reading import RefusedText
 
 _IPVS = targets()["ipvs"]
 _NFT = targets()["nft"]
@@ -122,7 +122,7 @@ def _copied(folder: Path, to: Path, files: list[str], file: str) -> Path:
 @_BIG
 @given(st.text("#: svcbundle1targ=node-\nip" + "x", max_size=60))
 def test_anything_else_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(Refused, match=r"\Aline \d+: "):
+    with pytest.raises(RefusedText, match=r"\Aline \d+: "):
         read_bundle(text)
 
 
@@ -153,13 +153,13 @@ _HEAD = "#: svcc bundle 1 target=ipvs node=-\n"
     ],
 )
 def test_refusals(text: str, message: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedText) as refused:
         read_bundle(text)
     assert str(refused.value) == message
 
 
 def test_a_bundle_for_another_target_is_refused() -> None:
-    with pytest.raises(Refused, match="line 1: it is a bundle for ipvs, not for nft"):
+    with pytest.raises(RefusedText, match="line 1: it is a bundle for ipvs, not for nft"):
         split_bundle(Source("x", _HEAD), _NFT)
 
 
@@ -171,5 +171,5 @@ def test_a_part_is_bare_only_where_the_target_says_so_and_all_others_are_empty()
     assert printed(_NFT, alone) == "{}\n"
     announcing = replace(alone, artifacts=(*alone.artifacts[:-1], Artifact(others[-1], "x\n")))
     assert printed(_NFT, announcing) == bundle_text(announcing)
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedText):
         split_bundle(Source("x", "{}\n"), _IPVS)

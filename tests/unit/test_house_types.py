@@ -18,7 +18,7 @@ _WAY = (
 #: It reads the fields of any record by the types that these have.
 _BY_TYPE = {"svcc.apply.state_files"}
 #: Drivers have states of many kinds. Where several stand together, these say that one of them fits its own driver.
-_FITTING = {"Driver", "Reading", "Differs"}
+_FITTING = {"Driver", "Reading", "DifferingPart"}
 _MODULES = [one for one in modules() if f"{one.name}.".startswith(tuple(f"{name}." for name in _WAY))]
 
 

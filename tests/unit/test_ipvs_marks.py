@@ -29,7 +29,7 @@ from svcc.kernel.ipvs.servers import (
     parse_table,
     servers_text,
 )
-from svcc.kernel.steps import Place
+from svcc.kernel.steps import FrontendAddress
 from svcc.targets import targets
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Bundle
@@ -107,8 +107,8 @@ def test_routes_are_those_of_the_places_that_have_the_mark() -> None:
     assert {*routes(together)} == {*routes(apart)}
     assert routes_gone(together, apart) == routes_gone(apart, together) == set()
     gone = routes_gone(together, other)
-    assert {(route.place.protocol, route.place.port, route.port) for route in gone} == {("udp", 443, 443)}
-    assert Place("10.0.0.4", "tcp", 30080) in {route.place for route in routes(together)}
+    assert {(route.frontend.protocol, route.frontend.port, route.port) for route in gone} == {("udp", 443, 443)}
+    assert FrontendAddress("10.0.0.4", "tcp", 30080) in {route.frontend for route in routes(together)}
     assert IpvsadmDriver().load(json.loads(json.dumps(IpvsadmDriver().dump(together)))) == together
     assert {*routes(IpvsadmDriver().load(IpvsadmDriver().dump(together)))} == {*routes(together)}
 

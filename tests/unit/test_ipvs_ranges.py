@@ -79,7 +79,7 @@ def test_each_address_has_a_mark_and_node_ports_one() -> None:
     places = {}
     for artifact in render(TEXT).artifacts:
         if artifact.part.name == "ipvsadm" and isinstance(artifact.state, dict):
-            places = {key: {(p.address, p.protocol) for p in one.places} for key, one in artifact.state.items()}
+            places = {key: {(p.address, p.protocol) for p in one.frontends} for key, one in artifact.state.items()}
     assert sorted(sorted(some) for key, some in places.items() if mark_of(key)) == [
         [("10.0.0.4", "udp"), ("10.0.0.5", "udp")],
         [("198.19.10.0", "tcp")],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from svcc.apply.driver import Transition
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.machine import Machine
-from svcc.apply.planning import Plan
 from svcc.apply.scope import Scope
 from svcc.apply.states import States
 from svcc.plan_text import moved
@@ -14,7 +14,7 @@ from svcc.plan_text import moved
 
 def said(old: str | None, new: str | None, patience: float = 10.0) -> list[str]:
     nothing = States({})
-    plan = Plan(Machine(Scope("SVCC")), Transition(old, new), nothing, nothing, (), (), (), patience=patience)
+    plan = ExecutionPlan(Machine(Scope("SVCC")), Transition(old, new), nothing, nothing, (), (), (), patience=patience)
     return [*moved(plan)]
 
 

@@ -1,4 +1,4 @@
-"""Tables of doctor, lab and verify: whole rows in a pipe, whole sentences on a narrow terminal."""
+"""Tables: whole rows in a pipe, and on a narrow terminal whole sentences and nothing that looks alike and is not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from svcc.columns import columns
 from svcc.tables import Row, fits, table
 
 HEADS = ("", "needs", "found", "to get it")
@@ -71,4 +72,56 @@ def test_no_word_is_lost_and_no_line_is_wider_than_the_terminal(rows: list[Row],
     words = [word for row in rows for cell in ([row] if isinstance(row, str) else row) for word in cell.split()]
     said = [word for line in lines for word in line.split() if word not in ("one", "other", "other:")]
     assert said == words
+    assert all(len(line) <= width for line in lines)
+
+
+ENDPOINTS = [
+    ("web-http", "198.19.10.1:80/tcp", "100.64.0.9:8080", "1"),
+    ("", "", "100.64.0.19:8080", "draining"),
+    ("db", "198.19.10.2:80/tcp", "none"),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (
+            48,
+            [
+                "service   frontend       endpoint         weight",
+                "web-http  198.19.10.1:…  100.64.0.9:8…         1",
+                "                         100.64.0.19:…  draining",
+                "db        198.19.10.2:…  none",
+            ],
+        ),
+        (
+            24,
+            [
+                "web-http",
+                "    198.19.10.1:80/tcp",
+                "    endpoint:",
+                "        100.64.0.9:8080",
+                "    weight: 1",
+                "    endpoint:",
+                "        100.64.0.19:8080",
+                "    weight: draining",
+                "db 198.19.10.2:80/tcp",
+                "    endpoint: none",
+            ],
+        ),
+    ],
+)
+def test_cells_are_cut_as_long_as_they_can_be_told_apart(
+    width: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal(monkeypatch, width)
+    assert [*columns(("service", "frontend", "endpoint", "weight"), ENDPOINTS, frozenset({3}))] == lines
+
+
+@given(st.lists(st.tuples(_WORD, _WORD, _WORD), max_size=6), st.integers(40, 120))
+def test_rows_that_differ_differ_on_every_terminal(rows: list[tuple[str, ...]], width: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        terminal(patch, width)
+        lines = [*columns(("one", "other", "last"), rows)]
+    assert len({*lines}) >= len({*rows})
     assert all(len(line) <= width for line in lines)

@@ -19,7 +19,7 @@ _ENTRY = "-A PREROUTING -j SVCC-SERVICES"
 
 
 def _listing(state: Mapping[str, Mapping[str, Rules]], others: str = _ENTRY) -> bytes:
-    """As iptables-save prints it and :func:`svcc.kernel.xtables.fingerprint.stable` leaves it: the declarations of a
+    """As iptables-save prints it and :func:`svcc.kernel.xtables.listing_digest.stable` leaves it: the declarations of a
     table's chains, and then the rules, each chain's in a row."""
     lines: list[str] = []
     for name, chains in state.items():

@@ -22,7 +22,7 @@ from svcc.compiler import ir
 from svcc.kernel.ipvs.reading import established
 from svcc.kernel.ipvs.servers import VirtualServers
 from svcc.kernel.link.devices import QUIET, Device, Devices
-from svcc.kernel.steps import Phase, Place, StepError
+from svcc.kernel.steps import FrontendAddress, Phase, StepError
 from svcc.targets.interface import Artifact, Bundle
 from svcc.targets.vip_device import alias
 from svcc.verify.lab import CLIENT, NODE, Reply
@@ -99,7 +99,7 @@ def test_all_parts_come_and_go() -> None:
         go(driver, state, scope)
     for driver, state in wanted.items():
         arrived(driver, state, scope)
-        assert not driver.asks or driver.ask(before[driver], state, scope) in (state, None)
+        assert not driver.can_ask or driver.ask(before[driver], state, scope) in (state, None)
     for driver in reversed(HOST):
         take(driver.steps(driver.read(scope, before[driver]), before[driver], scope, SAME))
         assert driver.read(scope, before[driver]) == before[driver]
@@ -279,14 +279,14 @@ def test_connections_outlive_every_edit_and_are_counted() -> None:
     bundles = render(before), render(after)
     scope = SCOPE.including(*bundles)
     old, new = (SERVERS.parse(part(bundle, "ipvsadm"), scope) for bundle in bundles)
-    web = Place("198.19.10.1", "tcp", 80)
+    web = FrontendAddress("198.19.10.1", "tcp", 80)
     with served(before) as lab, lab.open(CLIENT, "198.19.10.1", 80) as client:
         known = client.ask()
         assert isinstance(known, Reply)
         with lab.namespace(NODE).entered():
             assert established(old) == {
                 web: {("100.64.0.9", 80): 1},
-                Place("198.19.10.2", "tcp", 80): {("100.64.0.19", 80): 0},
+                FrontendAddress("198.19.10.2", "tcp", 80): {("100.64.0.19", 80): 0},
             }
             assert phases(go(SERVERS, new, scope)) == {
                 Phase.SERVERS: "1 real server added, 1 real server changed, 1 virtual server changed"

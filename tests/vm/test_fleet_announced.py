@@ -4,51 +4,17 @@ dummy devices; a client on their network asks who has an address, and connects t
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from support.apply_states import run
-from support.fleet_client import FOUR, SIX, TEXT, Client, client_of, until_served
+from support.fleet_announced import BOTH, UNKNOWN, Held, ended_since, holders, machine_of, roll_out, start, stay, three
+from support.fleet_client import FOUR, SIX, Client, client_of, until_served
 from support.fleet_site import ETCD, Machine, Site, site
 
 pytestmark = [pytest.mark.vm, pytest.mark.kernel]
-
-_Address: TypeAlias = IPv4Address | IPv6Address
-BOTH: tuple[_Address, ...] = (FOUR, SIX)
-#: What an agent says when its lease is over, of which each of its addresses may go to another machine.
-ENDED = "the lease ended"
-
-
-def _start(machine: Machine) -> None:
-    """A busy machine has its time to keep its lease alive, and to ask etcd after an apply."""
-    machine.start("--lease", "10", "--confirm", "120")
-
-
-def _roll_out(made: Site, target: str, stage: str) -> None:
-    """Publish release 1 and give it to machines, however long they take."""
-    made.publish(TEXT, *(word for name in "abc" for word in ("-t", f"{name}={target}")))
-    made.svcc("rollout", 1, "--soak", "0s", "--patience", "10m", "--stage", stage)
-
-
-@contextmanager
-def _three(folder: Path, target: str) -> Iterator[tuple[Site, Client]]:
-    """Three machines that serve release 1."""
-    with site(folder, "a", "b", "c", nf_tables=False) as made, client_of(made) as client:
-        for machine in made.machines:
-            _start(machine)
-        _roll_out(made, target, "all")
-        yield made, client
-
-
-def _machine(made: Site, name: str) -> Machine:
-    return next(one for one in made.machines if one.name == name)
 
 
 def _link(machine: Machine, state: str) -> None:
@@ -72,103 +38,50 @@ def _link_beside(made: Site, machine: Machine) -> str:
     return f"to-{number}"
 
 
-@dataclass(frozen=True)
-class _Held:
-    """Who answers for each address, at which revisions of etcd it was taken, and how often leases had ended before."""
-
-    by: dict[_Address, str]
-    taken: dict[_Address, int]
-    ended: dict[str, int]
-
-
-def _holders(made: Site, client: Client, *but: str) -> _Held:
-    """Wait until machines other than some serve the addresses, each of which one machine alone answers for; that one is
-    the holder, and `fleet status` says so."""
-    for address in BOTH:
-        until_served(client, address, *but)
-    return made.until(partial(_all_agree, made, client), "one machine answers for each address, and holds it")
-
-
-def _all_agree(made: Site, client: Client) -> _Held | None:
-    """A busy machine may lose its lease while they are asked: they are asked again then."""
-    ended = {machine.name: machine.said().count(ENDED) for machine in made.machines}
-    answer = _answer(client)
-    held = {ip_address(one): name for name, node in made.nodes().items() for one in node["holds"]}
-    taken = {ip_address(one): revision for one, revision in made.taken().items()}
-    served = {address: client.connects_to(address) for address in BOTH}
-    return _Held(served, taken, ended) if answer == held == served and taken.keys() == held.keys() else None
-
-
-def _answer(client: Client) -> dict[_Address, str] | None:
-    """Who answers for each address; None: none does, or more than one."""
-    found = {address: client.answered_by(address) for address in BOTH}
-    return {one: some.pop() for one, some in found.items()} if all(len(a) == 1 for a in found.values()) else None
-
-
-def _stay(made: Site, client: Client, before: _Held) -> _Held:
-    """Wait until each address has its holder: the one before, unless the lease of that ended, as it may on a busy
-    machine. Its key went with the lease then: nobody took what was held, or gave it away.
-    """
-    now = _holders(made, client)
-    for address, name in before.by.items():
-        if now.by[address] != name:
-            assert now.taken[address] > before.taken[address], f"{address} was taken from {name}\n{made.said}"
-            assert _ended_since(_machine(made, name), before), f"{name} gave {address} away\n{made.said}"
-    return now
-
-
-#: What a machine says that asked etcd to let go, and heard no answer: whether it did shows when another one holds it.
-_UNKNOWN = "addresses cannot be held or let go of"
-
-
-def _ended_since(machine: Machine, before: _Held) -> bool:
-    return machine.said().count(ENDED) > before.ended[machine.name]
-
-
 def test_one_answers_whatever_becomes_of_it(tmp_path: Path) -> None:
-    with _three(tmp_path, "iptables") as (made, client):
-        held = _etcd_is_away_for_a_while(made, client, _holders(made, client))
+    with three(tmp_path, "iptables") as (made, client):
+        held = _etcd_is_away_for_a_while(made, client, holders(made, client))
         first = held.by[FOUR]
-        _machine(made, first).end(signal.SIGKILL)
-        held = _holders(made, client, first)
-        _start(_machine(made, first))
+        machine_of(made, first).end(signal.SIGKILL)
+        held = holders(made, client, first)
+        start(machine_of(made, first))
         made.until_node(first, alive=True)
-        held = _stay(made, client, held)  # it takes nothing back
+        held = stay(made, client, held)  # it takes nothing back
         second = held.by[FOUR]
-        _link(_machine(made, second), "down")
-        held = _holders(made, client, second)
-        _link(_machine(made, second), "up")
+        _link(machine_of(made, second), "down")
+        held = holders(made, client, second)
+        _link(machine_of(made, second), "up")
         made.until_node(second, alive=True)
-        held = _stay(made, client, held)
-        third = _machine(made, held.by[FOUR])
-        link, unknown = _link_beside(made, third), third.said().count(_UNKNOWN)
+        held = stay(made, client, held)
+        third = machine_of(made, held.by[FOUR])
+        link, unknown = _link_beside(made, third), third.said().count(UNKNOWN)
         with made.switch.namespace.entered():
             run(f"ip link set {link} down")  # the machine's end loses its carrier
-        after = _holders(made, client, third.name)
+        after = holders(made, client, third.name)
         let_go = f"let go of an address address={FOUR}"
         third.until(
-            lambda: third.says(let_go) or third.said().count(_UNKNOWN) > unknown or _ended_since(third, held),
+            lambda: third.says(let_go) or third.said().count(UNKNOWN) > unknown or ended_since(third, held),
             "it gave the address away",
         )
         with made.switch.namespace.entered():
             run(f"ip link set {link} up")
         last = after.by[FOUR]
-        _machine(made, last).end()
-        _holders(made, client, last)
+        machine_of(made, last).end()
+        holders(made, client, last)
 
 
-def _etcd_is_away_for_a_while(made: Site, client: Client, held: _Held) -> _Held:
+def _etcd_is_away_for_a_while(made: Site, client: Client, held: Held) -> Held:
     """Leases end meanwhile, and who answers goes on; the holders after it."""
     (etcd,) = made.etcd.members
     etcd.end()
     for machine in made.machines:
-        machine.until(partial(_ended_since, machine, held), "its lease ended")
+        machine.until(partial(ended_since, machine, held), "its lease ended")
     away = {address: until_served(client, address) for address in BOTH}
     with made.switch.namespace.entered():
         made.etcd.start("--listen-client-urls", f"{made.etcd.urls[0]},http://{ETCD}:2379")
     for machine in made.machines:
         made.until_node(machine.name, alive=True)
-    now = _stay(made, client, held)
+    now = stay(made, client, held)
     never_free = {address for address in BOTH if now.taken[address] == held.taken[address]}
     assert all(away[address] == held.by[address] for address in never_free)
     return now
@@ -179,17 +92,17 @@ def test_who_is_cut_off_from_etcd_alone_ceases_when_another_machine_takes_over(t
     nothing else any more.
     """
     ceases = f"ceases to answer for an address address={FOUR}"
-    with _three(tmp_path, "ipvs") as (made, client):
+    with three(tmp_path, "ipvs") as (made, client):
         often = {machine.name: machine.said().count(ceases) for machine in made.machines}
-        first = _machine(made, _holders(made, client).by[FOUR])
+        first = machine_of(made, holders(made, client).by[FOUR])
         with first.shell.namespace.entered():
             run(f"ip route add blackhole {ETCD}")
-        held = _holders(made, client, first.name)
+        held = holders(made, client, first.name)
         first.until(lambda: first.said().count(ceases) > often[first.name], "its guard heard that")
         with first.shell.namespace.entered():
             run(f"ip route del blackhole {ETCD}")
         made.until_node(first.name, alive=True)
-        _stay(made, client, held)
+        stay(made, client, held)
 
 
 def test_what_another_host_has_is_not_taken_until_it_has_it_no_more(tmp_path: Path) -> None:
@@ -197,8 +110,8 @@ def test_what_another_host_has_is_not_taken_until_it_has_it_no_more(tmp_path: Pa
     with site(tmp_path, "a", nf_tables=False) as made, client_of(made) as client:
         (machine,) = made.machines
         client.run(f"ip address add {FOUR}/32 dev lan")
-        _start(machine)
-        _roll_out(made, "iptables", "a")
+        start(machine)
+        roll_out(made, "iptables", "a")
         until_served(client, SIX)
         made.until(lambda: f"{FOUR} is not taken" in made.nodes()["a"]["words"], "it says that another has it")
         made.until_node("a", holds=[str(SIX)])

@@ -15,7 +15,7 @@ from support.waiting import until
 from svcc.kernel.link.devices import Device
 from svcc.kernel.link.hearing import Listener
 from svcc.kernel.link.links import Link
-from svcc.kernel.link.probing import answered
+from svcc.kernel.link.probing import probe
 from svcc.kernel.link.reading import links
 from svcc.kernel.link.taking import take
 from svcc.kernel.namespaces import Namespace
@@ -74,7 +74,7 @@ def test_the_network_hears_of_addresses_and_finds_them(lan: _Lan) -> None:
         assert _made() == carrying(DEVICE, "CUSTOM", held)
     with other.entered():
         every = {FOUR: hardware, SIX: hardware, LATER: hardware}
-        until(lambda: answered([*every], links()) == every, "the machine answers for all of them")
+        until(lambda: probe([*every], links()).answered == every, "the machine answers for all of them")
 
 
 def test_a_device_of_somebody_else_is_left_alone(lan: _Lan) -> None:
@@ -104,8 +104,8 @@ def test_what_the_machine_was_silent_about_is_answered_for(lan: _Lan) -> None:
         hardware = next(link.hardware for link in links() if link.name == "lan")
     with other.entered():
         every = {FOUR: hardware, SIX: hardware}
-        until(lambda: answered([FOUR, SIX], links()) == every, "the machine answers for both")
-        assert answered([LATER], links()) == {}
+        until(lambda: probe([FOUR, SIX], links()).answered == every, "the machine answers for both")
+        assert probe([LATER], links()).answered == {}
 
 
 def test_what_the_kernel_keeps_silent_about_is_not_taken(lan: _Lan) -> None:

@@ -92,7 +92,8 @@ def _passes(place: Place, built: Path) -> bool:
 
 
 def _oldest() -> Iterator[Place]:
-    pins = tuple(f"{name}=={version}" for name, version in floors().items())
+    own = floors("{}.{}".format(*sys.version_info))
+    pins = tuple(f"{name}=={version}" for name, version in own.items())
     print("oldest releases:", *pins)
     yield Place("floors", sys.executable, pins)
 

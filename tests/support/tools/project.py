@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -26,14 +27,22 @@ def package_directories() -> dict[str, Path]:
     return {package: ROOT / directory for package, directory in mapping.items()}
 
 
-def floors() -> dict[str, str]:
-    """The lowest version of each dependency that pyproject.toml allows, those of the extras for users among them."""
-    found = {}
+def floors(python: str | None = None) -> dict[str, str]:
+    """The lowest version of each dependency that pyproject.toml allows, those of the extras for users among them.
+
+    Args:
+        python: for which Python, such as 3.13: releases from before one are often not to be installed there.
+            By default the oldest that svcc supports.
+    """
     project = settings()["project"]
     extras = project["optional-dependencies"]
-    for requirement in (*project["dependencies"], *extras["agent"], *extras["lsp"]):
-        match = re.fullmatch(r"([\w-]+)>=([\w.]+)(,<[\w.]+)?", requirement)
-        if match is None:
-            raise ValueError(f"pyproject.toml: {requirement} is not NAME>=VERSION or NAME>=VERSION,<VERSION")
-        found[match[1]] = match[2]
+    where = {"python_version": python or project["requires-python"].removeprefix(">=")}
+    found = {}
+    for line in (*project["dependencies"], *extras["agent"], *extras["lsp"]):
+        requirement = Requirement(line)
+        lowest = [each.version for each in requirement.specifier if each.operator == ">="]
+        if len(lowest) != 1:
+            raise ValueError(f"pyproject.toml: {line} does not say NAME>=VERSION")
+        if requirement.marker is None or requirement.marker.evaluate(where):
+            found[requirement.name] = lowest[0]
     return found

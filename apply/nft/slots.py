@@ -1,4 +1,4 @@
-"""Where the chains of a table take a connection: read from the rules, whatever they are called."""
+"""The slots behind the chains of a table: where a connection goes. Read from the rules, whatever they are called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from svcc.apply.nft.keys import Keyed
+from svcc.apply.nft.keys import FrontendMaps
 from svcc.kernel.nft.expressions import Expression, Lookup, Named, Word
 from svcc.kernel.nft.state import Table, differing_keys
 from svcc.kernel.nft.statements import Dnat, Goto, Jump, Remember, Statement, VerdictMap
@@ -16,7 +16,7 @@ Port: TypeAlias = int | tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Slot:
     """One of the slots that a frontend may lead to."""
 
     endpoints: str  # the map that has its endpoint
@@ -24,29 +24,29 @@ class Way:
     clients: str = ""  # the set that remembers who was sent there
 
 
-class Ways:
-    """The ways of a table's chains."""
+class Slots:
+    """The slots behind the chains of a table."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.keyed = Keyed.of(table)
-        self._known: dict[str, tuple[Way, ...]] = {}
+        self.frontend_maps = FrontendMaps.of(table)
+        self._known: dict[str, tuple[Slot, ...]] = {}
 
-    def of(self, verdict: str) -> tuple[Way, ...]:
+    def of(self, verdict: str) -> tuple[Slot, ...]:
         """Those behind a verdict of the map of services."""
-        ways = self._known.get(verdict)
-        if ways is None:
+        slots = self._known.get(verdict)
+        if slots is None:
             verb, _, chain = verdict.partition(" ")
-            ways = tuple(dict.fromkeys(self._walk(chain, "", ()))) if verb in ("goto", "jump") else ()
-            self._known[verdict] = ways
-        return ways
+            slots = tuple(dict.fromkeys(self._walk(chain, "", ()))) if verb in ("goto", "jump") else ()
+            self._known[verdict] = slots
+        return slots
 
-    def endpoint(self, way: Way, key: str) -> str:
+    def endpoint(self, slot: Slot, key: str) -> str:
         """The address in the slot; "" where there is none."""
-        named = self.table.sets.get(way.endpoints)
+        named = self.table.sets.get(slot.endpoints)
         return named.elements.get(key, ("", ""))[0] if named else ""
 
-    def _walk(self, chain: str, clients: str, path: tuple[str, ...]) -> Iterator[Way]:
+    def _walk(self, chain: str, clients: str, path: tuple[str, ...]) -> Iterator[Slot]:
         if chain not in self.table.chains or chain in path:
             return
         for rule in self.table.chains[chain].rules:
@@ -55,7 +55,7 @@ class Ways:
                     case Remember(_, Named(name)):
                         clients = name
                     case Dnat(Lookup(_, Named(name)), port):
-                        yield Way(name, self._port(port), clients)
+                        yield Slot(name, self._port(port), clients)
                     case _:
                         for target in _targets(statement):
                             yield from self._walk(target, clients, (*path, chain))
@@ -79,21 +79,21 @@ def _targets(statement: Statement) -> Iterator[str]:
                 yield from _targets(verdict)
 
 
-def changed_keys(old: Ways, new: Ways) -> dict[str, set[str]]:
-    """The keys, by map of services, whose verdict, endpoints or ways differ."""
+def changed_keys(old: Slots, new: Slots) -> dict[str, set[str]]:
+    """The keys, by map of services, whose verdict, endpoints or slots differ."""
     found: dict[str, set[str]] = {}
-    services = {**old.keyed.services, **new.keyed.services}
-    for name, key in {**old.keyed.keys, **new.keyed.keys}.items():
+    services = {**old.frontend_maps.services, **new.frontend_maps.services}
+    for name, key in {**old.frontend_maps.keys, **new.frontend_maps.keys}.items():
         here = old.table.sets[name].elements if name in old.table.sets else {}
         there = new.table.sets[name].elements if name in new.table.sets else {}
         if here != there and key in services:
             found.setdefault(services[key], set()).update(differing_keys(here, there))
     for key, name in services.items():
-        before, after = (ways.keyed.services.get(key) for ways in (old, new))
+        before, after = (slots.frontend_maps.services.get(key) for slots in (old, new))
         if before != after:  # nobody asks one of them
-            for ways, asked in ((old, before), (new, after)):
-                if asked is not None and asked in ways.table.sets:
-                    found.setdefault(name, set()).update(ways.table.sets[asked].elements)
+            for slots, asked in ((old, before), (new, after)):
+                if asked is not None and asked in slots.table.sets:
+                    found.setdefault(name, set()).update(slots.table.sets[asked].elements)
         elif name in old.table.sets:
             elements = old.table.sets[name].elements
             fronts = {value for value, _ in elements.values()}

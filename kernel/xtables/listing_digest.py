@@ -40,13 +40,6 @@ def _kept(lines: list[bytes], name: bytes) -> list[bytes]:
     return kept
 
 
-def fingerprint(usual: str, listings: list[bytes | None], ours: Ours) -> str | None:
-    """The digest of the listings of both variants; None in place of one that cannot be had. ``usual``: which one the
-    machine's own iptables is."""
-    lines = stable_lines(listings, ours)
-    return None if lines is None else digest(usual, lines)
-
-
 def stable_lines(listings: list[bytes | None], ours: Ours) -> list[bytes | None] | None:
     """:func:`stable` of each listing that can be had; None where one is hidden."""
     found: list[bytes | None] = []

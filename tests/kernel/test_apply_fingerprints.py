@@ -17,8 +17,8 @@ from support.nft_states import use_release
 from support.tools.nft import RELEASES
 from support.waiting import until
 from svcc.apply import code, engine, errors
+from svcc.apply.execution_plan import ExecutionPlan
 from svcc.apply.generation import Draft
-from svcc.apply.planning import Plan
 from svcc.kernel.namespaces import Namespace
 from svcc.kernel.nft import generation, tool
 from svcc.kernel.steps import StepError
@@ -87,10 +87,10 @@ def forget(world: World) -> None:
         path.unlink()
 
 
-def found(plan: Plan) -> tuple[object, ...]:
+def found(plan: ExecutionPlan) -> tuple[object, ...]:
     """All that a plan says."""
     steps = [(step.part, step.phase, step.title, step.size) for step in plan.steps]
-    return plan.changes, steps, plan.obstacles, plan.gone_routes, plan.new_places, plan.transition
+    return plan.changes, steps, plan.obstacles, plan.gone_routes, plan.new_frontends, plan.transition
 
 
 def run(world: World, *commands: str) -> None:

@@ -1,0 +1,105 @@
+"""A plan that can be carried out now: two states, what differs between them, and the steps from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from svcc.apply import drain
+from svcc.apply.by_service import ChangedServices
+from svcc.apply.driver import Fingerprint, Transition
+from svcc.apply.machine import Machine, Readings
+from svcc.apply.states import Differing, States
+from svcc.kernel.steps import Change, FrontendAddress, Phase, Route, Step
+
+
+@dataclass(frozen=True)
+class ExecutionPlan:
+    """What leads from the state of this machine to another one. Making it changes nothing. What is saved of it, and
+    applied later, is a :class:`svcc.apply.plan.Plan`.
+    """
+
+    machine: Machine
+    transition: Transition
+    live: States = field(repr=False)
+    wanted: States = field(repr=False)
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    obstacles: tuple[str, ...]
+    gone_routes: frozenset[Route] = frozenset()  # of the state before, for new connections
+    new_frontends: frozenset[FrontendAddress] = frozenset()  # served afterwards, and not before
+    patience: float = drain.PATIENCE  # seconds, for connections that only the target before can carry on
+    readings: Readings = field(default_factory=dict, repr=False)  # what the live state was read from
+    differing: Differing = field(default=(), repr=False)
+    lasting: frozenset[Route] = frozenset()  # of those that are gone: whose connections go on, UDP's too
+    networks: tuple[str, ...] = ()  # in which local addresses serve node ports afterwards; none: in all
+    #: Of parts that are not read, and stay.
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict, repr=False)
+    asking: bool = False  # of what differs alone: all else is known to be there, and not read
+    #: The machine, where ``machine`` knows too little of the bundles to read all that may be ours.
+    whole: Callable[[], Machine] | None = field(default=None, repr=False)
+    changed: ChangedServices | None = field(default=None, repr=False)  # where it is a plan of these alone
+
+    @property
+    def ending(self) -> frozenset[Route]:
+        """Routes whose UDP connections are forgotten."""
+        return frozenset(route for route in self.gone_routes - self.lasting if route.frontend.protocol == "udp")
+
+    @property
+    def empty(self) -> bool:
+        """Whether the kernel holds already what is wanted."""
+        return not self.changes
+
+    def whole_machine(self) -> Machine:
+        """The machine as going back needs it. Errors: StoreError, ValueError."""
+        return self.machine if self.whole is None else self.whole()
+
+    @property
+    def recognised(self) -> bool:
+        """Whether all that takes long to read looked as it is known to."""
+        return all(self.live.from_text(one) is not None for one in self.machine.drivers if one.part in self.readings)
+
+
+def execution_plan(
+    machine: Machine,
+    transition: Transition,
+    live: States,
+    wanted: States,
+    differing: Differing,
+    *,
+    obstacles: Iterable[str],
+    ended: frozenset[Route],
+    lasts: Callable[[Route], bool],
+    networks: tuple[str, ...],
+    patience: float,
+    readings: Readings,
+    translates: bool | None = None,
+) -> ExecutionPlan:
+    """The plan for parts that differ. ``ended``: routes of endpoints that were draining, and are gone now. ``lasts``:
+    whether connections of a route that is gone go on. ``translates``: see :meth:`Machine.steps`; all else: see
+    :class:`ExecutionPlan`. Errors: StepError, ValueError.
+    """
+    steps = machine.steps(live, differing, transition, translates=translates)
+    gone = frozenset(machine.gone_routes(differing, transition)) | ended
+    return ExecutionPlan(
+        machine,
+        transition,
+        live,
+        wanted,
+        tuple(machine.changes(differing)),
+        _with_drain(steps, drain.drain_steps(differing, transition, patience)),
+        tuple(obstacles),
+        gone,
+        frozenset(machine.new_frontends(differing)),
+        patience,
+        readings,
+        differing,
+        frozenset(filter(lasts, gone)),
+        networks,
+    )
+
+
+def _with_drain(steps: Sequence[Step], waiting: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps, with the waiting before the first step that takes something away from the target before."""
+    first = next((at for at, step in enumerate(steps) if step.phase > Phase.DRAIN), len(steps))
+    return (*steps[:first], *(waiting if first < len(steps) else ()), *steps[first:])
