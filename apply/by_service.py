@@ -9,15 +9,54 @@ doubt, there is no such plan, and the whole states are compared.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from svcc.apply.driver import Driver, Fingerprint, Reading, State
-from svcc.apply.generation import Draft, Generation
-from svcc.apply.installation import Installation
+from svcc.apply.generation import ChangeDraft, Draft, Generation
+from svcc.apply.installation import KEPT, Installation
 from svcc.apply.machine import Machine, Readings
+from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
+from svcc.apply.services_change import ServicesChange, change_of
+from svcc.apply.state_files import StoreError
 from svcc.apply.states import Differing, DifferingPart, States
+from svcc.apply.summary import Summary, summary
+from svcc.compiler import ir
 from svcc.targets import find
-from svcc.targets.interface import Bundle, Difference
+from svcc.targets.interface import Assembly, Bundle, Difference
+
+#: A draft is kept as a change where that takes at most this part of the program that it is a change to.
+_SHARE = 1 / 16
+
+
+@dataclass(frozen=True)
+class ChangedServices:
+    """The services in which a draft differs from the generation in place, and what is made of them."""
+
+    there: int  # the number of the generation
+    before: Mapping[str, ir.Service]  # by name; those of the generation
+    after: Mapping[str, ir.Service]  # those of the draft
+    program: ir.Program  # what both have beside services
+    node: ir.Node | None
+    differing: Differing = ()  # the rules that are other, each state without what both have
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the services."""
+        return {*self.before, *self.after}
+
+    def summaries(self) -> tuple[Summary, Summary]:
+        """What these services serve, before and after."""
+        return self._summary(self.before), self._summary(self.after)
+
+    def _summary(self, services: Mapping[str, ir.Service]) -> Summary:
+        return summary(replace(self.program, services=tuple(services.values())), self.node)
+
+    @property
+    def loses(self) -> bool:
+        """Whether a service is served before, and not after."""
+        before, after = ({one.service for one in side.frontends} for side in self.summaries())
+        return not before <= after
 
 
 def differing_rules(
@@ -27,8 +66,9 @@ def differing_rules(
     known: Machine,
     readings: Readings,
     fingerprints: Mapping[str, Fingerprint],
-) -> Differing | None:
-    """The rules that a draft changes, each state without what both have (:class:`svcc.targets.interface.Difference`).
+) -> ChangedServices | None:
+    """The services that a draft changes, and their rules, each state without what both have
+    (:class:`svcc.targets.interface.Difference`).
 
     ``before``: the generation in place; ``known``: the machine by its names; ``readings``: its readings;
     ``fingerprints``: those recorded with that generation. None: whole states are to be compared. Errors: StepError.
@@ -38,9 +78,10 @@ def differing_rules(
     there = _there(known, readings, fingerprints, draft.bundle)
     if there is None:
         return None
-    differences = _differences(installation, before, draft)
-    if differences is None:
+    changed = _changed(installation, before, draft)
+    if changed is None or draft.assembly is None:
         return None
+    differences = _differences(draft.assembly, changed)
     found = (
         _differing_part(one, differences.get(one.part), fingerprints[one.part])
         for one in known.drivers
@@ -48,7 +89,7 @@ def differing_rules(
     )
     differing = [one for one in found if one is not None and one.have != one.want]
     others = (difference for part, difference in differences.items() if part not in there)
-    return None if any(one.before != one.after for one in others) else differing
+    return None if any(one.before != one.after for one in others) else replace(changed, differing=differing)
 
 
 def _is_of_rules(before: Generation, draft: Draft) -> bool:
@@ -89,8 +130,8 @@ def _is_as(driver: Driver[State], reading: Reading[State] | None, wanted: States
     return bool(found == state)
 
 
-def _differences(installation: Installation, before: Generation, draft: Draft) -> Mapping[str, Difference] | None:
-    """What the services that differ make of the parts. None: more differs, or it is not known what the rules were."""
+def _changed(installation: Installation, before: Generation, draft: Draft) -> ChangedServices | None:
+    """The services that differ. None: more differs, or it is not known what the rules were made of."""
     if draft.assembly is None or draft.program is None:
         return None
     try:
@@ -100,12 +141,17 @@ def _differences(installation: Installation, before: Generation, draft: Draft) -
         return None
     if services is None:
         return None
-    old, new = services
-    if not old and not new:
+    program = replace(draft.program.program(), services=(), balancers=())
+    return ChangedServices(before.number, *services, program, None if draft.node is None else program.node(draft.node))
+
+
+def _differences(assembly: Assembly, changed: ChangedServices) -> Mapping[str, Difference]:
+    """What the services that differ make of the parts."""
+    names = changed.names
+    if not names:
         return {}
-    names = {*old, *new}
-    draft.assembly.update({name: old.get(name) for name in names})
-    return draft.assembly.update({name: new.get(name) for name in names})
+    assembly.update({name: changed.before.get(name) for name in names})
+    return assembly.update({name: changed.after.get(name) for name in names})
 
 
 def _differing_part(
@@ -117,3 +163,41 @@ def _differing_part(
     assert have is not None
     assert want is not None
     return DifferingPart(driver, driver.with_live_only(have, fingerprint.live_only), want)
+
+
+def to_record(installation: Installation, changed: ChangedServices | None, draft: Draft) -> Draft | ChangeDraft:
+    """A draft as it is recorded: as a change to a generation that is kept whole, where little of that one changes.
+
+    ``changed``: what it changes of the generation in place; None: not known by service. The store's lock is held.
+    """
+    before = installation.current
+    if changed is None or before is None or changed.there != before.number or draft.of is not None:
+        return draft
+    try:
+        change, whole = installation.kept_as(before)
+        kept = installation.program(whole)
+        if kept is None or before.number - whole.number >= KEPT or not installation.is_as_written(before):
+            return draft
+        change = _together(change, changed, kept)
+        if len(change.text) > len(kept.text) * _SHARE:
+            return draft
+    except (StoreError, ValueError):  # the record is damaged
+        return draft
+    return ChangeDraft(
+        whole,
+        kept.hash,
+        change,
+        draft.scope,
+        draft.source,
+        note=draft.note,
+        undoes=draft.undoes,
+        origin=draft.origin,
+    )
+
+
+def _together(change: ServicesChange, changed: ChangedServices, kept: KeptProgram) -> ServicesChange:
+    """What two changes, one after the other, make of a program. Errors: ValueError, where that is damaged."""
+    made = change_of(changed.after.values(), changed.program, changed.node)
+    services = {**change.services, **{name: made.get(name) for name in changed.names}}
+    lines = {name: None if one is None else one.line for name, one in services.items()}
+    return ServicesChange({name: services[name] for name, line in lines.items() if line != kept.line(name)})

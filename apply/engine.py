@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from svcc.apply import drain
+from svcc.apply.by_service import to_record
 from svcc.apply.doctor import preflight
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.errors import Broken, NotTaken, Refused, Restored
@@ -79,7 +80,9 @@ def perform(plan: ExecutionPlan, installation: Installation, draft: Draft | Chan
     Errors: Restored, Broken; OSError and StoreError where nothing was begun.
     """
     before = installation.number
-    generation = installation.record(draft)
+    generation = installation.record(
+        to_record(installation, plan.changed, draft) if isinstance(draft, Draft) else draft
+    )
     journal = Journal(installation.journal, before, generation.number, plan.machine.dump(plan.live))
     try:
         tell(Event("recording"))

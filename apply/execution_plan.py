@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from svcc.apply import drain
+from svcc.apply.by_service import ChangedServices
 from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.machine import Machine, Readings
 from svcc.apply.states import Differing, States
@@ -37,6 +38,7 @@ class ExecutionPlan:
     asking: bool = False  # of what differs alone: all else is known to be there, and not read
     #: The machine, where ``machine`` knows too little of the bundles to read all that may be ours.
     whole: Callable[[], Machine] | None = field(default=None, repr=False)
+    changed: ChangedServices | None = field(default=None, repr=False)  # where it is a plan of these alone
 
     @property
     def ending(self) -> frozenset[Route]:

@@ -100,6 +100,7 @@ class ChangeDraft:
     of: int | None = None  # as of Generation
     note: str = ""
     undoes: int | None = None
+    origin: Origin | None = None  # as of Draft
 
     @property
     def base(self) -> int:

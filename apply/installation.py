@@ -20,6 +20,7 @@ from svcc.apply.services_change import ServicesChange
 from svcc.apply.state_files import StoreError, bytes_of, damaged, read_record, text_of
 from svcc.apply.summary import Summary
 from svcc.compiler.prefix import fault
+from svcc.kernel.json_values import members
 from svcc.targets import find
 from svcc.targets.bundle import read_bundle
 from svcc.targets.interface import Bundle
@@ -136,6 +137,13 @@ class Installation:
         change, whole = self._change(generation)
         return change.program(KeptProgram(text_of(self.file(whole.number, "program"))))
 
+    def kept_as(self, generation: Generation) -> tuple[ServicesChange, Generation]:
+        """The generation that is kept whole, and what another is beside it; of itself that is nothing.
+
+        Errors: StoreError.
+        """
+        return (ServicesChange({}), generation) if generation.base is None else self._change(generation)
+
     def _change(self, generation: Generation) -> tuple[ServicesChange, Generation]:
         """What a generation is kept as, and the one that it is a change to."""
         path = self.file(generation.number, "change")
@@ -206,7 +214,7 @@ class Installation:
         program = None if noted is None else self.program(generation)
         if program is None or generation.base is not None:  # of a change, the generation's own hash holds the program
             return program
-        return program if noted == {"program": program.hash} else None
+        return program if members(noted).get("program") == program.hash else None
 
     def scope(self, generation: Generation) -> Scope:
         """The names under which a generation's objects may be. Errors: StoreError, ValueError."""
@@ -215,9 +223,28 @@ class Installation:
     def check(self, number: int) -> None:
         """Errors: StoreError where a generation is not whole."""
         generation = self.generation(number)
+        if self.is_as_written(generation):
+            return
         if generation.base is None:
             self.bundle(generation)
         self.summary(generation)
+
+    def is_as_written(self, generation: Generation) -> bool:
+        """Whether this very svcc wrote a generation, and its files are as they were then: they need not be read."""
+        _, whole = self.kept_as(generation)
+        noted = cache.read(self.file(whole.number, "compiled"), whole.hash)
+        known = None if noted is None else members(noted).get("services")
+        return (
+            known is not None
+            and known == self._digest(whole, "services")
+            and (generation.base is not None or whole.hash == self._digest(whole, "bundle"))
+        )
+
+    def _digest(self, generation: Generation, suffix: str) -> str:
+        try:
+            return sha256(self.file(generation.number, suffix).read_bytes()).hexdigest()
+        except OSError:
+            return ""
 
     # ---- writing, under the store's lock
 
@@ -285,7 +312,7 @@ class Installation:
             self.note_compiled(generation, None)
         elif draft.assembly is not None and draft.program is not None:
             self.note_compiled(generation, draft.program.hash)
-        if isinstance(draft, Draft) and draft.origin is not None:
+        if draft.origin is not None:
             cache.write(self.file(number, "source"), generation.hash, asdict(draft.origin))
         self.describe(generation)
         return generation
@@ -299,7 +326,9 @@ class Installation:
 
         ``program``: the program's digest; None: the generation is kept as a change. Errors: OSError.
         """
-        cache.write(self.file(generation.number, "compiled"), generation.hash, {"program": program})
+        services = None if program is None else self._digest(generation, "services")
+        noted = {"program": program, "services": services}
+        cache.write(self.file(generation.number, "compiled"), generation.hash, noted)
 
     def origin(self, generation: Generation) -> Origin | None:
         """What a generation is known to be compiled from."""
@@ -308,10 +337,14 @@ class Installation:
 
     def note_origin(self, generation: Generation, draft: Draft) -> None:
         """Note that a draft, of the same bundle and services, was compiled from something else."""
-        if generation.base is not None:
+        if draft.origin in (None, self.origin(generation)):
             return
-        services = text_of(self.file(generation.number, "services"))
-        if draft.origin not in (None, self.origin(generation)) and services == json.dumps(draft.summary.to_json()):
+        if generation.base is None:
+            same = text_of(self.file(generation.number, "services")) == json.dumps(draft.summary.to_json())
+        else:
+            kept = self.program(generation)
+            same = kept is not None and draft.program is not None and kept.text == draft.program.text
+        if same:
             cache.write(self.file(generation.number, "source"), generation.hash, asdict(draft.origin))
 
     def make_current(self, number: int | None) -> None:

@@ -22,12 +22,14 @@ class Losses:
     everything: bool
 
 
-def losses(plan: ExecutionPlan, before: Summary, draft: Draft) -> Losses:
-    """What a draft takes from the clients of what is there. ``before``: the summary of the generation in place.
+def losses(plan: ExecutionPlan, there: Callable[[], Summary], draft: Draft) -> Losses:
+    """What a draft takes from the clients of what is there. ``there``: gives the summary of the generation in place.
 
     The services of a compiled bundle are not known: then its frontends that have endpoints count.
     """
-    stays = _stays(plan, draft)
+    if plan.changed is not None and not plan.changed.loses:
+        return Losses((), everything=False)
+    before, stays = there(), _stays(plan, draft)
     if before.frontends:
         kept = {one.service for one in before.frontends if stays(one.reached_at)}
         kept |= {one.service for one in draft.summary.frontends}

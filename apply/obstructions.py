@@ -15,7 +15,7 @@ from pathlib import Path
 
 from svcc.apply.firewall.drops import drops
 from svcc.apply.reverse_path import reverse_path_drops
-from svcc.apply.summary import Summary
+from svcc.apply.summary import ServedFrontend, Summary
 from svcc.kernel.sysctl.settings import of_device
 
 #: Endpoints stand for all of their network of this length: where packets go does not differ within it, most likely.
@@ -50,7 +50,8 @@ def obstructions(
         yield Obstruction(*one)
     yield from _routes(endpoints, _addresses(served) if translated else ())
     yield from _reverse_paths(endpoints)
-    yield from _bridges(_endpoints(served, answering_through=True))
+    bypassed = any(one.bypassed for summary in served for one in summary.frontends)
+    yield from _bridges(_endpoints(served, answering_through=True) if bypassed else endpoints)
 
 
 def _endpoints(served: Collection[Summary], *, answering_through: bool = False) -> list[str]:
@@ -58,9 +59,21 @@ def _endpoints(served: Collection[Summary], *, answering_through: bool = False) 
     found: dict[str, str] = {}
     for summary in served:
         for frontend in summary.frontends:
-            for address, _, _ in () if answering_through and frontend.bypassed else frontend.endpoints:
-                found.setdefault(_network(address), address)
+            if not (answering_through and frontend.bypassed):
+                _add_networks(found, frontend)
     return list(found.values())[:_LOOKED_AT]
+
+
+def _add_networks(found: dict[str, str], frontend: ServedFrontend) -> None:
+    """Add the networks of a frontend's endpoints, each with the first of them that is met."""
+    if frontend.version != 4:
+        for address, _, _ in frontend.endpoints:
+            found.setdefault(_network(address), address)
+        return
+    for address, _, _ in frontend.endpoints:  # as `_network` has it, without a call for each of a hundred thousand
+        network = address.rpartition(".")[0]
+        if network not in found:
+            found[network] = address
 
 
 def _network(address: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 
 from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
-from svcc.apply.by_service import differing_rules
+from svcc.apply.by_service import ChangedServices, differing_rules
 from svcc.apply.driver import Transition
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
 from svcc.apply.fingerprints import RecordedState, fingerprints_of
@@ -76,18 +76,18 @@ def make_plan(
     Errors: StepError, StoreError, ValueError.
     """
     before = installation.current
-    scope, ended = _scope(draft.scope, before), _finished(installation, before, draft)
+    scope = _scope(draft.scope, before)
     fingerprints = fingerprints_of(installation, before) if before is not None else {}
     readings = (
         early.readings if early is not None and early.holds(installation, scope) else Machine(scope).begin(fingerprints)
     )
     if before is not None and fingerprints:
-        differing = differing_rules(installation, before, draft, Machine(scope), readings, fingerprints)
-        if differing is not None:
+        changed = differing_rules(installation, before, draft, Machine(scope), readings, fingerprints)
+        if changed is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
-            return _plan_of_rules(_Recognised(whole, scope, readings, live), differing, draft, ended, patience)
-    old = _known(installation, before)
+            return _plan_of_rules(_Recognised(whole, scope, readings, live), changed, draft, patience)
+    ended, old = _finished(installation, before, draft), _known(installation, before)
     known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
     wanted = machine.parse(draft.bundle)
@@ -108,21 +108,20 @@ def make_plan(
         differing,
         obstacles=_obstacles(known, differing, draft.bundle),
         ended=ended,
-        lasts=_lasts(draft, transition),
+        lasts=_lasts(draft.summary, transition),
         networks=draft.summary.node_port_networks,
         patience=patience,
         readings=readings,
     )
 
 
-def _plan_of_rules(
-    there: _Recognised, differing: Differing, draft: Draft, ended: frozenset[Route], patience: float
-) -> ExecutionPlan:
+def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
     """The plan where rules of some services are all that differs (:mod:`svcc.apply.by_service`): neither the bundle
     before nor the whole states are made, unless somebody asks for them. Errors: StepError.
     """
     machine = Machine(there.scope.including(draft.bundle))
     wanted, here = machine.parse(draft.bundle), Transition(draft.target, draft.target)
+    differing, (before, after) = changed.differing, changed.summaries()
     plan = execution_plan(
         machine,
         here,
@@ -130,14 +129,14 @@ def _plan_of_rules(
         wanted,
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
-        ended=ended,
-        lasts=_lasts(draft, here),
-        networks=draft.summary.node_port_networks,
+        ended=finished(before, after),
+        lasts=_lasts(after, here),
+        networks=after.node_port_networks,
         patience=patience,
         readings=there.readings,
         translates=True,
     )
-    return replace(plan, whole=lambda: Machine(machine.scope.including(there.bundle())))
+    return replace(plan, whole=lambda: Machine(machine.scope.including(there.bundle())), changed=changed)
 
 
 def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:
@@ -169,14 +168,14 @@ def finished(old: Summary, new: Summary) -> frozenset[Route]:
     return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
 
 
-def _lasts(draft: Draft, transition: Transition) -> Callable[[Route], bool]:
+def _lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
     """Which routes that are gone are so for new connections alone: their endpoints are draining, or on other nodes.
 
     None, where connections end with the balancer that carries them.
     """
     if transition.from_balancer:
         return lambda _: False
-    return draft.summary.lasts
+    return wanted.lasts
 
 
 def nothing_to_do(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Address
 from operator import attrgetter
@@ -17,7 +17,7 @@ from operator import attrgetter
 from svcc.apply.state_files import bytes_of
 from svcc.compiler import ir
 from svcc.compiler.ir_from_json import from_own_json
-from svcc.compiler.ir_to_json import endpoint_to_json, head_to_json, service_to_json
+from svcc.compiler.ir_to_json import endpoint_to_json, head_to_json, port_to_json, service_to_json
 from svcc.kernel.addresses import text_of
 
 _SERVICES = ',"services":[\n'
@@ -30,6 +30,11 @@ _written = json.JSONEncoder(separators=(",", ":")).encode
 #: What is said of an endpoint beside its address, and what most say.
 _beside = attrgetter(*(one.name for one in fields(ir.Endpoint) if one.compare and one.name != "address"))
 _PLAIN = _beside(ir.Endpoint(IPv4Address(0)))
+#: What is said of a service beside what most have.
+_further = attrgetter(
+    *(one.name for one in fields(ir.Service) if one.compare and one.name not in ("name", "vips", "ports", "endpoints"))
+)
+_NOTHING_FURTHER = _further(ir.Service(""))
 
 
 class KeptProgram:
@@ -70,6 +75,10 @@ class KeptProgram:
     def _lines(self) -> _Lines:
         return _Lines.of(self.text)
 
+    def line(self, name: str) -> str | None:
+        """The line of a service; None: there is no such service."""
+        return self._lines.services.get(name)
+
     def changed(self, lines: Mapping[str, str | None]) -> KeptProgram:
         """The program with these lines in the place of those of their services; None: without the service."""
         services = {**self._lines.services, **lines}
@@ -104,14 +113,28 @@ def _text(head: str, lines: Iterable[str]) -> str:
 
 def service_line(service: ir.Service) -> str:
     """The line of a service."""
-    document = _written(service_to_json(service))
     endpoints = [
         f'{{"address":"{text_of(one.address)}"}}'  # most have nothing else, and there may be a hundred thousand
         if _beside(one) == _PLAIN
         else _written(endpoint_to_json(one))
         for one in service.endpoints
     ]
-    return f'{document[:-1]},"endpoints":[{",".join(endpoints)}]}}'
+    return f'{_settings(service)[:-1]},"endpoints":[{",".join(endpoints)}]}}'
+
+
+def _settings(service: ir.Service) -> str:
+    """A service without its endpoints, as JSON. Most say nothing but their name, their vips and their ports."""
+    if not service.vips or _further(service) != _NOTHING_FURTHER:
+        return _written(service_to_json(service))
+    vips = '","'.join([text_of(vip) for vip in service.vips])
+    ports = ",".join(map(_port, service.ports))
+    return f'{{"name":{_written(service.name)},"vips":["{vips}"],"ports":[{ports}]}}'
+
+
+@lru_cache(maxsize=1024)
+def _port(port: ir.Port) -> str:
+    """A port as JSON. Many services have the same ones."""
+    return _written(port_to_json(port))
 
 
 @dataclass(frozen=True)

@@ -444,7 +444,7 @@ def _changed(program: ir.Program, services: Mapping[str, ir.Service | None]) -> 
 
 def _guard(installation: Installation, made: ExecutionPlan, draft: Draft, *, allow_empty: bool) -> None:
     """Errors: Refused, where no service would be left."""
-    found = losses(made, installation.summary(installation.current), draft)
+    found = losses(made, lambda: installation.summary(installation.current), draft)
     if found.everything and not allow_empty:
         raise Refused([f"no service would be left, of {len(found.services)} that are served"])
 

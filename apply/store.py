@@ -12,7 +12,7 @@
         000007.bundle.whole      and these three, while a process writes them to replace the change
         000007.looks             the fingerprints of the kernel's parts while it is there; may be missing
         000007.source            what it was compiled from; may be missing
-        000007.compiled          that this svcc made its rules of its program; may be missing
+        000007.compiled          that this svcc made its rules of its program, with digests; may be missing
         journal.json             only while an apply is under way, or was killed
         confirm.json             only while an apply waits to be confirmed
         keeper                   held by a session for as long as it lives, with its process and what it is

@@ -161,8 +161,10 @@ def _served_frontend(frontend: Frontend) -> ServedFrontend:
         frontend.ports.first,
         frontend.ports.last,
         tuple(
-            (text_of(endpoint.address), target if endpoint.port is None else endpoint.port, endpoint.weight)
-            for endpoint in (*frontend.endpoints, *frontend.draining)
+            [
+                (text_of(endpoint.address), target if endpoint.port is None else endpoint.port, endpoint.weight)
+                for endpoint in (*frontend.endpoints, *frontend.draining)
+            ]
         ),
         tuple((str(endpoint.address), frontend.target(endpoint)) for endpoint in _elsewhere(frontend)),
         frontend.service.forward is not ir.Forward.MASQUERADE,

@@ -199,12 +199,13 @@ class _Reach:
         if known is None:
             here = self._service.endpoints
             kind = IPv4Address if version == 4 else IPv6Address
-            if not all(isinstance(e.address, kind) for e in here):
-                here = tuple(e for e in here if isinstance(e.address, kind))
+            own = [e for e in here if isinstance(e.address, kind)]
+            if len(own) != len(here):
+                here = tuple(own)
             near = self._near.nodes(traffic)
             if (most := near[-1]) is not None:
                 here = tuple(e for e in here if e.node in most)
-            plain = len(near) == 1 and all(e.weight and not e.backup for e in here)
+            plain = len(near) == 1 and not [e for e in here if e.backup or not e.weight]
             known = (here, ()) if plain else self._serving(here, near)
             self._endpoints[version, traffic] = known
         return known

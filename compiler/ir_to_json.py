@@ -137,17 +137,19 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
         one_packet=_unless(service.one_packet, False),
         registered=[{"pool": one.pool, "networks": [str(n) for n in one.networks]} for one in service.registered],
     )
-    document["ports"] = [
-        _sparse(
-            name=port.name,
-            protocol=port.protocol.value,
-            ports=_ports_to_json(port.ports),
-            target=_unless(port.target, port.ports.first),
-            nodeport=None if port.nodeport is None else _ports_to_json(port.nodeport),
-        )
-        for port in service.ports
-    ]
+    document["ports"] = [port_to_json(port) for port in service.ports]
     return document
+
+
+def port_to_json(port: ir.Port) -> dict[str, Json]:
+    """A port as JSON's own types. What has its default value is left out."""
+    return _sparse(
+        name=port.name,
+        protocol=port.protocol.value,
+        ports=_ports_to_json(port.ports),
+        target=_unless(port.target, port.ports.first),
+        nodeport=None if port.nodeport is None else _ports_to_json(port.nodeport),
+    )
 
 
 def endpoint_to_json(endpoint: ir.Endpoint) -> dict[str, Json]:

@@ -8,10 +8,11 @@ from typing import Any
 from svcc.compiler import ir, syntax
 from svcc.compiler.codes import Code
 from svcc.compiler.lets import Lets
+from svcc.compiler.read_addresses import read_ipv4
 from svcc.compiler.source import Span
 from svcc.compiler.suggest import did_you_mean
 from svcc.compiler.syntax import Word, word_at
-from svcc.compiler.values import Values, plain_ipv4
+from svcc.compiler.values import Values
 
 MAX_WEIGHT = 65_535
 #: Options without a value.
@@ -104,7 +105,7 @@ class Pools:
 def _of_addresses(values: Values, lines: syntax.AddressLines) -> Iterator[ir.Endpoint]:
     source = values.source
     for text, start in lines.words():
-        address: ir.Address | None = plain_ipv4(text)
+        address: ir.Address | None = read_ipv4(text)
         port = None
         if address is None:
             address, port = values.endpoint_address(word_at("ADDRESS", text, start))

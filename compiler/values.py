@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from socket import AF_INET, AF_INET6, inet_pton
+from socket import AF_INET6, inet_pton
 from typing import TypeVar
 
 from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic, Related, Severity
 from svcc.compiler.names import QUOTED, QUOTED_FORM
+from svcc.compiler.read_addresses import read_ipv4
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.compiler.syntax import Word, word_at
@@ -255,14 +256,6 @@ class Values:
         return seconds
 
 
-def plain_ipv4(text: str) -> IPv4Address | None:
-    """An IPv4 address; None: the text is something else, or wrong. Most words of large programs are such."""
-    try:
-        return IPv4Address(int.from_bytes(inet_pton(AF_INET, text), "big"))
-    except (OSError, ValueError):
-        return None
-
-
 def _address(text: str) -> ir.Address:
     """An address, or AddressValueError.
 
@@ -270,7 +263,7 @@ def _address(text: str) -> ir.Address:
     to say about the others.
     """
     if text.count(":") < 2:
-        return plain_ipv4(text) or IPv4Address(text)
+        return read_ipv4(text) or IPv4Address(text)
     try:
         return IPv6Address(inet_pton(AF_INET6, text))
     except (OSError, ValueError):

@@ -24,6 +24,9 @@ class Ports(Protocol):
 
 def text_of(address: Address) -> str:
     """``str(address)``, several times faster: there are a hundred thousand of them."""
+    text: str | None = getattr(address, "text", None)  # of one that was read from it, and knows it
+    if text is not None:
+        return text
     if isinstance(address, IPv4Address):
         return inet_ntoa(int(address).to_bytes(4, "big"))
     return str(address)

@@ -87,7 +87,7 @@ def _environment(tree: Path, release: Release, wheel: Path) -> None:
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {release.python}\n"
     )
     program = home / "bin" / "svcc"
-    program.write_text(f"#!/{_HOME}/bin/python -P\nfrom svcc.__main__ import main\n\nmain()\n")
+    program.write_text(f"#!/{_HOME}/bin/python -P\nfrom svcc.__main__ import program\n\nprogram()\n")
     program.chmod(0o755)
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin/svcc").symlink_to(f"/{_HOME}/bin/svcc")

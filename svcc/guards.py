@@ -66,7 +66,7 @@ def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: 
     """Ends the command where services would be lost and nobody agrees."""
     if given.allow_empty and given.yes:
         return
-    found = losses(plan, installation.summary(installation.current), draft)
+    found = losses(plan, lambda: installation.summary(installation.current), draft)
     if found.everything and not given.allow_empty:
         fail(f"nothing was changed: {refusal(found)}\n  If that is meant: --allow-empty", Exit.INPUT)
     if found.services and not given.yes:

@@ -69,7 +69,7 @@ def command(
             draft = draft_of(as_kept(given, target, node, installation), store, node)
             plan = make_plan(store, installation, draft, early=early)
             reviewed = review(plan, installation, draft)
-            if why := refusal(losses(plan, reviewed.before, draft)):
+            if why := refusal(losses(plan, lambda: reviewed.before, draft)):
                 click.echo(f"svcc: {why}: `svcc apply` refuses that without --allow-empty", err=True)
             warn_of_doubles(store, installation, draft.summary)
             _show(reviewed, installation, as_json=as_json, objects=objects, everything=everything)

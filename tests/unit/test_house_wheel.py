@@ -81,7 +81,7 @@ def test_the_wheel_carries_the_licence_and_the_command(built: Path) -> None:
     assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     scripts = ConfigParser()
     scripts.read_string(archive.read(f"{info}/entry_points.txt").decode())
-    assert dict(scripts["console_scripts"]) == {"svcc": "svcc.__main__:main"}
+    assert dict(scripts["console_scripts"]) == {"svcc": "svcc.__main__:program"}
     metadata = Parser().parsestr(archive.read(f"{info}/METADATA").decode())
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"

@@ -1,0 +1,35 @@
+"""IPv4 addresses as programs have them, a hundred thousand in a large one."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from socket import AF_INET, inet_pton
+
+
+class ReadIPv4Address(IPv4Address):
+    """An IPv4 address that was read from a text, and keeps it: each is printed several times. It has one spelling only,
+    so that this is ``str()`` of any other object for the same address.
+    """
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"IPv4Address({self.text!r})"
+
+    def __reduce__(self) -> tuple[type[IPv4Address], tuple[str]]:
+        return IPv4Address, (self.text,)
+
+
+def read_ipv4(text: str) -> ReadIPv4Address | None:
+    """An IPv4 address; None: the text is something else, or wrong (inet_pton(3))."""
+    try:
+        address = ReadIPv4Address(int.from_bytes(inet_pton(AF_INET, text), "big"))
+    except (OSError, ValueError):
+        return None
+    address.text = str(text)  # of a word with a place, the word alone
+    return address
