@@ -135,9 +135,9 @@ def says_otherwise(installation: Installation, generation: Generation, draft: Dr
 
 
 def is_recorded(installation: Installation, generation: Generation, draft: Draft, *, known: bool = False) -> bool:
-    """Whether a generation records what a draft says: the same rules for the same services, served and reviewed.
+    """Whether a generation says what a draft says: the same rules for the same services, served and reviewed.
 
-    ``known``: the services are known to be the same, and are not compared again.
+    ``known``: the services are the same, which is not compared again.
     """
     if not installation.is_bundle_of(generation, draft) or draft.of not in (None, generation.reviewed):
         return False

@@ -7,6 +7,7 @@ import io
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from errno import EINVAL
 
 import aiohttp
 
@@ -21,10 +22,18 @@ _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
 
 def context(tls: Tls) -> ssl.SSLContext:
-    """What TLS needs of these files. Raises :class:`OSError` (:class:`ssl.SSLError` is one) where it cannot have it."""
-    made = ssl.create_default_context(cafile=tls.ca)
+    """What TLS needs of these files. Raises :class:`OSError`, which names the file, where it cannot have it."""
+    try:
+        made = ssl.create_default_context(cafile=tls.ca)
+    except ssl.SSLError:
+        raise OSError(EINVAL, "it has no certificate in PEM", str(tls.ca)) from None
     if tls.certificate is not None:
-        made.load_cert_chain(tls.certificate, tls.key)
+        try:
+            made.load_cert_chain(tls.certificate, tls.key, password="")  # nobody is there to be asked for one
+        except ssl.SSLError:
+            key = "it has no key" if tls.key is None else f"{tls.key} has not its key"
+            words = f"it has no certificate in PEM, or {key}, without a password"
+            raise OSError(EINVAL, words, str(tls.certificate)) from None
     return made
 
 
@@ -100,7 +109,8 @@ def _errors(member: str) -> Iterator[None]:
     except aiohttp.ClientSSLError as error:
         raise _not_trusted(member, error) from error
     except aiohttp.ClientConnectorError as error:
-        raise Unreachable(_words(error), member=member, untouched=True) from error
+        why = error.strerror or "it ends the connection; is it asked by http what takes https, or the other way round?"
+        raise Unreachable(f"cannot be connected to: {why}", member=member, untouched=True) from error
     except TimeoutError as error:
         connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
         raise Unreachable("does not answer in time", member=member, untouched=connecting) from error
@@ -126,7 +136,16 @@ def _other(member: str, status: int, text: bytes) -> EtcdError:
 
 
 def _not_trusted(member: str, error: Exception) -> NotAuthenticated:
-    return NotAuthenticated(f"TLS fails: {_words(error)}", member=member)
+    why = next((one for one in (error.__cause__, error) if isinstance(one, ssl.SSLError)), None)
+    if (untrusted := getattr(why, "verify_message", None)) is not None:
+        words = f"its certificate is not trusted: {untrusted}"
+    elif why is not None and "ALERT" in (why.reason or ""):
+        words = (
+            f"it does not take the certificate that it is shown, or wants one: {why.reason.lower().replace('_', ' ')}"
+        )
+    else:
+        words = _words(error)
+    return NotAuthenticated(f"TLS fails: {words}", member=member)
 
 
 def _words(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,8 @@ from svcc.etcd.wire import Header, Message, Request, header
 
 _ROUNDS, _LEAST_TRIES = 2, 3
 _LONGEST_PAUSE = 1.0
+#: An IPv6 address, or a name whose parts are as long as DNS has them (RFC 1035, section 2.3.4).
+_HOST = re.compile(r"[0-9A-Fa-f:.]*:[^/]*|(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 
 
 def pause(tries: int, longest: float = _LONGEST_PAUSE) -> float:
@@ -199,7 +202,7 @@ def _checked(address: str) -> str:
     try:
         url = URL(address)
         good = url.scheme in ("http", "https") and url.host and url.path in ("", "/") and not url.user
-        if good and not url.query_string and not url.fragment:
+        if good and _HOST.fullmatch(url.raw_host or "") and not url.query_string and not url.fragment:
             return str((url if url.explicit_port else url.with_port(2379)).origin())
     except ValueError:
         pass

@@ -50,11 +50,12 @@ class JsonMembers:
         said = shorten(json.dumps(value), 60)
         return BadDocument(f"{self._where}: `{name}` is {said}, and not {wanted}")
 
-    def number(self, name: str, least: int = 0) -> int:
-        """A whole number, of at least ``least`` and at most 2^53 - 1."""
+    def number(self, name: str, least: int = 0, most: int = _LARGEST) -> int:
+        """A whole number, of at least ``least`` and at most ``most``; 2^53 - 1 unless told."""
         value = self.take(name)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LARGEST:
-            raise self.wrong(name, value, f"a whole number from {least} on")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            upto = "on" if most == _LARGEST else f"to {most}"
+            raise self.wrong(name, value, f"a whole number from {least} {upto}")
         return value
 
     def seconds(self, name: str) -> float:

@@ -184,6 +184,11 @@ class NodeState(StrEnum):
     REFUSED = "refused"  # it will not: a smaller epoch, a signature, a hash
 
 
+#: The largest release and epoch that a node is believed to have. Who publishes goes on from them after a backup of etcd
+#: was restored: with one of the largest numbers there are, a node would leave none for others.
+MOST_TOLD = 1_000_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What a node says of itself.
@@ -226,8 +231,8 @@ class Status:
         found = cls(
             want=Want(release=members.number("release"), epoch=members.number("epoch")),
             state=members.choice("state", NodeState),
-            serves=members.number("serves"),
-            followed=members.number("followed"),
+            serves=members.number("serves", most=MOST_TOLD),
+            followed=members.number("followed", most=MOST_TOLD),
             down=members.number("down"),
             drift=members.number("drift"),
             words=members.text("words"),

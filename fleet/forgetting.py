@@ -1,4 +1,4 @@
-"""Old releases are taken out of etcd, with the programs that none of the others names.
+"""Old releases are taken out of etcd, with the programs that none of the others names; and nodes that left.
 
 A release that a node shall have, or may go back to, is never taken out. Others who publish or begin a rollout
 meanwhile are safe: all is taken out on the condition that neither the head nor the rollout moved since both were read.
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from svcc.etcd.client import Client
-from svcc.etcd.values import Compare, Delete, as_read
+from svcc.etcd.values import Compare, Delete, absent, as_read
+from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys, is_hash
 from svcc.fleet.reading import Snapshot, head_of, releases_of, snapshot
 
@@ -40,6 +41,30 @@ async def forget(etcd: Client, keys: Keys, kept: int = KEPT) -> int:
     unnamed = sorted({part for part in parts if is_hash(part)} - programs)
     await _delete(etcd, same, [Delete(keys.pieces(hash), prefix=True) for hash in unnamed])
     return len(old)
+
+
+async def forget_nodes(etcd: Client, keys: Keys, nodes: Iterable[str]) -> list[str]:
+    """Take out what nodes that left were to do, and what they said last; returns their names.
+
+    Errors: FleetError: there is no such node, its agent lives, or a rollout that has not ended has it: nothing is taken
+    out then; EtcdError.
+    """
+    seen = await snapshot(etcd, keys)
+    rollout = seen.rollout if seen.rollout is not None and not seen.rollout.phase.ended else None
+    named = sorted({*nodes})
+    for node in named:
+        if node not in seen.nodes:
+            raise FleetError(f"fleet {keys.fleet} knows no node {node}")
+        if seen.nodes[node].alive:
+            raise FleetError(f"the agent of {node} lives: end it first, and wait until `svcc fleet status` says so")
+        if rollout is not None and any(node in stage for stage in rollout.stages):
+            raise FleetError(f"{node} is in the rollout of release {rollout.release}, which has not ended")
+    same = as_read(keys.rollout, seen.entries.get(keys.rollout))
+    for node in named:
+        keep = [same, absent(keys.alive(node)), as_read(keys.want(node), seen.entries.get(keys.want(node)))]
+        if not (await etcd.transact(keep, [Delete(keys.want(node)), Delete(keys.status(node))])).succeeded:
+            raise FleetError(f"{node} changed meanwhile: look at it (`svcc fleet status`), and try again")
+    return named
 
 
 def _used(seen: Snapshot) -> Iterable[int]:

@@ -215,10 +215,10 @@ class Holding:
             await self._holders.ask(etcd)  # the watch comes back later
         mine, held = self._holders.mine, self._holders.held
         self._cease((self._answering or frozenset()) & (held.keys() - mine), "another machine holds it")
+        if lease is None or not certain:
+            return  # what is held in this machine's name may be another machine's of that name
         for address in sorted(mine - self.able - self._answered):
             await self._holders.let_go(etcd, address)
-        if lease is None or not certain:
-            return
         kept = [address for address in sorted(mine & self.able) if held[address].lease == lease.lease.id]
         await self._answer(kept)
         due = self._holders.due(self.able)

@@ -22,10 +22,11 @@ from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError, NoLease, Unreachable
 from svcc.etcd.leases import Held
 from svcc.fleet.blobs import unpack
-from svcc.fleet.documents import Compiled, NodeState, Status, Want, able_text, plain
+from svcc.fleet.documents import Compiled, NodeState, Status, Want, plain
 from svcc.fleet.errors import FleetError
 from svcc.fleet.holding import LEASE, Holding
 from svcc.fleet.keys import Keys
+from svcc.fleet.living import Living
 from svcc.fleet.members import Members
 from svcc.fleet.reading import pieces_of, release_of
 from svcc.fleet.record import Record, forget_programs, keep_program, kept_program
@@ -86,6 +87,7 @@ class FleetNode(ProgramSource):
         self._program = self.known
         self._members = Members(root, keys, log)
         self._holding = Holding(client, keys, name, root, log, lease)
+        self._living = Living(keys, name, root, log)
         self._holding.changed = self._endpoints_changed
         self._holding.between = self._between
         self._new = False
@@ -263,16 +265,16 @@ class FleetNode(ProgramSource):
 
     async def _show(self, etcd: Client, held: Held, seconds: int | None) -> None:
         """As long as a lease lasts, and is of the right length."""
-        able: str | None = None
+        able: frozenset[str] | None = None
         said: Status | None = None
         while not held.lost and seconds == self._holding.seconds:
             try:
-                if (text := able_text(self._holding.able)) != able:
-                    await etcd.put(self._keys.alive(self._name), text.encode(), held.lease)
-                    able = text
+                now = self._holding.able
+                if now != able and await self._living.show(etcd, held, now):
+                    able = now
                     if seconds is not None:  # else it gives way to a shorter one as soon as anything is announced
                         self._holding.lease = held
-                if (status := self._now()) is not None and status != said:
+                if able is not None and (status := self._now()) is not None and status != said:
                     await etcd.put(self._keys.status(self._name), status.text.encode())
                     said = status
             except NoLease:

@@ -85,6 +85,8 @@ class FleetAccess:
         shown = [file for file in (self.ca, self.certificate, self.key) if file is not None]
         for file in shown:
             _demand(file)  # whoever cannot read it is told its name
+        if self.key is not None and self.certificate is None:
+            raise click.UsageError("--etcd-key: say --etcd-cert, too, whose key it is")
         try:
             credentials = None if self.user is None or said is None else Credentials(self.user, said)
             tls = Tls(self.ca, self.certificate, self.key) if shown else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from svcc.kernel import tools
 from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError
@@ -48,7 +49,8 @@ class Listings:
 
     def state(self, ours: Ours, needed: Callable[[str], bool]) -> State:
         """Waits for them. Errors: StepError also where a tool cannot read a table that is ``needed``."""
-        usual, unusual = (_saved(data, ours) for data in (self._main.data(), self._stray_data() or b""))
+        with tools.understood(self._family, f"{self._family}-save"):
+            usual, unusual = (_saved(data, ours) for data in (self._main.data(), self._stray_data() or b""))
         used, main, stray = self._usual, usual, unusual
         if unusual.tables and not usual.tables:
             used, main, stray = other(used), unusual, usual

@@ -242,3 +242,20 @@ def adopt(node: tuple[str, ...], keep: bool, as_json: bool, place: FleetAccess) 
 
 def _shall(release: int) -> str:
     return f"shall follow release {release}" if release else "keeps what it serves"
+
+
+@command.command("forget", epilog=examples(f"svcc fleet forget node-d {_AT}"))
+@click.argument("node", nargs=-1, required=True)
+@fleet_options
+def forget(node: tuple[str, ...], place: FleetAccess) -> None:
+    """Forget machines that left the fleet, or have another name now: what NODE was to do, and what it said last.
+
+    Its agent has to have ended. What it serves, it serves on; `svcc delete` there ends that.
+    """
+
+    async def work(etcd: Client) -> list[str]:
+        from svcc.fleet.forgetting import forget_nodes
+
+        return await forget_nodes(etcd, place.keys, node)
+
+    put("".join(f"{one} is forgotten.\n" for one in place.run(work)))

@@ -55,7 +55,8 @@ def test_whatever_answers_there_is_told(name: str) -> None:
         return web.Response(status=status, body=body, headers={"Location": "/"} if status == 302 else {})
 
     async def asking() -> None:
-        async with server(answer) as url, Client([url], timeout=0.2) as etcd:
+        until_given_up = 0.2 if kind is Unreachable else 60  # it is asked again for so long
+        async with server(answer) as url, Client([url], timeout=until_given_up) as etcd:
             for one in asked:
                 with pytest.raises((kind, Uncertain), match=words) as raised:
                     await one(etcd)
@@ -184,11 +185,22 @@ def test_members_that_do_not_answer_are_all_named(shared: Cluster, prefix: str) 
 
 
 @pytest.mark.parametrize(
-    "address", ["", "127.0.0.1:2379", "ftp://etcd", "http://", "http://u:p@etcd", "http://a:b", "http://a/v3"]
+    "address",
+    [
+        *("", "127.0.0.1:2379", "ftp://etcd", "http://", "http://u:p@etcd", "http://a:b", "http://a/v3"),
+        *("http://a b", "http://a..b", f"http://{'x' * 64}", "http://" + ".".join(["x" * 60] * 5)),
+    ],
 )
 def test_what_is_no_address_is_told_at_once(address: str) -> None:
     with pytest.raises(ValueError, match="is no address of a member of etcd"):
         Client([address])
+
+
+@pytest.mark.parametrize(
+    "address", ["http://etcd", "https://etcd-1.example.:2379", "http://[::1]:1", "http://é.example"]
+)
+def test_what_is_an_address(address: str) -> None:
+    Client([address])
 
 
 def test_a_silent_watch_is_made_up_for(shared: Cluster, prefix: str) -> None:

@@ -90,7 +90,7 @@ def test_a_token_that_is_newer_than_a_backup_is_renewed(guarded: Cluster) -> Non
     """A member waits for the revision that a token was made at, and answers nothing."""
 
     async def renewing() -> None:
-        async with Client(guarded.urls, credentials=Credentials("u", "secret"), timeout=1) as etcd:
+        async with Client(guarded.urls, credentials=Credentials("u", "secret")) as etcd:
             etcd._members._token = "A" * 16 + ".1000000"
             await etcd.put("/u/1", b"1")
 

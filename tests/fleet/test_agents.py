@@ -141,13 +141,20 @@ def test_a_restored_etcd_is_refused_until_it_is_adopted(one: Site) -> None:
 def test_an_agent_that_dies_before_it_confirms_leaves_nothing_behind(one: Site) -> None:
     (a,) = one.machines
     one.publish(_one(3) + _CUT_OFF)
+    asks = "etcd cannot be asked after the apply"
     one.put_want("a", 2, 2)
-    a.until(lambda: "etcd cannot be asked after the apply" in a.said(), "it has applied and asks")
+    a.until(lambda: asks in a.said(), "it has applied and asks")
     a.end(signal.SIGKILL)
-    a.start()
+    before = a.said().count(asks)
+    a.start(*_SOON)
     one.put_want("a", 3, 1)
     a.serves(1, 2)
     one.until_node("a", wants=1, has=1, state="applied")
+    one.put_want("a", 4, 2)
+    a.until(lambda: a.said().count(asks) > before, "it has applied and asks")
+    a.end(signal.SIGKILL)
+    a.serves(1, 2)  # without an agent, when it was not confirmed in time
+    one.until_node("a", wants=2, has=1, alive=False)
 
 
 def test_what_is_not_signed_is_not_applied(one: Site, tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from support.command_line import Done, environment, svcc
 from support.etcd import Cluster, delete, run
 from support.fleet_nodes import answering
 from support.schemas import follows
 from svcc.etcd.client import Client
-from svcc.fleet.documents import NodeState, Status, Want, holder_text
+from svcc.fleet.documents import NodeState, Status, Want, able_text, holder_text
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import snapshot
 from svcc.fleet.rollout import Rollout
@@ -182,6 +184,35 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
     assert fleet.svcc("publish", fleet.file(3), "-t", "nft").err == ""
 
 
+def test_nodes_that_left_are_forgotten(fleet: Fleet) -> None:
+    fleet.publish()
+    for node in ("a", "b", "c"):
+        said = Status(Want(1, 1), NodeState.APPLIED, 1, followed=1)
+        fleet.put((KEYS.want(node), Want(1, 1).text), (KEYS.status(node), said.text))
+    fleet.put((KEYS.alive("b"), able_text([])))
+    under_way = Rollout(1, (("c",),))
+    fleet.put((KEYS.rollout, under_way.text))
+    for node, why in {
+        "b": "the agent of b lives: end it first",
+        "c": "c is in the rollout of release 1, which has not ended",
+        "x": "fleet shop knows no node x",
+    }.items():
+        assert why in fleet.svcc("fleet", "forget", "a", node, status=2).err
+    assert fleet.svcc("fleet", "forget", "a").text == "a is forgotten.\n"
+    assert "fleet shop knows no node a" in fleet.svcc("fleet", "forget", "a", status=2).err
+    shown = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
+    assert [one["node"] for one in shown] == ["b", "c"]
+
+
+def test_no_node_can_use_up_the_numbers_of_releases_and_epochs(fleet: Fleet) -> None:
+    """Its credentials are for its own words, and not for publishing."""
+    largest = 2**53 - 1
+    told = Status(Want(1, 1), NodeState.APPLIED, largest, followed=largest)
+    fleet.put((KEYS.want("a"), Want(1, 1).text), (KEYS.status("a"), told.text))
+    assert fleet.svcc("publish", fleet.file(), "-t", "nft").text == "Release 2 is published, for 2 nodes.\n"
+    assert fleet.svcc("fleet", "adopt").text == "Nothing to do: no node knows more than etcd has.\n"
+
+
 def test_a_signed_release_is_shown_as_one(fleet: Fleet, tmp_path: Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
@@ -249,6 +280,41 @@ def test_a_password_is_text(tmp_path: Path) -> None:
     words = ("--etcd-user", "ann", "--etcd-password-file", tmp_path / "password")
     done = svcc("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *words)
     assert (done.status, done.err) == (2, f"svcc: cannot read {tmp_path / 'password'}: it is not UTF-8 text\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("--etcd-ca", "none"), "cannot read {}/none: it has no certificate in PEM"),
+        (
+            ("--etcd-cert", "a.pem", "--etcd-key", "b.key"),
+            "cannot read {0}/a.pem: it has no certificate in PEM, or {0}/b.key has not its key, without a password",
+        ),
+        (
+            ("--etcd-cert", "none"),
+            "cannot read {}/none: it has no certificate in PEM, or it has no key, without a password",
+        ),
+        (
+            ("--etcd-cert", "a.pem", "--etcd-key", "sealed.key"),
+            "read {0}/a.pem: it has no certificate in PEM, or {0}/sealed.key has not its key, without a password",
+        ),
+        (("--etcd-key", "a.key"), "--etcd-key: say --etcd-cert, too, whose key it is"),
+    ],
+)
+def test_what_is_wrong_with_files_of_tls_names_the_file(tmp_path: Path, files: tuple[str, ...], words: str) -> None:
+    (tmp_path / "none").write_bytes(b"\x00 no certificate")
+    for name in ("a", "b"):
+        issued = trustme.CA().issue_cert("etcd.example")
+        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+    sealed = serialization.BestAvailableEncryption(b"secret")
+    key = serialization.load_pem_private_key((tmp_path / "a.key").read_bytes(), None)
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (tmp_path / "sealed.key").write_bytes(key.private_bytes(pem, form, sealed))
+    given = [word if word.startswith("-") else tmp_path / word for word in files]
+    done = svcc("fleet", "status", "--fleet", "shop", "--etcd", "https://127.0.0.1:1", *given)
+    assert (done.status, done.out) == (2, b"")
+    assert done.err.endswith(f"{words.format(tmp_path)}\n")
 
 
 def test_other_commands_do_without_etcds_libraries() -> None:

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 
+from support.dying_client import Died, Dying
 from support.etcd import Busy, Cluster, coming, delete, run
 from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
@@ -121,6 +122,31 @@ def test_it_is_paused_and_somebody_else_goes_on(etcd: Cluster) -> None:
             both = await asyncio.gather(_drive(client), _drive(client))  # one drives, one looks on
             assert [one.phase for one in both] == [RolloutPhase.DONE] * 2
             assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
+
+    run(test())
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["before", "after"])
+def test_whoever_dies_at_any_step_another_goes_on(etcd: Cluster, told: bool) -> None:
+    """Its lease is over then, as it is ten seconds after a kill."""
+
+    async def dies(at: int) -> bool:
+        async with _fleet(etcd) as (client, _):
+            async with Dying(etcd.urls, at, told=told) as dying:
+                with suppress(Died):
+                    await driving.start(dying, KEYS, _rollout(1))
+                    await _drive(dying)
+            if (await snapshot(client, KEYS)).rollout is None:
+                await driving.start(client, KEYS, _rollout(1))
+            assert (await _drive(client)).phase is RolloutPhase.DONE
+            assert await _releases(client) == {"a": 1, "b": 1, "c": 1}
+            return dying.died
+
+    async def test() -> None:
+        steps = 0
+        while await dies(steps):
+            steps += 1
+        assert steps >= 6  # it begins, takes the lock, moves the nodes of two stages, goes to the second, and ends
 
     run(test())
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from support.dying_client import Died, Dying
 from support.etcd import Cluster, delete, empty, run
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
@@ -77,6 +79,30 @@ def test_of_two_at_once_one_wins_and_the_others_are_told(etcd: Cluster) -> None:
             assert await releases_of(client, KEYS) == [*reversed(won), await release_of(client, KEYS, 1)]
             assert all(one.release in won for one in lost)
             assert all(f"was published by {one.release.who} meanwhile" in str(one) for one in lost)
+
+    run(test())
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["before", "after"])
+def test_whoever_dies_at_any_step_another_publishes(etcd: Cluster, told: bool) -> None:
+    async def dies(at: int) -> bool:
+        async with empty(etcd, KEYS.all) as client:
+            await _publish(client, _draft())
+            async with Dying(etcd.urls, at, told=told) as dying:
+                with suppress(Died):
+                    await _publish(dying, _draft(3), "dies")
+            there = await releases_of(client, KEYS)
+            assert [await program_of(client, KEYS, one) for one in there][-1] == _draft().program
+            release, _ = await _publish(client, _draft(3), "another")
+            assert (release.number, release.who) == (2, "dies" if len(there) == 2 else "another")
+            assert await program_of(client, KEYS, release) == _draft(3).program
+            return dying.died
+
+    async def test() -> None:
+        steps = 0
+        while await dies(steps):
+            steps += 1
+        assert steps == 2  # it uploads, and moves the head
 
     run(test())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from svcc.fleet.documents import Compiled, NodeState, Release, Status, Want
+from svcc.fleet.documents import MOST_TOLD, Compiled, NodeState, Release, Status, Want
 
 NODES = ("node-a", "node-b", "10.0.0.4", "x" * 63)
 _HASHES = st.sampled_from([digit * 64 for digit in "0af"])
@@ -16,8 +16,8 @@ statuses = st.builds(
     Status,
     want=st.builds(Want, epoch=_NUMBERS, release=_NUMBERS),
     state=st.sampled_from(NodeState),
-    serves=_NUMBERS,
-    followed=_NUMBERS,
+    serves=st.integers(0, MOST_TOLD),
+    followed=st.integers(0, MOST_TOLD),
     down=_NUMBERS,
     drift=_NUMBERS,
     words=_WORDS,
