@@ -63,6 +63,8 @@ def test_from_plan_to_kernel(shell: Shell, target: str) -> None:
         assert kept.apply(kept.plan(read())).number == 1
         second = kept.apply(kept.plan(svcc.compile(read((shell.folder / "b.dsl").read_text()), target)))
         assert (second.number, served(shell, target)) == (2, B)
+    named = shell.svcc("apply", "b.dsl", "-t", target).stdout  # a program over the bundle of the same rules
+    assert named == "Generation 3 is in place: it was there already.\n"
     assert "Nothing to do" in shell.svcc("apply", "b.dsl", "-t", target).stdout
 
 

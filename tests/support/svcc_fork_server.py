@@ -101,6 +101,8 @@ def _become(call: dict[str, object], passed: list[int]) -> None:
         raise OSError(ctypes.get_errno(), "setns")
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
+    # Python has noted of the stream before whether it can be sought; this one may be a pipe.
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
     for number in passed:
         os.close(number)
     # Python's own was made of another file, and knows of that one whether it has places to go to
