@@ -17,6 +17,7 @@ from ipaddress import ip_address
 
 from svcc.agent import standings
 from svcc.agent.answers import Asker
+from svcc.agent.check_results import CheckResults
 from svcc.agent.checks import Checks
 from svcc.agent.drift import Drift
 from svcc.agent.health import Health
@@ -25,9 +26,10 @@ from svcc.agent.leaving import Leaving
 from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.own_ports import OwnPorts
-from svcc.agent.probe import Answer, Probe
+from svcc.agent.probe import Probe
 from svcc.agent.source import ProgramSource
 from svcc.agent.threads import in_thread
+from svcc.agent.watch import Watch
 from svcc.apply.drain import PATIENCE
 from svcc.apply.driver import balances
 from svcc.apply.engine import Event
@@ -36,18 +38,15 @@ from svcc.apply.keeper import Kept
 from svcc.apply.session import Session
 from svcc.compiler import ir
 from svcc.compiler.differing import differing_services
-from svcc.compiler.errors import InputError, SvccError
-from svcc.compiler.report import as_text
+from svcc.compiler.errors import SvccError
 from svcc.kernel.steps import Phase
 
 #: Seconds from one change of the kernel to the next, in which events are collected to be taken together.
 _TOGETHER = 0.1
 #: Seconds within which the parts of one event come: all slices of a service, or all services of a server that died.
 _BREATH = 0.01
-#: Seconds between looks at the files, and at what has had its time.
+#: Seconds between looks at what has had its time.
 _GLANCE = 1.0
-#: Seconds after a probe that was not asked until all are said to be asked again.
-_ALL_ASKED = 10.0
 #: The least seconds between two notes of how all endpoints stand.
 _NOTES = 10.0
 #: Seconds until what failed is tried again: twice as long each time, up to the longest.
@@ -98,10 +97,11 @@ class Agent:
         self._ready = ready
         self._judge = judge
         self._last = None if judge is None else judge.known  # the program that is gone back to
-        self._health = Health()
+        self._results = CheckResults(log, metrics, self._now, self._turn)
+        self._watch = Watch(source, log, metrics, self._now)
         self._notes = standings.Writer()
         self._own_ports = OwnPorts(log, options.node)
-        self._checks = Checks(asker, self._hear, self._miss)
+        self._checks = Checks(asker, self._results.hear, self._results.miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # as it was read last without errors
         self._joined: ir.Program | None = None  # the same with the endpoints that joined it
@@ -111,35 +111,31 @@ class Agent:
         self._first = True  # whether nothing was followed yet
         self._served = False  # whether any program was in the kernel yet
         self._event_at: float | None = None  # when the oldest event that is not in the kernel yet happened
-        self._noticed_at: float | None = None  # when the program was first said to be another; None: it was read since
         self._changed = asyncio.Event()
-        self._reload = asyncio.Event()
         self._kernel = asyncio.Lock()  # one thing at a time is done in it
         self._changing = asyncio.Lock()  # that of those who change it
         self._generation = 0  # the number of the reviewed one in place
         self._down = 0  # probes that failed when the kernel was changed last
         self._drift = Drift(session, options.repair, log, metrics, self._kernel, self._changing)
-        self._faults: dict[str, str] = {}  # what is wrong, by what it is about
-        self._turned: set[str] = set()  # services whose endpoints stand otherwise than the metrics say
+        self._fault = ""  # why the kernel does not hold what it should
         self._served_at: float | None = None  # when the kernel served all that the last change of it brought
         self._noted_at = self._now()  # when the last note of how all stand was made
-        self._missed_at = 0.0  # when a probe could not be asked last
 
     @property
     def fault(self) -> str:
         """What keeps the machine from being as the file says; "" where nothing does."""
-        return "; ".join(filter(None, (*self._faults.values(), self._source.fault)))
+        return "; ".join(filter(None, (self._watch.fault, self._results.fault, self._fault, self._source.fault)))
 
     @property
     def serves(self) -> bool:
         """Whether the kernel holds what was to be in it last."""
-        return self._served and "kernel" not in self._faults
+        return self._served and not self._fault
 
     @property
     def down(self) -> int:
         """How many services have all their endpoints failing their checks."""
         checked = [one for one in (self._joined.services if self._joined is not None else ()) if one.check]
-        return sum(self._health.all_fail(service) for service in checked)
+        return sum(self._results.health.all_fail(service) for service in checked)
 
     @property
     def drift(self) -> int:
@@ -158,16 +154,14 @@ class Agent:
 
     def reload(self) -> None:
         """Read the program now."""
-        if self._noticed_at is None:
-            self._noticed_at = self._now()
-        self._reload.set()
+        self._watch.read_now()
 
     async def run(self) -> None:
         """Until it is cancelled. Errors: Kept, where somebody else keeps the prefix."""
         self.reload()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch(), name="watch")
+                tasks.create_task(self._watch.run(self._take, self._was_read), name="watch")
                 tasks.create_task(self._source.follow(self.reload), name="follow")
                 tasks.create_task(self._converge(), name="converge")
                 tasks.create_task(self._drift.guard(lambda: self._served), name="guard")
@@ -180,65 +174,24 @@ class Agent:
         finally:
             await self._checks.end()
 
-    # ---- the program
+    # ---- what happens
 
-    async def _watch(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GLANCE):
-                    await self._reload.wait()
-            if self._reload.is_set() or await in_thread(self._source.changed):
-                self._reload.clear()
-                await self._read()
-                if self._served and not self._new:
-                    self._ready()
-
-    async def _read(self) -> None:
-        """Read the program. One with errors changes nothing, and neither does one that is not known yet."""
-        source = self._source
-        named = {source.kind: source.name}
-        told, self._noticed_at = self._noticed_at, None
-        try:
-            program = await in_thread(source.read)
-        except InputError as error:
-            self._faults["source"] = f"{source.name} has errors"
-            self._metrics.read(len(error.diagnostics))
-            self._log.error(f"the {source.kind} has errors, and changes nothing", **named)
-            for line in as_text(error.diagnostics).splitlines():
-                self._log.error(line)
-            return
-        if self._faults.pop("source", None):
-            self._log.info(f"the {source.kind} has no errors any more", **named)
-        self._metrics.read(0)
-        if program is not None and program != self._program:
+    def _take(self, program: ir.Program, since: float | None) -> None:
+        """A program was read; ``since``: when it was said to be another, if it was."""
+        if program != self._program:
             self._program, self._new = program, True
-            self._log.info("read", **named, services=len(program.services))
-            self._happened(told)
+            self._log.info("read", **{self._source.kind: self._source.name}, services=len(program.services))
+            self._happened(since)
 
-    # ---- health
+    def _was_read(self) -> None:
+        """The program was read, or could not be: a reload that changes nothing is done."""
+        if self._served and not self._new:
+            self._ready()
 
-    def _hear(self, probe: Probe, answer: Answer) -> None:
-        self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
-        if "checks" in self._faults and self._now() - self._missed_at > _ALL_ASKED:
-            self._log.info("all checks are asked again")
-            del self._faults["checks"]
-        before = self._health.standings.get(probe)
-        if before is not None and before.joining and before.answer is None and not answer.passed:
-            self._log.warning("does not pass yet", probe=str(probe), answer=answer.words)
-        if self._health.hear(probe, answer, time.time()):
-            say = self._log.info if answer.passed else self._log.warning
-            say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
-            self._turned.update(self._health.users.get(probe, ()))
-            self._notes.turned(probe)
-            self._happened()
-
-    def _miss(self, probe: Probe, reason: str) -> None:
-        """Nothing is known of an endpoint that was not asked: it stays as it was."""
-        self._metrics.missed(probe.check.kind)
-        self._missed_at = self._now()
-        if "checks" not in self._faults:
-            self._faults["checks"] = f"not all checks are asked: {reason}"
-            self._log.error("not all checks are asked", probe=str(probe), reason=reason)
+    def _turn(self, probe: Probe) -> None:
+        """An endpoint turned: it is up now, or down."""
+        self._notes.turned(probe)
+        self._happened()
 
     def _happened(self, since: float | None = None) -> None:
         """``since``: when that was, if it is not now."""
@@ -297,7 +250,7 @@ class Agent:
             return
         self._noted_at = self._now()
         try:
-            await in_thread(partial(self._notes.write_all, self._session.installation, self._health))
+            await in_thread(partial(self._notes.write_all, self._session.installation, self._results.health))
         except OSError as error:
             self._log.error("not all standings are noted", reason=str(error))
 
@@ -316,27 +269,27 @@ class Agent:
                 if new or moved:
                     await self._follow(program, joined, new=new)
                     self._joined = joined
-                made, self._down = self._health.served_all(joined), self._health.down
+                made, self._down = self._results.health.served_all(joined), self._results.health.down
                 self._made = await in_thread(lambda: self._apply(program, made, new=new))
                 if self._judge is not None and new:
                     await self._judged(self._judge, program)
             except Kept:
                 raise
             except (SvccError, OSError) as error:
-                self._faults["kernel"] = str(error).partition("\n")[0]
+                self._fault = str(error).partition("\n")[0]
                 self._log.error("not in the kernel", reason=str(error))
                 if self._judge is not None and new and program is self._program is not self._last:
                     self._give_up(self._judge, program, str(error))
                 return False
             if program is self._program:
                 self._new = False
-        self._faults.pop("kernel", None)
+        self._fault = ""
         if joined is not self._measured:
-            self._turned |= differing_services(self._measured, joined).keys()
+            self._results.turned |= differing_services(self._measured, joined).keys()
         self._source.taken(joined)
-        self._metrics.served(joined, self._health, self._turned)
+        self._metrics.served(joined, self._results.health, self._results.turned)
         self._measured = joined
-        self._turned.clear()
+        self._results.turned.clear()
         return True
 
     async def _judged(self, judge: Judge, program: ir.Program) -> None:
@@ -352,7 +305,7 @@ class Agent:
         """Go on with the program that was kept before."""
         self._program, self._made = self._last, None
         self._new = self._last is not None
-        self._faults.pop("kernel", None)
+        self._fault = ""
         judge.failed(program, why)
 
     async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
@@ -361,16 +314,16 @@ class Agent:
         installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
             noted = await in_thread(lambda: standings.read(installation))
-            self._health = Health({key: one.standing for key, one in noted.items()})
+            self._results.health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
             if self._judge is not None and await in_thread(lambda: self._session.unconfirmed):
                 await in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
         asks = new and any(one.check is not None for one in differing_services(self._joined, joined).values() if one)
         serving = await in_thread(lambda: _serving(installation)) if asks else frozenset()
-        asked = self._health.standings
-        self._health.follow(joined, serving, time.time())
-        if self._health.standings is not asked:
-            self._checks.follow(self._health.standings.keys())
+        asked = self._results.health.standings
+        self._results.health.follow(joined, serving, time.time())
+        if self._results.health.standings is not asked:
+            self._checks.follow(self._results.health.standings.keys())
         if self._leaving is not None:
             await in_thread(partial(self._start_draining, self._leaving, installation, joined))
 
@@ -415,7 +368,7 @@ class Agent:
         # The note comes before the kernel changes. So who sees that it did finds out why, also where it refused; and
         # where this process is killed between the two, the next one knows what the checks said, and does the rest. The
         # other way round it would know a dead endpoint as one that is up, and put it back.
-        self._notes.write(self._session.installation, self._health)
+        self._notes.write(self._session.installation, self._results.health)
         name = self._source.name
         seconds = None if self._judge is None or program is self._last else self._judge.seconds
         self._session.expect(self._source.compiled(program) if new else None)

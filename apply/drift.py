@@ -15,7 +15,7 @@ def drift(plan: ExecutionPlan, installation: Installation) -> list[Change]:
 
     Nothing where nothing is recorded: then whatever there is was never svcc's. Errors: StepError.
     """
-    # A part whose state a text describes looks as it did after the apply. Where all parts do, no bundle need be read.
+    # A part whose state a text describes matched its fingerprint. Where all parts did, no bundle need be read.
     parts = [one.driver for one in plan.differing if plan.live.from_text(one.driver) is None]
     if not parts:
         return []

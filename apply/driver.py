@@ -124,7 +124,7 @@ class Driver(ABC, Generic[State]):
         """What the kernel has of the objects that two states name (:class:`svcc.targets.interface.Difference`): for the
         few that differ it is asked, the others are taken to be there. Errors: StepError.
 
-        None: there is no asking for these.
+        None: the kernel cannot be asked for these.
         """
         return None
 
@@ -172,8 +172,8 @@ class Driver(ABC, Generic[State]):
         return iter(())
 
     def in_use(self, live: State, wanted: State) -> Iterator[str]:
-        """Those of them that are so because what goes is in use by what is somebody else's. States of a
-        :class:`svcc.targets.interface.Difference` tell that as well."""
+        """The obstacles among :meth:`obstacles` that are rules of others which use what is to go. The states may be
+        those of a :class:`svcc.targets.interface.Difference`."""
         return iter(())
 
     def routes(self, state: State) -> Iterator[Route]:

@@ -54,7 +54,7 @@ class ExecutionPlan:
 
     @property
     def recognised(self) -> bool:
-        """Whether all that takes long to read looked as it is known to."""
+        """Whether every part that takes long to read matched its fingerprint."""
         return all(self.live.from_text(one) is not None for one in self.machine.drivers if one.part in self.readings)
 
 

@@ -28,8 +28,8 @@ from svcc.targets.interface import Bundle
 
 
 @dataclass(frozen=True)
-class _Recorded:
-    """A generation that the kernel's rules are known to be of."""
+class _Recognised:
+    """The generation in place, where the rules matched its fingerprints."""
 
     bundle: Callable[[], Bundle | None]
     scope: Scope  # but for its bundle
@@ -86,7 +86,7 @@ def make_plan(
         if differing is not None:
             whole = partial(installation.bundle, before)
             live = Machine(scope).parse_later(whole, fingerprints)
-            return _plan_of_rules(_Recorded(whole, scope, readings, live), differing, draft, ended, patience)
+            return _plan_of_rules(_Recognised(whole, scope, readings, live), differing, draft, ended, patience)
     old = _known(installation, before)
     known = Machine(scope.including(old))
     machine = Machine(known.scope.including(draft.bundle))
@@ -116,7 +116,7 @@ def make_plan(
 
 
 def _plan_of_rules(
-    there: _Recorded, differing: Differing, draft: Draft, ended: frozenset[Route], patience: float
+    there: _Recognised, differing: Differing, draft: Draft, ended: frozenset[Route], patience: float
 ) -> ExecutionPlan:
     """The plan where rules of some services are all that differs (:mod:`svcc.apply.by_service`): neither the bundle
     before nor the whole states are made, unless somebody asks for them. Errors: StepError.
@@ -182,8 +182,8 @@ def _lasts(draft: Draft, transition: Transition) -> Callable[[Route], bool]:
 def nothing_to_do(
     installation: Installation, generation: Generation, early: EarlyReadings | None
 ) -> ExecutionPlan | None:
-    """The empty plan, where the machine looks as it is known to while the generation is in place; not even its bundle
-    is read then. None: make a plan. Errors: StepError, StoreError.
+    """The empty plan, where all parts match the fingerprints of the generation in place; not even its bundle is read
+    then. None: a plan has to be made. Errors: StepError, StoreError.
     """
     scope = Scope(generation.prefix, generation.device)
     machine = Machine(scope)
@@ -197,7 +197,7 @@ def nothing_to_do(
 
 
 def _known(installation: Installation, generation: Generation | None) -> Bundle | None:
-    """A generation's bundle; one that is damaged is no reason to stay where it led."""
+    """A generation's bundle; None also where it is damaged: that is no reason not to go on from it."""
     try:
         return installation.bundle(generation)
     except StoreError:

@@ -12,7 +12,7 @@ from svcc.apply.states import States
 from svcc.kernel.steps import Change, StepError
 from svcc.targets.interface import Bundle
 
-#: Rounds of going to a state, before it is said that it cannot be had.
+#: Rounds of going to a state, before svcc gives it up.
 _ROUNDS = 3
 
 
@@ -36,7 +36,7 @@ def converge(machine: Machine, wanted: States, transition: Transition) -> list[C
 
 
 def what_differs(machine: Machine, wanted: States) -> list[Change]:
-    """What is not in the kernel as it is wanted; nothing, where that cannot be read."""
+    """What differs between the kernel and a state; nothing, where the kernel cannot be read."""
     try:
         return machine.changes(machine.differing(machine.read(wanted), wanted))
     except (StepError, OSError, ValueError):

@@ -38,7 +38,7 @@ class Detail(IntEnum):
 
 @dataclass(frozen=True)
 class Side:
-    """One of two that are compared. ``nothing``: no service, of whatever cluster the other side is.
+    """One of the two sides that are compared. ``nothing``: it serves nothing, whatever cluster the other side has.
 
     ``at_addresses``: these rules have a node port at each address that the node was declared with, and at no other.
     """
@@ -69,7 +69,7 @@ class Side:
         return [*_routes(self.summary.frontends)]
 
     def beside(self, other: Side) -> Side:
-        """This side as far as the other's rules can have it."""
+        """This side without node ports that the other's rules cannot have: those of a family without an address."""
         if not other.at_addresses or self.summarise is None:
             return self
         whole = self.summary
@@ -121,9 +121,9 @@ def rules_side(target: str, rules: Callable[[], Collection[Route]]) -> Side:
 
 
 def says_otherwise(installation: Installation, generation: Generation, draft: Draft) -> bool:
-    """Whether a draft says anything of its services that a generation does not, be the rules the same: a name, a check.
+    """Whether a draft's services differ from a generation's, even where the rules are the same: in a name, or a check.
 
-    Not what it says of other nodes and the cluster. Where either was a bundle, that is not known.
+    Other nodes and the cluster do not count. False where either was a bundle, as its program is not known.
     """
     before = installation.program(generation)
     if before is None or draft.program is None:
@@ -166,7 +166,7 @@ class Compared:
 
 
 def compare_sides(old: Side, new: Side) -> Compared:
-    """Errors: StoreError, ValueError, where a bundle is damaged; a program that is counts as not known."""
+    """What differs. A damaged program counts as not known. Errors: StoreError; ValueError, for a damaged bundle."""
     detail = min(old.detail, new.detail)
     if detail is Detail.PROGRAM:
         try:

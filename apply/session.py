@@ -64,9 +64,9 @@ class Session:
     ) -> None:
         """``target``: a target that a kernel loads; ``node``: the machine, where programs declare several.
 
-        ``what`` is told those who are refused meanwhile; ``tell`` hears every step before it is taken, and when it is
-        done. ``waits``: whether connections to what leaves ipvs are waited for; who has had it drain before need not.
-        Those of ipvs that end because another target takes over always are.
+        ``what`` names the session to those who are refused meanwhile; ``tell`` is called with every step before it is
+        taken, and when it is done. ``waits``: whether svcc waits for connections to what leaves ipvs; a caller that let
+        them drain before need not. It always waits for those that end because another target takes over.
         Errors: ValueError: no such target.
         """
         self._target = _loaded(target)
@@ -252,8 +252,8 @@ class Session:
         return upkeep is not None and upkeep.due
 
     def tidy(self) -> bool:
-        """Write the generation in place whole, where it is kept as a change and that is worth its while: what is
-        written of later changes is short again then. A process of its own writes it, and other calls go on meanwhile.
+        """Write the generation in place whole, where it is kept as a change and has become long: what is written of
+        later changes is short again then. A process of its own writes it, and other calls go on meanwhile.
 
         Returns whether it was done; not, where so much has changed meanwhile that the generation is not kept any more.
         Errors: ToolFailed, StoreError, OSError: it is as it was.

@@ -10,7 +10,7 @@
         000007.program           the program that it was compiled from; missing where it was a bundle
         000007.change            in the place of these three: the services in which it differs from an earlier one
         000007.bundle.whole      and these three, while a process writes them to replace the change
-        000007.looks             how the kernel's listings look while it is there; may be missing
+        000007.looks             the fingerprints of the kernel's parts while it is there; may be missing
         000007.source            what it was compiled from; may be missing
         000007.compiled          that this svcc made its rules of its program; may be missing
         journal.json             only while an apply is under way, or was killed

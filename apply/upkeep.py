@@ -1,11 +1,11 @@
-"""What a session put in place, kept up to date service by service.
+"""Changes of single services by a session, without comparing whole states.
 
-A change of some services takes time for these alone: their contributions, the objects of these that differ, and a
-generation that is kept as a change to an earlier one. It is for a machine of which is known that it holds what it
-should: nobody else took the store's lock since, and the kernel calls its state by the same name. IPVS, sets and devices
-have no such name: the kernel is asked for what is to change, and what else somebody did is drift, which is looked for
-at other times. Where anything is not as it should be, or more than services changes, nothing is done here, and what is
-wanted is compared as a whole.
+Such a change costs what the changed services cost: their contributions, the objects that differ, and a generation that
+is recorded as a change to an earlier one. It needs a machine that is known to hold what it should: nobody else took the
+store's lock since, and the rules still match their fingerprints. IPVS, sets and devices have no fingerprints: svcc asks
+the kernel for the objects that are to change, and :meth:`svcc.apply.session.Session.drift` finds what somebody did to
+others. Where anything is not as it should be, or more than services changes, nothing is done here, and the session
+compares whole states.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Whole:
 
     @property
     def due(self) -> bool:
-        """Whether as much was written of changes as it takes to write it all: then that is worth its while."""
+        """Whether the changes take as much space as all of it: then it is worth writing it whole."""
         return self._written >= self._size
 
     def change(self, program: ir.Program, node: ir.Node | None) -> ServicesChange:
@@ -170,7 +170,7 @@ class Upkeep:
 
     @property
     def due(self) -> bool:
-        """Whether it is worth its while to write the generation in place whole (:mod:`svcc.apply.whole`)."""
+        """Whether it is worth writing the generation in place whole (:mod:`svcc.apply.whole`)."""
         return self._whole.due and self.generation.base is not None
 
     def take_over(self, generation: Generation, served: ir.Program, digest: str) -> None:
@@ -221,7 +221,7 @@ class Upkeep:
 
     def _seen(self, differences: Mapping[str, Difference]) -> Mapping[str, Difference] | None:
         """Differences from what the kernel has, where it is to be asked for that. None: it has something else than it
-        should, or there is no asking. Errors: StepError."""
+        should, or it cannot be asked. Errors: StepError."""
         found = dict(differences)
         for driver in Machine(self._scope).drivers:
             one = _differing_part(driver, differences.get(driver.part), None)

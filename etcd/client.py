@@ -23,7 +23,6 @@ from svcc.etcd.values import (
     Put,
     Tls,
 )
-from svcc.etcd.wire import Request
 
 
 class Client:
@@ -83,17 +82,6 @@ class Client:
     async def put(self, key: str, value: bytes, lease: Lease | None = None) -> int:
         """Give a key a value; the revision at which it has it. Put twice where an answer was lost."""
         return wire.header(await self._members.ask("kv/put", wire.put(Put(key, value, lease)))).revision
-
-    async def delete(self, key: str) -> bool:
-        """Delete a key; whether there was one."""
-        return await self._delete(wire.one(key)) > 0
-
-    async def delete_prefix(self, prefix: str) -> int:
-        """Delete all keys that begin with a prefix; how many there were."""
-        return await self._delete(wire.below(prefix))
-
-    async def _delete(self, range: Request) -> int:
-        return (await self._members.ask("kv/deleterange", range)).number("deleted")
 
     async def transact(
         self, compares: Sequence[Compare], then: Sequence[Operation], otherwise: Sequence[Operation] = ()

@@ -12,8 +12,8 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from signal import SIGKILL, SIGTERM, Signals
@@ -27,6 +27,11 @@ _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 LIMIT = 90.0
 #: Bytes of input that give a tool a second more: a tenth of what the slowest of them take on a slow machine.
 BYTES_PER_SECOND = 16_384
+#: Bytes that a tool may print, some ten times what 10,000 services take; and the seconds after which that is looked at.
+_PRINTED = 512 << 20
+_LOOK = 0.1
+#: Characters that are told of what it printed.
+_TOLD = 4096
 #: Seconds between SIGTERM and SIGKILL, and after that until a tool is left where it is (in the kernel, for ever).
 _GRACE = 2.0
 
@@ -48,7 +53,7 @@ class Done:
     returncode: int  # of subprocess: below zero, the signal that ended it
     output: bytes
     stderr: str
-    late: float | None = None  # seconds after which it was ended, since it took too long; None: it ended by itself
+    late: float | None = None  # seconds after which it was ended, since it took too long or printed too much
 
     @property
     def stdout(self) -> str:
@@ -70,7 +75,7 @@ class Done:
     @property
     def said(self) -> str:
         """What it printed of its failure, on one line."""
-        return " ".join((self.stderr.strip() or self.stdout.strip()).split())
+        return " ".join((self.stderr[:_TOLD].strip() or self.output[:_TOLD].decode(errors="replace")).split())
 
     @property
     def words(self) -> str:
@@ -82,6 +87,8 @@ class Done:
 
     @property
     def _ended(self) -> str:
+        if self.late is not None and max(len(self.output), len(self.stderr)) > _PRINTED:
+            return f"{self.tool} printed more than {_PRINTED >> 20} MiB, and was ended"
         if self.late is not None:
             return f"{self.tool} did not end within {self.late:.0f} s, and was ended"
         return f"{self.tool} was killed by {Signals(-self.returncode).name}" if self.returncode < 0 else ""
@@ -141,7 +148,7 @@ class Running:
     def ended(self) -> Done:
         """Waits for the end, and for all that was printed; at its limit, ends it."""
         late = None
-        if not self._reap(max(0.0, self._deadline - time.monotonic())):
+        if not self._ends_within_limits():
             late = self._limit
             for number in (SIGTERM, SIGKILL):
                 _end(self._process.pid, number)
@@ -154,6 +161,15 @@ class Running:
         self._close()
         return done
 
+    def _ends_within_limits(self) -> bool:
+        """Waits for the end. What it prints is memory of this machine, and looked at meanwhile."""
+        while (left := self._deadline - time.monotonic()) > 0:
+            if self._reap(min(left, _LOOK)):
+                return True
+            if any(os.fstat(handle).st_size > _PRINTED for handle in (self._output, self._errors)):
+                return False
+        return self._reap(0.0)
+
     def _reap(self, seconds: float) -> bool:
         """Whether it ends within some seconds; then nothing of it is left."""
         if not _ends(self._process.pid, seconds):
@@ -163,7 +179,8 @@ class Running:
         return True
 
     def _printed(self) -> tuple[bytes, str]:
-        output, errors = (os.pread(handle, os.fstat(handle).st_size, 0) for handle in (self._output, self._errors))
+        sizes = (min(os.fstat(handle).st_size, _PRINTED + 1) for handle in (self._output, self._errors))
+        output, errors = map(os.pread, (self._output, self._errors), sizes, (0, 0))
         return output, errors.decode(errors="replace")
 
     def _close(self) -> None:
@@ -230,6 +247,15 @@ def read(part: str, argv: Sequence[str]) -> str:
     if done.returncode:
         raise done.error(part, reading=True)
     return done.stdout
+
+
+@contextmanager
+def understood(part: str, tool: str) -> Iterator[None]:
+    """What a tool printed is taken apart here. Errors: StepError, where no such tool prints that."""
+    try:
+        yield
+    except (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise StepError(part, f"{tool} printed what svcc cannot read ({error!r:.100})", reading=True) from error
 
 
 def missing(part: str, tool: str) -> StepError:

@@ -14,8 +14,8 @@ def trial(part: str) -> Iterator[bool]:
     """Be in a new namespace, with its loopback up: without it the kernel takes no address for a unicast one
     (inet_addr_type), and IPVS takes no real server. Gives whether that is so. Errors: StepError.
 
-    A process that may do little may make no namespaces. It is to try nothing then: the kernel is asked by the step
-    itself, and what it refuses is put back.
+    A process that may make no namespaces tries nothing. Then the kernel meets the step itself, and what it refuses is
+    put back.
     """
     try:
         namespace = Namespace("trial")

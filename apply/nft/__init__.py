@@ -9,6 +9,7 @@ from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
 from svcc.apply.nft import changes, foreign, routes, switching
 from svcc.apply.nft.abridged import abridged
 from svcc.apply.scope import Scope
+from svcc.kernel import tools
 from svcc.kernel.nft import generation, tool
 from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.reading import read_document, read_listing
@@ -28,7 +29,8 @@ class NftReading(Reading[NftState]):
 
     def state(self, scope: Scope, wanted: NftState) -> NftState:
         texts = {family: listing.text() for family, listing in self._listed(scope).items()}
-        return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
+        with tools.understood(PART, "nft"):
+            return NftState({family: read_listing(text) for family, text in texts.items() if text is not None})
 
     def matches(self, fingerprint: Fingerprint, scope: Scope) -> bool:
         return bool(fingerprint.mark) and fingerprint.mark == self._mark

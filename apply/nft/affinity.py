@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from svcc.apply.nft.slots import Slot, Slots, changed_keys
+from svcc.kernel import tools
 from svcc.kernel.json_values import Json
 from svcc.kernel.nft import tool
 from svcc.kernel.nft.delta import must_rebuild
 from svcc.kernel.nft.elements import ElementWriter, key_text
+from svcc.kernel.nft.netlink import PART
 from svcc.kernel.nft.state import FAMILIES, Declaration, NftState, Table
 from svcc.kernel.nft.transaction import Command, Writer
 
@@ -146,9 +148,10 @@ class _Leaving:
 
 def _clients(family: str, table: str, name: str, types: tuple[str, ...]) -> Iterator[Client]:
     text = tool.list_set(family, table, name)
-    for entry in json.loads(text or '{"nftables": []}')["nftables"]:
-        for item in entry.get("set", {}).get("elem", ()):
-            element = item["elem"]
-            if element.get("expires"):
-                timeout = element.get("timeout", element["expires"])
-                yield Client(key_text(element["val"], types), timeout, element["expires"])
+    with tools.understood(PART, "nft"):
+        for entry in json.loads(text or '{"nftables": []}')["nftables"]:
+            for item in entry.get("set", {}).get("elem", ()):
+                element = item["elem"]
+                if element.get("expires"):
+                    timeout = element.get("timeout", element["expires"])
+                    yield Client(key_text(element["val"], types), timeout, element["expires"])

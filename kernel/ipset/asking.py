@@ -17,8 +17,8 @@ _HEADER = re.compile(r"Name: (?P<name>\S+)\nType: (?P<type>\S+)\n(?:Revision: .*
 
 
 def ask(have: Sets, want: Sets) -> dict[str, Set]:
-    """What the kernel has of the sets and elements that two states name. Elements that both have alike it is not asked
-    for; they are taken to be there. Errors: StepError.
+    """What the kernel has of the sets and elements that two states name. Elements that are alike in both are not asked
+    for; they count as there. Errors: StepError.
     """
     named = {name: _named(have.get(name), want.get(name)) for name in {**have, **want}}
     asked = {name: _differing(have.get(name), want.get(name)) for name in named}

@@ -20,7 +20,7 @@ class Timing:
 
 
 class Meaning(ABC):
-    """What somebody's sets are for."""
+    """What the sets of one target are for."""
 
     @abstractmethod
     def knows(self, name: str) -> bool:
@@ -44,11 +44,11 @@ class Meaning(ABC):
 
     @abstractmethod
     def marked(self, sets: Sets) -> Mapping[str, tuple[FrontendAddress, ...]]:
-        """The places whose packets sets mark, by the key of the virtual server that goes by the mark."""
+        """The frontends whose packets sets mark, by the key of the virtual server that goes by the mark."""
 
 
 class CombinedMeaning(Meaning):
-    """What the sets of several makers are for; a set that none of them knows is for nothing."""
+    """What the sets of several targets are for; a set that none of them knows is for nothing."""
 
     def __init__(self, makers: Iterable[Meaning]) -> None:
         self._makers = tuple(makers)

@@ -26,10 +26,11 @@ def read_sets(ours: Ours, wanted: Callable[[str], bool] = lambda _: True) -> dic
         raise listed.error(PART, reading=True)
     names = listed.stdout.removesuffix("\n").split("\n") if listed.stdout else []
     chosen = [name for name in names if ours.owns(name) and wanted(name)]
-    if len(chosen) == len(names):
-        return parse_sets(tools.read(PART, ["ipset", "save"])) if names else {}
-    # Somebody else's sets may be a thousand times as large as ours.
-    return parse_sets(_saved_at_once(chosen) or "".join(map(_saved, chosen)))
+    with tools.understood(PART, "ipset"):
+        if len(chosen) == len(names):
+            return parse_sets(tools.read(PART, ["ipset", "save"])) if names else {}
+        # Somebody else's sets may be a thousand times as large as ours.
+        return parse_sets(_saved_at_once(chosen) or "".join(map(_saved, chosen)))
 
 
 def _saved_at_once(names: Sequence[str]) -> str:

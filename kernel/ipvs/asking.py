@@ -32,7 +32,7 @@ class _Socket(Protocol):
 def ask(have: VirtualServers, want: VirtualServers) -> dict[str, VirtualServer] | None:
     """What the kernel has of the virtual servers that two states name. Of those that are alike in both it is not asked.
 
-    None: too many differ, or there is no asking.
+    None: too many differ, or pyroute2 does not speak to IPVS.
     """
     if not reading.TABLE.exists():
         return {}

@@ -139,9 +139,10 @@ def coming(live: Devices, wanted: Devices) -> list[str]:
 
 
 def turning(live: Devices, wanted: Devices) -> dict[Phase, dict[str, frozenset[str] | None]]:
-    """By phase, the IPv6 addresses that other links are to answer for than do, and which (``None``: those that should).
+    """By phase, the IPv6 addresses for which the links that answer change, with the links that are to answer (``None``:
+    those whose networks hold the address).
 
-    Nobody answers for an address that is on no device: they begin after it comes, and end before it goes.
+    No link answers for an address that is on no device: links begin after it comes, and end before it goes.
     """
     found: dict[Phase, dict[str, frozenset[str] | None]] = {}
     held = {address for _, device in _named(wanted) for address in device.addresses}

@@ -83,8 +83,9 @@ def entries() -> dict[str, dict[str, bool]]:
     """All proxy entries of IPv6. Errors: StepError."""
     said = tools.read(PART, ["ip", "-6", "-Numeric", "-json", "neighbour", "show", "proxy"])
     found: dict[str, dict[str, bool]] = defaultdict(dict)
-    for one in map(members, items(parsed_of_ip(said))):
-        found[string(one["dst"])][string(one.get("dev", ""))] = str(one.get("protocol", "")) == str(PROTOCOL)
+    with tools.understood(PART, "ip"):
+        for one in map(members, items(parsed_of_ip(said))):
+            found[string(one["dst"])][string(one.get("dev", ""))] = str(one.get("protocol", "")) == str(PROTOCOL)
     return dict(found)
 
 

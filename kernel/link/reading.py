@@ -15,9 +15,8 @@ from svcc.kernel.link.proxies import with_answers
 def links() -> list[Link]:
     """The devices of the calling thread's network namespace. Errors: StepError."""
     said = tools.read(PART, ["ip", "-details", "-json", "address", "show"])
-    return [
-        _link(members(one)) for one in items(parsed_of_ip(said)) if one
-    ]  # older releases leave {} for what they filter out
+    with tools.understood(PART, "ip"):  # older releases leave {} for what they filter out
+        return [_link(members(one)) for one in items(parsed_of_ip(said)) if one]
 
 
 def read_devices(ours: Callable[[Link], bool], announced: Collection[str] = ()) -> dict[str, Device]:

@@ -14,7 +14,7 @@ from svcc.kernel.steps import StepError
 def find_culprit(commands: Sequence[Command]) -> tuple[Name, str] | None:
     """The name of the change that is refused first, and its command as JSON; None where the check finds none.
 
-    A transaction is tried up to this command or that, in halves, and then one command up to this element or that.
+    It is found by halving: first the command, then the element in it.
     """
     whole = [command.json() for command in commands]
     count = _shortest(len(whole), lambda count: _refused(whole[:count]))

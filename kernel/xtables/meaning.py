@@ -17,7 +17,7 @@ class Meaning(Protocol):
 
 
 class CombinedMeaning(Meaning):
-    """What the chains of several makers are for; a chain that none of them knows is for nothing."""
+    """What the chains of several targets are for; a chain that none of them knows is for nothing."""
 
     def __init__(self, makers: Iterable[Meaning]) -> None:
         self._makers = tuple(makers)

@@ -49,7 +49,7 @@ def _those(table: Table, names: Collection[str]) -> dict[str, Rules]:
 
 
 def _without(lines: bytes, names: Collection[str]) -> tuple[bytes, dict[str, Rules]] | None:
-    """The lines without those of some chains, and the rules of those that are there. None: there is no telling."""
+    """The lines without those of some chains, and the rules of those that are there. None: that cannot be told."""
     found: dict[str, Rules] = {}
     for name in sorted(names):
         declared = f"\n:{name} -\n".encode()

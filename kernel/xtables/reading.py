@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from svcc.kernel import tools
 from svcc.kernel.nft import generation
 from svcc.kernel.ownership import Ours
 from svcc.kernel.steps import StepError
@@ -17,16 +18,16 @@ from svcc.kernel.xtables.variant import Listing, default, has_legacy_tables, oth
 class Listings:
     """The listings of both variants, under way. Errors of all methods: StepError.
 
-    ``known``: what the tables were called once (:meth:`mark`). Where they are still called so, nothing is listed unless
+    ``known``: the mark that the tables had once (:meth:`mark`). While they still have it, nothing is listed unless
     somebody asks for it.
     """
 
     def __init__(self, family: str, known: str = "") -> None:
         self._family = family
         self._usual = default(family)
-        self._called = self._mark()
+        self._first_mark = self._mark()
         self._lines: tuple[str, list[bytes | None] | None] | None = None
-        self.known = bool(known) and known == self._called
+        self.known = bool(known) and known == self._first_mark
         if not self.known:
             self._begin()
 
@@ -48,7 +49,8 @@ class Listings:
 
     def state(self, ours: Ours, needed: Callable[[str], bool]) -> State:
         """Waits for them. Errors: StepError also where a tool cannot read a table that is ``needed``."""
-        usual, unusual = (_saved(data, ours) for data in (self._main.data(), self._stray_data() or b""))
+        with tools.understood(self._family, f"{self._family}-save"):
+            usual, unusual = (_saved(data, ours) for data in (self._main.data(), self._stray_data() or b""))
         used, main, stray = self._usual, usual, unusual
         if unusual.tables and not usual.tables:
             used, main, stray = other(used), unusual, usual
@@ -63,23 +65,23 @@ class Listings:
         return State(main.tables, stray.tables, ours.prefix, used, held)
 
     def digest(self, ours: Ours) -> str | None:
-        """Waits for them: a digest of all that is ours. None: there is no telling."""
+        """Waits for them: a digest of all that is ours. None: what is ours is hidden."""
         lines = self._stable(ours)
         return None if lines is None else digest(self._usual, lines)
 
     def mark(self) -> str:
-        """What the kernel calls the tables that are listed, and will not call others; "": it has no name for them, as
-        for tables of the legacy variant, or they changed while they were listed."""
+        """The kernel's generation number for the tables that are listed, which no others will have. "": there is none,
+        as for tables of the legacy variant, or they changed while they were listed."""
         if not self.known:
             self._main.data()
             self._stray_data()
-        return self._called if self._mark() == self._called else ""
+        return self._first_mark if self._mark() == self._first_mark else ""
 
     def mark_after(self, transactions: int) -> str:
-        """What it calls them when nothing happened since but so many transactions of nf_tables."""
-        if not self._called:
+        """The mark after so many transactions of nf_tables; "" where anything else happened since."""
+        if not self._first_mark:
             return ""
-        expected = generation.later(self._called, transactions)
+        expected = generation.later(self._first_mark, transactions)
         return expected if self._mark() == expected else ""
 
     def _mark(self) -> str:
@@ -88,7 +90,7 @@ class Listings:
 
     def became(self, earlier: Listings, have: State, want: State, ours: Ours) -> bool:
         """Whether all that is other than in earlier listings is that ``have`` became ``want``, two states in which may
-        be missing what both have. False also where there is no telling."""
+        be missing what both have. False also where that is not known."""
         if self._usual != earlier._usual or have.strays or want.strays or have.variant is None:
             return False
         before, now = earlier._stable(ours), self._stable(ours)

@@ -81,11 +81,14 @@ class Listing:
         done = self._running.ended
         if done.returncode:
             raise done.error(self._family, reading=True)
+        if done.output and not done.output.lstrip().startswith((b"#", b"*")):
+            raise StepError(self._family, f"{self._family}-save printed what svcc cannot read", reading=True)
         return done.output
 
     def saved(self, ours: Ours) -> Saved:
         """Waits for the listing, and reads what is ours from it."""
-        return parse_saved(self.data().decode(errors="replace"), ours)
+        with tools.understood(self._family, f"{self._family}-save"):
+            return parse_saved(self.data().decode(errors="replace"), ours)
 
 
 def has_legacy_tables(family: str) -> bool:

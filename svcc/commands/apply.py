@@ -112,11 +112,7 @@ def command(
             return
         with store.locked():
             settled(installation)
-            if (pending := Pending.read(installation)) is not None:
-                fail(
-                    f"the last apply waits {pending.seconds_left:.0f} s for `svcc confirm` or `svcc rollback`",
-                    Exit.MACHINE,
-                )
+            _need_confirmed(installation)
             plan = make_plan(store, installation, draft, patience, early)
             guard(plan, installation, draft, consent)
             warn_of_doubles(store, installation, draft.summary)
@@ -125,6 +121,13 @@ def command(
             with signals.held(leave=False):
                 said, document = _apply(store, installation, plan, draft, seconds, quiet=quiet)
             put_json(document) if as_json else click.echo(said)
+
+
+def _need_confirmed(installation: Installation) -> None:
+    """End the command where the last apply still waits to be confirmed."""
+    if (pending := Pending.read(installation)) is not None:
+        waits = f"{pending.seconds_left:.0f} s for `svcc confirm` or `svcc rollback`"
+        fail(f"the last apply waits {waits}", Exit.MACHINE)
 
 
 def _in_place(

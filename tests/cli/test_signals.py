@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.shell import A, B, Shell
+from support.waiting import until
 from svcc.kernel.namespaces import Namespace
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
@@ -103,8 +104,7 @@ def test_a_signal_while_a_tool_hangs(shell: Shell, number: signal.Signals) -> No
             shell.words("apply", "b.dsl", "-t", "iptables", "-q"), cwd=shell.folder, text=True,
             env={**shell.environment(), "PATH": f"{tools}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
         )  # fmt: skip
-    while not (shell.folder / "hangs").exists():
-        assert process.poll() is None
+    until((shell.folder / "hangs").exists, "a tool hangs", process=process)
     process.send_signal(number)
     _, said = process.communicate()
     assert (process.returncode, said) == (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support import etcd as support
-from support.etcd import Cluster, Follower, cluster, coming, run
+from support.etcd import Cluster, Follower, cluster, coming, delete, run
 from svcc.etcd.client import Client
 from svcc.etcd.errors import AnotherCluster, Compacted, NoLease, Restored, Unreachable
 from svcc.etcd.values import Change, Changes, Delete, Entry, Listing, Put
@@ -52,7 +52,7 @@ def test_changes_of_the_largest_size_come_in_order(shared: Cluster, prefix: str)
             for number in range(4):
                 await etcd.put(f"{prefix}{number}", bytes([number]) * (1536 * 1024 - 200))
             await follower.until(lambda: len(follower.told()) == 4, "all changes")
-            await etcd.delete_prefix(prefix)
+            await delete(etcd, prefix, below=True)
             await follower.until_told({})
             assert follower.troubles == []
             await follower.close()
@@ -97,7 +97,7 @@ def test_a_member_that_was_away_and_compacted_is_followed_on(tmp_path: Path) -> 
                 await follower.until(lambda: follower.troubles, "the follower sees that the member is gone")
                 made.restart(member)
                 await other.put("/a/2", b"2")
-                await other.delete("/a/1")
+                await delete(other, "/a/1")
                 support.compact(made.urls[0])
                 await follower.until_told({"/a/2": b"2"})
                 assert all(isinstance(one, (Unreachable, Compacted)) for one in follower.troubles)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.etcd import RELEASES, Certificates, Cluster, Follower, ask, cluster, loopback, run, with_users
+from support.etcd import RELEASES, Certificates, Cluster, Follower, ask, cluster, delete, loopback, run, with_users
 from svcc.etcd.client import Client
 from svcc.etcd.errors import GatewayOff, NotAllowed, NotAuthenticated
 from svcc.etcd.values import Credentials, Put, Tls
@@ -37,7 +37,7 @@ def test_a_user_may_do_what_its_roles_say(guarded: Cluster) -> None:
                 etcd.get("/x"),
                 etcd.list("/"),
                 etcd.put("/x", b""),
-                etcd.delete("/x"),
+                delete(etcd, "/x"),
                 etcd.transact((), [Put("/u/1", b""), Put("/x", b"")]),
                 anext(etcd.watch("/x", 1)),
                 anext(etcd.follow("/")),
@@ -90,7 +90,7 @@ def test_a_token_that_is_newer_than_a_backup_is_renewed(guarded: Cluster) -> Non
     """A member waits for the revision that a token was made at, and answers nothing."""
 
     async def renewing() -> None:
-        async with Client(guarded.urls, credentials=Credentials("u", "secret"), timeout=1) as etcd:
+        async with Client(guarded.urls, credentials=Credentials("u", "secret")) as etcd:
             etcd._members._token = "A" * 16 + ".1000000"
             await etcd.put("/u/1", b"1")
 
@@ -105,7 +105,7 @@ def test_users_are_followed_past_their_tokens(guarded: Cluster) -> None:
             follower = Follower(etcd, "/u/", reread=_TOKENS_LAST * 1.5)
             await follower.until(lambda: follower.news, "a listing")
             await follower.close()
-            await etcd.delete_prefix("/u/")
+            await delete(etcd, "/u/", below=True)
             follower = Follower(etcd, "/u/", reread=_TOKENS_LAST * 1.5)
             root = ask(guarded.urls[0], "auth/authenticate", {"name": "root", "password": "root"})["token"]
             ask(guarded.urls[0], "auth/role/add", {"name": f"r{guarded.urls[0]}"}, root)

@@ -13,7 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from support.command_line import Done, environment, svcc
-from support.etcd import Cluster, run
+from support.etcd import Cluster, delete, run
 from support.fleet_nodes import answering
 from support.schemas import follows
 from svcc.etcd.client import Client
@@ -41,7 +41,7 @@ class Fleet:
 
     async def _empty(self) -> None:
         async with Client(self.etcd.urls) as client:
-            await client.delete_prefix(KEYS.all)
+            await delete(client, KEYS.all, below=True)
 
     def put(self, *pairs: tuple[str, str]) -> None:
         """Write keys, as somebody else may."""

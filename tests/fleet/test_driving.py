@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import pytest
 
 from support.dying_client import Died, Dying
-from support.etcd import Busy, Cluster, coming, run
+from support.etcd import Busy, Cluster, coming, delete, run
 from support.fleet_nodes import Nodes
 from svcc.etcd.client import Client
 from svcc.fleet import driving
@@ -29,7 +29,7 @@ STAGES = (("a",), ("b", "c"))
 async def _fleet(etcd: Cluster) -> AsyncIterator[tuple[Client, Nodes]]:
     """An empty fleet with nodes that obey."""
     async with Client(etcd.urls) as client:
-        await client.delete_prefix(KEYS.all)
+        await delete(client, KEYS.all, below=True)
         for release in (1, 2):
             await client.put(KEYS.release(release), b"a release")
         nodes = Nodes(client, KEYS, NODES)
@@ -175,7 +175,7 @@ def test_etcd_goes_away_in_the_middle(etcd: Cluster) -> None:
 def test_nodes_that_followed_more_than_there_is_are_adopted(etcd: Cluster) -> None:
     async def test() -> None:
         async with Client(etcd.urls) as client:
-            await client.delete_prefix(KEYS.all)
+            await delete(client, KEYS.all, below=True)
             for node, epoch, state, followed in (
                 ("a", 3, NodeState.REFUSED, 9),
                 ("b", 4, NodeState.APPLIED, 4),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.etcd import Cluster, empty, run
+from support.etcd import Cluster, delete, empty, run
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
@@ -52,7 +52,7 @@ class _Meddling(Client):
     ) -> Outcome:
         if any(one.key == KEYS.head for one in compares) and self.left:
             self.left -= 1
-            await self.delete_prefix(KEYS.pieces(self.hash))
+            await delete(self, KEYS.pieces(self.hash), below=True)
         return await super().transact(compares, then, otherwise)
 
 

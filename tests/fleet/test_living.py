@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.etcd import Cluster, empty, run
+from support.etcd import Cluster, coming, empty, run
 from svcc.agent.log import Log
 from svcc.etcd.client import Client
 from svcc.fleet.documents import holder_text, read_able
@@ -64,10 +65,13 @@ def test_who_has_no_lease_lets_go_of_nothing(etcd: Cluster, tmp_path: Path) -> N
         async with empty(etcd, KEYS.all) as client, client.hold(60) as held:
             await client.put(KEYS.holder(ADDRESS), holder_text("a").encode(), held.lease)
             holding = Holding(partial(Client, etcd.urls), KEYS, "a", tmp_path, Log())
-            holding._holders.hear_lives(await client.list(KEYS.lives))
-            holding._holders.hear_holders(await client.list(KEYS.holders))
-            holding._holders._known = 2
+            holders = holding._holders
+            following = [asyncio.create_task(one) for one in (holders.follow_lives(), holders.follow_holders(1.0))]
+            await coming(lambda: holders.known and holders.mine, "etcd tells that this name holds the address")
             await holding._decide(client)
             assert await client.get(KEYS.holder(ADDRESS)) is not None
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
 
     run(test())

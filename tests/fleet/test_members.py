@@ -13,6 +13,7 @@ import pytest
 from support.etcd import run
 from support.fleet_site import ETCD, FLEET, URL, Site, site
 from support.fleet_traffic import servers
+from support.waiting import LID
 from svcc.etcd.client import Client
 from svcc.fleet.keys import Keys
 
@@ -48,7 +49,7 @@ def _member(made: Site, pool: str, endpoint: str, *options: str) -> Iterator[Non
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=LID)
 
 
 def _put(made: Site, key: str, text: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from support.dying_client import Died, Dying
-from support.etcd import Cluster, empty, run
+from support.etcd import Cluster, delete, empty, run
 from svcc.compiler import ir
 from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
@@ -115,12 +115,12 @@ def test_what_was_tampered_with_is_not_taken(etcd: Cluster) -> None:
             await client.put(blob, b"something else")
             with pytest.raises(BadDocument, match="something else than its name says"):
                 await _publish(client, draft)
-            await client.delete(blob)
+            await delete(client, blob)
             published, _ = await _publish(client, draft)
             await client.put(blob, draft.blob.pieces[0][:-1] + b"!")
             with pytest.raises(BadProgram, match="another hash"):
                 await program_of(client, KEYS, published)
-            await client.delete(blob)
+            await delete(client, blob)
             with pytest.raises(BadProgram, match="piece 1 of 1 of release 1 is missing"):
                 await program_of(client, KEYS, published)
             await client.put(KEYS.release(1), replace(published, number=2).text.encode())

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from ipaddress import ip_address
 
-from support.etcd import Busy, Cluster, coming, run
+from support.etcd import Busy, Cluster, coming, delete, run
 from svcc.fleet.keys import Keys
 from svcc.fleet.registering import Member, MemberEndpoint, register
 
@@ -16,7 +16,7 @@ KEYS = Keys("shop")
 def test_it_goes_on_with_another_lease_where_the_first_has_ended(etcd: Cluster) -> None:
     async def test() -> None:
         async with Busy(etcd.urls) as busy:
-            await busy.delete_prefix(KEYS.all)
+            await delete(busy, KEYS.all, below=True)
             said: list[str] = []
             member = Member(MemberEndpoint(ip_address("100.64.0.1"), 8080))
             registering = asyncio.create_task(register(busy, KEYS, "shop", member, said.append))

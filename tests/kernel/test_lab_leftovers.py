@@ -31,7 +31,7 @@ from support.lab_programs import WEB
 from svcc.verify.lab import Lab
 lab = Lab.up(WEB)
 background = lab.start("node", ["sleep", "6000"])
-print(lab.marker, lab.server_pid, background.pid, flush=True)
+print(lab.marker, lab._server.pid, background.pid, flush=True)
 time.sleep(6000)
 """
 
@@ -108,7 +108,7 @@ def test_nothing_is_left_after_down() -> None:
     with ExitStack() as held:
         with Lab.up(WEB) as lab:
             background = lab.start("node", ["sleep", "6000"])
-            inode, marker, server = held.enter_context(node_of(background.pid)), lab.marker, lab.server_pid
+            inode, marker, server = held.enter_context(node_of(background.pid)), lab.marker, lab._server.pid
             assert isinstance(lab.connect("client", POD, 8080), Reply)
             assert own_network() == before
         assert inode not in namespaces()

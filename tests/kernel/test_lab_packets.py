@@ -157,15 +157,15 @@ def test_silence_is_not_what_a_server_has_not_come_to_yet() -> None:
         caught_up = lab._server.catch_up
 
         def catch_up() -> None:
-            os.kill(lab.server_pid, signal.SIGCONT)
+            os.kill(lab._server.pid, signal.SIGCONT)
             caught_up()
 
         lab._server.catch_up = conversation._catch_up = catch_up  # type: ignore[method-assign]
         for protocol, number in (("tcp", 8080), ("udp", 5353)):
-            os.kill(lab.server_pid, signal.SIGSTOP)
+            os.kill(lab._server.pid, signal.SIGSTOP)
             answers = lab.connect_many("client", POD, number, protocol, 100, timeout=0.1)
             assert {seen(answer) for answer in answers} == {(str(POD), number, address(lab, "client", 4))}
-        os.kill(lab.server_pid, signal.SIGSTOP)
+        os.kill(lab._server.pid, signal.SIGSTOP)
         assert seen(conversation.ask()) == (str(POD), 8080, address(lab, "client", 4))
 
 

@@ -28,7 +28,7 @@ from support.waiting import LID, until
 from svcc.etcd.client import Client
 from svcc.etcd.errors import EtcdError
 from svcc.etcd.leases import Held
-from svcc.etcd.values import Changes, Entry, Listing, Tls
+from svcc.etcd.values import Changes, Delete, Entry, Listing, Tls
 
 T = TypeVar("T")
 
@@ -248,11 +248,16 @@ class Certificates:
         return Tls(self.ca, *client)
 
 
+async def delete(client: Client, key: str, *, below: bool = False) -> None:
+    """Delete a key, or ``below`` it all keys that begin with it, as the fleet does."""
+    await client.transact((), [Delete(key, prefix=below)])
+
+
 @asynccontextmanager
 async def empty(etcd: Cluster, prefix: str) -> AsyncIterator[Client]:
     """A client of a cluster that has nothing below a prefix."""
     async with Client(etcd.urls) as client:
-        await client.delete_prefix(prefix)
+        await delete(client, prefix, below=True)
         yield client
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from support.waiting import until
+from svcc.apply.scope import Scope
 from svcc.kernel import tools
+from svcc.kernel.ipset.reading import read_sets
+from svcc.kernel.link.reading import links
 from svcc.kernel.steps import StepError, ToolEnd
+from svcc.kernel.xtables.variant import saved
 
 
 @pytest.fixture(autouse=True)
@@ -58,13 +64,12 @@ def test_a_tool_that_is_not_there_is_an_error() -> None:
 
 @pytest.mark.parametrize("script", ["sleep 1000", "sleep 1000 & wait", "trap '' TERM; sleep 1000 & wait; wait"])
 def test_what_hangs_is_ended_with_all_that_it_began(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    _tool(folder, f"echo $$ > {folder}/group; {script}")
-    monkeypatch.setattr(tools, "LIMIT", 0.3)
-    monkeypatch.setattr(tools, "_GRACE", 0.3)
-    done = tools.run(["thing"])
+    running, group = _begun(folder, script)
+    monkeypatch.setattr(running, "_deadline", 0.0)  # not before it began, which may take any time
+    done = running.ended
     assert done.error("part").end is ToolEnd.LATE
-    assert done.words == "thing did not end within 0 s, and was ended"
-    assert _gone(int((folder / "group").read_text()))
+    assert done.words == "thing did not end within 90 s, and was ended"
+    _until_gone(group)
 
 
 def test_a_tool_that_ends_well_only_when_it_is_ended_has_failed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,12 +86,9 @@ def test_much_input_gives_a_tool_more_time(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_what_nobody_waits_for_is_ended(folder: Path) -> None:
-    _tool(folder, f"echo $$ > {folder}/group; sleep 1000")
-    running = tools.Running(["thing"])
-    while not (folder / "group").exists() or not (folder / "group").read_text():
-        time.sleep(0.01)
+    running, group = _begun(folder, "sleep 1000")
     del running
-    assert _gone(int((folder / "group").read_text()))
+    _until_gone(group)
 
 
 def test_all_that_run_can_be_ended_at_once(folder: Path) -> None:
@@ -96,14 +98,59 @@ def test_all_that_run_can_be_ended_at_once(folder: Path) -> None:
     assert [one.ended.words for one in running] == ["thing was killed by SIGKILL"] * 3
 
 
-def _gone(group: int) -> bool:
-    """Whether no process of a group is left but such as are dead, and wait for their parent."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        states = [
-            path.read_text().rsplit(")", 1)[1].split() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()
-        ]
-        if not any(int(fields[2]) == group and fields[0] != "Z" for fields in states):
-            return True
-        time.sleep(0.05)
-    return False
+@pytest.mark.parametrize("script", ["yes | head -c 2000000; sleep 1000", "(yes | head -c 2000000 >&2) & sleep 1000"])
+def test_what_prints_too_much_is_ended(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "_PRINTED", 1 << 20)
+    _tool(folder, script)
+    with pytest.raises(StepError, match="thing printed more than 1 MiB, and was ended"):
+        tools.read("part", ["thing"])
+
+
+_OURS = Scope("CUSTOM")
+_LISTINGS: dict[str, Callable[[], object]] = {
+    "ip": links,
+    "iptables-nft-save": lambda: saved("iptables", "nft", _OURS),
+    "ipset": lambda: read_sets(_OURS),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("ip", "echo garbage"),
+        ("ip", "printf '\\377\\000'"),
+        ("ip", "echo '{}'"),
+        ("ip", "echo '[{\"ifname\": 1}]'"),
+        ("ip", "head -c 100000 /dev/zero | tr '\\0' '['"),
+        ("iptables-nft-save", "echo garbage"),
+        ("iptables-nft-save", "echo '*nat'; echo ':CUSTOM-x'"),
+        ("ipset", "echo CUSTOM-x"),
+    ],
+)
+def test_what_no_such_tool_prints_is_an_error_of_the_tool(folder: Path, name: str, script: str) -> None:
+    _tool(folder, script)
+    (folder / "thing").rename(folder / name)
+    with pytest.raises(StepError, match="printed what svcc cannot read") as caught:
+        _LISTINGS[name]()
+    assert caught.value.reading
+
+
+def _begun(folder: Path, script: str) -> tuple[tools.Running, int]:
+    """A tool that is at work, and its process group."""
+    _tool(folder, f"echo $$ > {folder}/group; {script}")
+    running, group = tools.Running(["thing"]), folder / "group"
+    until(lambda: group.exists() and group.read_text().endswith("\n"), "the tool has begun")
+    return running, int(group.read_text())
+
+
+def _until_gone(group: int) -> None:
+    """Wait until no process of a group is left but such as are dead, and wait for their parent."""
+    until(lambda: not any(number == group and state != "Z" for state, number in _processes()), "the group is gone")
+
+
+def _processes() -> Iterator[tuple[str, int]]:
+    """The state and the process group of each (proc_pid_stat(5)). Any may end while it is looked at."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, group, *_ = path.read_text().rsplit(")", 1)[1].split()
+            yield state, int(group)

@@ -76,8 +76,7 @@ def test_public_definitions_say_what_they_are(module: Module) -> None:
     assert [*undescribed(importlib.import_module(module.name))] == []
 
 
-def test_what_says_nothing_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    text = '''
+_SILENT = '''
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Protocol
@@ -128,8 +127,11 @@ def command(): pass
 
 def described(): "Words."
 '''
+
+
+def test_what_says_nothing_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "drawn.py"
-    path.write_text(text)
+    path.write_text(_SILENT)
     spec = importlib.util.spec_from_file_location("drawn", path)
     assert spec is not None
     assert spec.loader is not None

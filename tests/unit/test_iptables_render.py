@@ -26,10 +26,7 @@ service service-2 { vip 198.19.20.0; port 8080/tcp nodeport 65513; endpoints { 1
 """
 
 
-def test_two_services_with_two_pods_each() -> None:
-    assert (
-        script(SEED)
-        == """\
+SEED_SCRIPT = """\
 *nat
 :CUSTOM-MARK - [0:0]
 :CUSTOM-OUTSIDE - [0:0]
@@ -93,7 +90,10 @@ COMMIT
 -I OUTPUT -m conntrack --ctstate INVALID,NEW -m comment --comment "CUSTOM services" -j CUSTOM-UNSERVED
 COMMIT
 """
-    )
+
+
+def test_two_services_with_two_pods_each() -> None:
+    assert script(SEED) == SEED_SCRIPT
 
 
 def test_a_family_without_frontends_is_empty() -> None:

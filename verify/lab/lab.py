@@ -89,11 +89,6 @@ class Lab:
         return lab
 
     @property
-    def server_pid(self) -> int:
-        """The process that serves in all of the lab's namespaces."""
-        return self._server.pid
-
-    @property
     def protocols(self) -> frozenset[ir.Protocol]:
         """The protocols that this kernel has."""
         return frozenset(ir.Protocol) if has_sctp() else frozenset(ir.Protocol) - {ir.Protocol.SCTP}

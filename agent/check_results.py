@@ -1,0 +1,49 @@
+"""What the checks find: taken into the endpoints' health, counted and logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from svcc.agent.health import Health
+from svcc.agent.log import Log
+from svcc.agent.metrics import Metrics
+from svcc.agent.probe import Answer, Probe
+
+#: Seconds after a probe that was not asked until all are said to be asked again.
+_ALL_ASKED = 10.0
+
+
+class CheckResults:
+    """How all checked endpoints stand. ``turned``: services of which one turned since the metrics were told."""
+
+    def __init__(self, log: Log, metrics: Metrics, now: Callable[[], float], told: Callable[[Probe], None]) -> None:
+        """``now``: the clock by which the checks go, in seconds; ``told`` is called with a probe that turned."""
+        self._log, self._metrics, self._now, self._told = log, metrics, now, told
+        self.health = Health()
+        self.turned: set[str] = set()
+        self.fault = ""  # why not all is known; "": all checks are asked
+        self._missed_at = 0.0  # when a probe could not be asked last
+
+    def hear(self, probe: Probe, answer: Answer) -> None:
+        """Take an answer, or that there was none in time."""
+        self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
+        if self.fault and self._now() - self._missed_at > _ALL_ASKED:
+            self._log.info("all checks are asked again")
+            self.fault = ""
+        before = self.health.standings.get(probe)
+        if before is not None and before.joining and before.answer is None and not answer.passed:
+            self._log.warning("does not pass yet", probe=str(probe), answer=answer.words)
+        if self.health.hear(probe, answer, time.time()):
+            say = self._log.info if answer.passed else self._log.warning
+            say("up" if answer.passed else "down", probe=str(probe), answer=answer.words)
+            self.turned.update(self.health.users.get(probe, ()))
+            self._told(probe)
+
+    def miss(self, probe: Probe, reason: str) -> None:
+        """A probe could not be asked. Nothing is known of its endpoint, which stays as it was."""
+        self._metrics.missed(probe.check.kind)
+        self._missed_at = self._now()
+        if not self.fault:
+            self.fault = f"not all checks are asked: {reason}"
+            self._log.error("not all checks are asked", probe=str(probe), reason=reason)
