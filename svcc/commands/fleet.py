@@ -246,8 +246,9 @@ def _shall(release: int) -> str:
 
 @command.command("forget", epilog=examples(f"svcc fleet forget node-d {_AT}"))
 @click.argument("node", nargs=-1, required=True)
+@json_option
 @fleet_options
-def forget(node: tuple[str, ...], place: FleetAccess) -> None:
+def forget(node: tuple[str, ...], as_json: bool, place: FleetAccess) -> None:
     """Forget machines that left the fleet, or have another name now: what NODE was to do, and what it said last.
 
     Its agent has to have ended. What it serves, it serves on; `svcc delete` there ends that.
@@ -258,4 +259,8 @@ def forget(node: tuple[str, ...], place: FleetAccess) -> None:
 
         return await forget_nodes(etcd, place.keys, node)
 
-    put("".join(f"{one} is forgotten.\n" for one in place.run(work)))
+    gone = place.run(work)
+    if as_json:
+        put_json({"version": 1, "fleet": place.keys.fleet, "nodes": gone})
+    else:
+        put("".join(f"{one} is forgotten.\n" for one in gone))

@@ -186,7 +186,7 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
 
 def test_nodes_that_left_are_forgotten(fleet: Fleet) -> None:
     fleet.publish()
-    for node in ("a", "b", "c"):
+    for node in ("a", "b", "c", "d"):
         said = Status(Want(1, 1), NodeState.APPLIED, 1, followed=1)
         fleet.put((KEYS.want(node), Want(1, 1).text), (KEYS.status(node), said.text))
     fleet.put((KEYS.alive("b"), able_text([])))
@@ -200,6 +200,7 @@ def test_nodes_that_left_are_forgotten(fleet: Fleet) -> None:
         assert why in fleet.svcc("fleet", "forget", "a", node, status=2).err
     assert fleet.svcc("fleet", "forget", "a").text == "a is forgotten.\n"
     assert "fleet shop knows no node a" in fleet.svcc("fleet", "forget", "a", status=2).err
+    assert follows("fleet_forget", fleet.svcc("fleet", "forget", "d", "--json").text)["nodes"] == ["d"]
     shown = follows("fleet", fleet.svcc("fleet", "status", "--json", status=1).text)["nodes"]
     assert [one["node"] for one in shown] == ["b", "c"]
 

@@ -19,6 +19,7 @@ _CALLED |= {
     "fleet diff": "diff",
     "fleet history": "fleet_history",
     "fleet adopt": "fleet_adopt",
+    "fleet forget": "fleet_forget",
     "export kubernetes": "export",
 }
 
