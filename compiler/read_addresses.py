@@ -21,6 +21,12 @@ class ReadIPv4Address(IPv4Address):
     def __repr__(self) -> str:
         return f"IPv4Address({self.text!r})"
 
+    def __add__(self, number: int) -> ReadIPv4Address:
+        return _of(IPv4Address(int(self)) + number)
+
+    def __sub__(self, number: int) -> ReadIPv4Address:
+        return _of(IPv4Address(int(self)) - number)
+
     def __reduce__(self) -> tuple[type[IPv4Address], tuple[str]]:
         return IPv4Address, (self.text,)
 
@@ -28,8 +34,12 @@ class ReadIPv4Address(IPv4Address):
 def read_ipv4(text: str) -> ReadIPv4Address | None:
     """An IPv4 address; None: the text is something else, or wrong (inet_pton(3))."""
     try:
-        address = ReadIPv4Address(int.from_bytes(inet_pton(AF_INET, text), "big"))
+        return _of(int.from_bytes(inet_pton(AF_INET, text), "big"), str(text))  # of a word with a place, the word alone
     except (OSError, ValueError):
         return None
-    address.text = str(text)  # of a word with a place, the word alone
-    return address
+
+
+def _of(address: IPv4Address | int, text: str = "") -> ReadIPv4Address:
+    made = ReadIPv4Address(int(address))
+    made.text = text or str(address)
+    return made

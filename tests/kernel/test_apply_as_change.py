@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.applied import SIDES, applied
+from support.apply_faults import Case, kill_at_every_point
 from support.apply_world import World
-from svcc.apply import engine, errors
+from svcc.apply import by_service, engine, errors
 from svcc.apply.engine import Event
 from svcc.apply.generation import Draft, Generation
 from svcc.apply.installation import KEPT, Installation
@@ -42,6 +43,12 @@ EDITS = {
     "one comes": program(s7="100.64.0.8; 100.64.2.8 draining", s9="", more="100.64.3.1"),
     "as it was": program(),
 }
+
+
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this program were a large one."""
+    monkeypatch.setattr(by_service, "_LARGE", 0)
 
 
 @pytest.fixture(params=SIDES)
@@ -115,6 +122,12 @@ def test_what_fails_leads_back_to_a_generation_that_is_kept_as_a_change(world: W
     for path in installation(world).path.glob("*.looks"):
         path.unlink()
     assert world.plan(world.draft(EDITS["an endpoint"], target)).empty
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "variant"), [("nft", "nft"), ("iptables", "nft"), ("iptables", "legacy")])
+def test_killed_at_every_point_it_is_recorded_as_it_is(target: str, variant: str) -> None:
+    assert kill_at_every_point(Case((target, program()), (target, EDITS["one drains"]), variant)) > 3
 
 
 def test_much_is_recorded_whole(world: World, side: str) -> None:

@@ -148,6 +148,14 @@ class World:
         current = self.store.installation(name).current
         return sha256(b"").hexdigest() if current is None else current.hash
 
+    def records(self, name: str, draft: Draft) -> bool:
+        """Whether the state directory says that what a draft makes is in the kernel."""
+        installation = self.store.installation(name)
+        current = installation.current
+        if current is None or current.base is None:
+            return self.recorded(name) == draft.hash
+        return installation.is_bundle_of(current, draft)
+
     def others(self) -> dict[str, str]:
         """Everything in the kernel that is not ours, as its tools print it, without counters."""
         with self.inside():

@@ -51,3 +51,5 @@ def test_an_address_that_was_read_is_the_address(address: IPv4Address) -> None:
     assert copy(read) == pickle.loads(pickle.dumps(read)) == address
     assert type(str(read)) is str
     assert text_of(read) == text_of(address) == str(address)
+    other = int(address) ^ 1  # the one beside it
+    assert str(read + (other - int(read))) == str(read - (int(read) - other)) == str(IPv4Address(other))
