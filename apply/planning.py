@@ -108,7 +108,7 @@ def make_plan(
         differing,
         obstacles=_obstacles(known, differing, draft.bundle),
         ended=ended,
-        lasts=_lasts(draft.summary, transition),
+        lasts=lasts(draft.summary, transition),
         networks=draft.summary.node_port_networks,
         patience=patience,
         readings=readings,
@@ -130,7 +130,7 @@ def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, p
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
         ended=finished(before, after),
-        lasts=_lasts(after, here),
+        lasts=lasts(after, here),
         networks=after.node_port_networks,
         patience=patience,
         readings=there.readings,
@@ -168,7 +168,7 @@ def finished(old: Summary, new: Summary) -> frozenset[Route]:
     return frozenset(route for route in old.finishing("udp") if not new.lasts(route))
 
 
-def _lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
+def lasts(wanted: Summary, transition: Transition) -> Callable[[Route], bool]:
     """Which routes that are gone are so for new connections alone: their endpoints are draining, or on other nodes.
 
     None, where connections end with the balancer that carries them.

@@ -253,7 +253,7 @@ class Upkeep:
             differing,
             obstacles=self._obstacles(differences, differing),
             ended=planning.finished(before, after),
-            lasts=after.lasts,
+            lasts=planning.lasts(after, here),
             networks=after.node_port_networks,
             patience=self._patience,
             readings=readings,
