@@ -65,13 +65,6 @@ class JsonMembers:
             raise self.wrong(name, value, "a number of seconds")
         return float(value)
 
-    def truth(self, name: str) -> bool:
-        """True or false; numbers do not count."""
-        value = self.take(name)
-        if not isinstance(value, bool):
-            raise self.wrong(name, value, "true or false")
-        return value
-
     def text(self, name: str, limit: int = WORDS) -> str:
         """A text that can be printed, of at most ``limit`` characters."""
         value = self.take(name)

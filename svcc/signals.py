@@ -26,6 +26,7 @@ class _State:
         self.noted: signal.Signals | None = None
         self.held = 0  # how many hold signals off
         self.impatient = False  # whether what runs now may be ended, to be put back
+        self.words = ""  # said of a signal that ends svcc at once
 
 
 _state = _State()
@@ -41,6 +42,16 @@ def install() -> None:
 def noted() -> signal.Signals | None:
     """The first signal that came while signals were held off."""
     return _state.noted
+
+
+@contextmanager
+def saying(words: str) -> Iterator[None]:
+    """While this lasts, what a signal leaves behind is said with it."""
+    _state.words = f": {words}"
+    try:
+        yield
+    finally:
+        _state.words = ""
 
 
 @contextmanager
@@ -88,7 +99,7 @@ def end(number: signal.Signals, what: str = "") -> None:
 
 def _heard(number: int, _frame: FrameType | None) -> None:
     if not _state.held:
-        end(signal.Signals(number))
+        end(signal.Signals(number), _state.words)
     _state.noted = _state.noted or signal.Signals(number)
     if _state.impatient:
         signal.setitimer(signal.ITIMER_REAL, GRACE)

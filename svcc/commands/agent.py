@@ -139,7 +139,7 @@ def command() -> None:
 )
 @click.option(
     "--signers",
-    type=FilePath(dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="With --fleet: who may sign releases (allowed_signers of ssh-keygen); others are refused.",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from svcc import signals
 from svcc.apply.generation import who
 from svcc.compiler.suggest import count
 from svcc.exits import Exit
@@ -81,7 +82,8 @@ def command(
             await driving.change(etcd, place.keys, lambda one: one.taken_back(f"{who()} takes it back"))
         else:
             await driving.change(etcd, place.keys, Rollout.resumed)
-        return await driving.drive(etcd, place.keys, f"{who()} on {socket.gethostname()}", _Teller(), _trouble)
+        with signals.saying("the fleet stands still, and `svcc rollout --resume` goes on"):
+            return await driving.drive(etcd, place.keys, f"{who()} on {socket.gethostname()}", _Teller(), _trouble)
 
     seen = place.run(work)
     assert seen.rollout is not None

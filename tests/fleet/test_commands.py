@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from svcc.etcd.client import Client
 from svcc.fleet.documents import NodeState, Status, Want, able_text, holder_text
 from svcc.fleet.keys import Keys
 from svcc.fleet.reading import snapshot
-from svcc.fleet.rollout import Rollout
+from svcc.fleet.rollout import Rollout, RolloutPhase
 
 KEYS = Keys("shop")
 NODES = ("node-a", "node-b")
@@ -182,6 +183,22 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
     assert done.err.startswith("svcc: 1 node followed more than this etcd knows (b): it was restored from a backup")
     assert fleet.svcc("fleet", "adopt", "--keep").text == "b keeps what it serves (epoch 3).\n"
     assert fleet.svcc("publish", fleet.file(3), "-t", "nft").err == ""
+
+
+def test_an_interrupted_rollout_says_how_it_goes_on(fleet: Fleet) -> None:
+    fleet.publish()
+    words = ["rollout", "1", "--soak", "0", "--fleet", KEYS.fleet, "--etcd", fleet.etcd.urls[0]]
+    command = [sys.executable, "-m", "svcc", *words]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "release 1, stage 1 of 2: node-a\n"
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said == ("svcc: interrupted by SIGINT: the fleet stands still, and `svcc rollout --resume` goes on\n")
+    assert fleet.rollout().phase is RolloutPhase.RUNNING
+    with answering(fleet.etcd.urls, KEYS, NODES, {}):
+        assert fleet.svcc("rollout", "--resume").text == "Release 1 is on 2 nodes.\n"
 
 
 def test_nodes_that_left_are_forgotten(fleet: Fleet) -> None:
