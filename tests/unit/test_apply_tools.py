@@ -15,7 +15,7 @@ from svcc.kernel import tools
 from svcc.kernel.ipset.reading import read_sets
 from svcc.kernel.link.reading import links
 from svcc.kernel.steps import StepError, ToolEnd
-from svcc.kernel.xtables.variant import saved
+from svcc.kernel.xtables import variant
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_what_prints_too_much_is_ended(folder: Path, script: str, monkeypatch: p
 _OURS = Scope("CUSTOM")
 _LISTINGS: dict[str, Callable[[], object]] = {
     "ip": links,
-    "iptables-nft-save": lambda: saved("iptables", "nft", _OURS),
+    "iptables-nft-save": lambda: variant.saved("iptables", "nft", _OURS),
     "ipset": lambda: read_sets(_OURS),
 }
 
@@ -127,7 +127,10 @@ _LISTINGS: dict[str, Callable[[], object]] = {
         ("ipset", "echo CUSTOM-x"),
     ],
 )
-def test_what_no_such_tool_prints_is_an_error_of_the_tool(folder: Path, name: str, script: str) -> None:
+def test_what_no_such_tool_prints_is_an_error_of_the_tool(
+    folder: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variant, "has_nft_tables", lambda _: True)  # without any, the tool is not asked
     _tool(folder, script)
     (folder / "thing").rename(folder / name)
     with pytest.raises(StepError, match="printed what svcc cannot read") as caught:
