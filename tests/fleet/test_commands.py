@@ -188,7 +188,7 @@ def test_nodes_that_know_more_are_adopted(fleet: Fleet) -> None:
 def test_an_interrupted_rollout_says_how_it_goes_on(fleet: Fleet) -> None:
     fleet.publish()
     words = ["rollout", "1", "--soak", "0", "--fleet", KEYS.fleet, "--etcd", fleet.etcd.urls[0]]
-    command = [sys.executable, "-m", "svcc", *words]
+    command = [sys.executable, "-P", "-m", "svcc", *words]
     with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "release 1, stage 1 of 2: node-a\n"
