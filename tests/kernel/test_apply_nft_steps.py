@@ -91,6 +91,7 @@ def test_nft_may_be_replaced_by_a_newer_release(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_crash_of_nft_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(NftState(), _EVERYTHING)  # of tables that there are not, nft is not asked
     wrapper = tmp_path / "nft"
     wrapper.write_text("#!/bin/sh\nkill -SEGV $$\n")
     wrapper.chmod(0o755)

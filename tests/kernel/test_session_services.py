@@ -287,7 +287,7 @@ def test_changes_go_on_while_all_is_written(side: Side, shell: Shell, monkeypatc
         _flapping(kept, old, meanwhile)
         return digest
 
-    monkeypatch.setattr(whole, "made", made)
+    monkeypatch.setattr(whole, "write_by_process", made)
     monkeypatch.setattr(Upkeep, "due", property(lambda self: self.generation.base is not None))
     with shell.namespace.entered(), side.session(shell.folder / "state") as kept:
         kept.follow(old, old)
