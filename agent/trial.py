@@ -25,8 +25,8 @@ from svcc.verify.lab import CLIENT, NODE, Conversation, Lab, Reply
 from svcc.verify.packet import Forwarded
 from svcc.verify.reference import outcome
 
-#: How endpoints are asked here, whatever the program says: often, so that nobody waits long, and with time for an answer
-#: on a machine where other things go on as well.
+#: How endpoints are asked here, whatever the program says: often, so that nobody waits long, with time for an answer
+#: on a machine where other things go on.
 _CHECK = ir.Check(ir.CheckKind.TCP, every=2.0, timeout=2.0, fall=2, rise=1)
 #: Seconds that anything may take to come about; they only end what hangs.
 _PATIENCE = 120.0
