@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from svcc.targets import find
 
 #: Services that are named where some are lost.
 _NAMED = 8
+#: Warnings that differ in an address alone: so many are given whole.
+_WHOLE = 3
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -107,6 +110,13 @@ def warn_of_obstructions(draft: Draft) -> None:
     target = find(draft.bundle.target) if draft.bundle else None
     if target is None or not draft.summary.frontends:
         return
+    found = Counter[str]()  # by what they have in common: the subject without its last word, and the state
     with suppress(OSError, StepError):
         for one in obstructions([draft.summary], translated=target.translates, ours=[draft.scope.table]):
-            click.echo(f"svcc: warning: {one.subject}: {one.state}\n  remedy: {one.remedy}", err=True)
+            alike = f"{one.subject.rpartition(' ')[0]} …: {one.state}"
+            found[alike] += 1
+            if found[alike] <= _WHOLE:
+                click.echo(f"svcc: warning: {one.subject}: {one.state}\n  remedy: {one.remedy}", err=True)
+    for alike, number in found.items():
+        if number > _WHOLE:
+            click.echo(f"svcc: warning: {number - _WHOLE} more like this: {alike}", err=True)

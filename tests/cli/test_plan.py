@@ -116,3 +116,16 @@ def test_a_plan_as_json_follows_its_schema(shell: Shell, target: str) -> None:
         assert bool(plan["objects"]) == bool(status)
         services = {change["service"] for change in plan["objects"]}
         assert services <= {"web", "dns", None}
+
+
+def test_warnings_that_differ_in_an_address_alone_are_counted(shell: Shell) -> None:
+    endpoints = "; ".join(f"100.64.{number}.1" for number in range(9))
+    text = f"cluster {{ prefix CUSTOM }}\nservice web {{ vip 198.19.10.1; port 80/tcp; endpoints {{ {endpoints} }} }}\n"
+    (shell.folder / "many.dsl").write_text(text)
+    said = [
+        line for line in shell.svcc("plan", "many.dsl", "-t", "nft", status=1).stderr.splitlines() if "endpoint" in line
+    ]
+    assert said == [
+        *(f"svcc: warning: route to endpoint 100.64.{number}.1: none" for number in range(3)),
+        "svcc: warning: 6 more like this: route to endpoint …: none",
+    ]
