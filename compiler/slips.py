@@ -226,7 +226,7 @@ _SHAPES = _shapes(
     ),
     (r"^endpoints\s+\[\s*\]?$", "endpoints stand in a block: endpoints {{ }}"),
     # ports
-    (r"^port\s+(?:[a-z]\S*\s+)?(?P<first>\d+)/(?P<protocol>\w+)\s+(?P<second>\d+)/(?P<other>\w+)$", _each),
+    (r"^port\s+(?:[a-z]\S*\s+)?(?P<first>\d+)/(?P<protocol>\w+)[\s,]+(?P<second>\d+)/(?P<other>\w+)$", _each),
     (r"(?P<port>\d+)/(?P<protocol>tcp|udp|sctp)\s*->\s*:(?P<target>\d+)", lambda m: f"write: {_port(m)}"),
     (r"^port\s+(?:\S+\s+)?:(?P<port>\d+)", "a port names its protocol: {port}/tcp"),
     (

@@ -104,6 +104,11 @@ SLIPS: list[tuple[str, str, str]] = [
     (_CLUSTER, "nodeports 30000 - 32767", "a range is written with `-`: 30000-32767"),
     (_PORT, "port 80 - 90/tcp", "a range is written with `-`: 80-90/tcp"),
     (_PORT, "port 80/tcp -> http", "the target is a number: -> 8080"),
+    (
+        _PORT,
+        "port 80/tcp, 443/tcp",
+        "one statement for each port, each with a name: port http 80/tcp; port https 443/tcp",
+    ),
     (_PORT, "port 80/*", "one statement for each protocol: port 80/tcp"),
     (_PORT, "port */tcp", "a port is a number or a range of numbers: port 1-65535/tcp"),
     (_PORT, "port any", "a port is a number or a range of numbers: port 1-65535/tcp"),
