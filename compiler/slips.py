@@ -183,6 +183,10 @@ _SHAPES = _shapes(
     (r"^(?P<word>vip|external-ip|address|snat)$", "write: {word} 198.19.0.1"),
     (r"^(?P<word>pods|allow-from|nodeport-addresses)$", "write: {word} 10.0.0.0/8"),
     (r"[０-９]+", "digits are ASCII: 0 to 9"),
+    (
+        r"^(?P<flag>backup|draining)\s+(?P<address>\d+(?:\.\d+){3}(?::\d+)?|\[\S+\]:\d+)",
+        "the word follows the address, in `endpoints {{ … }}`: {address} {flag}",
+    ),
     # an endpoint's flags, as ipvsadm has them
     (r"^-r\s+(?P<address>[\d.:]+)\s+.*-w\s+(?P<weight>\d+)", "write: {address} weight {weight}"),
     (r"^-r\s+(?P<address>[\d.:]+)", "write: {address}"),

@@ -31,6 +31,8 @@ SLIPS: list[tuple[str, str, str]] = [
     # endpoints
     (_ENDPOINT, "100.64.0.9:8080 max_fails=3 fail_timeout=30s", _CHECK),
     (_ENDPOINT, "100.64.0.9:8080 inter 2s rise 3", _CHECK),
+    (_SERVICE, "backup 100.64.0.8", "the word follows the address, in `endpoints { … }`: 100.64.0.8 backup"),
+    (_ENDPOINT, "draining 100.64.0.8:80", "the word follows the address, in `endpoints { … }`: 100.64.0.8:80 draining"),
     (_ENDPOINT, "100.64.0.9 down", "to get nothing new: 100.64.0.9 draining; or leave the line out"),
     (_ENDPOINT, "100.64.0.9:80 disabled", "to get nothing new: 100.64.0.9:80 draining; or leave the line out"),
     (_ENDPOINT, "100.64.0.9 100", "write: 100.64.0.9 weight 100, or a port: 100.64.0.9:100"),
