@@ -138,7 +138,7 @@ def drifts(draw: st.DrawFn, live: VirtualServers) -> list[str]:
     found = []
     for key in draw(st.lists(st.sampled_from(sorted(live)), unique=True)) if live else ():
         server = draw(st.sampled_from(sorted(live[key].servers)))
-        version6 = "[" in key
+        version6 = "[" in key or key.endswith(" -6")  # of an address, or of a firewall mark
         new = "[fd00:64::99]:99" if version6 else "100.64.0.99:99"
         mask = "64" if version6 else "255.255.255.0"
         # Without translation a server has the port of its virtual server, whatever ipvsadm is told.
