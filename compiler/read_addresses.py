@@ -13,19 +13,16 @@ class ReadIPv4Address(IPv4Address):
 
     __slots__ = ("text",)
 
-    text: str
+    def __init__(self, address: int, text: str = "") -> None:
+        """``text``: what it was read from; "": it was computed of another one, as sums are."""
+        super().__init__(address)
+        self.text = text or super().__str__()
 
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
         return f"IPv4Address({self.text!r})"
-
-    def __add__(self, number: int) -> ReadIPv4Address:
-        return _of(IPv4Address(int(self)) + number)
-
-    def __sub__(self, number: int) -> ReadIPv4Address:
-        return _of(IPv4Address(int(self)) - number)
 
     def __reduce__(self) -> tuple[type[IPv4Address], tuple[str]]:
         return IPv4Address, (self.text,)
@@ -34,12 +31,7 @@ class ReadIPv4Address(IPv4Address):
 def read_ipv4(text: str) -> ReadIPv4Address | None:
     """An IPv4 address; None: the text is something else, or wrong (inet_pton(3))."""
     try:
-        return _of(int.from_bytes(inet_pton(AF_INET, text), "big"), str(text))  # of a word with a place, the word alone
+        address = int.from_bytes(inet_pton(AF_INET, text), "big")
     except (OSError, ValueError):
         return None
-
-
-def _of(address: IPv4Address | int, text: str = "") -> ReadIPv4Address:
-    made = ReadIPv4Address(int(address))
-    made.text = text or str(address)
-    return made
+    return ReadIPv4Address(address, str(text))  # of a word with a place, the word alone
