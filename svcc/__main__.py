@@ -38,6 +38,7 @@ def _threads() -> bool:
 
 def _end(status: int) -> None:
     """End the process and leave its memory to the kernel: to free each object of a large program takes 0.15 s."""
+    signals.end_tools()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

@@ -91,7 +91,7 @@ def status(number: signal.Signals) -> int:
 
 def end(number: signal.Signals, what: str = "") -> None:
     """End this process and the tools that it runs, with a line that says why."""
-    _end_tools()
+    end_tools()
     with suppress(OSError):
         os.write(2, f"svcc: interrupted by {number.name}{what}\n".encode())
     os._exit(status(number))
@@ -107,10 +107,11 @@ def _heard(number: int, _frame: FrameType | None) -> None:
 
 def _too_long(_number: int, _frame: FrameType | None) -> None:
     if _state.impatient:
-        _end_tools()
+        end_tools()
 
 
-def _end_tools() -> None:
+def end_tools() -> None:
+    """End the tools that this process runs, which nobody waits for any more."""
     tools = sys.modules.get("svcc.kernel.tools")  # not imported: none runs
     if tools is not None and hasattr(tools, "end_all"):
         tools.end_all()

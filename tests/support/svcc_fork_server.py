@@ -15,7 +15,6 @@ import pkgutil
 import select
 import socket
 import sys
-import threading
 from importlib import import_module
 
 #: File descriptors of a request.
@@ -31,25 +30,9 @@ def main() -> None:
     call = _next_call(requests)
     requests.close()
     _become(*call)
-    from svcc.__main__ import main as svcc
+    from svcc.__main__ import program
 
-    try:
-        svcc()
-    except SystemExit as end:
-        status = end.code
-    _leave(status)
-
-
-def _leave(status: object) -> None:
-    """End as Python does, but for what it does for tidiness alone: to free all that was imported takes longer than most
-    commands. What the command itself left is let go, as it may end tools; where a thread is at work, Python waits.
-    """
-    if threading.active_count() > 1 or not isinstance(status, int):
-        raise SystemExit(status)
-    gc.collect()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    program()
 
 
 def _import() -> None:
@@ -101,8 +84,6 @@ def _become(call: dict[str, object], passed: list[int]) -> None:
         raise OSError(ctypes.get_errno(), "setns")
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    # Python has noted of the stream before whether it can be sought; this one may be a pipe.
-    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
     for number in passed:
         os.close(number)
     # Python's own was made of another file, and knows of that one whether it has places to go to
