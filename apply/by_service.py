@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from svcc.apply.driver import Driver, Fingerprint, Reading, State
 from svcc.apply.generation import ChangeDraft, Draft, Generation
@@ -19,7 +20,7 @@ from svcc.apply.program_text import KeptProgram
 from svcc.apply.scope import Scope
 from svcc.apply.services_change import ServicesChange, change_of
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import Differing, DifferingPart, States
+from svcc.apply.states import Differing, States, differing_part
 from svcc.apply.summary import Summary, summary
 from svcc.compiler import ir
 from svcc.targets import find
@@ -47,6 +48,7 @@ class ChangedServices:
         """The names of the services."""
         return {*self.before, *self.after}
 
+    @cached_property
     def summaries(self) -> tuple[Summary, Summary]:
         """What these services serve, before and after."""
         return self._summary(self.before), self._summary(self.after)
@@ -57,7 +59,7 @@ class ChangedServices:
     @property
     def loses(self) -> bool:
         """Whether a service is served before, and not after."""
-        before, after = ({one.service for one in side.frontends} for side in self.summaries())
+        before, after = ({one.service for one in side.frontends} for side in self.summaries)
         return not before <= after
 
 
@@ -85,7 +87,7 @@ def differing_rules(
         return None
     differences = _differences(draft.assembly, changed)
     found = (
-        _differing_part(one, differences.get(one.part), fingerprints[one.part])
+        differing_part(one, differences.get(one.part), fingerprints[one.part])
         for one in known.drivers
         if one.part in there
     )
@@ -154,17 +156,6 @@ def _differences(assembly: Assembly, changed: ChangedServices) -> Mapping[str, D
         return {}
     assembly.update({name: changed.before.get(name) for name in names})
     return assembly.update({name: changed.after.get(name) for name in names})
-
-
-def _differing_part(
-    driver: Driver[State], difference: Difference | None, fingerprint: Fingerprint
-) -> DifferingPart[State] | None:
-    if difference is None:
-        return None
-    have, want = driver.made(difference.before), driver.made(difference.after)
-    assert have is not None
-    assert want is not None
-    return DifferingPart(driver, driver.with_live_only(have, fingerprint.live_only), want)
 
 
 def to_record(installation: Installation, changed: ChangedServices | None, draft: Draft) -> Draft | ChangeDraft:

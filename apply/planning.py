@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from svcc.apply import drain
 from svcc.apply.arp_settings import arp_obstacles
 from svcc.apply.by_service import ChangedServices, differing_rules
-from svcc.apply.driver import Transition
+from svcc.apply.driver import Fingerprint, Transition
 from svcc.apply.execution_plan import ExecutionPlan, execution_plan
 from svcc.apply.fingerprints import RecordedState, fingerprints_of
 from svcc.apply.generation import Draft, Generation
@@ -68,6 +68,15 @@ def read_early(store: Store) -> EarlyReadings | None:
         return EarlyReadings(generation.number, scope, Machine(scope).begin(fingerprints), stamp)
 
 
+def _readings(
+    installation: Installation, scope: Scope, fingerprints: Mapping[str, Fingerprint], early: EarlyReadings | None
+) -> Readings:
+    """The early ones, where they are of what is in place still; else they are begun now. Errors: StepError."""
+    if early is not None and early.holds(installation, scope):
+        return early.readings
+    return Machine(scope).begin(fingerprints)
+
+
 def make_plan(
     installation: Installation, draft: Draft, patience: float = drain.PATIENCE, early: EarlyReadings | None = None
 ) -> ExecutionPlan:
@@ -78,9 +87,7 @@ def make_plan(
     before = installation.current
     scope = _scope(draft.scope, before)
     fingerprints = fingerprints_of(installation, before) if before is not None else {}
-    readings = (
-        early.readings if early is not None and early.holds(installation, scope) else Machine(scope).begin(fingerprints)
-    )
+    readings = _readings(installation, scope, fingerprints, early)
     if before is not None and fingerprints:
         changed = differing_rules(installation, before, draft, Machine(scope), readings, fingerprints)
         if changed is not None:
@@ -121,7 +128,7 @@ def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, p
     """
     machine = Machine(there.scope.including(draft.bundle))
     wanted, here = machine.parse(draft.bundle), Transition(draft.target, draft.target)
-    differing, (before, after) = changed.differing, changed.summaries()
+    differing, (before, after) = changed.differing, changed.summaries
     plan = execution_plan(
         machine,
         here,
@@ -187,7 +194,7 @@ def nothing_to_do(
     scope = Scope(generation.prefix, generation.device)
     machine = Machine(scope)
     fingerprints = fingerprints_of(installation, generation)
-    readings = early.readings if early is not None and early.holds(installation, scope) else machine.begin(fingerprints)
+    readings = _readings(installation, scope, fingerprints, early)
     target = find(generation.target) if generation.target else None
     filled = [part.name for part in target.parts] if target else []
     if not machine.is_as_recorded(fingerprints, readings, filled):

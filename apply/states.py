@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeAlias, cast
 
-from svcc.apply.driver import Driver, State
+from svcc.apply.driver import Driver, Fingerprint, State
 from svcc.apply.scope import Scope
 from svcc.kernel.steps import Change, Route
-from svcc.targets.interface import Artifact
+from svcc.targets.interface import Artifact, Difference
 
 
 class UnreadableText(ValueError):
@@ -98,6 +98,22 @@ class DifferingPart(Generic[State]):
         """The same part, as the kernel has it now (:meth:`Driver.ask`). None: the kernel cannot be asked for it."""
         found = self.driver.ask(self.have, self.want, scope)
         return None if found is None else replace(self, have=found)
+
+
+def differing_part(
+    driver: Driver[State], difference: Difference | None, fingerprint: Fingerprint | None
+) -> DifferingPart[State] | None:
+    """A part of rules of which targets made what differs. None: they made nothing for it.
+
+    ``fingerprint``: the part's, where it is known; it has what no target says of a state.
+    """
+    if difference is None:
+        return None
+    have, want = driver.made(difference.before), driver.made(difference.after)
+    assert have is not None
+    assert want is not None
+    live_only = fingerprint.live_only if fingerprint else None
+    return DifferingPart(driver, driver.with_live_only(have, live_only), driver.with_live_only(want, live_only))
 
 
 #: The parts that differ, each of its own kind.

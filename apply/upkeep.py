@@ -26,7 +26,7 @@ from svcc.apply.own_addresses import taken
 from svcc.apply.scope import Scope, scope_of_program
 from svcc.apply.services_change import ChangedService, ServicesChange, change_of
 from svcc.apply.state_files import StoreError
-from svcc.apply.states import Differing, DifferingPart
+from svcc.apply.states import Differing, differing_part
 from svcc.apply.summary import Summary, summary
 from svcc.apply.wanted import Wanted
 from svcc.compiler import ir
@@ -224,7 +224,7 @@ class Upkeep:
         should, or it cannot be asked. Errors: StepError."""
         found = dict(differences)
         for driver in Machine(self._scope).drivers:
-            one = _differing_part(driver, differences.get(driver.part), None)
+            one = differing_part(driver, differences.get(driver.part), None)
             if one is None or driver.part in _FINGERPRINTED:
                 continue
             there = one.asked(self._scope) if driver.part in self._asked else None
@@ -314,22 +314,10 @@ def _differing(
 ) -> Differing:
     """What differs, each state with what is known of it besides what its target says."""
     found = (
-        _differing_part(driver, differences.get(driver.part), fingerprints.get(driver.part))
+        differing_part(driver, differences.get(driver.part), fingerprints.get(driver.part))
         for driver in machine.drivers
     )
     return [one for one in found if one is not None and one.have != one.want]
-
-
-def _differing_part(
-    driver: Driver[State], difference: Difference | None, fingerprint: Fingerprint | None
-) -> DifferingPart[State] | None:
-    if difference is None:
-        return None
-    have, want = driver.made(difference.before), driver.made(difference.after)
-    assert have is not None
-    assert want is not None
-    live_only = fingerprint.live_only if fingerprint else None
-    return DifferingPart(driver, driver.with_live_only(have, live_only), driver.with_live_only(want, live_only))
 
 
 def _is_as(driver: Driver[State], wanted: State, scope: Scope) -> bool:
