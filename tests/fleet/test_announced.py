@@ -5,12 +5,11 @@ What becomes of them in more ways is tried with other targets, on a kernel of it
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
 
-from support.fleet_announced import holders, machine_of, start, stay, three
+from support.fleet_announced import holder_dies, holders, machine_of, three
 from support.fleet_client import FOUR
 
 pytestmark = pytest.mark.kernel
@@ -18,12 +17,7 @@ pytestmark = pytest.mark.kernel
 
 def test_another_machine_answers_when_the_one_that_did_dies_or_ends(tmp_path: Path) -> None:
     with three(tmp_path, "nft") as (made, client):
-        first = holders(made, client).by[FOUR]
-        machine_of(made, first).end(signal.SIGKILL)
-        held = holders(made, client, first)
-        start(machine_of(made, first))
-        made.until_node(first, alive=True)
-        held = stay(made, client, held)  # it takes nothing back
+        held = holder_dies(made, client, holders(made, client))
         second = held.by[FOUR]
         assert machine_of(made, second).end() == 0
         holders(made, client, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,18 @@ def stay(made: Site, client: Client, before: Held) -> Held:
             assert now.taken[address] > before.taken[address], f"{address} was taken from {name}\n{made.said}"
             assert ended_since(machine_of(made, name), before), f"{name} gave {address} away\n{made.said}"
     return now
+
+
+def holder_dies(made: Site, client: Client, held: Held) -> Held:
+    """Kill the agent that holds an address, wait for another one to hold it, and start the first one again, which takes
+    nothing back.
+    """
+    first = held.by[FOUR]
+    machine_of(made, first).end(signal.SIGKILL)
+    held = holders(made, client, first)
+    start(machine_of(made, first))
+    made.until_node(first, alive=True)
+    return stay(made, client, held)
 
 
 #: What a machine says that asked etcd to let go, and heard no answer: whether it did shows when another one holds it.

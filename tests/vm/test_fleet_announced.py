@@ -3,14 +3,25 @@ dummy devices; a client on their network asks who has an address, and connects t
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from support.apply_states import run
-from support.fleet_announced import BOTH, UNKNOWN, Held, ended_since, holders, machine_of, roll_out, start, stay, three
+from support.fleet_announced import (
+    BOTH,
+    UNKNOWN,
+    Held,
+    ended_since,
+    holder_dies,
+    holders,
+    machine_of,
+    roll_out,
+    start,
+    stay,
+    three,
+)
 from support.fleet_client import FOUR, SIX, Client, client_of, until_served
 from support.fleet_site import ETCD, Machine, Site, site
 
@@ -41,12 +52,7 @@ def _link_beside(made: Site, machine: Machine) -> str:
 def test_one_answers_whatever_becomes_of_it(tmp_path: Path) -> None:
     with three(tmp_path, "iptables") as (made, client):
         held = _etcd_is_away_for_a_while(made, client, holders(made, client))
-        first = held.by[FOUR]
-        machine_of(made, first).end(signal.SIGKILL)
-        held = holders(made, client, first)
-        start(machine_of(made, first))
-        made.until_node(first, alive=True)
-        held = stay(made, client, held)  # it takes nothing back
+        held = holder_dies(made, client, held)
         second = held.by[FOUR]
         _link(machine_of(made, second), "down")
         held = holders(made, client, second)
