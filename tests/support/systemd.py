@@ -56,7 +56,7 @@ class Machine:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command there."""
-        enter = ["nsenter", f"--target={self._first}", "--mount", "--pid", "--cgroup", "--"]
+        enter = ["nsenter", f"--target={self._first}", "--mount", "--root", "--pid", "--cgroup", "--"]
         enter += ["env", f"SYSTEMD_UNIT_PATH={self.shell.folder / 'units'}"]
         with self.shell.namespace.entered():
             return subprocess.run([*enter, *words], capture_output=True, text=True, check=False)
