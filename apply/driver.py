@@ -144,12 +144,6 @@ class Driver(ABC, Generic[State]):
     def steps(self, live: State, wanted: State, scope: Scope, transition: Transition) -> list[Step]:
         """What makes ``wanted`` of ``live``, and no more, in the order within each phase; for equal states, nothing."""
 
-    def parse_differing(self, old: str, new: str, scope: Scope) -> tuple[State, State] | None:
-        """Parse two artifacts, but leave out what they have in common. The states differ in the same objects, and have
-        the same steps and routes, as if both were parsed whole. None: that would be no quicker than :meth:`parse`.
-        """
-        return None
-
     def live_only(self, state: State) -> object:
         """What a live state has that no artifact says and no comparison looks at, as JSON: the variant of iptables, and
         rules of others that lead to our chains."""

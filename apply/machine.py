@@ -151,11 +151,8 @@ class Machine:
     def _compared(self, driver: Driver[State], live: States, wanted: States) -> DifferingPart[State] | None:
         """What is to be compared of a part. None: both states are described by the same text, which is not parsed."""
         one, other = live.from_text(driver), wanted.from_text(driver)
-        if one is not None and other is not None:
-            if one.text == other.text:
-                return None
-            if pair := driver.parse_differing(one.text, other.text, self.scope):
-                return DifferingPart(driver, *pair)
+        if one is not None and other is not None and one.text == other.text:
+            return None
         return DifferingPart(driver, live.of(driver), wanted.of(driver))
 
     def changes(self, differing: Differing) -> list[Change]:

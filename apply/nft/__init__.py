@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from svcc.apply.driver import Driver, Fingerprint, Reading, Transition
 from svcc.apply.nft import changes, foreign, routes, switching
-from svcc.apply.nft.abridged import abridged
 from svcc.apply.scope import Scope
 from svcc.kernel import tools
 from svcc.kernel.nft import generation, tool
@@ -76,10 +75,6 @@ class NftDriver(Driver[NftState]):
 
     def begin(self, scope: Scope, fingerprint: Fingerprint | None = None) -> NftReading:
         return NftReading(scope, fingerprint)
-
-    def parse_differing(self, old: str, new: str, scope: Scope) -> tuple[NftState, NftState] | None:
-        pair = abridged(old, new)
-        return None if pair is None else (self.parse(pair[0], scope), self.parse(pair[1], scope))
 
     def changes(self, live: NftState, wanted: NftState) -> Iterator[Change]:
         return changes.changes(live, wanted)
