@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from svcc.apply import drain
 from svcc.apply.by_service import to_record
@@ -24,14 +25,27 @@ from svcc.apply.recovery import converge, what_differs
 from svcc.kernel import conntrack
 from svcc.kernel.steps import Phase, Step, StepError
 
+#: What may happen on the way. "switched": the new rules serve; after a kill from here on, the way is forward.
+Happening: TypeAlias = Literal[
+    "checking",
+    "recording",
+    "step",
+    "done",
+    "switched",
+    "waiting",
+    "reading back",
+    "finishing",
+    "forgetting",
+    "undoing",
+    "warning",
+]
+
 
 @dataclass(frozen=True)
 class Event:
     """Something that happens on the way; ``step`` where it is about one."""
 
-    what: (
-        str  # checking, recording, step, switched, waiting, done, undoing, reading back, finishing, forgetting, warning
-    )
+    what: Happening
     step: Step | None = None
     number: int = 0  # of the step, from 1
     total: int = 0
