@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -253,7 +253,7 @@ class _Printer:
         return head if names and not own and self._pick((True, False)) else _Block(head, self._lines(own))
 
     def _lines(self, endpoints: Sequence[ir.Endpoint]) -> tuple[str, ...]:
-        options = {(endpoint.weight, endpoint.node, endpoint.backup) for endpoint in endpoints}
+        options = {replace(endpoint, address=endpoints[0].address, port=None) for endpoint in endpoints}
         if len(endpoints) > 1 and len(options) == 1 and self._pick((False, True)):
             addresses = [_socket(endpoint) for endpoint in endpoints]
             if not any(address.startswith("[") for address in addresses):
