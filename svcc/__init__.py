@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from svcc.compiler.ir import Endpoint, Program, Service
     from svcc.targets.interface import Bundle
 
-#: The package takes it from here: to look into the package that is installed takes a fifth of ``svcc --version``.
+#: The build reads the version from here. Asking the installed package for it would take a fifth of ``svcc --version``.
 __version__ = "0.1.0"
 
 _HOMES = {

@@ -1,4 +1,4 @@
-"""``svcc history``: the generations that were applied."""
+"""``svcc history``: list the generations that were applied."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def command(prefix: str | None, every: bool, as_json: bool, store: Store) -> Non
 
 @dataclass(frozen=True)
 class _History:
+    """What was applied under a prefix."""
+
     current: int | None
     generations: tuple[Generation, ...]  # the newest first
     unconfirmed: frozenset[int]
