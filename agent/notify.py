@@ -1,4 +1,4 @@
-"""What systemd is told of a service of ``Type=notify`` (sd_notify(3)): lines of a datagram to $NOTIFY_SOCKET."""
+"""Messages to systemd from a service of ``Type=notify`` (sd_notify(3)): lines of a datagram to $NOTIFY_SOCKET."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 
 
 def notify(*lines: str) -> None:
-    """Tell whoever supervises this process; nobody does where $NOTIFY_SOCKET is not set."""
+    """Send lines to the supervisor of this process. Without $NOTIFY_SOCKET there is none."""
     name = os.environ.get("NOTIFY_SOCKET", "")
     if not name:
         return
@@ -19,12 +19,12 @@ def notify(*lines: str) -> None:
 
 
 def reloading() -> None:
-    """A reload begins; ``READY=1`` ends it."""
+    """Say that a reload begins; ``READY=1`` ends it."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def watchdog_pause() -> float | None:
-    """Seconds between the signs of life that systemd waits for: half of its limit. None: it waits for none."""
+    """Return the seconds between two signs of life: half of systemd's limit; None where systemd waits for none."""
     limit, whose = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not limit.isdigit() or not int(limit) or (whose and whose != str(os.getpid())):
         return None
