@@ -142,24 +142,24 @@ def _room() -> int:
 
 
 async def _tcp(probe: Probe) -> str:
-    with _socket(probe, socket.SOCK_STREAM) as made:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        await asyncio.get_running_loop().sock_connect(made, (str(probe.address), probe.port))
+    with _socket(probe, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        await asyncio.get_running_loop().sock_connect(sock, (str(probe.address), probe.port))
     return "connected"
 
 
-async def _datagram(probe: Probe, said: bytes) -> bytes:
+async def _datagram(probe: Probe, question: bytes) -> bytes:
     loop = asyncio.get_running_loop()
-    with _socket(probe, socket.SOCK_DGRAM) as made:
-        await loop.sock_connect(made, (str(probe.address), probe.port))
-        await loop.sock_sendall(made, said)
-        return await loop.sock_recv(made, _DATAGRAM_READ)
+    with _socket(probe, socket.SOCK_DGRAM) as sock:
+        await loop.sock_connect(sock, (str(probe.address), probe.port))
+        await loop.sock_sendall(sock, question)
+        return await loop.sock_recv(sock, _DATAGRAM_READ)
 
 
 def _socket(probe: Probe, kind: socket.SocketKind) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if probe.address.version == 6 else socket.AF_INET, kind)
-    made.setblocking(False)
-    return made
+    sock = socket.socket(socket.AF_INET6 if probe.address.version == 6 else socket.AF_INET, kind)
+    sock.setblocking(False)
+    return sock
 
 
 async def _dns(probe: Probe) -> str:

@@ -80,12 +80,12 @@ class Leaving:
         more: dict[str, list[ir.Endpoint]] = {}
         gone: dict[_Way, Frontend] = {}
         for way, front in self._ways.items():
-            there = places.get(way.place)
-            if there is None:
+            present = places.get(way.place)
+            if present is None:
                 gone[way] = front
-            elif _has_room(there, way, front):
-                own = None if way.port == there.port.target else way.port
-                more.setdefault(there.service.name, []).append(_drained(way.address, own, node))
+            elif _has_room(present, way, front):
+                own = None if way.port == present.port.target else way.port
+                more.setdefault(present.service.name, []).append(_drained(way.address, own, node))
         made = replace(program, services=tuple(_with(one, more.get(one.name, ())) for one in program.services))
         names = {service.name for service in program.services}
         whole = replace(made, services=(*made.services, *_remains(gone, node, names)))
@@ -112,11 +112,11 @@ def _place(front: Frontend) -> _Place:
     return front.address, front.port.protocol, front.version, front.ports
 
 
-def _has_room(there: Frontend, way: _Way, before: Frontend) -> bool:
+def _has_room(front: Frontend, way: _Way, former: Frontend) -> bool:
     """Whether a service can have the endpoint as a draining one; a service with scheduler ``dh`` cannot."""
-    service = there.service
-    fits = way.port == there.port.target or len(service.ports) == 1
-    return fits and service.scheduler is not ir.Scheduler.DH and service.forward is before.service.forward
+    service = front.service
+    fits = way.port == front.port.target or len(service.ports) == 1
+    return fits and service.scheduler is not ir.Scheduler.DH and service.forward is former.service.forward
 
 
 def _drained(address: ir.Address, port: int | None, node: ir.Node | None) -> ir.Endpoint:
@@ -126,8 +126,8 @@ def _drained(address: ir.Address, port: int | None, node: ir.Node | None) -> ir.
 
 
 def _with(service: ir.Service, more: Iterable[ir.Endpoint]) -> ir.Service:
-    there = {(one.address, one.port) for one in service.endpoints}
-    new = tuple(one for one in dict.fromkeys(more) if (one.address, one.port) not in there)
+    known = {(one.address, one.port) for one in service.endpoints}
+    new = tuple(one for one in dict.fromkeys(more) if (one.address, one.port) not in known)
     return replace(service, endpoints=(*service.endpoints, *new)) if new else service
 
 

@@ -107,7 +107,7 @@ class Agent:
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
         self._program: ir.Program | None = None  # the last one that was read without errors
         self._joined: ir.Program | None = None  # the one in the kernel, with endpoints that joined it
-        self._made: ir.Program | None = None  # the one in the kernel, as its endpoints' health has it
+        self._in_kernel: ir.Program | None = None  # the one in the kernel, as its endpoints' health has it
         self._measured: ir.Program | None = None  # the one that the metrics show
         self._new = False  # whether `_program` is not in the kernel yet
         self._first = True  # whether no program was followed yet
@@ -273,7 +273,7 @@ class Agent:
                     await self._follow(program, joined, new=new)
                     self._joined = joined
                 made, self._down = self._results.health.served_all(joined), self._results.health.down
-                self._made = await in_thread(lambda: self._apply(program, made, new=new))
+                self._in_kernel = await in_thread(lambda: self._apply(program, made, new=new))
                 if self._judge is not None and new:
                     await self._judged(self._judge, program)
             except Kept:
@@ -306,7 +306,7 @@ class Agent:
 
     def _give_up(self, judge: Judge, program: ir.Program, why: str) -> None:
         """Go on with the program that was kept before."""
-        self._program, self._made = self._last, None
+        self._program, self._in_kernel = self._last, None
         self._new = self._last is not None
         self._fault = ""
         judge.failed(program, why)
@@ -332,7 +332,7 @@ class Agent:
 
     def _start_draining(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
         """Have endpoints drain that are in the kernel, and not in the program. Called in a thread."""
-        before, current = self._made, installation.current
+        before, current = self._in_kernel, installation.current
         if before is None and current is not None and balances(current.target):
             kept = installation.program(current)
             with suppress(ValueError):  # the recorded program is damaged: what drains is not known

@@ -14,8 +14,8 @@ def notify(*lines: str) -> None:
     if not name:
         return
     address = "\0" + name[1:] if name.startswith("@") else name  # abstract, unix(7)
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as made:
-        made.sendto("\n".join(lines).encode(), address)
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.sendto("\n".join(lines).encode(), address)
 
 
 def reloading() -> None:

@@ -45,7 +45,7 @@ class OwnAddresses:
         self._held: Mapping[ir.Address, str] | None = None  # the device of each address; None before the first reading
         self._looked = 0.0
         self._left: dict[str, _Left] = {}  # services without some of their addresses, by name
-        self._made: tuple[ir.Program, Mapping[ir.Address, str], ir.Program] | None = None
+        self._last: tuple[ir.Program, Mapping[ir.Address, str], ir.Program] | None = None
 
     def moved(self) -> bool:
         """Whether :meth:`without` might give another program than before. Addresses are read every ten seconds at
@@ -64,11 +64,11 @@ class OwnAddresses:
         if self._held is None:
             self._read()
         held = self._held if self._held is not None else _NOTHING
-        last = self._made
+        last = self._last
         if last is None or last[0] is not program or last[1] is not held:
             self._leave_out(last[0] if last is not None and last[1] is held else None, program, held)
             made = with_services(program, {name: one.service for name, one in self._left.items()})
-            self._made = last = program, held, made
+            self._last = last = program, held, made
         return last[2]
 
     def _read(self) -> None:

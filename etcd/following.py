@@ -51,7 +51,7 @@ class _Told:
         self.revision = 0
         self.anything = False
 
-    def takes(self, read: Listing) -> bool:
+    def enter(self, read: Listing) -> bool:
         """Enter a listing, which is what is known from now on. Return whether it says anything new."""
         another = self.anything and read.cluster != self._cluster
         earlier = self.anything and read.revision < self.revision
@@ -62,7 +62,7 @@ class _Told:
         self._entries, self._cluster, self.revision, self.anything = entries, read.cluster, read.revision, True
         return new
 
-    def adds(self, changes: Changes) -> Changes | None:
+    def add(self, changes: Changes) -> Changes | None:
         """Enter changes. Return those that are new: not in the last listing, and no deletion of an unknown key; None
         where none is."""
         fresh = tuple(one for one in changes.changes if one.revision > self.revision and self._news(one))
@@ -82,7 +82,7 @@ async def _listed_and_watched(
     """Yield a listing, where it has news, then changes, and further listings from time to time, until the watch
     ends."""
     read = await listing(members, prefix)
-    if told.takes(read):
+    if told.enter(read):
         yield read
     # Watch at the member that gave the listing: it has reached that revision, and another one may lag behind it.
     again = _Again(members, prefix, told, reread)
@@ -95,12 +95,12 @@ async def _listed_and_watched(
                 if reading.done():
                     read = reading.result()
                     overtaken = read.revision < told.revision
-                    if not overtaken and told.takes(read):
+                    if not overtaken and told.enter(read):
                         yield read
                     reading = _task(again.read(soon=overtaken))
                 if coming.done():
                     changes, coming = coming.result(), _task(_next(watched))
-                    if fresh := told.adds(changes):
+                    if fresh := told.add(changes):
                         yield fresh
         finally:
             await _end(coming, reading)

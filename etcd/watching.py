@@ -77,9 +77,9 @@ def _check_created(members: Members, message: Message, from_revision: int) -> No
     _check_alive(members, message)
     if not message.flag("created"):
         raise Malformed("begins a watch without saying that it did", member=message.member)
-    there = header(message).revision
-    if there < from_revision - 1:  # it would report nothing until the store gets there, with other contents
-        text = f"is at revision {there}, and was at {from_revision - 1}: a backup was restored, or the data are gone"
+    revision = header(message).revision
+    if revision < from_revision - 1:  # it would report nothing until the store gets there, with other contents
+        text = f"is at revision {revision}, and was at {from_revision - 1}: a backup was restored, or the data are gone"
         raise Restored(text, member=message.member)
 
 

@@ -173,8 +173,8 @@ def change(event: Message) -> Change:
     kind, kv = event.text("type"), event.child("kv")
     if kind not in ("", "PUT", "DELETE"):
         raise Malformed(f"tells of an event {kind!r}, which etcd does not have", member=event.member)
-    there = None if kind == "DELETE" else entry(kv)
-    return Change(kv.key("key"), there, kv.number("mod_revision"))
+    new = None if kind == "DELETE" else entry(kv)
+    return Change(kv.key("key"), new, kv.number("mod_revision"))
 
 
 def lease(message: Message) -> Lease:

@@ -43,8 +43,8 @@ async def start(etcd: Client, keys: Keys, rollout: Rollout) -> None:
     """
     seen = await snapshot(etcd, keys)
     check_free(seen.rollout)
-    free, there = as_read(keys.rollout, seen.entries.get(keys.rollout)), present(keys.release(rollout.release))
-    done = await etcd.transact([free, there], [Put(keys.rollout, rollout.text.encode())])
+    free, exists = as_read(keys.rollout, seen.entries.get(keys.rollout)), present(keys.release(rollout.release))
+    done = await etcd.transact([free, exists], [Put(keys.rollout, rollout.text.encode())])
     if not done.succeeded:
         if await etcd.get(keys.release(rollout.release)) is None:
             raise FleetError(f"fleet {keys.fleet} has no release {rollout.release}")

@@ -66,12 +66,12 @@ class Holding:
         self.between = _at_once  # runs work on the kernel while nothing else changes it
         self._guarding = Guarding(root, log, lambda address: self._cease([address], "another machine answers for it"))
         self._announced: frozenset[str] | None = None  # by the program in the kernel; None before the first
-        self._answered: frozenset[str] = frozenset()  # for which the kernel answers
-        self._answering: frozenset[str] | None = None  # for which it is to answer; None before the first program
+        self._in_kernel: frozenset[str] = frozenset()  # for which the kernel answers
+        self._wanted: frozenset[str] | None = None  # for which it is to answer; None before the first program
         self._probing = Probing(log)
         self._device, self._prefix, self._keep = "", "", False
         self._joined: tuple[ir.Program, frozenset[str], ir.Program] | None = None
-        self._there: list[Link] = []  # the machine's links, as they were read last
+        self._known_links: list[Link] = []  # the machine's links, as they were read last
         self._news, self._links, self._ceased = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._holders = Holders(client, keys, name, log, self._news.set)
         self._repeats: set[asyncio.Task[None]] = set()
@@ -97,9 +97,9 @@ class Holding:
             return program
         self._device, self._prefix = program.cluster.vip_device or "", program.cluster.prefix
         self._keep = balances(target)
-        if self._answering is None:
-            self._answering = _answered_now(program)
-        answering, last = self._answering, self._joined
+        if self._wanted is None:
+            self._wanted = _answered_now(program)
+        answering, last = self._wanted, self._joined
         if last is not None and last[0] is program and last[1] == answering:
             return last[2]
         services = tuple(_elsewhere(service, answering) for service in program.services)
@@ -110,24 +110,24 @@ class Holding:
     def taken(self, program: ir.Program) -> None:
         """Take note that a program is in the kernel as :meth:`joined` made it."""
         here = frozenset(str(one) for service in program.services for one in service.announced)
-        new, self._answered = here - self._answered, here
+        new, self._in_kernel = here - self._in_kernel, here
         self._announced = frozenset(str(a) for one in program.services if one.announce for a in one.addresses)
-        self._told(new)
+        self._announce_again_later(new)
         self._links.set()
         self._ceased.set()  # addresses may have been given up since the program was made
 
-    def _told(self, new: frozenset[str]) -> None:
+    def _announce_again_later(self, new: frozenset[str]) -> None:
         """Have addresses that this machine has just announced announced again."""
         if new:
-            task = asyncio.create_task(self._tell_again(new), name="tell again")
+            task = asyncio.create_task(self._announce_again(new), name="tell again")
             self._repeats.add(task)
             task.add_done_callback(self._repeats.discard)
 
-    async def _tell_again(self, addresses: frozenset[str]) -> None:
+    async def _announce_again(self, addresses: frozenset[str]) -> None:
         """Announce addresses again: a packet of the first time may have been lost."""
         for _ in range(_MORE):
             await asyncio.sleep(_BETWEEN)
-            if still := [ip_address(one) for one in addresses & self._answered & (self._answering or frozenset())]:
+            if still := [ip_address(one) for one in addresses & self._in_kernel & (self._wanted or frozenset())]:
                 try:
                     await asyncio.to_thread(_announce, still)
                 except StepError as error:
@@ -165,7 +165,7 @@ class Holding:
 
     def _tell_guard(self) -> None:
         until = self.lease.until if self.lease is not None and not self.lease.lost else 0.0
-        self._guarding.tell(Orders(self._device, tuple(sorted(self._answering or ())), until, self._keep))
+        self._guarding.tell(Orders(self._device, tuple(sorted(self._wanted or ())), until, self._keep))
 
     async def _watch_links(self) -> None:
         """Keep up to date for which addresses this machine can answer: those that it serves, and whose network is on a
@@ -176,11 +176,11 @@ class Holding:
             try:
                 while True:
                     self._links.clear()
-                    there = await asyncio.to_thread(_links)
-                    if there is not None:
-                        self._there = there
-                        self.able = frozenset(one for one in self._announced or () if _faced(one, there))
-                        answering = self._answering or frozenset()
+                    found = await asyncio.to_thread(_links)
+                    if found is not None:
+                        self._known_links = found
+                        self.able = frozenset(one for one in self._announced or () if _faced(one, found))
+                        answering = self._wanted or frozenset()
                         self._cease(answering - self.able, "this machine cannot answer for it")
                         self._news.set()
                     try:
@@ -219,24 +219,24 @@ class Holding:
             return
         lease = self.lease
         certain = lease is not None and not lease.lost
-        if not certain and self._answering:
+        if not certain and self._wanted:
             await self._holders.ask(etcd)  # the watch takes longer to come back
         mine, held = self._holders.mine, self._holders.held
-        self._cease((self._answering or frozenset()) & (held.keys() - mine), "another machine holds it")
+        self._cease((self._wanted or frozenset()) & (held.keys() - mine), "another machine holds it")
         if lease is None or not certain:
             return  # another machine of the same name may hold what this name holds
-        for address in sorted(mine - self.able - self._answered):
+        for address in sorted(mine - self.able - self._in_kernel):
             await self._holders.let_go(etcd, address)
         kept = [address for address in sorted(mine & self.able) if held[address].lease == lease.lease.id]
         await self._answer(kept)
         due = self._holders.due(self.able)
         # An address that had a holder is taken without asking the network: a holder cut off from etcd may still answer.
-        strange = [one for one in due if not self._holders.was_held(one) and one not in (self._answering or ())]
+        strange = [one for one in due if not self._holders.was_held(one) and one not in (self._wanted or ())]
         known = {*due}.difference(strange) | (mine & self.able).difference(kept)
         await self._hold_all(etcd, sorted(known), lease)
         self._probing.forget(strange)
         if strange:
-            free = await self._probing.free(strange, self._there, held)
+            free = await self._probing.free(strange, self._known_links, held)
             await self._hold_all(etcd, sorted(free), lease)
 
     async def _hold_all(self, etcd: Client, addresses: list[str], lease: Held) -> None:
@@ -250,17 +250,17 @@ class Holding:
 
     async def _answer(self, addresses: Iterable[str]) -> None:
         """Answer for addresses from now on: at once, before the agent compares and records what the kernel has."""
-        answering = self._answering or frozenset()
+        answering = self._wanted or frozenset()
         new = frozenset(addresses) - answering
         if not new or self._leaving:
             return
-        self._answering = answering | new
+        self._wanted = answering | new
         for address in sorted(new):
             self._log.info("holds an address", address=address)
         self._tell_guard()
         try:
             await self.between(partial(self._take, new))
-            self._told(new & self._answered)
+            self._announce_again_later(new & self._in_kernel)
         except StepError as error:
             self._log.warning("addresses cannot be answered for at once", reason=str(error))
         self.changed()
@@ -270,7 +270,7 @@ class Holding:
         it has."""
         while True:
             self._ceased.clear()
-            if self._answered - (self._answering or frozenset()):
+            if self._in_kernel - (self._wanted or frozenset()):
                 try:
                     await self.between(self._silence)
                 except StepError as error:
@@ -283,25 +283,25 @@ class Holding:
 
         Called in a thread, while nothing else changes the kernel.
         """
-        if going := self._answered - (self._answering or frozenset()):
+        if going := self._in_kernel - (self._wanted or frozenset()):
             silence(self._device, [ip_address(one) for one in sorted(going)], keep=self._keep)
-            self._answered -= going
+            self._in_kernel -= going
 
     def _take(self, addresses: frozenset[str]) -> None:
         """Have the kernel answer for addresses. On ipvs the machine has them already, and did not answer.
 
         Called in a thread, while nothing else changes the kernel.
         """
-        still = addresses & self._holders.mine & (self._answering or frozenset()) & (self._announced or frozenset())
+        still = addresses & self._holders.mine & (self._wanted or frozenset()) & (self._announced or frozenset())
         if self._device and not self._leaving:
             some = [ip_address(one) for one in sorted(still)]
-            done = take(self._device, alias(self._prefix), some, self._there, silent=self._keep)
-            self._answered |= frozenset(map(str, done))
+            done = take(self._device, alias(self._prefix), some, self._known_links, silent=self._keep)
+            self._in_kernel |= frozenset(map(str, done))
 
     def _cease(self, addresses: Iterable[str], why: str) -> None:
-        going = (self._answering or frozenset()) & {*addresses}
+        going = (self._wanted or frozenset()) & {*addresses}
         if going and not self._leaving:
-            self._answering = (self._answering or frozenset()) - going
+            self._wanted = (self._wanted or frozenset()) - going
             for address in sorted(going):
                 self._log.info("ceases to answer for an address", address=address, reason=why)
             self._ceased.set()
@@ -342,8 +342,8 @@ def _links() -> list[Link] | None:
         return None
 
 
-def _faced(address: str, there: Iterable[Link]) -> bool:
+def _faced(address: str, links_here: Iterable[Link]) -> bool:
     """Whether the network of an address is on a working link, on which neighbours ask for it."""
     one = ip_address(address)
-    working = (link for link in there if link.has_neighbours and "LOWER_UP" in link.flags and link.kind != "dummy")
+    working = (link for link in links_here if link.has_neighbours and "LOWER_UP" in link.flags and link.kind != "dummy")
     return any(link.faces(one) for link in working)

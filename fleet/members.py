@@ -156,14 +156,14 @@ class _Fitting:
         """Return a service with its members, which are given by pool. The reasons why some do not fit are put into
         ``refused``."""
         found: list[tuple[str, ir.Endpoint]] = []
-        there = {_place(service, one) for one in service.endpoints}
+        places = {_place(service, one) for one in service.endpoints}
         for registered, members in zip(service.registered, pools, strict=True):
             for key, member in members.items():
                 endpoint = ir.Endpoint(member.endpoint.address, member.endpoint.port, member.weight)
                 if not registered.takes(endpoint.address):
                     refused[key] = f"{endpoint.address} is in no network of pool {registered.pool}"
-                elif (place := _place(service, endpoint)) not in there:
-                    there.add(place)
+                elif (place := _place(service, endpoint)) not in places:
+                    places.add(place)
                     found.append((key, endpoint))
         return self._with(service, found, refused) if found else service
 

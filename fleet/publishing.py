@@ -45,10 +45,10 @@ async def publish(
     """
     number, head = await head_of(etcd, keys)
     if number:
-        there = await release_of(etcd, keys, number)
-        again = draft.numbered(keys.fleet, number, there.who, there.message, there.when)
-        if there.signed("") == again and bool(there.signature) == (sign is not None):
-            return there, False
+        newest_release = await release_of(etcd, keys, number)
+        again = draft.numbered(keys.fleet, number, newest_release.who, newest_release.message, newest_release.when)
+        if newest_release.signed("") == again and bool(newest_release.signature) == (sign is not None):
+            return newest_release, False
     newest = max(number, _newest_of_nodes(await snapshot(etcd, keys)))
     release = draft.numbered(keys.fleet, newest + 1, who, message, when)
     release = release if sign is None else sign(release)
@@ -99,14 +99,14 @@ async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release, 
     except Uncertain:
         pass  # whether it was written is read below
     try:
-        there = await release_of(etcd, keys, release.number)
+        published = await release_of(etcd, keys, release.number)
     except NoRelease:
         number, _ = await head_of(etcd, keys)
         if number <= release.number:
             raise FleetError(
                 f"etcd did not answer in time, and has no release {release.number} yet: see `svcc fleet history`"
             ) from None
-        there = await release_of(etcd, keys, number)
-    if there != release:
-        raise Overtaken(there)
+        published = await release_of(etcd, keys, number)
+    if published != release:
+        raise Overtaken(published)
     return True

@@ -72,7 +72,7 @@ def _compiled_for_all(program: ir.Program, targets: Mapping[str, Target]) -> dic
         some = [node for node in program.nodes if targets[node.name] is target]
         for alike in for_nodes(program, target, some):
             parts = parts_text(alike.bundle).encode()
-            found |= {node.name: _said(target.name, node.name, parts) for node in alike.nodes}
+            found |= {node.name: _part_of(target.name, node.name, parts) for node in alike.nodes}
     return {node.name: found[node.name] for node in program.nodes}
 
 
@@ -108,10 +108,10 @@ def compile_for(program: ir.Program, target: Target, node: str) -> Wanted:
 
 def compiled(bundle: Bundle) -> Compiled:
     """Return a bundle's part of a release: its target, and its hash."""
-    return _said(bundle.target, bundle.node, parts_text(bundle).encode())
+    return _part_of(bundle.target, bundle.node, parts_text(bundle).encode())
 
 
-def _said(target: str, node: str | None, parts: bytes) -> Compiled:
+def _part_of(target: str, node: str | None, parts: bytes) -> Compiled:
     """Return the part of a release for a bundle of this target, node and parts."""
     hash = sha256(first_line(target, node).encode())
     hash.update(parts)

@@ -25,7 +25,7 @@ def sign(release: Release, key: Path) -> Release:
     """
     done = _run(["sign", "-n", NAMESPACE, "-f", str(key)], release.canonical)
     if done.returncode != 0:
-        raise BadSignature(f"the release cannot be signed with {key}: {_said(done)}")
+        raise BadSignature(f"the release cannot be signed with {key}: {_last_line(done)}")
     return release.signed(done.stdout)
 
 
@@ -45,7 +45,7 @@ def verify(release: Release, signers: Path) -> str:
         words = ["verify", "-n", NAMESPACE, "-f", str(signers), "-I", who, "-s", str(file)]
         done = _run(words, release.canonical)
     if done.returncode != 0:
-        raise BadSignature(f"the signature of release {release.number} is not one of what it says: {_said(done)}")
+        raise BadSignature(f"the signature of release {release.number} is not one of what it says: {_last_line(done)}")
     return who
 
 
@@ -60,6 +60,6 @@ def _run(words: list[str], given: str) -> subprocess.CompletedProcess[str]:
         raise BadSignature(f"ssh-keygen does not answer: {error}") from None
 
 
-def _said(done: subprocess.CompletedProcess[str]) -> str:
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stderr or done.stdout).strip().splitlines()
     return lines[-1] if lines else f"ssh-keygen ends with {done.returncode}"

@@ -55,18 +55,18 @@ def nodes_of(stages: Sequence[Stage], zones: Mapping[str, str | None]) -> tuple[
     ``zones``: the zone of each node of the release, None where it has none. Nodes are taken in the order of their
     names. Errors: BadStage where there is no such node, or no node in such a zone.
     """
-    there: set[str] = set()
+    taken: set[str] = set()
     found = []
     for stage in stages:
-        new = tuple(_added(stage, zones, there))
+        new = tuple(_added(stage, zones, taken))
         if new:
             found.append(new)
-        there.update(new)
+        taken.update(new)
     return tuple(found)
 
 
-def _added(stage: Stage, zones: Mapping[str, str | None], there: set[str]) -> Iterator[str]:
-    rest = [node for node in sorted(zones) if node not in there]
+def _added(stage: Stage, zones: Mapping[str, str | None], taken: set[str]) -> Iterator[str]:
+    rest = [node for node in sorted(zones) if node not in taken]
     if stage.node:
         if stage.node not in zones:
             raise BadStage(f"the release has no node {stage.node}: {_meant(stage.node, zones)}")
@@ -78,7 +78,7 @@ def _added(stage: Stage, zones: Mapping[str, str | None], there: set[str]) -> It
         return (node for node in rest if zones[node] == stage.zone)
     if stage.share:
         wanted = -(-len(zones) * stage.share // 100)  # rounded up
-        return iter(rest[: max(0, wanted - len(there))])
+        return iter(rest[: max(0, wanted - len(taken))])
     return iter(rest)
 
 

@@ -37,8 +37,8 @@ def _offered(words: Callable[[click.Context], _Words]) -> _Answer:
 
     @wraps(words)
     def answer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        there = ctx.params.get(param.name or "")
-        typed = set(there) if isinstance(there, tuple) else set()
+        given = ctx.params.get(param.name or "")
+        typed = set(given) if isinstance(given, tuple) else set()
         try:
             found = dict(words(ctx))
         except (OSError, SvccError):

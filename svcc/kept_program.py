@@ -48,12 +48,12 @@ def _draining(program: ir.Program, node: str | None, installation: Installation)
     current = installation.current
     if current is None or current.of is None or not balances(current.target):
         return program
-    there, reviewed = installation.program(current), installation.program(installation.generation(current.reviewed))
-    if there is None or reviewed is None:
+    served, reviewed = installation.program(current), installation.program(installation.generation(current.reviewed))
+    if served is None or reviewed is None:
         return program
     leaving = Leaving(0.0, node)
     try:
-        leaving.follow(*there.differing(reviewed), 0.0)
+        leaving.follow(*served.differing(reviewed), 0.0)
     except ValueError:  # a record is damaged: what drains is not known
         return program
     return leaving.kept(program)

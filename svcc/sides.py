@@ -93,9 +93,9 @@ def _folder(folder: Path, asked: SideOptions) -> NamedSide:
 def _target_of(folder: Path) -> Target:
     """Return the target that has the most files in a folder; where several have as many, the one that lacks the
     fewest."""
-    there = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir()}
     files = {n: {part.file for part in (*t.parts, *t.syntaxes.values())} for n, t in targets().items()}
-    fit = {name: (len(own & there), -len(own - there)) for name, own in files.items() if own & there}
+    fit = {name: (len(own & names), -len(own - names)) for name, own in files.items() if own & names}
     able = [name for name in fit if fit[name] == max(fit.values())]
     if len(able) != 1:
         raise click.UsageError(f"say --target: {folder} could be of {one_of(able or [*files])}")

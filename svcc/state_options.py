@@ -170,9 +170,11 @@ def pick_generation(installation: Installation, number: int | None) -> Generatio
             fail(f"generation {number} was never confirmed: apply its file again", Exit.INPUT)
         return named_generation(installation, number)
     current = installation.current
-    there = current and installation.generation(current.reviewed)
-    earlier = (one for one in installation.generations() if there and one.number < there.number and one.of is None)
+    reviewed = current and installation.generation(current.reviewed)
+    earlier = (
+        one for one in installation.generations() if reviewed and one.number < reviewed.number and one.of is None
+    )
     for one in earlier:
-        if there and one.number not in unconfirmed and _is_another(installation, one, there):
+        if reviewed and one.number not in unconfirmed and _is_another(installation, one, reviewed):
             return one
     fail("there is no earlier generation to go back to; svcc delete removes everything", Exit.INPUT)

@@ -49,8 +49,8 @@ class _History:
     @classmethod
     def read(cls, installation: Installation) -> _History:
         current = installation.current
-        there = installation.generations() if current else []
-        kept = tuple(one for one in there if current and one.number <= current.number and one.of is None)
+        recorded = installation.generations() if current else []
+        kept = tuple(one for one in recorded if current and one.number <= current.number and one.of is None)
         return cls(current.reviewed if current else None, kept, installation.unconfirmed)
 
     def as_json(self) -> dict[str, Any]:
