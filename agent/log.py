@@ -9,7 +9,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TypeAlias
 
-#: What an event's fields may be.
+#: The types that an event's fields may have.
 Field: TypeAlias = str | int | float | bool | None
 
 

@@ -112,12 +112,12 @@ class Agent:
         self._new = False  # whether `_program` is not in the kernel yet
         self._first = True  # whether no program was followed yet
         self._served = False  # whether any program has been in the kernel
-        self._event_at: float | None = None  # when the oldest event that is not in the kernel yet happened
+        self._event_at: float | None = None  # the time of the oldest event that is not in the kernel yet
         self._changed = asyncio.Event()
         self._kernel = asyncio.Lock()  # held by whoever uses the session
         self._changing = asyncio.Lock()  # held by whoever changes the kernel
         self._generation = 0  # the number of the reviewed generation in place
-        self._down = 0  # probes that failed when the kernel was changed last
+        self._down = 0  # how many probes failed when the kernel was last changed
         self._drift = Drift(session, options.repair, log, metrics, self._kernel, self._changing)
         self._fault = ""  # why the kernel does not hold what it should
         self._served_at: float | None = None  # when the kernel served all of its last change

@@ -114,7 +114,7 @@ class Metrics:
             if number := found[state]:
                 self._endpoints.labels(name, state).set(number)
             elif not anew:
-                with suppress(KeyError):  # it had none before
+                with suppress(KeyError):  # the service had no endpoint in this state
                     self._endpoints.remove(name, state)
 
 

@@ -18,7 +18,7 @@ from svcc.etcd.errors import Malformed
 from svcc.etcd.values import Change, Compare, Delete, Entry, Field, Get, Lease, Operation, Put
 
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
-#: A request, before it is printed.
+#: A request, as an object for JSON.
 Request = dict[str, object]
 
 

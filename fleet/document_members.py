@@ -16,7 +16,7 @@ from svcc.fleet.keys import fault, is_hash
 #: The values of JSON, as the module `json` reads them.
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-#: The version that this svcc writes, and the only one that it reads.
+#: The version of documents that this svcc writes, and the only one that it reads.
 VERSION = 1
 #: The largest number in JSON that every reader reads exactly (RFC 8259, section 6).
 _LARGEST = 2**53 - 1

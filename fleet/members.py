@@ -39,7 +39,7 @@ class Members:
     def __init__(self, root: Path, keys: Keys, log: Log) -> None:
         """Read the members that were kept. Errors: OSError."""
         self._file, self._beginning, self._log = root / "members.json", keys.pools, log
-        self._texts: Mapping[str, str] = _kept(self._file)  # by key
+        self._texts: Mapping[str, str] = _kept(self._file)  # members' documents, by key
         self._refused: Mapping[str, str] = {}  # the reason, by key
         self._pools: Mapping[str, Mapping[str, Member]] = {}  # by pool, the members by key
         self._joined: tuple[ir.Program, str, Mapping[str, str], ir.Program] | None = None

@@ -142,7 +142,7 @@ class FleetNode(ProgramSource):
         if task is None or program is not task.program:
             return False
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.seconds * 0.8  # so that the machine does not go back at the same time
+        end = loop.time() + self.seconds * 0.8  # less, so that the machine does not go back at the same time
         while loop.time() < end:
             try:
                 async with asyncio.timeout(max(0.1, end - loop.time())), self._client() as etcd:

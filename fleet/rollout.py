@@ -28,7 +28,7 @@ class RolloutPhase(StrEnum):
     PAUSED = "paused"  # somebody stopped it; nodes stay as they are
     BACK = "back"  # nodes that were moved are going back
     DONE = "done"  # all stages have the release
-    RETURNED = "returned"  # nodes that were moved have the release that they had before
+    RETURNED = "returned"  # nodes that were moved have their earlier release again
 
     @property
     def ended(self) -> bool:

@@ -129,7 +129,7 @@ class _Followed(Generic[T]):
         self._client = client
         self._resource = resource
         self._read = read
-        self._version = resource.versions[0]  # of the API
+        self._version = resource.versions[0]  # the version of the API
         self._since: str | None = None  # where a watch is resumed; None: all objects have to be listed
         self._failed = 0  # how often in a row the server refused a watch
         self._lost = False

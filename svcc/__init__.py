@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # type checkers see the imports above, and would take any name for one of these
+if not TYPE_CHECKING:  # type checkers use the imports above; with this function they would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOME:

@@ -10,7 +10,7 @@ from svcc.tables import table
 
 _GAP = "  "
 _CUT = "…"
-#: Characters that a column keeps on a narrow terminal.
+#: How many characters a column keeps on a narrow terminal.
 _LEAST = 8
 
 

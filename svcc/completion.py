@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from svcc.apply.installation import Installation
 
-#: Words to offer, each with a few words about it, or "".
+#: Words to offer, each with a short explanation, or "".
 _Words: TypeAlias = Iterable[tuple[str, str]]
 _Answer: TypeAlias = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 

@@ -44,7 +44,7 @@ class Seconds(ParameterType[float]):
     """A time in seconds, written as in the language: ``90``, ``90s``, ``5m``, ``1h``."""
 
     name = "time"
-    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - it is never changed
+    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - nothing changes it
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value)

@@ -29,7 +29,7 @@ class Row(NamedTuple):
     """An endpoint of a frontend. ``weight`` is None where only the kernel has the endpoint."""
 
     address: str
-    port: int  # for the frontend's first port
+    port: int  # the one to which the frontend's first port leads
     weight: int | None
     usage: Usage
     held: Agreement

@@ -21,7 +21,7 @@ _NEW_OBJECTS = 100_000
 
 @click.command("lsp", epilog=examples("svcc lsp"))
 @click.option("--stdio", is_flag=True, help="Speak over standard input and output, which it does anyway.")
-def command(stdio: bool) -> None:  # noqa: ARG001 - editors say so by habit
+def command(stdio: bool) -> None:  # noqa: ARG001 - editors give this option by habit
     """Answer an editor that edits programs: findings as one types, completion, help, names, layout.
 
     Speaks the Language Server Protocol over standard input and output.
