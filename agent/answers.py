@@ -1,6 +1,6 @@
-"""Asking an endpoint once: over TCP, HTTP, HTTPS, DNS or UDP. Whatever it answers, the result is an Answer.
+"""Ask an endpoint once: over TCP, HTTP, HTTPS, DNS or UDP. Whatever the endpoint answers, the result is an Answer.
 
-Nothing of an answer is kept but a few words. Bodies are not read, so that no server can send too much.
+Only a few words of an answer are kept. Bodies are not read, so that no server can send too much.
 """
 
 from __future__ import annotations
@@ -23,37 +23,38 @@ from yarl import URL
 from svcc.agent.probe import Answer, Probe
 from svcc.compiler import ir
 
-#: Characters of an answer's words.
+#: How many characters of an answer's words are kept.
 _WORDS = 200
-#: A socket with this is reset when it is closed, and leaves nothing behind in TIME_WAIT.
-_AT_ONCE = struct.pack("ii", 1, 0)
-#: What is sent to an endpoint that is to answer a datagram, whatever it is.
-_SAID = b"\n"
-#: Bytes of a datagram that are read.
-_DATAGRAM = 4096
+#: The value of SO_LINGER (socket(7)) with which a closed socket is reset, and leaves nothing behind in TIME_WAIT.
+_RESET = struct.pack("ii", 1, 0)
+#: The datagram that is sent to an endpoint. A check by udp expects an answer to any datagram.
+_DATAGRAM_SENT = b"\n"
+#: How many bytes of an answer's datagram are read.
+_DATAGRAM_READ = 4096
 
 _SOA, _IN = 6, 1  # RFC 1035, 3.2.2 and 3.2.4
 _HEADER = struct.Struct("!HHHHHH")  # RFC 1035, 4.1.1
 _RCODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
 
 
-#: What this machine has none left of: descriptors, memory, or ports of its own to ask from. No endpoint's fault.
+#: Errors for what this machine has run out of: descriptors, memory, or source ports. No endpoint is at fault then.
 _OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
-#: A time-out that comes so much too late, as a share of it, says nothing of the endpoint: nobody looked for its answer.
+#: How much too late a time-out may come, as a share of it. Where it comes later, this machine was too busy to see an
+#: answer.
 _LATE = 0.25
 
 
-#: Descriptors that are kept for files, tools and the kernel; and how many endpoints are asked at once all the same.
+#: How many descriptors are kept for files, tools and the kernel; and how many endpoints may be asked at once at least.
 _KEPT, _LEAST = 128, 8
 
 
-#: Whether this Python leaves a connection open whose end of TLS the server never answers: from 3.12.8 and 3.13.1 on
-#: it does not (pull request 118960 of CPython). aiohttp has a remedy, and warns where it is of no use.
+#: Whether this Python leaves a TLS connection open when the server never answers that we close it. It does not from
+#: 3.12.8 and 3.13.1 on (pull request 118960 of CPython). aiohttp has a remedy, and warns where that is not needed.
 _LEAVES_TLS_OPEN = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info < (3, 13, 1)
 
 
 class NotAsked(Exception):
-    """This machine cannot ask, or is too busy to hear an answer; the message says why. The endpoint may be well."""
+    """This machine cannot ask, or is too busy to see an answer; the message says why. The endpoint may be well."""
 
 
 class Failed(Exception):
@@ -61,7 +62,7 @@ class Failed(Exception):
 
 
 class Asker:
-    """Asks probes: so many at once as leave this process descriptors for everything else."""
+    """A client that asks probes; at most as many at once as leave this process descriptors for everything else."""
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(_room())
@@ -82,7 +83,7 @@ class Asker:
         await self._http.close()
 
     async def ask(self, probe: Probe) -> Answer:
-        """The answer to one check. Errors: NotAsked, and no other."""
+        """Return the answer to one check. Errors: NotAsked, and no other."""
         async with self._room:
             return await self._answer(probe)
 
@@ -111,7 +112,7 @@ class Asker:
             case ir.CheckKind.DNS:
                 return await _dns(probe)
             case ir.CheckKind.UDP:
-                return f"{len(await _datagram(probe, _SAID))} bytes"
+                return f"{len(await _datagram(probe, _DATAGRAM_SENT))} bytes"
 
     async def _http_status(self, probe: Probe) -> str:
         check = probe.check
@@ -135,30 +136,30 @@ class Asker:
 
 
 def _room() -> int:
-    """How many may be asked at once: each takes a descriptor."""
+    """Return how many probes may be asked at once: each takes a descriptor."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if limit == resource.RLIM_INFINITY else max(_LEAST, limit - max(_KEPT, limit // 4))
 
 
 async def _tcp(probe: Probe) -> str:
-    with _socket(probe, socket.SOCK_STREAM) as made:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        await asyncio.get_running_loop().sock_connect(made, (str(probe.address), probe.port))
+    with _socket(probe, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        await asyncio.get_running_loop().sock_connect(sock, (str(probe.address), probe.port))
     return "connected"
 
 
-async def _datagram(probe: Probe, said: bytes) -> bytes:
+async def _datagram(probe: Probe, question: bytes) -> bytes:
     loop = asyncio.get_running_loop()
-    with _socket(probe, socket.SOCK_DGRAM) as made:
-        await loop.sock_connect(made, (str(probe.address), probe.port))
-        await loop.sock_sendall(made, said)
-        return await loop.sock_recv(made, _DATAGRAM)
+    with _socket(probe, socket.SOCK_DGRAM) as sock:
+        await loop.sock_connect(sock, (str(probe.address), probe.port))
+        await loop.sock_sendall(sock, question)
+        return await loop.sock_recv(sock, _DATAGRAM_READ)
 
 
 def _socket(probe: Probe, kind: socket.SocketKind) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if probe.address.version == 6 else socket.AF_INET, kind)
-    made.setblocking(False)
-    return made
+    sock = socket.socket(socket.AF_INET6 if probe.address.version == 6 else socket.AF_INET, kind)
+    sock.setblocking(False)
+    return sock
 
 
 async def _dns(probe: Probe) -> str:
@@ -179,21 +180,24 @@ async def _dns(probe: Probe) -> str:
 
 
 def _fault_of_ours(error: BaseException) -> str:
-    """Why this machine could not ask; "" where that is not it. (A caller's variable for the cause would keep the cause,
-    which keeps the caller: nothing but Python's search for cycles frees these.)"""
+    """Return why this machine could not ask; "" where the endpoint is at fault.
+
+    (A caller that held the cause in a variable would be held by it in turn. Only the garbage collector frees such
+    cycles.)
+    """
     cause = _cause(error)
     return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno in _OURS else ""
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What aiohttp's errors of connecting are about."""
+    """Return the error behind an error of aiohttp's in connecting; any other error itself."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error
     return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
 
 
 def _words(error: BaseException) -> str:
-    """What went wrong, in one short line that is fit to be printed."""
+    """Return what went wrong, in one short printable line."""
     cause = _cause(error)
     said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     line = " ".join(said.split()) or type(error).__name__

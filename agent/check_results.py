@@ -1,4 +1,4 @@
-"""What the checks find: taken into the endpoints' health, counted and logged."""
+"""The results of checks: they are entered into the endpoints' health, counted, and logged."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from svcc.agent.log import Log
 from svcc.agent.metrics import Metrics
 from svcc.agent.probe import Answer, Probe
 
-#: Seconds after a probe that was not asked until all are said to be asked again.
+#: How many seconds after the last probe that could not be asked the agent reports that all are asked again.
 _ALL_ASKED = 10.0
 
 
 class CheckResults:
-    """How all checked endpoints stand. ``turned``: services of which one turned since the metrics were told."""
+    """The health of all checked endpoints. ``turned``: services with an endpoint that came up or went down since the
+    metrics were updated."""
 
     def __init__(self, log: Log, metrics: Metrics, now: Callable[[], float], told: Callable[[Probe], None]) -> None:
-        """``now``: the clock by which the checks go, in seconds; ``told`` is called with a probe that turned."""
+        """``now``: the clock of the checks, in seconds; ``told`` is called with a probe that came up or went down."""
         self._log, self._metrics, self._now, self._told = log, metrics, now, told
         self.health = Health()
         self.turned: set[str] = set()
-        self.fault = ""  # why not all is known; "": all checks are asked
-        self._missed_at = 0.0  # when a probe could not be asked last
+        self.fault = ""  # why not all checks are asked; "" where they are
+        self._missed_at = 0.0  # when a probe last could not be asked
 
     def hear(self, probe: Probe, answer: Answer) -> None:
-        """Take an answer, or that there was none in time."""
+        """Enter an answer to a probe; no answer within its time-out is one that does not pass."""
         self._metrics.checked(probe.check.kind, passed=answer.passed, seconds=answer.seconds)
         if self.fault and self._now() - self._missed_at > _ALL_ASKED:
             self._log.info("all checks are asked again")
@@ -41,7 +42,7 @@ class CheckResults:
             self._told(probe)
 
     def miss(self, probe: Probe, reason: str) -> None:
-        """A probe could not be asked. Nothing is known of its endpoint, which stays as it was."""
+        """Enter that a probe could not be asked. Nothing is known of its endpoint, which stays up or down as it was."""
         self._metrics.missed(probe.check.kind)
         self._missed_at = self._now()
         if not self.fault:

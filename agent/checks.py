@@ -1,4 +1,4 @@
-"""Asking all probes of a program again and again, each in its own time."""
+"""Ask all probes of a program again and again, each at its own times."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Callable, Collection
 from svcc.agent.answers import Asker, NotAsked
 from svcc.agent.probe import Answer, Probe
 
-#: A probe is asked so much earlier or later than its time, as a share of it: else many are asked at once for ever.
+#: How much earlier or later than its interval a probe is asked, as a share of that. Else probes that once were asked at
+#: the same time would stay together.
 _JITTER = 0.1
 
-#: Takes every answer.
+#: Called with every answer.
 Hear = Callable[[Probe, Answer], None]
-#: Takes what kept a probe from being asked.
+#: Called with the reason why a probe could not be asked.
 Miss = Callable[[Probe, str], None]
 
 
 class Checks:
-    """One task for each probe. ``follow`` says which probes there are."""
+    """The tasks that ask probes, one for each. ``follow`` says which probes there are."""
 
     def __init__(self, asker: Asker, hear: Hear, miss: Miss) -> None:
         self._asker = asker
@@ -28,7 +29,7 @@ class Checks:
         self._tasks: dict[Probe, asyncio.Task[None]] = {}
 
     def follow(self, probes: Collection[Probe]) -> None:
-        """Ask these from now on, and no others. Those that were asked before keep their time."""
+        """Ask these probes from now on, and no others. Those that were asked before keep their times."""
         for probe in [*self._tasks]:
             if probe not in probes:
                 self._tasks.pop(probe).cancel()
@@ -43,7 +44,8 @@ class Checks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, probe: Probe) -> None:
-        """The first time soon, so that it is known how a new endpoint is; then every so often."""
+        """Ask a probe for the first time soon, so that a new endpoint's state is known; then at the check's
+        interval."""
         loop, every = asyncio.get_running_loop(), probe.check.every
         due = loop.time() + random.uniform(0, min(every, 1.0))
         while True:

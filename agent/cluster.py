@@ -1,7 +1,8 @@
 """Programs from a Kubernetes API: what a cluster's Services, EndpointSlices and Nodes are at this moment.
 
-What is heard is kept until it is read, of each object the latest. Nothing is served before all kinds of objects were
-heard of once: what a cluster has not said yet is not gone. A server that is away changes nothing.
+News of the API is kept until it is read, only the latest of each object. No program is given before each kind of object
+was listed once: an object that the cluster has not named yet is not deleted. Where the server cannot be reached,
+nothing changes.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from svcc.kubernetes_api.resources import ENDPOINT_SLICES, NODES, SERVICES, Reso
 from svcc.targets.capability import check_target
 from svcc.targets.interface import Target
 
-#: In the order in which one says most about the next.
+#: The kinds of objects that are followed. Each kind helps to understand the next one, so they are read in this order.
 _KINDS = {NODES: Kind.NODE, SERVICES: Kind.SERVICE, ENDPOINT_SLICES: Kind.ENDPOINT_SLICE}
 
-#: What the program does not say, and the agent does all the same.
+#: The field that the program leaves out, and the agent serves itself (`svcc.agent.health_ports`).
 _ANSWERED = ("spec", "healthCheckNodePort")
 
 
 @dataclass(slots=True)
 class _Heard:
-    """What was heard of a kind of objects and not read yet: perhaps all there are; and, since, each that changed."""
+    """The news of a kind of objects that was not read yet: all objects, if they were listed, and what changed since."""
 
     whole: dict[Key, Reading] | None = None
-    since: dict[Key, Reading | None] = field(default_factory=dict)  # None: it is gone
+    since: dict[Key, Reading | None] = field(default_factory=dict)  # None for a deleted object
 
     def add(self, news: Whole[Reading] | Changed[Reading] | Deleted) -> None:
         match news:
@@ -53,7 +54,7 @@ class _Heard:
                 self.since[key] = None
 
     def events(self, kind: Kind, known: set[Key]) -> Iterator[Event]:
-        """What there is to take, where these objects are known; keeps them up to date."""
+        """Yield the events that lead from the known objects to the present ones. ``known`` is kept up to date."""
         changed = self.since
         if self.whole is not None:
             changed = {**dict.fromkeys(known), **self.whole, **self.since}
@@ -67,7 +68,7 @@ class _Heard:
 
 
 class ClusterSource(ProgramSource):
-    """The program of a cluster, under a prefix of its own."""
+    """The program of a cluster, with a prefix of the agent's."""
 
     kind = "cluster"
 
@@ -82,10 +83,10 @@ class ClusterSource(ProgramSource):
         times: Times | None = None,
         own: OwnAddresses | None = None,
     ) -> None:
-        """``node``: what the cluster calls this machine; ``findings``: what is wrong with a program here, see
+        """``node``: the cluster's name for this machine; ``findings``: finds what is wrong with a program here, see
         :func:`findings_on`; ``own``: the addresses that this machine holds itself.
 
-        Errors: BadConfig, where certificates or keys are of no use."""
+        Errors: BadConfig where certificates or keys cannot be used."""
         self._server = access.server
         self._client = Client(access, times=times, name="svcc")
         self._node = node
@@ -94,9 +95,9 @@ class ClusterSource(ProgramSource):
         self._followed = Followed(findings)
         self._own = own or OwnAddresses(prefix, log)
         self._known: dict[Resource, set[Key]] = {resource: set() for resource in _KINDS}
-        self._lock = Lock()  # what is heard in the loop is read in a thread
+        self._lock = Lock()  # the loop writes `_heard`, and a thread reads it
         self._heard: dict[Resource, _Heard] = {}
-        self._missing = {*_KINDS}  # of what was not heard yet
+        self._missing = {*_KINDS}  # the kinds that were not listed yet
         self._lost: dict[Resource, str] = {}
         self._program: ir.Program | None = None
         self._health_ports: Mapping[int, HealthPort] = {}
@@ -108,7 +109,7 @@ class ClusterSource(ProgramSource):
 
     @property
     def fault(self) -> str:
-        """What is not heard of the cluster now, and why."""
+        """Which kinds of objects cannot be followed now, and why; "" where all are followed."""
         return "; ".join(dict.fromkeys(self._lost.values()))
 
     @property
@@ -137,7 +138,7 @@ class ClusterSource(ProgramSource):
                 self._missing.discard(resource)
 
     def _lose(self, resource: Resource, reason: str) -> None:
-        """Each reason is told once, however often it is the same."""
+        """Note that a kind of objects cannot be followed. The same reason is logged once, however often it comes."""
         if self._lost.get(resource) != reason:
             self._lost[resource] = reason
             self._log.warning("the cluster is not heard, and all stays", server=self.name, reason=reason)
@@ -185,7 +186,8 @@ class ClusterSource(ProgramSource):
 
 
 def findings_on(target: Target, node: str) -> Findings:
-    """What is wrong with a program for a target on a machine, whatever else the machine is."""
+    """Return a function that finds what is wrong with a program for a target on a machine, whatever else the machine
+    has."""
     here = ir.Node(node, ())
 
     def found(program: ir.Program) -> list[Diagnostic]:

@@ -1,4 +1,4 @@
-"""What others change of what is ours in the kernel: it is seen, reported, and put right in time."""
+"""Find, report and repair what others change of our objects in the kernel."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from svcc.compiler.errors import SvccError
 from svcc.kernel.nft.generation import mark
 from svcc.kernel.steps import Change
 
-#: Seconds between looks at the kernel's number for its rules.
+#: Seconds between two readings of the kernel's generation number of its rules.
 _GLANCE = 1.0
-#: Seconds between looks at all that is ours in the kernel, of which not everything moves that number.
+#: Seconds between two readings of all our objects in the kernel: changes of some of them do not change that number.
 _LOOK = 10.0
-#: Changes that a line of the log names.
+#: How many changes a line of the log names.
 _NAMED = 5
 
 
 class Drift:
-    """How far the kernel is from what was put in it last."""
+    """The difference between the kernel and what was put into it last."""
 
     def __init__(
         self,
@@ -33,8 +33,8 @@ class Drift:
         kernel: asyncio.Lock,
         changing: asyncio.Lock,
     ) -> None:
-        """``repair``: seconds until what somebody changed is put right; None: never. ``kernel``: held by whoever uses
-        the session; ``changing``: by whoever changes the kernel.
+        """``repair``: seconds until what others changed is put right; None for never. ``kernel`` is held by those who
+        use the session, ``changing`` by those who change the kernel.
         """
         self._session = session
         self._repair_after = repair
@@ -42,23 +42,24 @@ class Drift:
         self._metrics = metrics
         self._kernel = kernel
         self._changing = changing
-        self._mark = ""  # the kernel's number when its rules were as they should be; "": they never were
-        self.objects = 0  # that somebody changed, at the last look
+        self._mark = ""  # the kernel's number when its rules were right last; "" before that
+        self.objects = 0  # how many objects others had changed, at the last reading
 
     def remember(self) -> None:
-        """The rules in the kernel are as they should be. In a thread, with ``kernel`` held."""
+        """Note that the kernel's rules are as they should be. Called in a thread, with ``kernel`` held."""
         self._mark = mark()
 
     async def glance(self) -> None:
-        """Report what somebody changed, if the kernel's number says that there is something. ``kernel`` is held.
+        """Report what others changed, if the kernel's generation number says that there is something. ``kernel`` is
+        held.
 
-        So it is reported also where the next transaction puts it right before :meth:`guard` sees it.
+        So a change is reported even where the next transaction repairs it before :meth:`guard` sees it.
         """
         if self._mark and mark() != self._mark:
             self._report(await self._look())
 
     async def guard(self, serves: Callable[[], bool]) -> None:
-        """Look again and again, without end. ``serves``: whether anything of ours is in the kernel yet."""
+        """Compare again and again, without end. ``serves``: whether anything of ours is in the kernel yet."""
         now = asyncio.get_running_loop().time
         looked, since = now(), None
         while True:
@@ -82,7 +83,7 @@ class Drift:
                 since = None if await self._repair() else since
 
     async def _look(self) -> tuple[Change, ...]:
-        """What leads back from what the kernel holds; nothing where it cannot be read, which is logged."""
+        """Return the changes that would repair the kernel; none where it cannot be read, which is logged."""
         try:
             changes = await in_thread(self._session.drift)
         except (SvccError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Which endpoints pass their checks: from answers to who is up, and from that to the program that is served."""
+"""Which endpoints pass their checks: from answers to standings, and from these to the program that is served."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from svcc.compiler.differing import Services, differing_services
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a probe stands. ``since``: when it came to be so, in seconds since 1970; it is for people alone."""
+    """Whether a probe is up. ``since``: when that began, in seconds since 1970; nothing but messages uses it."""
 
     up: bool
     since: float
-    row: int = 0  # so many last answers said the other thing, in a row
-    answer: Answer | None = None  # the last one
-    joining: bool = False  # it was never up: one answer that passes is enough
+    row: int = 0  # how many answers in a row have said the opposite of ``up``
+    answer: Answer | None = None  # the last answer
+    joining: bool = False  # it was never up yet: one answer that passes is enough
 
     def after(self, answer: Answer, check: ir.Check, now: float) -> Standing:
-        """How it stands after one more answer."""
+        """Return the standing after one more answer. ``now``: seconds since 1970."""
         if answer.passed == self.up:
             joining = self.joining and not answer.passed
             return replace(self, row=0, answer=answer, joining=joining)
@@ -36,31 +36,31 @@ class Health:
     """The standings of all probes of a program. Probes come and go with the programs that are followed."""
 
     def __init__(self, standings: Mapping[str, Standing] | None = None) -> None:
-        """``standings``: of probes by their keys, as they were when an agent ended."""
+        """``standings``: by the probes' keys, as they were when an earlier agent ended."""
         self._remembered = dict(standings or {})
         self._standings: dict[Probe, Standing] = {}
         self._followed: ir.Program | None = None
-        self._checked: dict[str, ir.Service] = {}  # of the services of that those with a check
-        self._users: dict[Probe, Collection[str]] = {}  # another object whenever there are others
-        self._program: ir.Program | None = None  # of which it is known how it is served
-        self._served: dict[str, ir.Service] = {}  # by name, in the program's order
-        self._news: set[str] = set()  # the services whose endpoints stand otherwise since then
+        self._checked: dict[str, ir.Service] = {}  # the services of that program that have a check
+        self._users: dict[Probe, Collection[str]] = {}  # a new object whenever anything in it changes
+        self._program: ir.Program | None = None  # the program that `_served` was made from
+        self._served: dict[str, ir.Service] = {}  # services as they are served, by name, in the program's order
+        self._news: set[str] = set()  # services with an endpoint that came up or went down since then
 
     @property
     def users(self) -> Mapping[Probe, Collection[str]]:
-        """The services that use a probe."""
+        """The names of the services that use each probe."""
         return self._users
 
     @property
     def standings(self) -> Mapping[Probe, Standing]:
-        """How each followed probe stands; another object whenever other probes are followed."""
+        """The standing of each followed probe; a new object whenever other probes are followed."""
         return self._standings
 
     def follow(self, program: ir.Program, serving: Collection[ir.Address], now: float) -> None:
-        """Follow the probes of a program from now on, and no others.
+        """Follow the probes of a program from now on, and no others. ``now``: seconds since 1970.
 
-        What is known of a probe goes on. One that is new joins when it passes; but the endpoints at ``serving``
-        addresses serve already, and stay until they fail.
+        The standings of known probes stay. A new probe is down until it passes; but the endpoints at ``serving``
+        addresses serve already, and are up until they fail.
         """
         differing = differing_services(self._followed, program)
         self._followed = program
@@ -72,7 +72,8 @@ class Health:
         self._remembered = {}
 
     def _use(self, services: Services) -> bool:
-        """Note which probes services use now, in place of what those of their names used; whether any has a check."""
+        """Replace the probes that these services used by those that they use now. Return whether any of them has, or
+        had, a check."""
         gone = [one for name in services if (one := self._checked.pop(name, None)) is not None]
         come = {name: one for name, one in services.items() if one is not None and one.check is not None}
         self._checked |= come
@@ -89,7 +90,8 @@ class Health:
         return self._remembered.get(probe.key) or Standing(serves, now, joining=not serves)
 
     def hear(self, probe: Probe, answer: Answer, now: float) -> bool:
-        """Take an answer; whether the probe came up or went down by it. One that is not followed changes nothing."""
+        """Enter an answer; return whether the probe came up or went down by it. An answer of a probe that is not
+        followed changes nothing."""
         before = self._standings.get(probe)
         if before is None:
             return False
@@ -105,20 +107,21 @@ class Health:
         return sum(not standing.up for standing in self._standings.values())
 
     def is_up(self, probe: Probe) -> bool:
-        """Whether a probe counts as up; one that nobody follows does."""
+        """Whether a probe counts as up. A probe that is not followed does."""
         return self._standings[probe].up if probe in self._standings else True
 
     def all_fail(self, service: ir.Service) -> bool:
-        """Whether every endpoint that is not draining fails its check, and there is one. Those that were not asked yet
-        do not fail."""
+        """Whether the service has endpoints that are not draining, and all of these fail their checks. An endpoint that
+        was not asked yet does not fail."""
         asked = [probe_of(service, endpoint) for endpoint in service.endpoints if endpoint.weight]
         found = [self._standings.get(probe) for probe in asked if probe is not None]
         return bool(found) and all(one is not None and not one.up and _has_failed(one) for one in found)
 
     def served(self, service: ir.Service) -> ir.Service:
-        """The service with its failed endpoints draining.
+        """Return the service with its failed endpoints draining.
 
-        Where every endpoint of a family that is not draining fails, ``when-failed`` says whether all or none serve.
+        Where every endpoint of a family that is not draining fails, ``when-failed`` says whether all or none of them
+        serve.
         """
         if service.check is None:
             return service
@@ -134,8 +137,9 @@ class Health:
         return replace(service, endpoints=tuple(ends))
 
     def served_all(self, program: ir.Program) -> ir.Program:
-        """The program with every service as :meth:`served` has it. Of one that was asked for before only those services
-        are made anew of which a probe came up or went down.
+        """Return the program with every service as :meth:`served` has it.
+
+        Only services that differ from the last program, or have a probe that came up or went down since, are made anew.
         """
         differing = differing_services(self._program, program)
         if self._news:
@@ -143,7 +147,7 @@ class Health:
             self._news.clear()
         others = any(one is None or name not in self._served for name, one in differing.items())
         self._served.update((name, self.served(one)) for name, one in differing.items() if one is not None)
-        if others:  # the program's order is another
+        if others:  # services were added or removed: restore the program's order
             self._served = {one.name: self._served[one.name] for one in program.services}
         self._program = program
         return replace(program, services=tuple(self._served.values()))
@@ -154,7 +158,7 @@ class Health:
 
 
 def _names(services: Iterable[ir.Service]) -> dict[Probe, list[str]]:
-    """The names of services by their probes."""
+    """Return the names of services by their probes."""
     found: dict[Probe, list[str]] = {}
     for service in services:
         for probe in probes_of(service):
@@ -163,13 +167,16 @@ def _names(services: Iterable[ir.Service]) -> dict[Probe, list[str]]:
 
 
 def _has_failed(standing: Standing) -> bool:
-    """Of one that is down: whether an answer said so, as against one that joins and was not heard yet."""
+    """Whether the check of an endpoint that is down has failed: not where the endpoint is joining, and was not asked
+    yet."""
     return not standing.joining or (standing.answer is not None and not standing.answer.passed)
 
 
 def _out(service: ir.Service, endpoint: ir.Endpoint) -> ir.Endpoint:
-    """A failed endpoint: it drains. Where draining endpoints serve when nobody else can, it does so as a backup, which
-    then serves nobody new: who drains by the program's word still works, and who failed does not.
+    """Return a failed endpoint, which drains.
+
+    With ``when-empty draining``, draining endpoints serve where nobody else can. One that the program drains still
+    works, but a failed one does not. So it drains as a backup, which gets no new connections even then.
     """
     last = service.when_empty is ir.WhenEmpty.DRAINING
     return replace(endpoint, weight=0, backup=endpoint.backup or last)

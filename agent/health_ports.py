@@ -1,7 +1,7 @@
 """Answers to load balancers outside a cluster, which ask each node whether it has endpoints of a service.
 
-Each such service has a port for this (``healthCheckNodePort``). What is answered is what kube-proxy answers: 200 where
-endpoints are, else 503, the number in a header and in an object of JSON, whatever path is asked for.
+Each such service has a port for this (``healthCheckNodePort``). The answer is kube-proxy's, whatever path is asked for:
+200 where the node has endpoints, else 503, and their number in a header and in a JSON object.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiohttp import web
 from svcc.agent.log import Log
 from svcc.agent.source import HealthPort
 
-#: Seconds between looks at which ports there are.
+#: Seconds between two checks of which ports there are.
 _GLANCE = 1.0
 
 _Ports = Callable[[], Mapping[int, HealthPort]]
@@ -24,10 +24,10 @@ _Ports = Callable[[], Mapping[int, HealthPort]]
 
 @asynccontextmanager
 async def answering(ports: _Ports, healthy: Callable[[], bool], log: Log) -> AsyncIterator[None]:
-    """Answer on all ports that there are, on every address of this machine, while this lasts.
+    """Answer at all ports of ``ports``, on every address of this machine, inside the ``with`` block.
 
     ``healthy``: whether the kernel has what it should; where it has not, the answer is 503 as well. A port that another
-    program has is told, and asked for again until it is free.
+    program has is logged, and tried again until it is free.
     """
     application = web.Application()
     application.router.add_get("/{path:.*}", lambda request: _answer(request, ports(), healthy=healthy()))
@@ -44,9 +44,9 @@ async def answering(ports: _Ports, healthy: Callable[[], bool], log: Log) -> Asy
 
 
 async def _keep(runner: web.AppRunner, ports: _Ports, log: Log) -> None:
-    """Have a socket for each port that there is, and no others."""
+    """Keep a listening socket for each port that there is, and no others."""
     sites: dict[int, web.TCPSite] = {}
-    taken: set[int] = set()  # by other programs
+    taken: set[int] = set()  # ports that other programs have
     while True:
         wanted = ports()
         for port in sites.keys() - wanted.keys():
@@ -72,7 +72,7 @@ async def _keep(runner: web.AppRunner, ports: _Ports, log: Log) -> None:
 async def _answer(request: web.Request, ports: Mapping[int, HealthPort], *, healthy: bool) -> web.Response:
     name = None if request.transport is None else request.transport.get_extra_info("sockname")
     found = None if name is None else ports.get(name[1])
-    if found is None:  # it went this moment
+    if found is None:  # the service was removed this moment
         return web.Response(status=404)
     return web.json_response(
         {

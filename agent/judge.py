@@ -1,4 +1,4 @@
-"""Who confirms what an agent applied, where somebody is to."""
+"""The interface of those who confirm what an agent applied."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from svcc.compiler.errors import SvccError
 
 
 class Judge(Protocol):
-    """Who has the last word about a new program, when it is in the kernel already."""
+    """Decides whether a new program stays, when it is in the kernel already."""
 
-    #: Seconds within which the word has to come; without it the machine goes back by itself.
+    #: Seconds within which the program has to be confirmed; else the machine goes back by itself.
     seconds: float
-    #: The program that was kept before, by an earlier agent; None: there was none.
+    #: The program that an earlier agent kept; None where there was none.
     known: ir.Program | None
 
     async def agrees(self, program: ir.Program) -> bool:
-        """Whether it is to stay."""
+        """Return whether the program stays."""
         ...
 
     def kept(self, program: ir.Program) -> None:
-        """It is in the kernel, and stays."""
+        """Take note that the program is in the kernel, and stays."""
         ...
 
     def failed(self, program: ir.Program, why: str) -> None:
-        """It is not in the kernel, or not any more; what was kept before is."""
+        """Take note that the program is not in the kernel, or not any more; the one that was kept before is. ``why``:
+        the reason."""
         ...
 
 
 class NotAgreed(SvccError):
-    """Nobody said in time that a new program is to stay."""
+    """Nobody confirmed in time that a new program stays."""

@@ -1,8 +1,8 @@
-"""Endpoints that left the file and drain until their time is over, where the kernel's own balancer forwards packets.
+"""Endpoints that left the file and drain for a time, where the kernel's own balancer (IPVS) forwards packets.
 
-A connection that IPVS forwards ends with its real server. So what leaves the file stays in the kernel for a time,
-without new connections: as draining endpoints of the frontends that are still served, else of services of their own. An
-apply waits meanwhile; an agent has other things to do.
+A connection that IPVS forwards ends when its real server is removed. So an endpoint that leaves the file stays in the
+kernel for a time, without new connections: as a draining endpoint of its frontend, if that is still served, else of a
+service made for this. An apply waits meanwhile; an agent has other things to do.
 """
 
 from __future__ import annotations
@@ -23,34 +23,36 @@ _Place: TypeAlias = tuple[ir.Address | None, ir.Protocol, int, ir.PortRange]
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """From a frontend to the endpoint of one of its connections. ``port``: for the frontend's first port."""
+    """The way from a frontend to an endpoint that may have connections. ``port``: the endpoint's, for the frontend's
+    first port."""
 
     place: _Place
     address: ir.Address
     port: int
 
 
-#: Ways with the frontends that they are of.
+#: Ways, each with its frontend.
 _Ways: TypeAlias = Mapping[_Way, Frontend]
 
 
 class Leaving:
-    """What left programs that were served, each for ``seconds`` from then on.
+    """The endpoints that left the programs that were served, each for ``seconds`` from then on.
 
-    Times are those of any clock that is never put back.
+    Times are in seconds of any clock that is never put back.
     """
 
     def __init__(self, seconds: float, node: str | None) -> None:
-        """``node``: the machine, where programs declare several."""
+        """``node``: the name of this machine, where programs declare several."""
         self._seconds = seconds
         self._name = node
         self._until: dict[_Way, float] = {}
         self._ways: dict[_Way, Frontend] = {}
 
     def follow(self, before: ir.Program, after: ir.Program, now: float) -> int:
-        """A program takes the place of another, which is in the kernel as it is given, with all that was leaving.
+        """Note which endpoints leave when ``after`` replaces ``before``, which is in the kernel with all that was
+        leaving.
 
-        Returns how many endpoints begin to leave, each counted once for every frontend.
+        Return how many endpoints begin to leave, each counted once for every frontend.
         """
         known = {*self._until}
         differing = differing_services(before, after).keys()
@@ -61,16 +63,16 @@ class Leaving:
 
     @property
     def due(self) -> float | None:
-        """When the time of some endpoint is over; None: nothing leaves."""
+        """When the next endpoint's time is over; None where nothing leaves."""
         return min(self._until.values(), default=None)
 
     def expire(self, now: float) -> None:
-        """Forget what had its time."""
+        """Forget the endpoints whose time is over."""
         self._until = {way: until for way, until in self._until.items() if until > now}
         self._ways = {way: front for way, front in self._ways.items() if way in self._until}
 
     def kept(self, program: ir.Program) -> ir.Program:
-        """The program, and what leaves. What the program leaves no room for ends at once."""
+        """Return the program with the endpoints that leave. Those for which the program has no room end at once."""
         if not self._ways:
             return program
         node = self._node(program)
@@ -78,12 +80,12 @@ class Leaving:
         more: dict[str, list[ir.Endpoint]] = {}
         gone: dict[_Way, Frontend] = {}
         for way, front in self._ways.items():
-            there = places.get(way.place)
-            if there is None:
+            present = places.get(way.place)
+            if present is None:
                 gone[way] = front
-            elif _has_room(there, way, front):
-                own = None if way.port == there.port.target else way.port
-                more.setdefault(there.service.name, []).append(_drained(way.address, own, node))
+            elif _has_room(present, way, front):
+                own = None if way.port == present.port.target else way.port
+                more.setdefault(present.service.name, []).append(_drained(way.address, own, node))
         made = replace(program, services=tuple(_with(one, more.get(one.name, ())) for one in program.services))
         names = {service.name for service in program.services}
         whole = replace(made, services=(*made.services, *_remains(gone, node, names)))
@@ -110,26 +112,28 @@ def _place(front: Frontend) -> _Place:
     return front.address, front.port.protocol, front.version, front.ports
 
 
-def _has_room(there: Frontend, way: _Way, before: Frontend) -> bool:
-    """Whether a service can have the endpoint as one that drains; with ``dh`` none can."""
-    service = there.service
-    fits = way.port == there.port.target or len(service.ports) == 1
-    return fits and service.scheduler is not ir.Scheduler.DH and service.forward is before.service.forward
+def _has_room(front: Frontend, way: _Way, former: Frontend) -> bool:
+    """Whether a service can have the endpoint as a draining one; a service with scheduler ``dh`` cannot."""
+    service = front.service
+    fits = way.port == front.port.target or len(service.ports) == 1
+    return fits and service.scheduler is not ir.Scheduler.DH and service.forward is former.service.forward
 
 
 def _drained(address: ir.Address, port: int | None, node: ir.Node | None) -> ir.Endpoint:
-    """It serves nobody new, whatever ``when-empty`` says: see :func:`svcc.compiler.frontends.ranks`."""
+    """Return an endpoint that gets no new connection, whatever ``when-empty`` says: see
+    :func:`svcc.compiler.frontends.ranks`."""
     return ir.Endpoint(address, port, 0, None if node is None else node.name, backup=True)
 
 
 def _with(service: ir.Service, more: Iterable[ir.Endpoint]) -> ir.Service:
-    there = {(one.address, one.port) for one in service.endpoints}
-    new = tuple(one for one in dict.fromkeys(more) if (one.address, one.port) not in there)
+    known = {(one.address, one.port) for one in service.endpoints}
+    new = tuple(one for one in dict.fromkeys(more) if (one.address, one.port) not in known)
     return replace(service, endpoints=(*service.endpoints, *new)) if new else service
 
 
 def _remains(gone: _Ways, node: ir.Node | None, names: Collection[str]) -> Iterator[ir.Service]:
-    """Services of the frontends that nobody serves any more: of each that was, one for all ports that have the same."""
+    """Yield services for the frontends that are not served any more: for each former service one for all ports with the
+    same addresses."""
     taken = {*names}
     for service in {front.service.name: front.service for front in gone.values()}.values():
         ours = [(way, front) for way, front in gone.items() if front.service.name == service.name]

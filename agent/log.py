@@ -1,4 +1,4 @@
-"""What an agent has to say: a line for each event on standard error, for people or as JSON."""
+"""The agent's log: a line for each event on standard error, as text or JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TypeAlias
 
-#: What an event's fields may be.
+#: The types that an event's fields may have.
 Field: TypeAlias = str | int | float | bool | None
 
 
@@ -22,7 +22,8 @@ class Level(StrEnum):
 
 
 class Log:
-    """``as_json``: each event is an object on a line, with ``time`` (seconds since 1970), ``level``, ``event``."""
+    """A log on standard error. With ``as_json`` each event is an object on a line: ``time`` (seconds since 1970),
+    ``level``, ``event``, and its fields."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self._as_json = as_json
@@ -40,7 +41,7 @@ class Log:
         self._say(Level.ERROR, event, fields)
 
     def _say(self, level: Level, event: str, fields: dict[str, Field]) -> None:
-        with suppress(OSError):  # nobody reads it any more: no reason to stop
+        with suppress(OSError):  # nobody reads the log any more: no reason to stop
             print(self._line(level, event, fields), file=sys.stderr, flush=True)
 
     def _line(self, level: Level, event: str, fields: dict[str, Field]) -> str:

@@ -1,8 +1,8 @@
-"""The agent's loop: what happens is collected for a moment, and then taken into the kernel in one transaction.
+"""The agent's loop: it collects events for a moment, and then brings them into the kernel in one transaction.
 
-What happens after a quiet time is taken at once, with all that comes in the same breath; what happens while the kernel
-is changed, and soon after, is collected. So a single event waits for nobody, and however many there are, the kernel is
-changed no more often than when each were collected for that time.
+An event after a quiet time is taken at once, with all that come within `_BREATH` seconds. Events that come while the
+kernel is changed, and for `_TOGETHER` seconds after that, are collected. So a single event does not wait; and however
+many events there are, the kernel is changed no more often than once in `_TOGETHER` seconds.
 """
 
 from __future__ import annotations
@@ -41,26 +41,27 @@ from svcc.compiler.differing import differing_services
 from svcc.compiler.errors import SvccError
 from svcc.kernel.steps import Phase
 
-#: Seconds from one change of the kernel to the next, in which events are collected to be taken together.
+#: Seconds from one change of the kernel to the next; events in between are collected.
 _TOGETHER = 0.1
-#: Seconds within which the parts of one event come: all slices of a service, or all services of a server that died.
+#: Seconds within which all parts of one event come: all slices of a service, or all services of a server that died.
 _BREATH = 0.01
-#: Seconds between looks at what has had its time.
+#: Seconds between two checks of whether a draining endpoint's time is over.
 _GLANCE = 1.0
-#: The least seconds between two notes of how all endpoints stand.
+#: The least seconds between two times when the standings of all endpoints are written.
 _NOTES = 10.0
-#: Seconds until what failed is tried again: twice as long each time, up to the longest.
+#: Seconds until a failed change is tried again: at first, and at most. They double each time.
 _RETRY, _LONGEST = 1.0, 30.0
-#: Seconds between looks at how much is written of changes.
+#: Seconds between two checks of how long the record of changes is.
 _TIDY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``repair``: seconds until what somebody changed is put right; None: never.
+    """How an agent keeps its machine.
 
-    ``drain``: seconds in which what leaves the file may finish, where its connections end with it (ipvs); None: they
-    outlast it. ``node``: the machine, where programs declare several.
+    ``repair``: seconds until what others changed is put right; None for never. ``drain``: seconds for which an endpoint
+    that leaves the file drains, where its connections end when it is removed (ipvs); None where they go on without it.
+    ``node``: the name of the machine, where programs declare several.
     """
 
     repair: float | None = 10.0
@@ -69,7 +70,8 @@ class Options:
 
 
 class Agent:
-    """Keeps one prefix of this machine as a source of programs and their endpoints' health say. One loop runs it."""
+    """An agent: it keeps one prefix of this machine as a source's program and its endpoints' health say. One loop runs
+    it."""
 
     def __init__(
         self,
@@ -83,11 +85,11 @@ class Agent:
         judge: Judge | None = None,
     ) -> None:
         """``ready`` is called when the machine is for the first time as the file says, and when a reload is done.
-        ``judge``: who confirms new programs; None: they need no word.
+        ``judge`` confirms new programs; None where they need no confirmation.
 
-        A loop runs already.
+        asyncio's loop has to run already.
         """
-        self._now = asyncio.get_running_loop().time  # the clock by which the checks go; it is never put back
+        self._now = asyncio.get_running_loop().time  # the clock of the checks, which is never put back
         self._source = source
         self._session = session
         session.tell = self._hear_of_step
@@ -96,39 +98,39 @@ class Agent:
         self._metrics = metrics
         self._ready = ready
         self._judge = judge
-        self._last = None if judge is None else judge.known  # the program that is gone back to
+        self._last = None if judge is None else judge.known  # the last one that stayed
         self._results = CheckResults(log, metrics, self._now, self._turn)
         self._watch = Watch(source, log, metrics, self._now)
         self._notes = standings.Writer()
         self._own_ports = OwnPorts(log, options.node)
         self._checks = Checks(asker, self._results.hear, self._results.miss)
         self._leaving = None if options.drain is None else Leaving(options.drain, options.node)
-        self._program: ir.Program | None = None  # as it was read last without errors
-        self._joined: ir.Program | None = None  # the same with the endpoints that joined it
-        self._made: ir.Program | None = None  # as it is in the kernel
-        self._measured: ir.Program | None = None  # as the metrics have it
-        self._new = False  # whether it is not in the kernel yet
-        self._first = True  # whether nothing was followed yet
-        self._served = False  # whether any program was in the kernel yet
-        self._event_at: float | None = None  # when the oldest event that is not in the kernel yet happened
+        self._program: ir.Program | None = None  # the last one that was read without errors
+        self._joined: ir.Program | None = None  # the one in the kernel, with endpoints that joined it
+        self._in_kernel: ir.Program | None = None  # the one in the kernel, as its endpoints' health has it
+        self._measured: ir.Program | None = None  # the one that the metrics show
+        self._new = False  # whether `_program` is not in the kernel yet
+        self._first = True  # whether no program was followed yet
+        self._served = False  # whether any program has been in the kernel
+        self._event_at: float | None = None  # the time of the oldest event that is not in the kernel yet
         self._changed = asyncio.Event()
-        self._kernel = asyncio.Lock()  # one thing at a time is done in it
-        self._changing = asyncio.Lock()  # that of those who change it
-        self._generation = 0  # the number of the reviewed one in place
-        self._down = 0  # probes that failed when the kernel was changed last
+        self._kernel = asyncio.Lock()  # held by whoever uses the session
+        self._changing = asyncio.Lock()  # held by whoever changes the kernel
+        self._generation = 0  # the number of the reviewed generation in place
+        self._down = 0  # how many probes failed when the kernel was last changed
         self._drift = Drift(session, options.repair, log, metrics, self._kernel, self._changing)
         self._fault = ""  # why the kernel does not hold what it should
-        self._served_at: float | None = None  # when the kernel served all that the last change of it brought
-        self._noted_at = self._now()  # when the last note of how all stand was made
+        self._served_at: float | None = None  # when the kernel served all of its last change
+        self._noted_at = self._now()  # when all standings were written last
 
     @property
     def fault(self) -> str:
-        """What keeps the machine from being as the file says; "" where nothing does."""
+        """Why the machine is not as the file says; "" where it is."""
         return "; ".join(filter(None, (self._watch.fault, self._results.fault, self._fault, self._source.fault)))
 
     @property
     def serves(self) -> bool:
-        """Whether the kernel holds what was to be in it last."""
+        """Whether the kernel holds what the agent last put there."""
         return self._served and not self._fault
 
     @property
@@ -139,16 +141,16 @@ class Agent:
 
     @property
     def drift(self) -> int:
-        """How many objects somebody changed, at the last look."""
+        """How many objects others had changed, at the last reading."""
         return self._drift.objects
 
     def endpoints_changed(self) -> None:
-        """Take into the kernel what the source joins to its program now."""
+        """Bring the endpoints into the kernel that joined the source's program, or left it again."""
         if self._program is not None:
             self._happened()
 
     async def between(self, work: Callable[[], None]) -> None:
-        """Change the kernel in a thread, when the agent does not."""
+        """Do work that changes the kernel, in a thread, while the agent does not change it."""
         async with self._changing:
             await in_thread(work)
 
@@ -157,7 +159,7 @@ class Agent:
         self._watch.read_now()
 
     async def run(self) -> None:
-        """Until it is cancelled. Errors: Kept, where somebody else keeps the prefix."""
+        """Run until cancelled. Errors: Kept where another process keeps the prefix."""
         self.reload()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -174,27 +176,27 @@ class Agent:
         finally:
             await self._checks.end()
 
-    # ---- what happens
+    # ---- events
 
     def _take(self, program: ir.Program, since: float | None) -> None:
-        """A program was read; ``since``: when it was said to be another, if it was."""
+        """Take a program that was read. ``since``: when its source said that it changed; None where it did not."""
         if program != self._program:
             self._program, self._new = program, True
             self._log.info("read", **{self._source.kind: self._source.name}, services=len(program.services))
             self._happened(since)
 
     def _was_read(self) -> None:
-        """The program was read, or could not be: a reload that changes nothing is done."""
+        """Report that a reload is done, where it changed nothing."""
         if self._served and not self._new:
             self._ready()
 
     def _turn(self, probe: Probe) -> None:
-        """An endpoint turned: it is up now, or down."""
+        """Note that an endpoint came up or went down."""
         self._notes.turned(probe)
         self._happened()
 
     def _happened(self, since: float | None = None) -> None:
-        """``since``: when that was, if it is not now."""
+        """Have the kernel changed soon. ``since``: when the event happened, where that is not now."""
         if self._event_at is None:
             self._event_at = self._now() if since is None else since
         self._changed.set()
@@ -226,10 +228,10 @@ class Agent:
                 self._changed.set()
 
     def _say_done(self, event: float | None) -> None:
-        """Log how long an event took. ``event``: when it happened; None: there was none.
+        """Log how long an event took. ``event``: when it happened; None where there was none.
 
-        ``seconds`` end with the last step that brings something. After it, leftovers are taken out and the generation
-        is recorded: ``recorded`` counts that, too.
+        ``seconds`` ends with the last step that serves something new. After it, leftovers are removed and the
+        generation is recorded; ``recorded`` includes that.
         """
         came, now = self._served_at, self._now()
         seconds = None if event is None else (now if came is None else came) - event
@@ -240,12 +242,13 @@ class Agent:
         )
 
     def _hear_of_step(self, event: Event) -> None:
-        """In the thread that changes the kernel."""
+        """Note when the last step ends that serves something new. Called in the thread that changes the kernel."""
         if event.what == "done" and event.step is not None and event.step.phase <= Phase.ANNOUNCED:
             self._served_at = self._now()
 
     async def _note_all(self) -> None:
-        """Note now and then how all endpoints stand. Events are being collected meanwhile, so none waits for it."""
+        """Write the standings of all endpoints now and then. It is done while events are collected, so none waits for
+        it."""
         if not self._notes.appended or self._now() < self._noted_at + _NOTES:
             return
         self._noted_at = self._now()
@@ -255,7 +258,7 @@ class Agent:
             self._log.error("not all standings are noted", reason=str(error))
 
     async def _into_kernel(self) -> bool:
-        """Make the kernel hold the program as its endpoints' health has it. Returns whether it does."""
+        """Make the kernel hold the program as its endpoints' health has it. Return whether it does."""
         program, new = self._program, self._new
         if program is None:
             return True
@@ -270,7 +273,7 @@ class Agent:
                     await self._follow(program, joined, new=new)
                     self._joined = joined
                 made, self._down = self._results.health.served_all(joined), self._results.health.down
-                self._made = await in_thread(lambda: self._apply(program, made, new=new))
+                self._in_kernel = await in_thread(lambda: self._apply(program, made, new=new))
                 if self._judge is not None and new:
                     await self._judged(self._judge, program)
             except Kept:
@@ -293,7 +296,7 @@ class Agent:
         return True
 
     async def _judged(self, judge: Judge, program: ir.Program) -> None:
-        """Keep a new program if its judge agrees, else go back from it. Errors: NotAgreed."""
+        """Keep a new program if its judge agrees; else go back to the one before. Errors: NotAgreed."""
         if program is not self._last and await in_thread(lambda: self._session.unconfirmed):
             agreed = await judge.agrees(program)
             if not await in_thread(lambda: self._session.settle(keep=agreed)):
@@ -303,21 +306,21 @@ class Agent:
 
     def _give_up(self, judge: Judge, program: ir.Program, why: str) -> None:
         """Go on with the program that was kept before."""
-        self._program, self._made = self._last, None
+        self._program, self._in_kernel = self._last, None
         self._new = self._last is not None
         self._fault = ""
         judge.failed(program, why)
 
     async def _follow(self, program: ir.Program, joined: ir.Program, *, new: bool) -> None:
-        """Check the endpoints of a program, and those that joined it. Where the program is new, those that serve
-        already do so until they fail."""
+        """Check the endpoints of a program, and those that joined it. Where the program is new, endpoints that serve
+        already are up until they fail."""
         installation = await in_thread(lambda: self._session.keep(program))
         if self._first:
             noted = await in_thread(lambda: standings.read(installation))
             self._results.health = Health({key: one.standing for key, one in noted.items()})
             self._first = False
             if self._judge is not None and await in_thread(lambda: self._session.unconfirmed):
-                await in_thread(lambda: self._session.settle(keep=False))  # whoever was to confirm it is dead
+                await in_thread(lambda: self._session.settle(keep=False))  # the agent that was to confirm it is dead
         asks = new and any(one.check is not None for one in differing_services(self._joined, joined).values() if one)
         serving = await in_thread(lambda: _serving(installation)) if asks else frozenset()
         asked = self._results.health.standings
@@ -328,17 +331,17 @@ class Agent:
             await in_thread(partial(self._start_draining, self._leaving, installation, joined))
 
     def _start_draining(self, leaving: Leaving, installation: Installation, program: ir.Program) -> None:
-        """Let the endpoints drain that are in the kernel and not in the program. In a thread."""
-        before, current = self._made, installation.current
+        """Have endpoints drain that are in the kernel, and not in the program. Called in a thread."""
+        before, current = self._in_kernel, installation.current
         if before is None and current is not None and balances(current.target):
             kept = installation.program(current)
-            with suppress(ValueError):  # it is damaged, and not known
+            with suppress(ValueError):  # the recorded program is damaged: what drains is not known
                 before = None if kept is None else kept.program()
         if before is not None and (number := leaving.follow(before, program, self._now())):
             self._log.info("endpoints left, and drain", endpoints=number)
 
     async def _end_draining(self) -> None:
-        """Take endpoints out of the kernel when their time to drain is over."""
+        """Have endpoints removed from the kernel when their time to drain is over."""
         while True:
             await asyncio.sleep(_GLANCE)
             due = None if self._leaving is None else self._leaving.due
@@ -346,7 +349,7 @@ class Agent:
                 self._changed.set()
 
     async def _tidy(self) -> None:
-        """See that what is written of changes stays short. No change waits for that."""
+        """Keep the record of changes short, by writing the whole. No change waits for that."""
         while True:
             await asyncio.sleep(_TIDY)
             try:
@@ -356,18 +359,18 @@ class Agent:
                 self._log.warning("what is in place is not written whole", reason=str(error))
 
     def _apply(self, program: ir.Program, made: ir.Program, *, new: bool) -> ir.Program:
-        """Have the session serve ``made``, the program without the endpoints that are down. In a thread.
+        """Have the session serve ``made``, the program without the endpoints that are down. Called in a thread.
 
-        The generation records the program as it was reviewed; how it is served is a note to that. Returns what is
-        served: ``made`` and the endpoints that drain.
+        The generation records the program as it was reviewed; how it is served is recorded beside that. Return what is
+        served: ``made``, and the endpoints that drain.
         """
         self._served_at = None
         if self._leaving is not None:
             self._leaving.expire(self._now())
             made = self._leaving.kept(made)
-        # The note comes before the kernel changes. So who sees that it did finds out why, also where it refused; and
-        # where this process is killed between the two, the next one knows what the checks said, and does the rest. The
-        # other way round it would know a dead endpoint as one that is up, and put it back.
+        # The standings are written before the kernel changes. So whoever sees a change, or that the kernel refused it,
+        # finds the reason. And where this process is killed in between, the next one knows what the checks said, and
+        # does the rest. In the other order it would take a dead endpoint for one that is up, and put it back.
         self._notes.write(self._session.installation, self._results.health)
         name = self._source.name
         seconds = None if self._judge is None or program is self._last else self._judge.seconds
@@ -379,7 +382,7 @@ class Agent:
 
 
 def _serving(installation: Installation) -> frozenset[ir.Address]:
-    """The addresses that take new connections now."""
+    """Return the addresses that get new connections now."""
     summary = installation.summary(installation.current)
     addresses = (address for one in summary.frontends for address, _, weight in one.endpoints if weight)
     return frozenset(map(ip_address, addresses))

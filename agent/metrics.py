@@ -1,4 +1,4 @@
-"""What an agent measures, for Prometheus: by service, never by endpoint."""
+"""The agent's metrics, for Prometheus: by service, never by endpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.agent.health import Health
 from svcc.agent.probe import probe_of
 from svcc.compiler import ir
 
-#: Upper ends of the buckets, in seconds.
+#: Upper bounds of the histograms' buckets, in seconds.
 _QUICK = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
 _TO_KERNEL = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
@@ -48,7 +48,7 @@ class Metrics:
         self._input = Gauge("svcc_input_errors", "Errors in the file, as it is now.", registry=registry)
 
     def text(self) -> bytes:
-        """In Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def checked(self, kind: ir.CheckKind, *, passed: bool, seconds: float) -> None:
@@ -63,11 +63,11 @@ class Metrics:
         latency.observe(seconds)
 
     def missed(self, kind: ir.CheckKind) -> None:
-        """A check that was due and was not asked."""
+        """Count a check that was due and could not be asked."""
         self._checks.labels(kind.value, "not asked").inc()
 
     def applied(self, generation: int, seconds: float | None) -> None:
-        """``seconds``: since the event that it was for; None: since nothing that happened."""
+        """Count a transaction. ``seconds``: since the event that it was for; None where there was none."""
         self._applies.labels("done").inc()
         self._generation.set(generation)
         if seconds is not None:
@@ -87,12 +87,14 @@ class Metrics:
         self._drift.set(0)
 
     def read(self, errors: int) -> None:
-        """Set how many errors the program had when it was read last."""
+        """Set how many errors the program had when it was last read."""
         self._input.set(errors)
 
     def served(self, program: ir.Program, health: Health, only: Collection[str] | None = None) -> None:
-        """How many endpoints of each service are in which state. ``only``: of these services, some of which may be
-        gone; the others are as they were. None: of all.
+        """Set how many endpoints of each service are in which state.
+
+        ``only``: the services that may have changed, some of which may be gone; the others stay as they are. None for
+        all services.
         """
         self._services.set(len(program.services))
         self._announced.set(len({address for service in program.services for address in service.announced}))
@@ -112,7 +114,7 @@ class Metrics:
             if number := found[state]:
                 self._endpoints.labels(name, state).set(number)
             elif not anew:
-                with suppress(KeyError):  # it had none before
+                with suppress(KeyError):  # the service had no endpoint in this state
                     self._endpoints.remove(name, state)
 
 

@@ -1,7 +1,8 @@
-"""Services of a cluster without the addresses that are this machine's own.
+"""A cluster's services without the addresses that this machine itself holds.
 
-A cluster's file is nobody's to correct: kube-proxy's mode ipvs leaves all addresses on a device, and NodeLocal DNSCache
-has that of the cluster's DNS on one. An address that a machine holds is not svcc's to take; the others are served.
+Nobody can correct a cluster's objects for one machine: kube-proxy in mode ipvs leaves all service addresses on a
+device, and NodeLocal DNSCache has the address of the cluster's DNS on one. svcc must not take an address that the
+machine holds; the others are served.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from svcc.compiler.differing import differing_services, with_services
 from svcc.kernel import tools
 from svcc.kernel.steps import StepError
 
-#: Seconds between looks at the machine's devices.
+#: Seconds between two readings of the machine's addresses.
 _LOOK = 10.0
 
-#: What nobody could look at.
+#: The machine's addresses where they could not be read.
 _NOTHING: Mapping[ir.Address, str] = {}
 
 Look = Callable[[], Mapping[ir.Address, str]]
@@ -29,25 +30,26 @@ Look = Callable[[], Mapping[ir.Address, str]]
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """The addresses of a service that are the machine's own, and what is left of it; None: nothing."""
+    """The addresses of a service that the machine holds, and what is left of the service; None where nothing is."""
 
     own: Collection[ir.Address]
     service: ir.Service | None
 
 
 class OwnAddresses:
-    """What a machine holds beside what svcc put there, as it was when it was looked at last."""
+    """The addresses that a machine holds beside those that svcc put there, as they were read last."""
 
     def __init__(self, prefix: str, log: Log, look: Look | None = None, clock: Callable[[], float] = time.monotonic):
         self._log, self._clock = log, clock
         self._look = look or (lambda: dict(held_addresses(Scope(prefix))) if tools.find("ip") else {})
-        self._held: Mapping[ir.Address, str] | None = None  # the device of each; None: nobody looked yet
+        self._held: Mapping[ir.Address, str] | None = None  # the device of each address; None before the first reading
         self._looked = 0.0
-        self._left: dict[str, _Left] = {}  # services that lack addresses, by name
-        self._made: tuple[ir.Program, Mapping[ir.Address, str], ir.Program] | None = None
+        self._left: dict[str, _Left] = {}  # services without some of their addresses, by name
+        self._last: tuple[ir.Program, Mapping[ir.Address, str], ir.Program] | None = None
 
     def moved(self) -> bool:
-        """Whether :meth:`without` might give another program than before; it looks every ten seconds."""
+        """Whether :meth:`without` might give another program than before. Addresses are read every ten seconds at
+        most."""
         if self._held is None or self._clock() - self._looked < _LOOK:
             return False
         before = self._held
@@ -55,17 +57,18 @@ class OwnAddresses:
         return self._held != before
 
     def without(self, program: ir.Program) -> ir.Program:
-        """The program without the addresses that are the machine's own, unless they are shared; the same object as
-        before where nothing changed. Who is left out is told once.
+        """Return the program without the addresses that the machine holds, unless they are shared.
+
+        Where nothing changed, it is the same object as before. An address that is left out is logged once.
         """
         if self._held is None:
             self._read()
         held = self._held if self._held is not None else _NOTHING
-        last = self._made
+        last = self._last
         if last is None or last[0] is not program or last[1] is not held:
             self._leave_out(last[0] if last is not None and last[1] is held else None, program, held)
             made = with_services(program, {name: one.service for name, one in self._left.items()})
-            self._made = last = program, held, made
+            self._last = last = program, held, made
         return last[2]
 
     def _read(self) -> None:
@@ -79,7 +82,11 @@ class OwnAddresses:
             self._held = found
 
     def _leave_out(self, before: ir.Program | None, program: ir.Program, held: Mapping[ir.Address, str]) -> None:
-        """``before``: the program of which is known what it lacks; None: what is held is other than it was."""
+        """Find out which addresses the program's services lack, and log what is new of that.
+
+        ``before``: the last program, whose services that did not change lack the same; None where the machine's
+        addresses changed.
+        """
         known = self._left
         left = {} if before is None else dict(known)
         for name, service in differing_services(before, program).items():
@@ -101,7 +108,7 @@ class OwnAddresses:
 
 
 def _without(service: ir.Service, own: Collection[ir.Address]) -> ir.Service | None:
-    """None: nothing of the service is left."""
+    """Return the service without these addresses; None where nothing of it is left."""
     left = replace(
         service,
         vips=tuple(one for one in service.vips if one not in own),

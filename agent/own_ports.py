@@ -1,4 +1,5 @@
-"""Declared ports that the machine listens on itself are told before a program takes them, as an apply tells them."""
+"""Warnings of declared ports on which the machine itself listens, before a program takes them. An apply gives the
+same."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from svcc.targets.capability import pick_node
 
 
 class OwnPorts:
-    """``node``: the machine, where programs declare several."""
+    """The warnings of one agent. ``node``: the name of the machine, where programs declare several."""
 
     def __init__(self, log: Log, node: str | None) -> None:
         self._log, self._name = log, node
         self._seen: ir.Program | None = None
 
     def tell(self, program: ir.Program) -> None:
-        """Tell of the services of a program that clients reach elsewhere than in the program before it."""
+        """Warn of the services that clients reach at other addresses or ports than in the last program."""
         before, self._seen = self._seen, program
         if before is not None and (before.cluster, before.nodes) != (program.cluster, program.nodes):
             before = None

@@ -1,4 +1,4 @@
-"""What is asked of endpoints, and what they answer: one probe for each address, port and check, whoever uses it."""
+"""Probes and their answers: one probe for each address, port and check, however many services use it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from svcc.compiler.health_checks import asked_port
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``port``: the one that is asked; the check's own is in it already."""
+    """What is asked of an endpoint. ``port``: the port that is asked, which is the check's own where it has one."""
 
     address: ir.Address
     port: int
     check: ir.Check
-    _hash: int = field(init=False, repr=False, compare=False)  # thousands are looked up every second
+    _hash: int = field(init=False, repr=False, compare=False)  # kept, as thousands of probes are looked up every second
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hash", hash((self.address, self.port, self.check)))
@@ -24,13 +24,13 @@ class Probe:
         return self._hash
 
     def __str__(self) -> str:
-        """ "http 100.64.0.9:8080"; what a log and a status call it."""
+        """Return the probe's name in the log and in `svcc agent status`: "http 100.64.0.9:8080"."""
         where = f"[{self.address}]" if self.address.version == 6 else str(self.address)
         return f"{self.check.kind.value} {where}:{self.port}"
 
     @property
     def key(self) -> str:
-        """What the probe is called in a state file: two probes that ask the same have the same."""
+        """The probe's name in a state file; probes that ask the same have the same."""
         check = self.check
         asked = (check.path, check.host or "", check.expect, check.insecure, check.name, check.every, check.timeout)
         return " ".join(map(repr, (str(self), *asked, check.fall, check.rise)))
@@ -38,7 +38,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``words``: the status, or what went wrong; ``seconds``: how long it took."""
+    """The answer to a probe. ``words``: the status, or what went wrong; ``seconds``: from the question to the
+    answer."""
 
     passed: bool
     words: str
@@ -46,20 +47,20 @@ class Answer:
 
 
 def probe_of(service: ir.Service, endpoint: ir.Endpoint) -> Probe | None:
-    """The probe of a service's endpoint; None: it is not checked."""
+    """Return the probe of a service's endpoint; None where the service has no check."""
     if service.check is None:
         return None
     return Probe(endpoint.address, asked_port(service, service.check, endpoint), service.check)
 
 
 def probes_of(service: ir.Service) -> dict[Probe, None]:
-    """The probes of a service, each once. Endpoints that drain anyway are not asked."""
+    """Return the probes of a service, each once. Endpoints that the program drains are not asked."""
     found = (probe_of(service, endpoint) for endpoint in service.endpoints if endpoint.weight)
     return dict.fromkeys(probe for probe in found if probe is not None)
 
 
 def probes(program: ir.Program) -> dict[Probe, list[str]]:
-    """The probes of a program, each with the services that use it."""
+    """Return the probes of a program, each with the names of the services that use it."""
     found: dict[Probe, list[str]] = {}
     for service in program.services:
         for probe in probes_of(service) if service.check is not None else ():

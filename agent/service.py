@@ -1,4 +1,4 @@
-"""An agent as a process: its signals, its supervisor, its HTTP server, from start to end."""
+"""An agent as a process, from start to end: its signals, its supervisor, its HTTP server."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from svcc.agent.web import serving
 from svcc.apply.session import Session
 from svcc.compiler.errors import SvccError
 
-#: Descriptors that are asked for, as far as this process may have them: each check has one while it waits.
+#: How many descriptors this process asks for, as far as it may have them: each check has one while it waits.
 _DESCRIPTORS = 65_536
 
 
 class CannotListen(SvccError):
-    """Somebody else has the port, or this machine has no such address."""
+    """Another program has the port, or this machine does not have the address."""
 
 
 async def run(
@@ -42,8 +42,8 @@ async def run(
 ) -> None:
     """Keep the machine until SIGTERM or SIGINT; the rules stay in place. SIGHUP reads the program again.
 
-    ``listen``: address and port of the HTTP server; ``judge``: as of :class:`Agent`; ``beside``: what goes on
-    meanwhile, with whose end the agent ends. Errors: CannotListen, where it cannot be had.
+    ``listen``: address and port of the HTTP server; ``judge``: as of :class:`Agent`; ``beside``: what runs beside the
+    agent; when one of the two ends, so does the other. Errors: CannotListen where the address and port cannot be had.
     """
     _take_descriptors()
     loop, stop, metrics = asyncio.get_running_loop(), asyncio.Event(), Metrics()
@@ -75,12 +75,12 @@ async def run(
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         for task in ended:
-            task.result()  # an agent that ends by itself does so by an error
+            task.result()  # where the agent ended by itself, this raises its error
     log.info("the agent ends; the rules stay in place")
 
 
 def _words(what: dict[str, Any]) -> str:
-    """What asyncio says of an error that nobody waits for."""
+    """Return asyncio's report of an error that no code waits for."""
     error = what.get("exception")
     return what["message"] if error is None else f"{what['message']}: {error}"
 
@@ -103,7 +103,7 @@ async def _awaited(what: Awaitable[None]) -> None:
 
 
 async def sign_of_life() -> None:
-    """The loop that converges is alive as long as this comes."""
+    """Tell systemd again and again that the agent's loop runs."""
     pause = notify.watchdog_pause()
     while True:
         await asyncio.sleep(3600 if pause is None else pause)

@@ -1,4 +1,4 @@
-"""Where a program comes from; of such sources the usual one, a file and what it includes."""
+"""Where an agent's programs come from. The usual source is a file with what it includes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from svcc.compiler.errors import InputError
 from svcc.compiler.load import load
 from svcc.compiler.sources import Sources, matching
 
-#: What a change of a file changes: the file that its name leads to, its size, and when it was changed. None: there is
+#: What a change of a file alters: its device and inode, its size, or its times of change (stat(2)). None where there is
 #: no such file.
 _Mark: TypeAlias = tuple[int, int, int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class HealthPort:
-    """What a load balancer outside is told of a service. ``endpoints``: those on this machine that take connections."""
+    """What a load balancer outside is told of a service. ``endpoints``: how many on this machine get connections."""
 
     namespace: str
     name: str
@@ -34,54 +34,59 @@ class HealthPort:
 
 
 class ProgramSource(ABC):
-    """Where an agent's programs come from. ``kind``: a word for it, in the log."""
+    """Where an agent's programs come from. ``kind``: the word for it in the log."""
 
     kind: str
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Which one of its kind it is, in the log and in `svcc history`."""
+        """Which source of its kind it is, in the log and in `svcc history`."""
 
     @property
     def fault(self) -> str:
-        """Why what was read may not be how things are; "" where nothing speaks against it."""
+        """Why the last program may be out of date; "" where nothing is known against it."""
         return ""
 
     @property
     def health_ports(self) -> Mapping[int, HealthPort]:
-        """The ports at which load balancers ask, as the program has it that was read last."""
+        """The ports at which load balancers ask, as of the program that was read last."""
         return {}
 
     @abstractmethod
     def read(self) -> ir.Program | None:
-        """The program now; None: it is not known yet. It runs in a thread. Errors: InputError."""
+        """Return the present program; None where it is not known yet. Called in a thread. Errors: InputError."""
 
     def compiled(self, program: ir.Program) -> Wanted | None:
-        """What a program that was read was compiled to, by who had to know it before the agent; None: nobody had. It is
-        given once: who has it may change it."""
+        """Return what a program of this source was compiled to, where somebody did that before the agent; else None.
+
+        It is given only once: the caller may change it.
+        """
         return None
 
     def joined(self, program: ir.Program) -> ir.Program:
-        """A program that was read, with the endpoints that joined it since: the same object as long as they are the
-        same, and the program itself where there are none. It is asked in the agent's loop."""
+        """Return a program of this source with the endpoints that joined it since.
+
+        It is the same object as long as these are the same, and ``program`` itself where there are none. Called in the
+        agent's loop.
+        """
         return program
 
     def taken(self, joined: ir.Program) -> None:
-        """What :meth:`joined` gave is in the kernel, and stays. It is told in the agent's loop."""
-        return  # most need not know
+        """Take note that what :meth:`joined` gave is in the kernel, and stays. Called in the agent's loop."""
+        return  # most sources do nothing with it
 
     def changed(self) -> bool:
-        """Whether :meth:`read` might give another program than before. It is asked every second, in a thread."""
+        """Whether :meth:`read` might give another program than before. Called every second, in a thread."""
         return False
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` as soon as :meth:`read` might give another program, for as long as this runs."""
-        return  # a source that is asked often enough has nothing to tell
+        return  # asking `changed` is often enough for most sources
 
 
 class FileSource(ProgramSource):
-    """A program in a file, and what it includes: both are read again when they change."""
+    """A program in a file, and what it includes. All these files are read again when one of them changes."""
 
     kind = "file"
 
@@ -95,7 +100,7 @@ class FileSource(ProgramSource):
         return self.file
 
     def read(self) -> ir.Program:
-        """Read the file, and note what is to be watched. Errors: InputError."""
+        """Read the program, and note which files are to be watched. Errors: InputError."""
         self._watch(None)
         loaded = load(self.file)
         if loaded.sources is not None:
@@ -105,13 +110,14 @@ class FileSource(ProgramSource):
         return loaded.program
 
     def changed(self) -> bool:
-        """Whether a file that was read, or what the includes name, is not as it was."""
+        """Whether a file that was read has changed, or the includes name other files."""
         return any(_mark(file) != mark for file, mark in self._marks.items()) or any(
             _matching(*pattern) != found for pattern, found in self._patterns.items()
         )
 
     def _watch(self, sources: Sources | None) -> None:
-        """A file that changes while it is read is read once more: its mark is taken before."""
+        """Note the state of each file. One that changes while it is read is read once more: its state was noted
+        before."""
         files = [self.file] if sources is None else [name for name, _ in (*sources.files, *sources.links)]
         before = {} if sources is None else self._marks
         self._marks = {file: before[file] if file in before else _mark(file) for file in (self.file, *files)}

@@ -1,8 +1,8 @@
-"""What an agent knows of endpoints, in STATE/NAME/health.jsonl: for its next start, and for who asks for it.
+"""The agent's record of its endpoints' health in STATE/NAME/health.jsonl, for its next start and for other commands.
 
-Each line is an object of JSON: the first one says the version, each of the others how a probe stands, or that it is
-gone. All that stand are written as a new file now and then. What comes up or goes down is appended to that, and what
-is said of a probe last counts: so a note takes no longer the more probes there are.
+Each line is a JSON object: the first one has the version, and each of the others has a probe's standing, or says that
+the probe is gone. Now and then the file is written anew with all standings. A probe that comes up or goes down is
+appended, and the last line of a probe counts. So the time of a write does not depend on how many probes there are.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from svcc.apply.installation import Installation
 from svcc.compiler.files import named
 
 _FIRST = '{"version": 2}\n'
-#: Lines that are made in one go. Other threads wait for that at most, which is for less than a millisecond.
+#: How many lines are made in one go. Other threads wait no longer than that takes, which is less than a millisecond.
 _PIECE = 100
-#: Seconds since 1970 that no clock has: the year 9999.
+#: Seconds since 1970 that no clock shows: the end of the year 9999.
 _NEVER = 253_402_300_800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A probe as it was noted: what it is called, what it asks, who uses it, and how it stands."""
+    """A probe's recorded state: its name, what it asks, which services use it, and its standing."""
 
     name: str
     address: str
@@ -42,13 +42,13 @@ class Noted:
 
 
 def path_of(installation: Installation) -> Path:
-    """The file of how an installation's endpoints stand."""
+    """Return the file with the standings of an installation's endpoints."""
     return installation.path / "health.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A file as this process left it."""
+    """The state of the file when this process wrote it last."""
 
     path: Path
     device: int
@@ -62,33 +62,33 @@ class _Left:
 
 
 class Writer:
-    """Notes standings, again and again: what does not change of a probe is made JSON of once.
+    """Writes the standings again and again. The JSON of what does not change of a probe is made once.
 
-    One thread uses it at a time, but for :meth:`turned`.
+    One thread at a time uses it, except for :meth:`turned`.
     """
 
     def __init__(self) -> None:
         self._heads: dict[Probe, str] = {}
-        self._users: Mapping[Probe, Collection[str]] = {}  # that they were made of
-        self._turned: deque[Probe] = deque()  # those that are not noted yet
-        self._left: _Left | None = None  # the file, where something can be appended to it
+        self._users: Mapping[Probe, Collection[str]] = {}  # the users that `_heads` was made from
+        self._turned: deque[Probe] = deque()  # probes that came up or went down, and are not written yet
+        self._left: _Left | None = None  # the file, if lines can be appended to it
         self._appended = False
 
     @property
     def appended(self) -> bool:
-        """Whether anything was, since all were written."""
+        """Whether anything was appended since all standings were written."""
         return self._appended
 
     def turned(self, probe: Probe) -> None:
-        """A probe came up or went down: it is noted the next time. Any thread may say so."""
+        """Note that a probe came up or went down: it is written the next time. Called in any thread."""
         self._turned.append(probe)
 
     def write(self, installation: Installation, health: Health) -> None:
-        """Note who came up or went down since the last time, and who came and went. Errors: OSError, and then all are
-        written the next time.
+        """Append what changed since the last time: probes that came up or went down, new probes and those that are
+        gone.
 
-        A process that is killed loses nothing by it, since the kernel has the lines already; a machine that loses its
-        power may lose any of them, and finds out again.
+        Errors: OSError; all standings are written the next time then. A killed process loses nothing, since the kernel
+        has the lines already. A machine that loses its power may lose any of them, and its agent finds out again.
         """
         changed, gone = self._follow(health.users)
         while self._turned:
@@ -102,7 +102,7 @@ class Writer:
             self.write_all(installation, health)
 
     def write_all(self, installation: Installation, health: Health) -> None:
-        """Note all standings, in a new file. Errors: OSError."""
+        """Write all standings to a new file. Errors: OSError."""
         self._left = None
         self._turned.clear()
         self._follow(health.users)
@@ -114,18 +114,18 @@ class Writer:
             while piece := [*islice(probes, _PIECE)]:
                 file.write("".join(self._lines(health, piece)).encode())
                 file.flush()
-            left = _Left.of(path, file.fileno())  # it has its name a moment later
+            left = _Left.of(path, file.fileno())  # `replacing` gives it its name when the block ends
         self._left, self._appended = left, False
 
     def _lines(self, health: Health, probes: Collection[Probe]) -> Iterator[str]:
-        """Of those of some probes that are followed."""
+        """Yield the lines of these probes, without those that are not followed."""
         for probe in probes:
             standing, head = health.standings.get(probe), self._heads.get(probe)
             if standing is not None and head is not None:
                 yield f"{head}{_tail(standing)}\n"
 
     def _append(self, path: Path, data: bytes) -> bool:
-        """Whether the file is as it was left, and all was appended to it."""
+        """Append to the file, if it is as this process left it. Return whether it was, and all was written."""
         left, self._left = self._left, None
         if left is None or left.path != path:
             return False
@@ -144,7 +144,7 @@ class Writer:
         return True
 
     def _follow(self, users: Mapping[Probe, Collection[str]]) -> tuple[dict[Probe, None], Collection[Probe]]:
-        """The probes that are new or that others use, and those that are gone."""
+        """Return the probes that are new or have other users, and those that are gone."""
         before, self._users = self._users, users
         if before is users:
             return {}, ()
@@ -157,7 +157,7 @@ class Writer:
 
 
 def _head(probe: Probe, users: Collection[str]) -> str:
-    """All of a probe's line but how it stands."""
+    """Return the beginning of a probe's line: all but its standing."""
     what = {
         "key": probe.key,
         "name": str(probe),
@@ -169,7 +169,8 @@ def _head(probe: Probe, users: Collection[str]) -> str:
 
 
 def _tail(standing: Standing) -> str:
-    """The fields of Standing and of its Answer: json.dumps takes some ten times as long, and there may be thousands."""
+    """Return the end of a probe's line: the fields of Standing and of its Answer. json.dumps takes some ten times as
+    long, and there may be thousands of lines."""
     up, since, row, joining = _word(standing.up), repr(standing.since), standing.row, _word(standing.joining)
     answer, said = standing.answer, "null"
     if answer is not None:
@@ -183,8 +184,10 @@ def _word(value: bool) -> str:
 
 
 def read(installation: Installation) -> dict[str, Noted]:
-    """What was noted, by the keys of probes. Lines that are damaged or half written are not there, and nothing is where
-    the first one is not of this version: the agent finds out again.
+    """Return what was recorded, by the keys of probes.
+
+    Lines that are damaged or half written are left out; so are all lines, where the first one has another version: the
+    agent finds out again.
     """
     try:
         first, *lines = path_of(installation).read_bytes().split(b"\n")
@@ -208,7 +211,7 @@ def read(installation: Installation) -> dict[str, Noted]:
 
 
 def _from_json(data: Any) -> Noted:
-    """Errors: ValueError, LookupError, TypeError, OverflowError."""
+    """Return the recorded state of a line. Errors: ValueError, LookupError, TypeError, OverflowError."""
     said, since, row = data["answer"], float(data["since"]), int(data["row"])
     answer = None if said is None else Answer(bool(said["passed"]), str(said["words"]), float(said["seconds"]))
     if not 0 <= since < _NEVER or row < 0 or not math.isfinite(0.0 if answer is None else answer.seconds):

@@ -1,4 +1,4 @@
-"""Work that waits for disks, tools or the kernel, done beside the agent's loop."""
+"""Work that waits for disks, tools or the kernel, done in threads beside the agent's loop."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _Result = TypeVar("_Result")
 
 
 async def in_thread(work: Callable[[], _Result]) -> _Result:
-    """Do work in a thread of its own; it is never left half done, also where whoever waits for it is cancelled."""
+    """Do work in a thread, and return its result. It is always done to its end, even where the caller is cancelled."""
     return await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(work)))

@@ -1,4 +1,5 @@
-"""The agent in a lab: a pod's server dies, then the pod, and real connections show what becomes of its share."""
+"""A trial of the agent in a lab: a pod's server dies, then the pod, and real connections show who serves their
+clients."""
 
 from __future__ import annotations
 
@@ -25,29 +26,29 @@ from svcc.verify.lab import CLIENT, NODE, Conversation, Lab, Reply
 from svcc.verify.packet import Forwarded
 from svcc.verify.reference import outcome
 
-#: How endpoints are asked here, whatever the program says: often, so that nobody waits long, with time for an answer
-#: on a machine where other things go on.
+#: The check of all endpoints in a trial, whatever the program says. It is frequent, so that the trial is short, and
+#: gives busy machines time to answer.
 _CHECK = ir.Check(ir.CheckKind.TCP, every=2.0, timeout=2.0, fall=2, rise=1)
-#: Seconds that anything may take to come about; they only end what hangs.
+#: Seconds that each step may take. They only end what hangs.
 _PATIENCE = 120.0
-#: Connections of each case that are held open from the beginning to the end.
+#: How many connections of each case are held open from beginning to end.
 _HELD = 4
 
 
 class TrialError(Exception):
-    """The agent cannot be tried, or does not do what is waited for; the message says why."""
+    """The agent cannot be tried, or does not do what the trial waits for; the message says why."""
 
 
 @dataclass(slots=True)
 class _Agent:
-    """An agent at work in the lab's node, and what it logged so far."""
+    """An agent that runs in the lab's node, and what it has logged so far."""
 
     process: Popen[str]
     events: list[dict[str, Any]] = field(default_factory=list)
     news: Condition = field(default_factory=Condition)
 
     def listen(self) -> None:
-        """Take its log in until it ends."""
+        """Read the agent's log until it ends."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
             with self.news:
@@ -56,7 +57,8 @@ class _Agent:
                 self.news.notify_all()
 
     def until_down(self, number: int, since: int = 0) -> None:
-        """Wait until the kernel has it that so many probes fail, by an event behind the first ``since``.
+        """Wait until the agent logs that the kernel has this number of failing probes, after the first ``since``
+        events.
 
         Errors: TrialError.
         """
@@ -71,7 +73,7 @@ class _Agent:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A lab whose node an agent keeps. ``cases``: connections of a client that the victim has a share of."""
+    """A lab whose node an agent keeps. ``cases``: a client's connections of which the victim gets a share."""
 
     program: ir.Program
     node: ir.Node | None
@@ -82,7 +84,8 @@ class Trial:
     cases: tuple[Case, ...]
 
     def verdicts(self, connections: int) -> Iterator[Verdict]:
-        """How the victim's share goes and comes back, and that others are not touched. Errors: TrialError."""
+        """Yield how the victim's share goes to others and comes back, and that other connections go on. Errors:
+        TrialError."""
         held = [*self._conversations()]
         try:
             first = [conversation.ask() for _, conversation in held]
@@ -109,7 +112,7 @@ class Trial:
         yield f"pod {victim}", lambda: lab.unplug(victim), lambda: lab.plug(victim)
 
     def _awaited(self, change: Callable[[], None], down: int) -> str:
-        """Do something to the victim, and wait until the kernel has it; says how long that took."""
+        """Do something to the victim, and wait until the kernel has it; return how long that took, as text."""
         mark, began = len(self.agent.events), time.monotonic()
         change()
         self.agent.until_down(down, mark)
@@ -123,7 +126,7 @@ class Trial:
             yield judge(replace(case, vantage=when), results, own, case.scheduler or self.default)
 
     def _without(self) -> list[Case]:
-        """The cases with what the reference says while the victim gets no new connections."""
+        """Return the cases with what the reference expects while the victim gets no new connections."""
         program = _drained(self.program, self.victim)
         seen = self.lab.plan.node if self.node is not None else None
         return [replace(case, expected=outcome(program, seen, case.packet)) for case in self.cases]
@@ -137,7 +140,8 @@ class Trial:
 
 @contextmanager
 def trial(program: ir.Program, node: ir.Node | None, target: Target) -> Iterator[Trial]:
-    """Errors: TrialError; NamespaceError where this machine has no lab."""
+    """Build a lab of the program with an agent in its node. Errors: TrialError; NamespaceError where this machine can
+    have no lab."""
     asked = _often(program)
     with Lab.up(asked, node, bridge_netfilter=False) as lab, TemporaryDirectory() as folder:
         victim, tried = _victim(asked, node, lab)
@@ -159,7 +163,8 @@ def trial(program: ir.Program, node: ir.Node | None, target: Target) -> Iterator
 
 
 def _often(program: ir.Program) -> ir.Program:
-    """The program with a quick check of each service that can have one. ``dh`` on ipvs can have none."""
+    """Return the program with a quick check of each service that can have one. With ``dh`` on ipvs there can be
+    none."""
     return replace(program, services=tuple(map(_asked, program.services)))
 
 
@@ -171,7 +176,7 @@ def _asked(service: ir.Service) -> ir.Service:
 
 
 def _victim(program: ir.Program, node: ir.Node | None, lab: Lab) -> tuple[ir.Address, tuple[Case, ...]]:
-    """An endpoint, and the connections that it has a share of and others can take. Errors: TrialError."""
+    """Return an endpoint, and the connections of which it gets a share and others can take it. Errors: TrialError."""
     asked = {probe.address for probe in probes(program)}
     shared = {
         case: {choice.address for choice in case.expected.choices} & asked
@@ -186,7 +191,7 @@ def _victim(program: ir.Program, node: ir.Node | None, lab: Lab) -> tuple[ir.Add
 
 
 def _drained(program: ir.Program, address: ir.Address) -> ir.Program:
-    """The program with an endpoint that gets nothing new, wherever it is checked."""
+    """Return the program with the endpoints at an address draining, in each service that has a check."""
 
     def drained(service: ir.Service) -> ir.Service:
         ends = (replace(one, weight=0) if one.address == address else one for one in service.endpoints)

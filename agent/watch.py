@@ -1,4 +1,4 @@
-"""Reading the programs of a source: when somebody asks for it, and when the source is said to be another."""
+"""Read the programs of a source: when somebody asks for it, and when the source says that its program changed."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from svcc.compiler import ir
 from svcc.compiler.errors import InputError
 from svcc.compiler.report import as_text
 
-#: Seconds between looks at the files.
+#: Seconds between two questions to the source whether its program changed.
 _GLANCE = 1.0
 
 
 class Watch:
-    """The reader of a source. ``fault``: why the last program was not taken; "": it was."""
+    """The reader of a source. ``fault``: why the last program was not taken; "" where it was."""
 
     def __init__(self, source: ProgramSource, log: Log, metrics: Metrics, now: Callable[[], float]) -> None:
-        """``now``: a clock that is never put back, in seconds. A loop runs already."""
+        """``now``: a clock that is never put back, in seconds. asyncio's loop has to run already."""
         self._source, self._log, self._metrics, self._now = source, log, metrics, now
         self.fault = ""
         self._asked = asyncio.Event()
-        self._noticed_at: float | None = None  # when the program was first said to be another; None: it was read since
+        self._noticed_at: float | None = None  # when a change was first reported; None where the program was read since
 
     def read_now(self) -> None:
-        """Read the program, whether it is known to be another or not."""
+        """Read the program now, whether it is known to have changed or not."""
         if self._noticed_at is None:
             self._noticed_at = self._now()
         self._asked.set()
 
     async def run(self, take: Callable[[ir.Program, float | None], None], done: Callable[[], None]) -> None:
-        """For ever. ``take`` is called with a program without errors and the time at which it was said to be another;
-        ``done`` after each reading.
-        """
+        """Read programs without end. ``take`` is called with a program without errors and the time at which its change
+        was first reported; ``done`` after each reading."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GLANCE):
@@ -48,7 +47,7 @@ class Watch:
                 done()
 
     async def _read(self, take: Callable[[ir.Program, float | None], None]) -> None:
-        """Read the program. One with errors changes nothing, and neither does one that is not known yet."""
+        """Read the program, and take it. One that has errors or is not known yet changes nothing."""
         source = self._source
         noticed, self._noticed_at = self._noticed_at, None
         try:

@@ -1,4 +1,4 @@
-"""The agent's HTTP server: ``/metrics`` for Prometheus, ``/healthz`` for whoever watches the agent."""
+"""The agent's HTTP server: ``/metrics`` for Prometheus, ``/healthz`` for those who watch the agent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _FORMAT = "text/plain; version=0.0.4; charset=utf-8"  # of Prometheus' text form
 
 @asynccontextmanager
 async def serving(host: str, port: int, metrics: Metrics, fault: Callable[[], str]) -> AsyncIterator[tuple[str, int]]:
-    """Serve on an address while this lasts; gives the address and the port, which is another one for port 0.
+    """Serve on an address inside the ``with`` block; yield the address and the port, which the kernel chooses for port
+    0.
 
     ``fault`` says what is wrong, "" where nothing is: /healthz answers 503 with it then. Errors: OSError.
     """

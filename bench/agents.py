@@ -1,8 +1,9 @@
-"""What an agent costs, and how soon it takes a dead server out; beside keepalived where there is IPVS.
+"""What an agent costs, and how soon it takes out a server that died; compared with keepalived where there is IPVS.
 
-Node and sink are two network namespaces. The sink owns every endpoint's address, and one process there accepts all
-connections; a server dies by a rule that resets what comes for its address. All endpoints of one service in ten have a
-check (of fewer than 1,000 services all), every 5 s, down after three that fail: keepalived is told the same.
+The node and the sink are two network namespaces. The sink owns every endpoint's address, and one process there accepts
+all connections. A server dies by a rule that resets connections to its address. One service in ten has a check of its
+endpoints (with fewer than 1,000 services, every one): every 5 s, down after three failures. keepalived is configured
+alike.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from task import Task
 from svcc.targets.interface import Target
 from svcc.verify.lab.netns import Namespace
 
-#: Services that cost next to nothing.
+#: How many services the smallest program has, which costs next to nothing.
 FEW = 10
 _CHECK = "  check tcp every 5s timeout 2s fall 3 rise 2\n"
-#: Servers that die in a round, seconds from one to the next, and from the last until three of its checks failed.
+#: How many servers die in a round, seconds from one to the next, and seconds until three checks of the last failed.
 _DEATHS, _APART, _FAILED = 9, 1.0, 17.0
-#: Seconds in which processor time is counted: checks come twice in it.
+#: Seconds over which processor time is counted: each endpoint is checked twice in them.
 _WINDOW = 10.0
-#: Seconds that anything may take; they only end what hangs.
+#: Seconds that each wait may take. They only end what hangs.
 _PATIENCE = 300.0
 #: A line of the agent's log.
 _Event: TypeAlias = Mapping[str, float | str]
@@ -51,7 +52,7 @@ while True:
 
 
 def agents(task: Task) -> Part:
-    """An agent of nft and, where there is IPVS, one of ipvs and keepalived."""
+    """Measure an agent of nft and, where there is IPVS, an agent of ipvs and keepalived."""
     failed: dict[str, str] = {}
     chosen = [target for target in task.targets if target.name in ("nft", "ipvs") and _can(target)]
     cases: list[Callable[[], Mapping[str, Values]]] = []
@@ -68,7 +69,8 @@ def _can(target: Target) -> bool:
 
 
 def keepalived(failed: dict[str, str]) -> list[str]:
-    """The words that run Debian's own, which is unpacked and installed nowhere; where it cannot be had, none."""
+    """Return the words that run Debian's keepalived, which is unpacked and not installed; none where it cannot be
+    had."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from support.tools.debs import NoDebs, argv
 
@@ -83,7 +85,7 @@ def keepalived(failed: dict[str, str]) -> list[str]:
 
 
 def _checked(size: Size) -> range:
-    """The services whose endpoints are asked."""
+    """Return the numbers of the services whose endpoints are checked."""
     return range(0, size.services, 10 if size.services >= 1_000 else 1)
 
 
@@ -99,7 +101,7 @@ def _text(size: Size, *, checks: bool) -> str:
 
 
 def _configuration(size: Size) -> str:
-    """The same services for keepalived(8); those without a check as well."""
+    """Return the same services as a configuration of keepalived(8), also those without a check."""
     checked = {*_checked(size)}
     services = (_virtual(size, i, checks=i in checked) for i in range(size.services))
     return "global_defs {\nrouter_id bench\n}\n" + "".join(services)
@@ -130,7 +132,7 @@ class _Site:
         run(["iptables", "-I", *rule], namespace=self.sink)
 
     def servers(self) -> str:
-        """What IPVS has."""
+        """Return the kernel's listing of IPVS."""
         with self.node.entered():
             return Path("/proc/thread-self/net/ip_vs").read_text()
 
@@ -168,13 +170,14 @@ def _site() -> Iterator[_Site]:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A program that goes on, and what it logs."""
+    """A program that runs, and its log."""
 
     process: subprocess.Popen[bytes]
     log: Path
 
     def usage(self) -> tuple[float, float]:
-        """Processor seconds so far, with those of programs that it ran, and resident megabytes, of it and its own."""
+        """Return processor seconds so far, with those of programs that it ran, and resident megabytes of it and its
+        children."""
         cpu, memory = 0.0, 0.0
         for number in (self.process.pid, *_children(self.process.pid)):
             with suppress(OSError):
@@ -184,7 +187,7 @@ class Running:
         return cpu, memory
 
     def at_rest(self) -> dict[str, float]:
-        """What it takes while nothing happens but checks."""
+        """Return what the program takes while nothing happens but checks."""
         began, (before, _) = time.monotonic(), self.usage()
         time.sleep(_WINDOW)
         after, memory = self.usage()
@@ -198,11 +201,11 @@ class Running:
         return found
 
     def taken(self) -> int:
-        """How often the kernel was changed."""
+        """Return how often the kernel was changed."""
         return _taken(self.events())
 
     def until(self, condition: Callable[[], bool], what: str, pause: float = 0.01) -> None:
-        """Ask again after ``pause`` seconds. Errors: Failed."""
+        """Wait until the condition holds; ask again after ``pause`` seconds. Errors: Failed."""
         deadline = time.monotonic() + _PATIENCE
         while not condition():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -246,7 +249,7 @@ def _few(task: Task, target: Target) -> Mapping[str, Values]:
 
 
 def _many(task: Task, target: Target) -> Mapping[str, Values]:
-    """Without checks, with them, and when a server dies."""
+    """Measure an agent without checks, with checks, and when servers die."""
     size = task.size
     name, number = f"{target.name}, {size.services} services", len(_checked(size)) * size.endpoints
     with _agent(target, size, checks=False) as (site, running, file):
@@ -255,21 +258,22 @@ def _many(task: Task, target: Target) -> Mapping[str, Values]:
         draft.write_text(_text(size, checks=True), encoding="utf-8")
         draft.replace(file)
         running.until(lambda: _taken(running.events()) > 1, "the checks")
-        time.sleep(_WINDOW)  # each was asked once
+        time.sleep(_WINDOW)  # until each endpoint was checked once
         running.until(lambda: _last_taken(running.events()).get("down") == 0, "all to be up")
         checked = running.at_rest()
         return found | {f"{name}, {number} checks": checked | _deaths(site, running, size)}
 
 
 def _deaths(site: _Site, running: Running, size: Size) -> dict[str, float]:
-    """Servers of different services die, one after another. Medians of the seconds from a death to its end, and from
-    what the agent heard of it until it was in the kernel, and until all was done and recorded."""
+    """Let servers of different services die, one after another. Return medians in seconds: "removal" is from a death
+    until the kernel has it, "to kernel" from the agent's event until then, and "recorded" until all is done and
+    recorded."""
     said, died = len(running.events()), dict[str, float]()
     for number in _checked(size)[:_DEATHS]:
         address = endpoint(number * size.endpoints)
         died[f"tcp {address}:8080"] = _killed(site, address)
         time.sleep(_APART)
-    time.sleep(_FAILED)  # to read the log again and again would keep a processor busy
+    time.sleep(_FAILED)  # reading the log again and again would keep a processor busy
     running.until(lambda: died.keys() <= _removals(running.events()[said:]).keys(), "the deaths", pause=1.0)
     removals = _removals(running.events()[said:])
     taken = {float(removals[probe]["time"]): removals[probe] for probe in died}.values()  # each once
@@ -281,7 +285,7 @@ def _deaths(site: _Site, running: Running, size: Size) -> dict[str, float]:
 
 
 def _removals(events: Sequence[_Event]) -> dict[str, _Event]:
-    """By the probes that went down: what the agent said when the kernel had that. Nobody comes up meanwhile."""
+    """Return by probe that went down the event when the kernel had that. No endpoint comes up meanwhile."""
     down: list[str] = []
     found: dict[str, _Event] = {}
     for one in events:
@@ -294,7 +298,7 @@ def _removals(events: Sequence[_Event]) -> dict[str, _Event]:
 
 
 def _taken(events: Sequence[_Event]) -> int:
-    """How often the kernel was changed."""
+    """Return how often the kernel was changed."""
     return sum(one["event"] == "in the kernel" for one in events)
 
 
@@ -303,7 +307,7 @@ def _last_taken(events: Sequence[_Event]) -> _Event:
 
 
 def _killed(site: _Site, address: str) -> float:
-    """A server dies; when, in seconds since 1970."""
+    """Let a server die; return when, in seconds since 1970."""
     site.kill(address)
     return time.time()
 

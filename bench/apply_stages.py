@@ -1,4 +1,4 @@
-"""The stages of an apply, timed inside one process; prints the wall seconds of each as a JSON object.
+"""Time the stages of an apply inside one process; print the wall seconds of each as a JSON object.
 
 python bench/apply_stages.py FILE TARGET STATE-DIR
 """
@@ -30,7 +30,7 @@ _BEGINS = {
 
 
 class Stages:
-    """Takes an apply's events; time that follows an event belongs to the stage that began with it."""
+    """A receiver of an apply's events. The time after an event belongs to the stage that began with it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -48,7 +48,7 @@ class Stages:
 
 
 def apply(file: str, name: str, state: Path) -> dict[str, float]:
-    """Seconds by stage. What fails ends the process with words and status, as in ``svcc apply``."""
+    """Return the seconds by stage. A failure ends the process with message and status, as in ``svcc apply``."""
     stages, store = Stages(), Store(state)
     early = read_early(store)  # the tool reads the kernel meanwhile
     given = read_input(file, targets()[name], None, "text")

@@ -1,6 +1,6 @@
-"""What svcc promises about its speed, and whether a run kept it.
+"""The limits that svcc promises for its speed, and whether a run kept them.
 
-The limits are meant for 10,000 services with 10 endpoints each.
+They are meant for 10,000 services with 10 endpoints each.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from results import Part, Results
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A limit and what was measured, which is judged by its median."""
+    """A limit, and what was measured, of which the median is judged."""
 
     words: str
     measured: Spread
     limit: float
-    unit: str = ""  # "": a ratio; else s, MB, %
-    at_least: bool = False  # else at most
-    cpu: Spread | None = None  # the same by processor seconds, where the first is by the clock
+    unit: str = ""  # s, MB or %; "" for a ratio
+    at_least: bool = False  # else the limit is the most
+    cpu: Spread | None = None  # the same in processor seconds, where ``measured`` is by the clock
 
     @property
     def met(self) -> bool:
@@ -33,7 +33,7 @@ class Bar:
 
 
 def bars(results: Results) -> Iterator[Bar]:
-    """All that can be told from the parts that were measured."""
+    """Yield all bars that can be judged from the parts that were measured."""
     for name, part in results.parts.items():
         if name in _OF_PART:
             yield from _OF_PART[name](part)
@@ -61,7 +61,8 @@ def _stages(part: Part) -> Iterator[Bar]:
         yield Bar(f"parse + lower : lark alone{said}", Spread.of(ours / theirs for ours, theirs in each), 1.2)
 
 
-#: How much longer a peer's rules take to load than ours: by the tool, and with node ports and affinity.
+#: By the tool that loads a peer's rules: our cases, and how many times as long the peer's rules have to take to load as
+#: ours, without and with node ports and affinity.
 _PEERS: Mapping[str, tuple[Sequence[str], float, float | None]] = {
     "nft": (("nft",), 8, 25),
     "iptables-legacy": (("iptables (legacy)",), 8, None),
@@ -80,7 +81,8 @@ def _load(part: Part, *, mixed: bool = False) -> Iterator[Bar]:
 
 
 def _load_ipvs(part: Part) -> Iterator[Bar]:
-    """All parts of it, with the device's addresses and the rules, which those that list the servers do not have."""
+    """Compare loading all parts of ipvs, with the device's addresses and the rules, with loading only the listed sets
+    and servers."""
     saved = "ipvs, as its tools list it"
     if saved in part.cases:
         yield _ratio(part, "loading all of ipvs : the same sets and servers as saved", "ipvs", saved, 1.3)
@@ -101,16 +103,16 @@ def _changes(part: Part) -> Iterator[Bar]:
 
 
 def _apply(part: Part, apply: str, compiling: str, limit: float | None) -> Iterator[Bar]:
-    """What an apply takes beside compiling, in the same round; and its memory."""
+    """Yield what an apply takes beside compiling, by rounds; and its memory."""
     if limit is not None and compiling in part.cases:
         each = zip(part.values(apply, "seconds"), part.values(compiling, "seconds"), strict=True)
         yield Bar(f"{apply}: beside compiling", Spread.of(whole - made for whole, made in each), limit, "s")
     yield Bar(f"{apply}: peak", part.spread(apply, "megabytes"), 400, "MB")
 
 
-#: Seconds of an apply of a file with one endpoint changed, without what compiling the file takes.
+#: Seconds that an apply of a file with one changed endpoint may take, without compiling the file.
 _BESIDE_COMPILING = {"nft": 0.5, "iptables (nft)": 1.5, "iptables (legacy)": 1.0}
-#: Seconds from the call of a session that changes one endpoint to the kernel that serves it.
+#: Seconds from a session's call that changes one endpoint until the kernel serves it.
 _UPDATES = {
     f"{name}: update, one endpoint, to the kernel": seconds
     for name, seconds in {"nft": 0.08, "iptables (nft)": 0.25, "iptables (legacy)": 0.6}.items()
@@ -127,8 +129,11 @@ def _growth(part: Part) -> Iterator[Bar]:
 
 
 def _latency(part: Part, measured: Sequence[str] = ("p50", "p99")) -> Iterator[Bar]:
-    """Beside no rules at all; and beside the least that could be: for services one rule that translates an address, for
-    what is none a node that tracks connections, as whatever translates addresses has to."""
+    """Compare with no rules at all, and with the least possible.
+
+    For services that is one rule that translates an address. For other traffic it is a node that tracks connections, as
+    every node has to that translates addresses.
+    """
     for case in part.cases:
         name = case.partition(", ")[0]
         few = f"{name}, {FEW} services"
@@ -154,7 +159,7 @@ def _connect(part: Part, case: str, base: str, quantile: str, limit: float) -> B
 
 
 def _agents(part: Part) -> Iterator[Bar]:
-    """On nft; beside keepalived nothing is promised."""
+    """Yield the bars of agents on nft; nothing is promised in comparison with keepalived."""
     for case in part.cases:
         if not case.startswith("nft, "):
             continue
@@ -167,7 +172,7 @@ def _agents(part: Part) -> Iterator[Bar]:
 
 
 def _clusters(part: Part) -> Iterator[Bar]:
-    """At the first time, and when a slice changes after a quiet time."""
+    """Yield the bars of the first program of a cluster, and of a slice that changes after a quiet time."""
     for case in part.cases:
         if "recorded" in part.cases[case][0]:
             yield Bar(f"kubernetes, {case}: event to kernel", part.spread(case, "to kernel"), 0.1, "s")
@@ -205,6 +210,6 @@ _OF_PART: dict[str, Callable[[Part], Iterator[Bar]]] = {
     "ipvs: load": _load_ipvs,
     "ipvs: changes": _changes,
     "ipvs: growth": _named("ipvs's kernel: ", _growth),
-    # Where IPVS is on a throw-away kernel, p99 says when that kernel's timer ticked.
+    # On a throw-away kernel for IPVS, p99 only shows when that kernel's timer ticked.
     "ipvs: latency": partial(_latency, measured=("p50",)),
 }

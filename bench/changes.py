@@ -1,6 +1,7 @@
-"""What it takes to see that nothing is to do, and to change one endpoint, beside reading the state with the tools.
+"""What it takes to see that nothing is to be done, and to change one endpoint, compared with reading the state by the
+tools.
 
-Whole processes, in a namespace that holds the program already; and changes by a session that lasts.
+Whole processes are measured, in a namespace that holds the program already; and changes by a session that stays open.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from svcc.verify.lab.netns import Namespace
 
 _STAGES = Path(__file__).with_name("apply_stages.py")
 _UPDATES = Path(__file__).with_name("session_updates.py")
-#: How the tools themselves are asked for the state, by what the way to load is called and the family.
+#: The commands that list the state, by the name of the load and the family.
 _READERS: Mapping[tuple[str, int], Sequence[str]] = {
     ("nft", 4): ["nft -j list table ip svcc"],
     ("nft", 6): ["nft -j list table ip6 svcc"],
@@ -38,7 +39,7 @@ _READERS: Mapping[tuple[str, int], Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A namespace that holds a program, which svcc knows to be generation 1."""
+    """A namespace that holds a program, which svcc has recorded as generation 1."""
 
     name: str
     target: Target
@@ -46,7 +47,7 @@ class World:
     namespace: Namespace
     state: Path
     file: Path
-    changed: Path  # the program with one other endpoint
+    changed: Path  # the program with one endpoint changed
 
     def compile(self) -> Values:
         words = [
@@ -73,7 +74,7 @@ class World:
         return {f"{self.name}: {what}": {"seconds": value} for what, value in seconds.items()}
 
     def _said(self, script: Path, *files: str) -> dict[str, float]:
-        """The seconds that a script prints."""
+        """Return the seconds that a script prints."""
         words = [sys.executable, "-P", str(script), *files, self.target.name, str(self.state)]
         with TemporaryFile() as said:
             run(words, stdout=said, namespace=self.namespace)
@@ -82,7 +83,7 @@ class World:
         return seconds
 
     def measure(self) -> dict[str, Values]:
-        """Reading, planning, there and back again."""
+        """Read with the tool, plan, apply a change, and apply it back."""
         reading = in_a_row([run(command.split(), namespace=self.namespace) for command in self.readers])
         plan = self.svcc("plan", self.file)
         compiled = self.compile()
@@ -116,7 +117,7 @@ def _worlds(task: Task, stack: ExitStack, failed: dict[str, str]) -> Iterator[Wo
 
 
 def _world(task: Task, target: Target, load: Load, stack: ExitStack) -> World:
-    """Loaded by the tool, which decides between the variants of xtables, and then adopted."""
+    """Load a program with the tool, which decides between the variants of xtables, and then adopt it."""
     namespace = fresh(load.name)
     stack.callback(namespace.close)
     load.into(namespace)

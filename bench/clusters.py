@@ -1,7 +1,7 @@
-"""What an agent costs that follows a Kubernetes API, and how soon a slice that changed is in the kernel.
+"""What an agent costs that follows a Kubernetes API, and how soon a changed slice is in the kernel.
 
-The API is the tests' double: lists in pages, watches, a history. It says what the other benchmarks' program says: a
-Service and an EndpointSlice for each service, on twenty nodes. One pod after another is replaced.
+The API is the tests' double: it has lists in pages, watches and a history. It holds what the other benchmarks' program
+has: a Service and an EndpointSlice for each service, on twenty nodes. One pod after another is replaced.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 if TYPE_CHECKING:
     from support.kubernetes_double import Beside
 
-#: Slices that change at most, one after another, each after a quiet time of so many seconds.
+#: How many slices change at most, one after another, and how many quiet seconds are before each.
 _TURNS, _QUIET = 30, 0.3
 _NODES = 20
-#: What an endpoint of a real server has beside its address.
+#: The reference that a real API's endpoint has beside its address.
 _POD = {"kind": "Pod", "namespace": "bench", "uid": "16560e38-9940-47ba-919f-67982374d6ce"}
 _PORT = {"name": "http", "protocol": "TCP", "port": 8080}
 
 
 def clusters(task: Task) -> Part:
-    """An agent of nft."""
+    """Measure an agent of nft."""
     chosen = [target for target in task.targets if target.name == "nft"]
     return Part(
         str(task.size), rounds([partial(_case, task.size, min(task.turns, _TURNS)) for _ in chosen], task.rounds)
@@ -70,7 +70,8 @@ def _case(size: Size, changes: int) -> Mapping[str, Values]:
 
 
 def _turn(node: Namespace, api: Beside, running: Running, size: Size, number: int) -> tuple[float, float]:
-    """Seconds from the change of an object until the kernel's rules are others, and until all is done and recorded."""
+    """Return the seconds from an object's change until the kernel's rules have changed, and until all is done and
+    recorded."""
     time.sleep(_QUIET)
     taken, changed = running.taken(), _slice(size, number * 37 % size.services, number + 1)
     with node.entered():
@@ -83,7 +84,7 @@ def _turn(node: Namespace, api: Beside, running: Running, size: Size, number: in
 
 
 def _peak(running: Running) -> float:
-    """The most memory that the agent's process had, in megabytes (2**20 bytes)."""
+    """Return the most memory that the agent's process ever had, in megabytes (2**20 bytes)."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{running.process.pid}/status").read_text(encoding="utf-8"))
     assert found is not None
     return int(found[1]) / 1024
@@ -124,7 +125,7 @@ def _service(number: int) -> dict[str, Any]:
 
 
 def _slice(size: Size, number: int, turn: int = 0) -> dict[str, Any]:
-    """``turn``: the last of its pods is replaced by the one of this number; 0: it is not."""
+    """Return a service's slice. ``turn``: the number of the pod that replaces its last one; 0 where none does."""
     name = f"svc-{number:05}"
     hosts = [endpoint(k) for k in range(number * size.endpoints, (number + 1) * size.endpoints)]
     hosts[-1:] = [endpoint(size.services * size.endpoints + turn)] if turn else hosts[-1:]

@@ -1,4 +1,4 @@
-"""Whole processes from text to rules, and the stages inside."""
+"""Compile in whole processes, from text to rules; and time the stages inside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STAGES = Path(__file__).with_name("stages.py")
 
 
 def start(task: Task) -> Part:
-    """What there is to wait for before anything happens."""
+    """Measure how long users wait before anything happens."""
     file = task.written(Size(1, 10))
     lines = len(file.read_text(encoding="utf-8").splitlines())
     cases: list[Callable[[], dict[str, Values]]] = [
@@ -33,7 +33,7 @@ def start(task: Task) -> Part:
 
 
 def compile(task: Task) -> Part:
-    """Text to rules; beside it, what the fastest way to load rules takes (as root)."""
+    """Measure text to rules; and, as root, the fastest way to load rules for comparison."""
     file = str(task.written(task.size))
 
     def whole() -> dict[str, Values]:
@@ -52,7 +52,7 @@ def compile(task: Task) -> Part:
 
 
 def stages(task: Task) -> Part:
-    """Inside a compilation, and what lark takes for reading the same text; processor seconds."""
+    """Measure the stages of a compilation, and lark alone on the same text, in processor seconds."""
     file = str(task.written(task.size))
 
     def inside(*words: str) -> dict[str, Values]:

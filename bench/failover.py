@@ -30,7 +30,7 @@ from support.tools.debs import argv
 from support.vm.machine import FILE, started
 
 _PATIENCE = 1800.0
-#: Seconds that the client waits for an answer before it asks again.
+#: Seconds that the client waits for an answer before it connects again.
 _IMPATIENCE = 0.1
 _CONFIGURATION = """\
 global_defs {{ router_id {name} }}
@@ -47,7 +47,7 @@ vrrp_instance web {{
 
 
 def _served(client: Client, port: int, but: str = "") -> str:
-    """Wait until another machine serves a new connection; its name. Errors: TimeoutError."""
+    """Wait until a machine other than ``but`` serves a new connection; return its name. Errors: TimeoutError."""
     end = time.monotonic() + 120
     while (found := client.connects_to(FOUR, port, _IMPATIENCE)) in ("", but):
         if time.monotonic() > end:
@@ -63,7 +63,7 @@ def _port(made: Site, machine: Machine, state: str) -> None:
 def _deaths(
     made: Site, client: Client, port: int, rounds: int, kill: Callable[[Machine], None], back: Callable[[Machine], None]
 ) -> Iterator[float]:
-    """The seconds of each round."""
+    """Yield the seconds of each round."""
     for _ in range(rounds):
         holder = next(one for one in made.machines if one.name == _served(client, port))
         began = time.monotonic()
@@ -106,7 +106,7 @@ def _keepalived(rounds: int, folder: Path) -> list[float]:
             with machine.shell.namespace.entered():
                 subprocess.run(["ip", "address", "del", f"{FOUR}/32", "dev", "lan"], check=False)
             running[machine.name] = start(machine)
-            time.sleep(5)  # it hears the others
+            time.sleep(5)  # until it has heard the others
 
         return [*_deaths(made, client, 8080, rounds, kill, back)]
 
@@ -117,7 +117,7 @@ def _children(number: int) -> list[int]:
 
 @contextmanager
 def _daemons(made: Site) -> Iterator[Callable[[Machine], subprocess.Popen[bytes]]]:
-    """Starts keepalived on a machine; all of them are ended."""
+    """Yield a function that starts keepalived on a machine; all of them are ended after the block."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start(machine: Machine) -> subprocess.Popen[bytes]:
@@ -149,8 +149,8 @@ def _inside(rounds: int) -> dict[str, list[float]]:
 
 
 def main(rounds: int) -> int:
-    """Measure on a throw-away kernel, and print what it took; the exit status."""
-    argv("bookworm", "keepalived", "keepalived")  # they are fetched here: there is no network there
+    """Measure on a throw-away kernel, and print the results; return the exit status."""
+    argv("bookworm", "keepalived", "keepalived")  # fetch the packages here, as the throw-away kernel has no network
     argv(RELEASES[0], "etcd-server", "etcd")
     before = os.getloadavg()[0]
     words = [

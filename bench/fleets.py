@@ -1,8 +1,9 @@
-"""What a fleet asks of its etcd, and how soon its nodes have what is wanted: all nodes in this process, one real etcd.
+"""What a fleet asks of its etcd, and how soon its nodes have what is wanted: all nodes in this process, with one real
+etcd.
 
 The nodes are the agent's own (:mod:`svcc.fleet.node`), without a machine below them: each fetches the release, checks
-its hash, asks etcd once more and says how it stands. What a machine does by itself, compiling and loading, is left out;
-it is measured elsewhere. They share a processor with each other, which machines do not: times are upper bounds.
+its hash, asks etcd once more, and reports. What a machine does by itself, compiling and loading, is left out and
+measured elsewhere. The nodes share a processor, which machines do not, so times are upper bounds.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ from svcc.targets import targets
 KEYS = Keys("bench")
 _NFT = targets()["nft"]
 _FIRST = "n0"
-#: Seconds in which an idle fleet is counted: each node reads its keys anew once in it.
+#: Seconds over which an idle fleet's requests are counted: each node reads its keys anew once in them.
 _WINDOW = 30.0
-#: Seconds that anything may take; they only end what hangs.
+#: Seconds that everything may take. They only end what hangs.
 _PATIENCE = 600.0
-#: Operations of a transaction: etcd takes 128.
+#: How many operations a transaction has: etcd takes 128.
 _AT_ONCE = 100
 _MEMBERS = 20
-#: Nodes whose rules differ.
+#: How many nodes have rules that differ.
 _DIFFERING = 20
 _METRICS = re.compile(r"(?m)^(\w+)(?:\{.*\})? ([0-9.e+-]+)$")
 _COUNTED = {
@@ -66,13 +67,13 @@ _COUNTED = {
 
 
 def fleets(task: Task) -> Part:
-    """Errors: Failed, where etcd cannot be had."""
+    """Measure a fleet. Errors: Failed where etcd cannot be had."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from support.etcd import cluster
     from support.tools.debs import NoDebs
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # etcd has it, too
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # etcd inherits it
 
     def measured() -> Mapping[str, Values]:
         folder = task.folder / f"fleet-{time.monotonic_ns()}"
@@ -110,8 +111,10 @@ async def _measured(task: Task, folder: Path, url: str) -> Mapping[str, Values]:
 
 
 def _drafted(task: Task) -> tuple[ReleaseDraft, dict[str, Values]]:
-    """A release for all nodes, and how long it took from the program on: for one node, for all of them, which are
-    alike, and for some whose rules differ: services prefer the endpoints that are on them.
+    """Return a release for all nodes, and how long it takes from the program on.
+
+    It is timed for one node, for all nodes, whose rules are alike, and for some whose rules differ: there services
+    prefer the endpoints on their own node.
     """
     given = load_text(Source("bench.dsl", program(replace(task.size, mixed=False)))).program
     assert given is not None
@@ -131,7 +134,7 @@ def _drafted(task: Task) -> tuple[ReleaseDraft, dict[str, Values]]:
 
 
 def _near(number: int, service: ir.Service, nodes: int) -> ir.Service:
-    """A service whose endpoints are spread over so many nodes, which prefer their own."""
+    """Return a service with its endpoints spread over this number of nodes, which prefer their own endpoints."""
     places = (place % nodes for place in range(number * len(service.endpoints), (number + 1) * len(service.endpoints)))
     endpoints = tuple(
         replace(one, node=f"n{place}" if place < _DIFFERING else None)
@@ -145,7 +148,7 @@ def _near(number: int, service: ir.Service, nodes: int) -> ir.Service:
 
 class _Silent(Log):
     def _say(self, level: Level, event: str, fields: Mapping[str, Field]) -> None:
-        """Nobody reads it."""
+        """Write nothing: nobody reads it."""
 
 
 class _Node(FleetNode):
@@ -161,7 +164,7 @@ class _Node(FleetNode):
 
 @cache
 def _small(number: int) -> Taken:
-    """What stands for a release on a machine."""
+    """Return a small program that stands for a release on a machine."""
     found = load_text(Source("small.dsl", f"node {_FIRST} {{ address 10.0.{number}.4 }}\n")).program
     assert found is not None
     made = compile_for(found, _NFT, _FIRST)
@@ -169,13 +172,13 @@ def _small(number: int) -> Taken:
 
 
 class _Machine:
-    """What a node has instead of an agent and a kernel: all that it is told comes true at once."""
+    """What a node has here instead of an agent and a kernel: everything that it is told comes true at once."""
 
     fault, down, drift = "", 0, 0
 
     def __init__(self, node: FleetNode) -> None:
         self._node, self._tasks = node, set[asyncio.Task[None]]()
-        self.members: list[float] = []  # when it was told that members changed
+        self.members: list[float] = []  # the times at which it was told that members changed
 
     def reload(self) -> None:
         task = asyncio.create_task(self._take())
@@ -222,7 +225,7 @@ async def _nodes(folder: Path, url: str, names: list[str]) -> AsyncIterator[list
 
 
 async def _until(etcd: Client, beginning: str, names: list[str], well: Callable[[bytes], bool]) -> dict[str, float]:
-    """When each node's key was as it has to be."""
+    """Return when each node's key became as it has to be."""
     wanted, found = {*names}, dict[str, float]()
     async with aclosing(etcd.follow(beginning)) as told:
         async for news in told:
@@ -237,7 +240,7 @@ async def _until(etcd: Client, beginning: str, names: list[str], well: Callable[
 
 
 async def _roll(etcd: Client, release: int, names: list[str]) -> Values:
-    """Write what nodes shall have, as a stage of a rollout does, and wait for their word."""
+    """Write what nodes shall have, as a stage of a rollout does, and wait for their reports."""
     began: dict[str, float] = {}
 
     def applied(text: bytes) -> bool:
@@ -257,7 +260,7 @@ async def _roll(etcd: Client, release: int, names: list[str]) -> Values:
 
 
 async def _joined(etcd: Client, nodes: list[_Machine]) -> Values:
-    """How long it takes until every agent is told of a member."""
+    """Return how long it takes until every agent is told of a new member."""
     took: list[float] = []
     for number in range(_MEMBERS):
         for node in nodes:
@@ -277,7 +280,7 @@ def _spread(seconds: list[float]) -> Values:
 
 
 async def _idle(url: str, nodes: int) -> Values:
-    """What an agent asks of etcd while nothing happens; ``percent`` is of etcd's processor time."""
+    """Return what an agent asks of etcd while nothing happens, per second; ``percent`` is of etcd's processor time."""
     window = _WINDOW if nodes >= 100 else 1.0
     before, began = await asyncio.to_thread(_counters, url), time.perf_counter()
     await asyncio.sleep(window)

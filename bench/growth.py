@@ -1,4 +1,4 @@
-"""Whether twice as many services take twice as long: to compile, to load, and to apply for the first time."""
+"""Whether twice as many services take twice as long to compile, to load, and to apply for the first time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from svcc.targets.interface import Target
 
 
 def growth(task: Task) -> Part:
-    """Cases by two sizes: ``apply nft, 1000 services`` and ``apply nft, 2000 services``."""
+    """Measure cases with two sizes: ``apply nft, 1000 services`` and ``apply nft, 2000 services``."""
     failed: dict[str, str] = {}
     double = replace(task.size, services=2 * task.size.services)
     cases: list[Callable[[], Mapping[str, Values]]] = [

@@ -1,8 +1,8 @@
-"""How long a new connection takes through a node with rules, and how many there are in a second.
+"""How long a new connection takes through a node with rules, and how many connections there are in a second.
 
-Client, node and sink are network namespaces in a row. The sink owns every endpoint's address. What is timed is TCP's
-connect() on the client: the first packet there, through the node's rules, and the answer back; and all of a
-connection, accepted and reset.
+The client, the node and the sink are network namespaces in a row. The sink owns every endpoint's address. Two things
+are timed: TCP's connect() on the client, which is the first packet through the node's rules and the answer back; and
+whole connections, which are accepted and reset.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from task import Task
 
 from svcc.verify.lab.netns import Namespace
 
-DIRECT, TRACKED, NOT_OURS = "no rules", "only tracked", "unrelated"  # parts of the names of cases
+DIRECT, TRACKED, NOT_OURS = "no rules", "only tracked", "unrelated"  # these are parts of the names of cases
 BY_HAND = "one rule by hand"
-FEW = 10  # services, to compare many with
-SOME = f"{FEW} of them"  # of many services: what is looked up is in the processor's caches, as with few
-#: What every node does that translates addresses, or has a stateful firewall, before any rule is looked at.
+FEW = 10  # services, with which many are compared
+SOME = f"{FEW} of them"  # connections to a few of many services: their entries stay in the processor's caches
+#: Connection tracking, which every node does that translates addresses or has a stateful firewall, before any rule.
 _TRACKING = "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n"
 _PORT = 8080
 _CLIENT = "100.127.255.2"  # inside the pod networks, and not among the endpoints
-_UNRELATED = "203.0.113.77"  # behind the node as well, and no service's
+_UNRELATED = "203.0.113.77"  # behind the node, too, and no service's address
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close without TIME_WAIT, so that ports do not run out
-#: The least that a service can be: one address becomes another one.
+#: The least possible service: one address is translated into another.
 _TRANSLATING = (
     f"*nat\n-A PREROUTING -d {vip(0)} -p tcp --dport {_PORT} -j DNAT --to-destination {endpoint(0)}\nCOMMIT\n"
 )
-_CONNECTIONS = 200  # of a turn
-_UNTIMED = 20  # before them: a turn pays for what the one before it did to the caches
+_CONNECTIONS = 200  # in a turn
+_UNTIMED = 20  # connections before these: the turn before left other things in the caches
 
 
 class Row:
-    """Client, node and sink, each in a namespace of its own, with a listener in the sink."""
+    """A client, a node and a sink, each in a namespace of its own, with a listener in the sink."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.client, self.node, sink = (Namespace(name) for name in ("client", "node", "sink"))
@@ -81,9 +81,9 @@ class Row:
         self.tune()
 
     def tune(self) -> None:
-        """What was reset is forgotten at once: other connections' remains are not what is measured.
+        """Have reset connections forgotten at once, so that remains of other connections are not measured.
 
-        Again after loading rules, for which connections begin to be tracked.
+        Call it again after loading rules that make the kernel track connections.
         """
         self.node.sysctl(
             {
@@ -94,7 +94,7 @@ class Row:
         )
 
     def connect(self, address: str) -> int:
-        """Nanoseconds until a connection stands. The calling thread is in the client's namespace."""
+        """Connect; return the nanoseconds that connect() takes. The calling thread is in the client's namespace."""
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             client.settimeout(5)
@@ -105,7 +105,7 @@ class Row:
         return took
 
     def turn(self, addresses: Sequence[str]) -> Values:
-        """Some connections in a row: quantiles of connect() in µs, and how many there were per second."""
+        """Make some connections in a row; return quantiles of connect() in µs, and how many there were per second."""
         with self.client.entered(), _first_in_line():
             for address in addresses[:_UNTIMED]:
                 self.connect(address)
@@ -119,9 +119,9 @@ class Row:
 
 @contextmanager
 def _first_in_line() -> Iterator[None]:
-    """Run before all ordinary processes (sched(7)), lest p99 says when the scheduler took the core away.
+    """Run before all ordinary processes (sched(7)). Else p99 would show when the scheduler took the core away.
 
-    Where that is not allowed, it says so; cases are still compared with each other's turns.
+    Where that is not allowed, p99 does show that; cases are still compared with each other in the same rounds.
     """
     with suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
@@ -133,7 +133,7 @@ def _first_in_line() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A row with rules, or with none, and the addresses to connect to."""
+    """A row with or without rules, and the addresses to connect to."""
 
     name: str
     row: Row
@@ -145,9 +145,10 @@ class Case:
 
 
 def latency(task: Task) -> Part:
-    """Turns of connections: no rules, then each target's with few services and with all, then the peers'.
+    """Measure turns of connections: with no rules, with each target's for few services and for all, and with the
+    peers'.
 
-    IPv4, whatever the size says.
+    Addresses are IPv4, whatever the size says.
     """
     task = replace(task, size=replace(task.size, version=4))
     failed: dict[str, str] = {}
@@ -160,7 +161,7 @@ def latency(task: Task) -> Part:
 
 
 def _shuffled(cases: Sequence[Case], chosen: random.Random) -> dict[str, Values]:
-    """One turn of each, never in the same order."""
+    """Take one turn of each case, in a new order each time."""
     turns = {name: values for case in chosen.sample(cases, len(cases)) for name, values in case.turn().items()}
     return {case.name: turns[case.name] for case in cases}
 
@@ -202,7 +203,7 @@ def _load_xtables(namespace: Namespace, rules: str) -> None:
 
 
 def _rules(task: Task) -> Iterator[tuple[str, int, Callable[[Namespace], None]]]:
-    """What to load, for how many services, and how."""
+    """Yield the name of a load, for how many services it is, and how it is loaded."""
     for count in sorted({FEW, task.size.services}):
         size = replace(task.size, services=count)
         for target in task.targets:

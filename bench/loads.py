@@ -1,4 +1,4 @@
-"""Loading rules into the kernel: ours part by part, and a peer's file, each time into a fresh network namespace."""
+"""Load rules into the kernel, ours part by part and a peer's from a file, each time into a fresh network namespace."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from svcc.kernel.xtables.variant import NFT
 from svcc.targets.interface import Target
 from svcc.verify.lab.netns import Namespace
 
-#: Programs that load into the namespace they run in. What else a part names (modprobe, sysctl) takes no time that
-#: depends on the services, and is about the whole machine.
+#: Programs that load into the namespace in which they run. Others that a part names (modprobe, sysctl) change the whole
+#: machine, and take no time that depends on the services.
 _LOADERS = ("nft", "iptables-restore", "ip6tables-restore", "ip", "ipset", "ipvsadm")
 _VARIANTS = ("legacy", "nft")
 
 
 def fresh(name: str) -> Namespace:
-    """A new namespace with loopback up: without any address there, IPVS takes no address for a host's."""
+    """Return a new namespace with loopback up. Without any address there, IPVS takes no address for the host's own."""
     namespace = Namespace(name)
     namespace.ip(["link set lo up"])
     return namespace
@@ -44,13 +44,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Steps into one namespace."""
+    """Steps that load rules into one namespace."""
 
     name: str
     steps: tuple[Step, ...]
 
     def run(self, failed: dict[str, str]) -> dict[str, Values]:
-        """The values of each step, and of all. A step that fails goes to ``failed``, and is not tried again."""
+        """Load and measure; return the values of each step, and of all. A step that fails goes to ``failed``, and is
+        not tried again."""
         namespace = fresh(self.name)
         samples: dict[str, Values] = {}
         try:
@@ -73,7 +74,7 @@ class Load:
 
 
 def load(task: Task) -> Part:
-    """Each target's rules, and the peers', by turns."""
+    """Load each target's rules, and the peers', in turns."""
     loads: list[Load] = []
     for target in task.targets:
         if target.loads:
@@ -92,7 +93,7 @@ def load(task: Task) -> Part:
 
 
 def our_loads(target: Target, folder: Path) -> Iterator[Load]:
-    """The ways to load a target's parts, which are in ``folder``: where all are xtables' there are two variants."""
+    """Yield the ways to load a target's parts from ``folder``. Where all parts are xtables', there are two variants."""
     parts = [part for part in target.parts if part.tool.split()[0] in _LOADERS and _has_text(folder / part.file)]
     for variant in _VARIANTS if all("tables-restore" in part.tool for part in parts) else ("",):
         name = f"{target.name} ({variant})" if variant else target.name
@@ -113,14 +114,14 @@ def _has_text(file: Path) -> bool:
 
 
 def as_nft_text(load: Load, folder: Path) -> Load:
-    """What nft lists after a load of JSON, to be loaded as nft's own language."""
+    """Return the load of what nft lists after a load of JSON, in nft's own language."""
     name = f"{load.name}, as its tools list it"
     file = _listed(load, ("nft", "list", "ruleset"), folder / "listed.nft")
     return Load(name, (Step(name, ("nft", "-f", "-"), file),))
 
 
 def as_saved(load: Load, folder: Path) -> Load:
-    """The same sets and servers without anything else, as ipset and ipvsadm save them."""
+    """Return the load of the same sets and servers without anything else, as ipset and ipvsadm save them."""
     name = f"{load.name}, as its tools list it"
     sets = _listed(load, ("ipset", "save"), folder / "saved.ipset")
     servers = _listed(load, ("ipvsadm", "-Sn"), folder / "saved.ipvsadm")
@@ -134,7 +135,8 @@ def as_saved(load: Load, folder: Path) -> Load:
 
 
 def as_applied(load: Load, folder: Path) -> Load:
-    """What ``svcc apply`` gives to the tool where there is nothing yet: many chains are committed some at a time."""
+    """Return the load of what ``svcc apply`` gives to the tool where there is nothing yet: chains are committed some at
+    a time."""
     name = f"{load.name}, as applied"
     return Load(name, tuple(_applied(step, name, folder) for step in load.steps))
 
@@ -158,7 +160,8 @@ def _listed(load: Load, command: tuple[str, ...], file: Path) -> Path:
 
 
 def peer_load(word: str, folder: Path) -> Load:
-    """``NAME=FILE:TOOL``, FILE perhaps compressed with xz, TOOL a command that reads it from standard input."""
+    """Return the load that a word describes: ``NAME=FILE:TOOL``. FILE may be compressed with xz; TOOL reads it from
+    standard input."""
     name, equal, rest = word.partition("=")
     path, colon, tool = rest.rpartition(":")
     if not (equal and colon and tool.strip()):

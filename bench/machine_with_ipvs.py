@@ -1,7 +1,7 @@
-"""What needs IPVS, which few kernels have that a benchmark may use: measured on a throw-away kernel if need be.
+"""Measure what needs IPVS on a throw-away kernel, as few machines have a kernel with IPVS.
 
-The benchmark runs there once more, for the ipvs target alone. System calls cost some ten times what they cost
-elsewhere on such a kernel, so there are a tenth of the services, and only ratios carry over.
+The benchmark runs there once more, for the ipvs target alone. System calls cost some ten times as much on such a
+kernel. So there is only a tenth of the services, and only ratios carry over.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _PATIENCE = 1800.0  # seconds
 
 
 def with_ipvs(task: Task, names: tuple[str, ...]) -> dict[str, Part]:
-    """Parts ``ipvs: NAME``. Errors: Failed."""
+    """Return the parts ``ipvs: NAME``. Errors: Failed."""
     sys.path.insert(0, str(_HERE.parent / "tests"))
     from support.vm.guest import NoKernelError
     from support.vm.machine import FILE, started
 
     if "agent" in names:
-        keepalived({})  # it is fetched here: there is no network there
+        keepalived({})  # fetch it here, as the throw-away kernel has no network
 
     size = replace(task.size, services=max(1, task.size.services // 10))
     words = [sys.executable, str(_HERE / "run.py"), "--target", "ipvs", "--json", *size.options()]

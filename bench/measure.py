@@ -1,7 +1,7 @@
-"""Running programs and comparing how long they take on a machine that has other work to do.
+"""Run programs, and compare how long they take on a machine that has other work to do.
 
-Every case runs once per round, so that what disturbs one round disturbs all its cases. Times are given as medians
-with the lowest and the highest; ratios are taken within a round first.
+Every case runs once per round, so that a disturbance of a round affects all its cases. Times are medians with the
+lowest and the highest; ratios are taken within each round first.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from rich.console import Console
 
 from svcc.verify.lab.netns import Namespace
 
-#: What one run of a case gave, by measure: seconds by the clock, cpu seconds, megabytes, …
+#: The results of one run of a case, by measure: seconds by the clock, cpu seconds, megabytes, …
 Values = Mapping[str, float]
 #: By case, the values of each round, in the order of the rounds.
 Cases = dict[str, list[Values]]
 
-#: -P: the directory that this runs in is not where svcc is.
+#: -P: the current directory is no place to import svcc from.
 SVCC = (sys.executable, "-P", "-m", "svcc")
 
-#: Starts a program and waits for it. A process of its own: the peak memory that the kernel counts for a child
-#: begins with that of the process that started it, so the starter has to be small.
+#: Starts a program and waits for it, as a small process of its own: the peak memory that the kernel counts for a child
+#: begins with that of the process that started it.
 _LAUNCHER = """
 import json, os, sys, time
 begun = time.perf_counter()
@@ -45,12 +45,12 @@ with os.fdopen(int(sys.argv[1]), "w") as result:
 
 
 class Failed(Exception):
-    """A program that is measured failed; the message is what it said."""
+    """A program that is measured failed; the message is what it printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of some values, the lowest and the highest."""
+    """The median of some values, and the lowest and the highest."""
 
     middle: float
     low: float
@@ -68,9 +68,9 @@ def run(
     stdout: IO[bytes] | int = subprocess.DEVNULL,
     namespace: Namespace | None = None,
 ) -> Values:
-    """Run a program to its end, in a network namespace if given; :class:`Failed` where its exit status is not 0.
+    """Run a program to its end, in a network namespace if one is given. Errors: Failed where its exit status is not 0.
 
-    Gives wall and processor seconds (user and system, and of all that it waited for), and the peak of its resident
+    Return wall and processor seconds (user and system, with all children that it waited for), and its peak resident
     memory in megabytes (2**20 bytes).
     """
     reading, writing = os.pipe()
@@ -97,7 +97,7 @@ def run(
 
 
 def in_a_row(samples: Iterable[Values]) -> Values:
-    """Of programs that run one after another."""
+    """Return the values of programs that ran one after another, as of one."""
     known = list(samples)
     return {
         "seconds": sum(sample["seconds"] for sample in known),
@@ -107,7 +107,7 @@ def in_a_row(samples: Iterable[Values]) -> Values:
 
 
 def rounds(cases: Sequence[Callable[[], Mapping[str, Values]]], number: int) -> Cases:
-    """Every case once per round; what they found by name."""
+    """Run every case once per round; return their results by name."""
     found: Cases = {}
     for _ in range(number):
         for case in cases:
@@ -117,12 +117,12 @@ def rounds(cases: Sequence[Callable[[], Mapping[str, Values]]], number: int) -> 
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> Spread:
-    """How many times as much as ``base``, each compared with its own round's."""
+    """Return how many times as large the values are as ``base``, each compared within its own round."""
     return Spread.of(value / other for value, other in zip(values, base, strict=True))
 
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Say on a terminal what takes so long."""
+    """Show on a terminal what is being measured."""
     with Console(stderr=True).status(what):
         yield

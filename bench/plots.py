@@ -1,7 +1,8 @@
-"""Bars as SVG: ``python bench/plots.py RESULTS.json DIRECTORY``.
+"""Draw bars as SVG: ``python bench/plots.py RESULTS.json DIRECTORY``.
 
-A bar is as long as the median; a thin line goes from the lowest of all rounds to the highest, or where there were many
-(turns of connections) from the first quartile to the third: the highest is the machine's own then, and dwarfs the rest.
+A bar is as long as the median. A thin line goes from the lowest to the highest of all rounds. Where there are many
+rounds (turns of connections) it goes from the first quartile to the third: the highest then shows the machine, and
+would dwarf the rest.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from results import Part, Results
 
 _WIDTH, _LABELS, _ROW, _TOP = 900, 380, 22, 40
 _MANY = 20  # rounds
-_RIGHT = 80  # for the figure behind a bar
-_COLOURS = {False: "#3b6ea5", True: "#b0b0b0"}  # ours, and what it is compared with
+_RIGHT = 80  # pixels for the figure behind a bar
+_COLOURS = {False: "#3b6ea5", True: "#b0b0b0"}  # svcc's, and what is compared with it
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     label: str
     spread: Spread
-    compared: bool  # not svcc's
+    compared: bool  # whether it is not svcc's
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """One file for each plot whose parts were measured."""
+    """Write a file for each plot whose part was measured; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name, (title, unit, lines) in _plots(results).items():

@@ -1,7 +1,7 @@
-"""Benchmark programs: how many services there are, how many endpoints each has, and what the text of them is.
+"""The programs of the benchmarks: how many services they have, how many endpoints each of these has, and their text.
 
-Service number i (from 0) has the vip 198.19.{i/250}.{1+i%250}, port 8080/tcp, and the endpoints k = i*N+j for j
-below N at 100.{64+k/64000}.{(k%64000)/250}.{1+k%250}. No scheduler is named: each target takes its own default.
+Service number i (from 0) has the vip 198.19.{i/250}.{1+i%250}, port 8080/tcp, and the endpoints k = i*N+j for j below N
+at 100.{64+k/64000}.{(k%64000)/250}.{1+k%250}. No scheduler is named: each target uses its default.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A benchmark program. ``str()`` names it in tables: ``10000x10-mixed``."""
+    """The size of a benchmark program. ``str()`` is its name in tables: ``10000x10-mixed``."""
 
     services: int
     endpoints: int  # of each service
@@ -25,7 +25,7 @@ class Size:
         return "-".join((f"{self.services}x{self.endpoints}", *(name for name, said in marks if said)))
 
     def options(self) -> list[str]:
-        """For run.py."""
+        """Return the options of run.py for this size."""
         numbers = ("--services", self.services), ("--endpoints", self.endpoints), ("--ports", self.ports)
         flags = ("--mixed", self.mixed), ("--ipv6", self.version == 6)
         return [str(word) for option in numbers for word in option] + [flag for flag, said in flags if said]
@@ -46,7 +46,7 @@ def pods(version: int = 4) -> str:
 
 
 def program(size: Size, changed: bool = False) -> str:
-    """The program's text; ``changed``: the last endpoint of the middle service is another one."""
+    """Return the program's text. ``changed``: the last endpoint of the middle service is replaced by another."""
     return "".join(_chunks(size, size.services // 2 if changed else None))
 
 

@@ -1,7 +1,7 @@
-"""Tables of what was measured, and of what was promised: ``python bench/report.py RESULTS.json [PAGE.md]``.
+"""Tables of what was measured and what was promised: ``python bench/report.py RESULTS.json [PAGE.md]``.
 
-Where there is a page, the tables in it are made anew: each stands between ``<!-- table: PART -->`` (or ``bars``) and
-``<!-- end -->``.
+Where a page is given, its tables are replaced: each is between ``<!-- table: PART -->`` (or ``bars``) and ``<!-- end
+-->``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-#: Columns by measure, and their digits.
+#: By measure, the column's head and the digits after the point.
 _COLUMNS = {
     "seconds": ("s", 3),
     "cpu": ("cpu s", 3),
@@ -40,7 +40,7 @@ _COLUMNS = {
 
 
 def show(results: Results, console: Console) -> None:
-    """Medians, with the lowest and highest of all rounds in brackets."""
+    """Print the medians, with the lowest and highest of all rounds in brackets."""
     console.print(", ".join(f"{name} {value}" for name, value in results.machine.items()), soft_wrap=True)
     for name, part in results.parts.items():
         busy = " to ".join(f"{load:.1f}" for load in part.load_average)
@@ -56,7 +56,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def rewrite(page: str, results: Results) -> str:
-    """The page with the tables of these results. Errors: KeyError, for a part that was not measured."""
+    """Return the page with the tables of these results. Errors: KeyError for a part that was not measured."""
 
     def anew(match: re.Match[str]) -> str:
         found = bar_table(bars(results)) if match[1] == "bars" else _part_table(results.parts[match[1]])
@@ -113,7 +113,7 @@ def bar_table(found: Iterable[Bar]) -> Table:
 
 
 def console() -> Console:
-    """Tables are not cut to fit where nobody looks at them."""
+    """Return a console. Where its output is no terminal, it is wide enough for every table."""
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 

@@ -1,4 +1,4 @@
-"""What was measured, as it is written to a file and read again."""
+"""The results of a run, as they are written to a file and read again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from measure import Cases, Spread, ratio
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on."""
+    """Return what the figures depend on."""
     found = {
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
@@ -31,7 +31,7 @@ def machine() -> dict[str, str]:
         except FileNotFoundError:
             continue
         words = (word for word in done.stdout.split() if word[:1] == "v" and word[1:2].isdigit())
-        if word := next(words, ""):  # ipvsadm does not tell where there is no IPVS
+        if word := next(words, ""):  # ipvsadm does not print it where there is no IPVS
             found[command] = word.removeprefix("v").strip(",")
     return found
 
@@ -47,7 +47,7 @@ class Part:
 
     program: str  # its size: 10000x10-mixed
     cases: Cases
-    failed: dict[str, str] = field(default_factory=dict)  # cases that cannot be measured here, and why
+    failed: dict[str, str] = field(default_factory=dict)  # why cases could not be measured here, by case
     #: The machine's load average over a minute: before, and afterwards (when it counts the benchmark itself).
     load_average: tuple[float, float] = (0.0, 0.0)
     kernel: str = field(default_factory=lambda: platform.release().partition("-")[0])
@@ -59,9 +59,10 @@ class Part:
         return Spread.of(self.values(case, measure))
 
     def ratio_of_medians(self, case: str, base: str, measure: str) -> Spread:
-        """For what differs from round to round for reasons that no other case of the round shares.
+        """Return the ratio of two cases' medians, for values that differ between rounds for reasons that the cases of a
+        round do not share.
 
-        The lowest and the highest are those of consecutive fifths of the rounds.
+        The lowest and the highest are the ratios of consecutive fifths of the rounds.
         """
         ours, theirs = self.values(case, measure), self.values(base, measure)
         step = max(1, len(ours) // 5)
@@ -69,7 +70,7 @@ class Part:
         return Spread(median(ours) / median(theirs), min(fifths), max(fifths))
 
     def ratio(self, case: str, base: str | Sequence[str], measure: str) -> Spread:
-        """A case to another one, or to the sum of others."""
+        """Return the ratio of a case to another one, or to the sum of others."""
         bases = [base] if isinstance(base, str) else base
         sums = [sum(values) for values in zip(*(self.values(name, measure) for name in bases), strict=True)]
         return ratio(self.values(case, measure), sums)
@@ -77,7 +78,7 @@ class Part:
 
 @dataclass(slots=True)
 class Results:
-    """Parts by their names; those that begin with ``ipvs: `` were measured on a throw-away kernel."""
+    """Parts by name; those that begin with ``ipvs: `` were measured on a throw-away kernel."""
 
     machine: dict[str, str]
     parts: dict[str, Part] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class Results:
 
 
 def _rounded(value: Any) -> Any:
-    """Five figures: more would be noise, and a larger file."""
+    """Round floats to five figures: more would be noise, and a larger file."""
     match value:
         case float():
             return float(f"{value:.5g}")

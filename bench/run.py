@@ -45,7 +45,7 @@ _PARTS: dict[str, Callable[[Task], Part]] = {
     "fleet": fleets,
 }
 _NEED_ROOT = ("load", "mixed", "changes", "growth", "latency", "agent", "kubernetes", "ipvs")
-#: What is measured again where there is IPVS.
+#: The parts that are measured again where there is IPVS.
 _WITH_IPVS = ("load", "changes", "growth", "latency", "agent")
 
 
@@ -105,10 +105,10 @@ def main(
     try:
         for name in _possible(parts or (*_PARTS, "ipvs")):
             with TemporaryDirectory(prefix="svcc-bench-") as folder, doing(name):
-                os.environ["XTABLES_LOCKFILE"] = f"{folder}/xtables.lock"  # not to wait for others' work
+                os.environ["XTABLES_LOCKFILE"] = f"{folder}/xtables.lock"  # so as not to wait for other programs
                 task = Task(size, number, chosen, Path(folder), mixed_peers if name == "mixed" else peers, turns, nodes)
                 results.parts |= _measure(name, task, inner or _WITH_IPVS)
-            if output:  # after each part: should another one fail, this one is kept
+            if output:  # after each part, so that it is kept where a later one fails
                 output.write_text(results.as_json(), encoding="utf-8")
     except Failed as error:
         raise click.ClickException(str(error)) from error

@@ -1,4 +1,4 @@
-"""Changes of one endpoint by a session that lasts; prints the seconds of each kind as a JSON object, medians.
+"""Change one endpoint by a session that stays open; print the median seconds of each measure as a JSON object.
 
 python bench/session_updates.py FILE CHANGED TARGET STATE-DIR
 """
@@ -15,12 +15,12 @@ import svcc
 from svcc.apply.engine import Event
 from svcc.kernel.steps import Phase
 
-#: Changes that are timed: there and back again.
+#: How many changes are timed: the endpoint is changed and changed back in turn.
 _UPDATES = 6
 
 
 class _Served:
-    """When the rules that were wanted were in."""
+    """A receiver of events that notes when the wanted rules were in the kernel."""
 
     def __init__(self) -> None:
         self.at = 0.0
@@ -31,16 +31,16 @@ class _Served:
 
 
 def updates(file: str, changed: str, target: str, state: str) -> dict[str, float]:
-    """Seconds until the kernel serves the change, and until all is recorded."""
+    """Return the seconds until the kernel serves a change, and until all is recorded."""
     served = _Served()
     sides = [svcc.load(file), svcc.load(changed)]
-    there, other = ({one.name: one for one in side.services} for side in sides)
-    differing = [name for name in there if there[name] != other[name]]
+    before, after = ({one.name: one for one in side.services} for side in sides)
+    differing = [name for name in before if before[name] != after[name]]
     with svcc.Session(target, state_dir=state, tell=served) as session:
         session.follow(sides[0], sides[0])
         found: list[tuple[float, float]] = []
         for number in range(_UPDATES):
-            side = there if number % 2 else other
+            side = before if number % 2 else after
             begun = perf_counter()
             session.update({name: side[name] for name in differing})
             found.append((served.at - begun, perf_counter() - begun))

@@ -1,8 +1,8 @@
-"""The stages of a compilation, timed inside one process; prints the seconds of each as a JSON object.
+"""Time the stages of a compilation inside one process; print the seconds of each as a JSON object.
 
 python bench/stages.py FILE NAME...     compile FILE to these targets
-python bench/stages.py FILE lark        read FILE with svcc's grammar and nothing else of svcc's
-python bench/stages.py FILE lark-alone  the same without Python's garbage collector, which svcc does without too
+python bench/stages.py FILE lark        read FILE with svcc's grammar, and nothing else of svcc's
+python bench/stages.py FILE lark-alone  the same without Python's garbage collector, as svcc runs
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from svcc.targets.capability import check_target
 
 
 class Stages:
-    """Processor seconds by stage (which other work on the machine disturbs less than it does a clock's)."""
+    """Processor seconds by stage: other work on the machine disturbs these less than seconds by the clock."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._begun = process_time()
 
     def done(self, name: str) -> None:
-        """The stage that began at the last call ends here."""
+        """End the stage that began at the last call."""
         self.seconds[name] = process_time() - self._begun
         self._begun = process_time()
 
 
 def read_with_lark(text: str, name: str) -> dict[str, float]:
-    """lark's own lexer and parser, with a transformer that hands on what it is given."""
+    """Read a text with lark's own lexer and parser, and a transformer that passes on what it is given."""
     names = {str(rule.origin.name) for rule in Lark(grammar_text(), parser="lalr").rules}
     keep = {name: staticmethod(lambda children: children) for name in names if not name.startswith("_")}
     transformer: Transformer[Any, Any] = type("Keep", (Transformer,), keep)()
@@ -53,7 +53,7 @@ def read_with_lark(text: str, name: str) -> dict[str, float]:
 
 def compile_with_svcc(text: str, names: list[str]) -> dict[str, float]:
     chosen = [targets()[name] for name in names]
-    parse(Source("", "svcc 1\n"))  # makes the parser
+    parse(Source("", "svcc 1\n"))  # this makes the parser
     stages = Stages()
     file, _ = parse(Source("bench.dsl", text))
     assert file is not None

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Write a comment on a pull request, or edit in place the one that was written before.
+"""Write a comment on a pull request, or edit the one that was written before.
 
     ci/comment.py github OWNER/REPOSITORY NUMBER FILE
     ci/comment.py gitlab PROJECT-ID NUMBER FILE
 
-FILE is the comment in Markdown. The server and the token come from the environment, as the two hosts set it in their
+FILE is the comment in Markdown. The server and the token come from the environment, as the two hosts set it for their
 jobs: GITHUB_API_URL and GITHUB_TOKEN; CI_API_V4_URL and SVCC_GITLAB_TOKEN (a project's access token with scope `api`).
 It needs nothing but Python. Exit status 1 and a line on standard error where the server refuses.
 """
@@ -21,17 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: Begins our comment, unseen, so that it is found again.
+#: The first line of our comment, by which it is found again. Readers do not see it.
 MARK = "<!-- svcc -->"
-#: Both hosts give so many comments at once at most.
+#: How many comments both hosts give at once at most.
 _PAGE = 100
-#: Characters of a comment that both hosts take.
+#: How many characters of a comment both hosts accept.
 _MOST = 60_000
 
 
 @dataclass(frozen=True)
 class Host:
-    """Where comments are, and how they are asked for."""
+    """A host of pull requests: the addresses of its comments, and how they are requested."""
 
     comments: str  # URL of all comments of the pull request
     one: str  # URL of a comment, but for its number
@@ -50,7 +50,7 @@ class Host:
         return cls(notes, notes, {"PRIVATE-TOKEN": os.environ["SVCC_GITLAB_TOKEN"]}, "PUT")
 
     def ask(self, method: str, url: str, body: str | None = None) -> Any:
-        """Errors: HTTPError, URLError."""
+        """Send a request; return the JSON of the answer. Errors: HTTPError, URLError."""
         data = None if body is None else json.dumps({"body": body}).encode()
         headers = {**self.headers, "Content-Type": "application/json"}
         with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=30) as answer:
@@ -64,7 +64,7 @@ class Host:
 
 
 def write(host: Host, text: str) -> str:
-    """What was done: ``written``, ``edited``, or ``as it was``."""
+    """Write or edit the comment; return what was done: ``written``, ``edited``, or ``as it was``."""
     cut = "" if len(text) <= _MOST else "\n\n… The rest is left out: `svcc diff` shows it.\n"
     body = f"{MARK}\n{text[:_MOST]}{cut}"
     before = next((one for one in host.all_comments() if str(one["body"]).startswith(MARK)), None)

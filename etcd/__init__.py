@@ -1,5 +1,5 @@
-"""etcd's protocol, by the JSON gateway that etcd serves beside gRPC. It knows nothing of the rest of svcc.
+"""A client of etcd, over the JSON gateway that etcd serves beside gRPC. It knows nothing of the rest of svcc.
 
-Client (:mod:`svcc.etcd.client`), what one gives it and gets of it (:mod:`svcc.etcd.values`), and what can go wrong
-(:mod:`svcc.etcd.errors`).
+The client is in :mod:`svcc.etcd.client`, its arguments and results in :mod:`svcc.etcd.values`, and its errors in
+:mod:`svcc.etcd.errors`.
 """

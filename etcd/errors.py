@@ -1,4 +1,4 @@
-"""What can go wrong with etcd. Each error says which member said what.
+"""The errors of this package. Each says which member gave it.
 
 ::
 
@@ -11,11 +11,11 @@
     │   ├── GatewayOff       this etcd has no JSON gateway
     │   ├── NoLease          the lease has ended, or there never was one
     │   └── TooLarge         more than etcd, or this client, takes at once
-    ├── History              what was read before is no base for what comes
+    ├── History              what was read before is out of date, and cannot be continued
     │   ├── Compacted        etcd no longer has the revision from which a watch should go on
     │   ├── Restored         etcd is at an earlier revision than before: a backup was restored, or the data are gone
     │   └── AnotherCluster   a member answers that belongs to another cluster
-    └── Malformed            an answer that etcd does not give
+    └── Malformed            an answer that no etcd gives
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 class EtcdError(Exception):
     """The base of all errors of this package.
 
-    ``member`` is the address of the member that it is about, or "" where it is about all of them.
+    ``member`` is the address of the member concerned, or "" where all of them are.
     """
 
     def __init__(self, message: str, *, member: str = "") -> None:
@@ -35,7 +35,7 @@ class EtcdError(Exception):
 class Unreachable(EtcdError):
     """No member answered in time, or those that did have no leader. Trying again later may help.
 
-    ``untouched`` says that for certain nothing was done of what was asked.
+    ``untouched``: whether it is certain that nothing of the request was done.
     """
 
     def __init__(self, message: str, *, member: str = "", untouched: bool = False) -> None:
@@ -63,7 +63,7 @@ class NotAllowed(Refused):
 
 
 class NotAuthenticated(Refused):
-    """etcd wants a user and none was given, or does not take this user, password, token or certificate."""
+    """etcd wants a user where none was given, or does not accept this user, password, token or certificate."""
 
 
 class GatewayOff(Refused):
@@ -71,7 +71,7 @@ class GatewayOff(Refused):
 
 
 class NoLease(Refused):
-    """The lease has ended, or there never was one of this number."""
+    """The lease has ended, or there never was one with this number."""
 
 
 class TooLarge(Refused):
@@ -79,11 +79,12 @@ class TooLarge(Refused):
 
 
 class History(EtcdError):
-    """What was read before is no base for what comes: list again."""
+    """What was read before is out of date, and cannot be continued: list again."""
 
 
 class Compacted(History):
-    """etcd no longer has the history that a watch should begin with. ``revision`` is the oldest that it has."""
+    """etcd no longer has the history with which a watch should begin. ``revision`` is the oldest that it has, 0 where
+    it does not say."""
 
     def __init__(self, message: str, *, member: str = "", revision: int) -> None:
         super().__init__(message, member=member)
@@ -99,4 +100,4 @@ class AnotherCluster(History):
 
 
 class Malformed(EtcdError):
-    """The answer is none that etcd gives: something else listens there, or stands in between."""
+    """The answer is none that etcd gives: something else listens at the address, or is in between."""

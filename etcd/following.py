@@ -1,4 +1,4 @@
-"""Following a prefix: what is there, and what becomes of it, whatever becomes of members and watches."""
+"""Follow a prefix: list its keys, and report their changes, even where members or watches end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from svcc.etcd.reading import listing
 from svcc.etcd.values import Change, Changes, Entry, Listing
 from svcc.etcd.watching import watch
 
-#: Seconds after which all keys are read again: a watch is quick, and this is right.
+#: Seconds after which all keys are read again: a watch is quick, but only reading is certain.
 REREAD = 30.0
 _LONGEST_PAUSE = 5.0
 _T = TypeVar("_T")
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 async def follow(
     members: Members, prefix: str, trouble: Callable[[EtcdError], None], reread: float, patience: float | None = None
 ) -> AsyncGenerator[Listing | Changes, None]:
-    """What :meth:`svcc.etcd.client.Client.follow` says."""
+    """Yield what :meth:`svcc.etcd.client.Client.follow` says."""
     told = _Told(trouble)
     tries = 0
     while True:
@@ -42,7 +42,7 @@ async def follow(
 
 
 class _Told:
-    """What a follower has been told: the entries as it knows them, and up to which revision of which cluster."""
+    """What a follower has been told: the entries, and up to which revision of which cluster."""
 
     def __init__(self, trouble: Callable[[EtcdError], None]) -> None:
         self._trouble = trouble
@@ -51,8 +51,8 @@ class _Told:
         self.revision = 0
         self.anything = False
 
-    def takes(self, read: Listing) -> bool:
-        """Whether a listing says anything that was not told; it is what is known from now on."""
+    def enter(self, read: Listing) -> bool:
+        """Enter a listing, which is what is known from now on. Return whether it says anything new."""
         another = self.anything and read.cluster != self._cluster
         earlier = self.anything and read.revision < self.revision
         if earlier and not another:
@@ -62,8 +62,9 @@ class _Told:
         self._entries, self._cluster, self.revision, self.anything = entries, read.cluster, read.revision, True
         return new
 
-    def adds(self, changes: Changes) -> Changes | None:
-        """The changes that a listing did not tell before, and none of keys that were not there."""
+    def add(self, changes: Changes) -> Changes | None:
+        """Enter changes. Return those that are new: not in the last listing, and no deletion of an unknown key; None
+        where none is."""
         fresh = tuple(one for one in changes.changes if one.revision > self.revision and self._news(one))
         self.revision = max(self.revision, changes.revision)
         return Changes(fresh, self.revision) if fresh else None
@@ -78,11 +79,12 @@ class _Told:
 async def _listed_and_watched(
     members: Members, prefix: str, told: _Told, reread: float, patience: float | None
 ) -> AsyncGenerator[Listing | Changes, None]:
-    """A listing, where it has news, then changes, and listings from time to time; until the watch ends."""
+    """Yield a listing, where it has news, then changes, and further listings from time to time, until the watch
+    ends."""
     read = await listing(members, prefix)
-    if told.takes(read):
+    if told.enter(read):
         yield read
-    # The member that gave the listing has come to its revision; another one may lag behind it.
+    # Watch at the member that gave the listing: it has reached that revision, and another one may lag behind it.
     again = _Again(members, prefix, told, reread)
     watched = watch(members, members.preferred, prefix, told.revision + 1, again.made, patience)
     async with aclosing(watched):
@@ -93,35 +95,36 @@ async def _listed_and_watched(
                 if reading.done():
                     read = reading.result()
                     overtaken = read.revision < told.revision
-                    if not overtaken and told.takes(read):
+                    if not overtaken and told.enter(read):
                         yield read
                     reading = _task(again.read(soon=overtaken))
                 if coming.done():
                     changes, coming = coming.result(), _task(_next(watched))
-                    if fresh := told.adds(changes):
+                    if fresh := told.add(changes):
                         yield fresh
         finally:
             await _end(coming, reading)
 
 
 class _Again:
-    """Reading all keys again: from time to time, and at once where the watch may have missed something."""
+    """Reads all keys again: from time to time, and at once where the watch may have missed something."""
 
     def __init__(self, members: Members, prefix: str, told: _Told, reread: float) -> None:
         self._members, self._prefix, self._told, self._reread = members, prefix, told, reread
         self._due = asyncio.Event()
 
     def made(self, revision: int) -> None:
-        """The watch was made at this revision.
+        """Note that the watch was made at this revision.
 
-        Where there were changes since the listing, and etcd compacted up to them, it leaves out the deletions among
-        them, and says nothing of it: it has no tombstone at or before the revision that it compacted to.
+        Where there were changes since the listing, and etcd has compacted up to them, the watch leaves out the
+        deletions among them without a word: etcd has no tombstone at or before the revision to which it compacted. So
+        all keys are read again.
         """
         if revision > self._told.revision:
             self._due.set()
 
     async def read(self, *, soon: bool = False) -> Listing:
-        """All keys, when it is time. Raises :class:`Restored` where the store went back."""
+        """Wait until it is time, and return all keys. Raises :class:`Restored` where the store went back."""
         with suppress(TimeoutError):
             async with asyncio.timeout(min(self._reread, 1) if soon else self._reread):
                 await self._due.wait()

@@ -1,4 +1,4 @@
-"""HTTP with one member: a request and its answer, or a stream of answers. What is read is bounded."""
+"""HTTP with one member: a request and its answer, or a stream of answers. The size of what is read is limited."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from svcc.etcd.refusals import by_answer, gateway_off, refusal
 from svcc.etcd.values import Tls
 from svcc.etcd.wire import Message, Request, decoded, printed
 
-#: Bytes of an answer, or of one message of a stream: room for some of the largest values that etcd takes, in base64.
+#: How many bytes an answer, or one message of a stream, may have: enough for several of the largest values, in base64.
 LARGEST_ANSWER = 16 << 20
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
 
 def context(tls: Tls) -> ssl.SSLContext:
-    """What TLS needs of these files. Raises :class:`OSError`, which names the file, where it cannot have it."""
+    """Return a context for TLS from these files. Raises :class:`OSError`, which names the file, where one cannot be
+    used."""
     try:
         made = ssl.create_default_context(cafile=tls.ca)
     except ssl.SSLError:
         raise OSError(EINVAL, "it has no certificate in PEM", str(tls.ca)) from None
     if tls.certificate is not None:
         try:
-            made.load_cert_chain(tls.certificate, tls.key, password="")  # nobody is there to be asked for one
+            made.load_cert_chain(tls.certificate, tls.key, password="")  # else OpenSSL would ask a person for it
         except ssl.SSLError:
             key = "it has no key" if tls.key is None else f"{tls.key} has not its key"
             words = f"it has no certificate in PEM, or {key}, without a password"
@@ -38,7 +39,7 @@ def context(tls: Tls) -> ssl.SSLContext:
 
 
 def session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    """A session of HTTP that reads no proxy from the environment, keeps no cookies, and unpacks nothing."""
+    """Return an HTTP session that takes no proxy from the environment, keeps no cookies, and decompresses nothing."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -50,7 +51,8 @@ def session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
 async def ask(
     http: aiohttp.ClientSession, member: str, path: str, request: Request, *, token: str, limit: float
 ) -> Message:
-    """One answer, within ``limit`` seconds. For a stream that ends after one message (a lease's), what it holds."""
+    """Return the answer to a request, within ``limit`` seconds. Where a stream of one message answers (a lease's),
+    return its result."""
     limits = aiohttp.ClientTimeout(total=limit)
     with _errors(member):
         async with _posted(http, member, path, request, _authorized(token), limits) as response:
@@ -62,8 +64,9 @@ async def ask(
 async def stream(
     http: aiohttp.ClientSession, member: str, path: str, request: Request, *, token: str, limit: float
 ) -> AsyncIterator[AsyncGenerator[Message, None]]:
-    """The messages of a stream; an error of etcd within it is raised. ``limit`` is for its beginning."""
-    # Without this a member that lost its leader keeps the stream open, and silent.
+    """Yield the messages of a stream; an error of etcd within it is raised. ``limit``: seconds within which it has to
+    begin."""
+    # Without this header, a member that lost its leader keeps the stream open, and sends nothing.
     headers = {**_authorized(token), "Grpc-Metadata-hasleader": "true"}
     limits = aiohttp.ClientTimeout(total=None, sock_connect=limit)
     with _errors(member):
@@ -90,7 +93,7 @@ async def _posted(
     headers: dict[str, str],
     limits: aiohttp.ClientTimeout,
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a request, where it is one: another status than 200 is raised as the error that it means."""
+    """Send a request, and yield the answer. A status other than 200 is raised as the error that it means."""
     async with http.post(
         f"{member}/v3/{path}", data=io.BytesIO(printed(request)), headers=headers, timeout=limits, allow_redirects=False
     ) as response:
@@ -103,7 +106,7 @@ async def _posted(
 
 @contextmanager
 def _errors(member: str) -> Iterator[None]:
-    """What HTTP and the network raise, as errors of this package."""
+    """Turn errors of HTTP and the network into errors of this package."""
     try:
         yield
     except aiohttp.ClientSSLError as error:
@@ -125,8 +128,8 @@ def _errors(member: str) -> Iterator[None]:
 
 
 def _other(member: str, status: int, text: bytes) -> EtcdError:
-    """The error for an answer that has no JSON of etcd's."""
-    if status == 400 and b"CommonName" in text:  # the gateway says this before it is asked anything
+    """Return the error for an answer that is not etcd's JSON."""
+    if status == 400 and b"CommonName" in text:  # the gateway says this before it reads the request
         return refusal(member, 0, text.decode(errors="replace"))
     if status == 404:
         return gateway_off(member)
@@ -162,7 +165,7 @@ async def _body(response: aiohttp.ClientResponse, member: str) -> bytes:
 
 
 async def _messages(response: aiohttp.ClientResponse, member: str) -> AsyncGenerator[Message, None]:
-    """The messages of a stream, one on each line."""
+    """Yield the messages of a stream, one on each line."""
     with _errors(member):
         async for line in _lines(response, member):
             yield _result(decoded(member, line))
@@ -185,7 +188,7 @@ async def _lines(response: aiohttp.ClientResponse, member: str) -> AsyncGenerato
 
 
 def _result(message: Message) -> Message:
-    """What a message of a stream holds."""
+    """Return the result in a message of a stream; raise the error that it may hold instead."""
     if message.has("error"):
         raise by_answer(message, 200)
     return message.child("result")

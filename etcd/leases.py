@@ -1,4 +1,4 @@
-"""Leases: kept alive, ended, and kept alive in the background."""
+"""Leases: grant, keep alive and revoke them; or hold one, which is kept alive in the background."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from svcc.etcd.members import Members, pause
 from svcc.etcd.values import Lease
 from svcc.etcd.wire import Request, lease
 
-#: How often a lease is kept alive in its seconds, and how often another member can be asked meanwhile.
+#: How many times in its seconds a lease is kept alive; and the part of its seconds after which another member is asked.
 _OFTEN, _TRIES = 3, 8
 
 
 async def grant(members: Members, ttl: int) -> Lease:
-    """A lease of so many seconds."""
+    """Return a new lease of ``ttl`` seconds."""
     return lease(await members.ask("lease/grant", {"TTL": str(ttl)}))
 
 
 async def keep_alive(members: Members, given: Lease, patience: float | None = None) -> int:
-    """Let a lease begin anew; the seconds that it has. ``patience``: as of :meth:`svcc.etcd.client.Client.get`.
+    """Keep a lease alive: its time begins anew. Return its seconds. ``patience``: as of
+    :meth:`svcc.etcd.client.Client.get`.
 
     Raises :class:`NoLease`.
     """
@@ -37,33 +38,34 @@ async def keep_alive(members: Members, given: Lease, patience: float | None = No
 
 
 async def revoke(members: Members, given: Lease) -> None:
-    """End a lease, and delete its keys; no error where it has ended."""
+    """End a lease, and delete its keys; no error where it has ended already."""
     with suppress(NoLease):
         await members.ask("lease/revoke", {"ID": str(given.id)})
 
 
 class Held:
-    """A lease that is kept alive, although members hang.
+    """A lease that is kept alive, even while some members hang.
 
-    It is lost where etcd is out of reach for longer than it lasts, or it is revoked.
+    It is lost when it is revoked, or etcd cannot be reached for as long as it lasts.
     """
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        self.until = 0.0  # until when it lasts for certain, by the loop's clock
+        self.until = 0.0  # until when it certainly lasts, by the loop's clock
         self._lost = asyncio.Event()
 
     @property
     def lost(self) -> bool:
-        """Whether the lease has ended, or has to be taken for ended: nobody answered for as long as it lasts."""
+        """Whether the lease has ended, or may have: nobody answered for as long as it lasts."""
         return self._lost.is_set()
 
     async def until_lost(self) -> None:
-        """Return when the lease is lost (at once where it is)."""
+        """Wait until the lease is lost; return at once where it is."""
         await self._lost.wait()
 
     async def keep(self, members: Members, begun: float) -> None:
-        """Keep the lease alive, three times in its seconds, until it is lost. ``begun``: when it was asked for."""
+        """Keep the lease alive, three times in its seconds, until it is lost. ``begun``: when it was asked for, by the
+        loop's clock."""
         loop = asyncio.get_running_loop()
         with suppress(NoLease, TimeoutError):
             while True:
@@ -74,7 +76,7 @@ class Held:
         self._lost.set()
 
     async def _kept(self, members: Members) -> float:
-        """Keep it alive once, however often that has to be tried; the time from which it counts again."""
+        """Keep the lease alive once, and try until that succeeds. Return when its seconds began anew."""
         tries = 0
         while True:
             asked = asyncio.get_running_loop().time()
@@ -90,7 +92,7 @@ class Held:
 
 @asynccontextmanager
 async def hold(members: Members, ttl: int) -> AsyncIterator[Held]:
-    """A lease that is kept alive for as long as the block runs, and revoked after it where etcd can be reached."""
+    """Yield a lease that is kept alive inside the ``with`` block, and revoked after it where etcd can be reached."""
     asked = asyncio.get_running_loop().time()
     held = Held(await grant(members, ttl))
     keeper = asyncio.create_task(held.keep(members, asked))

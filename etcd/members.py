@@ -1,4 +1,5 @@
-"""The members of a cluster: any of them is asked, and the next one where one does not do; tokens; one cluster."""
+"""The members of a cluster: ask any of them, and another one where that fails; keep a token; and see that it is one
+cluster."""
 
 from __future__ import annotations
 
@@ -24,12 +25,12 @@ _HOST = re.compile(r"[0-9A-Fa-f:.]*:[^/]*|(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63
 
 
 def pause(tries: int, longest: float = _LONGEST_PAUSE) -> float:
-    """Seconds to wait before the next try, at random, so that not all clients come back at once."""
+    """Return the seconds to wait before the next try. They are random, so that not all clients come back at once."""
     return random.uniform(0, min(longest, 0.05 * 2 ** min(tries, 16)))
 
 
 class Members:
-    """The addresses of a cluster's members, and what is remembered of them."""
+    """The addresses of a cluster's members, and what is known of them."""
 
     def __init__(self, addresses: Sequence[str], credentials: Credentials | None, tls: Tls | None, timeout: float):
         self._addresses = [_checked(address) for address in addresses]
@@ -39,18 +40,18 @@ class Members:
         self._tls = http.context(tls or Tls()) if secure else None
         self._credentials = credentials
         self.timeout = timeout
-        self._token: str | None = None  # "": etcd has no users
+        self._token: str | None = None  # None: none yet; "": etcd has no users
         self._renewals: dict[str, asyncio.Lock] = {}
         self._http: aiohttp.ClientSession | None = None
         self._cluster = 0
 
     def open(self) -> None:
-        """Begin; within the loop that asks."""
+        """Open an HTTP session. Called in the loop that will use it."""
         self._http = http.session(self._tls)
         self._renewals = {address: asyncio.Lock() for address in self._addresses}
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         if self._http is not None:
             await self._http.close()
             self._http = None
@@ -62,19 +63,21 @@ class Members:
 
     @property
     def preferred(self) -> str:
-        """The member that is asked first: one that answered, or that nobody asked yet."""
+        """The member that is asked first: the last one that answered, or one that was not asked yet."""
         return self._addresses[0]
 
     def pass_over(self, member: str) -> None:
-        """Ask this member last, from now on."""
+        """Ask this member last from now on."""
         if member in self._addresses:
             self._addresses.remove(member)
             self._addresses.append(member)
 
     async def ask(self, path: str, request: Request, *, once: bool = False) -> Message:
-        """An answer of any member, each asked some times where that may help, for as long as ``timeout`` at least.
+        """Return an answer of any member. Each is asked several times where that may help, for ``timeout`` seconds at
+        least.
 
-        ``once``: the request must not be made twice, so :class:`Uncertain` is raised where it may have been heard.
+        ``once``: the request must not be made twice. So :class:`Uncertain` is raised where a member may have received
+        it.
         """
         failures: dict[str, EtcdError] = {}
         tries, enough = 0, max(_LEAST_TRIES, _ROUNDS * len(self._addresses))
@@ -97,10 +100,12 @@ class Members:
         raise _all_failed(list(failures.values()))
 
     async def ask_soon(self, path: str, request: Request, patience: float) -> Message:
-        """The first answer of any member: where one takes longer than ``patience`` seconds, the next is asked as well.
+        """Return the first answer of any member: where one takes longer than ``patience`` seconds, the next is asked as
+        well.
 
-        For a request that may be made twice, and that has to be answered although a member hangs. While one hangs,
-        those that refuse are asked again, for ``timeout``: if it led, they refuse until they have elected another.
+        This is for a request that may be made twice, and must be answered even while a member hangs. While one hangs,
+        those that refuse are asked again, for ``timeout`` seconds: if the hanging one was the leader, they refuse until
+        they have elected another.
         """
         waiting: dict[asyncio.Task[Message], str] = {}
         failures: dict[str, EtcdError] = {}
@@ -126,7 +131,7 @@ class Members:
         raise _all_failed([*failures.values()])
 
     async def ask_member(self, member: str, path: str, request: Request) -> Message:
-        """This member's answer. A token that is not good any more is renewed, once."""
+        """Return this member's answer. A token that is not valid any more is renewed, once."""
         token = await self._current_token(member)
         try:
             return await self._answer(member, path, request, token)
@@ -134,7 +139,7 @@ class Members:
             if not self._may_renew(error):
                 raise
         except Unreachable as error:
-            # A member waits for the revision that a token was made at, for ever where a backup is older than the token.
+            # A member waits until its store reaches the token's revision: for ever where a backup is older than that.
             if not error.untouched and self._token == token:
                 self._token = None
             raise
@@ -146,9 +151,9 @@ class Members:
         return answer
 
     def known(self, message: Message) -> Header:
-        """The header of an answer.
+        """Return the header of an answer.
 
-        Raises :class:`AnotherCluster`, once, where the cluster is not that of earlier answers.
+        Raises :class:`AnotherCluster`, once, where the cluster is not the one of earlier answers.
         """
         said = header(message)
         before, self._cluster = self._cluster, said.cluster
@@ -161,20 +166,21 @@ class Members:
     async def stream(
         self, member: str, path: str, request: Request, limit: float
     ) -> AsyncIterator[AsyncGenerator[Message, None]]:
-        """A stream of this member's messages, which begins within ``limit`` seconds."""
+        """Yield a stream of this member's messages, which begins within ``limit`` seconds."""
         token = await self._current_token(member)
         async with http.stream(self._session(), member, path, request, token=token, limit=limit) as messages:
             yield messages
 
     async def renew(self, member: str, error: EtcdError) -> bool:
-        """Get another token where that is what an error asks for; whether there is one."""
+        """Get another token, if the error asks for one. Return whether there is one now."""
         if not self._may_renew(error):
             return False
         await self._renewed(member, self._token)
         return True
 
     def _may_renew(self, error: EtcdError) -> bool:
-        """Whether another token may help: the one there was went stale, or there was none since etcd had no users."""
+        """Whether another token may help: the last one is not valid any more, or there was none as etcd had no
+        users."""
         if self._credentials is None or not isinstance(error, NotAuthenticated):
             return False
         return isinstance(error, StaleToken) or (not self._token and error.code != 0)
@@ -185,7 +191,8 @@ class Members:
         return self._token or ""
 
     async def _renewed(self, member: str, stale: str | None) -> str:
-        """A token other than the stale one, or "" where etcd has no users; a member is asked by one task at a time."""
+        """Return a token other than the stale one, or "" where etcd has no users. Only one task at a time asks a member
+        for it."""
         assert self._credentials is not None
         async with self._renewals[member]:
             if (self._token or None) == (stale or None):
@@ -198,7 +205,7 @@ class Members:
 
 
 def _checked(address: str) -> str:
-    """An address with its port, which is 2379 where none is given. Raises :class:`ValueError`."""
+    """Return an address with its port, which is 2379 where none is given. Raises :class:`ValueError`."""
     try:
         url = URL(address)
         good = url.scheme in ("http", "https") and url.host and url.path in ("", "/") and not url.user
@@ -217,7 +224,7 @@ def _token(answer: Message) -> str:
 
 
 def _another_may_do(error: EtcdError) -> bool:
-    """Whether another member may do what this one did not: it is about this member alone."""
+    """Whether another member may succeed: the error concerns this member alone."""
     tls = isinstance(error, NotAuthenticated) and error.code == 0
     return tls or isinstance(error, (Unreachable, GatewayOff, Malformed))
 
@@ -229,7 +236,8 @@ def _later_may_do(failures: dict[str, EtcdError]) -> bool:
 def _first_answer(
     done: set[asyncio.Task[Message]], waiting: dict[asyncio.Task[Message], str], failures: dict[str, EtcdError]
 ) -> Message | None:
-    """An answer among the requests that are done, which wait no more. Raises what no other member would change."""
+    """Return an answer among the requests that are done, and drop these from ``waiting``. Raises an error that any
+    member would give."""
     for task in done:
         member = waiting.pop(task)
         try:
@@ -245,7 +253,7 @@ def _first_answer(
 
 
 def _all_failed(failures: list[EtcdError]) -> EtcdError:
-    """One error for what all members said: the only one, or the worst that has all the words."""
+    """Return one error for the errors of all members: the only one, or the most serious kind with the words of all."""
     if len(failures) == 1:
         return failures[0]
     untouched = all(isinstance(error, Unreachable) and error.untouched for error in failures)

@@ -1,4 +1,4 @@
-"""Listings: all keys below a prefix, in pages, all at one revision."""
+"""Listings: all keys that begin with a prefix, read in pages, all at one revision."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from svcc.etcd.members import Members
 from svcc.etcd.values import Entry, Listing
 from svcc.etcd.wire import Message, Request, below, encoded, entries, header, key_bytes
 
-#: Keys of a page, at first: fewer where these are too many bytes.
+#: How many keys a page has at first; fewer where these have too many bytes.
 _PAGE = 1000
-#: Bytes of a whole listing.
+#: How many bytes a whole listing may have.
 LARGEST_LISTING = 256 << 20
 _TRIES = 3
 
 
 async def listing(members: Members, prefix: str, *, names: bool = False) -> Listing:
-    """All keys that begin with a prefix; with ``names`` without their values. Begins anew where its revision is
-    compacted, or gone, before the last page.
+    """Return all keys that begin with a prefix; with ``names`` without their values.
+
+    It begins anew where its revision is compacted or lost before the last page.
     """
     for left in reversed(range(_TRIES)):
         try:
@@ -56,7 +57,7 @@ async def _pages(members: Members, prefix: str, *, names: bool) -> Listing:
 
 
 def _checked(answer: Message, prefix: str, last: Entry | None) -> tuple[Entry, ...]:
-    """The entries of a page, if they go on where the last page ended: else reading might never end."""
+    """Return the entries of a page, if they continue where the last page ended: else reading might never end."""
     page = entries(answer)
     before = None if last is None else key_bytes(last.key)
     for one in page:

@@ -1,4 +1,5 @@
-"""What etcd's refusals mean: gRPC's code and etcd's own words (``api/v3rpc/rpctypes/error.go``) to an error."""
+"""The meaning of etcd's refusals: from gRPC's code and etcd's own words (``api/v3rpc/rpctypes/error.go``) to an
+error."""
 
 from __future__ import annotations
 
@@ -21,11 +22,11 @@ from svcc.etcd.wire import Message
 #: The codes that say "not now": cancelled, deadline exceeded, resource exhausted, internal, unavailable.
 _NOT_NOW = frozenset({1, 4, 8, 13, 14})
 _UNKNOWN, _INVALID, _OUT_OF_RANGE, _NOT_ALLOWED, _NOT_FOUND, _NOT_AUTHENTICATED = 2, 3, 11, 7, 5, 16
-#: Answers of a member that did nothing of what it was asked.
+#: Words of a member that has done nothing of the request.
 _UNTOUCHED = ("no leader", "too many requests", "not ready")
 _TOO_LARGE = ("request is too large", "too many operations", "message larger than max")
 _WHO = ("user name is empty", "authentication failed", "user name not found", "CommonName")
-#: A token that was good, and is not any more: it expired, its member began anew, or users changed since.
+#: Words about a token that is not valid any more: it expired, its member was restarted, or users changed since.
 _STALE = ("invalid auth token", "revision of auth store is old", "revision in header is old")
 
 #: The names of codes in texts (gRPC's ``codes.Code``).
@@ -48,15 +49,15 @@ _GATEWAY_OFF = (
 
 
 class StaleToken(NotAuthenticated):
-    """The token is not good any more; with user and password there is another."""
+    """The token is not valid any more; user and password can get another."""
 
 
 class AuthOff(Refused):
-    """This etcd has no users: it goes without a token."""
+    """This etcd has no users, so it takes requests without a token."""
 
 
 def refusal(member: str, code: int, words: str) -> EtcdError:
-    """The error that a code of gRPC and the words beside it mean."""
+    """Return the error for gRPC's code and the words with it."""
     words = words.strip()[:500] or f"gRPC code {code}"
     if code == _NOT_AUTHENTICATED or any(stale in words for stale in _STALE):
         return StaleToken(words, member=member, code=code)
@@ -84,7 +85,7 @@ def _of_request(member: str, code: int, words: str) -> EtcdError:
 
 
 def _who(words: str) -> str:
-    """etcd's words, with what to do where they do not say it."""
+    """Return etcd's words, and what to do where they do not say it."""
     if "CommonName" in words:
         return f"{words} (show its gateway a certificate without a common name, and give user and password)"
     if "user name is empty" in words:
@@ -93,24 +94,24 @@ def _who(words: str) -> str:
 
 
 def by_reason(member: str, reason: str) -> EtcdError:
-    """The error that the ``cancel_reason`` of a watch means: a text that has the code's name in it."""
+    """Return the error for the ``cancel_reason`` of a watch: a text that contains the code's name."""
     if match := _REASON.fullmatch(reason):
         return refusal(member, _CODES.get(match[1], _UNKNOWN), match[2])
     return refusal(member, _UNKNOWN, reason or "ends the watch, and says no reason")
 
 
 def by_answer(message: Message, status: int) -> EtcdError:
-    """The error that an answer other than HTTP 200 means; its forms differ from release to release."""
+    """Return the error for an answer other than HTTP 200; its form differs between releases of etcd."""
     inner = message.child("error") if isinstance(message.fields.get("error"), dict) else message
     code = inner.number("grpc_code") or inner.number("code")
     words = inner.text("message") or f"HTTP {status}"
     if code == _NOT_FOUND and words == "Not Found":
         return gateway_off(message.member)
-    if not code and status >= 500:  # a proxy's
+    if not code and status >= 500:  # from a proxy
         return Unreachable(f"answers HTTP {status}", member=message.member)
     return refusal(message.member, code or _UNKNOWN, words)
 
 
 def gateway_off(member: str) -> GatewayOff:
-    """The error for a member that has no gateway."""
+    """Return the error for a member without a gateway."""
     return GatewayOff(_GATEWAY_OFF, member=member, code=_NOT_FOUND)

@@ -1,4 +1,4 @@
-"""What etcd keeps, what it is asked, and what it answers. Keys are text, values are bytes."""
+"""The data of the client: what etcd stores, what it is asked, and what it answers. Keys are text, values are bytes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-#: What etcd takes by default (--max-txn-ops, --max-request-bytes), and Debian's as well.
+#: etcd's default limits for a request, also in Debian: operations and bytes (--max-txn-ops, --max-request-bytes).
 MOST_OPERATIONS, MOST_BYTES = 128, 1536 * 1024
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user of etcd's own. It is exchanged for a token, which is renewed when it expires."""
+    """A user of etcd. The client exchanges user and password for a token, and renews that when it expires."""
 
     user: str
     password: str = field(repr=False)
@@ -23,9 +23,9 @@ class Credentials:
 class Tls:
     """Files in PEM, for addresses that begin with ``https``.
 
-    ``ca`` holds the authorities that members' certificates are trusted by (None: the machine's). ``certificate`` and
-    ``key`` are shown to a member that asks for a certificate (``--client-cert-auth``); ``key`` may stand in the file of
-    ``certificate``.
+    ``ca`` holds the authorities that may sign members' certificates (None: those that the machine trusts).
+    ``certificate`` and ``key`` are for members that ask for a certificate (``--client-cert-auth``); the key may be in
+    the file of ``certificate``.
     """
 
     ca: Path | None = None
@@ -37,7 +37,7 @@ class Tls:
 class Entry:
     """A key and its value, as they are at one revision of the store.
 
-    ``version`` counts from 1 since the key was made; ``lease`` is 0 for a key that has none.
+    ``version`` counts the puts since the key was created, from 1; ``lease`` is 0 for a key without one.
     """
 
     key: str
@@ -57,13 +57,13 @@ class Listing:
     cluster: int
 
     def by_key(self) -> Mapping[str, Entry]:
-        """The entries, each under its key."""
+        """Return the entries by key."""
         return {entry.key: entry for entry in self.entries}
 
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a key at a revision: an entry, or None where it was deleted or its lease ended."""
+    """A change of a key: its new entry, or None where it was deleted or its lease ended."""
 
     key: str
     entry: Entry | None
@@ -72,7 +72,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes in the order in which they took place; with these, the watcher is at ``revision``."""
+    """Changes in the order in which they took place; the watcher has seen all up to ``revision``."""
 
     changes: tuple[Change, ...]
     revision: int
@@ -80,14 +80,15 @@ class Changes:
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease: keys put with it are gone when it ends. ``ttl`` is in seconds, as etcd granted it (at least 1)."""
+    """A lease: keys that are put with it are deleted when it ends. ``ttl`` is in seconds, as etcd granted it (at least
+    1)."""
 
     id: int
     ttl: int
 
 
 class Field(Enum):
-    """What of a key a comparison is about; the values are the gateway's words."""
+    """The field of a key that a comparison is about; the values are the gateway's words."""
 
     VALUE = "VALUE"
     VERSION = "VERSION"
@@ -97,7 +98,7 @@ class Field(Enum):
 
 
 class Relation(Enum):
-    """How a field has to stand to what it is compared with; the values are the gateway's words."""
+    """The relation between a field and the operand of a comparison; the values are the gateway's words."""
 
     EQUAL = "EQUAL"
     NOT_EQUAL = "NOT_EQUAL"
@@ -116,43 +117,43 @@ class Compare:
 
 
 def absent(key: str) -> Compare:
-    """There is no such key."""
+    """Return the condition that there is no such key."""
     return Compare(key, Field.VERSION, Relation.EQUAL, 0)
 
 
 def present(key: str) -> Compare:
-    """There is such a key, whatever it holds."""
+    """Return the condition that there is such a key, whatever it holds."""
     return Compare(key, Field.VERSION, Relation.GREATER, 0)
 
 
 def unchanged(entry: Entry) -> Compare:
-    """Nobody put or deleted the key since the entry was read."""
+    """Return the condition that nobody put or deleted the key since the entry was read."""
     return Compare(entry.key, Field.MODIFIED, Relation.EQUAL, entry.mod_revision)
 
 
 def made_at(key: str, revision: int) -> Compare:
-    """The key was made at this revision, and was not deleted since, whatever it holds."""
+    """Return the condition that the key was created at this revision, and not deleted since, whatever it holds."""
     return Compare(key, Field.CREATED, Relation.EQUAL, revision)
 
 
 def as_read(key: str, entry: Entry | None) -> Compare:
-    """The key is as it was when it was read, be it that there was none."""
+    """Return the condition that the key is unchanged since it was read; None as entry means that it did not exist."""
     return absent(key) if entry is None else unchanged(entry)
 
 
 def holds(key: str, value: bytes) -> Compare:
-    """The key has this value."""
+    """Return the condition that the key has this value."""
     return Compare(key, Field.VALUE, Relation.EQUAL, value)
 
 
 def leased(key: str, lease: Lease) -> Compare:
-    """The key belongs to this lease."""
+    """Return the condition that the key is bound to this lease."""
     return Compare(key, Field.LEASE, Relation.EQUAL, lease.id)
 
 
 @dataclass(frozen=True)
 class Put:
-    """Give a key a value. Without a lease it stays, though it had one before."""
+    """Give a key a value. Without a lease the key is not bound to one, even if it was before."""
 
     key: str
     value: bytes
@@ -180,7 +181,7 @@ Operation = Put | Delete | Get
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a transaction.
+    """The result of a transaction.
 
     ``succeeded`` says whether all comparisons held, so that ``then`` was done, or else ``otherwise``. ``found`` has,
     for each operation that was done, the entries that a :class:`Get` found (none for the others).

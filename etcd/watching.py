@@ -1,4 +1,4 @@
-"""Watches: the changes that one member tells, for as long as it is there, has a leader, and has the same history."""
+"""Watches: the changes that one member reports, as long as it runs, has a leader, and keeps the same history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.etcd.refusals import by_reason
 from svcc.etcd.values import Change, Changes
 from svcc.etcd.wire import Message, Request, below, change, header, key_bytes
 
-#: Bytes of changes that belong together and come in fragments.
+#: How many bytes changes of one revision may have, which come in fragments.
 _LARGEST_CHANGES = 64 << 20
 
 
@@ -24,10 +24,11 @@ async def watch(
     made: Callable[[int], None] = lambda _: None,
     patience: float | None = None,
 ) -> AsyncGenerator[Changes, None]:
-    """Changes of the keys that begin with a prefix, as one member tells them; it ends by an error alone.
+    """Yield changes of the keys that begin with a prefix, as one member reports them. It ends only by an error.
 
-    ``made`` is told a revision that the store was at once the watch was made (etcd's own word for it is of before).
-    ``patience``: seconds without a word after which the member is asked, and in which it answers; None: the client's.
+    ``made`` is called, once the watch was made, with a revision that the store had reached by then (the one in etcd's
+    own message may be older). ``patience``: seconds of silence after which the member is asked, and within which it has
+    to answer; None: the client's ``timeout``.
     """
     request: Request = {"create_request": {**below(prefix), "start_revision": str(from_revision), "fragment": True}}
     limit = members.timeout if patience is None else patience
@@ -72,18 +73,18 @@ async def _stream(
 
 
 def _check_created(members: Members, message: Message, from_revision: int) -> None:
-    """Whether the watch was made, and from a revision that this store has come to."""
+    """Check that the watch was made, and that the store has reached its first revision."""
     _check_alive(members, message)
     if not message.flag("created"):
         raise Malformed("begins a watch without saying that it did", member=message.member)
-    there = header(message).revision
-    if there < from_revision - 1:  # it would be silent until the store has come that far, with other contents
-        text = f"is at revision {there}, and was at {from_revision - 1}: a backup was restored, or the data are gone"
+    revision = header(message).revision
+    if revision < from_revision - 1:  # it would report nothing until the store gets there, with other contents
+        text = f"is at revision {revision}, and was at {from_revision - 1}: a backup was restored, or the data are gone"
         raise Restored(text, member=message.member)
 
 
 def _check_alive(members: Members, message: Message) -> None:
-    """Whether a message goes on with the watch, of the same cluster."""
+    """Check that a message continues the watch, in the same cluster."""
     if message.number("compact_revision"):
         revision = message.number("compact_revision")
         raise Compacted(f"has no history before revision {revision}", member=message.member, revision=revision)
@@ -101,7 +102,8 @@ def _changes(message: Message, prefix: str) -> list[Change]:
 
 
 class _Reader:
-    """The messages of a stream. While none comes, the member is asked a question: one that hangs keeps TCP alive."""
+    """The messages of a stream. While none comes, the member is asked: one that hangs still keeps TCP's connection
+    alive."""
 
     def __init__(
         self, members: Members, member: str, prefix: str, messages: AsyncGenerator[Message, None], limit: float
@@ -111,24 +113,25 @@ class _Reader:
         self._coming: asyncio.Task[Message] | None = None
 
     async def first(self) -> Message:
-        """The message that says what became of the request; it has to come in time."""
+        """Return the message that says whether the watch was made; it has to come in time."""
         if not await self._came():
             raise Unreachable("does not answer in time", member=self._member)
         return self._taken()
 
     async def next(self) -> Message:
-        """The next message, whenever it comes. Raises :class:`Unreachable` when the member does not answer any more."""
+        """Return the next message, whenever it comes. Raises :class:`Unreachable` when the member does not answer any
+        more."""
         while not await self._came():
             try:
                 await self.ask()
             except EtcdError as error:
                 if self._coming is not None and self._coming.done():
-                    break  # it may say better what happened
+                    break  # the stream's own end may say better what happened
                 raise error
         return self._taken()
 
     async def ask(self) -> int:
-        """The revision that the member's store is at."""
+        """Return the revision of the member's store."""
         try:
             async with asyncio.timeout(self._limit):
                 return header(await self._members.ask_member(self._member, "kv/range", self._probe)).revision
@@ -136,7 +139,7 @@ class _Reader:
             raise Unreachable("does not answer in time", member=self._member) from error
 
     async def _came(self) -> bool:
-        """Whether a message is there, or the end, within the time in which a member has to answer."""
+        """Wait for a message or the end, as long as a member has time to answer. Return whether one came."""
         if self._coming is None:
             self._coming = asyncio.ensure_future(_next(self._messages, self._member))
         done, _ = await asyncio.wait({self._coming}, timeout=self._limit)
@@ -148,7 +151,7 @@ class _Reader:
         return coming.result()
 
     async def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting for messages."""
         if self._coming is not None:
             self._coming.cancel()
             with suppress(asyncio.CancelledError, EtcdError, OSError):

@@ -1,8 +1,8 @@
-"""etcd's messages as the gateway's JSON: requests made of values, and answers taken apart with care.
+"""etcd's messages as the gateway's JSON: requests are made from values, and answers are checked and taken apart.
 
-The messages are etcd's ``rpc.proto`` and ``kv.proto``, in the JSON of protocol buffers: numbers of 64 bits are strings,
-bytes are base64, and a field that is zero, false or empty is left out. An answer comes from outside: whatever it holds,
-it gives values of this package, or :class:`svcc.etcd.errors.Malformed`.
+The messages are those of etcd's ``rpc.proto`` and ``kv.proto``, in the JSON of protocol buffers: numbers of 64 bits are
+strings, bytes are base64, and a field that is zero, false or empty is left out. An answer comes from outside: whatever
+it holds, the result is a value of this package, or :class:`svcc.etcd.errors.Malformed`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from svcc.etcd.errors import Malformed
 from svcc.etcd.values import Change, Compare, Delete, Entry, Field, Get, Lease, Operation, Put
 
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
-#: A request, before it is printed.
+#: A request, as an object for JSON.
 Request = dict[str, object]
 
 
@@ -30,7 +30,7 @@ class Message:
     fields: dict[str, object]
 
     def number(self, name: str) -> int:
-        """A number, 0 where it was left out."""
+        """Return a number, 0 where it was left out."""
         value = self.fields.get(name, 0)
         if isinstance(value, str) and _NUMBER.fullmatch(value):
             value = int(value)
@@ -39,40 +39,40 @@ class Message:
         raise self._wrong(name, "a number")
 
     def text(self, name: str) -> str:
-        """A string, "" where it was left out."""
+        """Return a string, "" where it was left out."""
         value = self.fields.get(name, "")
         if isinstance(value, str):
             return value
         raise self._wrong(name, "a string")
 
     def flag(self, name: str) -> bool:
-        """True or false, false where it was left out."""
+        """Return true or false, false where it was left out."""
         value = self.fields.get(name, False)
         if isinstance(value, bool):
             return value
         raise self._wrong(name, "true or false")
 
     def data(self, name: str) -> bytes:
-        """Bytes, none where they were left out."""
+        """Return bytes, empty where they were left out."""
         try:
             return base64.b64decode(self.text(name), validate=True)
         except (binascii.Error, ValueError):
             raise self._wrong(name, "base64") from None
 
     def key(self, name: str) -> str:
-        """A key. Bytes that are no UTF-8 become surrogates, and the same bytes again when they are sent."""
+        """Return a key. Bytes that are not UTF-8 become surrogates, and the same bytes again when they are sent."""
         return self.data(name).decode("utf-8", "surrogateescape")
 
     def has(self, name: str) -> bool:
-        """Whether a field is there."""
+        """Whether the message has this field."""
         return name in self.fields
 
     def child(self, name: str) -> Message:
-        """An object within this one, an empty one where it was left out."""
+        """Return an object within this one, empty where it was left out."""
         return self._message(name, self.fields.get(name, {}))
 
     def children(self, name: str) -> list[Message]:
-        """A list of objects, an empty one where it was left out."""
+        """Return a list of objects, empty where it was left out."""
         value = self.fields.get(name, [])
         if isinstance(value, list):
             return [self._message(name, one) for one in value]
@@ -88,7 +88,7 @@ class Message:
 
 
 def decoded(member: str, text: bytes) -> Message:
-    """A member's JSON object. Raises :class:`Malformed` for any other text."""
+    """Parse a member's JSON object. Raises :class:`Malformed` for any other text."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -99,12 +99,12 @@ def decoded(member: str, text: bytes) -> Message:
 
 
 def printed(request: Request) -> bytes:
-    """The text of a request."""
+    """Return a request as JSON."""
     return json.dumps(request, separators=(",", ":")).encode()
 
 
 def _short(value: object) -> str:
-    """The beginning of what a member sent, in one line."""
+    """Return the beginning of what a member sent, in one line."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
     text = repr(value[:60] if isinstance(value, (bytes, str)) else value)
@@ -113,14 +113,14 @@ def _short(value: object) -> str:
 
 @dataclass(frozen=True)
 class Header:
-    """Which cluster answers, and at which revision of its store (0: not said)."""
+    """The cluster that answers, and the revision of its store (0 where the answer does not say it)."""
 
     cluster: int
     revision: int
 
 
 def header(message: Message) -> Header:
-    """The header that each answer of etcd has. Raises :class:`Malformed` where there is none."""
+    """Return the header that each answer of etcd has. Raises :class:`Malformed` where there is none."""
     found = message.child("header")
     cluster = found.number("cluster_id")
     if not cluster:
@@ -129,22 +129,22 @@ def header(message: Message) -> Header:
 
 
 def encoded(data: bytes) -> str:
-    """Bytes, or a key's, as base64."""
+    """Return bytes as base64."""
     return base64.b64encode(data).decode("ascii")
 
 
 def key_bytes(key: str) -> bytes:
-    """The bytes of a key."""
+    """Return the bytes of a key."""
     return key.encode("utf-8", "surrogateescape")
 
 
 def one(key: str) -> Request:
-    """The range of one key."""
+    """Return the range of a single key."""
     return {"key": encoded(key_bytes(key))}
 
 
 def below(prefix: str) -> Request:
-    """The range of all keys that begin with a prefix: up to the first key behind them all."""
+    """Return the range of all keys that begin with a prefix: it ends before the first key that sorts after them all."""
     start = key_bytes(prefix)
     stem = start.rstrip(b"\xff")
     end = stem[:-1] + bytes([stem[-1] + 1]) if stem else b"\0"
@@ -152,7 +152,7 @@ def below(prefix: str) -> Request:
 
 
 def entry(message: Message) -> Entry:
-    """A key and its value (``mvccpb.KeyValue``)."""
+    """Read a key and its value (``mvccpb.KeyValue``)."""
     return Entry(
         key=message.key("key"),
         value=message.data("value"),
@@ -164,21 +164,21 @@ def entry(message: Message) -> Entry:
 
 
 def entries(message: Message) -> tuple[Entry, ...]:
-    """The keys that a range has."""
+    """Read the entries in the answer to a range request."""
     return tuple(entry(kv) for kv in message.children("kvs"))
 
 
 def change(event: Message) -> Change:
-    """What became of a key (``mvccpb.Event``)."""
+    """Read a change of a key (``mvccpb.Event``)."""
     kind, kv = event.text("type"), event.child("kv")
     if kind not in ("", "PUT", "DELETE"):
         raise Malformed(f"tells of an event {kind!r}, which etcd does not have", member=event.member)
-    there = None if kind == "DELETE" else entry(kv)
-    return Change(kv.key("key"), there, kv.number("mod_revision"))
+    new = None if kind == "DELETE" else entry(kv)
+    return Change(kv.key("key"), new, kv.number("mod_revision"))
 
 
 def lease(message: Message) -> Lease:
-    """A lease that was granted."""
+    """Read a lease that was granted."""
     found = Lease(message.number("ID"), message.number("TTL"))
     if found.id <= 0 or found.ttl <= 0:
         raise Malformed(f"grants a lease {found.id} of {found.ttl} s", member=message.member)
@@ -205,7 +205,7 @@ def _comparison(compare: Compare) -> Request:
 
 
 def put(operation: Put) -> Request:
-    """A put, as a request of its own and as one of a transaction."""
+    """Return a put, for a request of its own or within a transaction."""
     attached: Request = {"lease": str(operation.lease.id)} if operation.lease else {}
     return {**one(operation.key), "value": encoded(operation.value), **attached}
 
@@ -221,7 +221,7 @@ def _operation(operation: Operation) -> Request:
 
 
 def transaction(compares: Sequence[Compare], then: Sequence[Operation], otherwise: Sequence[Operation]) -> Request:
-    """A transaction."""
+    """Return the request for a transaction."""
     return {
         "compare": [_comparison(compare) for compare in compares],
         "success": [_operation(operation) for operation in then],
@@ -230,7 +230,7 @@ def transaction(compares: Sequence[Compare], then: Sequence[Operation], otherwis
 
 
 def found(message: Message, asked: Sequence[Operation]) -> tuple[tuple[Entry, ...], ...]:
-    """What each operation of a transaction found."""
+    """Read the entries that each operation of a transaction found."""
     responses = message.children("responses")
     if len(responses) != len(asked):
         raise Malformed(f"answers {len(responses)} of {len(asked)} operations", member=message.member)

@@ -1,1 +1,1 @@
-"""Many machines and one reviewed file: releases in etcd, and the rollouts that bring them to the machines."""
+"""A fleet: many machines with one reviewed file. Releases are in etcd, and rollouts bring them to the machines."""

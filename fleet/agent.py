@@ -1,4 +1,4 @@
-"""The agent of a node: for as long as it runs, the node has what its fleet wants of it."""
+"""The agent of a node in a fleet: while it runs, the node serves what its fleet wants of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def run(
     log: Log,
     listen: tuple[str, int] | None,
 ) -> None:
-    """Until SIGTERM or SIGINT; the rules stay in place. ``session`` and ``options`` are those for a target.
+    """Run until SIGTERM or SIGINT; the rules stay in place. ``session`` and ``options`` make those of a target.
 
     Errors: as of :func:`svcc.agent.service.run`.
     """
@@ -35,7 +35,7 @@ async def run(
                 beside = partial(node.beside, target=target)
                 await service.run(node, kept, options(target), log, listen, node, beside)
             if node.target == target:
-                return  # it was ended by a signal
+                return  # a signal ended the agent
     finally:
         await node.leave()
         for task in tasks:
@@ -44,7 +44,7 @@ async def run(
 
 
 async def _first(node: FleetNode) -> None:
-    """Wait until something is wanted. There is nothing to keep until then, which is as it should be."""
+    """Wait until the fleet wants something of the node. Until then there is nothing to serve, which is no fault."""
     notify.notify("READY=1")
     alive = asyncio.create_task(service.sign_of_life(), name="watchdog")
     try:

@@ -1,7 +1,7 @@
-"""A program as etcd holds it: its text as gzip (RFC 1952), in pieces that fit into a value, under the hash of all.
+"""A program as etcd holds it: its text as gzip (RFC 1952), in pieces that fit into a value, under one hash.
 
-The hash is that of the packed bytes. So it is checked before anything is unpacked, and two publishers whose zlibs pack
-differently never mix their pieces.
+The hash is that of the compressed bytes. So it is checked before anything is decompressed, and publishers whose zlibs
+compress differently never mix their pieces.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ from hashlib import sha256
 
 from svcc.fleet.errors import BadProgram
 
-#: Bytes of a piece. In base64, as the protocol has it, it is well below etcd's 1.5 MiB for a request.
+#: How many bytes a piece has. In base64, as the protocol has it, that is well below etcd's limit of 1.5 MiB a request.
 PIECE = 512 << 10
-#: Pieces of a program: 64 MiB, where 100,000 endpoints have 0.7 MB.
+#: How many pieces a program may have: 64 MiB in all. 100,000 endpoints take 0.7 MB.
 MOST_PIECES = 128
-#: Bytes of a program's text.
+#: How many bytes a program's text may have.
 LIMIT = 256 << 20
-#: RFC 1952 with window bits as zlib wants them.
+#: zlib's window bits for gzip's format (RFC 1952).
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A packed program. ``hash``: the SHA-256 of its pieces, put together."""
+    """A compressed program. ``hash``: the SHA-256 of its pieces, put together."""
 
     hash: str
     pieces: tuple[bytes, ...]
 
 
 def pack(text: str) -> Blob:
-    """The same bytes for the same text, whenever it is packed. Errors: BadProgram, where it is too large."""
+    """Compress a program's text. The same text always gives the same bytes. Errors: BadProgram where it is too
+    large."""
     data = text.encode()
     if len(data) > LIMIT:
         raise BadProgram(f"the program has {len(data):,} bytes, and a fleet takes {LIMIT:,}")
@@ -45,9 +46,9 @@ def pack(text: str) -> Blob:
 
 
 def unpack(hash: str, pieces: Sequence[bytes], limit: int = LIMIT) -> str:
-    """The program's text. ``limit``: bytes that it may have; no more is unpacked.
+    """Return the program's text. ``limit``: how many bytes it may have; no more are decompressed.
 
-    Errors: BadProgram, where the pieces are not what the hash says, or hold something else than one text.
+    Errors: BadProgram where the pieces have another hash, or hold something else than one text.
     """
     packed = b"".join(pieces)
     if sha256(packed).hexdigest() != hash:

@@ -1,6 +1,6 @@
-"""What stands in etcd below a fleet's keys: each value as a typed document, and its JSON.
+"""The documents in etcd below a fleet's keys: each value as a typed object, and as JSON.
 
-What comes from etcd is input, whoever wrote it: a document is read whole, or refused with what is wrong with it.
+A document from etcd is input, whoever wrote it. It is read completely, or refused with what is wrong with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from svcc.fleet.keys import address_in
 
 
 def read_head(key: str, text: str | bytes) -> int:
-    """The number of the newest release. Errors: BadDocument."""
+    """Return the number of the newest release. Errors: BadDocument."""
     members = members_of(key, text)
     number = members.number("release", 1)
     members.end()
@@ -25,7 +25,7 @@ def read_head(key: str, text: str | bytes) -> int:
 
 
 def head_text(number: int) -> str:
-    """The document that says which release was published last."""
+    """Return the document that says which release is the newest."""
     return text_of({"release": number})
 
 
@@ -34,7 +34,7 @@ def head_text(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What a release has for one node: the target's name, and the SHA-256 of the bundle's text."""
+    """A node's part of a release: its target's name, and the SHA-256 of its bundle's text."""
 
     target: str
     bundle: str
@@ -42,9 +42,10 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A program that was published, which no one changes any more.
+    """A published program, which nobody changes any more.
 
-    ``program``: the SHA-256 of the packed program; ``pieces``: how many keys hold it. ``when`` is for people alone.
+    ``program``: the SHA-256 of the compressed program; ``pieces``: how many keys hold it. ``when`` is only shown to
+    people.
     """
 
     fleet: str
@@ -55,16 +56,16 @@ class Release:
     who: str = ""
     message: str = ""
     when: str = ""
-    signature: str = field(default="", repr=False)  # "": nobody signed it
+    signature: str = field(default="", repr=False)  # "" where nobody signed it
 
     @property
     def canonical(self) -> str:
-        """What is signed: everything but the signature."""
+        """The text that is signed: the document without its signature."""
         return text_of(self._members())
 
     @property
     def text(self) -> str:
-        """The document as it is kept in etcd: what is signed, and the signature."""
+        """The document in etcd, with its signature."""
         return text_of({**self._members(), "signature": self.signature})
 
     def _members(self) -> dict[str, Json]:
@@ -84,7 +85,7 @@ class Release:
 
     @classmethod
     def read(cls, key: str, text: str | bytes) -> Release:
-        """Errors: BadDocument."""
+        """Read a release from its document. Errors: BadDocument."""
         members = members_of(key, text)
         found = cls(
             fleet=members.name("fleet"),
@@ -101,7 +102,7 @@ class Release:
         return found
 
     def signed(self, signature: str) -> Release:
-        """The same release with a signature."""
+        """Return the same release with a signature."""
         return replace(self, signature=signature)
 
 
@@ -116,12 +117,13 @@ def _compiled(nodes: JsonMembers, node: str) -> Compiled:
 
 
 def able_text(addresses: Iterable[str]) -> str:
-    """What stands at a living node's key: the announced addresses that it can answer for."""
+    """Return the document of a living node: the announced addresses for which it can answer."""
     return text_of({"able": [*sorted(addresses)]})
 
 
 def read_able(key: str, text: str | bytes) -> frozenset[str]:
-    """The addresses that a living node can answer for; nothing is said: none. Errors: BadDocument."""
+    """Return the addresses for which a living node can answer; none where its document is empty. Errors:
+    BadDocument."""
     if not text:
         return frozenset()
     members = members_of(key, text)
@@ -136,26 +138,26 @@ def read_able(key: str, text: str | bytes) -> frozenset[str]:
 
 
 def holder_text(node: str) -> str:
-    """The document that says which node answers for an address."""
+    """Return the document that says which node answers for an address."""
     return text_of({"node": node})
 
 
 def read_holder(key: str, text: str | bytes) -> str:
-    """The node that answers for an address. Errors: BadDocument."""
+    """Return the node that answers for an address. Errors: BadDocument."""
     members = members_of(key, text)
     node = members.name("node")
     members.end()
     return node
 
 
-# ---- what nodes shall do, and what they say
+# ---- what nodes shall do, and what they report
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Want:
-    """What one node shall do. ``epoch`` only grows: an agent follows no smaller one than it followed before.
+    """What a node shall do: follow a release. ``epoch`` only grows: an agent never follows a smaller one than before.
 
-    ``release``: 0 where there is none to go back to: the node keeps what it serves.
+    ``release`` 0: the node keeps what it serves, as it has no release to go back to.
     """
 
     epoch: int
@@ -163,12 +165,12 @@ class Want:
 
     @property
     def text(self) -> str:
-        """The document as it is kept in etcd."""
+        """The document in etcd."""
         return text_of({"release": self.release, "epoch": self.epoch})
 
     @classmethod
     def read(cls, key: str, text: str | bytes) -> Want:
-        """Errors: BadDocument."""
+        """Read a want from its document. Errors: BadDocument."""
         members = members_of(key, text)
         found = cls(release=members.number("release"), epoch=members.number("epoch", 1))
         members.end()
@@ -176,26 +178,26 @@ class Want:
 
 
 class NodeState(StrEnum):
-    """How a node stands with what it shall do."""
+    """How far a node is with what it shall do."""
 
-    APPLYING = "applying"  # it is at it, or waits to confirm
+    APPLYING = "applying"  # it is applying, or waits for the confirmation
     APPLIED = "applied"  # applied and confirmed
-    FAILED = "failed"  # it cannot, and serves what it served before
-    REFUSED = "refused"  # it will not: a smaller epoch, a signature, a hash
+    FAILED = "failed"  # it could not, and serves what it served before
+    REFUSED = "refused"  # it does not follow: because of a smaller epoch, a signature, or a hash
 
 
-#: The largest release and epoch that a node is believed to have. Who publishes goes on from them after a backup of etcd
-#: was restored: with one of the largest numbers there are, a node would leave none for others.
+#: The largest release and epoch that a node may report. Publishing goes on from these after a backup of etcd was
+#: restored: a node that reported the largest possible number would leave none for others.
 MOST_TOLD = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a node says of itself.
+    """What a node reports of itself.
 
-    ``want``: what this is about; ``followed``: the largest epoch that it followed; ``serves``: the release that it
-    serves, 0: none of the fleet's. ``down``: services all of whose endpoints fail their checks; ``drift``: objects that
-    somebody changed. ``words``: why, for people.
+    ``want``: the want that this is about; ``followed``: the largest epoch that the node followed; ``serves``: the
+    release that it serves, 0 where it is none of the fleet's. ``down``: how many services have all endpoints failing
+    their checks; ``drift``: how many objects in the kernel others changed. ``words``: the reason, for people.
     """
 
     want: Want
@@ -209,7 +211,7 @@ class Status:
 
     @property
     def text(self) -> str:
-        """The document as it is kept in etcd."""
+        """The document in etcd."""
         return text_of(
             {
                 "release": self.want.release,
@@ -226,7 +228,7 @@ class Status:
 
     @classmethod
     def read(cls, key: str, text: str | bytes) -> Status:
-        """Errors: BadDocument."""
+        """Read a status from its document. Errors: BadDocument."""
         members = members_of(key, text)
         found = cls(
             want=Want(release=members.number("release"), epoch=members.number("epoch")),
@@ -243,5 +245,5 @@ class Status:
 
 
 def plain(text: str) -> str:
-    """A text of somebody else's as one that a document takes: signs that cannot be printed become U+FFFD."""
+    """Return a foreign text as a document may hold it: shortened, and with U+FFFD for what cannot be printed."""
     return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in shorten(text, WORDS - 100))

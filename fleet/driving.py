@@ -1,6 +1,7 @@
-"""A rollout is driven: what the nodes say is read, and what comes next is written, until it has ended.
+"""Drive a rollout: read what the nodes report, and write what they shall do next, until the rollout has ended.
 
-It stands in etcd alone. Of those who drive it one holds the lock; the others look on, and take over when it is gone.
+All of its state is in etcd. Of several drivers one holds a lock; the others only watch, and one of them takes over when
+the lock is free.
 """
 
 from __future__ import annotations
@@ -20,30 +21,30 @@ from svcc.fleet.keys import Keys
 from svcc.fleet.reading import Snapshot, snapshot
 from svcc.fleet.rollout import Rollout, RolloutPhase, RolloutStep, Since, check_free, step
 
-#: Seconds after which another may take over from who drives no more.
+#: Seconds after which another driver may take over from one that died.
 _LEASE = 10
-#: Seconds in which what nodes say is collected.
+#: Seconds for which nodes' reports are collected.
 _TOGETHER = 0.1
-#: Seconds between looks though nothing was heard, and while etcd does not answer.
+#: Seconds until etcd is read again where no change was reported, and where etcd did not answer.
 _GLANCE, _AGAIN = 30.0, 1.0
 
-#: Hears where a rollout stands, whenever that changed.
+#: Called with where a rollout stands, whenever that changed.
 Tell: TypeAlias = Callable[[Snapshot], None]
 
 
 class NoRollout(FleetError):
-    """There is no rollout."""
+    """The fleet has no rollout."""
 
 
 async def start(etcd: Client, keys: Keys, rollout: Rollout) -> None:
-    """Write down a new rollout.
+    """Write a new rollout.
 
-    Errors: NotNow: another has not ended; FleetError: the release is not there; BadDocument; EtcdError.
+    Errors: NotNow where another one has not ended; FleetError where the release does not exist; BadDocument; EtcdError.
     """
     seen = await snapshot(etcd, keys)
     check_free(seen.rollout)
-    free, there = as_read(keys.rollout, seen.entries.get(keys.rollout)), present(keys.release(rollout.release))
-    done = await etcd.transact([free, there], [Put(keys.rollout, rollout.text.encode())])
+    free, exists = as_read(keys.rollout, seen.entries.get(keys.rollout)), present(keys.release(rollout.release))
+    done = await etcd.transact([free, exists], [Put(keys.rollout, rollout.text.encode())])
     if not done.succeeded:
         if await etcd.get(keys.release(rollout.release)) is None:
             raise FleetError(f"fleet {keys.fleet} has no release {rollout.release}")
@@ -52,7 +53,8 @@ async def start(etcd: Client, keys: Keys, rollout: Rollout) -> None:
 
 
 async def change(etcd: Client, keys: Keys, how: Callable[[Rollout], Rollout]) -> Rollout:
-    """Change where the rollout stands; returns it. Errors: NoRollout: there is none; what ``how`` raises; EtcdError."""
+    """Change the rollout by ``how``, and return it. Errors: NoRollout where there is none; those of ``how``;
+    EtcdError."""
     while True:
         seen = await snapshot(etcd, keys)
         if seen.rollout is None:
@@ -66,10 +68,11 @@ async def change(etcd: Client, keys: Keys, how: Callable[[Rollout], Rollout]) ->
 
 
 async def adopt(etcd: Client, keys: Keys, nodes: set[str], *, keep: bool = False) -> dict[str, Want]:
-    """Give nodes that refuse what they find an epoch that is larger than what they followed; returns what they shall
-    do now: with ``keep`` what they do already, else what etcd wants of them; where it wants nothing, they keep it, too.
+    """Give nodes that refuse their wants an epoch larger than the one that they followed. Return their new wants.
 
-    ``nodes``: these alone; none: all. Errors: FleetError: no such node; EtcdError.
+    With ``keep`` they keep what they serve; else they follow the release that etcd wants of them, and keep what they
+    serve where it wants nothing. ``nodes``: only these; all where it is empty. Errors: FleetError where there is no
+    such node; EtcdError.
     """
     seen = await snapshot(etcd, keys)
     if unknown := sorted(nodes - seen.nodes.keys()):
@@ -86,10 +89,10 @@ async def adopt(etcd: Client, keys: Keys, nodes: set[str], *, keep: bool = False
 
 
 async def drive(etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callable[[str], None]) -> Snapshot:
-    """Bring the rollout to its end, or until somebody pauses it; or look on while another does.
+    """Drive the rollout until it has ended, or somebody pauses it; or watch while another driver does.
 
-    ``who``: for those who want to know who holds the lock; ``trouble`` hears that etcd does not answer: the rollout
-    waits for it. Errors: NoRollout, BadDocument; EtcdError, where etcd refuses.
+    ``who``: the name of this driver, which is written into the lock; ``trouble`` is called where etcd does not answer:
+    the rollout waits for it. Errors: NoRollout, BadDocument; EtcdError where etcd refuses.
     """
     driver = _Driver(etcd, keys, who, tell, trouble)
     async with _hearing(etcd, keys) as heard:
@@ -99,20 +102,22 @@ async def drive(etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callabl
                     while not held.lost:
                         if (ended := await driver.look(held, heard)) is not None:
                             return ended
-            except NoLease:  # it ended before that was noticed here, as on a busy machine: with another one it goes on
+            except NoLease:  # the lease ended before we noticed, as on a busy machine: take a new one
                 continue
             except Unreachable as error:
                 await driver.rest(error)
 
 
 class _Driver:
+    """One driver of a rollout."""
+
     def __init__(self, etcd: Client, keys: Keys, who: str, tell: Tell, trouble: Callable[[str], None]) -> None:
         self._etcd, self._keys, self._who, self._tell, self._trouble = etcd, keys, who, tell, trouble
         self._now = asyncio.get_running_loop().time
         self._since = Since()
 
     async def look(self, held: Held, heard: asyncio.Event) -> Snapshot | None:
-        """Do what comes next, or wait until that may be something; gives what there is when that is the end."""
+        """Do the next step, or wait until there may be one; return what was read where the rollout has ended."""
         heard.clear()
         try:
             seen = await snapshot(self._etcd, self._keys)
@@ -131,7 +136,7 @@ class _Driver:
         return None
 
     async def rest(self, error: Unreachable) -> None:
-        """Wait for etcd. What nodes say does not arrive meanwhile, so that their time begins anew."""
+        """Wait for etcd. Nodes' reports do not arrive meanwhile, so that their times begin anew."""
         self._trouble(str(error))
         self._since = Since()
         await asyncio.sleep(_AGAIN)
@@ -145,14 +150,15 @@ class _Driver:
             await _wait(heard, _GLANCE if taken.again is None else min(_GLANCE, taken.again - self._now()))
 
     async def _owns(self, held: Held, seen: Snapshot) -> bool:
-        """Whether we hold the lock, which we take where nobody does."""
+        """Whether we hold the lock. Take it where nobody holds it."""
         key, entry = self._keys.lock, seen.entries.get(self._keys.lock)
         if entry is not None:
             return entry.lease == held.lease.id
         return (await self._etcd.transact([absent(key)], [Put(key, self._who.encode(), held.lease)])).succeeded
 
     async def _write(self, held: Held, seen: Snapshot, taken: RolloutStep) -> None:
-        """All of a step, where everything is as it was seen; else the next look shows what is."""
+        """Write all of a step, if nothing changed since it was read; else nothing is written, and the next look reads
+        anew."""
         keys, entries = self._keys, seen.entries
         puts = {keys.rollout: taken.rollout.text} | {keys.want(node): want.text for node, want in taken.wants.items()}
         compares = [leased(keys.lock, held.lease), *(as_read(key, entries.get(key)) for key in puts)]
@@ -170,7 +176,7 @@ async def _wait(heard: asyncio.Event, seconds: float) -> None:
 
 @asynccontextmanager
 async def _hearing(etcd: Client, keys: Keys) -> AsyncIterator[asyncio.Event]:
-    """An event that is set whenever anything changed that a rollout looks at."""
+    """Yield an event that is set whenever anything changes that a rollout depends on."""
     heard = asyncio.Event()
 
     async def listen(beginning: str) -> None:

@@ -1,6 +1,6 @@
 """Which machine is to answer for an announced address that nobody holds.
 
-Every machine computes it for itself, of what all of them see; that never two hold an address is etcd's to see to.
+Every machine computes this for itself, from what all of them see. etcd ensures that an address never has two holders.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from hashlib import sha256
 
 
 def successors(able: Mapping[str, Collection[str]], holders: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """For each address without a holder, the machines that may take it: the first one now, another if that does not.
+    """Return for each address without a holder the machines that may take it, in order: if one does not take it, the
+    next may.
 
-    ``able``: by machine, the addresses that it can answer for; ``holders``: by address, the machine that does. What is
-    held stays where it is. The order of an address is its own (rendezvous hashing), so that few others move when a
-    machine comes or goes; but a machine with its share of the addresses comes behind those that have less.
+    ``able``: by machine, the addresses for which it can answer; ``holders``: by address, the machine that holds it. An
+    address that is held stays where it is. Each address has an order of its own (rendezvous hashing), so that few
+    others move when a machine comes or goes; but a machine that has its share of the addresses already comes after
+    those that have less.
     """
     machines = sorted(node for node, addresses in able.items() if addresses)
     addresses = sorted({address for node in machines for address in able[node]} | holders.keys())

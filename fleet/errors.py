@@ -1,4 +1,4 @@
-"""What goes wrong with a fleet, as classes of svcc's own tree."""
+"""The errors of a fleet, as classes of svcc's own tree."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from svcc.compiler.errors import SvccError
 
 
 class FleetError(SvccError):
-    """The root of what the fleet raises."""
+    """The root of a fleet's errors."""
 
 
 class BadName(FleetError):
-    """A fleet or a node has a name that no key can hold."""
+    """A key cannot hold this name of a fleet, a node or a pool."""
 
 
 class BadDocument(FleetError):
-    """etcd holds something that is not what svcc writes there, or what a newer svcc wrote."""
+    """etcd holds something that svcc does not write there, or that a newer svcc wrote."""
 
 
 class BadProgram(FleetError):
-    """A program is no release: it does not fit, or is not what its hash says."""
+    """A program cannot be a release: it does not fit, or has another hash."""
 
 
 class BadSignature(FleetError):
-    """A release is not signed by anybody who may, or it cannot be signed."""
+    """A release is not signed by anybody who may sign, or cannot be signed."""

@@ -1,9 +1,9 @@
-"""Old releases are taken out of etcd, with the programs that none of the others names; and nodes that left.
+"""Delete old releases from etcd, and the programs that no other release names; and nodes that left.
 
-A release that a node shall have, or may go back to, is never taken out. Others who publish or begin a rollout
-meanwhile are safe: all is taken out on the condition that neither the head nor the rollout moved since both were read.
-Who publishes moves the head only if the program is still there (:mod:`svcc.fleet.publishing`), and who begins a rollout
-does so only if its release is.
+A release that a node shall have, or may go back to, is never deleted. Others may publish or begin a rollout meanwhile:
+everything is deleted on the condition that neither the head nor the rollout changed since both were read. A publisher
+moves the head only if its program is still there (:mod:`svcc.fleet.publishing`), and a rollout begins only if its
+release is.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import Keys, is_hash
 from svcc.fleet.reading import Snapshot, head_of, releases_of, snapshot
 
-#: Releases that stay, of the newest ones.
+#: How many of the newest releases stay.
 KEPT = 100
-#: Keys that are deleted at once; etcd takes 128.
+#: How many keys are deleted in one transaction; etcd takes 128 operations.
 _AT_ONCE = 100
 
 
 async def forget(etcd: Client, keys: Keys, kept: int = KEPT) -> int:
-    """Take out all releases but the newest ones and those in use; how many went. Where somebody publishes or rolls out
-    meanwhile, less is taken out, and the next one who publishes goes on with it.
+    """Delete all releases but the newest ones and those in use. Return how many were deleted.
 
-    Errors: BadDocument: what etcd has cannot be read, and nothing is taken out; EtcdError.
+    Where somebody publishes or begins a rollout meanwhile, fewer are deleted; the next publisher goes on. Errors:
+    BadDocument where a document in etcd cannot be read: nothing is deleted then; EtcdError.
     """
     _, head = await head_of(etcd, keys)
     seen = await snapshot(etcd, keys)
@@ -44,10 +44,10 @@ async def forget(etcd: Client, keys: Keys, kept: int = KEPT) -> int:
 
 
 async def forget_nodes(etcd: Client, keys: Keys, nodes: Iterable[str]) -> list[str]:
-    """Take out what nodes that left were to do, and what they said last; returns their names.
+    """Delete what nodes that left were to do, and what they reported last. Return their names.
 
-    Errors: FleetError: there is no such node, its agent lives, or a rollout that has not ended has it: nothing is taken
-    out then; EtcdError.
+    Errors: FleetError where there is no such node, its agent lives, or it is in a rollout that has not ended: nothing
+    is deleted then; EtcdError.
     """
     seen = await snapshot(etcd, keys)
     rollout = seen.rollout if seen.rollout is not None and not seen.rollout.phase.ended else None
@@ -68,7 +68,7 @@ async def forget_nodes(etcd: Client, keys: Keys, nodes: Iterable[str]) -> list[s
 
 
 def _used(seen: Snapshot) -> Iterable[int]:
-    """The releases that nodes shall have, serve, or go back to."""
+    """Yield the releases that nodes shall have, serve, or may go back to."""
     for node in seen.nodes.values():
         if node.want is not None:
             yield node.want.release
@@ -80,7 +80,7 @@ def _used(seen: Snapshot) -> Iterable[int]:
 
 
 async def _delete(etcd: Client, same: Sequence[Compare], deletions: Sequence[Delete]) -> bool:
-    """Delete as long as all is the same; whether it was to the end."""
+    """Delete keys while the conditions ``same`` hold. Return whether all were deleted."""
     for start in range(0, len(deletions), _AT_ONCE):
         if not (await etcd.transact(same, deletions[start : start + _AT_ONCE])).succeeded:
             return False

@@ -1,10 +1,11 @@
-"""A process beside an agent that has the machine cease to answer for an address as soon as another one has it.
+"""A process beside an agent that stops the machine from answering for an address as soon as another machine has it.
 
-It is one of its own, so that it goes on when the agent is killed: the kernel would answer for ever, and two machines
-would. Whether the other one is right is decided by time: as long as etcd keeps the machine's hold for certain, the
-other one is told that it is wrong (RFC 5227, section 2.4); after that, or with a dead agent, it has been elected.
+It is a process of its own, so that it goes on when the agent is killed. Else the kernel would answer for ever, and so
+two machines would. Time decides whether the other machine is right. While etcd certainly keeps this machine's lease,
+the guard defends the address (RFC 5227, section 2.4). After that, or where the agent is dead, the other machine was
+elected.
 
-It reads lines of JSON, :class:`Orders` all of them, and writes one for each that it silences.
+It reads :class:`Orders` as lines of JSON, and writes a line for each address that it defends or gives up.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from svcc.kernel.link.reading import links
 from svcc.kernel.link.silencing import silence
 from svcc.kernel.steps import StepError
 
-#: Seconds between looks at whether another guard took over, and between two answers to who claims an address.
+#: Seconds between two checks of whether another guard took over, and between two defences of an address.
 _GLANCE, _DEFEND = 1.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """``addresses``: those that the machine answers for, on ``device``; ``until``: of the clock that is never put back
-    (CLOCK_MONOTONIC), so long nobody else may; ``keep``: the machine needs the others, too; ``end``: cease now.
+    """What an agent orders its guard to do.
+
+    ``addresses``: those for which the machine answers, on ``device``; ``until``: when, by CLOCK_MONOTONIC, others may
+    have them at the earliest; ``keep``: the addresses stay on the device, as the machine needs them, but it does not
+    answer for them; ``end``: stop answering for all now.
     """
 
     device: str = ""
@@ -43,21 +47,21 @@ class Orders:
 
     @property
     def line(self) -> bytes:
-        """The orders as the watchdog reads them: one line of JSON."""
+        """The orders as the guard reads them: one line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def parse(cls, line: bytes) -> Orders:
-        """Errors: ValueError, TypeError: none that :attr:`line` made."""
+        """Read orders from a line. Errors: ValueError, TypeError where :attr:`line` did not make it."""
         found = cls(**json.loads(line))
         return cls(found.device, tuple(found.addresses), found.until, found.keep, found.end)
 
 
 class Guard:
-    """``file``: has the process id of the newest guard; an older one ends."""
+    """The guard of a machine's addresses. ``file`` holds the process id of the newest guard; an older one ends."""
 
     def __init__(self, file: Path) -> None:
-        """Errors: OSError."""
+        """Begin to listen. Errors: OSError."""
         self._file, self._own = file, str(os.getpid())
         self._orders = Orders()
         self._listener = Listener()
@@ -67,7 +71,7 @@ class Guard:
         file.write_text(self._own)
 
     def run(self) -> None:
-        """Until its agent says so, or died and nothing is left to guard."""
+        """Run until the agent ends the guard; or until the agent died and there is nothing left to guard."""
         while not self._orders.end and (not self._orphan or self._is_needed()):
             given = [self._listener.arp, self._listener.nd, *([] if self._orphan else [sys.stdin])]
             select.select(given, [], [], _GLANCE)
@@ -119,7 +123,8 @@ class Guard:
 
 
 def main(file: str, detached: bool = False) -> int:
-    """The guard as a process; its exit status. ``detached``: not a child of the agent, which may end its children."""
+    """Run the guard as a process; return its exit status. ``detached``: not as a child of the agent, which may end its
+    children."""
     if detached and os.fork():
         return 0
     try:

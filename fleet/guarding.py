@@ -1,4 +1,5 @@
-"""The agent's end of its guard (:mod:`svcc.fleet.guard`): started, told what to guard, heard, and started again."""
+"""The agent's side of its guard (:mod:`svcc.fleet.guard`): it starts the guard, gives it orders, and reads its
+reports."""
 
 from __future__ import annotations
 
@@ -13,31 +14,32 @@ from pathlib import Path
 from svcc.agent.log import Log
 from svcc.fleet.guard import Orders
 
-#: Seconds until a guard that ended is started again, and in which one has to end.
+#: Seconds until a guard that ended is started again, and within which a guard has to end.
 _AGAIN, _PATIENCE = 2.0, 10.0
-#: Seconds for which a claim is told of: whoever has an address says so more often, as it is answered each time.
+#: Seconds for which a claim counts. A machine that has an address repeats its claim more often, as each is answered.
 _SILENCE = 10.0
 
 
 class Guarding:
-    """``lost`` is told of an address that the machine ceased to answer for, since another one does."""
+    """The guard of an agent. ``lost`` is called with an address that the machine gave up, since another one has it."""
 
     def __init__(self, root: Path, log: Log, lost: Callable[[str], None]) -> None:
         self._file, self._log, self._lost = root / "guard.pid", log, lost
         self._process: Process | None = None
         self._ended = asyncio.Event()
         self._orders = Orders()
-        self._claims: dict[str, tuple[str, float]] = {}  # who claimed an address that is held here last, and when
+        self._claims: dict[str, tuple[str, float]] = {}  # by address held here, who else claimed it last, and when
 
     @property
     def disputed(self) -> str:
-        """Which addresses another machine claims although this one holds them; "": there are none."""
+        """Which addresses another machine claims although this one holds them; "" where there are none."""
         now = asyncio.get_running_loop().time()
         claims = ((one, hardware) for one, (hardware, heard) in sorted(self._claims.items()) if now - heard < _SILENCE)
         return "; ".join(f"{hardware}, which does not hold {one} in this fleet, claims it" for one, hardware in claims)
 
     async def run(self) -> None:
-        """Have a guard, until it was told to cease. Where this is cancelled it goes on with what it was told last."""
+        """Keep a guard running until it is ordered to end. Where this is cancelled, the guard goes on with its last
+        orders."""
         while True:
             words = [sys.executable, "-P", "-m", "svcc.fleet.guard", str(self._file.absolute()), "--detached"]
             try:
@@ -70,18 +72,18 @@ class Guarding:
                 self._log.warning("another machine claims it", address=said["defended"], hardware=said["against"])
 
     def tell(self, orders: Orders) -> None:
-        """What to guard from now on."""
+        """Order what to guard from now on."""
         if orders != self._orders:
             self._orders = orders
             self._write(orders)
 
     def _write(self, orders: Orders) -> None:
         if self._process is not None and self._process.stdin is not None:
-            with suppress(OSError):  # it ends: the next one is told
+            with suppress(OSError):  # the guard is ending: the next one gets these orders
                 self._process.stdin.write(orders.line)
 
     async def cease(self) -> None:
-        """Have the machine answer for nothing any more, and return when that is so."""
+        """Stop the machine from answering for any address; return when that is done."""
         if self._process is None or not self._orders.addresses:
             return
         was = self._orders

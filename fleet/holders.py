@@ -1,4 +1,5 @@
-"""Who holds which announced address, by the keys in etcd: hearing of it, whose turn it is, taking and letting go."""
+"""Which machine holds which announced address, by keys in etcd: following them, whose turn it is, taking and
+giving up."""
 
 from __future__ import annotations
 
@@ -19,13 +20,13 @@ from svcc.fleet.keys import Keys, address_in, last_part
 
 #: Seconds after which the next machine in the order takes an address that the one before it did not take.
 _TURN = 2.0
-#: Seconds until etcd is asked again after it did not answer.
+#: Seconds until etcd is asked again where it did not answer.
 _AGAIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds an address, by which lease, and the revision at which the key was written."""
+    """The machine that holds an address, the lease of its key, and the revision at which the key was written."""
 
     node: str
     lease: int
@@ -34,27 +35,27 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A machine that lives: the addresses that it is able to answer for, and by which lease it shows that."""
+    """A machine that lives: the addresses for which it can answer, and the lease of the key that shows its life."""
 
     able: frozenset[str]
     lease: int
 
 
 class Holders:
-    """The machines that live, and the holders of all addresses, as etcd told of them last."""
+    """The machines that live, and the holders of all addresses, as etcd reported them last."""
 
     def __init__(self, client: Callable[[], Client], keys: Keys, name: str, log: Log, news: Callable[[], None]) -> None:
-        """``name``: of this machine; ``news`` is called when etcd told of something."""
+        """``name``: this machine's; ``news`` is called when etcd reported something."""
         self._client, self._keys, self._name, self._log, self._news = client, keys, name, log, news
         self.held: dict[str, Holder] = {}  # by address
         self._lives: dict[str, Life] = {}  # by machine
-        self._last: dict[str, Holder] = {}  # who held an address when it was held last
-        self._free: dict[str, float] = {}  # since when an address is free
-        self._known = 0  # of lives and holders, how many were heard
+        self._last: dict[str, Holder] = {}  # the last holder of each address
+        self._free: dict[str, float] = {}  # since when each address without a holder has had none
+        self._known = 0  # how many of the two, lives and holders, etcd has listed
 
     @property
     def known(self) -> bool:
-        """Whether etcd has told of both, the machines and the holders."""
+        """Whether etcd has listed both, the machines and the holders."""
         return self._known == 2
 
     @property
@@ -63,21 +64,22 @@ class Holders:
         return {address for address, one in [*self.held.items()] if one.node == self._name}
 
     def was_held(self, address: str) -> bool:
-        """Whether any machine of the fleet is known to have held an address."""
+        """Whether any machine of the fleet is known to have held this address."""
         return address in self._last
 
     async def follow_lives(self) -> None:
-        """Hear of the machines that live, for ever."""
+        """Follow which machines live, without end."""
         await self._follow(self._keys.lives, self.hear_lives)
 
     async def follow_holders(self, patience: float) -> None:
-        """Hear of the holders, for ever. ``patience``: seconds after which a member of etcd that tells nothing is asked
-        whether it is there.
+        """Follow the holders, without end.
+
+        ``patience``: seconds after which a member of etcd that reports nothing is asked whether it is alive.
         """
         await self._follow(self._keys.holders, self.hear_holders, patience)
 
     async def ask(self, etcd: Client) -> None:
-        """Ask who holds which address now. Errors: EtcdError, OSError."""
+        """Ask etcd who holds which address now. Errors: EtcdError, OSError."""
         self.hear_holders(await etcd.list(self._keys.holders))
 
     async def _follow(
@@ -97,7 +99,7 @@ class Holders:
             await asyncio.sleep(_AGAIN)
 
     def hear_lives(self, news: Listing | Changes) -> None:
-        """Which machines live, and what they are able to answer for."""
+        """Enter which machines live, and for which addresses they can answer."""
         if isinstance(news, Listing):
             self._lives = {}
         for key, entry in _entries(news).items():
@@ -112,7 +114,7 @@ class Holders:
                 self._lives.pop(node, None)
 
     def hear_holders(self, news: Listing | Changes) -> None:
-        """Who holds which address."""
+        """Enter which machine holds which address."""
         if isinstance(news, Listing):
             self.held.clear()
         for key, entry in _entries(news).items():
@@ -129,7 +131,7 @@ class Holders:
         self._last.update(self.held)
 
     def due(self, able_here: frozenset[str]) -> list[str]:
-        """The addresses that it is this machine's turn to take; ``able_here``: that it is able to answer for."""
+        """Return the addresses that it is this machine's turn to take. ``able_here``: those for which it can answer."""
         now = asyncio.get_running_loop().time()
         able = {**{node: self._able_still(life) for node, life in self._lives.items()}, self._name: able_here}
         turns = successors(able, {address: one.node for address, one in self.held.items()})
@@ -137,20 +139,23 @@ class Holders:
         found = []
         for address, machines in turns.items():
             last = self._last[address].node if address in self._last else ""
-            order = [*({last} & {*machines}), *(one for one in machines if one != last)]  # who answers still goes on
+            order = [*({last} & {*machines}), *(one for one in machines if one != last)]  # the last may still answer
             if self._name in order and now - self._free[address] >= _TURN * order.index(self._name):
                 found.append(address)
         return found
 
     def _able_still(self, life: Life) -> frozenset[str]:
-        """Not for what it held by the lease by which it lives: with a key of a lease that ended, all others go."""
+        """Return for which addresses a machine can answer, without those that it held by its present lease and lost.
+
+        When one key of a lease is gone, the lease has ended, and its other keys go as well.
+        """
         ended = {one for one, last in self._last.items() if one not in self.held and last.lease == life.lease}
         return life.able - ended
 
     async def take(self, etcd: Client, address: str, lease: Held) -> bool:
-        """Hold an address from now on; False: somebody was quicker. Errors: EtcdError, OSError."""
+        """Hold an address from now on. Return False where another machine was quicker. Errors: EtcdError, OSError."""
         key, known = self._keys.holder(address), self.held.get(address)
-        if known is not None and known.node != self._name:  # it was heard of since this was decided
+        if known is not None and known.node != self._name:  # etcd reported this after the decision
             return False
         as_known = absent(key) if known is None else _unchanged(key, known)
         done = await etcd.transact([as_known], [Put(key, holder_text(self._name).encode(), lease.lease)])

@@ -1,6 +1,6 @@
-"""That the agent of a node lives: a key of etcd's that goes with its lease. Of two agents of one name the first has it.
+"""A key in etcd that shows that a node's agent lives, by its lease. Of two agents with one name, the first has the key.
 
-Two machines of one name, as a copied file of settings makes them, would both answer for the addresses of that name.
+Two machines may have one name where a file of settings was copied. Both would answer for the addresses of that name.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from svcc.fleet.keys import Keys
 
 
 class Living:
-    """What one agent shows of itself. Its leases are kept in STATE/fleet-lease, so that one that was killed and is
+    """The sign of life of one agent. Its last lease is kept in STATE/fleet-lease, so that an agent that was killed and
     started again knows its own key."""
 
     def __init__(self, keys: Keys, name: str, root: Path, log: Log) -> None:
-        """Errors: OSError, where what was kept cannot be read."""
+        """Read the lease that was kept. Errors: OSError."""
         self._key, self._name, self._file, self._log = keys.alive(name), name, root / "fleet-lease", log
-        self._own = {0, *_kept(self._file)}  # 0: the key has no lease, and no agent made it
-        self._other = 0  # the lease of another agent that was told of last
+        self._own = {0, *_kept(self._file)}  # 0: a key without a lease, which no agent wrote
+        self._other = 0  # the lease of the other agent that was logged last
 
     async def show(self, etcd: Client, held: Held, able: frozenset[str]) -> bool:
-        """Show that this agent lives, and what it is able to answer for; False: another one lives under its name.
+        """Show that this agent lives, and for which addresses it can answer. Return False where another agent lives
+        under its name.
 
         Errors: EtcdError.
         """
@@ -52,7 +53,7 @@ class Living:
 
 
 def _kept(file: Path) -> list[int]:
-    """The last lease of the agent before; none where nothing can be made of what was kept. Errors: OSError."""
+    """Return the last lease of the agent before; none where the file makes no sense. Errors: OSError."""
     try:
         return [int(file.read_bytes()[:20])]
     except (FileNotFoundError, ValueError):

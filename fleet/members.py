@@ -1,7 +1,7 @@
-"""Members that registered themselves, put into the program that a node serves: what is served was reviewed, and who
-serves it changes by itself.
+"""Add members that registered themselves to the program that a node serves. The program was reviewed; its members
+change by themselves.
 
-What stands in etcd below a pool is input. A member that does not fit is refused, told of once, and changes nothing.
+What is in etcd below a pool is input. A member that does not fit is refused, logged once, and changes nothing.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from svcc.fleet.registering import Member
 from svcc.targets import find
 from svcc.targets.capability import check_target
 
-#: Refused members that a status names.
+#: How many refused members a status names.
 _NAMED = 3
-#: The members of a pool that has none.
+#: The members of an empty pool.
 _NOBODY: Mapping[str, Member] = {}
 
 
 class Members:
-    """The members of all pools of a fleet, as etcd told of them last. Without etcd they stay as they are.
+    """The members of all pools of a fleet, as etcd reported them last. Without etcd they stay as they are.
 
     They are kept in STATE/members.json, so that an agent that starts without etcd has them.
     """
 
     def __init__(self, root: Path, keys: Keys, log: Log) -> None:
-        """Errors: OSError: of what was kept."""
+        """Read the members that were kept. Errors: OSError."""
         self._file, self._beginning, self._log = root / "members.json", keys.pools, log
-        self._texts: Mapping[str, str] = _kept(self._file)  # by key
-        self._refused: Mapping[str, str] = {}  # why, by key
-        self._pools: Mapping[str, Mapping[str, Member]] = {}  # of a pool that is as it was, the same object
+        self._texts: Mapping[str, str] = _kept(self._file)  # members' documents, by key
+        self._refused: Mapping[str, str] = {}  # the reason, by key
+        self._pools: Mapping[str, Mapping[str, Member]] = {}  # by pool, the members by key
         self._joined: tuple[ir.Program, str, Mapping[str, str], ir.Program] | None = None
-        self._served: dict[str, _Served] = {}  # by service, of that program
+        self._served: dict[str, _Served] = {}  # by service, for the program in `_joined`
 
     @property
     def refused(self) -> str:
@@ -52,7 +52,7 @@ class Members:
         return "; ".join(found[:_NAMED]) + (f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
 
     def hear(self, news: Listing | Changes) -> None:
-        """Take what etcd tells. It may run in a thread."""
+        """Enter what etcd reports. It may run in a thread."""
         texts = {} if isinstance(news, Listing) else dict(self._texts)
         entries = news.by_key() if isinstance(news, Listing) else {one.key: one.entry for one in news.changes}
         for key, entry in entries.items():
@@ -70,8 +70,10 @@ class Members:
             self._log.error("who registered itself cannot be kept", reason=str(error))
 
     def joined(self, program: ir.Program, target: str, node: str) -> ir.Program:
-        """The program with the members of its pools as endpoints, behind those that it has; the same object as before
-        where nothing changed since. ``target``, ``node``: what it has to be good for.
+        """Return the program with the members of its pools as further endpoints; the same object as before where
+        nothing changed.
+
+        ``target``, ``node``: for which the program has to be right.
         """
         texts, last = self._texts, self._joined
         if last is not None and last[0] is program and last[1] == target and last[2] is texts:
@@ -98,7 +100,7 @@ class Members:
     def _with_members(
         self, service: ir.Service, pools: Mapping[str, Mapping[str, Member]], fitting: _Fitting
     ) -> ir.Service:
-        """A service with the members of its pools: the same object as before where those are as they were."""
+        """Return a service with the members of its pools; the same object as before where these did not change."""
         if not service.registered:
             return service
         members = [pools.get(one.pool, _NOBODY) for one in service.registered]
@@ -110,7 +112,7 @@ class Members:
         return known.made
 
     def _read(self, texts: Mapping[str, str]) -> tuple[dict[str, Mapping[str, Member]], dict[str, str]]:
-        """The members by pool and key, and why others are none."""
+        """Return the members by pool and key, and by key why others are refused."""
         pools: dict[str, dict[str, Member]] = {}
         refused: dict[str, str] = {}
         for key, text in sorted(texts.items()):
@@ -137,7 +139,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """A service with the members of its pools, those of each, and why some of them do not fit."""
+    """A service with the members of its pools, the members of each pool, and why some do not fit."""
 
     members: Sequence[Mapping[str, Member]]
     made: ir.Service
@@ -145,29 +147,31 @@ class _Served:
 
 
 class _Fitting:
-    """Puts members into services, as far as the services stay right with them."""
+    """Adds members to services, as far as the services stay right."""
 
     def __init__(self, program: ir.Program, target: str, node: str) -> None:
         self._program, self._target, self._node = program, find(target), program.node(node)
 
     def served(self, service: ir.Service, pools: Sequence[Mapping[str, Member]], refused: dict[str, str]) -> ir.Service:
-        """A service with its members, which are given for each pool; why some do not fit goes to ``refused``."""
+        """Return a service with its members, which are given by pool. The reasons why some do not fit are put into
+        ``refused``."""
         found: list[tuple[str, ir.Endpoint]] = []
-        there = {_place(service, one) for one in service.endpoints}
+        places = {_place(service, one) for one in service.endpoints}
         for registered, members in zip(service.registered, pools, strict=True):
             for key, member in members.items():
                 endpoint = ir.Endpoint(member.endpoint.address, member.endpoint.port, member.weight)
                 if not registered.takes(endpoint.address):
                     refused[key] = f"{endpoint.address} is in no network of pool {registered.pool}"
-                elif (place := _place(service, endpoint)) not in there:
-                    there.add(place)
+                elif (place := _place(service, endpoint)) not in places:
+                    places.add(place)
                     found.append((key, endpoint))
         return self._with(service, found, refused) if found else service
 
     def _with(
         self, service: ir.Service, members: Sequence[tuple[str, ir.Endpoint]], refused: dict[str, str]
     ) -> ir.Service:
-        """The service with all members that fit; where they do not fit together, each half is tried by itself."""
+        """Return the service with all members that fit. Where they do not fit together, each half is tried by
+        itself."""
         made = replace(service, endpoints=(*service.endpoints, *(endpoint for _, endpoint in members)))
         wrong = next(self._wrong(made), None)
         if wrong is None:
@@ -187,7 +191,7 @@ class _Fitting:
 
 
 def _place(service: ir.Service, endpoint: ir.Endpoint) -> tuple[ir.Address, int | None]:
-    """Where connections go to: the same for two endpoints of which a service can have one."""
+    """Return where connections to an endpoint go: a service can have only one endpoint for each place."""
     single = service.ports[0].target if len(service.ports) == 1 else None
     return endpoint.address, single if endpoint.port is None else endpoint.port
 
@@ -197,7 +201,8 @@ def _short(key: str, beginning: str) -> str:
 
 
 def _kept(file: Path) -> Mapping[str, str]:
-    """What was kept; nothing where it cannot be read: etcd tells it again. Errors: OSError."""
+    """Return the members that were kept; none where they make no sense, as etcd will report them again. Errors:
+    OSError."""
     try:
         found: object = json.loads(file.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""A node of a fleet: what etcd wants of it is fetched, checked and given to the agent, and etcd is told what became
-of it.
+"""A node of a fleet: it fetches what etcd wants of it, checks that, gives it to the agent, and reports the result to
+etcd.
 
-No decision is made by a clock that people set. Where etcd is away, everything stays as it is.
+No decision depends on a clock that people set. Where etcd is down, everything stays as it is.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from svcc.fleet.record import Record, forget_programs, keep_program, kept_progra
 from svcc.fleet.release import Taken, read_program, take
 from svcc.fleet.signatures import verify
 
-#: Seconds after which a dead agent is known to be dead.
+#: Seconds after which an agent that died is known to be dead.
 _LEASE = 10
-#: What to do where etcd knows less than a node.
+#: What people should do where etcd knows less than a node.
 _ADOPT = "was etcd restored from a backup? See what it wants (`svcc fleet status`), then `svcc fleet adopt`"
-#: Seconds between looks at what is to be said, and until what failed is tried again.
+#: Seconds between two checks of whether the node's status changed, and until what failed is tried again.
 _GLANCE, _AGAIN = 0.5, 2.0
-#: Seconds after which a second member of etcd is asked as well whether a release stays: one may hang.
+#: Seconds after which a second member of etcd is asked whether a release stays: the first may hang.
 _PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What is being done: a want, and the program that it led to, with what was published of it for this node."""
+    """What the node is doing: a want, the program that it led to, and what was published of that for this node."""
 
     want: Want
     program: ir.Program
@@ -53,7 +53,7 @@ class _Task:
 
 
 class FleetNode(ProgramSource):
-    """One node: the source of its agent's programs, and the judge of each, which stays if etcd can still be asked."""
+    """A node: the source of its agent's programs, and the judge of each. A program stays if etcd can still be asked."""
 
     kind = "fleet"
 
@@ -69,21 +69,21 @@ class FleetNode(ProgramSource):
         version: str = "",
         lease: int = LEASE,
     ) -> None:
-        """``client``: makes a client that is not entered yet; ``root``: the state directory; ``signers``: who may sign
-        releases, None: they need no signature; ``seconds``: within which etcd has to answer after an apply; ``lease``:
-        seconds after which others take announced addresses, if this machine dies.
+        """``client``: makes a client that is not entered yet; ``root``: the state directory; ``signers``: the file of
+        those who may sign releases, None where these need no signature; ``seconds``: within which etcd has to answer
+        after an apply; ``lease``: seconds after which others take announced addresses if this machine dies.
 
-        A program that was kept, but that this svcc does not compile to the rules that were published, is not followed:
-        the kernel stays as it is until etcd wants one that is.
+        A kept program that this svcc compiles to other rules than were published is not followed: the kernel stays as
+        it is until etcd wants another program.
 
-        Errors: BadDocument, OtherFleet, OSError: of what was kept.
+        Errors: BadDocument, OtherFleet, OSError in reading what was kept.
         """
         self._client, self._keys, self._name, self._root, self._log = client, keys, name, root, log
         self._signers, self.seconds, self._version = signers, seconds, version
         self._record = Record.read(root, keys.fleet, name)
-        self._compiled: Wanted | None = None  # what the program that is read next was compiled to, for its hash
+        self._compiled: Wanted | None = None  # the next program, compiled when its hash was checked
         self.known = self._kept()
-        self.target = "" if self.known is None else self._record.target  # what the agent is for; "": not known yet
+        self.target = "" if self.known is None else self._record.target  # the agent's target; "" while none is known
         self._program = self.known
         self._members = Members(root, keys, log)
         self._holding = Holding(client, keys, name, root, log, lease)
@@ -94,11 +94,12 @@ class FleetNode(ProgramSource):
         self._task: _Task | None = None
         self._status: Status | None = None
         self._agent: Agent | None = None
-        self._moved = asyncio.Event()  # the target is another
-        self._news = asyncio.Event()  # there is something to say
+        self._moved = asyncio.Event()  # set when the target changes
+        self._news = asyncio.Event()  # set when there is something to report
 
     def _kept(self) -> ir.Program | None:
-        """What was served when an agent ran last; None: nothing, or nothing that can be gone on with."""
+        """Return the program that was served when an agent last ran; None where there is none, or it cannot be followed
+        any more."""
         try:
             kept = kept_program(self._root, self._record)
         except (SvccError, OSError) as error:
@@ -136,12 +137,12 @@ class FleetNode(ProgramSource):
     # ---- the judge of programs
 
     async def agrees(self, program: ir.Program) -> bool:
-        """Whether etcd can be asked over a new connection, and still wants what was applied."""
+        """Return whether etcd can be asked over a new connection, and still wants what was applied."""
         task = self._task
         if task is None or program is not task.program:
             return False
         loop = asyncio.get_running_loop()
-        end = loop.time() + self.seconds * 0.8  # so that the machine does not go back at the same time
+        end = loop.time() + self.seconds * 0.8  # less, so that the machine does not go back at the same time
         while loop.time() < end:
             try:
                 async with asyncio.timeout(max(0.1, end - loop.time())), self._client() as etcd:
@@ -155,7 +156,7 @@ class FleetNode(ProgramSource):
         return False
 
     def kept(self, program: ir.Program) -> None:
-        """The agent serves a program, and goes on doing so."""
+        """Record that the agent serves a program, and report that."""
         task = self._task
         if task is None or program is not task.program:
             return
@@ -172,7 +173,7 @@ class FleetNode(ProgramSource):
         self._say(task.want, NodeState.APPLIED)
 
     def failed(self, program: ir.Program, why: str) -> None:
-        """A program cannot be served; the one before is again."""
+        """Go back to the program before, as this one cannot be served, and report that. ``why``: the reason."""
         task = self._task
         if task is None or program is not task.program:
             return
@@ -183,7 +184,7 @@ class FleetNode(ProgramSource):
     # ---- its life beside the agent
 
     async def beside(self, agent: Agent, target: str) -> None:
-        """Goes on while an agent for a target runs; ends when another target is wanted."""
+        """Run beside an agent for a target; end when another target is wanted."""
         self._agent = agent
         try:
             while self.target == target:
@@ -193,13 +194,13 @@ class FleetNode(ProgramSource):
             self._agent = None
 
     async def until_aimed(self) -> None:
-        """Return when there is a target to begin with."""
+        """Wait until there is a target."""
         while not self.target:
             self._moved.clear()
             await self._moved.wait()
 
     async def obey(self) -> None:
-        """Do what etcd wants, for ever."""
+        """Follow what etcd wants of this node, without end."""
         key = self._keys.want(self._name)
         while True:
             try:
@@ -211,7 +212,7 @@ class FleetNode(ProgramSource):
             await asyncio.sleep(_AGAIN)
 
     async def gather(self) -> None:
-        """Follow who registers itself, for ever. Where etcd is away, members stay."""
+        """Follow which members register themselves, without end. Where etcd is down, members stay."""
         while True:
             try:
                 async with self._client() as etcd, aclosing(etcd.follow(self._keys.pools)) as told:
@@ -223,7 +224,7 @@ class FleetNode(ProgramSource):
             await asyncio.sleep(_AGAIN)
 
     async def hold(self) -> None:
-        """Answer for announced addresses as the fleet has it, for ever."""
+        """Answer for the announced addresses that the fleet gives this node, without end."""
         while True:
             try:
                 await self._holding.run()
@@ -232,7 +233,7 @@ class FleetNode(ProgramSource):
             await asyncio.sleep(_AGAIN)
 
     async def leave(self) -> None:
-        """Cease to answer for announced addresses: the agent ends."""
+        """Stop answering for announced addresses, as the agent ends."""
         await self._holding.leave()
 
     async def _between(self, work: Callable[[], None]) -> None:
@@ -246,7 +247,7 @@ class FleetNode(ProgramSource):
             self._agent.endpoints_changed()
 
     async def show(self) -> None:
-        """Show that the agent lives, and what it has to say, for ever."""
+        """Show in etcd that the agent lives, and report its status, without end."""
         while True:
             seconds, trouble = self._holding.seconds, False
             try:
@@ -260,11 +261,11 @@ class FleetNode(ProgramSource):
                 trouble = True
             finally:
                 self._holding.lease = None
-            if trouble:  # else the lease ended, and addresses wait for another one
+            if trouble:  # without trouble only the lease ended, and addresses need another one at once
                 await asyncio.sleep(_AGAIN)
 
     async def _show(self, etcd: Client, held: Held, seconds: int | None) -> None:
-        """As long as a lease lasts, and is of the right length."""
+        """Show and report, as long as a lease lasts and has the right length."""
         able: frozenset[str] | None = None
         said: Status | None = None
         while not held.lost and seconds == self._holding.seconds:
@@ -272,7 +273,7 @@ class FleetNode(ProgramSource):
                 now = self._holding.able
                 if now != able and await self._living.show(etcd, held, now):
                     able = now
-                    if seconds is not None:  # else it gives way to a shorter one as soon as anything is announced
+                    if seconds is not None:  # else a shorter lease replaces it as soon as anything is announced
                         self._holding.lease = held
                 if able is not None and (status := self._now()) is not None and status != said:
                     await etcd.put(self._keys.status(self._name), status.text.encode())
@@ -280,7 +281,7 @@ class FleetNode(ProgramSource):
             except NoLease:
                 self._holding.lease = None
                 return
-            except EtcdError as error:  # while the lease lasts, it is kept: addresses go with it
+            except EtcdError as error:  # the lease is kept while it lasts: addresses are bound to it
                 self._trouble(error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GLANCE):
@@ -288,7 +289,7 @@ class FleetNode(ProgramSource):
             self._news.clear()
 
     def _now(self) -> Status | None:
-        """What there is to say, as the agent is now."""
+        """Return the status to report, as the agent is now; None where there is none yet."""
         if self._status is None:
             return None
         record, agent = self._record, self._agent
@@ -308,7 +309,7 @@ class FleetNode(ProgramSource):
         tell(f"release {want.release}: {state}", epoch=want.epoch, **({"reason": words} if words else {}))
 
     async def _hear(self, etcd: Client, key: str) -> None:
-        """Look at what is wanted, and do it."""
+        """Read what is wanted, and follow it."""
         try:
             entry = await etcd.get(key)
             want = None if entry is None else Want.read(entry.key, entry.value)
@@ -325,11 +326,13 @@ class FleetNode(ProgramSource):
             another = f"release {want.release} is another one than the one of that number that was followed"
             self._say(want, NodeState.REFUSED, f"{another}: {_ADOPT}")
         else:
-            self._say(want, NodeState.APPLIED)  # as it was before the agent was started anew
+            self._say(want, NodeState.APPLIED)  # an agent that ran earlier has applied it
 
     async def _is_another(self, etcd: Client, number: int, known: ir.Program) -> bool:
-        """Whether etcd has another release of the number that is served: one of an etcd before it. Where that cannot be
-        told, it has none. Errors: EtcdError.
+        """Whether etcd has another release of the number that is served, as an etcd that replaced the former one may
+        have.
+
+        False where that cannot be told. Errors: EtcdError.
         """
         try:
             release = await release_of(etcd, self._keys, number)
@@ -341,7 +344,7 @@ class FleetNode(ProgramSource):
             return False
 
     def _refuses(self, want: Want) -> str:
-        """Why a want is not followed; "": it is."""
+        """Why a want is not followed; "" where it is."""
         followed = self._record.epoch
         if want.epoch > followed or want == Want(followed, self._record.wanted):
             return ""
@@ -356,7 +359,7 @@ class FleetNode(ProgramSource):
             self._record = replace(self._record, epoch=want.epoch, wanted=want.release)
             await asyncio.to_thread(self._record.write, self._root)
         except Unreachable:
-            self._status = None  # it is tried again when etcd is there
+            self._status = None  # it is tried again when etcd answers
             raise
         except (SvccError, EtcdError, OSError) as error:
             self._say(want, NodeState.FAILED, str(error))
@@ -366,7 +369,7 @@ class FleetNode(ProgramSource):
             return
         program = taken.program
         if self.known is not None and program == self.known and taken.target.name == self._record.target:
-            program = self.known  # the agent is to know it as the one that it has
+            program = self.known  # the same object tells the agent that the program is the same
             if self._task is None:
                 self._task = _Task(want, program, taken.published)
                 self.kept(program)

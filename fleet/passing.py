@@ -1,4 +1,4 @@
-"""A member asks itself, as an agent asks an endpoint: it registers only while its check passes."""
+"""A member checks itself, as an agent checks an endpoint: it is registered only while its check passes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from svcc.compiler.load import load_text
 from svcc.compiler.source import Source
 from svcc.fleet.registering import MemberEndpoint
 
-#: What would end the statement that a check stands in.
+#: Characters that would end the statement with the check.
 _ENDS = frozenset(";{}#\r\n")
 
 
 def probe(endpoint: MemberEndpoint, words: str) -> Probe:
-    """What a member's check asks. ``words``: as the language has them behind `check`; without a port they mean the
-    endpoint's own. Raises :class:`ValueError`, which says what is wrong.
-    """
+    """Return the probe of a member's check. ``words``: what the language has behind `check`; without a port they mean
+    the endpoint's own. Raises :class:`ValueError`, which says what is wrong."""
     if _ENDS & {*words}:
         raise ValueError("it is what stands behind `check` in a service: http 8081 /healthz every 5s fall 3 rise 2")
     port = endpoint.port or 1
@@ -45,7 +44,7 @@ def probe(endpoint: MemberEndpoint, words: str) -> Probe:
 
 
 class Passing:
-    """Whether a member's check passes, with the `fall` and `rise` that it has; at first one answer is enough."""
+    """Whether a member's check passes, by the check's `fall` and `rise`; the first time one answer is enough."""
 
     def __init__(self, probe: Probe, told: Callable[[str], None]) -> None:
         self._probe, self._told = probe, told
@@ -55,7 +54,7 @@ class Passing:
         self._down.set()
 
     def hear(self, probe: Probe, answer: Answer) -> None:
-        """Take an answer."""
+        """Enter an answer."""
         before = self._standing
         self._standing = before.after(answer, probe.check, 0.0)
         if self._standing.up:
@@ -69,7 +68,7 @@ class Passing:
             self._tell(f"{probe} {words}: {answer.words}")
 
     def miss(self, probe: Probe, reason: str) -> None:
-        """This machine could not ask, which says nothing of the member."""
+        """Report that this machine could not ask, which says nothing about the member."""
         self._tell(f"{probe} is not asked: {reason}")
 
     def _tell(self, words: str) -> None:
@@ -78,13 +77,14 @@ class Passing:
             self._told(words)
 
     async def until(self, *, up: bool) -> None:
-        """Return when the check passes, or when it does not (at once where that is so)."""
+        """Wait until the check passes, or until it does not; return at once where that is so."""
         await (self._up if up else self._down).wait()
 
 
 @asynccontextmanager
 async def asking(probe: Probe, told: Callable[[str], None]) -> AsyncIterator[Passing]:
-    """Ask a member for as long as the block runs. ``told``: when it passes, and when it does so no more."""
+    """Ask a member again and again inside the ``with`` block. ``told``: called when its check begins to pass, and when
+    it fails."""
     made = Passing(probe, told)
     async with Asker() as asker:
         checks = Checks(asker, made.hear, made.miss)

@@ -1,4 +1,4 @@
-"""Whether an address that nobody in the fleet held yet is another machine's, or will be: then it is not taken."""
+"""Ask the network whether an address that nobody in the fleet has held is another machine's: then it is not taken."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from svcc.kernel.link.links import Link
 from svcc.kernel.link.probing import probe
 from svcc.kernel.steps import StepError
 
-#: Seconds from one question to the next, and in which nobody may have answered: longer than others take to move it.
+#: Seconds from one question to the next, and seconds without an answer after which an address is free: longer than
+#: others take to move it.
 _AGAIN, _SILENCE = 2.0, 10.0
 
 
 class Probing:
-    """What the network said of addresses."""
+    """What the network answered about addresses."""
 
     def __init__(self, log: Log, again: float = _AGAIN, silence: float = _SILENCE) -> None:
         self._log, self._again, self._silence = log, again, silence
-        self._asked: dict[str, float] = {}  # when the network was asked last
-        self._others: dict[str, tuple[str, float]] = {}  # who answered, and when
-        self._first: dict[str, float] = {}  # since when another machine asks as well, and goes first
+        self._asked: dict[str, float] = {}  # by address, when the network was asked last
+        self._others: dict[str, tuple[str, float]] = {}  # by address, who answered, and when
+        self._first: dict[str, float] = {}  # by address, since when another machine asks for it, too, and goes first
 
     @property
     def refused(self) -> str:
-        """Which addresses are not taken, and why; "": there are none."""
+        """Which addresses are not taken, and why; "" where there are none."""
         return "; ".join(f"{one} is not taken: {_why(hardware)}" for one, (hardware, _) in sorted(self._others.items()))
 
     def forget(self, wanted: Collection[str]) -> None:
-        """Forget all but the addresses that nobody holds."""
+        """Forget all addresses except these, which nobody holds."""
         for known in (self._asked, self._others, self._first):
             for one in known.keys() - {*wanted}:
                 del known[one]
 
     async def free(self, addresses: Collection[str], links: Collection[Link], held: Container[str] = ()) -> set[str]:
-        """Of addresses those that nobody answers for or goes first with, as far as is known now. It may take a second.
+        """Return those addresses for which nobody answers, and no other machine goes first. It may take a second.
 
-        ``held``: has those that a machine of the fleet took meanwhile. Who only asks, and takes nothing, is waited for
-        no longer than for one that answered.
+        ``held``: addresses that a machine of the fleet has taken meanwhile. A machine that only asks, and never takes
+        the address, is waited for no longer than one that answered.
         """
         now = asyncio.get_running_loop().time()
         due = [one for one in addresses if now - self._asked.get(one, -self._again) >= self._again]
@@ -63,7 +64,7 @@ class Probing:
         return {one for one in due if one not in self._others and one not in waits and one not in held}
 
     def _wait(self, asked: Mapping[str, str | None], now: float) -> None:
-        """``asked``: by address, who asks for it as well; None: nobody does."""
+        """Note which addresses other machines ask for, too. ``asked``: who asks, by address; None where nobody does."""
         for address, hardware in asked.items():
             if hardware is None:
                 self._first.pop(address, None)

@@ -1,4 +1,5 @@
-"""A release comes to be: its program first, in pieces that nobody overwrites, then the release and the head at once."""
+"""Publish a release: first its program, in pieces that nobody overwrites, then the release and the head in one
+transaction."""
 
 from __future__ import annotations
 
@@ -16,12 +17,12 @@ from svcc.fleet.release import ReleaseDraft
 
 Sign: TypeAlias = Callable[[Release], Release]
 
-#: How often a program is uploaded again that somebody took away as an old one meanwhile.
+#: How often a program is uploaded where others delete it as an old one meanwhile.
 _TRIES = 5
 
 
 class Overtaken(FleetError):
-    """Somebody else published meanwhile. ``release``: what they published."""
+    """Somebody else published meanwhile. ``release``: theirs."""
 
     def __init__(self, release: Release) -> None:
         by = f" by {release.who}" if release.who else ""
@@ -35,18 +36,19 @@ class Overtaken(FleetError):
 async def publish(
     etcd: Client, keys: Keys, draft: ReleaseDraft, who: str, message: str, when: str, sign: Sign | None = None
 ) -> tuple[Release, bool]:
-    """Publish a draft as the next release; and whether that was needed: not where the newest one is the same.
+    """Publish a draft as the next release. Return the release, and whether it is new: it is not where the newest
+    release is the same.
 
-    Its number is above that of every release that a node has: an etcd that was restored from a backup knows fewer.
-    ``sign``: gives a release with its signature; None: it has none. Errors: Overtaken: two published at once, and the
-    other was first; BadSignature; BadDocument; EtcdError.
+    Its number is above that of every release that a node has: an etcd that was restored from a backup may know fewer.
+    ``sign``: returns a release with its signature; None where it gets none. ``when``: shown to people. Errors:
+    Overtaken where somebody else published first; BadSignature; BadDocument; EtcdError.
     """
     number, head = await head_of(etcd, keys)
     if number:
-        there = await release_of(etcd, keys, number)
-        again = draft.numbered(keys.fleet, number, there.who, there.message, there.when)
-        if there.signed("") == again and bool(there.signature) == (sign is not None):
-            return there, False
+        newest_release = await release_of(etcd, keys, number)
+        again = draft.numbered(keys.fleet, number, newest_release.who, newest_release.message, newest_release.when)
+        if newest_release.signed("") == again and bool(newest_release.signature) == (sign is not None):
+            return newest_release, False
     newest = max(number, _newest_of_nodes(await snapshot(etcd, keys)))
     release = draft.numbered(keys.fleet, newest + 1, who, message, when)
     release = release if sign is None else sign(release)
@@ -57,16 +59,17 @@ async def publish(
 
 
 def _newest_of_nodes(seen: Snapshot) -> int:
-    """The largest number of a release that a node has, or shall have; 0: none has any."""
+    """Return the largest number of a release that a node has or shall have; 0 where there is none."""
     nodes = seen.nodes.values()
     serves = (one.status.serves for one in nodes if one.status is not None)
     return max([*serves, *(one.want.release for one in nodes if one.want is not None)], default=0)
 
 
 async def _upload(etcd: Client, keys: Keys, draft: ReleaseDraft) -> Compare:
-    """Put the pieces that are not there yet; gives what holds as long as all of them stay: they go together.
+    """Upload the pieces that are not there yet. Return a condition that holds as long as all pieces stay: they are only
+    deleted together.
 
-    Errors: BadDocument: what is there is something else.
+    Errors: BadDocument where a key holds something else.
     """
     made: Compare | None = None
     for number, piece in enumerate(draft.blob.pieces):
@@ -80,9 +83,10 @@ async def _upload(etcd: Client, keys: Keys, draft: ReleaseDraft) -> Compare:
 
 
 async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release, stays: Compare) -> bool:
-    """Write the release, and move the head to it, where nobody moved it since; False: its program went away meanwhile.
+    """Write the release and move the head to it, if nobody moved it since. Return False where the program was deleted
+    meanwhile.
 
-    ``stays``: what holds as long as the program is there.
+    ``stays``: the condition that holds as long as the program is there.
     """
     key = keys.release(release.number)
     writes = [Put(key, release.text.encode()), Put(keys.head, head_text(release.number).encode())]
@@ -93,16 +97,16 @@ async def _move(etcd: Client, keys: Keys, head: Entry | None, release: Release, 
         if done.found == ((() if head is None else (head,)), ()):
             return False
     except Uncertain:
-        pass  # it is read below
+        pass  # whether it was written is read below
     try:
-        there = await release_of(etcd, keys, release.number)
+        published = await release_of(etcd, keys, release.number)
     except NoRelease:
         number, _ = await head_of(etcd, keys)
         if number <= release.number:
             raise FleetError(
                 f"etcd did not answer in time, and has no release {release.number} yet: see `svcc fleet history`"
             ) from None
-        there = await release_of(etcd, keys, number)
-    if there != release:
-        raise Overtaken(there)
+        published = await release_of(etcd, keys, number)
+    if published != release:
+        raise Overtaken(published)
     return True

@@ -1,4 +1,4 @@
-"""What a fleet has in etcd, read as documents."""
+"""Read what a fleet has in etcd, as documents."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from svcc.fleet.rollout import Rollout, Seen
 
 
 class NoRelease(FleetError):
-    """There is no release of that number, or none at all."""
+    """There is no release of this number, or none at all."""
 
 
 async def head_of(etcd: Client, keys: Keys) -> tuple[int, Entry | None]:
-    """The number of the newest release, 0: there is none; and the entry that says so.
+    """Return the number of the newest release, 0 where there is none; and the entry that holds it.
 
     Errors: BadDocument, EtcdError.
     """
@@ -31,7 +31,7 @@ async def head_of(etcd: Client, keys: Keys) -> tuple[int, Entry | None]:
 
 
 async def newest(etcd: Client, keys: Keys) -> int:
-    """The number of the newest release. Errors: NoRelease, BadDocument, EtcdError."""
+    """Return the number of the newest release. Errors: NoRelease, BadDocument, EtcdError."""
     number, _ = await head_of(etcd, keys)
     if not number:
         raise NoRelease(f"nothing was published for fleet {keys.fleet} yet")
@@ -39,7 +39,7 @@ async def newest(etcd: Client, keys: Keys) -> int:
 
 
 async def release_of(etcd: Client, keys: Keys, number: int) -> Release:
-    """Errors: NoRelease, BadDocument, EtcdError."""
+    """Return the release with a number. Errors: NoRelease, BadDocument, EtcdError."""
     entry = await etcd.get(keys.release(number))
     if entry is None:
         raise NoRelease(f"fleet {keys.fleet} has no release {number}")
@@ -47,7 +47,7 @@ async def release_of(etcd: Client, keys: Keys, number: int) -> Release:
 
 
 async def releases_of(etcd: Client, keys: Keys) -> list[Release]:
-    """All releases, the newest first. Errors: BadDocument, EtcdError."""
+    """Return all releases, the newest first. Errors: BadDocument, EtcdError."""
     listing = await etcd.list(keys.releases)
     numbered = [(number_in(keys.releases, entry.key), entry) for entry in listing.entries]
     found = [_release(keys, number, entry) for number, entry in numbered if number is not None]
@@ -55,7 +55,8 @@ async def releases_of(etcd: Client, keys: Keys) -> list[Release]:
 
 
 def _release(keys: Keys, number: int, entry: Entry) -> Release:
-    """A release stands under its own fleet and number: what was signed for another place is none for this one."""
+    """Read a release from its entry. Errors: BadDocument where it is of another fleet or number: a signature holds only
+    there."""
     found = Release.read(entry.key, entry.value)
     if (found.fleet, found.number) != (keys.fleet, number):
         raise BadDocument(f"{entry.key} holds release {found.number} of fleet {found.fleet}")
@@ -63,7 +64,7 @@ def _release(keys: Keys, number: int, entry: Entry) -> Release:
 
 
 async def pieces_of(etcd: Client, keys: Keys, release: Release) -> list[bytes]:
-    """The pieces of a release's program, whatever is in them. Errors: BadProgram: one is missing; EtcdError."""
+    """Return the pieces of a release's program, unchecked. Errors: BadProgram where one is missing; EtcdError."""
     if release.pieces > MOST_PIECES:
         raise BadProgram(f"release {release.number} has {release.pieces} pieces, and a fleet takes {MOST_PIECES}")
     found = []
@@ -76,14 +77,16 @@ async def pieces_of(etcd: Client, keys: Keys, release: Release) -> list[bytes]:
 
 
 async def program_of(etcd: Client, keys: Keys, release: Release) -> ir.Program:
-    """The program of a release. Errors: BadProgram, InputError, EtcdError."""
+    """Return the program of a release. Errors: BadProgram, InputError, EtcdError."""
     return read_program(unpack(release.program, await pieces_of(etcd, keys, release)))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A fleet's nodes and its rollout, all of it as it was at one revision of etcd. ``entries`` has, by key, what the
-    rollout, the lock and the wants were read from."""
+    """A fleet's nodes and its rollout, all of them at one revision of etcd.
+
+    ``entries``: by key, the entries from which the rollout, the lock and the wants were read.
+    """
 
     rollout: Rollout | None
     nodes: Mapping[str, Seen]
@@ -91,9 +94,10 @@ class Snapshot:
 
 
 async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
-    """All nodes that shall do something, or that said something. A status that cannot be read is none.
+    """Return all nodes that shall do something, report something, live or hold an address; and the rollout.
 
-    Errors: BadDocument: a want or the rollout cannot be read; EtcdError.
+    A status that cannot be read counts as none. Errors: BadDocument where a want or the rollout cannot be read;
+    EtcdError.
     """
     asked = [Get(keys.rollout), Get(keys.lock), *(Get(one, prefix=True) for one in (keys.wants, keys.statuses))]
     asked += [Get(keys.lives, prefix=True), Get(keys.holders, prefix=True)]
@@ -113,7 +117,7 @@ async def snapshot(etcd: Client, keys: Keys) -> Snapshot:
 
 
 def _held(keys: Keys, entries: Iterable[Entry]) -> dict[str, list[str]]:
-    """The announced addresses by who answers for them; what cannot be read is none."""
+    """Return the announced addresses by the node that answers for them, without those that cannot be read."""
     found: dict[str, list[str]] = {}
     for entry in entries:
         if (address := address_in(keys.holders, entry.key)) is not None:
@@ -130,4 +134,4 @@ def _status(entry: Entry | None) -> Status | None:
     try:
         return None if entry is None else Status.read(entry.key, entry.value)
     except BadDocument:
-        return None  # a node cannot hold up the others by what it writes
+        return None  # so no node can block the others by what it writes

@@ -1,5 +1,8 @@
-"""What a node keeps of its fleet on its own disk, STATE/fleet.json and STATE/fleet-NUMBER.program: which release it
-serves, and the largest epoch that it followed. By it an agent starts without etcd, and knows a restored backup."""
+"""What a node keeps of its fleet on its own disk, in STATE/fleet.json and STATE/fleet-NUMBER.program.
+
+It says which release the node serves, and the largest epoch that it followed. With it an agent can start without etcd,
+and see that etcd was restored from a backup.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,11 @@ class OtherFleet(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``epoch``: the largest that was followed, 0: none; ``wanted``: the release that came with it; ``release``: what
-    is served, 0: none of the fleet's; ``target``: what for, and ``bundle``: the hash of its rules as they were
-    published, both "" without a release.
+    """What a node serves, and what it has followed.
+
+    ``epoch``: the largest that it followed, 0 where there is none; ``wanted``: the release of that epoch; ``release``:
+    the one that it serves, 0 where it is none of the fleet's; ``target``: the target of that, and ``bundle``: the hash
+    of its rules as they were published, both "" without a release.
     """
 
     fleet: str
@@ -36,7 +41,7 @@ class Record:
 
     @classmethod
     def read(cls, root: Path, fleet: str, node: str) -> Record:
-        """What is kept; an empty record where nothing is. Errors: BadDocument, OtherFleet, OSError."""
+        """Read the record; an empty one where there is none. Errors: BadDocument, OtherFleet, OSError."""
         file = root / "fleet.json"
         try:
             members = members_of(str(file), file.read_bytes())
@@ -57,7 +62,7 @@ class Record:
         return found
 
     def write(self, root: Path) -> None:
-        """Errors: OSError."""
+        """Write the record. Errors: OSError."""
         files.make_directory(root)
         text = text_of(
             {
@@ -74,22 +79,22 @@ class Record:
 
 
 def keep_program(root: Path, release: int, program: ir.Program) -> None:
-    """Keep a release's program, beside that of the one that is served. Errors: OSError."""
+    """Keep a release's program, beside that of the release that is served. Errors: OSError."""
     files.make_directory(root)
     files.write(_file(root, release), KeptProgram(program).text)
 
 
 def forget_programs(root: Path, but: int) -> None:
-    """Forget the programs of all releases but one. Errors: OSError."""
+    """Delete the programs of all releases but one. Errors: OSError."""
     for file in root.glob("fleet-*.program"):
         if file != _file(root, but):
             file.unlink(missing_ok=True)
 
 
 def kept_program(root: Path, record: Record) -> Taken | None:
-    """The program that a node serves, which this svcc compiles to the rules that were published; None: there is none.
+    """Return the program that a node serves, compiled to the rules that were published; None where there is none.
 
-    Errors: BadProgram: this svcc compiles it to others; BadDocument, InputError, OSError.
+    Errors: BadProgram where this svcc compiles it to other rules; BadDocument, InputError, OSError.
     """
     if not record.release:
         return None

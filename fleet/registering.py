@@ -1,4 +1,4 @@
-"""Members that register themselves: an endpoint stands in etcd for as long as a program runs, and not longer."""
+"""Members that register themselves: an endpoint is in etcd exactly as long as a program runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.fleet.document_members import members_of, text_of
 from svcc.fleet.errors import BadDocument
 from svcc.fleet.keys import Keys
 
-#: Seconds after which a member is gone whose machine died.
+#: Seconds after which a member is removed whose machine died.
 TTL = 10
 _PAUSE = 1.0
 _MAX_PORT, _MAX_WEIGHT = 65_535, 65_535
@@ -23,20 +23,20 @@ _MAX_PORT, _MAX_WEIGHT = 65_535, 65_535
 
 @dataclass(frozen=True, slots=True)
 class MemberEndpoint:
-    """Where a member serves. Without a port it is that of the service."""
+    """Where a member serves. Without a port it serves at the service's port."""
 
     address: IPv4Address | IPv6Address
     port: int | None = None
 
     def __str__(self) -> str:
-        """The one form that it has in keys."""
+        """Return the one form of the endpoint in keys."""
         if self.port is None:
             return str(self.address)
         return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
 
     @classmethod
     def parse(cls, text: str) -> MemberEndpoint:
-        """``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``. Raises :class:`ValueError`, which says what is wrong."""
+        """Read ``ADDRESS``, ``IPV4:PORT`` or ``[IPV6]:PORT``. Raises :class:`ValueError`, which says what is wrong."""
         port: int | None = None
         written = text
         if text.startswith("[") or text.count(":") == 1:
@@ -56,7 +56,7 @@ class MemberEndpoint:
 
 
 def _unfit(address: IPv4Address | IPv6Address) -> str | None:
-    """Why no other machine can reach an endpoint there."""
+    """Why other machines cannot reach an endpoint at this address; None where they can."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return f"is an IPv4 address in IPv6's form: write {address.ipv4_mapped}"
@@ -77,12 +77,12 @@ class Member:
 
     @property
     def text(self) -> str:
-        """What stands at its key."""
+        """The document in etcd."""
         return text_of({"endpoint": str(self.endpoint), "weight": self.weight})
 
     @classmethod
     def read(cls, key: str, text: str | bytes) -> Member:
-        """A member as it stands in etcd, whose key ends in its endpoint. Errors: BadDocument."""
+        """Read a member from its document; its key ends in its endpoint. Errors: BadDocument."""
         members = members_of(key, text)
         said, weight = members.text("endpoint"), members.number("weight")
         members.end()
@@ -98,19 +98,19 @@ class Member:
 
 
 class Passes(Protocol):
-    """Whether a member may be registered."""
+    """Says whether a member may be registered."""
 
     async def until(self, *, up: bool) -> None:
-        """Return when it may, or when it may not (at once where that is so)."""
+        """Wait until it may be registered, or until it may not; return at once where that is so."""
 
 
 async def register(
     etcd: Client, keys: Keys, pool: str, member: Member, told: Callable[[str], None], passes: Passes | None = None
 ) -> None:
-    """Keep a member registered until this is cancelled, which takes it out. ``told``: troubles, and their end;
-    ``passes``: it is registered only while this is so; None: always.
+    """Keep a member registered until this is cancelled, which removes it.
 
-    Raises what etcd refuses before the member was registered for the first time; after that it is tried for ever.
+    ``told`` is called with troubles and their end. ``passes``: the member is registered only while it may be; None:
+    always. Raises what etcd refuses until the member was registered once; after that it is tried without end.
     """
     key, ever = keys.registered(pool, str(member.endpoint)), False
     while True:
@@ -123,7 +123,7 @@ async def register(
                 ever = True
                 failed = await _fails(passes, held)
             told(f"{member.endpoint} is registered no more: its {'check fails' if failed else 'lease ended'}")
-        except NoLease:  # as on a busy machine: it is no fault of who registers
+        except NoLease:  # it happens on a busy machine, and is no fault of the member's
             told(f"{member.endpoint} is not registered: its lease had ended before")
         except Refused:
             if not ever:
@@ -135,7 +135,7 @@ async def register(
 
 
 async def _fails(passes: Passes | None, held: Held) -> bool:
-    """Wait until a member must not be registered any more, or its lease is lost; whether it is the first."""
+    """Wait until a member must not be registered any more, or its lease is lost. Return whether it was the former."""
     if passes is None:
         await held.until_lost()
         return False

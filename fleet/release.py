@@ -1,5 +1,5 @@
-"""From a program to a release and back: every node's bundle is compiled where it is published, and once more on the
-node; both have to be the same."""
+"""From a program to a release and back. The bundle of every node is compiled by the publisher, and again on the node;
+both must be the same."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from svcc.targets.capability import check_nodes
 from svcc.targets.interface import Bundle, Target
 from svcc.targets.many_nodes import for_nodes
 
-#: What a program from etcd is called in messages. The ending says that it is the IR's JSON.
+#: The name of a program from etcd in messages. Its ending says that it is the IR's JSON.
 _NAME = "release.json"
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDraft:
-    """What is to be published: a packed program, and what it is for each node."""
+    """What is to be published: a compressed program, and its bundle for each node."""
 
     program: ir.Program
     blob: Blob
     nodes: Mapping[str, Compiled]
 
     def numbered(self, fleet: str, number: int, who: str, message: str, when: str) -> Release:
-        """The release that is published under a number. ``when``: as people read it; no decision depends on it."""
+        """Return the release that is published under a number. ``when``: shown to people; no decision depends on it."""
         return Release(fleet, number, self.blob.hash, len(self.blob.pieces), self.nodes, who, message, when)
 
 
 def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file: str = "") -> ReleaseDraft:
-    """Compile a program, which was checked, for each of its nodes. ``others``: the targets of nodes that have one of
-    their own.
+    """Compile a checked program for each of its nodes. ``others``: the targets of nodes that have one of their own.
 
-    Errors: InputError: it has no nodes, a node's name is no part of a key, or a target cannot express it; BadProgram.
+    Errors: InputError where the program has no nodes, a key cannot hold a node's name, or a target cannot express the
+    program; BadProgram.
     """
     if found := list(_faults(given, others, file)):
         raise InputError(found)
@@ -59,20 +59,20 @@ def draft(given: ir.Program, target: Target, others: Mapping[str, Target], file:
     if too_long(kept.text):
         raise BadProgram(f"the program has more than {VALUES:,} values, and no node reads it")
     try:
-        program = KeptProgram(kept.text).program()  # what is compiled is what the nodes will read
+        program = KeptProgram(kept.text).program()  # compile what the nodes will read
     except ValueError as error:
         raise BadProgram(f"no node can read the program: {error}") from None
     return ReleaseDraft(program, pack(kept.text), _compiled_for_all(program, targets))
 
 
 def _compiled_for_all(program: ir.Program, targets: Mapping[str, Target]) -> dict[str, Compiled]:
-    """What a release says of each node's bundle. ``targets``: of all nodes, by name."""
+    """Return each node's part of the release. ``targets``: the targets of all nodes, by name."""
     found: dict[str, Compiled] = {}
     for target in dict.fromkeys(targets.values()):
         some = [node for node in program.nodes if targets[node.name] is target]
         for alike in for_nodes(program, target, some):
             parts = parts_text(alike.bundle).encode()
-            found |= {node.name: _said(target.name, node.name, parts) for node in alike.nodes}
+            found |= {node.name: _part_of(target.name, node.name, parts) for node in alike.nodes}
     return {node.name: found[node.name] for node in program.nodes}
 
 
@@ -94,7 +94,7 @@ def _faults(program: ir.Program, others: Mapping[str, Target], file: str) -> lis
 
 
 def read_program(text: str) -> ir.Program:
-    """The program of a release, read and checked as any file is. Errors: InputError."""
+    """Return the program of a release, read and checked as any file is. Errors: InputError."""
     loaded = load_data(_NAME, text.encode())
     if loaded.program is None:
         raise InputError(loaded.diagnostics)
@@ -102,17 +102,17 @@ def read_program(text: str) -> ir.Program:
 
 
 def compile_for(program: ir.Program, target: Target, node: str) -> Wanted:
-    """Errors: InputError."""
+    """Return a program compiled for a node. Errors: InputError."""
     return wanted.from_program(program, target, node)
 
 
 def compiled(bundle: Bundle) -> Compiled:
-    """What a release says of a bundle."""
-    return _said(bundle.target, bundle.node, parts_text(bundle).encode())
+    """Return a bundle's part of a release: its target, and its hash."""
+    return _part_of(bundle.target, bundle.node, parts_text(bundle).encode())
 
 
-def _said(target: str, node: str | None, parts: bytes) -> Compiled:
-    """What a release says of a bundle with these parts."""
+def _part_of(target: str, node: str | None, parts: bytes) -> Compiled:
+    """Return the part of a release for a bundle of this target, node and parts."""
     hash = sha256(first_line(target, node).encode())
     hash.update(parts)
     return Compiled(target, hash.hexdigest())
@@ -120,7 +120,8 @@ def _said(target: str, node: str | None, parts: bytes) -> Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a node made of a release: it is what was published. ``compiled``: the program, compiled for the node."""
+    """A release as a node compiled it, to the rules that were published. ``compiled``: the program, compiled for the
+    node."""
 
     program: ir.Program
     target: Target
@@ -129,10 +130,10 @@ class Taken:
 
 
 def take(release: Release, pieces: list[bytes], node: str) -> Taken:
-    """The program of one node, which comes to the rules that were published.
+    """Return the program of a release, compiled for one node to the rules that were published.
 
-    Errors: BadProgram: the release has nothing for the node, or another program, or this svcc compiles it to something
-    else than was published; InputError: the program is wrong.
+    Errors: BadProgram where the release has nothing for the node, its program is another one, or this svcc compiles it
+    to other rules than were published; InputError where the program is wrong.
     """
     published = release.nodes.get(node)
     if published is None:
@@ -142,7 +143,7 @@ def take(release: Release, pieces: list[bytes], node: str) -> Taken:
 
 
 def compile_as(published: Compiled, program: ir.Program, node: str, release: int) -> Taken:
-    """A release's program, compiled to the rules of a node that were published. Errors: as of :func:`take`."""
+    """Compile a release's program to the rules that were published for a node. Errors: as of :func:`take`."""
     target = find(published.target)
     if target is None or not target.loads:
         raise BadProgram(f"release {release} is for target {published.target}, which this svcc cannot load")

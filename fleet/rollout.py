@@ -1,5 +1,6 @@
-"""A rollout as a machine of states: from what the nodes say to what they shall do next. It asks nobody and waits for
-nothing, so that who drives it may die at any time and another goes on from what is written.
+"""A rollout as a state machine: from what nodes report to what they shall do next.
+
+It asks nobody and waits for nothing. So a driver may die at any time, and another one goes on from what is written.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from svcc.fleet.document_members import Json, JsonMembers, members_of, text_of
 from svcc.fleet.documents import NodeState, Status, Want
 from svcc.fleet.errors import BadDocument, FleetError
 
-#: Nodes that are moved at once. etcd takes 128 operations in one transaction, comparisons counted apart.
+#: How many nodes are moved at once. etcd takes 128 operations in one transaction, and as many comparisons.
 BATCH = 100
-#: Nodes that are named in words.
+#: How many nodes are named in a text.
 _NAMED = 5
 
 
 class RolloutPhase(StrEnum):
     """Where a rollout stands."""
 
-    RUNNING = "running"  # stage by stage
+    RUNNING = "running"  # nodes are moved, stage by stage
     PAUSED = "paused"  # somebody stopped it; nodes stay as they are
-    BACK = "back"  # nodes that were moved go back
+    BACK = "back"  # nodes that were moved are going back
     DONE = "done"  # all stages have the release
-    RETURNED = "returned"  # nodes that were moved have the release that they had before
+    RETURNED = "returned"  # nodes that were moved have their earlier release again
 
     @property
     def ended(self) -> bool:
@@ -37,9 +38,10 @@ class RolloutPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A node that was moved. ``epoch``: of what it was told then; ``before``: the release that it was to have until
-    then, 0: none; ``down``: the services that were down there; ``back``: the epoch with which it goes back, 0: it
-    does not.
+    """A node that was moved to the release.
+
+    ``epoch``: that of its want then; ``before``: the release of its want until then, 0 where there was none; ``down``:
+    how many services were down there; ``back``: the epoch with which it goes back, 0 where it does not.
     """
 
     epoch: int
@@ -50,11 +52,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A release on its way, as it stands in etcd.
+    """A release on its way to the nodes, as it is in etcd.
 
-    ``stages``: the nodes of each; ``stage``: the one that it is at, from 0; ``soak``: seconds for which a node has to
-    be well; ``patience``: seconds within which it has to say something; ``most``: failed nodes with which it goes on;
-    ``words``: why it goes back, for people.
+    ``stages``: the nodes of each stage; ``stage``: the present one, from 0; ``soak``: seconds for which a node has to
+    be well; ``patience``: seconds within which it has to report; ``most``: how many nodes may fail; ``words``: why the
+    rollout goes back, for people.
     """
 
     release: int
@@ -69,7 +71,7 @@ class Rollout:
 
     @property
     def text(self) -> str:
-        """The document as it is kept in etcd."""
+        """The document in etcd."""
         moved: dict[str, Json] = {
             node: {"epoch": one.epoch, "before": one.before, "down": one.down, "back": one.back}
             for node, one in self.moved.items()
@@ -91,7 +93,7 @@ class Rollout:
 
     @classmethod
     def read(cls, key: str, text: str | bytes) -> Rollout:
-        """Errors: BadDocument."""
+        """Read a rollout from its document. Errors: BadDocument."""
         members = members_of(key, text)
         found = cls(
             release=members.number("release", 1),
@@ -111,23 +113,23 @@ class Rollout:
 
     @property
     def due(self) -> list[str]:
-        """The nodes of the stages so far."""
+        """The nodes of all stages up to the present one."""
         return [node for nodes in self.stages[: self.stage + 1] for node in nodes]
 
     def paused(self) -> Rollout:
-        """Errors: NotNow."""
+        """Return the rollout, paused. Errors: NotNow."""
         if self.phase is not RolloutPhase.RUNNING:
             raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}: it cannot be paused")
         return replace(self, phase=RolloutPhase.PAUSED)
 
     def resumed(self) -> Rollout:
-        """Errors: NotNow."""
+        """Return the rollout, going on. Errors: NotNow."""
         if self.phase.ended:
             raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}: there is nothing to resume")
         return replace(self, phase=RolloutPhase.RUNNING) if self.phase is RolloutPhase.PAUSED else self
 
     def taken_back(self, words: str) -> Rollout:
-        """Errors: NotNow."""
+        """Return the rollout, going back. ``words``: the reason. Errors: NotNow."""
         if self.phase is RolloutPhase.RETURNED:
             raise NotNow(f"the rollout of release {self.release} {_STANDS[self.phase]}")
         return self if self.phase is RolloutPhase.BACK else replace(self, phase=RolloutPhase.BACK, words=words)
@@ -143,11 +145,11 @@ _STANDS = {
 
 
 class NotNow(FleetError):
-    """A rollout stands where this cannot be done."""
+    """The phase of the rollout does not allow this."""
 
 
 def check_free(rollout: Rollout | None) -> None:
-    """Errors: NotNow, where a rollout has not ended."""
+    """Check that no rollout is under way. Errors: NotNow."""
     if rollout is not None and not rollout.phase.ended:
         raise NotNow(
             f"the rollout of release {rollout.release} {_STANDS[rollout.phase]}, at stage {rollout.stage + 1} of "
@@ -167,13 +169,13 @@ def _moved(nodes: JsonMembers, node: str) -> Moved:
     return found
 
 
-# ---- what is seen of the nodes
+# ---- what etcd has of the nodes
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A node as it is in etcd: what it shall do, what it says, whether its agent lives, and the announced addresses
-    that it answers for."""
+    """A node as it is in etcd: what it shall do, what it reports, whether its agent lives, and the announced addresses
+    for which it answers."""
 
     want: Want | None = None
     status: Status | None = None
@@ -182,8 +184,9 @@ class Seen:
 
     @property
     def ahead(self) -> bool:
-        """Whether it followed what this etcd does not know: that was restored from a backup, or is a new one. The node
-        refuses what it finds, or will, until somebody adopts it.
+        """Whether the node followed more than this etcd knows, which was restored from a backup or is a new one.
+
+        The node refuses its wants, or will, until somebody adopts it.
         """
         if self.status is None:
             return False
@@ -193,14 +196,18 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Since when nodes are well, and since when one waits for others, in seconds of the clock of who drives the
-    rollout. It is written nowhere: who takes over begins to count anew."""
+    """Since when nodes are well, and since when nodes are waited for, in seconds of the driver's clock.
+
+    It is not written to etcd: a driver that takes over begins to count anew.
+    """
 
     well: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     waits: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class _Verdict(StrEnum):
+    """What a rollout makes of a node's report."""
+
     WELL = "well"
     WAITS = "waits"
     FAILED = "failed"
@@ -208,10 +215,10 @@ class _Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RolloutStep:
-    """What is to be written, all of it at once, and what is to be remembered.
+    """What is to be written, in one transaction, and what is to be remembered.
 
-    ``wants``: what nodes shall do from now on; ``again``: when to look again though nothing happens, None: there is no
-    such time.
+    ``wants``: what nodes shall do from now on; ``again``: when to look again even if nothing happens, None where there
+    is no such time.
     """
 
     rollout: Rollout
@@ -225,9 +232,10 @@ _NOBODY = Seen()
 
 
 def step(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, now: float) -> RolloutStep:
-    """What comes next. ``now``: seconds of a clock that is never put back; ``since``: of the step before.
+    """Return the next step. ``now``: seconds of a clock that is never put back; ``since``: that of the step before.
 
-    Where it gives the same rollout, nothing is to be written: look again when a node says something, or at ``again``.
+    Where the rollout stays the same, nothing is to be written: look again when a node reports something, or at
+    ``again``.
     """
     if rollout.phase not in (RolloutPhase.RUNNING, RolloutPhase.BACK):
         return RolloutStep(rollout, _NOTHING, Since())
@@ -256,7 +264,7 @@ def _verdict(rollout: Rollout, node: str, seen: Seen) -> _Verdict:
     goes_back = rollout.phase is RolloutPhase.BACK
     release = moved.before if goes_back else rollout.release
     if seen.want is None or seen.want.epoch < (moved.back if goes_back else moved.epoch):
-        return _Verdict.FAILED  # somebody took away or put back what it shall do
+        return _Verdict.FAILED  # somebody deleted what it shall do, or replaced it by something older
     if seen.want.release != release:
         return _Verdict.FAILED
     said = seen.status
@@ -308,7 +316,7 @@ def _back(rollout: Rollout, nodes: Mapping[str, Seen], since: Since, failed: lis
 
 
 def not_back(rollout: Rollout, nodes: Mapping[str, Seen]) -> list[str]:
-    """The nodes of a rollout that goes or went back which do not say that they have the release they had before."""
+    """Return the nodes of a rollout that goes or went back that do not report the release that they had before."""
     asked = replace(rollout, phase=RolloutPhase.BACK)
     return sorted(
         node for node in rollout.moved if _verdict(asked, node, nodes.get(node, _NOBODY)) is not _Verdict.WELL
@@ -316,7 +324,7 @@ def not_back(rollout: Rollout, nodes: Mapping[str, Seen]) -> list[str]:
 
 
 def _why(rollout: Rollout, nodes: Mapping[str, Seen], failed: list[str]) -> str:
-    """Why a rollout goes back, in words."""
+    """Say why a rollout goes back."""
     reasons = [f"{node} {_reason(rollout, node, nodes.get(node, _NOBODY))}" for node in failed[:_NAMED]]
     more = f", and {count(len(failed) - _NAMED, 'other node')}" if len(failed) > _NAMED else ""
     return "; ".join(reasons) + more

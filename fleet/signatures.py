@@ -1,6 +1,6 @@
-"""Signatures of releases, by `ssh-keygen -Y` (ssh-keygen(1)): keys that people have, and no library.
+"""Signatures of releases, by `ssh-keygen -Y` (ssh-keygen(1)): people have such keys already, and it needs no library.
 
-Who may sign is a file of the machine's own, in the form of allowed_signers: a principal, then a key.
+Each machine has a file of those who may sign, in the form of allowed_signers: a principal, then a key.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from pathlib import Path
 from svcc.fleet.documents import Release
 from svcc.fleet.errors import BadSignature
 
-#: What the signature is for. One that was made for files or commits is none for a release.
+#: What the signature is for. A signature of files or commits is not valid for a release.
 NAMESPACE = "svcc-release"
-#: Seconds that the tool may take: an agent of keys may ask a person to touch a token.
+#: Seconds that ssh-keygen may take: an ssh-agent may ask a person to touch a token.
 _PATIENCE = 120.0
 
 
 def sign(release: Release, key: Path) -> Release:
-    """The release, signed. ``key``: a private key, or a public one whose private half an ssh-agent has.
+    """Return the release, signed. ``key``: a private key, or a public one whose private key an ssh-agent has.
 
     Errors: BadSignature.
     """
     done = _run(["sign", "-n", NAMESPACE, "-f", str(key)], release.canonical)
     if done.returncode != 0:
-        raise BadSignature(f"the release cannot be signed with {key}: {_said(done)}")
+        raise BadSignature(f"the release cannot be signed with {key}: {_last_line(done)}")
     return release.signed(done.stdout)
 
 
 def verify(release: Release, signers: Path) -> str:
-    """Who signed the release: a principal of the file ``signers``. Errors: BadSignature."""
+    """Return who signed the release: a principal in the file ``signers``. Errors: BadSignature."""
     if not release.signature:
         raise BadSignature(f"release {release.number} is not signed")
     if not signers.is_file():
@@ -45,7 +45,7 @@ def verify(release: Release, signers: Path) -> str:
         words = ["verify", "-n", NAMESPACE, "-f", str(signers), "-I", who, "-s", str(file)]
         done = _run(words, release.canonical)
     if done.returncode != 0:
-        raise BadSignature(f"the signature of release {release.number} is not one of what it says: {_said(done)}")
+        raise BadSignature(f"the signature of release {release.number} is not one of what it says: {_last_line(done)}")
     return who
 
 
@@ -60,6 +60,6 @@ def _run(words: list[str], given: str) -> subprocess.CompletedProcess[str]:
         raise BadSignature(f"ssh-keygen does not answer: {error}") from None
 
 
-def _said(done: subprocess.CompletedProcess[str]) -> str:
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stderr or done.stdout).strip().splitlines()
     return lines[-1] if lines else f"ssh-keygen ends with {done.returncode}"

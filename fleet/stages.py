@@ -1,4 +1,4 @@
-"""The stages of a rollout, as a person writes them: which nodes go first."""
+"""The stages of a rollout, as people write them: which nodes are moved first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.fleet.errors import FleetError
 from svcc.fleet.keys import fault
 
-#: One node, then a quarter of them, then all.
+#: The default stages: one node in a hundred, then a quarter of the nodes, then all.
 USUAL = ("1%", "25%", "all")
 FORM = "a stage is a node's name, `25%`, `zone NAME` or `all`"
 _SHARE = re.compile(r"(100|[1-9][0-9]?)%")
@@ -18,13 +18,14 @@ _ZONE = re.compile(r"zone +(\S+)")
 
 
 class BadStage(FleetError):
-    """A stage that is none, or that names what the release does not have."""
+    """A word that is no stage, or names a node or a zone that the release does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Exactly one of the fields is set; none: all nodes. ``share``: percent of all nodes, those of earlier stages
-    among them, and at least one.
+    """A stage. At most one field is set; none means all nodes.
+
+    ``share``: percent of all nodes, rounded up, with those of earlier stages.
     """
 
     node: str = ""
@@ -36,7 +37,7 @@ class Stage:
 
     @classmethod
     def parse(cls, text: str) -> Stage:
-        """Errors: BadStage."""
+        """Read a stage. Errors: BadStage."""
         if text == "all":
             return cls()
         if share := _SHARE.fullmatch(text):
@@ -49,23 +50,23 @@ class Stage:
 
 
 def nodes_of(stages: Sequence[Stage], zones: Mapping[str, str | None]) -> tuple[tuple[str, ...], ...]:
-    """The nodes that each stage adds to those before it; stages that add none are left out.
+    """Return the nodes that each stage adds to those before it; stages that add none are left out.
 
-    ``zones``: the zone of each node of the release; None: it has none. Nodes are taken by name.
-    Errors: BadStage: no such node, or no node in such a zone.
+    ``zones``: the zone of each node of the release, None where it has none. Nodes are taken in the order of their
+    names. Errors: BadStage where there is no such node, or no node in such a zone.
     """
-    there: set[str] = set()
+    taken: set[str] = set()
     found = []
     for stage in stages:
-        new = tuple(_added(stage, zones, there))
+        new = tuple(_added(stage, zones, taken))
         if new:
             found.append(new)
-        there.update(new)
+        taken.update(new)
     return tuple(found)
 
 
-def _added(stage: Stage, zones: Mapping[str, str | None], there: set[str]) -> Iterator[str]:
-    rest = [node for node in sorted(zones) if node not in there]
+def _added(stage: Stage, zones: Mapping[str, str | None], taken: set[str]) -> Iterator[str]:
+    rest = [node for node in sorted(zones) if node not in taken]
     if stage.node:
         if stage.node not in zones:
             raise BadStage(f"the release has no node {stage.node}: {_meant(stage.node, zones)}")
@@ -77,7 +78,7 @@ def _added(stage: Stage, zones: Mapping[str, str | None], there: set[str]) -> It
         return (node for node in rest if zones[node] == stage.zone)
     if stage.share:
         wanted = -(-len(zones) * stage.share // 100)  # rounded up
-        return iter(rest[: max(0, wanted - len(there))])
+        return iter(rest[: max(0, wanted - len(taken))])
     return iter(rest)
 
 

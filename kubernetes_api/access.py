@@ -1,4 +1,4 @@
-"""Where an API server is, and how a client shows who it is."""
+"""How an API server is reached: its address, and the client's credentials."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import TypeAlias
 
 from svcc.kubernetes_api.errors import BadConfig
 
-#: A text in PEM's form, or the file that has it, which is read again when it changes.
+#: A text in PEM, or the file that holds it, which is read again when it changes.
 Pem: TypeAlias = str | Path
 
-#: Where a pod finds the account that it runs as (kubernetes.io/docs/tasks/run-application/access-api-from-pod).
+#: Where a pod finds its service account (kubernetes.io/docs/tasks/run-application/access-api-from-pod).
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``server``: http(s)://HOST[:PORT][/PATH]. ``authority``: who signs the server's certificate; None: the system's.
+    """How a client reaches an API server.
 
-    ``insecure``: the server's certificate is not looked at. ``server_name``: the name that it has to be for, where
-    that is not the host. ``certificate`` and ``key``: the client's. ``token``: a text, or the file that has it, which
-    is read for each request: tokens that a cluster mounts change every hour or so.
+    ``server``: http(s)://HOST[:PORT][/PATH]. ``authority``: the authority that signs the server's certificate; None:
+    those that the system trusts. ``insecure``: the server's certificate is not checked. ``server_name``: the name that
+    it has to be for, where that is not the host. ``certificate`` and ``key``: the client's. ``token``: a text, or the
+    file that holds it, which is read for each request: tokens that a cluster mounts change every hour or so.
     """
 
     server: str
@@ -36,7 +37,7 @@ class Access:
 
 
 def in_cluster(environment: Mapping[str, str] = os.environ, account: Path = ACCOUNT) -> Access:
-    """The access of a pod, by its environment and the account that is mounted. Errors: BadConfig."""
+    """Return the access of a pod, from its environment and its mounted service account. Errors: BadConfig."""
     host, port = (environment.get(f"KUBERNETES_SERVICE_{word}", "") for word in ("HOST", "PORT"))
     if not host or not port:
         raise BadConfig("not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")

@@ -1,4 +1,4 @@
-"""What servers answer, as checked values: JSON of limited size, objects, and a server's own words about errors."""
+"""Servers' answers as checked values: JSON of limited size, objects, and what a server says about an error."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import NamedTuple, TypeAlias
 
 from svcc.kubernetes_api.errors import BadAnswer, Gone, Refused, TooLarge, in_words
 
-#: An object of the API, of JSON's own types; ``metadata`` with ``name`` is there, and no half of a surrogate pair.
+#: An object of the API, of JSON's own types. It has ``metadata`` with a ``name``, and no half of a surrogate pair.
 Object: TypeAlias = Mapping[str, object]
 
-#: Values that one text may hold: Python takes some hundred bytes for each.
+#: How many values one text may hold: Python takes some hundred bytes for each.
 VALUES = 4_000_000
-#: Who wrote which field: half of what a server answers, and of no use to who follows.
+#: The field that says who wrote which fields: it is half of a server's answer, and of no use here.
 _SKIPPED = "managedFields"
 #: The type of a Status object's cause where a resourceVersion is newer than all that the server has.
 _AHEAD = "ResourceVersionTooLarge"
 
 
 class Key(NamedTuple):
-    """What an object of a kind is called; ``namespace`` is "" where it has none."""
+    """The name of an object among those of its kind; ``namespace`` is "" where it has none."""
 
     namespace: str
     name: str
@@ -30,13 +30,13 @@ class Key(NamedTuple):
 
 
 def parsed(text: bytes) -> dict[str, object]:
-    """A JSON object. Errors: BadAnswer; TooLarge, for more than :data:`VALUES` values."""
+    """Parse a JSON object. Errors: BadAnswer; TooLarge for more than :data:`VALUES` values."""
     if max(text.count(b","), text.count(b"[") + text.count(b"{")) > VALUES:
         raise TooLarge(f"an answer has more than {VALUES} values")
     try:
         value = json.loads(text.decode(), parse_constant=_constant)
         if b"\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # half of a pair of surrogates is no character
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no character
     except RecursionError:
         raise BadAnswer("an answer is not JSON that can be read: it nests too deep") from None
     except ValueError as error:
@@ -55,7 +55,7 @@ def _beginning(text: bytes) -> str:
 
 
 def object_in(value: object) -> tuple[Key, Object]:
-    """An object without what nobody reads, and its name. Errors: BadAnswer."""
+    """Return an object's name, and the object without fields that nobody reads. Errors: BadAnswer."""
     if not isinstance(value, dict):
         raise BadAnswer(f"an object of the API is {_kind(value)}")
     metadata = value.get("metadata")
@@ -69,7 +69,7 @@ def object_in(value: object) -> tuple[Key, Object]:
 
 
 def version_in(value: Mapping[str, object], what: str) -> str:
-    """The resourceVersion in ``metadata``, a text that means nothing to a client. Errors: BadAnswer."""
+    """Return the resourceVersion in ``metadata``, a text that has no meaning to a client. Errors: BadAnswer."""
     metadata = value.get("metadata")
     found = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     if not isinstance(found, str) or not found or len(found) > 256:
@@ -78,7 +78,7 @@ def version_in(value: Mapping[str, object], what: str) -> str:
 
 
 def refusal(what: str, status: int, value: Mapping[str, object], wait: float = 0.0) -> Refused:
-    """The error for a Status object, or whatever else came with a status that is not 200."""
+    """Return the error for a Status object, or for any other answer with a status that is not 200."""
     reason, message = value.get("reason"), value.get("message")
     words = f"{what}: {status}" + (f" {in_words(reason, 60)}" if isinstance(reason, str) and reason else "")
     if isinstance(message, str) and message:

@@ -1,7 +1,7 @@
-"""Reading the files of an access: regular files only, and no more of them than a limit.
+"""Read the files of an access: only regular files, and only up to a limit of bytes.
 
-Whoever wrote a kubeconfig says which files are read. A FIFO or a device may never end, and a file below /proc may wait
-for ever.
+The author of a kubeconfig chooses which files are read. A FIFO or a device may never end, and reading a file below
+/proc may block without end.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from svcc.kubernetes_api.errors import BadConfig
 
-#: Bytes of a file with certificates, a key or a token: some hundred certificates.
+#: How many bytes a file with certificates, a key or a token may have: some hundred certificates.
 LARGEST = 1 << 20
-#: What a shell calls the descriptors that it hands over (`<(command)`).
+#: Names of the descriptors that a shell passes on (`<(command)`).
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 def read(file: Path, most: int = LARGEST, *, given: bool = False) -> bytes:
-    """What is in a file. ``given``: somebody named it on the command line, so that it may be a shell's descriptor.
+    """Return what is in a file. ``given``: it was named on the command line, so that it may be a shell's descriptor.
 
     Errors: BadConfig.
     """
@@ -33,7 +33,7 @@ def read(file: Path, most: int = LARGEST, *, given: bool = False) -> bytes:
             text = opened.read(most + 1)
     except OSError as error:
         raise BadConfig(f"{file}: {error.strerror}") from None
-    except ValueError as error:  # a NUL in its name
+    except ValueError as error:  # its name has a NUL
         raise BadConfig(f"{str(file)!r}: {error}") from None
     if len(text) > most:
         raise BadConfig(f"{file}: it has more than the {most} bytes that are read")

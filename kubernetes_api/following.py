@@ -1,7 +1,7 @@
-"""What a resource's objects are, for as long as somebody wants to know: first all of them, then each change.
+"""Follow a resource: first all its objects, then each change, for as long as somebody wants to know.
 
-A watch is resumed where it ended. Where that is impossible (the server has forgotten that moment, or says things that
-cannot be understood) all objects are listed again: never is a change missed in silence.
+A watch is resumed where it ended. Where that is impossible (the server has forgotten that moment, or its answers cannot
+be understood), all objects are listed again. So no change is ever missed silently.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from svcc.kubernetes_api.watching import Event, Type, watching
 
 T = TypeVar("T")
 
-#: A watch that ends sooner, in seconds, and had nothing to say is not asked for again at once.
+#: Seconds that a watch without events has to last to be resumed without a pause.
 _SHORT = 1.0
-#: Statuses of a server to which a watch may be lucky later: a token that is about to be renewed, too many requests.
+#: Statuses after which a watch may succeed later: the token is about to be renewed, or there were too many requests.
 _NOT_NOW = {401, 429}
-#: So many refusals in a row end what was to be resumed.
+#: How many refusals in a row end the attempts to resume a watch.
 _TRIES = 3
-#: Events of several resources that may wait for whoever takes them.
+#: How many events of several resources may wait to be taken.
 _WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Whole(Generic[T]):
-    """All objects there are, in place of all that was said before."""
+    """All objects that there are. They replace everything before."""
 
     objects: Mapping[Key, T]
 
 
 @dataclass(frozen=True, slots=True)
 class Changed(Generic[T]):
-    """An object that is new, or another than before."""
+    """An object that is new or has changed."""
 
     key: Key
     object: T
@@ -48,30 +48,30 @@ class Changed(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """An object that is gone from the server."""
+    """An object that was deleted."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Nothing new is heard until ``Found`` or ``Whole`` comes; what was said stays the last that is known."""
+    """The server cannot be followed until ``Found`` or ``Whole`` comes; what was reported is the last that is known."""
 
     error: ApiError
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The server is back, and nothing was missed."""
+    """The server can be followed again, and nothing was missed."""
 
 
 News: TypeAlias = Whole[T] | Changed[T] | Deleted | Lost | Found
 
 
 async def follow(client: Client, resource: Resource, read: Callable[[Object], T]) -> AsyncGenerator[News[T], None]:
-    """The resource's objects, each as ``read`` has it; it never ends by itself, and raises no ApiError.
+    """Yield news of a resource's objects, each as ``read`` makes it. It never ends by itself, and raises no ApiError.
 
-    ``read`` is called as objects arrive, so that a small value for each is all that is kept of a large list.
+    ``read`` is called as objects arrive, so that only a small value for each of a large list has to be kept.
     """
     followed, backoff = _Followed(client, resource, read), Backoff(*client.times.again)
     now = asyncio.get_running_loop().time
@@ -84,7 +84,7 @@ async def follow(client: Client, resource: Resource, read: Callable[[Object], T]
                     yield one
         except ApiError as error:
             if isinstance(error, Gone) and followed.resumed:
-                continue  # what was missed is in the list that comes now
+                continue  # the next list has what was missed
             wait = error.wait if isinstance(error, Refused) else 0.0
             yield Lost(error)
         else:
@@ -92,7 +92,7 @@ async def follow(client: Client, resource: Resource, read: Callable[[Object], T]
                 backoff.reset()
                 continue
         if now() - began > client.times.again[1]:
-            backoff.reset()  # it went well for long
+            backoff.reset()  # it worked for long
         await asyncio.sleep(max(wait, backoff.pause()))
 
 
@@ -100,7 +100,8 @@ async def follow(client: Client, resource: Resource, read: Callable[[Object], T]
 async def following(
     client: Client, resources: Mapping[Resource, Callable[[Object], T]]
 ) -> AsyncIterator[AsyncIterator[tuple[Resource, News[T]]]]:
-    """The news of several resources as they come, while this lasts. Each begins with its own ``Whole``."""
+    """Yield the news of several resources as they come, inside the ``with`` block. Each resource begins with its own
+    ``Whole``."""
     waiting: asyncio.Queue[tuple[Resource, News[T]]] = asyncio.Queue(_WAITING)
 
     async def fill(resource: Resource, read: Callable[[Object], T]) -> None:
@@ -122,20 +123,20 @@ async def following(
 
 
 class _Followed(Generic[T]):
-    """How far a resource has been followed."""
+    """The state of following a resource."""
 
     def __init__(self, client: Client, resource: Resource, read: Callable[[Object], T]) -> None:
         self._client = client
         self._resource = resource
         self._read = read
-        self._version = resource.versions[0]  # of the API
-        self._since: str | None = None  # where a watch goes on; None: all has to be listed
-        self._failed = 0  # how often in a row a server would not let a watch go on
+        self._version = resource.versions[0]  # the version of the API
+        self._since: str | None = None  # where a watch is resumed; None: all objects have to be listed
+        self._failed = 0  # how often in a row the server refused a watch
         self._lost = False
-        self.resumed = False  # whether what was tried last was to go on from an earlier watch
+        self.resumed = False  # whether the last attempt was to resume an earlier watch
 
     async def news(self) -> AsyncGenerator[News[T], None]:
-        """List where that has to be, and watch once. Errors: ApiError."""
+        """List the objects where that is necessary, and watch once. Errors: ApiError."""
         try:
             self.resumed = self._since is not None
             if self._since is None:
@@ -159,14 +160,15 @@ class _Followed(Generic[T]):
             raise
 
     def _goes_on(self, error: ApiError) -> bool:
-        """Whether the watch may go on after this where it was: nobody was there, or somebody with no time for it."""
+        """Whether the watch may be resumed after this error: the server could not be reached, or had no time."""
         if isinstance(error, Refused) and (error.status in _NOT_NOW or error.status >= 500):
             self._failed += 1
             return not isinstance(error, Gone) and self._failed < _TRIES
         return isinstance(error, Unreachable)
 
     async def _listed(self) -> tuple[dict[Key, T], str]:
-        """All objects, and from where to watch: the first version of the API that the server has."""
+        """Return all objects, and the resourceVersion to watch from. Use the first version of the API that the server
+        has."""
         for version in self._resource.versions:
             try:
                 objects: dict[Key, T] = {}

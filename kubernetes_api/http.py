@@ -1,7 +1,7 @@
-"""Asking an API server over HTTP: who asks, how long it may take, and what each kind of trouble is called.
+"""HTTP with an API server: the client's credentials, limits of time, and an error for each kind of trouble.
 
-A name that has several addresses is tried at one after the other (RFC 8305), so that one server of several may be
-away. Nothing is decompressed, so that no small answer becomes a large one.
+A name with several addresses is tried at one after the other (RFC 8305), so that one of several servers may be down.
+Nothing is decompressed, so that no small answer becomes a large one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from svcc.kubernetes_api.errors import BadAnswer, BadConfig, Refused, TooLarge, 
 from svcc.kubernetes_api.files import read
 from svcc.kubernetes_api.tls import Tls
 
-#: Bytes of an error's answer that are read, and of a token.
+#: How many bytes are read of an error's answer, and of a token.
 _WORDS, _TOKEN = 65_536, 65_536
-#: Seconds for which a server may ask to be left alone.
+#: The most seconds for which a server's Retry-After is obeyed.
 _LEFT_ALONE = 60.0
-#: A peer that says nothing is asked for a sign of life by the kernel (tcp(7)): after so many seconds, so often, so
-#: many times. A connection to a machine that is gone, or across a network that is cut, ends so within half a minute.
+#: When the kernel probes a silent peer (tcp(7)): after how many seconds, at which interval, how many times. So a
+#: connection to a machine that died, or across a network that is cut, ends within half a minute.
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 _TROUBLE = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
@@ -40,11 +40,12 @@ _TROUBLE = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds. ``connect``: for a connection with TLS; ``answer``: until a server answers, and until a page is there.
+    """Limits of time, in seconds.
 
-    ``watch``: how long a server is asked to let a watch go on, at random between these two; ``late``: how much longer
-    it may be silent, before the connection counts as dead. ``again``: the pause after the first and after every later
-    trouble; in between it doubles.
+    ``connect``: for a connection with TLS; ``answer``: until a server answers, and until a page is there. ``watch``:
+    the least and the most of how long a server is asked to keep a watch open, chosen at random; ``late``: how much
+    longer it may be silent before the connection counts as dead. ``again``: the pause after the first trouble, and the
+    longest one; it doubles each time.
     """
 
     connect: float = 10.0
@@ -55,7 +56,7 @@ class Times:
 
 
 class Body:
-    """What a server answers, piece by piece, until a point in time (of the loop's clock)."""
+    """The body of an answer, read piece by piece until a point in time (of the loop's clock)."""
 
     def __init__(self, response: aiohttp.ClientResponse, what: str, until: float) -> None:
         self._content = response.content
@@ -63,7 +64,7 @@ class Body:
         self._until = until
 
     async def piece(self) -> bytes:
-        """The next bytes; none at the end. Errors: Unreachable."""
+        """Return the next bytes; none at the end. Errors: Unreachable."""
         try:
             async with asyncio.timeout_at(self._until):
                 return await self._content.readany()
@@ -73,7 +74,7 @@ class Body:
             raise Unreachable(f"{self._what}: the connection broke: {_words(error)}") from None
 
     async def whole(self, most: int) -> bytes:
-        """Errors: Unreachable; TooLarge, for more than so many bytes."""
+        """Return the whole body. Errors: Unreachable; TooLarge for more than ``most`` bytes."""
         found = bytearray()
         while piece := await self.piece():
             found += piece
@@ -82,9 +83,10 @@ class Body:
         return bytes(found)
 
     async def lines(self, most: int) -> AsyncGenerator[bytes, None]:
-        """The lines, without their ends. Errors: Unreachable, also for an end within a line; TooLarge.
+        """Yield the lines, without their ends. Errors: Unreachable, also for an end within a line; TooLarge for a line
+        of more than ``most`` bytes.
 
-        No time-out is open while a line is with the caller.
+        No time-out runs while the caller has a line.
         """
         rest = bytearray()
         while piece := await self.piece():
@@ -100,12 +102,12 @@ class Body:
 
 
 class Client:
-    """Asks one API. It is used in one loop, between ``async with`` and its end."""
+    """A client of one API server, for use in one loop inside ``async with``."""
 
     def __init__(self, access: Access, *, times: Times | None = None, name: str = "kubernetes-api") -> None:
-        """``name``: what the server's audit log calls this client (User-Agent).
+        """``name``: the client's name in the server's audit log (User-Agent).
 
-        Errors: BadConfig, where certificates or keys are of no use.
+        Errors: BadConfig where certificates or keys cannot be used.
         """
         self.times = times or Times()
         self._access = access
@@ -133,7 +135,7 @@ class Client:
 
     @asynccontextmanager
     async def get(self, path: str, query: Mapping[str, str], seconds: float) -> AsyncIterator[Body]:
-        """A server's answer, with status 200. ``seconds``: until all of it is there.
+        """Yield the body of a server's answer with status 200. ``seconds``: until the whole body is there.
 
         Errors: BadConfig, Unreachable, Refused, BadAnswer.
         """
@@ -146,7 +148,7 @@ class Client:
                 raise BadAnswer(f"{path}: an answer is compressed, and was not to be")
             yield Body(response, path, until)
         finally:
-            # Who did not answer well is asked over another connection, so perhaps another server.
+            # After a bad answer the next request gets a new connection, so perhaps another server.
             if response.status == 200 and response.content.at_eof():
                 response.release()
             else:
@@ -173,7 +175,7 @@ class Client:
         return response
 
     def _token(self) -> str | None:
-        """Errors: BadConfig."""
+        """Return the token; None where the access has none. Errors: BadConfig."""
         source = self._access.token
         if not isinstance(source, Path):
             return source
@@ -187,14 +189,15 @@ class Client:
 
 
 class Backoff:
-    """Pauses after trouble: longer each time, and at random, so that not all clients of a server come back at once."""
+    """Pauses after trouble: each longer than the last, and random, so that not all clients of a server come back at
+    once."""
 
     def __init__(self, first: float, most: float) -> None:
         self._first, self._most = first, most
         self._next = first
 
     def pause(self) -> float:
-        """Seconds."""
+        """Return the seconds to wait."""
         now, self._next = self._next, min(2 * self._next, self._most)
         return random.uniform(now / 2, now)
 
@@ -204,7 +207,7 @@ class Backoff:
 
 
 def _keep_alive(response: aiohttp.ClientResponse) -> None:
-    """Have the kernel ask a silent peer for a sign of life."""
+    """Have the kernel probe a silent peer."""
     connection = response.connection
     transport = None if connection is None else connection.transport
     made = None if transport is None else transport.get_extra_info("socket")
@@ -216,7 +219,7 @@ def _keep_alive(response: aiohttp.ClientResponse) -> None:
 
 
 async def _refused(response: aiohttp.ClientResponse, path: str, until: float) -> Refused:
-    """What a server says of a status that is not 200, where it can be understood."""
+    """Return the error for a status that is not 200, with the server's words where they can be understood."""
     value: Mapping[str, object] = {}
     with suppress(BadAnswer, Unreachable):
         value = parsed(await Body(response, path, until).whole(_WORDS))
@@ -226,7 +229,7 @@ async def _refused(response: aiohttp.ClientResponse, path: str, until: float) ->
 
 
 def _words(error: BaseException) -> str:
-    """What aiohttp's errors are about."""
+    """Return the cause of an error of aiohttp's in words."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return in_words(error.certificate_error)
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

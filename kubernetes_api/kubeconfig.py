@@ -1,7 +1,7 @@
 """Kubeconfig files: the server, the certificates and the token of a context.
 
-The fields are those of kubernetes.io/docs/reference/config-api/kubeconfig.v1. What would have to run a program, or
-would make another of who asks, is refused rather than left out.
+The fields are those of kubernetes.io/docs/reference/config-api/kubeconfig.v1. A field that would need a program to be
+run, or would change in whose name the client asks, is refused rather than ignored.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from svcc.kubernetes_api.access import Access, Pem
 from svcc.kubernetes_api.errors import BadConfig, in_words
 from svcc.kubernetes_api.files import read
 
-#: What PyYAML raises: where a text does not fit its tag (`!!bool maybe`, `!!timestamp now`), whatever went wrong there.
+#: What PyYAML raises. Where a text does not fit its tag (`!!bool maybe`, `!!timestamp now`), it may be any of these.
 _NOT_YAML = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 
-#: What of a user is refused, and why.
+#: Fields of a user that are refused, and why.
 _REFUSED_OF_USER = {
     "exec": "a plugin is a program, and none is run: take a `tokenFile`, or a certificate",
     "auth-provider": "such plugins are no more (Kubernetes 1.26): take a `tokenFile`, or a certificate",
@@ -47,7 +47,7 @@ class _Fields:
         return BadConfig(f"{self.file}: {self.path}{key} {message}")
 
     def text(self, key: str) -> str:
-        """A text; "" where there is none."""
+        """Return a text; "" where there is none."""
         found = self.members.get(key)
         if found is None:
             return ""
@@ -79,14 +79,15 @@ class _Fields:
             yield _Fields(self.file, f"{self.path}{key}[{i}].", member)
 
     def named(self, key: str, name: str, what: str) -> _Fields:
-        """Of a list of objects with names, the first by a name: its object ``what``."""
+        """Return the object ``what`` of the first member of a list that has this name."""
         for one in self.each(key):
             if one.text("name") == name:
                 return one.fields(what)
         raise self.wrong(key, f"has no {what} {name!r}")
 
     def pem(self, key: str) -> Pem | None:
-        """What ``key-data`` holds, in base64, or the file that ``key`` names; of both, the data."""
+        """Return the PEM in ``key-data``, which is base64, or the file that ``key`` names. Where both are there, the
+        data count."""
         if data := self.members.get(f"{key}-data"):
             if not isinstance(data, str):
                 raise self.wrong(f"{key}-data", "has to be a text")
@@ -99,7 +100,7 @@ class _Fields:
 
 
 def read_kubeconfig(file: Path, context: str | None = None) -> Access:
-    """The access of a context; None: the current one. A name of a file counts from the kubeconfig's folder.
+    """Return the access of a context; None: the current one. Names of files are relative to the kubeconfig's folder.
 
     Errors: BadConfig.
     """
@@ -160,7 +161,7 @@ def _server(cluster: _Fields, *, secret: bool) -> str:
 
 
 def _token(user: _Fields) -> str | Path | None:
-    """Of both, the file counts, as for every client."""
+    """Return the token, or its file. Where both are there, the file counts, as for every client."""
     if name := user.text("tokenFile"):
         return user.file.parent / name
     return user.text("token") or None

@@ -1,7 +1,7 @@
-"""All objects of a resource, as one moment had them, page by page.
+"""List all objects of a resource as they were at one moment, page by page.
 
-The source is kubernetes.io/docs/reference/using-api/api-concepts. A list is asked for without a resourceVersion: it is
-then as new as anything that the server has acknowledged, whichever server answers. With ``resourceVersion=0`` it could
+The source is kubernetes.io/docs/reference/using-api/api-concepts. A list is asked for without a resourceVersion: then
+it is as new as anything that the server has acknowledged, whichever server answers. With ``resourceVersion=0`` it could
 be older than what was seen before.
 """
 
@@ -15,24 +15,24 @@ from svcc.kubernetes_api.errors import BadAnswer, TooLarge
 from svcc.kubernetes_api.http import Client
 from svcc.kubernetes_api.resources import Resource
 
-#: Objects that are asked for at once.
+#: How many objects a page has at most.
 PAGE = 500
-#: Bytes of a page, and of all pages. A server's own limit of an object is 1.5 MB, which is etcd's.
+#: How many bytes a page, and all pages, may have. A server's own limit for an object is etcd's, 1.5 MB.
 _PAGE_BYTES, _ALL_BYTES = 32 << 20, 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``version``: the list's resourceVersion, from which it can be watched on."""
+    """A page of a list. ``version``: the list's resourceVersion, from which it can be watched."""
 
     objects: tuple[tuple[Key, Object], ...]
     version: str
 
 
 async def pages(client: Client, resource: Resource, version: str) -> AsyncGenerator[Page, None]:
-    """The pages of a list; ``version``: the API's, v1 say.
+    """Yield the pages of a list. ``version``: the API's, such as v1.
 
-    Errors: Gone, where a page's token has expired: the list has to begin anew; and those of :meth:`Client.get`.
+    Errors: Gone where a page's token has expired, so that the list has to begin anew; and those of :meth:`Client.get`.
     """
     limit, token, taken = PAGE, "", 0
     seen: set[str] = set()
@@ -60,12 +60,12 @@ async def pages(client: Client, resource: Resource, version: str) -> AsyncGenera
 
 
 def _page(value: dict[str, object], resource: Resource) -> tuple[Page, str]:
-    """A page, and what leads to the next one; "" on the last."""
+    """Return a page, and the token for the next one; "" on the last page."""
     kind, metadata, items = value.get("kind"), value.get("metadata"), value.get("items")
     if kind != f"{resource.kind}List":
         raise BadAnswer(f"{resource.plural}: a list of {resource.kind} was asked for, and {kind!r:.60} came")
     if items is None:
-        items = []  # as Go writes a list that nothing was put into
+        items = []  # Go writes an empty list so
     if not isinstance(items, list):
         raise BadAnswer(f"{resource.plural}: the `items` of a list are no list")
     version = version_in(value, f"{resource.plural}: a list")

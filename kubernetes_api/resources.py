@@ -1,4 +1,4 @@
-"""The resources of the API, by the group and the versions of which a client can read objects."""
+"""The resources of the API whose objects a client can read, with their groups and versions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """``kind``: of its objects; ``plural``: as paths have it. ``group``: "" for the core API.
+    """A resource. ``kind``: of its objects; ``plural``: its name in paths; ``group``: "" for the core API.
 
-    ``versions``: the best first; a server need not have all.
+    ``versions``: of the API, the best first; a server need not have all.
     """
 
     kind: str
@@ -18,7 +18,7 @@ class Resource:
     versions: tuple[str, ...] = ("v1",)
 
     def path(self, version: str) -> str:
-        """Of all its objects, in every namespace.
+        """Return the path of all its objects, in every namespace.
 
         >>> Resource("Pod", "pods").path("v1")
         '/api/v1/pods'

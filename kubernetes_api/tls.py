@@ -1,4 +1,4 @@
-"""The TLS of an access: certificates from files, or from texts, which no disk ever holds."""
+"""The TLS of an access: certificates from files, or from texts that are never written to a disk."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from svcc.kubernetes_api.access import Access, Pem
 from svcc.kubernetes_api.errors import BadConfig, in_words
 from svcc.kubernetes_api.files import read
 
-#: What a change of a file changes. None: there is no such file.
+#: What a change of a file alters: inode, size and time of change. None where there is no such file.
 _Mark: TypeAlias = tuple[int, int, int] | None
 
 
 class Tls:
-    """A context for TLS, made again when a file of the access has changed: certificates are renewed."""
+    """The TLS context of an access. It is made again when a file of the access has changed, as certificates are
+    renewed."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -27,7 +28,7 @@ class Tls:
         self._context: ssl.SSLContext | None = None
 
     def context(self) -> ssl.SSLContext:
-        """Errors: BadConfig."""
+        """Return the context. Errors: BadConfig."""
         marks = [_mark(file) for file in self._files]
         if self._context is None or marks != self._marks:
             self._context = _context(self._access)
@@ -48,7 +49,7 @@ def _context(access: Access) -> ssl.SSLContext:
         context = ssl.create_default_context(cadata=None if authority is None else _text(authority))
     except (ssl.SSLError, ValueError) as error:
         raise BadConfig(f"{_name(authority, 'certificate-authority-data')}: {in_words(error)}") from None
-    # Python 3.13 asks for more than RFC 5280's readers do elsewhere, and than what clusters' authorities have signed.
+    # Python 3.13 is stricter about RFC 5280 than other clients, and than many clusters' authorities.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if access.insecure:
         context.check_hostname = False
@@ -81,7 +82,7 @@ def _text(pem: Pem) -> str:
 
 @contextmanager
 def _file(pem: Pem) -> Iterator[str]:
-    """A name by which OpenSSL, which reads nothing but files, finds it: that of a file in memory."""
+    """Yield the name of a file in memory that holds the PEM: OpenSSL reads only files."""
     data = read(pem) if isinstance(pem, Path) else pem.encode("ascii")
     number = os.memfd_create("pem", os.MFD_CLOEXEC)
     try:

@@ -1,4 +1,5 @@
-"""Changes of a resource's objects from a resourceVersion on (kubernetes.io/docs/reference/using-api/api-concepts)."""
+"""Watch a resource: changes of its objects after a resourceVersion
+(kubernetes.io/docs/reference/using-api/api-concepts)."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from svcc.kubernetes_api.errors import BadAnswer, Gone
 from svcc.kubernetes_api.http import Body, Client
 from svcc.kubernetes_api.resources import Resource
 
-#: Bytes of a line: several times what etcd takes for an object.
+#: How many bytes a line may have: several times etcd's limit for an object.
 _LINE = 8 << 20
 
 
 class Type(StrEnum):
-    """What an event says of its object."""
+    """The type of an event."""
 
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
@@ -28,9 +29,10 @@ class Type(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``version``: where a watch that ends after this event can be resumed.
+    """An event of a watch. ``version``: where a watch that ends after this event can be resumed.
 
-    ``change``: the name and the object, as it was last where it is deleted; None: a bookmark, which has no object.
+    ``change``: the object's name and the object, which is its last state where it was deleted; None for a bookmark,
+    which has no object.
     """
 
     type: Type
@@ -42,10 +44,11 @@ class Event:
 async def watching(
     client: Client, resource: Resource, version: str, since: str
 ) -> AsyncIterator[AsyncGenerator[Event, None]]:
-    """The events after the resourceVersion ``since``; ``version``: the API's. The server has answered when this begins.
+    """Yield the events after the resourceVersion ``since``. ``version``: the API's. The server has answered when the
+    block begins.
 
-    The events end where the server ended the watch in good order, which it does in time. Errors, also of the events:
-    Gone, where ``since`` is too old (or newer than what the server has): list again; those of :meth:`Client.get`.
+    The events end when the server ends the watch in good order, which it does after a time. Errors, also of the events:
+    Gone where ``since`` is too old (or newer than what the server has): list again; those of :meth:`Client.get`.
     """
     seconds = random.randint(*client.times.watch)
     query = {
@@ -79,7 +82,7 @@ def _event(value: dict[str, object], resource: Resource) -> Event:
 
 
 def _error(found: object, resource: Resource) -> Gone | BadAnswer:
-    """What a server says of a watch that it had begun with status 200. Whatever it is, the watch is not resumed."""
+    """Return the error for what a server says after it had begun a watch with status 200. The watch is not resumed."""
     if not isinstance(found, dict):
         return BadAnswer(f"{resource.plural}: a watch ends by an error without words")
     code = found.get("code")

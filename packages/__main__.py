@@ -32,7 +32,8 @@ def main(releases: tuple[str, ...], into: Path) -> None:
 
 
 def _time_of_sources() -> int:
-    """SOURCE_DATE_EPOCH (reproducible-builds.org), or of the last commit, or of CHANGELOG.md where git knows none.
+    """Return SOURCE_DATE_EPOCH (reproducible-builds.org), or the time of the last commit, or that of CHANGELOG.md
+    without git.
 
     In seconds since 1970.
     """

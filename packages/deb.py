@@ -1,7 +1,7 @@
-"""Debian packages: svcc with an environment of its own below /opt, for one release of Debian each.
+"""Build Debian packages: svcc with a Python environment of its own below /opt, a package for each release of Debian.
 
-The environment is one of venv (PEP 405): a pyvenv.cfg, a link to the release's own Python, and the libraries that pip
-chose for it. Debian's own are too old for svcc in one release or another, and svcc is to be the same on all.
+The environment has venv's layout (PEP 405): a pyvenv.cfg, a link to the release's own Python, and the libraries that
+pip chose for it. Debian's own libraries are too old for svcc in some release, and svcc is to be the same on all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from textwrap import dedent, indent
 from man import write_pages
 
 ROOT = Path(__file__).parents[1]
-#: Where the environment is, and what of it is called.
+#: Where the environment is.
 _HOME = Path("opt/svcc")
 #: Platforms whose wheels run on every release named below (manylinux, PEP 600).
 _PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "any")
@@ -27,7 +27,7 @@ _SHELLS = {
     "zsh": "usr/share/zsh/vendor-completions/_svcc",
     "fish": "usr/share/fish/vendor_completions.d/svcc.fish",
 }
-#: What of the tree is installed to be read.
+#: Documents of the tree that are installed.
 _DOCS = ("README.md", "docs/*.md", "examples")
 
 
@@ -44,9 +44,10 @@ RELEASES = (Release("bookworm", 12, "3.11"), Release("trixie", 13, "3.13"))
 
 
 def build(release: Release, wheel: Path, into: Path, *, version: str, time: int) -> Path:
-    """The package for a release, made of svcc's wheel. ``time``: of the sources, in seconds since 1970.
+    """Build the package for a release from svcc's wheel; return its file. ``time``: of the sources, in seconds since
+    1970.
 
-    The same wheel, the same libraries and the same time give the same bytes. Errors: CalledProcessError.
+    The same wheel, libraries and time give the same bytes. Errors: CalledProcessError.
     """
     tree = into / f"tree-{release.name}"
     shutil.rmtree(tree, ignore_errors=True)
@@ -76,9 +77,9 @@ def _environment(tree: Path, release: Release, wheel: Path) -> None:
     _run(
         sys.executable, "-m", "pip", "install", "-qq", "--no-compile", "--target", libraries, *chosen, f"{wheel}[agent]"
     )
-    for extra in ("bin", "lib", "share"):  # scripts with the path of this machine's Python; units and docs have a place
+    for extra in ("bin", "lib", "share"):  # scripts name this machine's Python; units and docs are installed elsewhere
         shutil.rmtree(libraries / extra, ignore_errors=True)
-    for told in ("RECORD", "direct_url.json"):  # pip's own notes of what it did, and where it was built
+    for told in ("RECORD", "direct_url.json"):  # pip's record of what it installed, and from where
         for note in libraries.glob(f"*.dist-info/{told}"):
             note.unlink()
     (home / "bin").mkdir()
@@ -105,7 +106,7 @@ def _pages(tree: Path, version: str, time: int) -> None:
 
 
 def _pack(path: Path) -> None:
-    """As Debian's policy has it: gzip -9n."""
+    """Compress a file as Debian's policy says: gzip -9n."""
     path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
     path.unlink()
 
@@ -176,7 +177,7 @@ def _script(path: Path, text: str) -> None:
 
 
 def _settle(tree: Path, time: int) -> None:
-    """Modes and times that do not tell where and when it was built."""
+    """Set modes and times that do not depend on where and when the package was built."""
     for path in sorted(tree.rglob("*"), reverse=True):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

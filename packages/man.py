@@ -1,6 +1,6 @@
-"""Man pages, from the commands themselves: svcc(8), and svcc-COMMAND(8) for each command and group below it.
+"""Man pages, made from the commands themselves: svcc(8), and svcc-COMMAND(8) for each command and group below it.
 
-The form is man(7)'s. What is true of all commands (exit codes, files, environment) is in svcc(8) alone.
+Their form is man(7)'s. What is true of all commands (exit codes, files, environment) is only in svcc(8).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SEE = ("nft", "iptables", "ipvsadm", "ipset", "ip", "systemd.unit")
 
 
 def write_pages(folder: Path, version: str, time: int) -> list[Path]:
-    """Write all pages into a folder. ``time``: of the sources, in seconds since 1970. Returns the files."""
+    """Write all pages into a folder; return the files. ``time``: of the sources, in seconds since 1970."""
     date = datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
     pages = {name: "".join(f"{line}\n" for line in _page(context, version, date)) for name, context in _commands()}
     for name, text in pages.items():
@@ -40,7 +40,7 @@ def write_pages(folder: Path, version: str, time: int) -> list[Path]:
 
 
 def _commands(context: click.Context | None = None) -> Iterator[tuple[str, click.Context]]:
-    """Each command, with the name of its page."""
+    """Yield each command's context, with the name of its page."""
     if context is None:
         context = click.Context(svcc, info_name="svcc", **svcc.context_settings)
     yield _name(context), context
@@ -87,7 +87,7 @@ def _options(context: click.Context) -> list[tuple[str, str]]:
 
 
 def _related(context: click.Context) -> Iterator[tuple[str, int]]:
-    """What is above, what is below, and, of svcc itself, what it works with."""
+    """Yield the pages above and below this one; for svcc(8) also the tools that svcc works with."""
     if context.parent is not None:
         yield _name(context.parent), _SECTION
     if isinstance(context.command, click.Group):
@@ -104,7 +104,7 @@ def _defined(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs of help: those that are indented are command lines."""
+    """Yield the paragraphs of a help text; indented ones are command lines."""
     for number, paragraph in enumerate(text.split("\n\n")):
         if number:
             yield ".PP"
@@ -115,11 +115,11 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _marked(text: str) -> str:
-    """What is between backquotes is bold."""
+    """Return the text with what is between backquotes in bold."""
     return re.sub(r"`([^`]+)`", r"\\fB\1\\fP", _escaped(text))
 
 
 def _escaped(text: str) -> str:
-    """A text that troff prints as it is (groff_char(7)): no line of it is a request."""
+    """Return a text that troff prints as it is (groff_char(7)): no line of it is a request."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("^", "\\(ha").replace("~", "\\(ti")
     return f"\\&{text}" if text.startswith((".", "'")) else text

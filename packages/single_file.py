@@ -1,4 +1,4 @@
-"""A single file that Python runs: svcc, and all that it needs, for the Pythons of all releases of Debian."""
+"""Build a single file that Python runs: svcc and all that it needs, for the Pythons of all releases of Debian."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from deb import RELEASES
 
 
 def build_single_file(wheel: Path, made: Path) -> None:
-    """Errors: CalledProcessError.
+    """Build the file ``made`` from svcc's wheel. Errors: CalledProcessError.
 
-    At its first start it unpacks itself below ~/.cache/pex, as svcc starts itself again where it keeps a lab or watches
-    an apply.
+    At its first start the file unpacks itself below ~/.cache/pex, since svcc starts itself again where it keeps a lab
+    or watches an apply.
     """
     abis = [f"--platform=linux_x86_64-cp-{r.python.replace('.', '')}-cp{r.python.replace('.', '')}" for r in RELEASES]
     command = [

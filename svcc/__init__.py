@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from svcc.compiler.ir import Endpoint, Program, Service
     from svcc.targets.interface import Bundle
 
-#: The package takes it from here: to look into the package that is installed takes a fifth of ``svcc --version``.
+#: The build reads the version from here. Asking the installed package for it would take a fifth of ``svcc --version``.
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # type checkers see the imports above, and would take any name for one of these
+if not TYPE_CHECKING:  # type checkers use the imports above; with this function they would accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOME:

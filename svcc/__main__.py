@@ -1,6 +1,7 @@
-"""The command line's entrance: ``svcc`` and ``python -m svcc``.
+"""The entry point of the command line: ``svcc`` and ``python -m svcc``.
 
-Little is imported before signals are heard: one that comes while the rest is imported ends svcc as any other does.
+Signals are caught before most modules are imported. So a signal that comes during the imports ends svcc as it does at
+any other time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from svcc import signals
 
 
 def program() -> None:
-    """Run the command line as all that this process is for: it ends here."""
+    """Run the command line, and end this process, which has no other purpose."""
     try:
         main()
     except SystemExit as ended:
@@ -23,7 +24,7 @@ def program() -> None:
 
 
 def main() -> None:
-    """Run the command line; signals are caught before anything else is imported. Raises SystemExit with the status."""
+    """Run the command line; catch signals before anything else is imported. Raises SystemExit with the exit status."""
     signals.install()
     from svcc.command_line import main as run
 
@@ -31,13 +32,13 @@ def main() -> None:
 
 
 def _threads() -> bool:
-    """Whether other threads are at work, which Python waits for."""
-    threading = sys.modules.get("threading")  # not imported: there are none
+    """Whether other threads are running, for which Python waits at its end."""
+    threading = sys.modules.get("threading")  # where it is not imported, there are none
     return threading is not None and threading.active_count() > 1
 
 
 def _end(status: int) -> None:
-    """End the process and leave its memory to the kernel: to free each object of a large program takes 0.15 s."""
+    """End the process and leave its memory to the kernel: freeing each object of a large program takes 0.15 s."""
     signals.end_tools()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""What ``import svcc`` gives besides the classes: programs from files, and bundles from programs."""
+"""The functions of ``import svcc``: programs from files, and bundles from programs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from svcc.targets.interface import Bundle
 
 
 def load(file: str | PathLike[str]) -> ir.Program:
-    """The program in a file: of the language, or the IR's JSON. ``-`` is standard input.
+    """Return the program in a file, which is in svcc's language or the IR's JSON. ``file``: its path; ``-`` is standard
+    input.
 
-    Errors: InputError; its ``diagnostics`` have code, message, place and hint.
+    Errors: InputError where the program is wrong; its ``diagnostics`` have code, message, place and hint.
     """
     loaded = load_file(fspath(file))
     if loaded.program is None:
@@ -24,9 +25,10 @@ def load(file: str | PathLike[str]) -> ir.Program:
 
 
 def compile(program: ir.Program, target: str, node: str | None = None) -> Bundle:
-    """The program as native files of a target; ``node`` names the machine, where the program declares several.
+    """Return the program as a target's native files. ``node`` names the machine, where the program declares several.
 
-    Errors: InputError: no such node, or something that the target cannot express; ValueError: no such target.
+    Errors: InputError where there is no such node, or the target cannot express something; ValueError where there is no
+    such target.
     """
     found = find(target)
     if found is None:

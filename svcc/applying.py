@@ -1,4 +1,4 @@
-"""From a draft to the kernel, with everything that may come between them turned into words and exit codes."""
+"""What commands that apply have in common, from a draft to the kernel. Errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from svcc.state_options import fail, pick_installation
 if TYPE_CHECKING:
     from svcc.apply.wanted import Wanted
 
-#: Differences that are named where going back failed; all of them are in `svcc status`.
+#: How many differences are named where going back failed; `svcc status` shows all of them.
 _NAMED = 50
 
 
@@ -45,7 +45,7 @@ _NOTHING = Summary()
 
 @dataclass(frozen=True)
 class Cause:
-    """What an apply came from, for messages that point to it."""
+    """What an apply came from: its services, its program and its file. Messages point to these."""
 
     summary: Summary = _NOTHING
     program: ir.Program | None = None
@@ -53,9 +53,10 @@ class Cause:
 
 
 def draft_of(given: Wanted, store: Store, node: str | None = None) -> Draft:
-    """A draft of a program or bundle. An empty bundle does not say whose it is: then there must be one installation.
+    """Return the draft of a program or bundle. An empty bundle does not say its prefix: then there must be one
+    installation.
 
-    ``node``: the one that was asked for, if any was.
+    ``node``: the node that the command line names, if any.
     """
     origin = Origin(given.bundle.target, node, given.sources) if given.sources else None
     return make_draft(given, scope_of(given) or _recorded(store), origin)
@@ -70,7 +71,7 @@ def _recorded(store: Store) -> Scope:
 
 @contextmanager
 def explained(cause: Cause) -> Iterator[None]:
-    """Turns what goes wrong inside into messages, and ends the command with the right status."""
+    """Turn errors inside the ``with`` block into messages, and end the command with the matching exit status."""
     try:
         yield
     except Refused as error:
@@ -137,9 +138,9 @@ def _say(text: str) -> None:
 
 
 def settled(installation: Installation) -> None:
-    """First of all: what a killed apply left is finished or undone, and what was not confirmed in time goes.
+    """Finish or undo what a killed apply left, and undo what was not confirmed in time. A command calls this first.
 
-    The store's lock is held. Errors: Kept: somebody else keeps the prefix, and does this themselves.
+    The store's lock is held. Errors: Kept where another process keeps the prefix, and does this itself.
     """
     check_free(installation)
     try:
@@ -157,13 +158,17 @@ def settled(installation: Installation) -> None:
 
 
 def _is_no_answer(error: BaseException) -> bool:
-    """Whether a tool that died, hangs or is not there is why: what it was to do is still to be done."""
+    """Whether the error comes from a tool that died, hangs or is missing: then its work is still to be done."""
     cause = error.cause if isinstance(error, Broken | Restored) else error
     return isinstance(cause, StepError) and (cause.reading or cause.end is not ToolEnd.REFUSED)
 
 
 def read_early(store: Store) -> EarlyReadings | None:
-    """As :func:`planning.read_early`. Errors are left out here: making the plan meets them again, and reports them."""
+    """Read the kernel ahead of planning, as :func:`planning.read_early` does; None without root, or where reading
+    fails.
+
+    Errors are ignored here: making the plan meets them again, and reports them.
+    """
     if os.geteuid() != 0:
         return None
     with suppress(StepError, StoreError, OSError, ValueError):
@@ -178,18 +183,23 @@ def make_plan(
     patience: float = drain.PATIENCE,
     early: EarlyReadings | None = None,
 ) -> ExecutionPlan:
-    """The plan, and what other installations have against it. Errors: Refused, StepError, StoreError."""
+    """Return the plan of a draft, after a check that no other installation clashes with it. Errors: Refused, StepError,
+    StoreError."""
     check_clashes(store, installation, draft)
     return planning.make_plan(installation, draft, patience, still_good(store, early))
 
 
 def still_good(store: Store, early: EarlyReadings | None) -> EarlyReadings | None:
-    """What was read ahead, if nobody was at work since it was begun. The store's lock is held."""
+    """Return what was read ahead, or None where another svcc may have changed something since. The store's lock is
+    held."""
     return early if early is not None and early.stamp and early.stamp == store.stamp else None
 
 
 def remember(store: Store, stamp: str, installation: Installation, plan: ExecutionPlan, draft: Draft) -> None:
-    """As :func:`engine.note`, by a command that only looked, if nobody was at work since the store had ``stamp``."""
+    """Note what a plan found, as :func:`engine.note` does, for a command that only looked.
+
+    Nothing is noted where another svcc was at work since the store had ``stamp``.
+    """
     if plan.empty and (not plan.recognised or draft.origin is not None):
         with suppress(StoreError, OSError), store.locked(patience=0), signals.held(leave=False):
             if stamp and store.stamp == stamp:
@@ -197,7 +207,7 @@ def remember(store: Store, stamp: str, installation: Installation, plan: Executi
 
 
 def unfinished_of(installation: Installation) -> str:
-    """What the next command that changes anything would do first; "" if nothing."""
+    """What the next command that changes anything would do first; "" where there is nothing to finish."""
     if installation.journal.exists():
         return "an apply is under way, or was stopped in the middle: then the next one finishes or undoes it first"
     pending = Pending.read(installation)
@@ -207,7 +217,7 @@ def unfinished_of(installation: Installation) -> str:
 
 
 def carry_out(plan: ExecutionPlan, installation: Installation, draft: Draft, *, quiet: bool) -> int:
-    """Check and perform a plan; returns the generation's number. Errors: as :func:`engine.perform`."""
+    """Check and perform a plan; return the new generation's number. Errors: as of :func:`engine.perform`."""
     progress = Progress(quiet=quiet)
     with signals.held(leave=False), signals.impatient():
         engine.check(plan, progress, every=False)

@@ -1,4 +1,4 @@
-"""From what a tool or the kernel refuses to the service, and the place in the text, that it came from."""
+"""Find the service, and its place in the text, that an object comes from which a tool or the kernel refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.kernel.steps import Change, StepError, ToolEnd
 
 
 def refusal(error: StepError, summary: Summary, program: ir.Program | None, file: str | None) -> str:
-    """The error as text: the service and its statement where they are known, the tool's own words below."""
+    """Return the error as text: the service and its statement where they are known, and the tool's own words below."""
     frontend = summary.of(error.culprit) if error.culprit else None
     what = f" {_named(error.culprit)}" if error.culprit else ""
     of = f" of service {frontend.service}" if frontend else ""
@@ -41,7 +41,8 @@ def _words(error: StepError) -> Iterator[str]:
 
 
 def _span(program: ir.Program, service_name: str, label: str, culprit: Change | None) -> Span | None:
-    """The endpoint's statement if the object is about one, else the port's, else the service's."""
+    """Return the statement of the endpoint that the object is about; else that of the port, else that of the
+    service."""
     service = next((one for one in program.services if one.name == service_name), None)
     if service is None:
         return None
@@ -56,5 +57,5 @@ def _span(program: ir.Program, service_name: str, label: str, culprit: Change | 
 
 
 def _is(word: str, address: str) -> bool:
-    """Whether a word of a subject is an address, alone or with a port."""
+    """Whether a word of an object's subject is this address, alone or with a port."""
     return word == address or word.startswith((f"{address}:", f"[{address}]:"))

@@ -1,4 +1,4 @@
-"""Tables as text, for those that may be long: a row is made in a few microseconds."""
+"""Long tables as text: a row is made in a few microseconds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from svcc.tables import table
 
 _GAP = "  "
 _CUT = "…"
-#: Characters that a column keeps on a narrow terminal.
+#: How many characters a column keeps on a narrow terminal.
 _LEAST = 8
 
 
 def columns(heads: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> Iterator[str]:
-    """The lines of a table, without their ends. ``right``: the columns of numbers. Rows may lack their last cells.
+    """Yield the lines of a table, without line ends. ``right``: the columns of numbers. Rows may lack their last cells.
 
-    On a terminal the widest columns are cut so that a row is a line; elsewhere nothing is ever cut. Where two cells of
-    a column would look alike then, or that is not narrow enough, each row is a paragraph (:func:`svcc.tables.table`).
+    On a terminal the widest columns are cut so that each row fits a line; elsewhere nothing is ever cut. Where two
+    different cells of a column would look alike when they are cut, or the table is still too wide, each row becomes a
+    paragraph (:func:`svcc.tables.table`).
     """
     every = [heads, *(row if len(row) == len(heads) else (*row, *[""] * (len(heads) - len(row))) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*every, strict=True)]
@@ -39,7 +40,7 @@ def _wide(widths: Sequence[int]) -> int:
 
 
 def _alike(column: Sequence[str], width: int) -> bool:
-    """Whether cells that differ are the same when they are cut."""
+    """Whether cells that differ look the same when they are cut."""
     cells = {*column}
     return len({_cut(cell, width) for cell in cells}) < len(cells)
 
@@ -49,7 +50,8 @@ def _cut(cell: str, width: int) -> str:
 
 
 def fitting(widths: Sequence[int], limit: int) -> list[int]:
-    """Widths that fit a line of ``limit`` characters, if they can: the widest give way first, each down to a few."""
+    """Return widths that fit a line of ``limit`` characters, if that is possible. The widest columns are narrowed
+    first, each to 8 characters at least."""
     found = [*widths]
     over = _wide(found) - limit
     while over > 0 and max(found, default=0) > _LEAST:

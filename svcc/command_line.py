@@ -1,4 +1,4 @@
-"""The command line: its commands, and how it ends."""
+"""The command line: which commands there are, how they are found, and how svcc ends."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from svcc.exits import Exit
 from svcc.help import Commands
 from svcc.output import Output
 
-#: The commands. Each is the module of its name in ``svcc.commands`` (with a `_` behind it where Python has
-#: that word itself), imported when it is called.
+#: The commands. Each is the module of its name in ``svcc.commands`` (with a `_` appended where the name is a keyword of
+#: Python), and is imported when it is called.
 COMMANDS = (
     "agent",
     "apply",
@@ -53,12 +53,12 @@ COMMANDS = (
 )
 
 
-#: What a shell reports of a program that SIGPIPE ended: neither done nor any of our own codes.
+#: The status that a shell reports for a program that SIGPIPE ended. It is none of the codes in `Exit`.
 _NO_READER = 141
 
 
 class _NoReader(click.ClickException):
-    """Nobody reads our output any more. click itself would say 1, which means that there are differences."""
+    """Nobody reads our output any more. click itself would exit with 1, which means that there are differences."""
 
     exit_code = _NO_READER
 
@@ -75,7 +75,7 @@ def _noticing_readers() -> Iterator[None]:
 
 
 class _Commands(Commands):
-    """Finds commands by name without importing the others."""
+    """A group that finds commands by name without importing the others."""
 
     def make_context(self, *arguments: Any, **more: Any) -> click.Context:
         with _noticing_readers():
@@ -114,9 +114,9 @@ def svcc() -> None:
 
 
 def main() -> None:
-    """Run the command line. Whatever becomes of the standard streams, there is an exit status and no traceback."""
+    """Run the command line. Whatever happens to the standard streams, there is an exit status and no traceback."""
     gc.disable()  # a command ends before cycles matter, and searching a large program for them takes a quarter of it
-    if sys.stderr is None:  # closed by who started us
+    if sys.stderr is None:  # the caller closed it
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         if sys.stdout is None:
@@ -130,7 +130,7 @@ def main() -> None:
         status = Exit.MACHINE
         _report(error)
         _discard_output()
-    except Exception:  # noqa: BLE001 - whatever it is, it has to be told from a difference
+    except Exception:  # noqa: BLE001 - no error may end with the exit status of a difference
         status = _bug()
     sys.stdout.flush() if sys.stdout else None
     number = signals.noted()
@@ -151,8 +151,10 @@ def _run() -> int:
 
 
 def _bug() -> Exit:
-    """Say that svcc itself is wrong, with what its makers need. Nobody is to take that for a word about the input, the
-    machine or a difference."""
+    """Report an error of svcc itself, with the traceback that its authors need.
+
+    The exit status is one of its own: nobody shall take a bug for a wrong input, an unfit machine or a difference.
+    """
     import traceback
 
     with suppress(OSError):
@@ -168,7 +170,7 @@ def _report(error: OSError) -> None:
 
 
 def _is_nowhere() -> bool:
-    """Whether the directory that this was called in is not there any more."""
+    """Whether the current directory does not exist any more."""
     try:
         os.getcwd()
     except OSError:
@@ -177,7 +179,7 @@ def _is_nowhere() -> bool:
 
 
 def _discard_output() -> None:
-    """Let what is left in the buffers of streams that fail go nowhere, when Python flushes them at its end."""
+    """Redirect standard streams to /dev/null, so that Python's last flush of them cannot fail."""
     for number in (1, 2):
         with suppress(OSError):
             os.fstat(number)

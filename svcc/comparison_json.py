@@ -1,4 +1,5 @@
-"""What changes, by service and endpoint, for machines: diff.schema.json has its form."""
+"""A comparison of two programs as JSON, by service and endpoint. Its JSON Schema is diff.schema.json, beside this
+module."""
 
 from __future__ import annotations
 
@@ -7,12 +8,12 @@ from typing import Any
 from svcc.apply.served import Compared, Detail
 from svcc.compiler.service_change import ServiceChange
 
-#: How much is known, as JSON has it.
+#: The word in the JSON for how much is known of both sides.
 DETAILS = {Detail.RULES: "rules", Detail.FRONTENDS: "frontends", Detail.PROGRAM: "program"}
 
 
 def comparison_json(compared: Compared) -> dict[str, Any]:
-    """The document of ``svcc diff --format json``, as ``diff.schema.json`` describes it."""
+    """Return the document of ``svcc diff --format json``, as ``diff.schema.json`` describes it."""
     comparison = compared.comparison
     taken = comparison.taken
     return {

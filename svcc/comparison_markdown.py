@@ -1,4 +1,4 @@
-"""What changes, by service and endpoint, as Markdown for a comment in a pull request."""
+"""A comparison of two programs as Markdown, for a comment in a pull request."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from svcc.compiler.suggest import count
 
 
 def _code(text: str) -> str:
-    """Names and addresses hold no backquotes."""
+    """Return the text as code. Names and addresses hold no backquotes."""
     return f"`{text}`"
 
 
 def _statements(text: str) -> str:
-    """Statements of a balancer; the answer in one may hold a backquote, which would end the code."""
+    """Return a balancer's statements as code. The answer that a check expects may hold a backquote, which would end the
+    code."""
     return _code(text.replace("`", "'")) if text else "nothing"
 
 
@@ -35,7 +36,7 @@ def _backup(change: ServiceChange) -> str:
 
 
 def _moved_to(after: str) -> str:
-    """An address, and the node behind it where that is another too."""
+    """Return an endpoint's new address as code, and its new node where that changes, too."""
     address, _, node = after.partition(" ")
     return f"{_code(address)}{_with(node)}"
 
@@ -88,16 +89,16 @@ _WORDS: Mapping[What, Callable[[ServiceChange], str]] = {
 
 
 def _at(change: ServiceChange) -> str:
-    """Where a service is reached, unless that is what it is called."""
+    """Say where a service is reached, unless its name says that already, and how many endpoints it has."""
     told = ", ".join(change.frontends) in ("", change.before, change.after)
     where = "" if told else f" at {_codes(change.frontends)}"
     return f"{where}, with {count(change.endpoints, 'endpoint')}"
 
 
 def comparison_markdown(compared: Compared, *, everything: bool = False, instead: str = "") -> str:
-    """A paragraph that counts the services, a list of changes, and what is taken away.
+    """Return a paragraph that counts the services, a list of changes, and what is taken away.
 
-    ``instead``: what is said where no service changes.
+    ``instead``: the text for a comparison in which no service changes.
     """
     comparison = compared.comparison
     if comparison.empty:
@@ -108,7 +109,7 @@ def comparison_markdown(compared: Compared, *, everything: bool = False, instead
 
 
 def objects_markdown(lines: Sequence[str]) -> str:
-    """The objects that change, folded away; "" where there are none."""
+    """Return the objects that change, in a folded section; "" where there are none."""
     if not lines:
         return ""
     body = "".join(f"{line}\n" for line in lines)

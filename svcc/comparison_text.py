@@ -1,4 +1,4 @@
-"""What changes, by service and endpoint, in words: a line for each change, and what is taken away in the last one."""
+"""A comparison of two programs in words: a line for each change, and a last line for what is taken away."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from svcc.compiler.comparison import Comparison, TakenAway
 from svcc.compiler.service_change import ServiceChange, What
 from svcc.compiler.suggest import count
 
-#: Services that are named where several change in the same way, and groups of them that are shown, unless all are
-#: asked for.
+#: How many services are named where several change in the same way, and how many groups of them are shown, unless all
+#: are asked for.
 NAMED, GROUPS = 8, 100
 
-#: Of each change, what is said behind its sign.
+#: The line for each kind of change: a sign (+, -, ~), and the change in words.
 _WORDS: Mapping[What, Callable[[ServiceChange], str]] = {
     What.SERVICE_ADDED: lambda one: f"+ service {one.after} ({count(one.endpoints, 'endpoint')}){_at(one)}",
     What.SERVICE_REMOVED: lambda one: f"- service {one.before} ({count(one.endpoints, 'endpoint')}){_at(one)}",
@@ -51,28 +51,29 @@ _WORDS: Mapping[What, Callable[[ServiceChange], str]] = {
     ),
 }
 
-#: Changes that say themselves which service they are of.
+#: Changes whose line names the service itself.
 WHOLE = frozenset((What.SERVICE_ADDED, What.SERVICE_REMOVED, What.SERVICE_RENAMED))
 
 
 def _at(change: ServiceChange) -> str:
-    """Where a service is reached, unless that is what it is called."""
+    """Say where a service is reached, unless its name says that already."""
     where = ", ".join(change.frontends)
     return f": {where}" if where not in ("", change.before, change.after) else ""
 
 
 def port_words(change: ServiceChange, port: str) -> str:
-    """A port with its name, where it has one: without, it is called as it is written."""
+    """Return a port with its name, where it has one. A port without a name is called as it is written."""
     return port if port.startswith(change.subject) else f"{change.subject} {port}"
 
 
 def change_line(change: ServiceChange) -> str:
-    """ "+ 100.64.0.39:8080 weight 4"."""
+    """Return a change as a line: "+ 100.64.0.39:8080 weight 4"."""
     return _WORDS[change.what](change)
 
 
 def comparison_lines(comparison: Comparison, *, everything: bool = False) -> Iterator[str]:
-    """All changes, without the last line. Services that change in the same way are said together."""
+    """Yield all changes, without the last line (:func:`total_line`). Services that change in the same way share
+    lines."""
     yield from (f"cluster: {change_line(one)}" for one in comparison.shared)
     groups = groups_of(comparison, change_line)
     shown = groups if everything else groups[:GROUPS]
@@ -94,7 +95,7 @@ def _group(names: Sequence[str], lines: Sequence[str], *, everything: bool) -> I
 
 
 def names_text(names: Sequence[str], *, everything: bool = False) -> str:
-    """ "web", "3 services (a, b, c)", "20 services (a, b, … and 12 more)"."""
+    """Return names of services as text: "web", "3 services (a, b, c)", "20 services (a, b, … and 12 more)"."""
     if len(names) == 1:
         return names[0]
     shown = names if everything or len(names) <= NAMED + 1 else names[:NAMED]
@@ -103,9 +104,10 @@ def names_text(names: Sequence[str], *, everything: bool = False) -> str:
 
 
 def groups_of(comparison: Comparison, words: Callable[[ServiceChange], str]) -> list[tuple[list[str], list[str]]]:
-    """Services with what is said of them, those of which the same is said together, in the order of their first.
+    """Return names of services with the lines about them. Services with the same lines are one group; groups are in the
+    order of their first service.
 
-    No names: changes that say which service they are of.
+    A group without names holds lines that name their service themselves.
     """
     found: dict[tuple[str, ...], list[str]] = {}
     ordered: list[tuple[list[str], list[str]]] = []
@@ -126,12 +128,13 @@ def groups_of(comparison: Comparison, words: Callable[[ServiceChange], str]) -> 
 
 
 def total_line(comparison: Comparison) -> str:
-    """One line for all of a comparison: how many services come, go and change, and what that takes away."""
+    """Return one line for a whole comparison: how many services are added, removed and changed, and what is taken
+    away."""
     return f"{services_text(comparison)}. {taken_text(comparison.taken)}"
 
 
 def services_text(comparison: Comparison) -> str:
-    """ "1 service added, 2 changed"."""
+    """Return how many services change, as text: "1 service added, 2 changed"."""
     added, removed = comparison.count(What.SERVICE_ADDED), comparison.count(What.SERVICE_REMOVED)
     renamed = comparison.count(What.SERVICE_RENAMED)
     changed = len(comparison.services) - added - removed - renamed
@@ -145,7 +148,10 @@ def services_text(comparison: Comparison) -> str:
 
 
 def taken_text(taken: TakenAway, quoted: Callable[[str], str] = str) -> str:
-    """ "Taken away: 1 service, 2 endpoints, 1 frontend (198.19.20.0:80/tcp)." ``quoted``: how a frontend is shown."""
+    """Return what is taken away: "Taken away: 1 service, 2 endpoints, 1 frontend (198.19.20.0:80/tcp)."
+
+    ``quoted`` makes the text of each frontend.
+    """
     nouns = {"service": taken.services, "endpoint": taken.endpoints, "frontend": len(taken.frontends)}
     parts = [count(number, noun) for noun, number in nouns.items() if number]
     if not parts:
@@ -157,7 +163,7 @@ def taken_text(taken: TakenAway, quoted: Callable[[str], str] = str) -> str:
 
 
 def limits_text(compared: Compared) -> str:
-    """What was not compared; "" where everything was."""
+    """Say what was not compared; "" where everything was."""
     return {
         Detail.RULES: "Only rules are known of one side: names, weights, settings and what drains are not compared.",
         Detail.FRONTENDS: "The program of one side is not known: its settings are not compared.",
@@ -166,7 +172,7 @@ def limits_text(compared: Compared) -> str:
 
 
 def limits_of(detail: Detail) -> str:
-    """What is not known of a generation; "" where everything is."""
+    """Say what is not known of a generation; "" where everything is."""
     return {
         Detail.RULES: "It was applied from a bundle: only what its rules serve is known.",
         Detail.FRONTENDS: "It was recorded without its program: its settings are not known.",

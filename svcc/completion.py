@@ -1,6 +1,7 @@
-"""What a shell completes besides commands and options: names that are in a file, in the kernel's records, in a lab.
+"""What a shell completes besides commands and options: names that are in a file, in svcc's records, or in a lab.
 
-click asks while a line is typed, so an answer may be empty and never fails. What stands earlier on the line is known.
+click asks while a line is typed. So an answer may be empty, but never fails. An answer can use what stands earlier on
+the line.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ if TYPE_CHECKING:
 
     from svcc.apply.installation import Installation
 
-#: Words to offer, each with a few words about it, or "".
+#: Words to offer, each with a short explanation, or "".
 _Words: TypeAlias = Iterable[tuple[str, str]]
 _Answer: TypeAlias = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
 def beginning(incomplete: str, words: Mapping[str, str]) -> list[CompletionItem]:
-    """The words that begin as what is typed, each with what is said about it."""
+    """Return the words that begin with what is typed, each with its explanation."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(word, help=about or None) for word, about in words.items() if word.startswith(incomplete)]
 
 
 def _offered(words: Callable[[click.Context], _Words]) -> _Answer:
-    """How click asks for words: those that begin as what is typed, and that are not on the line yet."""
+    """Make a completion for click from a function that yields words. It offers those that begin with what is typed, and
+    are not on the line yet."""
 
     @wraps(words)
     def answer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        there = ctx.params.get(param.name or "")
-        typed = set(there) if isinstance(there, tuple) else set()
+        given = ctx.params.get(param.name or "")
+        typed = set(given) if isinstance(given, tuple) else set()
         try:
             found = dict(words(ctx))
         except (OSError, SvccError):
@@ -59,7 +61,7 @@ def nodes(ctx: click.Context) -> Iterator[tuple[str, str]]:
 
 @_offered
 def parts(ctx: click.Context) -> Iterator[tuple[str, str]]:
-    """The parts of the target on the line, or of all targets."""
+    """The parts of the target on the line; of all targets where none is there."""
     from svcc.targets import targets
 
     chosen = ctx.params.get("target")
@@ -70,20 +72,20 @@ def parts(ctx: click.Context) -> Iterator[tuple[str, str]]:
 
 @_offered
 def prefixes(ctx: click.Context) -> Iterator[tuple[str, str]]:
-    """The prefixes of what was applied here."""
+    """The prefixes that are applied on this machine, each with its generation."""
     for one in ctx.params["store"].installations():
         current = one.current
         yield one.name, f"generation {current.number}" if current else "never applied whole"
 
 
 def _chosen(ctx: click.Context) -> Iterator[Installation]:
-    """What was applied under the prefix on the line, or under all."""
+    """The installation of the prefix on the line; all of them where none is there."""
     return (one for one in ctx.params["store"].installations() if ctx.params.get("prefix") in (None, one.name))
 
 
 @_offered
 def generations(ctx: click.Context) -> Iterator[tuple[str, str]]:
-    """The generations that are kept, of the prefix on the line or of all."""
+    """The generations that are kept, of the prefix on the line; of all prefixes where none is there."""
     for one in _chosen(ctx):
         for made in one.generations():
             yield str(made.number), f"{made.time} by {made.who}, {made.note or made.source}"
@@ -91,7 +93,7 @@ def generations(ctx: click.Context) -> Iterator[tuple[str, str]]:
 
 @_offered
 def services(ctx: click.Context) -> Iterator[tuple[str, str]]:
-    """The services that are in place, of the prefix on the line or of all."""
+    """The services that are in place, of the prefix on the line; of all prefixes where none is there."""
     from svcc.apply.served import generation_side
 
     for one in _chosen(ctx):
@@ -102,7 +104,7 @@ def services(ctx: click.Context) -> Iterator[tuple[str, str]]:
 
 @_offered
 def labs(_ctx: click.Context) -> Iterator[tuple[str, str]]:
-    """The labs that are up."""
+    """The labs that are up, and their files."""
     from svcc.verify.lab.keeper import kept_labs
 
     for kept in kept_labs():

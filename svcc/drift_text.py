@@ -1,4 +1,4 @@
-"""What was changed by hand, by service and endpoint."""
+"""What others changed in the kernel by hand, in lines by service and endpoint."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from svcc.object_text import SHARED, by_service
 
 
 def drift_lines(changes: Sequence[Change], summary: Summary, rows: Rows, *, everything: bool = False) -> Iterator[str]:
-    """A line for each endpoint that the kernel lacks or has besides, by service.
+    """Yield a line for each endpoint that the kernel lacks, or has and should not, by service.
 
-    ``changes``: from what the kernel holds to what was applied. ``rows``: made of the same.
+    ``changes``: from what the kernel holds to what was applied. ``rows``: made from the same changes.
     """
     groups = _groups(by_service(changes, summary, summary), summary, rows)
     for names, lines in groups if everything else groups[:GROUPS]:
@@ -26,7 +26,8 @@ def drift_lines(changes: Sequence[Change], summary: Summary, rows: Rows, *, ever
 
 
 def _groups(changes: dict[str, list[Change]], summary: Summary, rows: Rows) -> list[tuple[list[str], tuple[str, ...]]]:
-    """Services with what is said of them; those of which the same is said are together. No name: what all share."""
+    """Return names of services with the lines about them; services with the same lines are one group. A group without
+    names is about what all services share."""
     frontends: dict[str, list[ServedFrontend]] = {}
     for one in summary.frontends:
         frontends.setdefault(one.service, []).append(one)

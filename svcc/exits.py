@@ -1,4 +1,4 @@
-"""Exit codes: what scripts may rely on."""
+"""The exit codes, on which scripts may rely."""
 
 from __future__ import annotations
 

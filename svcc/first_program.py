@@ -1,4 +1,4 @@
-"""A first program for a machine: one that can be applied as it is, and whose comments say how to go on."""
+"""A first program for a machine. It can be applied as it is, and its comments say how to go on."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from svcc.kernel.addresses import Address
 #: Targets in the order in which they are proposed.
 _PREFERRED = ("nft", "iptables", "ipvs")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-#: Addresses that nobody has (RFC 2544, RFC 5737, RFC 4193), to be the first vip.
+#: Candidates for the first vip: addresses that no machine should have (RFC 2544, RFC 5737, RFC 4193).
 _FREE = tuple(
     map(ip_address, ("198.19.0.1", "198.18.0.1", "203.0.113.1", "192.0.2.1", "fd00:19::1", "fd00:53:76:63::1"))
 )
-#: Where no address was found to be an endpoint.
+#: The endpoint where the machine has no address that could be one.
 _ENDPOINT = ip_address("100.64.0.9")
 
 
 def first_program(survey: Survey, file: str) -> str:
-    """The text, in the one layout. ``file``: what it will be called."""
+    """Return the program's text, in the one layout of programs. ``file``: the name that it will have."""
     formatted = format_source(Source("init", "\n".join(_lines(survey, file)) + "\n"))
     assert isinstance(formatted, str), formatted
     return formatted
@@ -88,18 +88,18 @@ def _service(survey: Survey) -> Iterator[str]:
 
 
 def _bracketed(address: Address) -> str:
-    """IPv6 in brackets, so that its last number cannot be taken for a port."""
+    """Return the address, IPv6 in brackets, so that its last group cannot be taken for a port."""
     return f"[{address}]" if address.version == 6 else str(address)
 
 
 def _vip(survey: Survey, endpoint: Address) -> Address:
-    """One of the endpoint's family, in no network that the machine knows."""
+    """Return a vip of the endpoint's family, in no network that the machine knows where there is such a one."""
     own = [address for address in _FREE if address.version == endpoint.version]
     return next((vip for vip in own if not any(vip in network for network in survey.near)), own[0])
 
 
 def _name(name: str) -> str:
-    """The machine's name, as a name of the language."""
+    """Return the machine's name as a name of the language."""
     if _PLAIN.fullmatch(name):
         return name
     return f'"{name}"' if quotable(name) else "this-machine"

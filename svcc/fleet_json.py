@@ -1,4 +1,4 @@
-"""What a fleet's commands print as JSON of things that several of them have."""
+"""JSON that several commands of a fleet print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from svcc.fleet.rollout import Rollout
 
 
 def rollout_json(rollout: Rollout) -> dict[str, Any]:
-    """Where a rollout stands."""
+    """Return a rollout and where it stands. Times are in seconds; stages count from 1."""
     return {
         "release": rollout.release,
         "phase": rollout.phase.value,

@@ -1,4 +1,4 @@
-"""The fleet and its etcd on the command line, and what goes wrong with them as messages and exit statuses."""
+"""The options by which commands reach a fleet and its etcd. Errors of these become messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FILE = FilePath(dir_okay=False, path_type=Path)
 
 
 class _FleetName(ParameterType[Keys]):
-    """The name of a fleet, and so its keys."""
+    """The name of a fleet, from which its keys in etcd follow."""
 
     name = "fleet"
 
@@ -41,10 +41,10 @@ class _FleetName(ParameterType[Keys]):
 
 
 class Seconds(ParameterType[float]):
-    """A time, as the language writes it: ``90``, ``90s``, ``5m``, ``1h``."""
+    """A time in seconds, written as in the language: ``90``, ``90s``, ``5m``, ``1h``."""
 
     name = "time"
-    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - it is never changed
+    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - nothing changes it
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         text = str(value)
@@ -60,7 +60,7 @@ class Seconds(ParameterType[float]):
 
 @dataclass(frozen=True)
 class FleetAccess:
-    """Where a fleet is: its keys, the members of etcd, and how these are asked."""
+    """How to reach a fleet: its keys, the members of etcd, and what these need to let us in."""
 
     keys: Keys
     members: tuple[str, ...]
@@ -71,11 +71,11 @@ class FleetAccess:
     key: Path | None = None
 
     def client(self) -> Client:
-        """A client, to be entered. A command line that no client can be made of ends here."""
+        """Return a client, for use in ``async with``. Where the options do not allow one, the command ends here."""
         return self.maker()()
 
     def maker(self) -> Callable[[], Client]:
-        """What makes clients. A command line that none can be made of ends here."""
+        """Return a function that makes clients. Where the options do not allow one, the command ends here."""
         from svcc.etcd.client import Client
         from svcc.etcd.values import Credentials, Tls
 
@@ -84,7 +84,7 @@ class FleetAccess:
         said = None if self.password is None else _read(self.password)
         shown = [file for file in (self.ca, self.certificate, self.key) if file is not None]
         for file in shown:
-            _demand(file)  # whoever cannot read it is told its name
+            _demand(file)  # the message for a file that cannot be read names it
         if self.key is not None and self.certificate is None:
             raise click.UsageError("--etcd-key: say --etcd-cert, too, whose key it is")
         try:
@@ -99,7 +99,7 @@ class FleetAccess:
             fail(f"cannot read {error.filename}: {error.strerror}" if error.filename else str(error), Exit.INPUT)
 
     def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
-        """What is done with etcd. What goes wrong with it ends the command."""
+        """Run ``work`` with a client, and return its result. Errors of etcd or the fleet end the command."""
         from svcc.etcd.errors import EtcdError, Malformed, NotAllowed, Unreachable
 
         async def connected() -> _Result:
@@ -119,7 +119,7 @@ class FleetAccess:
 
 
 def _read(file: Path) -> str:
-    """The one line of a file. Where it cannot be read, the command ends here."""
+    """Return the one line of a file. Where it cannot be read, the command ends here."""
     try:
         return Budget().read(str(file)).decode().rstrip("\r\n")
     except UnicodeDecodeError:
@@ -129,7 +129,7 @@ def _read(file: Path) -> str:
 
 
 def _demand(file: Path) -> None:
-    """Whatever reads it opens it again. Where it is none to be read, the command ends here."""
+    """Check that a file can be read; else the command ends here. Those who use the file open it again."""
     try:
         demand_file(str(file))
     except Unreadable as error:
@@ -137,7 +137,8 @@ def _demand(file: Path) -> None:
 
 
 def _options(*, required: bool) -> Iterator[Callable[[_Command], _Command]]:
-    """Each of these may stand in the environment, as SVCC_FLEET and SVCC_ETCD: a person types them in every command."""
+    """Yield the options. Where they are required, they may stand in the environment (SVCC_FLEET, SVCC_ETCD) as well:
+    people would else type them in every command."""
     fleet, etcd = ("SVCC_FLEET", "SVCC_ETCD") if required else (None, None)
     yield click.option(
         "--fleet", "keys", type=_FleetName(), required=required, envvar=fleet, metavar="NAME", help="Which fleet."
@@ -165,12 +166,15 @@ _NAMES = ("keys", "members", "user", "password", "ca", "certificate", "key")
 
 
 def fleet_options(command: _Command) -> _Command:
-    """The options of a command that asks etcd, which gets them as its ``place``."""
+    """Add the options of a command that asks etcd. It gets them as its argument ``place``."""
     return _placed(command, required=True)
 
 
 def optional_fleet_options(command: _Command) -> _Command:
-    """The same of a command that may do without: its ``place`` is None then. They stand on the command line alone."""
+    """Add the same options to a command that can do without a fleet: then its ``place`` is None.
+
+    The fleet's name and etcd's members are taken from the command line alone, not from the environment.
+    """
     return _placed(command, required=False)
 
 

@@ -1,4 +1,4 @@
-"""What is asked before services are taken away: an input may have lost them on its way here."""
+"""Checks and warnings before services are taken away: an input may have lost them by mistake."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from svcc.review import Review, review
 from svcc.state_options import fail
 from svcc.targets import find
 
-#: Services that are named where some are lost.
+#: How many services are named where some are lost.
 _NAMED = 8
-#: Warnings that differ in an address alone: so many are given whole.
+#: How many warnings are given whole, of those that differ in an address alone.
 _WHOLE = 3
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -37,23 +37,23 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the command line agrees to beforehand."""
+    """What the options of the command line agree to beforehand."""
 
     allow_empty: bool = False  # nothing is served afterwards
-    yes: bool = False  # services go; without it, whoever sits at a terminal is asked
+    yes: bool = False  # services are removed; without it, a person at a terminal is asked
 
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="On a terminal: remove services without asking.")
 
 
 def consent_options(command: _Command) -> _Command:
-    """``--allow-empty`` and ``--yes``."""
+    """Add ``--allow-empty`` and ``--yes`` to a command."""
     allow = click.option("--allow-empty", is_flag=True, help="Apply FILE even if no service is left then.")
     return allow(yes_option(command))
 
 
 def lost(found: Losses) -> str:
-    """ "2 services that are served here: db, web"."""
+    """Say which services are lost: "2 services that are served here: db, web"."""
     number = len(found.services)
     named = ", ".join(found.services[:_NAMED])
     more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
@@ -61,12 +61,12 @@ def lost(found: Losses) -> str:
 
 
 def refusal(found: Losses) -> str:
-    """Why this is not applied without ``--allow-empty``; "" where services are left."""
+    """Say why this is not applied without ``--allow-empty``; "" where services are left."""
     return f"this would leave no service, and take away {lost(found)}" if found.everything else ""
 
 
 def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: Consent) -> None:
-    """Ends the command where services would be lost and nobody agrees."""
+    """End the command where services would be lost and nobody agrees to that."""
     if given.allow_empty and given.yes:
         return
     found = losses(plan, lambda: installation.summary(installation.current), draft)
@@ -77,7 +77,8 @@ def guard(plan: ExecutionPlan, installation: Installation, draft: Draft, given: 
 
 
 def ask(reviewed: Review, what: str) -> None:
-    """Where a person sits at a terminal: show the plan, and end the command unless they say yes."""
+    """Show the plan to a person at a terminal, and end the command unless they say yes. Without a terminal do
+    nothing."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     click.echo(f"{plan_text(reviewed)}\n{what}", err=True)
@@ -86,7 +87,7 @@ def ask(reviewed: Review, what: str) -> None:
 
 
 def warn_of_doubles(store: Store, installation: Installation, services: Summary) -> None:
-    """Say which services another prefix serves here as well: one that was renamed, most likely."""
+    """Warn of services that another prefix serves on this machine as well. Most likely the prefix was renamed."""
     for other in store.installations():
         if other.name == installation.name or not other.holds:
             continue
@@ -98,7 +99,7 @@ def warn_of_doubles(store: Store, installation: Installation, services: Summary)
 
 
 def warn_of_own_ports(draft: Draft) -> None:
-    """Say which declared ports this machine listens on itself: its sshd may be among them."""
+    """Warn of declared ports on which this machine itself listens: its sshd may be among them."""
     with suppress(OSError, StepError):
         for place, label in own_ports(draft.summary, draft.scope):
             message = f"{place}: this machine listens there itself, and its clients are led to {label} instead"
@@ -106,11 +107,11 @@ def warn_of_own_ports(draft: Draft) -> None:
 
 
 def warn_of_obstructions(draft: Draft) -> None:
-    """Say what keeps packets from the endpoints of what is in place, or is to be, each with its remedy."""
+    """Warn of what keeps packets from the draft's endpoints, each with its remedy."""
     target = find(draft.bundle.target) if draft.bundle else None
     if target is None or not draft.summary.frontends:
         return
-    found = Counter[str]()  # by what they have in common: the subject without its last word, and the state
+    found = Counter[str]()  # counts by the subject without its last word, and the state
     with suppress(OSError, StepError):
         for one in obstructions([draft.summary], translated=target.translates, ours=[draft.scope.table]):
             alike = f"{one.subject.rpartition(' ')[0]} …: {one.state}"

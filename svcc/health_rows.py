@@ -1,4 +1,4 @@
-"""How endpoints stand, as the agent noted it last: for tables and JSON."""
+"""How endpoints stand, as the agent recorded it last: for tables and JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from svcc.apply.installation import Installation
 
 
 class Health:
-    """The notes of one installation; false where no endpoint is checked."""
+    """What the agent recorded of the checks of one installation; false where no endpoint is checked."""
 
     def __init__(self, noted: Iterable[Noted]) -> None:
         self.noted = sorted(noted, key=lambda one: one.name)
@@ -24,7 +24,7 @@ class Health:
 
     @classmethod
     def read(cls, installation: Installation) -> Health:
-        """What an agent noted last of an installation's endpoints; nothing where no agent ever ran."""
+        """Return what an agent recorded last of an installation's endpoints; empty where no agent ever ran."""
         return cls(standings.read(installation).values())
 
     def __bool__(self) -> bool:
@@ -32,28 +32,30 @@ class Health:
 
     @property
     def failed(self) -> list[Noted]:
-        """Those that get no new connections because of a check."""
+        """The checks that keep new connections from their endpoint."""
         return [one for one in self.noted if not one.standing.up]
 
     def of(self, service: str, address: str, port: int) -> Noted | None:
-        """What is known of an endpoint. An address that stands twice in a service is asked at the endpoints' ports."""
+        """Return what is known of an endpoint. Where a service has an address twice, each is checked at its own
+        port."""
         found = self._of.get((service, address), [])
         return next((one for one in found if one.port == port), found[0] if found else None)
 
 
 def state_word(noted: Noted) -> str:
-    """ "up", "down", or "joining" for an endpoint that never passed a check so far."""
+    """Return "up", "down", or "joining" for an endpoint that has not passed a check yet."""
     standing = noted.standing
     return "up" if standing.up else "joining" if standing.joining else "down"
 
 
 def since_text(noted: Noted) -> str:
-    """When an endpoint came to stand as it does, in local time."""
+    """Return when an endpoint came to stand as it does, in local time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(noted.standing.since))
 
 
 def health_cell(noted: Noted | None) -> str:
-    """ "up", "down since 2026-11-27 13:04:05: Connection refused"; "" where nothing is checked."""
+    """Return an endpoint's health as text: "up", "down since 2026-11-27 13:04:05: Connection refused"; "" where nothing
+    is checked."""
     if noted is None or noted.standing.up:
         return "" if noted is None else "up"
     answer = noted.standing.answer
@@ -61,7 +63,8 @@ def health_cell(noted: Noted | None) -> str:
 
 
 def health_lines(health: Health) -> Iterator[str]:
-    """A line for each check that keeps new connections from an endpoint, with the services that it is of."""
+    """Yield a line for each check that keeps new connections from an endpoint, with the services that have the
+    endpoint."""
     if health.failed:
         yield "Health"
     for one in health.failed:
@@ -69,7 +72,7 @@ def health_lines(health: Health) -> Iterator[str]:
 
 
 def health_json(noted: Noted) -> dict[str, Any]:
-    """One probe in the JSON of ``svcc status``. ``since``: seconds of the epoch."""
+    """Return one check in the JSON of ``svcc status``. ``since`` is in seconds since the epoch."""
     standing = noted.standing
     return {
         "check": noted.name,

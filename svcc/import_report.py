@@ -1,4 +1,5 @@
-"""What an import left out, for people and for machines. The JSON Schema is import.schema.json, beside this module."""
+"""The report of what an import left out, as text and JSON. Its JSON Schema is import.schema.json, beside this
+module."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from svcc.compiler.importers.interface import Imported, Note
 from svcc.compiler.report import printable
 from svcc.compiler.suggest import shorten
 
-#: Characters of what was left out that are shown.
+#: How many characters are shown of a statement that was left out.
 _WIDE = 120
 
 
 def report_text(imported: Imported) -> str:
-    """A line for each note, and one that counts."""
+    """Return a line for each note, and a last line that counts."""
     lines = [_line(note) for note in imported.notes]
     return "".join(f"{line}\n" for line in [*lines, summary(imported.program, len(imported.notes))])
 
@@ -25,7 +26,7 @@ def _line(note: Note) -> str:
 
 
 def _place(note: Note) -> tuple[str, int, int, str]:
-    """Name of the source, line, column, and the first line of what stands there: in later ones may be passwords."""
+    """Return the source's name, line, column, and the first line of the statement: later lines may hold passwords."""
     source, start, end = note.span
     first, _, more = source.text[start:end].partition("\n")
     text = shorten(" ".join(first[: 10 * _WIDE].split()), _WIDE)
@@ -33,7 +34,7 @@ def _place(note: Note) -> tuple[str, int, int, str]:
 
 
 def summary(program: ir.Program, left_out: int) -> str:
-    """What a program has, and how many things it leaves out."""
+    """Count a program's services and endpoints, and how many things it leaves out, in a line."""
     services, endpoints = _counts(program)
     left = f"{_counted(left_out, 'thing')} not carried over" if left_out else "all of it carried over"
     return f"svcc: {_counted(services, 'service')} with {_counted(endpoints, 'endpoint')}; {left}"
@@ -48,13 +49,13 @@ def _counts(program: ir.Program) -> tuple[int, int]:
 
 
 def counts_json(program: ir.Program) -> dict[str, int]:
-    """How much was imported, for the JSON of ``svcc import``."""
+    """Return how many services and endpoints were imported, for the JSON of ``svcc import``."""
     services, endpoints = _counts(program)
     return {"services": services, "endpoints": endpoints}
 
 
 def report_json(kind: str, imported: Imported) -> dict[str, Any]:
-    """See the schema."""
+    """Return the report as import.schema.json describes it."""
     return {
         "version": 1,
         "kind": kind,

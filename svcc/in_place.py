@@ -1,6 +1,6 @@
-"""Seeing that nothing is to do without compiling: FILE is what the current generation was compiled from.
+"""See without compiling that nothing is to be done: the current generation was compiled from FILE as it is.
 
-Any doubt gives None. The caller then compiles the program, and reports what is wrong.
+In any doubt the answer is None. The caller then compiles the program, and reports what is wrong.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ from svcc.kernel.steps import StepError
 
 @dataclass(frozen=True, slots=True)
 class InPlace:
-    """A generation that is what FILE compiles to, and a plan that finds nothing to do."""
+    """A generation that FILE compiles to, and a plan that finds nothing to do."""
 
     installation: Installation
     generation: Generation
     plan: ExecutionPlan
-    draft: Draft | None  # what was planned, where it was not known how the machine looks; without its services
+    draft: Draft | None  # of ``plan``, without services; None where the kernel was known to be unchanged
 
 
 def in_place(store: Store, file: str, target: str, node: str | None, early: EarlyReadings | None) -> InPlace | None:
-    """None: compile and plan. ``node``: the one that is asked for, if any. ``early``: if nobody was at work since. The
-    store's lock is held.
+    """Return the generation that FILE compiles to, if it is in the kernel; None where the caller has to compile and
+    plan.
+
+    ``node``: the node that the command line names. ``early``: what was read ahead, if it still holds. The store's lock
+    is held.
     """
     if file == "-" or os.geteuid() != 0:
         return None
@@ -52,7 +55,7 @@ def _planned(
     scope = Scope(generation.prefix, generation.device)
     plan = nothing_to_do(installation, generation, early)
     draft = None
-    if plan is None:  # drift, or nobody has looked yet
+    if plan is None:  # something differs, or nobody has compared yet
         draft = Draft(installation.bundle(generation), scope, Summary(), generation.source)
         plan = make_plan(installation, draft, early=early)
     if not plan.empty or any(clashes(store, installation, scope)) or installation.number != generation.number:

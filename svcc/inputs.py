@@ -1,4 +1,4 @@
-"""What commands take as FILE. Whatever is wrong with it is printed, and ends the command."""
+"""Read what commands take as FILE. Whatever is wrong with it is printed, and ends the command."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _Read: TypeAlias = Callable[[str, Target, str | None], Wanted]
 
 
 def read_input(file: str, target: Target, node: str | None, form: str, *, quiet: bool = False) -> Wanted:
-    """A program that is compiled now, or a bundle that was compiled before."""
+    """Return FILE compiled: a program is compiled now, and a bundle was compiled before."""
     return _told(wanted.from_file, file, target, node, form, quiet=quiet)
 
 
 def compile_file(file: str, target: Target, node: str | None, form: str, *, quiet: bool = False) -> Wanted:
-    """A program that is compiled now."""
+    """Return FILE, which has to be a program, compiled."""
     return _told(wanted.from_program_file, file, target, node, form, quiet=quiet)
 
 
@@ -36,7 +36,7 @@ def _told(read: _Read, file: str, target: Target, node: str | None, form: str, *
 
 @contextmanager
 def input_told(form: str, *, quiet: bool) -> Iterator[None]:
-    """Prints what is wrong with an input that is read inside, and ends the command then."""
+    """Print what is wrong with an input that is read inside the ``with`` block, and end the command then."""
     try:
         yield
     except InputError as error:

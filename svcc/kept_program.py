@@ -1,5 +1,6 @@
-"""What FILE comes to while an agent keeps its prefix. That failed endpoints get no new connections is no change, nor
-that those drain which left FILE.
+"""What FILE means while an agent keeps its prefix.
+
+The agent takes failed endpoints out, and has endpoints drain that left FILE. A plan must not show that as a change.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from svcc.targets.interface import Target
 
 
 def as_kept(given: Wanted, target: Target, node: str | None, installation: Installation) -> Wanted:
-    """FILE as the agent serves it, where one keeps the prefix; the store's lock is held. Errors: OSError, StoreError.
+    """Return FILE as the agent serves it, where an agent keeps the prefix; else unchanged.
 
-    Of endpoints that the agent does not know nothing is said: they count as FILE has them.
+    Endpoints that the agent does not know are served as FILE has them. The store's lock is held. Errors: OSError,
+    StoreError.
     """
     program = given.program
     if program is None or not is_kept(installation):
@@ -42,16 +44,16 @@ def _by_health(program: ir.Program, installation: Installation) -> ir.Program:
 
 
 def _draining(program: ir.Program, node: str | None, installation: Installation) -> ir.Program:
-    """With what the note to the reviewed generation has beyond that."""
+    """Return the program with the draining endpoints that the generation in place has beyond the reviewed one."""
     current = installation.current
     if current is None or current.of is None or not balances(current.target):
         return program
-    there, reviewed = installation.program(current), installation.program(installation.generation(current.reviewed))
-    if there is None or reviewed is None:
+    served, reviewed = installation.program(current), installation.program(installation.generation(current.reviewed))
+    if served is None or reviewed is None:
         return program
     leaving = Leaving(0.0, node)
     try:
-        leaving.follow(*there.differing(reviewed), 0.0)
-    except ValueError:  # a record is damaged, and not known
+        leaving.follow(*served.differing(reviewed), 0.0)
+    except ValueError:  # a record is damaged: what drains is not known
         return program
     return leaving.kept(program)

@@ -1,4 +1,4 @@
-"""What the kernel holds of each frontend, beside what was applied."""
+"""The endpoints of each frontend, as the kernel holds them and as they were applied."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Agreement(Enum):
     CHANGED = "changed in the kernel"
 
 
-#: Of an endpoint that nobody is connected to: most are.
+#: The usage of an endpoint without connections, as most are.
 _UNUSED = Usage()
 
 
 class Row(NamedTuple):
-    """An endpoint of a frontend. ``weight`` None: known to the kernel alone."""
+    """An endpoint of a frontend. ``weight`` is None where only the kernel has the endpoint."""
 
     address: str
-    port: int  # for the frontend's first port
+    port: int  # the one to which the frontend's first port leads
     weight: int | None
     usage: Usage
     held: Agreement
@@ -45,7 +45,7 @@ class Rows:
         used: Mapping[Shown, Usage],
         changes: Sequence[Change] | None = None,
     ) -> None:
-        """``changes``: from what is there to what was applied, where the plan goes elsewhere."""
+        """``changes``: from what the kernel holds to what was applied, where the plan leads to something else."""
         differing = plan.changes if changes is None else changes
         self._used = used
         self._node = summary.node_addresses
@@ -53,7 +53,8 @@ class Rows:
         self._changed = _changed(differing, summary)
 
     def of(self, frontend: ServedFrontend) -> Iterator[Row]:
-        """A row for each endpoint of a frontend: those that were applied, in order, then those that somebody added."""
+        """Yield a row for each endpoint of a frontend: first those that were applied, in order, then those that others
+        added."""
         if self._live is None:
             for address, port, weight in frontend.endpoints:
                 yield Row(address, port, weight, self._usage(frontend, address, port), Agreement.AS_APPLIED)
@@ -70,7 +71,8 @@ class Rows:
             yield Row(address, port, None, self._usage(frontend, address, port), Agreement.ADDED)
 
     def _held(self, frontend: ServedFrontend) -> set[tuple[str, int]]:
-        """What the kernel's rules lead to from the first port; on ipvs a node port by the node's addresses."""
+        """Return the endpoints to which the kernel's rules lead from the first port. On ipvs a node port is looked up
+        by the node's addresses."""
         assert self._live is not None
         found: set[tuple[str, int]] = set()
         for address in _addresses(frontend, self._node):
@@ -101,5 +103,5 @@ def _by_frontend(plan: ExecutionPlan) -> dict[FrontendAddress, set[tuple[str, in
 
 
 def _changed(changes: Sequence[Change], summary: Summary) -> set[ServedFrontend]:
-    """The frontends of which some object differs."""
+    """Return the frontends of which some object differs."""
     return {one for change in changes if (one := summary.of(change)) is not None}

@@ -1,4 +1,4 @@
-"""The objects in the kernel that change, one level below services: elements, rules, chains, servers."""
+"""Changes of objects in the kernel as text and JSON, one level below services: elements, rules, chains, servers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from svcc.comparison_text import GROUPS
 from svcc.compiler.suggest import count
 from svcc.kernel.steps import Change, FrontendAddress
 
-#: Objects that are shown of each service, unless all are asked for.
+#: How many objects are shown of each service, unless all are asked for.
 _OBJECTS = 12
-#: What objects are called that belong to no service alone.
+#: The heading of objects that belong to no single service.
 SHARED = "(rules and settings that all services share)"
 
 
 def service_of(change: Change, before: Summary, after: Summary) -> str:
-    """The service that an object belongs to; "" for what all share."""
+    """Return the name of the service that an object belongs to; "" for what all services share."""
     frontend = after.of(change) or before.of(change)
     return frontend.service if frontend else change.label
 
 
 def by_service(changes: Iterable[Change], before: Summary, after: Summary) -> dict[str, list[Change]]:
-    """Changes by service, sorted by their names; what all share comes last."""
+    """Return changes by service, sorted by name; those of what all services share come under "", which is last."""
     grouped: dict[str, list[Change]] = {}
     for change in changes:
         grouped.setdefault(service_of(change, before, after), []).append(change)
@@ -33,8 +33,10 @@ def by_service(changes: Iterable[Change], before: Summary, after: Summary) -> di
 def object_lines(
     changes: Sequence[Change], before: Summary, after: Summary, *, everything: bool = False
 ) -> Iterator[str]:
-    """Changes of objects by the services that they are of, indented; those of several services at the end.
-    ``everything``: also where there are many."""
+    """Yield changes of objects, indented below the name of their service; what all services share comes last.
+
+    ``everything``: leave nothing out where there are many.
+    """
     grouped = by_service(changes, before, after)
     shown = list(grouped.items()) if everything else list(grouped.items())[:GROUPS]
     for service, mine in shown:
@@ -48,12 +50,12 @@ def object_lines(
 
 
 def object_text(change: Change) -> str:
-    """One change of an object: its verb, its part, and how it is and shall be."""
+    """Return a change of an object as text: its verb, its part, and the object before and after."""
     return f"{change.verb.value} {change.part}: {str(change)[2:]}"
 
 
 def object_json(change: Change, before: Summary, after: Summary) -> dict[str, Any]:
-    """One change of an object, as ``plan.schema.json`` describes it."""
+    """Return a change of an object, as ``plan.schema.json`` describes it."""
     return {
         "verb": change.verb.name.lower(),
         "part": change.part,
@@ -67,5 +69,5 @@ def object_json(change: Change, before: Summary, after: Summary) -> dict[str, An
 
 
 def frontend_json(frontend: FrontendAddress) -> dict[str, Any]:
-    """A frontend, as the JSON of plans has it."""
+    """Return a frontend, as it is in the JSON of plans."""
     return {"address": frontend.address, "protocol": frontend.protocol, "port": frontend.port}

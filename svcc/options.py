@@ -1,4 +1,4 @@
-"""Options and arguments that commands share, and how they turn into programs, targets and nodes."""
+"""Options and arguments that several commands have, and how their values become programs, targets and nodes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 else:
 
     class ParameterType(click.ParamType):
-        """click's own, which takes a type in brackets only from 8.4 on."""
+        """click's own class, with a type in brackets, which click allows only from 8.4 on."""
 
         def __class_getitem__(cls, _: type) -> type:
             return cls
 
 
-#: Codes of findings that are named as ones to read about.
+#: How many codes of findings are named in the hint to ``svcc explain``.
 _EXPLAINED = 3
-#: Targets by names that people have for them.
+#: Targets by other names that people use for them.
 _OTHER_NAMES = {
     **dict.fromkeys(("nftables", "nf_tables", "nf-tables"), "nft"),
     **dict.fromkeys(("xtables", "ip6tables", "iptables-nft", "iptables-legacy"), "iptables"),
@@ -44,7 +44,7 @@ _OTHER_NAMES = {
 
 
 class TargetName(ParameterType[Target]):
-    """A target by its name; the choices are whatever targets there are, or those of them that a kernel loads."""
+    """A target by its name. The choices are all targets, or those that a kernel loads."""
 
     name = "target"
 
@@ -95,7 +95,7 @@ node_option = click.option(
 
 
 class FloatRange(click.FloatRange):
-    """A number between two others. click's own takes `nan`, which is between none."""
+    """A number within a range. click's own type accepts `nan`, which is in no range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -124,7 +124,7 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no warnin
 
 
 def tell(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False, to_stdout: bool = False) -> None:
-    """Print diagnostics: to stderr, or to stdout where they are the command's result for a machine to read."""
+    """Print diagnostics to stderr; to stdout where they are the command's result for a machine to read."""
     if quiet:
         diagnostics = [d for d in diagnostics if d.severity is Severity.ERROR]
     if form != "text" and to_stdout:
@@ -140,7 +140,7 @@ def tell(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False, t
 
 
 def _more(diagnostics: Sequence[Diagnostic]) -> str:
-    """Where to read on, for whoever sits at the terminal."""
+    """Say where to read on, for a person at a terminal."""
     codes = list(dict.fromkeys(diagnostic.code.id for diagnostic in in_order(diagnostics)))
     return f"\nsvcc explain {' '.join(codes[:_EXPLAINED])} says more."
 
@@ -160,13 +160,13 @@ def _tell_in_colour(diagnostics: Sequence[Diagnostic]) -> None:
 
 
 def refuse(diagnostics: Sequence[Diagnostic], form: str, *, quiet: bool = False) -> NoReturn:
-    """Print diagnostics with an error among them, and end."""
+    """Print diagnostics, an error among them, and end the command."""
     tell(diagnostics, form, quiet=quiet)
     sys.exit(Exit.INPUT)
 
 
 def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
-    """The program in a file; with errors the command ends here."""
+    """Return the program in a file; where it has errors, the command ends here."""
     from svcc.compiler.load import load
 
     loaded = load(file)
@@ -177,6 +177,6 @@ def load_program(file: str, form: str, *, quiet: bool = False) -> ir.Program:
 
 
 def watch_options(command: Callable[..., None]) -> Callable[..., None]:
-    """--watch and --interval, of a command that can look again and again."""
+    """Add --watch and --interval, for a command that can look again and again."""
     watch = click.option("--watch", is_flag=True, help="Look again and again, until it is interrupted.")
     return watch(_interval_option(command))

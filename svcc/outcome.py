@@ -1,4 +1,4 @@
-"""What a command did to an installation, for machines. Each such command has a JSON Schema, beside this module."""
+"""The result of a command for an installation, as JSON. Each such command has a JSON Schema, beside this module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from svcc.output import put, put_json
 
 
 def number_before(installation: Installation) -> int | None:
-    """The number of the generation in place, for :func:`outcome`; None also where its file is damaged."""
+    """Return the number of the generation in place, for :func:`outcome`; None where there is none, or its file is
+    damaged."""
     try:
         return installation.number
     except StoreError:
@@ -20,7 +21,7 @@ def number_before(installation: Installation) -> int | None:
 
 
 def outcome(installation: Installation, before: int | None, **more: Any) -> dict[str, Any]:
-    """Which generation was in place and which is now. ``more``: what this command says besides."""
+    """Return which generation was in place and which is now. ``more``: further members of this command's JSON."""
     current = installation.current
     prefix = installation.name.upper() if current is None else current.prefix
     number = None if current is None else current.number
@@ -28,16 +29,18 @@ def outcome(installation: Installation, before: int | None, **more: Any) -> dict
 
 
 class ReportDone(Protocol):
-    """Says that one more installation is done."""
+    """A function that reports an installation with which a command is done."""
 
     def __call__(self, name: str, words: str, document: dict[str, Any]) -> None:
-        """One more installation is done: its name, and what was done, for people and for machines."""
+        """Report an installation: its name, and what was done, in words and as JSON."""
 
 
 @contextmanager
 def each_said(*, as_json: bool, alone: bool = False) -> Iterator[ReportDone]:
-    """For commands that go from installation to installation. People are told at once; JSON is one document, at the
-    end, also where the next one fails: what was done by then is done. ``alone``: it is of a single installation.
+    """Yield a function that reports each installation, for commands that work on several.
+
+    Text is printed at once. JSON is one document at the end, also where a later installation fails: what was done by
+    then is done. ``alone``: there is only one installation.
     """
     documents: dict[str, dict[str, Any]] = {}
 

@@ -1,4 +1,4 @@
-"""Standard output, for results: the whole text as UTF-8, whatever the locale, or OSError."""
+"""Standard output, for results: the whole text as UTF-8, whatever the locale. What cannot be written is an OSError."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from typing import Any, TextIO
 
 
 class Output(TextIOWrapper):
-    """Standard output, which an OSError of it is about: its ``filename``."""
+    """Standard output that puts its own name into its OSErrors, as their ``filename``."""
 
     @classmethod
     def of(cls, stream: TextIO) -> TextIO:
-        """In the place of a stream, which is of no use any more then; of one that is none of Python's own, itself."""
+        """Return a stream that replaces ``stream``, which cannot be used any more. A stream that is not Python's own is
+        returned as it is."""
         if type(stream) is not TextIOWrapper:
             return stream
         now = (stream.encoding, stream.errors, None, stream.line_buffering, stream.write_through)
         return cls(stream.detach(), *now)
 
     def write(self, text: str, /) -> int:
-        """As of every stream."""
+        """Write, as every text stream does. Errors: OSError."""
         with _named():
             return super().write(text)
 
     def flush(self) -> None:
-        """As of every stream."""
+        """Flush, as every text stream does. Errors: OSError."""
         with _named():
             super().flush()
 
@@ -42,11 +43,11 @@ def _named() -> Iterator[None]:
 
 
 def put(text: str) -> None:
-    """Write a result. Bytes that were no text when they were read (surrogateescape) come out as they were."""
+    """Write a result. Bytes that were not UTF-8 when they were read (surrogateescape) are written unchanged."""
     rest = memoryview(text.encode("utf-8", "surrogateescape"))
     with _named():
         while rest:
-            rest = rest[sys.stdout.buffer.write(rest) or 0 :]  # under PYTHONUNBUFFERED it may take only a part
+            rest = rest[sys.stdout.buffer.write(rest) or 0 :]  # under PYTHONUNBUFFERED it may write only a part
         sys.stdout.buffer.flush()
 
 
@@ -56,5 +57,6 @@ def put_json(document: dict[str, Any]) -> None:
 
 
 def as_text(text: str) -> str:
-    """A text for JSON: bytes that were no text when they were read (surrogateescape) become U+FFFD."""
+    """Return a text that JSON can hold: bytes that were not UTF-8 when they were read (surrogateescape) become
+    U+FFFD."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-#: What the command line's context remembers: that ``-`` was a word.
+#: The key in click's context that says that ``-`` was given.
 _STDIN = f"{__name__}.stdin"
 
 
 class FilePath(click.Path):
-    """click's own, but for two words.
+    """A path, as click has it, that refuses two values more.
 
-    An empty one, as that of a variable that a script has not set, is none: Python has it for the current directory. And
-    ``-`` may stand once: who reads standard input a second time finds nothing in it, and takes that for an empty file.
+    An empty path, as from a variable that a script has not set: Python would take it for the current directory. And a
+    second ``-``: standard input has nothing left when it is read again, and would be taken for an empty file.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

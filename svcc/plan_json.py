@@ -1,4 +1,4 @@
-"""A plan for machines. Its JSON Schema is plan.schema.json, beside this module."""
+"""A plan as JSON. Its JSON Schema is plan.schema.json, beside this module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from svcc.review import Review
 
 
 def plan_json(review: Review, unfinished: str, health: Health) -> dict[str, Any]:
-    """See the schema. ``unfinished``: what the next command would do first, "" if nothing."""
+    """Return a plan as plan.schema.json describes it. ``unfinished``: what the next command would do first, "" if
+    nothing."""
     plan, before, after = review.plan, review.before, review.after
     counted, ending = conntrack.count(plan.gone_routes), plan.ending
     return {

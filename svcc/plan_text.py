@@ -1,4 +1,4 @@
-"""A plan for people: what changes by service, what was changed by hand, the steps, whose connections it touches."""
+"""A plan as text: what changes by service, what was changed by hand, the steps, and which connections they touch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AS_IT_IS = "The kernel holds what it should: rules say nothing of this, and sta
 
 
 def plan_text(review: Review, *, objects: bool = False, everything: bool = False) -> str:
-    """The plan as text, every line ended. ``objects``: also what changes in the kernel."""
+    """Return the plan as text, each line ended. ``objects``: also what changes in the kernel."""
     plan = review.plan
     if review.empty:
         return "Nothing to do: the kernel holds what it should.\n"
@@ -78,7 +78,7 @@ def _connections(plan: ExecutionPlan) -> list[str]:
 
 
 def moved(plan: ExecutionPlan) -> Iterator[str]:
-    """What becomes of clients where another target takes over."""
+    """Yield lines that say what happens to clients where another target takes over."""
     old, new = plan.transition.old, plan.transition.new
     if old is None or new is None or old == new:
         return

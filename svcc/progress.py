@@ -1,4 +1,4 @@
-"""What is seen of an apply while it runs, and how it is interrupted: between two steps, to be undone."""
+"""The progress of an apply on standard error. A signal interrupts the apply between two steps, and it is undone."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import click
 from svcc import signals
 from svcc.apply.engine import Event
 
-#: Events that are shown, and how.
+#: Events that are shown, and their lines.
 _SHOWN = {
     "undoing": "going back to the state before",
     "forgetting": "forgetting UDP connections that would lead nowhere",
 }
 
 
-#: Events after the apply: there is nothing left to interrupt.
+#: Events after the last step, when there is nothing left to interrupt.
 _LAST = ("forgetting", "warning")
 
 
 class Interrupted(Exception):
-    """A signal asked for the end; says which."""
+    """A signal asked the apply to end; the message names the signal."""
 
 
 class Progress:
-    """Takes an apply's events: a line per step on standard error, unless it is to be quiet.
+    """A receiver of an apply's events. It prints a line for each step on standard error, unless it is quiet.
 
-    A signal ends the apply before the next event. Output that nobody reads any more does not.
+    A signal ends the apply before the next event. A standard error that nobody reads does not.
     """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._began = 0.0
-        self._amid = False  # whether a line is begun and not ended
+        self._amid = False  # whether a line was begun, and not ended yet
 
     def __call__(self, event: Event) -> None:
         self._show(event)

@@ -20,7 +20,11 @@ _SAME = Compared(Comparison(), Detail.PROGRAM)
 
 @dataclass(frozen=True)
 class Review:
-    """``before``, ``after``: what is in place by the record, and what is to be. ``drift``: see :func:`drift`."""
+    """A plan, and what it means for services.
+
+    ``before``: the services in place, as recorded. ``after``: the services of the draft. ``drift``: see
+    :func:`svcc.apply.drift.drift`.
+    """
 
     plan: ExecutionPlan
     generation: int | None
@@ -31,12 +35,13 @@ class Review:
 
     @property
     def empty(self) -> bool:
-        """Whether an apply would change nothing: neither the kernel nor what is recorded of services."""
+        """Whether an apply would change nothing: neither the kernel nor the record of services."""
         return self.plan.empty and self.compared.comparison.empty
 
 
 def review(plan: ExecutionPlan, installation: Installation, draft: Draft) -> Review:
-    """Errors: StoreError. A bundle of before that is damaged is no error: nothing can be compared with it then."""
+    """Return the review of a plan. Where the bundle in place is damaged, nothing is compared with it. Errors:
+    StoreError."""
     current = installation.current
     before = installation.summary(current)
     if plan.empty and not (current and says_otherwise(installation, current, draft)):

@@ -1,4 +1,4 @@
-"""Replacing a file that belongs to a user: the whole new text or the old, with everything else about it kept."""
+"""Replace a user's file, so that it holds the whole new text or the old one, and keeps everything else about it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from svcc.compiler.files import resolved
 
 
 def rewrite(name: str, data: bytes) -> None:
-    """Replace what is in a file. A link is followed; mode, owner, group and extended attributes stay.
+    """Replace the contents of a file. A link is followed; mode, owner, group and extended attributes stay.
 
-    Errors: OSError, and the file is as it was; also where it cannot be given to its owner, and where it is no
+    Errors: OSError, and the file is unchanged; also where the new file cannot be given to the owner, and where it is no
     regular file.
     """
     path = resolved(name)
@@ -38,13 +38,13 @@ def rewrite(name: str, data: bytes) -> None:
 
 
 def _give(handle: int, path: Path, before: os.stat_result) -> None:
-    """Make an open file as the one at ``path`` is, but for what is in it."""
+    """Give an open file the owner, group, mode and extended attributes of the file at ``path``."""
     if not _is_given(os.fstat(handle), before):
         os.fchown(handle, before.st_uid, before.st_gid)
     os.fchmod(handle, stat.S_IMODE(before.st_mode))
-    with suppress(OSError):  # of a file system without them
+    with suppress(OSError):  # this file system may have no extended attributes
         for attribute in os.listxattr(path):
-            with suppress(OSError):  # some are the kernel's own
+            with suppress(OSError):  # some attributes are set by the kernel alone
                 os.setxattr(handle, attribute, os.getxattr(path, attribute))
 
 

@@ -1,4 +1,4 @@
-"""What `svcc diff` compares: a program, its JSON, a bundle, a folder of compiled files, or a generation."""
+"""The two sides of `svcc diff`: each is a program, its JSON, a bundle, a folder of compiled files, or a generation."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from svcc.targets.capability import pick_node
 from svcc.targets.folder import given_folder
 from svcc.targets.interface import Bundle, Target
 
-#: Digits of a generation's number. What has more is a file's name.
+#: How many digits a generation's number has at most. A longer word is a file's name.
 _DIGITS = 18
 
 
 @dataclass(frozen=True)
 class SideOptions:
-    """What the command line says of both sides."""
+    """The options of the command line that concern both sides."""
 
     target: Target | None
     node: str | None
@@ -46,9 +46,10 @@ class SideOptions:
 
 @dataclass(frozen=True)
 class NamedSide:
-    """A side of the comparison. ``target``: that of its rules; None: it is a program, and can have those of any.
+    """One side of the comparison. ``target`` is the target of its rules; None for a program, which compiles to any
+    target.
 
-    ``rules`` gives None where it has none. Errors of it: InputError.
+    ``rules`` returns its rules for a target, None where it has none. Errors: InputError.
     """
 
     side: Side
@@ -58,9 +59,9 @@ class NamedSide:
 
 
 def read_side(word: str, asked: SideOptions) -> NamedSide:
-    """A number is a generation's (a file of that name is `./7`).
+    """Read a side. A word of digits is a generation's number (a file of that name is `./7`).
 
-    Errors: InputError, OtherNode; StoreError, where a generation cannot be read.
+    Errors: InputError, OtherNode; StoreError where a generation cannot be read.
     """
     if word.isascii() and word.isdigit() and len(word) <= _DIGITS:
         return _generation(int(word), asked)
@@ -81,7 +82,7 @@ def _generation(number: int, asked: SideOptions) -> NamedSide:
 
 
 def _folder(folder: Path, asked: SideOptions) -> NamedSide:
-    """A folder of a program's JSON is that program."""
+    """Read a folder of compiled files. A folder that holds a program's JSON is that program."""
     target = asked.target if asked.target and asked.target.loads else _target_of(folder)
     if not target.loads:
         path = str(folder / target.parts[0].file)
@@ -90,10 +91,11 @@ def _folder(folder: Path, asked: SideOptions) -> NamedSide:
 
 
 def _target_of(folder: Path) -> Target:
-    """The target of which there are most files; where files of two have one name, the one that lacks fewest."""
-    there = {path.name for path in folder.iterdir()}
+    """Return the target that has the most files in a folder; where several have as many, the one that lacks the
+    fewest."""
+    names = {path.name for path in folder.iterdir()}
     files = {n: {part.file for part in (*t.parts, *t.syntaxes.values())} for n, t in targets().items()}
-    fit = {name: (len(own & there), -len(own - there)) for name, own in files.items() if own & there}
+    fit = {name: (len(own & names), -len(own - names)) for name, own in files.items() if own & names}
     able = [name for name in fit if fit[name] == max(fit.values())]
     if len(able) != 1:
         raise click.UsageError(f"say --target: {folder} could be of {one_of(able or [*files])}")
@@ -101,14 +103,14 @@ def _target_of(folder: Path) -> Target:
 
 
 def _bundle(file: str, data: bytes, asked: SideOptions) -> NamedSide:
-    """Of the target that a bundle names, or that knows the part which stands alone."""
+    """Read a bundle. Its target is the one that it names, or the one that knows the part where that stands alone."""
     name = "<stdin>" if file == "-" else file
     target = target_alone(data)
     return _rules(accept(file, lambda: split_bundle(source_of_text(name, data), target), asked.node))
 
 
 def _rules(given: Wanted) -> NamedSide:
-    """Of a bundle that was accepted; without a prefix it is empty."""
+    """Return the side of an accepted bundle. A bundle without a prefix is empty."""
     bundle, prefix = given.bundle, given.accepted.prefix if given.accepted else None
     scope = Scope(prefix or "SVCC")
     side = rules_side(bundle.target, lambda: bundle_routes(bundle, scope)) if prefix else NOTHING

@@ -1,8 +1,9 @@
-"""SIGINT, SIGTERM and SIGHUP, whenever they come: status 130, 143 or 129, a line on standard error, nothing half done.
+"""SIGINT, SIGTERM and SIGHUP end svcc with status 130, 143 or 129, and a line on standard error; nothing is left half
+done.
 
-While nothing can be left half done a signal ends svcc where it is, at once: no exception is raised in the midst of
-whatever runs, which might swallow it or show a traceback. Where something can, :func:`held` keeps signals off, and who
-holds them asks :func:`noted` where the work can end.
+While nothing can be left half done, a signal ends svcc at once. It raises no exception in running code, which might
+swallow the exception or print a traceback. Code that must not be interrupted keeps signals off by :func:`held`, and
+asks :func:`noted` where it can stop.
 """
 
 from __future__ import annotations
@@ -15,25 +16,26 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds that a tool which runs when a signal comes may go on, where the work can be put back.
+#: How many seconds a tool may go on after a signal, where its work can be undone.
 GRACE = 5.0
 
 
 class _State:
-    """Of this process."""
+    """What this process knows of signals."""
 
     def __init__(self) -> None:
         self.noted: signal.Signals | None = None
-        self.held = 0  # how many hold signals off
-        self.impatient = False  # whether what runs now may be ended, to be put back
-        self.words = ""  # said of a signal that ends svcc at once
+        self.held = 0  # how many `held` blocks are open
+        self.impatient = False  # whether a running tool may be ended: its work is undone then
+        self.words = ""  # end of the message when a signal ends svcc at once
 
 
 _state = _State()
 
 
 def install() -> None:
-    """Hear signals from now on, but for those that whoever started svcc has it ignore (nohup, a shell's background)."""
+    """Catch signals from now on, but not those that svcc was started to ignore (by nohup, or in a shell's
+    background)."""
     for number in _NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _heard)
@@ -46,7 +48,7 @@ def noted() -> signal.Signals | None:
 
 @contextmanager
 def saying(words: str) -> Iterator[None]:
-    """While this lasts, what a signal leaves behind is said with it."""
+    """Inside the ``with`` block, have the message of a signal that ends svcc say what it leaves behind."""
     _state.words = f": {words}"
     try:
         yield
@@ -56,7 +58,10 @@ def saying(words: str) -> Iterator[None]:
 
 @contextmanager
 def held(*, leave: bool) -> Iterator[None]:
-    """Keep signals off. ``leave``: end svcc when this ends well and one came; else the rest of the command goes on."""
+    """Keep signals off inside the ``with`` block.
+
+    ``leave``: end svcc at the end of the block if a signal came; else the rest of the command goes on.
+    """
     _state.held += 1
     try:
         yield
@@ -68,7 +73,8 @@ def held(*, leave: bool) -> Iterator[None]:
 
 @contextmanager
 def impatient() -> Iterator[None]:
-    """While this lasts, or until :func:`patient` says otherwise, a tool does not keep a signal waiting for long."""
+    """Inside the ``with`` block, end a tool that runs on for `GRACE` seconds after a signal; until :func:`patient` is
+    called."""
     before = signal.signal(signal.SIGALRM, _too_long)
     _state.impatient = True
     try:
@@ -79,7 +85,7 @@ def impatient() -> Iterator[None]:
 
 
 def patient() -> None:
-    """What is done from now on is not ended: it puts things back."""
+    """Let tools run to their end from now on, whatever signals come: they put things back."""
     _state.impatient = False
     signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -111,7 +117,7 @@ def _too_long(_number: int, _frame: FrameType | None) -> None:
 
 
 def end_tools() -> None:
-    """End the tools that this process runs, which nobody waits for any more."""
-    tools = sys.modules.get("svcc.kernel.tools")  # not imported: none runs
+    """End the tools that this process runs: nobody waits for them any more."""
+    tools = sys.modules.get("svcc.kernel.tools")  # where it is not imported, no tool runs
     if tools is not None and hasattr(tools, "end_all"):
         tools.end_all()

@@ -1,4 +1,4 @@
-"""The state directory on the command line, and what commands that change the machine have in common."""
+"""The option for the state directory, and what commands that change the machine have in common."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ state_option = click.option(
 
 
 def checked_prefix(_ctx: click.Context, _param: click.Parameter, given: str | None) -> str | None:
-    """An option's callback. Errors: BadParameter."""
+    """Check an option's value, which has to be a possible prefix: a callback for click. Errors: BadParameter."""
     if given is not None and (wrong := fault(given)):
         raise click.BadParameter(f"`{given}` cannot be a prefix: {wrong}")
     return given
@@ -56,8 +56,8 @@ all_option = click.option("--all", "every", is_flag=True, help="For every prefix
 
 
 def drain_option(what: str) -> Callable[[_Command], _Command]:
-    """How long connections may go on to what goes: ``what``, as --help has it."""
-    from svcc.apply.drain import PATIENCE  # commands that only read need none of what it is in
+    """Return the option for how long connections to removed endpoints may go on. ``what``: the verb in its help."""
+    from svcc.apply.drain import PATIENCE  # commands that only read need not import its module
 
     return click.option(
         "--drain",
@@ -71,7 +71,7 @@ def drain_option(what: str) -> Callable[[_Command], _Command]:
 
 
 def need_root() -> None:
-    """Rules are root's alone, and of a root whose container or unit lets it: else the command ends here."""
+    """End the command unless this process is root's and has CAP_NET_ADMIN, which a container or unit may withhold."""
     if os.geteuid() != 0:
         fail("rules can be read and changed by root only", Exit.MACHINE)
     if not _may_change_the_network():
@@ -83,7 +83,7 @@ def need_root() -> None:
 
 
 def _may_change_the_network() -> bool:
-    """Whether this process has CAP_NET_ADMIN (proc(5), CapEff). Where that cannot be told, the tools tell."""
+    """Whether this process has CAP_NET_ADMIN (proc(5), CapEff); true where that cannot be read: the tools will tell."""
     with suppress(OSError, ValueError):
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             name, _, held = line.partition(":")
@@ -92,17 +92,17 @@ def _may_change_the_network() -> bool:
     return True
 
 
-#: What the agent needs beside what every command does.
+#: Libraries that only the agent needs.
 _NEEDS = ("aiohttp", "prometheus_client")
 
 
 def need_agent() -> None:
-    """The agent comes with libraries of its own: without, the command ends here."""
+    """End the command unless the agent's libraries are installed."""
     need("the agent", *_NEEDS)
 
 
 def need(what: str, *libraries: str) -> None:
-    """``what`` needs libraries that the command line alone does without: without them, the command ends here."""
+    """End the command unless the libraries are installed that ``what`` needs, and other commands do not."""
     if lacking := [name for name in libraries if importlib.util.find_spec(name) is None]:
         fail(f"{what} needs {' and '.join(lacking)}: pip install 'svcc[agent]'", Exit.MACHINE)
 
@@ -114,7 +114,8 @@ def fail(message: str, status: Exit) -> NoReturn:
 
 
 def pick_installation(store: Store, prefix: str | None) -> Installation:
-    """What a command without a file is about. Where that is not one thing, the command ends here."""
+    """Return the installation that a command without a file is about. Where there is none, or several, the command ends
+    here."""
     found = {one.name: one for one in store.installations()}
     if prefix is not None:
         if prefix.lower() not in found:
@@ -130,7 +131,8 @@ def pick_installation(store: Store, prefix: str | None) -> Installation:
 
 
 def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list[Installation]:
-    """What a command is about: with ``every`` (--all) each installation that holds anything, by name."""
+    """Return the installations that a command is about: with ``every`` (--all) each one that holds anything, by
+    name."""
     if every and prefix is not None:
         raise click.UsageError("--all and --prefix: choose one")
     if every:
@@ -139,7 +141,7 @@ def pick_installations(store: Store, prefix: str | None, *, every: bool) -> list
 
 
 def _is_another(installation: Installation, one: Generation, other: Generation) -> bool:
-    """Whether two generations differ, if only in what they call their services."""
+    """Whether two generations differ, at least in the names of their services."""
     if one.base is None and other.base is None and one.hash != other.hash:
         return True
     programs = installation.program(one), installation.program(other)
@@ -149,15 +151,18 @@ def _is_another(installation: Installation, one: Generation, other: Generation) 
 
 
 def named_generation(installation: Installation, number: int) -> Generation:
-    """The generation that the command line names. Where there is none, the command ends here. Errors: StoreError."""
+    """Return the generation that the command line names. Where there is none, the command ends here. Errors:
+    StoreError."""
     if number not in {*installation.numbers()}:
         fail(f"there is no generation {number}", Exit.INPUT)
     return installation.generation(number)
 
 
 def pick_generation(installation: Installation, number: int | None) -> Generation:
-    """Generation ``number``; without a number, the newest before the one in place that is another. What was not
-    confirmed is none to go back to. Where there is none, the command ends here. Errors: StoreError.
+    """Return the generation to go back to: ``number``, or else the newest one before the one in place that differs from
+    it.
+
+    Generations that were never confirmed are left out. Where there is none, the command ends here. Errors: StoreError.
     """
     unconfirmed = installation.unconfirmed
     if number is not None:
@@ -165,9 +170,11 @@ def pick_generation(installation: Installation, number: int | None) -> Generatio
             fail(f"generation {number} was never confirmed: apply its file again", Exit.INPUT)
         return named_generation(installation, number)
     current = installation.current
-    there = current and installation.generation(current.reviewed)
-    earlier = (one for one in installation.generations() if there and one.number < there.number and one.of is None)
+    reviewed = current and installation.generation(current.reviewed)
+    earlier = (
+        one for one in installation.generations() if reviewed and one.number < reviewed.number and one.of is None
+    )
     for one in earlier:
-        if there and one.number not in unconfirmed and _is_another(installation, one, there):
+        if reviewed and one.number not in unconfirmed and _is_another(installation, one, reviewed):
             return one
     fail("there is no earlier generation to go back to; svcc delete removes everything", Exit.INPUT)

@@ -1,4 +1,4 @@
-"""Tables of which nothing is cut, for those that are short and hold sentences."""
+"""Short tables whose cells may hold sentences: nothing of them is ever cut."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 _GAP = "  "
-#: Below what a row is about, where it is a paragraph.
+#: Before the further lines of a row that is a paragraph.
 _INDENT = "    "
 
-#: Cells, or a sentence about the row above, which is in no column.
+#: The cells of a row; or a sentence about the row above, which is in no column.
 Row = Sequence[str] | str
 
 
 def table(
     heads: Sequence[str], rows: Sequence[Row], *, about: int = 2, right: frozenset[int] = frozenset()
 ) -> Iterator[str]:
-    """The lines of a table, without their ends. ``right``: the columns of numbers.
+    """Yield the lines of a table, without line ends. ``right``: the columns of numbers.
 
-    A terminal that is too narrow gets a paragraph for each row instead: a line for what it is ``about``, its first
-    cells, and one for each other cell, broken between words.
+    On a terminal that is too narrow, each row becomes a paragraph: a line with its first cells, as many as ``about``
+    says, and a line for each other cell, broken between words.
     """
     widths = _widths(heads, rows)
     if fits(heads, rows):
@@ -34,21 +34,21 @@ def table(
 
 
 def fits(heads: Sequence[str], rows: Sequence[Row]) -> bool:
-    """Whether each row of a table is a line of standard output."""
+    """Whether each row of a table fits a line of standard output."""
     sentences = [len(_INDENT) + len(row) for row in rows if isinstance(row, str)]
     widths = _widths(heads, rows)
     return max(sum(widths) + len(_GAP) * (len(widths) - 1), *sentences, 0) <= _room()
 
 
 def folded(text: str, indent: str = "") -> list[str]:
-    """A text in lines that fit standard output; the second and later ones are indented. A long word is left whole."""
+    """Return a text in lines that fit standard output; all but the first are indented. A long word stays whole."""
     if len(text) <= _room():
         return [text]
     return wrap(text, _room(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _room() -> int:
-    """Characters of a line; whoever reads a pipe wants whole lines."""
+    """Return the width of a line, in characters. A pipe has no limit."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 

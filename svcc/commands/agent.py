@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class _Repair(ParameterType[float]):
-    """Seconds, or ``never``, which is less than none."""
+    """A number of seconds; or ``never``, which becomes a negative number."""
 
     name = "seconds"
 
@@ -61,7 +61,7 @@ class _Repair(ParameterType[float]):
 
 
 class _Listen(ParameterType[tuple[str, int]]):
-    """ADDRESS:PORT, [ADDRESS]:PORT, or PORT alone, of the loopback address."""
+    """ADDRESS:PORT, [ADDRESS]:PORT, or PORT alone, which means the loopback address."""
 
     name = "address:port"
 
@@ -73,7 +73,8 @@ class _Listen(ParameterType[tuple[str, int]]):
 
 
 class _Agent(Commands):
-    """``svcc agent FILE`` is ``svcc agent run FILE``. A file that is called as a command is ``./status``."""
+    """A group in which ``svcc agent FILE`` is ``svcc agent run FILE``. A file with the name of a command is
+    ``./status``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
@@ -193,7 +194,7 @@ def run(
 def _check_words(
     file: str | None, kubernetes: str | None, place: FleetAccess | None, node: str | None, cluster_only: str | None
 ) -> None:
-    """Errors: UsageError."""
+    """Check that the arguments go together. Errors: UsageError."""
     if sum(one is not None for one in (file, kubernetes, place)) != 1:
         raise click.UsageError("the agent follows a FILE, a cluster (--kubernetes) or a fleet (--fleet): one of them")
     if file == "-":
@@ -211,7 +212,8 @@ def _file(name: str) -> ProgramSource:
 
 
 def _cluster(where: str, context: str | None, node: str, prefix: str | None, target: Target, log: Log) -> ProgramSource:
-    """A cluster by its kubeconfig, or that in which this runs as a pod."""
+    """Return the services of a cluster as a source: by its kubeconfig, or of the cluster in which this runs as a
+    pod."""
     from svcc.agent.cluster import ClusterSource, findings_on
     from svcc.kubernetes_api.access import in_cluster
     from svcc.kubernetes_api.errors import BadConfig
@@ -226,7 +228,7 @@ def _cluster(where: str, context: str | None, node: str, prefix: str | None, tar
 
 @dataclass(frozen=True)
 class _Kept:
-    """What all kinds of agents are told."""
+    """The options that all kinds of agents have."""
 
     repair: float
     patience: int
@@ -256,7 +258,7 @@ def _run_alone(
 
 @dataclass(frozen=True)
 class _InFleet:
-    """What agents of a fleet are told besides."""
+    """The options that only an agent in a fleet has."""
 
     confirm: float
     signers: Path | None

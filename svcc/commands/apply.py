@@ -43,7 +43,7 @@ from svcc.review import review
 from svcc.state_options import drain_option, fail, need_root, state_option
 from svcc.targets.interface import Target
 
-#: What was done, for people and for machines.
+#: What was done, as text and as JSON.
 _Said: TypeAlias = tuple[str, dict[str, Any]]
 
 
@@ -96,7 +96,7 @@ def command(
     early = read_early(store)
     if not dry_run and _in_place(store, file, target, node, early, as_json=as_json):
         return
-    from svcc.inputs import read_input  # and all of the compiler
+    from svcc.inputs import read_input  # this imports all of the compiler
 
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
@@ -133,7 +133,8 @@ def _need_confirmed(installation: Installation) -> None:
 def _in_place(
     store: Store, file: str, target: Target, node: str | None, early: EarlyReadings | None, *, as_json: bool
 ) -> bool:
-    """Whether nothing is to do, and that is said. What waits to be finished, undone or confirmed comes first."""
+    """Whether FILE is in place already; then say so. It is not where an apply has to be finished, undone or confirmed
+    first."""
     if os.geteuid() != 0:
         return False
     with explained(Cause(file=file)), store.reading():

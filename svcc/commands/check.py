@@ -1,4 +1,4 @@
-"""``svcc check``: what is wrong with files, for every target."""
+"""``svcc check``: report what is wrong with files, for every target."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def command(files: tuple[str, ...], wanted: tuple[Target, ...], form: str, as_js
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """What was found in a file, and a line that says what was looked at; "" where the file has errors."""
+    """What was found in a file, and a line that says what was checked; "" where the file has errors."""
 
     found: list[Diagnostic]
     summary: str = ""
 
     @classmethod
     def of(cls, file: str, wanted: Sequence[Target]) -> CheckedFile:
-        """Check one file for the wanted targets; for all, where none is wanted. Errors: OSError."""
+        """Check a file for the wanted targets; for all targets where none is named. Errors: OSError."""
         loaded = load(file)
         found = list(loaded.diagnostics)
         if loaded.program is None:
@@ -73,7 +73,7 @@ class CheckedFile:
 
 
 def _summary(file: str, program: ir.Program, refused: Mapping[str, Sequence[Diagnostic]]) -> str:
-    """``svc.dsl: 2 services, 4 endpoints: compiles to iptables and nft, not to ipvs``."""
+    """Return a line like ``svc.dsl: 2 services, 4 endpoints: compiles to iptables and nft, not to ipvs``."""
     parts = [
         count(len(program.services), "service"),
         count(sum(len(service.endpoints) for service in program.services), "endpoint"),
@@ -86,5 +86,5 @@ def _summary(file: str, program: ir.Program, refused: Mapping[str, Sequence[Diag
 
 
 def _without_node(program: ir.Program, target: Target) -> list[Diagnostic]:
-    """What commands that compile for one machine say where ``--node`` is left out."""
+    """Return what commands that compile for one machine find wrong where ``--node`` is left out."""
     return [d for d in check_nodes(program, target, (None,)) if d.code is Code.NODE_NEEDED]

@@ -1,4 +1,4 @@
-"""``svcc compile``: a file to a target's rules."""
+"""``svcc compile``: compile a file to a target's rules."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _compare(bundle: Bundle, folder: Path, *, as_json: bool) -> None:
 
 
 def _diff(one: ComparedFile) -> str:
-    """From the file to what it should be; "" where they are the same."""
+    """Return the difference from a file to what it should be; "" where they are the same."""
     return line_diff(one.there or "", one.wanted or "", str(one.path), f"{one.path} (compiled)")
 
 

@@ -63,7 +63,8 @@ _NOTHING = "Nothing to do: there is nothing of ours."
 
 
 def _delete(installation: Installation, scope: Scope, *, yes: bool, quiet: bool) -> tuple[str, dict[str, Any]]:
-    """Returns what was done, for people and for machines. The store's lock is held."""
+    """Remove what an installation has in the kernel; return what was done, as text and JSON. The store's lock is
+    held."""
     before = number_before(installation)
     settled(installation)
     current = installation.current
@@ -87,19 +88,20 @@ def _all(store: Store) -> list[tuple[Installation, Scope]]:
 
 
 def _subject(store: Store, prefix: str | None) -> tuple[Installation, Scope]:
-    """What was applied; or, under a prefix that never was, what may have been loaded by hand."""
+    """Return what was applied under the prefix; or, where nothing ever was, an empty installation for what may have
+    been loaded by hand."""
     if prefix is not None and prefix.lower() not in {one.name for one in store.installations()}:
         return store.installation(prefix.lower()), Scope(prefix)
     installation = pick_installation(store, prefix)
     try:
         current = installation.current
         return installation, installation.scope(current) if current else Scope(installation.name.upper())
-    except StoreError:  # its files are damaged: what is in the kernel goes all the same
+    except StoreError:  # its files are damaged; what is in the kernel is removed all the same
         return installation, Scope(installation.name.upper())
 
 
 def _planned(installation: Installation, scope: Scope, *, as_json: bool) -> tuple[str, dict[str, Any]]:
-    """What would be removed, for people or for machines."""
+    """Return what would be removed, as text or as JSON."""
     draft = Draft(None, scope, Summary(), "")
     reviewed = review(planning.make_plan(installation, draft), installation, draft)
     if as_json:

@@ -119,7 +119,7 @@ def _text(compared: Compared, objects: Sequence[str], *, everything: bool, other
 
 
 def _other_rules(old: NamedSide, new: NamedSide) -> bool:
-    """Whether two sides that are rules of one target differ all the same."""
+    """Whether both sides are rules of one target, and these rules differ."""
     target = find(old.target or "")
     if target is None or old.target != new.target:
         return False
@@ -128,7 +128,8 @@ def _other_rules(old: NamedSide, new: NamedSide) -> bool:
 
 
 def _objects(old: NamedSide, new: NamedSide, target: Target | None) -> list[Change]:
-    """What changes of the objects in the kernel. Programs have those of the other side's target, or of ``target``."""
+    """Return the changes of objects in the kernel. A program is compiled to the other side's target, or to
+    ``target``."""
     known = find(new.target or old.target or "")
     chosen = known or target
     if chosen is None or not chosen.loads:

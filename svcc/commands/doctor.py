@@ -1,4 +1,4 @@
-"""``svcc doctor``: can this machine take each target's rules?"""
+"""``svcc doctor``: say whether this machine can take each target's rules."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def command(wanted: tuple[Target, ...], as_json: bool, store: Store) -> None:
 
 
 def _served(store: Store) -> tuple[list[Summary], list[str]]:
-    """What is applied here, as far as it can be read, and the names of its tables; without root, nothing."""
+    """Return the services applied here, as far as they can be read, and the names of their tables; without root,
+    nothing."""
     with suppress(StoreError, OSError):
         held = [one for one in store.installations() if one.holds]
         return [one.summary(one.current) for one in held], [one.name for one in held]

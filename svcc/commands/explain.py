@@ -1,4 +1,4 @@
-"""``svcc explain``: a finding at length."""
+"""``svcc explain``: explain a finding at length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``svcc export``: what a cluster serves at this moment, as a program.
+"""``svcc export``: print what a cluster serves at this moment as a program.
 
 The JSON Schema of its report is export.schema.json, in the folder above.
 """
@@ -90,7 +90,7 @@ def kubernetes(
 
 
 def _access(kubeconfig: Path | None, context: str | None, *, in_cluster: bool) -> Access:
-    """How the cluster is reached; where nothing says it, the command ends here."""
+    """Return how the cluster is reached; where nothing says it, the command ends here."""
     from svcc.kubernetes_api import access
     from svcc.kubernetes_api.errors import BadConfig
     from svcc.kubernetes_api.kubeconfig import read_kubeconfig
@@ -103,7 +103,7 @@ def _access(kubeconfig: Path | None, context: str | None, *, in_cluster: bool) -
 
 
 def _events(access: Access) -> list[Event]:
-    """All objects that there are; where the cluster does not say, the command ends here."""
+    """Return all objects of the cluster as events; where the cluster does not answer, the command ends here."""
     from svcc.kubernetes_api.errors import ApiError, BadConfig
 
     try:
@@ -115,7 +115,7 @@ def _events(access: Access) -> list[Event]:
 
 
 async def _asked(access: Access) -> list[Event]:
-    """Errors: ApiError."""
+    """Ask the cluster for its nodes, Services and EndpointSlices. Errors: ApiError."""
     from svcc.kubernetes_api.following import Lost, Whole, follow
     from svcc.kubernetes_api.http import Client
     from svcc.kubernetes_api.resources import ENDPOINT_SLICES, NODES, SERVICES
@@ -134,7 +134,7 @@ async def _asked(access: Access) -> list[Event]:
 
 
 def _report_text(program: ir.Program, remarks: Sequence[Remark]) -> str:
-    """A line for each remark, and one that counts."""
+    """Return a line for each remark, and a last line that counts."""
     return "\n".join([*map(_line, remarks), summary(program, len(remarks))])
 
 
@@ -146,7 +146,7 @@ def _line(remark: Remark) -> str:
 
 
 def _report_json(program: ir.Program, remarks: Sequence[Remark]) -> dict[str, Any]:
-    """See the schema."""
+    """Return the report as export.schema.json describes it."""
     notes = [
         {
             "object": remark.place.object,

@@ -65,7 +65,7 @@ def status(watch: bool, interval: float, as_json: bool, place: FleetAccess) -> N
 
 
 def _differs(seen: Seen) -> bool:
-    """Whether a node has something else than it shall have, or does not show that it has it."""
+    """Whether a node does not have what it shall have, or does not report that it has it."""
     if seen.want is None:
         return False
     said = seen.status
@@ -99,7 +99,7 @@ def _node_json(node: str, seen: Seen) -> dict[str, Any]:
 
 
 def _state(seen: Seen) -> str:
-    """How a node stands with what it shall do; "silent": it has not said anything of that."""
+    """Return how far a node is with what it shall have; "silent" where it has not reported on that yet."""
     if seen.want is None:
         return "idle"
     return seen.status.state.value if seen.status is not None and seen.status.want == seen.want else "silent"
@@ -170,7 +170,7 @@ def diff(old: int | None, new: int | None, as_json: bool, place: FleetAccess) ->
 
 
 def _usual(nodes: Any) -> int:
-    """The release that most nodes shall have, the smaller of two; 0: none has any."""
+    """Return the release that most nodes shall have, the smaller one of two; 0 where no node shall have any."""
     wanted = Counter(seen.want.release for seen in nodes if seen.want is not None)
     return min(wanted, key=lambda release: (-wanted[release], release), default=0)
 

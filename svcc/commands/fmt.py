@@ -1,4 +1,4 @@
-"""``svcc fmt``: programs in their one layout."""
+"""``svcc fmt``: rewrite programs in the one layout."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _as_json(file: str, before: bytes, after: bytes, *, diff: bool) -> dict[str,
 
 
 def _texts(file: str) -> tuple[bytes, bytes] | list[Diagnostic]:
-    """What is in a file, and what should be; or what is wrong with it."""
+    """Return a file's text, and the text that it should have; or what is wrong with the file."""
     if file != "-" and os.path.isdir(file):
         message, hint = f"cannot read {file}: {os.strerror(EISDIR)}", "name its files"
         examples = sorted(path.name for path in Path(file).glob("*.dsl"))
@@ -102,7 +102,7 @@ def _difference(file: str, before: bytes, after: bytes) -> str:
 
 
 def _write(file: str, before: bytes, after: bytes) -> Exit:
-    """Standard input is printed; a file is written where it changes, and its name told."""
+    """Rewrite a file that changes, and print its name; print the text of standard input."""
     if file == "-":
         put(after.decode())
     elif before != after:

@@ -1,4 +1,4 @@
-"""``svcc history``: the generations that were applied."""
+"""``svcc history``: list the generations that were applied."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def command(prefix: str | None, every: bool, as_json: bool, store: Store) -> Non
 
 @dataclass(frozen=True)
 class _History:
+    """What was applied under a prefix."""
+
     current: int | None
     generations: tuple[Generation, ...]  # the newest first
     unconfirmed: frozenset[int]
@@ -47,8 +49,8 @@ class _History:
     @classmethod
     def read(cls, installation: Installation) -> _History:
         current = installation.current
-        there = installation.generations() if current else []
-        kept = tuple(one for one in there if current and one.number <= current.number and one.of is None)
+        recorded = installation.generations() if current else []
+        kept = tuple(one for one in recorded if current and one.number <= current.number and one.of is None)
         return cls(current.reviewed if current else None, kept, installation.unconfirmed)
 
     def as_json(self) -> dict[str, Any]:

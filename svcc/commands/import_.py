@@ -1,4 +1,4 @@
-"""``svcc import``: files of other programs to a program of svcc, and a report of what it does not say."""
+"""``svcc import``: make a program from files of other software, and report what the program leaves out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from svcc.paths import FilePath
 from svcc.targets.folder import write_files
 from svcc.targets.refusals import refused_by_all
 
-#: Kinds by names that people have for them.
+#: Kinds by other names that people use for them.
 _OTHER_NAMES = {
     **dict.fromkeys(("ipvs", "lvs", "ipvsadm-save", "ipvsadm-restore"), "ipvsadm"),
     **dict.fromkeys(("k8s", "kube", "kubectl", "yaml"), "kubernetes"),
@@ -46,7 +46,7 @@ _TO = FilePath(dir_okay=False, path_type=Path)
 
 
 class _Kind(ParameterType[Importer]):
-    """An importer by the name of its kind; the choices are whatever importers there are."""
+    """An importer by the name of its kind. The choices are all importers."""
 
     name = "kind"
 
@@ -106,7 +106,7 @@ def command(
 
 
 def _sources(files: Sequence[str], form: str) -> list[Source]:
-    """The texts of all files; where one is none, the command ends."""
+    """Return the texts of all files; where a file cannot be read or is no text, the command ends here."""
     budget, sources, found = Budget(), list[Source](), list[Diagnostic]()
     for file in files:
         try:
@@ -130,17 +130,17 @@ def _imported(kind: Importer, sources: Sequence[Source], form: str) -> Imported:
 
 
 def findings(program: ir.Program) -> list[Diagnostic]:
-    """What `svcc check` would call an error."""
+    """Return what `svcc check` would call an error."""
     found = [*check(program)]
     return found if has_errors(found) else refused_by_all(program)
 
 
 def write_texts(texts: dict[Path, str]) -> None:
-    """All of them or none; but what is no regular file (a pipe, /dev/null) is written to, never replaced."""
+    """Write all files or none. What is no regular file (a pipe, /dev/null) is written to, never replaced."""
     whole = {resolved(path): text for path, text in texts.items() if path.is_file() or not path.exists()}
     try:
         for path in whole:
-            if path.is_symlink():  # a loop: there is no file at its end
+            if path.is_symlink():  # a loop of links: no file is at its end
                 raise OSError(ELOOP, os.strerror(ELOOP), str(path))
         write_files(whole)
         for path, text in texts.items():

@@ -1,4 +1,4 @@
-"""``svcc init``: a first file."""
+"""``svcc init``: write a first program for this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``svcc lab``: a program's pods, clients and node in network namespaces, to try things by hand."""
+"""``svcc lab``: build a program's pods, clients and node in network namespaces, to try things by hand."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def up(file: str, node: str | None, name: str, target: Target | None, as_json: b
 
 
 def _apply(kept: RunningLab, file: str, target: Target, node: ir.Node | None, *, out: TextIO) -> None:
-    """Apply a file in a lab's node. Where that fails, the lab goes, and the command ends as the apply did."""
+    """Apply a file in a lab's node. Where that fails, take the lab down, and end the command with the apply's
+    status."""
     named = ["--node", node.name] if node is not None else []
     done = subprocess.run(
         [*_inside(kept, NODE), sys.executable, "-P", "-m", "svcc", "apply", file, "--target", target.name, *named],
@@ -95,7 +96,8 @@ def _apply(kept: RunningLab, file: str, target: Target, node: ir.Node | None, *,
 
 
 def _inside(kept: RunningLab, host: str) -> list[str]:
-    """How a command begins that runs on a host. Errors: LabError for a host that the lab does not have."""
+    """Return the words that run a command on a host, to be put before it. Errors: LabError where the lab has no such
+    host."""
     nsenter = find_tool("nsenter")
     if nsenter is None:
         _fail("nsenter is not installed: apt-get install util-linux")
@@ -103,7 +105,7 @@ def _inside(kept: RunningLab, host: str) -> list[str]:
 
 
 def _environment(kept: RunningLab) -> dict[str, str]:
-    """Of a command in a lab: what svcc applies there is none of the machine's own."""
+    """Return the environment of a command in a lab: svcc has a state directory of its own there."""
     return {**os.environ, "SVCC_STATE_DIR": str(kept.state_dir)}
 
 

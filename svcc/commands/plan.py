@@ -1,4 +1,4 @@
-"""``svcc plan``: what would change on this machine."""
+"""``svcc plan``: show what an apply would change on this machine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def command(
     early = read_early(store)
     if _in_place(store, file, target, node, early, as_json=as_json):
         return
-    from svcc.inputs import read_input  # and all of the compiler
+    from svcc.inputs import read_input  # this imports all of the compiler
 
     given = read_input(file, target, node, form, quiet=quiet)
     need_root()
@@ -87,7 +87,7 @@ def command(
 def _in_place(
     store: Store, file: str, target: Target, node: str | None, early: EarlyReadings | None, *, as_json: bool
 ) -> bool:
-    """Whether FILE is in place, and that is said."""
+    """Whether FILE is in place already; then say so."""
     if os.geteuid() != 0:
         return False
     with explained(Cause(file=file)):

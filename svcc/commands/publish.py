@@ -1,4 +1,4 @@
-"""``svcc publish``: a file as the next release of a fleet."""
+"""``svcc publish``: make a file the next release of a fleet."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from svcc.fleet.release import ReleaseDraft
 
 
-#: Nodes that are named in words.
+#: How many nodes are named in a message.
 _NAMED = 5
 
 
 class _TargetOf(ParameterType[tuple[str, Target]]):
-    """TARGET, of all nodes that have none of their own, or NODE=TARGET."""
+    """NODE=TARGET; or TARGET, for all nodes that have none of their own."""
 
     name = "target"
 
@@ -159,7 +159,7 @@ def _published(
 
 
 def _ahead(nodes: list[str]) -> str:
-    """What to do where etcd knows less than nodes do."""
+    """Say what to do where nodes have followed more than this etcd knows."""
     named = ", ".join(nodes if len(nodes) <= _NAMED else [*nodes[:_NAMED], "…"])
     return (
         f"{count(len(nodes), 'node')} followed more than this etcd knows ({named}): it was restored from a backup, or "

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from svcc.etcd.client import Client
     from svcc.fleet.registering import MemberEndpoint
 
-#: What is passed on; a terminal sends the last four to the program itself as well.
+#: Signals that are passed on to COMMAND. A terminal sends the last four to COMMAND itself as well.
 _PASSED = (
     signal.SIGTERM,
     signal.SIGUSR1,
@@ -34,12 +34,12 @@ _PASSED = (
     signal.SIGWINCH,
 )
 _FROM_TERMINALS = _PASSED[3:]
-#: What a shell says of a program that is not there, and of one that cannot be run.
+#: The statuses that a shell reports for a program that does not exist, and for one that cannot be run.
 _NOT_THERE, _CANNOT_RUN = 127, 126
 
 
 class _Pool(ParameterType[str]):
-    """A pool, as a key can have it."""
+    """The name of a pool, as a key of etcd can hold it."""
 
     name = "pool"
 
@@ -154,7 +154,7 @@ def _cannot(message: str, status: int) -> NoReturn:
 
 
 def _pass_on(process: asyncio.subprocess.Process, registering: asyncio.Task[None]) -> None:
-    """From now on signals are COMMAND's; one that is to end it takes it out of its pool at once."""
+    """Pass signals on to COMMAND from now on. A signal that ends COMMAND takes it out of its pool at once."""
 
     def passed(number: signal.Signals) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -168,7 +168,7 @@ def _pass_on(process: asyncio.subprocess.Process, registering: asyncio.Task[None
 
 
 def _in_foreground() -> bool:
-    """Whether a terminal sends its signals to COMMAND as well, which is of the same process group."""
+    """Whether a terminal sends its signals to COMMAND as well, which is in the same process group."""
     try:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:

@@ -40,7 +40,7 @@ def command(prefix: str | None, as_json: bool, store: Store, quiet: bool) -> Non
 
 
 def _restore(installation: Installation, current: Generation, *, quiet: bool) -> str:
-    """Returns what was done."""
+    """Put a generation back into the kernel; return what was done."""
     draft = confirm.earlier(installation, current.number, current.note)
     plan = planning.make_plan(installation, draft)
     if plan.empty:

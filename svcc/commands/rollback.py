@@ -73,7 +73,8 @@ def command(
 
 
 def _say(words: str, installation: Installation, before: int | None, again: int | None, *, as_json: bool) -> None:
-    """``words``: "" where they were said already. ``again``: whose rules are back, as of the schema."""
+    """Print the result. ``words``: "" where they were printed before. ``again``: the number of the generation whose
+    rules are back, as in the schema."""
     if as_json:
         put_json(outcome(installation, before, again=again))
     elif words:

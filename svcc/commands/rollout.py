@@ -1,4 +1,4 @@
-"""``svcc rollout``: a release to a fleet's nodes, stage by stage."""
+"""``svcc rollout``: roll a release out to a fleet's nodes, stage by stage."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def command(
 async def _drafted(
     etcd: Client, place: FleetAccess, number: int, words: tuple[str, ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """The nodes of each stage. Errors: BadStage, NoRelease, EtcdError."""
+    """Return the nodes of each stage. Errors: BadStage, NoRelease, EtcdError."""
     from svcc.fleet.reading import program_of, release_of
 
     chosen = [Stage.parse(word) for word in words or USUAL]
@@ -105,7 +105,7 @@ async def _drafted(
 
 
 class _Teller:
-    """Says on standard error where a rollout stands, whenever that changed."""
+    """A receiver that prints on standard error where a rollout stands, whenever that changes."""
 
     def __init__(self) -> None:
         self._said = ""
@@ -131,7 +131,8 @@ def _trouble(words: str) -> None:
 
 
 def _end(seen: Snapshot, rollout: Rollout, *, meant: bool, as_json: bool) -> None:
-    """Say what became of it, and end with the status of that. ``meant``: it was to go back, or to stand still."""
+    """Print how the rollout ended, and end the command with that status. ``meant``: the user asked it to go back or to
+    pause."""
     if rollout.phase is RolloutPhase.RETURNED:
         _returned(seen, rollout, meant=meant, as_json=as_json)
     elif rollout.phase is RolloutPhase.PAUSED:

@@ -1,4 +1,4 @@
-"""``svcc show``: what a generation serves."""
+"""``svcc show``: show what a generation serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``svcc status``: what the kernel holds, who is connected, and what was changed by hand."""
+"""``svcc status``: show what the kernel holds, who is connected, and what was changed by hand."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def command(
     need_root()
 
     def show() -> bool:
-        """Whether anything differs."""
+        """Print the status once; return whether anything differs."""
         with explained(Cause()):
             with store.reading() as stamp:
                 found = [_look(one, service) for one in pick_installations(store, prefix, every=every)]
@@ -85,7 +85,7 @@ def command(
         sys.exit(Exit.DIFFERENT)
 
 
-#: Has a terminal show nothing, and go on at its top.
+#: Clears a terminal, and moves its cursor to the top.
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -101,7 +101,7 @@ def _text(found: Sequence[_Look], *, objects: bool) -> str:
 
 @dataclass(frozen=True)
 class _Look:
-    """An installation, and what was asked for of it."""
+    """An installation, and what the command shows of it."""
 
     installation: Installation
     generation: Generation

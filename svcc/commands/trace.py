@@ -1,4 +1,4 @@
-"""``svcc trace``: the way of one packet through the rules."""
+"""``svcc trace``: follow one packet through the rules."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _Destination(ParameterType[_Socket]):
 
 
 def _socket(text: str) -> _Socket:
-    """Errors: ValueError."""
+    """Parse ADDR:PORT/PROTO or ADDR/PROTO. Errors: ValueError."""
     address_text, _, protocol = text.rpartition("/")
     if protocol in Portless.__members__.values():
         return _Socket(ip_address(address_text), 0, Portless(protocol))
@@ -129,7 +129,8 @@ def command(
 
 
 def _demand_node(given: Wanted, address: ir.Address) -> None:
-    """Node ports are served on the addresses of the node that the rules are for."""
+    """End the command where the address is one of a node of the program, and no node is chosen: node ports are served
+    on the chosen node's addresses."""
     if given.node is not None or given.program is None:
         return
     for node in given.program.nodes:

@@ -1,4 +1,4 @@
-"""``svcc verify``: real connections through the rules, in network namespaces, held against the reference."""
+"""``svcc verify``: try real connections through the rules, in network namespaces, and compare with the reference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from svcc.verify.packet import Forwarded
 from svcc.verify.report import as_json, as_junit
 from svcc.verify.verification import CannotLoad, Verification
 
-#: Width of a bar that stands for all connections of a case.
+#: Characters of a bar that stands for all connections of a case.
 _BAR = 20
 
 
@@ -104,7 +104,7 @@ def _without_agent(made: Wanted, target: Target, connections: int, *, quiet: boo
 
 
 def _templates(program: ir.Program) -> Iterator[str]:
-    """What the balancers of a program are in front of its node ports, as the target prints it that makes them."""
+    """Yield the configurations of a program's balancers, as the target prints them that makes balancers."""
     for target in targets().values() if program.balancers else ():
         if not target.balances:
             continue
@@ -155,7 +155,8 @@ _HEADS = ("", "frontend", "from", "went to", "", "%")
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """A row. A narrow terminal has no room for bars. ``frontend``: of the first row of a case."""
+    """A row of the table, and the frontend of its case, if it is the first row of that. A narrow terminal has no room
+    for bars."""
 
     cells: tuple[str, ...]
     frontend: str
@@ -169,7 +170,7 @@ _Row: TypeAlias = _Cells | str
 
 
 def _rows(verdict: Verdict, before: str) -> Iterator[_Row]:
-    """One for each endpoint that answered, or for what else happened; what deviates below them."""
+    """Yield a row for each endpoint that answered, or for what else happened; and a line that says what deviates."""
     total = sum(verdict.counts.values())
     sign = "✓" if verdict.passed else "✗"
     frontend = "" if verdict.case.frontend == before else verdict.case.frontend

@@ -1,4 +1,4 @@
-"""What ``svcc agent`` says of words that do not go together, and of a kubeconfig that is of no use."""
+"""Messages of ``svcc agent`` about arguments that do not go together, and about a kubeconfig that cannot be used."""
 
 from __future__ import annotations
 

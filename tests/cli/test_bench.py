@@ -1,4 +1,4 @@
-"""The benchmarks run, at a tiny size so that they do not rot; and what they say of their bars is true."""
+"""The benchmarks run, at a tiny size, so that they stay usable; and what they say of their limits is true."""
 
 from __future__ import annotations
 

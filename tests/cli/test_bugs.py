@@ -1,4 +1,4 @@
-"""What is wrong with svcc itself looks like nothing else: a status of its own, and the lines that its makers need."""
+"""An error of svcc itself looks like nothing else: it has its own exit status, and prints what its authors need."""
 
 from __future__ import annotations
 

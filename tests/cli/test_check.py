@@ -1,4 +1,4 @@
-"""``svcc check``: what it says of files, to people and machines, and how it ends."""
+"""``svcc check``: what it says of files, as text and for machines, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``svcc compile -o`` and ``--check``: the files of a folder, as they are written and compared."""
+"""``svcc compile -o`` and ``--check``: how the files of a folder are written and compared."""
 
 from __future__ import annotations
 

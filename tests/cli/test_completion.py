@@ -1,4 +1,4 @@
-"""What shells are offered while a line of svcc is typed."""
+"""The words that shells are offered while a command line of svcc is typed."""
 
 from __future__ import annotations
 

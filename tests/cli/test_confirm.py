@@ -1,4 +1,4 @@
-"""Applies that go again unless they are confirmed in time."""
+"""Applies that are undone unless they are confirmed in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that run for long free what holds itself; others end before that matters."""
+"""Commands that run for long free cycles of objects; others end before that matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A state directory that is damaged, or somebody else's: it is said, and what is in the kernel can be gone on from."""
+"""A state directory that is damaged, or somebody else's: svcc says so, and commands can go on from what the kernel
+holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same bytes from every Python: hashing, dictionaries and formatting of whichever release decide nothing.
+"""The same bytes from every Python: nothing depends on a release's hashing, dictionaries or formatting.
 
 (Hash seeds, directories, locales and time zones are varied in unit/test_house_determinism.py; ``make pythons`` runs the
 whole suite on other Pythons.) A Python that this machine lacks is reported as skipped.

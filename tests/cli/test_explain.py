@@ -1,4 +1,4 @@
-"""``svcc explain``: every code, with examples that are true."""
+"""``svcc explain``: every code, with examples that are tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests call quickly (``Shell.svcc``) is what a user starts: it ends, reads and prints as that does."""
+"""A quick call in tests (``Shell.svcc``) ends, reads and prints as the program that a user starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked and refused before services are lost; going back; prefixes of which nothing is left."""
+"""Questions and refusals before services are lost; going back; prefixes of which nothing is left."""
 
 from __future__ import annotations
 

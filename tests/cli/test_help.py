@@ -1,4 +1,4 @@
-"""Help: whole sentences, and examples of each command that it takes."""
+"""Help: whole sentences, and examples for each command that the command line accepts."""
 
 from __future__ import annotations
 

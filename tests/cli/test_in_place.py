@@ -1,4 +1,4 @@
-"""A plan of what is in place compiles nothing; of anything else, it finds all that it would find otherwise."""
+"""A plan of what is in place compiles nothing; a plan of anything else finds everything as usual."""
 
 from __future__ import annotations
 

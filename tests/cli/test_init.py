@@ -1,4 +1,4 @@
-"""``svcc init``: what it sees of a machine, and that its file serves there."""
+"""``svcc init``: what it finds on a machine, and that its file serves there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What svcc takes as an input: regular files, so much text, and no word of a file that is not svcc's."""
+"""What svcc accepts as input: regular files, up to a size; and no message quotes a file that is not svcc's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON of commands that need no machine follows its schema."""
+"""JSON of commands that need no machine: it follows its schema."""
 
 from __future__ import annotations
 

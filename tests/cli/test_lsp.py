@@ -1,4 +1,4 @@
-"""The language server, as an editor speaks with it."""
+"""The language server, as an editor talks to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON of the commands that change the machine: it follows its schema, and is alone on standard output."""
+"""JSON of the commands that change the machine: it follows its schema, and nothing else is on standard output."""
 
 from __future__ import annotations
 

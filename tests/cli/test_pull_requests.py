@@ -1,4 +1,4 @@
-"""What runs in pull requests: the scripts in ci/, a real repository, and a server that speaks as the two hosts do."""
+"""What runs in pull requests: the scripts in ci/, a real repository, and a server that answers as the two hosts do."""
 
 from __future__ import annotations
 

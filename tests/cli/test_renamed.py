@@ -1,4 +1,4 @@
-"""What a program says and rules do not: it is recorded as any other change is, and the kernel stays as it is."""
+"""A change of a program that changes no rules is recorded as any other change, and the kernel stays as it is."""
 
 from __future__ import annotations
 

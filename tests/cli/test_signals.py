@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM at whatever svcc does: status 130 or 143, one line, and all of an apply or none of it."""
+"""SIGINT and SIGTERM, whatever svcc does: status 130 or 143, one line, and all of an apply or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `svcc status` says of the kernel, when somebody else is at work, and where its output goes."""
+"""What `svcc status` says of the kernel, also while another svcc is at work, and where its output goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installed program with streams as shells, pipelines and services give them: it never ends in a traceback."""
+"""The installed program with all kinds of standard streams, as of shells, pipelines and services: never a traceback."""
 
 from __future__ import annotations
 

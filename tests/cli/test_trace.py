@@ -1,4 +1,4 @@
-"""``svcc trace``: whole outputs, and what is wrong with a command line."""
+"""``svcc trace``: whole outputs, and the messages about wrong command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of a fleet have in common."""
+"""What the tests of a fleet share."""
 
 from __future__ import annotations
 

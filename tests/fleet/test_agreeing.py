@@ -1,4 +1,4 @@
-"""Whether a release stays, as a node asks a real etcd of which one member hangs."""
+"""A node asks a real etcd, one member of which hangs, whether a release stays."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Announced addresses in a fleet on nft: of three machines one answers for each, and all of them serve them.
+"""Announced addresses in a fleet on nft: one of three machines answers for each, and all of them serve it.
 
-What becomes of them in more ways is tried with other targets, on a kernel of its own (`tests/vm/`).
+More cases are tested with other targets, on a kernel of their own (`tests/vm/`).
 """
 
 from __future__ import annotations

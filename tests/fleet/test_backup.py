@@ -1,4 +1,4 @@
-"""The steps of docs/fleet.md after etcd was lost, with real snapshots, real agents and an etcd of their own."""
+"""The steps of docs/fleet.md after etcd was lost, with real snapshots, real agents and an etcd for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Packed programs: they come back as they were, are the same bytes each time, and nothing else is unpacked."""
+"""Compressed programs: they decompress to the same text, are the same bytes each time, and nothing else is
+decompressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fleet's commands with a real etcd, and nodes that say what a test has them say."""
+"""The fleet's commands with a real etcd, and nodes that report what a test has them report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demonstration of a fleet, and docs/fleet.md, which shows what it prints."""
+"""The demonstration of a fleet, and docs/fleet.md, which shows its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in etcd: each document is read as it was written, and anything else is refused with a word."""
+"""Documents in etcd: each is read as it was written, and anything else is refused with a message."""
 
 from __future__ import annotations
 

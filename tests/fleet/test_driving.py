@@ -1,5 +1,7 @@
-"""Rollouts in a real etcd: driven, paused, taken back, and gone on with by others. Nodes are tasks that say what a test
-has them say."""
+"""Rollouts in a real etcd: driven, paused, taken back, and continued by other drivers.
+
+Nodes are tasks that report what a test has them report.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What may go wrong in a fleet, with real agents and a real etcd, while clients connect without pause: no connection of
-theirs fails."""
+"""Failures in a fleet, with real agents and a real etcd, while clients connect without pause: no connection of theirs
+fails."""
 
 from __future__ import annotations
 

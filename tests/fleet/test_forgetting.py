@@ -1,4 +1,4 @@
-"""Old releases go, and nothing that anybody needs goes with them, whoever publishes or rolls out meanwhile."""
+"""Old releases are deleted, but nothing that anybody needs, whoever publishes or rolls out meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding addresses in a real etcd: what one machine holds, no other one takes from it."""
+"""Holding addresses in a real etcd: no machine takes an address that another one holds."""
 
 from __future__ import annotations
 

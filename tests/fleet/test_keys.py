@@ -1,4 +1,4 @@
-"""The keys of a fleet: what may stand in them, and that each is read back as what it was made of."""
+"""The keys of a fleet: what they may contain, and that each is read back as what it was made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who lives under a node's name, in a real etcd: one agent, though two machines were given the same one."""
+"""Which agent lives under a node's name, in a real etcd: only one, even where two machines have the name."""
 
 from __future__ import annotations
 

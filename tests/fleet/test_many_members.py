@@ -1,4 +1,4 @@
-"""A thousand members that register and leave at random: after each burst what is served is what stands in etcd."""
+"""A thousand members register and leave at random: after each burst, what is served is what etcd has."""
 
 from __future__ import annotations
 

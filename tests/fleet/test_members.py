@@ -1,4 +1,4 @@
-"""Members that register themselves: a real agent takes them in, as far as its program lets them."""
+"""Members that register themselves: a real agent serves them, as far as its program allows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of a member that registers itself: what is typed, and when it passes."""
+"""The check of a member that registers itself: how it is written, and when it passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each role of docs/fleet.md may do with each key, tried on a real etcd; the page prints what is found."""
+"""What each role of docs/fleet.md may do with each key, tried on a real etcd; the page prints the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publishing to a real etcd: what is there afterwards, and what becomes of two who publish at once."""
+"""Publishing to a real etcd: what is there afterwards, and what happens where two publish at once."""
 
 from __future__ import annotations
 

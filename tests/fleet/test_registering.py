@@ -1,4 +1,4 @@
-"""Members in a real etcd, as they register themselves."""
+"""Members that register themselves in a real etcd."""
 
 from __future__ import annotations
 

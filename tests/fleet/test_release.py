@@ -1,4 +1,4 @@
-"""From a program to a release and back: a node takes what was published, and nothing else."""
+"""From a program to a release and back: a node accepts what was published, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what in a fleet whose etcd has the users and roles of docs/fleet.md."""
+"""What each user may do in a fleet whose etcd has the users and roles of docs/fleet.md."""
 
 from __future__ import annotations
 

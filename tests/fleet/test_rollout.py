@@ -1,4 +1,4 @@
-"""Rollouts over whatever nodes may say: what has to hold of each, and a few that a person can follow."""
+"""Rollouts with whatever nodes may report: what must hold for each of them, and some that a person can follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures by ssh-keygen itself: who may sign is told, and what was altered is refused."""
+"""Signatures by ssh-keygen itself: the signer is found, and an altered release is refused."""
 
 from __future__ import annotations
 

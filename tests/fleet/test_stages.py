@@ -1,4 +1,4 @@
-"""Stages: each node is in one of them, and a stage means the same whoever writes it."""
+"""Stages: each node is in exactly one of them, and a stage means the same in every notation."""
 
 from __future__ import annotations
 

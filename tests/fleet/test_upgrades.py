@@ -1,4 +1,4 @@
-"""The steps of docs/fleet.md by which svcc is upgraded on a fleet, with real agents of an older and a newer svcc."""
+"""The steps of docs/fleet.md for an upgrade of svcc in a fleet, with real agents of an older and a newer svcc."""
 
 from __future__ import annotations
 

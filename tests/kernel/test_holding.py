@@ -37,7 +37,7 @@ def test_what_an_apply_brought_that_has_ceased_meanwhile_is_silenced(tmp_path: P
 
     async def test() -> None:
         holding = Holding(lambda: Client(["http://127.0.0.1:1"]), Keys("shop"), "a", tmp_path, Log())
-        holding._answering = frozenset([ADDRESS])
+        holding._wanted = frozenset([ADDRESS])
         under_way = holding.joined(program(TEXT), "nft")
         holding._cease([ADDRESS], "another machine answers for it")
         holding.taken(under_way)

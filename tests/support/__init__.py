@@ -1,1 +1,1 @@
-"""What tests of all kinds share: programs, nodes to try them on, judges of what came of it, and tools."""
+"""What tests of all kinds share: programs, nodes to try them on, judges of the results, and tools."""

@@ -1,4 +1,4 @@
-"""Watching an affinity of seconds on a machine that may be busy."""
+"""Watch whether an affinity of some seconds is kept, on a machine that may be busy."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _BLUR = 0.2
 
 
 def kept_beyond(limit: float, connect: Callable[[], str]) -> str:
-    """The endpoint of connections that each come within ``limit`` seconds of the one before, for longer in all.
+    """Connect again and again, each time within ``limit`` seconds of the last, for longer than that in all. Return the
+    endpoint.
 
-    Fails where one gets another endpoint in time. Where one came too late to tell, it begins anew.
+    Fails where a connection in time gets another endpoint. Where one came too late to tell, it begins anew.
     """
     before = time.monotonic()
     name, begun = connect(), time.monotonic()

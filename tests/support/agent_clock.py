@@ -1,7 +1,8 @@
-"""An agent by a clock of its own: its time goes on only as far as a test lets it, and never while anything is at work.
+"""An agent with a clock of its own: its time advances only as far as a test lets it, and never while anything is at
+work.
 
-The kernel, the servers and all connections are real. Only what the agent waits for costs no time, and a claim like
-"within 3 s" is exact on any machine.
+The kernel, the servers and all connections are real. Only waiting costs no time, and a claim like "within 3 s" is exact
+on any machine.
 """
 
 from __future__ import annotations
@@ -27,19 +28,20 @@ from svcc.agent.source import FileSource
 from svcc.apply.session import Session
 from svcc.kernel.namespaces import Namespace
 
-#: Seconds of one wait for the agent; it may end instead.
+#: Seconds between two checks of whether the agent has ended.
 _LOOK = 0.2
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for no time: where nothing is at work, the time is what is waited for, as far as that is allowed."""
+    """A selector that never waits for time. Where nothing is at work, it advances the clock to the next time-out, as
+    far as that is allowed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.limit = 0.0
-        self.at_work = 0  # probes that are asked, and threads
-        self.idle = threading.Event()  # nothing more happens up to the limit; each limit has one of its own
+        self.at_work = 0  # how many probes are being asked, and threads run
+        self.idle = threading.Event()  # set when nothing more happens up to the limit; each limit has its own event
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -89,7 +91,7 @@ class _Asker(Asker):
 
 
 class _Log(Log):
-    """Keeps what is said, with the clock's time."""
+    """A log that keeps what is logged, with the clock's time."""
 
     def __init__(self, clock: _Selector) -> None:
         super().__init__()
@@ -122,11 +124,11 @@ class Clocked:
 
     @property
     def events(self) -> list[tuple[float, Level, str, dict[str, Field]]]:
-        """When, how grave, what, and the fields, of all that was said."""
+        """All that was logged: the time, the level, the event and its fields."""
         return self._log.events
 
     def advance(self, seconds: float) -> None:
-        """Let time go on, and wait until all that happens in it has come about."""
+        """Let time advance, and wait until everything that happens in it has happened."""
         idle = threading.Event()
         self._loop.call_soon_threadsafe(self._allow, self._clock.limit + seconds, idle)
         until(lambda: idle.wait(_LOOK) or self._ended.is_set(), "the agent has nothing left to do")
@@ -134,7 +136,7 @@ class Clocked:
             pytest.fail(f"the agent ended: {self._error!r}; {self.events[-5:]}")
 
     def reload(self) -> None:
-        """Have the file read, as soon as time goes on again or sooner."""
+        """Have the file read when time next advances, or sooner."""
         assert self._agent is not None, "it runs"
         self._loop.call_soon_threadsafe(self._agent.reload)
 
@@ -146,7 +148,7 @@ class Clocked:
             with self._namespace.entered(), self._session:
                 asyncio.set_event_loop(self._loop)
                 self._loop.run_until_complete(self._keep())
-        except BaseException as error:  # noqa: BLE001  # whoever advances the clock is told
+        except BaseException as error:  # noqa: BLE001  # `advance` reports it
             self._error = error
         finally:
             self._ended.set()

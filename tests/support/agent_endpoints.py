@@ -1,4 +1,4 @@
-"""Ten endpoints that an agent checks every second, real servers that die, and connections through them."""
+"""Ten endpoints that an agent checks every second, with real servers that die, and connections through them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ service open  {{ vip {OPEN};  port 80/tcp; scheduler rr; check tcp every 1s time
 service empty {{ vip {EMPTY}; port 80/tcp; scheduler rr; check tcp every 1s timeout 1s fall 2 rise 2
   when-failed empty; endpoints {{ {"; ".join(ENDS)}; {BACKUP} backup }} }}
 """
-#: In this time a death is noticed, and the kernel knows of it: two checks, each a tenth late, and what is collected.
+#: Within this time a death is in the kernel: after two checks, each a tenth late, and the time in which events are
+#: collected.
 SECONDS = 3.0
 
 
 class Ends:
-    """The lab, its agent, and who is dead."""
+    """The lab, its agent, and its servers, which can die."""
 
     def __init__(self, lab: Lab, agent: Clocked) -> None:
         self.lab = lab
@@ -50,18 +51,18 @@ class Ends:
         return self.lab.connect_many(CLIENT, vip, 80, count=number)
 
     def served_by(self, vip: str) -> set[str]:
-        """Who answers new connections, none of which fails."""
+        """Return which endpoints answer new connections, or the words for those that fail."""
         return {one.name if isinstance(one, Reply) else one.value for one in self.connections(vip)}
 
     def hold(self, stack: ExitStack, vip: str) -> Callable[[], list[Result]]:
-        """Connections that stay open, one to each endpoint at least; asks all of them."""
+        """Open connections that stay open, at least one to each endpoint; return a function that asks all of them."""
         held = [stack.enter_context(self.lab.open(CLIENT, vip, 80)) for _ in range(2 * len(ENDS))]
         return lambda: [one.ask() for one in held]
 
 
 @contextmanager
 def ends(target: str, folder: Path) -> Iterator[Ends]:
-    """All endpoints are up, and the kernel has it."""
+    """Build the lab, with all endpoints up in the kernel."""
     made = program(TEXT)
     file = folder / "ends.dsl"
     file.write_text(TEXT)
@@ -73,7 +74,8 @@ def ends(target: str, folder: Path) -> Iterator[Ends]:
 
 
 def a_dead_endpoint(there: Ends) -> None:
-    """It gets no new connection 3 s later, and no other connection fails, not even before that."""
+    """Check that an endpoint that dies gets no new connection 3 s later, and that no other connection fails, even
+    before that."""
     assert there.served_by(OPEN) == there.served_by(EMPTY) == {*ENDS}
     with ExitStack() as stack:
         ask = there.hold(stack, OPEN)
@@ -95,8 +97,9 @@ def a_dead_endpoint(there: Ends) -> None:
 
 
 def all_fail(there: Ends) -> None:
-    """`open` serves on; `empty` goes to the backup, then to when-empty. Servers that live again show who is led where,
-    as long as the agent's time does not go on.
+    """Check what serves when all endpoints fail: `open` serves on; `empty` uses the backup, and then when-empty.
+
+    Servers that live again show where clients are led, as long as the agent's time stands still.
     """
     there.die(*ENDS)
     there.agent.advance(SECONDS)
@@ -113,7 +116,7 @@ def all_fail(there: Ends) -> None:
 
 
 def flaps(there: Ends, number: int, listing: Callable[[Lab], list[str]], state: Path) -> None:
-    """So many deaths, some at once, change nothing but who gets new connections while they last."""
+    """Check that ``number`` deaths, some at once, change nothing but which endpoints get new connections meanwhile."""
     dice = random.Random(number)
     before, files = listing(there.lab), {path.name for path in (state / "t").iterdir()}
     with ExitStack() as stack:
@@ -138,7 +141,7 @@ _EXPECTED = ("read", "in the kernel", "up", "down", "written whole")
 
 
 def _flap(there: Ends, dice: random.Random, dead: Collection[str], *, over: bool) -> tuple[set[str], int]:
-    """Who is dead afterwards, never all, and how many died."""
+    """Let some endpoints die and others come back. Return which are dead afterwards, never all, and how many died."""
     back = {one for one in dead if over or dice.random() < 0.7}
     alive = [one for one in ENDS if one not in dead]
     new = [] if over else dice.sample(alive, dice.randint(1, max(1, len(alive) - 5)))

@@ -1,4 +1,4 @@
-"""Endpoints whose standings are noted, for tests of the notes."""
+"""Endpoints whose standings are recorded, for tests of the record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _SERVICE = "service {0} {{ vip 198.19.0.{1}; port 80/tcp; check tcp fall 1 rise 
 
 
 def program(**hosts: list[int]) -> ir.Program:
-    """Services by name, with the last bytes of their endpoints. One answer takes them in or out."""
+    """Return services by name, with the last bytes of their endpoints' addresses. One answer takes an endpoint in or
+    out."""
     text = "".join(
         _SERVICE.format(name, number, "; ".join(f"100.64.0.{host}" for host in some))
         for number, (name, some) in enumerate(hosts.items(), 1)
@@ -29,7 +30,7 @@ def program(**hosts: list[int]) -> ir.Program:
 
 
 class Notes:
-    """A writer and what it notes. Each event has a second of its own."""
+    """A writer, and what it records. Each event is one second after the last."""
 
     def __init__(self, folder: Path) -> None:
         self.installation = Store(folder).installation("t")
@@ -62,7 +63,7 @@ class Notes:
         return standings.read(self.installation)
 
     def stands(self) -> dict[str, Noted]:
-        """What there is to be noted."""
+        """Return what has to be recorded."""
         return {
             probe.key: Noted(str(probe), str(probe.address), probe.port, tuple(users), self.health.standings[probe])
             for probe, users in self.health.users.items()

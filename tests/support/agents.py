@@ -26,7 +26,7 @@ service web {{
   endpoints {{ {ends} }}
 }}
 """
-#: A check of TCP is answered by the kernel, however busy the machine is; who is gone refuses at once.
+#: The kernel answers a check by TCP, however busy the machine is; where the server is gone, it refuses at once.
 _SERVER = """\
 import socket, sys
 made = socket.create_server((sys.argv[1], 8080), backlog=1000)
@@ -36,7 +36,7 @@ while True:
 
 
 class Site:
-    """A node with servers, and svcc's agent."""
+    """A node with servers and svcc's agent."""
 
     def __init__(self, shell: Shell, target: str = "nft") -> None:
         self.shell = shell
@@ -55,7 +55,7 @@ class Site:
         to: str = "agent.dsl",
         behind: str = "",
     ) -> None:
-        """Write the file that the agent follows, or another; it changes at once. ``behind``: other services."""
+        """Write the file that the agent follows, or another; it is replaced at once. ``behind``: further services."""
         draft = self.shell.folder / "agent.dsl.new"
         draft.write_text(TEXT.format(more=more, ends=ends) + behind)
         draft.replace(self.shell.folder / to)
@@ -77,7 +77,7 @@ class Site:
 
     @contextmanager
     def agent(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        """The agent while it runs; it is ended at the end if it has not ended."""
+        """Run the agent inside the ``with`` block, and end it then."""
         command = self.shell.words("agent", "agent.dsl", "-t", self.target, *words)
         with self.shell.namespace.entered(), open(self.log, "ab") as log:
             process = subprocess.Popen(
@@ -91,12 +91,12 @@ class Site:
             process.wait()
 
     def serves(self, *hosts: int) -> None:
-        """Wait until these endpoints take new connections, by the last bytes of their addresses, and no others."""
+        """Wait until these endpoints get new connections, by the last bytes of their addresses, and no others."""
         wanted = {f"100.64.0.{host}" for host in hosts}
         self.until(lambda: self.shell.endpoints() == wanted, f"{sorted(wanted)} serve")
 
     def settled(self, up: int) -> None:
-        """Wait until so many probes came up, and the kernel has it: nothing of it is on its way any more."""
+        """Wait until ``up`` probes have come up, the kernel has that, and nothing more is on its way."""
         self.until(lambda: self.said().count(" up probe=") == up and self._at_rest(), f"{up} are up, and it has that")
 
     def _at_rest(self) -> bool:
@@ -104,15 +104,15 @@ class Site:
         return last.startswith("svcc: in the kernel") and " down=0 " in last
 
     def said(self) -> str:
-        """What the agent logged so far."""
+        """Return what the agent has logged so far."""
         return self.log.read_text() if self.log.exists() else ""
 
     def logged(self, words: str, times: int = 1) -> None:
-        """Wait until the agent has said something so often."""
+        """Wait until the agent has logged the words this many times."""
         self.until(lambda: self.said().count(words) >= times, f"the agent says {words!r}")
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """As :func:`support.waiting.until`; what the agent said is shown where it does not come."""
+        """Wait as :func:`support.waiting.until` does; a failure shows what the agent logged."""
         try:
             until(condition, what)
         except pytest.fail.Exception as error:

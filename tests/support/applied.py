@@ -1,4 +1,4 @@
-"""A program that was applied to a node, on each target, and what of its record is read."""
+"""A program that was applied to a node, on each target; and which of its records are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.apply.installation import Installation
 from svcc.kernel.namespaces import Namespace
 from svcc.targets.interface import Bundle
 
-#: A target, by the variant of iptables that the machine has.
+#: By name, a target and the variant of iptables on the machine.
 SIDES = {"nft": ("nft", "nft"), "iptables": ("iptables", "nft"), "legacy": ("iptables", "legacy")}
 
 
@@ -30,7 +30,7 @@ def applied(side: str, text: str, folder: Path) -> Iterator[World]:
 
 
 def bundles_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the generations whose bundles are read, or compiled again, from now on; 0 for none."""
+    """Return a list of the generations whose bundles are read, or compiled again, from now on; 0 stands for none."""
     read: list[int] = []
     original = Installation.bundle
 

@@ -1,4 +1,4 @@
-"""Applies that are interrupted: the programs, the nodes that they are tried on, and what may go wrong."""
+"""Applies that are interrupted: the programs, the nodes on which they are tried, and what may go wrong."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ service come { vip 198.19.10.4 fd00:19::4; port range 5000-5009/udp -> 6000; end
 OLD_OF_IPVS, NEW_OF_IPVS = (
     text.replace("prefix CUSTOM;", "prefix CUSTOM; vip-device custom-ipvs0;") for text in (OLD, NEW)
 )
-#: A target and a program; None: nothing of ours.
+#: A target and a program; None where nothing of ours is applied.
 Side = tuple[str, str] | None
 
 
 class Case:
-    """A transition, to be tried over and over, each time on a node of its own."""
+    """A transition from one side to another, tried again and again, each time on a node of its own."""
 
     def __init__(self, old: Side, new: Side, variant: str, *, ipvs: bool = False, nft: bool = True) -> None:
         self.old, self.new, self._variant, self._ipvs, self._nft = old, new, variant, ipvs, nft
 
     @contextmanager
     def world(self) -> Iterator[World]:
-        """A node on which the old program is applied."""
+        """Yield a node on which the old program is applied."""
         with TemporaryDirectory(dir="/dev/shm") as state, tools_of(self._variant):
             namespace = Namespace("faults")
             try:
@@ -74,7 +74,8 @@ class Case:
         return Draft(None, draft.scope, draft.summary, "")
 
     def check(self, world: World, others: dict[str, str], allowed: set[str]) -> str:
-        """That the kernel holds exactly one of the allowed states, the one that is recorded; returns which."""
+        """Check that the kernel holds exactly one of the allowed states, and that this one is recorded. Return its
+        name."""
         drafts = {"old": self.draft(world, self.old), "new": self.draft(world, self.new)}
         held = {
             name: not any(world.machine(*drafts.values()).differing(*world.states(draft, *drafts.values())))
@@ -91,7 +92,7 @@ class Case:
 
 @contextmanager
 def tools_of(variant: str) -> Iterator[None]:
-    """A machine on which ``iptables`` is of a variant."""
+    """Inside the ``with`` block, have ``iptables`` be of a variant."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for tool in ("iptables", "ip6tables"):
             for action in ("", "-save", "-restore"):
@@ -101,7 +102,8 @@ def tools_of(variant: str) -> Iterator[None]:
 
 
 def kill_at_every_point(case: Case, every: int = 1) -> int:
-    """Kill an apply at one event after the other, until it has no more; the next command ends it. Returns how many."""
+    """Kill an apply at each of its events in turn; the next command finishes or undoes it. Return how many there
+    were."""
     ends = list[str]()
     with case.world() as world:
         others = world.others()
@@ -119,7 +121,7 @@ def kill_at_every_point(case: Case, every: int = 1) -> int:
 
 
 def fail_at_every_point(case: Case, every: int = 1) -> int:
-    """Let one event after the other fail, until there are no more; everything is put back. Returns how many."""
+    """Let each event of an apply fail in turn; everything is put back. Return how many there were."""
     with case.world() as world:
         others = world.others()
         for tried, number in enumerate(count(1 + every // 2, every)):
@@ -137,7 +139,7 @@ def fail_at_every_point(case: Case, every: int = 1) -> int:
 
 
 class Failing:
-    """A disk that is full from one event on, for this one write."""
+    """A receiver of events that raises ENOSPC at one of them, as a disk that is full then."""
 
     def __init__(self, number: int) -> None:
         self._left = number
@@ -150,7 +152,7 @@ class Failing:
             raise OSError(28, "No space left on device")
 
 
-#: What may become of a call of a tool, as a shell script around the real one.
+#: What may go wrong with a call of a tool, as a shell script around the real one.
 MISHAPS = {
     "fails": "echo 'out of order' >&2; exit 1",
     "is killed": "kill -KILL $$",
@@ -160,7 +162,7 @@ MISHAPS = {
 
 
 def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Path, every: int = 1) -> int:
-    """Call after call of some tools goes wrong, once, until an apply needs no more calls. Returns how many did."""
+    """Let each call of some tools go wrong in turn, until an apply needs no more calls. Return how many went wrong."""
     with case.world() as world:
         others = world.others()
         for tried, calls in enumerate(count(1 + every // 2, every)):
@@ -175,14 +177,14 @@ def break_every_call(case: Case, mishap: str, tools: tuple[str, ...], folder: Pa
                     continue
             case.check(world, others, {"new"})
             if not (broken / "used").exists():
-                return tried  # else it was tried again, and then it went well
+                return tried  # otherwise the call was tried again, and then it worked
             world.carry_out(case.draft(world, case.old))
     raise AssertionError("an apply has an end")
 
 
 @contextmanager
 def _broken(folder: Path, at: int, mishap: str, tools: tuple[str, ...]) -> Iterator[None]:
-    """Programs of which call number ``at`` goes wrong."""
+    """Put tools on the PATH of which call number ``at`` goes wrong."""
     folder.mkdir()
     (folder / "calls").write_text("")
     with pytest.MonkeyPatch.context() as patch:

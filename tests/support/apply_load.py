@@ -1,4 +1,4 @@
-"""A client that never stops connecting, while rules change under it."""
+"""Clients that never stop connecting while rules change."""
 
 from __future__ import annotations
 
@@ -33,33 +33,34 @@ from svcc.verify.lab import CLIENT, NODE, Lab
 #: Every pod that any program of these tests names.
 PODS = tuple(f"100.64.0.{host}" for host in range(10, 16))
 WEB, DB, NODE_PORT = ("198.19.10.1", 80), ("198.19.10.2", 5432), ("10.0.0.4", 30080)
-#: An address that the node holds itself, one that is for some clients, and a port of a range.
+#: A shared address, one that only some clients may use, and a port of a range.
 SHARED, EXTERNAL, RANGE = ("203.0.113.7", 80), ("203.0.113.8", 443), ("198.19.10.3", 5003)
 DNS = ("198.19.10.4", 53)
-#: Two ports of a service that may have one memory for both, and one whose endpoints drain or stand by.
+#: Two ports of a service with an affinity that may cover both, and a service whose endpoints drain or are backups.
 REMEMBERED, ALSO_REMEMBERED, SPARE = ("198.19.10.5", 80), ("198.19.10.5", 81), ("198.19.10.6", 80)
 HEAD = "cluster { prefix CUSTOM; pods 100.64.0.0/24 }\nnode n { address 10.0.0.4 }\n"
 
 
 def everything() -> str:
-    """A program with all the pods that there will ever be: what the lab is built for."""
+    """Return a program with all pods that there will ever be: the lab is built for it."""
     return _text(PODS, PODS, "", extra=True)
 
 
 def some(dice: random.Random) -> str:
-    """A program that serves what clients ask for, one way or another."""
+    """Return a program that serves what clients ask for, in one way or another."""
     web, db = (dice.sample(PODS, dice.randint(1, len(PODS))) for _ in range(2))
     scheduler = dice.choice(["", "scheduler rr;", "scheduler wrr;"])
     return _text([_weighted(pod, dice) for pod in web], db, scheduler, extra=dice.random() < 0.5)
 
 
 def every_statement() -> str:
-    """As :func:`everything`, with every statement of the language that connections pass through."""
+    """Return :func:`everything` with every statement of the language that connections pass through."""
     return everything() + _more(PODS, PODS, (), random.Random(0))
 
 
 def some_of_every_statement(dice: random.Random) -> str:
-    """As :func:`some`. All pods serve DNS the whole time, draining or not: its flows have no reason to move."""
+    """Return :func:`some` with such statements. All pods serve DNS all the time, draining or not, so that its flows
+    have no reason to move."""
     pods = dice.sample(PODS, len(PODS))
     draining = set(dice.sample(PODS, dice.randint(0, len(PODS) - 1)))
     cluster = (
@@ -120,7 +121,7 @@ class Node:
 
     lab: Lab
     store: Store
-    applied: list[float] = field(default_factory=list)  # seconds that each apply took
+    applied: list[float] = field(default_factory=list)  # how many seconds each apply took
 
     def apply(self, text: str, target: str) -> None:
         self._carry_out(_draft(text, target))
@@ -148,7 +149,7 @@ def _draft(text: str, target: str) -> Draft:
 
 @contextmanager
 def node(state: Path, text: str = "") -> Iterator[Node]:
-    """A lab whose node has no rules yet, for a program that names all that others will."""
+    """Build a lab whose node has no rules yet, for a program that names all pods of the later ones."""
     program = load_text(Source("load.dsl", text or everything())).program
     assert program is not None
     with Lab.up(program, program.nodes[0], bridge_netfilter=False) as lab:
@@ -156,9 +157,9 @@ def node(state: Path, text: str = "") -> Iterator[Node]:
 
 
 class Client:
-    """Works from a namespace in a process of its own, until it is told to stop.
+    """A process that works in a namespace until it is told to stop.
 
-    ``work``: takes the descriptor that becomes readable then, and returns what became of its connections.
+    ``work`` gets the descriptor that becomes readable then, and returns counts of what happened to its connections.
     """
 
     def __init__(self, namespace: Namespace, work: Callable[[int], Counter[str]]) -> None:
@@ -168,7 +169,7 @@ class Client:
         if self._child == 0:
             try:
                 os.close(self._stop)
-                os.nice(5)  # where there is one processor, and a slow one, it is the apply that has to get on
+                os.nice(5)  # on a single slow processor the apply has to go first
                 with namespace.entered():
                     os.write(self._found, json.dumps(work(stop)).encode())
             finally:
@@ -178,8 +179,8 @@ class Client:
         self._result = found
 
     def stop(self) -> Counter[str]:
-        """What became of its connections: how many were answered, and each failure."""
-        os.write(self._stop, b"x")  # closing it would not do: a client that was started later has it open as well
+        """Stop it; return how many connections were answered, and counts of each failure."""
+        os.write(self._stop, b"x")  # closing is not enough: clients that were started later have it open as well
         os.close(self._stop)
         with open(self._result, encoding="utf-8") as file:
             counted = Counter[str](json.load(file))
@@ -188,7 +189,7 @@ class Client:
 
 
 def connect(destinations: Sequence[tuple[str, int]], stop: int, *, hold: bool) -> Counter[str]:
-    """Connects as fast as it can. ``hold``: some connections are open all the while, and asked again at the end."""
+    """Connect as fast as possible. ``hold``: some connections stay open, and are asked again at the end."""
     counted: Counter[str] = Counter()
     held = Held()
     number = 0
@@ -212,16 +213,17 @@ def connect(destinations: Sequence[tuple[str, int]], stop: int, *, hold: bool) -
 
 
 def _sent_again(connection: socket.socket) -> int:
-    """How many segments were sent again, the SYN among them: tcpi_total_retrans (linux/tcp.h).
+    """Return how many segments were sent again, including the SYN: tcpi_total_retrans (linux/tcp.h).
 
-    A rule that drops shows in these, and not in seconds: the network is this machine's, and what it does not drop
-    arrives, however busy it is. One may be sent again where a processor stands still for a second.
+    A rule that drops packets shows in these rather than in seconds: the network is this machine's, so what is not
+    dropped arrives, however busy it is. One segment may be sent again where a processor stands still for a second.
     """
     return int.from_bytes(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[100:104], sys.byteorder)
 
 
 def send_datagrams(destination: tuple[str, int], stop: int, *, flows: int = 40) -> Counter[str]:
-    """Flows of udp, each from a source port of its own: the endpoint that answered first is to answer all of them."""
+    """Send flows of UDP, each from a source port of its own. The endpoint that answered a flow first has to answer all
+    of it."""
     counted: Counter[str] = Counter()
     sockets = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(flows)]
     names: dict[socket.socket, bytes] = {}
@@ -248,7 +250,8 @@ def clients(
     *,
     held: bool = True,
 ) -> Iterator[list[Counter[str]]]:
-    """While this lasts, an outside client and a pod connect without pause; then the list has what they saw."""
+    """Inside the ``with`` block, an outside client and a pod connect without pause; then the list holds their
+    counts."""
     within = [one for one in places if one not in (NODE_PORT, SHARED, EXTERNAL)]
     running = [
         Client(node.lab.namespace(CLIENT), partial(connect, places, hold=held)),
@@ -266,7 +269,7 @@ def clients(
 
 
 def seen_while_moving(old: str, new: str, state: Path, *, held: bool) -> list[Counter[str]]:
-    """What clients saw while another target took over."""
+    """Return the counts of clients while another target takes over."""
     with node(state) as there:
         there.apply(everything(), old)
         with clients(there, held=held) as seen:

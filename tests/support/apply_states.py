@@ -1,4 +1,4 @@
-"""For the tests of drivers: from state to state as apply does it, but each driver by itself."""
+"""For tests of drivers: lead one driver from state to state, as an apply does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAME = Transition("ipvs", "ipvs")
 
 @contextmanager
 def inside(loopback: bool = False) -> Iterator[None]:
-    """This thread in a namespace of its own, gone afterwards."""
+    """Run this thread in a network namespace of its own, which is gone afterwards."""
     namespace = Namespace("test")
     try:
         with namespace.entered():
@@ -30,19 +30,19 @@ def inside(loopback: bool = False) -> Iterator[None]:
 
 
 def run(command: str, input: str | None = None) -> str:
-    """What a command that succeeds prints."""
+    """Run a command that must succeed; return what it prints."""
     done = subprocess.run(command.split(), input=input, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), f"{command}: {done.stderr}"
     return done.stdout
 
 
 def steps_to(driver: Driver[Any], wanted: Any, scope: Scope) -> list[Step]:
-    """From what is there now, in the order of their phases."""
+    """Return the steps from the present state, in the order of their phases."""
     return sorted(driver.steps(driver.read(scope, wanted), wanted, scope, SAME), key=lambda step: step.phase)
 
 
 def go(driver: Driver[Any], wanted: Any, scope: Scope) -> list[Step]:
-    """Check and take all steps, and see that they lead there and that nothing is left to do."""
+    """Check and take all steps; check that they reach the wanted state, and nothing is left to do. Return them."""
     steps = steps_to(driver, wanted, scope)
     for step in steps:
         if step.check is not None:

@@ -1,4 +1,4 @@
-"""A node in a network namespace, with other people's objects on it, for programs to be applied to."""
+"""A node in a network namespace, with other people's objects on it, to which programs are applied."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from svcc.compiler.source import Source
 from svcc.kernel.namespaces import Namespace
 from svcc.targets import targets
 
-#: Whatever a thread of ours does not own here has to be there afterwards as it was.
+#: Other people's objects. All of them have to be there unchanged afterwards.
 _OTHERS = """\
 table inet others {
   set blocked { type ipv4_addr; flags timeout; elements = { 192.0.2.66 } }
@@ -65,11 +65,12 @@ _OTHER_SERVERS = "-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 192.0.2.2:80 -
 
 
 def quietly(_: Event) -> None:
-    """Tells nobody."""
+    """Ignore an event."""
 
 
 class World:
-    """A node. ``variant`` of iptables: nft or legacy. ``ipvs``, ``nft``: whether the kernel has them."""
+    """A node. ``variant``: iptables' variant, nft or legacy. ``ipvs``, ``nft``: whether the kernel has IPVS, and
+    nf_tables."""
 
     def __init__(
         self, namespace: Namespace, state: Path, variant: str = "nft", *, ipvs: bool = False, nft: bool = True
@@ -112,7 +113,7 @@ class World:
             return planning.make_plan(self.store.installation(draft.scope.table), draft)
 
     def apply(self, text: str, target: str, tell: Tell = quietly) -> ExecutionPlan:
-        """Apply a program as the command does; returns the plan that was carried out."""
+        """Apply a program as the command does; return the plan that was carried out."""
         draft = self.draft(text, target)
         return self.carry_out(draft, tell)
 
@@ -126,30 +127,30 @@ class World:
         return plan
 
     def settle(self) -> list[str]:
-        """What the next command does first."""
+        """Do what every next command does first; return what it says."""
         with self.inside(), self.store.locked():
             return [said for one in self.store.installations() for said in confirm.settle(one)]
 
     # ---- looking
 
     def machine(self, *drafts: Draft) -> Machine:
-        """The node, as somebody sees it who knows all these drafts."""
+        """Return the node as seen with the knowledge of all these drafts."""
         return Machine(drafts[0].scope.including(*(draft.bundle for draft in drafts)))
 
     def states(self, draft: Draft, *drafts: Draft) -> tuple[States, States]:
-        """What is in the kernel, and what the first draft wants there."""
+        """Return the state of the kernel, and the one that the first draft wants."""
         machine = self.machine(draft, *drafts)
         wanted = machine.parse(draft.bundle)
         with self.inside():
             return machine.read(wanted), wanted
 
     def recorded(self, name: str) -> str:
-        """The hash of what the state directory says is in the kernel."""
+        """Return the hash of what the state directory records as being in the kernel."""
         current = self.store.installation(name).current
         return sha256(b"").hexdigest() if current is None else current.hash
 
     def records(self, name: str, draft: Draft) -> bool:
-        """Whether the state directory says that what a draft makes is in the kernel."""
+        """Whether the state directory records the result of a draft as being in the kernel."""
         installation = self.store.installation(name)
         current = installation.current
         if current is None or current.base is None:
@@ -157,7 +158,7 @@ class World:
         return installation.is_bundle_of(current, draft)
 
     def others(self) -> dict[str, str]:
-        """Everything in the kernel that is not ours, as its tools print it, without counters."""
+        """Return everything in the kernel that is not ours, as its tools print it, without counters."""
         with self.inside():
             found = self._others_of_ipvs() if self._ipvs else {}
             if self._nft:
@@ -180,7 +181,7 @@ class World:
 
 
 def killed_at(number: int, world: World, draft: Draft) -> bool:
-    """Apply in a process of its own, which SIGKILL ends at event ``number``; False: it ended before."""
+    """Apply in a process that SIGKILL ends at event ``number``. Return False where the apply ended before."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -195,7 +196,7 @@ def killed_at(number: int, world: World, draft: Draft) -> bool:
 
 
 class Killer:
-    """Ends the process that hears of event ``number``."""
+    """A receiver of events that kills its own process at event ``number``."""
 
     def __init__(self, number: int) -> None:
         self._left = number
@@ -211,13 +212,14 @@ def _said(*words: str) -> str:
 
 
 def _lines(text: str, ours: str) -> str:
-    """Without what is ours, comments, counters, and tables that are there and empty."""
+    """Return the lines without ours, comments, counters, and empty tables."""
     kept = [re.sub(r"\[\d+:\d+\]", "[0:0]", line) for line in text.splitlines() if not re.match(ours, line)]
     return "\n".join(_filled(kept))
 
 
 def _filled(lines: list[str]) -> Iterator[str]:
-    """Tables of iptables-save with a rule or chain of somebody's; a table is made by looking at it, or by our rules."""
+    """Yield the tables of iptables-save that hold somebody's rule or chain. Empty ones come into being when a tool
+    looks at them, or by our rules."""
     block: list[str] = []
     for line in lines:
         block.append(line)
@@ -229,7 +231,8 @@ def _filled(lines: list[str]) -> Iterator[str]:
 
 
 def _without_ours(listing: str) -> str:
-    """nft's ruleset without our tables, and without those that iptables-nft keeps (which are compared as such)."""
+    """Return nft's ruleset without our tables, and without those of iptables-nft, which are compared as iptables'
+    own."""
     kept = [
         item
         for item in json.loads(listing)["nftables"]

@@ -1,4 +1,4 @@
-"""Balancers of drawn programs: hypothesis strategies, which add them to what has node ports."""
+"""Hypothesis strategies that add balancers to programs with node ports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES = ("public", "p", "shop/web", "Public", "9to5 is no name".replace(" ", "-
 _INSTANCES = ("i-00817b787137b46c7", "i-0f3e1c2d4b5a69788", "i-0123abcd")
 _SUBNETS = ("subnet-02468af75594a6335", "subnet-025434f8fe8868f14", "subnet-0123abcd")
 _GROUPS = ("sg-05884928af06d5957", "sg-0123abcd")
-#: The first are plain; then patterns that one request may fit, and the longest that there is.
+#: First plain paths; then patterns of which several may match one request, and the longest possible path.
 _PATHS = (
     *("/", "/svc1", "/service1", "/a/b", "/~x/y.html", "/*", "/shop/*", "/shop/*.png", "/shop/a*", "/?"),
     *("/1", "/2", "/3", "/4", "/5", "/6", "/" + "x" * 127),
@@ -29,7 +29,7 @@ _HTTP = ir.ListenProtocol.HTTP
 
 @st.composite
 def with_balancers(draw: st.DrawFn, program: ir.Program, *, min_size: int = 0) -> ir.Program:
-    """The program, or that with balancers where it has ports that they can lead to."""
+    """Draw the program with balancers, where it has ports to which they can lead; else return it unchanged."""
     led = [
         (service, port)
         for service in program.services
@@ -49,7 +49,7 @@ def with_balancers(draw: st.DrawFn, program: ir.Program, *, min_size: int = 0) -
 
 @st.composite
 def balanced(draw: st.DrawFn, program: ir.Program) -> ir.Program:
-    """The program with balancers; ports that they could lead to, but for a node port, get one."""
+    """Draw the program with balancers. Ports that lack only a node port to be led to get one."""
     return program if program.balancers else draw(with_balancers(_with_node_ports(program), min_size=1))
 
 
@@ -72,7 +72,7 @@ _Led = Sequence[tuple[ir.Service, ir.Port]]
 
 
 def led_only(program: ir.Program) -> ir.Program:
-    """The program without the balancers that lead to a node port which it no longer has."""
+    """Return the program without balancers that lead to node ports which it does not have any more."""
 
     def leads(route: ir.Route) -> bool:
         service = program.service(route.service)
@@ -126,7 +126,7 @@ def _network(draw: st.DrawFn, led: _Led) -> _Found:
 
 
 def _route(draw: st.DrawFn, led: _Led, *, paths: tuple[str, ...] = (), listener: int | None = None) -> ir.Route:
-    """To one of the ports, whose name may be left out where it is the only one."""
+    """Return a route to one of the ports, whose name may be left out where it is the service's only one."""
     service, port = draw(st.sampled_from(led))
     name = port.name if len(service.ports) > 1 else draw(st.sampled_from((None, port.name)))
     return ir.Route(service.name, name, paths, listener)

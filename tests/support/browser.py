@@ -1,4 +1,4 @@
-"""Headless Chromium, and what it sees of a page: by Selenium, which the environment of ``make site`` alone has."""
+"""Headless Chromium, and what it shows of a page, by Selenium. Only the environment of ``make site`` has Selenium."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from support.waiting import until
 
-#: Of an element with text: the ratio of its colour's luminance to its background's, as WCAG 2.2 defines it.
+#: The contrast of an element with text: the ratio of its luminance to its background's, as WCAG 2.2 defines it.
 _CONTRAST = """
 const luminance = ([r, g, b]) => {
   const [R, G, B] = [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
@@ -48,7 +48,7 @@ class Browser:
     chromium: Chrome
 
     def narrow_to(self, pixels: int) -> None:
-        """Have the window so wide; Chromium's own windows are no narrower than 500 pixels."""
+        """Make the window this many pixels wide; Chromium's own windows are never narrower than 500."""
         size = {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
@@ -61,7 +61,7 @@ class Browser:
         self.chromium.get(f"{page.resolve().as_uri()}{query}")
 
     def overflow(self) -> list[str]:
-        """What of the page ends beyond the window, where anything does: the beginnings of the elements."""
+        """Return the beginnings of the elements that end outside the window."""
         found: list[str] = self._ask("""
             const wide = document.documentElement.clientWidth;
             if (document.documentElement.scrollWidth <= wide) return [];
@@ -71,7 +71,7 @@ class Browser:
         return found
 
     def outside(self) -> list[str]:
-        """The texts of an SVG that do not fit into the picture, or into the box that they are grouped with."""
+        """Return the texts of an SVG that do not fit into the picture, or into the box with which they are grouped."""
         found: list[str] = self._ask("""
             const fits = (one, box) => one.left >= box.left && one.right <= box.right
                 && one.top >= box.top && one.bottom <= box.bottom;
@@ -82,7 +82,7 @@ class Browser:
         return found
 
     def texts(self, selector: str) -> Iterator[Text]:
-        """The elements with text of their own that are, or are in, what a selector of CSS finds."""
+        """Yield the elements with text of their own that a CSS selector finds, or that are inside of those."""
         found = self._ask(
             _CONTRAST
             + """
@@ -97,16 +97,16 @@ class Browser:
         return (Text(*one) for one in found)
 
     def complaints(self) -> list[str]:
-        """What the browser has complained of since it was asked last: missing files, errors of scripts."""
+        """Return the browser's complaints since the last call: missing files, errors of scripts."""
         return [entry["message"] for entry in self.chromium.get_log("browser")]
 
     def addresses(self) -> list[str]:
-        """The addresses of all that the page has loaded."""
+        """Return the addresses of everything that the page has loaded."""
         loaded: list[str] = self._ask('return performance.getEntriesByType("resource").map(one => one.name);')
         return loaded
 
     def found(self, search: Path, words: str) -> list[str]:
-        """The addresses that the site's search has for words."""
+        """Return the addresses that the site's search finds for words."""
         self.open(search, f"?q={words}")
         # The heading says that the search goes on, and then that it is done.
         done = 'return document.querySelector("#search-results > h2")?.textContent === "Search Results";'
@@ -122,13 +122,13 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A browser that can reach no network."""
+    """Yield a browser that can reach no network."""
     options = ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for word in ("headless=new", "host-resolver-rules=MAP * ~NOTFOUND", "disable-dev-shm-usage", "disable-gpu"):
         options.add_argument(f"--{word}")
     if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # it refuses to start as root with it
+        options.add_argument("--no-sandbox")  # Chromium refuses to start as root with its sandbox
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chromium = Chrome(options, ChromeService("/usr/bin/chromedriver"))
     try:

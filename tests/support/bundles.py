@@ -1,4 +1,4 @@
-"""Bundles as somebody gives them: texts that a target is to accept or refuse."""
+"""Bundles as users give them: texts that a target has to accept or refuse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from svcc.targets.reading import RefusedText, Text
 
 
 def accepted(bundle: Bundle) -> Accepted:
-    """What the bundle's target makes of its texts. Errors: Refused."""
+    """Return what the bundle's target reads from its texts. Errors: Refused."""
     texts = {a.part.name: Text(Source(a.part.file, a.text), 0, len(a.text)) for a in bundle.artifacts}
     return targets()[bundle.target].accept(texts)
 
@@ -26,7 +26,7 @@ def scope_of(bundle: Bundle) -> Scope:
 
 
 def refusal(text: str, target: Target, name: str = "bundle") -> str | None:
-    """The message about a file of that text; None: it is accepted, and printed again as it is."""
+    """Return the message about a file with this text; None where it is accepted, and printed again unchanged."""
     try:
         given = split_bundle(Source(name, text), target)
         made = target.accept(given.texts)

@@ -1,4 +1,4 @@
-"""A node with an agent that follows a cluster's API: its own process, real rules, real servers and connections."""
+"""A node with an agent that follows a cluster's API, in its own process, with real rules, servers and connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.waiting import until
 from svcc.kernel.namespaces import Namespace
 
 VIP, OTHER_VIP = "198.19.10.1", "198.19.10.2"
-#: Says to each client which endpoint it reached.
+#: A server that tells each client which endpoint it reached.
 _SERVER = """\
 import socket, sys
 made = socket.create_server((sys.argv[1], 8080), backlog=1000)
@@ -57,7 +57,7 @@ def node(name: str = "n", address: str = "10.0.0.4") -> dict[str, Any]:
 
 
 class Site:
-    """A node with servers, svcc's agent, and an API server that both can be without."""
+    """A node with servers, svcc's agent, and an API server that can be stopped."""
 
     def __init__(self, shell: Shell, api: Beside) -> None:
         self.shell = shell
@@ -85,7 +85,7 @@ class Site:
             process.wait()
 
     def reached(self, vip: str = VIP) -> str:
-        """The endpoint that a connection of this moment comes to; "": none takes it."""
+        """Return the endpoint that a new connection reaches; "" where none does."""
         with self.shell.namespace.entered():
             try:
                 with socket.create_connection((vip, 80), timeout=1) as made:
@@ -94,7 +94,7 @@ class Site:
                 return ""
 
     def told(self, port: int) -> tuple[int, str | None, int] | None:
-        """Status, header and number that a load balancer hears; None: nobody answers."""
+        """Return the status, header and number in the answer to a load balancer; None where nobody answers."""
         with self.shell.namespace.entered():
             connection = HTTPConnection("10.0.0.4", port, timeout=60)
             try:
@@ -109,7 +109,7 @@ class Site:
         return response.status, response.getheader("X-Load-Balancing-Endpoint-Weight"), found["localEndpoints"]
 
     def leads_to(self, *hosts: int, vip: str = VIP) -> None:
-        """Wait until twenty connections in a row come to these endpoints alone, and to each of them."""
+        """Wait until twenty connections in a row reach only these endpoints, and each of them."""
         wanted = {f"100.64.0.{host}" for host in hosts} or {""}
         try:
             until(lambda: {self.reached(vip) for _ in range(20)} == wanted, f"{vip} leads to {wanted}")
@@ -131,7 +131,7 @@ class Site:
 
 @contextmanager
 def a_site(folder: Path, *, ipvs: bool = False) -> Iterator[Site]:
-    """``ipvs``: where the kernel has that, and no nf_tables."""
+    """Build a site. ``ipvs``: on a kernel that has IPVS, and no nf_tables."""
     with ExitStack() as stack:
         namespace = Namespace("agent")
         stack.callback(namespace.close)
@@ -142,7 +142,7 @@ def a_site(folder: Path, *, ipvs: bool = False) -> Iterator[Site]:
         shell.run("ip", "address", "add", "10.0.0.4/32", "dev", "lo")
         shell.run("ip", "route", "add", "198.19.10.0/24", "dev", "lo")  # the node itself is a client of the vips
         with namespace.entered():
-            # no port that a client may have while the server is away
+            # no port that a client may get while the server is stopped
             listening = socket.create_server(("127.0.0.1", 6443))
             for host in range(1, 5):
                 server = subprocess.Popen([sys.executable, "-c", _SERVER, f"100.64.0.{host}"])
@@ -154,8 +154,11 @@ def a_site(folder: Path, *, ipvs: bool = False) -> Iterator[Site]:
 
 
 def follows(site: Site, target: str) -> None:
-    """Traffic follows slices and services, over a server that goes away and comes back, and one that has forgotten what
-    was seen. What cannot be served is left out alone."""
+    """Check that traffic follows slices and services, even when the server stops and comes back, or forgets its
+    history.
+
+    What cannot be served is left out, and nothing else.
+    """
     site.put("services", service(), service(name="dns", vip=OTHER_VIP))
     site.put("endpointslices", endpoint_slice(1), endpoint_slice(1, of="dns", name="dns-1"))
     with site.agent(target=target):

@@ -1,4 +1,4 @@
-"""Run svcc: in this process for most tests, as the installed program for what only a process has."""
+"""Run svcc in this process for most tests, and as the installed program for what only a process can show."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Done:
 
 
 def svcc(*arguments: object, stdin: str | bytes = b"") -> Done:
-    """In this process. An exception that no user should see fails the test as itself."""
+    """Run svcc in this process. An exception that no user should see fails the test."""
     separate = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
     runner = CliRunner(**separate)  # type: ignore[arg-type,unused-ignore]
     result = runner.invoke(command, [str(a) for a in arguments], input=stdin, prog_name="svcc")
@@ -43,7 +43,7 @@ def svcc(*arguments: object, stdin: str | bytes = b"") -> Done:
 
 
 def program(*arguments: object, stdin: bytes = b"", **more: Any) -> Done:
-    """As a process, of the installed program."""
+    """Run the installed program as a process."""
     done = subprocess.run(
         [PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=LID, **more
     )
@@ -51,14 +51,15 @@ def program(*arguments: object, stdin: bytes = b"", **more: Any) -> Done:
 
 
 def environment(**changes: str) -> Mapping[str, str]:
-    """The test's own environment without what changes how Python and svcc print, with these changes."""
+    """Return this test's environment with these changes, and without variables that change how Python and svcc
+    print."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LC_", "LANG", "NO_COLOR", "COLUMNS"))}
     return kept | changes
 
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """With the working directory at ``path``."""
+    """Inside the ``with`` block, have the current directory at ``path``."""
     before = Path.cwd()
     os.chdir(path)
     try:

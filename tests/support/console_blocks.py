@@ -1,6 +1,6 @@
-"""The blocks of pages that show commands and what they print.
+"""The blocks of documentation pages that show commands and their output.
 
-A line ``…`` stands for any number of lines, and ``…`` within a line for anything in it.
+A line ``…`` stands for any number of lines, and ``…`` within a line for any text.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Shown = tuple[str, str]
 
 
 def blocks_of(page: Path) -> list[list[Shown]]:
-    """The commands of each block of a page, and their output."""
+    """Return the commands of each block of a page, with their output."""
     blocks = re.findall(r"```console\n((?:.*\n)*?)```", page.read_text(encoding="utf-8"))
     return [re.findall(r"\$ (.+)\n((?:(?!\$ ).*\n)*)", block) for block in blocks]
 
 
 def shows(shown: str, printed: str) -> bool:
-    """Whether a page shows what a command printed."""
+    """Whether the page's text matches what a command printed."""
     lines = shown.splitlines(keepends=True)
     pattern = "".join(r"(?:.*\n)*?" if line == "…\n" else _line(line.rstrip()) + r" *\n" for line in lines)
     return re.fullmatch(pattern, printed) is not None
@@ -36,7 +36,7 @@ def _line(line: str) -> str:
 
 
 _MARK = "\N{RECORD SEPARATOR}"
-#: The state of svcc and of its labs below /run is of this run alone.
+#: This run has a /run of its own, for the state of svcc and its labs.
 _SCRIPT = """
 set -u
 mount -t tmpfs tmpfs /run
@@ -45,7 +45,7 @@ trap 'svcc lab down' EXIT
 
 
 def play(blocks: Iterable[Iterable[Shown]], folder: Path = ROOT) -> None:
-    """Run the commands of blocks one after the other, in a shell in a folder; they print what is shown."""
+    """Run the commands of blocks one after the other in a shell, and check that they print what the page shows."""
     shown = [one for block in blocks for one in block]
     outputs = _printed([command for command, _ in shown], folder)
     assert len(outputs) == len(shown)

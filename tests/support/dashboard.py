@@ -1,4 +1,4 @@
-"""What a dashboard asks of Prometheus, held against the metrics that an agent serves."""
+"""The queries of a dashboard for Prometheus, compared with the metrics that an agent serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-#: What Prometheus adds to each metric that it fetches.
+#: Labels that Prometheus adds to each metric that it fetches.
 _ADDED = frozenset({"instance", "job"})
 #: A metric of svcc's with its selectors, as in ``svcc_endpoints{state="down"}``.
 _SELECTED = re.compile(r"\b(svcc_\w+)(?:\{([^}]*)\})?")
@@ -20,14 +20,14 @@ _VALUES = re.compile(r"label_values\((svcc_\w+), (\w+)\)")
 
 
 def queries(dashboard: Path) -> list[str]:
-    """All queries, those of variables among them."""
+    """Return all queries, including those of variables."""
     document = json.loads(dashboard.read_text(encoding="utf-8"))
     asked = [target["expr"] for panel in document["panels"] for target in panel["targets"]]
     return asked + [one["definition"] for one in document["templating"]["list"] if one["type"] == "query"]
 
 
 def lacking(query: str, metrics: str) -> list[str]:
-    """What a query asks for that is not in the metrics: names, labels, values of labels."""
+    """Return the names, labels and values of labels in a query that the metrics do not have."""
     return [*_lacking(query, _served(metrics))]
 
 

@@ -1,9 +1,9 @@
-"""A program as text of the language: plainly, or in any of the ways that must mean the same.
+"""Write a program as text of the language, plainly or in any of the ways that have to mean the same.
 
-Whatever can be written in several ways is put as a list of them to ``pick``, the plain way first:
+Where something can be written in several ways, ``pick`` chooses from a list of them, the plain way first:
 
     program_text(program)               as a person would write it, in one file
-    program_files(program, pick)        as pick has it: lets, pools, defaults, several files, layout, spelling
+    program_files(program, pick)        as pick chooses: lets, pools, defaults, several files, layout, spelling
     spellings(program)                  a hypothesis strategy of such files, which shrinks to the plain text
 """
 
@@ -29,7 +29,7 @@ MAIN = "main.dsl"
 
 
 class Pick(Protocol):
-    """Chooses one of several ways to write the same."""
+    """Chooses one of several ways to write the same thing."""
 
     def __call__(self, options: Sequence[T], /) -> T: ...
 
@@ -55,7 +55,7 @@ def spellings(draw: st.DrawFn, program: ir.Program) -> Files:
 
 
 def write_files(files: Files, folder: Path) -> Path:
-    """Write the files below a folder; the path of the one to load."""
+    """Write the files below a folder; return the path of the one to load."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ _SEPARATORS = ("\n", "; ", f"  {_NOTE}\n", "\n\n;\n", " ;\n")
 
 
 class _Printer:
-    """Prints one program. Lets and pools come into being where the text that uses them is made."""
+    """The printer of one program. It makes lets and pools when it prints the text that uses them."""
 
     def __init__(self, program: ir.Program, pick: Pick) -> None:
         self._program = program
@@ -241,7 +241,7 @@ class _Printer:
         return " ".join(words)
 
     def _endpoints(self, service: ir.Service) -> _Block | str:
-        """In a block of its own lines, from pools, or both."""
+        """Print endpoints in a block of lines, as pools, or both."""
         names = [one.pool for one in service.registered]
         most = len(names) + 2
         own = service.endpoints
@@ -276,13 +276,13 @@ class _Printer:
         return " ".join(word for word in (address, *words) if word)
 
     def _name(self, name: str) -> str:
-        """Plain where it can be."""
+        """Return a name, plain where that is possible."""
         return self._pick((name, f'"{name}"')) if _PLAIN.fullmatch(name) else f'"{name}"'
 
     # -- values ---------------------------------------------------------------------------------------------------
 
     def _list(self, values: Sequence[ir.Address | ir.Network]) -> str:
-        """The values side by side, or some of them by a let."""
+        """Return the values side by side, or some of them by a let."""
         words = [self._spelled(value) for value in values]
         if self._pick((False, True)):
             count = self._pick(range(len(words), 0, -1))
@@ -293,7 +293,7 @@ class _Printer:
         return self._pick((" ", "  ", "\t")).join(words)
 
     def _addresses(self, values: Sequence[ir.Address]) -> str:
-        """As a list, or with ranges of those that follow each other."""
+        """Return addresses as a list, or with ranges of consecutive ones."""
         runs: list[list[ir.Address]] = []
         for value in values:
             if runs and runs[-1][-1].version == value.version and int(runs[-1][-1]) + 1 == int(value):
@@ -327,7 +327,7 @@ class _Printer:
     # -- layout ---------------------------------------------------------------------------------------------------
 
     def _shuffled(self, statements: Sequence[T]) -> list[T]:
-        """In the order given, or in another."""
+        """Return the statements in the given order, or in another."""
         rest = list(statements)
         if len(rest) < 2 or not self._pick((False, True)):
             return rest
@@ -337,7 +337,7 @@ class _Printer:
         return found
 
     def _distributed(self, blocks: Sequence[_Statement]) -> Files:
-        """In one file, or in several that include each other."""
+        """Return the blocks in one file, or in several that include each other."""
         if not self._pick((False, True)):
             return {MAIN: self._file(blocks)}
         files: dict[str, list[_Statement]] = {name: [] for name in (MAIN, "lib/a.dsl", "lib/b.dsl", "lib/more/c.dsl")}
@@ -382,7 +382,7 @@ def _socket(endpoint: ir.Endpoint) -> str:
     return f"{endpoint.address}:{endpoint.port}"
 
 
-#: Settings that ``defaults`` may hold: statement, field of the IR, and what it is when nothing is said.
+#: Settings that ``defaults`` may hold: by statement, the field of the IR, and its default.
 _FIELDS: dict[str, tuple[str, object]] = {
     "scheduler": ("scheduler", None),
     "announce": ("announce", False),
@@ -401,7 +401,7 @@ _FIELDS: dict[str, tuple[str, object]] = {
 
 
 def _sayable(keyword: str, value: object) -> bool:
-    """What is None or () when nothing is said cannot be said, but for ``check none``."""
+    """Whether a value can be written. Defaults of None or () cannot, except ``check none``."""
     return keyword == "check" or value not in (None, ())
 
 
@@ -419,7 +419,7 @@ def _setting(service: ir.Service, keyword: str) -> object:
 
 @dataclass(slots=True)
 class _Defaults:
-    """Which settings a ``defaults`` block says, and what is left for each service to say."""
+    """Which settings a ``defaults`` block has, and which each service has to say itself."""
 
     services: Sequence[ir.Service]
     pick: Pick
@@ -434,7 +434,7 @@ class _Defaults:
                 self.values[keyword] = self.pick(tuple(options))
 
     def said(self, service: ir.Service) -> Iterable[str]:
-        """The statements that the service needs, and some that it does not."""
+        """Yield the statements that the service needs, and some that it does not need."""
         for keyword, (_, unsaid) in _FIELDS.items():
             value = _setting(service, keyword)
             default = self.values.get(keyword, unsaid)

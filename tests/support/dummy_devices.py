@@ -1,7 +1,7 @@
-"""Dummy devices, where the kernel has none: devices of the kind ``ifb`` stand for them.
+"""Dummy devices on a kernel that has none: devices of the kind ``ifb`` stand in for them.
 
-Both are of Ethernet, have a carrier as soon as they are up, know no neighbours (NOARP) and hold addresses; what is sent
-over them goes nowhere. Only the word differs by which `ip` and netlink call them, and that is replaced here.
+Both are Ethernet devices, have a carrier as soon as they are up, have no neighbours (NOARP), and hold addresses; what
+is sent over them goes nowhere. Only their kind's name in `ip` and netlink differs, and that is replaced here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from support.apply_states import run
 from svcc.kernel.modules.loading import missing
 from svcc.kernel.namespaces import Namespace
 
-#: What Python is to run before svcc (`site` in its library reference).
+#: Python code that runs before svcc (`site` in Python's library reference).
 _AS_IFB = """
 from svcc.apply import arp_settings
 from svcc.kernel import tools
@@ -36,7 +36,7 @@ arp_settings.missing = lambda names: []
 
 
 def stand_in() -> str:
-    """What has svcc take others for dummy devices; "": the kernel has these."""
+    """Return code that has svcc use other devices as dummy devices; "" where the kernel has dummy devices."""
     if not missing(["dummy"]):
         return ""
     namespace = Namespace("devices")

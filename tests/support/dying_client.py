@@ -1,4 +1,4 @@
-"""A client of etcd that dies as a process does that is killed: at one of its changes."""
+"""A client of etcd that dies at one of its changes, as a process that is killed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from svcc.etcd.values import Compare, Get, Operation, Outcome
 
 
 class Died(BaseException):
-    """Nothing of svcc catches it."""
+    """The client died. Nothing in svcc catches this."""
 
 
 class Dying(Client):
-    """``died``: whether it came to that."""
+    """A client that dies. ``died``: whether it has."""
 
     def __init__(self, members: Sequence[str], at: int, *, told: bool) -> None:
-        """``at``: the change at which it dies, counted from 0; ``told``: whether etcd hears of that one."""
+        """``at``: the change at which it dies, counted from 0; ``told``: whether etcd still receives that change."""
         super().__init__(members)
         self._left, self._told = at, told
         self.died = False

@@ -1,4 +1,4 @@
-"""An editor, as a language server sees it: a process of ``svcc lsp`` and the protocol on its standard streams."""
+"""An editor, as a language server sees it: a process of ``svcc lsp``, and the protocol on its standard streams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from support.waiting import LID
 
 _PROGRAM = "import sys; from svcc.__main__ import main; sys.argv[0] = 'svcc'; main()"
-#: What the editors' own clients say that they can.
+#: The capabilities that real editors' clients declare.
 CAPABILITIES: dict[str, Any] = {
     "general": {"positionEncodings": ["utf-16"]},
     "textDocument": {
@@ -37,14 +37,14 @@ class Refused(Exception):
 
 
 class Editor:
-    """Sends texts and requests, and keeps what it was told last of each file."""
+    """An editor: it sends texts and requests, and keeps the last diagnostics of each file."""
 
-    capabilities: dict[str, Any]  # what the server says that it can
+    capabilities: dict[str, Any]  # the server's declared capabilities
 
     def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
         self.folder = folder
         self.process = process
-        self.told: dict[str, dict[str, Any]] = {}  # the last word on each file, by its URI
+        self.told: dict[str, dict[str, Any]] = {}  # the last diagnostics of each file, by its URI
         self.versions: dict[str, int] = {}
         self._number = 0
         self._come: Queue[dict[str, Any] | None] = Queue()
@@ -54,7 +54,7 @@ class Editor:
 
     @contextmanager
     def in_folder(self, name: str) -> Iterator[None]:
-        """Work in a folder in the workspace for a while; what is opened meanwhile is closed then."""
+        """Inside the ``with`` block, work in a folder of the workspace; what is opened there is closed at the end."""
         top, self.folder = self.folder, self.folder / name
         self.folder.mkdir()
         try:
@@ -68,7 +68,7 @@ class Editor:
         return (self.folder / name).as_uri()
 
     def ask(self, method: str, parameters: Any) -> Any:
-        """A request's answer. Errors: Refused."""
+        """Send a request, and return its answer. Errors: Refused."""
         number = self.begin(method, parameters)
         while (message := self._next(method)).get("id") != number or "method" in message:
             pass
@@ -77,7 +77,7 @@ class Editor:
         return message["result"]
 
     def begin(self, method: str, parameters: Any) -> int:
-        """Ask, and go on without the answer."""
+        """Send a request, and go on without its answer. Return its number."""
         self._number += 1
         self._send({"id": self._number, "method": method, "params": parameters})
         return self._number
@@ -86,8 +86,8 @@ class Editor:
         self._send({"method": method, "params": parameters})
 
     def open(self, name: str, text: str) -> str:
-        """Open a text as a file's, and give its URI."""
-        uri = name if ":" in name else self.uri(name)  # an absolute name is that file's
+        """Open a text as a file's; return its URI."""
+        uri = name if ":" in name else self.uri(name)  # an absolute URI names the file itself
         self.versions[uri] = 1
         item = {"uri": uri, "languageId": "svcc", "version": 1, "text": text}
         self.tell("textDocument/didOpen", {"textDocument": item})
@@ -107,11 +107,11 @@ class Editor:
         self.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
 
     def at(self, uri: str, line: int, unit: int, **more: Any) -> dict[str, Any]:
-        """Parameters of a request about a place."""
+        """Return the parameters of a request about a place."""
         return {"textDocument": {"uri": uri}, "position": {"line": line, "character": unit}, **more}
 
     def diagnostics(self, uri: str, version: int | None = None) -> list[dict[str, Any]]:
-        """What was said of a file, as soon as there is a word on its text as it is now."""
+        """Return the diagnostics of a file, as soon as there are some of its present text."""
         wanted = self.versions.get(uri) if version is None else version
         while uri not in self.told or self.told[uri].get("version") != wanted:
             self._next(f"diagnostics of {uri}")
@@ -119,16 +119,16 @@ class Editor:
         return found
 
     def messages(self, uri: str) -> list[str]:
-        """The messages of a file's diagnostics, without hints."""
+        """Return the messages of a file's diagnostics, without hints."""
         return [one["message"].split("\n")[0] for one in self.diagnostics(uri)]
 
     def until_told(self, uri: str, messages: Sequence[str]) -> None:
-        """Wait until this is what is said of a file."""
+        """Wait until these are the messages of a file's diagnostics."""
         while [one["message"].split("\n")[0] for one in self.told.get(uri, {}).get("diagnostics", ())] != [*messages]:
             self._next(f"{messages} of {uri}, of which was told: {self.told.get(uri)}")
 
     def end(self) -> int:
-        """Shut down as an editor does, and give the exit status."""
+        """Shut down as an editor does, and return the exit status."""
         self.ask("shutdown", None)
         self.tell("exit", None)
         assert self.process.stdin is not None
@@ -169,7 +169,7 @@ def _read(stream: IO[bytes], come: Queue[dict[str, Any] | None]) -> None:
 
 @contextmanager
 def editor(folder: Path, *, workspace: bool = True, errors: IO[bytes] | None = None) -> Iterator[Editor]:
-    """An editor that works in a folder, with a server that is ready."""
+    """Yield an editor that works in a folder, with a server that is ready."""
     command = [sys.executable, "-P", "-c", _PROGRAM, "lsp", "--stdio"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors or subprocess.DEVNULL, cwd=folder

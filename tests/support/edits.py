@@ -1,4 +1,4 @@
-"""Edits of a program's services, to be drawn: what one may become, come and go."""
+"""Strategies for edits of a program: how its services may change, come and go."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from svcc.compiler import ir
 
-#: Services by name, in place of those that are there; None: the service goes.
+#: By name, the services that replace the present ones; None where the service is removed.
 Edit: TypeAlias = Mapping[str, ir.Service | None]
 
 
 def edits(program: ir.Program) -> st.SearchStrategy[list[Edit]]:
-    """Some edits of a program, one after the other."""
+    """Draw some edits of a program, one after the other."""
     one = st.sampled_from(program.services).flatmap(
         lambda service: st.tuples(st.just(service.name), _versions(service))
     )
@@ -23,14 +23,14 @@ def edits(program: ir.Program) -> st.SearchStrategy[list[Edit]]:
 
 
 def edited(program: ir.Program, edit: Edit) -> ir.Program:
-    """The program after an edit."""
+    """Return the program after an edit."""
     after = {**{service.name: service for service in program.services}, **edit}
     return replace(program, services=tuple(found for _, found in sorted(after.items()) if found is not None))
 
 
 @st.composite
 def _versions(draw: st.DrawFn, service: ir.Service) -> ir.Service | None:
-    """What becomes of a service; nothing that a target could refuse where it did not before."""
+    """Draw what a service becomes: nothing that a target could refuse where it did not before."""
     kind = draw(st.sampled_from(("gone", "same", "fewer", "draining", "otherwise")))
     if kind == "gone":
         return None
@@ -51,7 +51,7 @@ def _versions(draw: st.DrawFn, service: ir.Service) -> ir.Service | None:
 
 
 def canonical(program: ir.Program) -> ir.Program:
-    """The program with its services and nodes in the order of their names, which says nothing."""
+    """Return the program with services and nodes in the order of their names, which has no meaning."""
     return replace(
         program,
         nodes=tuple(sorted(program.nodes, key=lambda one: one.name)),

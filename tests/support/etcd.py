@@ -1,6 +1,6 @@
-"""Members of etcd on this machine's loopback, each cluster at an address of its own, ended by their process ids.
+"""Members of etcd on this machine's loopback, each cluster at addresses of its own, ended by their process ids.
 
-etcd is Debian's, unpacked and installed nowhere (:mod:`support.tools.debs`), so that no service of it is started here.
+etcd is Debian's, unpacked and not installed (:mod:`support.tools.debs`), so that no service of it is started here.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ T = TypeVar("T")
 #: Debian's releases whose etcd is tried: 3.4, which is the floor, and 3.5.
 RELEASES = ("bookworm", "trixie")
 _CLIENTS, _PEERS, _METRICS = 2379, 2380, 2381
-#: Elections are quick, so that tests are; yet not so quick that a busy machine is taken for a dead leader.
+#: Elections are quick, for quick tests, but not so quick that a busy leader counts as dead.
 _QUICK = ("--heartbeat-interval", "100", "--election-timeout", "1000", "--log-level", "error")
 
-#: Characters of a member's log that are shown where it does not serve.
+#: How many characters of a member's log are shown where it does not serve.
 _TAIL = 4000
 
 
@@ -54,11 +54,11 @@ class Member:
 
     @property
     def data(self) -> Path:
-        """The folder that the member keeps its data in."""
+        """The folder of the member's data."""
         return self.folder / "data"
 
     def start(self, *more: str) -> None:
-        """Start it, and do not wait."""
+        """Start the member, and do not wait."""
         words = [*self._command, "--data-dir", str(self.data), "--listen-metrics-urls", self._metrics]
         words += ["--listen-client-urls", self.url, "--advertise-client-urls", self.url]
         words += ["--listen-peer-urls", self.peer, "--initial-advertise-peer-urls", self.peer, *more]
@@ -67,7 +67,7 @@ class Member:
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def serving(self) -> None:
-        """Wait until it serves, with a leader."""
+        """Wait until the member serves, with a leader."""
         try:
             until(self._healthy, f"etcd at {self.url} serves", process=self._process)
         except pytest.fail.Exception as error:
@@ -81,7 +81,7 @@ class Member:
             return False
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End it, as a failing machine does or by a signal, and wait for its end."""
+        """End the member, as a failing machine does or by a signal, and wait for its end."""
         if self._process is not None:
             self._process.send_signal(number)
             if number == signal.SIGTERM:
@@ -90,18 +90,18 @@ class Member:
             self._process = None
 
     def freeze(self) -> None:
-        """Let it hang: its connections stay."""
+        """Let the member hang: its connections stay open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let the member go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
 
 class Cluster:
-    """Some members that are one cluster."""
+    """The members of one cluster."""
 
     def __init__(
         self, release: str, folder: Path, addresses: Sequence[str], options: Sequence[str], scheme: str
@@ -139,7 +139,7 @@ class Cluster:
             member.end()
 
     def leader(self) -> Member:
-        """The member that leads, all of which serve. While another one is elected, none does."""
+        """Return the leader. All members have to serve; while another leader is elected, none leads."""
         found = until(self._leading, "a member leads")
         assert found is not None
         return found
@@ -161,7 +161,7 @@ def cluster(
     scheme: str = "http",
     address: str = "",
 ) -> Iterator[Cluster]:
-    """A cluster that serves, for as long as the block runs; its only member at ``address``, if one is given."""
+    """Yield a cluster that serves, inside the ``with`` block. ``address``: of its only member."""
     addresses = [address] if address else loopback(size)
     made = Cluster(release, folder, addresses, options, scheme)
     try:
@@ -172,13 +172,13 @@ def cluster(
 
 
 def loopback(size: int) -> list[str]:
-    """Addresses of loopback that nobody else has."""
+    """Return addresses of loopback that nobody else uses."""
     net = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}"
     return [f"{net}.{number + 1}" for number in range(size)]
 
 
 def ask(url: str, path: str, request: object = None, token: str = "", context: ssl.SSLContext | None = None) -> Any:
-    """What a member answers, asked without svcc."""
+    """Return a member's answer, asked without svcc."""
     posted = urllib.request.Request(f"{url}/v3/{path}", json.dumps(request or {}).encode())
     if token:
         posted.add_header("Authorization", token)
@@ -190,19 +190,20 @@ def ask(url: str, path: str, request: object = None, token: str = "", context: s
 
 
 def text(word: str) -> str:
-    """A key in the gateway's form."""
+    """Return a key in the gateway's form."""
     return base64.b64encode(word.encode()).decode()
 
 
 def compact(url: str) -> int:
-    """Forget the history up to the present revision, which is the answer."""
+    """Forget the history up to the present revision; return that revision."""
     revision = ask(url, "kv/range", {"key": text("x")})["header"]["revision"]
     ask(url, "kv/compaction", {"revision": revision, "physical": True})
     return int(revision)
 
 
 def with_users(url: str, *users: tuple[str, str, str], context: ssl.SSLContext | None = None) -> None:
-    """Have etcd ask for users: root with password root, and users with a password who may do all below a prefix."""
+    """Have etcd require users: root with password root, and users with a password who may do everything below a
+    prefix."""
     for name, password, prefix in (("root", "root", ""), *users):
         ask(url, "auth/user/add", {"name": name, "password": password}, context=context)
         ask(url, "auth/role/add", {"name": name}, context=context)
@@ -233,18 +234,18 @@ class Certificates:
         return certificate, key
 
     def options(self, *, ask_clients: bool = False) -> list[str]:
-        """What a member is started with."""
+        """Return the options for a member."""
         words = ["--cert-file", str(self.member[0]), "--key-file", str(self.member[1])]
         return [*words, "--client-cert-auth", "--trusted-ca-file", str(self.ca)] if ask_clients else words
 
     def context(self) -> ssl.SSLContext:
-        """What a client of the standard library is given."""
+        """Return the TLS context for a client of the standard library."""
         made = ssl.create_default_context(cafile=self.ca)
         made.load_cert_chain(*self.unnamed)
         return made
 
     def tls(self, client: tuple[Path, Path] | tuple[None, None] = (None, None)) -> Tls:
-        """What a client is given."""
+        """Return the TLS settings for svcc's client."""
         return Tls(self.ca, *client)
 
 
@@ -255,14 +256,14 @@ async def delete(client: Client, key: str, *, below: bool = False) -> None:
 
 @asynccontextmanager
 async def empty(etcd: Cluster, prefix: str) -> AsyncIterator[Client]:
-    """A client of a cluster that has nothing below a prefix."""
+    """Yield a client of a cluster that has nothing below a prefix."""
     async with Client(etcd.urls) as client:
         await delete(client, prefix, below=True)
         yield client
 
 
 def run(coroutine: Coroutine[None, None, T]) -> T:
-    """Run to its end what has to have one."""
+    """Run a coroutine to its end, within the time limit of a test."""
 
     async def limited() -> T:
         async with asyncio.timeout(LID):
@@ -272,7 +273,7 @@ def run(coroutine: Coroutine[None, None, T]) -> T:
 
 
 class Busy(Client):
-    """A client of a machine so busy that its first lease has ended when it is used."""
+    """A client on a machine so busy that its first lease has ended before it is used."""
 
     often = 0
 
@@ -286,7 +287,7 @@ class Busy(Client):
 
 
 class Follower:
-    """Follows a prefix as a task, and keeps what it was told."""
+    """A task that follows a prefix, and keeps what it was told."""
 
     def __init__(self, client: Client, prefix: str, *, reread: float = 3600) -> None:
         self.news: list[Listing | Changes] = []
@@ -300,7 +301,7 @@ class Follower:
             self.news.append(one)
 
     def told(self) -> dict[str, bytes]:
-        """What there is, as far as one knows who was told this much."""
+        """Return the keys and values, as known from what was told."""
         entries: dict[str, Entry] = {}
         for one in self.news:
             if isinstance(one, Listing):
@@ -312,7 +313,7 @@ class Follower:
         return {key: entry.value for key, entry in entries.items()}
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for a condition; fails where following ends before."""
+        """Wait for a condition; fail where following ends before."""
         await coming(lambda: condition() or self._task.done(), what)
         if self._task.done():
             self._task.result()
@@ -322,14 +323,14 @@ class Follower:
         await self.until(lambda: self.told() == wanted, f"{wanted} is told")
 
     async def close(self) -> None:
-        """End following."""
+        """Stop following."""
         self._task.cancel()
         await asyncio.wait({self._task})
         await self._stream.aclose()
 
 
 async def coming(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition; what waits with it has a limit (:func:`run`)."""
+    """Wait for a condition. The caller has a time limit (:func:`run`)."""
     try:
         while not condition():  # noqa: ASYNC110 - the condition is whatever a test looks at
             await asyncio.sleep(0.01)
@@ -349,5 +350,5 @@ def restored(member: Member, folder: Path) -> None:
 
 
 def wiped(member: Member) -> None:
-    """Take away the data of a member that was ended."""
+    """Delete the data of a member that was ended."""
     shutil.rmtree(member.data)

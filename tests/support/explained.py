@@ -1,4 +1,4 @@
-"""Running the examples of explanations."""
+"""Run the examples of explanations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from svcc.targets.bundle import printed
 
 
 def check(explanation: Explanation, text: str, encoding: str, place: Path, *options: str) -> Done:
-    """What ``svcc check`` (or ``import``) says of one of the two texts, in a folder of its own."""
+    """Return what ``svcc check`` (or ``import``) prints for one of the two texts, in a folder of its own."""
     for name, content in {explanation.file: text, **explanation.files}.items():
         path = place / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,12 +29,12 @@ def check(explanation: Explanation, text: str, encoding: str, place: Path, *opti
 
 
 def codes(done: Done) -> list[str]:
-    """Of what ``check --format json`` printed, or ``import``, to standard error."""
+    """Return the codes that ``check --format json``, or ``import`` on standard error, printed."""
     return [diagnostic["code"] for diagnostic in json.loads(done.text or done.err)["diagnostics"]]
 
 
 def refusals(explanation: Explanation) -> Iterator[str | None]:
-    """What is said of a bundle with the line as it was before, and as it is after."""
+    """Yield what is said of a bundle with the line as it was before, and as it is after."""
     assert explanation.bundle is not None
     assert explanation.target is not None
     program = load_text(Source("main.dsl", explanation.bundle)).program

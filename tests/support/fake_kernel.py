@@ -1,8 +1,7 @@
-"""A kernel that is a set of words in a file, and a driver for it: for the engine's own tests, at any number of steps.
+"""A kernel that is a set of words in a file, with a driver: for tests of the engine with any number of steps.
 
-Words that begin with a capital are rules, which change all at once; those with an @, addresses; the others are servers,
-each a step of its own.
-The bundle's part lists them, a line each.
+Words in capitals are rules, which change all at once. Words that begin with @ are addresses, and the others servers,
+each a step of its own. The bundle's part lists them, one on each line.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Words = frozenset[str]
 
 
 class FakeReading(Reading[Words]):
-    """That finds these words."""
+    """A reading that finds these words."""
 
     def __init__(self, words: Words) -> None:
         self._words = words
@@ -38,7 +37,7 @@ class FakeDriver(Driver[Words]):
 
     def __init__(self, kernel: Path) -> None:
         self._kernel = kernel
-        self.refused: Words = frozenset()  # that the kernel does not take, nor give back
+        self.refused: Words = frozenset()  # words that the kernel refuses to add or remove
 
     def holds(self) -> Words:
         return frozenset(json.loads(self._kernel.read_text())) if self._kernel.exists() else frozenset()

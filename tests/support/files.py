@@ -1,21 +1,23 @@
-"""Where the files are that tests read."""
+"""The paths of the files that tests read."""
 
 from __future__ import annotations
 
 from support.tools.project import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.dsl"))
-#: Programs that show something that no example does.
+#: Programs that show what no example shows.
 PROGRAMS = ROOT / "tests" / "support" / "programs"
-#: One for the targets that remember clients by service.
+#: A program for the targets that can remember clients by service.
 WHOLE_SERVICE = ROOT / "tests" / "support" / "whole_service.dsl"
-LARGE_RANGES = ROOT / "tests" / "support" / "large_ranges.dsl"  # likewise, for the targets that know them by a mark
-KEPT_PORTS = ROOT / "tests" / "support" / "kept_ports.dsl"  # likewise, for the targets that change no port for it
-#: A folder for each target, in it one for each example, in it what the target makes of the example.
+#: A program for the targets that serve large ranges by a mark.
+LARGE_RANGES = ROOT / "tests" / "support" / "large_ranges.dsl"
+#: A program for the targets that remember clients by service where no port is changed.
+KEPT_PORTS = ROOT / "tests" / "support" / "kept_ports.dsl"
+#: A folder for each target, in which each example has a folder with its compiled files.
 GOLDEN = ROOT / "tests" / "golden" / "targets"
-#: Programs with errors, and what is said of each.
+#: Programs with errors, and the diagnostics of each.
 ERRORS = ROOT / "tests" / "golden" / "errors"
-#: Edits of programs, each as it was before and after, and what is said of it to reviewers.
+#: Edits of programs: each before and after, and the text for reviewers.
 REVIEWS = ROOT / "tests" / "golden" / "reviews"
-#: What servers of a Kubernetes API answered, and what is heard of it.
+#: Answers of servers of a Kubernetes API, and the news that a client has of them.
 RECORDINGS = sorted((ROOT / "tests" / "kubernetes" / "recordings").glob("*.json"))

@@ -15,7 +15,7 @@ PART = Part("iptables", "iptables.rules", "iptables-restore --noflush -w")
 
 
 class FirstEndpoint(Target):
-    """Not for use: every other endpoint of a service gets nothing."""
+    """A target for tests only: the other endpoints of a service get nothing."""
 
     name = "first"
     title = "the first endpoint of each vip, for tests"

@@ -1,4 +1,4 @@
-"""A client on the machines' network: it asks who has an address, and connects to it."""
+"""A client on the machines' network that asks which machine has an address, and connects to it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SOLICITATION = 135
 
 
 class Client:
-    """``machines``: by the hardware addresses of their links, their names."""
+    """A client. ``machines``: the machines' names by their links' hardware addresses."""
 
     def __init__(self, namespace: Namespace, machines: dict[bytes, str]) -> None:
         self._namespace, self._machines = namespace, machines
@@ -55,18 +55,20 @@ class Client:
         self._socket.close()
 
     def run(self, command: str) -> str:
-        """What a command prints there."""
+        """Run a command in the client's namespace; return what it prints."""
         with self._namespace.entered():
             return run(command)
 
     def claim(self, address: _Address) -> None:
-        """Say that the client has an address, as a host does that begins to use it."""
+        """Claim an address, as a host does that begins to use it."""
         with self._namespace.entered():
             announce([address], links())
 
     def answered_by(self, address: _Address) -> set[str]:
-        """The machines that say that they have an address. Each is asked for one of its own afterwards: when all of
-        them have answered that, none has still to answer the other.
+        """Return the machines that answer for an address.
+
+        Each machine is then asked for an address of its own: when all have answered that, no answer for the first is
+        still on its way.
         """
         own = [self._own(number, address.version) for number in range(11, 11 + len(self._machines))]
         waiting, found = {*own}, set[str]()
@@ -83,7 +85,7 @@ class Client:
         return found
 
     def connects_to(self, address: _Address, port: int = _PORT, seconds: float = 0.5) -> str:
-        """The machine that serves a new connection; "": none does within some seconds."""
+        """Return the machine that serves a new connection; "" where none does within ``seconds``."""
         try:
             with self._namespace.entered():
                 made = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
@@ -115,7 +117,7 @@ class Client:
         self._socket.send(b"\x33\x33" + group.packed[-4:] + self._mac + struct.pack("!H", nd.ETHERTYPE) + packet)
 
     def _answer(self, frame: bytes) -> tuple[_Address | None, bytes]:
-        """The address that a frame to this machine is an answer about, and who sent it."""
+        """Return the address that a frame to this client is an answer for, and the sender."""
         (kind,) = struct.unpack("!H", frame[12:14])
         if frame[:6] == self._mac and kind == arp.ETHERTYPE and frame[20:22] == b"\x00\x02":
             return IPv4Address(frame[28:32]), frame[6:12]
@@ -126,7 +128,7 @@ class Client:
 
 @contextmanager
 def client_of(made: Site) -> Iterator[Client]:
-    """A client beside a site's machines, each of which has a server that says the machine's name."""
+    """Yield a client beside a site's machines, each of which has a server that sends the machine's name."""
     with ExitStack() as stack:
         namespace = stack.enter_context(closing(Namespace("client")))
         with made.switch.namespace.entered():
@@ -182,5 +184,5 @@ def _hardware(made: Site) -> dict[bytes, str]:
 
 
 def until_served(client: Client, address: _Address, *but: str) -> str:
-    """Wait until a machine that is none of ``but`` serves an address; its name."""
+    """Wait until a machine other than ``but`` serves an address; return its name."""
     return until(lambda: client.connects_to(address).strip("".join(but)), f"another machine serves {address}")

@@ -1,4 +1,4 @@
-"""Releases, wants and statuses of a fleet, as hypothesis draws them."""
+"""Hypothesis strategies for releases, wants and statuses of a fleet."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""A fleet on two networks with a link between them that can be cut: a member of etcd and machine ``a`` on one of them,
-two members, machine ``b`` and a person on the other."""
+"""A fleet on two networks with a link between them that can be cut.
+
+One network has a member of etcd and machine ``a``, the other two members, machine ``b`` and a person.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,14 @@ _MEMBERS = ("10.9.0.1", "10.9.0.2", "10.9.0.3")
 
 
 class Halves(Site):
-    """The person is on the larger half."""
+    """A site whose network can be cut. The person is on the larger half."""
 
     def __init__(self, small: Namespace, large: Shell, etcd: Cluster, machines: tuple[Machine, ...]) -> None:
         super().__init__(large, etcd, machines, tuple(etcd.urls))
         self._small = small
 
     def cut(self) -> None:
-        """Part the halves: what is sent to the other one is lost."""
+        """Cut the link: what one half sends to the other is lost."""
         with self._small.entered():
             run("ip link set between down")
 
@@ -36,14 +38,14 @@ class Halves(Site):
                 member.serving()
 
     def join(self) -> None:
-        """Put them together again."""
+        """Connect the halves again."""
         with self._small.entered():
             run("ip link set between up")
 
 
 @contextmanager
 def halves(folder: Path, *hosts: int) -> Iterator[Halves]:
-    """Without agents, with a server for each of these endpoints on each half, for as long as the block runs."""
+    """Yield the site without agents, with a server for each of these endpoints on each half."""
     with ExitStack() as stack:
         small, large = (stack.enter_context(closing(Namespace(name))) for name in ("small", "large"))
         for side, addresses in ((small, _MEMBERS[:1]), (large, _MEMBERS[1:])):
@@ -53,7 +55,7 @@ def halves(folder: Path, *hosts: int) -> Iterator[Halves]:
         with large.entered():
             run("ip link set between master lan up")
         etcd = Cluster(RELEASES[0], folder / "etcd", _MEMBERS, (), "http")
-        stack.callback(etcd.end)  # after the agents, which say in etcd that they end, and would wait for it
+        stack.callback(etcd.end)  # ends after the agents, which report their end to etcd, and would wait for it
         made: list[Machine] = []
         for number, (name, side) in enumerate((("a", small), ("b", large)), 11):
             node = stack.enter_context(closing(Namespace(name)))

@@ -1,4 +1,4 @@
-"""Nodes of a fleet without agents: they say what a test has them say."""
+"""Nodes of a fleet without agents: they report what a test has them report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.fleet.keys import Keys, last_part
 
 
 class Nodes:
-    """Nodes that do what they shall, but for those that a test has do something else."""
+    """Nodes that do what they shall, except where a test has them do something else."""
 
     def __init__(self, client: Client, keys: Keys, names: Sequence[str]) -> None:
         self._client, self._keys, self._names = client, keys, names
@@ -23,7 +23,7 @@ class Nodes:
         self._saying = asyncio.Lock()
 
     async def obey(self) -> None:
-        """Do what etcd wants of the nodes, without end."""
+        """Follow what etcd wants of the nodes, without end."""
         for node in self._names:
             await self._client.put(self._keys.alive(node), b"")
         async with aclosing(self._client.follow(self._keys.wants)) as told:
@@ -34,9 +34,8 @@ class Nodes:
                         await self.say(told_node, Want.read(entry.key, entry.value))
 
     async def say(self, node: str, want: Want) -> None:
-        """Say how a node stands with what it shall do. What is said later stands in etcd later, however long etcd is
-        away meanwhile.
-        """
+        """Report a node's state for a want. A later report is also written later, however long etcd is down
+        meanwhile."""
         async with self._saying:
             state = self.states.get((node, want.release), NodeState.APPLIED)
             said = Status(want, state, want.release, followed=want.epoch, words="no such device")
@@ -52,7 +51,7 @@ class Nodes:
 def answering(
     members: Sequence[str], keys: Keys, names: Sequence[str], states: Mapping[tuple[str, int], NodeState]
 ) -> Iterator[None]:
-    """Nodes that obey in a thread of their own, for as long as the block runs."""
+    """Inside the ``with`` block, run nodes in a thread of their own."""
     loop, ended = asyncio.new_event_loop(), asyncio.Event()
 
     async def answer() -> None:

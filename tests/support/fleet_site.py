@@ -1,4 +1,4 @@
-"""Machines of a fleet, each in a network namespace with an agent of its own, around a switch that has etcd."""
+"""Machines of a fleet, each in a network namespace with its own agent, around a switch on which etcd runs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from svcc.kernel.namespaces import Namespace
 _Found = TypeVar("_Found")
 
 FLEET = "shop"
-#: Where the machines find etcd.
+#: The address at which the machines find etcd.
 ETCD = "10.9.0.1"
 URL = f"http://{ETCD}:2379"
 _IN_THE_KERNEL = "svcc: in the kernel"
-#: Another version of svcc, to whose rules affinity means another time: for :attr:`Machine.otherwise`.
+#: Code for :attr:`Machine.otherwise` that makes svcc another version, whose rules have another affinity time.
 OTHER_VERSION = """
 from dataclasses import replace
 from svcc.apply import code
@@ -44,7 +44,7 @@ assembly.contribution = lambda shared, one: contribution(shared, longer(one))
 
 
 class Machine:
-    """A node, and its agent."""
+    """A node and its agent."""
 
     def __init__(self, namespace: Namespace, name: str, folder: Path, *, nf_tables: bool = True) -> None:
         folder.mkdir()
@@ -52,7 +52,7 @@ class Machine:
         self._log = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.urls: tuple[str, ...] = (URL,)
-        self.otherwise = ""  # Python that the agent runs before all else
+        self.otherwise = ""  # Python code that the agent runs before anything else
 
     def start(self, *words: str) -> None:
         """Start the agent."""
@@ -64,7 +64,8 @@ class Machine:
             )
 
     def _environment(self) -> dict[str, str]:
-        """With a module that Python imports at its start (`site` in its library reference), where there is one."""
+        """Return the environment, with a module that Python imports at its start (`site` in its library reference), if
+        there is one."""
         found = self.shell.environment()
         if self.otherwise:
             folder = self.shell.folder / "otherwise"
@@ -74,7 +75,7 @@ class Machine:
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int | None:
-        """End the agent; its exit status."""
+        """End the agent; return its exit status."""
         if self._process is None:
             return None
         self._process.send_signal(number)
@@ -82,25 +83,25 @@ class Machine:
         return status
 
     def said(self) -> str:
-        """What the agent logged so far."""
+        """Return what the agent has logged so far."""
         return self._log.read_text() if self._log.exists() else ""
 
     def says(self, words: str) -> bool:
-        """Whether the agent logged these words so far."""
+        """Whether the agent has logged these words."""
         return words in self.said()
 
     def is_in_the_kernel_anew(self) -> Callable[[], bool]:
-        """Whether the agent said since this was called that the kernel has what it shall."""
+        """Return a function that tells whether the agent has brought something into the kernel since this call."""
         before = self.said().count(_IN_THE_KERNEL)
         return lambda: self.said().count(_IN_THE_KERNEL) > before
 
     def serves(self, *hosts: int) -> None:
-        """Wait until these endpoints take new connections, by the last bytes of their addresses, and no others."""
+        """Wait until these endpoints get new connections, by the last bytes of their addresses, and no others."""
         wanted = {f"100.64.0.{host}" for host in hosts}
         self.until(lambda: self.shell.endpoints() == wanted, f"{self.name}: {sorted(wanted)} serve")
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """As :func:`support.waiting.until`; what the agent said is shown where it does not come."""
+        """Wait as :func:`support.waiting.until` does; a failure shows what the agent logged."""
         try:
             until(condition, what, process=self._process)
         except pytest.fail.Exception as error:
@@ -108,7 +109,7 @@ class Machine:
 
 
 class Site:
-    """The machines, and a person beside etcd who types commands."""
+    """The machines, and a person beside etcd who runs commands."""
 
     def __init__(
         self, switch: Shell, etcd: Cluster, machines: tuple[Machine, ...], urls: tuple[str, ...] = (URL,)
@@ -117,7 +118,7 @@ class Site:
         self.fleet = ["--fleet", FLEET, *(word for url in urls for word in ("--etcd", url))]
 
     def until(self, condition: Callable[[], _Found | None], what: str) -> _Found:
-        """As :func:`support.waiting.until`; what the agents said is shown where it does not come."""
+        """Wait as :func:`support.waiting.until` does; a failure shows what the agents logged."""
         try:
             return until(condition, what)
         except pytest.fail.Exception as error:
@@ -125,17 +126,17 @@ class Site:
 
     @property
     def said(self) -> str:
-        """What the agents logged so far."""
+        """What the agents have logged so far."""
         return "\n".join(f"{one.name}:\n{one.said()}" for one in self.machines)
 
     def svcc(self, *words: object, status: int = 0) -> str:
-        """What a command of the fleet prints."""
+        """Run a command of the fleet; return what it prints."""
         done = self.switch.svcc(*map(str, words), *self.fleet, status=status)
         return done.stdout + done.stderr
 
     @contextmanager
     def begun(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A command of the fleet at work; it is ended with the block."""
+        """Yield a running command of the fleet, which is ended with the block."""
         with self.switch.namespace.entered():
             process = subprocess.Popen(
                 self.switch.words(*words, *self.fleet), env=self.switch.environment(), stderr=subprocess.DEVNULL
@@ -151,7 +152,7 @@ class Site:
         self.svcc("publish", "shop.dsl", "-t", "nft", *words)
 
     def put_want(self, node: str, epoch: int, release: int) -> None:
-        """Say what a node shall do, as whoever can write etcd may."""
+        """Write what a node shall do, as anybody can who may write to etcd."""
 
         async def put() -> None:
             async with Client([URL]) as client:
@@ -161,7 +162,8 @@ class Site:
             run_to_end(put())
 
     def taken(self) -> dict[str, int]:
-        """By address, the revision at which its holder took it: while it is held its key is never deleted."""
+        """Return by address the revision at which its holder took it: the key is not deleted while the address is
+        held."""
 
         async def listed() -> Listing:
             async with Client([URL]) as client:
@@ -172,19 +174,19 @@ class Site:
         return {str(address_in(Keys(FLEET).holders, one.key)): one.create_revision for one in found.entries}
 
     def nodes(self) -> dict[str, Any]:
-        """How the nodes stand, by name."""
+        """Return the nodes' status by name."""
         done = self.switch.ended("fleet", "status", "--json", *self.fleet)
         assert done.returncode in (0, 1), done
         return {one["node"]: one for one in follows("fleet", done.stdout)["nodes"]}
 
     def until_node(self, name: str, **wanted: object) -> None:
-        """Wait until a node stands so."""
+        """Wait until a node's status has these values."""
         machine = next(one for one in self.machines if one.name == name)
         machine.until(lambda: wanted.items() <= self.nodes().get(name, {}).items(), f"{name} stands as {wanted}")
 
 
 def make_lan(switch: Namespace, *addresses: str) -> None:
-    """A network with a namespace as its switch, which has these addresses there."""
+    """Make a network whose switch is a namespace, with these addresses on it."""
     with switch.entered():
         run("ip link set lo up")
         run("ip link add lan type bridge")
@@ -194,7 +196,7 @@ def make_lan(switch: Namespace, *addresses: str) -> None:
 
 
 def plug_in(switch: Namespace, node: Namespace, number: int) -> None:
-    """Connect a machine to that network, as 10.9.0.``number``."""
+    """Connect a machine to the network, as 10.9.0.``number``."""
     with switch.entered():
         run(f"ip link add to-{number} master lan type veth peer name lan netns {node.path}")
         run(f"ip link set to-{number} up")
@@ -206,14 +208,12 @@ def plug_in(switch: Namespace, node: Namespace, number: int) -> None:
 
 @contextmanager
 def site(folder: Path, *names: str, nf_tables: bool = True) -> Iterator[Site]:
-    """Machines of these names, without their agents, for as long as the block runs. ``nf_tables``: whether the kernel
-    has them.
-    """
+    """Yield machines with these names, without their agents. ``nf_tables``: whether the kernel has them."""
     with ExitStack() as stack:
         switch = stack.enter_context(closing(Namespace("switch")))
         make_lan(switch, ETCD)
         etcd = Cluster(RELEASES[0], folder / "etcd", ("127.0.0.1",), (), "http")
-        stack.callback(etcd.end)  # after the agents, which say in etcd that they end, and would wait for it
+        stack.callback(etcd.end)  # ends after the agents, which report their end to etcd, and would wait for it
         (folder / "etcd").mkdir()
         with switch.entered():
             etcd.start("--listen-client-urls", f"{etcd.urls[0]},{URL}")

@@ -1,4 +1,4 @@
-"""Servers behind a fleet's machines, and clients on them that connect all the while."""
+"""Servers behind a fleet's machines, and clients on the machines that connect all the time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.held_connections import Held, ask
 from support.waiting import LID
 from svcc.kernel.namespaces import Namespace
 
-#: Where the programs of these tests serve.
+#: The vip of these tests' programs.
 VIP = "198.19.10.1"
 _SERVER = """
 import asyncio, sys
@@ -33,12 +33,12 @@ async def serve():
     await server.serve_forever()
 asyncio.run(serve())
 """
-#: Seconds between a client's connections: ports of its own are to last.
+#: Seconds between a client's connections, so that its source ports do not run out.
 _PACE = 0.01
 
 
 class Servers:
-    """Endpoints 100.64.0.HOST, port 8080, of which each can die; reached by way of ``gateway``."""
+    """Endpoints 100.64.0.HOST, port 8080, each of which can die. They are reached by ``gateway``."""
 
     def __init__(self, namespace: Namespace, hosts: tuple[int, ...], *machines: Machine, gateway: str = ETCD) -> None:
         self._namespace = namespace
@@ -54,7 +54,7 @@ class Servers:
             self.start(host)
 
     def start(self, host: int) -> None:
-        """Start one, and wait until it serves."""
+        """Start a server, and wait until it serves."""
         words = [sys.executable, "-c", _SERVER, f"100.64.0.{host}"]
         with self._namespace.entered():
             made = self._running[host] = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -62,7 +62,7 @@ class Servers:
         assert made.stdout.readline() == "serves\n"
 
     def end(self, *hosts: int) -> None:
-        """Let some die; none named: all."""
+        """Let some servers die; all of them where none is named."""
         for host in hosts or [*self._running]:
             process = self._running.pop(host)
             process.kill()
@@ -71,7 +71,7 @@ class Servers:
 
 @contextmanager
 def servers(made: Site, *hosts: int) -> Iterator[Servers]:
-    """Endpoints beside etcd, for as long as the block runs."""
+    """Yield endpoints beside etcd."""
     running = Servers(made.switch.namespace, hosts, *made.machines)
     try:
         yield running
@@ -81,8 +81,8 @@ def servers(made: Site, *hosts: int) -> Iterator[Servers]:
 
 @contextmanager
 def traffic(*machines: Machine) -> Iterator[None]:
-    """Clients connect on each of these machines for as long as the block runs, and keep some connections open: all are
-    answered, at the end, too."""
+    """Inside the ``with`` block, clients connect on each of these machines, and keep some connections open. All are
+    answered, also at the end."""
     running = [Client(machine.shell.namespace, partial(_connect, VIP)) for machine in machines]
     seen: list[Counter[str]] = []
     try:

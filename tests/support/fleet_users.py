@@ -1,4 +1,4 @@
-"""The users and roles of docs/fleet.md, and what etcd lets each of them do."""
+"""The users and roles of docs/fleet.md, and what etcd allows each of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.etcd import RELEASES, ask, text
 from support.tools.debs import argv
 from support.tools.project import ROOT
 
-#: Each role of the page, with a user who has it and no other, and the password.
+#: Each role of the page, with a user who has only this role, and the password.
 USERS: Mapping[str, tuple[str, str]] = {
     "svcc-agent": ("agent", "secret-a"),
     "svcc-member": ("web", "secret-w"),
@@ -24,7 +24,7 @@ ROOT_USER = ("root", "secret-c")
 
 
 def make_users(run: Callable[..., object], url: str) -> None:
-    """Do what the page says, by etcd's own tool. ``run``: runs it, where etcd can be reached."""
+    """Do what the page says, with etcd's own tool. ``run``: runs it where etcd can be reached."""
     page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
     etcdctl = [*argv(RELEASES[0], "etcd-client", "etcdctl"), "--endpoints", url]
     commands = re.findall(r"^etcdctl ((?:role|user|auth) .+)$", page, re.MULTILINE)
@@ -36,12 +36,12 @@ def make_users(run: Callable[..., object], url: str) -> None:
 
 
 class Denied(Exception):
-    """Etcd answers that somebody may not do this."""
+    """etcd answers that the user may not do this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is logged in at a member of etcd."""
+    """A user who is logged in at a member of etcd."""
 
     url: str
     token: str
@@ -52,7 +52,7 @@ class Session:
         return cls(url, str(ask(url, "auth/authenticate", {"name": user[0], "password": user[1]})["token"]))
 
     def ask(self, path: str, request: object) -> dict[str, object]:
-        """What etcd answers, of a stream the first message. Errors: Denied."""
+        """Return etcd's answer; the first message of a stream. Errors: Denied."""
         posted = urllib.request.Request(f"{self.url}/v3/{path}", json.dumps(request).encode())
         posted.add_header("Authorization", self.token)
         try:
@@ -68,13 +68,13 @@ class Session:
         return said
 
     def revision(self) -> str:
-        """Etcd's present one."""
+        """Return etcd's present revision."""
         header = self.ask("kv/range", {"key": text("x")})["header"]
         assert isinstance(header, dict)
         return str(header["revision"])
 
     def may(self, path: str, request: object) -> bool:
-        """Whether etcd lets them do it; it is done then."""
+        """Whether etcd allows the user to do it. If so, it is done."""
         try:
             self.ask(path, request)
         except Denied:
@@ -83,7 +83,7 @@ class Session:
 
 
 def reading(key: str) -> Iterator[tuple[str, object]]:
-    """Every way to read a key: the path of the request, and what it is asked with."""
+    """Yield every way to read a key: the path of the request, and its body."""
     one, end = text(key), text(key + "\0")
     yield "kv/range", {"key": one}
     yield "kv/range", {"key": one, "range_end": end, "count_only": True}
@@ -94,7 +94,8 @@ def reading(key: str) -> Iterator[tuple[str, object]]:
 
 
 def writing(key: str, leases: Callable[[], str]) -> Iterator[tuple[str, object]]:
-    """Every way to write a key. ``leases``: makes a lease that the key is under, which is another's; its number."""
+    """Yield every way to write a key. ``leases``: gives the number of a new lease of somebody else's, to which the key
+    is bound."""
     one, end = text(key), text(key + "\0")
     put, delete = {"key": one, "value": text("x")}, {"key": one}
     yield "kv/put", put

@@ -1,4 +1,4 @@
-"""What a client of a Kubernetes API hears, in words."""
+"""The news that a client of a Kubernetes API gets, in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.kubernetes_api.resources import SERVICES, Resource
 
 T = TypeVar("T")
 
-#: Trouble is over at once here.
+#: Short pauses after trouble.
 QUICK = Times(again=(0.01, 0.05))
 
 
@@ -42,7 +42,7 @@ async def heard(
     resource: Resource = SERVICES,
     then: Callable[[str], object] = lambda _: None,
 ) -> list[str]:
-    """The first so many news; ``then`` is called after each."""
+    """Return the first ``number`` news in words; ``then`` is called after each."""
     said: list[str] = []
     async with (
         asyncio.timeout(LID),

@@ -1,7 +1,7 @@
-"""A disk whose machine may lose its power: what was not synced by then is there, or it is not.
+"""A disk whose machine may lose its power. What was not synced by then may be on the disk, or not.
 
-Of a file the content is on disk after its fsync, its name after that of the directory (fsync(2)). Of what comes after
-that anything may be there and the rest not, in whatever order it was done.
+A file's contents are on disk after its fsync, its name after that of the directory (fsync(2)). Of later changes any may
+be there and others not, in whatever order they were made.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-#: A file whatever it is called, for as long as nobody writes to it: its inode, and when it was written.
+#: What identifies a file, whatever its name, until somebody writes to it: its inode, and its time of change.
 _File = tuple[int, int]
 
 
 class PowerLoss(BaseException):
-    """Nothing reaches the disk any more."""
+    """The power is gone: nothing reaches the disk any more."""
 
 
 class Disk:
-    """One directory without others in it. ``at``: the number of the call, from 1, in whose place the power goes; 0:
+    """A directory without subdirectories. ``at``: at which call, counted from 1, the power goes instead; 0 for
     never."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
@@ -31,12 +31,12 @@ class Disk:
         self.count = 0
         self._synced: set[_File] = set()
         self._content: dict[_File, bytes] = {}
-        self._names: Mapping[str, _File] = {}  # that are on disk
+        self._names: Mapping[str, _File] = {}  # names that are on disk
         for name in ("fsync", "replace", "unlink"):
             monkeypatch.setattr(os, name, self._counting(getattr(os, name)))
 
     def sync(self) -> None:
-        """All that is there is on disk."""
+        """Sync everything that is there."""
         self._names = self._there()
         self._synced.update(self._names.values())
 
@@ -53,7 +53,7 @@ class Disk:
         return call
 
     def _note(self, handle: int) -> None:
-        """Something was synced."""
+        """Note that something was synced."""
         found = os.fstat(handle)
         if stat.S_ISDIR(found.st_mode):
             self._names = self._there()
@@ -63,14 +63,15 @@ class Disk:
     def _there(self) -> dict[str, _File]:
         files = {}
         for path in self._folder.iterdir():
-            if not path.name.startswith("."):  # a draft, which is nobody's
+            if not path.name.startswith("."):  # not a draft, which nobody reads
                 found = path.stat()
                 files[path.name] = found.st_ino, found.st_mtime_ns
                 self._content[files[path.name]] = path.read_bytes()
         return files
 
     def forget(self, choose: Callable[[], bool]) -> None:
-        """Have on disk what may be. ``choose``: whether what was done last is; asked for each name and content."""
+        """Leave on disk what may be there. ``choose`` says for each name and content whether its last change is
+        there."""
         now = self._there()
         left = {name: (now if choose() else self._names).get(name) for name in sorted({*now, *self._names})}
         for path in self._folder.iterdir():

@@ -1,4 +1,4 @@
-"""What may stand between a client and etcd, or in its place: a server of HTTP that answers what a test wants."""
+"""An HTTP server between a client and etcd, or in etcd's place, that answers what a test wants."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-#: Answers a request, or gives None where the member is to answer it.
+#: Answers a request, or returns None where the member has to answer it.
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 @asynccontextmanager
 async def server(answer: Answer, member: str = "") -> AsyncIterator[str]:
-    """The address of a server on loopback, which asks the member what the answer is where the test has none."""
+    """Yield the address of a server on loopback. Where the test has no answer, it asks the member."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        await request.read()  # a connection is used again: nothing of a request may be left in it
+        await request.read()  # the connection is used again, so all of a request has to be read
         found = await answer(request)
         return await _passed_on(request, member) if found is None else found
 
@@ -45,7 +45,7 @@ async def _passed_on(request: web.Request, member: str) -> web.StreamResponse:
 
 
 async def lines(request: web.Request, *texts: bytes) -> web.StreamResponse:
-    """A stream that has begun, with lines."""
+    """Return a stream that has begun, with these lines."""
     response = web.StreamResponse()
     await response.prepare(request)
     for text in texts:

@@ -1,4 +1,4 @@
-"""Golden files: what svcc printed when somebody last looked at it and found it right."""
+"""Golden files: what svcc printed when somebody last read it and found it right."""
 
 from __future__ import annotations
 

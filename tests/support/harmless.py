@@ -1,4 +1,5 @@
-"""Changes to artifacts that change nothing for any packet, and why: all that may survive in the mutation test."""
+"""Changes to artifacts that change nothing for any packet, with the reasons. Only these may survive in the mutation
+test."""
 
 from __future__ import annotations
 
@@ -14,19 +15,20 @@ _NODE_ITSELF = r".*-SERVICES -m set --match-set \S+-CLUSTER-IP dst,dst -m set --
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Mutants of a part: regular expressions, each found anywhere.
+    """A pattern of mutants of a part: regular expressions, each of which has to be found anywhere in what its name
+    says.
 
-    ``absent`` is found nowhere in the part; {1}, {2} in it stand for what the groups of ``line`` found.
+    ``absent`` must not be found in the part; {1}, {2} in it stand for the groups of ``line``.
     """
 
     part: str
     change: str
     line: str
     absent: str | None = None
-    focus: str = ""  # found in what of the line was changed
+    focus: str = ""  # has to be found in the changed piece of the line
 
 
-#: By reason, what it is true of.
+#: By reason, the mutants for which it is true.
 REASONS: Mapping[str, tuple[Pattern, ...]] = {
     # ---- words for people, room, counters
     "a comment": (
@@ -310,6 +312,6 @@ def _covers(pattern: Pattern, mutant: Mutant) -> bool:
 
 
 def reasons(mutant: Mutant, among: Iterable[Pattern] | None = None) -> Iterator[Pattern]:
-    """Why a mutant may survive. ``among``: the reasons that are asked for; None: all."""
+    """Yield the patterns by which a mutant may survive. ``among``: only these; None: all."""
     known = (pattern for patterns in REASONS.values() for pattern in patterns)
     return (pattern for pattern in (known if among is None else among) if _covers(pattern, mutant))

@@ -1,4 +1,4 @@
-"""Connections that are open all the while, and are asked again at the end."""
+"""Connections that stay open, and are asked again at the end."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections import Counter
 
 
 class Held:
-    """Connections, each with the name that its server answered with."""
+    """Open connections, each with the name that its server answered."""
 
     def __init__(self) -> None:
         self._held: list[tuple[socket.socket, bytes]] = []
 
     def keep(self, connection: socket.socket, name: bytes) -> None:
-        """Hold one more. ``name``: what :func:`ask` gave."""
+        """Hold one more connection. ``name``: the result of :func:`ask`."""
         self._held.append((connection, name))
 
     def end(self) -> Counter[str]:
-        """Ask each once more, and close it. Counts ``held`` of those that the same server answered, or else why not."""
+        """Ask each connection once more, and close it. Count as ``held`` those that the same server answered, the
+        others by the reason."""
         counted: Counter[str] = Counter()
         for connection, name in self._held:
             with connection:
@@ -29,7 +30,8 @@ class Held:
 
 
 def ask(connection: socket.socket) -> bytes:
-    """The name of the server that answers a line. Errors: OSError, also where it closes the connection instead."""
+    """Send a line, and return the name of the server that answers. Errors: OSError, also where it closes the connection
+    instead."""
     connection.sendall(b"?\n")
     answer = connection.recv(200)
     if not answer:

@@ -1,8 +1,7 @@
-"""Files of other programs, and what they become: a folder of each kind, in it one for each case.
+"""Files of other programs, and the results of importing them: a folder for each kind, with a folder for each case.
 
-The files of a case are imported together, those in its own folders are what they include. ``program.dsl`` and
-``report.txt`` are what they become. Each file in ``broken`` is one that cannot be imported; ``broken.txt`` is what is
-said of them.
+The files of a case are imported together; its own folders hold what they include. ``program.dsl`` and ``report.txt``
+are the results. Each file in ``broken`` cannot be imported; ``broken.txt`` has the messages about them.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from svcc.verify.lab import NODE, Lab
 from svcc.verify.lab.netns import Namespace
 
 TARGET = targets()["iptables"]
-VARIANTS = ("nft", "legacy")  # in this order both can be in one namespace without a warning
-#: A part's name, which is its tool's name before ``-restore`` too.
+VARIANTS = ("nft", "legacy")  # in this order both can be used in one namespace without a warning
+#: The parts' names, which are also their tools' names before ``-restore``.
 FAMILIES = {4: "iptables", 6: "ip6tables"}
 
 
@@ -29,7 +29,7 @@ def program(text: str) -> ir.Program:
 
 
 def bundle(text: str, node: str | None = None) -> Bundle:
-    """The bundle of a program that the target takes as it is, for a node of it (its first, where it has any)."""
+    """Return the bundle of a program that the target accepts, for a node of it (its first, where it has any)."""
     made = program(text)
     chosen = made.node(node) if node else next(iter(made.nodes), None)
     refused = check_target(made, TARGET, chosen)
@@ -38,7 +38,8 @@ def bundle(text: str, node: str | None = None) -> Bundle:
 
 
 def scripts(made: Bundle) -> Iterator[tuple[str, str]]:
-    """The scripts of a bundle: the name of each, which is its tool's before ``-restore`` too, and its text."""
+    """Yield the scripts of a bundle: the name of each, which is also its tool's name before ``-restore``, and its
+    text."""
     for family in FAMILIES.values():
         artifact = made.artifact(family)
         assert artifact is not None
@@ -52,19 +53,19 @@ def script(text: str, version: int = 4, node: str | None = None) -> str:
 
 
 def chain(text: str, name: str, table: str = "nat") -> list[str]:
-    """The rules of one chain in a script, without ``-A NAME``; none where the script has no such chain."""
+    """Return the rules of a chain in a script, without ``-A NAME``; none where the script has no such chain."""
     body = text.partition(f"*{table}\n")[2].partition("COMMIT\n")[0]
     head = f"-A {name} "
     return [line.removeprefix(head) for line in body.splitlines() if line.startswith(head)]
 
 
 def rules(text: str) -> list[str]:
-    """Every rule of a script (or of what iptables-save prints, which has no ``-I``) that concerns our chains."""
+    """Return every rule of a script (or of iptables-save's output, which has no ``-I``) that concerns our chains."""
     return sorted(f"-A{line[2:]}" for line in text.splitlines() if line.startswith(("-A", "-I")))
 
 
 def load(namespace: Namespace, command: str, text: str = "") -> str:
-    """Run a command in a namespace; it must succeed and have nothing to complain of."""
+    """Run a command in a namespace; it must succeed, and print nothing to standard error."""
     with namespace.entered():
         done = subprocess.run(command.split(), input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), f"{command}: {done.stderr}"
@@ -75,7 +76,7 @@ def load(namespace: Namespace, command: str, text: str = "") -> str:
 def lab(
     text: str, variant: str, node: str | None = None, clients: dict[str, tuple[ir.Address, ...]] | None = None
 ) -> Iterator[Lab]:
-    """A lab whose node has the program's scripts loaded."""
+    """Yield a lab whose node has the program's scripts loaded."""
     made = program(text)
     chosen = made.node(node) if node else next(iter(made.nodes), None)
     with Lab.up(made, chosen, clients=clients) as up:

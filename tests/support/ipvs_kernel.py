@@ -19,7 +19,7 @@ from svcc.verify.lab import CLIENT, NODE, Lab
 
 TARGET = targets()["ipvs"]
 
-#: One service of each shape that treats packets differently.
+#: A service of each shape that treats packets differently.
 EVERYTHING = """
 cluster {
   prefix CUSTOM; pods 100.64.0.0/24 fd00:64::/64; nodeports 65500-65535; vip-device custom-ipvs0
@@ -62,7 +62,7 @@ def program(text: str) -> ir.Program:
 
 
 def in_the_guest(program: ir.Program) -> ir.Program:
-    """A program without the scheduler that Debian's user-mode kernel is built without."""
+    """Return a program without the scheduler that Debian's user-mode kernel lacks."""
     services = (
         replace(one, scheduler=ir.Scheduler.WLC) if one.scheduler is ir.Scheduler.TWOS else one
         for one in program.services
@@ -71,7 +71,7 @@ def in_the_guest(program: ir.Program) -> ir.Program:
 
 
 def render(text: str, node: str | None = None) -> Bundle:
-    """The bundle of a program that the target takes as it is."""
+    """Return the bundle of a program that the target accepts."""
     made = program(text)
     chosen = made.node(node) if node else (made.nodes[0] if made.nodes else None)
     refused = check_target(made, TARGET, chosen)
@@ -86,7 +86,7 @@ def part(bundle: Bundle, name: str) -> str:
 
 
 def load_bundle(lab: Lab, bundle: Bundle) -> None:
-    """Load every part into the lab's node with the part's own tool; each must succeed."""
+    """Load every part into the lab's node with the part's own tool; each has to succeed."""
     for artifact in bundle.artifacts:
         if artifact.text:
             done = lab.run(NODE, ["sh", "-c", artifact.part.tool], input=artifact.text)
@@ -95,8 +95,10 @@ def load_bundle(lab: Lab, bundle: Bundle) -> None:
 
 @contextmanager
 def served(text: str, *, bridge_netfilter: bool = False, crowd: Iterable[ir.Address] = ()) -> Iterator[Lab]:
-    """A lab whose node has a program's parts loaded. The client's address is in 192.0.2.0/24 or 2001:db8:100::/48;
-    ``crowd`` is one more client, with many addresses."""
+    """Yield a lab whose node has a program's parts loaded.
+
+    The client's address is in 192.0.2.0/24 or 2001:db8:100::/48; ``crowd`` is one more client, with many addresses.
+    """
     made = program(text)
     clients = {CLIENT: (ip_address("192.0.2.10"), ip_address("2001:db8:100::10")), "crowd": tuple(crowd)}
     node = made.nodes[0] if made.nodes else None
@@ -106,10 +108,10 @@ def served(text: str, *, bridge_netfilter: bool = False, crowd: Iterable[ir.Addr
 
 
 def loadable(text: str) -> str:
-    """Rules without the one question that only a kernel with IPVS knows the answer to (xt_ipvs)."""
+    """Return rules without the match that only a kernel with IPVS has (xt_ipvs)."""
     return text.replace(" -m ipvs --ipvs", "")
 
 
 def live_sets(saved: str) -> str:
-    """``ipset save`` as the artifact has it: without what the kernel adds to or chooses for a hash."""
+    """Return the output of ``ipset save`` as the artifact has it: without what the kernel adds to a hash."""
     return re.sub(r" bucketsize \d+ initval 0x[0-9a-f]+", "", saved)

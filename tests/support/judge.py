@@ -1,4 +1,4 @@
-"""Tells artifacts from those that they were made of, by packets: mutants from the golden files, above all."""
+"""Tell changed artifacts (mutants of the golden files, above all) from the original ones, by packets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from svcc.targets.ipvs.virtual import marks_alike
 from svcc.verify.packet import Forwarded, Packet, Vantage
 from svcc.verify.trace import ArtifactLine, Binding, Kernel, TraceError, load, trace
 
-#: How many probes of each kind, those that a mutant's line speaks of most, are tried before all others.
+#: How many probes of each kind are tried before all others: those that have most to do with a mutant's line.
 _LIKELY = 12
 _EVERY_BIT = 0xFFFF_FFFF
 
@@ -32,16 +32,16 @@ Setting: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """A question about a node: does it treat a packet otherwise than it should?"""
+    """A question about a node: whether it treats a packet other than it should."""
 
     kind: str
     setting: Setting
     differs: Callable[[Kernel], bool]
-    packet: Packet | None = None  # None: several
+    packet: Packet | None = None  # None for a question about several packets
 
 
 class Judge:
-    """Tells mutants, asking first what is likely to tell one: the probes that its line is about."""
+    """A judge of mutants. It first asks the probes that are likely to tell one: those that its line is about."""
 
     def __init__(self, case: Case, bundle: Bundle) -> None:
         self._case = case
@@ -51,12 +51,12 @@ class Judge:
         self._probes = [*self._by_reference(), *self._by_comparison()]
         self._kernel = self._plain(bundle)
         self._shape = shape(self._kernel)
-        self.complaints: list[Probe] = []  # of the bundle itself: there should be none
+        self.complaints: list[Probe] = []  # probes that the bundle itself fails: there should be none
         self._met = self._meetings(bundle)
         self._about = self._index()
         self._recent: deque[Probe] = deque(maxlen=3)
 
-    # ---- where it is asked
+    # ---- the nodes that are asked
 
     def _plain(self, bundle: Bundle) -> Kernel:
         return self._case.load(self._stale, bundle)
@@ -65,13 +65,14 @@ class Judge:
         return self._case.load_with_vips(bundle)
 
     def _with_endpoints(self, bundle: Bundle) -> Kernel:
-        """Where endpoints are on the node itself, every second one."""
+        """Return the node where every second endpoint is on the node itself."""
         return load(bundle, (*self._case.own, *self._endpoints[::2]))
 
     def _crowded(self, bundle: Bundle) -> Kernel:
-        """Among other people's rules, where some vips are addresses of the node's, and the other endpoints.
+        """Return the node among other people's rules, where some vips, all shared addresses and the other endpoints are
+        the node's own.
 
-        So are all that are shared: of those, others' rules have what no service does.
+        The shared ones are among these because others' rules get what no service takes at such an address.
         """
         case = self._case
         shared = [address for service in case.program.services for address in service.shared]
@@ -79,14 +80,15 @@ class Judge:
         return load(neighbours.around(bundle, case.program.cluster.mark), own)
 
     def _without_device(self, bundle: Bundle) -> Kernel:
-        """Where somebody took away the device that has service addresses, or it is not there yet."""
+        """Return the node without the device that holds service addresses: somebody removed it, or it does not exist
+        yet."""
         artifacts = tuple(replace(one, text="") if one.part.name == "ip" else one for one in bundle.artifacts)
         return load(replace(bundle, artifacts=artifacts), self._case.own)
 
-    # ---- what is asked
+    # ---- the probes
 
     def _by_reference(self) -> Iterator[Probe]:
-        """What the program's meaning says itself."""
+        """Yield probes that compare with the program's meaning itself."""
         case, packets = self._case, self._packets
         complaints = [(self._plain, case.fares, packets), (self._plain, case.goes_on, packets[::3])]
         complaints += [
@@ -108,13 +110,14 @@ class Judge:
         yield Probe("strangers", self._plain, lambda kernel: any(case.strangers(kernel, packets[::5])))
 
     def _at_node_ports(self) -> list[Packet]:
-        """To service addresses, at ports that the node gives to services: none of them is served there."""
+        """Return packets to service addresses at ports that are node ports of services: none is served there."""
         case = self._case
         node_ports = [port.nodeport for service in case.program.services for port in service.ports if port.nodeport]
         return [p for p in self._packets if p.destination in case.vips and any(p.port in ports for ports in node_ports)]
 
     def _by_comparison(self) -> Iterator[Probe]:
-        """What is as it was: among other people's rules, with endpoints on the node, for packets that others marked."""
+        """Yield probes that compare with the original bundle: among others' rules, with endpoints on the node, for
+        marked packets."""
         packets, lands = self._packets, list(_to_themselves(self._case.program))
         itself = [replace(packet, vantage=Vantage.NODE) for packet in packets if packet.source in self._endpoints[::2]]
         foreign = self._case.foreign_mark
@@ -139,7 +142,7 @@ class Judge:
         return self._plain, self._with_vips, self._with_endpoints, self._crowded, self._without_device
 
     def catches(self, mutant: Mutant, bundle: Bundle) -> bool:
-        """Whether a mutant does not load, or a probe tells it."""
+        """Whether a mutant does not load, or a probe tells it from the original."""
         try:
             kernels = {self._plain: self._plain(bundle)}
             scores = self._scores(mutant)
@@ -163,7 +166,8 @@ class Judge:
     # ---- which probes may tell
 
     def _further(self, kernels: dict[Setting, Kernel], bundle: Bundle) -> Iterable[Probe]:
-        """All that come by what is another than it was. Errors: TraceError, where it does not load everywhere."""
+        """Return all probes that reach what has changed. Errors: TraceError where the mutant does not load on every
+        node."""
         kernels |= {setting: setting(bundle) for setting in self._settings if setting not in kernels}
         now = shape(kernels[self._plain])
         if now == self._shape:
@@ -172,7 +176,7 @@ class Judge:
         return self._probes if by is None else dict.fromkeys(probe for one in by for probe in self._met.get(one, ()))
 
     def _meetings(self, bundle: Bundle) -> dict[Met | ir.Address, list[Probe]]:
-        """Probes by the rules that their packets meet, and the addresses that these are sent to."""
+        """Return probes by the rules that their packets meet, and by the packets' destinations."""
         found: defaultdict[Met | ir.Address, list[Probe]] = defaultdict(list)
         everywhere = {packet.destination for packet in self._packets}
         for setting in self._settings:
@@ -189,7 +193,7 @@ class Judge:
         return found
 
     def _index(self) -> dict[object, list[Probe]]:
-        """Probes by the addresses and ports that they have to do with, and by the lines that their packets match."""
+        """Return probes by the addresses and ports that they concern, and by the lines that their packets match."""
         index: defaultdict[object, list[Probe]] = defaultdict(list)
         words: dict[Packet, set[object]] = {}
         for probe in self._probes:
@@ -209,15 +213,15 @@ class Judge:
         return found | {step.place for way in traced.ways for step in way.steps if step.place}
 
     def _likely(self, scores: Mapping[Probe, float]) -> list[Probe]:
-        """Of each kind those that have most to do with a mutant's line; those of the plain node first."""
+        """Return the probes of each kind that have most to do with a mutant's line; those of the plain node first."""
         kinds: defaultdict[str, list[Probe]] = defaultdict(list)
         for probe in scores:
             kinds[probe.kind].append(probe)
         likely = [probe for some in kinds.values() for probe in nlargest(_LIKELY, some, key=scores.__getitem__)]
-        return sorted(likely, key=lambda probe: probe.setting != self._plain)  # that is loaded already
+        return sorted(likely, key=lambda probe: probe.setting != self._plain)  # the plain node is loaded already
 
     def _scores(self, mutant: Mutant) -> dict[Probe, float]:
-        """What each probe has to do with a mutant's line; what many have counts less."""
+        """Return how much each probe has to do with a mutant's line. Words that many probes have count less."""
         scores: defaultdict[Probe, float] = defaultdict(float)
         for word in {*_WORD.findall(mutant.focus), ArtifactLine(mutant.part, mutant.number)}:
             about = self._about.get(word, ())
@@ -236,10 +240,10 @@ def _complains(complaint: Callable[[Kernel, Packet], str | None], packet: Packet
 
 @dataclass(slots=True, eq=False)
 class _Fate:
-    """Whether a packet fares otherwise than on the first node that is asked about: that of the bundle itself.
+    """Whether a packet fares other than on the first node that is asked, which is that of the original bundle.
 
-    It enters with a mark, which its connection has too; others' rules may ask for both afterwards.
-    ``goes_on``: its connection was there before, and nobody translates it.
+    The packet and its connection have a mark, since others' rules may match both later. ``goes_on``: its connection
+    existed before, and nobody translates it.
     """
 
     packet: Packet
@@ -259,7 +263,7 @@ class _Fate:
 
 
 def _from_vips(packets: Iterable[Packet], vips: Collection[ir.Address]) -> Iterable[Packet]:
-    """Packets that the node sends from vips of its own: to these themselves, and elsewhere."""
+    """Yield packets that the node sends from its own vips, to these vips and elsewhere."""
     found = dict.fromkeys(replace(p, source=p.destination, vantage=Vantage.NODE) for p in packets)
     answered = [packet for packet in found if packet.destination in vips]
     strangers = {address.version: address for address in STRANGERS}
@@ -268,7 +272,7 @@ def _from_vips(packets: Iterable[Packet], vips: Collection[ir.Address]) -> Itera
 
 
 def _to_themselves(program: ir.Program) -> Iterable[Packet]:
-    """Packets of endpoints that carry their own address as destination, translated by nobody here."""
+    """Return packets from endpoints to their own address, which nobody here translates."""
     return dict.fromkeys(
         Packet(endpoint.address, endpoint.address, port.protocol, endpoint.port or port.target, Vantage.POD)
         for service in program.services

@@ -1,4 +1,4 @@
-"""What a loaded node consists of, for comparison: two of one shape treat every packet alike."""
+"""The shape of a loaded node, for comparison: two nodes of one shape treat every packet alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from svcc.verify.trace.xt_matches import Always, Bytecode, Cluster, Not, Nth, Ra
 from svcc.verify.trace.xt_matches import Match as XtMatch
 from svcc.verify.trace.xt_rule import XtRule
 
-#: How a thing was written, and how many more elements would fit: no packet can tell.
+#: Fields that no packet can tell: how a thing was written, and how many more elements would fit.
 _UNSEEN: Mapping[type, frozenset[str]] = {
     XtRule: frozenset({"text"}),
     IpSet: frozenset({"room"}),
@@ -28,7 +28,7 @@ _UNSEEN: Mapping[type, frozenset[str]] = {
 }
 #: Conditions that always hold, and statements that only count.
 _IDLE = (Always, Counter)
-#: Conditions that change what they are asked about.
+#: Conditions that change their own state when they are asked.
 _DRAWING = (Cluster, Nth, Random, Recent)
 
 _Known: TypeAlias = dict[int, tuple[Any, Hashable]]
@@ -38,7 +38,7 @@ ChainName: TypeAlias = tuple[Hashable, str]
 
 @dataclass(frozen=True, slots=True)
 class RuleShape:
-    """``condition`` decides whether it does anything, and asks nothing that changes when it is asked (``pure``)."""
+    """The shape of a rule. ``condition`` decides whether it has an ``effect``; ``pure``: asking it changes no state."""
 
     condition: Hashable
     effect: Hashable
@@ -47,7 +47,7 @@ class RuleShape:
 
 @dataclass(frozen=True)
 class Shape:
-    """Equal for nodes that are made of the same things in the same order, wherever these were read."""
+    """The shape of a node: equal for nodes with the same things in the same order, wherever these were read."""
 
     host: Hashable
     bases: tuple[Hashable, ...]
@@ -67,7 +67,7 @@ def shape(kernel: Kernel) -> Shape:
 
 
 def chains_of(kernel: Kernel) -> dict[ChainName, Chain]:
-    """The chains that packets may come to."""
+    """Return the chains that packets may reach."""
     found: dict[ChainName, Chain] = {}
     todo = [(base, base.chain) for base in kernel.bases]
     while todo:
@@ -80,7 +80,7 @@ def chains_of(kernel: Kernel) -> dict[ChainName, Chain]:
 
 
 def _table(base: Base) -> Hashable:
-    """What tells tables apart: their families, and the chains that are in them."""
+    """Return what identifies a table: its families, and the names of its chains."""
     return base.versions, frozenset(base.chains)
 
 
@@ -100,7 +100,8 @@ def inner_of(match: XtMatch) -> XtMatch:
 
 
 def _shape(value: Any, known: _Known) -> Hashable:
-    """``known`` holds what was seen before by its identity, and so keeps it: no other may have the same."""
+    """Return the shape of a value. ``known`` holds shapes by identity, with their values, so that no other value gets
+    the same identity."""
     if isinstance(value, (str, int, type(None))):
         return value
     if isinstance(value, Type):
@@ -124,7 +125,7 @@ def _parts(value: Any, known: _Known) -> Hashable:
 
 
 def _instruction(instruction: bpf.Instruction) -> bpf.Instruction:
-    """Without the fields that it does not use; of a result only whether it is 0 (xt_bpf.c)."""
+    """Return an instruction without the fields that it does not use; of a result only whether it is 0 (xt_bpf.c)."""
     code, jt, jf, k = instruction
     if code & 7 == _JUMP:
         return code, jt, jf, 0 if code & 8 else k
@@ -137,7 +138,7 @@ _JUMP, _MISCELLANEOUS, _RETURN_K = 5, 7, 6
 
 
 def _seen(value: Any) -> Iterator[Any]:
-    """The fields that packets can tell; functions are made from the others."""
+    """Yield the fields that packets can tell; functions are made from the other fields."""
     unseen = _UNSEEN.get(type(value), frozenset())
     for field in fields(value):
         inner = getattr(value, field.name)
@@ -150,7 +151,7 @@ def _seen(value: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A rule that a packet met: the rule looked at it, or (``matched``) did something to it."""
+    """A rule that a packet met: the rule looked at it, or (``matched``) had an effect on it."""
 
     place: ArtifactLine
     matched: bool
@@ -158,7 +159,7 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A rule that says who met it."""
+    """A rule that records who met it."""
 
     rule: Rule
     looked: Met
@@ -182,7 +183,7 @@ class _Watched:
 
 
 def watch(kernel: Kernel) -> dict[int, Met]:
-    """Have a node collect the rules that packets meet, each once."""
+    """Have a node record the rules that packets meet, each once."""
     met: dict[int, Met] = {}
     for chain in chains_of(kernel).values():
         chain.rules[:] = [
@@ -192,7 +193,8 @@ def watch(kernel: Kernel) -> dict[int, Met]:
 
 
 def tellers(kernel: Kernel, before: Shape, after: Shape) -> set[Met | ir.Address] | None:
-    """What a packet must have met before, or have been sent to, to fare otherwise after. None: any may tell.
+    """Return what a packet must have met before, or have as destination, to fare differently after. None where any
+    packet may.
 
     ``kernel`` is the node of the shape ``before``.
     """
@@ -215,7 +217,7 @@ def tellers(kernel: Kernel, before: Shape, after: Shape) -> set[Met | ir.Address
 
 
 def _first_difference(before: Sequence[RuleShape], after: Sequence[RuleShape]) -> list[tuple[int, bool]]:
-    """The rules that a packet met if it came to where two chains part; True: matched one of them."""
+    """Return the rules of which a packet met one, if it came to where two chains differ; True where it matched that."""
     both = min(len(before), len(after))
     first = next((i for i in range(both) if before[i] != after[i]), both)
     if before[first + 1 :] == after[first + 1 :] and before[first:] and after[first:]:

@@ -1,7 +1,7 @@
-"""A small API server with objects, for what a recording cannot say: it keeps a history, forgets it, and restarts.
+"""A small API server with objects, for what a recording cannot show: it keeps a history, forgets it, and restarts.
 
-It does what kube-apiserver does of lists and watches, as far as a client can tell: pages that are one moment's, tokens
-and versions that expire, bookmarks at the end of a watch, an event of type ERROR after status 200.
+For lists and watches it does what kube-apiserver does, as far as a client can tell: pages of one moment, tokens and
+versions that expire, bookmarks at the end of a watch, and an event of type ERROR after status 200.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def key_of(found: Mapping[str, Any]) -> str:
 class Cluster:
     """Objects and their history.
 
-    ``largest_page``: however many are asked for; ``versions``: of endpoint slices; ``forbidden``: resources that nobody
-    may read.
+    ``largest_page``: how many objects a page has at most; ``versions``: of endpoint slices; ``forbidden``: resources
+    that nobody may read.
     """
 
     objects: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {name: {} for name in _RESOURCES})
@@ -55,7 +55,7 @@ class Cluster:
     forbidden: set[str] = field(default_factory=set)
 
     def put(self, plural: str, given: Mapping[str, Any]) -> None:
-        """Create an object, or replace the one by its name."""
+        """Create an object, or replace the one with its name."""
         self.version += 1
         found = copy.deepcopy(dict(given))
         found["metadata"] = {**found["metadata"], "resourceVersion": str(self.version)}
@@ -70,14 +70,14 @@ class Cluster:
         self.past.append(_Past(self.version, "DELETED", plural, gone))
 
     def compact(self) -> None:
-        """Forget all that was before this moment."""
+        """Forget everything before this moment."""
         self.compacted = self.version
         self.moments.clear()
         self.past.clear()
 
 
 class Server:
-    """Serves a cluster on a port, also after it was away. It runs in the loop that calls it."""
+    """A server of a cluster on a port, which can be stopped and started again. It runs in the loop that calls it."""
 
     def __init__(self, cluster: Cluster, port: int = 0, host: str = "127.0.0.1") -> None:
         self.cluster = cluster
@@ -87,14 +87,14 @@ class Server:
         self._runner: web.AppRunner | None = None
 
     def moved(self) -> None:
-        """The cluster has changed: watches look."""
+        """Have watches look: the cluster has changed."""
         self._moved.set()
         self._moved = asyncio.Event()
 
     async def start(self, listening: socket.socket | None = None) -> None:
         application = web.Application()
         application.router.add_get("/{api:api|apis/discovery.k8s.io}/{version}/{plural}", self._answer)
-        # Who is cut off hears nothing more: that is how a server that is killed goes.
+        # A client that is cut off gets nothing more, as from a server that is killed.
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=0.01, handler_cancellation=True
         )
@@ -108,7 +108,7 @@ class Server:
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """All connections end."""
+        """End all connections."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
             if runner.server is not None:
@@ -210,7 +210,7 @@ async def served(cluster: Cluster) -> AsyncIterator[Server]:
 
 
 class Beside:
-    """A server in a thread, for programs that are followed from elsewhere."""
+    """A server in a thread, for clients that run elsewhere."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -226,7 +226,7 @@ class Beside:
         self.run(self.server.start(listening))
 
     def stop(self) -> None:
-        """The server is away until it is started again."""
+        """Stop the server until it is started again."""
         self.run(self.server.stop())
 
     def end(self) -> None:
@@ -235,7 +235,7 @@ class Beside:
         self._loop.close()
 
     def run(self, work: Coroutine[object, object, T]) -> T:
-        """Have something done in the server's loop, and wait for it."""
+        """Run a coroutine in the server's loop, and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def put(self, plural: str, *found: Mapping[str, Any]) -> None:
@@ -256,7 +256,7 @@ class Beside:
 
 @contextmanager
 def served_beside(cluster: Cluster, listening: socket.socket) -> Iterator[Beside]:
-    """On a socket that listens already: in another network namespace, perhaps."""
+    """Serve on a socket that listens already, perhaps in another network namespace."""
     beside = Beside(cluster)
     try:
         beside.start(listening)

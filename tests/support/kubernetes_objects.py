@@ -1,6 +1,6 @@
-"""Objects as a Kubernetes API has them, made from a few words, and a cluster of many for tests.
+"""Objects of a Kubernetes API from a few words, and a cluster of many for tests.
 
-``python -m support.kubernetes_objects 200`` prints such a cluster as kubectl prints YAML.
+``python -m support.kubernetes_objects 200`` prints such a cluster in kubectl's YAML.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 import yaml
 
 Object: TypeAlias = dict[str, object]
-#: A port of a service or slice: name, protocol, and what else there is of it.
+#: A port of a service or slice: name, protocol, and its other fields.
 Port: TypeAlias = Mapping[str, object]
 
 _ZONES = ("eu-1a", "eu-1b", "eu-1c")
@@ -22,7 +22,7 @@ _ZONES = ("eu-1a", "eu-1b", "eu-1c")
 def service(
     name: str, ips: Sequence[str], ports: Sequence[Port], status: Object | None = None, **spec: object
 ) -> Object:
-    """``name`` is ``namespace/name``; no ``ips``: headless."""
+    """Return a Service. ``name`` is ``namespace/name``; without ``ips`` it is headless."""
     namespace, short = name.split("/")
     return {
         "apiVersion": "v1",
@@ -45,7 +45,7 @@ def service(
 
 
 def endpoint(address: str, node: str | None = None, **conditions: bool) -> Object:
-    """Ready, unless its conditions say otherwise."""
+    """Return an endpoint, which is ready unless its conditions say otherwise."""
     found: Object = {
         "addresses": [address],
         "conditions": {"ready": True, "serving": True, "terminating": False} | conditions,
@@ -89,7 +89,8 @@ def node(name: str, addresses: Sequence[str], zone: str | None = None) -> Object
 
 
 def cluster(count: int, random: Random) -> list[Object]:
-    """That many services with their slices, on a dozen nodes, in any order: what a cluster has of everything."""
+    """Return ``count`` services with their slices, on a dozen nodes, in any order, with some of everything that
+    clusters have."""
     nodes = [node(f"node-{i}", [f"10.0.0.{i + 1}", f"fd00::{i + 1:x}"], _ZONES[i % 3]) for i in range(12)]
     objects = [*nodes]
     for i in range(count):
@@ -147,7 +148,7 @@ def _some_endpoints(i: int, version: int, part: int, random: Random) -> Iterator
 
 
 def as_yaml(objects: Sequence[Object]) -> str:
-    """As ``kubectl get … -o yaml`` prints them."""
+    """Return the objects as ``kubectl get … -o yaml`` prints them."""
     document = {"apiVersion": "v1", "items": list(objects), "kind": "List"}
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     return str(yaml.dump(document, Dumper=dumper, default_flow_style=False))

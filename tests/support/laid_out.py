@@ -1,4 +1,5 @@
-"""What holds of every text that ``svcc fmt`` lays out, told without its reader: by expressions, and by the parser."""
+"""Checks of every text that ``svcc fmt`` lays out, without its own reader: by regular expressions, and by the
+parser."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ _PIECES = re.compile(r'"[^"\n]*"|(?P<comment>#[^\n]*)')
 
 
 def laid_out(text: str) -> str:
-    """The text in the one layout. What must hold of every such text is asserted."""
+    """Return the text in the one layout, after all checks of such a text."""
     formatted = formatted_text(text)
     assert statements(formatted) == statements(text)
     assert comments(formatted) == comments(text)
@@ -37,7 +38,7 @@ def is_text_of_the_language(text: str) -> bool:
 
 
 def statements(text: str) -> tuple[syntax.Item, ...]:
-    """All that is said; words are compared as they are written, without their places."""
+    """Return all statements; words are compared as they are written, without their places."""
     file, diagnostics = parse(Source("main.dsl", text))
     assert file is not None, as_text(diagnostics)
     assert not diagnostics, as_text(diagnostics)
@@ -45,7 +46,7 @@ def statements(text: str) -> tuple[syntax.Item, ...]:
 
 
 def _line_by_line(item: Any) -> Any:
-    """The same, with a line for each endpoint: which of them the parser takes in one piece is its own matter."""
+    """Return the same with a line for each endpoint: how many of them the parser reads in one piece does not matter."""
     if isinstance(item, syntax.Block):
         return replace(item, statements=tuple(map(_line_by_line, item.statements)))
     if isinstance(item, (syntax.Pool, syntax.EndpointsStatement)):
@@ -61,7 +62,7 @@ def _lines(some: syntax.EndpointLine | syntax.AddressLines) -> Iterator[syntax.E
 
 
 def comments(text: str) -> list[tuple[str, str]]:
-    """Every comment, with the last sign of the code that its line has before it, "" where it is alone."""
+    """Return every comment, with the last character of code before it on its line, "" where there is none."""
     found = []
     for piece in _PIECES.finditer(text):
         if piece["comment"]:

@@ -13,7 +13,8 @@ from svcc.kernel.namespaces import Namespace
 
 @contextmanager
 def on_lan(folder: Path, variant: str) -> Iterator[tuple[World, Namespace]]:
-    """The node is .1 of 198.51.100.0/24 and of fd00:51::/64, the other .2. ``variant``: see :class:`World`."""
+    """Yield the node, .1 in 198.51.100.0/24 and fd00:51::/64, and the other machine, .2 in both. ``variant``: see
+    :class:`World`."""
     node, client = Namespace("node"), Namespace("client")
     with closing(node), closing(client):
         with node.entered():

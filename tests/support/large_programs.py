@@ -1,4 +1,4 @@
-"""Programs of many services, all of them different, for tests of what an edit changes."""
+"""Programs of many different services, for tests of what an edit changes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _VIPS6 = int(IPv6Address("fd00:19::1"))
 _ENDPOINTS = int(IPv4Address("100.64.0.1"))
 _ENDPOINTS6 = int(IPv6Address("fd00:64::1"))
 _EXTERNAL = int(IPv4Address("203.0.113.1"))
-#: As many endpoints as a service can have: one more for each from the one before, then from one again.
+#: How many endpoints a service has at most: each has one more than the one before, then it begins with one again.
 SIZES = 11
 
 
 def vip(i: int) -> ir.Address:
-    """Spread over two /16, some close together and some apart."""
+    """Return the vip of service i. They are spread over two /16, some close together and some apart."""
     return IPv4Address(_VIPS + (i % 7) * 4096 + i)
 
 
 def endpoint(i: int, k: int) -> ir.Endpoint:
-    """Endpoint k of service i: no other service has it."""
+    """Return endpoint k of service i, which no other service has."""
     return ir.Endpoint(IPv4Address(_ENDPOINTS + i * 32 + k))
 
 
@@ -32,7 +32,7 @@ def endpoint6(i: int, k: int) -> ir.Endpoint:
 
 
 def plain(services: int) -> ir.Program:
-    """Every service has one vip, one port, and one to :data:`SIZES` endpoints."""
+    """Return a program whose services have one vip, one port, and one to :data:`SIZES` endpoints."""
     found = [
         ir.Service(
             name=f"s{i:05}",
@@ -46,7 +46,7 @@ def plain(services: int) -> ir.Program:
 
 
 def varied(services: int) -> ir.Program:
-    """Services with what every target can express, one thing after the other and together."""
+    """Return a program with everything that every target can express, alone and in combination."""
     cluster = ir.Cluster(pods=_PODS, nodeports=ir.PortRange(30000, 30000 + 4 * services))
     return ir.Program(cluster, (NODE,), tuple(varied_service(i) for i in range(services)))
 

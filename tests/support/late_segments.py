@@ -1,4 +1,4 @@
-"""Segments of an open TCP connection that come again when nobody expects them any more, made by hand."""
+"""Hand-made TCP segments that repeat those of an open connection when nobody expects them any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from svcc.verify.lab.netns import Namespace
 _ETH_P_ALL = 0x0003
 _ETHERNET = 14
 _HEADERS = {0x0800: (4, 20, 9, slice(12, 20)), 0x86DD: (6, 40, 6, slice(8, 40))}  # version, length, protocol, addresses
-#: So far ahead of the window connection tracking calls a segment INVALID. From the past it lets them pass (Linux 6.1).
+#: How far ahead of the window a segment is, so that connection tracking calls it INVALID. It accepts segments from the
+#: past (Linux 6.1).
 _AHEAD = 0x1000_0000
 
 
@@ -33,12 +34,12 @@ class _Segment(NamedTuple):
 
     @property
     def payload(self) -> int:
-        """Its length. No lab sends frames so small that they would have been filled up."""
+        """Its length in bytes. No frame of a lab is so small that it would have been padded."""
         return len(self.frame) - self.at - (self.frame[self.at + 12] >> 4) * 4
 
 
 class Tap:
-    """Listens on all devices of a namespace, from when it is entered."""
+    """Listens on all devices of a namespace inside the ``with`` block."""
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
@@ -53,8 +54,8 @@ class Tap:
         self._socket.close()
 
     def send_outside(self, port: int) -> None:
-        """Send again what this host last said from or to ``port``, as if it came from long before the window, with the
-        acknowledgement of all that the host has got till now."""
+        """Send the last segment with data from or to ``port`` again, with a sequence number outside the window, and the
+        acknowledgement of everything that this host has received."""
         heard = [segment for segment in self._heard() if port in segment.ports and segment.payload]
         said = [segment for segment in heard if segment.outgoing][-1]
         got = [segment for segment in heard if not segment.outgoing and segment.ports == said.ports[::-1]][-1]

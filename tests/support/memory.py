@@ -1,4 +1,4 @@
-"""A limit on the memory that something takes."""
+"""A limit for the memory that a piece of code takes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Bytes that answering one input may take, whatever it is.
+#: How many bytes the answer to one input may take, whatever the input is.
 ONE_INPUT = 500 << 20
 
 
 @contextmanager
 def at_most(more: int = ONE_INPUT) -> Iterator[None]:
-    """So many bytes more than this process has now; beyond them Python raises MemoryError (setrlimit(2), RLIMIT_AS)."""
+    """Inside the ``with`` block, allow this process ``more`` bytes than it has now. Beyond them Python raises
+    MemoryError (setrlimit(2), RLIMIT_AS)."""
     has = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (has + more, before[1]))

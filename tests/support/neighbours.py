@@ -1,7 +1,7 @@
-"""Other people's rules on the same node: what comes before ours, and what stands behind them.
+"""Other people's rules on the same node, before and behind ours.
 
-With them a trace shows what would else be the same: a rule that leaves its chain too early or too late, an order
-that only matters to others, a table that is not replaced as a whole.
+With them a trace shows differences that would not show otherwise: a rule that leaves its chain too early or too late,
+an order that matters only to others, a table that is not replaced as a whole.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 from svcc.targets.interface import Artifact, Bundle, Part
 
-#: Bits of the mark that they set, a chain one each.
+#: The bits of the mark that their chains set, each chain one.
 MARKS = tuple(1 << bit for bit in range(20, 30))
-#: Where they send what nobody has translated, but for one port.
+#: Where they send packets that nobody has translated, except those to one port.
 ELSEWHERE = {4: "192.0.2.250", 6: "2001:db8:fe::250"}
 LEFT_ALONE = 22
 _FILTERING = ("INPUT", "OUTPUT", "FORWARD")
@@ -21,14 +21,14 @@ _FAMILIES = {"ip": 4, "ip6": 6}
 
 
 def around(bundle: Bundle, mark: int) -> tuple[Bundle, ...]:
-    """A bundle and others' rules, in the order of loading. ``mark`` is the bundle's own bit of the mark."""
+    """Return a bundle and others' rules, in the order of loading. ``mark``: the bundle's own bit of the mark."""
     if any(artifact.part.name == "nft" for artifact in bundle.artifacts):
         return bundle, _beside(mark)
     return _behind(), bundle
 
 
 def _behind() -> Bundle:
-    """Rules of xtables that follow ours in every hook: loaded first, as ours are put in front."""
+    """Return rules of xtables that come after ours in every hook. They are loaded first, as ours are put in front."""
     artifacts = []
     for part, version in (("iptables", 4), ("ip6tables", 6)):
         to = f"-j DNAT --to-destination {ELSEWHERE[version]}"
@@ -45,9 +45,9 @@ def _behind() -> Bundle:
 
 
 def _beside(own: int) -> Bundle:
-    """Tables of nft's with chains of the same priorities as ours: loaded later, they are called later.
+    """Return tables of nft with chains of the same priorities as ours. They are loaded later, so they are called later.
 
-    They translate TCP at the priority of ours, and all else later than any of ours.
+    They translate TCP at our chains' priority, and everything else later than any of ours.
     """
     commands: list[Any] = []
     for family, version in _FAMILIES.items():
@@ -87,7 +87,7 @@ def _chain(family: str, type: str, hook: str, priority: int, rules: list[list[An
 
 
 def stale(bundle: Bundle) -> Bundle:
-    """What an earlier load may have left in our own tables of nft's: a chain that drops all."""
+    """Return what an earlier load may have left in our own tables of nft: a chain that drops everything."""
     artifact = bundle.artifact("nft")
     if artifact is None:
         return Bundle("stale", None, ())

@@ -1,4 +1,4 @@
-"""What the tests of the nft target share: a program that uses everything, and its artifact as objects."""
+"""For the tests of the nft target: a program that uses everything, and its artifact as objects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def program(text: str) -> ir.Program:
 
 
 def render(program: ir.Program, node: str | None = None) -> str:
-    """The artifact's text, after the checks that the command line makes."""
+    """Return the artifact's text, after the checks that the command line makes."""
     chosen = None if node is None else program.node(node)
     assert check_target(program, TARGET, chosen) == []
     return TARGET.render(program, chosen).artifacts[0].text
@@ -33,7 +33,7 @@ def render(program: ir.Program, node: str | None = None) -> str:
 
 @dataclass
 class Table:
-    """A table of an artifact, by the names in it."""
+    """A table of an artifact, with what is in it by name."""
 
     chains: dict[str, dict[str, Any]] = field(default_factory=dict)  # the attributes that make a base chain
     rules: dict[str, list[list[Any]]] = field(default_factory=dict)  # by chain
@@ -42,7 +42,8 @@ class Table:
 
 
 def tables(text: str) -> dict[str, Table]:
-    """The tables by family. Every command is taken as the kernel would, in order: nothing may be named too early."""
+    """Return the tables by family. Every command is taken in order, as the kernel does: nothing may be named too
+    early."""
     found: dict[str, Table] = {}
     for verb, kind, fields in commands(text):
         if kind == "table":
@@ -78,13 +79,13 @@ def commands(text: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _assert_known(table: Table, value: Any) -> None:
-    """All that is named in a rule or an element is there already."""
+    """Check that everything that a rule or an element names exists already."""
     for name in referred(value):
         assert name.removeprefix("@") in (table.sets if name.startswith("@") else table.chains), name
 
 
 def referred(value: Any) -> Iterator[str]:
-    """The sets (``@name``) and chains that a rule or an element names."""
+    """Yield the sets (``@name``) and chains that a rule or an element names."""
     if isinstance(value, str) and value.startswith("@"):
         yield value
     elif isinstance(value, dict):

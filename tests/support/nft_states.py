@@ -1,4 +1,4 @@
-"""What the tests of the nft driver share: programs as states, and steps taken."""
+"""For the tests of the nft driver: programs as states, and steps taken."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HERE = Transition("nft", "nft")
 
 
 def text(program: ir.Program, node: ir.Node | None) -> str:
-    """A program's document, in tables of the name that all tests have."""
+    """Return a program's document, in tables with the name that all tests use."""
     cluster = replace(program.cluster, prefix=SCOPE.prefix)
     return TARGET.render(replace(program, cluster=cluster), node).artifacts[0].text
 
@@ -41,7 +41,7 @@ def read() -> NftState:
 
 
 def take(live: NftState, wanted: NftState) -> None:
-    """Take the steps, after the check of the first, which is of all."""
+    """Take the steps, after the check of the first one, which checks all."""
     steps = DRIVER.steps(live, wanted, SCOPE, HERE)
     assert [step.check is not None for step in steps] == [number == 0 for number in range(len(steps))]
     for step in steps:
@@ -51,7 +51,7 @@ def take(live: NftState, wanted: NftState) -> None:
 
 
 def whole_plan(old: NftState, new: NftState) -> dict[str, Any]:
-    """All that comes of two states."""
+    """Return everything that is computed from two states."""
     left, come = DRIVER.gone_routes(old, new), DRIVER.gone_routes(new, old)
     return {
         "changes": [*DRIVER.changes(old, new)],
@@ -64,18 +64,18 @@ def whole_plan(old: NftState, new: NftState) -> dict[str, Any]:
 
 
 def nft(command: str, *options: str) -> str:
-    """What nft prints at a command, in the namespace of the calling thread."""
+    """Run a command of nft in the namespace of the calling thread; return what it prints."""
     done = subprocess.run(["nft", *options, command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def use_release(release: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a release of nft the one that the driver and :func:`nft` find."""
+    """Have the driver and :func:`nft` find a given release of nft."""
     if release != "installed":
         wrapper = directory / "nft"
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(support.tools.nft.nft(release))} "$@"\n')
         wrapper.chmod(0o755)
         monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-        # Its library cannot be loaded here (it wants a C library of its own), so its program does all the work.
+        # The release's library needs another C library and cannot be loaded here, so its program does all the work.
         monkeypatch.setattr(svcc.kernel.nft.tool, "_library", lambda: None)

@@ -1,4 +1,4 @@
-"""Packets that could show a difference: aimed at and around all that a program names, from all kinds of sources."""
+"""Packets that could show a difference: to and around everything that a program names, from all kinds of sources."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from svcc.verify.packet import Packet, Portless, Vantage
 
 #: Addresses that mean nothing to any program of the tests.
 STRANGERS = tuple(map(ip_address, ("198.51.100.7", "2001:db8:51::7", "198.51.100.8", "2001:db8:51::8")))
-#: A machine that no program names: what a node is called where a program has none.
+#: Addresses that no program names: the node's, where a program has no node.
 _SOME_NODE = tuple(map(ip_address, ("203.0.113.200", "2001:db8:77::200")))
 _LOOPBACKS = tuple(map(ip_address, ("127.0.0.1", "::1", "127.255.255.254")))
 _HOST_PORT = 22
 
 
 def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
-    """Every destination and port that matters: those declared from all sources, others from a few in turn."""
+    """Yield packets to every destination and port that matters: to declared ones from all sources, to others from one
+    source each, in turn."""
     found = _Places(program, node)
     turn = 0
     for destination in found.destinations():
@@ -39,11 +40,10 @@ def packets(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
 
 
 def every_port(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
-    """The same, and more of what only happens now and then.
+    """Yield the same packets, and more of what happens only now and then.
 
-    Every port inside of ranges, from somewhere and from its endpoints, which may get themselves, and to an address
-    that serves nothing; what is served and a port of the host's own by every protocol, from somewhere and from the
-    node.
+    Every port inside ranges, from outside and from its endpoints, which may reach themselves, and to an address that
+    serves nothing; served ports and a port of the host's own by every protocol, from outside and from the node.
     """
     yield from packets(program, node)
     found = _Places(program, node)
@@ -63,7 +63,7 @@ def every_port(program: ir.Program, node: ir.Node | None) -> Iterator[Packet]:
 
 
 class _Places:
-    """What a program names, seen from one node."""
+    """What a program names, as seen from one node."""
 
     def __init__(self, program: ir.Program, node: ir.Node | None) -> None:
         self._program = program
@@ -79,12 +79,12 @@ class _Places:
         return dict.fromkeys(found)
 
     def declared(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int]]:
-        """What is served there: the first and the last port of each range."""
+        """Yield what is served at an address: the first and the last port of each range."""
         for _, protocol, ports in self._served(destination):
             yield from ((protocol, number) for number in {ports.first, ports.last})
 
     def inner(self, destination: ir.Address) -> Iterator[tuple[ir.Protocol, int, list[ir.Address]]]:
-        """What is served there between these, with the endpoints that are elsewhere."""
+        """Yield the served ports between these, with the endpoints that are on other machines."""
         for service, protocol, ports in self._served(destination):
             endpoints = [e.address for e in service.endpoints if e.address not in self._own]
             yield from ((protocol, number, endpoints) for number in range(ports.first + 1, ports.last))
@@ -98,7 +98,7 @@ class _Places:
                     yield service, port.protocol, ports
 
     def ports(self, destination: ir.Address) -> Iterable[tuple[ir.Protocol, int]]:
-        """What is served there, and what is near it or is served elsewhere."""
+        """Return the ports that are served at an address, those next to them, and those that are served elsewhere."""
         found = list(self.declared(destination))
         numbers: dict[int, None] = {}
         for service in self._program.services:
@@ -113,7 +113,7 @@ class _Places:
         return dict.fromkeys((protocol, number) for protocol, number in found if 0 < number < 65_536)
 
     def sources(self, destination: ir.Address) -> Iterator[tuple[ir.Address, Vantage]]:
-        """Who may send there: strangers, allowed clients and their neighbours, pods, endpoints, the node."""
+        """Yield possible senders: strangers, allowed clients and addresses next to them, pods, endpoints, the node."""
         if destination in _LOOPBACKS:
             yield destination, Vantage.NODE
             yield from self.from_node(destination)
@@ -140,7 +140,7 @@ class _Places:
 
 
 def _around(network: ir.Network) -> Iterator[ir.Address]:
-    """The first and the last address of a network, and those beside it."""
+    """Yield the first and the last address of a network, and those next to them."""
     first, last = int(network[0]), int(network[-1])
     kind = ip_address if network.version == 4 else type(network[0])
     for number in (first, last, first - 1, last + 1):
@@ -149,7 +149,7 @@ def _around(network: ir.Network) -> Iterator[ir.Address]:
 
 
 def _possible(address: ir.Address) -> bool:
-    """Whether packets come from such an address."""
+    """Whether packets can come from an address."""
     if address.is_multicast or address.is_loopback or address.is_unspecified or address.is_link_local:
         return False
     return address.version == 6 or 0x1000000 <= int(address) < 0xE0000000

@@ -1,4 +1,4 @@
-"""What a page of the documentation has people type, done line by line on a site with a real etcd."""
+"""The commands that a page of the documentation tells people to type, run line by line on a site with a real etcd."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from support.tools.debs import argv
 from support.tools.project import ROOT
 
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: Where Debian's unit has etcd's data, and the page the backup.
+#: The folder of etcd's data in Debian's unit, and the page's file for a backup.
 _DATA, _BACKUP = "/var/lib/etcd/default", "/var/backups/etcd.snapshot"
-#: The programs that restore a backup, with the release of Debian that has them, and the package.
+#: By release of Debian, the program that restores a backup, and its package.
 _RESTORING = {"bookworm": ("etcdctl", "etcd-client"), "trixie": ("etcdutl", "etcd-server")}
 
 
 def blocks(section: str) -> list[list[str]]:
-    """The commands of each block of a section of docs/fleet.md, without comments."""
+    """Return the commands of each block of a section of docs/fleet.md, without comments."""
     page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
     _, found, rest = page.partition(f"\n## {section}\n")
     assert found, f"the page has no section {section}"
@@ -32,8 +32,10 @@ def blocks(section: str) -> list[list[str]]:
 
 @dataclass
 class Steps:
-    """Does what a page says. ``start``: etcd, on its machine; ``run``: a tool there; ``svcc``: its words, what it
-    printed; ``restart``: the agent of the machine that the page is at.
+    """Runs what a page says.
+
+    ``start``: starts etcd, on its machine; ``run``: runs a tool there; ``svcc``: runs svcc, and returns what it
+    printed; ``restart``: restarts the agent of the page's machine.
     """
 
     etcd: Cluster
@@ -42,12 +44,12 @@ class Steps:
     start: Callable[[], None]
     run: Callable[..., object]
     svcc: Callable[..., str]
-    url: str  # where clients find etcd
+    url: str  # at which clients find etcd
     restart: Callable[[], None] = lambda: None
     published: str = ""  # the number of the newest release
 
     def follow(self, commands: Sequence[str]) -> str:
-        """Do all commands; what the last one printed."""
+        """Run all commands; return what the last one printed."""
         said = ""
         for command in commands:
             said = self._do(command.split())
@@ -64,7 +66,7 @@ class Steps:
             case ["systemctl", "start", "etcd"]:
                 self.start()
             case ["mv", old, new] if old == _DATA:
-                shutil.rmtree(self._place(new), ignore_errors=True)  # of the time before
+                shutil.rmtree(self._place(new), ignore_errors=True)  # of an earlier restore
                 member.data.rename(self._place(new))
             case [("etcdctl" | "etcdutl") as program, "snapshot", "restore", file, "--data-dir", to] if file == _BACKUP:
                 name, package = _RESTORING[self.release]
@@ -93,7 +95,7 @@ class Steps:
         return Path(f"{self.etcd.members[0].data}{path.removeprefix(_DATA)}")
 
     def lose(self) -> None:
-        """Etcd is gone with all that it held, and an empty one takes its place."""
+        """Lose etcd with all its data; an empty one takes its place."""
         (member,) = self.etcd.members
         member.end()
         shutil.rmtree(member.data)

@@ -10,9 +10,9 @@ from svcc.verify.lab import Lab, NoReply
 
 
 def pinged(lab: Lab, where: str | ir.Address, to: str | ir.Address) -> bool:
-    """What comes is waited for; what is refused is no answer.
+    """Ping until there is an answer; return whether it is one, and no refusal.
 
-    It is asked again where nothing comes: who asks for a neighbour in vain on a busy machine drops the packet.
+    Where nothing comes, it is sent again: a busy machine that gets no answer from a neighbour in time drops the packet.
     """
 
     def heard() -> list[NoReply | None]:

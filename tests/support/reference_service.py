@@ -1,4 +1,4 @@
-"""What tests of the reference ask about: the addresses and ports of a service, its node, and clients."""
+"""What tests of the reference use: the addresses and ports of a service, its node, and clients."""
 
 from __future__ import annotations
 

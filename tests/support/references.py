@@ -1,4 +1,4 @@
-"""The references of a script for iptables-restore."""
+"""The references between chains in a script for iptables-restore."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def dangling(script: str) -> list[str]:
-    """What is wrong with the references of a script's text, a line of English each; empty if nothing is.
+    """Return what is wrong with a script's references, a line of text for each fault; empty if nothing is.
 
-    Every target must be a chain that its table has declared by then, every declared chain must be reachable from a
-    built-in chain, no chain may be declared twice. ``iptables-nft-restore --test`` checks none of this.
+    Every target has to be a chain that its table has declared before, every declared chain has to be reachable from a
+    built-in chain, and no chain may be declared twice. ``iptables-nft-restore --test`` checks none of this.
     """
     return [fault for block in script.split("COMMIT\n")[:-1] for fault in _block_faults(block.splitlines())]
 
@@ -45,7 +45,7 @@ def _block_faults(lines: list[str]) -> list[str]:
 
 
 def _chains(rule: str) -> list[str]:
-    """The chain that a rule's text leads to: a list of one or none."""
+    """Return the chains to which a rule's text leads: one or none."""
     words = _QUOTED.sub('""', rule).split() if '"' in rule else rule.split()
     targets = [after for word, after in pairwise(words) if word in ("-j", "-g")]
     return [target for target in targets if target not in EXTENSIONS]

@@ -1,9 +1,9 @@
-"""A server that answers as a recording has it: which request, which status, which bytes, and how the answer ends.
+"""A server that answers as a recording says: to which request, with which status and bytes, and how the answer ends.
 
 A recording is a list of exchanges. ``request``: method, path and query (without ``timeoutSeconds``, which clients
-choose at random). ``status``, ``headers``. ``body``: pieces of it; a text is sent as it is, and all else as JSON on a
-line. ``end``: "" in good order; "cut": the connection is closed before the answer is complete; "silence": it stays.
-Each exchange is answered once. A request that no exchange is left for is answered by silence.
+choose at random). ``status``, ``headers``. ``body``: pieces of it; a text is sent unchanged, anything else as JSON on a
+line. ``end``: "" in good order; "cut": the connection is closed before the answer is complete; "silence": it stays
+open. Each exchange is used once. A request without an exchange gets no answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Exchange:
 
 @dataclass(slots=True)
 class Replayed:
-    """``asked``: the requests so far, in the recordings' form; ``headers``: those of each."""
+    """A server with a recording. ``asked``: the requests so far, in the recordings' form; ``headers``: of each of
+    them."""
 
     exchanges: list[Exchange]
     asked: list[str] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Replayed:
         writer.close()
 
     async def _answer(self, text: str, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection may be used again."""
+        """Answer a request; return whether the connection may be used again."""
         first, *lines = text.strip().split("\r\n")
         asked = _written(first.rpartition(" ")[0])
         self.asked.append(asked)

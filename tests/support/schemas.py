@@ -18,7 +18,7 @@ def read(path: Path) -> Any:
 
 
 def follows(name: str, text: str) -> Any:
-    """What a command printed, which follows its schema."""
+    """Return what a command printed, after a check that it follows its schema."""
     document = json.loads(text)
     Draft202012Validator(read(SCHEMAS[name])).validate(document)
     return document

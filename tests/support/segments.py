@@ -1,4 +1,4 @@
-"""Hand-made TCP segments of connections that exist, outside the window: connection tracking calls them INVALID."""
+"""Hand-made TCP segments of existing connections, outside the window: connection tracking calls them INVALID."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from svcc.verify.lab import Conversation, Lab
 #: linux/tcp.h
 _REPAIR, _QUEUE, _SEQUENCE = 19, 20, 21
 _RECEIVING, _SENDING = 1, 2
-_ON, _OFF = 1, -1  # off without a word to the other end
+_ON, _OFF = 1, -1  # off, and nothing is sent to the other end
 _ACK = 0x10
-#: So far ahead is a segment that no window holds it. One that is behind the window is not INVALID on newer kernels
+#: How far ahead a segment is, so that it is in no window. One behind the window is not INVALID on newer kernels
 #: (nf_conntrack_proto_tcp.c: ignored, since Linux 6.2).
 _AHEAD = 1 << 30
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """What a client's socket sends next and expects next."""
+    """The sequence numbers that a client's socket sends next and expects next."""
 
     sends: int
     expects: int
 
 
 def sequence(talk: Conversation) -> Sequence:
-    """Read where a client's end of a TCP connection is (TCP_REPAIR, which needs root)."""
+    """Return the sequence numbers of a client's end of a TCP connection (TCP_REPAIR, which needs root)."""
     with socket.socket(fileno=os.dup(talk.fileno())) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, _REPAIR, _ON)
         found = []
@@ -45,7 +45,7 @@ Place = tuple[ir.Address, int]
 
 
 def send(lab: Lab, where: str | ir.Address, source: Place, to: Place, seq: int, ack: int, flags: int = _ACK) -> None:
-    """Send one segment with a byte of data from a host, whoever holds the source address."""
+    """Send a segment with one byte of data from a host, whoever has the source address."""
     version = source[0].version
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     with lab.namespace(where).entered():
@@ -76,7 +76,7 @@ def _packet(source: Place, to: Place, seq: int, ack: int, flags: int) -> bytes:
 
 
 def _checksum(data: bytes) -> int:
-    """RFC 1071."""
+    """Return the Internet checksum (RFC 1071)."""
     data += b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
@@ -85,13 +85,14 @@ def _checksum(data: bytes) -> int:
 
 
 def stray_from_endpoint(lab: Lab, talk: Conversation, endpoint: Place, seen: Place) -> None:
-    """A segment of the endpoint outside the window. ``endpoint``, ``seen``: both ends as the endpoint knows them."""
+    """Send a segment of the endpoint outside the window. ``endpoint``, ``seen``: both ends as the endpoint knows
+    them."""
     at = sequence(talk)
     where = "node" if endpoint[0] in lab.node_addresses else endpoint[0]
     send(lab, where, endpoint, seen, at.expects + _AHEAD, at.sends)
 
 
 def stray_from_client(lab: Lab, where: str | ir.Address, talk: Conversation, to: Place) -> None:
-    """A segment of the client outside the window. ``to``: where it connected to."""
+    """Send a segment of the client outside the window. ``to``: where the client connected to."""
     at = sequence(talk)
     send(lab, where, talk.local, to, at.sends + _AHEAD, at.expects)

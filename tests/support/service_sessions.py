@@ -1,4 +1,4 @@
-"""Sessions that change services one by one: what is followed, and what has to hold afterwards and after mishaps."""
+"""Sessions that change services one by one: what they follow, and what must hold afterwards and after failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from svcc.compiler.source import Source
 from svcc.kernel.namespaces import Namespace
 from svcc.targets.interface import Target, TargetByService
 
-#: What is followed, and how it is served.
+#: A program that is followed, and the program as it is served.
 Way = tuple[ir.Program, ir.Program]
 
 
@@ -39,7 +39,7 @@ class Side:
 
     target: TargetByService
     variant: str  # of iptables
-    texts: tuple[str, str]  # the programs before and after
+    texts: tuple[str, str]  # of the programs before and after
     ipvs: bool = False
 
     def session(self, state: object, tell: object = None, node: str | None = None) -> svcc.Session:
@@ -55,7 +55,7 @@ class Side:
             namespace.close()
 
     def changes(self) -> Mapping[str, Way]:
-        """What is followed after the first program: an edit, an endpoint that fails, and both."""
+        """Return what is followed after the first program: an edit, an endpoint that fails, and both."""
         old, new = map(read, self.texts)
         return {"edited": (new, new), "failing": (old, draining(old, "web")), "both": (new, draining(new, "web"))}
 
@@ -70,7 +70,7 @@ def read(text: str) -> ir.Program:
 
 
 def draining(program: ir.Program, name: str, at: int = 0) -> ir.Program:
-    """The program as it is served while an endpoint of a service fails its check."""
+    """Return the program as it is served while an endpoint of a service fails its check."""
     service = program.service(name)
     assert service is not None
     ends = tuple(replace(one, weight=0) if n == at else one for n, one in enumerate(service.endpoints))
@@ -86,12 +86,12 @@ def holds(installation: Installation) -> bool:
     return not machine.differing(machine.read(wanted), wanted)
 
 
-# ---- incremental is anew
+# ---- an incremental change gives what compiling anew gives
 
 
 @st.composite
 def ways(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir.Node | None, list[Way]]:
-    """A program, and what is to be followed after it, each with how it is served."""
+    """Draw a program, and what is followed after it, each with how it is served."""
     first, node = draw(programs_for(target))
     assume(first.services)
     program, found = first, []
@@ -108,8 +108,8 @@ def ways(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir.Node | None, l
 
 
 def follow(target: Target, kept: svcc.Session, way: Way, node: ir.Node | None) -> bool:
-    """Follow a program: what compiling it anew gives is in the kernel and recorded then. Whether it was changed service
-    by service."""
+    """Follow a program; check that the kernel and the record then hold what compiling it anew gives. Return whether it
+    was changed service by service."""
     program, served = way
     current = kept.installation.current
     serves = current is not None and bool(kept.installation.summary(current).frontends)
@@ -134,11 +134,11 @@ def follow(target: Target, kept: svcc.Session, way: Way, node: ir.Node | None) -
     return generation.base is not None
 
 
-# ---- what goes wrong on the way
+# ---- failures in the middle
 
 
 class Later:
-    """Hears events from a moment on."""
+    """A receiver of events that passes them on from some moment on."""
 
     def __init__(self) -> None:
         self.tell: object = None
@@ -149,7 +149,7 @@ class Later:
 
 
 def kill_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> None:
-    """End a session by SIGKILL at one event after another of a change; of so many, at one."""
+    """Kill a session by SIGKILL at every ``every``-th event of a change."""
     old, (program, served) = read(side.texts[0]), side.changes()[what]
     with side.world(folder) as world:
         others, ends = world.others(), list[str]()
@@ -159,12 +159,12 @@ def kill_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> 
             world.settle()
             ends.append(_found(side, world, others, {"old": old, "new": served}))
         assert ends == sorted(ends, reverse=True)
-        assert {"old"} <= set(ends)  # where the rules are the last step, what is killed before the end is undone
+        assert {"old"} <= set(ends)  # the rules are the last step, so a change that is killed before its end is undone
         assert _found(side, world, others, {"new": served}) == "new"
 
 
 def _killed_at(side: Side, number: int, world: World, old: ir.Program, program: ir.Program, served: ir.Program) -> bool:
-    """Whether SIGKILL ended a session at event ``number`` of a change; False: it ended before."""
+    """Whether SIGKILL ended a session at event ``number`` of a change; False where the change ended before."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -183,7 +183,7 @@ def _killed_at(side: Side, number: int, world: World, old: ir.Program, program: 
 
 
 def fail_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> None:
-    """Have a change fail at one event after another; of so many, at one."""
+    """Have a change fail at every ``every``-th event."""
     old, (program, served) = read(side.texts[0]), side.changes()[what]
     heard = Later()
     with side.world(folder) as world:
@@ -206,7 +206,7 @@ def fail_at_every_point(side: Side, what: str, folder: Path, every: int = 1) -> 
 
 
 def _found(side: Side, world: World, others: Mapping[str, str], allowed: Mapping[str, ir.Program]) -> str:
-    """Which of the programs the kernel holds; it is the one that is recorded, and whole."""
+    """Return which of the programs the kernel holds, which has to be the recorded one, and whole."""
     installation = world.store.installation("custom")
     assert not installation.journal.exists()
     with world.inside():

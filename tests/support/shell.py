@@ -1,4 +1,4 @@
-"""A user on a node of its own, who calls svcc."""
+"""A user on a node of its own, who runs svcc."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ service dns { vip 198.19.10.2; port 53/udp; endpoints { 100.64.0.3 } }
 OTHER = PROGRAM.replace("100.64.0.2 }", "100.64.0.4 }")
 #: The endpoints of PROGRAM and of OTHER.
 A, B = {"100.64.0.1", "100.64.0.2", "100.64.0.3"}, {"100.64.0.1", "100.64.0.3", "100.64.0.4"}
-#: What a plan says first of going from PROGRAM to OTHER.
+#: The first line of a plan from PROGRAM to OTHER.
 CHANGED = "web: ~ 100.64.0.2:8080 -> 100.64.0.4:8080"
 
 
 def blocks(said: str) -> list[str]:
-    """The paragraphs of a plan; of its steps, the heading alone."""
+    """Return the paragraphs of a plan; only the heading of its steps."""
     return [block.partition("\n  1. ")[0] for block in said.split("\n\n")]
 
 
@@ -44,8 +44,8 @@ class Shell:
     def __init__(
         self, namespace: Namespace, folder: Path, world: World | None = None, *, nf_tables: bool = True
     ) -> None:
-        """``world``: what the node has of others, with its state in the folder's ``state``; ``nf_tables``: whether the
-        kernel has them.
+        """``world``: the node with other people's objects, whose state is in the folder's ``state``; ``nf_tables``:
+        whether the kernel has them.
         """
         self.namespace = namespace
         self.folder = folder
@@ -54,7 +54,7 @@ class Shell:
         (folder / "b.dsl").write_text(OTHER)
 
     def words(self, *words: str) -> list[str]:
-        """What starts svcc as a user does, for what is about the process itself."""
+        """Return the words that start svcc as a user does, for tests of the process itself."""
         return [sys.executable, "-P", "-m", "svcc", *words]
 
     def environment(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Shell:
         return done
 
     def ended(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """How svcc ends, whatever its status. ``given``: what is on its standard input."""
+        """Run svcc, and return how it ended, whatever its status. ``given``: its standard input."""
         environment = self.environment()
         if "PYTHONPATH" in environment:  # Python reads it when it starts
             with self.namespace.entered():
@@ -84,7 +84,7 @@ class Shell:
 
     @contextmanager
     def python(self, script: str, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """A program that uses svcc from Python, while it runs; it is ended when this is left."""
+        """Yield a running program that uses svcc from Python; it is ended with the block."""
         command = [sys.executable, "-P", "-c", script, *words]
         with self.namespace.entered():
             process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
@@ -99,11 +99,11 @@ class Shell:
             return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
     def rules(self) -> list[str]:
-        """What iptables-save prints, without times and counters."""
+        """Return what iptables-save prints, without times and counters."""
         return [line.partition(" [")[0] for line in self.run("iptables-save").splitlines() if line[0] != "#"]
 
     def endpoints(self) -> set[str]:
-        """The endpoints in nft's maps."""
+        """Return the endpoints in nft's maps."""
         with self.namespace.entered():
             words = ["nft", "list", "table", "ip", "custom"]
             listing = subprocess.run(words, capture_output=True, text=True, check=False).stdout
@@ -111,7 +111,7 @@ class Shell:
 
 
 def change_pending(shell: Shell, **fields: object) -> None:
-    """Alter what waits to be confirmed, as a whole: the watchdog reads it all the time."""
+    """Change the record of what waits to be confirmed, in one piece: the watchdog reads it all the time."""
     pending = shell.folder / "state/custom/confirm.json"
     altered = pending.with_name("altered")
     altered.write_text(json.dumps({**json.loads(pending.read_text()), **fields}))
@@ -119,12 +119,12 @@ def change_pending(shell: Shell, **fields: object) -> None:
 
 
 def time_runs_out(shell: Shell) -> None:
-    """Instead of waiting: a test cannot tell how much it gets done in a time."""
+    """Let the time to confirm be over, without waiting: no test can tell how much it gets done in a time."""
     change_pending(shell, deadline=0.0)
 
 
 def end_watchdog(shell: Shell) -> None:
-    """Kill it, by the state directory that it was started for."""
+    """Kill the watchdog, which is found by its state directory."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -137,7 +137,8 @@ def end_watchdog(shell: Shell) -> None:
 
 @contextmanager
 def apply_at_work(shell: Shell, *before: str) -> Iterator[subprocess.Popen[str]]:
-    """An apply in the middle of a step, which it ends when this is left. ``before``: words before the command's."""
+    """Yield an apply in the middle of a step, which goes on when the block ends. ``before``: words before the
+    command's."""
     slow = shell.folder / "bin"
     slow.mkdir()
     for tool in ("iptables-nft-restore", "iptables-restore"):

@@ -1,4 +1,5 @@
-"""What holds for every input, good or bad: an answer, each finding with a place in the text, all of it printable."""
+"""What holds for every input, good or bad: there is an answer, each finding has a place in the text, and all is
+printable."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _GITHUB = re.compile(r"::(error|warning) file=[^:,\n]*(,(line|col|endLine|endCol
 
 
 def assert_sound(loaded: Loaded) -> None:
-    """An answer that all of svcc can go on with."""
+    """Check that all of svcc can go on with an answer."""
     assert (loaded.program is None) == has_errors(loaded.diagnostics)
     assert_reportable(loaded.diagnostics)
     if loaded.program is None:
@@ -39,7 +40,7 @@ def assert_sound(loaded: Loaded) -> None:
 
 
 def assert_reportable(diagnostics: Sequence[Diagnostic]) -> None:
-    """Findings with places inside their texts, in every format."""
+    """Check that findings have places inside their texts, and can be printed in every format."""
     for diagnostic in diagnostics:
         assert diagnostic.message
         for span in (diagnostic.span, *(related.span for related in diagnostic.related)):
@@ -52,13 +53,13 @@ def assert_reportable(diagnostics: Sequence[Diagnostic]) -> None:
 
 
 def assert_inside(span: Span) -> None:
-    """A text that ends without a line end is read as if it had one, and that may be the culprit."""
+    """Check that a span is inside its text, where a missing last line end counts as there: it may be the culprit."""
     length = len(span.source.text) + (not span.source.text.endswith("\n"))
     assert 0 <= span.start <= span.end <= length, (span.start, span.end, length)
 
 
 def assert_printable(text: str) -> None:
-    """Nothing that a terminal would obey, nothing that no encoding has."""
+    """Check that a text has nothing that a terminal would obey, and nothing that cannot be encoded."""
     assert all(c.isprintable() or c in "\n\t" for c in text), repr(text)
     text.encode()
 
@@ -90,7 +91,7 @@ def assert_json(diagnostics: Sequence[Diagnostic]) -> None:
 
 
 def _assert_region(line: int | None, column: int | None, end_line: int | None, end_column: int | None) -> None:
-    """From 1; the end, exclusive, after the start."""
+    """Check that a region counts from 1, and that its end, which is exclusive, comes after its start."""
     if line is None:
         assert (column, end_line, end_column) == (None, None, None)
         return
@@ -103,7 +104,8 @@ def _assert_region(line: int | None, column: int | None, end_line: int | None, e
 
 
 def assert_sarif(diagnostics: Sequence[Diagnostic]) -> None:
-    """The parts of SARIF 2.1.0 that its schema requires of what is used here (sections 3.13, 3.14, 3.27, 3.30)."""
+    """Check the members that the schema of SARIF 2.1.0 requires of what is used here (sections 3.13, 3.14, 3.27,
+    3.30)."""
     text = as_sarif(diagnostics)
     assert_printable(text)
     log = json.loads(text)
@@ -129,7 +131,7 @@ def _assert_location(location: dict[str, Any]) -> None:
 
 
 def assert_github(diagnostics: Sequence[Diagnostic]) -> None:
-    """One workflow command per finding, on a line of its own."""
+    """Check that there is one workflow command per finding, on a line of its own."""
     text = as_github(diagnostics)
     assert_printable(text)
     lines = text.split("\n")

@@ -1,11 +1,11 @@
-"""Hypothesis strategies: valid programs, what they are written as, and which of them a target takes.
+"""Hypothesis strategies: valid programs, and programs that a target accepts.
 
-Everything is drawn from short lists whose first member is the plainest, so that a failure shrinks to a program that
-a person can read. No draw is thrown away for being invalid: what would clash is moved to the next free place.
+Everything is drawn from short lists whose first member is the plainest, so that a failure shrinks to a program that a
+person can read. No draw is rejected as invalid: what would clash is moved to the next free place.
 
     programs()                          any program of the language
     programs(features={Feature.VIP})    one that uses these features and no others
-    programs_for(target)                a program and a node that the target takes
+    programs_for(target)                a program and a node that the target accepts
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ NODE_NAMES = ("node-a", "node-b", "draining", "10.0.0.4")
 
 VIPS = tuple(map(ip_address, ("198.19.0.1", "198.19.0.2", "fd00:19::1", "198.19.255.255", "fd00:19::ffff:1")))
 EXTERNAL_IPS = tuple(map(ip_address, ("203.0.113.7", "2001:db8:7::7", "203.0.113.8")))
-#: What sources become.
+#: The addresses of ``snat``, to which sources are rewritten.
 SOURCES = tuple(
     tuple(map(ip_address, some))
     for some in ((), ("203.0.113.20",), ("203.0.113.20", "203.0.113.21", "fd00:20::1"), ("198.19.0.1",))
@@ -80,7 +80,7 @@ _NODE_ADDRESSES = (
     tuple(map(ip_address, ("fd00:10::6",))),
 )
 PODS = tuple(map(ip_network, ("100.64.0.0/24", "fd00:64::/64", "100.64.0.0/29", "172.16.0.0/31", "fd00:65::/64")))
-#: Some of the vips and external ips are inside, none of the pods and nodes.
+#: Networks of service addresses: some vips and external ips are inside, and no pod or node.
 SERVICES = tuple(map(ip_network, ("198.19.0.0/24", "fd00:19::/64", "198.19.0.0/16", "203.0.113.0/29", "fd00:20::/64")))
 CLIENTS = tuple(
     map(
@@ -92,7 +92,7 @@ CLIENTS = tuple(
     )
 )
 _SERVING = tuple(map(ip_network, ("10.0.0.0/8", "fd00:10::/64", "10.0.0.4/32", "192.0.2.0/24")))
-#: No check, and one for each option, with signs that have to be quoted.
+#: No check, and checks with every option, and with characters that have to be quoted.
 CHECKS = (
     None,
     ir.Check(ir.CheckKind.TCP),
@@ -113,7 +113,7 @@ def programs(
     max_services: int = 3,
     min_nodes: int = 0,
 ) -> st.SearchStrategy[ir.Program]:
-    """Valid programs that use no feature but these (of which one must be a way to reach a service)."""
+    """Draw valid programs that use no features but these, of which one has to be a way to reach a service."""
     return _programs(frozenset(features), min_services, max_services, min_nodes)
 
 
@@ -121,7 +121,7 @@ def programs(
 def programs_for(
     draw: st.DrawFn, target: Target, *, min_services: int = 1, max_services: int = 3
 ) -> tuple[ir.Program, ir.Node | None]:
-    """A program with a node (None where it has none) that the target takes."""
+    """Draw a program with a node that the target accepts."""
     program = draw(programs(target.features, min_services=min_services, max_services=max_services, min_nodes=1))
     services = tuple(tame(service if target.translates else on_its_ports(service)) for service in program.services)
     program = led_only(replace(program, services=services))
@@ -132,7 +132,8 @@ def programs_for(
 
 @st.composite
 def widely_weighted_for(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir.Node | None]:
-    """A program and a node that the target takes, whose endpoints have any weights, and which follows them."""
+    """Draw a program and a node that the target accepts, whose endpoints have any weights, with schedulers that follow
+    them."""
     program, node = draw(programs_for(target))
     weights = st.integers(0, 65_535) | st.integers(1, 40)
     schedulers = [
@@ -152,9 +153,9 @@ def widely_weighted_for(draw: st.DrawFn, target: Target) -> tuple[ir.Program, ir
 
 
 def tame(service: ir.Service) -> ir.Service:
-    """The service without the combinations that targets refuse most, so that few draws are thrown away.
+    """Return the service without the combinations that targets refuse most, so that few draws are rejected.
 
-    Under ``forward direct`` and ``tunnel`` the packet stays as it is: no other port, no node port, no masquerade.
+    Under ``forward direct`` and ``tunnel`` packets are not changed: no other port, no node port, no masquerade.
     """
     if service.scheduler is ir.Scheduler.DH:
         endpoints = tuple(replace(e, weight=e.weight or 1, backup=False) for e in service.endpoints)
@@ -177,7 +178,7 @@ def tame(service: ir.Service) -> ir.Service:
 
 
 def on_its_ports(service: ir.Service) -> ir.Service:
-    """The service, whose endpoints listen on its ports where it has one memory of clients."""
+    """Return the service; where its affinity covers all its ports, with endpoints that listen on these ports."""
     if not service.affinity_per_service:
         return service
     if service.vips or service.external_ips:
@@ -207,7 +208,7 @@ def _names(usual: Sequence[str]) -> st.SearchStrategy[str]:
 
 
 def _some(members: Sequence[T], min_size: int = 0, max_size: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
-    """Several different members, in any order."""
+    """Draw several different members, in any order."""
     return st.lists(st.sampled_from(members), unique=True, min_size=min_size, max_size=max_size).map(tuple)
 
 
@@ -236,13 +237,14 @@ def _nodes(draw: st.DrawFn, min_size: int) -> tuple[ir.Node, ...]:
 
 
 class _Taken:
-    """Ports that are given away, by what they are ports of."""
+    """The ports that are given away, by what they are ports of."""
 
     def __init__(self) -> None:
         self._ranges: dict[object, list[ir.PortRange]] = {}
 
     def place(self, keys: Iterable[object], wanted: ir.PortRange, room: ir.PortRange) -> ir.PortRange | None:
-        """Take as many ports as wanted: those, or the next in ``room`` that are free for all keys."""
+        """Take as many ports as wanted: these, or the next in ``room`` that are free for all keys. Return None where
+        there are none."""
         keys = list(keys)
         taken = [ports for key in keys for ports in self._ranges.get(key, ())]
         starts = {wanted.first, room.first, *(ports.last + 1 for ports in taken)}
@@ -259,7 +261,7 @@ _PORTS = ir.PortRange(1, 65_535)
 
 
 class _Services:
-    """Draws the services of one program, none of which clashes with another."""
+    """Draws the services of one program, which do not clash with each other."""
 
     def __init__(
         self, draw: st.DrawFn, features: frozenset[Feature], cluster: ir.Cluster, nodes: tuple[ir.Node, ...]
@@ -275,11 +277,11 @@ class _Services:
         return self._draw(st.sampled_from(options))
 
     def _if(self, feature: Feature, options: Sequence[T]) -> T:
-        """One of the options; only the first if the feature is not to be used."""
+        """Draw one of the options; only the first where the feature is not to be used."""
         return self._one(options if feature in self._features else options[:1])
 
     def _choice(self, plain: Any, choices: dict[Any, Feature]) -> Any:
-        """``plain``, or one of the choices whose feature may be used."""
+        """Draw ``plain``, or one of the choices whose feature may be used."""
         return self._one([plain, *(value for value, feature in choices.items() if feature in self._features)])
 
     def service(self, name: str) -> ir.Service:
@@ -306,7 +308,7 @@ class _Services:
         return replace(service, registered=self._one(((), (), _REGISTERED[:1], _REGISTERED)))
 
     def _with_owners(self, service: ir.Service) -> ir.Service:
-        """Who holds the service's addresses: svcc, which may announce them, or (``shared``) somebody else."""
+        """Choose who holds the service's addresses: svcc, which may announce them, or (``shared``) somebody else."""
         service = replace(
             service,
             vips=tuple(sorted(service.vips, key=self._is_shared)),
@@ -317,7 +319,8 @@ class _Services:
         return replace(service, shared=shared, announce=bool(may) and self._one((False, True)))
 
     def _with_one_memory(self, service: ir.Service) -> ir.Service:
-        """An affinity may be for all of a service, if all that it listens on has the same endpoints."""
+        """Let an affinity perhaps cover all of a service, where everything that it listens on has the same
+        endpoints."""
         if service.affinity is None or not self._if(Feature.AFFINITY_PER_SERVICE, (False, True)):
             return service
         if service.external_traffic is not service.internal_traffic:
@@ -325,7 +328,7 @@ class _Services:
         return replace(service, affinity_per_service=True)
 
     def _is_shared(self, address: ir.Address) -> bool:
-        """One decision for all services that have the address."""
+        """Whether an address is shared: one decision for all services that have it."""
         if address not in self._shared:
             self._shared[address] = self._if(Feature.SHARED, (False, True))
         return self._shared[address]

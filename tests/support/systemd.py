@@ -17,9 +17,9 @@ from support.tools.project import ROOT
 from support.waiting import until
 
 UNITS = ROOT / "systemd"
-#: Where a program's output is, seen from inside; nobody has a journal there.
+#: The file of the agent's output, as seen from inside: there is no journal.
 LOG = "/run/agent.log"
-#: What the machine is before systemd starts: /etc, /run and /var/lib are its own, and ``svcc`` is on systemd's path.
+#: Prepares the machine before systemd starts: it has its own /etc, /run and /var/lib, and systemd finds ``svcc``.
 #: Arguments: this Python, the folder of units.
 _BEGIN = """\
 set -e
@@ -35,7 +35,7 @@ mount -t tmpfs tmpfs /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 exec env -i container=svcc PATH="$PATH" SYSTEMD_UNIT_PATH="$2" /lib/systemd/systemd --system --log-target=console
 """
-#: Units that those of the project and of systemd's own defaults name: of nothing, as the tests start all themselves.
+#: Targets that the project's units and systemd's defaults name. They are empty: the tests start everything themselves.
 _TARGETS = ("default", "sysinit", "basic", "shutdown", "network", "network-pre", "local-fs", "multi-user")
 _TARGET = "[Unit]\nDescription=Nothing\nDefaultDependencies=no\n"
 
@@ -55,7 +55,7 @@ class Machine:
         until(lambda: self.run("test", "-S", socket).returncode == 0, "systemd listens", process=process)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there."""
+        """Run a command on the machine."""
         enter = ["nsenter", f"--target={self._first}", "--mount", "--root", "--pid", "--cgroup", "--"]
         enter += ["env", f"SYSTEMD_UNIT_PATH={self.shell.folder / 'units'}"]
         with self.shell.namespace.entered():
@@ -67,27 +67,27 @@ class Machine:
         return done.stdout
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """As :func:`support.waiting.until`; what systemd and the agent said is shown where it does not come."""
+        """Wait as :func:`support.waiting.until` does; a failure shows what systemd and the agent logged."""
         try:
             until(condition, what)
         except pytest.fail.Exception as error:
             pytest.fail(f"{error}\n{self.said()}")
 
     def show(self, unit: str, *names: str) -> list[str]:
-        """Properties of a unit, in the order of their names, all of one moment."""
+        """Return properties of a unit, in the order of the given names, all of one moment."""
         lines = self.systemctl("show", *(f"--property={name}" for name in names), unit).splitlines()
         values = dict(line.split("=", 1) for line in lines)
         return [values[name] for name in names]
 
     def write(self, text: str) -> None:
-        """Write the file that the agent keeps."""
+        """Write the file that the agent follows."""
         draft = self.shell.folder / "draft.dsl"
         draft.write_text(text)
         for words in (["cp", str(draft), "/etc/svcc/svcc.dsl.new"], ["mv", "/etc/svcc/svcc.dsl.new", _FILE]):
             assert self.run(*words).returncode == 0
 
     def said(self) -> str:
-        """What systemd and the agent said so far."""
+        """Return what systemd and the agent have logged so far."""
         return f"{self._log.read_text()}\n{self.run('cat', LOG).stdout}"
 
 
@@ -96,7 +96,7 @@ _FILE = "/etc/svcc/svcc.dsl"
 
 @contextmanager
 def machine(shell: Shell, settings: str = "") -> Iterator[Machine]:
-    """``settings``: further lines of the agent's [Service]."""
+    """Yield a machine. ``settings``: further lines of the agent's [Service]."""
     units, log = shell.folder / "units", shell.folder / "systemd.log"
     shutil.copytree(UNITS, units)
     for name in _TARGETS:
@@ -106,7 +106,7 @@ def machine(shell: Shell, settings: str = "") -> Iterator[Machine]:
     (units / "modprobe@.service").symlink_to("/lib/systemd/system/modprobe@.service")
     extra = units / "svcc-agent@.service.d"
     extra.mkdir()
-    # The tree may be in /tmp, of which the agent has one of its own.
+    # The tree may be in /tmp, and the agent has a /tmp of its own.
     binds = f"BindReadOnlyPaths={ROOT} {sys.prefix} {sys.base_prefix}\n"
     (extra / "test.conf").write_text(f"[Service]\nStandardError=append:{LOG}\n{binds}{settings}")
     words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc"]

@@ -1,4 +1,4 @@
-"""For the tests of the tracer: nodes from a few lines of some tool's, and packets in a word."""
+"""For the tests of the tracer: nodes from a few lines of a tool's input, and packets in a word."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ CLIENT = ip_address("192.0.2.1")
 
 
 def node(*own: str, **parts: str) -> Kernel:
-    """A node (10.0.0.4 unless said otherwise) with these parts loaded, in this order."""
+    """Return a node (10.0.0.4 by default) with these parts loaded, in this order."""
     artifacts = tuple(Artifact(Part(name, name, ""), text) for name, text in parts.items())
     return load(Bundle("test", None, artifacts), [ip_address(a) for a in own or ("10.0.0.4", "fd00:10::4")])
 
 
 def table(name: str, *lines: str) -> str:
-    """A table of iptables, committed."""
+    """Return a table of iptables, committed."""
     return "\n".join([f"*{name}", *lines, "COMMIT"]) + "\n"
 
 
 def document(*commands: dict[str, Any]) -> str:
-    """An nft document in which every command stands on a line of its own, the first on line 2."""
+    """Return an nft document with every command on a line of its own, the first on line 2."""
     return '{"nftables": [\n' + ",\n".join(json.dumps(c) for c in commands) + "\n]}\n"
 
 
 def packet(to: str, source: str | None = None, vantage: Vantage = Vantage.CLIENT) -> Packet:
-    """``198.19.0.1:80/tcp``, from 192.0.2.1 or 2001:db8::1."""
+    """Return a packet to ``198.19.0.1:80/tcp``, say; by default from 192.0.2.1 or 2001:db8::1."""
     place, _, protocol = to.partition("/")
     host, _, port = place.rpartition(":")
     address = ip_address(host.strip("[]"))
@@ -46,7 +46,8 @@ def follow(kernel: Kernel, to: str, source: str | None = None, vantage: Vantage 
 
 
 def ends(kernel: Kernel, to: str, source: str | None = None, vantage: Vantage = Vantage.CLIENT) -> dict[str, Fraction]:
-    """Where a packet may end, in words: ``reject``, ``100.64.0.1:80``, ``100.64.0.1:80 masqueraded``."""
+    """Return where a packet may end, in words, with the shares: ``reject``, ``100.64.0.1:80``, ``100.64.0.1:80
+    masqueraded``."""
     return {_words(end): share for end, share in follow(kernel, to, source, vantage).ends.items()}
 
 

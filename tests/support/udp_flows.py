@@ -1,4 +1,4 @@
-"""A node between clients and endpoints, each in a network namespace, and UDP flows through it that know who answers."""
+"""A node between clients and endpoints, each in a network namespace, and UDP flows through it that tell who answers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LINKS = (
     ("client", "10.0.0.100", "10.0.0.4", "fd00:10::100", "fd00:10::4"),
     ("pods", "100.64.0.1", "100.64.0.254", "fd00:64::1", "fd00:64::fe"),
 )
-#: Where servers answer, in the pods' namespace: endpoints, and another host behind the node.
+#: The addresses of servers in the pods' namespace: endpoints, and another host behind the node.
 ENDPOINTS = ("100.64.0.9", "100.64.0.19", "100.64.0.29", "fd00:64::9", "fd00:64::19")
 OTHER_HOST = "192.0.2.50"
 _PORTS = (5353, 5354)
 _PATIENCE = 5.0  # seconds until a question is asked again
-_SILENCE = 0.3  # seconds in which nobody answers, where that is what is expected
+_SILENCE = 0.3  # seconds without an answer, where none is expected
 
 
 class Net:
-    """A node, and everybody around it. Made with a :class:`World` on the node."""
+    """A node with a :class:`World`, and everybody around it."""
 
     def __init__(self, state: Path, target: str, variant: str) -> None:
         self.target = target
@@ -79,7 +79,7 @@ class Net:
         self.world.apply(text, self.target)
 
     def add_endpoint(self, address: str) -> None:
-        """One more that answers, on a network that the node has no route to."""
+        """Add an endpoint on a network to which the node has no route."""
         with self.pods.entered():
             _run(f"ip addr add {address}/32 dev lo")
             answering = _Answering([_server(address, 5353)])
@@ -92,13 +92,13 @@ class Net:
         return made
 
     def run(self, words: str, given: str | None = None) -> str:
-        """A command on the node."""
+        """Run a command on the node."""
         with self.node.entered():
             return _run(words, given)
 
 
 class Flow:
-    """One client's flow: every datagram of it comes from the same port."""
+    """A client's flow: all its datagrams come from the same port."""
 
     def __init__(self, address: str, port: int) -> None:
         self._asked = 0  # questions so far
@@ -110,12 +110,14 @@ class Flow:
             raise
 
     def ask(self) -> str:
-        """Who answers, and whom it sees: "100.64.0.9:5353 10.0.0.100:40000"."""
+        """Return who answers, and whom it sees: "100.64.0.9:5353 10.0.0.100:40000"."""
         return until(self._answer, "somebody answers")
 
     def _answer(self) -> str:
-        """Nothing where no answer came: who asks for a neighbour in vain on a busy machine drops what was for it. The
-        answers to earlier questions are passed over.
+        """Return an answer; "" where none came: a busy machine that gets no answer from a neighbour in time drops the
+        packet.
+
+        Answers to earlier questions are skipped.
         """
         self._asked += 1
         self._socket.settimeout(_PATIENCE)
@@ -151,7 +153,8 @@ class Flow:
 
 
 class _Answering(threading.Thread):
-    """Answers whatever comes to some sockets with the socket's address, the sender's, and what came."""
+    """A thread that answers every datagram to some sockets with the socket's address, the sender's, and the
+    datagram."""
 
     def __init__(self, servers: list[socket.socket]) -> None:
         super().__init__(daemon=True)

@@ -1,6 +1,6 @@
-"""Waiting for what has to come about, however busy the machine is.
+"""Wait for what has to happen, however busy the machine is.
 
-A test waits for a condition, never for a time. The lid only ends a test of what never comes.
+A test waits for a condition, never for a time. The limit only ends a test of what never happens.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import pytest
 
 T = TypeVar("T")
 
-#: Seconds: many times what a machine needs that has a lot else to do, and less than a test has.
+#: The limit in seconds: many times what a busy machine needs, and less than the limit of a test.
 LID = 300.0
 _GLANCE = 0.02
 
 
 def until(condition: Callable[[], T | None], what: str, *, process: subprocess.Popen[Any] | None = None) -> T:
-    """Look at a condition until it holds, and give what it gave. ``what`` names it where it does not come.
+    """Look at a condition until it holds, and return its value. ``what``: its name in the message where it never does.
 
-    It fails at once where a ``process`` that it depends on ends before. Looks take no more than half of the time: what
-    is waited for may need the same processor.
+    It fails at once where a ``process`` ends on which it depends. Looking takes at most half of the time, since what is
+    waited for may need the same processor.
     """
     deadline = time.monotonic() + LID
     while True:

@@ -1,4 +1,4 @@
-"""For the tests of the xtables drivers: namespaces with rules of ours and of somebody else's."""
+"""For the tests of the xtables drivers: namespaces with rules of ours and of others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ COMMIT
 -A DOCKER-USER -j RETURN
 COMMIT
 """
-#: What others put in front of our entries, once these are there.
+#: Rules that others put in front of our entries, once these are there.
 _IN_FRONT = "*nat\n-I PREROUTING -i docker0 -j RETURN\nCOMMIT\n*filter\n-I INPUT -i lo -j ACCEPT\nCOMMIT\n"
 _NETWORK = {"iptables": "172.17.0.0/16", "ip6tables": "fd17::/64"}
 _ADDRESS = {"iptables": "172.17.0.2:80", "ip6tables": "[fd17::2]:80"}
@@ -73,7 +73,7 @@ def must(command: str, text: str | None = None) -> str:
 
 
 def load(family: str, variant: str, text: str) -> None:
-    must(f"{family}-{variant}-restore --noflush -w", text)  # the lock is the whole machine's
+    must(f"{family}-{variant}-restore --noflush -w", text)  # -w: the lock is the whole machine's
 
 
 def load_others(family: str, variant: str, prefix: str, *, in_front: bool = False) -> None:
@@ -84,14 +84,15 @@ def load_others(family: str, variant: str, prefix: str, *, in_front: bool = Fals
 
 
 def others(family: str, variant: str, prefix: str) -> list[str]:
-    """All that is saved but our chains and what leads to them; the counts of built-in chains are left out."""
+    """Return everything that is saved but our chains and what leads to them, without the counters of built-in
+    chains."""
     ours = re.compile(rf"(-A |:){re.escape(prefix)}-|.* -[jg] {re.escape(prefix)}-[^\" ]+$|#")
     saved = must(f"{family}-{variant}-save").split("\n")
     return [re.sub(r" \[\d+:\d+\]$", "", line) for line in saved if not ours.match(line)]
 
 
 def make_sets(family: str, *texts: str) -> None:
-    """Sets that scripts of the ipvs target name."""
+    """Make the sets that scripts of the ipvs target name."""
     types = {1: "hash:ip", 2: "hash:ip,port", 3: "hash:ip,port,ip"}
     inet = "inet" if family == "iptables" else "inet6"
     for name, fields in sorted({found for text in texts for found in re.findall(r"--match-set (\S+) (\S+)", text)}):
@@ -99,7 +100,7 @@ def make_sets(family: str, *texts: str) -> None:
 
 
 def converge(driver: Driver[State], text: str, scope: Scope, transition: Transition) -> State:
-    """Make the kernel equal to a text, and see that it is."""
+    """Make the kernel equal to a text, and check that it is."""
     wanted = driver.parse(text, scope)
     bring(driver, wanted, scope, transition)
     return wanted

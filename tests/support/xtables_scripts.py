@@ -1,4 +1,4 @@
-"""Scripts of iptables-restore as objects, for the tests of their model."""
+"""Scripts of iptables-restore as objects, for tests of their model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HAIRPIN = ((32, 0, 0, 12), (7, 0, 0, 0), (32, 0, 0, 16), (29, 0, 1, 0), (6, 0, 0
 
 
 def _matches(version: int) -> list[tuple[Match, ...]]:
-    """Every match, in every form that prints differently."""
+    """Return every match, in every form that prints differently."""
     net = ip_network("10.0.0.0/8" if version == 4 else "fd00::/16")
     address = ip_address("198.19.10.0" if version == 4 else "fd00:19::10")
     return [
@@ -63,7 +63,7 @@ def _nat_verdicts(version: int) -> list[Verdict]:
 
 
 def script(version: int) -> Script:
-    """Every match and every verdict somewhere."""
+    """Return a script with every match and every verdict."""
     udp = (Proto(Protocol.UDP),)
     unreachable = "icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable"
     nat = Table(

@@ -1,4 +1,4 @@
-"""What the tests of the drivers of iptables share."""
+"""What tests of the iptables drivers share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HERE = Transition("iptables", "iptables")
 
 
 def whole_plan(driver: XtablesDriver, old: State, new: State) -> dict[str, Any]:
-    """All that comes of two states."""
+    """Return everything that is computed from two states."""
     old, new = replace(old, variant=NFT), replace(new, variant=NFT)
     left, come = driver.gone_routes(old, new), driver.gone_routes(new, old)
     return {

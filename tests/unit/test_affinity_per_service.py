@@ -1,4 +1,4 @@
-"""One memory of clients for all ports and addresses of a service: what the rules of the targets that can do."""
+"""An affinity for all ports and addresses of a service: the rules of the targets that can express it."""
 
 from __future__ import annotations
 

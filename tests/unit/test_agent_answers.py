@@ -1,4 +1,4 @@
-"""Asking real servers on this machine's loopback: what passes, and what each kind of trouble is called."""
+"""Checks of real servers on this machine's loopback: what passes, and the words for each kind of trouble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From answers to who is up, and from that to the program that is served."""
+"""From answers to which endpoints are up, and from that to the program that is served."""
 
 from __future__ import annotations
 

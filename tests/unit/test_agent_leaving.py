@@ -1,4 +1,5 @@
-"""What leaves the file on ipvs: it drains until its time is over, and nothing else is served in another way."""
+"""Endpoints that leave the file on ipvs: they drain until their time is over, and nothing else is served
+differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent notes of endpoints, and what is read of it, whole or damaged."""
+"""The agent's record of its endpoints' health, and what is read from it, whole or damaged."""
 
 from __future__ import annotations
 

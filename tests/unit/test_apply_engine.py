@@ -1,4 +1,4 @@
-"""All of it or none of it, whatever happens between: the engine over a kernel that is a file."""
+"""All of an apply or nothing, whatever happens in between: the engine with a kernel that is a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What svcc prints it takes for its own, whatever the program; what others put under its prefix it does not."""
+"""svcc recognises as its own what it prints, for every program, and nothing that others put under its prefix."""
 
 from __future__ import annotations
 

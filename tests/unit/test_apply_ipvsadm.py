@@ -1,4 +1,4 @@
-"""The driver of virtual servers without a kernel that has IPVS: states, steps, and what it does without."""
+"""The driver of virtual servers on a kernel without IPVS: states, steps, and what it leaves out."""
 
 from __future__ import annotations
 

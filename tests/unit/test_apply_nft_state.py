@@ -1,4 +1,4 @@
-"""The nft driver's states, without a kernel: documents as states, changes, routes, and how much a step has to do."""
+"""The nft driver's states, without a kernel: documents as states, changes, routes, and the size of steps."""
 
 from __future__ import annotations
 

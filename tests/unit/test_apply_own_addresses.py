@@ -1,4 +1,4 @@
-"""Which addresses lead to services alone, and which of them a socket of the machine's takes."""
+"""Which addresses lead only to services, and which of them a socket of the machine takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program that a generation was compiled from: kept beside its bundle, and gone with it."""
+"""The program from which a generation was compiled: it is kept beside the bundle, and deleted with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a summary says of endpoints that get nothing new."""
+"""What a summary says of endpoints that get no new connections."""
 
 from __future__ import annotations
 

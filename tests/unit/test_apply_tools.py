@@ -1,4 +1,4 @@
-"""Running the system's tools: what they print, how they fail, and that none runs longer than it may."""
+"""Running the system's tools: their output, their failures, and that none runs longer than it may."""
 
 from __future__ import annotations
 

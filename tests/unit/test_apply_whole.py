@@ -1,4 +1,4 @@
-"""A generation that is kept as a change is written whole: wherever that ends, it is read as it was."""
+"""A generation that is recorded as a change is written whole: wherever that stops, the generation is read as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the xtables drivers make of texts alone: states, changes, inputs for iptables-restore, routes."""
+"""What the xtables drivers compute from texts alone: states, changes, inputs for iptables-restore, routes."""
 
 from __future__ import annotations
 

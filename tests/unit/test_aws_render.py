@@ -1,4 +1,4 @@
-"""The template of target aws: what CloudFormation documents of its resources, their names, and the rules' order."""
+"""The template of target aws: resources as CloudFormation documents them, their names, and the order of rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in for cloud load balancers reads in a template, and which route the program means by a path."""
+"""The stand-in for cloud load balancers: what it reads in a template, and which route of the program a path means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bundle format: what is printed is read back, and nothing else is taken for a bundle."""
+"""The bundle format: what is printed is read back, and nothing else is accepted as a bundle."""
 
 from __future__ import annotations
 

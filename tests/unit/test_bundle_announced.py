@@ -1,4 +1,4 @@
-"""The parts of announced addresses: what they say, what is refused of them, and how little an edit changes."""
+"""The parts of announced addresses: what they contain, what is refused in them, and how little an edit changes."""
 
 from __future__ import annotations
 

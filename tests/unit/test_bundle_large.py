@@ -1,4 +1,4 @@
-"""Bundles that are large and no target's: they are refused before they take much memory or time."""
+"""Large bundles that no target printed: they are refused before they take much memory or time."""
 
 from __future__ import annotations
 

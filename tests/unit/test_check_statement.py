@@ -1,4 +1,5 @@
-"""The ``check`` statement: what it says of a service, whom it asks, and that nothing that is compiled depends on it."""
+"""The ``check`` statement: what it means for a service, which endpoints it asks, and that no compiled file depends on
+it."""
 
 from __future__ import annotations
 

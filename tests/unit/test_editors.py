@@ -1,4 +1,4 @@
-"""The files for editors know the words that the grammar has: a new statement is a line in each of them."""
+"""The files for editors have the grammar's words: a new statement needs a line in each of them."""
 
 from __future__ import annotations
 

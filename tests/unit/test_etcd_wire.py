@@ -1,4 +1,4 @@
-"""The JSON of etcd's gateway: requests in its form, and answers that hold anything at all."""
+"""The JSON of etcd's gateway: requests in its form, and answers with any contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether firewalls drop a packet, as far as their rules can be read: in the words of iptables and of nft alike."""
+"""Whether firewalls drop a packet, as far as their rules can be read, in iptables' and in nft's language."""
 
 from __future__ import annotations
 

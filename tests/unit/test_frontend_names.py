@@ -1,4 +1,4 @@
-"""Names that people write, and the words that kernel objects are named by."""
+"""Labels of frontends, from names that people write: all different, and accepted by every tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which endpoints of a frontend take new connections, and which keep what they have."""
+"""Which endpoints of a frontend get new connections, and which only keep those that they have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md sends people to files: each of them is there."""
+"""Each file that CONTRIBUTING.md names exists."""
 
 from __future__ import annotations
 

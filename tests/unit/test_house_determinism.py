@@ -1,4 +1,4 @@
-"""What svcc prints depends on what it reads alone: not on hash seeds, clock, time zone, language or directory."""
+"""What svcc prints depends only on what it reads: not on hash seeds, clock, time zone, language or directory."""
 
 from __future__ import annotations
 

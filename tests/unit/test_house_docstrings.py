@@ -1,4 +1,4 @@
-"""Whoever uses a definition of another module reads there what it is for: each public one says so."""
+"""Each public definition says what it is for: users in other modules read it there."""
 
 from __future__ import annotations
 

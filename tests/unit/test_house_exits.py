@@ -1,4 +1,4 @@
-"""Below the command line nothing ends the process or speaks to a person: who imports svcc is told by exceptions."""
+"""Below the command line nothing ends the process or prints to a person: users of the library get exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Between the kernel and a plan, states have types: no checker looks at what is declared ``Any``."""
+"""States have types between the kernel and a plan: no type checker looks at what is declared ``Any``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed is what is in the tree, below one name."""
+"""The installed files are those of the tree, below one name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML and JSON as values with their places: what is read, as what, and what is refused."""
+"""YAML and JSON as values with their places: what is read, as which value, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keepalived.conf includes: where it is looked for, and what is not read."""
+"""The files that keepalived.conf includes: where they are looked for, and which are not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program that follows a cluster tells: clashes that begin and end, objects that cannot be read, labels."""
+"""The remarks of a program that follows a cluster: clashes that begin and end, objects that cannot be read, labels."""
 
 from __future__ import annotations
 

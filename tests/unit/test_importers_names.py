@@ -1,4 +1,4 @@
-"""Names for what other programs call otherwise or not at all."""
+"""Names for objects that other programs name differently, or not at all."""
 
 from __future__ import annotations
 

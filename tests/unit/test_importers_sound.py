@@ -1,4 +1,4 @@
-"""What svcc refuses of an imported program is left out of it, and noted; the rest is as it was."""
+"""What svcc refuses in an imported program is left out and noted; the rest is unchanged."""
 
 from __future__ import annotations
 

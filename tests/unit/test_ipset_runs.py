@@ -1,4 +1,4 @@
-"""Elements of sets whose ports follow one another: a line for many, and the elements again."""
+"""Elements of sets with consecutive ports: one line for many of them, and back to the elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the iptables target refuses, and that what it lets through just fits."""
+"""What the iptables target refuses, and that what it accepts just fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ipvs target refuses, and where it points."""
+"""What the ipvs target refuses, and to which place in the program it points."""
 
 from __future__ import annotations
 

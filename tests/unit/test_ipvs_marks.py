@@ -1,4 +1,4 @@
-"""Virtual servers of IPVS that go by a packet mark: their keys, texts, routes, messages, and their place in bundles."""
+"""Virtual servers of IPVS by a packet mark: their keys, texts, routes, messages, and their place in bundles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranges of more ports than IPVS gets virtual servers for: one for all of them, by a packet mark."""
+"""Ranges of more ports than get virtual servers of their own on IPVS: one server for all of them, by a packet mark."""
 
 from __future__ import annotations
 

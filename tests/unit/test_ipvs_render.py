@@ -1,4 +1,4 @@
-"""The ipvs target's files as text: complete, closed in themselves, and with small diffs for small edits."""
+"""The ipvs target's files as text: complete, with all sets that they name, and with small diffs for small edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The IR's JSON form: what ``--target ir`` prints is what every command takes, and nothing less strictly than text."""
+"""The IR's JSON: every command accepts what ``--target ir`` prints, and JSON is checked as strictly as text."""
 
 from __future__ import annotations
 

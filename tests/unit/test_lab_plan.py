@@ -1,4 +1,4 @@
-"""How a lab is laid out, from the program alone."""
+"""The layout of a lab, which depends only on the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quick difference of two texts is one that difflib, and patch, could have made."""
+"""The quick difference of two texts: difflib and patch could have made it as well."""
 
 from __future__ import annotations
 

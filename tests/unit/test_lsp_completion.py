@@ -1,4 +1,4 @@
-"""What can stand at a place: by the grammar, whatever the text around it is."""
+"""What can follow at a place in a text, by the grammar, whatever the text around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A quick fix puts right what it is offered for."""
+"""A quick fix mends the finding for which it is offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quick look finds the names that the parser finds, and goes on where the parser cannot."""
+"""The quick search for names finds what the parser finds, and goes on where the parser cannot."""
 
 from __future__ import annotations
 

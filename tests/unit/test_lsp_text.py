@@ -1,4 +1,4 @@
-"""Places as editors count them: against a count that splits the text into lines and characters into units."""
+"""Places as editors count them, compared with a count that splits the text into lines and characters into units."""
 
 from __future__ import annotations
 

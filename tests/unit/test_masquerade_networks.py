@@ -1,4 +1,5 @@
-"""``masquerade NETWORK…``: the source of these clients is rewritten, on every target and through whichever address."""
+"""``masquerade NETWORK…``: the source of these clients is rewritten, on every target and for every address of the
+service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the nft target prints: complete, recoverable, the same every time, and small changes for small edits."""
+"""What the nft target prints: complete, readable back, the same every time, and with small changes for small edits."""
 
 from __future__ import annotations
 

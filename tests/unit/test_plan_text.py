@@ -1,4 +1,4 @@
-"""What a plan says beside its changes."""
+"""What the text of a plan says beside its changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a program is laid out."""
+"""The layout of a printed program."""
 
 from __future__ import annotations
 

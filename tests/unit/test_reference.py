@@ -1,4 +1,4 @@
-"""The reference says of a packet what the rules say, one after the other."""
+"""The reference agrees with each rule of the language's meaning, one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``registered NETWORK``: what it means in the language and in JSON, and which members a program takes."""
+"""``registered NETWORK``: its meaning in the language and in JSON, and which members a program accepts."""
 
 from __future__ import annotations
 

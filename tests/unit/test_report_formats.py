@@ -1,4 +1,4 @@
-"""Diagnostics in every format: whole outputs of a few, and what holds for all."""
+"""Diagnostics in every format: some whole outputs, and what holds for all."""
 
 from __future__ import annotations
 

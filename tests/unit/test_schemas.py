@@ -1,4 +1,4 @@
-"""The JSON Schemas of what commands print: each command that prints JSON has one, and they speak with one voice."""
+"""The JSON Schemas of what commands print: each command that prints JSON has one, and they follow one style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slips of people who come from other tools and files: each has a hint that says what to write."""
+"""Mistakes of people who come from other tools and files: each has a hint that says what to write."""
 
 from __future__ import annotations
 

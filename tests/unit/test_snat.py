@@ -1,4 +1,4 @@
-"""``snat ADDRESSES``: where a source is rewritten, it becomes one of these, on every target."""
+"""``snat ADDRESSES``: where a source is rewritten, it becomes one of these addresses, on every target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places in a text: as a list of all lines has them, without making that list."""
+"""Places in a text: the same as from a list of all lines, without making that list."""
 
 from __future__ import annotations
 

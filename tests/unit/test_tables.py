@@ -1,4 +1,4 @@
-"""Tables: whole rows in a pipe, and on a narrow terminal whole sentences and nothing that looks alike and is not."""
+"""Tables: whole rows in a pipe; on a narrow terminal whole sentences, and no different cells that look alike."""
 
 from __future__ import annotations
 

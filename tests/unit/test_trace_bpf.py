@@ -1,4 +1,4 @@
-"""Classic BPF: what a program says of a packet, and what is refused."""
+"""Classic BPF: the result of a program for a packet, and what is refused."""
 
 from __future__ import annotations
 

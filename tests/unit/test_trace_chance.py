@@ -1,4 +1,4 @@
-"""Chance: every result with its exact share."""
+"""Chance in the tracer: every result with its exact share."""
 
 from __future__ import annotations
 

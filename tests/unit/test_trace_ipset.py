@@ -1,4 +1,4 @@
-"""Sets: what is in them for a packet, and what ``ipset restore`` refuses."""
+"""Sets in the tracer: what they contain for a packet, and what ``ipset restore`` refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IPVS: which service takes a packet, who gets it, and what ``ipvsadm -R`` refuses."""
+"""IPVS in the tracer: which service gets a packet, which server it is sent to, and what ``ipvsadm -R`` refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""libnftables documents: how packets walk through tables, and what is refused."""
+"""libnftables documents in the tracer: how packets walk through tables, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prepares a node: devices, addresses, settings and modules, and where packets are routed."""
+"""The preparation of a node in the tracer: devices, addresses, settings and modules, and where packets are routed."""
 
 from __future__ import annotations
 

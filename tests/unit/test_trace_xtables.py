@@ -1,4 +1,4 @@
-"""iptables-restore scripts: how packets walk through tables, and what is refused."""
+"""iptables-restore scripts in the tracer: how packets walk through tables, and what is refused."""
 
 from __future__ import annotations
 

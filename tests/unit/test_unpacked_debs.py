@@ -1,4 +1,4 @@
-"""Programs of another Debian release run with nothing of this machine's."""
+"""Programs of another Debian release run without anything of this machine's."""
 
 from __future__ import annotations
 

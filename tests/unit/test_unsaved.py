@@ -1,4 +1,4 @@
-"""Texts that an editor has open are read in place of the files that they will be."""
+"""Texts that an editor has open are read in place of their files."""
 
 from __future__ import annotations
 

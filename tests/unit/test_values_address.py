@@ -1,4 +1,4 @@
-"""Addresses are what :mod:`ipaddress` says they are, though most are read by the C library."""
+"""Addresses are read as :mod:`ipaddress` reads them, though the C library reads most of them."""
 
 from __future__ import annotations
 

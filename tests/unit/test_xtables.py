@@ -1,4 +1,4 @@
-"""The model of iptables-restore scripts: what it prints, and what the reference checker finds."""
+"""The model of iptables-restore scripts: what it prints, and the checker of references."""
 
 from __future__ import annotations
 

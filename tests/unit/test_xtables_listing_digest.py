@@ -1,4 +1,4 @@
-"""Digests of listings: never the same for two states, and the same whatever changes that is no part of them."""
+"""Digests of listings: never the same for two states, and the same whatever else changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a listing became another by what was meant to change: without a kernel, from listings made of states."""
+"""Whether a listing changed only as it was meant to: without a kernel, from listings made of states."""
 
 from __future__ import annotations
 

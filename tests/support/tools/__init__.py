@@ -1,1 +1,1 @@
-"""What the tests bring themselves: other releases of nft, namespaces to try things in."""
+"""Tools of the tests and of the project itself: other releases of programs, fresh Debian roots, type checks."""

@@ -1,4 +1,4 @@
-"""svcc's own source, parsed: what its modules import and say."""
+"""svcc's own source, parsed: its modules, and what they import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Module:
         return _parsed(self.path)
 
     def imports(self) -> Iterator[tuple[str, int]]:
-        """Every module that is imported, anywhere in the file, and the line.
+        """Yield every module that is imported, anywhere in the file, and the line.
 
         ``from a import b`` counts as ``a.b`` where that is a module of svcc, else as ``a``.
         """
@@ -52,7 +52,7 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def modules() -> tuple[Module, ...]:
-    """All modules of svcc, sorted by name."""
+    """Return all modules of svcc, sorted by name."""
     found = []
     for package, directory in package_directories().items():
         for path in directory.rglob("*.py"):

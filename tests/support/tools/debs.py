@@ -1,7 +1,7 @@
-"""Programs of other Debian releases, unpacked in a cache directory and installed nowhere.
+"""Programs of other Debian releases, unpacked in a cache directory and not installed.
 
-apt resolves the packages with a configuration of its own (its lists, its cache, an empty list of installed
-packages), from the mirror that this machine's own sources name.
+apt resolves the packages with a configuration of its own (its lists, its cache, an empty list of installed packages),
+from the mirror that this machine's own sources name.
 
 ``python -m support.tools.debs RELEASE PACKAGE PROGRAM`` prints the words that run a program.
 """
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 _TREE = Path(__file__).parents[3]
-#: The network of this machine, for a test that asks for a package while it is in a namespace of its own.
+#: This machine's network namespace, for a test that needs a package while it is in another one.
 _NETWORK = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 #: Where fetched trees are kept; ``make clean`` removes the default.
 CACHE = Path(os.environ.get("SVCC_TEST_CACHE") or _TREE / ".cache") / "debs"
@@ -29,9 +29,9 @@ class NoDebs(Exception):
 
 @cache
 def unpacked(release: str, package: str) -> Path:
-    """The root of a tree that holds ``package`` of a Debian release and all that it depends on.
+    """Return the root of a tree that holds ``package`` of a Debian release, and all its dependencies.
 
-    The first call fetches it (30 MB, some 10 s); raises :class:`NoDebs`.
+    The first call fetches it (30 MB, some 10 s). Errors: NoDebs.
     """
     root = CACHE / release / package
     if not root.exists():
@@ -47,7 +47,7 @@ def unpacked(release: str, package: str) -> Path:
 
 
 def argv(release: str, package: str, program: str) -> list[str]:
-    """The words that run ``program`` (a name in a bin or libexec directory) of an unpacked package with its own
+    """Return the words that run ``program`` (a name in a bin or libexec directory) of an unpacked package with its own
     libraries. Errors: NoDebs."""
     root = unpacked(release, package)
     # the loader itself: in bookworm, lib64/ has a link to it from the root, which leads to this machine's own
@@ -76,7 +76,8 @@ def _unpack(release: str, package: str, scratch: Path) -> None:
 
 
 def _private(release: str, scratch: Path) -> list[str]:
-    """``apt-get`` with options that keep it from reading or writing anything of this machine but its network setup."""
+    """Return ``apt-get`` with options that keep it from reading or writing anything of this machine but its network
+    setup."""
     for directory in ("state/lists/partial", "cache/archives/partial", "parts"):
         (scratch / directory).mkdir(parents=True)
     (scratch / "status").touch()
@@ -103,7 +104,7 @@ def _private(release: str, scratch: Path) -> list[str]:
 
 @cache
 def mirror() -> str:
-    """The URI of the Debian mirror that this machine's apt uses."""
+    """Return the URI of the Debian mirror that this machine's apt uses."""
     known = _mirrors()
     if not known:  # a fresh image has no package lists yet
         _run("apt-get", "-q", "update")
@@ -120,7 +121,7 @@ def _mirrors() -> list[str]:
 
 
 def _outside() -> list[str]:
-    """The words that run a command in this machine's network; none for a user, who cannot leave it."""
+    """Return the words that run a command in this machine's network; none for a user, who cannot leave it."""
     return [] if os.geteuid() else ["nsenter", f"--net=/proc/{os.getpid()}/fd/{_NETWORK}"]
 
 

@@ -2,8 +2,8 @@
 
 ``python -m support.tools.elsewhere floors``: with the oldest release of each dependency that pyproject.toml allows.
 ``python -m support.tools.elsewhere pythons``: on each further Python of this machine; says which were not found.
-With both words all of these run side by side, and each tells what it has to say when it is done.
-The golden files make a difference in a single byte of output a failure there.
+With both words all of these run side by side, and each prints its output when it is done.
+By the golden files, a difference in a single byte of output is a failure there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Place:
         return _CACHE / self.name
 
     def prepare(self, built: Path) -> None:
-        """Make the environment, unless it is there for the same requirements, and put the wheel in."""
+        """Make the environment, unless it exists for the same requirements, and install the wheel."""
         wanted = "\n".join([self.python, *self.constraints, str(settings()["project"])])
         made = self.directory / "made-of"
         if not made.exists() or made.read_text() != wanted:
@@ -67,7 +67,7 @@ class Place:
 
 
 def _run(*command: str, **environment: str) -> str:
-    """Run a command; return what it printed, which the error of one that fails has as its ``stdout``."""
+    """Run a command; return what it printed. The error of a command that fails has that as its ``stdout``."""
     return subprocess.run(
         command,
         cwd=ROOT,
@@ -81,7 +81,7 @@ def _run(*command: str, **environment: str) -> str:
 
 
 def _passes(place: Place, built: Path) -> bool:
-    """Whether all tests pass there; tell what was printed in one piece, as others print meanwhile."""
+    """Whether all tests pass in an environment. Print their output in one piece, as others print meanwhile."""
     try:
         place.prepare(built)
         said, passed = place.test(), True
@@ -112,7 +112,7 @@ def _further() -> Iterator[Place]:
 
 
 def _find(name: str) -> str | None:
-    """A Python that runs, on PATH or among pyenv's (whose own command of that name may be a stub that fails)."""
+    """Return a Python that runs, on PATH or among pyenv's (whose own command of that name may be a stub that fails)."""
     kept = sorted(Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}.*/bin/{name}"))
     for candidate in (name, *map(str, kept)):
         try:

@@ -16,7 +16,7 @@ from nftables import Nftables
 
 from support.tools import debs
 
-#: The names that :func:`nft` takes; their versions are what :func:`version` says.
+#: The names that :func:`nft` accepts; :func:`version` says their versions.
 RELEASES = ("installed", "trixie", "sid")
 
 _CLONE_NEWNET, _CLONE_NEWUSER = 0x40000000, 0x10000000  # linux/sched.h
@@ -24,13 +24,13 @@ _CLONE_NEWNET, _CLONE_NEWUSER = 0x40000000, 0x10000000  # linux/sched.h
 
 @cache
 def nft(release: str) -> tuple[str, ...]:
-    """The words that run nft of a release, in the caller's namespace; raises :class:`support.tools.debs.NoDebs`."""
+    """Return the words that run nft of a release, in the caller's namespace. Errors: NoDebs."""
     return ("nft",) if release == "installed" else tuple(debs.argv(release, "nftables", "nft"))
 
 
 @cache
 def version(release: str) -> str:
-    """The version number that nft of a release prints, such as ``1.0.6``."""
+    """Return the version number that nft of a release prints, such as ``1.0.6``."""
     printed = subprocess.run(
         [*nft(release), "--version"], env=_environment(), capture_output=True, text=True, check=True
     )
@@ -38,20 +38,20 @@ def version(release: str) -> str:
 
 
 def run(release: str, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """nft of a release with arguments and standard input, in a network namespace that ends with it."""
+    """Run nft of a release with arguments and standard input, in a network namespace that ends with it."""
     own = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
     command = [*own, "--", *nft(release), *arguments]
     return subprocess.run(command, input=text, env=_environment(), capture_output=True, text=True, check=False)
 
 
 def check(release: str, text: str) -> str:
-    """What nft of a release says against a JSON document ("" when it would load it), by a dry run."""
+    """Return what nft of a release says against a JSON document ("" where it would load it), by a dry run."""
     done = run(release, "--json", "--check", "--file", "-", text=text)
     return "" if done.returncode == 0 and not done.stderr else f"exit status {done.returncode}: {done.stderr}"
 
 
 def load(release: str, text: str) -> str:
-    """The tables that the kernel holds after nft of a release loaded a JSON document, as ``nft list ruleset`` has them.
+    """Return the kernel's tables after nft of a release loaded a JSON document, as ``nft list ruleset`` prints them.
 
     Raises :class:`subprocess.CalledProcessError` where it does not load.
     """
@@ -62,7 +62,7 @@ def load(release: str, text: str) -> str:
 
 
 def listing(release: str, text: str, *, json: bool) -> str:
-    """What nft of a release lists, as JSON with numbers, after it loaded a text: JSON, or its own language.
+    """Return what nft of a release lists, as JSON with numbers, after it loaded a text in JSON or in its own language.
 
     Raises :class:`subprocess.CalledProcessError` where it does not load.
     """
@@ -73,10 +73,10 @@ def listing(release: str, text: str, *, json: bool) -> str:
 
 
 def check_json(text: str) -> str:
-    """What the machine's libnftables and its kernel say against a JSON document ("" when it loads).
+    """Return what the machine's libnftables and kernel say against a JSON document ("" where it loads).
 
-    The document is really loaded, into a namespace that ends with it, without starting a program: 5 ms, for
-    property tests. The library runs in a forked child, so that a crash of it is an answer too.
+    The document is really loaded, into a namespace that ends with it, without starting a program: 5 ms, for property
+    tests. The library runs in a forked child, so that a crash of it is an answer, too.
     """
     return _in_child(lambda: _load_with_library(text))
 
@@ -89,7 +89,7 @@ def _load_with_library(text: str) -> str:
 
 
 def _in_child(answer: Callable[[], str]) -> str:
-    """``answer()``, called in a child process within a network namespace of its own."""
+    """Return ``answer()``, called in a child process within a network namespace of its own."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

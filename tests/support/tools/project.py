@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the project, as data."""
+"""The project's settings in pyproject.toml, as data."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def settings() -> dict[str, Any]:
-    """The content of pyproject.toml."""
+    """Return the contents of pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def packages() -> list[str]:
-    """The packages that are installed, in the order of pyproject.toml."""
+    """Return the packages that are installed, in the order of pyproject.toml."""
     return list(settings()["tool"]["setuptools"]["packages"])
 
 
 def package_directories() -> dict[str, Path]:
-    """The directory of each package that has an entry of its own; the others are directories of these."""
+    """Return the directory of each package that has an entry of its own; the others are directories of these."""
     mapping: dict[str, str] = settings()["tool"]["setuptools"]["package-dir"]
     return {package: ROOT / directory for package, directory in mapping.items()}
 
 
 def floors(python: str | None = None) -> dict[str, str]:
-    """The lowest version of each dependency that pyproject.toml allows, those of the extras for users among them.
+    """Return the lowest version of each dependency that pyproject.toml allows, with those of the extras for users.
 
     Args:
-        python: for which Python, such as 3.13: releases from before one are often not to be installed there.
-            By default the oldest that svcc supports.
+        python: for which Python, such as 3.13; by default the oldest that svcc supports. Releases that are older
+            than a Python can often not be installed there.
     """
     project = settings()["project"]
     extras = project["optional-dependencies"]

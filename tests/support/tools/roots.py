@@ -1,7 +1,7 @@
-"""Fresh roots of Debian releases, to install packages in as on a new machine.
+"""Fresh roots of Debian releases, in which packages are installed as on a new machine.
 
-debootstrap(8) makes the root of a release once, in the cache. What is done in it goes to a file system in memory that
-lies above it (overlayfs), in mount, process and network namespaces of their own: nothing of it stays.
+debootstrap(8) makes the root of a release once, in the cache. What is done in it goes to a file system in memory above
+it (overlayfs), in mount, process and network namespaces of their own, so that nothing of it stays.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tempfile import mkdtemp
 
 from support.tools.debs import CACHE, mirror
 
-#: The releases that packages are tried on, and their numbers.
+#: The releases on which packages are tried, and their numbers.
 RELEASES = {"bookworm": 12, "trixie": 13}
 _ROOTS = CACHE.parent / "roots"
-#: What a server has beyond the smallest Debian, as its installer leaves it.
+#: The packages that a freshly installed server has beyond the smallest Debian.
 _SERVER = "ca-certificates,curl,iproute2,procps,python3,systemd"
-#: Certificates of this machine, for a mirror that is reached through somebody who signs with one.
+#: This machine's certificates, for a mirror that is reached through a proxy with its own authority.
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-#: Run by unshare: the overlay, and what programs want to find. The mirror is asked in this machine's own network.
+#: Run by unshare: makes the overlay, and the file systems that programs need. The network is this machine's own.
 _ENTER = """
 set -e
 lower=$1 work=$2 script=$3
@@ -49,9 +49,10 @@ class Ran:
 
 
 def run_in(release: str, script: Path, *given: Path) -> Ran:
-    """Run a script for sh(1) as root in a fresh root of a release. It finds itself and what is given in /srv/given.
+    """Run a script for sh(1) as root in a fresh root of a release. The script and the ``given`` files are in
+    /srv/given.
 
-    Errors: CalledProcessError, where the root cannot be made.
+    Errors: CalledProcessError where the root cannot be made.
     """
     lower = _root(release)
     work = Path(mkdtemp(prefix="svcc-root-"))
@@ -76,7 +77,7 @@ def run_in(release: str, script: Path, *given: Path) -> Ran:
 
 
 def _root(release: str) -> Path:
-    """The root of a release; the first call makes it (400 MB, a minute)."""
+    """Return the root of a release; the first call makes it (400 MB, a minute)."""
     root = _ROOTS / release
     if not root.exists():
         _ROOTS.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""Check svcc's types: ``python -m support.tools.strict``, exit status as mypy's.
+"""Check svcc's types: ``python -m support.tools.strict``; the exit status is mypy's.
 
-The directories of the source are called otherwise than the packages, which the import hooks of an editable install
-can follow and mypy cannot. It gets a tree of links laid out as svcc is installed, so that what it says is true of
-the source, and its words are given back with the source's own file names.
+The source's directories have other names than the packages. The import hooks of an editable install can follow that,
+and mypy cannot. So it gets a tree of links laid out as svcc is installed, and its messages are printed with the
+source's own file names.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from support.tools.project import ROOT, package_directories
 
-#: Where mypy looks, as pyproject.toml has it.
+#: Where mypy looks, as pyproject.toml says.
 _TREE = ROOT / ".cache" / "mypy-tree"
 
 
 def lay_out(into: Path) -> None:
-    """Make ``into``/svcc afresh: links to what is in svcc/, and one for each further directory of packages."""
+    """Make ``into``/svcc anew: links to what is in svcc/, and one for each further directory of packages."""
     shutil.rmtree(into, ignore_errors=True)
     for package, directory in sorted(package_directories().items()):
         place = into.joinpath(*package.split("."))
@@ -39,7 +39,7 @@ def _own_name(match: re.Match[str]) -> str:
 
 def main() -> int:
     lay_out(_TREE)
-    # The tests import each other by their bare names, as pytest has them do, and so do the benchmarks and packages.
+    # Tests import each other by bare names, as under pytest; the benchmarks and packages do, too.
     return max(_check("-p", "svcc"), _check("tests", "bench", "packages", "ci", "docs"))
 
 

@@ -1,4 +1,4 @@
-"""What svcc is tried with: the versions that the tests' own code names, as the rows of docs/supported.md."""
+"""The versions with which svcc is tried, as the tests' own code names them: the rows of docs/supported.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from support.tools.project import ROOT, floors, settings
 from support.tools.roots import RELEASES
 from support.vm import emulated, uml
 
-#: The tools of the oldest machine that all tests run on, Debian 12's: how each says its version, and that version.
+#: The tools of Debian 12, the oldest machine on which all tests run: the command that prints each version, and the
+#: version.
 OLDEST = {
     "nft": (("nft", "--version"), "1.0.6"),
     "iptables": (("iptables", "--version"), "1.8.9"),
@@ -22,14 +23,14 @@ OLDEST = {
     "ipvsadm": (("ipvsadm", "--version"), "1.31"),
     "conntrack": (("conntrack", "--version"), "1.4.7"),
 }
-#: nft of the releases of Debian that change it no more, of those that the tests fetch.
+#: nft of the stable releases of Debian that the tests fetch, which will not change any more.
 STABLE_NFT = {"trixie": "1.1.3"}
 #: etcd of the releases of Debian that the tests fetch.
 ETCD = {"bookworm": "3.4", "trixie": "3.5"}
 
 
 def table() -> str:
-    """The whole table, in Markdown."""
+    """Return the whole table, in Markdown."""
     rows = [("", "the oldest that is tried", "others that are tried"), ("---", "---", "---"), *_rows()]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -55,13 +56,13 @@ def _rows() -> Iterator[tuple[str, str, str]]:
 
 
 def _measured_on() -> str:
-    """The version of Linux that the figures of the documentation are from."""
+    """Return the version of Linux on which the documentation's figures were measured."""
     kernel: str = json.loads((ROOT / "docs" / "performance.json").read_text())["machine"]["kernel"]
     return "Linux " + ".".join(kernel.split(".")[:2])
 
 
 def said_by(tool: str) -> tuple[int, ...]:
-    """The version that a tool of this machine says of itself."""
+    """Return the version that a tool of this machine prints."""
     command, _ = OLDEST[tool]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     match = re.search(r"v(\d+(?:\.\d+)+)", done.stdout)

@@ -1,4 +1,4 @@
-"""Build svcc's wheel from a copy of the tree, as a build inside it would leave files that the next one picks up."""
+"""Build svcc's wheel from a copy of the tree. A build inside the tree would leave files that the next one picks up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.tools.project import ROOT
 
 
 def build(into: Path) -> Path:
-    """The wheel, made by way of the source distribution (both are left in ``into``)."""
+    """Build the wheel from the source distribution, and return it; both are left in ``into``."""
     shutil.rmtree(into, ignore_errors=True)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, "tree")
