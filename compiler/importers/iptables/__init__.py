@@ -1,4 +1,6 @@
-"""``svcc import iptables``: what ``iptables-save`` and ``ip6tables-save`` print, of kube-proxy or written by hand."""
+"""``svcc import iptables``: what ``iptables-save`` and ``ip6tables-save`` print, from rules of kube-proxy or rules
+written by hand.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.node_ports import node_ports
 from svcc.compiler.source import Source, Span
 
-#: Chains of the filter table in which kube-proxy refuses what has no endpoints.
+#: Chains of the filter table in which kube-proxy refuses connections to Services without endpoints.
 _UNSERVED = ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES")
 
 
 class Iptables(Importer):
-    """See the module."""
+    """The importer for the output of iptables-save."""
 
     name: ClassVar[str] = "iptables"
     title: ClassVar[str] = "what `iptables-save` and `ip6tables-save` print: kube-proxy's rules, and rules of DNAT"
@@ -37,7 +39,7 @@ class Iptables(Importer):
 
 
 class _Reading:
-    """What was found so far."""
+    """The services and notes that were made of the rules so far."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -64,7 +66,9 @@ class _Reading:
         self._note_others(ruleset, reader.read | filters.read)
 
     def _take_output(self, reader: Reader, known: Mapping[Front, Sequence[Rule]]) -> None:
-        """What the machine's own connections meet: the same rules again, or others, which no service has."""
+        """Note where rules for the machine's own connections differ from the rules for connections that come in: a
+        service has only the latter.
+        """
         found = fronts(reader, "OUTPUT")
         self.notes += found.notes
         for front, rules in found.rules.items():
@@ -77,7 +81,9 @@ class _Reading:
                 self.notes.append(Note(rules[0].span, reason))
 
     def _note_others(self, ruleset: Ruleset, read: set[Span]) -> None:
-        """A note for every rule that nothing was made of, but for what kube-proxy needs beside its Services."""
+        """Add a note for every rule that became no part of a service, except those that kube-proxy needs beside its
+        Services.
+        """
         read = read | {note.span for note in self.notes}
         for table, chains in ruleset.tables.items():
             for chain, rules in chains.items():
