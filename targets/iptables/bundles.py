@@ -1,4 +1,4 @@
-"""Bundles of this target: what they say of addresses, and whether one that somebody gave is as the target prints it."""
+"""Bundles of this target: which addresses they have, and whether a given bundle is as the target prints it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from svcc.targets.iptables.parts import SCRIPTS
 from svcc.targets.iptables.read import check_script
 from svcc.targets.reading import Text
 
-#: Where all that is sent to an address goes, and the chains at whose end it is rejected.
+#: Matches rules that send all traffic of an address to a chain, and which chain that is.
 _AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
 _REST = re.compile(r"^-A (\S+) -g (\S+-REJECT)$", re.MULTILINE)
-#: The ends of the chains that reject: shared addresses that pass, and the networks of service addresses behind them.
+#: Matches chains whose names end so: they let shared addresses pass, and reject the networks of service addresses
+#: behind them.
 _PASSING = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+)/(?:32|128) -j RETURN$", re.MULTILINE)
 _NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$", re.MULTILINE)
 
@@ -33,7 +34,9 @@ def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
 
 
 def _filter_text(artifact: Artifact, end: str = "") -> str:
-    """The lines of those chains of the filter table whose names have an end; of a mere text, all that it has."""
+    """Return the lines of the filter table's chains whose names end in ``end``. Where there is only a text, return all
+    of it.
+    """
     state = artifact.state
     if not isinstance(state, State):
         return artifact.text

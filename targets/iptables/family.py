@@ -1,4 +1,4 @@
-"""The nat and the filter table of one family: the services' own chains and what they share, kept up to date."""
+"""The nat and filter tables of one family: the services' own chains and the shared ones, kept up to date."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOWHERE = Walk((), ())
 
 
 class Family:
-    """See the module."""
+    """The tables of one family."""
 
     def __init__(self, shared: Shared, version: int) -> None:
         self._cluster, self._version = shared.cluster, version
@@ -40,7 +40,7 @@ class Family:
         self._prefixes, self._rewritten_prefixes = Prefixes(bits), Prefixes(bits)
         self._nat, self._filter = Tree(names, self._prefixes), Tree(names, self._prefixes)
         self._rewritten = Tree(sources.branches(names), self._rewritten_prefixes)
-        #: The ways to node ports: nat's, the filter table's, and those to new sources.
+        #: The walks to node ports: in nat, in the filter table, and to new sources.
         self._node, self._unserved_node, self._rewritten_node = _NOWHERE, _NOWHERE, _NOWHERE
         self._passing: list[Rule] = []
         self._printed: dict[tuple[str, str], tuple[Chain, Rules]] = {}
@@ -57,12 +57,15 @@ class Family:
     # ---- changes
 
     def move(self, shared: Shared) -> None:
-        """Go on as another node's; services with addresses that either node has are to be taken anew."""
+        """Go on as the tables of another node. The caller has to take services again that use an address of either
+        node.
+        """
         self._own = shared.node.addresses if shared.node else ()
 
     def take(self, old: Collection[FamilyContribution], new: Collection[FamilyContribution]) -> bool:
-        """Some services' parts in place of others; whether that changes only their own chains, those around their
-        addresses, and those that are in every excerpt."""
+        """Replace the parts of some services. Return whether this changes only their own chains, the chains around
+        their addresses, and the chains that are in every excerpt.
+        """
         for part in old:
             self._total.remove(part)
         for part in new:
@@ -90,14 +93,17 @@ class Family:
             ):
                 walk = at_address(self._names, address, rules, other if alone else None) if there else None
                 tree.put(number, walk)
-        # An address of ours alone has no node ports, even where this host holds it. Others may translate what comes.
+        # An address of ours alone has no node ports, even where this host holds it. At others, somebody else may
+        # translate packets.
         self._nat.behind = Goto(self._names.local) if self._prefixes.branched else None
         return all([self._nat.refresh(), self._filter.refresh()])
 
     def _rewrite(
         self, touched: Iterable[int], old: Iterable[Sequence[PortRule]], new: Iterable[Sequence[PortRule]]
     ) -> bool:
-        """The ways to new sources; they depend on the node ports of all services that have such."""
+        """Renew the walks to new sources, which depend on the node ports of all services with ``snat``. Return whether
+        that is as local as in :meth:`take`.
+        """
         total = self._total
         same = Counter(rule for rules in old for rule in rules) == Counter(rule for rules in new for rule in rules)
         names = sources.branches(self._names)
@@ -105,7 +111,7 @@ class Family:
         kind = IPv4Address if self._version == 4 else IPv6Address
         for number in touched if same else {*touched, *total.addresses}:
             if not some and number not in self._rewritten_prefixes:
-                continue  # as almost everywhere
+                continue  # almost no address has any
             found = sources.beside(
                 total.served.addresses.get(number, ()),
                 total.rewritten.addresses.get(number, ()),
@@ -131,7 +137,7 @@ class Family:
     # ---- tables
 
     def tables(self, parts: Collection[FamilyContribution] | None = None) -> Tables:
-        """The tables; with ``parts``, of these services' chains, and those that lead to them, alone."""
+        """Return the tables. With ``parts``, only the chains of these services and the chains that lead to them."""
         if not self._there:
             return {}
         found = {"nat": self._table("nat", self._nat_chains(parts))}
@@ -150,7 +156,7 @@ class Family:
         return Table(rules, ways)
 
     def _rules(self, table: str, chain: Chain) -> Rules:
-        """The texts of a chain's rules; those of one that is still the same are known."""
+        """Return the texts of a chain's rules. Those of an unchanged chain are cached."""
         known = self._printed.get((table, chain.name))
         if known is None or known[0] is not chain:
             known = self._printed[table, chain.name] = chain, texts([chain])[chain.name]
@@ -189,7 +195,7 @@ class Family:
             yield masquerade.outside(names, bit, pods)
 
     def _new_sources(self, around: Collection[int] | None) -> Iterator[Chain]:
-        """What masquerades, and the chains of :mod:`svcc.targets.iptables.sources` before it."""
+        """Yield the chain that masquerades, and before it the chains of :mod:`svcc.targets.iptables.sources`."""
         rules = (*self._rewritten.rules, *self._rewritten_node.rules)
         if rules:
             yield from map(sources.asked, (*self._rewritten.chains(around), *self._rewritten_node.chains))
@@ -215,7 +221,7 @@ class Family:
 
     @property
     def _late(self) -> list[Chain]:
-        """For segments that connection tracking calls INVALID; none where no TCP port is served."""
+        """The chains for segments that connection tracking calls INVALID; none where no TCP port is served."""
         total = self._total
         if not total.tcp:
             return []
@@ -226,9 +232,10 @@ class Family:
 
     @cached_property
     def _unserved_rules(self) -> tuple[Rule, ...]:
-        """Of the filter table's root. None: every packet that is ours is served, and none can be INVALID. What no
-        service has in the networks of service addresses is rejected, behind the addresses' own rules: what comes here
-        of a shared one is others' affair."""
+        """The rules of the filter table's root. There are none where every packet of ours is served and none can be
+        INVALID. Behind the addresses' own rules, addresses in the networks of service addresses that no service has are
+        rejected; shared addresses pass here, because the rest of their traffic is for others.
+        """
         reject = Goto(self._names.reject)
         return (
             *([invalid.entry(self._names)] if self._total.tcp else ()),

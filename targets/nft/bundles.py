@@ -1,4 +1,4 @@
-"""Bundles of this target: what they say of addresses, and whether one that somebody gave is as the target prints it."""
+"""Bundles of this target: which addresses they have, and whether a given bundle is as the target prints it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from svcc.targets.reading import Text
 
 
 def with_part_in_language(bundle: Bundle, part: Part) -> Bundle:
-    """The bundle with its rules in nft's own language, which is ``part``."""
+    """Return the bundle with its rules in nft's own language. ``part``: the part in that language."""
     artifact = bundle.artifact(PART.name)
     if artifact is None or not isinstance(artifact.state, NftState):
         return bundle
