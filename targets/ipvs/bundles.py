@@ -1,4 +1,4 @@
-"""Bundles of this target: what they say of addresses, and whether one that somebody gave is as the target prints it."""
+"""Bundles of this target: which addresses they have, and whether a given bundle is as the target prints it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def service_networks(bundle: Bundle) -> ServiceNetworks:
 
 
 def _sets(bundle: Bundle) -> Sets:
-    """The sets of a bundle: as they were made, or read from its text."""
+    """Return the sets of a bundle, from which its text was printed, or as they are read from the text."""
     artifact = bundle.artifact(IPSET.name)
     if artifact is None:
         return {}
