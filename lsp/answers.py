@@ -1,4 +1,4 @@
-"""What the server found, in the protocol's own types."""
+"""Turns what the server found into the protocol's types."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SEVERITIES = {Severity.ERROR: lsp.DiagnosticSeverity.Error, Severity.WARNING: l
 
 
 def position(place: Place) -> lsp.Position:
-    """A place in a text as the protocol has it: both count from 0."""
+    """Return a place in a text in the protocol's form; both count from 0."""
     return lsp.Position(place.line, place.unit)
 
 
 def range_of(text: Text, start: int, end: int) -> lsp.Range:
-    """Two offsets in a text as a range of the protocol's."""
+    """Return the range between two offsets in a text."""
     return lsp.Range(position(text.place(start)), position(text.place(end)))
 
 
 def spot_range(spot: Spot) -> lsp.Range:
-    """A spot as a range of the protocol's."""
+    """Return the range of a spot."""
     return lsp.Range(position(spot.first), position(spot.last))
 
 
@@ -35,7 +35,9 @@ def spot_range(spot: Spot) -> lsp.Range:
 
 
 def diagnostic(finding: Finding, documents: Documents | None) -> lsp.Diagnostic:
-    """``documents``: where second places are; None: they are left out."""
+    """Return a finding as a diagnostic. ``documents``: where second places are looked up; None: second places are left
+    out.
+    """
     message = finding.message if finding.hint is None else f"{finding.message}\nhint: {finding.hint}"
     return lsp.Diagnostic(
         spot_range(finding.spot),
@@ -54,7 +56,7 @@ def diagnostic(finding: Finding, documents: Documents | None) -> lsp.Diagnostic:
 
 
 def actions(document: Document, found: Iterable[Finding], asked: lsp.Range) -> list[lsp.CodeAction]:
-    """What puts the findings in a range right, where the hint names the right word."""
+    """Return the quick fixes for the findings in a range: those whose hint names the right word."""
     first, last = (asked.start.line, asked.start.character), (asked.end.line, asked.end.character)
     return [
         lsp.CodeAction(
@@ -80,7 +82,7 @@ def actions(document: Document, found: Iterable[Finding], asked: lsp.Range) -> l
 
 
 def replacement(text: Text, after: str) -> list[lsp.TextEdit]:
-    """One edit from the first line that differs to the last."""
+    """Return one edit, from the first line that differs to the last."""
     before = text.content
     if before == after:
         return []
@@ -92,7 +94,7 @@ def replacement(text: Text, after: str) -> list[lsp.TextEdit]:
 
 
 def _same(old: list[str], new: list[str]) -> int:
-    """How many are the same at the beginning."""
+    """Return how many lines are the same at the beginning."""
     return next(
         (at for at, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new))
     )
@@ -117,8 +119,8 @@ _UNNAMED = ("cluster", "defaults")
 
 
 class Plain:
-    """An answer in the protocol's JSON already. There may be tens of thousands of symbols, and to make objects of them
-    first would keep every other answer waiting.
+    """An answer that is the protocol's JSON already. There may be tens of thousands of symbols, and making objects of
+    them first would keep every other answer waiting.
     """
 
     __slots__ = ("data",)
@@ -128,7 +130,7 @@ class Plain:
 
 
 def symbols(text: Text, outline: Outline) -> Plain:
-    """The items of a file, services with their ports (LSP 3.17, DocumentSymbol)."""
+    """Return the items of a file as symbols, services with their ports (LSP 3.17, DocumentSymbol)."""
     return Plain([*_symbols(text, outline)])
 
 
@@ -162,5 +164,5 @@ def _plain_range(text: Text, start: int, end: int) -> dict[str, object]:
 
 
 def _shown(name: Name) -> str:
-    """A symbol's name must not be empty (LSP 3.17, DocumentSymbol)."""
+    """Return what is shown for a name. A symbol's name must not be empty (LSP 3.17, DocumentSymbol)."""
     return name.key.name.strip() or '""'
