@@ -68,11 +68,11 @@ def _moved(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint], stay: _Pairs)
     for behind, gone in _gaps(old, {before: before for before in stay}).items():
         others = come.get(behind, [])
         if len(others) == len(gone):
-            found |= {a: b for a, b in zip(gone, others, strict=True) if _alike(a, b)}
+            found |= {a: b for a, b in zip(gone, others, strict=True) if _same_but_address(a, b)}
     return found
 
 
-def _alike(one: ir.Endpoint, other: ir.Endpoint) -> bool:
+def _same_but_address(one: ir.Endpoint, other: ir.Endpoint) -> bool:
     return replace(one, address=other.address, node=other.node) == other
 
 

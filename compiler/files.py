@@ -59,22 +59,22 @@ class Budget:
         if name == "-":
             if sys.stdin is None:
                 raise ValueError("standard input is closed")
-            return self._taken(sys.stdin.buffer.read(self.left + 1))
+            return self._within_limit(sys.stdin.buffer.read(self.left + 1))
         if self.unsaved and (data := self.unsaved.get(str(resolved(name)))) is not None:
-            return self._taken(data)
+            return self._within_limit(data)
         handle = _opened(name)
         try:
-            return self._drained(handle)
+            return self._read_to_end(handle)
         finally:
             os.close(handle)
 
-    def _drained(self, handle: int) -> bytes:
+    def _read_to_end(self, handle: int) -> bytes:
         pieces: list[bytes] = []
         while piece := os.read(handle, min(_PIECE, self.left + 1)):
-            pieces.append(self._taken(piece))
+            pieces.append(self._within_limit(piece))
         return b"".join(pieces)
 
-    def _taken(self, piece: bytes) -> bytes:
+    def _within_limit(self, piece: bytes) -> bytes:
         self.left -= len(piece)
         if self.left < 0:
             raise Unreadable(f"it is more than svcc reads: {LIMIT >> 20} MiB of text in all")

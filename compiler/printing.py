@@ -170,7 +170,11 @@ def runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
     at = 0
     while at < len(addresses):
         first, count = addresses[at], 1
-        while at + count < len(addresses) and count < MAX_ADDRESSES and _is(addresses[at + count], first, count):
+        while (
+            at + count < len(addresses)
+            and count < MAX_ADDRESSES
+            and _is_at_distance(addresses[at + count], first, count)
+        ):
             count += 1
         if count >= _RUN:
             yield f"{first}-{addresses[at + count - 1]}"
@@ -179,7 +183,7 @@ def runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
         at += count
 
 
-def _is(address: ir.Address, first: ir.Address, distance: int) -> bool:
+def _is_at_distance(address: ir.Address, first: ir.Address, distance: int) -> bool:
     return address.version == first.version and int(address) == int(first) + distance
 
 

@@ -52,7 +52,7 @@ def as_text(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def _block(diagnostic: Diagnostic) -> Iterator[str]:
-    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {_said(diagnostic.message)}"
+    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {_printed(diagnostic.message)}"
     spans = [span for span in (diagnostic.span, *(r.span for r in diagnostic.related)) if span is not None]
     gutter = max((len(str(span.source.position(span.start)[0])) for span in spans), default=1)
     if diagnostic.span is not None:
@@ -62,7 +62,7 @@ def _block(diagnostic: Diagnostic) -> Iterator[str]:
     for related in diagnostic.related:
         yield from _excerpt(related.span, gutter, ":::", "-", related.message)
     if diagnostic.hint is not None:
-        yield f"{' ' * gutter} = hint: {_said(diagnostic.hint)}"
+        yield f"{' ' * gutter} = hint: {_printed(diagnostic.hint)}"
 
 
 def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> It
     width = max(1, min(span.end, span.start + len(text) - column + 1) - span.start)
     margin = "".join("\t" if c == "\t" else " " * len(printable(c)) for c in text[: column - 1])
     yield f"{line:>{gutter}} | {printable(text)}".rstrip()
-    yield f"{' ' * gutter} | {margin}{mark * width} {_said(message)}".rstrip()
+    yield f"{' ' * gutter} | {margin}{mark * width} {_printed(message)}".rstrip()
 
 
 def _stretch(text: str, column: int) -> tuple[str, int]:
@@ -85,7 +85,7 @@ def _stretch(text: str, column: int) -> tuple[str, int]:
     return (text if len(text) <= _WIDE else f"{text[:_WIDE]}…"), column
 
 
-def _said(text: str) -> str:
+def _printed(text: str) -> str:
     return shorten(printable(text), 3 * _WIDE)
 
 

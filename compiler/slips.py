@@ -413,7 +413,7 @@ SIGNS = {
 def foreign_statement(statement: str) -> str | None:
     """Return what to say about a statement that is a line of another tool's. Return None for any other."""
     found = ((shape.pattern.search(statement), shape.hint) for shape in _STATEMENTS)
-    return next((_said(hint, match) for match, hint in found if match is not None), None)
+    return next((_hint_text(hint, match) for match, hint in found if match is not None), None)
 
 
 def foreign_shape(statement: str, at: int) -> str | None:
@@ -422,12 +422,12 @@ def foreign_shape(statement: str, at: int) -> str | None:
     """
     for shape in _SHAPES:
         for found in shape.pattern.finditer(statement):
-            if found.start() <= at <= found.end() and found.group() and (said := _said(shape.hint, found)):
+            if found.start() <= at <= found.end() and found.group() and (said := _hint_text(shape.hint, found)):
                 return said
     return None
 
 
-def _said(hint: Hint, found: re.Match[str]) -> str | None:
+def _hint_text(hint: Hint, found: re.Match[str]) -> str | None:
     return hint(found) if callable(hint) else hint.format_map(found.groupdict())
 
 

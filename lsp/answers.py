@@ -87,13 +87,13 @@ def replacement(text: Text, after: str) -> list[lsp.TextEdit]:
     if before == after:
         return []
     old, new = before.split("\n"), after.split("\n")
-    first = _same(old, new)
-    last = min(_same(old[::-1], new[::-1]), len(old) - first, len(new) - first)
+    first = _lines_in_common(old, new)
+    last = min(_lines_in_common(old[::-1], new[::-1]), len(old) - first, len(new) - first)
     start, left = _characters(old[:first]), _characters(old[len(old) - last :])
     return [lsp.TextEdit(range_of(text, start, len(before) - left), after[start : len(after) - left])]
 
 
-def _same(old: list[str], new: list[str]) -> int:
+def _lines_in_common(old: list[str], new: list[str]) -> int:
     """Return how many lines are the same at the beginning."""
     return next(
         (at for at, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new))
@@ -152,7 +152,7 @@ def _symbols(text: Text, outline: Outline) -> Iterator[dict[str, object]]:
 
 def _symbol(text: Text, item: Item, name: Name) -> dict[str, object]:
     place = _plain_range(text, item.start + name.start, item.start + name.end)
-    return {"name": _shown(name), "kind": _SYMBOLS[name.key.kind].value, "range": place, "selectionRange": place}
+    return {"name": _symbol_name(name), "kind": _SYMBOLS[name.key.kind].value, "range": place, "selectionRange": place}
 
 
 def _plain_range(text: Text, start: int, end: int) -> dict[str, object]:
@@ -163,6 +163,6 @@ def _plain_range(text: Text, start: int, end: int) -> dict[str, object]:
     }
 
 
-def _shown(name: Name) -> str:
+def _symbol_name(name: Name) -> str:
     """Return what is shown for a name. A symbol's name must not be empty (LSP 3.17, DocumentSymbol)."""
     return name.key.name.strip() or '""'

@@ -80,10 +80,10 @@ class _Views:
             policies = {service.external_traffic, service.internal_traffic}
             if policies & _NEAR:
                 names = {endpoint.node for endpoint in service.endpoints if endpoint.node is not None}
-                _enter(self._by_node, names, service.name)
+                _add_service(self._by_node, names, service.name)
                 if ir.Traffic.PREFER_ZONE in policies:
                     around = (zones.get(name) for name in names)
-                    _enter(self._by_zone, {zone for zone in around if zone is not None}, service.name)
+                    _add_service(self._by_zone, {zone for zone in around if zone is not None}, service.name)
         self._asking = [service for service in program.services if target.asks_for_addresses(service)]
 
     def of(self, node: ir.Node) -> _View:
@@ -98,17 +98,17 @@ class _Views:
         found: dict[str, None] = {}
         for first, second, by in ((one.name, other.name, self._by_node), (one.zone, other.zone, self._by_zone)):
             if first != second:
-                found |= dict.fromkeys(_of(by, first)) | dict.fromkeys(_of(by, second))
+                found |= dict.fromkeys(_services_at(by, first)) | dict.fromkeys(_services_at(by, second))
         for service, own, others in zip(self._asking, one.own, other.own, strict=True):
             if own != others:
                 found[service.name] = None
         return found
 
 
-def _enter(by: dict[str, list[str]], places: Iterable[str], service: str) -> None:
+def _add_service(by: dict[str, list[str]], places: Iterable[str], service: str) -> None:
     for place in places:
         by.setdefault(place, []).append(service)
 
 
-def _of(by: Mapping[str, list[str]], place: str | None) -> list[str]:
+def _services_at(by: Mapping[str, list[str]], place: str | None) -> list[str]:
     return [] if place is None else by.get(place, [])

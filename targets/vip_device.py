@@ -137,11 +137,11 @@ def limits(program: ir.Program) -> Iterator[Diagnostic]:
     if device is not None and len(device) > DEVICE_NAME:
         message = f"{device} has {len(device)} characters, and a device's name at most {DEVICE_NAME}"
         yield Diagnostic(Code.NAME_TOO_LONG, message, span)
-    if device is not None and (why := _taken(device)):
+    if device is not None and (why := _who_takes(device)):
         yield Diagnostic(Code.NAME, f"`{device}` cannot be a device: {why}", span, "any other name will do: svcc0")
 
 
-def _taken(device: str) -> str:
+def _who_takes(device: str) -> str:
     """Return who takes a device's name for something else, as part of a sentence; "" where nobody does."""
     if device in _KERNELS:
         return "the kernel has that name itself"
@@ -194,7 +194,7 @@ def read_device(text: Text) -> Said | None:
     found = _LINK.fullmatch(lines[0].text)
     if found is None:
         raise lines[0].refused("the device of the vips comes first: `link add DEVICE type dummy`")
-    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME or _taken(found[1]):
+    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME or _who_takes(found[1]):
         raise lines[0].refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
     answered = (_ADDRESS.fullmatch(line.text) for line in lines)
     return Said(found[1], _prefix(lines), frozenset(match[1] or match[2] for match in answered if match))

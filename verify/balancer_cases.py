@@ -88,7 +88,7 @@ class Balancers:
             packet = Packet(self._source, self._source, ir.Protocol.TCP, listener.port)
             case = Case(title, PEER, "a browser", packet, Refusal.UNTOUCHED, None)
             wanted = f"{listener.answer.status} {listener.answer.body or ''}".strip()
-            seen = Counter(self._said(listener.port, path) for _ in range(min(connections, 3)))
+            seen = Counter(self._answer(listener.port, path) for _ in range(min(connections, 3)))
             wrong = next((said for said in seen if said != wanted), None)
             return Verdict(case, dict(seen), "" if wrong is None else f"expected {wanted}, got {wrong}")
         service = self._program.service(route.service)
@@ -110,7 +110,7 @@ class Balancers:
         own = frozenset((*self._lab.node_addresses, *self._lab.gateways))
         return judge(case, results, own, service.scheduler or self._default)
 
-    def _said(self, port: int, path: str) -> str:
+    def _answer(self, port: int, path: str) -> str:
         """Return the status and the body of an answer."""
         assert self._source is not None
         try:
@@ -121,7 +121,7 @@ class Balancers:
 
     def _result(self, port: int, path: str) -> Result:
         """Return who answered and what it saw, or that nobody answered."""
-        said = self._said(port, path)
+        said = self._answer(port, path)
         page = _PAGE.fullmatch(said.removeprefix("200 "))
         if page is None:
             return NoReply.REFUSED

@@ -16,7 +16,7 @@ __all__ = ["Importer", "find", "importers"]
 
 @cache
 def importers() -> dict[str, Importer]:
-    """Every importer by the name of its kind, sorted."""
+    """Return every importer by the name of its kind, sorted."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         importer = getattr(import_module(f"{__name__}.{module.name}"), "IMPORTER", None)

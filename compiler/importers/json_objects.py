@@ -42,7 +42,7 @@ class Member:
 
     @property
     def span(self) -> Span:
-        """Where the member's value stands in the text."""
+        """The place of the member's value in the text."""
         return self.document.span(self.path)
 
     @property

@@ -127,7 +127,7 @@ class _Reader:
             return [line.keyword for line in group.block or ()] == ["fwmark"]
         return bool(virtual.values) and virtual.values[0].text == "fwmark"
 
-    def _marked(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
+    def _fronts_of_mark(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
         """Return the fronts whose packets get the firewall mark (``fwmark 7``), as the rules say; nothing where no rule
         sets it, which is noted.
         """
@@ -149,7 +149,7 @@ class _Reader:
             raise broken("this virtual server has no address", virtual.head, hint)
         if words[0].text == "fwmark":
             name = f"mark-{words[1].text}" if len(words) > 1 else ""
-            return name, tuple(self._marked(words, virtual.head))
+            return name, tuple(self._fronts_of_mark(words, virtual.head))
         if words[0].text == "group":
             return self._group(virtual, protocol)
         fronts = tuple(self._front(words, protocol, virtual.head))
@@ -163,7 +163,7 @@ class _Reader:
         found: list[Front] = []
         for line in group.block or ():
             if line.keyword == "fwmark":
-                found += self._marked(line.words, line.span)
+                found += self._fronts_of_mark(line.words, line.span)
             else:
                 found += self._front(line.words, protocol, line.span)
         if not found:

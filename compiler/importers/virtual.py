@@ -95,7 +95,7 @@ def services_of(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[i
     Their addresses are ``shared``: neither IPVS nor nftlb puts addresses on the machine, and both take the declared
     ports alone.
     """
-    servers = _alike(virtual, notes)
+    servers = _servers_of_one_service(virtual, notes)
     for fronts in _groups(_served(virtual, servers, notes)):
         versions = {front.address.version for front in fronts}
         own = [server for server in servers if server.address.version in versions]
@@ -129,7 +129,7 @@ def _groups(fronts: Iterable[Front]) -> list[list[Front]]:
     return [*groups.values()]
 
 
-def _alike(virtual: Virtual, notes: list[Note]) -> list[Server]:
+def _servers_of_one_service(virtual: Virtual, notes: list[Note]) -> list[Server]:
     """Return the servers that one service of svcc can have: of the families of its fronts, and forwarded to as the
     first one is.
     """
@@ -179,7 +179,7 @@ def _service(
         span=virtual.span,
         spans=virtual.spans | places,
     )
-    return replace(service, check=_asked(virtual, service, notes))
+    return replace(service, check=_check_with_port(virtual, service, notes))
 
 
 def _one_packet(
@@ -196,7 +196,7 @@ def _one_packet(
     return not why
 
 
-def _asked(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:
+def _check_with_port(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:
     """Return the check, with the port that it asks where the service's ports leave that open. Return None where there
     is none to carry over.
     """

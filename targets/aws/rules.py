@@ -68,7 +68,7 @@ def priorities(rules: Iterable[Matched]) -> dict[Matched, int]:
         bands.setdefault(_band(rule), {}).setdefault(family, []).append(rule)
     found: dict[Matched, int] = {}
     for band, families in bands.items():
-        found |= _placed(band, families)
+        found |= _priorities_in_band(band, families)
     return found
 
 
@@ -79,7 +79,7 @@ def _band(rule: Matched) -> range:
     return range(start, start + _BAND)
 
 
-def _placed(band: range, families: Mapping[str, list[Matched]]) -> dict[Matched, int]:
+def _priorities_in_band(band: range, families: Mapping[str, list[Matched]]) -> dict[Matched, int]:
     """Return the priorities of a band. A family starts at the place that its name gives, or at the next one with room
     for it; in a family the longest path comes first.
     """

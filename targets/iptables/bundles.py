@@ -24,7 +24,9 @@ _NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$"
 
 
 def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
-    """See :meth:`svcc.targets.interface.Target.exclusive_addresses`."""
+    """Return the addresses of a bundle at which only services are reached; see
+    :meth:`svcc.targets.interface.Target.exclusive_addresses`.
+    """
     for artifact in bundle.artifacts:
         text = _filter_text(artifact)
         rejecting = {chain for chain, _ in _REST.findall(text)}
@@ -45,7 +47,9 @@ def _filter_text(artifact: Artifact, end: str = "") -> str:
 
 
 def service_networks(bundle: Bundle) -> ServiceNetworks:
-    """See :meth:`svcc.targets.interface.Target.service_networks`."""
+    """Return the networks of service addresses of a bundle; see
+    :meth:`svcc.targets.interface.Target.service_networks`.
+    """
     networks: set[ir.Network] = set()
     shared: set[ir.Address] = set()
     for artifact in bundle.artifacts:
@@ -57,7 +61,7 @@ def service_networks(bundle: Bundle) -> ServiceNetworks:
 
 
 def accept(target: str, texts: Mapping[str, Text]) -> Accepted:
-    """See :meth:`svcc.targets.interface.Target.accept`."""
+    """Read what the target printed, and refuse anything else; see :meth:`svcc.targets.interface.Target.accept`."""
     found = {part: check_script(texts[part.name], version) for version, part in SCRIPTS.items()}
     prefixes = {prefix for prefix, _, _ in found.values() if prefix is not None}
     bits = {bit for _, _, marks in found.values() for bit in marks}

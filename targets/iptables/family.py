@@ -48,10 +48,10 @@ class Family:
     @property
     def shape(self) -> tuple[bool, bool]:
         """Which tables there are."""
-        return self._there, bool(self._unserved_rules)
+        return self._needs_tables, bool(self._unserved_rules)
 
     @property
-    def _there(self) -> bool:
+    def _needs_tables(self) -> bool:
         return bool(self._total.parts or self._networks)
 
     # ---- changes
@@ -138,7 +138,7 @@ class Family:
 
     def tables(self, parts: Collection[FamilyContribution] | None = None) -> Tables:
         """Return the tables. With ``parts``, only the chains of these services and the chains that lead to them."""
-        if not self._there:
+        if not self._needs_tables:
             return {}
         found = {"nat": self._table("nat", self._nat_chains(parts))}
         if self._unserved_rules:
@@ -214,13 +214,13 @@ class Family:
             node = node if any(part.shared or part.unserved.node for part in parts) else node[-1:]
             led = {*own, *_targets((*self._filter.on_the_way(around), *node)), *map(_target, self._unserved_rules)}
             yield from ((name, total.refused[name]) for name in sorted(led & total.refused.keys(), reverse=True))
-        yield from self._late
+        yield from self._invalid_chains
         yield from self._filter.chains(around)
         yield from node
         yield Chain(self._names.unserved, (Rule((CtState(("DNAT",)),), RETURN), *self._unserved_rules))
 
     @property
-    def _late(self) -> list[Chain]:
+    def _invalid_chains(self) -> list[Chain]:
         """The chains for segments that connection tracking calls INVALID; none where no TCP port is served."""
         total = self._total
         if not total.tcp:

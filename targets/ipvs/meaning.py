@@ -28,7 +28,7 @@ _DECLARING = {Purpose.CLUSTER_IP, Purpose.SERVICE_MARK, Purpose.NODE_IP, *NODE_P
 
 
 class Purposes(Meaning):
-    """See :class:`svcc.targets.ipvs.sets.Purpose`."""
+    """Says what the target's sets are for, by their :class:`svcc.targets.ipvs.sets.Purpose`."""
 
     def knows(self, name: str) -> bool:
         return purpose_of(name) is not None

@@ -149,7 +149,7 @@ class _Writer:
         return self._table("mangle", entries)
 
     def nat(self) -> Table:
-        moved = self._chain("MARKED", self._moved())
+        moved = self._chain("MARKED", self._move_mark())
         node_ports = self._chain("NODEPORTS", *(self._node_ports(protocol) for protocol in NODE_PORTS))
         services = self._chain(
             "SERVICES",
@@ -164,7 +164,7 @@ class _Writer:
                 verdict=self._set_mark,
                 why="the node itself, which comes from the vip that it goes to",
             ),
-            self._unmarked(),
+            self._jump_to_marked(),
             self._rule(_In(Purpose.CLUSTER_IP), verdict=ACCEPT, why="no other program translates these"),
             self._rule(_In(Purpose.NODE_IP), verdict=Jump(node_ports.name)) if node_ports.rules else [],
         )
@@ -238,7 +238,7 @@ class _Writer:
         alike = Mark(*marks_alike(self._mark))
         return [Rule((alike,), SetMark(0, 0xFFFF_FFFF))] if self._by_mark else []
 
-    def _unmarked(self) -> list[Rule]:
+    def _jump_to_marked(self) -> list[Rule]:
         return self._rule(
             _In(Purpose.SERVICE_MARK),
             Mark(self._mark, self._mark),
@@ -246,7 +246,7 @@ class _Writer:
             why="IPVS knows these by the whole mark",
         )
 
-    def _moved(self) -> list[Rule]:
+    def _move_mark(self) -> list[Rule]:
         mark = self._mark
         return [Rule((), SetCtMark(mark, mark)), Rule((), SetMark(0, mark))] if self._by_mark else []
 
@@ -271,7 +271,7 @@ class _Writer:
             why="masquerade clients of node ports",
         )
         accepted = self._rule(Proto(protocol), declared, verdict=ACCEPT)
-        return [*masquerade, *(self._unmarked() if masquerade else ()), *accepted]
+        return [*masquerade, *(self._jump_to_marked() if masquerade else ()), *accepted]
 
     def _rule(self, *conditions: Match | _In, verdict: Verdict, why: str = "") -> list[Rule]:
         """Return the rule in a list, or an empty list where the rule could never match."""

@@ -76,7 +76,7 @@ class _Reading:
             if front not in known:
                 reason = "a service takes connections that come in as well, not those of this machine alone"
                 self.notes.append(Note(rules[0].span, reason))
-            elif rules != known[front] and not _alike(reader, front, rules, known[front]):
+            elif rules != known[front] and not _same_shares(reader, front, rules, known[front]):
                 reason = "the machine's own connections go where those that come in go"
                 self.notes.append(Note(rules[0].span, reason))
 
@@ -108,7 +108,7 @@ class _Reading:
         return Imported(ir.Program(cluster, (), tuple(services)), tuple(self.notes), by_name=bool(made))
 
 
-def _alike(reader: Reader, front: Front, rules: Sequence[Rule], known: Sequence[Rule]) -> bool:
+def _same_shares(reader: Reader, front: Front, rules: Sequence[Rule], known: Sequence[Rule]) -> bool:
     try:
         return reader.choice(front, rules, rules[0].span).shares == reader.choice(front, known, known[0].span).shares
     except NotRead:

@@ -83,7 +83,7 @@ class KubeProxy:
         rule = rules[0]
         found = _CHAIN.fullmatch(rule.target)
         reader.take(rules)
-        service, port = self._of(front, rule)
+        service, port = self._service_and_port(front, rule)
         if found is None or service is None or port is None:
             return
         if any(name.startswith(("KUBE-SVL-", "KUBE-XLB-")) for name in _led_to(reader.chains, rule.target)):
@@ -103,10 +103,10 @@ class KubeProxy:
         found = _COMMENT.fullmatch(rule.comment)
         if found is None or not _NOT_SERVED.search(found[3] or ""):
             return False
-        self._of(front, rule)
+        self._service_and_port(front, rule)
         return True
 
-    def _of(self, front: Front, rule: Rule) -> tuple[_Service | None, _Port | None]:
+    def _service_and_port(self, front: Front, rule: Rule) -> tuple[_Service | None, _Port | None]:
         """Return the Service and port that a rule names, with the front added to them; (None, None) where it names
         none.
         """

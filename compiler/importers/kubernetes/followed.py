@@ -137,7 +137,7 @@ class Followed:
         """
         for event in events:
             self._take(event)
-        return self._settled()
+        return self._bring_up_to_date()
 
     def replace(self, kind: Kind, objects: Iterable[Mapping[str, object]]) -> Changed:
         """Take these as all objects of a kind, as a list of the API has them."""
@@ -145,13 +145,13 @@ class Followed:
         for name in self._kept.names(_TYPES[kind]) - there:
             self._kept.drop(_TYPES[kind], name)
         self._remarks.keep(kind, there)
-        return self._settled()
+        return self._bring_up_to_date()
 
     def put(self, objects: Iterable[Service | EndpointSlice | Node]) -> Changed:
         """Take objects that came or changed and were read already."""
         for some in objects:
             self._kept.put(some)
-        return self._settled()
+        return self._bring_up_to_date()
 
     def _take(self, event: Event) -> str:
         """Take one event, and return the name of its object."""
@@ -198,7 +198,7 @@ class Followed:
 
     # -- what changes -------------------------------------------------------------------------------------------------
 
-    def _settled(self) -> Changed:
+    def _bring_up_to_date(self) -> Changed:
         """Bring the program up to date with the objects."""
         nodes, cluster = self._nodes, self._cluster
         touched, hosts = self._kept.take_touched()

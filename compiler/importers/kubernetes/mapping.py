@@ -219,7 +219,7 @@ def _with_ports(
     A service in svcc has one list of endpoints for all ports, and endpoints have ports of their own only where there is
     a single port. The service of one port is called ``namespace/name/port``, a name that no Service has.
     """
-    if len(ports) > 1 and not _alike([targets[port.name, port.protocol] for port in ports]):
+    if len(ports) > 1 and not _same_endpoints([targets[port.name, port.protocol] for port in ports]):
         for port in ports:
             yield _service(work, name, replace(whole, name=f"{whole.name}/{port.name}"), [port], targets)
     elif ports:
@@ -228,7 +228,7 @@ def _with_ports(
         work.remark(Place(name, ("spec", "ports")), "it has no ports that svcc could serve")
 
 
-def _alike(lists: Sequence[Sequence[PortEndpoint]]) -> bool:
+def _same_endpoints(lists: Sequence[Sequence[PortEndpoint]]) -> bool:
     """Whether all lists have the same endpoints, and each list a single port."""
     endpoints = [[(target.address, target.draining, target.node) for target in listed] for listed in lists]
     return all(some == endpoints[0] for some in endpoints) and all(

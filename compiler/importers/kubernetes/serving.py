@@ -118,7 +118,7 @@ class Serving:
             if name != last and (kept := self._kept.get(name)) is not None:
                 last = name
                 before.setdefault(name, kept.serving)
-                for other in self._younger(kept.candidate.age, self._look(name, kept)):
+                for other in self._younger(kept.candidate.age, self._check_candidate(name, kept)):
                     heappush(waiting, other)
         return before
 
@@ -208,7 +208,7 @@ class Serving:
 
     # -- one service ---------------------------------------------------------------------------------------------------
 
-    def _look(self, name: str, kept: _Kept) -> set[_Thing]:
+    def _check_candidate(self, name: str, kept: _Kept) -> set[_Thing]:
         """Find out which part of a candidate is served. Return the things whose use changed, over which younger
         Services have to be checked again. Of an address that an older one uses that one decided the role, so it is left
         out.
@@ -251,7 +251,9 @@ class Serving:
             left = (service_without(service, frozenset(culprits)) for service in own)
             reduced = tuple(service for service in left if service is not None)
             own = () if reduced == own else reduced
-        return tuple(_placed(service, lambda span: self._at(numbers.place(span))) for service in own), tuple(remarks)
+        return tuple(_with_places(service, lambda span: self._at(numbers.place(span))) for service in own), tuple(
+            remarks
+        )
 
     def _errors(self, services: list[ir.Service]) -> list[Diagnostic]:
         if not services:
@@ -273,10 +275,10 @@ def _roles(services: Iterable[ir.Service]) -> set[tuple[int, bool, bool]]:
 
 def _all_at(service: ir.Service, span: Span) -> ir.Service:
     """Return the service as if all of it stood at one place."""
-    return _placed(service, lambda _: span, span)
+    return _with_places(service, lambda _: span, span)
 
 
-def _placed(service: ir.Service, where: Callable[[Span], Span | None], usual: Span | None = None) -> ir.Service:
+def _with_places(service: ir.Service, where: Callable[[Span], Span | None], usual: Span | None = None) -> ir.Service:
     """Return the service with other places. ``usual``: the place of what has none."""
 
     def moved(span: Span | None) -> Span | None:
