@@ -77,8 +77,8 @@ def _same_but_address(one: ir.Endpoint, other: ir.Endpoint) -> bool:
 
 
 def _gaps(endpoints: Sequence[ir.Endpoint], stay: _Pairs) -> dict[ir.Endpoint | None, list[ir.Endpoint]]:
-    """Return the endpoints that do not stay, grouped by the endpoint before them that does. ``stay`` gives that
-    endpoint's name in the result.
+    """Return the endpoints that do not stay, grouped by the endpoint before them that does. ``stay`` maps
+    the endpoints that stay to those that stand for them in the result.
     """
     found: dict[ir.Endpoint | None, list[ir.Endpoint]] = {}
     behind: ir.Endpoint | None = None

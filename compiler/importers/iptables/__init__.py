@@ -66,8 +66,9 @@ class _Reading:
         self._note_others(ruleset, reader.read | filters.read)
 
     def _take_output(self, reader: Reader, known: Mapping[Front, Sequence[Rule]]) -> None:
-        """Note where rules for the machine's own connections differ from the rules for connections that come in: a
-        service has only the latter.
+        """Note where the machine's own connections meet other rules than connections that come in.
+
+        A service has the same rules for both.
         """
         found = fronts(reader, "OUTPUT")
         self.notes += found.notes

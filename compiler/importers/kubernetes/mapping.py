@@ -214,7 +214,7 @@ def _with_ports(
     work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[PortEndpoint]]
 ) -> Iterator[ir.Service]:
     """Return the service, or one service for each port where the ports lead to different endpoints, or one port to
-    different ones.
+    different target ports.
 
     A service in svcc has one list of endpoints for all ports, and endpoints have ports of their own only where there is
     a single port. The service of one port is called ``namespace/name/port``, a name that no Service has.
