@@ -71,8 +71,9 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _text(address: ir.Address) -> str:
-    """Return the address as Python 3.13 and later write it. Earlier releases write an embedded IPv4 address in
-    hexadecimal.
+    """Return the address as Python 3.13 and later write it.
+
+    Earlier releases write an embedded IPv4 address in hexadecimal.
     """
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(address) if mapped is None else f"::ffff:{mapped}"

@@ -35,8 +35,9 @@ def related(message: str, span: Span | None) -> tuple[Related, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding in a program. ``code`` is what `svcc explain` explains; ``related``: other places that the finding is
-    about.
+    """A finding in a program.
+
+    ``code`` is what `svcc explain` explains; ``related``: other places that the finding is about.
     """
 
     code: Code

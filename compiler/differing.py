@@ -1,5 +1,6 @@
-"""Finds the services in which two programs differ, and puts services into a program. Objects that both programs share
-cost nearly nothing.
+"""Finds the services in which two programs differ, and puts services into a program.
+
+Objects that both programs share cost nearly nothing.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def _different_objects(
 
 
 def with_services(program: ir.Program, services: Services) -> ir.Program:
-    """Return the program with these services in place of the ones with the same names. Its services are sorted by name,
-    as always.
+    """Return the program with these services in place of the ones with the same names.
+
+    Its services are sorted by name, as always.
     """
     if not services:
         return program

@@ -30,8 +30,9 @@ class Unreadable(ValueError):
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Name ``path`` in an OSError of the block. The kernel gives no name for an open file, and else that of
-    the draft.
+    """Name ``path`` in an OSError of the block.
+
+    The kernel gives no name for an open file, and else that of the draft.
     """
     try:
         yield

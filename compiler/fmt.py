@@ -125,8 +125,9 @@ def _key_length(statement: LaidOutStatement) -> int:
 
 
 def _key_width(section: Sequence[Item], indent: str) -> int:
-    """Return the width of the first column in characters, where another one follows. A statement that opens a block
-    does not widen it.
+    """Return the width of the first column in characters, where another one follows.
+
+    A statement that opens a block does not widen it.
     """
     widths = [0]
     for item in section:

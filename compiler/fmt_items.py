@@ -54,8 +54,9 @@ class LaidOutStatement:
 
 @dataclass(slots=True)
 class Alone:
-    """A comment on a line of its own. ``continues``: it stands exactly below a comment behind code, and
-    continues that.
+    """A comment on a line of its own.
+
+    ``continues``: it stands exactly below a comment behind code, and continues that.
     """
 
     comment: Comment

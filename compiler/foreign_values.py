@@ -1,5 +1,6 @@
-"""What values are called in other tools. This module holds tables only; it is imported only for programs with
-errors.
+"""What values are called in other tools.
+
+This module holds tables only; it is imported only for programs with errors.
 """
 
 from __future__ import annotations

@@ -150,8 +150,9 @@ def foreign_word(word: str, block: str) -> str | None:
 
 
 def foreign_option(word: str) -> str | None:
-    """Return svcc's option for a word that stands behind an endpoint's address in other tools. Return None for an
-    unknown word.
+    """Return svcc's option for a word that stands behind an endpoint's address in other tools.
+
+    Return None for an unknown word.
     """
     plain = _plain(word)
     return next((said for words, said in _OPTIONS if plain in words.split()), None)

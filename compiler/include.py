@@ -31,8 +31,9 @@ _INCLUDES = 10_000
 
 
 def read_text(name: str, data: bytes) -> Source | Diagnostic:
-    """Return the text of a file: UTF-8, with or without a byte order mark. Return a diagnostic where it is something
-    else.
+    """Return the text of a file: UTF-8, with or without a byte order mark.
+
+    Return a diagnostic where it is something else.
     """
     try:
         source = Source(name, data.decode("utf-8-sig"))
@@ -48,8 +49,9 @@ def read_text(name: str, data: bytes) -> Source | Diagnostic:
 
 
 def too_much(source: Source) -> Diagnostic | None:
-    """Return an error where a file has too many lines, or a line that is too long for any statement. Parsing it would
-    take minutes.
+    """Return an error where a file has too many lines, or a line that is too long for any statement.
+
+    Parsing it would take minutes.
     """
     if source.text.count("\n") + source.text.count(";") > _STATEMENTS:
         message = f"{source.name} has more than {_STATEMENTS} lines and statements: that is no program"

@@ -94,8 +94,9 @@ def from_own_json(document: object) -> ir.Program:
 
 
 def _number(text: str) -> int | float:
-    """Return the number. ``80.0`` and ``8e1`` are integers to JSON Schema (core 4.2.3), so they become
-    integers here.
+    """Return the number.
+
+    ``80.0`` and ``8e1`` are integers to JSON Schema (core 4.2.3), so they become integers here.
     """
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number

@@ -52,8 +52,9 @@ class Lets:
                     within.add(word[1:])
 
     def _let(self, values: Values, word: Word, within: set[str]) -> tuple[Values, syntax.Let] | None:
-        """Return the let that a word refers to. Report, and return None, where there is none or the let refers to
-        itself.
+        """Return the let that a word refers to.
+
+        Report, and return None, where there is none or the let refers to itself.
         """
         name = word[1:]
         self.used.add(name)

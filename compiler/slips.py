@@ -1,5 +1,6 @@
-"""Mistakes of people who know other tools, and what to write in svcc's language. Tables only: one line for each
-mistake.
+"""Mistakes of people who know other tools, and what to write in svcc's language.
+
+Tables only: one line for each mistake.
 """
 
 from __future__ import annotations
@@ -100,8 +101,9 @@ def _short(found: re.Match[str]) -> str:
 
 
 def _without_equals(found: re.Match[str]) -> str | None:
-    """Return a hint without the `=`. Return None where the word before it stands first in the statement, and is no
-    keyword of svcc's.
+    """Return a hint without the `=`.
+
+    Return None where the word before it stands first in the statement, and is no keyword of svcc's.
     """
     if found.start() == 0:
         keyword = found["word"].lower()
@@ -417,8 +419,9 @@ def foreign_statement(statement: str) -> str | None:
 
 
 def foreign_shape(statement: str, at: int) -> str | None:
-    """Return what to say about a statement in which the character ``at`` is wrong. Return None where no table
-    has it.
+    """Return what to say about a statement in which the character ``at`` is wrong.
+
+    Return None where no table has it.
     """
     for shape in _SHAPES:
         for found in shape.pattern.finditer(statement):
@@ -432,8 +435,9 @@ def _hint_text(hint: Hint, found: re.Match[str]) -> str | None:
 
 
 def foreign_path(path: str) -> str | None:
-    """Return what to say about the path of an include that only a shell or a browser would follow. Return None for any
-    other.
+    """Return what to say about the path of an include that only a shell or a browser would follow.
+
+    Return None for any other.
     """
     if "://" in path:
         return "svcc fetches nothing: a file of this machine is included"

@@ -39,8 +39,9 @@ class Source:
         return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
 
     def _lines_before(self) -> list[int]:
-        """Return the counts of lines, made at the first call. There may be as many lines as characters, so it does not
-        list each line.
+        """Return the counts of lines, made at the first call.
+
+        There may be as many lines as characters, so it does not list each line.
         """
         if not self._ended:
             counts = (self.text.count("\n", at, at + _BLOCK) for at in range(0, len(self.text), _BLOCK))

@@ -38,8 +38,9 @@ def kept_parser(grammar: str, **options: Any) -> Lark | None:
 
 
 def load(kept: Mapping[str, Any], **options: Any) -> Lark:
-    """Return the parser from the data of :func:`serialized`. ``options``: those of :class:`lark.Lark` that are not in
-    the data.
+    """Return the parser from the data of :func:`serialized`.
+
+    ``options``: those of :class:`lark.Lark` that are not in the data.
     """
     states, shared = ({int(n): one for n, one in kept[name].items()} for name in ("states", "shared"))
     data = kept["data"]

@@ -35,8 +35,9 @@ def spot_range(spot: Spot) -> lsp.Range:
 
 
 def diagnostic(finding: Finding, documents: Documents | None) -> lsp.Diagnostic:
-    """Return a finding as a diagnostic. ``documents``: where second places are looked up; None: second places are left
-    out.
+    """Return a finding as a diagnostic.
+
+    ``documents``: where second places are looked up; None: second places are left out.
     """
     message = finding.message if finding.hint is None else f"{finding.message}\nhint: {finding.hint}"
     return lsp.Diagnostic(

@@ -40,8 +40,9 @@ class Finding:
 
 
 def findings(diagnostics: Iterable[Diagnostic], root: str, encoding: str) -> list[Finding]:
-    """Return the diagnostics as findings. ``root`` is the file that was checked: a diagnostic without a place is shown
-    there.
+    """Return the diagnostics as findings.
+
+    ``root`` is the file that was checked: a diagnostic without a place is shown there.
     """
     spots = _Spots(encoding)
     return [
@@ -99,8 +100,9 @@ _NAMED = re.compile(r"`(\S+?)`")
 
 
 def fix_of(diagnostic: Diagnostic) -> str | None:
-    """Return the right word for the text that the diagnostic is about, if its hint names one. Return None where it does
-    not.
+    """Return the right word for the text that the diagnostic is about, if its hint names one.
+
+    Return None where it does not.
     """
     found = None if diagnostic.hint is None or diagnostic.span is None else _RIGHT.fullmatch(diagnostic.hint)
     if found is None or diagnostic.span is None:

@@ -31,8 +31,9 @@ class _Section:
 
 
 def about(block: str, word: str) -> str | None:
-    """Return Markdown about a statement of a block ("" is the top of the file), or about a word in one. Return None for
-    other words.
+    """Return Markdown about a statement of a block ("" is the top of the file), or about a word in one.
+
+    Return None for other words.
     """
     return _entries().get((block, word)) or _entries().get(("", word))
 

@@ -148,8 +148,9 @@ _HEADS = {
 
 
 def _head(statement: Statement) -> Name | None:
-    """Return the name that an item declares. An include declares nothing, but has its pattern as a name, by which it is
-    found.
+    """Return the name that an item declares.
+
+    An include declares nothing, but has its pattern as a name, by which it is found.
     """
     words = statement.words
     kind = _HEADS.get(words[0].text)

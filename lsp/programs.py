@@ -52,8 +52,9 @@ class Programs:
         self._lying = None
 
     def file(self, path: str, encoding: str) -> File | None:
-        """Return the open text, or the text of the file. Return None where the file cannot be read, or must not be
-        shown.
+        """Return the open text, or the text of the file.
+
+        Return None where the file cannot be read, or must not be shown.
         """
         real = os.path.realpath(path)
         document = self.documents.at(real)

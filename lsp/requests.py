@@ -77,8 +77,9 @@ class Cursor:
     # ---- another name
 
     def rename(self, new: str) -> lsp.WorkspaceEdit | None:
-        """Return the edits that rename the name. Return None where there is none. Errors: JsonRpcInvalidParams, with
-        the reason.
+        """Return the edits that rename the name.
+
+        Return None where there is none. Errors: JsonRpcInvalidParams, with the reason.
         """
         found = self.name()
         if found is None:
@@ -150,8 +151,9 @@ class Cursor:
     # ---- completion
 
     def completion(self) -> lsp.CompletionList:
-        """Return what fits at the place. The list is incomplete where there are too many to send, so that the editor
-        asks again.
+        """Return what fits at the place.
+
+        The list is incomplete where there are too many to send, so that the editor asks again.
         """
         text = self.document.text
         found = proposals(text.content, self.document.outline, self.offset, self.files)

@@ -1,5 +1,6 @@
-"""Targets: they turn the IR into artifacts. Every module here with a ``TARGET`` is one; they are found by looking
-through this folder.
+"""Targets: they turn the IR into artifacts.
+
+Every module here with a ``TARGET`` is one; they are found by looking through this folder.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ def targets() -> dict[str, Target]:
 
 @cache
 def find(name: str) -> Target | None:
-    """Return the target of a name. Where a module has the same name, only that one is imported. Return None where there
-    is none.
+    """Return the target of a name.
+
+    Where a module has the same name, only that one is imported. Return None where there is none.
     """
     if any(module.name == name for module in pkgutil.iter_modules(__path__)):
         target = getattr(import_module(f"{__name__}.{name}"), "TARGET", None)

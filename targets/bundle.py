@@ -63,8 +63,9 @@ class Given:
     texts: Mapping[str, Text]
 
     def bundle(self) -> Bundle:
-        """Return the texts as a bundle. A text from outside has to be accepted by its target first; only svcc's own
-        records need not be.
+        """Return the texts as a bundle.
+
+        A text from outside has to be accepted by its target first; only svcc's own records need not be.
         """
         artifacts = tuple(Artifact(part, self.texts[part.name].text) for part in self.target.parts)
         return Bundle(self.target.name, self.node, artifacts)
@@ -103,8 +104,9 @@ def split_bundle(source: Source, target: Target | None = None) -> Given:
 
 
 def source_of_text(name: str, data: bytes) -> Source:
-    """Return the text of a compiled file. Errors: RefusedText, where it is not UTF-8, or begins with a byte
-    order mark.
+    """Return the text of a compiled file.
+
+    Errors: RefusedText, where it is not UTF-8, or begins with a byte order mark.
     """
     try:
         source = Source(name, data.decode())

@@ -58,8 +58,9 @@ def choose(program: ir.Program) -> str:
 
 
 def pick_node(program: ir.Program, name: str | None, file: str | None) -> ir.Node | Diagnostic | None:
-    """Return the node of that name. Without a name, return the only node there is, or None. Return a diagnostic where
-    no node has that name.
+    """Return the node of that name.
+
+    Without a name, return the only node there is, or None. Return a diagnostic where no node has that name.
     """
     if name is None:
         return program.nodes[0] if len(program.nodes) == 1 else None

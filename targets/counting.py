@@ -12,8 +12,9 @@ _FEW = 3
 
 
 def count(counter: Counter[_Thing], things: Collection[_Thing], by: int) -> None:
-    """Count things once more (``by`` is 1), or once less (-1). A thing that nobody needs any more leaves the
-    counter.
+    """Count things once more (``by`` is 1), or once less (-1).
+
+    A thing that nobody needs any more leaves the counter.
     """
     if by < 0:
         for thing in things:

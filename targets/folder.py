@@ -68,8 +68,9 @@ def _files(bundle: Bundle, folder: Path) -> set[Path]:
 
 
 def _draft(path: Path, text: str, stack: ExitStack) -> str:
-    """Write the text to a new file beside ``path``, and return its name. Closing ``stack`` removes the file if it is
-    still there.
+    """Write the text to a new file beside ``path``, and return its name.
+
+    Closing ``stack`` removes the file if it is still there.
     """
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
     with named(path):

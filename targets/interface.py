@@ -168,8 +168,9 @@ class Target(ABC):
         """Return the program as native files. The program has passed the capability check and :meth:`limits`."""
 
     def chains(self, prefix: str) -> xtables.Meaning | None:
-        """Return what its iptables chains with names under a prefix are for. Return None where it names no chain after
-        a service.
+        """Return what its iptables chains with names under a prefix are for.
+
+        Return None where it names no chain after a service.
         """
         return None
 
@@ -214,8 +215,9 @@ class Target(ABC):
         return bundle.artifacts == self.render(nothing, None).artifacts
 
     def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
-        """Return what this target refuses for reasons of size or name, beyond its feature table. It is the same on all
-        nodes.
+        """Return what this target refuses for reasons of size or name, beyond its feature table.
+
+        It is the same on all nodes.
         """
         return iter(())
 

@@ -20,8 +20,9 @@ def refusals(program: ir.Program, wanted: Sequence[Target] = ()) -> dict[str, li
 
 
 def findings(refused: Mapping[str, Sequence[Diagnostic]], *, lenient: bool) -> list[Diagnostic]:
-    """Return everything that targets refuse. With ``lenient``, these are warnings where one of the targets can express
-    the whole program.
+    """Return everything that targets refuse.
+
+    With ``lenient``, these are warnings where one of the targets can express the whole program.
     """
     found = [diagnostic for diagnostics in refused.values() for diagnostic in diagnostics]
     if not lenient or all(refused.values()):

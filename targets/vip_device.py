@@ -86,8 +86,9 @@ class VipAddress:
 
 
 def alias(prefix: str) -> str:
-    """Return the alias (ip-link(8)) of a device that svcc makes. It says whose the device is, even without svcc's
-    records.
+    """Return the alias (ip-link(8)) of a device that svcc makes.
+
+    It says whose the device is, even without svcc's records.
     """
     return f"{_WHOSE}{prefix}"
 

@@ -104,8 +104,9 @@ class Verification:
             yield judge(case, results, own, case.scheduler or self.default)
 
     def _refused(self, connections: int) -> dict[int, list[Result]]:
-        """Return the results of all cases that expect no answer. They are tried together, so that waiting for silence
-        takes its time only once.
+        """Return the results of all cases that expect no answer.
+
+        They are tried together, so that waiting for silence takes its time only once.
         """
         cases = [
             case

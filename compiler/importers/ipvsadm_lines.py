@@ -56,8 +56,9 @@ _LISTING = re.compile(r"IP Virtual Server version|Prot\s+LocalAddress:Port|TCP\s
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command with its options by their long names. The value of an option that takes none is the option's own
-    word.
+    """One command with its options by their long names.
+
+    The value of an option that takes none is the option's own word.
     """
 
     span: Span

@@ -37,8 +37,9 @@ class RealServerCheck:
 
 
 def first_check(real: Statement, virtual: Statement, note: Notes) -> RealServerCheck | None:
-    """Return the first check of a real server that svcc can express; the others are noted. Return None where there is
-    none.
+    """Return the first check of a real server that svcc can express; the others are noted.
+
+    Return None where there is none.
     """
     found: RealServerCheck | None = None
     for statement in real.all(*KINDS):
@@ -53,8 +54,9 @@ def first_check(real: Statement, virtual: Statement, note: Notes) -> RealServerC
 
 
 def common_check(asked: Sequence[RealServerCheck | None], note: Notes) -> RealServerCheck | None:
-    """Return the check that all real servers have. Where they differ, that is the first one's, and the others are
-    noted.
+    """Return the check that all real servers have.
+
+    Where they differ, that is the first one's, and the others are noted.
     """
     checks = [one for one in asked if one is not None]
     for one in checks[1:]:

@@ -25,8 +25,9 @@ class Parameters:
         self._values: dict[str, str] = {}
 
     def defines(self, words: Sequence[Word]) -> bool:
-        """Whether a line defines a parameter, whose value is then known to later lines. False for a value of several
-        lines.
+        """Whether a line defines a parameter, whose value is then known to later lines.
+
+        False for a value of several lines.
         """
         found = _DEFINITION.fullmatch(words[0].text)
         if found is None or words[-1].text.endswith("\\"):
@@ -36,8 +37,9 @@ class Parameters:
         return True
 
     def in_place(self, words: Sequence[Word]) -> list[Word]:
-        """Return the words with values in place of parameters; a parameter without a value stays as it is. Errors:
-        Broken.
+        """Return the words with values in place of parameters; a parameter without a value stays as it is.
+
+        Errors: Broken.
         """
         if not any("$" in word.text for word in words):
             return list(words)

@@ -79,8 +79,9 @@ def statements(sources: Sequence[Source], notes: list[Note]) -> list[Statement]:
 
 @dataclass(slots=True)
 class _Reader:
-    """Builds the tree. The statements of an included file stand where the file is named, perhaps in the middle of a
-    block.
+    """Builds the tree.
+
+    The statements of an included file stand where the file is named, perhaps in the middle of a block.
     """
 
     budget: Budget

@@ -119,8 +119,9 @@ class _Reader:
             self._note(members["source-addr"].whole, f"the farm has no IPv{found.version} address")
 
     def _masquerade(self, members: Members, whole: Span) -> ir.Masquerade | None:
-        """Return the masquerading that the farm asks for. Return None, and note it, where svcc cannot serve
-        the farm.
+        """Return the masquerading that the farm asks for.
+
+        Return None, and note it, where svcc cannot serve the farm.
         """
         state, mode = _text(members, "state", "up"), _text(members, "mode", "")
         if state != "up":

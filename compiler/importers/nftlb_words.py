@@ -63,8 +63,9 @@ IN_ELEMENT: Reasons = {
 
 
 def reason(reasons: Reasons, key: str, value: object) -> str | None:
-    """Return why a member is not carried over. Return None where it is, or where its value says what svcc
-    does anyway.
+    """Return why a member is not carried over.
+
+    Return None where it is, or where its value says what svcc does anyway.
     """
     why = reasons.get(key, "import does not know it")
     if why is None or value == [] or (isinstance(value, (str, int, type(None))) and value in _USUAL):

@@ -197,8 +197,9 @@ def _one_packet(
 
 
 def _check_with_port(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:
-    """Return the check, with the port that it asks where the service's ports leave that open. Return None where there
-    is none to carry over.
+    """Return the check, with the port that it asks where the service's ports leave that open.
+
+    Return None where there is none to carry over.
     """
     check = virtual.check
     if check is None or check.port is not None or len(service_ports(service, check.kind)) == 1:
@@ -211,8 +212,9 @@ def _check_with_port(virtual: Virtual, service: ir.Service, notes: list[Note]) -
 
 
 def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, named: bool) -> ir.Port:
-    """Return the port. Its target is that of the first server; others may have ports of their own. A range leads to a
-    range.
+    """Return the port.
+
+    Its target is that of the first server; others may have ports of their own. A range leads to a range.
     """
     protocol, ports = one
     to = target if target and len(ports) == 1 else ports.first
@@ -222,8 +224,10 @@ def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, nam
 def _endpoints(
     servers: Iterable[Server], forward: ir.Forward, ports: Sequence[ir.Port], notes: list[Note]
 ) -> Iterator[ir.Endpoint]:
-    """Return the endpoints. Where a service has several ports, all servers have the same port. A server without a port
-    gets what clients ask for.
+    """Return the endpoints.
+
+    Where a service has several ports, all servers have the same port. A server without a port gets what clients ask
+    for.
     """
     wide = any(len(port.ports) > 1 for port in ports)
     for server in servers:

@@ -46,8 +46,9 @@ def address(text: str) -> ir.Address | None:
 
 
 def network(text: str) -> ir.Network | None:
-    """Return a network, or an address as the network of just itself. Bits beyond the prefix may be set. Return None
-    where the text is neither.
+    """Return a network, or an address as the network of just itself.
+
+    Bits beyond the prefix may be set. Return None where the text is neither.
     """
     try:
         return None if "%" in text else ip_network(text, strict=False)

@@ -26,8 +26,9 @@ class Resource(ABC):
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer(Resource):
-    """A load balancer. It has no ``Name``: CloudFormation could not replace a load balancer that has a name
-    of its own.
+    """A load balancer.
+
+    It has no ``Name``: CloudFormation could not replace a load balancer that has a name of its own.
     """
 
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -127,8 +128,9 @@ class Listener(Resource):
 
 @dataclass(frozen=True, slots=True)
 class ListenerRule(Resource):
-    """Which paths go to a target group. Of the rules that match a request, the one with the smallest priority
-    counts.
+    """Which paths go to a target group.
+
+    Of the rules that match a request, the one with the smallest priority counts.
     """
 
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::ListenerRule"

@@ -79,8 +79,9 @@ class _Balancer:
         return Forward(next(group for group, _, route in self._routes if route.listener == listener.port))
 
     def _rules(self) -> Iterator[ListenerRule]:
-        """Yield the rules of all listeners. Each listener has the same ones: a path leads to one service, whichever
-        port it comes to.
+        """Yield the rules of all listeners.
+
+        Each listener has the same ones: a path leads to one service, whichever port it comes to.
         """
         paths: dict[str, list[str]] = {}
         names: dict[str, tuple[str, ...]] = {}

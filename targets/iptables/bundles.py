@@ -36,8 +36,9 @@ def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
 
 
 def _filter_text(artifact: Artifact, end: str = "") -> str:
-    """Return the lines of the filter table's chains whose names end in ``end``. Where there is only a text, return all
-    of it.
+    """Return the lines of the filter table's chains whose names end in ``end``.
+
+    Where there is only a text, return all of it.
     """
     state = artifact.state
     if not isinstance(state, State):

@@ -88,8 +88,9 @@ def _ports(frontends: Sequence[Frontend]) -> list[int | None]:
 def _turns(
     scheduler: ir.Scheduler, weights: tuple[int, ...], protocols: tuple[ir.Protocol | None, ...]
 ) -> tuple[tuple[str, int], ...]:
-    """Return the turns from the first to the last, with their conditions as texts. They are cached, because thousands
-    of services have the same.
+    """Return the turns from the first to the last, with their conditions as texts.
+
+    They are cached, because thousands of services have the same.
     """
     turns = TURNS[scheduler](tuple(zip(weights, protocols, strict=True)))
     return tuple((words(matches), index) for matches, index in turns)

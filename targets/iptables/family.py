@@ -57,8 +57,9 @@ class Family:
     # ---- changes
 
     def move(self, shared: Shared) -> None:
-        """Go on as the tables of another node. The caller has to take services again that use an address of either
-        node.
+        """Go on as the tables of another node.
+
+        The caller has to take services again that use an address of either node.
         """
         self._own = shared.node.addresses if shared.node else ()
 

@@ -63,8 +63,9 @@ def chains(
     networks: Iterable[ir.Network],
     node_ports: Iterable[Rule],
 ) -> list[Chain]:
-    """Return the chains, each after those that it leads to. ``networks``: of endpoints; ``node_ports``: the rules of
-    :func:`at_node`.
+    """Return the chains, each after those that it leads to.
+
+    ``networks``: of endpoints; ``node_ports``: the rules of :func:`at_node`.
     """
     sent = [Rule((FromPorts(ir.Protocol.TCP, found),), DROP) for found in sorted(ports)]
     rules = [Rule(from_(network), Jump(names.endpoints)) for network in networks]

@@ -100,8 +100,9 @@ class Names:
         return self.fixed("REJECT")
 
     def balance(self, label: str) -> str:
-        """Return the name of the nat chain that sends a connection to an endpoint of a service's port. Vips lead
-        straight here.
+        """Return the name of the nat chain that sends a connection to an endpoint of a service's port.
+
+        Vips lead straight here.
         """
         return self._fit(f"{_BALANCE}-{label}")
 
@@ -118,8 +119,9 @@ class Names:
         return self._fit(f"{_SOURCES}-{service}")
 
     def clients(self, service: str) -> str:
-        """Return the beginning of the names of client lists, where clients are remembered for a service as a whole. It
-        names no chain.
+        """Return the beginning of the names of client lists, where clients are remembered for a service as a whole.
+
+        It names no chain.
         """
         return self._fit(f"{_CLIENTS}-{service}")
 

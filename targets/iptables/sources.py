@@ -68,8 +68,9 @@ def _overlap(rule: PortRule, other: PortRule) -> bool:
 
 
 def at_node(cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], version: int) -> Walk:
-    """Return the rules for node ports. At this point nobody can tell any more whether the address was one of the node's
-    own.
+    """Return the rules for node ports.
+
+    At this point nobody can tell any more whether the address was one of the node's own.
     """
     walk = by_port(names, rules)
     networks = [network for network in cluster.nodeport_addresses if network.version == version and network.prefixlen]

@@ -76,8 +76,9 @@ class Tree:
             self._walks[address] = walk
 
     def refresh(self) -> bool:
-        """Renew what changed. Return whether this changed only the root, and chains around the addresses that
-        were put.
+        """Renew what changed.
+
+        Return whether this changed only the root, and chains around the addresses that were put.
         """
         shape = self._prefixes.length, self.behind
         local = shape == self._shape

@@ -61,8 +61,9 @@ class Unserved:
         )
 
     def _verdict(self, f: Frontend) -> Verdict | None:
-        """Return the verdict on packets that nat sent nowhere. Return None where nat serves all clients that may
-        connect.
+        """Return the verdict on packets that nat sent nowhere.
+
+        Return None where nat serves all clients that may connect.
         """
         if not f.restricted:
             if f.endpoints:

@@ -87,8 +87,9 @@ def _key_of(element: str) -> str | None:
 
 
 def _address(text: str) -> str:
-    """Return an address as ``str()`` prints it. A text that somebody wrote may hold something else: that stays, for the
-    tool to refuse.
+    """Return an address as ``str()`` prints it.
+
+    A text that somebody wrote may hold something else: that stays, for the tool to refuse.
     """
     try:
         return str(ip_address(text))

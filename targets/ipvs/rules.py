@@ -294,8 +294,9 @@ class _Writer:
         return Chain(f"{self._prefix}-{name}", tuple(rule for some in rules for rule in some))
 
     def _table(self, name: str, hooks: Sequence[tuple[str, tuple[Match, ...], Chain]], *called: Chain) -> Table:
-        """Return a table whose built-in chains lead matching packets to ours. A chain without rules is not declared,
-        and nothing leads to it.
+        """Return a table whose built-in chains lead matching packets to ours.
+
+        A chain without rules is not declared, and nothing leads to it.
         """
         entries = tuple(Entry(hook, Rule(match, Jump(chain.name))) for hook, match, chain in hooks if chain.rules)
         chains = {chain.name: chain for chain in (*(c for _, _, c in hooks), *called) if chain.rules} if entries else {}

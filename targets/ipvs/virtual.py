@@ -62,8 +62,9 @@ def netmask(version: int, length: int) -> str:
 
 
 def address_text(number: int, version: int) -> str:
-    """Return an address as ipset and ipvsadm print it (inet_ntop(3)). ``str`` prints some addresses in another way, and
-    is slower.
+    """Return an address as ipset and ipvsadm print it (inet_ntop(3)).
+
+    ``str`` prints some addresses in another way, and is slower.
     """
     return inet_ntop(AF_INET, number.to_bytes(4)) if version == 4 else inet_ntop(AF_INET6, number.to_bytes(16))
 
@@ -84,8 +85,9 @@ def range_mark(cluster: ir.Cluster, service: str, address: str | None, protocol:
 
 
 def by_mark(service: ir.Service) -> bool:
-    """Whether IPVS knows the packets of a service by a mark. For other services, it remembers clients by address and
-    port.
+    """Whether IPVS knows the packets of a service by a mark.
+
+    For other services, it remembers clients by address and port.
     """
     return service.affinity is not None and service.affinity_per_service
 

@@ -86,8 +86,9 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
 
 
 def _network(head: Line, version: int) -> tuple[int, int] | None:
-    """Return family and prefix length of what counts as one client, or None for an address. A mask is recognized by
-    printing all of them.
+    """Return family and prefix length of what counts as one client, or None for an address.
+
+    A mask is recognized by printing all of them.
     """
     found = _NETWORK.search(head.text)
     if found is None:
@@ -116,8 +117,9 @@ def _real(line: Line, version: int, *, by_mark: bool) -> tuple[str, Real]:
 
 
 def _socket(line: Line, text: str, *, by_mark: bool) -> str:
-    """Return the address and port, if they are valid. ``by_mark``: packets keep their port, which is written
-    as port 0.
+    """Return the address and port, if they are valid.
+
+    ``by_mark``: packets keep their port, which is written as port 0.
     """
     address, _, port = text.rpartition(":")
     version = 6 if address[0] == "[" else 4

@@ -51,8 +51,9 @@ class Choice:
 
     @property
     def counts(self) -> bool:
-        """Whether the choice needs a counter. Two services may not share one, because clients of one would advance the
-        other's turns.
+        """Whether the choice needs a counter.
+
+        Two services may not share one, because clients of one would advance the other's turns.
         """
         return self.scheduler in (ir.Scheduler.RR, ir.Scheduler.WRR)
 
@@ -76,8 +77,9 @@ class Choice:
         return name if set(self.weights) == {1} else f"{name}-w{'.'.join(map(str, self.weights))}"
 
     def number(self, source: Expression) -> Expression:
-        """Return the expression for the number that a packet draws, below the sum of the weights. It is for choices
-        without a counter.
+        """Return the expression for the number that a packet draws, below the sum of the weights.
+
+        It is for choices without a counter.
         """
         modulus = sum(self.weights)
         if self.scheduler is not ir.Scheduler.SH:

@@ -56,8 +56,9 @@ _TCP = _protocol(ir.Protocol.TCP)
 
 
 def dispatch(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tuple[str, Chain]]:
-    """Yield the chains that lead from a destination to the front that serves it. ``serving``: see
-    :func:`serving_nodeports`.
+    """Yield the chains that lead from a destination to the front that serves it.
+
+    ``serving``: see :func:`serving_nodeports`.
     """
     nodeports = [_to_front(key) for key in keys if key.nodeport]
     services = [_to_front(key) for key in keys if not key.nodeport]
@@ -126,8 +127,9 @@ def unserved(
 
 
 def in_service_networks(family: Family, *, shared: bool) -> tuple[Statement, ...]:
-    """Return the match: the destination is in the networks of service addresses. ``shared``: whether some addresses
-    there are shared.
+    """Return the match: the destination is in the networks of service addresses.
+
+    ``shared``: whether some addresses there are shared.
     """
     networks = Match(family.destination, SERVICE_NETWORKS)
     return (networks, Match(family.destination, SERVICE_NETWORKS_SHARED, "!=")) if shared else (networks,)

@@ -97,8 +97,9 @@ class Key:
 
     @property
     def _client(self) -> tuple[tuple[Expression, str], ...]:
-        """The parts of :attr:`client`. With port ranges, the port is left out: what a client has at one port holds for
-        the others.
+        """The parts of :attr:`client`.
+
+        With port ranges, the port is left out: what a client has at one port holds for the others.
         """
         parts = self._parts if self.ranges is None else self._parts[:-1]
         return ((self.family.source, self.family.address), *parts)

@@ -103,8 +103,9 @@ def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
 
 
 def printed(text: Text, name: str, tables: list[ReadTable], found: list[Command]) -> tuple[str, NftState]:
-    """Return what was read as the target prints it, and the objects. Errors: RefusedText, where that differs from what
-    was given.
+    """Return what was read as the target prints it, and the objects.
+
+    Errors: RefusedText, where that differs from what was given.
     """
     made = ((read.family.table, read.table(name)) for read in tables)
     state = NftState({family: table for family, table in made if table is not None})
@@ -119,8 +120,9 @@ def printed(text: Text, name: str, tables: list[ReadTable], found: list[Command]
 
 
 def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], list[Command]]:
-    """Check the commands at the beginning, which make both tables anew. Return the tables' name, the empty tables, and
-    the commands that follow.
+    """Check the commands at the beginning, which make both tables anew.
+
+    Return the tables' name, the empty tables, and the commands that follow.
     """
     if not found:
         raise text.refused("a document of the target begins with its tables, and this one is empty", 0, 1, Code.BUNDLE)

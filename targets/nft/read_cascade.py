@@ -28,8 +28,9 @@ def turn_of(rule: Sequence[Statement]) -> Turn | None:
 
 
 def are_turns(turns: Sequence[Turn], last: str) -> bool:
-    """Whether the rules are those of a :class:`Choice` with some weights. ``last``: the chain for all that
-    they leave.
+    """Whether the rules are those of a :class:`Choice` with some weights.
+
+    ``last``: the chain for all that they leave.
     """
     found = _weights(turns, last)
     if found is None:

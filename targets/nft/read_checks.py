@@ -25,8 +25,9 @@ _SLOT_OF_SET = re.compile(r"(?:^|-)(?:endpoint|affinity)-([0-9]{1,6})(?:-|$)")
 
 
 def _slot(name: str) -> int | None:
-    """Return the number of the slot in the name of a chain that leads to its endpoint. Return None where the name has
-    none.
+    """Return the number of the slot in the name of a chain that leads to its endpoint.
+
+    Return None where the name has none.
     """
     found = _SLOT_OF_CHAIN.search(name)
     return int(found[1]) if found else None
@@ -67,8 +68,9 @@ class TableCheck:
                 raise command.refused(f"no rule asks for set {name}", f'"{name}"')
 
     def unreached(self, fronts: set[str]) -> None:
-        """Check that something leads to every chain; ``fronts``: the chains that elements lead to. Errors:
-        RefusedText.
+        """Check that something leads to every chain; ``fronts``: the chains that elements lead to.
+
+        Errors: RefusedText.
         """
         reached = {name for name, hook in HOOKS.items() if hook} | fronts
         todo = [*reached]

@@ -48,8 +48,9 @@ def is_language(text: Text) -> bool:
 
 
 def commands_in_language(text: Text) -> Iterator[tuple[int, int, Json]]:
-    """Yield commands as :func:`svcc.targets.nft.read_json.commands` does, from a text in nft's language. Errors:
-    RefusedText.
+    """Yield commands as :func:`svcc.targets.nft.read_json.commands` does, from a text in nft's language.
+
+    Errors: RefusedText.
     """
     reader = _Reader(text)
     name, state = reader.read()

@@ -61,8 +61,9 @@ def rewriting(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tup
 
 
 def _to_sources(key: Key) -> Rule:
-    """Return the rule that looks into a key's map. It matches the protocol first, because only then can nft read a
-    connection's original port.
+    """Return the rule that looks into a key's map.
+
+    It matches the protocol first, because only then can nft read a connection's original port.
     """
     protocol = _PROTOCOLS if key.ranges is None else Word(key.ranges.value)
     return (Match(Meta("l4proto"), protocol), VerdictMap(key.original, Named(key.sources.name)))

@@ -1,5 +1,6 @@
-"""Makes one family's table of what services contribute and what they need together. Its objects are in the order of the
-document.
+"""Makes one family's table of what services contribute and what they need together.
+
+Its objects are in the order of the document.
 """
 
 from __future__ import annotations

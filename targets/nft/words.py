@@ -54,8 +54,9 @@ _MARK = Meta("mark")
 
 
 def words(made: Statement, table: TableCheck, chain: str) -> str:
-    """Return the words of a statement of ``chain``. Errors: NotRead, where no rule of the target has such a
-    statement.
+    """Return the words of a statement of ``chain``.
+
+    Errors: NotRead, where no rule of the target has such a statement.
     """
     match made:
         case Match(left, right, op):

@@ -28,8 +28,9 @@ def marker(name: str) -> str:
 
 
 def sweep() -> list[int]:
-    """End the processes of labs whose owner is gone, and with them their namespaces. Return the pids that
-    were ended.
+    """End the processes of labs whose owner is gone, and with them their namespaces.
+
+    Return the pids that were ended.
     """
     return [pid for found in sorted(_markers()) if _orphaned(found) for pid in end_processes_of(found)]
 
@@ -47,8 +48,9 @@ def _markers() -> set[str]:
 
 
 def _orphaned(text: str) -> bool:
-    """Whether a marker's owner is gone. For an owner in another pid namespace, that cannot be seen, and it counts as
-    alive.
+    """Whether a marker's owner is gone.
+
+    For an owner in another pid namespace, that cannot be seen, and it counts as alive.
     """
     match = _MARKER.match(text)
     if match is None or match["namespace"] != _pid_namespace():

@@ -45,8 +45,9 @@ class Namespace(netns.Namespace):
 
 
 def has_sctp() -> bool:
-    """Whether the kernel has SCTP, built in or as a module that this check loads. The check runs in a namespace of its
-    own.
+    """Whether the kernel has SCTP, built in or as a module that this check loads.
+
+    The check runs in a namespace of its own.
     """
     namespace = Namespace("sctp")
     try:

@@ -20,8 +20,9 @@ _PATIENCE = 300.0
 
 
 class ServerProcess:
-    """A running server process that can listen in the given namespaces. It ends with this process, or with
-    :meth:`end`.
+    """A running server process that can listen in the given namespaces.
+
+    It ends with this process, or with :meth:`end`.
     """
 
     def __init__(self, marker: str, namespaces: Mapping[str, Namespace], titles: Mapping[str, str]) -> None:

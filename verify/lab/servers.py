@@ -139,8 +139,9 @@ class Servers:
         self._hear(connection, bool)
 
     def _hear(self, connection: socket.socket, take: Callable[[bytes], bool]) -> None:
-        """Pass what a client sent to ``take``. Close the connection where the client is gone, or ``take``
-        refuses it.
+        """Pass what a client sent to ``take``.
+
+        Close the connection where the client is gone, or ``take`` refuses it.
         """
         try:
             if take(connection.recv(65536)):
@@ -250,8 +251,9 @@ class Control:
 
 
 def main(wire: int, owner: int, marker: str) -> None:
-    """Serve one lab. ``wire``: the control socket's descriptor; ``owner``: a pidfd of the owner; ``marker``:
-    the lab's.
+    """Serve one lab.
+
+    ``wire``: the control socket's descriptor; ``owner``: a pidfd of the owner; ``marker``: the lab's.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:

@@ -80,8 +80,9 @@ class Choice:
 
     @property
     def scheduler(self) -> ir.Scheduler | None:
-        """The scheduler that chooses like this. None: by chance, which is the choice of a service that names no
-        scheduler.
+        """The scheduler that chooses like this.
+
+        None: by chance, which is the choice of a service that names no scheduler.
         """
         return ir.Scheduler.RR if "nth" in self.modes else None
 
@@ -121,8 +122,9 @@ class Reader:
         raise NotRead(at, "some connections fall through the rules, so that they lead nowhere")
 
     def take(self, rules: Iterable[Rule]) -> None:
-        """Mark these rules, and all rules that they lead to, as read: they became a service. Rules that no connection
-        reaches stay unread.
+        """Mark these rules, and all rules that they lead to, as read: they became a service.
+
+        Rules that no connection reaches stay unread.
         """
         waiting = [*rules]
         while waiting:
@@ -182,8 +184,9 @@ def is_local(option: Option) -> bool:
 
 
 def _affinity(rule: Rule, conditions: Sequence[Option]) -> int | None:
-    """Return the seconds for which the rule sends clients to the same endpoint again. Return None for a rule of any
-    other kind.
+    """Return the seconds for which the rule sends clients to the same endpoint again.
+
+    Return None for a rule of any other kind.
     """
     names = {option.name for option in conditions}
     if not names & {"--rcheck", "--update"}:

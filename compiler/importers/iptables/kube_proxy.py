@@ -161,8 +161,9 @@ class KubeProxy:
                 yield self._object(name, found, ports), [*self._slices(name, found)]
 
     def at(self, place: Place) -> Span | None:
-        """Return the place in the file for a place in the objects, whose paths are numbers of rules. Return None where
-        there is none.
+        """Return the place in the file for a place in the objects, whose paths are numbers of rules.
+
+        Return None where there is none.
         """
         if place.path and isinstance(place.path[0], int):
             return self._spans[place.path[0]]

@@ -74,8 +74,9 @@ class _Found(Generic[T]):
 
 
 def _age(some: _Object) -> tuple[int, str]:
-    """Return a sort key: the larger, the later. It is the resourceVersion, which all known servers count up, then
-    anything that decides.
+    """Return a sort key: the larger, the later.
+
+    It is the resourceVersion, which all known servers count up, then anything that decides.
     """
     metadata = some.value.get("metadata")
     version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
@@ -172,8 +173,9 @@ class _Reading:
 
 
 def _objects(document: Document, value: Mapping[str, object]) -> Iterator[_Object]:
-    """Return the object of a document, or the items of a list. The API's typed lists name the kind of their items only
-    once.
+    """Return the object of a document, or the items of a list.
+
+    The API's typed lists name the kind of their items only once.
     """
     kind, version = _word(document, value, "kind"), _word(document, value, "apiVersion")
     items = value.get("items")

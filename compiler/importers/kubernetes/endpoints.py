@@ -88,6 +88,7 @@ def _targets(work: Work, some: EndpointSlice) -> Iterator[tuple[Key, PortEndpoin
 
 def _endpoint_address(work: Work, some: EndpointSlice, endpoint: SliceEndpoint) -> ir.Address | None:
     """Return the address of an endpoint that gets new connections, or may get them when no other endpoint is left.
+
     Return None for others.
     """
     name = f"EndpointSlice {some.name}"

@@ -132,8 +132,9 @@ class Followed:
     # -- objects ------------------------------------------------------------------------------------------------------
 
     def take(self, events: Iterable[Event]) -> Changed:
-        """Take objects that came, changed, or went, in this order. An object that does not follow the API's reference
-        counts as gone.
+        """Take objects that came, changed, or went, in this order.
+
+        An object that does not follow the API's reference counts as gone.
         """
         for event in events:
             self._take(event)
@@ -176,8 +177,9 @@ class Followed:
 
     @property
     def program(self) -> ir.Program:
-        """The whole program. It is the same object as long as nothing changes, and its unchanged services stay the same
-        objects.
+        """The whole program.
+
+        It is the same object as long as nothing changes, and its unchanged services stay the same objects.
         """
         return self._program
 
@@ -250,8 +252,9 @@ class Followed:
         return Candidate(self._kept.services[name].age, services) if services else None
 
     def _difference(self, before: Mapping[str, Sequence[ir.Service]]) -> dict[str, ir.Service | None]:
-        """Return the services that changed, by name; None for those that are gone. ``before``: the services that each
-        Service had.
+        """Return the services that changed, by name; None for those that are gone.
+
+        ``before``: the services that each Service had.
         """
         found: dict[str, ir.Service | None] = {}
         for name, were in before.items():

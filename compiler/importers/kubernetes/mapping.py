@@ -90,8 +90,9 @@ _NEAR = {
 def _traffic(
     work: Work, service: Service, slices: Iterable[EndpointSlice], *, outside: bool
 ) -> tuple[ir.Traffic, ir.Traffic]:
-    """Return which endpoints serve clients from outside the cluster, and which serve those within. A policy (Local)
-    overrides a preference.
+    """Return which endpoints serve clients from outside the cluster, and which serve those within.
+
+    A policy (Local) overrides a preference.
     """
     name, usual = f"Service {service.name}", ir.Traffic.CLUSTER
     if service.distribution.text in _NEAR:
@@ -159,8 +160,9 @@ def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.A
 
 
 def _allow_from(work: Work, service: Service, external: Collection[ir.Address]) -> tuple[ir.Network, ...]:
-    """Return the networks from which a load balancer's clients may come. In svcc they apply to all clients from
-    outside.
+    """Return the networks from which a load balancer's clients may come.
+
+    In svcc they apply to all clients from outside.
     """
     networks = service.source_ranges
     if not networks:

@@ -64,8 +64,9 @@ class Work:
     remarks: list[Remark] = field(default_factory=list)
 
     def remark(self, place: Place, reason: str, *, usual: bool = False) -> None:
-        """Note what was left out, or was understood in one of several ways. ``usual``: it happens in every cluster, so
-        that nobody has to read it.
+        """Note what was left out, or was understood in one of several ways.
+
+        ``usual``: it happens in every cluster, so that nobody has to read it.
         """
         self.remarks.append(Remark(place, reason, usual))
 

@@ -168,8 +168,9 @@ class Serving:
         return self._kept[name].candidate.age
 
     def _meeting(self, thing: _Thing) -> Iterator[str]:
-        """Return the names of those that may clash with the user of a thing. A service's own address clashes with
-        endpoints at that address.
+        """Return the names of those that may clash with the user of a thing.
+
+        A service's own address clashes with endpoints at that address.
         """
         yield from self._by_thing.get(thing, ())
         if thing[0] == "at":
@@ -178,8 +179,9 @@ class Serving:
             yield from self._by_thing.get(("at", thing[1]), ())
 
     def _younger(self, age: Age, things: Iterable[_Thing]) -> Iterator[tuple[Age, str]]:
-        """Return the age and name of the younger Services that may clash over these things. Two endpoints at one
-        address do not clash.
+        """Return the age and name of the younger Services that may clash over these things.
+
+        Two endpoints at one address do not clash.
         """
         for thing in things:
             for name in self._meeting(thing) if thing[0] != "to" else self._by_thing.get(("at", thing[1]), ()):
@@ -228,8 +230,9 @@ class Serving:
         return {thing for thing in different if thing[0] != "at" or not [*self._preceding(kept, thing, 1)]}
 
     def _without_errors(self, name: str, older: Iterable[str]) -> tuple[tuple[ir.Service, ...], tuple[Remark, ...]]:
-        """Return the candidate without everything that is at fault, and remarks why. A service is left out whole where
-        no part of it is at fault.
+        """Return the candidate without everything that is at fault, and remarks why.
+
+        A service is left out whole where no part of it is at fault.
         """
         numbers = Numbers()
         marked = [
