@@ -165,9 +165,7 @@ def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, s
 
 
 def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
-    """Check that all services with one address agree whether it is shared, because that decides what happens to its
-    other ports.
-    """
+    """Check that all services with one address agree whether it is shared: that decides about its other ports."""
     first: dict[ir.Address, ir.Service] = {}
     if not any(service.shared for service in program.services):
         return
@@ -184,9 +182,7 @@ def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _check_announced(program: ir.Program) -> Iterator[Diagnostic]:
-    """Check that a machine which announces an address holds it: ``shared`` and ``vip-device none`` say that somebody
-    else does.
-    """
+    """Check that who announces an address holds it; with ``shared`` and ``vip-device none``, somebody else does."""
     device = program.cluster.spans.get("vip-device")
     for service in program.services:
         if not service.announce:

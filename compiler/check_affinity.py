@@ -1,5 +1,5 @@
-"""Checks of ``affinity … per service`` on the finished IR: all addresses and ports of the service have to lead to the
-same endpoints.
+"""Checks of ``affinity … per service`` on the finished IR: all that the service listens on has to have the same
+endpoints.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from svcc.compiler.diagnostic import Diagnostic
 
 
 def check_affinity(service: ir.Service) -> Iterator[Diagnostic]:
-    """Return an error where a service remembers clients for all its addresses, but these lead to different
-    endpoints.
-    """
+    """Return an error where a service remembers clients for all its addresses, but their endpoints differ."""
     if service.affinity is None or not service.affinity_per_service or not service.vips:
         return
     outside = service.external_ips or any(port.nodeport for port in service.ports)

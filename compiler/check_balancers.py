@@ -1,6 +1,4 @@
-"""Checks of balancers on the finished IR: whether they can listen as they say, and whether their routes lead to
-services that fit.
-"""
+"""Checks of balancers on the finished IR: they can listen as they say, and their routes lead to services that fit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Checks of ports on the finished IR: names are distinct, and ports clash neither on an address nor among
-node ports.
-"""
+"""Checks of ports on the finished IR: names are distinct, and neither ports of an address nor node ports clash."""
 
 from __future__ import annotations
 
@@ -97,9 +95,7 @@ def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _check_own_addresses(program: ir.Program, nodeports: dict[ir.Protocol, list[_Claim]]) -> Iterator[Diagnostic]:
-    """Check the node's own addresses that services share: they serve node ports too, and one port cannot lead to two
-    services.
-    """
+    """Check the node's own addresses that services share: they serve node ports too, and a port has one service."""
     own = {address for node in program.nodes for address in node.addresses}
     networks = program.cluster.nodeport_addresses
     for service in program.services:

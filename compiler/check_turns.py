@@ -19,9 +19,7 @@ def check_turns(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _check_backups(service: ir.Service) -> Iterator[Diagnostic]:
-    """Warn where all endpoints of a family are backups: they stand in for nothing, and serve as any other endpoint
-    does.
-    """
+    """Warn where all endpoints of a family are backups: they stand in for nothing, and serve like any others."""
     if not any(endpoint.backup for endpoint in service.endpoints):
         return
     for version in (4, 6):

@@ -42,9 +42,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _place(service: ir.Service) -> tuple[str, int]:
-    """Return a sort key that puts services in the order in which the reader meets them: where two clash, the second is
-    to blame.
-    """
+    """Return a sort key for the order in which the reader meets services: where two clash, the second is to blame."""
     return ("", 0) if service.span is None else (service.span.source.name, service.span.start)
 
 
@@ -98,16 +96,12 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _plain(endpoints: tuple[ir.Endpoint, ...]) -> bool:
-    """Whether all endpoints have distinct addresses (their numbers are enough to tell), and none has a port
-    of its own.
-    """
+    """Whether all endpoints have distinct addresses (which their numbers show), and none has a port of its own."""
     return len({int(e.address) for e in endpoints if e.port is None}) == len(endpoints)
 
 
 def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
-    """Warn of addresses without endpoints of their family, and of endpoints without addresses: both are likely
-    mistakes.
-    """
+    """Warn of addresses without endpoints of their family, and the other way round: both are likely mistakes."""
     families = {endpoint.address.version for endpoint in service.endpoints}
     if not families:
         return

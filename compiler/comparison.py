@@ -146,9 +146,7 @@ class _Pairs:
         return TakenAway(removed, endpoints, tuple(closed))
 
     def _lost_endpoints(self, service: ir.Service) -> set[ir.Address]:
-        """Return the service's endpoints that neither the service itself nor those that take over its frontends have
-        afterwards.
-        """
+        """Return the endpoints that afterwards neither the service has, nor those that take over its frontends."""
         heirs = {self._owners[front] for front in frontends_of(service) if front in self._owners}
         heirs |= {self._follows[name] for name in [service.name] if name in self._follows}
         kept = {endpoint.address for heir in heirs for endpoint in self._after[heir].endpoints}
@@ -223,9 +221,7 @@ def _port_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
 
 
 def _paired_ports(old: Sequence[ir.Port], new: Sequence[ir.Port]) -> dict[ir.Port, ir.Port]:
-    """Pair the ports that stay, old to new: by name, else by the same port, else because both services have
-    only one.
-    """
+    """Pair the ports that stay, old to new: by name, else by the same port, else because there is only one."""
     pairs: dict[ir.Port, ir.Port] = {}
     keys: tuple[Callable[[ir.Port], object], ...] = (
         lambda port: port.name,

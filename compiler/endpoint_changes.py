@@ -1,6 +1,4 @@
-"""What changes in a service's endpoints: which of them come, go, move to another address, drain, or get
-another weight.
-"""
+"""What changes in a service's endpoints: they come, go, move to another address, drain, or get another weight."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ _Pairs: TypeAlias = Mapping[ir.Endpoint, ir.Endpoint]
 
 
 def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
-    """Return what differs between the endpoints of a service: which of them go, come, move to another address, or
-    change.
-    """
+    """Return what differs between the endpoints of a service: they go, come, move to another address, or change."""
     if old.endpoints == new.endpoints:
         return
     stay = _staying(old.endpoints, new.endpoints)
@@ -125,9 +121,7 @@ def _own_port(endpoint: ir.Endpoint) -> str:
 
 
 def socket_of(endpoint: ir.Endpoint, service: ir.Service) -> str:
-    """Return an endpoint as "100.64.0.9:8080", or as the address alone where the service has several ports, or a range
-    of them.
-    """
+    """Return an endpoint as "100.64.0.9:8080"; the address alone where the service has several ports, or a range."""
     port = endpoint.port
     if port is None and len(service.ports) == 1 and len(service.ports[0].ports) == 1:
         port = service.ports[0].target

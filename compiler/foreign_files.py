@@ -1,6 +1,4 @@
-"""Recognizes whole files in other languages, so that one message says what the file is, instead of one for each of its
-lines.
-"""
+"""Recognizes whole files in other languages, so that one message says what the file is, and not one for each line."""
 
 from __future__ import annotations
 

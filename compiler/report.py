@@ -45,9 +45,7 @@ _WIDE = 160
 
 
 def as_text(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return one block for each diagnostic: message, place, the line with the culprit underlined, hint,
-    related places.
-    """
+    """Return a block for each diagnostic: message, place, line with the culprit underlined, hint, related places."""
     return "\n".join("".join(line + "\n" for line in _block(d)) for d in in_order(diagnostics))
 
 

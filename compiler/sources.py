@@ -1,6 +1,4 @@
-"""What a program was read from: enough to tell, without compiling it, whether compiling it again would read
-the same.
-"""
+"""What a program was read from: enough to tell, without compiling it, whether it would be read the same again."""
 
 from __future__ import annotations
 
@@ -82,9 +80,7 @@ def matching(folder: str | Path, pattern: str) -> Sequence[str]:
 
 
 def _matching_below(folder: str | Path, top: str, tail: str) -> Iterator[str]:
-    """Yield what matches ``tail`` in a folder and in all folders below it, without folders whose name begins with a
-    dot.
-    """
+    """Yield what matches ``tail`` in a folder and all folders below it, without folders that begin with a dot."""
     count = 0
     for path, folders, _ in os.walk(os.path.join(folder, top)):
         count += 1 + len(folders)

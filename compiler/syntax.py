@@ -26,9 +26,7 @@ def word_at(kind: str, text: str, start: int) -> Word:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A statement: a keyword and values, such as ``vip 198.19.10.0 fd00:19::10``, ``svcc 1``, ``include
-    "lib/*.dsl"``.
-    """
+    """A keyword and its values, such as ``vip 198.19.10.0 fd00:19::10``, ``svcc 1``, ``include "lib/*.dsl"``."""
 
     keyword: Word
     values: tuple[Word, ...]

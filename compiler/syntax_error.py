@@ -255,8 +255,8 @@ class _Culprit:
         return foreign_option(self.token) if self.block == "endpoints" else None
 
     def _home(self) -> list[str]:
-        """Return the blocks in which the word begins a statement; none where it opens a block that its statement cannot
-        have.
+        """Return the blocks in which the word begins a statement; none where it opens a block that no such statement
+        has.
         """
         opens = self.text[self.place.start + len(self.statement) :].lstrip(" \t").startswith("{")
         if opens and self.token not in _OPENING:

@@ -51,9 +51,7 @@ def load(kept: Mapping[str, Any], **options: Any) -> Lark:
 
 
 def serialized(grammar: str, parser: Lark) -> str:
-    """Return the parser that lark made from the grammar as JSON: always the same text, with a line for each state and
-    rule.
-    """
+    """Return lark's parser of the grammar as JSON: always the same text, with a line for each state and rule."""
     data, shared = parser.memo_serialize([TerminalDef, Rule])
     data["options"] = {name: value for name, value in data["options"].items() if name not in _OTHER_OPTIONS}
     table = data["parser"]["parser"]

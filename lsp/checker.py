@@ -35,9 +35,7 @@ class Checker:
         self._shown: dict[str, tuple[int | None, list[Finding]]] = {}
 
     def changed(self, documents: Iterable[Document]) -> None:
-        """Check again the programs of these texts, which have changed, and find out anew which programs all open texts
-        are part of.
-        """
+        """Check the programs of these changed texts again, and find out anew of which programs all texts are part."""
         self._parts = {one.real: self._programs.roots(one.real, self.encoding) for one in self._programs.documents}
         wanted = {root for roots in self._parts.values() for root in roots}
         for root in [root for root in (*self._tasks, *self._checked) if root not in wanted]:

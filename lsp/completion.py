@@ -62,9 +62,7 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """The surroundings of a place: the heads of the blocks around it, as they are written, the innermost last; and its
-    statement up to the place.
-    """
+    """What surrounds a place: the heads of the blocks, the innermost last, and the statement up to the place."""
 
     heads: tuple[str, ...]
     statement: str

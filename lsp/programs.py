@@ -1,6 +1,4 @@
-"""Finds out which files form a program together: a file that others include is part of their programs, wherever they
-are.
-"""
+"""Finds out which files form a program: a file that others include is part of their programs, wherever they are."""
 
 from __future__ import annotations
 

@@ -27,9 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Protocol(LanguageServerProtocol):
-    """The protocol, with the server's own texts: pygls ends lines where the protocol does not, and is slow with large
-    texts.
-    """
+    """The protocol with the server's own texts: pygls ends lines elsewhere, and is slow with large texts."""
 
     @lsp_method(lsp.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:

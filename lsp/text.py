@@ -1,6 +1,4 @@
-"""A text, with positions as editors count them: by lines, and within a line by the units that editor and server agreed
-on (LSP 3.17, Position).
-"""
+"""A text with positions as editors count them: by lines, and in these by the units agreed on (LSP 3.17, Position)."""
 
 from __future__ import annotations
 

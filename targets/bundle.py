@@ -21,9 +21,7 @@ _ANY_PART = re.compile(r"#: part (?P<name>\S+)\n")
 
 
 def printed(target: Target, bundle: Bundle) -> str:
-    """Return what ``compile`` prints: the target's ``alone`` part by itself where all other parts are empty, else the
-    bundle.
-    """
+    """Return what ``compile`` prints: the part that can be ``alone`` where all others are empty, else the bundle."""
     filled = [artifact for artifact in bundle.artifacts if artifact.text]
     if target.alone is not None and [artifact.part.name for artifact in filled] == [target.alone.name]:
         return filled[0].text

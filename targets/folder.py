@@ -128,8 +128,8 @@ def _in_folder(part: Part, folder: Path, target: Target) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFile:
-    """A part's file as it is in a folder (``there``; None: it does not exist), and as it should be (``wanted``; None:
-    it should not exist).
+    """A part's file as it is (``there``; None: it does not exist), and as it should be (``wanted``; None: not
+    at all).
     """
 
     part: Part

@@ -1,6 +1,4 @@
-"""The ``ir`` target: the program itself as JSON, for other programs, and for people who want to see what a
-text means.
-"""
+"""The ``ir`` target: the program itself as JSON, for other programs, and for people who look up what a text means."""
 
 from __future__ import annotations
 

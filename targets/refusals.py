@@ -13,9 +13,7 @@ from svcc.targets.interface import Target
 
 
 def refusals(program: ir.Program, wanted: Sequence[Target] = ()) -> dict[str, list[Diagnostic]]:
-    """Return what each target refuses, by the target's name: for the targets in ``wanted``, or else for all targets
-    that a kernel loads.
-    """
+    """Return what each target refuses, by name: those in ``wanted``, or else all that a kernel loads."""
     return {target.name: _refused(program, target) for target in wanted or _loaded()}
 
 

@@ -131,9 +131,7 @@ def carrying(device: str, prefix: str, held: Iterable[VipAddress]) -> Device:
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """Return errors for names that a device cannot have: they are too long, or the kernel or its tool takes them for
-    something else.
-    """
+    """Return errors for names that no device can have: too long, or something else to the kernel or its tool."""
     device, span = program.cluster.vip_device, program.cluster.spans.get("vip-device")
     if device is not None and len(device) > DEVICE_NAME:
         message = f"{device} has {len(device)} characters, and a device's name at most {DEVICE_NAME}"
@@ -159,9 +157,7 @@ def announced(frontends: Iterable[Frontend]) -> frozenset[ir.Address]:
 
 
 def announcing(cluster: ir.Cluster, addresses: Collection[ir.Address]) -> tuple[Artifact, ...]:
-    """Return the parts, in load order, that put the announced addresses on a device, and nothing else; none where
-    nothing is announced.
-    """
+    """Return the parts, in load order, that put just the announced addresses on a device; none where there are none."""
     if cluster.vip_device is None or not addresses:
         return Artifact(SYSCTL, "", {}), Artifact(IP, "", {})
     in_order = sorted(addresses, key=lambda address: (address.version, int(address)))

@@ -1,6 +1,4 @@
-"""What to try in the lab: every frontend of a program from every vantage, with the outcome that the reference
-expects.
-"""
+"""What to try in the lab: every frontend of a program from every vantage, with the outcome by the reference."""
 
 from __future__ import annotations
 
@@ -124,9 +122,7 @@ def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator
 
 
 def _nobodys(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
-    """Yield cases for an address that no service has, in each network of service addresses: tcp and udp are rejected,
-    pings pass.
-    """
+    """Yield cases for an unused address in each network of service addresses: tcp and udp are rejected, pings pass."""
     taken = {address for service in program.services for address in service.addresses}
     for network in program.cluster.services:
         size = network.num_addresses

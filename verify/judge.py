@@ -130,9 +130,7 @@ def _place(address: ir.Address, port: int) -> str:
 
 
 def connections_for(case: Case, wished: int, default: ir.Scheduler) -> int:
-    """Return how many connections a case needs: whole rounds of turns, unless these are long; a few where connections
-    are refused.
-    """
+    """Return how many connections a case needs: whole rounds of turns, unless these are long; a few for a refusal."""
     expected = case.expected
     if not isinstance(expected, Forwarded):
         return min(wished, 3)

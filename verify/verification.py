@@ -1,6 +1,4 @@
-"""Runs one verification: it builds a lab for the program, loads the bundle in its node, opens real connections, and
-gives verdicts.
-"""
+"""Runs one verification: builds a lab, loads the bundle in its node, opens real connections, and gives verdicts."""
 
 from __future__ import annotations
 
@@ -132,9 +130,7 @@ class Verification:
     # ---- connections that last
 
     def survivors(self) -> Iterator[Verdict]:
-        """Yield verdicts on connections that are open while the same bundle is loaded again: they have to keep their
-        endpoints.
-        """
+        """Yield verdicts on connections that are open over a reload of the bundle: they keep their endpoints."""
         held = list(self._conversations())
         try:
             before = [conversation.ask() for _, conversation in held]
@@ -160,9 +156,7 @@ class Verification:
     # ---- datagrams that each get an endpoint of their own
 
     def datagrams(self) -> Iterator[Verdict]:
-        """Yield verdicts on services where each datagram chooses anew: the datagrams of one socket have to reach more
-        than one endpoint.
-        """
+        """Yield verdicts where each datagram chooses anew: those of one socket have to reach several endpoints."""
         for case in self.cases:
             expected = case.expected
             if case.where != CLIENT or not isinstance(expected, Forwarded) or not expected.one_packet:
@@ -204,9 +198,7 @@ class Verification:
         return keeps(self.program, self.node, case.packet, other.packet)
 
     def neighbours(self) -> Iterator[Verdict]:
-        """Yield verdicts on affinity by network: a stranger in the client's network has to get the client's
-        endpoint.
-        """
+        """Yield verdicts on affinity by network: a stranger in the client's network gets the client's endpoint."""
         for case in self.cases:
             expected, source = case.expected, case.packet.source
             if case.where != CLIENT or case.network is None or not isinstance(expected, Forwarded):

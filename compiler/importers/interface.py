@@ -54,7 +54,7 @@ def broken(message: str, span: Span, hint: str | None = None) -> Broken:
 
 
 class Importer(ABC):
-    """An importer for one kind of file. :meth:`read` is a pure function of the sources and of the files that they
+    """An importer for one kind of file. :meth:`read` is a pure function of the sources and of files that they
     include.
     """
 

@@ -1,6 +1,4 @@
-"""Reads the lines of ``ipvsadm-save`` and of scripts that call ipvsadm: each is one command with its options
-(ipvsadm(8)).
-"""
+"""Reads the lines of ``ipvsadm-save`` and of scripts with ipvsadm: each is one command with options (ipvsadm(8))."""
 
 from __future__ import annotations
 

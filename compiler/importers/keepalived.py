@@ -119,17 +119,15 @@ class _Reader:
         return found
 
     def _is_a_mark(self, virtual: Statement) -> bool:
-        """Whether IPVS has one virtual server for it (a firewall mark), and so remembers a client for everything that
-        it listens on.
-        """
+        """Whether it is a firewall mark, for which IPVS has one virtual server and one memory of clients."""
         group = self._groups.get(virtual.values[1].text) if _names_group(virtual) else None
         if group is not None:
             return [line.keyword for line in group.block or ()] == ["fwmark"]
         return bool(virtual.values) and virtual.values[0].text == "fwmark"
 
     def _fronts_of_mark(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
-        """Return the fronts whose packets get the firewall mark (``fwmark 7``), as the rules say; nothing where no rule
-        sets it, which is noted.
+        """Return the fronts whose packets get the firewall mark (``fwmark 7``) by the rules; none, with a note, where
+        none do.
         """
         mark = number(words[1].text, 1, 0xFFFF_FFFF) if len(words) > 1 else None
         if mark is None:
@@ -140,9 +138,7 @@ class _Reader:
         yield from found
 
     def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
-        """Return a name, and what the virtual server listens on; nothing for the latter where it is not known, which is
-        noted.
-        """
+        """Return a name, and what the virtual server listens on: none, with a note, where that is not known."""
         words = virtual.values
         if not words:
             hint = "virtual_server 198.51.100.1 80 { … }"
@@ -315,9 +311,7 @@ def _tunnel(method: Statement) -> str:
 
 
 def _range(word: Word) -> list[ir.Address]:
-    """Return the addresses of ``192.168.200.3-10``: those that end in 3 to 10 (with IPv6 the last group, in
-    hexadecimal).
-    """
+    """Return the addresses of ``192.168.200.3-10``: those that end in 3 to 10 (of IPv6 the last group, hexadecimal)."""
     first, found, last = word.text.partition("-")
     begin = address(first)
     if begin is None:

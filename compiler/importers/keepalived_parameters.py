@@ -1,6 +1,4 @@
-"""Replaces the parameters of keepalived.conf: ``$NAME=VALUE``, and ``$NAME`` or ``${NAME}`` in later lines
-(keepalived.conf(5)).
-"""
+"""Replaces parameters of keepalived.conf: ``$NAME=VALUE``, then ``$NAME`` or ``${NAME}`` (keepalived.conf(5))."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Finds out which packets have a firewall mark, from what ``iptables-save`` prints: the rules of PREROUTING in the
-mangle table.
-"""
+"""Finds out which packets get a firewall mark, from iptables-save's rules of PREROUTING in the mangle table."""
 
 from __future__ import annotations
 

@@ -172,9 +172,7 @@ class _Reader:
     # -- settings -------------------------------------------------------------------------------------------------
 
     def _scheduler(self, members: Members, weights: set[int]) -> ir.Scheduler:
-        """Return the scheduler. nftlb's round robin follows weights, as its random choice does; round robin is its
-        default.
-        """
+        """Return the scheduler. nftlb's default is round robin, which follows weights, as its random choice does."""
         match _text(members, "scheduler", "rr"):
             case "rr":
                 return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR

@@ -130,9 +130,7 @@ def _groups(fronts: Iterable[Front]) -> list[list[Front]]:
 
 
 def _servers_of_one_service(virtual: Virtual, notes: list[Note]) -> list[Server]:
-    """Return the servers that one service of svcc can have: of the families of its fronts, and forwarded to as the
-    first one is.
-    """
+    """Return the servers that one service can have: of the families of its fronts, and forwarded to as the first."""
     versions = {front.address.version for front in virtual.fronts}
     found: list[Server] = []
     for server in virtual.servers:

@@ -66,8 +66,8 @@ def _named(what: str, name: str, span: Span | None) -> Iterator[Diagnostic]:
 
 
 def _subnets(balancer: ir.Balancer) -> Iterator[Diagnostic]:
-    """Check that a balancer has its subnets: an application load balancer needs two, of different zones (its user
-    guide: subnets).
+    """Check that a balancer has its subnets; one for applications needs two, of different zones (its user guide:
+    subnets).
     """
     need = 2 if balancer.kind is ir.BalancerKind.APPLICATION else 1
     if len(balancer.subnets) < need:

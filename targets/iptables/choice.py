@@ -97,9 +97,7 @@ def _turns(
 
 
 def _random(targets: Sequence[PortTarget]) -> list[Turn]:
-    """Return turns in which endpoint k takes its share of what the rules before it have left: its weight of the weights
-    of endpoints 1 to k.
-    """
+    """Return turns where endpoint k takes its share of what is left: its weight out of those of endpoints 1 to k."""
     turns: list[Turn] = []
     total = 0
     for index, (weight, protocol) in enumerate(targets):

@@ -22,9 +22,7 @@ _ADDRESSES = {4: (12, 16, 4), 6: (8, 24, 16)}
 
 
 def hairpin(version: int) -> Bytecode:
-    """Return BPF code that matches packets whose source is their destination: it compares the addresses word
-    by word.
-    """
+    """Return BPF code that matches packets whose source is their destination, comparing them word by word."""
     source, destination, size = _ADDRESSES[version]
     code: list[tuple[int, int, int, int]] = []
     words = range(0, size, 4)

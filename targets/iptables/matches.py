@@ -56,9 +56,7 @@ class Bucket(Match):
 
 @dataclass(frozen=True, slots=True)
 class Remembered(Match):
-    """Matches where the client was put on the list ``name``, or last matched there, in the last ``seconds``; that time
-    then starts again.
-    """
+    """Matches, and starts the time again, where the client was put on the list ``name`` in the last ``seconds``."""
 
     name: str
     version: int

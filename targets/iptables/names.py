@@ -47,16 +47,12 @@ class Names:
 
     @property
     def local(self) -> str:
-        """nat: the chain that leads packets to the node itself, and to none of the services' addresses, to the node
-        ports.
-        """
+        """nat: the chain that leads packets to the node's own addresses, if not the services', to the node ports."""
         return self.fixed("LOCAL")
 
     @property
     def invalid(self) -> str:
-        """filter: the chain for TCP segments that connection tracking calls INVALID, of connections that may
-        be ours.
-        """
+        """filter: the chain for TCP segments that connection tracking calls INVALID, and that may be ours."""
         return self.fixed("INVALID")
 
     @property
@@ -107,9 +103,7 @@ class Names:
         return self._fit(f"{_BALANCE}-{label}")
 
     def external(self, label: str) -> str:
-        """Return the name of the nat chain for external ips and node ports, where they are treated in another way than
-        vips.
-        """
+        """Return the name of the nat chain for external ips and node ports, where they differ from the vips."""
         return self._fit(f"{_EXTERNAL}-{label}")
 
     def sources(self, service: str) -> str:
@@ -126,9 +120,7 @@ class Names:
         return self._fit(f"{_CLIENTS}-{service}")
 
     def at(self, place: str) -> str:
-        """Return the name of a branch of the dispatch: for the addresses of a network, for one address, or for a block
-        of ports.
-        """
+        """Return the name of a branch of the dispatch: for a network's addresses, one address, or a block of ports."""
         return self._fit(f"{_AT}-{place}")
 
     def sources_at(self, place: str) -> str:

@@ -1,6 +1,4 @@
-"""The addresses of one family as a tree of prefixes: it shows where chains have to branch, and is kept up to date
-address by address.
-"""
+"""The addresses of one family as a tree of prefixes, which shows where chains have to branch; it is kept up to date."""
 
 from __future__ import annotations
 

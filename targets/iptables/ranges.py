@@ -33,9 +33,7 @@ def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:
 
 
 def shifts(frontend: Frontend) -> bool:
-    """Whether a port of the range may change its number on the way to an endpoint that the service may have on any
-    node.
-    """
+    """Whether a port of the range may change on the way to an endpoint that the service may have on any node."""
     if len(frontend.ports) == 1:
         return False
     return frontend.port.target != frontend.ports.first or any(e.port is not None for e in frontend.service.endpoints)

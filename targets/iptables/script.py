@@ -1,6 +1,4 @@
-"""The parts of one family's tables that services share: the rules for the node's own addresses, and how packets reach
-the chains.
-"""
+"""What the services of one family share: the rules for the node's own addresses, and how packets reach the chains."""
 
 from __future__ import annotations
 

@@ -87,9 +87,7 @@ class Services:
         return ways
 
     def _memory(self, service: ir.Service, chain: str) -> str:
-        """Return what client lists are named after: their chain, or the service where it remembers clients for all of
-        its chains.
-        """
+        """Return what client lists are named after: their chain, or the service where all of its chains share them."""
         return self._names.clients(service_label(service)) if service.affinity_per_service else chain
 
     def _marking(self, rules: list[Rule]) -> Iterator[str]:

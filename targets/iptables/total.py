@@ -106,7 +106,7 @@ class Total:
 
     @property
     def rejects(self) -> bool:
-        """Whether services lead any packets to the chain that rejects: at least those to other ports of an address that
-        only services have.
+        """Whether services lead packets to the chain that rejects: at least those to other ports of unshared
+        addresses.
         """
         return bool(self.rejecting) or len(self.shared) < len(self.addresses)

@@ -79,9 +79,7 @@ def _marks_of(cluster: ir.Cluster, service: ir.Service) -> Iterator[tuple[int, s
 
 
 def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
-    """Check a range that is one virtual server, known by a mark: its clients reach endpoints at the port that they
-    connected to.
-    """
+    """Check a range that is one virtual server, known by a mark: clients reach endpoints at the port they asked for."""
     declared = port.ports if service.vips or service.external_ips else None
     for name, ports, at in (("port", declared, "target"), ("node port", port.nodeport, "nodeport")):
         if ports is not None and ports.first != port.target and not by_mark(service):
@@ -109,9 +107,7 @@ def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
 
 
 def _marked(service: ir.Service) -> Iterator[Diagnostic]:
-    """Check a service that IPVS knows by a mark and remembers clients of: a client reaches the port that it connected
-    to (ip_vs_sched_persist).
-    """
+    """Check a service with affinity by a mark: clients reach the port that they connected to (ip_vs_sched_persist)."""
     for port in service.ports:
         if (service.vips or service.external_ips) and port.target != port.ports.first:
             yield _other_port(service, port.target, f"port {port.ports}", port.spans.get("target", port.span))
@@ -137,9 +133,7 @@ def _other_port(service: ir.Service, target: int, where: str, span: Span | None)
 
 
 def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
-    """Check services with dh: it keeps slots for draining endpoints, and refuses the clients that belong to these slots
-    (ip_vs_dh.c).
-    """
+    """Check services with dh: it keeps the slots of draining endpoints, and refuses clients there (ip_vs_dh.c)."""
     for endpoint in service.endpoints:
         if endpoint.draining or endpoint.backup:
             kind = "draining" if endpoint.draining else "backup"
@@ -167,9 +161,7 @@ def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
-    """Check services under forward direct and tunnel, where the endpoint gets the packet as the client sent it
-    (ipvsadm(8)).
-    """
+    """Check services under forward direct and tunnel: the endpoint gets the client's packet as it is (ipvsadm(8))."""
     how = f"forward {service.forward}"
     if service.masquerade is ir.Masquerade.ALWAYS or service.masquerade_from:
         yield Diagnostic(

@@ -53,9 +53,7 @@ class Purposes(Meaning):
         return purpose_of(name) in _DECLARING
 
     def virtual_servers(self, sets: Sets) -> Iterator[str]:
-        """Yield the keys of the virtual servers that the sets lead to: every port of a vip, and every node port on
-        every address of the node.
-        """
+        """Yield the keys of virtual servers: for every port of a vip, and every node port on every node address."""
         for name, one in sets.items():
             purpose = purpose_of(name)
             if purpose in (Purpose.CLUSTER_IP, Purpose.NODE_PORT_SCTP):
@@ -78,9 +76,7 @@ class Purposes(Meaning):
 
 
 def _key_of(element: str) -> str | None:
-    """Return the key of the virtual server for an element such as "198.19.10.0,tcp:80". Return None where the text has
-    another form.
-    """
+    """Return the key of the virtual server for an element like "198.19.10.0,tcp:80". Return None for other forms."""
     address, _, socket = element.partition(",")
     protocol, _, port = socket.partition(":")
     return key_of(protocol, address, int(port)) if protocol in OPTIONS and port.isdecimal() else None

@@ -215,8 +215,8 @@ def _sources(text: Text, prefix: str) -> _Sources:
 
 
 def _check_sources(sets: Mapping[Purpose, _Set], version: int, sources: _Sources) -> None:
-    """Check that each rule about sources is for a port that a service declares, at an address of the family, and names
-    addresses of that family.
+    """Check that each rule about sources is for a declared port at an address of the family, and names such
+    addresses.
     """
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
     for line, rule in sources:
@@ -275,8 +275,8 @@ def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
 
 
 def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]) -> None:
-    """Check that every virtual server is declared, in the order of the sets, and that the set of hairpins has just
-    their endpoints.
+    """Check that every virtual server is declared, in the sets' order, and that the set of hairpins has their
+    endpoints.
     """
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
     at = {element_of(frontend): line for line, server in servers for frontend in frontends_of(server)}

@@ -70,9 +70,7 @@ class Choice:
 
     @cached_property
     def name(self) -> str:
-        """The name: ``spread-2-8080``, ``spread-2-8080-w2.1``, ``spread-2-8080.9443``, ``hash-2-same``,
-        ``hash-port-2-same``.
-        """
+        """``spread-2-8080``, ``spread-2-8080-w2.1``, ``spread-2-8080.9443``, ``hash-2-same``, ``hash-port-2-same``."""
         name = f"{self.method}-{len(self.weights)}-{'.'.join(map(port_name, self.targets))}"
         return name if set(self.weights) == {1} else f"{name}-w{'.'.join(map(str, self.weights))}"
 
@@ -87,9 +85,7 @@ class Choice:
         return Jhash(source_and_port(source) if self.by_port else source, modulus, SEED)
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
-        """Return which numbers lead to which slot: (first, last, slot), from 0 up to the sum of the weights, without a
-        gap.
-        """
+        """Return which numbers lead to which slot: (first, last, slot), from 0 to the weights' sum, without a gap."""
         ends = accumulate(self.weights)
         for slot, (weight, end) in enumerate(zip(self.weights, ends, strict=True)):
             if weight:
@@ -167,9 +163,7 @@ def _target(ports: ir.PortRange, target: int) -> PortTarget:
 
 
 def port_name(target: PortTarget) -> str:
-    """Return the endpoints' port as it is written in the name of a map; ``same``: the port that the client
-    asked for.
-    """
+    """Return the endpoints' port for the name of a map; ``same``: the port that the client asked for."""
     return "same" if target is None else str(target)
 
 

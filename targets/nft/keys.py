@@ -44,9 +44,7 @@ class Family:
         return Payload(self.table, "daddr")
 
     def affinity(self, slot: int, service: str) -> Set:
-        """Return the set of the clients that have endpoint number ``slot`` of a service, through any of its
-        frontends.
-        """
+        """Return the set of the clients that have endpoint number ``slot`` of a service, by any of its frontends."""
         name = fit(f"service-affinity-{slot}-{service}", NAME)
         return Set.of(name, (self.address,), timeout=True, size=AFFINITY_CLIENTS)
 
@@ -132,8 +130,8 @@ class Key:
         return Set.of(f"{self.prefix}endpoint-{slot}", self._types, self.family.address, interval=interval)
 
     def affinity(self, slot: int, owner: str) -> Set:
-        """Return the set of the clients that have endpoint number ``slot``: for all services, or for an ``owner`` with
-        a set of its own.
+        """Return the set of the clients that have endpoint number ``slot``: of all services, or of an
+        ``owner`` alone.
         """
         name = f"{self.prefix}affinity-{slot}" + (f"-{owner}" if owner else "")
         return Set.of(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)

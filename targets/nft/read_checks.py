@@ -144,9 +144,7 @@ class TableCheck:
             raise self._read.chains[name][0].refused("these are the turns of no weights that endpoints could have")
 
     def _check_slots(self, kind: str, name: str) -> None:
-        """Check that a client that is remembered for a slot goes to the endpoint in it, and that slots come
-        in order.
-        """
+        """Check that a client who is remembered for a slot goes to its endpoint, and that slots come in order."""
         before = -1
         for command, rule in self._read.rules[name]:
             asked = [slot for made in rule for slot in _slots(made)]
@@ -202,14 +200,12 @@ class TableCheck:
         return self._keys.get(expression)
 
     def originals(self, expression: Expression) -> list[Key]:
-        """Return the keys for which an expression is what a connection was opened to: several, because keys with ranges
-        share it.
-        """
+        """Return the keys whose original an expression is: several, because keys with ranges share it."""
         return self._originals.get(expression, [])
 
     def clients(self, expression: Expression) -> list[Key]:
-        """Return the keys for which an expression is a client (or its network) with its frontend: several, because keys
-        with ranges share it.
+        """Return the keys whose client (or its network) an expression is: several, because keys with ranges
+        share it.
         """
         whole = without_mask(expression, self.family.version)
         return [key for key in self._keys.values() if key.client == whole]

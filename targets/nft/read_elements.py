@@ -184,9 +184,7 @@ def _check_endpoints(table: ReadTable, check: TableCheck, read: dict[str, dict[s
 
 
 def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
-    """Check that the sets of addresses are in order, that each endpoint has its hairpin, and each service address a
-    service.
-    """
+    """Check that sets of addresses are in order, that endpoints have their hairpin, and service addresses a service."""
     services = {k for n, f in read.items() if table.sets[n][0] == "services" for k in f}
     served = {key.partition(" . ")[0] for key in services}
     for name, found in read.items():

@@ -101,9 +101,7 @@ def words(made: Statement, table: TableCheck, chain: str) -> str:
 
 
 def _are_sources(table: TableCheck, chain: str, first: str, last: str) -> bool:
-    """Whether these two are a range of addresses of the family, as the target writes it, and the chain has the range's
-    name.
-    """
+    """Whether these are a range of the family's addresses, as the target writes it, and the chain has its name."""
     try:
         ends = [ip_address(first), ip_address(last)]
     except ValueError:

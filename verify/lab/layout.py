@@ -85,9 +85,7 @@ class Layout:
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """The name that people see for each host: pods are pod-1, pod-2, … in the order of their addresses,
-        IPv4 first.
-        """
+        """What people call each host: pods are pod-1, pod-2, … in the order of their addresses, IPv4 first."""
         pods = sorted(self.pods, key=lambda host: (host.addresses[0].version, int(host.addresses[0])))
         others = (NODE, OUTSIDE, *(host.name for host in self.hosts if not host.pod))
         return {name: name for name in others} | {host.name: f"pod-{n}" for n, host in enumerate(pods, 1)}

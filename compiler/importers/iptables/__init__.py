@@ -1,5 +1,5 @@
-"""``svcc import iptables``: what ``iptables-save`` and ``ip6tables-save`` print, from rules of kube-proxy or rules
-written by hand.
+"""``svcc import iptables``: what ``iptables-save`` and ``ip6tables-save`` print, of kube-proxy or
+hand-written rules.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ class _Reading:
                 self.notes.append(Note(rules[0].span, reason))
 
     def _note_others(self, ruleset: Ruleset, read: set[Span]) -> None:
-        """Add a note for every rule that became no part of a service, except those that kube-proxy needs beside its
-        Services.
-        """
+        """Add a note for every rule that is in no service, except those that kube-proxy needs beside its Services."""
         read = read | {note.span for note in self.notes}
         for table, chains in ruleset.tables.items():
             for chain, rules in chains.items():

@@ -204,9 +204,7 @@ def _first(conditions: Sequence[Option], *known: str) -> Option:
 
 
 def _share(rule: Rule, conditions: Sequence[Option]) -> tuple[float, str]:
-    """Return which part of the connections that reach the rule it takes, and the mode of its choice: random, nth, or
-    "".
-    """
+    """Return which part of its connections the rule takes, and the mode of its choice: random, nth, or none ("")."""
     others = [option for option in conditions if option.name not in _OF_CHOICE]
     if others:
         raise NotRead(rule.span, f"svcc has no condition `{others[0]}`")

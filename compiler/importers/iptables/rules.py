@@ -1,4 +1,4 @@
-"""Reads what ``iptables-save`` and ``ip6tables-save`` print (and iptables-restore reads) into tables, chains
+"""Reads what ``iptables-save`` and ``ip6tables-save`` print, and iptables-restore reads, as tables, chains
 and rules.
 """
 

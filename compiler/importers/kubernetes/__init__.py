@@ -1,6 +1,4 @@
-"""``svcc import kubernetes``: reads Services, EndpointSlices and Nodes, as ``kubectl get -o yaml`` (or json) prints
-them.
-"""
+"""``svcc import kubernetes``: Services, EndpointSlices and Nodes, as ``kubectl get -o yaml`` (or json) prints them."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ def targets_of(
 
 
 def _better(target: PortEndpoint, known: PortEndpoint | None) -> bool:
-    """Whether ``target`` counts rather than ``known``, which is the same endpoint: a ready one before others, then one
-    with a node.
+    """Whether ``target`` counts, and not ``known``, which is the same: a ready one comes first, then one with
+    a node.
     """
     return known is None or (target.draining, target.node or "~") < (known.draining, known.node or "~")
 

@@ -73,14 +73,14 @@ class Fields:
         return Word(self.text(key), (*self.path, key))
 
     def kept_word(self, key: str) -> Word:
-        """Return the text of a field that occurs by the hundred thousand: equal texts with equal paths are one object,
-        to save memory.
+        """Return the text of a field that is very common: equal texts with equal paths are one object, to
+        save memory.
         """
         return _kept_word(self.text(key), kept((*self.path, key)))
 
     def name(self, key: str) -> str:
-        """Return a text that is made of the characters that names, and the values of labels, may have in the API.
-        Errors: Malformed.
+        """Return a text of the characters that the API allows in names and in the values of labels. Errors:
+        Malformed.
         """
         found = self.text(key)
         if found and not _NAME.fullmatch(found):
@@ -105,9 +105,7 @@ class Fields:
         return found if isinstance(found, int) else None
 
     def port(self, key: str) -> int | None:
-        """Return the number of a port; None where it is missing, or 0, which stands for a port that is still to be
-        chosen. Errors: Malformed.
-        """
+        """Return the number of a port; None where it is missing, or 0: still to be chosen. Errors: Malformed."""
         found = self.number(key)
         if found is not None and not 0 <= found <= 65_535:
             raise Malformed((*self.path, key), f"is {found}, and has to be a port, 1 to 65535")
@@ -139,9 +137,7 @@ class Fields:
         return found if isinstance(found, list) else []
 
     def beyond(self, known: str) -> tuple[Path, ...]:
-        """Return the paths of members that have a value and are not among ``known`` (names with blanks
-        between them).
-        """
+        """Return the paths of members that have a value and are not in ``known`` (names with blanks between them)."""
         names = known.split()
         return tuple((*self.path, key) for key in self.members if key not in names and self.members[key] is not None)
 

@@ -86,9 +86,7 @@ _TYPES: dict[Kind, type[Service | EndpointSlice | Node]] = {
 
 
 def reading(kind: Kind, found: Mapping[str, object]) -> Reading:
-    """Return what :class:`Followed` keeps of an object, for callers that hold many objects before they hand
-    them over.
-    """
+    """Return what :class:`Followed` keeps of an object, for callers that gather many before they hand them over."""
     name = object_name(found)
     try:
         return Reading(name, _READERS[kind](found))

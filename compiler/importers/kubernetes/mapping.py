@@ -21,9 +21,7 @@ from svcc.compiler.source import Span
 
 
 class Mapped(NamedTuple):
-    """What a Service became: no services where kube-proxy does not serve it either, and several where its
-    ports differ.
-    """
+    """What a Service became: no services where kube-proxy does not serve it, several where its ports differ."""
 
     services: tuple[ir.Service, ...]
     remarks: tuple[Remark, ...]

@@ -105,9 +105,7 @@ class Service:
 
 
 def _age(created: str, name: str) -> tuple[str, str]:
-    """Return a sort key: the time of creation, which servers write in one form (missing ones come last), then
-    the name.
-    """
+    """Return a sort key: the time of creation, in the servers' one form (missing ones come last), then the name."""
     return created or "~", name
 
 
