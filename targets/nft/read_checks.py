@@ -200,13 +200,11 @@ class TableCheck:
         return self._keys.get(expression)
 
     def originals(self, expression: Expression) -> list[Key]:
-        """Return the keys whose original an expression is: several, because keys with ranges share it."""
+        """Return the keys whose ``original`` is the expression: several, because keys with ranges share it."""
         return self._originals.get(expression, [])
 
     def clients(self, expression: Expression) -> list[Key]:
-        """Return the keys whose client (or its network) an expression is: several, because keys with ranges
-        share it.
-        """
+        """Return the keys whose ``client``, or its network, is the expression: keys with ranges share one."""
         whole = without_mask(expression, self.family.version)
         return [key for key in self._keys.values() if key.client == whole]
 

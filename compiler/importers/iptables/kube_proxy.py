@@ -107,7 +107,7 @@ class KubeProxy:
         return True
 
     def _service_and_port(self, front: Front, rule: Rule) -> tuple[_Service | None, _Port | None]:
-        """Return the Service and port that a rule names, with the front added to them; or two times None."""
+        """Return the Service and port that a rule names, with the front added; (None, None) where it names none."""
         found = _COMMENT.fullmatch(rule.comment)
         if found is None or len(front.ports) != 1:
             return None, None
