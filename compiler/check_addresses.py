@@ -1,4 +1,4 @@
-"""Checks of addresses on the finished IR: of a kind that can serve, and each in one role."""
+"""Checks of addresses on the finished IR: each address is of a kind that can serve, and has one role only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.compiler.source import Span
 
 
 def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
-    """What is wrong with addresses, of each service and of services with each other."""
+    """Return what is wrong with addresses, within each service and between services."""
     yield from _check_kinds(program)
     yield from _check_networks(program)
     yield from _check_roles(program)
@@ -21,7 +21,7 @@ def check_addresses(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _kind(address: ir.Address) -> str | None:
-    """What makes an address unable to serve (RFC 1122 3.2.1.3, RFC 4291 2), or None."""
+    """Return why an address cannot serve, by its kind (RFC 1122 3.2.1.3, RFC 4291 2). Return None where it can."""
     number = int(address)
     if isinstance(address, IPv6Address):
         if 0x2000 <= number >> 112 < 0xFE80:
@@ -50,7 +50,7 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.ADDRESS_KIND, f"{what} {_text(address)} is {kind}", span)
 
     edges = _edges(program.cluster)
-    edge_numbers = set(map(int, edges))  # a sieve: it takes an address ten times as long to hash
+    edge_numbers = set(map(int, edges))  # a sieve: hashing an address takes ten times as long as this comparison
     for node in program.nodes:
         for address in node.addresses:
             yield from bad("the node's", address, node.spans.get(f"address {address}", node.span))
@@ -71,14 +71,19 @@ def _check_kinds(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _text(address: ir.Address) -> str:
-    """The address as Python 3.13 and later write it; earlier ones have an IPv4 address in it in hexadecimal."""
+    """Return the address as Python 3.13 and later write it.
+
+    Earlier releases write an embedded IPv4 address in hexadecimal.
+    """
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(address) if mapped is None else f"::ffff:{mapped}"
 
 
 def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
-    """No packet comes from or goes to an IPv4-mapped address (RFC 6890 2.2.3), or the unspecified one alone (RFC 1122
-    3.2.1.3, RFC 4291 2.5.2), so a network of them would match nothing.
+    """Check the cluster's networks and those that services name: some can match no packet.
+
+    No packet comes from or goes to an IPv4-mapped address (RFC 6890 2.2.3) or the unspecified address (RFC 1122
+    3.2.1.3, RFC 4291 2.5.2), so a network of these alone would match nothing.
     """
     cluster = program.cluster
     lists: list[tuple[str, tuple[ir.Network, ...], Mapping[str, Span], Span | None]] = [
@@ -98,7 +103,8 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
                     f"{statement} ::ffff:{mapped}/{network.prefixlen} is an IPv4 network written as IPv6: write {meant}"
                 )
                 yield Diagnostic(Code.ADDRESS_KIND, message, span)
-            if statement == "nodeport-addresses":  # for these there is a warning, whatever it is that serves none
+            # nodeport-addresses has a warning of its own for each network that can serve nothing
+            if statement == "nodeport-addresses":
                 continue
             if network.prefixlen == network.max_prefixlen and network.network_address.is_unspecified:
                 span = spans.get(f"{statement} {network}") or spans.get(statement, fallback)
@@ -108,7 +114,7 @@ def _check_networks(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _edges(cluster: ir.Cluster) -> dict[ir.Address, str]:
-    """The addresses in pod networks that no pod can have (RFC 1122 3.2.1.3; RFC 3021 spares a /31)."""
+    """Return the addresses in pod networks that no pod can have, and why (RFC 1122 3.2.1.3; RFC 3021 exempts a /31)."""
     edges: dict[ir.Address, str] = {}
     for network in cluster.pods:
         if isinstance(network, IPv4Network) and network.prefixlen < 31:
@@ -118,7 +124,9 @@ def _edges(cluster: ir.Cluster) -> dict[ir.Address, str]:
 
 
 def _check_roles(program: ir.Program) -> Iterator[Diagnostic]:
-    """A service address is nothing else: not an endpoint, not vip and external-ip at once; a node's if it is shared."""
+    """Check that each service address has one role: it is no endpoint, not both vip and external-ip, and a node's
+    address only where it is shared.
+    """
     roles: dict[ir.Address, tuple[str, Span | None]] = {}
     for node in program.nodes:
         for address in node.addresses:
@@ -157,7 +165,7 @@ def _two_roles(address: ir.Address, known: tuple[str, Span | None], role: str, s
 
 
 def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
-    """What becomes of an address's other ports is one decision, though several services may have the address."""
+    """Check that all services with one address agree whether it is shared: that decides about its other ports."""
     first: dict[ir.Address, ir.Service] = {}
     if not any(service.shared for service in program.services):
         return
@@ -174,7 +182,7 @@ def _check_shared(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _check_announced(program: ir.Program) -> Iterator[Diagnostic]:
-    """Who announces an address has to hold it: ``shared`` and ``vip-device none`` say that somebody else does."""
+    """Check that who announces an address holds it; with ``shared`` and ``vip-device none``, somebody else does."""
     device = program.cluster.spans.get("vip-device")
     for service in program.services:
         if not service.announce:

@@ -1,4 +1,6 @@
-"""Checks of ``affinity … per service`` on the finished IR: all that a service listens on has the same endpoints."""
+"""Checks of ``affinity … per service`` on the finished IR: all that the service listens on has to have the same
+endpoints.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from svcc.compiler.diagnostic import Diagnostic
 
 
 def check_affinity(service: ir.Service) -> Iterator[Diagnostic]:
-    """A service that remembers clients for all its addresses, though these lead to different endpoints."""
+    """Return an error where a service remembers clients for all its addresses, but their endpoints differ."""
     if service.affinity is None or not service.affinity_per_service or not service.vips:
         return
     outside = service.external_ips or any(port.nodeport for port in service.ports)

@@ -1,4 +1,4 @@
-"""Whether balancers can listen as they say, and where their routes lead."""
+"""Checks of balancers on the finished IR: they can listen as they say, and their routes lead to services that fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATH_FORM = "a path has at most 128 characters: letters, digits, `_-.$/~'@:+&`,
 
 
 def check_balancers(program: ir.Program) -> Iterator[Diagnostic]:
-    """Errors of the balancers, each at the word that is to blame."""
+    """Return the errors of the balancers, each with the place of the word that is to blame."""
     services = {service.name: service for service in program.services}
     yield from _check_instances(program)
     for balancer in program.balancers:
@@ -146,7 +146,7 @@ def _no_port(route: ir.Route, service: ir.Service, span: Span | None) -> Diagnos
 
 
 def _wanted(balancer: ir.Balancer, route: ir.Route) -> str | None:
-    """The protocol that the port of a route must have; None: another error hides it."""
+    """Return the protocol that the port of a route must have. Return None where another error hides it."""
     if balancer.kind is ir.BalancerKind.APPLICATION:
         return "tcp"
     found = next((one for one in balancer.listeners if one.port == route.listener), None)

@@ -1,4 +1,4 @@
-"""Checks of ``check`` statements on the finished IR: an endpoint can be asked as they say."""
+"""Checks of ``check`` statements on the finished IR: whether an endpoint can be asked as they say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from svcc.compiler.suggest import one_of
 
 
 def check_health(service: ir.Service) -> Iterator[Diagnostic]:
-    """What is wrong between a service's check, its times and its ports."""
+    """Return what is wrong with a service's check, its times and its ports."""
     check = service.check
     if check is None:
         return
@@ -33,5 +33,5 @@ def check_health(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def seconds_text(seconds: float) -> str:
-    """As the language has it: ``5s``, ``500ms``."""
+    """Return a time as the language writes it: ``5s``, ``500ms``."""
     return f"{seconds:.0f}s" if float(seconds).is_integer() else f"{seconds * 1000:.0f}ms"

@@ -14,7 +14,7 @@ _THIS_NETWORK = IPv4Network("0.0.0.0/8")  # RFC 1122 3.2.1.3
 
 
 def check_node_port_addresses(program: ir.Program) -> Iterator[Diagnostic]:
-    """Warnings: networks that hold nothing that can serve, and services whose family no network has."""
+    """Return warnings for networks without an address that can serve, and for services whose family has no network."""
     cluster = program.cluster
     for network in cluster.nodeport_addresses:
         if kind := _useless(network):
@@ -34,7 +34,7 @@ def check_node_port_addresses(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _useless(network: ir.Network) -> str:
-    """What a network is of which no address can be served; "" for all others."""
+    """Return what kind of network this is, where none of its addresses can be served, and "" for all others."""
     if network.is_loopback:
         return "loopback"
     if network.is_multicast:

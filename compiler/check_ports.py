@@ -1,4 +1,4 @@
-"""Checks of ports on the finished IR: distinct names, no clash on any address or among node ports."""
+"""Checks of ports on the finished IR: names are distinct, and neither ports of an address nor node ports clash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ K = TypeVar("K")
 
 
 def check_ports(program: ir.Program) -> Iterator[Diagnostic]:
-    """What is wrong with ports: names in a service, and ports that several services declare."""
+    """Return what is wrong with ports: names within a service, and ports that several services declare."""
     for service in program.services:
         yield from _check_names(service)
     yield from _check_clashes(program)
@@ -40,7 +40,7 @@ def _check_names(service: ir.Service) -> Iterator[Diagnostic]:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Ports that one service takes."""
+    """The ports that one service takes."""
 
     ports: ir.PortRange
     service: ir.Service
@@ -48,7 +48,7 @@ class _Claim:
 
 
 def _clashes(claims: dict[K, list[_Claim]]) -> Iterator[tuple[K, _Claim, _Claim]]:
-    """Pairs of claims (first, second) whose ports overlap, by key."""
+    """Return pairs of claims (first, second) whose ports overlap, each with its key."""
     for key, listed in claims.items():
         if len(listed) == 1:
             continue
@@ -95,7 +95,7 @@ def _check_nodeports(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _check_own_addresses(program: ir.Program, nodeports: dict[ir.Protocol, list[_Claim]]) -> Iterator[Diagnostic]:
-    """A node's own address that a service shares serves node ports too, and one port cannot lead to two services."""
+    """Check the node's own addresses that services share: they serve node ports too, and a port has one service."""
     own = {address for node in program.nodes for address in node.addresses}
     networks = program.cluster.nodeport_addresses
     for service in program.services:

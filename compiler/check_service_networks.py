@@ -1,4 +1,4 @@
-"""Checks of the networks of service addresses: nothing else lives in them, and vips lie there."""
+"""Checks of the networks of service addresses (``services``): nothing else lives in them, and vips lie in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from svcc.compiler.source import Span
 
 
 def check_service_networks(program: ir.Program) -> Iterator[Diagnostic]:
-    """Whatever else has an address in ``services`` would be cut off: what no service has there is rejected."""
+    """Return an error for other machines in ``services``: addresses there that no service has are rejected."""
     if not program.cluster.services:
         return
     for network in program.cluster.services:
@@ -66,7 +66,7 @@ def _hosts_inside(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _vips_outside(program: ir.Program) -> Iterator[Diagnostic]:
-    """Of families that have such networks."""
+    """Return what is wrong with vips outside these networks, where their family has any."""
     versions = {network.version for network in program.cluster.services}
     for service in program.services:
         for vip in service.vips:

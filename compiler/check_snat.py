@@ -1,4 +1,4 @@
-"""Checks of ``snat`` on the finished IR: of each family the kernel takes one address, or one range."""
+"""Checks of ``snat`` on the finished IR: the kernel takes one address, or one range, of each family."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from svcc.compiler.diagnostic import Diagnostic
 
 
 def check_snat(service: ir.Service) -> Iterator[Diagnostic]:
-    """Source addresses of a service that are not one range in each family."""
+    """Return an error where the source addresses of a service are not one range in each family."""
     for version in (4, 6):
         own = sorted((address for address in service.snat if address.version == version), key=int)
         gap = next(((a, b) for a, b in pairwise(own) if int(b) != int(a) + 1), None)

@@ -1,4 +1,4 @@
-"""Checks of what says which endpoints serve before others: warnings where it makes no difference."""
+"""Checks of what decides which endpoints serve first (backups, nodes, zones): warnings where it makes no difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from svcc.compiler.suggest import one_of
 
 
 def check_turns(program: ir.Program) -> Iterator[Diagnostic]:
-    """Services whose backups, or nodes and zones, make no difference."""
+    """Return a warning for each service whose backups, or preferred nodes and zones, make no difference."""
     nowhere = [node for node in program.nodes if node.zone is None]
     for service in program.services:
         yield from _check_backups(service)
@@ -19,7 +19,7 @@ def check_turns(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _check_backups(service: ir.Service) -> Iterator[Diagnostic]:
-    """A backup stands in for endpoints of its family; alone it is an endpoint as any other."""
+    """Warn where all endpoints of a family are backups: they stand in for nothing, and serve like any others."""
     if not any(endpoint.backup for endpoint in service.endpoints):
         return
     for version in (4, 6):

@@ -1,4 +1,4 @@
-"""Checks of the finished IR, wherever it came from: what the kernel must never be the first to find."""
+"""Checks of the finished IR, wherever it came from. They find what the kernel would refuse otherwise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from svcc.compiler.values import MAX_PORT
 
 
 def check(program: ir.Program) -> Iterator[Diagnostic]:
-    """Everything wrong with a program, and (as warnings) what is likely a mistake."""
+    """Return everything that is wrong with a program, and (as warnings) what is likely a mistake."""
     program = replace(program, services=tuple(sorted(program.services, key=_place)))
     yield from _check_prefix(program.cluster)
     yield from check_addresses(program)
@@ -42,7 +42,7 @@ def check(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _place(service: ir.Service) -> tuple[str, int]:
-    """Services as the reader meets them: of two that clash, the second is to blame."""
+    """Return a sort key for the order in which the reader meets services: where two clash, the second is to blame."""
     return ("", 0) if service.span is None else (service.span.source.name, service.span.start)
 
 
@@ -96,12 +96,12 @@ def _check_endpoints(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _plain(endpoints: tuple[ir.Endpoint, ...]) -> bool:
-    """All of them distinct addresses (their numbers are enough to tell), none with a port of its own."""
+    """Whether all endpoints have distinct addresses (which their numbers show), and none has a port of its own."""
     return len({int(e.address) for e in endpoints if e.port is None}) == len(endpoints)
 
 
 def _check_empty_families(service: ir.Service) -> Iterator[Diagnostic]:
-    """Addresses without endpoints of their family, and endpoints without addresses, are likely a slip."""
+    """Warn of addresses without endpoints of their family, and the other way round: both are likely mistakes."""
     families = {endpoint.address.version for endpoint in service.endpoints}
     if not families:
         return

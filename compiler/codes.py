@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Code(Enum):
-    """``id`` is what users see and search for; ``title`` heads its entry in docs/diagnostics.md."""
+    """A diagnostic code. ``id`` is what users see and search for; ``title`` heads its entry in docs/diagnostics.md."""
 
     # text and files
     SYNTAX = "SVC001", "the text is not a statement of the language"

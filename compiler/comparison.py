@@ -1,7 +1,7 @@
-"""What changes between two programs, in the words of who wrote them: services, addresses, ports, endpoints, settings.
+"""What changes between two programs, in the words of the language: services, addresses, ports, endpoints, settings.
 
-All that a program says is compared, but for the order of its services and nodes, which means nothing. Nothing is said
-of rules: what a change does to those is a target's affair.
+All that a program says is compared, except the order of its services and nodes, which means nothing. It says nothing of
+rules: what a change does to them is for the target to say.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from svcc.compiler.service_change import ServiceChange, What
 
 
 class FrontendKey(NamedTuple):
-    """Where clients connect to. ``address`` None: a node port."""
+    """Where clients connect to: a service's address (None: a node port), protocol and ports."""
 
     address: ir.Address | None
     protocol: ir.Protocol
@@ -32,7 +32,7 @@ class FrontendKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServiceChanges:
-    """What changes of one service. ``service`` is its name afterwards; of one that is removed, the name it had."""
+    """What changes in one service. ``service`` is its name after the change, or the name that a removed service had."""
 
     service: str
     changes: tuple[ServiceChange, ...]
@@ -40,10 +40,11 @@ class ServiceChanges:
 
 @dataclass(frozen=True, slots=True)
 class TakenAway:
-    """What clients cannot have any more.
+    """What clients lose by a change.
 
-    ``services``: those that are removed. ``endpoints``: those that a service had and nothing leads to at its frontends
-    any more; one that drains is there still. ``frontends``: those that nobody serves afterwards, or not all of them.
+    ``services``: how many services are removed. ``endpoints``: how many endpoints are gone from the service and from
+    those that take over its frontends; a draining endpoint is not gone. ``frontends``: those of which not every port is
+    served afterwards.
     """
 
     services: int = 0
@@ -53,7 +54,9 @@ class TakenAway:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``services``: those that change, by name. ``shared``: what changes of cluster, nodes and balancers."""
+    """What differs between two programs. ``services``: the services that change, by name. ``shared``: what changes in
+    cluster, nodes and balancers.
+    """
 
     services: tuple[ServiceChanges, ...] = ()
     shared: tuple[ServiceChange, ...] = ()
@@ -65,12 +68,12 @@ class Comparison:
         return not self.services and not self.shared
 
     def count(self, what: What) -> int:
-        """How many services have such a change."""
+        """Return how many services have a change of this kind."""
         return sum(any(change.what is what for change in one.changes) for one in self.services)
 
 
 def compare(old: ir.Program, new: ir.Program) -> Comparison:
-    """What is to be said of ``new`` to somebody who knows ``old``. Services that are the same may be left out."""
+    """Compare two programs. Services that are the same in both may be left out of them."""
     before = {service.name: service for service in old.services}
     after = {service.name: service for service in new.services}
     same = {name for name in before.keys() & after.keys() if before[name] == after[name]}
@@ -82,7 +85,7 @@ def compare(old: ir.Program, new: ir.Program) -> Comparison:
 
 
 def frontends_of(service: ir.Service) -> Iterator[FrontendKey]:
-    """Every frontend, by port; a node port is one, whatever its families are."""
+    """Return every frontend of a service, port by port. A node port is one frontend, whatever its families are."""
     for port in service.ports:
         for address in service.addresses:
             yield FrontendKey(address, port.protocol, port.ports)
@@ -91,18 +94,20 @@ def frontends_of(service: ir.Service) -> Iterator[FrontendKey]:
 
 
 class _Pairs:
-    """The services that differ, before and after, and which of them is which."""
+    """The services that differ, before and after the change, and which old service became which new one."""
 
     def __init__(self, before: Mapping[str, ir.Service], after: Mapping[str, ir.Service]) -> None:
         self._before = before
         self._after = after
         self._owners = {front: one.name for one in after.values() for front in frontends_of(one)}
         self._owned = {front: one.name for one in before.values() for front in frontends_of(one)}
-        #: The name afterwards of each service that stays, by its name before.
+        #: Maps each old name to the new name, for the services that stay.
         self._follows = {name: name for name in before if name in after} | dict(self._renamed())
 
     def _renamed(self) -> Iterator[tuple[str, str]]:
-        """Services of another name with the same frontends: no two services of one program have any in common."""
+        """Return (old name, new name) of services that were renamed: their frontends are the same, and no two services
+        of one program share a frontend.
+        """
         come = {frozenset(frontends_of(one)): name for name, one in self._after.items() if name not in self._before}
         for name, one in self._before.items():
             if name not in self._after and (to := come.get(frozenset(frontends_of(one)))) and [*frontends_of(one)]:
@@ -118,7 +123,7 @@ class _Pairs:
                 yield ServiceChanges(name, (_removed(service),))
 
     def _taken_over(self, service: ir.Service) -> Iterator[ServiceChange]:
-        """The frontends that another service had before, by that service."""
+        """Return a change for each other service that had some of this service's frontends before."""
         found: dict[str, list[str]] = {}
         for front in frontends_of(service):
             owner = self._owned.get(front)
@@ -141,7 +146,7 @@ class _Pairs:
         return TakenAway(removed, endpoints, tuple(closed))
 
     def _lost_endpoints(self, service: ir.Service) -> set[ir.Address]:
-        """Those that no service has afterwards that stands in this one's stead."""
+        """Return the endpoints that afterwards neither the service has, nor those that take over its frontends."""
         heirs = {self._owners[front] for front in frontends_of(service) if front in self._owners}
         heirs |= {self._follows[name] for name in [service.name] if name in self._follows}
         kept = {endpoint.address for heir in heirs for endpoint in self._after[heir].endpoints}
@@ -197,7 +202,7 @@ def _address_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange
 
 
 def _roles(service: ir.Service) -> dict[ir.Address, str]:
-    """Each address with what it is, as the language writes it."""
+    """Return each address with its role, as the language writes it."""
     found = dict.fromkeys(service.vips, "vip") | dict.fromkeys(service.external_ips, "external-ip")
     return {address: f"{role} shared" if address in service.shared else role for address, role in found.items()}
 
@@ -216,7 +221,7 @@ def _port_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
 
 
 def _paired_ports(old: Sequence[ir.Port], new: Sequence[ir.Port]) -> dict[ir.Port, ir.Port]:
-    """The ports that stay, before and after: of one name, else with the same port, else the only one there is."""
+    """Pair the ports that stay, old to new: by name, else by the same port, else because there is only one."""
     pairs: dict[ir.Port, ir.Port] = {}
     keys: tuple[Callable[[ir.Port], object], ...] = (
         lambda port: port.name,
@@ -241,18 +246,18 @@ def _port_differences(old: ir.Port, new: ir.Port) -> Iterator[ServiceChange]:
 
 
 def port_name(port: ir.Port) -> str:
-    """ "http", or "80/tcp" of one without a name."""
+    """Return the name of a port: "http", or "80/tcp" where it has none."""
     return port.name or f"{port.ports}/{port.protocol}"
 
 
 def port_text(port: ir.Port) -> str:
-    """A port as the language writes it, without its name: "80/tcp -> 8080 nodeport 30080"."""
+    """Return a port as the language writes it, without its name: "80/tcp -> 8080 nodeport 30080"."""
     target = "" if port.target == port.ports.first else f" -> {port.target}"
     return f"{port.ports}/{port.protocol}{target}" + (f" nodeport {port.nodeport}" if port.nodeport else "")
 
 
 def _reordered(what: str, old: Sequence[object], new: Sequence[object]) -> Iterator[ServiceChange]:
-    """Whether those that stay have another order."""
+    """Return a change where the members that stay are in another order."""
     if [one for one in old if one in new] != [one for one in new if one in old]:
         yield ServiceChange(What.ORDER, what)
 
@@ -265,7 +270,7 @@ def _list(members: Iterable[object], nothing: str) -> str:
 
 
 def duration(seconds: int) -> str:
-    """As the language writes it: "3h", "90s"."""
+    """Return a time as the language writes it: "3h", "90s"."""
     units = {"d": 86_400, "h": 3_600, "m": 60}
     return next((f"{seconds // size}{unit}" for unit, size in units.items() if seconds % size == 0), f"{seconds}s")
 
@@ -275,7 +280,7 @@ def _affinity_text(service: ir.Service, seconds: int) -> str:
 
 
 def _check_text(check: ir.Check) -> str:
-    """Nearly as the language writes it; what it leaves to its defaults is said too."""
+    """Return a check nearly as the language writes it, with the defaults written out."""
     asked = {
         ir.CheckKind.HTTP: (check.path, f"expect {check.expect[0]}-{check.expect[1]}"),
         ir.CheckKind.HTTPS: (check.path, f"expect {check.expect[0]}-{check.expect[1]}"),
@@ -296,7 +301,8 @@ def _scheduler_text(service: ir.Service) -> str:
     return f"{service.scheduler}{by}" if service.scheduler else "the target's own"
 
 
-#: Every setting of a service, by its statement, and what it says; where it says nothing, what that means.
+#: Every setting of a service, by its statement, with a function for the setting's text. Where a service says nothing,
+#: the text says what that means.
 _SETTINGS: Mapping[str, Callable[[ir.Service], str]] = {
     "scheduler": _scheduler_text,
     "affinity": lambda one: "none" if one.affinity is None else _affinity_text(one, one.affinity),
@@ -326,7 +332,7 @@ _CLUSTER: Mapping[str, Callable[[ir.Cluster], str]] = {
 
 
 def settings_of(service: ir.Service) -> dict[str, str]:
-    """The settings that a service has and that are not the language's defaults, by their statements."""
+    """Return the settings of a service that differ from the language's defaults, by their statements."""
     plain = ir.Service("")
     return {name: words(service) for name, words in _SETTINGS.items() if words(service) != words(plain)}
 
@@ -348,9 +354,9 @@ def _shared(old: ir.Program, new: ir.Program) -> Iterator[ServiceChange]:
 
 
 def _balancers(old: ir.Program, new: ir.Program) -> Iterator[ServiceChange]:
-    """A balancer that changes is said by the statements that come and go."""
-    before = {one.name: _said(one) for one in old.balancers}
-    after = {one.name: _said(one) for one in new.balancers}
+    """Return a changed balancer as the statements that it loses and gains."""
+    before = {one.name: _statements_of(one) for one in old.balancers}
+    after = {one.name: _statements_of(one) for one in new.balancers}
     for name in sorted(before.keys() | after.keys()):
         gone = [statement for statement in before.get(name, ()) if statement not in after.get(name, ())]
         come = [statement for statement in after.get(name, ()) if statement not in before.get(name, ())]
@@ -365,7 +371,7 @@ def _balancers(old: ir.Program, new: ir.Program) -> Iterator[ServiceChange]:
             yield ServiceChange(What.BALANCER_CHANGED, name, "; ".join(old_text), "; ".join(new_text))
 
 
-def _said(balancer: ir.Balancer) -> list[str]:
+def _statements_of(balancer: ir.Balancer) -> list[str]:
     return [f"{keyword} {values}" for keyword, values in balancer_statements(balancer)]
 
 

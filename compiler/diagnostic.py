@@ -1,4 +1,4 @@
-"""Diagnostics: everything svcc has to say about an input, as data.
+"""Diagnostics: what svcc finds in an input, as data.
 
 Rendering (text, json, sarif, github) is in :mod:`svcc.compiler.report`; the codes and their titles are in
 :mod:`svcc.compiler.codes`.
@@ -29,13 +29,16 @@ class Related:
 
 
 def related(message: str, span: Span | None) -> tuple[Related, ...]:
-    """A second place for a diagnostic; none where it is not known, as of IR that came without places."""
+    """Return a second place for a diagnostic, or nothing where the place is not known (IR may come without places)."""
     return () if span is None else (Related(message, span),)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding in a program. ``code`` is what `svcc explain` explains; ``related``: other places that it is about."""
+    """A finding in a program.
+
+    ``code`` is what `svcc explain` explains; ``related``: other places that the finding is about.
+    """
 
     code: Code
     message: str
@@ -43,9 +46,9 @@ class Diagnostic:
     hint: str | None = None
     related: tuple[Related, ...] = ()
     severity: Severity = Severity.ERROR
-    file: str | None = None  # where there is no span: the file that is meant
+    file: str | None = None  # the file that is meant, where there is no span
 
 
 def has_errors(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> bool:
-    """Whether any of them is more than a warning."""
+    """Whether any of the diagnostics is an error."""
     return any(d.severity is Severity.ERROR for d in diagnostics)

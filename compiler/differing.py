@@ -1,4 +1,7 @@
-"""The services in which two programs differ, and a program with others: the same object costs nearly nothing."""
+"""Finds the services in which two programs differ, and puts services into a program.
+
+Objects that both programs share cost nearly nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,21 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 
-#: Services by name, as they are now; None: it is gone.
+#: Services by name, as they are now. None: the service is gone.
 Services: TypeAlias = Mapping[str, ir.Service | None]
 
 _NAME = attrgetter("name")
-#: Where more than one service in so many is another, all are sorted: putting each in its place would take longer.
+#: Where more than one service in this many changes, it is quicker to sort all than to put each in its place.
 _FEW = 16
 
 
 def differing_services(before: ir.Program | None, after: ir.Program) -> dict[str, ir.Service | None]:
-    """The services of a program that are not as before, and those that are gone, by name.
+    """Return the services that are new or changed in ``after``, and (as None) those that are gone, by name.
 
-    ``before`` None: there were none. Services are compared in full only where they are other objects, so that of two
-    programs made one from the other all but those that changed are passed over.
+    ``before`` None: there were no services. Services are compared in full only where they are different objects, so
+    that comparing a program with one made from it costs little.
     """
-    old, new = _others(() if before is None else before.services, after.services)
+    old, new = _different_objects(() if before is None else before.services, after.services)
     found: dict[str, ir.Service | None] = {name: None for name in old if name not in new}
     for name, one in new.items():
         was = old.get(name)
@@ -33,11 +36,11 @@ def differing_services(before: ir.Program | None, after: ir.Program) -> dict[str
     return found
 
 
-def _others(
+def _different_objects(
     before: tuple[ir.Service, ...], after: tuple[ir.Service, ...]
 ) -> tuple[dict[str, ir.Service], dict[str, ir.Service]]:
-    """Of both those that the other may not have, by name."""
-    if len(before) == len(after):  # most often nothing came and nothing went
+    """Return the services of each program that are not the same object in the other, by name."""
+    if len(before) == len(after):  # most often no service came or went
         pairs = [(was, one) for was, one in zip(before, after, strict=True) if was is not one]
         return {was.name: was for was, _ in pairs}, {one.name: one for _, one in pairs}
     old, new = {*map(id, before)}, {*map(id, after)}
@@ -48,7 +51,10 @@ def _others(
 
 
 def with_services(program: ir.Program, services: Services) -> ir.Program:
-    """The program with these services in place of those of their names. Its services are sorted by name, as ever."""
+    """Return the program with these services in place of the ones with the same names.
+
+    Its services are sorted by name, as always.
+    """
     if not services:
         return program
     if len(services) * _FEW > len(program.services):

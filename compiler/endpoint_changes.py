@@ -1,4 +1,4 @@
-"""What changes of a service's endpoints: which come, go, move to another address, drain, or get another weight."""
+"""What changes in a service's endpoints: they come, go, move to another address, drain, or get another weight."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypeAlias
 from svcc.compiler import ir
 from svcc.compiler.service_change import ServiceChange, What
 
-#: An endpoint, and the one that it becomes.
+#: Maps an endpoint to the one that it becomes.
 _Pairs: TypeAlias = Mapping[ir.Endpoint, ir.Endpoint]
 
 
 def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange]:
-    """What differs between the endpoints of a service: those that go, come, move to another address, or change."""
+    """Return what differs between the endpoints of a service: they go, come, move to another address, or change."""
     if old.endpoints == new.endpoints:
         return
     stay = _staying(old.endpoints, new.endpoints)
@@ -38,7 +38,7 @@ def endpoint_changes(old: ir.Service, new: ir.Service) -> Iterator[ServiceChange
 
 
 def _staying(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint]) -> dict[ir.Endpoint, ir.Endpoint]:
-    """The endpoints that are there before and after: by address and port, else by address alone."""
+    """Return the endpoints that exist before and after: paired by address and port, else by address alone."""
     pairs: dict[ir.Endpoint, ir.Endpoint] = {}
     after = {(one.address, one.port): one for one in new}
     for endpoint in old:
@@ -52,9 +52,11 @@ def _staying(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint]) -> dict[ir.
 
 
 def _moved(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint], stay: _Pairs) -> dict[ir.Endpoint, ir.Endpoint]:
-    """Endpoints that stand where others stood, and differ in the address (and the node) alone.
+    """Return the endpoints that took the place of others in the list, and differ from them only in the address (and the
+    node).
 
-    They stand behind the same one of those that stay, with as many others there.
+    An endpoint's place is known by the endpoint before it that stays. Both lists must have equally many endpoints there
+    that do not stay.
     """
     kept = {after: before for before, after in stay.items()}
     come = _gaps(new, {after: kept[after] for after in kept})
@@ -62,16 +64,18 @@ def _moved(old: Sequence[ir.Endpoint], new: Sequence[ir.Endpoint], stay: _Pairs)
     for behind, gone in _gaps(old, {before: before for before in stay}).items():
         others = come.get(behind, [])
         if len(others) == len(gone):
-            found |= {a: b for a, b in zip(gone, others, strict=True) if _alike(a, b)}
+            found |= {a: b for a, b in zip(gone, others, strict=True) if _same_but_address(a, b)}
     return found
 
 
-def _alike(one: ir.Endpoint, other: ir.Endpoint) -> bool:
+def _same_but_address(one: ir.Endpoint, other: ir.Endpoint) -> bool:
     return replace(one, address=other.address, node=other.node) == other
 
 
 def _gaps(endpoints: Sequence[ir.Endpoint], stay: _Pairs) -> dict[ir.Endpoint | None, list[ir.Endpoint]]:
-    """Those that do not stay, by what they stand behind, which is called as it was before."""
+    """Return the endpoints that do not stay, grouped by the endpoint before them that does. ``stay`` maps
+    the endpoints that stay to those that stand for them in the result.
+    """
     found: dict[ir.Endpoint | None, list[ir.Endpoint]] = {}
     behind: ir.Endpoint | None = None
     for endpoint in endpoints:
@@ -117,7 +121,7 @@ def _own_port(endpoint: ir.Endpoint) -> str:
 
 
 def socket_of(endpoint: ir.Endpoint, service: ir.Service) -> str:
-    """ "100.64.0.9:8080"; the address alone where the service has several ports, or a range of them."""
+    """Return an endpoint as "100.64.0.9:8080"; the address alone where the service has several ports, or a range."""
     port = endpoint.port
     if port is None and len(service.ports) == 1 and len(service.ports[0].ports) == 1:
         port = service.ports[0].target
@@ -128,7 +132,7 @@ def socket_of(endpoint: ir.Endpoint, service: ir.Service) -> str:
 
 
 def options(endpoint: ir.Endpoint) -> str:
-    """What is said of an endpoint beside its address, as the language writes it."""
+    """Return what is said of an endpoint beside its address, as the language writes it."""
     weight = "draining" if endpoint.draining else f"weight {endpoint.weight}" if endpoint.weight != 1 else ""
     limit = f"max-connections {endpoint.max_connections}" if endpoint.max_connections else ""
     words = (weight, f"on {endpoint.node}" if endpoint.node else "", "backup" if endpoint.backup else "", limit)

@@ -1,4 +1,4 @@
-"""What svcc raises for those who use it from Python: one tree, with what an error is about as fields."""
+"""The exceptions that svcc raises for callers from Python: one tree, in which the fields say what an error is about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from svcc.compiler.report import as_text
 
 
 class SvccError(Exception):
-    """The root of the tree."""
+    """The root of svcc's exceptions."""
 
 
 class InputError(SvccError):

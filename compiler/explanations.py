@@ -1,4 +1,4 @@
-"""What each code means at length, with an example: what explanations.toml has, and docs/diagnostics.md shows."""
+"""What each code means at length, with an example: read from explanations.toml, and shown in docs/diagnostics.md."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from svcc.compiler.codes import Code
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``about``: one paragraph. ``before`` gives the code, ``after`` is the same without what is wrong.
+    """The explanation of one code. ``about`` is one paragraph. ``before`` gives the code, ``after`` is the same without
+    the mistake.
 
-    Both are whole texts; where there is a ``bundle``, they are a line of what that program is compiled to.
+    Both are whole texts. Where there is a ``bundle``, they are a line of the bundle that this program is compiled to.
     """
 
     about: str
     before: str
     after: str
-    file: str = "main.dsl"  # what the text is called
-    target: str | None = None  # what it is for, where only one target says it
-    files: Mapping[str, str] = field(default_factory=dict)  # beside it
+    file: str = "main.dsl"  # the name of the text
+    target: str | None = None  # the target that it is for, where only one target reports the code
+    files: Mapping[str, str] = field(default_factory=dict)  # further files beside it
     encoding: str = "utf-8"  # of ``before``
     bundle: str | None = None
     importer: str | None = None  # the kind of other program whose files they are
-    machine: str | None = None  # which machines say it
+    machine: str | None = None  # the machines that report the code
 
     @property
     def where(self) -> str:
-        """What else has to be as it is for the finding to be made: ", with --target nft"."""
+        """The further conditions under which svcc reports the finding: ", with --target nft"."""
         if self.bundle is not None:
             return f", in a bundle for {self.target}"
         if self.importer is not None:
@@ -47,14 +48,14 @@ class Explanation:
 
 @cache
 def explanations() -> Mapping[Code, Explanation]:
-    """One for each code, in the order of the catalogue."""
+    """Return one explanation for each code, in the order of the catalogue."""
     text = files(__package__).joinpath("explanations.toml").read_text(encoding="utf-8")
     found = {id: Explanation(**entry) for id, entry in tomllib.loads(text).items()}
     return {code: found[code.id] for code in Code}
 
 
 def code_of(word: str) -> Code | None:
-    """The code that somebody means: SVC012, svc012 or 12."""
+    """Return the code that a word means: SVC012, svc012 or 12. Return None where it means none."""
     number = word.upper().removeprefix("SVC")
     wanted = f"SVC{number.zfill(3)}" if number.isdecimal() else word
     return next((code for code in Code if code.id == wanted), None)

@@ -1,7 +1,7 @@
-"""What a program asks of a target: each use of a language feature, with its place in the source.
+"""Which features of the language a program uses: each use of a language feature, with its place in the source.
 
-Targets declare the features that they express (:class:`svcc.targets.interface.Target`); whatever a program
-uses beyond that is refused with the place from here. Nothing is dropped silently.
+Targets declare the features that they can express (:class:`svcc.targets.interface.Target`); svcc refuses every other
+use, with the place from here. It drops nothing silently.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Use:
 
 
 def uses(program: ir.Program) -> Iterator[Use]:
-    """Every feature that the program uses, in the program's order."""
+    """Return every feature that the program uses, in the program's order."""
     if program.cluster.services:
         yield Use(Feature.SERVICES, None, program.cluster.spans.get("services"))
     if program.cluster.nodeport_addresses:
@@ -97,7 +97,7 @@ def _traffics(clients: str) -> dict[object, Feature]:
     return {traffic: Feature(f"traffic {clients} {traffic}") for traffic in others}
 
 
-#: The settings of a service: the statement, the attribute of the IR, and what its values are called.
+#: The settings of a service: the statement, the attribute of the IR, and the feature for each of its values.
 _SETTINGS: tuple[tuple[str, str, dict[object, Feature]], ...] = (
     *((f"traffic {clients}", f"{clients}_traffic", _traffics(clients)) for clients in ("external", "internal")),
     (
@@ -170,7 +170,7 @@ def _port_features(port: ir.Port) -> Iterator[Feature]:
 
 
 def _endpoint_uses(service: ir.Service) -> Iterator[Use]:
-    """At most one use of a feature per service: the first endpoint that shows it."""
+    """Return the features that endpoints use. Each is reported once per service, at the first endpoint that has it."""
     weights = {endpoint.weight for endpoint in service.endpoints}
     if weights - {0, 1}:
         first = next(e for e in service.endpoints if e.weight not in (0, 1))

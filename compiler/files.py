@@ -1,6 +1,6 @@
-"""Reading what somebody names as an input: regular files only, and no more of them than a limit.
+"""Reads the files that somebody names as input: regular files only, and at most a limit of bytes.
 
-A FIFO or a device may never end, and a file below /proc may wait for ever. Nothing of that is opened.
+A FIFO or a device may never end, and a file below /proc may wait for ever. svcc opens none of these.
 """
 
 from __future__ import annotations
@@ -14,23 +14,26 @@ from dataclasses import dataclass, field
 from errno import EISDIR
 from pathlib import Path
 
-#: Bytes of all the texts of one input together.
+#: The most bytes that all texts of one input may have together.
 LIMIT = 64 << 20
 #: Bytes that are read at once.
 _PIECE = 1 << 20
-#: What a shell calls the descriptors that it hands over (`<(command)`): they are read as standard input is.
+#: Names of descriptors that a shell hands over (`<(command)`). svcc reads them as it reads standard input.
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
-#: The ends of names whose text may be quoted in messages, also to somebody for whom root reads it.
+#: Suffixes of files whose text may be quoted in messages, even where root reads the file for somebody else.
 _SVCC_FILES = (".dsl",)
 
 
 class Unreadable(ValueError):
-    """A file is not to be read. ``str()`` is the reason, without the file's name."""
+    """svcc must not read a file. ``str()`` is the reason, without the file's name."""
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """What goes wrong while a file is written names it. The kernel names none that is open, and of others the draft."""
+    """Name ``path`` in an OSError of the block.
+
+    The kernel gives no name for an open file, and else that of the draft.
+    """
     try:
         yield
     except OSError as error:
@@ -43,11 +46,11 @@ class Budget:
     """How many bytes may still be read for one input."""
 
     left: int = LIMIT
-    #: What is read in place of files, by their resolved paths: texts that an editor has and that are not saved.
+    #: Texts to read in place of files, by the files' resolved paths: an editor has them, and has not saved them.
     unsaved: Mapping[str, bytes] = field(default_factory=dict)
 
     def read(self, name: str) -> bytes:
-        """What is in a file, or in standard input where ``name`` is ``-``. Errors: Unreadable."""
+        """Return the bytes of a file, or of standard input where ``name`` is ``-``. Errors: Unreadable."""
         try:
             return self._read(name)
         except (OSError, ValueError) as error:
@@ -57,22 +60,22 @@ class Budget:
         if name == "-":
             if sys.stdin is None:
                 raise ValueError("standard input is closed")
-            return self._taken(sys.stdin.buffer.read(self.left + 1))
+            return self._within_limit(sys.stdin.buffer.read(self.left + 1))
         if self.unsaved and (data := self.unsaved.get(str(resolved(name)))) is not None:
-            return self._taken(data)
+            return self._within_limit(data)
         handle = _opened(name)
         try:
-            return self._drained(handle)
+            return self._read_to_end(handle)
         finally:
             os.close(handle)
 
-    def _drained(self, handle: int) -> bytes:
+    def _read_to_end(self, handle: int) -> bytes:
         pieces: list[bytes] = []
         while piece := os.read(handle, min(_PIECE, self.left + 1)):
-            pieces.append(self._taken(piece))
+            pieces.append(self._within_limit(piece))
         return b"".join(pieces)
 
-    def _taken(self, piece: bytes) -> bytes:
+    def _within_limit(self, piece: bytes) -> bytes:
         self.left -= len(piece)
         if self.left < 0:
             raise Unreadable(f"it is more than svcc reads: {LIMIT >> 20} MiB of text in all")
@@ -80,7 +83,7 @@ class Budget:
 
 
 def demand_file(name: str) -> None:
-    """Refuses what somebody else is to read, and what might never end, or cannot be opened. Errors: Unreadable."""
+    """Check that a file which another program is to read can be opened and has an end. Errors: Unreadable."""
     try:
         os.close(_opened(name))
     except (OSError, ValueError) as error:
@@ -88,7 +91,7 @@ def demand_file(name: str) -> None:
 
 
 def _opened(name: str) -> int:
-    """A descriptor of a regular file, or of what a shell handed over."""
+    """Open a regular file, or what a shell handed over, and return its descriptor."""
     given = name.startswith(_DESCRIPTORS)
     if not given:
         _demand_regular(os.stat(name))
@@ -117,10 +120,10 @@ def _device_of(path: str) -> int | None:
 
 
 def resolved(path: str | Path) -> Path:
-    """A path with its links followed, as far as they lead anywhere: of a loop, one of its links. Where one may not be
-    followed, the path as it is, which cannot be read either.
+    """Return a path with its links followed as far as possible. In a loop, that is one of its links. Where a link may
+    not be followed, it is the path unchanged, which cannot be read either.
 
-    What pathlib raises at a loop before Python 3.13 is no OSError.
+    Before Python 3.13, what pathlib raises at a loop is no OSError.
     """
     try:
         return Path(os.path.realpath(path))
@@ -131,8 +134,8 @@ def resolved(path: str | Path) -> Path:
 def may_quote(path: Path, *also: str) -> bool:
     """Whether messages may show lines of a file that is not what it should be.
 
-    Who is not root sees nothing that the kernel does not let them see. Root may run svcc on a file of somebody else,
-    whose ``include "/etc/shadow"`` must not show them that. So root is shown lines of those files only that are svcc's
-    by name (with links followed): ``.dsl``, and what ends in ``also``.
+    Any user but root sees only what the kernel lets them see. Root may run svcc on a file of somebody else, whose
+    ``include "/etc/shadow"`` must not show that file to its author. So root sees only lines of files that are svcc's by
+    name (with links followed): ``.dsl``, and names that end in one of ``also``.
     """
     return os.geteuid() != 0 or resolved(path).name.endswith((*_SVCC_FILES, *also))

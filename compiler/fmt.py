@@ -1,4 +1,4 @@
-"""The one layout of programs, as docs/language.md describes it. Words and comments stay as they are."""
+"""The one layout of programs, as docs/language.md describes it. It changes no word and no comment."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from svcc.compiler.fmt_items import Alone, Comment, Group, Item, LaidOutStatemen
 from svcc.compiler.include import parse_shown, too_much
 from svcc.compiler.source import Source, Span
 
-#: Columns of a line that a group in brackets may fill; longer ones get lines of their own.
+#: The columns that a group in brackets may take on one line. A longer group gets several lines.
 WIDTH = 100
-#: The column, from 0, of comments behind code; where the code is longer, they stand two blanks behind it.
+#: The column, from 0, of comments behind code. Where the code is longer, the comment stands two blanks behind it.
 COMMENT_COLUMN = 40
-#: The first column for what stands behind an address, so that one more digit moves no other line.
+#: The first column for what follows an address, so that one more digit moves no other line.
 _BEHIND_ADDRESS = 16
-#: A longer keyword, name or address moves no other line.
+#: A keyword, name or address that is longer than this moves no other line.
 _LONGEST_KEY = 40
 _ADDRESSES = ("ADDRESS", "BRACKETED", "VARIABLE")
 _INDENT = "  "
 
 
 def format_source(source: Source, path: Path | None = None) -> str | list[Diagnostic]:
-    """The text in the one layout, or what is wrong with its syntax. ``path``: the file's own place, resolved.
+    """Return the text in the one layout, or what is wrong with its syntax. ``path``: the file's own place, resolved.
 
-    Includes are not followed. Line ends are as the first line's. What is in this layout already comes out as it was.
+    It does not follow includes. Line ends are those of the first line. A text that is in this layout already stays as
+    it is.
     """
     if source.name.endswith(".json") or source.text.lstrip().startswith("{"):
         return [_json(source)]
@@ -56,12 +57,12 @@ class _Printer:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._column = 0  # of the last comment behind code
+        self._column = 0  # the column of the last comment behind code
 
     def items(self, items: Sequence[Item], indent: str, *, aligned: bool, end: str = "") -> None:
-        """Each on lines of its own. ``aligned``: with what follows keywords and addresses in columns.
+        """Write each item on lines of its own. ``aligned``: what follows keywords and addresses stands in columns.
 
-        ``end`` stands behind each statement.
+        ``end`` is written behind each statement.
         """
         for section in _sections(items):
             if section[0].after_blank:
@@ -104,7 +105,7 @@ class _Printer:
 
 
 def _sections(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Items with no blank line between them."""
+    """Yield runs of items that have no blank line between them."""
     start = 0
     for at in range(1, len(items) + 1):
         if at == len(items) or items[at].after_blank:
@@ -116,7 +117,7 @@ def _sections(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 
 def _key_length(statement: LaidOutStatement) -> int:
-    """How many words stand in the first column: a keyword or an address, with ``port`` its name as well."""
+    """Return how many words stand in the first column: the keyword or address, and with ``port`` also its name."""
     for number, part in enumerate(statement.parts):
         if isinstance(part, Token) and part.type == "PORT_SPEC" and number:
             return number
@@ -124,7 +125,10 @@ def _key_length(statement: LaidOutStatement) -> int:
 
 
 def _key_width(section: Sequence[Item], indent: str) -> int:
-    """Characters of the first column, where another follows. A statement that opens a block does not widen it."""
+    """Return the width of the first column in characters, where another one follows.
+
+    A statement that opens a block does not widen it.
+    """
     widths = [0]
     for item in section:
         if isinstance(item, LaidOutStatement):
@@ -143,7 +147,7 @@ def _split_key(statement: LaidOutStatement) -> tuple[list[Token], list[Token | G
 
 
 def _spaced(statement: LaidOutStatement, width: int) -> Iterator[tuple[Token | Group, str]]:
-    """The parts, each with the blanks before it."""
+    """Yield the parts of a statement, each with the blanks before it."""
     key, rest = _split_key(statement)
     written = 0
     for number, word in enumerate(key):
@@ -172,7 +176,7 @@ def _flat(statement: LaidOutStatement, width: int = 0) -> str:
 
 
 def _flat_group(group: Group) -> str:
-    """The group in one line, without its comments."""
+    """Return the group in one line, without its comments."""
     inner = [_flat(item) for item in group.items if isinstance(item, LaidOutStatement)]
     if group.opening == "[":
         return f"[{', '.join(inner)}]"

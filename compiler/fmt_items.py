@@ -1,6 +1,6 @@
-"""What is written in a file, with its comments and blank lines: statements, in them words and groups in brackets.
+"""A file as it is written, with its comments and blank lines: statements, made of words and of groups in brackets.
 
-All of it follows the tree of the grammar: a rule with ``{`` is a group of statements, whatever the rule is called.
+The code follows the tree of the grammar: each rule with ``{`` is a group of statements, whatever its name.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lark import Lark, Token, Tree
 from svcc.grammar import parser
 
 _CLOSING = {"{": "}", "[": "]"}
-#: What an end of a statement, or a comma, is made of.
+#: The pieces of a gap: comments and line ends.
 _PIECES = re.compile(r"#[^\n]*|\n")
 
 
 @dataclass(slots=True)
 class Comment:
-    """``text`` begins with ``#``; ``column``, from 0, is where it was written."""
+    """A comment. ``text`` begins with ``#``; ``column``, from 0, is where it was written."""
 
     text: str
     column: int
@@ -30,7 +30,7 @@ class Comment:
 
 @dataclass(slots=True)
 class Group:
-    """What is between two brackets: statements, or the values of a list."""
+    """What stands between two brackets: statements, or the values of a list."""
 
     opening: str
     items: list[Item] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass(slots=True)
 class LaidOutStatement:
-    """A statement with its comment, as it is to be laid out."""
+    """A statement to lay out, with its comment."""
 
     parts: list[Token | Group]
     after_blank: bool = False  # a blank line stands before it
@@ -54,7 +54,10 @@ class LaidOutStatement:
 
 @dataclass(slots=True)
 class Alone:
-    """A comment that has a line of its own. ``continues``: one that stands exactly below a comment behind code."""
+    """A comment on a line of its own.
+
+    ``continues``: it stands exactly below a comment behind code, and continues that.
+    """
 
     comment: Comment
     after_blank: bool = False
@@ -71,12 +74,12 @@ def _parser() -> Lark:
 
 
 def read_items(text: str) -> list[Item]:
-    """The items of a file. Errors: lark.UnexpectedInput."""
+    """Return the items of a file. Errors: lark.UnexpectedInput."""
     text = text if text.endswith("\n") else text + "\n"
     tree = _parser().parse(text)
     file = Group("{")
     reader = _GroupReader(text, file)
-    reader.newlines = 1  # what comes first stands behind nothing
+    reader.newlines = 1  # the first item stands behind nothing
     for child in tree.children:
         reader.take(child)
     return file.items
@@ -86,10 +89,11 @@ class _GroupReader:
     """Fills one group with what the parser found in it."""
 
     def __init__(self, text: str, group: Group) -> None:
-        self.newlines = 0  # since the last thing that was taken
+        self.newlines = 0  # line ends since the last item
         self._text = text
         self._group = group
-        self._below: int | None = None  # column of the comment behind code, or below it, that the last line ends with
+        # column of the comment behind code with which the last line ends, or of one below it
+        self._below: int | None = None
 
     def take(self, child: _Child) -> None:
         if isinstance(child, Tree):
@@ -128,14 +132,14 @@ class _GroupReader:
         self.newlines = 0
 
     def _behind(self) -> LaidOutStatement | Group:
-        """What the line has before a comment at its end."""
+        """Return what stands on the line before a comment at its end."""
         last = self._group.items[-1] if self._group.items else self._group
         assert not isinstance(last, Alone), "a comment ends its line"
         return last
 
 
 def _parts(text: str, children: Iterator[_Child]) -> list[Token | Group]:
-    """The words of a statement, and the groups that it opens."""
+    """Return the words of a statement, and the groups that it opens."""
     parts: list[Token | Group] = []
     for child in children:
         if isinstance(child, Tree):
@@ -148,7 +152,7 @@ def _parts(text: str, children: Iterator[_Child]) -> list[Token | Group]:
 
 
 def _group(text: str, opening: Token, children: Iterator[_Child]) -> Group:
-    """The group that has just been opened; its closing bracket is taken from ``children`` as well."""
+    """Return the group that ``opening`` begins, and take its closing bracket from ``children`` as well."""
     group = Group(str(opening))
     reader = _GroupReader(text, group)
     for child in children:

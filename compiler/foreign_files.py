@@ -1,4 +1,4 @@
-"""Whole files in other languages. One answer says what a file looks like, instead of one for every line of it."""
+"""Recognizes whole files in other languages, so that one message says what the file is, and not one for each line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _INSTEAD = (
 
 class _Kind(NamedTuple):
     title: str
-    mark: re.Pattern[str]  # what only such a file has, in its first lines
-    importer: str  # which reads it; "" or one that there is not: none does
+    mark: re.Pattern[str]  # matches what only such a file has, in its first lines
+    importer: str  # the importer that reads it; "", or a name without an importer: none does
 
 
 def _kinds(*rows: tuple[str, str] | tuple[str, str, str]) -> tuple[_Kind, ...]:
@@ -25,14 +25,14 @@ def _kinds(*rows: tuple[str, str] | tuple[str, str, str]) -> tuple[_Kind, ...]:
 
 
 def _hint(kind: _Kind, name: str) -> str:
-    from svcc.compiler.importers import find  # all of them, for this alone
+    from svcc.compiler.importers import find  # imports all importers, and only this hint needs them
 
     name = "-" if name == "<stdin>" else name
 
     return f"`svcc import {kind.importer} {name}` prints a program" if find(kind.importer) is not None else _INSTEAD
 
 
-#: The first that fits counts.
+#: The kinds of files. The first that fits counts.
 _KINDS = _kinds(
     ("Kubernetes YAML", r"^(?:apiVersion|kind):\s*\S", "kubernetes"),
     ("a Docker Compose file", r"^services:\s*(?:#.*)?$"),
@@ -67,14 +67,14 @@ _KINDS = _kinds(
     ("an INI file or a systemd unit", r"\A(?:[ \t]*(?:[#;].*)?\n)*\[[A-Za-z][\w -]*\]\s*$"),
 )
 
-#: What svcc's own files have.
+#: Matches what only svcc's own files have.
 _OURS = re.compile(r"^[ \t]*(?:svcc\s+1\s|(?:service|cluster|node|endpoints|defaults)\b[^:\n]*\{)", re.MULTILINE)
-#: As much of a file as is looked at.
+#: How many characters of a file are looked at.
 _LOOKED_AT = 64 * 1024
 
 
 def foreign_file(source: Source) -> Diagnostic | None:
-    """What a text looks like that is not svcc's language, or None."""
+    """Return a diagnostic that says which other language a text is in. Return None where it looks like none of them."""
     text = source.text[:_LOOKED_AT]
     if _OURS.search(text):
         return None

@@ -1,8 +1,11 @@
-"""Values by their names in other tools. Tables only; wrong programs alone need them."""
+"""What values are called in other tools.
+
+This module holds tables only; it is imported only for programs with errors.
+"""
 
 from __future__ import annotations
 
-#: Schedulers by their names elsewhere.
+#: Schedulers by their names in other tools.
 SCHEDULERS = {
     "roundrobin": "rr",
     "round-robin": "rr",
@@ -20,7 +23,7 @@ SCHEDULERS = {
     "first": "fo",
 }
 
-#: Values by their names elsewhere: by the statement, as messages call it.
+#: Values by their names in other tools, grouped by the statement as messages call it.
 VALUES: dict[str, dict[str, str]] = {
     "scheduler": SCHEDULERS,
     "scheduler by": {
@@ -60,7 +63,7 @@ VALUES: dict[str, dict[str, str]] = {
     },
 }
 
-#: Values that no statement has, and what to say of them.
+#: Values that no statement of svcc has, and what a message says of them.
 REMARKS: dict[str, dict[str, str]] = {
     "affinity": dict.fromkeys(("none", "no", "off", "false"), "without the statement there is none"),
     "check": dict.fromkeys(("exec", "script", "command", "misc", "external"), "a check runs no command"),

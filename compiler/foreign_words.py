@@ -1,10 +1,10 @@
-"""Words that begin statements of other tools, and what stands in svcc's language for them. Tables only."""
+"""Words that begin statements of other tools, and the statements of svcc's language that mean the same. Tables only."""
 
 from __future__ import annotations
 
 import re
 
-#: How a hint begins that names what there is in svcc's language.
+#: The beginning of a hint that names svcc's statement.
 WORD_IS = "svcc's word for that is:"
 
 _SERVICE = "service web { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }"
@@ -16,8 +16,9 @@ _KUBERNETES = (
 )
 _MAX_CONNECTIONS = "max-connections 200"
 
-#: Words that begin a statement elsewhere (keepalived, HAProxy, nginx, Kubernetes, Docker, Terraform, nftables), in
-#: lower case and without `_`, `-` and `:`; the block where its like stands here ("" is the file); and that.
+#: Words that begin a statement in other tools (keepalived, HAProxy, nginx, Kubernetes, Docker, Terraform, nftables), in
+#: lower case and without `_`, `-` and `:`; the block in which svcc has a statement for it ("" is the file); and that
+#: statement.
 _WORDS: tuple[tuple[str, str, str], ...] = (
     ("listen frontend virtualserver vserver resource kind metadata spec apiversion", "", _SERVICE),
     ("backend upstream pool backends upstreams servers", "", "endpoints web { 100.64.0.9; 100.64.0.19 }"),
@@ -78,7 +79,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("source sourceaddr sourceaddress tosource", "service", "snat 203.0.113.8"),
 )
 
-#: Words for what svcc leaves to others; the block where they are met (None: anywhere); and what to say.
+#: Words for what svcc leaves to others; the block in which they are found (None: anywhere); and what the message says.
 _LEFT: tuple[tuple[str, str | None, str], ...] = (
     (
         "vrrpinstance vrrpscript virtualrouterid advertint priority interface authentication notify vrrpsyncgroup",
@@ -126,7 +127,7 @@ _LEFT: tuple[tuple[str, str | None, str], ...] = (
     ("http stream events", "", "services stand at the top of the file, in no other block"),
 )
 
-#: Words that stand behind an endpoint's address elsewhere, and what to write.
+#: Words that stand behind an endpoint's address in other tools, and what to write instead.
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("maxconn maxconns maxconnections connlimit", f"{WORD_IS} {_MAX_CONNECTIONS}"),
     ("node nodename host", f"{WORD_IS} on node-a"),
@@ -137,7 +138,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
 
 
 def foreign_word(word: str, block: str) -> str | None:
-    """What stands in svcc's language for a word that begins a statement elsewhere."""
+    """Return svcc's statement for a word that begins a statement in other tools. Return None for an unknown word."""
     plain = _plain(word)
     entries = [(where, form) for words, where, form in _WORDS if plain in words.split()]
     left = next((said for words, where, said in _LEFT if where in (None, block) and plain in words.split()), None)
@@ -149,7 +150,10 @@ def foreign_word(word: str, block: str) -> str | None:
 
 
 def foreign_option(word: str) -> str | None:
-    """What stands in svcc's language for a word that stands behind an endpoint's address elsewhere."""
+    """Return svcc's option for a word that stands behind an endpoint's address in other tools.
+
+    Return None for an unknown word.
+    """
     plain = _plain(word)
     return next((said for words, said in _OPTIONS if plain in words.split()), None)
 

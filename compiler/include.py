@@ -1,4 +1,4 @@
-"""A file and all that it includes, each read and parsed once."""
+"""Reads a file and all that it includes, and parses each file once."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from svcc.compiler.source import Source, Span
 from svcc.compiler.sources import Sources, digest, matching, matching_names
 from svcc.compiler.syntax import Word
 
-#: Characters of a line: of a list of addresses, some ten thousand.
+#: The most characters of a line. They hold a list of some ten thousand addresses.
 _LINE = 500_000
 _LONG = re.compile(rf"^[^\n]{{{_LINE + 1}}}", re.MULTILINE)
 
-#: Lines and statements of a file: ten times what ten thousand services take.
+#: The most lines, and the most statements, of a file: ten times what ten thousand services take.
 _STATEMENTS = 1_000_000
 
-#: Files that include a file that includes a file …
+#: The most levels of files that include files.
 _DEPTH = 50
 
-#: Statements `include` of one program, each of which looks through a folder.
+#: The most `include` statements of one program. Each of them looks through a folder.
 _INCLUDES = 10_000
 
 
 def read_text(name: str, data: bytes) -> Source | Diagnostic:
-    """The text of a file: UTF-8, with or without a byte order mark."""
+    """Return the text of a file: UTF-8, with or without a byte order mark.
+
+    Return a diagnostic where it is something else.
+    """
     try:
         source = Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -46,7 +49,10 @@ def read_text(name: str, data: bytes) -> Source | Diagnostic:
 
 
 def too_much(source: Source) -> Diagnostic | None:
-    """That a file has too many lines, or one that is too long for any statement: to say more would take minutes."""
+    """Return an error where a file has too many lines, or a line that is too long for any statement.
+
+    Parsing it would take minutes.
+    """
     if source.text.count("\n") + source.text.count(";") > _STATEMENTS:
         message = f"{source.name} has more than {_STATEMENTS} lines and statements: that is no program"
         return Diagnostic(Code.SYNTAX, message, file=source.name)
@@ -58,7 +64,7 @@ def too_much(source: Source) -> Diagnostic | None:
 
 
 def _not_shown(source: Source, diagnostics: list[Diagnostic], included: Span | None) -> Diagnostic:
-    """One finding for all that is wrong with a file whose lines are not to be shown."""
+    """Return one error for all that is wrong with a file whose lines must not be shown."""
     if diagnostics[0].code is Code.FOREIGN:
         return replace(diagnostics[0], span=included, file=source.name)
     line = min((d.span.source.position(d.span.start)[0] for d in diagnostics if d.span), default=1)
@@ -70,9 +76,10 @@ def _not_shown(source: Source, diagnostics: list[Diagnostic], included: Span | N
 def parse_shown(
     source: Source, path: Path | None = None, included: Span | None = None
 ) -> tuple[syntax.File | None, list[Diagnostic]]:
-    """The file's syntax, and what is wrong with it, as far as lines of the file at ``path`` may be shown.
+    """Return the file's syntax, and what is wrong with it. Its lines are quoted only where those of the file at
+    ``path`` may be shown.
 
-    ``included``: where it is included.
+    ``included``: the place of the include statement.
     """
     wrong = too_much(source)
     file, diagnostics = parse(source) if wrong is None else (None, [wrong])
@@ -83,27 +90,27 @@ def parse_shown(
 
 @dataclass(slots=True)
 class Reader:
-    """Reads and parses a file and its includes, depth first; what is wrong goes to ``diagnostics``."""
+    """Reads and parses a file and its includes, depth first. What is wrong goes to ``diagnostics``."""
 
     budget: Budget = field(default_factory=Budget)
     files: list[syntax.File] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    complete: bool = True  # False: some text could not be taken in
-    _named: list[tuple[str, str]] = field(default_factory=list)  # these three: see Sources
+    complete: bool = True  # False: some text could not be read or parsed
+    _named: list[tuple[str, str]] = field(default_factory=list)  # for the meaning of these three, see Sources
     _links: list[tuple[str, str]] = field(default_factory=list)
     _patterns: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
     _read: set[Path] = field(default_factory=set)
     _open: list[Path] = field(default_factory=list)
-    _stopped: bool = False  # there are more includes than are followed
+    _stopped: bool = False  # there are more includes than svcc follows
 
     def sources(self, first: Sources) -> Sources:
-        """What was read, ``first`` being the file that was added."""
+        """Return what was read. ``first`` is the file that was added first."""
         return Sources((*first.files, *self._named), (*first.links, *self._links), tuple(self._patterns))
 
     def add(self, source: Source, folder: Path, path: Path | None = None, included: Span | None = None) -> None:
         """Parse a source whose includes are relative to ``folder``.
 
-        ``path``: its own place, resolved; ``included``: where it is included.
+        ``path``: its own place, resolved; ``included``: the place of the include statement.
         """
         if path is not None:
             self._read.add(path)
@@ -134,7 +141,7 @@ class Reader:
             return
         self._patterns.append((os.path.abspath(folder), pattern, tuple(matches)))
         if not matches:
-            from svcc.compiler.slips import foreign_path  # wrong programs alone need it
+            from svcc.compiler.slips import foreign_path  # needed only for programs with errors
 
             relative = f"the pattern is relative to {folder}/" if str(folder) != "." else None
             self._error(Code.INCLUDE_EMPTY, f"no file matches {word}", span, foreign_path(pattern) or relative)

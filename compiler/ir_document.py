@@ -1,9 +1,9 @@
-"""The types of the IR's JSON, as ``ir.schema.json`` has it: a test compares the two.
+"""The types of the IR's JSON. They follow ``ir.schema.json``: a test compares the two.
 
-The schema says what each member means and which values it may have; here is what type it has once it was held against
-the schema. A member that may be missing has ``NotRequired``, or stands in a type without ``total``. Names with hyphens
-stand in types of their own, because no class can declare them. This module does not put off its annotations, because
-Python finds no ``NotRequired`` in texts.
+The schema says what each member means and which values it may have; here are the types of members that passed the
+schema. A member that may be missing is ``NotRequired``, or in a type with ``total=False``. Names with hyphens are in
+types of their own, because no class can declare them. This module does not postpone its annotations, because Python
+does not find ``NotRequired`` in annotations that are texts.
 """
 
 from typing import NotRequired, TypedDict
@@ -29,7 +29,7 @@ class ClusterDocument(_ClusterHyphens, total=False):
 
 
 class NodeDocument(TypedDict):
-    """A machine."""
+    """A node."""
 
     name: str
     addresses: list[str]
@@ -38,7 +38,7 @@ class NodeDocument(TypedDict):
 
 
 class ListenerDocument(TypedDict):
-    """Where a balancer listens."""
+    """A listener of a balancer."""
 
     port: int
     protocol: str
@@ -47,7 +47,7 @@ class ListenerDocument(TypedDict):
 
 
 class RouteDocument(TypedDict):
-    """What a balancer sends to a service."""
+    """A route of a balancer: what it sends to a service."""
 
     service: str
     port: NotRequired[str]
@@ -69,7 +69,7 @@ class BalancerDocument(TypedDict):
 
 
 class PortDocument(TypedDict):
-    """Ports of a service. A range is a text, as "5000-5099"; a single port is a number."""
+    """A port of a service. A range is a text, as "5000-5099"; a single port is a number."""
 
     name: NotRequired[str]
     protocol: str
@@ -88,7 +88,7 @@ _EndpointHyphens = TypedDict(
 
 
 class EndpointDocument(_EndpointHyphens):
-    """Where a service's connections end."""
+    """An endpoint of a service."""
 
     address: str
     port: NotRequired[int]

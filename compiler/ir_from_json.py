@@ -1,4 +1,4 @@
-"""JSON to IR. The schema, ``ir.schema.json``, is the reference of the form."""
+"""Reads the IR from JSON. The schema, ``ir.schema.json``, defines the form."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
 
-#: Values that a document may hold: Python takes some hundred bytes for each.
+#: The most values that a document may hold. Python takes some hundred bytes for each.
 VALUES = 1_000_000
-#: After this many errors the rest is not looked for.
+#: After this many errors, svcc looks for no more.
 _ERRORS = 100
 
 
 @cache
 def schema() -> dict[str, object]:
-    """The JSON Schema (2020-12) of the IR."""
+    """Return the JSON Schema (2020-12) of the IR."""
     found: dict[str, object] = json.loads(files("svcc.compiler").joinpath("ir.schema.json").read_text(encoding="utf-8"))
     return found
 
 
 def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
-    """The program that a JSON text holds, or what is wrong with its form, with the place of each error."""
+    """Return the program that a JSON text holds, or what is wrong with its form, each error with its place."""
     if too_long(source.text):
         message = f"more than {VALUES} values: that is no program"
         return None, [Diagnostic(Code.IR_INVALID, message, Span(source, 0, 1))]
@@ -69,7 +69,7 @@ def from_json(source: Source) -> tuple[ir.Program | None, list[Diagnostic]]:
     if diagnostics:
         return None, diagnostics
     reader = _Reader(span)
-    program = reader.program(cast("ProgramDocument", document))  # the schema says that it is one
+    program = reader.program(cast("ProgramDocument", document))  # the schema has shown that it is one
     return program, reader.diagnostics
 
 
@@ -79,9 +79,9 @@ def too_long(text: str) -> bool:
 
 
 def from_own_json(document: object) -> ir.Program:
-    """The program of a document that :func:`svcc.compiler.ir_to_json.to_json` made, and that somebody kept since.
+    """Return the program of a document that :func:`svcc.compiler.ir_to_json.to_json` made and that was stored since.
 
-    Errors: ValueError, where it is something else.
+    Errors: ValueError, where the document is something else.
     """
     reader = _Reader(lambda *_: None)
     try:
@@ -94,13 +94,16 @@ def from_own_json(document: object) -> ir.Program:
 
 
 def _number(text: str) -> int | float:
-    """``80.0`` and ``8e1`` are integers to JSON Schema (core 4.2.3), so they are integers here."""
+    """Return the number.
+
+    ``80.0`` and ``8e1`` are integers to JSON Schema (core 4.2.3), so they become integers here.
+    """
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _schema_errors(document: object, span: Callable[..., Span | None]) -> Iterator[Diagnostic]:
-    from jsonschema import Draft202012Validator  # 0.1 s to import, and only JSON input needs it
+    from jsonschema import Draft202012Validator  # takes 0.1 s to import, and only JSON input needs it
 
     for error in islice(Draft202012Validator(schema()).iter_errors(document), _ERRORS):
         path: Path = tuple(error.absolute_path)
@@ -112,7 +115,7 @@ def _schema_errors(document: object, span: Callable[..., Span | None]) -> Iterat
 
 
 class _Reader(Values):
-    """JSON that follows the schema, to IR."""
+    """Makes the IR of JSON that follows the schema."""
 
     def program(self, document: ProgramDocument) -> ir.Program:
         nodes = [self.node(node, ("nodes", i)) for i, node in enumerate(document.get("nodes", ()))]
@@ -144,7 +147,7 @@ class _Reader(Values):
                     self.error(Code.UNDEFINED, f"there is no node `{endpoint.node}`", endpoint.span)
 
     def _same_pools(self, services: list[ir.Service]) -> None:
-        """A pool is one for all services."""
+        """Check that all services say the same about one pool."""
         known: dict[str, ir.Registered] = {}
         for one in (one for service in services for one in service.registered):
             if known.setdefault(one.pool, one).networks != one.networks:
@@ -259,7 +262,7 @@ class _Reader(Values):
         return tuple(found.values())
 
     def check(self, document: CheckDocument, path: Path, spans: dict[str, Span]) -> ir.Check:
-        """A check; the places of its members go to ``spans``."""
+        """Return a check, and add the places of its members to ``spans``."""
         kind = ir.CheckKind(document["kind"])
         for key in document:
             if (span := self.span(*path, key)) is not None:
@@ -337,7 +340,7 @@ class _Reader(Values):
         )
 
     def _says_what_for(self, document: ServiceDocument, path: Path) -> None:
-        """Settings that say more of another one need that."""
+        """Check that settings which refine another setting have that one beside them."""
         if document.get("affinity-per-service", False) and "affinity" not in document:
             message = "affinity-per-service says for what an affinity is, and there is none"
             self.error(Code.IR_INVALID, message, self.span(*path, "affinity-per-service"), "say how long: affinity")
@@ -346,7 +349,7 @@ class _Reader(Values):
             self.error(Code.IR_INVALID, message, self.span(*path, "masquerade-from"), "say one of them")
 
 
-#: Members of a check that not every kind has.
+#: Members of a check that only some kinds have.
 _OF_SOME = frozenset().union(*OPTIONS.values())
 #: Keys of a service in JSON, and the statements of the language that they stand for.
 _STATEMENTS = {

@@ -1,4 +1,4 @@
-"""Addresses, networks and ports of the IR's JSON; what the schema does not say of them is looked at here."""
+"""Reads addresses, networks and ports of the IR's JSON, and checks what the schema cannot say about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Values:
     """Reads values. What is wrong with them goes to ``diagnostics``."""
 
     def __init__(self, span: Callable[..., Span | None]) -> None:
-        """``span``: where what is at a path of keys and indices stands, if anywhere."""
+        """``span`` returns the place of what is at a path of keys and indices, or None where there is none."""
         self.span = span
         self.diagnostics: list[Diagnostic] = []
 
@@ -27,8 +27,9 @@ class Values:
     def addresses(
         self, texts: Iterable[str], path: Path, statement: str
     ) -> tuple[tuple[ir.Address, ...], dict[str, Span]]:
-        """The addresses of the list at ``path``, each once, and their places by how they are written in a
-        ``statement``. One that is wrong is reported and left out."""
+        """Return the addresses of the list at ``path``, each once, and their places by ``statement`` and address. A
+        wrong address is reported and left out.
+        """
         addresses: list[ir.Address] = []
         spans: dict[str, Span] = {}
         for i, text in enumerate(texts):
@@ -45,8 +46,9 @@ class Values:
         return tuple(addresses), spans
 
     def own(self, texts: Iterable[str], path: Path, word: str, among: tuple[ir.Address, ...]) -> tuple[ir.Address, ...]:
-        """The addresses of the list at ``path``, in the order of a service's own ones, which they are ``among``.
-        ``word``: what the list says of them."""
+        """Return the addresses of the list at ``path``, in the order of ``among``, the service's own addresses, which
+        have to hold them. ``word``: what the list says of them.
+        """
         found, spans = self.addresses(texts, path, word)
         for address in found:
             if address not in among:
@@ -55,7 +57,7 @@ class Values:
         return tuple(address for address in among if address in found)
 
     def address(self, text: str, span: Span | None) -> ir.Address | None:
-        """An address without a zone; one that is wrong is reported, and None."""
+        """Return an address without a zone. Report a wrong one, and return None."""
         try:
             if "%" in text:
                 raise ValueError
@@ -65,7 +67,7 @@ class Values:
             return None
 
     def networks(self, texts: Iterable[str], path: Path) -> tuple[ir.Network, ...]:
-        """The networks of the list at ``path``, each once. One that is wrong is reported and left out."""
+        """Return the networks of the list at ``path``, each once. A wrong network is reported and left out."""
         networks: dict[ir.Network, None] = {}
         for i, text in enumerate(texts):
             span = self.span(*path, i)
@@ -83,7 +85,7 @@ class Values:
         return tuple(networks)
 
     def ports(self, text: int | str, path: Path) -> ir.PortRange | None:
-        """The ports at ``path``; one that is no range is reported, and None."""
+        """Return the ports at ``path``. Report what is no range, and return None."""
         first, _, last = str(text).partition("-")
         ports = ir.PortRange(int(first), int(last or first))
         if not 1 <= ports.first <= ports.last <= 65_535:

@@ -1,4 +1,4 @@
-"""The IR as JSON. The schema, ``ir.schema.json``, is the reference of the form."""
+"""Writes the IR as JSON. The schema, ``ir.schema.json``, defines the form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Json: TypeAlias = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | 
 
 
 def to_json(program: ir.Program) -> dict[str, Json]:
-    """The program as JSON's own types. What has its default value is left out."""
+    """Return the program as JSON's own types. Members with their default value are left out."""
     document = head_to_json(program)
     document["services"] = [
         {**service_to_json(service), "endpoints": [endpoint_to_json(one) for one in service.endpoints]}
@@ -21,7 +21,7 @@ def to_json(program: ir.Program) -> dict[str, Json]:
 
 
 def head_to_json(program: ir.Program) -> dict[str, Json]:
-    """The program without its services."""
+    """Return the program without its services, as JSON's own types."""
     document: dict[str, Json] = {"svcc": 1}
     cluster = _cluster_to_json(program.cluster)
     if cluster:
@@ -37,7 +37,7 @@ def head_to_json(program: ir.Program) -> dict[str, Json]:
 
 
 def _sparse(**members: Json) -> dict[str, Json]:
-    """The members that have a value, with JSON's names."""
+    """Return the members that have a value, with their names in JSON."""
     return {k.replace("_", "-"): v for k, v in members.items() if v is not None and v != []}
 
 
@@ -111,7 +111,7 @@ def _balancer_to_json(balancer: ir.Balancer) -> dict[str, Json]:
 
 
 def service_to_json(service: ir.Service) -> dict[str, Json]:
-    """The service without its endpoints."""
+    """Return a service without its endpoints, as JSON's own types."""
     document = _sparse(
         name=service.name,
         vips=[str(a) for a in service.vips],
@@ -142,7 +142,7 @@ def service_to_json(service: ir.Service) -> dict[str, Json]:
 
 
 def port_to_json(port: ir.Port) -> dict[str, Json]:
-    """A port as JSON's own types. What has its default value is left out."""
+    """Return a port as JSON's own types. Members with their default value are left out."""
     return _sparse(
         name=port.name,
         protocol=port.protocol.value,
@@ -153,7 +153,7 @@ def port_to_json(port: ir.Port) -> dict[str, Json]:
 
 
 def endpoint_to_json(endpoint: ir.Endpoint) -> dict[str, Json]:
-    """An endpoint as JSON's own types. What has its default value is left out."""
+    """Return an endpoint as JSON's own types. Members with their default value are left out."""
     return _sparse(
         address=str(endpoint.address),
         port=endpoint.port,

@@ -1,4 +1,4 @@
-"""Where the values of a JSON text stand, for messages about them."""
+"""Finds the places of the values in a JSON text, for messages about them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SCALAR = re.compile(r"[^\s,\]}]+")
 
 
-#: Deeper than any program goes, and well within what Python's stack takes.
+#: The most levels of nested values: more than any program has, and well within Python's stack.
 _DEPTH = 50
 
 
@@ -28,9 +28,9 @@ class DuplicateKey(Exception):
 
 
 def places(text: str) -> dict[Path, tuple[int, int]]:
-    """Start and end offset of every value, by its path of keys and indices. ``text`` is valid JSON.
+    """Return start and end offset of every value, by its path of keys and indices. ``text`` is valid JSON.
 
-    Raises DuplicateKey, and ValueError for a text that nests too deep.
+    Errors: DuplicateKey; ValueError, where the text nests too deep.
     """
     found: dict[Path, tuple[int, int]] = {}
     for path, start, end in _value(text, _skip(text, 0), ()):
@@ -51,7 +51,7 @@ def _string_end(text: str, at: int) -> int:
 
 
 def _value(text: str, at: int, path: Path) -> Iterator[tuple[Path, int, int]]:
-    """The values from ``at`` on, the outermost last; its end is where reading goes on."""
+    """Yield the values from ``at`` on, the outermost last; reading goes on at its end."""
     if text[at] in "{[":
         yield from _container(text, at, path)
     elif text[at] == '"':
@@ -71,7 +71,7 @@ def _container(text: str, start: int, path: Path) -> Iterator[tuple[Path, int, i
         if named:
             after = _string_end(text, at)
             key = str(json.loads(text[at:after]))
-            at = _skip(text, _skip(text, after) + 1)  # over the colon
+            at = _skip(text, _skip(text, after) + 1)  # behind the colon
         end = at
         for inner, first, last in _value(text, at, (*path, key)):
             yield inner, first, last

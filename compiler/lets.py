@@ -1,4 +1,4 @@
-"""Lets, and lists of addresses and networks that may name them."""
+"""Lets, and the lists of addresses and networks that may refer to them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from svcc.compiler.values import Values
 T = TypeVar("T", ir.Address, ir.Network)
 
 
-#: Lets of lets multiply: thirty that each name the next one twice would stand for a billion addresses.
+#: The most references that are followed. Nested lets multiply: thirty, each naming the next one twice, would stand for
+#: a billion addresses.
 _MAX_REFERENCES = 10_000
 
 
 @dataclass(slots=True)
 class Lets:
-    """The lets of a program, and the addresses that a ``$name`` stands for."""
+    """The lets of a program, and the addresses that each ``$name`` stands for."""
 
     declared: dict[str, tuple[Values, syntax.Let]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     def expand(self, values: Values, words: Iterable[Word]) -> Iterator[tuple[Values, Word]]:
-        """Each word with the source that it stands in; references replaced by what they stand for."""
-        left: list[tuple[str, Values, Iterator[Word]]] = [("", values, iter(words))]  # lets that are open
+        """Yield each word with the values of its source. A reference is replaced by the words that it stands for."""
+        left: list[tuple[str, Values, Iterator[Word]]] = [("", values, iter(words))]  # the lets that are being expanded
         within: set[str] = set()  # their names
         count = 0
         while left:
@@ -51,7 +52,10 @@ class Lets:
                     within.add(word[1:])
 
     def _let(self, values: Values, word: Word, within: set[str]) -> tuple[Values, syntax.Let] | None:
-        """The let that a word names, unless that stands in itself."""
+        """Return the let that a word refers to.
+
+        Report, and return None, where there is none or the let refers to itself.
+        """
         name = word[1:]
         self.used.add(name)
         if name in within:
@@ -67,14 +71,14 @@ class Lets:
         return None
 
     def check_unused(self, values: Values, let: syntax.Let) -> None:
-        """Report what is wrong with the values of a let that nothing asks for."""
+        """Report what is wrong with the values of a let that nothing refers to."""
         used = set(self.used)
         for there, word in self.expand(values, let.values):
             there.network(word) if "/" in word else there.endpoint_address(word)
         self.used = used
 
     def addresses(self, values: Values, words: Iterable[Word]) -> dict[ir.Address, Span]:
-        """Addresses, each with its place, in order. What is none, or stands twice, is reported."""
+        """Return the addresses in order, each with its place. Report words that are no address, or a repeated one."""
         found: dict[ir.Address, Span] = {}
         for there, word in self.expand(values, words):
             for address in there.addresses(word):
@@ -82,7 +86,7 @@ class Lets:
         return found
 
     def networks(self, values: Values, words: Iterable[Word]) -> dict[ir.Network, Span]:
-        """Networks, each with its place, in order. What is none, or stands twice, is reported."""
+        """Return the networks in order, each with its place. Report words that are no network, or a repeated one."""
         found: dict[ir.Network, Span] = {}
         for there, word in self.expand(values, words):
             network = there.network(word)

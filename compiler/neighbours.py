@@ -1,4 +1,4 @@
-"""Which services of a program one has to look at to see whether some of them may change."""
+"""Finds the services of a program that have to be checked together with a change of some services."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from svcc.compiler import ir
 
-#: What two services cannot both have, or have to agree on: the number of an address, or a node port.
+#: What two services cannot both have, or have to agree on: an address (as its number), or a node port.
 _Thing: TypeAlias = int | tuple[ir.Protocol, int]
 
 
@@ -19,13 +19,14 @@ class Neighbours:
         self._own = {int(address) for node in program.nodes for address in node.addresses}
         self._routed = {route.service for balancer in program.balancers for route in balancer.routes}
         self._names: dict[_Thing, set[str]] = {}
-        self._sharing: set[str] = set()  # the machines' own addresses
+        self._sharing: set[str] = set()  # names of services with an address of a machine
         for service in program.services:
             self._take(service)
 
     def around(self, program: ir.Program, services: Mapping[str, ir.Service | None]) -> ir.Program:
-        """A program in which some services were put in place of those of their names: what is wrong with it since is
-        wrong with what this returns, and nothing else is. ``program``: what it is then.
+        """Return ``program`` with only the services that have to be checked after ``services`` changed in it: these,
+        and those that they may clash with. A fault that the change brought into the whole program is in the result, and
+        no other fault is. ``program``: the whole program after the change.
         """
         things = {thing for one in services.values() if one is not None for thing in self._things(one)}
         names = {name for thing in things for name in self._names.get(thing, ())}
@@ -33,7 +34,7 @@ class Neighbours:
         return replace(program, services=tuple(one for one in program.services if one.name in names))
 
     def update(self, before: Iterable[ir.Service], after: Iterable[ir.Service]) -> None:
-        """Services went, and others came."""
+        """Replace some services by others."""
         for service in before:
             for thing in {*self._things(service)}:
                 names = self._names[thing]
@@ -51,8 +52,10 @@ class Neighbours:
             self._sharing.add(service.name)
 
     def _things(self, service: ir.Service) -> Iterator[_Thing]:
-        """Once or more often: addresses, endpoints', and node ports. So are the ports of an address that a machine
-        has, which serves node ports as well."""
+        """Yield what a service may clash over: its addresses, those of its endpoints, and node ports. Things may come
+        more than once. Where it has an address of a machine, its ports count as node ports, because node ports are
+        served on that address as well.
+        """
         yield from map(int, service.addresses)
         yield from (int(endpoint.address) for endpoint in service.endpoints)
         shares = any(int(address) in self._own for address in service.shared)

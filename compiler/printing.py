@@ -1,4 +1,4 @@
-"""A program as text of the language, in one layout: what :mod:`svcc.compiler.load` reads as the same program."""
+"""Prints a program as text of the language, in one layout. :mod:`svcc.compiler.load` reads it as the same program."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from svcc.compiler.values import MAX_ADDRESSES
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _PLAIN_PATH = re.compile(r"/[^;{}\[\]#]*")
 _INDENT = "  "
-#: Characters of the first words that others are aligned with.
+#: The most characters of the first words with which others are aligned.
 _LONGEST_KEY = 40
-#: The column, from 0, before what stands behind an address, so that one more digit moves no other line.
+#: The column, from 0, after which stands what follows an address, so that one more digit moves no other line.
 _BEHIND = 15
-#: So many addresses are a range.
+#: From this many on, addresses are printed as a range.
 _RUN = 3
-#: So many services share their settings as defaults.
+#: From this many services on, common settings are printed as defaults.
 _MANY = 3
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
-#: Endpoints that several services have, and the name of the pool that holds them.
+#: The endpoints that several services share, and the name of the pool that holds them.
 _Pools = Mapping[tuple[ir.Endpoint, ...], str]
-#: A statement's keyword and what follows it.
+#: A statement's keyword, and what follows it.
 _Statement = tuple[str, str]
 
 
 def program_text(program: ir.Program, *, by_name: bool = False) -> str:
-    """The text of a program. Services come in the order of their places in what they were read from, or by name.
+    """Return the text of a program, with its services in the order of their places in the source, or by name.
 
-    Endpoints that several services have, all in the same order, are a pool of the first one's name. Settings that many
-    services have, none of them with another value, are defaults. Pools whose members register themselves keep their
-    names, and have nothing else in them.
+    Endpoints that several services have, in the same order, become a pool with the first service's name. Settings that
+    many services have, and none has otherwise, become defaults. Pools whose members register themselves keep their
+    names, and hold nothing else.
     """
     services = list(program.services) if by_name else sorted(program.services, key=_place)
     pools, defaults = _pools(services), _defaults(services)
@@ -73,7 +73,7 @@ def _pools(services: Sequence[ir.Service]) -> _Pools:
 
 
 def _defaults(services: Sequence[ir.Service]) -> list[_Statement]:
-    """Settings of every service, where that spares lines."""
+    """Return the settings that every service has, where defaults make the text shorter."""
     if len(services) < _MANY:
         return []
     first, *others = ([*_settings(service)] for service in services)
@@ -86,7 +86,7 @@ def _block(head: str, lines: Iterable[str]) -> str:
 
 
 def _aligned(statements: Sequence[_Statement], least: int = 0) -> Iterator[str]:
-    """What stands behind the first words in one column, but for that which stands behind long ones."""
+    """Return the lines of statements, with what follows the first words in one column, except behind long ones."""
     widths = (len(key) for key, rest in statements if rest and len(key) <= _LONGEST_KEY)
     width = max((max(width, least) for width in widths), default=0)
     return (f"{key:<{width}} {rest}" if rest else key for key, rest in statements)
@@ -122,7 +122,7 @@ def _node(node: ir.Node) -> str:
 
 
 def balancer_statements(balancer: ir.Balancer) -> list[_Statement]:
-    """Keyword and values of each statement of a balancer."""
+    """Return keyword and values of each statement of a balancer."""
     statements: list[_Statement] = [
         ("kind", balancer.kind),
         ("scheme", balancer.scheme),
@@ -166,11 +166,15 @@ def _addresses(service: ir.Service) -> Iterator[_Statement]:
 
 
 def runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
-    """The addresses in their order; those that follow each other as ranges."""
+    """Return the addresses in their order; consecutive ones become ranges."""
     at = 0
     while at < len(addresses):
         first, count = addresses[at], 1
-        while at + count < len(addresses) and count < MAX_ADDRESSES and _is(addresses[at + count], first, count):
+        while (
+            at + count < len(addresses)
+            and count < MAX_ADDRESSES
+            and _is_at_distance(addresses[at + count], first, count)
+        ):
             count += 1
         if count >= _RUN:
             yield f"{first}-{addresses[at + count - 1]}"
@@ -179,7 +183,7 @@ def runs(addresses: Sequence[ir.Address]) -> Iterator[str]:
         at += count
 
 
-def _is(address: ir.Address, first: ir.Address, distance: int) -> bool:
+def _is_at_distance(address: ir.Address, first: ir.Address, distance: int) -> bool:
     return address.version == first.version and int(address) == int(first) + distance
 
 
@@ -193,7 +197,7 @@ def _port(port: ir.Port) -> _Statement:
 
 
 def _settings(service: ir.Service) -> Iterator[_Statement]:
-    """What the service says beside its addresses, ports and endpoints."""
+    """Return the statements of a service beside its addresses, ports and endpoints."""
     default = ir.Service(service.name)
     if service.announce:
         yield "announce", "yes"
@@ -225,7 +229,7 @@ def _settings(service: ir.Service) -> Iterator[_Statement]:
 
 
 def affinity_kind(service: ir.Service) -> str:
-    """``client-ip``, ``client-ip/24`` or ``client-ip/24/64``."""
+    """Return ``client-ip``, ``client-ip/24`` or ``client-ip/24/64``."""
     ipv4, ipv6 = service.affinity_networks
     return f"client-ip/{ipv4}/{ipv6}" if ipv6 < 128 else f"client-ip/{ipv4}" if ipv4 < 32 else "client-ip"
 

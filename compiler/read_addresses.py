@@ -1,4 +1,4 @@
-"""IPv4 addresses as programs have them, a hundred thousand in a large one."""
+"""Reads the IPv4 addresses of programs, of which a large one has a hundred thousand."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from socket import AF_INET, inet_pton
 
 
 class ReadIPv4Address(IPv4Address):
-    """An IPv4 address that was read from a text, and keeps it: each is printed several times. It has one spelling only,
-    so that this is ``str()`` of any other object for the same address.
+    """An IPv4 address that keeps the text from which it was read, because each is printed several times. An IPv4
+    address has only one spelling, so the text is what ``str()`` gives for any other object with the same address.
     """
 
     __slots__ = ("text",)
 
     def __init__(self, address: int, text: str = "") -> None:
-        """``text``: what it was read from; "": it was computed of another one, as sums are."""
+        """``text``: what the address was read from; "": it was computed from another address, as sums are."""
         super().__init__(address)
         self.text = text or super().__str__()
 
@@ -29,9 +29,9 @@ class ReadIPv4Address(IPv4Address):
 
 
 def read_ipv4(text: str) -> ReadIPv4Address | None:
-    """An IPv4 address; None: the text is something else, or wrong (inet_pton(3))."""
+    """Return an IPv4 address. Return None where the text is something else, or wrong (inet_pton(3))."""
     try:
         address = int.from_bytes(inet_pton(AF_INET, text), "big")
     except (OSError, ValueError):
         return None
-    return ReadIPv4Address(address, str(text))  # of a word with a place, the word alone
+    return ReadIPv4Address(address, str(text))  # keeps only the text of a word, and not its place

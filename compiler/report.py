@@ -1,4 +1,4 @@
-"""Diagnostics for people (text) and machines (json, sarif, github)."""
+"""Prints diagnostics for people (text) and for machines (json, sarif, github)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from svcc.compiler.suggest import shorten
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """By place: file, then position; what has no place comes first."""
+    """Sort diagnostics by file, then position; those without a place come first."""
 
     def place(diagnostic: Diagnostic) -> tuple[str, int]:
         span = diagnostic.span
@@ -23,7 +23,7 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def _region(span: Span) -> tuple[int, int, int, int]:
-    """Line, column, end line and end column (exclusive), from 1."""
+    """Return line, column, end line and end column (exclusive), from 1."""
     return *span.source.position(span.start), *span.source.position(max(span.end, span.start + 1))
 
 
@@ -32,7 +32,7 @@ def _file(diagnostic: Diagnostic) -> str:
 
 
 def printable(text: str) -> str:
-    """Control characters of an input shown, not sent to the terminal."""
+    """Return the text with its control characters made visible, so that the terminal does not act on them."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
@@ -40,17 +40,17 @@ def printable(text: str) -> str:
 
 # ---- text
 
-#: Characters of a line of the source that are shown.
+#: The most characters of a source line that are shown.
 _WIDE = 160
 
 
 def as_text(diagnostics: Iterable[Diagnostic]) -> str:
-    """One block per diagnostic: message, place, the line with the culprit underlined, hint, related places."""
+    """Return a block for each diagnostic: message, place, line with the culprit underlined, hint, related places."""
     return "\n".join("".join(line + "\n" for line in _block(d)) for d in in_order(diagnostics))
 
 
 def _block(diagnostic: Diagnostic) -> Iterator[str]:
-    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {_said(diagnostic.message)}"
+    yield f"{diagnostic.severity}[{diagnostic.code.id}]: {_printed(diagnostic.message)}"
     spans = [span for span in (diagnostic.span, *(r.span for r in diagnostic.related)) if span is not None]
     gutter = max((len(str(span.source.position(span.start)[0])) for span in spans), default=1)
     if diagnostic.span is not None:
@@ -60,7 +60,7 @@ def _block(diagnostic: Diagnostic) -> Iterator[str]:
     for related in diagnostic.related:
         yield from _excerpt(related.span, gutter, ":::", "-", related.message)
     if diagnostic.hint is not None:
-        yield f"{' ' * gutter} = hint: {_said(diagnostic.hint)}"
+        yield f"{' ' * gutter} = hint: {_printed(diagnostic.hint)}"
 
 
 def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> Iterator[str]:
@@ -72,18 +72,18 @@ def _excerpt(span: Span, gutter: int, arrow: str, mark: str, message: str) -> It
     width = max(1, min(span.end, span.start + len(text) - column + 1) - span.start)
     margin = "".join("\t" if c == "\t" else " " * len(printable(c)) for c in text[: column - 1])
     yield f"{line:>{gutter}} | {printable(text)}".rstrip()
-    yield f"{' ' * gutter} | {margin}{mark * width} {_said(message)}".rstrip()
+    yield f"{' ' * gutter} | {margin}{mark * width} {_printed(message)}".rstrip()
 
 
 def _stretch(text: str, column: int) -> tuple[str, int]:
-    """Part of a long line around a column, and the column in that part."""
+    """Return the part of a long line around a column, and the column in that part."""
     start = max(0, column - _WIDE // 2)
     if start:
         text, column = f"…{text[start:]}", column - start + 1
     return (text if len(text) <= _WIDE else f"{text[:_WIDE]}…"), column
 
 
-def _said(text: str) -> str:
+def _printed(text: str) -> str:
     return shorten(printable(text), 3 * _WIDE)
 
 
@@ -91,7 +91,7 @@ def _said(text: str) -> str:
 
 
 def as_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Diagnostics as one JSON object; its form is that of diagnostics.schema.json."""
+    """Return the diagnostics as one JSON object; its form is that of diagnostics.schema.json."""
     return json.dumps({"diagnostics": [_to_json(d) for d in in_order(diagnostics)]}, indent=2) + "\n"
 
 
@@ -112,7 +112,7 @@ def _to_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def as_github(diagnostics: Iterable[Diagnostic]) -> str:
-    """Workflow commands of GitHub Actions, which show as annotations of a pull request."""
+    """Return workflow commands of GitHub Actions, which show diagnostics as annotations of a pull request."""
     return "".join(_workflow_command(d) + "\n" for d in in_order(diagnostics))
 
 
@@ -128,12 +128,12 @@ def _workflow_command(diagnostic: Diagnostic) -> str:
 
 
 def _escape(text: str) -> str:
-    """The text as data of a command; its lines stay lines."""
+    """Return a text as the data of a workflow command; it keeps its lines."""
     return "%0A".join(printable(line) for line in text.replace("%", "%25").split("\n"))
 
 
 def as_sarif(diagnostics: Iterable[Diagnostic]) -> str:
-    """SARIF 2.1.0, for code scanning."""
+    """Return the diagnostics as SARIF 2.1.0, for code scanning."""
     rules = [{"id": code.id, "shortDescription": {"text": code.title}} for code in Code]
     driver = {"name": "svcc", "rules": rules}
     run = {

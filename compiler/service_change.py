@@ -1,4 +1,4 @@
-"""One change of what is served, as a person declared it."""
+"""One change of what is served, in the words of the language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class What(StrEnum):
-    """What changes; the value is its name in JSON."""
+    """The kind of a change; the value is its name in JSON."""
 
     SERVICE_ADDED = "service added"
     SERVICE_REMOVED = "service removed"
@@ -45,11 +45,11 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """``before`` and ``after`` are written as in the language; "" where there is nothing."""
+    """One change of a service. ``before`` and ``after`` are written as in the language; "" where there is nothing."""
 
     what: What
-    subject: str = ""  # which: an address, an endpoint, a port's name, a statement
+    subject: str = ""  # what changes: an address, an endpoint, a port's name, a statement
     before: str = ""
     after: str = ""
-    endpoints: int = 0  # of a service that comes or goes
-    frontends: tuple[str, ...] = ()  # of a service that comes or goes; or those that are taken over
+    endpoints: int = 0  # how many a service that comes or goes has
+    frontends: tuple[str, ...] = ()  # those of a service that comes or goes; or those that are taken over

@@ -1,4 +1,4 @@
-"""The settings of one block: what its statements said, as fields of the IR."""
+"""The settings of one block: what its statements say, as fields of the IR."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from svcc.compiler.values import Values
 
 @dataclass(slots=True)
 class Settings:
-    """Fields for the IR by name, and the place of each statement by its words (``"traffic external"``)."""
+    """Fields of the IR by name, and the place of each statement by its words (``"traffic external"``)."""
 
     values: Values
     fields: dict[str, Any] = field(default_factory=dict)
@@ -22,7 +22,7 @@ class Settings:
     _begun: dict[str, Word] = field(default_factory=dict)
 
     def begin(self, keyword: Word, statement: str) -> bool:
-        """Take note of a statement; False (and reported) if the block had it before."""
+        """Note that a statement is there. Where the block had it before, report that and return False."""
         first = self._begun.setdefault(statement, keyword)
         if first is keyword:
             return True
@@ -31,7 +31,7 @@ class Settings:
         return False
 
     def put(self, name: str, value: object, statement: str, word: Word) -> None:
-        """Set a field of the IR, unless its value is None (an error was reported)."""
+        """Set a field of the IR, unless its value is None (then an error was reported)."""
         if value is not None:
             self.fields[name] = value
             self.spans[statement] = self.values.span(word)

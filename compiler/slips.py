@@ -1,4 +1,7 @@
-"""What people write who come from other tools, and how svcc's language has it. Tables only: one line for each slip."""
+"""Mistakes of people who know other tools, and what to write in svcc's language.
+
+Tables only: one line for each mistake.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from typing import TypeAlias
 from svcc.compiler.names import QUOTED
 from svcc.compiler.suggest import did_you_mean
 
-#: Keywords behind ``check KIND``.
+#: Keywords that may follow ``check KIND``.
 CHECK_OPTIONS = ("every", "timeout", "fall", "rise", "expect", "host", "insecure")
 
 _PORTS = {"http": 80, "https": 443, "dns": 53, "domain": 53, "ssh": 22, "smtp": 25, "mysql": 3306, "postgres": 5432}
 _PROTOCOL = "tcp|udp|sctp|TCP|UDP|SCTP"
 _PLACE = r"\d+(?:\.\d+){3}|\d+"
-#: Words that begin statements of svcc's, where a `=` behind them is a sign too many.
+#: Words that begin svcc's statements. A `=` behind them is one sign too many.
 _KEYWORDS = (
     "endpoints|service|node|cluster|defaults|balancer|svcc|vip|external-ip|announce|allow-from|port|scheduler|affinity|traffic|masquerade|snat|forward|when-empty|check|"
     "when-failed|prefix|pods|nodeports|nodeport-addresses|vip-device|mark|address|zone|instance|let|include"
@@ -26,7 +29,7 @@ _NUMBER = r"\d{1,5}(?:-\d{1,5})?"
 
 
 def _port(found: re.Match[str]) -> str:
-    """``80/tcp -> 8080``, of a match with ``port``, ``target`` and perhaps ``protocol``."""
+    """Return ``80/tcp -> 8080`` for a match with ``port``, ``target`` and perhaps ``protocol``."""
     return f"{found['port']}/{(found['protocol'] or 'tcp').lower()} -> {found['target']}"
 
 
@@ -54,9 +57,10 @@ Hint: TypeAlias = str | Callable[[re.Match[str]], str | None]
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """A piece of a statement, and what to say about it: a text with the groups of the pattern, or a function.
+    """A pattern for a piece of a statement, and what to say about it: a text with the groups of the pattern, or a
+    function.
 
-    What is said may be None: the piece is none of these.
+    A function may return None: then the piece is not what the pattern looks for.
     """
 
     pattern: re.Pattern[str]
@@ -82,7 +86,7 @@ def _each(found: re.Match[str]) -> str:
 
 
 def _netmask(found: re.Match[str]) -> str:
-    """The network of an address and a netmask."""
+    """Return a hint with the network for an address and a netmask."""
     try:
         return f"a network is written with the length of its prefix: {IPv4Network(found['network'], strict=False)}"
     except ValueError:
@@ -90,14 +94,17 @@ def _netmask(found: re.Match[str]) -> str:
 
 
 def _short(found: re.Match[str]) -> str:
-    """The network of an address that lacks numbers."""
+    """Return a hint with the network for an address that lacks numbers."""
     numbers = [number for number in found["head"].split(".") if number]
     length = found.groupdict().get("length") or str(8 * len(numbers))
     return f"an address has four numbers: {'.'.join([*numbers, '0', '0', '0'][:4])}/{length}"
 
 
 def _without_equals(found: re.Match[str]) -> str | None:
-    """Only a word of svcc's is one that may be written without it, where a statement begins."""
+    """Return a hint without the `=`.
+
+    Return None where the word before it stands first in the statement, and is no keyword of svcc's.
+    """
     if found.start() == 0:
         keyword = found["word"].lower()
         return f"without `=`: {keyword} {found['value']}".rstrip() if keyword in _KEYWORDS.split("|") else None
@@ -119,13 +126,13 @@ def _list(found: re.Match[str]) -> str:
 
 
 def _whole_time(found: re.Match[str]) -> str:
-    """A time that is not whole in the next smaller unit: 90m of 1.5h."""
+    """Return a hint with a fractional time as a whole number of a smaller unit: 90m for 1.5h."""
     times, unit = {"m": (60, "s"), "h": (60, "m"), "d": (24, "h")}[found["unit"]]
     return f"a time is a whole number: {round(float(found['number']) * times)}{unit}"
 
 
 def _weight(found: re.Match[str]) -> str:
-    """A share as a whole number: 50 of 50%, 5 of 0.5."""
+    """Return a hint with a share as a whole number: 50 for 50%, 5 for 0.5."""
     number = found["number"].replace("0.", "", 1).replace(".", "")
     return f"weights are whole numbers that count beside each other: weight {int(number)}"
 
@@ -144,7 +151,7 @@ _RULES = (
     "service web {{ vip 198.19.0.1; port 80/tcp; endpoints {{ 100.64.0.9 }} }}"
 )
 
-#: Whole statements of other tools, from their first words.
+#: Whole statements of other tools, recognized by their first words.
 _STATEMENTS = _shapes(
     (r"^(?:sudo\s+)?ipvsadm\b|^-[AaEe]\s+-[tuf]\s|^(?:TCP|UDP|SCTP|FWM)\s+\S+\s+\w+$", _tool("ipvsadm")),
     (r"^->\s+\S+\s+(?:Masq|Route|Tunnel)\b", _tool("ipvsadm")),
@@ -167,7 +174,7 @@ _STATEMENTS = _shapes(
     (r"^---$|^%YAML\b", "a file is one program: YAML's marks have no place in it"),
 )
 
-#: The first that has the culprit in it counts.
+#: Pieces of statements. The first pattern whose match holds the culprit counts.
 _SHAPES = _shapes(
     (r"^={7}$", "a merge that was not finished: keep what is right, and remove its marks"),
     (r"\$(?:$|(?=[({]))", "a let is written $name; svcc knows no variables of a shell"),
@@ -187,7 +194,7 @@ _SHAPES = _shapes(
         r"^(?P<flag>backup|draining)\s+(?P<address>\d+(?:\.\d+){3}(?::\d+)?|\[\S+\]:\d+)",
         "the word follows the address, in `endpoints {{ … }}`: {address} {flag}",
     ),
-    # an endpoint's flags, as ipvsadm has them
+    # an endpoint's options, as ipvsadm writes them
     (r"^-r\s+(?P<address>[\d.:]+)\s+.*-w\s+(?P<weight>\d+)", "write: {address} weight {weight}"),
     (r"^-r\s+(?P<address>[\d.:]+)", "write: {address}"),
     (r"^[\d\[]\S*\s.*-w\s+(?P<weight>\d+)", "write: weight {weight}"),
@@ -395,7 +402,7 @@ _SHAPES = _shapes(
     (r"\S*[–—−]\S*", "write a plain `-`"),
 )
 
-#: Signs that are hard to see, or that an editor puts in.
+#: Characters that are hard to see, or that an editor inserts.
 SIGNS = {
     "\xa0": "that is a no-break space: write a plain blank",
     "\u3000": "that is a wide blank: write a plain blank",
@@ -406,26 +413,32 @@ SIGNS = {
 
 
 def foreign_statement(statement: str) -> str | None:
-    """What to say about a statement that is a line of another tool's."""
+    """Return what to say about a statement that is a line of another tool's. Return None for any other."""
     found = ((shape.pattern.search(statement), shape.hint) for shape in _STATEMENTS)
-    return next((_said(hint, match) for match, hint in found if match is not None), None)
+    return next((_hint_text(hint, match) for match, hint in found if match is not None), None)
 
 
 def foreign_shape(statement: str, at: int) -> str | None:
-    """What to say about a statement whose character ``at`` cannot be there."""
+    """Return what to say about a statement in which the character ``at`` is wrong.
+
+    Return None where no table has it.
+    """
     for shape in _SHAPES:
         for found in shape.pattern.finditer(statement):
-            if found.start() <= at <= found.end() and found.group() and (said := _said(shape.hint, found)):
+            if found.start() <= at <= found.end() and found.group() and (said := _hint_text(shape.hint, found)):
                 return said
     return None
 
 
-def _said(hint: Hint, found: re.Match[str]) -> str | None:
+def _hint_text(hint: Hint, found: re.Match[str]) -> str | None:
     return hint(found) if callable(hint) else hint.format_map(found.groupdict())
 
 
 def foreign_path(path: str) -> str | None:
-    """What to say about a path of an include that only a shell or a browser would follow."""
+    """Return what to say about the path of an include that only a shell or a browser would follow.
+
+    Return None for any other.
+    """
     if "://" in path:
         return "svcc fetches nothing: a file of this machine is included"
     if path.startswith("~") or "$" in path:
@@ -439,5 +452,5 @@ def quotable(word: str) -> bool:
 
 
 def hidden(text: str) -> Iterator[str]:
-    """Hints about signs of a text that are hard to see."""
+    """Yield hints about characters of a text that are hard to see."""
     return (hint for sign, hint in SIGNS.items() if sign in text)

@@ -12,7 +12,7 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """One text that was read: its name as the user gave it (``-`` is standard input) and its content."""
+    """A text that was read: its name as the user gave it (``-`` is standard input) and its content."""
 
     name: str
     text: str
@@ -20,15 +20,15 @@ class Source:
     _ended: list[int] = field(default_factory=list, repr=False)
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of a character offset, both counted from 1."""
+        """Return line and column of a character offset, both counted from 1."""
         block = min(offset, len(self.text)) // _BLOCK
         line = self._lines_before()[block] + self.text.count("\n", block * _BLOCK, offset) + 1
         return line, offset - self.text.rfind("\n", 0, offset)
 
     def line(self, number: int) -> str:
-        """The text of a line (from 1), without its line ending."""
+        """Return the text of a line (from 1), without its line ending."""
         ended = self._lines_before()
-        block = max(0, bisect_left(ended, number) - 1)  # the last one that begins before the line's end
+        block = max(0, bisect_left(ended, number) - 1)  # the last block that begins before the line's end
         start, found = block * _BLOCK, ended[block]
         if found == number - 1:  # the line may begin before the block
             start = self.text.rfind("\n", 0, start) + 1
@@ -39,10 +39,13 @@ class Source:
         return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
 
     def _lines_before(self) -> list[int]:
-        """Made when it is first asked for. There may be as many lines as characters, so that they are not listed."""
+        """Return the counts of lines, made at the first call.
+
+        There may be as many lines as characters, so it does not list each line.
+        """
         if not self._ended:
             counts = (self.text.count("\n", at, at + _BLOCK) for at in range(0, len(self.text), _BLOCK))
-            self._ended[:] = accumulate(counts, initial=0)  # at once: other threads may ask, too
+            self._ended[:] = accumulate(counts, initial=0)  # in one step, because other threads may use the list
         return self._ended
 
 

@@ -1,4 +1,4 @@
-"""What a program was read from: enough to tell, without compiling it, that it would be read the same again."""
+"""What a program was read from: enough to tell, without compiling it, whether it would be read the same again."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 
 from svcc.compiler.files import Budget, resolved
 
-#: Folders that a pattern with ``**`` looks into, at most.
+#: The most folders that a pattern with ``**`` looks into.
 _FOLDERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All paths are absolute."""
+    """The files of a program, and the patterns of its includes. All paths are absolute."""
 
-    files: tuple[tuple[str, str], ...]  # as it was named, and the SHA-256 of what was in it
-    links: tuple[tuple[str, str], ...]  # each file that was named, and which one that is: none is read twice
+    files: tuple[tuple[str, str], ...]  # each file's name as it was written, and the SHA-256 of its content
+    links: tuple[tuple[str, str], ...]  # each file as it was named, and the path that this leads to: none is read twice
     patterns: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # folder, pattern, and what matched it, sorted
 
     @property
@@ -31,7 +31,7 @@ class Sources:
         return self.files[0][0]
 
     def unchanged(self) -> bool:
-        """Whether all of them are as they were. Errors: OSError, Unreadable."""
+        """Whether all files are unchanged, and all patterns match the same files. Errors: OSError, Unreadable."""
         return (
             all(sorted(matching(folder, pattern)) == [*found] for folder, pattern, found in self.patterns)
             and all(str(resolved(name)) == file for name, file in self.links)
@@ -40,7 +40,7 @@ class Sources:
 
     @classmethod
     def from_json(cls, data: object) -> Sources:
-        """Of what ``dataclasses.asdict`` made and JSON kept. Errors: TypeError."""
+        """Return an object from what ``dataclasses.asdict`` made and JSON stored. Errors: TypeError."""
         match data:
             case {"files": [*files], "links": [*links], "patterns": [*patterns]}:
                 return cls(tuple(map(_pair, files)), tuple(map(_pair, links)), tuple(map(_pattern, patterns)))
@@ -62,7 +62,7 @@ def _pattern(data: object) -> tuple[str, str, tuple[str, ...]]:
 
 
 def matching(folder: str | Path, pattern: str) -> Sequence[str]:
-    """The files that an include in a folder names. ``**`` goes through folders and follows no links.
+    """Return the files in a folder that an include names. ``**`` goes through folders and follows no links.
 
     Errors: OSError, where there are too many folders to look into.
     """
@@ -80,7 +80,7 @@ def matching(folder: str | Path, pattern: str) -> Sequence[str]:
 
 
 def _matching_below(folder: str | Path, top: str, tail: str) -> Iterator[str]:
-    """What matches ``tail`` in a folder, in its folders, and so on; those whose name begins with a dot left out."""
+    """Yield what matches ``tail`` in a folder and all folders below it, without folders that begin with a dot."""
     count = 0
     for path, folders, _ in os.walk(os.path.join(folder, top)):
         count += 1 + len(folders)
@@ -98,7 +98,7 @@ def _is_folder(folder: str | Path, name: str) -> bool:
 
 
 def matching_names(names: Iterable[str], folder: str | Path, pattern: str) -> list[str]:
-    """Those of the absolute paths that an include in a folder names, whether they are files or not yet."""
+    """Return those of the absolute paths that an include in a folder names, whether or not such files exist."""
     top = os.path.abspath(folder)
     parts = os.path.normpath(os.path.join(glob.escape(top), pattern)).split("/")
     return [os.path.relpath(name, top) for name in names if _matches(name.split("/"), parts)]
@@ -115,11 +115,11 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def source_of(name: str, data: bytes) -> Sources:
-    """A file that includes nothing."""
+    """Return the Sources of a file that includes nothing."""
     path = os.path.abspath(name)
     return Sources(((path, digest(data)),), ((path, str(resolved(path))),))
 
 
 def digest(data: bytes) -> str:
-    """The SHA-256 of what is in a file, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     return sha256(data).hexdigest()

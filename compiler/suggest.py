@@ -1,4 +1,4 @@
-"""Phrases of messages: what was perhaps meant, lists, numbers of things."""
+"""Phrases of messages: what was perhaps meant, lists, and counts of things."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint that names the closest known word, or None where nothing is close."""
+    """Return a hint that names the closest known word. Return None where none is close."""
     matches = get_close_matches(word.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.6)
     if not matches:
         return None
@@ -16,16 +16,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def one_of(words: Iterable[str], last: str = "or") -> str:
-    """``a``, ``a or b``, ``a, b or c``."""
+    """Return ``a``, ``a or b``, ``a, b or c``."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
 
 
 def count(number: int, noun: str) -> str:
-    """``1 service``, ``10,000 services``."""
+    """Return ``1 service``, ``10,000 services``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text, or its beginning and its end where it has more than ``limit`` characters."""
+    """Return the text, or its beginning and its end where it has more than ``limit`` characters."""
     return text if len(text) <= limit else f"{text[: limit * 2 // 3]} … {text[-limit // 4 :]}"

@@ -1,6 +1,6 @@
 """The syntax of a file: what was written, word by word, before any of it has a meaning.
 
-A :data:`Word` is lark's token: a string that knows its place (``start_pos``, ``end_pos``) in the text.
+A :data:`Word` is lark's token: a string with its place (``start_pos``, ``end_pos``) in the text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Word: TypeAlias = Token
 
 
 def word_at(kind: str, text: str, start: int) -> Word:
-    """A word that begins at an offset of the text. ``kind``: its terminal."""
+    """Return a word that begins at an offset of the text. ``kind``: its terminal."""
     word = Word(kind, text, start_pos=start)
     word.end_pos = start + len(text)
     return word
@@ -26,7 +26,7 @@ def word_at(kind: str, text: str, start: int) -> Word:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A statement of a keyword and values: ``vip 198.19.10.0 fd00:19::10``, ``svcc 1``, ``include "lib/*.dsl"``."""
+    """A keyword and its values, such as ``vip 198.19.10.0 fd00:19::10``, ``svcc 1``, ``include "lib/*.dsl"``."""
 
     keyword: Word
     values: tuple[Word, ...]
@@ -54,7 +54,7 @@ class PortStatement:
 
 @dataclass(frozen=True, slots=True)
 class EndpointLine:
-    """``ADDRESS weight N on NODE draining``: options as written, in pairs of keyword and value."""
+    """``ADDRESS weight N on NODE draining``: the options as they are written, in pairs of keyword and value."""
 
     address: Word
     options: tuple[Word, ...] = ()
@@ -62,12 +62,12 @@ class EndpointLine:
 
 @dataclass(frozen=True, slots=True)
 class AddressLines:
-    """Lines of endpoints that are addresses alone, in one piece, with their ends and comments."""
+    """Consecutive endpoint lines that hold only addresses, as one text with their line ends and comments."""
 
     text: Word
 
     def words(self) -> Iterator[tuple[str, int]]:
-        """The addresses, each with the offset in the file at which it begins."""
+        """Yield the addresses, each with the offset in the file at which it begins."""
         begin = self.text.start_pos or 0
         found = _ADDRESS_OR_COMMENT.finditer(self.text)
         return ((one[1], begin + one.start()) for one in found if one[1])
@@ -87,7 +87,7 @@ class EndpointsStatement:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """``endpoints NAME { … }``: endpoints that services share."""
+    """``endpoints NAME { … }``: a pool of endpoints that services share."""
 
     keyword: Word
     name: Word
@@ -100,7 +100,7 @@ Statement: TypeAlias = Setting | PortStatement | EndpointsStatement
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``cluster``, ``node``, ``defaults``, ``service`` or ``balancer`` with its statements."""
+    """A ``cluster``, ``node``, ``defaults``, ``service`` or ``balancer`` block with its statements."""
 
     keyword: Word
     name: Word | None
@@ -112,7 +112,7 @@ Item: TypeAlias = Setting | Let | Pool | Block
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What stands in a file, in its order."""
+    """The items of a file, in the file's order."""
 
     source: Source
     items: tuple[Item, ...]

@@ -1,4 +1,4 @@
-"""What to say about text that is not a statement of the language, and where that statement begins and ends."""
+"""Explains text that is no statement of the language, and finds where that statement begins and ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.compiler.slips import CHECK_OPTIONS, foreign_shape, foreign_statement,
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import did_you_mean, one_of
 
-#: Keywords by the block in which they begin a statement ("" is the file itself).
+#: Keywords by the block in which they begin a statement ("" is the top of the file).
 STATEMENTS = {
     "": ("svcc", "include", "let", "cluster", "node", "defaults", "endpoints", "service", "balancer"),
     "cluster": ("prefix", "pods", "services", "nodeports", "nodeport-addresses", "vip-device", "mark"),
@@ -41,7 +41,7 @@ STATEMENTS = {
     ),
 }
 
-#: Words that stand within statements.
+#: Words that occur within statements.
 _OPTIONS = (
     "weight",
     "draining",
@@ -58,7 +58,7 @@ _OPTIONS = (
 #: The statements that open a block.
 _OPENING = ("cluster", "node", "defaults", "endpoints", "service", "balancer")
 
-#: How the parser's terminals are called in messages. Keywords are not here: they are called by themselves.
+#: What messages call the parser's terminals. A keyword is missing here, because it is its own name.
 _FORMS = {
     "ADDRESS": "an address",
     "BRACKETED": "an address",
@@ -82,7 +82,7 @@ _FORMS = {
     "__ANON_0": "`->`",
 }
 _NOT_SAID = {"$END", "OTHER"}
-#: What to say about a sign that is right elsewhere only.
+#: What to say about a sign that is valid only in other places.
 _KINDS = {
     "_COMMA": "values stand side by side, without commas",
     "LSQB": "only a `let` has its values in brackets: here they stand side by side",
@@ -91,7 +91,7 @@ _KINDS = {
     "EQUAL": "only a `let` has a `=`",
     "LBRACE": "only `cluster`, `node`, `defaults`, `service`, `balancer` and `endpoints` open a block",
 }
-#: The values of statements that have few.
+#: The values of statements that take one of a few.
 VALUES: dict[str, tuple[str, ...]] = {
     "announce": ("yes", "no"),
     "kind": tuple(ir.BalancerKind),
@@ -106,20 +106,20 @@ VALUES: dict[str, tuple[str, ...]] = {
     "check": (*ir.CheckKind, "none"),
     "when-failed": tuple(ir.WhenFailed),
 }
-_STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # more of it says no more, and takes longer to look at
+_STATEMENT = re.compile(r"[^\n;{}#]{0,400}")  # a longer piece says no more, and takes longer to look at
 _NAMED = re.compile(r"[A-Za-z][\w-]*\s+(\d+(?:\.\d+){3}(?::\d+)?)(?!\S)")  # a word, and an address
 _MARKS = re.compile(r'"[^"\n]*"|#[^\n]*|[{}\[\];\n]')
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an offset lies: its statement's start, and the offsets of the blocks' statements around it."""
+    """The place of an offset: the start of its statement, and the offsets of the blocks around it."""
 
     start: int
     blocks: tuple[tuple[int, int], ...]  # (start of the statement that opens the block, offset of its "{")
 
     def keyword(self, text: str) -> str:
-        """The keyword of the innermost block, "" at the top of the file."""
+        """Return the keyword of the innermost block, "" at the top of the file."""
         if not self.blocks:
             return ""
         return self.keyword_of(text, -1)
@@ -130,7 +130,7 @@ class _Place:
 
 
 def _place(text: str, offset: int, begin: int = 0) -> _Place:
-    """``begin``: an offset before, at the top of the file."""
+    """Return the place of an offset. ``begin``: an earlier offset at the top of the file."""
     start, listing = begin, 0
     blocks: list[tuple[int, int]] = []
     for mark in _MARKS.finditer(text, begin, offset):
@@ -154,10 +154,10 @@ def _leading(text: str, start: int, offset: int) -> int:
 
 
 def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
-    """Start and end of the statement around an offset, with the whole block that it opens.
+    """Return start and end of the statement around an offset, with the whole block that it opens.
 
-    ``begin`` is an offset before, where a statement at the top of the file begins. Empty (start = end) where the block
-    that it opens, or is in, never ends.
+    ``begin`` is an earlier offset at which a statement begins at the top of the file. The result is empty (start = end)
+    where the block that the statement opens, or is in, never ends.
     """
     place = _place(text, offset, begin)
     depth = listing = 0
@@ -180,7 +180,7 @@ def statement_at(text: str, offset: int, begin: int) -> tuple[int, int]:
 
 
 def explain(error: UnexpectedInput, source: Source, text: str, begin: int) -> Diagnostic:
-    """The diagnostic for one syntax error of lark's; ``begin`` as for :func:`statement_at`."""
+    """Return the diagnostic for one syntax error of lark's; ``begin`` as in :func:`statement_at`."""
     if not isinstance(error, UnexpectedToken):
         return _bad_character(error.pos_in_stream or 0, source, text)
     if error.token.type == "$END":
@@ -189,7 +189,7 @@ def explain(error: UnexpectedInput, source: Source, text: str, begin: int) -> Di
 
 
 class _Culprit:
-    """A word that cannot stand where it stands."""
+    """A word that cannot stand where it is."""
 
     def __init__(self, source: Source, text: str, error: UnexpectedToken, begin: int) -> None:
         self.source = source
@@ -243,26 +243,28 @@ class _Culprit:
         else:
             listed = f"in {where} can stand {one_of([f'`{k}`' for k in known])}" if known else None
             signs = next(hidden(word), None)
-            shape = self._shape() if bare == word else None  # that the colon is wrong is not what is wrong
+            shape = self._shape() if bare == word else None  # the colon is not what is wrong here
             hint = signs or self._foreign() or shape or did_you_mean(bare, known) or listed
         return Diagnostic(Code.UNKNOWN_STATEMENT, f"no statement `{word}` in {where}", self.span, hint, related)
 
     def _foreign(self) -> str | None:
-        """What to say about a statement that begins as one of another tool's does."""
+        """Return what to say about a statement that begins like one of another tool's. Return None for any other."""
         return foreign_statement(self.statement) or foreign_word(self.token, self.block)
 
     def _option(self) -> str | None:
         return foreign_option(self.token) if self.block == "endpoints" else None
 
     def _home(self) -> list[str]:
-        """The blocks in which the word begins a statement; none, where it opens a block that they do not have."""
+        """Return the blocks in which the word begins a statement; none where it opens a block that no such statement
+        has.
+        """
         opens = self.text[self.place.start + len(self.statement) :].lstrip(" \t").startswith("{")
         if opens and self.token not in _OPENING:
             return []
         return [name for name, words in STATEMENTS.items() if self.token in words]
 
     def _outer(self) -> bool:
-        """Whether the word begins a statement of a block around this one, which may be open by mistake."""
+        """Whether the word begins a statement of a block further out, so that this block may be open by mistake."""
         outer = ("", *(self.place.keyword_of(self.text, i) for i in range(len(self.place.blocks) - 1)))
         inner = STATEMENTS.get(self.block, ())
         begins = self.at == 0 and bool(self.place.blocks) and self.token not in inner
@@ -287,14 +289,14 @@ class _Culprit:
         return foreign_shape(self.statement, self.at)
 
     def _values(self) -> str | None:
-        """The values of the statement, where it has few."""
+        """Return the values of the statement, where it takes one of a few."""
         values = VALUES.get(self.statement.split(maxsplit=1)[0]) if self.statement else None
         if values is None or "NAME" not in self.expected or self.at == 0:
             return None
         return f"`{self.statement.split()[0]}` is {one_of([f'`{value}`' for value in values])}"
 
     def _form(self) -> str | None:
-        """What to say about the kind of the word."""
+        """Return what to say about the kind of the word. Return None where there is nothing to say."""
         token, expected = self.token, self.expected
         if token.type == "STRING":
             return f"without quotes: {token[1:-1]}"
@@ -326,7 +328,7 @@ class _Culprit:
 
 
 def _keywords(expected: set[str]) -> set[str]:
-    """The keywords among expected terminals, as they are written."""
+    """Return the keywords among the expected terminals, as they are written."""
     written = {word.upper().replace("-", "_"): word for words in STATEMENTS.values() for word in words}
     written |= {word.upper().replace("-", "_"): word for word in _OPTIONS}
     written |= {word.upper(): word for word in CHECK_OPTIONS}

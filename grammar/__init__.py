@@ -17,12 +17,12 @@ from svcc.grammar.lexer import AddressLinesLexer, QuickLexer
 
 
 def grammar_text() -> str:
-    """The grammar, in lark's notation: the reference of the language."""
+    """Return the grammar, in lark's notation. It is the reference of the language."""
     return files(__name__).joinpath("svcc.lark").read_text(encoding="utf-8")
 
 
 class _AnyWord(PostLex):
-    """Let the lexer see a word that nothing expects here as a word, so that an error can name it whole."""
+    """Lets the lexer read a word that nothing expects as one word, so that an error can name all of it."""
 
     always_accept = ("NAME", "OTHER")
 
@@ -30,17 +30,17 @@ class _AnyWord(PostLex):
         return stream
 
 
-#: lark makes its parsers with tables of its own that are filled once.
+#: lark makes its parsers with tables of its own, which it fills once.
 _MAKING = Lock()
 
 
 def parser(
     transformer: Transformer[Token, object] | None = None, *, every_token: bool = False, address_lines: bool = False
 ) -> Lark:
-    """A LALR(1) parser; ``transformer`` is applied while it parses, so that no tree is built.
+    """Return a LALR(1) parser. ``transformer`` is applied while the parser runs, so that no tree is built.
 
-    ``every_token`` keeps the signs, and the ends of statements, in the tree.
-    ``address_lines``: endpoints that are addresses alone are one token, as many as follow one another.
+    ``every_token``: signs and the ends of statements are in the tree, too. ``address_lines``: consecutive endpoints
+    that are only addresses are one token.
     """
     lexer = AddressLinesLexer if address_lines else QuickLexer
     options: dict[str, Any] = {"transformer": transformer, "_plugins": {"ContextualLexer": lexer}}
@@ -49,7 +49,7 @@ def parser(
 
 
 def made_parser(*, strict: bool = False, **options: Any) -> Lark:
-    """A parser that lark makes of the grammar; ``options``: :class:`lark.Lark`'s own.
+    """Return a parser that lark makes from the grammar. ``options``: those of :class:`lark.Lark`.
 
     ``strict`` refuses a grammar with any conflict or terminals that collide (it needs ``interegular``).
     """
@@ -67,8 +67,9 @@ def made_parser(*, strict: bool = False, **options: Any) -> Lark:
 
 @contextmanager
 def _terminals_uncompared() -> Iterator[None]:
-    """Wherever ``interegular`` can be imported lark compares all terminals with each other, its own notation's as well:
-    a third of the time that a small program takes, to warn of what ``strict`` refuses.
+    """Keep lark from comparing all terminals with each other, its own notation's as well. It does that wherever
+    ``interegular`` can be imported, and it takes a third of the time that a small program needs, to warn of what
+    ``strict`` refuses.
     """
     found: bool = lark.lexer.has_interegular
     lark.lexer.has_interegular = False

@@ -1,7 +1,7 @@
-"""The parser as data, so that a small program does not wait for lark to make one: that takes longer than reading it.
+"""Stores the parser as data, because lark takes longer to make one than a small program takes to compile.
 
-``parser.json`` holds what lark makes of the grammar, in the form in which lark itself serializes a parser. It is used
-where it was made of this very grammar, and this release of lark makes the same; else lark makes the parser anew.
+``parser.json`` holds the parser that lark makes from the grammar, in lark's own form of serialization. It is used where
+it was made from this very grammar, and this release of lark is known to make the same; else lark makes the parser anew.
 ``pytest tests/golden/test_parser.py --update-golden`` rewrites it.
 """
 
@@ -18,19 +18,19 @@ from lark import Lark
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
-#: Releases of lark that were tried: each makes the same of the grammar. Another one may have another form for it.
+#: Releases of lark that were tried: all make the same parser from the grammar. Another release may have another form.
 RELEASES = frozenset({"1.1.8", "1.1.9", "1.2.2", "1.3.0", "1.3.1"})
 
-#: By state: what is done at which token. States and tokens are numbers; see lark.parsers.lalr_analysis.
+#: By state: what the parser does at which token. States and tokens are numbers; see lark.parsers.lalr_analysis.
 _States: TypeAlias = Mapping[int, Mapping[int, tuple[int, Any]]]
-_SHIFT = 0  # the first of such a pair; the second is the state that follows
+_SHIFT = 0  # the first part of such a pair; the second is the next state
 
-#: Options that are no part of the data: they are given with it, or there is another release that lacks them.
+#: Options that are not part of the data: they are given to :func:`load`, or some release lacks them.
 _OTHER_OPTIONS = {"postlex", "transformer", "lexer_callbacks", "tree_class", "_plugins", "cache_grammar"}
 
 
 def kept_parser(grammar: str, **options: Any) -> Lark | None:
-    """The parser of ``parser.json``; None, where lark has to make it. ``options``: as for :func:`load`."""
+    """Return the parser of ``parser.json``. Return None where lark has to make it. ``options``: as for :func:`load`."""
     if lark.__version__ not in RELEASES:
         return None
     kept = json.loads(files(__package__).joinpath("parser.json").read_text(encoding="utf-8"))
@@ -38,17 +38,20 @@ def kept_parser(grammar: str, **options: Any) -> Lark | None:
 
 
 def load(kept: Mapping[str, Any], **options: Any) -> Lark:
-    """The parser that :func:`serialized` made JSON of. ``options``: those of :class:`lark.Lark` that are not in it."""
+    """Return the parser from the data of :func:`serialized`.
+
+    ``options``: those of :class:`lark.Lark` that are not in the data.
+    """
     states, shared = ({int(n): one for n, one in kept[name].items()} for name in ("states", "shared"))
     data = kept["data"]
     data["parser"]["parser"]["states"] = states
-    # As lark.tools.standalone does; Lark.load takes no options.
+    # This is what lark.tools.standalone does; Lark.load takes no options.
     parser: Lark = Lark._load_from_dict(data, shared, **options)  # type: ignore[no-untyped-call]
     return parser
 
 
 def serialized(grammar: str, parser: Lark) -> str:
-    """What lark made of the grammar as JSON: the same text whenever it is made, with a line for each state and rule."""
+    """Return lark's parser of the grammar as JSON: always the same text, with a line for each state and rule."""
     data, shared = parser.memo_serialize([TerminalDef, Rule])
     data["options"] = {name: value for name, value in data["options"].items() if name not in _OTHER_OPTIONS}
     table = data["parser"]["parser"]
@@ -62,8 +65,8 @@ def serialized(grammar: str, parser: Lark) -> str:
 def _in_order(
     names: Mapping[int, str], states: _States, starts: Mapping[str, int]
 ) -> tuple[Mapping[int, str], _States, Mapping[int, int]]:
-    """Tokens and states with numbers that follow from the grammar alone (lark's do not), and the new number of each
-    state: they are counted from the start, and behind a state along its tokens, which are sorted by name.
+    """Return tokens and states with numbers that follow from the grammar alone (lark's do not), and the new number of
+    each start state. States are counted from the start on, along the tokens of each state, which are sorted by name.
     """
     tokens = {name: number for number, name in enumerate(sorted(names.values()))}
     numbers: dict[int, int] = {}

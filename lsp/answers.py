@@ -1,4 +1,4 @@
-"""What the server found, in the protocol's own types."""
+"""Turns what the server found into the protocol's types."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SEVERITIES = {Severity.ERROR: lsp.DiagnosticSeverity.Error, Severity.WARNING: l
 
 
 def position(place: Place) -> lsp.Position:
-    """A place in a text as the protocol has it: both count from 0."""
+    """Return a place in a text in the protocol's form; both count from 0."""
     return lsp.Position(place.line, place.unit)
 
 
 def range_of(text: Text, start: int, end: int) -> lsp.Range:
-    """Two offsets in a text as a range of the protocol's."""
+    """Return the range between two offsets in a text."""
     return lsp.Range(position(text.place(start)), position(text.place(end)))
 
 
 def spot_range(spot: Spot) -> lsp.Range:
-    """A spot as a range of the protocol's."""
+    """Return the range of a spot."""
     return lsp.Range(position(spot.first), position(spot.last))
 
 
@@ -35,7 +35,10 @@ def spot_range(spot: Spot) -> lsp.Range:
 
 
 def diagnostic(finding: Finding, documents: Documents | None) -> lsp.Diagnostic:
-    """``documents``: where second places are; None: they are left out."""
+    """Return a finding as a diagnostic.
+
+    ``documents``: where second places are looked up; None: second places are left out.
+    """
     message = finding.message if finding.hint is None else f"{finding.message}\nhint: {finding.hint}"
     return lsp.Diagnostic(
         spot_range(finding.spot),
@@ -54,7 +57,7 @@ def diagnostic(finding: Finding, documents: Documents | None) -> lsp.Diagnostic:
 
 
 def actions(document: Document, found: Iterable[Finding], asked: lsp.Range) -> list[lsp.CodeAction]:
-    """What puts the findings in a range right, where the hint names the right word."""
+    """Return the quick fixes for the findings in a range: those whose hint names the right word."""
     first, last = (asked.start.line, asked.start.character), (asked.end.line, asked.end.character)
     return [
         lsp.CodeAction(
@@ -80,19 +83,19 @@ def actions(document: Document, found: Iterable[Finding], asked: lsp.Range) -> l
 
 
 def replacement(text: Text, after: str) -> list[lsp.TextEdit]:
-    """One edit from the first line that differs to the last."""
+    """Return one edit, from the first line that differs to the last."""
     before = text.content
     if before == after:
         return []
     old, new = before.split("\n"), after.split("\n")
-    first = _same(old, new)
-    last = min(_same(old[::-1], new[::-1]), len(old) - first, len(new) - first)
+    first = _lines_in_common(old, new)
+    last = min(_lines_in_common(old[::-1], new[::-1]), len(old) - first, len(new) - first)
     start, left = _characters(old[:first]), _characters(old[len(old) - last :])
     return [lsp.TextEdit(range_of(text, start, len(before) - left), after[start : len(after) - left])]
 
 
-def _same(old: list[str], new: list[str]) -> int:
-    """How many are the same at the beginning."""
+def _lines_in_common(old: list[str], new: list[str]) -> int:
+    """Return how many lines are the same at the beginning."""
     return next(
         (at for at, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), min(len(old), len(new))
     )
@@ -117,8 +120,8 @@ _UNNAMED = ("cluster", "defaults")
 
 
 class Plain:
-    """An answer in the protocol's JSON already. There may be tens of thousands of symbols, and to make objects of them
-    first would keep every other answer waiting.
+    """An answer that is the protocol's JSON already. There may be tens of thousands of symbols, and making objects of
+    them first would keep every other answer waiting.
     """
 
     __slots__ = ("data",)
@@ -128,7 +131,7 @@ class Plain:
 
 
 def symbols(text: Text, outline: Outline) -> Plain:
-    """The items of a file, services with their ports (LSP 3.17, DocumentSymbol)."""
+    """Return the items of a file as symbols, services with their ports (LSP 3.17, DocumentSymbol)."""
     return Plain([*_symbols(text, outline)])
 
 
@@ -150,7 +153,7 @@ def _symbols(text: Text, outline: Outline) -> Iterator[dict[str, object]]:
 
 def _symbol(text: Text, item: Item, name: Name) -> dict[str, object]:
     place = _plain_range(text, item.start + name.start, item.start + name.end)
-    return {"name": _shown(name), "kind": _SYMBOLS[name.key.kind].value, "range": place, "selectionRange": place}
+    return {"name": _symbol_name(name), "kind": _SYMBOLS[name.key.kind].value, "range": place, "selectionRange": place}
 
 
 def _plain_range(text: Text, start: int, end: int) -> dict[str, object]:
@@ -161,6 +164,6 @@ def _plain_range(text: Text, start: int, end: int) -> dict[str, object]:
     }
 
 
-def _shown(name: Name) -> str:
-    """A symbol's name must not be empty (LSP 3.17, DocumentSymbol)."""
+def _symbol_name(name: Name) -> str:
+    """Return what is shown for a name. A symbol's name must not be empty (LSP 3.17, DocumentSymbol)."""
     return name.key.name.strip() or '""'

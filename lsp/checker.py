@@ -1,4 +1,4 @@
-"""Diagnostics while somebody types: programs are checked beside the answers, and only their last text."""
+"""Diagnostics while somebody types: programs are checked in the background, and of each only the latest text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from svcc.lsp.jobs import Failed, Jobs
 from svcc.lsp.programs import Programs
 from svcc.lsp.work import CheckedProgram, check
 
-#: Seconds without a key until a program is checked.
+#: How many seconds without a key press pass before a program is checked.
 PAUSE = 0.1
 _log = logging.getLogger(__name__)
 
-#: Takes what is to be shown for a file, by its path with links followed.
+#: Shows these findings for a file, which is given by its path with links followed.
 Show = Callable[[str, list[Finding]], None]
 
 
 class Checker:
-    """Checks the programs that open texts are part of, and shows what is found of all of them together."""
+    """Checks the programs that open texts are part of, and shows the findings of all these programs together."""
 
     def __init__(self, programs: Programs, jobs: Jobs, show: Show) -> None:
         self.encoding = "utf-16"
@@ -30,11 +30,12 @@ class Checker:
         self._show = show
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._checked: dict[str, CheckedProgram] = {}  # by the file that includes the others
-        self._parts: dict[str, list[str]] = {}  # the programs that each open text is part of, by what includes the rest
+        # for each open text, the programs that it is part of, each by the file that includes the others
+        self._parts: dict[str, list[str]] = {}
         self._shown: dict[str, tuple[int | None, list[Finding]]] = {}
 
     def changed(self, documents: Iterable[Document]) -> None:
-        """These texts are others than before, or it is to be looked again what their programs are."""
+        """Check the programs of these changed texts again, and find out anew of which programs all texts are part."""
         self._parts = {one.real: self._programs.roots(one.real, self.encoding) for one in self._programs.documents}
         wanted = {root for roots in self._parts.values() for root in roots}
         for root in [root for root in (*self._tasks, *self._checked) if root not in wanted]:
@@ -47,11 +48,11 @@ class Checker:
         self._publish()
 
     def findings(self, path: str) -> list[Finding]:
-        """What is shown for a file now."""
+        """Return what is shown for a file now."""
         return self._shown.get(path, (None, []))[1]
 
     def end(self) -> None:
-        """Cancel all checks that are due or under way."""
+        """Cancel all checks that wait or run."""
         for task in self._tasks.values():
             task.cancel()
 
@@ -81,9 +82,9 @@ class Checker:
         self._publish()
 
     def _publish(self) -> None:
-        """Show each file's findings, of all programs that it is part of, and no more those that are gone.
+        """Show each file's findings, from all programs that it is part of, and take back those that are gone.
 
-        Of an open text nothing is said while one of its programs is still to be checked.
+        Nothing is shown anew for an open text while one of its programs is still to be checked.
         """
         found = dict.fromkeys(finding for checked in self._checked.values() for finding in checked.findings)
         files = by_file(found)

@@ -1,4 +1,4 @@
-"""What can stand where somebody types: the grammar says it, by the terminals that its parser would take there."""
+"""What can stand where somebody types. The grammar knows: it is what its parser would accept there next."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from svcc.lsp.names import Kind, tokens
 from svcc.lsp.outline import Outline
 from svcc.lsp.programs import File
 
-#: The word that is being typed: of what the language has as words, or a string that has no end yet.
+#: Matches the word that is being typed: a word of the language, or a string that has no end yet.
 _PARTIAL = re.compile(r'("[^"\n]*|[^\s{}\[\];,="#]*)\Z')
 _COMMENT = re.compile(r'(?:"[^"\n]*"|[^"#\n])*#')
 _DIGITS = re.compile(r"\d+(?:-\d+)?/\w*")
-#: Second and later values of a statement, by its keyword and the word before.
+#: Second and later values of a statement, by its keyword and the word before the value.
 _LATER: dict[tuple[str, str], tuple[str, ...]] = {
     ("scheduler", "by"): tuple(ir.HashBy),
     ("traffic", "external"): tuple(ir.Traffic),
@@ -35,7 +35,7 @@ _VALUES = {**VALUES, "vip-device": ("none",)}
 
 
 class Sort(StrEnum):
-    """What a proposal is."""
+    """The kind of a proposal."""
 
     KEYWORD = "keyword"
     VALUE = "value"
@@ -44,7 +44,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A word that fits where somebody types. ``kind``: of the names that the program declares."""
+    """A word that fits where somebody types. ``kind``: of a name, what it names in the program."""
 
     word: str
     sort: Sort
@@ -54,7 +54,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """What may take the place of the characters from ``start`` to where somebody types."""
+    """What may replace the characters from ``start`` to where somebody types."""
 
     start: int
     found: Sequence[Proposal]
@@ -62,7 +62,7 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """The blocks around a place, the innermost last, each as its head is written; and the statement up to it."""
+    """What surrounds a place: the heads of the blocks, the innermost last, and the statement up to the place."""
 
     heads: tuple[str, ...]
     statement: str
@@ -73,7 +73,7 @@ class _Spot:
 
 
 def proposals(text: str, outline: Outline, offset: int, files: Iterable[File]) -> Proposals:
-    """``outline`` is that of the text, ``files`` are those of its program."""
+    """Return what fits at an offset of the text. ``outline`` is the text's, ``files`` are those of its program."""
     item = outline.item_at(offset)
     before = text[offset if item is None else item.start : offset]
     partial = _PARTIAL.search(before)
@@ -109,13 +109,13 @@ def _parser() -> Lark:
 
 @cache
 def _written() -> dict[str, str]:
-    """The grammar's words, by their terminals."""
+    """Return the grammar's words, by their terminals."""
     found = {t.name: t.pattern.value for t in _parser().terminals if isinstance(t.pattern, PatternStr)}
     return {name: word for name, word in found.items() if word[0].isalpha()}
 
 
 def _accepted(spot: _Spot) -> set[str]:
-    """The terminals that the parser takes next; none, where it does not come so far."""
+    """Return the terminals that the parser accepts next; none where it fails before that place."""
     head = "".join(f"{head} {{\n" for head in spot.heads)
     begun = _parser().parse_interactive(f"{head}{spot.statement}")
     try:

@@ -1,4 +1,4 @@
-"""What the compiler says of a program, as editors show it: by file, with places in the editor's units."""
+"""What the compiler finds in a program, in the form that editors show: by file, with places in the editor's units."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from svcc.lsp.text import Place, Text
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Characters ``start`` to ``end`` of a file, and the same as places."""
+    """The characters ``start`` to ``end`` of a file, and the same as places."""
 
     path: str
     start: int
@@ -27,7 +27,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``fix`` is the right word for what stands at ``spot``, where the hint names it."""
+    """A finding in a file. ``fix`` is the right word for the text at ``spot``, where the hint names it."""
 
     spot: Spot
     code: str
@@ -40,7 +40,10 @@ class Finding:
 
 
 def findings(diagnostics: Iterable[Diagnostic], root: str, encoding: str) -> list[Finding]:
-    """``root`` is the file that was checked: what has no place is shown there."""
+    """Return the diagnostics as findings.
+
+    ``root`` is the file that was checked: a diagnostic without a place is shown there.
+    """
     spots = _Spots(encoding)
     return [
         Finding(
@@ -58,7 +61,7 @@ def findings(diagnostics: Iterable[Diagnostic], root: str, encoding: str) -> lis
 
 
 def by_file(found: Iterable[Finding]) -> Mapping[str, list[Finding]]:
-    """Findings by the path of their file, each file's in their order."""
+    """Return the findings by the path of their file, in their order."""
     files: dict[str, list[Finding]] = {}
     for finding in found:
         files.setdefault(finding.spot.path, []).append(finding)
@@ -66,7 +69,7 @@ def by_file(found: Iterable[Finding]) -> Mapping[str, list[Finding]]:
 
 
 class _Spots:
-    """Each source's lines are counted once."""
+    """Converts spans to spots. It counts each source's lines only once."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
@@ -85,7 +88,7 @@ def _top(file: str) -> Spot:
     return Spot(os.path.abspath(file), 0, 0, Place(0, 0), Place(0, 0))
 
 
-#: Hints that name what is right in place of the words that they are about.
+#: Matches hints that name the right word for the one that they are about.
 _RIGHT = re.compile(
     r"did you mean `(\S+)`\?(?: \(.*\))?"
     r"|(?:without quotes|without the colon|a port names its protocol|write the address without a port): (\S+)"
@@ -97,7 +100,10 @@ _NAMED = re.compile(r"`(\S+?)`")
 
 
 def fix_of(diagnostic: Diagnostic) -> str | None:
-    """The word that the hint has for the culprit."""
+    """Return the right word for the text that the diagnostic is about, if its hint names one.
+
+    Return None where it does not.
+    """
     found = None if diagnostic.hint is None or diagnostic.span is None else _RIGHT.fullmatch(diagnostic.hint)
     if found is None or diagnostic.span is None:
         return None
@@ -106,5 +112,5 @@ def fix_of(diagnostic: Diagnostic) -> str | None:
     part = _NAMED.search(diagnostic.message)
     if part is not None and part[1] != wrong and wrong.count(part[1]) == 1:  # the message is about a part of the word
         right = wrong.replace(part[1], right)
-    bare = found[4] is not None and ("/" in wrong) != ("/" in right)  # a port's protocol would be lost
+    bare = found[4] is not None and ("/" in wrong) != ("/" in right)  # the fix would lose the port's protocol
     return None if bare or wrong == right else right

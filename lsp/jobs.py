@@ -1,6 +1,7 @@
-"""Work that takes longer than an answer may: each piece in a process of its own, which a newer text ends.
+"""Runs work that takes longer than an answer may. Each piece has a process of its own, which ends when a newer text
+comes.
 
-Processes are forked from one that has imported what they need and does nothing else, so that they begin at once.
+The processes are forked from one that has imported what they need and does nothing else, so that they start at once.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: What is imported before the processes are forked.
+#: The modules to import before processes are forked.
 _IMPORTED = ["svcc.lsp.work"]
-#: Pieces of work at the same time; the others wait.
+#: How many pieces of work run at the same time; others wait.
 _AT_ONCE = 4
 
 
 class Failed(Exception):
-    """A piece of work did not come to its end: svcc itself is wrong, or the machine ended the process."""
+    """A piece of work did not finish: svcc has a bug, or the machine ended the process."""
 
 
 class Jobs:
@@ -38,7 +39,7 @@ class Jobs:
         self._running: set[_Job] = set()
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
-        """What ``work`` returns. Whoever cancels it ends the process. Errors: Failed."""
+        """Return what ``work`` returns. Cancelling the call ends the process. Errors: Failed."""
         job = _Job(self._context, work, arguments)
         self._running.add(job)
         try:
@@ -49,7 +50,7 @@ class Jobs:
             self._running.discard(job)
 
     def end(self) -> None:
-        """End all that runs."""
+        """End all work that runs."""
         for job in [*self._running]:
             job.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -64,7 +65,7 @@ class _Job:
         self._ended = Event()
 
     def run(self) -> Any:
-        """In a thread of its own."""
+        """Run the work. This runs in a thread of its own."""
         theirs: Connection
         ours, theirs = self._context.Pipe(duplex=False)
         with ours:
@@ -92,15 +93,15 @@ class _Job:
         self._ended.set()
         process = self._process
         if process is not None:
-            with suppress(ValueError):  # it has just ended by itself
+            with suppress(ValueError):  # the process has just ended by itself
                 process.kill()
 
 
 def _work(answer: Connection, work: Callable[..., Any], arguments: tuple[object, ...]) -> None:
-    """In the process: the result, or what went wrong."""
+    """Do the work, and send the result or the error. This runs in the process."""
     import traceback
 
-    gc.disable()  # it ends before cycles matter
+    gc.disable()  # the process ends before cycles matter
     try:
         result = (True, work(*arguments))
     except Exception:  # noqa: BLE001 - whatever it is, the server has to go on

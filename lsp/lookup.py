@@ -1,4 +1,4 @@
-"""Where names are declared and used, over all files of a program, and what they can be called instead."""
+"""Finds where names are declared and used in all files of a program, and renames them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 class Refusal(ValueError):
-    """A name cannot be changed so. ``str()`` is the reason."""
+    """A name cannot be changed to that. ``str()`` is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A name in a file, characters ``start`` to ``end`` of it."""
+    """The characters ``start`` to ``end`` of a file that hold a name."""
 
     file: File
     item: Item
@@ -39,7 +39,7 @@ class Found:
 
 
 def name_at(outline: Outline, offset: int) -> tuple[Item, Name] | None:
-    """The name around an offset, or that ends there."""
+    """Return the name around an offset, or ending there, and its item. Return None where there is none."""
     item = outline.item_at(offset)
     if item is None:
         return None
@@ -49,14 +49,14 @@ def name_at(outline: Outline, offset: int) -> tuple[Item, Name] | None:
 
 
 def occurrences(key: Key, files: Iterable[File]) -> Iterator[Found]:
-    """Everywhere that a name stands, in the order of the files."""
+    """Yield every place of a name, in the order of the files."""
     for file in files:
         for item in file.outline.items:
             yield from (Found(file, item, name) for name in item.scanned.names if name.key == key)
 
 
 def declared(kind: Kind, files: Iterable[File]) -> list[Key]:
-    """The names of one kind, each once, sorted."""
+    """Return the names of one kind that are declared, each once, sorted."""
     found = {
         name.key
         for file in files
@@ -68,7 +68,7 @@ def declared(kind: Kind, files: Iterable[File]) -> list[Key]:
 
 
 def renamed(key: Key, new: str, files: Iterable[File]) -> Mapping[str, list[tuple[Found, str]]]:
-    """The places of a name by file, each with what is to stand there. Errors: Refusal."""
+    """Return the places of a name by file, each with the text to put there. Errors: Refusal."""
     files = [*files]
     plain = _check(key, new.strip('"'), files)
     found: dict[str, list[tuple[Found, str]]] = {}
@@ -80,7 +80,7 @@ def renamed(key: Key, new: str, files: Iterable[File]) -> Mapping[str, list[tupl
 
 
 def _check(key: Key, new: str, files: Iterable[File]) -> str | None:
-    """The new name as it stands without quotes; None, where it needs them."""
+    """Return the new name as it is written without quotes. Return None where it needs quotes. Errors: Refusal."""
     if key.kind is Kind.LET and not _LET.fullmatch(new):
         raise Refusal("a let's name begins with a letter or `_`, and holds letters, digits, `_`, `.` and `-`")
     if not QUOTED.fullmatch(new) and not _PLAIN.fullmatch(new):

@@ -1,4 +1,4 @@
-"""What docs/language.md says of statements and words: its own tables, read from the page itself."""
+"""What docs/language.md says about statements and words. It is read from the tables of the page itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.resources import files
 _CELL = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _WORD = re.compile(r"[a-z][a-z-]*")
-#: The headings of sections, and the blocks whose statements they are about.
+#: The headings of sections, with the blocks whose statements they describe.
 _BLOCKS = {
     "Everything between blocks": ("",),
     "`cluster`": ("cluster",),
@@ -31,7 +31,10 @@ class _Section:
 
 
 def about(block: str, word: str) -> str | None:
-    """Markdown about a statement of a block ("" is the file itself), or about a word in one; None for other words."""
+    """Return Markdown about a statement of a block ("" is the top of the file), or about a word in one.
+
+    Return None for other words.
+    """
     return _entries().get((block, word)) or _entries().get(("", word))
 
 
@@ -52,7 +55,7 @@ def _entries() -> dict[tuple[str, str], str]:
 
 
 def _sections(page: str) -> dict[str, _Section]:
-    """The text below each heading, up to the next; lines of examples are none."""
+    """Return the text below each heading, up to the next one. Lines of examples are no headings."""
     texts: dict[str, list[str]] = {}
     lines: list[str] = []
     example = False
@@ -85,7 +88,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _of_rows(section: _Section) -> Iterator[tuple[str, str]]:
-    """Each row below the words that it begins with: ``fall N``, ``rise N`` is about two."""
+    """Yield each row with the words with which it begins: ``fall N``, ``rise N`` gives two."""
     heading: list[str] = []
     for number, row in enumerate(section.rows):
         if number + 1 < len(section.rows) and section.rows[number + 1][0].startswith("---"):
@@ -99,7 +102,7 @@ def _of_rows(section: _Section) -> Iterator[tuple[str, str]]:
 
 
 def _mentioned(section: _Section) -> Iterator[tuple[str, str]]:
-    """Words that have no row of their own, with one that speaks of them."""
+    """Yield words without a row of their own, each with a row that mentions it."""
     for row in section.rows:
         for word in re.findall(r"`([a-z-]+)`", row[-1]):
             yield word, f"{row[0]}\n\n{row[-1]}"
@@ -111,7 +114,7 @@ def _row(heading: list[str], row: list[str]) -> str:
 
 
 def _of_text(heading: str, section: _Section) -> Iterator[tuple[str, str]]:
-    """Where there is no table: the paragraph, or the lines of the example, that name the word."""
+    """Yield, where a section has no table, the paragraph or the lines of the example that name the word."""
     if heading == "`node NAME`":
         for word in ("address", "zone", "instance"):
             yield word, section.paragraphs[0]
@@ -122,7 +125,7 @@ def _of_text(heading: str, section: _Section) -> Iterator[tuple[str, str]]:
 
 
 def _of_code(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """The first example of the page: statements between blocks, each with a comment."""
+    """Yield the lines of the page's first example: statements between blocks, each with a comment."""
     for line in lines:
         code, sign, comment = line.partition("#")
         if sign and code.split():

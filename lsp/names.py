@@ -1,6 +1,6 @@
-"""The names in one item: which it declares, which it refers to, and where.
+"""The names in one item: those that it declares, those that it refers to, and their places.
 
-The grammar's own tree would say the same of a right program (a test holds that); here a wrong one has names, too.
+For a valid program the grammar's own tree would say the same (a test checks that). Here an invalid one has names, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 
 
 class Kind(StrEnum):
-    """What a name is of."""
+    """What kind of thing a name stands for."""
 
     LET = "let"
     NODE = "node"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 
 class Key(NamedTuple):
-    """What a name means in the whole program. ``service`` is that of a port."""
+    """What a name stands for in the whole program. ``service`` is the service of a port."""
 
     kind: Kind
     name: str
@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Characters ``start`` to ``end`` of the item, without ``$`` and with quotes."""
+    """A name at the characters ``start`` to ``end`` of the item, without ``$`` and with quotes."""
 
     key: Key
     start: int
@@ -54,7 +54,7 @@ class Name:
 
 
 class Token(NamedTuple):
-    """A word of a statement, and where it begins in it, in characters."""
+    """A word of a statement, and the character of the item at which it begins."""
 
     kind: str
     text: str
@@ -62,13 +62,13 @@ class Token(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first character behind it."""
+        """The first character after it."""
         return self.start + len(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """``keyword`` is the first word; ``name`` is what the item declares, if anything."""
+    """What an item holds. ``keyword`` is the first word; ``name`` is what the item declares, if anything."""
 
     keyword: str
     name: Name | None
@@ -76,21 +76,22 @@ class Scanned:
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Words and signs, without comments and blanks."""
+    """Yield words and signs, without comments and blanks."""
     for found in _TOKEN.finditer(text):
         kind = found.lastgroup or ""
         if kind != "comment":
             yield Token(kind, found.group(), found.start())
 
 
-#: Blocks within blocks that are told apart.
+#: The most levels of blocks that are told apart.
 _DEEPEST = 8
 
 
 class Statement(NamedTuple):
-    """The words of a statement, the keywords of the blocks around it from the outermost, and the sign behind it.
+    """The words of a statement, the keywords of the blocks around it from the outermost in, and the sign after it.
 
-    Of more blocks than the language has, the outermost: else a text of braces alone takes time by its square.
+    Of blocks that are nested deeper than in any program, only the outermost are kept: a text of braces alone would
+    otherwise take time by the square of its length.
     """
 
     blocks: tuple[str, ...]
@@ -99,7 +100,7 @@ class Statement(NamedTuple):
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """All of an item, the last one with the sign "" where nothing ends it."""
+    """Yield all statements of an item. The last one has the sign "" where nothing ends it."""
     blocks: list[str] = []
     words: list[Token] = []
     listing = False
@@ -122,7 +123,7 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def scan(text: str) -> Scanned:
-    """``text`` is one item."""
+    """Return what one item holds. ``text``: the item's."""
     names: list[Name] = []
     keyword = ""
     owner: Name | None = None
@@ -147,7 +148,10 @@ _HEADS = {
 
 
 def _head(statement: Statement) -> Name | None:
-    """What an item declares; an include declares nothing, but is looked for by its pattern."""
+    """Return the name that an item declares.
+
+    An include declares nothing, but has its pattern as a name, by which it is found.
+    """
     words = statement.words
     kind = _HEADS.get(words[0].text)
     if kind is None or len(words) < 2:
@@ -180,7 +184,7 @@ def _is_port_name(word: Token) -> bool:
 
 
 def _on(words: Sequence[Token]) -> Iterator[Name]:
-    """The nodes of an endpoint's options."""
+    """Yield the nodes in an endpoint's options."""
     at = 0
     while at < len(words):
         if words[at].text == "on" and at + 1 < len(words):
@@ -190,7 +194,7 @@ def _on(words: Sequence[Token]) -> Iterator[Name]:
 
 
 def _served(words: Sequence[Token]) -> Iterator[Name]:
-    """The service and the port behind a route's arrow."""
+    """Yield the service and the port after a route's arrow."""
     arrow = next((at for at, word in enumerate(words) if word.text == "->"), len(words))
     for word in words[arrow + 1 : arrow + 2]:
         colon = word.text.find(":", word.text.find('"', 1) if word.text[0] == '"' else 0)

@@ -1,6 +1,6 @@
-"""The items of a file, found by a quick look: also in a text that does not parse at the moment.
+"""Finds the items of a file quickly, also in a text that does not parse at the moment.
 
-What stands in an item is looked at once, however often the text around it changes.
+An item is scanned only once, however often the text around it changes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ _SKIPPED = r'"[^"\n]*"|#[^\n]*'
 _BETWEEN = re.compile(rf"{_SKIPPED}|[{{}}\[\];\n]")
 _WITHIN = re.compile(rf"{_SKIPPED}|[{{}}]")
 _GAP = re.compile(r"(?:[\s;]++|#[^\n]*+)*+")
-#: Where an item begins though the one before has no end.
+#: Matches the beginning of an item, also where the item before it has no end.
 _HEAD = re.compile(rf"^(?:{'|'.join(STATEMENTS[''])})(?=[ \t])", re.MULTILINE)
-#: After so many items without an end, the next one's head is taken for the end at once: to look further would
-#: take time by the square of the text.
+#: After this many items without an end, the next item's beginning counts as the end at once: searching further would
+#: take time by the square of the text's length.
 _UNENDED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A statement between blocks, or a block: characters ``start`` to ``end`` (exclusive) of its text."""
+    """A statement between blocks, or a block: the characters ``start`` to ``end`` (exclusive) of its text."""
 
     start: int
     end: int
@@ -37,7 +37,7 @@ class Outline:
     """The items of one text, in order."""
 
     def __init__(self, text: str, before: Outline | None = None) -> None:
-        """``before``: of the text before a change, of which most is still there."""
+        """``before``: the outline of the text before a change, most of which is still valid."""
         known = {} if before is None else before._known
         self.text = text
         self._known: dict[str, Scanned] = {}
@@ -51,7 +51,7 @@ class Outline:
         self._starts = [item.start for item in items]
 
     def item_at(self, offset: int) -> Item | None:
-        """The item around an offset, or that ends there."""
+        """Return the item around an offset, or ending there. Return None where there is none."""
         at = bisect_right(self._starts, offset) - 1
         return self.items[at] if at >= 0 and offset <= self.items[at].end else None
 
@@ -80,7 +80,7 @@ def _after_gap(text: str, at: int) -> int:
 
 
 def _end(text: str, start: int, stop: int) -> int | None:
-    """Where the item that begins at ``start`` ends; None, if it has not by ``stop``."""
+    """Return where the item that begins at ``start`` ends. Return None where it has not ended by ``stop``."""
     listing = depth = 0
     at = start
     while True:

@@ -1,4 +1,4 @@
-"""Which files are a program together: a file that others include is part of those, wherever they lie."""
+"""Finds out which files form a program: a file that others include is part of their programs, wherever they are."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from svcc.lsp.names import Kind
 from svcc.lsp.outline import Outline
 from svcc.lsp.text import Text
 
-#: Files of a workspace that are looked at for what they include, and folders that are looked into.
+#: The most files of a workspace that are searched for includes, and the most folders that are searched for files.
 _FILES, _FOLDERS = 2_000, 5_000
-#: Folders that hold no programs of the workspace's own.
+#: Folders that hold no programs of the workspace itself.
 _SKIPPED = ("node_modules",)
-#: What the name of a program ends in.
+#: The suffix of a program's file name.
 SUFFIX = ".dsl"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file's text and what it has, open or not. ``path`` has its links followed."""
+    """One file's text and its outline, whether it is open or not. In ``path`` links are followed."""
 
     path: str
     text: Text
@@ -35,7 +35,7 @@ class File:
 
 
 class Programs:
-    """The files that an editor works on, by who includes whom."""
+    """The files that an editor works on, and which of them include which."""
 
     def __init__(self, documents: Documents) -> None:
         self.documents = documents
@@ -45,12 +45,15 @@ class Programs:
         self._lying: list[str] | None = None
 
     def forget(self) -> None:
-        """Files came, went or changed: what was found on the disk is looked for again."""
+        """Forget what was found on the disk, because files came, went or changed."""
         self._included.clear()
         self._lying = None
 
     def file(self, path: str, encoding: str) -> File | None:
-        """An open text, or what is in a file; None where it cannot be read, or shown."""
+        """Return the open text, or the text of the file.
+
+        Return None where the file cannot be read, or must not be shown.
+        """
         real = os.path.realpath(path)
         document = self.documents.at(real)
         if document is not None:
@@ -68,7 +71,9 @@ class Programs:
         return self._read[real][1]
 
     def roots(self, path: str, encoding: str) -> list[str]:
-        """The files of which this one is a part, and that no other includes: itself, if there are none."""
+        """Return the files that no other file includes and that include this one, directly or not. That is the file
+        itself where no file includes it.
+        """
         includers = self._includers(encoding)
         found: set[str] = set()
         tops: list[str] = []
@@ -85,7 +90,7 @@ class Programs:
         return sorted(tops) or [os.path.realpath(path)]
 
     def together(self, path: str, encoding: str) -> list[File]:
-        """All files of all programs that a file is part of, itself the first."""
+        """Return all files of all programs that a file is part of, the file itself first."""
         order = [os.path.realpath(path), *self.roots(path, encoding)]
         found: dict[str, File] = {}
         while order:
@@ -97,7 +102,7 @@ class Programs:
         return [*found.values()]
 
     def included(self, file: File) -> tuple[str, ...]:
-        """The files that a file includes, their links followed."""
+        """Return the files that a file includes, with their links followed."""
         patterns = tuple(
             item.scanned.name.key.name
             for item in file.outline.items
@@ -111,7 +116,7 @@ class Programs:
         return known[1]
 
     def named(self, path: str, pattern: str) -> list[str]:
-        """The files that an include in a file names, their links followed."""
+        """Return the files that an include in a file names, with their links followed."""
         return [*self._matching(os.path.dirname(path), [pattern])]
 
     def _matching(self, folder: str, patterns: Iterable[str]) -> Iterator[str]:
@@ -124,7 +129,7 @@ class Programs:
             yield from (os.path.realpath(os.path.join(folder, name)) for name in sorted(found))
 
     def _includers(self, encoding: str) -> dict[str, list[str]]:
-        """Who includes a file, of those that are open or lie in the workspace."""
+        """Return, for each included file, the files that include it: open ones, and those in the workspace."""
         found: dict[str, list[str]] = {}
         for path in dict.fromkeys((*(document.real for document in self.documents), *self._workspace())):
             file = self.file(path, encoding)

@@ -1,4 +1,4 @@
-"""Answers about a place in a text: names, help, what can stand there."""
+"""Answers to requests about a place in a text: names, help, completion."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from svcc.lsp.outline import Item
 from svcc.lsp.programs import File, Programs
 from svcc.lsp.text import Place
 
-#: Proposals of one answer; with a longer word there are fewer.
+#: The most proposals of one answer. A longer word has fewer.
 _PROPOSED = 500
-#: Lines of a declaration that are shown.
+#: The most lines of a declaration that are shown.
 _LINES = 15
 _SORTS = {
     Sort.KEYWORD: lsp.CompletionItemKind.Keyword,
@@ -30,7 +30,7 @@ _SORTS = {
 
 
 class Cursor:
-    """A place in an open text that an editor asks about."""
+    """A place in an open text about which an editor asks."""
 
     def __init__(self, programs: Programs, document: Document, place: lsp.Position) -> None:
         self.documents: Documents = programs.documents
@@ -40,11 +40,11 @@ class Cursor:
 
     @property
     def files(self) -> list[File]:
-        """The files of all open programs that this one belongs to; its own alone where it is included nowhere."""
+        """The files of all programs that the text is part of; only its own where no file includes it."""
         return self._programs.together(self.document.real, self.document.text.encoding)
 
     def name(self) -> tuple[Key, lsp.Range] | None:
-        """The name there, and where it stands."""
+        """Return the name at the place, and its range. Return None where there is none."""
         found = name_at(self.document.outline, self.offset)
         if found is None:
             return None
@@ -52,7 +52,7 @@ class Cursor:
         return name.key, range_of(self.document.text, item.start + name.start, item.start + name.end)
 
     def definitions(self) -> list[lsp.Location]:
-        """Where the name is declared; of an include, the files that it names."""
+        """Return where the name is declared; for an include, the files that it names."""
         found = self.name()
         if found is None:
             return []
@@ -62,7 +62,7 @@ class Cursor:
         return [self._location(one) for one in occurrences(found[0], self.files) if one.name.declares]
 
     def references(self, *, declarations: bool) -> list[lsp.Location]:
-        """Everywhere that the name under the cursor is used, in all files of its programs."""
+        """Return every place where the name is used, in all files of its programs."""
         found = self.name()
         places = [] if found is None else occurrences(found[0], self.files)
         return [self._location(one) for one in places if declarations or not one.name.declares]
@@ -77,7 +77,10 @@ class Cursor:
     # ---- another name
 
     def rename(self, new: str) -> lsp.WorkspaceEdit | None:
-        """Errors: JsonRpcInvalidParams, with the reason."""
+        """Return the edits that rename the name.
+
+        Return None where there is none. Errors: JsonRpcInvalidParams, with the reason.
+        """
         found = self.name()
         if found is None:
             return None
@@ -98,7 +101,9 @@ class Cursor:
         return lsp.TextDocumentEdit(which, changes)
 
     def _rename_file(self, key: Key, new: str) -> lsp.WorkspaceEdit:
-        """A file that is included by its name alone gets another one, and so do the includes that say it."""
+        """Rename an included file, and change the includes that name it. Only a file that is included by its name, and
+        by no pattern, can be renamed.
+        """
         paths = self._included(key.name)
         folder = os.path.dirname(self.document.real)
         if len(paths) != 1 or paths[0] != os.path.realpath(os.path.join(folder, key.name)):
@@ -121,7 +126,7 @@ class Cursor:
     # ---- help
 
     def hover(self) -> lsp.Hover | None:
-        """What docs/language.md says of the word there, or the declaration of the name."""
+        """Return what docs/language.md says about the word at the place, or the declaration of the name."""
         found = self.name()
         if found is not None and found[0].kind is not Kind.INCLUDE:
             shown = [_declaration(one) for one in occurrences(found[0], self.files) if one.name.declares]
@@ -146,7 +151,10 @@ class Cursor:
     # ---- completion
 
     def completion(self) -> lsp.CompletionList:
-        """What fits at the cursor. Incomplete where there are too many to send, so that the editor asks again."""
+        """Return what fits at the place.
+
+        The list is incomplete where there are too many to send, so that the editor asks again.
+        """
         text = self.document.text
         found = proposals(text.content, self.document.outline, self.offset, self.files)
         word = text.content[found.start : self.offset].lstrip('$"').lower()

@@ -1,4 +1,4 @@
-"""The server: what an editor sends, and what it is answered."""
+"""The language server: what an editor sends, and how it is answered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Protocol(LanguageServerProtocol):
-    """Texts are the server's own: pygls ends lines where the protocol has no end, and takes long for large texts."""
+    """The protocol with the server's own texts: pygls ends lines elsewhere, and is slow with large texts."""
 
     @lsp_method(lsp.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:
@@ -37,14 +37,14 @@ class _Protocol(LanguageServerProtocol):
 
 
 def _converter() -> Any:
-    """That of pygls (of cattrs' class), which leaves plain answers as they are."""
+    """Return the converter of pygls (of cattrs' class), changed to leave plain answers as they are."""
     converter = default_converter()  # type: ignore[no-untyped-call]
     converter.register_unstructure_hook(answers.Plain, lambda plain: plain.data)
     return converter
 
 
 class Server(LanguageServer):
-    """Holds the open texts, the programs that they are part of, and what was found of them."""
+    """Holds the open texts, the programs that they are part of, and the findings in them."""
 
     def __init__(self) -> None:
         super().__init__("svcc", version("svcc"), protocol_cls=_Protocol, converter_factory=_converter)
@@ -55,7 +55,7 @@ class Server(LanguageServer):
         self.checker = Checker(self.programs, self.jobs, self._show)
 
     def begin(self, params: lsp.InitializeParams) -> None:
-        """What the editor can and works on."""
+        """Note what the editor is capable of, and the folders that it works on."""
         encoding = self.workspace.position_encoding or "utf-16"
         self.encoding = self.checker.encoding = str(getattr(encoding, "value", encoding))
         uris = [folder.uri for folder in params.workspace_folders or ()]
@@ -90,12 +90,12 @@ class Server(LanguageServer):
         self.look_again()
 
     def look_again(self) -> None:
-        """Files came, went or changed."""
+        """Check again, because files came, went or changed."""
         self.programs.forget()
         self.checker.changed(self.documents)
 
     def end(self) -> None:
-        """End what is under way; no answer follows."""
+        """End all work that runs. No answer follows."""
         self.checker.end()
         self.jobs.end()
 
@@ -112,12 +112,12 @@ def _place(position: lsp.Position) -> Place:
 
 
 def _is_fault(record: logging.LogRecord) -> bool:
-    """Whether something went wrong: a refusal, which the editor shows, is an answer."""
+    """Whether something went wrong. A refusal is no fault: it is an answer, which the editor shows."""
     return record.exc_info is None or not isinstance(record.exc_info[1], JsonRpcInvalidParams)
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer what comes from ``source`` on ``sink``, until it ends or the editor says so."""
+    """Answer what comes from ``source`` on ``sink``, until ``source`` ends or the editor says that it ends."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="svcc lsp: %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_fault)

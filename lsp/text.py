@@ -1,4 +1,4 @@
-"""A text as editors count in it: by lines, and in a line by the units that were agreed on (LSP 3.17, Position)."""
+"""A text with positions as editors count them: by lines, and in these by the units agreed on (LSP 3.17, Position)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from itertools import accumulate
 from typing import NamedTuple
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-#: Bytes of a unit, by the encoding that its count is of.
+#: The bytes of a unit, by the encoding in whose units positions are counted.
 _WIDTHS = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
 _CODECS = {"utf-8": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 
 class Place(NamedTuple):
-    """A line, from 0, and how many units of it come before."""
+    """A line, from 0, and how many units of it come before the place."""
 
     line: int
     unit: int
 
 
 class Text:
-    """Immutable; ``encoding`` is utf-8, utf-16 or utf-32."""
+    """An immutable text. ``encoding`` is utf-8, utf-16 or utf-32."""
 
     __slots__ = ("_plain", "_starts", "content", "encoding")
 
@@ -29,10 +29,10 @@ class Text:
         self.content = content
         self.encoding = encoding
         self._starts: list[int] | None = None
-        self._plain = content.isascii()  # a character is a unit everywhere
+        self._plain = content.isascii()  # each character is one unit in every encoding
 
     def place(self, offset: int) -> Place:
-        """Of a character's offset; of one beyond the end, the end."""
+        """Return the place of a character's offset. Offsets beyond the end of the text count as its end."""
         starts = self._line_starts()
         offset = min(offset, len(self.content))
         line = bisect_right(starts, offset) - 1
@@ -41,7 +41,7 @@ class Text:
         return Place(line, self._units(self.content[starts[line] : offset]))
 
     def offset(self, place: Place) -> int:
-        """What lies beyond a line is its end, what lies beyond the text the text's end."""
+        """Return the offset of a place. A place beyond the end of its line, or of the text, counts as that end."""
         starts = self._line_starts()
         if place.line >= len(starts):
             return len(self.content)
@@ -51,7 +51,7 @@ class Text:
         return start + self._characters(line, place.unit)
 
     def edited(self, start: Place, end: Place, new: str) -> Text:
-        """The text with what is between two places replaced."""
+        """Return the text with the part between two places replaced."""
         first, last = sorted((self.offset(start), self.offset(end)))
         return Text(self.content[:first] + new + self.content[last:], self.encoding)
 
@@ -71,7 +71,7 @@ class Text:
         return len(text.encode(_CODECS[self.encoding], "surrogatepass")) // _WIDTHS[self.encoding]
 
     def _characters(self, line: str, units: int) -> int:
-        """How many characters of a line have so many units; one that is cut by them is not among them."""
+        """Return how many characters of a line fit into so many units. A character that would be cut is left out."""
         if line.isascii():
             return min(units, len(line))
         for count, character in enumerate(line):

@@ -1,4 +1,4 @@
-"""What is done in processes of their own: checking and laying out whole texts."""
+"""Work that runs in processes of its own: checking and formatting whole texts."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from svcc.targets import targets
 from svcc.targets.refusals import findings as refused
 from svcc.targets.refusals import refusals
 
-# Before processes are forked: the parser's tables, the targets.
+# This loads the parser's tables and the targets before processes are forked.
 load_data("nothing.dsl", b"service a { vip 198.19.0.1; port 80/tcp; endpoints { 100.64.0.9 } }\n")
 targets()
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedProgram:
-    """``files`` are the absolute paths of what was read."""
+    """The result of a check. ``files`` are the absolute paths of the files that were read."""
 
     files: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
 def check(root: str, unsaved: Mapping[str, bytes], encoding: str) -> CheckedProgram:
-    """What `svcc check` says of a file, with texts that are not saved in place of files."""
+    """Return what `svcc check` finds in a file, with unsaved texts in place of files."""
     loaded = load(root, unsaved)
     said = [*loaded.diagnostics]
     if loaded.program is not None:
@@ -40,7 +40,7 @@ def check(root: str, unsaved: Mapping[str, bytes], encoding: str) -> CheckedProg
 
 
 def laid_out(path: str, data: bytes) -> str | None:
-    """The text in the one layout; None where its syntax is wrong."""
+    """Return the text in the one layout. Return None where its syntax is wrong."""
     source: Source | Diagnostic = read_text(path, data)
     formatted = format_source(source, resolved(path)) if isinstance(source, Source) else None
     return formatted if isinstance(formatted, str) else None

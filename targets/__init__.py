@@ -1,4 +1,7 @@
-"""Targets: IR to artifacts. Every module here with a ``TARGET`` is one; discovery is by looking."""
+"""Targets: they turn the IR into artifacts.
+
+Every module here with a ``TARGET`` is one; they are found by looking through this folder.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ __all__ = ["Artifact", "Bundle", "Part", "Target", "find", "targets"]
 
 @cache
 def targets() -> dict[str, Target]:
-    """Every target by name, sorted."""
+    """Return every target by name, sorted."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         target = getattr(import_module(f"{__name__}.{module.name}"), "TARGET", None)
@@ -24,7 +27,10 @@ def targets() -> dict[str, Target]:
 
 @cache
 def find(name: str) -> Target | None:
-    """A target, without importing the others where its module is called as it is."""
+    """Return the target of a name.
+
+    Where a module has the same name, only that one is imported. Return None where there is none.
+    """
     if any(module.name == name for module in pkgutil.iter_modules(__path__)):
         target = getattr(import_module(f"{__name__}.{name}"), "TARGET", None)
         if isinstance(target, Target) and target.name == name:

@@ -21,7 +21,7 @@ _ANY_PART = re.compile(r"#: part (?P<name>\S+)\n")
 
 
 def printed(target: Target, bundle: Bundle) -> str:
-    """What ``compile`` prints: the target's part that can be ``alone``, where all others are empty; else the bundle."""
+    """Return what ``compile`` prints: the part that can be ``alone`` where all others are empty, else the bundle."""
     filled = [artifact for artifact in bundle.artifacts if artifact.text]
     if target.alone is not None and [artifact.part.name for artifact in filled] == [target.alone.name]:
         return filled[0].text
@@ -29,17 +29,17 @@ def printed(target: Target, bundle: Bundle) -> str:
 
 
 def bundle_text(bundle: Bundle) -> str:
-    """All parts with their headings. Parts that the program leaves empty are left out."""
+    """Return all parts with their headings. Parts that the program leaves empty are left out."""
     return first_line(bundle.target, bundle.node) + parts_text(bundle)
 
 
 def first_line(target: str, node: str | None) -> str:
-    """What :func:`bundle_text` begins with, with its end. Only there it names the node."""
+    """Return the first line of :func:`bundle_text`, with its line end. Only this line names the node."""
     return _HEADER.format(target=target, node=node or "-")
 
 
 def parts_text(bundle: Bundle) -> str:
-    """What follows it."""
+    """Return the text after the first line."""
     chunks: list[str] = []
     for artifact in bundle.artifacts:
         if artifact.text:
@@ -48,26 +48,29 @@ def parts_text(bundle: Bundle) -> str:
 
 
 def is_bundle(text: str) -> bool:
-    """Whether a text says of itself that it is a bundle."""
+    """Whether a text begins as a bundle does."""
     return text.startswith(_MARK)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A bundle's texts by part, every part of the target among them; not one of them was looked into."""
+    """A bundle's texts by part. Every part of the target is among them, and none of the texts has been examined."""
 
     target: Target
     node: str | None
     texts: Mapping[str, Text]
 
     def bundle(self) -> Bundle:
-        """The texts as they are. What is not svcc's own record of itself is to be accepted by its target first."""
+        """Return the texts as a bundle.
+
+        A text from outside has to be accepted by its target first; only svcc's own records need not be.
+        """
         artifacts = tuple(Artifact(part, self.texts[part.name].text) for part in self.target.parts)
         return Bundle(self.target.name, self.node, artifacts)
 
 
 def split_bundle(source: Source, target: Target | None = None) -> Given:
-    """The parts of what :func:`printed` made. The bare text of a target's part has no node.
+    """Return the parts of what :func:`printed` made. Where that is the text of one part by itself, the node is unknown.
 
     Errors: RefusedText: another version, an unknown target or part, a part twice or out of its order (which is the
     order of loading), an empty part, a last line without its end, or another target than ``target``.
@@ -99,7 +102,10 @@ def split_bundle(source: Source, target: Target | None = None) -> Given:
 
 
 def source_of_text(name: str, data: bytes) -> Source:
-    """The text of a compiled file. Errors: RefusedText, where it is not UTF-8, or begins with a mark for it."""
+    """Return the text of a compiled file.
+
+    Errors: RefusedText, where it is not UTF-8, or begins with a byte order mark.
+    """
     try:
         source = Source(name, data.decode())
         if source.text.startswith("\ufeff"):
@@ -112,7 +118,7 @@ def source_of_text(name: str, data: bytes) -> Source:
 
 
 def read_bundle(text: str) -> Bundle:
-    """What :func:`bundle_text` printed, as svcc itself recorded it. Errors: RefusedText."""
+    """Return the bundle of a text that :func:`bundle_text` printed and svcc itself recorded. Errors: RefusedText."""
     return split_bundle(Source("the bundle", text)).bundle()
 
 
@@ -121,9 +127,9 @@ def _refused(line: Line, word: str, why: str) -> RefusedText:
 
 
 def _parts(source: Source, start: int, target: Target) -> Iterator[tuple[str, Text]]:
-    """Each part's name and text, from the offset of the first one's heading."""
+    """Yield each part's name and text, from the offset of the first heading on."""
     names = [part.name for part in target.parts]
-    following = 0  # what may come next: names[following:]
+    following = 0  # the next part is one of names[following:]
     for name, heading, text in _sections(source, start):
         if name not in names:
             raise _refused(heading, name, f"target {target.name} has no part {name}")

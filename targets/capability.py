@@ -1,4 +1,4 @@
-"""May a target have this program? Nothing that it cannot express gets past here."""
+"""Checks whether a target can express a program. No program that it cannot express passes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from svcc.compiler.suggest import did_you_mean, one_of
 from svcc.targets import targets
 from svcc.targets.interface import Target
 
-#: Statements that mean something else on each node.
+#: Features that mean something else on each node.
 _ABOUT_THE_NODE = frozenset(feature for feature in Feature if feature.value.startswith("traffic "))
 
 
 def check_target(program: ir.Program, target: Target, node: ir.Node | None) -> list[Diagnostic]:
-    """Every reason why ``target`` cannot render ``program`` for ``node``; none: it can."""
+    """Return every reason why ``target`` cannot render ``program`` for ``node``; none where it can."""
     return check_nodes(program, target, (node,))
 
 
 def check_nodes(program: ir.Program, target: Target, nodes: Sequence[ir.Node | None]) -> list[Diagnostic]:
-    """What the target cannot express on any of several nodes, each reason once."""
+    """Return what the target cannot express on any of several nodes, each reason once."""
     needed = list(uses(program))
     found = list(_unsupported(needed, target))
     if None in nodes and target.by_node:
@@ -51,14 +51,17 @@ def _needs_node(needed: Iterable[Use], program: ir.Program) -> Iterator[Diagnost
 
 
 def choose(program: ir.Program) -> str:
-    """A hint that says how to name a node."""
+    """Return a hint that says how to name a node."""
     if not program.nodes:
         return "declare the machine: node NAME { address … }"
     return f"say which: --node {one_of([node.name for node in program.nodes])}"
 
 
 def pick_node(program: ir.Program, name: str | None, file: str | None) -> ir.Node | Diagnostic | None:
-    """The node of that name; without a name, the only node there is, or None."""
+    """Return the node of that name.
+
+    Without a name, return the only node there is, or None. Return a diagnostic where no node has that name.
+    """
     if name is None:
         return program.nodes[0] if len(program.nodes) == 1 else None
     node = program.node(name)

@@ -1,4 +1,4 @@
-"""How many services need a thing that services share: so one of them can go, and what the others need stays."""
+"""Counts how many services need a shared thing, so that one service can leave, and what the others need stays."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Collection, Hashable
 from typing import TypeVar
 
 _Thing = TypeVar("_Thing", bound=Hashable)
-#: Of as few as most services have, a loop is quicker than ``Counter.update``.
+#: For at most so many things, as most services have, a loop is quicker than ``Counter.update``.
 _FEW = 3
 
 
 def count(counter: Counter[_Thing], things: Collection[_Thing], by: int) -> None:
-    """Count things once more (``by`` is 1), or once less (-1). What nobody needs any more is not in the counter."""
+    """Count things once more (``by`` is 1), or once less (-1).
+
+    A thing that nobody needs any more leaves the counter.
+    """
     if by < 0:
         for thing in things:
             if counter[thing] == 1:
@@ -20,7 +23,7 @@ def count(counter: Counter[_Thing], things: Collection[_Thing], by: int) -> None
             else:
                 counter[thing] -= 1
     elif len(things) > _FEW:
-        counter.update(iter(things))  # of a mapping the keys
+        counter.update(iter(things))  # for a mapping, its keys
     else:
         for thing in things:
             counter[thing] = counter.get(thing, 0) + 1

@@ -1,4 +1,4 @@
-"""A bundle as files in a folder: one per part, named by the target."""
+"""A bundle as files in a folder: one for each part, with the name that the target gives it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from svcc.targets.bundle import Given, source_of_text
 from svcc.targets.interface import Bundle, Part, Target
 from svcc.targets.reading import RefusedText, Text
 
-#: Files of parts whose names other programs have for theirs, too: in /etc, above all.
+#: Files of parts whose names other programs use as well, above all in /etc.
 _COMMON = frozenset({"sysctl.conf", "modules.conf"})
 
 
 def write_folder(bundle: Bundle, folder: Path) -> list[Path]:
-    """Write each part that has content, and remove the file of each that has none (it would be loaded still).
+    """Write each part that has content, and remove the file of each that has none (it would still be loaded).
 
-    All new files are complete before the first takes its place, so that a full disk or a place that cannot be
-    taken leaves the folder as it was. Returns the paths written. Errors: OSError, also where a file would be lost that
-    somebody else has given the name of a part: one such as /etc/sysctl.conf, and no rules beside it.
+    All new files are complete before the first takes its place, so that a full disk, or a place that cannot be written
+    to, leaves the folder as it was. Return the paths written. Errors: OSError, also where that would overwrite a file
+    of somebody else with the name of a part, such as /etc/sysctl.conf in a folder without svcc's rules.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _refuse_others(bundle, folder)
@@ -52,7 +52,7 @@ def _refuse_others(bundle: Bundle, folder: Path) -> None:
 
 
 def write_files(texts: Mapping[Path, str]) -> None:
-    """Write files, all of them or none: each is complete before the first takes its place. Errors: OSError."""
+    """Write all of the files or none: each is complete before the first takes its place. Errors: OSError."""
     with ExitStack() as stack:
         drafts = {path: _draft(path, text, stack) for path, text in texts.items()}
         for path, draft in drafts.items():
@@ -61,14 +61,17 @@ def write_files(texts: Mapping[Path, str]) -> None:
 
 
 def _files(bundle: Bundle, folder: Path) -> set[Path]:
-    """Where the parts of a bundle can be, in every language that its target has for them."""
+    """Return the paths at which the parts of a bundle may be, in every language that its target can write them in."""
     target = find(bundle.target)
     others = target.syntaxes.values() if target is not None else ()
     return {folder / part.file for part in (*(artifact.part for artifact in bundle.artifacts), *others)}
 
 
 def _draft(path: Path, text: str, stack: ExitStack) -> str:
-    """The name of a new file beside ``path`` with the text; what is left of it goes with ``stack``."""
+    """Write the text to a new file beside ``path``, and return its name.
+
+    Closing ``stack`` removes the file if it is still there.
+    """
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
     with named(path):
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -79,7 +82,7 @@ def _draft(path: Path, text: str, stack: ExitStack) -> str:
 
 
 def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
-    """What is in a part's file; None where there is no such file. Errors: OSError."""
+    """Return the content of a part's file, or None where there is no such file. Errors: OSError."""
     if not path.exists():
         return None
     try:
@@ -89,7 +92,7 @@ def read_part(path: Path, budget: Budget | None = None) -> bytes | None:
 
 
 def given_folder(folder: Path, target: Target, node: str | None) -> Given:
-    """The parts that :func:`write_folder` wrote; of the node nothing is known but what the caller says.
+    """Return the parts that :func:`write_folder` wrote. The files do not say the node, so the caller does.
 
     Errors: OSError where a file cannot be read, RefusedText where one is not text, and where there is no part at all.
     """
@@ -111,9 +114,9 @@ def given_folder(folder: Path, target: Target, node: str | None) -> Given:
 
 
 def _in_folder(part: Part, folder: Path, target: Target) -> Part:
-    """The part in the language in which it is in the folder; its own, where it is in none.
+    """Return the part in the language that its file in the folder has, or the part itself where there is no file.
 
-    Errors: RefusedText where it is there in several.
+    Errors: RefusedText, where there are files in several languages.
     """
     forms = [one for one in target.syntaxes.values() if one.name == part.name] or [part]
     there = [one for one in forms if (folder / one.file).exists()]
@@ -125,7 +128,9 @@ def _in_folder(part: Part, folder: Path, target: Target) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFile:
-    """A part's file as it is in a folder, and as it should be. None: it is not there, or should not be."""
+    """A part's file as it is (``there``; None: it does not exist), and as it should be (``wanted``; None: not
+    at all).
+    """
 
     part: Part
     path: Path
@@ -134,9 +139,9 @@ class ComparedFile:
 
 
 def compared(bundle: Bundle, folder: Path) -> Iterator[ComparedFile]:
-    """Each part of a bundle beside its file in a folder; none where there is neither.
+    """Yield each part of a bundle with its file in a folder, except where there is neither text nor file.
 
-    Bytes of a file that are no text are as surrogateescape has them. Errors: OSError.
+    Bytes of a file that are no UTF-8 are decoded with surrogateescape. Errors: OSError.
     """
     for artifact in bundle.artifacts:
         path = folder / artifact.part.file

@@ -1,7 +1,7 @@
-"""What every target is: a name, its parts, what it can express, and a function from IR to artifacts.
+"""The interface of targets: a name, the parts, what the target can express, and a function from IR to artifacts.
 
-A target is a module (or package) in this directory with a module-level ``TARGET`` of a :class:`Target`
-subclass. It imports the compiler's IR side and this module's family only; nothing imports a target by name.
+A target is a module (or package) in this directory with a module-level ``TARGET`` of a :class:`Target` subclass. It
+imports the compiler's IR side and this module's family only; nothing imports a target by name.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Part:
     """One native file of a target's output."""
 
     name: str  # as in ``--part NAME`` and ``#: part NAME``
-    file: str  # its name below ``-o DIR``
-    tool: str  # the command that loads it, from standard input unless it names the file
-    repeatable: bool = True  # False: the tool fails on what is there already, and changes nothing of it
+    file: str  # the file's name below ``-o DIR``
+    tool: str  # the command that loads the file; it reads standard input unless it names the file
+    repeatable: bool = True  # False: the tool fails where an object exists already, and does not change it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Artifact:
 
     part: Part
     text: str
-    #: The objects of svcc.kernel that the text is printed from, as the part's driver compares them. None: there is
-    #: nothing but a text that somebody gave, or that is recorded.
+    #: The objects of svcc.kernel that the text is printed from, as the part's driver compares them. None: there is only
+    #: a text, which somebody gave or which is recorded.
     state: object | None = field(default=None, compare=False, repr=False)
 
 
@@ -50,7 +50,7 @@ class Bundle:
     artifacts: tuple[Artifact, ...]
 
     def artifact(self, part: str) -> Artifact | None:
-        """The artifact of a part; None where the program needs none."""
+        """Return the artifact of a part, or None where the program needs none."""
         return next((a for a in self.artifacts if a.part.name == part), None)
 
     @property
@@ -59,8 +59,8 @@ class Bundle:
         return {artifact.part.name: artifact.text for artifact in self.artifacts if artifact.text}
 
     def __str__(self) -> str:
-        """What ``svcc compile`` prints."""
-        from svcc.targets import bundle, find  # they import this module
+        """Return what ``svcc compile`` prints."""
+        from svcc.targets import bundle, find  # here, because they import this module
 
         target = find(self.target)
         return bundle.bundle_text(self) if target is None else bundle.printed(target, self)
@@ -71,21 +71,22 @@ class Accepted:
     """A bundle that somebody gave, read into the target's own objects and printed again from them."""
 
     artifacts: tuple[Artifact, ...]  # in load order
-    prefix: str | None  # whose it is, as the cluster spells it; None: it is empty, and does not say
-    device: str | None = None  # that carries the vips, where one does
+    # the prefix that it is for, as the cluster spells it; None: the bundle is empty, and does not say
+    prefix: str | None
+    device: str | None = None  # the device that carries the vips, where there is one
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceNetworks:
-    """Networks of service addresses: what no service has in them is rejected."""
+    """Networks of service addresses. Traffic to addresses in them that no service has is rejected."""
 
     networks: frozenset[ir.Network] = frozenset()
-    shared: frozenset[ir.Address] = frozenset()  # of the ``shared`` addresses those in them
+    shared: frozenset[ir.Address] = frozenset()  # the ``shared`` addresses in these networks
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all services have in common: the cluster, the node that is rendered for, and all nodes that there are."""
+    """What all services have in common: the cluster, the node that is rendered for, and all nodes."""
 
     cluster: ir.Cluster
     node: ir.Node | None = None
@@ -93,14 +94,16 @@ class Shared:
 
 
 class Contribution:
-    """What one service adds to a target's output: objects of its own, and the shapes that it needs of those that
-    services share. It depends on the service and on :class:`Shared` alone, and is compared with ``==``."""
+    """What one service adds to a target's output: objects of its own, and the shared objects that it needs. It depends
+    on the service and on :class:`Shared` alone, and is compared with ``==``.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a change made of one part: the states before and after, of which may be missing what both have, as long as
-    the driver's changes, steps and routes are those of the whole states."""
+    """What a change did to one part: its states before and after. What both states have may be missing from both, as
+    long as the driver finds the same changes, steps and routes as for the whole states.
+    """
 
     before: object
     after: object
@@ -111,19 +114,19 @@ class Assembly(ABC):
 
     @abstractmethod
     def update(self, services: Mapping[str, ir.Service | None]) -> Mapping[str, Difference]:
-        """Take services in by name, in place of those that are there; None: take one out. Gives what that makes of the
-        parts, by name; parts that stay as they are may be left out. It takes time for what changes alone.
+        """Put services in the place of those with the same names; None removes a service. Return the differences of the
+        parts, by name; parts that stay the same may be missing. The time it takes depends on the change alone.
         """
 
     @abstractmethod
     def move(self, shared: Shared, services: Mapping[str, ir.Service]) -> None:
-        """Make it the assembly of another node of the same program. ``services``: those whose contributions may be
-        others there, of those that it has; see :meth:`TargetByService.at_addresses`.
+        """Make this the assembly of another node of the same program. ``services``: those services whose contributions
+        may differ between the two nodes; see :meth:`TargetByService.at_addresses`.
         """
 
     @abstractmethod
     def bundle(self) -> Bundle:
-        """Everything, as :meth:`Target.render` gives it of the same services."""
+        """Return the whole bundle, the same as :meth:`Target.render` gives for these services."""
 
 
 class Target(ABC):
@@ -132,83 +135,94 @@ class Target(ABC):
     name: ClassVar[str]
     title: ClassVar[str]  # one line for ``--help`` and the docs
     parts: ClassVar[tuple[Part, ...]]  # in load order
-    #: The part that is printed without a heading where a program leaves all others empty; None: there is none.
+    #: The part that is printed without a heading where a program leaves all other parts empty. None: there is no such
+    #: part.
     alone: ClassVar[Part | None] = None
-    #: The languages that ``alone`` can be printed in, and what the part is in each; the first is its own.
+    #: The languages in which ``alone`` can be printed, with the part in each language. The first is the part's own.
     syntaxes: ClassVar[Mapping[str, Part]] = {}
-    loads: ClassVar[bool] = True  # False: its output is for reading, no tool of the kernel's takes it
-    #: What it is loaded with, and the modules that a kernel must have for it.
+    loads: ClassVar[bool] = True  # False: its output is for reading, and no tool of the kernel loads it
+    #: The tools that load its output, and the modules that a kernel must have for it.
     tools: ClassVar[tuple[Tool, ...]] = ()
     modules: ClassVar[tuple[str, ...]] = ()
     #: Whether its output is for the program's balancers, which stand in front of the nodes.
     balances: ClassVar[bool] = False
     #: Whether its output depends on the node that it is for.
     by_node: ClassVar[bool] = True
-    #: Whether its rules translate packets, which are forwarded then; False: the kernel's own balancer forwards them.
+    #: Whether its rules translate packets, which the kernel then forwards. False: the kernel's own balancer (IPVS)
+    #: forwards them.
     translates: ClassVar[bool] = True
-    #: Whether a client's affinity ends when its time has passed. False: it may last longer.
+    #: Whether a client's affinity ends when its time is over. False: it may last longer.
     affinity_ends_in_time: ClassVar[bool] = True
-    #: What its ipsets are for; None: it makes none.
+    #: What its ipsets are for. None: it makes none.
     sets: ClassVar[ipset.Meaning | None] = None
     #: How endpoints are chosen where a service does not say.
     default_scheduler: ClassVar[ir.Scheduler] = ir.Scheduler.RANDOM
-    #: What the target expresses; the value says how, or with what limit ("" where there is nothing to add).
+    #: The features that the target can express. The value says how, or within which limit ("" where there is nothing to
+    #: add).
     features: ClassVar[Mapping[Feature, str]]
-    #: Why it does not express others.
+    #: Why the target cannot express other features.
     lacks: ClassVar[Mapping[Feature, str]] = {}
 
     @abstractmethod
     def render(self, program: ir.Program, node: ir.Node | None) -> Bundle:
-        """The program as native files. The program has passed the capability check and :meth:`limits`."""
+        """Return the program as native files. The program has passed the capability check and :meth:`limits`."""
 
     def chains(self, prefix: str) -> xtables.Meaning | None:
-        """What its chains of iptables are for whose names begin with a prefix; None: none is named after a service."""
+        """Return what its iptables chains with names under a prefix are for.
+
+        Return None where it names no chain after a service.
+        """
         return None
 
     def makes_chain(self, prefix: str, table: str, name: str, rules: Sequence[str]) -> bool:
-        """Whether a chain of iptables could be one that the target makes under a prefix, by its name and the words of
-        its rules (each as iptables-save has it, without ``-A CHAIN``)."""
+        """Whether the target could have made an iptables chain under a prefix, to judge by its name and the words of
+        its rules (each as iptables-save prints it, without ``-A CHAIN``).
+        """
         return False
 
     def makes_set(self, prefix: str, name: str, type: str) -> bool:
-        """Whether an ipset could be one that the target makes under a prefix."""
+        """Whether the target could have made an ipset of this name and type under a prefix."""
         return False
 
     def exclusive_addresses(self, bundle: Bundle) -> Iterator[ir.Address]:
-        """The service addresses of a bundle that lead to services alone: all but the ``shared`` ones."""
+        """Return the service addresses of a bundle at which only services are reached: all but the ``shared`` ones."""
         return iter(())
 
     def service_networks(self, bundle: Bundle) -> ServiceNetworks:
-        """The networks of service addresses of a bundle."""
+        """Return the networks of service addresses of a bundle."""
         return ServiceNetworks()
 
     @abstractmethod
     def accept(self, texts: Mapping[str, Text]) -> Accepted:
-        """What :meth:`render` printed, part by part (every part has a text, if only an empty one), and nothing else.
+        """Read what :meth:`render` printed, part by part, and accept nothing else. Every part has a text, which may be
+        empty.
 
-        A text that names other objects than the target would write, or writes them in another way, is refused.
-        Errors: svcc.targets.reading.RefusedText, at the first place that the target would not print.
+        A text that names other objects than the target would write, or writes them in another way, is refused. Errors:
+        svcc.targets.reading.RefusedText, at the first place that the target would not print.
         """
 
     def in_syntax(self, bundle: Bundle, syntax: str) -> Bundle:
-        """The bundle with its part ``alone`` in another language: one of ``syntaxes``."""
+        """Return the bundle with its part ``alone`` in another language, which is one of ``syntaxes``."""
         return bundle
 
     def is_alone(self, start: str) -> bool:
-        """Whether a text that begins so is the part that can be ``alone``, without a bundle's heading."""
+        """Whether a text with this beginning is the part that can be ``alone``, without a bundle's heading."""
         return False
 
     def asks_nothing(self, bundle: Bundle, prefix: str) -> bool:
-        """Whether nothing is to be there: a bundle is what the target makes of a program without services."""
+        """Whether the bundle is what the target makes of a program without services, so that no rules are needed."""
         nothing = ir.Program(ir.Cluster(prefix=prefix), (), ())
         return bundle.artifacts == self.render(nothing, None).artifacts
 
     def limits(self, program: ir.Program) -> Iterator[Diagnostic]:
-        """What this target refuses for reasons of size or name, beyond its feature table: the same on all nodes."""
+        """Return what this target refuses for reasons of size or name, beyond its feature table.
+
+        It is the same on all nodes.
+        """
         return iter(())
 
     def needs_node(self, program: ir.Program) -> Iterator[Diagnostic]:
-        """Why the output depends on a node's addresses (asked only when no node is given)."""
+        """Return why the output depends on a node's addresses. It is called only where no node is given."""
         return iter(())
 
 
@@ -217,25 +231,25 @@ class TargetByService(Target):
 
     @abstractmethod
     def contribution(self, shared: Shared, service: ir.Service) -> Contribution:
-        """What a service adds. A pure function."""
+        """Return what a service adds. This is a pure function."""
 
     @abstractmethod
     def asks_for_addresses(self, service: ir.Service) -> bool:
-        """Whether :meth:`at_addresses` can be another on another node."""
+        """Whether :meth:`at_addresses` may return different values for different nodes."""
 
     @abstractmethod
     def at_addresses(self, cluster: ir.Cluster, service: ir.Service, addresses: Collection[ir.Address]) -> Hashable:
-        """What it is about a node's own addresses that the output for a service depends on: where it is the same, the
-        output for other addresses is the same. Besides, a contribution depends of a node on its name and zone alone,
-        as far as :func:`svcc.compiler.frontends.frontends` does.
+        """Return what the output for a service depends on in a node's own addresses: where two nodes' values are equal,
+        their addresses make no difference. Apart from that, a contribution depends only on the node's name and zone,
+        and only as far as :func:`svcc.compiler.frontends.frontends` does.
         """
 
     @abstractmethod
     def assembly(self, shared: Shared) -> Assembly:
-        """One without services."""
+        """Return an assembly without services."""
 
     def assembled(self, program: ir.Program, node: ir.Node | None) -> Assembly:
-        """All services of a program."""
+        """Return an assembly with all services of a program."""
         assembly = self.assembly(Shared(program.cluster, node, program.nodes))
         assembly.update({service.name: service for service in program.services})
         return assembly

@@ -1,4 +1,4 @@
-"""The ``ir`` target: the program itself as JSON, for machines and for a look at what a text means."""
+"""The ``ir`` target: the program itself as JSON, for other programs, and for people who look up what a text means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PART = Part("ir", "ir.json", "svcc compile - --target TARGET")
 
 
 class IrTarget(Target):
-    """JSON that follows ``ir.schema.json``; every command takes it in place of a ``.dsl`` file."""
+    """The ``ir`` target: JSON that follows ``ir.schema.json``. Every command accepts it in place of a ``.dsl`` file."""
 
     name = "ir"
     title = "the program itself, as JSON"
@@ -38,7 +38,7 @@ class IrTarget(Target):
 
 
 def _pretty(value: object, indent: str) -> Iterator[str]:
-    """JSON with one line for every innermost list or object: an endpoint, a port."""
+    """Yield JSON with one line for every innermost list or object: an endpoint, a port."""
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if not any(isinstance(member, (dict, list)) for member in members):
         yield json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Names of kernel objects: readable wherever they fit, else cut and ended in a short stable hash."""
+"""Names of kernel objects: unchanged where they fit, else cut, with a short stable hash at the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from svcc.compiler.names import HASH_DIGITS, digest
 
 
 def fit(name: str, limit: int) -> str:
-    """``name`` itself where it has at most ``limit`` characters, else its beginning, ``-`` and a hash of it all.
+    """Return ``name`` where it has at most ``limit`` characters, else its beginning, ``-`` and a hash of the whole
+    name.
 
     The result depends on ``name`` alone, so that it stays the same when other names come and go.
 
@@ -21,5 +22,5 @@ def fit(name: str, limit: int) -> str:
 
 
 def comment(text: str, limit: int) -> str:
-    """A comment that fits, cut with an ellipsis of three dots."""
+    """Return a comment that fits, cut with three dots at its end if it has to be."""
     return text if len(text) <= limit else text[: limit - 3] + "..."

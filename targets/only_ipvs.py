@@ -1,4 +1,4 @@
-"""Why rules do not express what IPVS has: said with the error, and in the table of statements."""
+"""Why rules cannot express what only IPVS has. The texts are part of errors, and of the table of statements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from svcc.compiler.features import Feature
 _UNCHANGED = "rules translate packets; only IPVS hands them to another machine as they are"
 _LOAD = "no rule knows how many connections an endpoint has"
 
-#: Of targets that are made of rules.
+#: For targets that are made of rules.
 NOT_IN_RULES: Mapping[Feature, str] = {
     Feature.FORWARD_DIRECT: _UNCHANGED,
     Feature.FORWARD_TUNNEL: _UNCHANGED,

@@ -1,7 +1,7 @@
-"""Reading what somebody gives as a target's output: every line becomes objects that the target itself prints.
+"""Reads what somebody gives as a target's output: every line becomes objects that the target itself prints.
 
 A bundle is input like any other. A target reads the texts of its parts into its own typed objects, under one prefix,
-and prints them again; what does not come out as it went in is refused, with its place, before anything runs.
+and prints them again. Text that does not come out as it went in is refused, with its place, before anything runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from svcc.compiler.diagnostic import Diagnostic
 from svcc.compiler.source import Source, Span
 from svcc.compiler.suggest import shorten
 
-#: Characters of what is quoted in a message.
+#: The most characters that a message quotes.
 _QUOTED = 120
 
 
@@ -28,19 +28,19 @@ class RefusedText(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end, and where it stands."""
+    """A line without its line end, and its place."""
 
     source: Source
     start: int
     text: str
 
     def span(self, word: str = "") -> Span:
-        """The first occurrence of ``word``; all of the line without one."""
+        """Return the place of the first ``word`` in the line; without a word, of the whole line."""
         at = max(0, self.text.find(word)) if word else 0
         return Span(self.source, self.start + at, self.start + at + (len(word) or len(self.text)))
 
     def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> RefusedText:
-        """The error about the line or a ``word`` of it."""
+        """Return the error about the line, or about a ``word`` of it."""
         return RefusedText(code, why, self.span(word))
 
 
@@ -58,7 +58,7 @@ class Text:
         return self.source.text[self.start : self.end]
 
     def lines(self) -> Iterator[Line]:
-        """Its lines, each with its place, without their ends."""
+        """Yield the lines without their line ends, each with its place."""
         start = self.start
         while start < self.end:
             end = self.source.text.find("\n", start, self.end)
@@ -67,12 +67,12 @@ class Text:
             start = end + 1
 
     def refused(self, why: str, start: int, end: int, code: Code = Code.BUNDLE_LINE) -> RefusedText:
-        """The error about the characters from ``start`` to ``end`` of the part."""
+        """Return the error about the characters from ``start`` to ``end`` of the part."""
         return RefusedText(code, why, Span(self.source, self.start + start, self.start + end))
 
 
 def compare(name: str, given: Text, printed: str) -> None:
-    """Errors: RefusedText, at the first character in which a part is not what is printed of its objects."""
+    """Check that a part is what its objects print. Errors: RefusedText, at the first character that differs."""
     if given.text == printed:
         return
     if given.start == given.end:
@@ -98,11 +98,11 @@ def _first_difference(text: str, other: str) -> int:
 
 
 def quoted(text: str) -> str:
-    """A piece of somebody's text for a message: shortened, and in backquotes."""
+    """Return a piece of somebody's text for a message: shortened, and in backquotes."""
     return f"`{shorten(text, _QUOTED)}`"
 
 
 def in_order(some: Sequence[str], of: Sequence[str]) -> str | None:
-    """The first of ``some`` that is not in ``of``, or not behind those before it; None: they are a part, in order."""
+    """Return the first of ``some`` that is not in ``of``, or is out of its order. Return None where there is none."""
     rest = iter(of)
     return next((one for one in some if one not in rest), None)

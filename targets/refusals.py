@@ -1,4 +1,4 @@
-"""What targets refuse of a program, on any of its nodes."""
+"""What targets refuse in a program, on any of its nodes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from svcc.targets.interface import Target
 
 
 def refusals(program: ir.Program, wanted: Sequence[Target] = ()) -> dict[str, list[Diagnostic]]:
-    """What each target refuses, by its name: of those that are wanted, or of all that a kernel loads."""
+    """Return what each target refuses, by name: those in ``wanted``, or else all that a kernel loads."""
     return {target.name: _refused(program, target) for target in wanted or _loaded()}
 
 
 def findings(refused: Mapping[str, Sequence[Diagnostic]], *, lenient: bool) -> list[Diagnostic]:
-    """All that targets refuse; as warnings, where one of them can have the whole program and that is enough."""
+    """Return everything that targets refuse.
+
+    With ``lenient``, these are warnings where one of the targets can express the whole program.
+    """
     found = [diagnostic for diagnostics in refused.values() for diagnostic in diagnostics]
     if not lenient or all(refused.values()):
         return found
@@ -26,7 +29,7 @@ def findings(refused: Mapping[str, Sequence[Diagnostic]], *, lenient: bool) -> l
 
 
 def refused_by_all(program: ir.Program) -> list[Diagnostic]:
-    """What the target that refuses least of the program refuses; nothing, where some target can have all of it."""
+    """Return what the target that refuses least refuses; nothing, where some target can express the whole program."""
     return min((_refused(program, target) for target in _loaded()), key=len)
 
 
@@ -35,6 +38,6 @@ def _loaded() -> list[Target]:
 
 
 def _refused(program: ir.Program, target: Target) -> list[Diagnostic]:
-    """Why a target refuses the program on any of its nodes."""
+    """Return why a target refuses the program on any of its nodes."""
     nodes: Sequence[ir.Node | None] = program.nodes or (None,)
     return check_nodes(program, target, nodes)

@@ -28,7 +28,7 @@ from svcc.targets.reading import Line, RefusedText, Text, compare, quoted
 SYSCTL = Part("sysctl", "sysctl.conf", "sysctl -p -")
 IP = Part("ip", "ip.batch", "ip -force -batch -", repeatable=False)
 
-#: What :data:`svcc.compiler.features.Feature.ANNOUNCE` comes to, on every target that has these parts.
+#: The limit of :data:`svcc.compiler.features.Feature.ANNOUNCE` on every target that has these parts.
 ANNOUNCED = "IPv6 on links whose networks hold the address"
 
 _ARP_IGNORE = "net.ipv4.conf.all.arp_ignore"
@@ -48,7 +48,7 @@ _PROXYING = Setting(
     "It answers neighbour solicitations for those that are announced, on links with a proxy entry for them.",
 )
 
-#: What a device's alias (ip-link(8)) begins with before the prefix whose it is.
+#: The beginning of a device's alias (ip-link(8)). The prefix of the device's owner follows.
 _WHOSE = "svcc:"
 
 _LINK = re.compile(r"link add (\S+) type dummy")
@@ -59,9 +59,9 @@ _LINK_WORDS = """
     netns nomaster numrxqueues numtxqueues parentbus parentdev promisc protodown protodown_reason qlen state trailers
     txqlen txqueuelen type up vf vrf xdp xdpdrv xdpgeneric xdpoffload
 """
-#: What stands where `ip link` takes a name (iproute2 6.x); it takes the beginnings of some of them for the whole word.
+#: Words that `ip link` accepts where a name may stand (iproute2 6.x). It also accepts abbreviations of some of them.
 _WORDS = tuple(_LINK_WORDS.split())
-#: Names that the kernel has itself, or where its parameters have no room for a device's (net/ipv4/devinet.c).
+#: Names that the kernel uses itself, or where its parameters leave no room for a device's name (net/ipv4/devinet.c).
 _KERNELS = frozenset(("all", "default", "lo"))
 _ALIAS = re.compile(rf"link set (\S+) alias {re.escape(_WHOSE)}(\S+)")
 _ADDRESS = re.compile(r"address replace (?:([0-9.]+)/32|([0-9a-f:]+)/128) dev \S+")
@@ -69,31 +69,34 @@ _ADDRESS = re.compile(r"address replace (?:([0-9.]+)/32|([0-9a-f:]+)/128) dev \S
 
 @dataclass(frozen=True, slots=True)
 class VipAddress:
-    """An address on the device."""
+    """An address on the device, and whether the machine announces it."""
 
     address: str
     announced: bool
 
     @property
     def interface(self) -> str:
-        """The address with the length of its prefix."""
+        """The address with its prefix length."""
         return f"{self.address}/{128 if ':' in self.address else 32}"
 
     @property
     def options(self) -> str:
-        """What follows it in ``ip address``."""
+        """The options that follow it in ``ip address``."""
         return "" if self.announced else NODAD if ":" in self.address else QUIET
 
 
 def alias(prefix: str) -> str:
-    """The alias (ip-link(8)) of a device that svcc makes: it tells whose a device is, wherever svcc's records are."""
+    """Return the alias (ip-link(8)) of a device that svcc makes.
+
+    It says whose the device is, even without svcc's records.
+    """
     return f"{_WHOSE}{prefix}"
 
 
 def is_ours(link: Link, prefix: str, recorded: Collection[str] = ()) -> bool:
-    """Whether svcc made a device for a prefix: its alias says so.
+    """Whether svcc made the device for a prefix, as its alias says.
 
-    A dummy device without any alias is ours where a recorded bundle names it: svcc was killed before it could set the
+    A dummy device without an alias is ours where a recorded bundle names it: svcc was killed before it could set the
     alias. ``recorded``: the names of the devices in recorded bundles.
     """
     if link.kind != "dummy":
@@ -102,7 +105,7 @@ def is_ours(link: Link, prefix: str, recorded: Collection[str] = ()) -> bool:
 
 
 def whose(link: Link) -> str:
-    """A sentence about a device that is not ours."""
+    """Return a sentence about a device that is not ours."""
     _, ours, prefix = link.alias.rpartition(_WHOSE)
     if ours:
         return f"device {link.name} is that of prefix {prefix}"
@@ -110,35 +113,35 @@ def whose(link: Link) -> str:
 
 
 def arp_settings(*, announced: bool) -> tuple[Setting, ...]:
-    """Whether this machine answers ARP for the IPv4 addresses of the device that are announced."""
+    """Return the sysctls that decide whether this machine answers ARP for announced IPv4 addresses of the device."""
     return (_ANSWERING if announced else _SILENT,)
 
 
 def nd_settings(*, announced: bool) -> tuple[Setting, ...]:
-    """Whether it answers neighbour solicitations for its IPv6 addresses that are announced."""
+    """Return the sysctls that decide whether it answers neighbour solicitations for announced IPv6 addresses."""
     return (_PROXYING,) if announced else ()
 
 
 def carrying(device: str, prefix: str, held: Iterable[VipAddress]) -> Device:
-    """The dummy device with its addresses.
+    """Return the dummy device with its addresses.
 
-    The alias says whose the device is: one without it was not made by svcc, whatever its name.
+    Its alias says whose the device is: svcc did not make a device without it, whatever the device's name.
     """
     return Device(device, True, {one.interface: one.options for one in held}, alias(prefix))
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """What no device holds: a name too long, or one that the kernel or its tool takes for something else."""
+    """Return errors for names that no device can have: too long, or something else to the kernel or its tool."""
     device, span = program.cluster.vip_device, program.cluster.spans.get("vip-device")
     if device is not None and len(device) > DEVICE_NAME:
         message = f"{device} has {len(device)} characters, and a device's name at most {DEVICE_NAME}"
         yield Diagnostic(Code.NAME_TOO_LONG, message, span)
-    if device is not None and (why := _taken(device)):
+    if device is not None and (why := _who_takes(device)):
         yield Diagnostic(Code.NAME, f"`{device}` cannot be a device: {why}", span, "any other name will do: svcc0")
 
 
-def _taken(device: str) -> str:
-    """Who takes a device's name for something else, as part of a sentence; "" if nobody does."""
+def _who_takes(device: str) -> str:
+    """Return who takes a device's name for something else, as part of a sentence; "" where nobody does."""
     if device in _KERNELS:
         return "the kernel has that name itself"
     word = next((word for word in _WORDS if word.startswith(device)), "")
@@ -149,12 +152,12 @@ def _taken(device: str) -> str:
 
 
 def announced(frontends: Iterable[Frontend]) -> frozenset[ir.Address]:
-    """The addresses that services announce from this machine."""
+    """Return the addresses that services announce from this machine."""
     return frozenset(f.address for f in frontends if f.address is not None and f.address in f.service.announced)
 
 
 def announcing(cluster: ir.Cluster, addresses: Collection[ir.Address]) -> tuple[Artifact, ...]:
-    """The parts, in load order, that have a device carry what is announced, and nothing else; empty without any."""
+    """Return the parts, in load order, that put just the announced addresses on a device; none where there are none."""
     if cluster.vip_device is None or not addresses:
         return Artifact(SYSCTL, "", {}), Artifact(IP, "", {})
     in_order = sorted(addresses, key=lambda address: (address.version, int(address)))
@@ -170,17 +173,17 @@ def announcing(cluster: ir.Cluster, addresses: Collection[ir.Address]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an ``ip`` part says beside the addresses that follow from other parts."""
+    """What an ``ip`` part says that does not follow from other parts."""
 
     name: str
-    prefix: str  # whose it is
-    announced: frozenset[str]  # addresses
+    prefix: str  # the prefix whose device it is
+    announced: frozenset[str]  # the announced addresses
 
 
 def read_device(text: Text) -> Said | None:
-    """What is to be read in an ``ip`` part; that the rest is as it would be printed is for the caller to compare.
+    """Return what an ``ip`` part says. The caller has to check that the rest of it is as it would be printed.
 
-    None: the part is empty. Errors: RefusedText.
+    Return None where the part is empty. Errors: RefusedText.
     """
     lines = [*text.lines()]
     if not lines:
@@ -188,7 +191,7 @@ def read_device(text: Text) -> Said | None:
     found = _LINK.fullmatch(lines[0].text)
     if found is None:
         raise lines[0].refused("the device of the vips comes first: `link add DEVICE type dummy`")
-    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME or _taken(found[1]):
+    if not _NAME.fullmatch(found[1]) or len(found[1]) > DEVICE_NAME or _who_takes(found[1]):
         raise lines[0].refused(f"{quoted(found[1])} cannot be the device of the vips", found[1], Code.BUNDLE_NAME)
     answered = (_ADDRESS.fullmatch(line.text) for line in lines)
     return Said(found[1], _prefix(lines), frozenset(match[1] or match[2] for match in answered if match))
@@ -204,7 +207,7 @@ def _prefix(lines: Sequence[Line]) -> str:
 
 
 def another_prefix(ip: Text, device: Said, prefix: str | None) -> RefusedText:
-    """The error that the device is not of the ``prefix`` that the rules have."""
+    """Return the error that the device has another prefix than the rules, which have ``prefix``."""
     alias = [*ip.lines()][1]
     whose = f"the prefix {prefix}" if prefix else "no prefix, for there are none"
     return alias.refused(f"the rules are of {whose}", device.prefix, Code.BUNDLE_NAME)
@@ -213,9 +216,10 @@ def another_prefix(ip: Text, device: Said, prefix: str | None) -> RefusedText:
 def accept_announcing(
     texts: Mapping[str, Text], device: Said | None, own: Collection[ir.Address]
 ) -> tuple[Artifact, ...]:
-    """The parts as :func:`announcing` prints them. ``own``: the addresses that lead to services alone.
+    """Check that the parts are as :func:`announcing` prints them, and return their artifacts. ``own``: the addresses
+    that only services have.
 
-    Errors: RefusedText, where one is not printed so, or puts an address on the device that no service has.
+    Errors: RefusedText, where a part is not printed so, or puts an address on the device that no service has.
     """
     addresses: set[ir.Address] = set()
     for line in texts[IP.name].lines():

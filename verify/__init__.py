@@ -1,1 +1,1 @@
-"""Proof: what a program means, what artifacts do with a packet, and what real packets do."""
+"""Verification: what a program means, what artifacts do with a packet, and what happens to real packets."""

@@ -1,7 +1,9 @@
-"""Requests through a stand-in for a program's cloud load balancers, held against what the program says of their paths.
+"""Sends requests through a stand-in for a program's cloud load balancers, and compares the answers with what the
+program says of their paths.
 
-A path goes to the port of the route that fits it: one that has it as it stands, else the one that says most before its
-first ``*`` or ``?``, of equals the longer. Of node ports behind it all that is true that is true of any.
+A path goes to the port of the route that fits it: the route that has this very path, else the one with the most
+characters before its first ``*`` or ``?``, and of equals the longer one. The node ports behind the balancer are like
+any others.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ _WILDCARD = re.compile(r"[*?]")
 
 
 def routed(balancer: ir.Balancer, path: str) -> ir.Route | None:
-    """The route that a path takes; None: the listener answers by itself."""
+    """Return the route that a path takes. Return None where the listener answers by itself."""
     fitting = [(known, route) for route in balancer.routes for known in route.paths if _fits(known, path)]
     return max(fitting, key=lambda one: _rank(one[0]))[1] if fitting else None
 
@@ -42,14 +44,14 @@ def _rank(pattern: str) -> tuple[bool, int, int]:
 
 
 def paths(balancer: ir.Balancer) -> list[str]:
-    """One for each path of a route, and one that no route has, where there is such."""
+    """Return one path for each path of a route, and one that no route has, where there is such a path."""
     found = [known.replace("*", "x").replace("?", "y") for route in balancer.routes for known in route.paths]
     other = next((path for n in range(100) if routed(balancer, path := f"/no-route-{n}") is None), None)
     return [*dict.fromkeys(found), *([] if other is None else [other])]
 
 
 class Balancers:
-    """The balancers of HTTP of a program in its lab, whose node has the rules loaded."""
+    """The HTTP balancers of a program in its lab, in whose node the rules are loaded."""
 
     def __init__(self, program: ir.Program, lab: Lab, default: ir.Scheduler, template: str) -> None:
         """``default``: the scheduler of the target whose rules are loaded. Errors: NotFollowed."""
@@ -60,7 +62,7 @@ class Balancers:
         self._instances = {str(node.instance): own for node in nodes if (own := _ipv4(node.addresses)) is not None}
 
     def verdicts(self, connections: int) -> Iterator[Verdict]:
-        """For each path of each listener, with about ``connections`` requests each."""
+        """Yield a verdict for each path of each listener, from about ``connections`` requests each."""
         applications = [one for one in self._program.balancers if one.kind is ir.BalancerKind.APPLICATION]
         listeners = iter(self._template.listeners)
         for balancer in applications if self._source is not None and self._serving is not None else ():
@@ -75,7 +77,7 @@ class Balancers:
 
     @property
     def _serving(self) -> ir.Address | None:
-        """The address of the lab's node, if a balancer leads there."""
+        """The address of the lab's node, if a balancer leads there, else None."""
         own = [*self._lab.node_addresses]
         return next((address for address in self._instances.values() if address in own), None)
 
@@ -86,7 +88,7 @@ class Balancers:
             packet = Packet(self._source, self._source, ir.Protocol.TCP, listener.port)
             case = Case(title, PEER, "a browser", packet, Refusal.UNTOUCHED, None)
             wanted = f"{listener.answer.status} {listener.answer.body or ''}".strip()
-            seen = Counter(self._said(listener.port, path) for _ in range(min(connections, 3)))
+            seen = Counter(self._answer(listener.port, path) for _ in range(min(connections, 3)))
             wrong = next((said for said in seen if said != wanted), None)
             return Verdict(case, dict(seen), "" if wrong is None else f"expected {wanted}, got {wrong}")
         service = self._program.service(route.service)
@@ -108,8 +110,8 @@ class Balancers:
         own = frozenset((*self._lab.node_addresses, *self._lab.gateways))
         return judge(case, results, own, service.scheduler or self._default)
 
-    def _said(self, port: int, path: str) -> str:
-        """The status and the body of an answer."""
+    def _answer(self, port: int, path: str) -> str:
+        """Return the status and the body of an answer."""
         assert self._source is not None
         try:
             status, text = ask(self._lab.namespace(PEER), self._source, port, path)
@@ -118,8 +120,8 @@ class Balancers:
         return f"{status} {text}".strip(" ")
 
     def _result(self, port: int, path: str) -> Result:
-        """Who answered, and what it saw; or that nobody did."""
-        said = self._said(port, path)
+        """Return who answered and what it saw, or that nobody answered."""
+        said = self._answer(port, path)
         page = _PAGE.fullmatch(said.removeprefix("200 "))
         if page is None:
             return NoReply.REFUSED

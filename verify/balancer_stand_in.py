@@ -1,4 +1,4 @@
-"""A stand-in for a cloud load balancer: it listens on a host of a lab, and does with requests what a template says."""
+"""A stand-in for a cloud load balancer: it listens on a host of a lab, and handles requests as a template says."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from svcc.compiler import ir
 from svcc.verify.balancer_template import Group, Listener, Template
 from svcc.verify.lab.netns import Namespace
 
-#: Seconds that a target may take to answer.
+#: How many seconds a target may take to answer.
 _TIMEOUT = 2.0
 _OK, _BAD_GATEWAY = 200, 502
 
 
 def ask(namespace: Namespace, address: ir.Address, port: int, path: str) -> tuple[int, str]:
-    """The status and the text of a page that is asked for from a namespace. Errors: OSError, HTTPException."""
+    """Request a page from inside a namespace, and return its status and text. Errors: OSError, HTTPException."""
     connection = HTTPConnection(str(address), port, timeout=_TIMEOUT)
     with namespace.entered():
         connection.connect()
@@ -35,8 +35,8 @@ def ask(namespace: Namespace, address: ir.Address, port: int, path: str) -> tupl
 class StandIn:
     """One listener of a template, at an address of a host of the lab. Use as a context manager.
 
-    As the cloud does, it sends to the targets that pass their group's check, in turn, and to all of them where none
-    does; what no target answers is 502. It checks when it is told to.
+    As the cloud does, it sends requests in turn to the targets that pass their group's check, or to all targets where
+    none passes. Where no target answers, the status is 502. It runs the checks when :meth:`check` is called.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StandIn:
         address: ir.Address,
         instances: Mapping[str, ir.Address],
     ) -> None:
-        """``instances``: their addresses; others do not exist."""
+        """``instances``: the addresses of instances; any other instance does not exist."""
         self._template, self._listener = template, listener
         self._namespace, self._instances = namespace, instances
         self.healthy: dict[str, list[ir.Address]] = {}
@@ -66,7 +66,7 @@ class StandIn:
         self._thread.join()
 
     def check(self) -> None:
-        """Ask every target whether it serves."""
+        """Check every target's health."""
         for group in self._template.groups.values():
             addresses = [self._instances[one] for one in group.instances if one in self._instances]
             self.healthy[group.id] = [address for address in addresses if self._passes(group, address)]
@@ -82,7 +82,7 @@ class StandIn:
         return True
 
     def answer(self, path: str) -> tuple[int, str]:
-        """The status and the body for a path."""
+        """Return the status and the body for a path."""
         group = self._listener.group_of(path.partition("?")[0])
         if group is None:
             return self._listener.status, self._listener.body
@@ -112,6 +112,6 @@ def _handler(answer: Callable[[str], tuple[int, str]]) -> type[BaseHTTPRequestHa
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing is logged."""
+            """Log nothing."""
 
     return Handler

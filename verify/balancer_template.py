@@ -1,7 +1,7 @@
-"""A template of cloud load balancers, read for what its listeners do with a request of HTTP.
+"""Reads a template of cloud load balancers, to find out what its listeners do with an HTTP request.
 
-It reads the text as the cloud does, and asks nobody what it was made of (AWS CloudFormation template reference,
-AWS::ElasticLoadBalancingV2).
+It reads the text as the cloud does, and knows nothing of the program it was made from (AWS CloudFormation template
+reference, AWS::ElasticLoadBalancingV2).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ _TYPE = "AWS::ElasticLoadBalancingV2::"
 
 
 class NotFollowed(Exception):
-    """The template has something that is not known here; the message says what."""
+    """The template has something that this module does not know; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Instances that requests go to, and how each is asked whether it serves."""
+    """The instances of a target group, and how their health is checked."""
 
     id: str
     port: int
     instances: tuple[str, ...]
-    by_http: bool  # True: GET / has to be answered by 200; False: a connection is enough
+    by_http: bool  # True: they have to answer GET / with 200; False: a connection is enough
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Of the rules that a path fits, the one with the smallest priority counts."""
+    """A listener rule. Of the rules that fit a path, the one with the smallest priority counts."""
 
     priority: int
     patterns: tuple[re.Pattern[str], ...]
@@ -44,29 +44,29 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """``status`` and ``body`` answer what fits no rule."""
+    """A listener. It answers requests that fit no rule with ``status`` and ``body``."""
 
     balancer: str
     port: int
     status: int
     body: str
-    rules: list[Rule] = field(default_factory=list)  # by priority
+    rules: list[Rule] = field(default_factory=list)  # in the order of priority
 
     def group_of(self, path: str) -> str | None:
-        """The group that a path goes to; None where no rule fits it."""
+        """Return the group that a path goes to. Return None where no rule fits it."""
         return next((rule.group for rule in self.rules if rule.fits(path)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template's load balancers do with HTTP."""
+    """What a template's load balancers do with HTTP requests."""
 
-    listeners: tuple[Listener, ...]  # those for HTTP
+    listeners: tuple[Listener, ...]  # the HTTP listeners
     groups: Mapping[str, Group]
 
 
 def read(text: str) -> Template:
-    """Errors: NotFollowed."""
+    """Read a template. Errors: NotFollowed."""
     try:
         resources = json.loads(text)["Resources"]
         groups = {id: _group(id, properties) for id, properties in _of_type(resources, "TargetGroup")}
@@ -115,6 +115,6 @@ def _rule(id: str, properties: Any, groups: Mapping[str, Group]) -> Rule:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """``*`` is any characters, none among them, ``?`` any one; case counts."""
+    """Return a pattern: ``*`` is any number of characters, also none, ``?`` any one character; case counts."""
     parts = (".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in text)
     return re.compile("".join(parts), re.DOTALL)

@@ -1,4 +1,4 @@
-"""What to try in the lab: every frontend of a program from every vantage, with what the reference says of each."""
+"""What to try in the lab: every frontend of a program from every vantage, with the outcome by the reference."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from svcc.verify.lab import CLIENT, NODE, PEER, STRANGER, Lab
 from svcc.verify.packet import Forwarded, Outcome, Packet, Portless, Refusal, Vantage
 from svcc.verify.reference import outcome
 
-#: Where servers are put on the node that no service declares: what a vip must not expose.
+#: A port that no service declares, at which the node has servers: a vip must not expose them.
 UNDECLARED_PORT = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Connections from one host to one address and port, and what is to become of them."""
+    """Connections from one host to one address and port, and their expected outcome."""
 
     frontend: str  # "shop/web-http vip 198.19.10.0:80/tcp"
     where: str  # the host in the lab
@@ -26,12 +26,12 @@ class Case:
     expected: Outcome
     scheduler: ir.Scheduler | None
     known_source: bool = True  # False: the node, which chooses a source for itself
-    network: int | None = None  # the length of the prefix of what counts as one client to affinity; None: its address
+    network: int | None = None  # the prefix length of what counts as one client to affinity; None: its address
     by_port: bool = False  # the scheduler hashes the client's port too
 
 
 def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
-    """By frontend, then vantage. The first and last port of each range stand for it."""
+    """Yield the cases by frontend, then vantage. A range of ports is tried at its first and last port."""
     seen = lab.plan.node if node is not None else None
     for frontend in frontends(program, node):
         if frontend.port.protocol not in lab.protocols:
@@ -46,7 +46,7 @@ def cases(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]
 
 
 def _addresses(program: ir.Program, frontend: Frontend, lab: Lab) -> Iterator[ir.Address]:
-    """The frontend's address; for a node port, every address of the node that serves node ports."""
+    """Yield the frontend's address; for a node port, every address of the node that serves node ports."""
     if frontend.address is not None:
         yield frontend.address
         return
@@ -57,14 +57,14 @@ def _addresses(program: ir.Program, frontend: Frontend, lab: Lab) -> Iterator[ir
 
 
 def _vantages(frontend: Frontend, lab: Lab) -> Iterator[tuple[str, str]]:
-    """Hosts to try from, and what each is to the service."""
+    """Yield the hosts to connect from, each with what it is to the service."""
     yield CLIENT, "a client"
     if frontend.restricted:
         yield STRANGER, "a stranger"
     if frontend.kind is Kind.NODE_PORT:
         yield PEER, "another node"
     if frontend.service.forward is not ir.Forward.MASQUERADE:
-        return  # endpoints have the vip themselves and so has the node: none of them is a client of it
+        return  # endpoints have the vip themselves, and so has the node: none of them can be a client
     yield NODE, "the node"
     own = [str(endpoint.address) for endpoint in frontend.endpoints]
     pods = [pod.name for pod in lab.plan.pods if _speaks(pod.addresses, frontend.version)]
@@ -102,10 +102,10 @@ def _case(
 
 
 def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
-    """What no service declares, on every service address.
+    """Yield cases for what no service declares, at every service address.
 
-    A tcp port: rejected, whatever the node itself serves there; of a ``shared`` address, served by the node. A ping:
-    not a service's affair.
+    Connections to a TCP port are rejected, whatever the node itself serves there; at a ``shared`` address the node
+    serves them. A ping belongs to no service.
     """
     addresses = dict.fromkeys(a for service in program.services for a in (*service.vips, *service.external_ips))
     for address in addresses:
@@ -122,7 +122,7 @@ def _undeclared(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator
 
 
 def _nobodys(program: ir.Program, node: ir.Node | None, lab: Lab) -> Iterator[Case]:
-    """An address that no service has, in each network of service addresses: tcp and udp are rejected, pings pass."""
+    """Yield cases for an unused address in each network of service addresses: tcp and udp are rejected, pings pass."""
     taken = {address for service in program.services for address in service.addresses}
     for network in program.cluster.services:
         size = network.num_addresses

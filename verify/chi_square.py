@@ -1,4 +1,4 @@
-"""Pearson's chi-square test: are these counts what these shares give?"""
+"""Pearson's chi-square test: whether counts agree with expected shares."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ K = TypeVar("K")
 
 
 def p_value(counts: Mapping[K, int], shares: Mapping[K, Fraction]) -> float:
-    """The probability that chance alone makes counts that are at least as far from the shares as these.
+    """Return the probability that chance alone gives counts that are at least as far from the shares as these.
 
-    ``shares`` sum to 1; a key that they lack, but that was counted, has probability 0.
+    ``shares`` sum to 1. A key that was counted, but is not among them, has the share 0.
     """
     total = sum(counts.values())
     if any(key not in shares for key in counts):
@@ -25,9 +25,9 @@ def p_value(counts: Mapping[K, int], shares: Mapping[K, Fraction]) -> float:
 
 
 def _survival(statistic: float, freedom: int) -> float:
-    """The upper tail of the chi-square distribution: the regularised upper incomplete gamma function.
+    """Return the upper tail of the chi-square distribution: the regularised upper incomplete gamma function.
 
-    By its series below the mean and its continued fraction above (Abramowitz and Stegun 6.5.29, 6.5.31).
+    It uses the series below the mean, and the continued fraction above (Abramowitz and Stegun 6.5.29, 6.5.31).
     """
     if statistic <= 0:
         return 1.0
@@ -45,7 +45,7 @@ def _survival(statistic: float, freedom: int) -> float:
 
 
 def _continued_fraction(a: float, x: float) -> float:
-    """x + (1-a)/(1 + 1/(x + (2-a)/(1 + 2/(x + …)))), from the inside out."""
+    """Return x + (1-a)/(1 + 1/(x + (2-a)/(1 + 2/(x + …)))), computed from the inside out."""
     value = x
     for n in range(200, 0, -1):
         value = x + (n - a) / (1 + n / value)

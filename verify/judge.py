@@ -1,4 +1,4 @@
-"""Whether what became of real connections is what the reference says."""
+"""Judges whether real connections fared as the reference says."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from svcc.verify.chi_square import p_value
 from svcc.verify.lab import NODE, NoReply, Reply, Result
 from svcc.verify.packet import Forwarded, Refusal
 
-#: A fair distribution is called unfair once in so many tests of it.
+#: The probability with which the test calls a fair distribution unfair.
 ERROR_RATE = 1e-6
 
-#: Turns of a round, at most, that are all taken to see that they are exact.
+#: The longest round, in turns, for which every turn is taken, to see whether the distribution is exact.
 LONGEST_ROUND = 1_000
 
-#: Schedulers whose turns are exact, and those that send one client to one endpoint.
+#: Schedulers with exact turns, and schedulers that send one client to one endpoint.
 TURNS = frozenset({ir.Scheduler.RR, ir.Scheduler.WRR})
 STICKY = frozenset({ir.Scheduler.SH, ir.Scheduler.DH, ir.Scheduler.MH, ir.Scheduler.LBLC, ir.Scheduler.LBLCR})
 
 _REFUSALS = {Refusal.REJECT: NoReply.REFUSED, Refusal.DROP: NoReply.TIMEOUT}
 
-#: What is seen of a ping that was answered.
+#: What is counted for a ping that was answered.
 ECHO = "echo reply"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A case and what was seen. ``deviation`` is empty where it is what the reference says."""
+    """A case and what was seen. ``deviation`` says what differs from the reference, and is empty where nothing does."""
 
     case: Case
-    counts: dict[str, int]  # connections by endpoint ("100.64.0.9:8080") or by failure
+    counts: dict[str, int]  # number of connections by endpoint ("100.64.0.9:8080") or by failure
     deviation: str = ""
-    p: float | None = None  # of the distribution, where chance has a part in it
+    p: float | None = None  # the probability of such a distribution, where it depends on chance
 
     @property
     def passed(self) -> bool:
-        """Whether the packet fared as the program means."""
+        """Whether all connections fared as the program means."""
         return not self.deviation
 
 
@@ -67,9 +67,10 @@ def judge(case: Case, results: Sequence[Result], own: frozenset[ir.Address], def
 
 
 def judge_ping(case: Case, failure: NoReply | None, *, held: bool) -> Verdict:
-    """A ping passes services untouched: who holds the address answers, and else the network says that nobody does.
+    """Judge a ping. Services do not touch it: the holder of the address answers, or the network says that nobody holds
+    it.
 
-    ``held``: the node holds the address whatever rules there are.
+    ``held``: whether the node holds the address without any rules.
     """
     counts = {ECHO if failure is None else failure.value: 1}
     fine = failure is None or (not held and failure is NoReply.UNREACHABLE)
@@ -83,7 +84,7 @@ def _name(result: Result) -> str:
 
 
 def _misplaced(case: Case, expected: Forwarded, result: Result, own: frozenset[ir.Address]) -> str:
-    """What is wrong with one connection taken by itself."""
+    """Return what is wrong with a single connection; "" where nothing is."""
     if not isinstance(result, Reply):
         return f"expected an answer, got {result.value}"
     choices = {(str(choice.address), choice.port): choice for choice in expected.choices}
@@ -113,13 +114,13 @@ def _distribution(case: Case, expected: Forwarded, counts: dict[str, int], sched
     if scheduler in TURNS:
         wanted = {place: share * total for place, share in shares.items()}
         if any(number.denominator > 1 for number in wanted.values()):
-            return Verdict(case, counts)  # part of a long round: no telling which
+            return Verdict(case, counts)  # this is part of a long round: nobody can tell which
         if any(counts.get(place, 0) != number for place, number in wanted.items()):
             said = ", ".join(f"{place} {number}" for place, number in wanted.items())
             return Verdict(case, counts, f"turns are exact: expected {said}")
         return Verdict(case, counts)
     if scheduler is not ir.Scheduler.RANDOM:
-        return Verdict(case, counts)  # by load: any endpoint may be the one
+        return Verdict(case, counts)  # load decides: any endpoint may be chosen
     p = p_value(counts, shares)
     return Verdict(case, counts, f"such counts come by chance once in {1 / p:.0g}" if p < ERROR_RATE else "", p)
 
@@ -129,7 +130,7 @@ def _place(address: ir.Address, port: int) -> str:
 
 
 def connections_for(case: Case, wished: int, default: ir.Scheduler) -> int:
-    """How many connections a case needs: whole rounds of turns, unless they are long; a few where they are refused."""
+    """Return how many connections a case needs: whole rounds of turns, unless these are long; a few for a refusal."""
     expected = case.expected
     if not isinstance(expected, Forwarded):
         return min(wished, 3)

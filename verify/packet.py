@@ -1,4 +1,4 @@
-"""A packet that opens a connection, and what may become of it: the words that the reference and the traces share."""
+"""A packet that opens a connection, and its possible outcomes: the types that the reference and the traces share."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from svcc.compiler import ir
 
 
 class Vantage(Enum):
-    """Where a packet enters the node's rules."""
+    """Where a packet comes from, and so where it enters the node's rules."""
 
-    CLIENT = "client"  # arrives from outside
-    POD = "pod"  # arrives from a pod
-    NODE = "node"  # is sent by the node itself
+    CLIENT = "client"  # it arrives from outside
+    POD = "pod"  # it arrives from a pod
+    NODE = "node"  # the node itself sends it
 
 
 class Portless(StrEnum):
-    """Protocols without ports, which no service declares: none of them is a service's affair."""
+    """Protocols without ports. No service can declare them, so that they belong to none."""
 
     ICMP = "icmp"  # to an IPv6 address: ICMPv6
     GRE = "gre"
@@ -44,27 +44,27 @@ class EndpointShare:
 
     address: ir.Address
     port: int
-    share: Fraction  # of new connections of new clients; the shares of an outcome sum to 1
+    share: Fraction  # the share of new connections of new clients; the shares of an outcome sum to 1
     masquerade: bool  # the endpoint sees another source than the client's: the node's address, or one of ``sources``
-    most: int = 0  # connections, at which it gets no new ones; 0: there is no limit
-    sources: tuple[ir.Address, ...] = ()  # the first and the last of those; empty: the node's
+    most: int = 0  # the number of connections at which it gets no new ones; 0: there is no limit
+    sources: tuple[ir.Address, ...] = ()  # the first and the last of these addresses; empty: the node's
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
     """The packet goes to one of these endpoints."""
 
-    choices: tuple[EndpointShare, ...]  # by address and port
-    affinity: int | None = None  # seconds for which a client keeps its endpoint
-    one_packet: bool = False  # each further packet of the client chooses anew
+    choices: tuple[EndpointShare, ...]  # sorted by address and port
+    affinity: int | None = None  # how many seconds a client keeps its endpoint
+    one_packet: bool = False  # each further packet of the client chooses an endpoint anew
 
 
 class Refusal(Enum):
-    """How a packet fares that gets to no endpoint."""
+    """What happens to a packet that goes to no endpoint."""
 
-    REJECT = "reject"  # answered: TCP reset or ICMP port unreachable
-    DROP = "drop"  # not answered
-    UNTOUCHED = "untouched"  # none of ours: goes on as if there were no rules
+    REJECT = "reject"  # it is answered: TCP reset or ICMP port unreachable
+    DROP = "drop"  # it is not answered
+    UNTOUCHED = "untouched"  # it is for no service, and goes on as if there were no rules
 
 
 Outcome: TypeAlias = Forwarded | Refusal

@@ -1,4 +1,4 @@
-"""Verdicts for machines: JSON and JUnit's XML."""
+"""Prints verdicts for machines: as JSON, and as JUnit's XML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from svcc.verify.packet import Forwarded
 
 
 def as_json(verdicts: Sequence[Verdict], target: str) -> dict[str, Any]:
-    """The document of ``svcc verify --format json``, as ``verify.schema.json`` describes it."""
+    """Return the document of ``svcc verify --format json``, as ``verify.schema.json`` describes it."""
     return {
         "target": target,
         "passed": sum(verdict.passed for verdict in verdicts),
@@ -46,7 +46,7 @@ def _case_to_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def as_junit(verdicts: Sequence[Verdict], suite: str) -> str:
-    """The XML that CI systems read: a test case per verdict."""
+    """Return the XML that CI systems read: a test case for each verdict."""
     failures = sum(not verdict.passed for verdict in verdicts)
     root = ET.Element("testsuite", name=suite, tests=str(len(verdicts)), failures=str(failures))
     for verdict in verdicts:

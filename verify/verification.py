@@ -1,4 +1,4 @@
-"""One verification: a lab for the program, the bundle loaded in its node, real connections, verdicts."""
+"""Runs one verification: builds a lab, loads the bundle in its node, opens real connections, and gives verdicts."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ from svcc.verify.lab import CLIENT, NODE, STRANGER, Attempt, Conversation, Lab, 
 from svcc.verify.packet import Forwarded, Portless
 from svcc.verify.reference import keeps, outcome
 
-#: Affinities up to so many seconds are waited out.
+#: The longest affinity, in seconds, that is waited out.
 PATIENCE = 10
 
-#: Rounds that a client waits for its affinity to pass: two endpoints by chance give the same 20 times in a million.
+#: How many rounds a client waits for its affinity to end. Of two endpoints, chance gives the same one 20 times about
+#: once in a million.
 ROUNDS = 20
 
-#: Connections under way together while most of them wait for an answer that is not to come.
+#: How many connections run at the same time while most of them wait for an answer that will not come.
 AT_ONCE = 512
 
-#: Datagrams of one socket: in turns they reach every endpoint, and by chance they all reach one of two once in 10^9.
+#: How many datagrams one socket sends. In turns they reach every endpoint. By chance they all reach one of two about
+#: once in 10^9.
 DATAGRAMS = 31
 
-#: Conversations that are held open over a reload: as many frontends, from the client.
+#: How many connections are held open over a reload: one for each of that many frontends, from the client.
 HELD = 32
 
 
 class CannotLoad(Exception):
-    """A tool or the kernel refused a part; says which, with the tool's words."""
+    """A tool or the kernel refused a part. The message says which part, with the tool's words."""
 
     def __init__(self, failure: RefusedPart) -> None:
         super().__init__(f"{failure.tool} refuses part {failure.part}: {failure.words}")
@@ -45,7 +47,7 @@ class CannotLoad(Exception):
 
 @dataclass(slots=True)
 class Verification:
-    """A lab with a program's rules loaded. Use as a context manager."""
+    """A lab with a program's rules loaded. Use it as a context manager."""
 
     program: ir.Program
     node: ir.Node | None
@@ -56,7 +58,9 @@ class Verification:
 
     @classmethod
     def start(cls, program: ir.Program, node: ir.Node | None, bundle: Bundle, default: ir.Scheduler) -> Self:
-        """Errors: NamespaceError where this machine has no lab, CannotLoad where it does not take the bundle."""
+        """Build the lab, and load the bundle. Errors: NamespaceError, where this machine can run no lab; CannotLoad,
+        where it refuses the bundle.
+        """
         lab = Lab.up(program, node, bridge_netfilter=False)
         try:
             for anywhere in ("0.0.0.0", "::"):
@@ -81,7 +85,7 @@ class Verification:
         self.lab.down()
 
     def verdicts(self, connections: int) -> Iterator[Verdict]:
-        """One verdict per case, with about ``connections`` connections each."""
+        """Yield one verdict for each case, from about ``connections`` connections each."""
         own = frozenset((*self.lab.node_addresses, *self.lab.gateways))
         refused = self._refused(connections)
         for case in self.cases:
@@ -98,7 +102,10 @@ class Verification:
             yield judge(case, results, own, case.scheduler or self.default)
 
     def _refused(self, connections: int) -> dict[int, list[Result]]:
-        """The results of all cases that expect no answer, tried together: silence takes its time only once."""
+        """Return the results of all cases that expect no answer.
+
+        They are tried together, so that waiting for silence takes its time only once.
+        """
         cases = [
             case
             for case in self.cases
@@ -114,7 +121,7 @@ class Verification:
         return found
 
     def balancers(self, template: str, connections: int) -> Iterator[Verdict]:
-        """Requests through a stand-in for the balancers of a template, in front of the node's node ports.
+        """Yield verdicts on requests through a stand-in for a template's balancers, in front of the node's node ports.
 
         Errors: NotFollowed.
         """
@@ -123,7 +130,7 @@ class Verification:
     # ---- connections that last
 
     def survivors(self) -> Iterator[Verdict]:
-        """Connections that are open while the same bundle is loaded again keep their endpoints."""
+        """Yield verdicts on connections that are open over a reload of the bundle: they keep their endpoints."""
         held = list(self._conversations())
         try:
             before = [conversation.ask() for _, conversation in held]
@@ -149,7 +156,7 @@ class Verification:
     # ---- datagrams that each get an endpoint of their own
 
     def datagrams(self) -> Iterator[Verdict]:
-        """Where each datagram chooses anew, those of one socket reach every endpoint that there are turns for."""
+        """Yield verdicts where each datagram chooses anew: those of one socket have to reach several endpoints."""
         for case in self.cases:
             expected = case.expected
             if case.where != CLIENT or not isinstance(expected, Forwarded) or not expected.one_packet:
@@ -168,10 +175,11 @@ class Verification:
     # ---- affinity
 
     def companions(self) -> Iterator[Verdict]:
-        """A client that a service remembers as a whole has one endpoint through all ports and addresses of it.
+        """Yield verdicts on clients that a service remembers as a whole: each has one endpoint through all ports and
+        addresses of the service.
 
-        Affinities that may pass meanwhile are left out. To be asked once clients had connections: of several first ones
-        at the same time each chooses for itself.
+        Affinities that may end meanwhile are left out. Call this once the clients have had connections: several first
+        connections at the same time choose independently.
         """
         together: list[list[Case]] = []
         for case in filter(_lasts, self.cases):
@@ -190,7 +198,7 @@ class Verification:
         return keeps(self.program, self.node, case.packet, other.packet)
 
     def neighbours(self) -> Iterator[Verdict]:
-        """Where a network counts as one client, the stranger, if it is in the client's, gets the client's endpoint."""
+        """Yield verdicts on affinity by network: a stranger in the client's network gets the client's endpoint."""
         for case in self.cases:
             expected, source = case.expected, case.packet.source
             if case.where != CLIENT or case.network is None or not isinstance(expected, Forwarded):
@@ -211,10 +219,11 @@ class Verification:
             yield Verdict(_about(case, "a client of its network"), dict(Counter((first, other))), deviation)
 
     def expiries(self) -> Iterator[Verdict]:
-        """Where an affinity is short enough to wait for: once it has passed, a client may get another endpoint.
+        """Yield verdicts on affinities that are short enough to wait for: once such an affinity is over, a client may
+        get another endpoint.
 
-        Each of its new connections is chosen afresh, so in many rounds one gets another, unless there is only one.
-        All are waited for together.
+        Each new connection then chooses anew, so in many rounds one gets another endpoint, unless there is only one.
+        The rounds of all cases are waited for together.
         """
         waiting = {id(case): case for case in self.cases if _expires(case)}
         seen: dict[int, Counter[str]] = {key: Counter() for key in waiting}
@@ -235,7 +244,7 @@ class Verification:
 
 
 def _expires(case: Case) -> bool:
-    """Whether to wait for the case's affinity to pass."""
+    """Whether to wait for the case's affinity to end."""
     expected = case.expected
     return case.where == CLIENT and isinstance(expected, Forwarded) and len(expected.choices) > 1 and _short(expected)
 

@@ -1,6 +1,6 @@
-"""Importers: what other programs are configured with, to programs of svcc.
+"""Importers: they make svcc programs from the configuration of other programs.
 
-Every module here with an ``IMPORTER`` is one; discovery is by looking.
+Every module here with an ``IMPORTER`` is one; they are found by looking through this folder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Importer", "find", "importers"]
 
 @cache
 def importers() -> dict[str, Importer]:
-    """Every importer by the name of its kind, sorted."""
+    """Return every importer by the name of its kind, sorted."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
         importer = getattr(import_module(f"{__name__}.{module.name}"), "IMPORTER", None)
@@ -26,5 +26,5 @@ def importers() -> dict[str, Importer]:
 
 
 def find(kind: str) -> Importer | None:
-    """The importer of a kind of files; None: there is none."""
+    """Return the importer for a kind of files. Return None where there is none."""
     return importers().get(kind)

@@ -1,9 +1,9 @@
-"""YAML and JSON texts as values with their places.
+"""Reads YAML and JSON texts as values with their places.
 
-YAML's scalars are what kubectl takes them for (go-yaml: of YAML 1.1 the words of true and false, of 1.2 the numbers),
-so that ``1e3`` or ``on`` without quotes are no texts here either. A key that stands twice is an error: kubectl takes
-the last one, and a reader sees the first. So are tags of programs, and merge keys. What is read is limited: see
-:data:`VALUES` and :data:`DEPTH`. What an anchor repeats counts again.
+YAML's scalars mean what they mean to kubectl (go-yaml: the words for true and false are those of YAML 1.1, the numbers
+those of 1.2), so that ``1e3`` or ``on`` without quotes are no texts here either. A key that stands twice is an error:
+kubectl takes the last one, and a reader sees the first. So are tags of programs, and merge keys. The size of a text is
+limited: see :data:`VALUES` and :data:`DEPTH`. Values that an alias repeats count again.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = tuple[str | int, ...]
 
-#: Values that a text may hold: Python takes some hundred bytes for each.
+#: The most values that a text may hold. Python takes some hundred bytes for each.
 VALUES = 4_000_000
-#: Deeper than any object goes.
+#: The most levels that values may be nested. No object needs as many.
 DEPTH = 100
-#: Who wrote which field: half of what an API server answers, and of no use to anybody here.
+#: This field says who wrote which field. It is half of what an API server answers, and nothing here needs it.
 _SKIPPED = "managedFields"
 
 
 class Marks(NamedTuple):
-    """Where a value stands, with its key; and, for what is in it, by key or index."""
+    """The place of a value with its key, and the marks of the values in it, by key or index."""
 
     start: int
     end: int
@@ -42,14 +42,14 @@ class Marks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One of a text's documents, as JSON's own types."""
+    """One of a text's documents, made of JSON's own types."""
 
     source: Source
     value: object
     marks: Marks
 
     def span(self, path: Path = ()) -> Span:
-        """Where the value at a path stands, or the nearest one around it."""
+        """Return the place of the value at a path, or of the nearest value around it."""
         marks = self.marks
         for part in path:
             inner = marks.inner.get(part)
@@ -61,7 +61,7 @@ class Document:
 
 
 def documents(source: Source) -> Iterator[Document]:
-    """The documents of a text that are not empty. Errors: Broken, with the place."""
+    """Return the documents of a text that are not empty. Errors: Broken, with the place."""
     as_json = source.text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
     events = _json_events(source) if as_json else _yaml_events(source)
     builder = _Builder(source, events)
@@ -82,7 +82,7 @@ class _Event(NamedTuple):
     start: int
     end: int
     value: object = None  # of a scalar
-    text: str = ""  # of a scalar, as it stands; the name of an alias
+    text: str = ""  # of a scalar, as it is written; of an alias, its name
     anchor: str | None = None
 
 
@@ -115,7 +115,7 @@ def _no_constant(name: str) -> object:
 
 
 def _yaml_events(source: Source) -> Iterator[_Event]:
-    import yaml  # 0.05 s to import, and YAML alone needs it
+    import yaml  # takes 0.05 s to import, and only YAML needs it
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = source.text.removeprefix("\ufeff")
@@ -161,8 +161,9 @@ _NULL = re.compile(r"|~|null|Null|NULL")
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
 _OCTAL = re.compile(r"([-+]?)0([0-7]+)")  # of YAML 1.1
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")  # in JSON, which kubectl makes of YAML
-#: Characters of an integer that Python and kubectl can both take.
+# JSON has no such numbers, and kubectl turns YAML into JSON
+_NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+#: The most characters of an integer that both Python and kubectl read.
 _DIGITS = 40
 _TEXT = ("tag:yaml.org,2002:str", "!")
 _OTHERS = tuple(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null", "seq", "map"))
@@ -182,7 +183,7 @@ def _check_tag(tag: str | None, span: Span) -> None:
 
 
 def _resolved(text: str) -> object:
-    """What a text without quotes means.
+    """Return the value that a text without quotes means.
 
     >>> [_resolved(text) for text in ("on", "80", "0x50", "1e3", "1.20", "10.0.0.1", "~", "8080-tcp")]
     [True, 80, 80, 1000.0, 1.2, '10.0.0.1', None, '8080-tcp']
@@ -218,22 +219,22 @@ class _Built(NamedTuple):
 
 class _Anchored(NamedTuple):
     built: _Built
-    size: int  # values in it
-    height: int  # levels of them
+    size: int  # how many values it holds
+    height: int  # how many levels they have
 
 
 @dataclass(slots=True)
 class _Builder:
-    """Takes values from a row of events."""
+    """Builds values from a sequence of events."""
 
     source: Source
     events: Iterator[_Event]
     anchors: dict[str, _Anchored] = field(default_factory=dict)
     _count: int = 0
-    _deepest: int = 0  # of what was read since somebody set it back
+    _deepest: int = 0  # the deepest level that was read since this was last set back
 
     def value(self, event: _Event, depth: int) -> _Built:
-        """The value that begins with an event; the events of it are taken."""
+        """Build the value that begins with an event, and consume its events."""
         span = Span(self.source, event.start, max(event.end, event.start + 1))
         if event.kind == _ALIAS:
             return self._alias(event, span, depth)

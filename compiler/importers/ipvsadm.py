@@ -1,4 +1,4 @@
-"""ipvsadm: what ``ipvsadm-save -n`` prints, or a script of ipvsadm commands (ipvsadm(8))."""
+"""The importer for ipvsadm: reads what ``ipvsadm-save -n`` prints, or a script of ipvsadm commands (ipvsadm(8))."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from svcc.compiler.importers.words import Word, number, port, socket
 from svcc.compiler.source import Source
 
 _WEIGHTS = 65_535
-#: Seconds of persistence of a bare ``-p``, and the most that ipvsadm takes (31 days).
+#: The seconds of persistence that ``-p`` means without a value, and the most that ipvsadm takes (31 days).
 _PERSISTENCE, _LONGEST = 300, 31 * 86_400
 _NUMBERS = "import looks up no names: save the services with numbers, ipvsadm-save -n"
 _WHOLE = "the service was not carried over"
@@ -39,7 +39,7 @@ _FORWARDS = {
     "gatewaying": ir.Forward.DIRECT,
     "ipip": ir.Forward.TUNNEL,
 }
-#: Commands that are no part of what serves.
+#: Commands that do not change what is served.
 _NOTED = {
     "set": "svcc sets no time-outs of the kernel's connections",
     "start-daemon": "svcc synchronises no connections with other machines",
@@ -51,14 +51,14 @@ _NOTED = {
         "import takes lines that add, not those that change what was added",
     ),
 }
-#: Options of a service that nothing of the language says.
+#: Options of a service that svcc's language has no word for.
 _SERVICE_OPTIONS = {
     "pe": "svcc has no persistence engines",
 }
-#: Flags of schedulers that svcc sets itself, or that change nothing for it.
+#: Flags of schedulers that svcc sets itself, or that make no difference to it.
 _FALLBACKS = {"sh-fallback", "mh-fallback"}
 
-#: What names a virtual server: protocol, address and port; or a firewall mark and the family.
+#: What identifies a virtual server: protocol, address and port; or a firewall mark and the family.
 _Key: TypeAlias = tuple[ir.Protocol, ir.Address, int] | tuple[int, int]
 
 
@@ -72,7 +72,7 @@ class _Virtual:
 
 
 class _Ipvsadm(Importer):
-    """See the module."""
+    """The importer for ipvsadm."""
 
     name: ClassVar[str] = "ipvsadm"
     title: ClassVar[str] = "what `ipvsadm-save -n` prints; for firewall marks what `iptables-save` prints, too"
@@ -137,7 +137,7 @@ class _Reader:
         affinity = self._affinity(line)
         servers = tuple(server for one in virtual.servers if (server := self._server(one)) is not None)
         marked = len(virtual.key) == 2
-        if marked and affinity:  # packets keep their port, whatever a line says (ip_vs_sched_persist)
+        if marked and affinity:  # IPVS does not change their port, whatever a line says (ip_vs_sched_persist)
             servers = tuple(replace(server, port=0) for server in servers)
         name = f"mark-{virtual.key[0]}" if marked else f"{fronts[0].protocol}-{fronts[0].address}-{fronts[0].ports}"
         made = Virtual(name.replace(":", "_"), fronts, servers, scheduler, affinity, line.span)
@@ -153,7 +153,7 @@ class _Reader:
         return found
 
     def _fronts(self, virtual: _Virtual) -> tuple[Front, ...]:
-        """What the virtual server listens on; nothing: not known, and noted."""
+        """Return what the virtual server listens on; nothing where that is not known, which is noted."""
         key, span = virtual.key, virtual.line.span
         if len(key) == 3:
             protocol, address, number = key
@@ -222,7 +222,7 @@ class _Reader:
 
 
 def _connections(line: Line, option: str) -> int:
-    """A limit of connections; 0: there is none."""
+    """Return a limit of connections; 0 where there is none."""
     word = line.options.get(option)
     found = 0 if word is None else number(word.text, 0, ir.MAX_CONNECTIONS)
     if found is None:
@@ -240,7 +240,7 @@ def _service_word(line: Line) -> tuple[str, Word]:
 
 
 def _key(line: Line, option: str, word: Word) -> _Key | None:
-    """None: there are names in it."""
+    """Return what identifies a virtual server. Return None where a host or service is given by name."""
     if option == "fwmark-service":
         mark = number(word.text, 1, 0xFFFF_FFFF)
         if mark is None:
@@ -255,5 +255,5 @@ def _key(line: Line, option: str, word: Word) -> _Key | None:
 
 
 def _forward(line: Line) -> ir.Forward:
-    """ipvsadm's default is direct routing."""
+    """Return how packets are forwarded. Direct routing is ipvsadm's default."""
     return next((forward for option, forward in _FORWARDS.items() if line.has(option)), ir.Forward.DIRECT)

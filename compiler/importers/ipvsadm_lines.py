@@ -1,4 +1,4 @@
-"""The lines of ``ipvsadm-save`` and of scripts that call ipvsadm: each one command with its options (ipvsadm(8))."""
+"""Reads the lines of ``ipvsadm-save`` and of scripts with ipvsadm: each is one command with options (ipvsadm(8))."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from svcc.compiler.importers.interface import broken
 from svcc.compiler.importers.words import Word, lines, over, text_of
 from svcc.compiler.source import Source, Span
 
-#: Characters of a line: the longest of ipvsadm's are some two hundred.
+#: The most characters that a line may have. The longest of ipvsadm's own lines have some two hundred.
 _LINE = 4096
 _WORD = re.compile(r"\S+")
 _CALL = re.compile(r"(?:sudo\s+)?(?:/\S*/)?ipvsadm\s+")
 
 
 class Takes(Enum):
-    """What stands behind an option of ipvsadm(8)."""
+    """What kind of value an option of ipvsadm(8) takes."""
 
     NOTHING = "nothing"
     VALUE = "a value"
@@ -29,13 +29,13 @@ def _by_letter(pairs: str) -> dict[str, str]:
     return dict(zip(pairs.split()[::2], pairs.split()[1::2], strict=True))
 
 
-#: What a line does: letter, and what it is called in full. Exactly one of them stands in a line.
+#: The commands: the letter, and the long name. Each line has exactly one of them.
 _COMMANDS = _by_letter(
     "A add-service E edit-service D delete-service C clear R restore S save a add-server e edit-server d delete-server"
     " L list l list Z zero"
 )
 _LONG_COMMANDS = frozenset(_COMMANDS.values()) | {"set", "start-daemon", "stop-daemon"}
-#: Those whose options are read; the others are named as a whole.
+#: Commands whose options are read. A note about any other command is about the whole line.
 _WITH_OPTIONS = ("add-service", "edit-service", "delete-service", "add-server", "edit-server", "delete-server")
 _OPTIONS = _by_letter(
     "t tcp-service u udp-service f fwmark-service 6 ipv6 s scheduler p persistent M netmask b sched-flags o ops"
@@ -54,20 +54,23 @@ _LISTING = re.compile(r"IP Virtual Server version|Prot\s+LocalAddress:Port|TCP\s
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command. Options by their long names; the value is the option's own word where it takes none."""
+    """One command with its options by their long names.
+
+    The value of an option that takes none is the option's own word.
+    """
 
     span: Span
-    command: str  # its long name
+    command: str  # the long name
     options: dict[str, Word] = field(default_factory=dict)
-    spans: dict[str, Span] = field(default_factory=dict)  # of the options with their values
+    spans: dict[str, Span] = field(default_factory=dict)  # the places of the options with their values
 
     def has(self, option: str) -> bool:
-        """Whether the line has an option, by its long name."""
+        """Whether the line has an option. ``option``: its long name."""
         return option in self.options
 
 
 def commands(source: Source) -> Iterator[Line]:
-    """The commands of a text, without blank lines and comments. Errors: Broken."""
+    """Return the commands of a text, without blank lines and comments. Errors: Broken."""
     for span in lines(source):
         text = text_of(span)
         if len(text) > _LINE:
@@ -132,7 +135,7 @@ class _Reader:
             raise self._strange(word)
 
     def _short(self, word: Word) -> None:
-        """One letter, or several of which the last may have its value behind it: ``-At``, ``-w1``."""
+        """Read one letter, or several of which the last may have its value behind it: ``-At``, ``-w1``."""
         for at, letter in enumerate(word.text[1:], 1):
             rest = word.text[at + 1 :]
             if letter in _COMMANDS:

@@ -1,4 +1,4 @@
-"""JSON texts as objects whose members know their places."""
+"""Reads JSON texts as objects whose members know their places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from svcc.compiler.json_places import DuplicateKey, Path, places
 from svcc.compiler.source import Source, Span
 from svcc.compiler.strict_json import loads
 
-#: Values that a document may hold: Python takes some hundred bytes for each.
+#: The most values that a document may hold. Python takes some hundred bytes for each.
 _VALUES = 1_000_000
 
 
@@ -23,13 +23,13 @@ class Document:
     found: dict[Path, tuple[int, int]]
 
     def span(self, path: Path) -> Span:
-        """Where the value at a path stands in the text."""
+        """Return where the value at a path stands in the text."""
         return Span(self.source, *self.found[path])
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A value, and the key or index that it has."""
+    """A value of a document, with its path and so its key or index."""
 
     document: Document
     path: Path
@@ -42,12 +42,12 @@ class Member:
 
     @property
     def span(self) -> Span:
-        """Where the member's value stands in the text."""
+        """The place of the member's value in the text."""
         return self.document.span(self.path)
 
     @property
     def whole(self) -> Span:
-        """With its key."""
+        """The place of the member with its key."""
         start, end = self.document.found[self.path]
         text = self.document.source.text
         if self.path and isinstance(self.path[-1], str):
@@ -56,7 +56,7 @@ class Member:
 
     @property
     def text(self) -> str:
-        """A text or number as a text; "" for null. Errors: Broken, for all else."""
+        """The text or number as a text; "" for null. Errors: Broken, where the value is anything else."""
         if self.value is None:
             return ""
         if isinstance(self.value, (bool, dict, list, float)):
@@ -67,13 +67,13 @@ class Member:
         return text
 
     def members(self) -> dict[str, Member]:
-        """Of an object. Errors: Broken, for all else."""
+        """Return the members of an object by key. Errors: Broken, where the value is anything else."""
         if not isinstance(self.value, dict):
             raise broken("an object belongs here: { … }", self.span)
         return {key: Member(self.document, (*self.path, key), value) for key, value in self.value.items()}
 
     def items(self) -> Iterator[Member]:
-        """Of a list; none of null. Errors: Broken, for all else."""
+        """Return the items of a list; none for null. Errors: Broken, where the value is anything else."""
         if self.value is None:
             return
         if not isinstance(self.value, list):
@@ -83,7 +83,7 @@ class Member:
 
 
 def document(source: Source) -> Member:
-    """What a JSON text holds. Errors: Broken, with the place."""
+    """Read a JSON text, and return its value. Errors: Broken, with the place."""
     text = source.text.removeprefix("\ufeff")
     if max(text.count(","), text.count("[") + text.count("{")) > _VALUES:
         raise broken(f"more than {_VALUES} values: that is no configuration", Span(source, 0, 1))

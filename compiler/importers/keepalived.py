@@ -1,4 +1,4 @@
-"""keepalived: the virtual servers of a keepalived.conf (keepalived.conf(5))."""
+"""The importer for keepalived: reads the virtual servers of a keepalived.conf (keepalived.conf(5))."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from svcc.compiler.importers.words import Word, address, number, port
 from svcc.compiler.source import Source, Span
 
 _WEIGHTS = 65_535
-#: Seconds of persistence where the statement gives none.
+#: The seconds of persistence where the statement gives none.
 _PERSISTENCE = 360
-#: Seconds of persistence at most; ipvsadm has the same limit.
+#: The most seconds of persistence; ipvsadm has the same limit.
 _LONGEST = 31 * 86_400
-#: Addresses of a range: of IPv4 there are no more.
+#: The most addresses of a range, as many as an IPv4 range can have.
 _RANGE = 256
 _METHODS = {"NAT": ir.Forward.MASQUERADE, "DR": ir.Forward.DIRECT, "TUN": ir.Forward.TUNNEL}
 _WHOLE = "the virtual server was not carried over"
 
 
 class _Keepalived(Importer):
-    """See the module."""
+    """The importer for keepalived.conf."""
 
     name: ClassVar[str] = "keepalived"
     title: ClassVar[str] = (
@@ -102,7 +102,7 @@ class _Reader:
         reals = [*virtual.all("real_server"), *virtual.all("sorry_server")]
         servers = tuple(server for one in reals if (server := self._server(one, settings)) is not None)
         affinity = self._affinity(settings, several=len(fronts) > 1 and not marked)
-        if marked and affinity:  # packets keep their port, whatever a block says (ip_vs_sched_persist)
+        if marked and affinity:  # IPVS does not change their port, whatever a block says (ip_vs_sched_persist)
             servers = tuple(replace(server, port=0) for server in servers)
         asked = common_check([first_check(one, virtual, self._note) for one in reals if one.block], self._note)
         made = Virtual(name, fronts, servers, scheduler, affinity, virtual.head)
@@ -119,14 +119,16 @@ class _Reader:
         return found
 
     def _is_a_mark(self, virtual: Statement) -> bool:
-        """Whether IPVS has one virtual server of it, and one memory of clients, whatever it listens on."""
+        """Whether it is a firewall mark, for which IPVS has one virtual server and one memory of clients."""
         group = self._groups.get(virtual.values[1].text) if _names_group(virtual) else None
         if group is not None:
             return [line.keyword for line in group.block or ()] == ["fwmark"]
         return bool(virtual.values) and virtual.values[0].text == "fwmark"
 
-    def _marked(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
-        """What has a firewall mark (``fwmark 7``), as rules say; nothing: noted."""
+    def _fronts_of_mark(self, words: Sequence[Word], span: Span) -> Iterator[Front]:
+        """Return the fronts whose packets get the firewall mark (``fwmark 7``) by the rules; none, with a note, where
+        none do.
+        """
         mark = number(words[1].text, 1, 0xFFFF_FFFF) if len(words) > 1 else None
         if mark is None:
             raise broken("a firewall mark is a number", words[-1].span, f"marks are 1 to {0xFFFF_FFFF}")
@@ -136,14 +138,14 @@ class _Reader:
         yield from found
 
     def _fronts(self, virtual: Statement, protocol: ir.Protocol) -> tuple[str, tuple[Front, ...]]:
-        """A name, and what the virtual server listens on; nothing: noted."""
+        """Return a name, and what the virtual server listens on: none, with a note, where that is not known."""
         words = virtual.values
         if not words:
             hint = "virtual_server 198.51.100.1 80 { … }"
             raise broken("this virtual server has no address", virtual.head, hint)
         if words[0].text == "fwmark":
             name = f"mark-{words[1].text}" if len(words) > 1 else ""
-            return name, tuple(self._marked(words, virtual.head))
+            return name, tuple(self._fronts_of_mark(words, virtual.head))
         if words[0].text == "group":
             return self._group(virtual, protocol)
         fronts = tuple(self._front(words, protocol, virtual.head))
@@ -157,7 +159,7 @@ class _Reader:
         found: list[Front] = []
         for line in group.block or ():
             if line.keyword == "fwmark":
-                found += self._marked(line.words, line.span)
+                found += self._fronts_of_mark(line.words, line.span)
             else:
                 found += self._front(line.words, protocol, line.span)
         if not found:
@@ -165,7 +167,7 @@ class _Reader:
         return word.text, tuple(found)
 
     def _front(self, words: Sequence[Word], protocol: ir.Protocol, span: Span) -> Iterator[Front]:
-        """Every address of a range."""
+        """Return a front for every address of a range."""
         addresses = _range(words[0])
         number_ = words[1].text if len(words) > 1 else "0"
         if number_ == "0":
@@ -243,7 +245,7 @@ class _Reader:
 
 
 class _Settings:
-    """What a virtual server says, beside its real servers."""
+    """The settings of a virtual server, without its real servers."""
 
     def __init__(self, virtual: Statement) -> None:
         self.virtual = virtual
@@ -266,7 +268,7 @@ def _names_group(virtual: Statement) -> bool:
 
 
 def _last(statement: Statement, *keywords: str) -> Statement | None:
-    """Of statements that stand twice, keepalived takes the last."""
+    """Return the last statement with one of these keywords: keepalived takes the last where one is repeated."""
     found = statement.all(*keywords)
     return found[-1] if found else None
 
@@ -282,7 +284,7 @@ def _weight(statement: Statement | None) -> int:
 
 
 def _limit(statement: Statement | None) -> int | None:
-    """How many connections a real server has at most; None: there is no limit."""
+    """Return the most connections that a real server takes. Return None where there is no limit."""
     if statement is None:
         return None
     word = statement.words[-1]
@@ -293,7 +295,7 @@ def _limit(statement: Statement | None) -> int | None:
 
 
 def _forward(statement: Statement | None) -> ir.Forward:
-    """keepalived's default is NAT."""
+    """Return how packets are forwarded. NAT is keepalived's default."""
     if statement is None or not statement.values:
         return ir.Forward.MASQUERADE
     word = statement.values[0]
@@ -303,13 +305,13 @@ def _forward(statement: Statement | None) -> ir.Forward:
 
 
 def _tunnel(method: Statement) -> str:
-    """The kind of tunnel: ``lvs_method TUN type gue port 6080``."""
+    """Return the kind of tunnel: ``lvs_method TUN type gue port 6080``."""
     words = [word.text for word in method.values]
     return words[words.index("type") + 1] if "type" in words[:-1] else "ipip"
 
 
 def _range(word: Word) -> list[ir.Address]:
-    """``192.168.200.3-10``: the addresses that end in 3 to 10 (with IPv6 the last group, in hexadecimal)."""
+    """Return the addresses of ``192.168.200.3-10``: those that end in 3 to 10 (of IPv6 the last group, hexadecimal)."""
     first, found, last = word.text.partition("-")
     begin = address(first)
     if begin is None:

@@ -1,4 +1,4 @@
-"""keepalived's checks of real servers as svcc's check of a service (keepalived.conf(5))."""
+"""Reads keepalived's checks of real servers as svcc's check of a service (keepalived.conf(5))."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = {
     "DNS_CHECK": ir.CheckKind.DNS,
     "UDP_CHECK": ir.CheckKind.UDP,
 }
-#: Seconds from check to check and for an answer, and how often keepalived asks again, where nobody says.
+#: keepalived's defaults: seconds from check to check, seconds until a check gives up, and the number of retries.
 _EVERY, _TIMEOUT, _RETRIES = 60.0, 5.0, {ir.CheckKind.DNS: 3}
 _LONGEST = 3_600.0
 _COUNT = 999
@@ -30,14 +30,17 @@ Notes = Callable[[Span, str], None]
 
 @dataclass(frozen=True, slots=True)
 class RealServerCheck:
-    """How keepalived asks one real server."""
+    """The check of one real server, and its place."""
 
     check: ir.Check
     span: Span
 
 
 def first_check(real: Statement, virtual: Statement, note: Notes) -> RealServerCheck | None:
-    """The first check of a real server that svcc has, too; others are noted. None: it is not asked."""
+    """Return the first check of a real server that svcc can express; the others are noted.
+
+    Return None where there is none.
+    """
     found: RealServerCheck | None = None
     for statement in real.all(*KINDS):
         if found is not None:
@@ -51,7 +54,10 @@ def first_check(real: Statement, virtual: Statement, note: Notes) -> RealServerC
 
 
 def common_check(asked: Sequence[RealServerCheck | None], note: Notes) -> RealServerCheck | None:
-    """The check that all real servers have; where they differ, the first one's. The others are noted."""
+    """Return the check that all real servers have.
+
+    Where they differ, that is the first one's, and the others are noted.
+    """
     checks = [one for one in asked if one is not None]
     for one in checks[1:]:
         if one.check != checks[0].check:
@@ -60,7 +66,7 @@ def common_check(asked: Sequence[RealServerCheck | None], note: Notes) -> RealSe
 
 
 class _Reader:
-    """Reads one check. What it does not say itself, the real server says, or the virtual one."""
+    """Reads one check. What the check does not say itself, its real server says, or else the virtual server."""
 
     def __init__(self, statement: Statement, places: Sequence[Statement], note: Notes) -> None:
         self._statement = statement
@@ -69,7 +75,7 @@ class _Reader:
         self._kind = KINDS[statement.keyword]
 
     def check(self) -> ir.Check | None:
-        """None: it asks for what svcc cannot ask, and that is noted."""
+        """Return the check. Return None, and note it, where svcc has no such check."""
         for inner in self._statement.block or ():
             if (why := reason(IN_CHECK, inner.keyword)) is not None:
                 self._note(inner.span, why)
@@ -77,7 +83,7 @@ class _Reader:
         check = ir.Check(
             self._kind,
             self._port(),
-            insecure=self._kind is ir.CheckKind.HTTPS,  # keepalived looks at no certificate
+            insecure=self._kind is ir.CheckKind.HTTPS,  # keepalived verifies no certificate
             every=every,
             timeout=self._timeout(every),
             fall=self._retries() + 1,
@@ -88,7 +94,7 @@ class _Reader:
         return self._dns(check) if self._kind is ir.CheckKind.DNS else check
 
     def _last(self, *keywords: str) -> Statement | None:
-        """The statement that holds: the last one of the innermost place that has any."""
+        """Return the statement that counts: the last one in the innermost block that has any."""
         for place in self._places:
             if found := place.all(*keywords):
                 return found[-1]
@@ -126,7 +132,7 @@ class _Reader:
         return min(found, _COUNT)
 
     def _port(self) -> int | None:
-        """None: the real server's own."""
+        """Return the port that is asked. Return None for the real server's own."""
         statement = self._last("connect_port")
         if statement is None:
             return None
@@ -151,7 +157,7 @@ class _Reader:
         return None if path is None else replace(check, path=path, host=host, expect=expect)
 
     def _expect(self, url: Statement) -> tuple[int, int]:
-        """Without a status keepalived takes those of success."""
+        """Return the first and last status that pass. Without a status keepalived accepts those of success."""
         found = url.all("status_code")
         if not found:
             return 200, 299

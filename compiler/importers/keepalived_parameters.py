@@ -1,4 +1,4 @@
-"""Parameters of keepalived.conf: ``$NAME=VALUE``, and ``$NAME`` or ``${NAME}`` below it (keepalived.conf(5))."""
+"""Replaces parameters of keepalived.conf: ``$NAME=VALUE``, then ``$NAME`` or ``${NAME}`` (keepalived.conf(5))."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from svcc.compiler.importers.words import Word
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _DEFINITION = re.compile(rf"\$({_NAME})=(.*)", re.DOTALL)
 _USE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})\}})")
-#: Characters of a line, also with values in place of parameters: a value may name others, and so double with each.
+#: The most characters of a line, also after values replaced parameters: a value may name other parameters, and so
+#: double with each.
 LINE = 4096
 
 
 class Parameters:
-    """What the parameters of a file, and of those that it includes, are at a place in it."""
+    """The parameters of a file, and of those that it includes, as they are at some line."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
 
     def defines(self, words: Sequence[Word]) -> bool:
-        """Whether a line gives a parameter its value, which is known from now on. A value of several lines is none."""
+        """Whether a line defines a parameter, whose value is then known to later lines.
+
+        False for a value of several lines.
+        """
         found = _DEFINITION.fullmatch(words[0].text)
         if found is None or words[-1].text.endswith("\\"):
             return False
@@ -31,7 +35,10 @@ class Parameters:
         return True
 
     def in_place(self, words: Sequence[Word]) -> list[Word]:
-        """The words with values in place of parameters; a name without a value stays. Errors: Broken."""
+        """Return the words with values in place of parameters; a parameter without a value stays as it is.
+
+        Errors: Broken.
+        """
         if not any("$" in word.text for word in words):
             return list(words)
         made: list[Word] = []
@@ -41,7 +48,7 @@ class Parameters:
             size += len(text)
             if size > LINE:
                 raise broken(f"with its parameters this line has more than {LINE} characters", word.span)
-            # A value may be several words.
+            # A value may have several words.
             made += [word] if text == word.text else [Word(one, word.span) for one in text.split()]
         return made
 

@@ -1,6 +1,7 @@
-"""keepalived.conf as a tree of statements, with the files that it includes (keepalived.conf(5)).
+"""Reads keepalived.conf as a tree of statements, with the files that it includes (keepalived.conf(5)).
 
-A statement is a line of words; it may have a block of statements. Comments begin with ``#`` or ``!``, anywhere.
+A statement is a line of words; it may have a block of statements. Comments begin with ``#`` or ``!``, anywhere in a
+line.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from svcc.compiler.include import read_text
 from svcc.compiler.source import Source, Span
 from svcc.compiler.sources import matching
 
-#: Blocks in blocks; the deepest of keepalived's own are five.
+#: The most levels of blocks; keepalived itself has at most five.
 _DEPTH = 20
-#: Files that include a file that includes a file …
+#: The most levels of files that include files.
 _INCLUDES = 20
 
 _TOKEN = re.compile(
@@ -34,41 +35,41 @@ _LONG = re.compile(rf"[^\n]{{{LINE + 1}}}")
 
 @dataclass(slots=True)
 class Statement:
-    """A line's words, of which the first is the keyword, and the block behind them."""
+    """A statement: the words of its line, of which the first is the keyword, and the block behind them."""
 
     words: list[Word]
     block: list[Statement] | None = None
-    end: Span | None = None  # of the block: its closing brace
+    end: Span | None = None  # the closing brace of the block
 
     @property
     def keyword(self) -> str:
-        """The first word, which says what the statement is."""
+        """The first word, which names the statement."""
         return self.words[0].text
 
     @property
     def values(self) -> Sequence[Word]:
-        """The words behind the first."""
+        """The words after the first."""
         return self.words[1:]
 
     @property
     def head(self) -> Span:
-        """The words."""
+        """The place of the words."""
         return over(self.words[0].span, self.words[-1].span)
 
     @property
     def span(self) -> Span:
-        """With the block, if that is in the same file."""
+        """The place of the words and of the block, if that is in the same file."""
         if self.end is None or self.end.source is not self.words[0].span.source:
             return self.head
         return over(self.words[0].span, self.end)
 
     def all(self, *keywords: str) -> list[Statement]:
-        """The statements of its block with one of the keywords."""
+        """Return the statements of its block with one of the keywords."""
         return [statement for statement in self.block or () if statement.keyword in keywords]
 
 
 def statements(sources: Sequence[Source], notes: list[Note]) -> list[Statement]:
-    """All statements of the files and of those that they include. Errors: Broken."""
+    """Return all statements of the files and of those that they include. Errors: Broken."""
     reader = _Reader(Budget(LIMIT - sum(len(source.text) for source in sources)), notes)
     for source in sources:
         path = Path(source.name)
@@ -78,14 +79,17 @@ def statements(sources: Sequence[Source], notes: list[Note]) -> list[Statement]:
 
 @dataclass(slots=True)
 class _Reader:
-    """Builds the tree. An included file stands where it is named, in the midst of a block perhaps."""
+    """Builds the tree.
+
+    The statements of an included file stand where the file is named, perhaps in the middle of a block.
+    """
 
     budget: Budget
     notes: list[Note]
     top: list[Statement] = field(default_factory=list)
-    _open: list[tuple[Statement, Span]] = field(default_factory=list)  # blocks, and their opening braces
-    _into: list[Statement] = field(default_factory=list)  # what statements go to now
-    _last: Statement | None = None  # which a brace on the next line belongs to
+    _open: list[tuple[Statement, Span]] = field(default_factory=list)  # open blocks, and their opening braces
+    _into: list[Statement] = field(default_factory=list)  # the list to which the next statement goes
+    _last: Statement | None = None  # the statement to which a brace on the next line belongs
     _words: list[Word] = field(default_factory=list)
     _parameters: Parameters = field(default_factory=Parameters)
 
@@ -93,7 +97,7 @@ class _Reader:
         self._into = self.top
 
     def read(self, source: Source, files: tuple[Path, ...], folder: Path) -> None:
-        """``files``: the file and those that include it, resolved."""
+        """Read a file. ``files``: the file and those that include it, resolved."""
         long = _LONG.search(source.text)
         if long is not None:
             start = Span(source, long.start(), long.start() + 1)
@@ -131,14 +135,14 @@ class _Reader:
             self._end(span)
 
     def _statement(self) -> None:
-        """A line ends: its words are a statement, or give a parameter its value."""
+        """End a line: its words are a statement, or they define a parameter."""
         words, self._words = self._words, []
         if not words:
             return
         if self._parameters.defines(words):
             self._last = None
             return
-        # Words that are values of nothing are no line.
+        # A line whose words all became nothing is no statement.
         if found := self._parameters.in_place(words):
             self._last = Statement(found)
             self._into.append(self._last)

@@ -1,4 +1,4 @@
-"""The words of keepalived.conf that svcc says nothing for, and why (keepalived.conf(5))."""
+"""The words of keepalived.conf that svcc has no statement for, and why (keepalived.conf(5))."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CHECK = "svcc has no check of this kind"
 _AGAIN = "svcc asks again after the time between two checks"
 _OTHER = "import does not know it"
 
-#: What is carried over, or says what svcc does anyway: None.
+#: Why a word is not carried over. None: it is carried over, or svcc does the same anyway.
 _Reasons = Mapping[str, str | None]
 
-#: Blocks and settings of the whole file.
+#: Blocks and settings at the top of a file.
 BLOCKS: _Reasons = {
     "virtual_server": None,
     "virtual_server_group": None,
@@ -35,13 +35,13 @@ BLOCKS: _Reasons = {
     ),
     **dict.fromkeys(("linkbeat_use_polling", "child_wait_time", "net_namespace_ipvs"), "how keepalived itself runs"),
 }
-#: A file has at least one of them.
+#: Words of which every keepalived.conf has at least one.
 KNOWN = frozenset(BLOCKS)
 
 IN_VIRTUAL_SERVER: _Reasons = {
     **dict.fromkeys(("lb_algo", "lvs_sched", "lb_kind", "lvs_method", "protocol", "persistence_timeout"), None),
     **dict.fromkeys(("real_server", "weight", "ip_family"), None),
-    # what they say goes without saying in svcc, or has long meant nothing
+    # svcc always does what these ask for, or they have long meant nothing
     **dict.fromkeys(("nat_mask", "net_mask", "inhibit_on_failure", "sorry_server_inhibit"), None),
     **dict.fromkeys(("alpha", "omega", "warmup"), _START),
     **dict.fromkeys(("quorum", "hysteresis"), _QUORUM),
@@ -54,7 +54,7 @@ IN_VIRTUAL_SERVER: _Reasons = {
     **dict.fromkeys(("sh-fallback", "mh-fallback"), None),
     **dict.fromkeys(("hashed", "flag-1", "flag-2", "flag-3"), _FLAG),
     "ha_suspend": "svcc checks endpoints whoever has the address",
-    **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # of checks
+    **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # read with the checks
     "delay_before_retry": _AGAIN,
     **dict.fromkeys(("sorry_server", "sorry_server_lvs_method"), None),
 }
@@ -68,7 +68,7 @@ IN_REAL_SERVER: _Reasons = {
     "lthreshold": LOWER_LIMIT,
     **dict.fromkeys(("MISC_CHECK", "SMTP_CHECK", "BFD_CHECK", "PING_CHECK", "FILE_CHECK"), _CHECK),
     **dict.fromkeys(("TCP_CHECK", "HTTP_GET", "SSL_GET", "DNS_CHECK", "UDP_CHECK"), None),
-    **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # of checks
+    **dict.fromkeys(("delay_loop", "retry", "connect_timeout", "virtualhost"), None),  # read with the checks
     "delay_before_retry": _AGAIN,
     "snmp_name": "how keepalived itself runs",
 }
@@ -93,5 +93,5 @@ IN_URL: _Reasons = {
 
 
 def reason(reasons: _Reasons, keyword: str) -> str | None:
-    """Why a statement is not carried over; None: it is."""
+    """Return why a statement is not carried over. Return None where it is."""
     return reasons.get(keyword, _OTHER)

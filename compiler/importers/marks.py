@@ -1,4 +1,4 @@
-"""Which packets have a firewall mark, out of what ``iptables-save`` prints: rules of the mangle table's PREROUTING."""
+"""Finds out which packets get a firewall mark, from iptables-save's rules of PREROUTING in the mangle table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from svcc.compiler.importers.words import address, lines, number, ports, text_of
 from svcc.compiler.source import Source
 
 _TABLE = re.compile(r"^\*(?:mangle|nat|filter|raw|security)\s*$", re.MULTILINE)
-#: Matches that add nothing to what is said beside them.
+#: Matches that add no condition to the ones beside them.
 _IGNORED = re.compile(r"-m (?:tcp|udp|sctp|multiport|comment)(?= )|--comment (?:\"(?:[^\"\\]|\\.)*\"|\S+)")
 _MARK = re.compile(r"-j MARK --set-(?:x?mark|mark) (0x[0-9a-fA-F]{1,8}|[0-9]{1,10})(?:/0x[fF]{8})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Packets to some ports of an address have the mark."""
+    """A firewall mark that packets to some ports of an address get."""
 
     mark: int
     address: ir.Address
@@ -33,12 +33,12 @@ class Mark:
 
 
 def is_iptables(source: Source) -> bool:
-    """Whether a file is one that iptables-save or ip6tables-save printed."""
+    """Whether the file was printed by iptables-save or ip6tables-save."""
     return _TABLE.search(source.text) is not None
 
 
 def marks(source: Source, notes: list[Note]) -> Iterator[Mark]:
-    """What is marked for certain: by rules that ask for an address, a protocol and ports, and for nothing else.
+    """Return what is marked for certain: by rules that ask for an address, a protocol and ports, and for nothing else.
 
     Other rules that mark packets are noted.
     """

@@ -1,4 +1,4 @@
-"""Names that svcc takes, for what other programs call otherwise or not at all."""
+"""Makes names that svcc accepts, for what has another name in other programs, or none."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from svcc.compiler.names import QUOTED
 
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_.@+=:/-]+")
-#: Characters of a name: of most kernel objects it is a part.
+#: The most characters of a name, which becomes a part of the names of most kernel objects.
 _LENGTH = 120
 
 
 def valid(text: str) -> str:
-    """The nearest name to a text: itself, where it can be one.
+    """Return the valid name that is nearest to a text: the text itself, where it is valid.
 
     >>> valid("shop/web"), valid("8080-tcp"), valid("my service!"), valid("")
     ('shop/web', '8080-tcp', 'my-service', 'unnamed')
@@ -26,10 +26,10 @@ class Names:
     """Gives each thing a name that no other has."""
 
     def __init__(self) -> None:
-        self._given: dict[str, int] = {}  # and how often it was asked for
+        self._given: dict[str, int] = {}  # the names that are taken, and how often each was asked for
 
     def fresh(self, text: str) -> str:
-        """The nearest valid name, with a number behind it where it is given away already.
+        """Return the nearest valid name, with a number behind it where the name is taken.
 
         >>> names = Names()
         >>> names.fresh("web"), names.fresh("web"), names.fresh("web")

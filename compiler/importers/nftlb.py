@@ -1,4 +1,4 @@
-"""nftlb: its farms, as the JSON that its API takes and gives (the README of nftlb)."""
+"""The importer for nftlb: reads its farms from the JSON that its API takes and gives (the README of nftlb)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from svcc.compiler.importers.words import address, network, number, ports
 from svcc.compiler.source import Source, Span
 
 _WEIGHTS = 65_535
-#: Seconds of persistence that nftlb takes for none, and that this takes at most.
+#: The seconds of persistence where a farm gives none (nftlb's default), and the most that this importer accepts.
 _PERSISTENCE, _LONGEST = "60", 31 * 86_400
 _MASQUERADES = {"snat": ir.Masquerade.ALWAYS, "dnat": ir.Masquerade.NEVER}
 _MODES = {
@@ -29,7 +29,7 @@ Members = Mapping[str, Member]
 
 
 class _Nftlb(Importer):
-    """See the module."""
+    """The importer for nftlb."""
 
     name: ClassVar[str] = "nftlb"
     title: ClassVar[str] = "nftlb's farms, as JSON"
@@ -58,7 +58,7 @@ class _Reader:
         self._policies: dict[str, Member] = {}
 
     def declare(self, root: Member) -> None:
-        """The addresses and policies that farms name."""
+        """Note the addresses and policies that farms refer to by name."""
         members = root.members()
         if not members.keys() & set(_SECTIONS):
             raise broken("this is no configuration of nftlb", root.span, 'it has a list of farms: {"farms": [ … ]}')
@@ -84,7 +84,7 @@ class _Reader:
         self._notes.append(Note(span, why))
 
     def _leave_out(self, members: Members, reasons: Reasons) -> None:
-        """Note what an object says beyond what is carried over, unless it says what goes without saying."""
+        """Note the members of an object that are not carried over, unless they say what svcc does anyway."""
         for key, member in members.items():
             why = reason(reasons, key, member.value)
             if why is not None:
@@ -108,7 +108,7 @@ class _Reader:
         return Virtual(name, fronts, servers, scheduler, seconds, whole, masquerade, allowed, snat=snat)
 
     def _source(self, members: Members, versions: set[int]) -> Iterator[ir.Address]:
-        """What a source becomes; nothing, where it is the machine's own address."""
+        """Return the address that sources are rewritten to; nothing where it is the machine's own."""
         text = _text(members, "source-addr", "")
         found = address(text) if text else None
         if text and found is None:
@@ -119,7 +119,10 @@ class _Reader:
             self._note(members["source-addr"].whole, f"the farm has no IPv{found.version} address")
 
     def _masquerade(self, members: Members, whole: Span) -> ir.Masquerade | None:
-        """None: the farm is not one that svcc can serve, and noted."""
+        """Return the masquerading that the farm asks for.
+
+        Return None, and note it, where svcc cannot serve the farm.
+        """
         state, mode = _text(members, "state", "up"), _text(members, "mode", "")
         if state != "up":
             self._note(members["state"].whole, "the farm is not up, and svcc would serve it: it was not carried over")
@@ -134,7 +137,7 @@ class _Reader:
         return None
 
     def _fronts(self, members: Members, whole: Span) -> list[Front]:
-        """What the farm listens on; nothing: noted."""
+        """Return what the farm listens on; nothing, with a note, where svcc cannot tell."""
         found: list[Front] = []
         if "virtual-addr" in members or "virtual-ports" in members:
             found += self._listening(members, "virtual-addr", "virtual-ports", whole)
@@ -169,7 +172,7 @@ class _Reader:
     # -- settings -------------------------------------------------------------------------------------------------
 
     def _scheduler(self, members: Members, weights: set[int]) -> ir.Scheduler:
-        """nftlb's turns follow weights, as its random choice does; its default is turns."""
+        """Return the scheduler. nftlb's default is round robin, which follows weights, as its random choice does."""
         match _text(members, "scheduler", "rr"):
             case "rr":
                 return ir.Scheduler.WRR if len(weights) > 1 else ir.Scheduler.RR
@@ -198,7 +201,7 @@ class _Reader:
         return affinity_of(seconds, members["persistence"].whole, self._notes)
 
     def _allowed(self, members: Members) -> list[ir.Network]:
-        """The networks of the farm's whitelists."""
+        """Return the networks of the farm's whitelists."""
         found: list[ir.Network] = []
         for item in _items(members, "policies"):
             policy = self._policies.get(_name(item))
@@ -245,7 +248,7 @@ def _items(members: Members, key: str) -> list[Member]:
 
 
 def _text(members: Members, key: str, default: str) -> str:
-    """What a member says; the default where it is not there, or says nothing."""
+    """Return the value of a member, or the default where it is missing or empty."""
     return (members[key].text if key in members else "") or default
 
 

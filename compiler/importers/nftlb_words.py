@@ -1,4 +1,4 @@
-"""The members of nftlb's objects that svcc says nothing for, and why (the README of nftlb)."""
+"""The members of nftlb's objects that svcc has no statement for, and why (the README of nftlb)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ _MARK = "svcc sets no marks of others"
 _LINK = "svcc sends by routes, not by links"
 _SOURCE = "svcc says by service what a source becomes, not by endpoint"
 
-#: Why a member is not carried over; None: it is, or the services have no need of it.
+#: Why a member is not carried over. None: it is carried over, or services do not need it.
 Reasons = Mapping[str, str | None]
 
-#: What a member that is not carried over may say without a note: it is what goes without saying.
+#: Values with which a member that is not carried over gets no note, because they say what svcc does anyway.
 _USUAL = frozenset(("", "0", "none", "off", "0x0", "0/second", "ipv4", "ipv6", "dual", "-1", -1, 0, None))
 
 IN_FARM: Reasons = {
     **dict.fromkeys(("name", "mode", "protocol", "scheduler", "sched-param", "persistence", "persist-ttl"), None),
     **dict.fromkeys(("virtual-addr", "virtual-ports", "addresses", "backends", "policies", "state", "family"), None),
-    # how often something is logged, or how long a client is banned, means nothing alone; all connect from the machine
+    # these set how often something is logged, or how long a client is banned, and mean nothing alone; all connect from
+    # the machine
     **dict.fromkeys(("log-rtlimit", "limits-ttl", "intra-connect", "bcks-available", "bcks-usable"), None),
-    "priority": None,  # nftlb works it out of the backends'
+    "priority": None,  # nftlb computes it from the priorities of the backends
     "source-addr": None,
     "helper": "svcc sets no helpers of connection tracking",
     **dict.fromkeys(("log", "log-prefix"), _LOG),
@@ -30,7 +31,7 @@ IN_FARM: Reasons = {
     **dict.fromkeys((f"{limit}-log-prefix" for limit in ("new-rtlimit", "rst-rtlimit", "est-connlimit")), None),
     "tcp-strict": "svcc drops no segments but those that would end a connection",
     "tcp-strict-log-prefix": None,
-    "verdict": None,  # of limits and lists that are noted themselves
+    "verdict": None,  # belongs to limits and lists that are noted themselves
     "flow-offload": "svcc offloads no flows",
     "queue": "svcc queues no packets to programs",
     **dict.fromkeys(("iface", "oface", "ether-addr"), _LINK),
@@ -62,7 +63,10 @@ IN_ELEMENT: Reasons = {
 
 
 def reason(reasons: Reasons, key: str, value: object) -> str | None:
-    """Why a member is not carried over; None: it is, or it says what goes without saying."""
+    """Return why a member is not carried over.
+
+    Return None where it is, or where its value says what svcc does anyway.
+    """
     why = reasons.get(key, "import does not know it")
     if why is None or value == [] or (isinstance(value, (str, int, type(None))) and value in _USUAL):
         return None

@@ -1,4 +1,4 @@
-"""The cluster's range of node ports, for services whose ports somebody else has chosen."""
+"""Computes the cluster's range of node ports, for services whose node ports somebody else has chosen."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ USUAL = ir.Cluster().nodeports
 
 
 def node_ports(services: Iterable[ir.Service]) -> ir.PortRange:
-    """The usual range, made as wide as it takes."""
+    """Return the usual range, extended to hold the node ports of all services."""
     return widened([*unusual_ports(services)])
 
 
 def unusual_ports(services: Iterable[ir.Service]) -> Iterator[ir.PortRange]:
-    """The node ports that are not in the usual range."""
+    """Return the node ports that are not in the usual range."""
     for service in services:
         for port in service.ports:
             ports = port.nodeport
@@ -24,6 +24,6 @@ def unusual_ports(services: Iterable[ir.Service]) -> Iterator[ir.PortRange]:
 
 
 def widened(unusual: Collection[ir.PortRange]) -> ir.PortRange:
-    """The usual range and others."""
+    """Return the smallest range that holds the usual range and these ports."""
     taken = (USUAL, *unusual)
     return ir.PortRange(min(ports.first for ports in taken), max(ports.last for ports in taken))

@@ -1,4 +1,4 @@
-"""Leaves out of an imported program what svcc refuses, so that what is left passes ``svcc check``."""
+"""Removes from an imported program what svcc refuses, so that the rest passes ``svcc check``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from svcc.compiler.diagnostic import Diagnostic, Severity
 from svcc.compiler.importers.interface import Imported, Note
 from svcc.compiler.source import Span
 
-#: What is wrong with a program.
+#: A function that returns what is wrong with a program.
 Findings = Callable[[ir.Program], Iterable[Diagnostic]]
 
 
 def sound(imported: Imported, findings: Findings) -> Imported:
-    """The program without the endpoints, addresses, ports, checks, nodes and services that an error points at.
+    """Return the program without the endpoints, addresses, ports, checks, nodes and services that an error points at.
 
-    Each is noted with the error's words. Once something is gone, other errors may come or go, so the rest is asked
-    again. An error that points at nothing of the program is a fault of the importer: ValueError.
+    There is a note for each, with the error's words. Removing something may cause or resolve other errors, so the rest
+    is checked again. Errors: ValueError, where an error points at nothing in the program, which is a fault of the
+    importer.
     """
     program, notes = imported.program, [*imported.notes]
     while errors := [d for d in findings(program) if d.severity is Severity.ERROR]:
@@ -61,7 +62,7 @@ def _services_without(
 
 
 def service_without(service: ir.Service, culprits: frozenset[Span]) -> ir.Service | None:
-    """What is left of the service; None: nothing that would serve, or nothing that would mean the same."""
+    """Return what is left of the service. Return None where the rest would not serve, or would mean something else."""
     if service.span in culprits:
         return None
     gone = {statement for statement, span in service.spans.items() if span in culprits}

@@ -1,4 +1,4 @@
-"""Virtual servers and their real servers, whatever program balances them: what of them svcc says in its own words."""
+"""Virtual servers and their real servers, from whatever program balances them, and the services that they become."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from svcc.compiler.importers.interface import Note
 from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
 
-#: Why a lower limit of connections is not carried over (ip_vs_ctl.c: without one, three quarters of the upper one).
+#: Why a lower limit of connections is not carried over (ip_vs_ctl.c: without one, three quarters of the upper limit).
 LOWER_LIMIT = "an endpoint is full until it has three quarters of its max-connections"
-#: The longest affinity that svcc's language has.
+#: The longest affinity that svcc's language allows, in seconds.
 _DAY = 86_400
-#: IPVS's schedulers, all of which the language has; its `random` is none of them.
+#: IPVS's schedulers, all of which the language has. The language's `random` is not among them.
 SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
 
 
@@ -30,12 +30,12 @@ class Server:
     forward: ir.Forward
     span: Span
     backup: bool = False
-    most: int | None = None  # connections
+    most: int | None = None  # the most connections
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What a virtual server listens on."""
+    """What a virtual server listens on: an address with ports of a protocol."""
 
     address: ir.Address
     protocol: ir.Protocol
@@ -52,7 +52,7 @@ class Front:
 class Virtual:
     """A virtual server that listens on one or more fronts, and leads all of them to the same real servers."""
 
-    name: str  # of the service that it becomes, or of the first one
+    name: str  # the name of the service that it becomes, or of the first of them
     fronts: tuple[Front, ...]
     servers: tuple[Server, ...]
     scheduler: ir.Scheduler
@@ -63,22 +63,23 @@ class Virtual:
     scheduler_by: ir.HashBy = ir.HashBy.ADDRESS
     affinity_networks: tuple[int, int] = (32, 128)
     snat: tuple[ir.Address, ...] = ()
-    one_memory: bool = False  # it remembers a client for all of its fronts
-    one_packet: bool = False  # where it is True, its place is in ``spans``
-    check: ir.Check | None = None  # None, or where its place is in ``spans``
+    one_memory: bool = False  # it remembers a client for all of its fronts together
+    one_packet: bool = False  # if so, ``spans`` has its place
+    check: ir.Check | None = None  # if there is one, ``spans`` has its place
     spans: dict[str, Span] = field(default_factory=dict)  # by statement
 
 
 def affinity_of(seconds: int, span: Span, notes: list[Note]) -> int | None:
-    """Seconds of persistence as affinity; none for 0."""
+    """Return the affinity for some seconds of persistence. Return None for 0."""
     if seconds > _DAY:
         notes.append(Note(span, "affinity lasts a day at most, which the program says"))
     return min(seconds, _DAY) or None
 
 
 def affinity_networks(text: str, span: Span, notes: list[Note]) -> tuple[int, int]:
-    """What counts as one client, by a mask of IPv4 clients (255.255.255.0) or the length of a prefix of IPv6 ones; an
-    address each (noted), where it is neither."""
+    """Return the prefix lengths of what counts as one client, from a netmask for IPv4 clients (255.255.255.0) or a
+    prefix length for IPv6 clients. Where the text is neither, each address is a client, which is noted.
+    """
     if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= 128:
         return 32, int(text)
     lengths = range(1, 33)
@@ -89,11 +90,12 @@ def affinity_networks(text: str, span: Span, notes: list[Note]) -> tuple[int, in
 
 
 def services_of(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[ir.Service]:
-    """The services that a virtual server becomes: one, unless its addresses have different ports.
+    """Return the services that a virtual server becomes: one, unless its addresses have different ports.
 
-    Their addresses are ``shared``: neither IPVS nor nftlb holds any itself, and they take the declared ports alone.
+    Their addresses are ``shared``: neither IPVS nor nftlb puts addresses on the machine, and both take the declared
+    ports alone.
     """
-    servers = _alike(virtual, notes)
+    servers = _servers_of_one_service(virtual, notes)
     for fronts in _groups(_served(virtual, servers, notes)):
         versions = {front.address.version for front in fronts}
         own = [server for server in servers if server.address.version in versions]
@@ -107,7 +109,7 @@ def services_of(virtual: Virtual, names: Names, notes: list[Note]) -> Iterator[i
 
 
 def _served(virtual: Virtual, servers: Sequence[Server], notes: list[Note]) -> Iterator[Front]:
-    """The fronts that have servers of their family; all, where there are no servers at all."""
+    """Return the fronts that have servers of their family, or all fronts where there are no servers at all."""
     versions = {server.address.version for server in servers}
     for front in virtual.fronts:
         if not versions or front.address.version in versions:
@@ -117,7 +119,7 @@ def _served(virtual: Virtual, servers: Sequence[Server], notes: list[Note]) -> I
 
 
 def _groups(fronts: Iterable[Front]) -> list[list[Front]]:
-    """Fronts whose addresses have the same ports, each front once."""
+    """Group the fronts whose addresses have the same ports; equal fronts count once."""
     ports: dict[ir.Address, dict[tuple[ir.Protocol, ir.PortRange], Front]] = {}
     for front in fronts:
         ports.setdefault(front.address, {}).setdefault(front.port, front)
@@ -127,8 +129,8 @@ def _groups(fronts: Iterable[Front]) -> list[list[Front]]:
     return [*groups.values()]
 
 
-def _alike(virtual: Virtual, notes: list[Note]) -> list[Server]:
-    """The servers that one service of svcc can have: of its families, and forwarded to as the first is."""
+def _servers_of_one_service(virtual: Virtual, notes: list[Note]) -> list[Server]:
+    """Return the servers that one service can have: of the families of its fronts, and forwarded to as the first."""
     versions = {front.address.version for front in virtual.fronts}
     found: list[Server] = []
     for server in virtual.servers:
@@ -147,11 +149,12 @@ def _service(
     name: str, virtual: Virtual, fronts: Sequence[Front], servers: Sequence[Server], names: Names, notes: list[Note]
 ) -> ir.Service:
     addresses = tuple(dict.fromkeys(front.address for front in fronts))
-    statement = "external-ip" if virtual.allow_from else "vip"  # to be kept from some is for external ips
+    statement = "external-ip" if virtual.allow_from else "vip"  # only external ips can be closed to some clients
     places = {f"{statement} {front.address}": front.span for front in reversed(fronts)}
     found = tuple(dict.fromkeys(front.port for front in fronts))
     forward = servers[0].forward if servers else ir.Forward.MASQUERADE
-    target = servers[0].port if servers and forward is ir.Forward.MASQUERADE else 0  # else the packet stays as it is
+    # other kinds of forwarding do not change the port
+    target = servers[0].port if servers and forward is ir.Forward.MASQUERADE else 0
     named = len(found) > 1
     ports = tuple(_port(one, target, virtual.span, named=named) for one in found)
     service = ir.Service(
@@ -174,13 +177,13 @@ def _service(
         span=virtual.span,
         spans=virtual.spans | places,
     )
-    return replace(service, check=_asked(virtual, service, notes))
+    return replace(service, check=_check_with_port(virtual, service, notes))
 
 
 def _one_packet(
     virtual: Virtual, forward: ir.Forward, ports: Iterable[tuple[ir.Protocol, ir.PortRange]], notes: list[Note]
 ) -> bool:
-    """Whether a service can choose anew for each datagram."""
+    """Whether a service can choose an endpoint for each datagram; where it cannot, that is noted."""
     why = ""
     if forward is ir.Forward.MASQUERADE:
         why = "without a connection IPVS translates no answers: one-packet is for direct routing and tunnels"
@@ -191,8 +194,11 @@ def _one_packet(
     return not why
 
 
-def _asked(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:
-    """The check with the port that it asks, where the service's ports leave that open."""
+def _check_with_port(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check | None:
+    """Return the check, with the port that it asks where the service's ports leave that open.
+
+    Return None where there is none to carry over.
+    """
     check = virtual.check
     if check is None or check.port is not None or len(service_ports(service, check.kind)) == 1:
         return check
@@ -204,7 +210,10 @@ def _asked(virtual: Virtual, service: ir.Service, notes: list[Note]) -> ir.Check
 
 
 def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, named: bool) -> ir.Port:
-    """What the first server gets, the others get as well, or have a port of their own. A range leads to a range."""
+    """Return the port.
+
+    Its target is that of the first server; others may have ports of their own. A range leads to a range.
+    """
     protocol, ports = one
     to = target if target and len(ports) == 1 else ports.first
     return ir.Port(f"{protocol}-{ports}" if named else None, protocol, ports, to, span=span)
@@ -213,7 +222,11 @@ def _port(one: tuple[ir.Protocol, ir.PortRange], target: int, span: Span, *, nam
 def _endpoints(
     servers: Iterable[Server], forward: ir.Forward, ports: Sequence[ir.Port], notes: list[Note]
 ) -> Iterator[ir.Endpoint]:
-    """All servers have the same port where there are several ports. A server without one gets what clients ask for."""
+    """Return the endpoints.
+
+    Where a service has several ports, all servers have the same port. A server without a port gets what clients ask
+    for.
+    """
     wide = any(len(port.ports) > 1 for port in ports)
     for server in servers:
         own = server.port if forward is ir.Forward.MASQUERADE else 0

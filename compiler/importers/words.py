@@ -1,4 +1,4 @@
-"""Words of a text with their places, and the values that they are in every kind of file."""
+"""Words of a text with their places, and what they mean as values in every kind of file."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 
 
 class Word(NamedTuple):
-    """What stands in a text between blanks, without quotes around it."""
+    """A word of a text: what stands between blanks, without the quotes around it."""
 
     text: str
     span: Span
 
 
 def over(first: Span, last: Span) -> Span:
-    """From the beginning of one place to the end of another in the same source."""
+    """Return the span from the beginning of one place to the end of another in the same source."""
     return Span(first.source, first.start, max(first.end, last.end))
 
 
 def lines(source: Source) -> Iterator[Span]:
-    """Every line that holds more than blanks, without the blanks around it."""
+    """Return every line that is not blank, without the blanks around it."""
     for found in re.finditer(r"[^\s](?:[^\n]*[^\s])?", source.text):
         yield Span(source, found.start(), found.end())
 
 
 def text_of(span: Span) -> str:
-    """The characters of a span."""
+    """Return the characters of a span."""
     return span.source.text[span.start : span.end]
 
 
 def address(text: str) -> ir.Address | None:
-    """An address without a zone; None: it is none."""
+    """Return an address without a zone. Return None where the text is none."""
     try:
         return None if "%" in text or "/" in text else ip_address(text)
     except ValueError:
@@ -46,7 +46,10 @@ def address(text: str) -> ir.Address | None:
 
 
 def network(text: str) -> ir.Network | None:
-    """A network, or an address as the network of just itself, whatever bits are set beyond its prefix."""
+    """Return a network, or an address as the network of just itself.
+
+    Bits beyond the prefix may be set. Return None where the text is neither.
+    """
     try:
         return None if "%" in text else ip_network(text, strict=False)
     except ValueError:
@@ -54,25 +57,27 @@ def network(text: str) -> ir.Network | None:
 
 
 def number(text: str, low: int, high: int) -> int | None:
-    """A whole number from ``low`` to ``high``; None: it is none."""
+    """Return a whole number from ``low`` to ``high``. Return None where the text is none."""
     value = int(text) if _DIGITS.fullmatch(text) else -1
     return value if low <= value <= high else None
 
 
 def port(text: str) -> int | None:
-    """A port's number, from 1 on; None: the text is none."""
+    """Return a port's number, from 1 on. Return None where the text is none."""
     return number(text, 1, MAX_PORT)
 
 
 def ports(text: str, dash: str = "-") -> ir.PortRange | None:
-    """``8080``, or a range that does not run backwards; None: it is neither."""
+    """Return the range of ``8080``, or of two ports in ascending order. Return None where the text is neither."""
     first, found, last = text.partition(dash)
     begin, end = port(first), port(last if found else first)
     return None if begin is None or end is None or begin > end else ir.PortRange(begin, end)
 
 
 def socket(text: str) -> tuple[ir.Address, str] | None:
-    """``IPV4:PORT`` or ``[IPV6]:PORT``, the port as it stands there ("" where there is none); None: it is neither."""
+    """Return address and port of ``IPV4:PORT`` or ``[IPV6]:PORT``, the port as it is written ("" where there is none).
+    Return None where the text is neither.
+    """
     host, found, tail = text.rpartition(":")
     if not found or text.endswith("]"):
         host, tail = text, ""

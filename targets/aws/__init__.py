@@ -1,9 +1,10 @@
 """The aws target: the balancers of a program as one CloudFormation template, in front of the nodes' node ports.
 
-What a request or connection goes through on the nodes themselves is another target's. The template names what is
-there already (network, subnets, security groups, instances) and creates load balancers, target groups, listeners and
-listener rules. Each has its name from those of the program that it is about, so that a change to the program changes
-only what belongs to it: CloudFormation knows a resource by that name, and replaces what is called otherwise.
+Another target says what happens to a request or connection on the nodes themselves. The template refers to what exists
+already (network, subnets, security groups, instances), and creates load balancers, target groups, listeners and
+listener rules. The name of each follows from the names in the program that it stands for, so that a change to the
+program changes only the resources that it is about: CloudFormation knows a resource by its name, and replaces one whose
+name changes.
 
 Source of the properties: the AWS CloudFormation template reference, AWS::ElasticLoadBalancingV2.
 """
@@ -24,7 +25,7 @@ _PART = Part("aws", "aws.json", "aws cloudformation deploy --template-file aws.j
 
 
 class Aws(Target):
-    """See the module."""
+    """The aws target."""
 
     name = "aws"
     title = "the balancers, as a CloudFormation template"

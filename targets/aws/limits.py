@@ -1,4 +1,4 @@
-"""What the cloud has to be told, and what it refuses, beyond what is true of every balancer."""
+"""What the cloud needs to know for a template, and what it refuses, beyond the checks that every balancer passes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from svcc.compiler.source import Span
 from svcc.targets.aws.rules import MOST, matched
 from svcc.targets.aws.template import resources
 
-#: Resources of one template (CloudFormation's quotas).
+#: The most resources of one template (CloudFormation's quotas).
 _RESOURCES = 500
 _NAMES = {"instance": "i", "network": "vpc", "subnet": "subnet", "security group": "sg"}
 _DIGITS = re.compile(r"[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """What a template cannot have: names, numbers and families that the cloud does not take."""
+    """Return errors for what a template cannot have: names, numbers and families that the cloud refuses."""
     if not program.balancers:
         return
     found = [*_nodes(program)]
@@ -66,7 +66,9 @@ def _named(what: str, name: str, span: Span | None) -> Iterator[Diagnostic]:
 
 
 def _subnets(balancer: ir.Balancer) -> Iterator[Diagnostic]:
-    """An application load balancer needs two, of different zones (its user guide: subnets)."""
+    """Check that a balancer has its subnets; one for applications needs two, of different zones (its user guide:
+    subnets).
+    """
     need = 2 if balancer.kind is ir.BalancerKind.APPLICATION else 1
     if len(balancer.subnets) < need:
         message = f"balancer {balancer.name} needs {'two subnets' if need == 2 else 'a subnet'}"
@@ -75,7 +77,7 @@ def _subnets(balancer: ir.Balancer) -> Iterator[Diagnostic]:
 
 
 def _families(program: ir.Program, balancer: ir.Balancer) -> Iterator[Diagnostic]:
-    """Instances are reached by their IPv4 address."""
+    """Check that services have IPv4 node ports: instances are reached by their IPv4 address."""
     for route in balancer.routes:
         service = program.service(route.service)
         if service is not None and node_port_versions(program, service) == (6,):

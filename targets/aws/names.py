@@ -1,4 +1,4 @@
-"""Logical ids: what CloudFormation knows the resources of a template by.
+"""Logical ids: the names by which CloudFormation knows the resources of a template.
 
 They have letters and digits alone, 255 at most, and are distinct within a template (CloudFormation's user guide,
 template anatomy: resources).
@@ -10,17 +10,17 @@ import re
 
 from svcc.compiler.names import digest, word
 
-#: A name that capitals part from its neighbours: nothing of it is lost.
+#: Matches a name that can be told from its neighbours by a capital letter, so that none of it is lost.
 _PLAIN = re.compile(r"[a-z][a-z0-9]*")
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 _READABLE = 160
-#: Characters of a tag's value (AWS: tag naming limits).
+#: The most characters of a tag's value (AWS: tag naming limits).
 _TAG = 256
 _NO_TAG = re.compile(r"[^A-Za-z0-9 +=._:/@-]")
 
 
 def logical_id(kind: str, *names: str) -> str:
-    """The id of the resource of a kind that is about these things; no other has it.
+    """Return the id of a resource: its kind, and the names of what it is about. No other resource has the same.
 
     >>> logical_id("LoadBalancer", "public"), logical_id("TargetGroup", "public", "shop/web")
     ('LoadBalancerPublic', 'TargetGroupPublicShopWebX9b2a0c0a9e')
@@ -34,5 +34,5 @@ def logical_id(kind: str, *names: str) -> str:
 
 
 def tag(name: str) -> str:
-    """A name as the value of a tag."""
+    """Return a name in the form that the value of a tag may have."""
     return _NO_TAG.sub("_", word(name))[:_TAG]

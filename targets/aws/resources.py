@@ -14,27 +14,30 @@ _Properties: TypeAlias = dict[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class Resource(ABC):
-    """One resource; ``id`` is its logical id, by which others refer to it."""
+    """A resource of a template. ``id`` is its logical id, by which others refer to it."""
 
     type: ClassVar[str]
     id: str
 
     @abstractmethod
     def properties(self) -> _Properties:
-        """Its properties, as CloudFormation's reference of the resource type has them."""
+        """Return the properties, as CloudFormation's reference of the resource type defines them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer(Resource):
-    """It has no ``Name``: with one of its own CloudFormation could not put another in its place."""
+    """A load balancer.
+
+    It has no ``Name``: CloudFormation could not replace a load balancer that has a name of its own.
+    """
 
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::LoadBalancer"
-    kind: str  # application, network
+    kind: str  # application or network
     scheme: str
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]  # empty: the VPC's default
     tag: str
-    address: str  # the id of the output that has its DNS name
+    address: str  # the id of the output with its DNS name
 
     def properties(self) -> _Properties:
         found: _Properties = {
@@ -48,16 +51,16 @@ class LoadBalancer(Resource):
         return {**found, "Tags": _tags(self.tag)}
 
     def output(self) -> Json:
-        """The template's output: the DNS name that the cloud gives the load balancer."""
+        """Return the template's output: the DNS name that the cloud gives the load balancer."""
         return {"Description": f"Where {self.tag} is reached", "Value": {"Fn::GetAtt": [self.id, "DNSName"]}}
 
 
 @dataclass(frozen=True, slots=True)
 class TargetGroup(Resource):
-    """The instances of the nodes, on one node port; asked there whether they serve."""
+    """The instances of the nodes at one node port, where the cloud also checks their health."""
 
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::TargetGroup"
-    protocol: str  # HTTP, TCP, UDP
+    protocol: str  # HTTP, TCP or UDP
     port: int
     network: str
     instances: tuple[str, ...]
@@ -70,7 +73,7 @@ class TargetGroup(Resource):
             "Protocol": self.protocol,
             "Port": self.port,
             "VpcId": self.network,
-            # a UDP port answers no check: the group's port is asked by TCP there
+            # a UDP port answers no check, so the cloud checks the group's port by TCP
             "HealthCheckProtocol": "HTTP" if self.protocol == "HTTP" else "TCP",
             "HealthCheckPort": "traffic-port",
             "Targets": [{"Id": instance} for instance in self.instances],
@@ -80,13 +83,13 @@ class TargetGroup(Resource):
 
 @dataclass(frozen=True, slots=True)
 class FixedResponse:
-    """What a listener answers by itself."""
+    """A response that a listener gives by itself."""
 
     status: int
     body: str | None
 
     def json(self) -> Json:
-        """The action as CloudFormation has it."""
+        """Return the action in CloudFormation's form."""
         found: dict[str, Json] = {"StatusCode": str(self.status), "ContentType": "text/plain"}
         if self.body is not None:
             found["MessageBody"] = self.body
@@ -95,18 +98,18 @@ class FixedResponse:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """To a target group."""
+    """The action that forwards requests to a target group."""
 
     group: str
 
     def json(self) -> Json:
-        """The action as CloudFormation has it."""
+        """Return the action in CloudFormation's form."""
         return {"Type": "forward", "TargetGroupArn": _ref(self.group)}
 
 
 @dataclass(frozen=True, slots=True)
 class Listener(Resource):
-    """A port of a load balancer. ``default``: what becomes of requests that no rule is for."""
+    """A port of a load balancer. ``default``: what happens to requests that match no rule."""
 
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::Listener"
     balancer: str
@@ -125,7 +128,10 @@ class Listener(Resource):
 
 @dataclass(frozen=True, slots=True)
 class ListenerRule(Resource):
-    """Which paths go to a target group; of the rules that fit, the one with the smallest priority counts."""
+    """Which paths go to a target group.
+
+    Of the rules that match a request, the one with the smallest priority counts.
+    """
 
     type: ClassVar[str] = "AWS::ElasticLoadBalancingV2::ListenerRule"
     listener: str
@@ -144,7 +150,7 @@ class ListenerRule(Resource):
 
 
 def document(resources: Iterable[Resource]) -> str:
-    """The template as text."""
+    """Return the template as text."""
     found = list(resources)
     template = {
         "AWSTemplateFormatVersion": "2010-09-09",

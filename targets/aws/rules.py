@@ -1,8 +1,8 @@
-"""Listener rules: which paths share one, and in which order a request is compared with them.
+"""Listener rules: which paths share a rule, and in which order requests are compared with the rules.
 
-A path without ``*`` and ``?`` comes before all that have one of these. Of those, the one that says more before its
-first ``*`` or ``?`` comes first, of equals the longer. So the order of a program's statements does not matter, and a
-rule's priority depends on no rule but those that the same request may fit.
+A path without wildcards (``*`` and ``?``) comes before all that have one. Of the others, the path with more characters
+before its first wildcard comes first, and of equals the longer one. So the order of a program's statements does not
+matter, and a rule's priority depends only on rules that the same request may match.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from svcc.compiler.names import digest
 
-#: Conditions of one rule (Elastic Load Balancing's quotas: condition values per rule).
+#: The most conditions of one rule (Elastic Load Balancing's quotas: condition values per rule).
 _VALUES = 5
-#: Rules of one listener that always find a place.
+#: The most rules of one listener for which there are always priorities.
 MOST = 300
 
-#: Priorities are 1 to 50,000. These are for paths alone; behind them each length before a wildcard has a band.
+#: Priorities are 1 to 50,000. These are for paths without wildcards. After them, each length before a wildcard has a
+#: band of its own.
 _EXACT = range(1, 10_001)
 _LONGEST = 128
 _BAND = 312
@@ -27,10 +28,10 @@ _WILDCARD = re.compile(r"[*?]")
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What one rule of every listener is for: paths that go to the same target group."""
+    """One rule that every listener has: paths that go to the same target group."""
 
-    group: str  # the target group's id
-    names: tuple[str, ...]  # what tells it from the others, for its own id
+    group: str  # the id of the target group
+    names: tuple[str, ...]  # what distinguishes the rule from the others of the group, for its own id
     paths: tuple[str, ...]
 
     @property
@@ -40,12 +41,12 @@ class Matched:
 
     @property
     def exact(self) -> bool:
-        """Whether the path has no wildcards."""
+        """Whether the paths have no wildcards."""
         return self.literal == self.paths[0]
 
 
 def matched(paths: Mapping[str, Iterable[str]]) -> list[Matched]:
-    """The rules for the paths of each target group, which are in the program's order and all different."""
+    """Return the rules for the paths of each target group. The paths are in the program's order, and all different."""
     found: list[Matched] = []
     for group, some in paths.items():
         some = list(some)
@@ -58,15 +59,16 @@ def matched(paths: Mapping[str, Iterable[str]]) -> list[Matched]:
 
 
 def priorities(rules: Iterable[Matched]) -> dict[Matched, int]:
-    """A priority for each of at most 300 rules, which the others move only where they need the same one."""
+    """Return a priority for each of at most 300 rules. Other rules change it only where they need the same one."""
     bands: dict[range, dict[str, list[Matched]]] = {}
     for rule in rules:
-        # Only paths that begin in the same way can fit one request, so their order has to be told: side by side.
+        # One request can only match paths that begin in the same way. Their order matters, so they get adjacent
+        # priorities.
         family = " ".join((rule.group, *rule.names)) if rule.exact else rule.literal
         bands.setdefault(_band(rule), {}).setdefault(family, []).append(rule)
     found: dict[Matched, int] = {}
     for band, families in bands.items():
-        found |= _placed(band, families)
+        found |= _priorities_in_band(band, families)
     return found
 
 
@@ -77,8 +79,10 @@ def _band(rule: Matched) -> range:
     return range(start, start + _BAND)
 
 
-def _placed(band: range, families: Mapping[str, list[Matched]]) -> dict[Matched, int]:
-    """Each family at a place that its name gives, or the next with room for it, by the longest path first."""
+def _priorities_in_band(band: range, families: Mapping[str, list[Matched]]) -> dict[Matched, int]:
+    """Return the priorities of a band. A family starts at the place that its name gives, or at the next one with room
+    for it; in a family the longest path comes first.
+    """
     free = set(band)
     found: dict[Matched, int] = {}
     for family in sorted(families):

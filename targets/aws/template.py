@@ -1,4 +1,4 @@
-"""A program's balancers as resources."""
+"""Makes the resources of a template from a program's balancers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from svcc.targets.aws.rules import matched, priorities
 
 
 def resources(program: ir.Program) -> Iterator[Resource]:
-    """All resources, balancer by balancer. The program has passed its checks, and the target's limits."""
+    """Return all resources, balancer by balancer. The program has passed its checks and the target's limits."""
     for balancer in program.balancers:
         yield from _Balancer(program, balancer).resources()
 
@@ -30,7 +30,7 @@ class _Balancer:
         self._balancer = balancer
         self._id = logical_id("LoadBalancer", balancer.name)
         self._instances = tuple(node.instance for node in program.nodes if node.instance is not None)
-        #: The routes to each port of a service, by the id of its target group: several may lead to one.
+        #: The target groups by id. Several routes may lead to one port of a service, and share its group.
         self._groups: dict[str, TargetGroup] = {}
         self._routes: list[tuple[str, tuple[str, ...], ir.Route]] = []
         for route in balancer.routes:
@@ -79,7 +79,10 @@ class _Balancer:
         return Forward(next(group for group, _, route in self._routes if route.listener == listener.port))
 
     def _rules(self) -> Iterator[ListenerRule]:
-        """Each listener has the same rules: a path leads to one service, whichever port it comes to."""
+        """Yield the rules of all listeners.
+
+        Each listener has the same ones: a path leads to one service, whichever port it comes to.
+        """
         paths: dict[str, list[str]] = {}
         names: dict[str, tuple[str, ...]] = {}
         for group, whose, route in self._routes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Iptables(TargetByService):
-    """See the module."""
+    """The iptables target."""
 
     name = "iptables"
     title = "iptables and ip6tables chains, for iptables-restore of either variant"

@@ -1,4 +1,4 @@
-"""Bundles of this target: what they say of addresses, and whether one that somebody gave is as the target prints it."""
+"""Bundles of this target: which addresses they have, and whether a given bundle is as the target prints it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from svcc.targets.iptables.parts import SCRIPTS
 from svcc.targets.iptables.read import check_script
 from svcc.targets.reading import Text
 
-#: Where all that is sent to an address goes, and the chains at whose end it is rejected.
+#: Matches rules that send all traffic of an address to a chain, and which chain that is.
 _AT_ADDRESS = re.compile(r"^-A \S+ -d ([0-9a-f.:]+)/(?:32|128) -g (\S+)$", re.MULTILINE)
 _REST = re.compile(r"^-A (\S+) -g (\S+-REJECT)$", re.MULTILINE)
-#: The ends of the chains that reject: shared addresses that pass, and the networks of service addresses behind them.
+#: Matches chains whose names end so: they let shared addresses pass, and reject the networks of service addresses
+#: behind them.
 _PASSING = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+)/(?:32|128) -j RETURN$", re.MULTILINE)
 _NETWORK = re.compile(r"^-A \S+-UNSERVED -d ([0-9a-f.:]+/[0-9]+) -g \S+-REJECT$", re.MULTILINE)
 
 
 def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
-    """See :meth:`svcc.targets.interface.Target.exclusive_addresses`."""
+    """Return the addresses of a bundle at which only services are reached; see
+    :meth:`svcc.targets.interface.Target.exclusive_addresses`.
+    """
     for artifact in bundle.artifacts:
         text = _filter_text(artifact)
         rejecting = {chain for chain, _ in _REST.findall(text)}
@@ -33,7 +36,10 @@ def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
 
 
 def _filter_text(artifact: Artifact, end: str = "") -> str:
-    """The lines of those chains of the filter table whose names have an end; of a mere text, all that it has."""
+    """Return the lines of the filter table's chains whose names end in ``end``.
+
+    Where there is only a text, return all of it.
+    """
     state = artifact.state
     if not isinstance(state, State):
         return artifact.text
@@ -42,7 +48,9 @@ def _filter_text(artifact: Artifact, end: str = "") -> str:
 
 
 def service_networks(bundle: Bundle) -> ServiceNetworks:
-    """See :meth:`svcc.targets.interface.Target.service_networks`."""
+    """Return the networks of service addresses of a bundle; see
+    :meth:`svcc.targets.interface.Target.service_networks`.
+    """
     networks: set[ir.Network] = set()
     shared: set[ir.Address] = set()
     for artifact in bundle.artifacts:
@@ -54,7 +62,7 @@ def service_networks(bundle: Bundle) -> ServiceNetworks:
 
 
 def accept(target: str, texts: Mapping[str, Text]) -> Accepted:
-    """See :meth:`svcc.targets.interface.Target.accept`."""
+    """Read what the target printed, and refuse anything else; see :meth:`svcc.targets.interface.Target.accept`."""
     found = {part: check_script(texts[part.name], version) for version, part in SCRIPTS.items()}
     prefixes = {prefix for prefix, _, _ in found.values() if prefix is not None}
     bits = {bit for _, _, marks in found.values() for bit in marks}

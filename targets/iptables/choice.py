@@ -1,7 +1,8 @@
-"""The choice of an endpoint: one rule for each, the last of which takes what is left.
+"""The choice of an endpoint: one rule for each, of which the last takes all that is left.
 
-The rules stand in reverse order. Endpoint k's rule depends on endpoints 1 to k only, so that appending an endpoint
-puts one line in front and changes none behind it (two lines with affinity; not under ``wrr``, which spreads turns).
+The rules are in reverse order, and the rule for endpoint k depends on endpoints 1 to k only. So appending an endpoint
+adds one line at the front (two with affinity), and changes none behind it. This does not hold for ``wrr``, which
+spreads an endpoint's turns.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from svcc.kernel.xtables.verdicts import dnat
 from svcc.targets.iptables.matches import CERTAIN, Bucket, Nth, Random, Remember, Remembered
 from svcc.targets.iptables.weights import units
 
-#: One rule of a choice: when it holds, and which endpoint (from 0) it leads to.
+#: One rule of a choice: when it matches, and which endpoint (from 0) it leads to.
 Turn: TypeAlias = tuple[tuple[Match, ...], int]
 #: An endpoint's weight and, where its port has to be written, the protocol.
 PortTarget: TypeAlias = tuple[int, ir.Protocol | None]
 
 
 def choice(frontends: Sequence[Frontend], memory: str) -> list[str]:
-    """The rules of a chain that send a connection to an endpoint, as texts: there are hundreds of thousands, and an
-    object for each would take longer than all else.
+    """Return the rules of a chain that send a connection to an endpoint. They are texts, because there are hundreds of
+    thousands, and an object for each would take longer than everything else.
 
-    ``frontends``: all that lead there. They have the same endpoints, and at least one. ``memory`` begins the names of
-    the lists of clients, which every choice with the same ``memory`` has.
+    ``frontends``: all that lead to the chain. There is at least one, and they have the same endpoints. ``memory`` is
+    the beginning of the names of the client lists; choices with the same ``memory`` share their lists.
     """
     frontend = frontends[0]
     ports = _ports(frontends)
@@ -57,10 +58,10 @@ def _endpoint(endpoint: ir.Endpoint, shift: int) -> str:
 
 
 def _shift(frontend: Frontend) -> int:
-    """By how much endpoints' own ports are beyond what the service says of them, for a port out of a range.
+    """Return the offset between the endpoints' own ports and the ports of this frontend, which has one port of a range.
 
-    Where all ports of the service have one memory, an endpoint has one name in it. Only a service with a single port
-    has endpoints with a port of their own.
+    Where all ports of a service share one memory, an endpoint has one name in it, and so this offset is taken off. Only
+    a service with a single port has endpoints with ports of their own.
     """
     if not frontend.service.affinity_per_service:
         return 0
@@ -68,10 +69,10 @@ def _shift(frontend: Frontend) -> int:
 
 
 def _ports(frontends: Sequence[Frontend]) -> list[int | None]:
-    """By endpoint, the port that DNAT writes.
+    """Return the port that DNAT writes for each endpoint. None: it writes none.
 
-    A port that stays what it is for every client is not written, as in a range. Without a port there is no need to
-    look at the protocol again, of which the dispatch is sure: that is a third of what the nft variant has to do.
+    DNAT writes no port that stays the same for every client, as in a range. A rule without a port need not match the
+    protocol again, because the dispatch has done so: that saves a third of the nft variant's work.
     """
     target, arrivals = frontends[0].port.target, {f.ports.first for f in frontends}
     own = [e.port for e in frontends[0].endpoints]
@@ -87,13 +88,16 @@ def _ports(frontends: Sequence[Frontend]) -> list[int | None]:
 def _turns(
     scheduler: ir.Scheduler, weights: tuple[int, ...], protocols: tuple[ir.Protocol | None, ...]
 ) -> tuple[tuple[str, int], ...]:
-    """The turns from the first to the last, their conditions as texts. Thousands of services share theirs."""
+    """Return the turns from the first to the last, with their conditions as texts.
+
+    They are cached, because thousands of services have the same.
+    """
     turns = TURNS[scheduler](tuple(zip(weights, protocols, strict=True)))
     return tuple((words(matches), index) for matches, index in turns)
 
 
 def _random(targets: Sequence[PortTarget]) -> list[Turn]:
-    """Endpoint k takes its weight's part of the weights up to its own: what the rules before it have left over."""
+    """Return turns where endpoint k takes its share of what is left: its weight out of those of endpoints 1 to k."""
     turns: list[Turn] = []
     total = 0
     for index, (weight, protocol) in enumerate(targets):
@@ -108,14 +112,15 @@ def _rr(targets: Sequence[PortTarget]) -> list[Turn]:
 
 
 def _wrr(targets: Sequence[PortTarget]) -> list[Turn]:
-    """Round robin over as many turns as the weights (in lowest terms) add up to."""
+    """Return a round robin with as many turns as the weights (in lowest terms) add up to."""
     return _in_turn(targets, interleaved(_units(targets)), _every)
 
 
 def _sh(targets: Sequence[PortTarget]) -> list[Turn]:
-    """As a choice at random among as many turns as the weights (in lowest terms) add up to, but hashes are the dice.
+    """Return turns like those of a random choice, as many as the weights (in lowest terms) add up to, with a hash in
+    place of chance.
 
-    A client that goes to an endpoint now goes there or to the new one when one is appended.
+    When an endpoint is appended, each client stays at its endpoint, or goes to the new one.
     """
     return _in_turn(targets, [i for i, weight in enumerate(_units(targets)) for _ in range(weight)], _bucket)
 
@@ -129,11 +134,11 @@ def _in_turn(
     order: Sequence[int],
     condition: Callable[[ir.Protocol | None, int], tuple[Match, ...]],
 ) -> list[Turn]:
-    """Every turn is one in as many as there are up to it."""
+    """Return turns of which each takes one in n of what reaches it, where n counts the turns up to it."""
     return [(condition(targets[order[n]][1], n + 1), order[n]) for n in range(len(order) - 1, -1, -1)]
 
 
-#: The schedulers that iptables has, and their rules' conditions from the first to the last.
+#: The schedulers that iptables has, with a function that returns their turns from the first to the last.
 TURNS: dict[ir.Scheduler, Callable[[Sequence[PortTarget]], list[Turn]]] = {
     ir.Scheduler.RANDOM: _random,
     ir.Scheduler.RR: _rr,
@@ -143,9 +148,9 @@ TURNS: dict[ir.Scheduler, Callable[[Sequence[PortTarget]], list[Turn]]] = {
 
 
 def interleaved(weights: list[int]) -> list[int]:
-    """Indices, each as often as its weight, spread evenly: 5, 1, 1 gives 0 0 1 0 2 0 0.
+    """Return each index as often as its weight, spread evenly: 5, 1, 1 gives 0 0 1 0 2 0 0.
 
-    In each turn every index gains its weight, the richest has the turn and pays the sum of the weights.
+    In each turn every index gains its weight; the one with the most gets the turn, and pays the sum of the weights.
     """
     total = sum(weights)
     credit = [0] * len(weights)

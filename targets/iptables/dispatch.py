@@ -1,9 +1,10 @@
-"""Finding the rules for a destination in a few steps: chains that branch by address prefix and by port.
+"""Chains that branch by address prefix and by port, so that a packet finds the rules for its destination in a few
+steps.
 
 A list of rules costs every new connection of the machine one comparison per service. So where there are more than
-:data:`svcc.targets.iptables.prefixes.FEW`, rules stand in chains of their own: by the address's /28 (IPv4) and so on
-upwards in steps of four bits, until few branches are left for the root (:mod:`svcc.targets.iptables.tree`); by aligned
-blocks of ports in the same way.
+:data:`svcc.targets.iptables.prefixes.FEW` rules, they are in chains of their own: one for each /28 (IPv4), and so on
+upwards in steps of four bits, until few branches are left for the root (:mod:`svcc.targets.iptables.tree`). Ports
+branch in the same way, by aligned blocks.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ BLOCKS = (16, 256, 4096)
 
 
 class Walk(NamedTuple):
-    """Rules for a chain to start with, and the chains that they lead to (each after those it leads to itself)."""
+    """Rules at the start of a chain, and the chains that they lead to, each after those that it leads to itself."""
 
     rules: tuple[Rule, ...]
     chains: tuple[Chain, ...]
-    rest: tuple[Rule, ...] = ()  # for the chain to end with, behind all other addresses' rules
+    rest: tuple[Rule, ...] = ()  # rules for the end of the chain, behind the rules of all other addresses
 
 
 class PortRule(NamedTuple):
-    """What happens to some ports of an address, or of the node. A named tuple, as there are tens of thousands."""
+    """A rule for some ports of an address, or of the node. A named tuple, because there are tens of thousands."""
 
     protocol: ir.Protocol
     ports: ir.PortRange
@@ -44,7 +45,7 @@ class PortRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Ports that a branch of the dispatch tree is for, and what stands below it."""
+    """A branch for a block of ports, and the rules and branches below it."""
 
     protocol: ir.Protocol
     ports: ir.PortRange  # aligned
@@ -52,9 +53,10 @@ class Block:
 
 
 def at_address(names: Names, address: ir.Address, rules: Collection[PortRule], other: Verdict | None) -> Walk:
-    """The rules of an address's ports, and ``other`` for the rest of it, which is rarely asked for.
+    """Return the rules for an address's ports, followed by ``other`` for all else at the address, which few packets
+    need.
 
-    Without ``other`` the walk goes on to other addresses.
+    Without ``other``, a packet that no rule takes goes on to the rules of other addresses.
     """
     to = To(address)
     if not rules:
@@ -64,17 +66,17 @@ def at_address(names: Names, address: ir.Address, rules: Collection[PortRule], o
         return Walk(_ports(names, nodes, (to,), "").rules, (), (Rule((to,), other),) if other else ())
     walk = _ports(names, nodes, (), f"-{address}")
     own = Chain(names.at(str(address)), (*walk.rules, Rule((), other)) if other else walk.rules)
-    # Who may come back does so by a jump.
+    # Where packets may come back, the rule is a jump.
     return Walk((Rule((to,), Goto(own.name) if other else Jump(own.name)),), (*walk.chains, own))
 
 
 def by_port(names: Names, rules: Iterable[PortRule]) -> Walk:
-    """The walk to the rule of a port of the node."""
+    """Return the walk to the rules of the node's ports."""
     return _ports(names, _blocks(rules), (), "")
 
 
 def _blocks(rules: Iterable[PortRule]) -> tuple[PortRule | Block, ...]:
-    """Blocks of rules, until there are few; a range that lies across the blocks' borders stays on its own."""
+    """Put rules into blocks, until there are few. A range that crosses the borders of blocks stays outside of them."""
     nodes: tuple[PortRule | Block, ...] = tuple(sorted(rules, key=lambda rule: (rule.protocol, rule.ports)))
     for size in BLOCKS:
         if len(nodes) <= FEW:

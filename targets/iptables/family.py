@@ -1,4 +1,4 @@
-"""The nat and the filter table of one family: the services' own chains and what they share, kept up to date."""
+"""The nat and filter tables of one family: the services' own chains and the shared ones, kept up to date."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOWHERE = Walk((), ())
 
 
 class Family:
-    """See the module."""
+    """The tables of one family."""
 
     def __init__(self, shared: Shared, version: int) -> None:
         self._cluster, self._version = shared.cluster, version
@@ -40,7 +40,7 @@ class Family:
         self._prefixes, self._rewritten_prefixes = Prefixes(bits), Prefixes(bits)
         self._nat, self._filter = Tree(names, self._prefixes), Tree(names, self._prefixes)
         self._rewritten = Tree(sources.branches(names), self._rewritten_prefixes)
-        #: The ways to node ports: nat's, the filter table's, and those to new sources.
+        #: The walks to node ports: in nat, in the filter table, and to new sources.
         self._node, self._unserved_node, self._rewritten_node = _NOWHERE, _NOWHERE, _NOWHERE
         self._passing: list[Rule] = []
         self._printed: dict[tuple[str, str], tuple[Chain, Rules]] = {}
@@ -48,21 +48,25 @@ class Family:
     @property
     def shape(self) -> tuple[bool, bool]:
         """Which tables there are."""
-        return self._there, bool(self._unserved_rules)
+        return self._needs_tables, bool(self._unserved_rules)
 
     @property
-    def _there(self) -> bool:
+    def _needs_tables(self) -> bool:
         return bool(self._total.parts or self._networks)
 
     # ---- changes
 
     def move(self, shared: Shared) -> None:
-        """Go on as another node's; services with addresses that either node has are to be taken anew."""
+        """Go on as the tables of another node.
+
+        The caller has to take services again that use an address of either node.
+        """
         self._own = shared.node.addresses if shared.node else ()
 
     def take(self, old: Collection[FamilyContribution], new: Collection[FamilyContribution]) -> bool:
-        """Some services' parts in place of others; whether that changes only their own chains, those around their
-        addresses, and those that are in every excerpt."""
+        """Replace the parts of some services. Return whether this changes only their own chains, the chains around
+        their addresses, and the chains that are in every excerpt.
+        """
         for part in old:
             self._total.remove(part)
         for part in new:
@@ -90,14 +94,17 @@ class Family:
             ):
                 walk = at_address(self._names, address, rules, other if alone else None) if there else None
                 tree.put(number, walk)
-        # An address of ours alone has no node ports, even where this host holds it. Others may translate what comes.
+        # An address of ours alone has no node ports, even where this host holds it. At others, somebody else may
+        # translate packets.
         self._nat.behind = Goto(self._names.local) if self._prefixes.branched else None
         return all([self._nat.refresh(), self._filter.refresh()])
 
     def _rewrite(
         self, touched: Iterable[int], old: Iterable[Sequence[PortRule]], new: Iterable[Sequence[PortRule]]
     ) -> bool:
-        """The ways to new sources; they depend on the node ports of all services that have such."""
+        """Renew the walks to new sources, which depend on the node ports of all services with ``snat``. Return whether
+        that is as local as in :meth:`take`.
+        """
         total = self._total
         same = Counter(rule for rules in old for rule in rules) == Counter(rule for rules in new for rule in rules)
         names = sources.branches(self._names)
@@ -105,7 +112,7 @@ class Family:
         kind = IPv4Address if self._version == 4 else IPv6Address
         for number in touched if same else {*touched, *total.addresses}:
             if not some and number not in self._rewritten_prefixes:
-                continue  # as almost everywhere
+                continue  # almost no address has any
             found = sources.beside(
                 total.served.addresses.get(number, ()),
                 total.rewritten.addresses.get(number, ()),
@@ -131,8 +138,8 @@ class Family:
     # ---- tables
 
     def tables(self, parts: Collection[FamilyContribution] | None = None) -> Tables:
-        """The tables; with ``parts``, of these services' chains, and those that lead to them, alone."""
-        if not self._there:
+        """Return the tables. With ``parts``, only the chains of these services and the chains that lead to them."""
+        if not self._needs_tables:
             return {}
         found = {"nat": self._table("nat", self._nat_chains(parts))}
         if self._unserved_rules:
@@ -150,7 +157,7 @@ class Family:
         return Table(rules, ways)
 
     def _rules(self, table: str, chain: Chain) -> Rules:
-        """The texts of a chain's rules; those of one that is still the same are known."""
+        """Return the texts of a chain's rules. Those of an unchanged chain are cached."""
         known = self._printed.get((table, chain.name))
         if known is None or known[0] is not chain:
             known = self._printed[table, chain.name] = chain, texts([chain])[chain.name]
@@ -189,7 +196,7 @@ class Family:
             yield masquerade.outside(names, bit, pods)
 
     def _new_sources(self, around: Collection[int] | None) -> Iterator[Chain]:
-        """What masquerades, and the chains of :mod:`svcc.targets.iptables.sources` before it."""
+        """Yield the chain that masquerades, and before it the chains of :mod:`svcc.targets.iptables.sources`."""
         rules = (*self._rewritten.rules, *self._rewritten_node.rules)
         if rules:
             yield from map(sources.asked, (*self._rewritten.chains(around), *self._rewritten_node.chains))
@@ -208,14 +215,14 @@ class Family:
             node = node if any(part.shared or part.unserved.node for part in parts) else node[-1:]
             led = {*own, *_targets((*self._filter.on_the_way(around), *node)), *map(_target, self._unserved_rules)}
             yield from ((name, total.refused[name]) for name in sorted(led & total.refused.keys(), reverse=True))
-        yield from self._late
+        yield from self._invalid_chains
         yield from self._filter.chains(around)
         yield from node
         yield Chain(self._names.unserved, (Rule((CtState(("DNAT",)),), RETURN), *self._unserved_rules))
 
     @property
-    def _late(self) -> list[Chain]:
-        """For segments that connection tracking calls INVALID; none where no TCP port is served."""
+    def _invalid_chains(self) -> list[Chain]:
+        """The chains for segments that connection tracking calls INVALID; none where no TCP port is served."""
         total = self._total
         if not total.tcp:
             return []
@@ -226,9 +233,10 @@ class Family:
 
     @cached_property
     def _unserved_rules(self) -> tuple[Rule, ...]:
-        """Of the filter table's root. None: every packet that is ours is served, and none can be INVALID. What no
-        service has in the networks of service addresses is rejected, behind the addresses' own rules: what comes here
-        of a shared one is others' affair."""
+        """The rules of the filter table's root. There are none where every packet of ours is served and none can be
+        INVALID. Behind the addresses' own rules, addresses in the networks of service addresses that no service has are
+        rejected; shared addresses pass here, because the rest of their traffic is for others.
+        """
         reject = Goto(self._names.reject)
         return (
             *([invalid.entry(self._names)] if self._total.tcp else ()),

@@ -13,14 +13,14 @@ from svcc.targets.iptables.names import PREFIX, Names
 from svcc.targets.iptables.ranges import SHIFTED_PORTS, spread_ranges
 from svcc.targets.iptables.weights import BUCKETS, units
 
-#: The most rules of one weighted round robin, each of which is one turn.
+#: The most rules of one weighted round robin. Each is one turn.
 TURNS = 1024
 
 _SMALLER = "choose weights that, in lowest terms, add up to at most"
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """What the target refuses for the length of a name, a scheduler, or a range of ports."""
+    """Return what the target refuses because of the length of a name, a scheduler, or a range of ports."""
     yield from _prefix(program.cluster)
     yield from _chain_names(program)
     for service in program.services:
@@ -39,7 +39,9 @@ def _prefix(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
-    """A port of a shifted range may be called as another port is; names that were cut to fit may have become one."""
+    """Check that no two chains have one name: a port of a shifted range may have the name of another port, and names
+    that were cut may become equal.
+    """
     names = Names(program.cluster.prefix)
     taken: dict[str, tuple[ir.Service, ir.Port]] = {}
     for service in program.services:
@@ -57,8 +59,8 @@ def _chain_names(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _labels(program: ir.Program, service: ir.Service) -> Iterator[tuple[str, ir.Port]]:
-    """What chains of a service are named after, more than once where several frontends share them; the same on all
-    nodes.
+    """Return the words after which the chains of a service are named, with repetitions where several frontends share
+    them. They are the same on all nodes.
     """
     if all(len(port.ports) == 1 for port in service.ports):
         yield from ((port_label(service, port), port) for port in service.ports)
@@ -77,7 +79,7 @@ def _ranges(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _scheduler(service: ir.Service) -> Iterator[Diagnostic]:
-    """Each family by itself, and all its endpoints: a node that has only some of them needs no more than that."""
+    """Check each family by itself, with all its endpoints: a node that has only some of them needs no more rules."""
     if service.scheduler not in (ir.Scheduler.WRR, ir.Scheduler.SH):
         return
     span = service.spans.get("scheduler", service.span)

@@ -1,8 +1,8 @@
-"""nat: whose source address is rewritten.
+"""The nat table's chains that rewrite source addresses.
 
-Services mark a connection (one bit of the packet's mark, ``mark`` in the cluster block) while its destination is
-still theirs; POSTROUTING masquerades what is marked, and takes the mark away. An endpoint that reaches itself through
-its service is not known before the choice: it shows after it, when source and destination are the same.
+Services mark a connection (one bit of the packet's mark, ``mark`` in the cluster block) while its destination is still
+theirs; POSTROUTING masquerades what is marked, and clears the mark. Whether an endpoint reaches itself through its
+service is known only after the choice, when source and destination are the same.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from svcc.targets.iptables.names import Names
 
 #: Classic BPF opcodes (linux/filter.h).
 _LOAD_WORD, _COPY_TO_X, _JUMP_IF_X, _RETURN = 0x20, 0x07, 0x1D, 0x06
-#: Where the addresses are in the network header: the source, the destination, and their length, in bytes.
+#: The offsets of the source and destination addresses in the network header, and the length of an address, in bytes.
 _ADDRESSES = {4: (12, 16, 4), 6: (8, 24, 16)}
 
 
 def hairpin(version: int) -> Bytecode:
-    """The packet's source is its destination: their words are compared one by one."""
+    """Return BPF code that matches packets whose source is their destination, comparing them word by word."""
     source, destination, size = _ADDRESSES[version]
     code: list[tuple[int, int, int, int]] = []
     words = range(0, size, 4)
@@ -38,21 +38,23 @@ def hairpin(version: int) -> Bytecode:
 
 
 def mark(names: Names, bit: int) -> Chain:
-    """The chain that marks packets to be masqueraded."""
+    """Return the chain that marks packets to be masqueraded."""
     return Chain(names.mark, (Rule((), SetMark(bit, bit)),))
 
 
 def outside(names: Names, bit: int, pods: Iterable[ir.Network]) -> Chain:
-    """Pods come back unmarked."""
+    """Return the chain that marks packets of clients outside the pod networks."""
     return Chain(names.outside, (*(Rule(from_(pod), RETURN) for pod in pods), Rule((), SetMark(bit, bit))))
 
 
 def postrouting(names: Names, bit: int, version: int, *, sources: bool) -> list[Chain]:
-    """Connections whose destination was rewritten. What stays on the node (it leaves through ``lo``) keeps its source.
+    """Return the chains that masquerade marked connections whose destination was rewritten. Packets that stay on the
+    node (they leave through ``lo``) keep their source.
 
     ``sources``: whether there are chains of :mod:`svcc.targets.iptables.sources`.
 
-    That spares other programs too: they redirect a loopback address's connections from one port to another.
+    The exception for ``lo`` also spares other programs, which redirect connections of a loopback address from one port
+    to another.
     """
     rewritten, leaves = CtState(("DNAT",)), Out("lo", negate=True)
     own = [Rule((leaves,), Jump(names.snat))] if sources else []

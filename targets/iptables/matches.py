@@ -21,7 +21,7 @@ _PROBABILITY = re.compile(r"0\.[0-9]{11}")
 
 @dataclass(frozen=True, slots=True)
 class Random(Match):
-    """Holds ``share`` times in ``CERTAIN``."""
+    """Matches ``share`` of every ``CERTAIN`` packets, at random."""
 
     share: int
 
@@ -31,7 +31,7 @@ class Random(Match):
 
 @dataclass(frozen=True, slots=True)
 class Nth(Match):
-    """Holds for the first of every ``every`` packets that reach it."""
+    """Matches the first of every ``every`` packets that reach it."""
 
     every: int
 
@@ -41,9 +41,10 @@ class Nth(Match):
 
 @dataclass(frozen=True, slots=True)
 class Bucket(Match):
-    """A hash of the client's address falls into the first of ``total`` buckets. Each total has a hash of its own.
+    """Matches where a hash of the client's address falls into the first of ``total`` buckets. The hash differs for each
+    total.
 
-    Only the first: iptables 1.8 prints a bucket as a mask, and refuses to read a mask above 32 again.
+    It is always the first bucket, because iptables 1.8 prints a bucket as a mask, and cannot read masks above 32 again.
     """
 
     total: int
@@ -55,12 +56,12 @@ class Bucket(Match):
 
 @dataclass(frozen=True, slots=True)
 class Remembered(Match):
-    """The client was put on the list ``name`` (or last found there) in the last ``seconds``; it is so again now."""
+    """Matches, and starts the time again, where the client was put on the list ``name`` in the last ``seconds``."""
 
     name: str
     version: int
     seconds: int
-    network: int | None = None  # the length of the prefix of what counts as one client; None: its address
+    network: int | None = None  # the prefix length of what counts as one client; None: its address
 
     def __str__(self) -> str:
         return f"-m recent --update --seconds {self.seconds} --reap {_list(self.name, self.version, self.network)}"
@@ -68,7 +69,7 @@ class Remembered(Match):
 
 @dataclass(frozen=True, slots=True)
 class Remember(Match):
-    """Always holds, and puts the client on the list ``name``."""
+    """Matches always, and puts the client on the list ``name``."""
 
     name: str
     version: int
@@ -136,7 +137,7 @@ def _recent(words: Words, _: bool) -> Match:
 
 
 def _network(mask: str) -> tuple[int, int | None]:
-    """The family, and the length of the prefix, of a mask. Errors: NotRead."""
+    """Return the family of a mask, and the length of its prefix. Errors: NotRead."""
     version, most = (6, 128) if ":" in mask else (4, 32)
     length = next((length for length in range(1, most + 1) if _mask(version, length) == mask), None)
     if length is None:
@@ -144,5 +145,5 @@ def _network(mask: str) -> tuple[int, int | None]:
     return version, None if length == most else length
 
 
-#: As in :data:`svcc.targets.xtables_read.matches.MATCHES`.
+#: The readers that this target adds to :data:`svcc.targets.xtables_read.matches.MATCHES`.
 READERS: dict[str, Reader] = {"-m statistic": _statistic, "-m cluster": _cluster, "-m recent": _recent}

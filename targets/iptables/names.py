@@ -1,8 +1,8 @@
 """The names of this target's chains. Each begins with the cluster's prefix and ``-``.
 
-Chains stand in a script in the reverse order of these names' second words (SVC, SRC, EXT, AT). That is no matter
-of taste: iptables-nft-restore 1.8 keeps the chains that it has met in a sorted list and walks it from the front for
-every line, which takes minutes for 10,000 services, unless what it meets next is close to what comes first (see
+In a script, the kinds of chains (the second words: SVC, SRC, EXT, AT) are in reverse alphabetical order. The order
+matters: for every line, iptables-nft-restore 1.8 walks from the front through a sorted list of the chains that it has
+seen. That takes minutes for 10,000 services, unless the next chain is close to the front (see
 :func:`svcc.kernel.xtables.script.chain_lines`).
 """
 
@@ -14,13 +14,14 @@ from svcc.compiler.names import HASH_DIGITS
 from svcc.kernel.xtables.names import CHAIN_NAME
 from svcc.targets.naming import fit
 
-#: The second words of chains that are named after a service, or a service and port; and of the dispatch's branches.
+#: The second words of chains that are named after a service, or after a service and port, and of the dispatch's
+#: branches.
 _BALANCE, _EXTERNAL, _SOURCES, _AT = "SVC", "EXT", "SRC", "AT"
 _CLIENTS = "CLIENTS"
 _FROM = "FROM"
 _LABELLED = (_BALANCE, _EXTERNAL, _SOURCES)
 
-#: The longest prefix: with it the longest fixed name still fits, and so does a whole ``PREFIX-`` before a hash.
+#: The longest prefix that leaves room for the longest fixed name, and for ``PREFIX-`` before a hash.
 PREFIX = CHAIN_NAME - max(len("-POSTROUTING"), len("-") + len("-") + HASH_DIGITS)
 
 
@@ -31,100 +32,108 @@ class Names:
     prefix: str
 
     def fixed(self, word: str) -> str:
-        """The name of a chain that all services share."""
+        """Return the name of a chain that all services share."""
         return f"{self.prefix}-{word}"
 
     @property
     def services(self) -> str:
-        """nat: where a packet's destination is looked up."""
+        """nat: the chain that looks up a packet's destination."""
         return self.fixed("SERVICES")
 
     @property
     def node_ports(self) -> str:
-        """nat: the node ports served; filter: those that are not."""
+        """nat: the chain for node ports that are served; filter: for those that are not."""
         return self.fixed("NODEPORTS")
 
     @property
     def local(self) -> str:
-        """nat: leads what is sent to the node itself, and to none of the services' addresses, to the node ports."""
+        """nat: the chain that leads packets to the node's own addresses, if not the services', to the node ports."""
         return self.fixed("LOCAL")
 
     @property
     def invalid(self) -> str:
-        """filter: TCP segments that connection tracking calls INVALID, of connections that may be ours."""
+        """filter: the chain for TCP segments that connection tracking calls INVALID, and that may be ours."""
         return self.fixed("INVALID")
 
     @property
     def endpoints(self) -> str:
-        """filter: such segments that endpoints may have sent."""
+        """filter: the chain for such segments that endpoints may have sent."""
         return self.fixed("ENDPOINTS")
 
     @property
     def mark(self) -> str:
-        """nat: marks the connection to be masqueraded."""
+        """nat: the chain that marks a connection to be masqueraded."""
         return self.fixed("MARK")
 
     @property
     def outside(self) -> str:
-        """nat: marks the connection of a client outside the pod networks."""
+        """nat: the chain that marks connections of clients outside the pod networks."""
         return self.fixed("OUTSIDE")
 
     @property
     def postrouting(self) -> str:
-        """nat: which connections are masqueraded."""
+        """nat: the chain that decides which connections are masqueraded."""
         return self.fixed("POSTROUTING")
 
     @property
     def masquerade(self) -> str:
-        """nat: takes our mark away and masquerades."""
+        """nat: the chain that clears our mark and masquerades."""
         return self.fixed("MASQUERADE")
 
     @property
     def snat(self) -> str:
-        """nat: rewrites the source to addresses that a service names."""
+        """nat: the chain that rewrites the source to addresses that a service names."""
         return self.fixed("SNAT")
 
     @property
     def unserved(self) -> str:
-        """filter: what becomes of packets to our addresses and ports that nat sent to no endpoint."""
+        """filter: the chain for packets to our addresses and ports that nat sent to no endpoint."""
         return self.fixed("UNSERVED")
 
     @property
     def reject(self) -> str:
-        """filter: answers that nothing is here."""
+        """filter: the chain that answers that nothing is here."""
         return self.fixed("REJECT")
 
     def balance(self, label: str) -> str:
-        """nat: sends a connection to one of the endpoints of a service's port; vips come straight here."""
+        """Return the name of the nat chain that sends a connection to an endpoint of a service's port.
+
+        Vips lead straight here.
+        """
         return self._fit(f"{_BALANCE}-{label}")
 
     def external(self, label: str) -> str:
-        """nat: the same for external ips and node ports, where they are treated in another way than vips."""
+        """Return the name of the nat chain for external ips and node ports, where they differ from the vips."""
         return self._fit(f"{_EXTERNAL}-{label}")
 
     def sources(self, service: str) -> str:
-        """nat: goes on for those who may use a service's external ips and node ports; filter: answers those."""
+        """Return the name of a chain about ``allow-from``. nat: it lets those pass who may use a service's external ips
+        and node ports; filter: it answers those.
+        """
         return self._fit(f"{_SOURCES}-{service}")
 
     def clients(self, service: str) -> str:
-        """No chain, but how names of lists begin: the clients that are remembered for a service as a whole."""
+        """Return the beginning of the names of client lists, where clients are remembered for a service as a whole.
+
+        It names no chain.
+        """
         return self._fit(f"{_CLIENTS}-{service}")
 
     def at(self, place: str) -> str:
-        """A branch of the dispatch: the addresses of a network, one address, or a block of ports."""
+        """Return the name of a branch of the dispatch: for a network's addresses, one address, or a block of ports."""
         return self._fit(f"{_AT}-{place}")
 
     def sources_at(self, place: str) -> str:
-        """A branch on the way to these: what a connection was opened to, as :meth:`at` has it."""
+        """Return the name of a branch on the way to new sources, with the same places as :meth:`at`."""
         return self._fit(f"{_FROM}-{place}")
 
     def label(self, chain: str) -> str:
-        """The service, or service and port, that a chain is named after; "" for other chains."""
+        """Return the service, or service and port, that a chain is named after; "" for other chains."""
         word, _, label = chain.removeprefix(self.fixed("")).partition("-")
         return label if word in _LABELLED else ""
 
     def branches(self, chain: str) -> bool:
-        """Whether a chain leads to services by address and port."""
+        """Whether a chain is a branch, which leads to services by address and port."""
         return chain.startswith(self.fixed(f"{_AT}-")) or chain == self.node_ports
 
     def _fit(self, name: str) -> str:

@@ -1,10 +1,10 @@
-"""The parts of the output."""
+"""The parts of the output of the iptables target."""
 
 from __future__ import annotations
 
 from svcc.targets.interface import Part
 
-#: By version of the family.
+#: By IP version.
 SCRIPTS = {
     4: Part("iptables", "iptables.rules", "iptables-restore --noflush -w"),
     6: Part("ip6tables", "ip6tables.rules", "ip6tables-restore --noflush -w"),

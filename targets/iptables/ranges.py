@@ -1,8 +1,8 @@
 """Ranges of ports whose numbers change on the way to the endpoint: one frontend for each port.
 
-DNAT can shift a whole range (``--to-destination ADDR:7000-7003/6000``), but where the shifted connection would be the
-double of one that exists (a client's source port, seen by the same endpoint through another service), the kernel takes
-the next port of the range instead: a wrong one (nf_nat_l4proto_unique_tuple). With a single port there is none to take.
+DNAT can shift a whole range (``--to-destination ADDR:7000-7003/6000``), but where the shifted connection would equal an
+existing one (the same source port of a client, at the same endpoint through another service), the kernel takes the next
+port of the range instead, which is wrong (nf_nat_l4proto_unique_tuple). A single port leaves it no other to take.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from itertools import groupby
 from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 
-#: The most ports of such a range: each is a chain with a rule per endpoint.
+#: The most ports of a range that is shifted: each port needs a chain, with a rule for each endpoint.
 SHIFTED_PORTS = 1024
 
 
 def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:
-    """The frontends, those of a port and family whose range is shifted replaced by one for each of its ports."""
+    """Yield the frontends. Each frontend with a shifted range is replaced by one for each of its ports."""
     for _, group in groupby(frontends, key=lambda f: (id(f.service), id(f.port))):
         same_port = list(group)
         if len(same_port[0].port.ports) == 1:
@@ -33,7 +33,7 @@ def spread_ranges(frontends: Iterable[Frontend]) -> Iterator[Frontend]:
 
 
 def shifts(frontend: Frontend) -> bool:
-    """Whether a range does not keep its numbers on the way to every endpoint that the service may have anywhere."""
+    """Whether a port of the range may change on the way to an endpoint that the service may have on any node."""
     if len(frontend.ports) == 1:
         return False
     return frontend.port.target != frontend.ports.first or any(e.port is not None for e in frontend.service.endpoints)

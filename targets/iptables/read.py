@@ -1,4 +1,4 @@
-"""One family's script as text, read into its tables, and held against what this target prints."""
+"""Reads one family's script from its text into tables, and checks that it is what this target prints."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ from svcc.targets.xtables_read.tables import Placed, ReadTable, read_tables
 _LABEL = re.compile(r"[A-Za-z0-9_.:/-]+")
 _ROOT = re.compile(r"(?P<prefix>.+)-SERVICES")
 _ICMP = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
-#: As many rules of a chain are looked at one by one, to say which is wrong.
+#: The most rules of a chain that are examined one by one to find the wrong one.
 _LOOKED_AT = 500
-_LONGEST = 86_400  # seconds of affinity
+_LONGEST = 86_400  # the most seconds of affinity
 
 
 def check_script(text: Text, version: int) -> tuple[str | None, str, set[int]]:
-    """The prefix of a family's script (None: it is empty), the script as it is printed again, and its mark bits.
+    """Return the prefix of a family's script (None: it is empty), the script as the target prints it, and its mark
+    bits.
 
     Errors: RefusedText.
     """
@@ -63,12 +64,12 @@ def check_script(text: Text, version: int) -> tuple[str | None, str, set[int]]:
 
 
 def is_chain(prefix: str, table: str, name: str) -> bool:
-    """Whether a chain of this target could have a name in a table."""
+    """Whether a chain of this target could have this name in a table."""
     return table in SHAPES and _kind_of(prefix, table, name) is not None
 
 
 def _kind_of(prefix: str, table: str, name: str) -> str | None:
-    """The kind of a chain; None: it is none of ours."""
+    """Return the kind of a chain, or None where it is none of ours."""
     shapes, rest = SHAPES[table], name.removeprefix(f"{prefix}-")
     word, _, label = rest.partition("-")
     known = rest if rest in shapes and rest not in SEVERAL else word
@@ -79,13 +80,13 @@ def _kind_of(prefix: str, table: str, name: str) -> str | None:
 
 
 class _Declared:
-    """Sees that each chain that is declared can be one of ours, and all of them under one prefix."""
+    """Checks that each declared chain can be one of ours, and that all of them have one prefix."""
 
     def __init__(self) -> None:
-        self._prefixes: set[str] | None = None  # that all chains so far can have
+        self._prefixes: set[str] | None = None  # the prefixes that all chains so far can have
 
     def __call__(self, table: ReadTable, line: Line, name: str) -> None:
-        """Errors: RefusedText."""
+        """Check a declared chain. Errors: RefusedText."""
         if self._prefixes is None:
             self._prefixes = {name[: found.start()] for found in re.finditer("-", name)}
         self._prefixes = {one for one in self._prefixes if _kind_of(one, table.name, name) is not None}
@@ -110,7 +111,7 @@ def _prefix(first: ReadTable) -> str:
 
 
 class _TableCheck:
-    """Holds one table against the shapes of this target."""
+    """Checks one table against the shapes of this target."""
 
     def __init__(self, table: ReadTable, names: Names, version: int) -> None:
         self._table = table
@@ -122,7 +123,7 @@ class _TableCheck:
         self.marks: set[int] = set()
 
     def run(self) -> None:
-        """Errors: RefusedText."""
+        """Check the table. Errors: RefusedText."""
         self._check_entries()
         self._check_order()
         reached: set[str] = set()
@@ -134,7 +135,7 @@ class _TableCheck:
             reached |= self._check_chain(name, line)
 
     def _kind(self, name: str, line: Line) -> str:
-        """The kind of a chain. Errors: RefusedText, where it is none of ours."""
+        """Return the kind of a chain. Errors: RefusedText, where it is none of ours."""
         kind = _kind_of(self._names.prefix, self._table.name, name)
         if kind is None:
             raise line.refused(f"{quoted(name)} is no chain of the target's under its prefix", name, Code.BUNDLE_NAME)
@@ -155,7 +156,7 @@ class _TableCheck:
 
     def _check_order(self) -> None:
         ranks = {kind: rank for rank, kind in enumerate(self._shapes)}
-        # Branches stand before what leads to them, wherever that is.
+        # Branches come before the chain that leads to them, wherever that is.
         chains = ((name, line) for name, line in self._table.chains.items() if self._kinds[name] not in ("AT", "FROM"))
         for (before, _), (name, line) in pairwise(chains):
             rank, last = ranks[self._kinds[name]], ranks[self._kinds[before]]
@@ -163,7 +164,7 @@ class _TableCheck:
                 raise line.refused(f"chain {name} stands before {before}", name)
 
     def _check_chain(self, name: str, line: Line) -> set[str]:
-        """Where the chain leads. Errors: RefusedText."""
+        """Check a chain, and return the chains that it leads to. Errors: RefusedText."""
         rules = self._table.rules[name]
         words = [self._words(placed) for placed in rules]
         pattern = self._shapes[self._kinds[name]]
@@ -179,7 +180,7 @@ class _TableCheck:
         }
 
     def _target(self, line: Line, verdict: Verdict, of: str | None = None) -> str:
-        """The chain that a rule leads to, which stands before its own."""
+        """Return the chain that a rule leads to, which has to come before the rule's own chain. Errors: RefusedText."""
         assert isinstance(verdict, Jump | Goto)
         if self._places.get(verdict.chain, len(self._places)) < self._places.get(of, len(self._places)):
             return verdict.chain
@@ -270,7 +271,7 @@ class _TableCheck:
         return all(end.version == self._version for end in ends) and int(ends[0]) <= int(ends[1])
 
     def _check_branch(self, placed: Placed, chain: str) -> None:
-        """A branch by address is called by the addresses that go there."""
+        """Check that a branch by address has the name of the addresses that go there."""
         first, *more = placed.rule.matches or (None,)
         name = ""
         if isinstance(first, To) and not more:
@@ -290,7 +291,7 @@ class _TableCheck:
             raise line.refused("the mark is one bit, and the same everywhere", f"{mask:#x}")
 
     def _list_word(self, word: str, name: str, placed: Placed) -> str:
-        """The list of an endpoint's clients is called by it."""
+        """Check that the list of an endpoint's clients has the name that the endpoint gives it, and return ``word``."""
         verdict = placed.rule.verdict
         address = verdict.address if isinstance(verdict, Dnat) else ""
         rest = name.removeprefix(f"{self._names.prefix}-")
@@ -301,9 +302,10 @@ class _TableCheck:
 
 
 def _first_wrong(pattern: re.Pattern[str], words: list[str], rules: list[Placed]) -> Placed | None:
-    """The rule behind the longest part of the rules that a chain could begin with; None: the last ones are missing.
+    """Return the first rule that cannot belong to the chain. Return None where only rules at the end are missing.
 
-    ``words``: of all rules. A part that may be the beginning of a chain's rules is one that a chain has whole.
+    ``words``: the words of all rules. The longest part of them that is a whole chain counts as right, else the longest
+    with which a chain can begin.
     """
     if len(rules) > _LOOKED_AT:
         return None
@@ -314,7 +316,7 @@ def _first_wrong(pattern: re.Pattern[str], words: list[str], rules: list[Placed]
 
 
 def _check_turns(rules: list[Placed]) -> None:
-    """Turns count down to the last two, of which one is left over."""
+    """Check that turns count down to 2: the last turn of all has no condition."""
     turns = [(placed.line, n) for placed in rules if (n := _turn(placed.rule)) is not None]
     for number, (line, turn) in enumerate(reversed(turns), 2):
         if turn != number:

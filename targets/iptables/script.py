@@ -1,4 +1,4 @@
-"""What services share in the tables of one family: the rules for the node's own addresses, and how packets come in."""
+"""What the services of one family share: the rules for the node's own addresses, and how packets reach the chains."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ LOOPBACK: dict[int, ir.Network] = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network
 def at_node(
     cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], version: int, others: Sequence[ir.Address]
 ) -> Walk:
-    """Node ports, at the node's addresses that serve them; never at loopback addresses.
+    """Return the rules for node ports, at those of the node's addresses that serve them, and never at loopback
+    addresses.
 
-    ``others``: shared addresses that are none of the node's own. This host may hold them; only declared ports are ours.
+    ``others``: shared addresses that are not the node's own. This host may hold them; only their declared ports are
+    ours.
     """
     walk = by_port(names, rules)
     if not walk.rules:
@@ -32,20 +34,22 @@ def at_node(
 
 
 def places(cluster: ir.Cluster, version: int) -> list[tuple[Match, ...]]:
-    """What matches the addresses that serve node ports, beside being the node's own and none of loopback."""
+    """Return alternative matches for the addresses that serve node ports. That they are the node's own, and not
+    loopback, is for other matches.
+    """
     served = [network for network in cluster.nodeport_addresses if network.version == version]
     return [to(network) for network in served] or [(To(LOOPBACK[version], negate=True),)]
 
 
 def but_loopback(cluster: ir.Cluster, version: int) -> list[Rule]:
-    """What has to stand before rules for these addresses, where loopback addresses are among them."""
+    """Return the rules that have to come before rules for these addresses, where loopback addresses are among them."""
     loopback = LOOPBACK[version]
     among = any(n.version == version and n.overlaps(loopback) for n in cluster.nodeport_addresses)
     return [Rule((To(loopback),), RETURN)] if among else []
 
 
 def entries(table: str, names: Names) -> tuple[Entry, ...]:
-    """How packets come to the chains of a table."""
+    """Return the rules by which packets reach the chains of a table."""
     if table == "filter":
         states = CtState(("INVALID", "NEW"))
         return tuple(_entry(names, hook, names.unserved, states) for hook in ("INPUT", "FORWARD", "OUTPUT"))

@@ -1,9 +1,9 @@
-"""nat: the chains of the services' ports, and which of them their frontends lead to.
+"""The nat table's chains for the services' ports, and which of them their frontends lead to.
 
-``SVC`` holds the choice among endpoints. It belongs to the vips: what depends on who comes through a vip stands before
-the choice. External ips and node ports go there too; an ``EXT`` chain on the way says who may use them and marks what
-is to be masqueraded. Where they need a choice of their own (``traffic`` gives them other endpoints, or a vip's mark
-would be wrong for them), ``EXT`` holds it.
+``SVC`` holds the choice among endpoints. It belongs to the vips: rules about the clients of a vip come before the
+choice. External ips and node ports lead there too, by way of an ``EXT`` chain, which decides who may use them and marks
+what is to be masqueraded. Where these need a choice of their own (``traffic`` gives them other endpoints, or a vip's
+mark would be wrong for them), the ``EXT`` chain holds it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from svcc.targets.naming import comment
 class Services:
     """The chains of one service's frontends in one family, and the rules that lead to them.
 
-    Addresses are numbers here: those of :mod:`ipaddress` take long to be found by.
+    Addresses are numbers here, because looking up objects of :mod:`ipaddress` takes long.
     """
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
@@ -34,8 +34,8 @@ class Services:
         self.balance: dict[str, Rules] = {}
         self.sources: dict[str, Rules] = {}
         self.external: dict[str, Rules] = {}
-        self.marking: set[str] = set()  # the chains that mark through which clients are sent
-        self.named: dict[int, ir.Address] = {}  # all addresses
+        self.marking: set[str] = set()  # the chains that mark, and that clients are sent through
+        self.named: dict[int, ir.Address] = {}  # all addresses, by number
         self.addresses: dict[int, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
         self.shared: set[ir.Address] = set()
@@ -43,7 +43,7 @@ class Services:
             self._add_port(list(group))
 
     def _add_port(self, frontends: list[Frontend]) -> None:
-        """All frontends of one port of a service."""
+        """Add all frontends of one port of a service."""
         label = frontends[0].label
         ways = self._ways(frontends, label)
         for f in frontends:
@@ -56,14 +56,14 @@ class Services:
                 if f.shared:
                     self.shared.add(f.address)
             chain = ways.get(f.kind)
-            if chain is None:  # nobody is served, by no rule of others' that follow either
+            if chain is None:  # nobody is served, and rules of others that follow must not serve them either
                 rules.append(PortRule(f.port.protocol, f.ports, ACCEPT))
                 continue
             remark = () if chain.endswith(label) else (Comment(comment(label, COMMENT)),)
             rules.append(PortRule(f.port.protocol, f.ports, Goto(chain), remark))
 
     def _ways(self, frontends: list[Frontend], label: str) -> dict[Kind, str]:
-        """The chain that each kind of frontend leads to; none where nobody is to be served."""
+        """Return the chain that each kind of frontend leads to; none where nobody is to be served."""
         lead = frontends[0]
         main = self._names.balance(label)
         front = self._marks(lead) if lead.kind is Kind.VIP else []
@@ -87,7 +87,7 @@ class Services:
         return ways
 
     def _memory(self, service: ir.Service, chain: str) -> str:
-        """What lists of clients are named after: their chain, or the service that remembers for all of its chains."""
+        """Return what client lists are named after: their chain, or the service where all of its chains share them."""
         return self._names.clients(service_label(service)) if service.affinity_per_service else chain
 
     def _marking(self, rules: list[Rule]) -> Iterator[str]:
@@ -96,7 +96,7 @@ class Services:
                 yield verdict.chain
 
     def _marks(self, f: Frontend) -> list[Rule]:
-        """Which clients of a frontend are marked."""
+        """Return the rules that mark clients of a frontend."""
         if f.rewrite is Rewrite.NOBODY:
             return []
         if f.rewrite is Rewrite.NETWORKS:
@@ -104,7 +104,9 @@ class Services:
         return [Rule((), Jump(self._names.mark if f.rewrite is Rewrite.EVERYBODY else self._names.outside))]
 
     def _source_check(self, f: Frontend) -> list[Rule]:
-        """Whom ``allow-from`` keeps out is done with nat here, others' rules included, and meets the filter table."""
+        """Return the rule that sends a frontend's clients to the check of ``allow-from``. Those that it keeps out leave
+        nat here, also unseen by others' rules, and meet the filter table.
+        """
         if not f.restricted:
             return []
         name = self._names.sources(service_label(f.service))
@@ -115,7 +117,7 @@ class Services:
 
 
 def _same_choice(a: Frontend, b: Frontend) -> bool:
-    """The same endpoints, whatever endpoints come and go."""
+    """Whether two frontends always have the same endpoints, whichever endpoints come and go."""
     return _traffic(a) is _traffic(b)
 
 

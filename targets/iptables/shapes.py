@@ -1,7 +1,8 @@
-"""What rules the chains of this target have, by table and kind of chain, in the order in which the chains stand.
+"""The shapes of this target's chains: which rules each kind of chain has, by table, in the order of the chains in the
+script.
 
-A kind is the first word behind the prefix (``SVC``, ``POSTROUTING``). A chain's rules are written here as words, each
-rule ended by a semicolon, and its chain's pattern takes all of them together:
+A kind is the first word behind the prefix (``SVC``, ``POSTROUTING``). Rules are written here as words, with a semicolon
+after each rule. A pattern matches all rules of a chain together:
 
     addr, net, loopback     destination: an address, a network, the loopback network of the family
     from                    source: a network
@@ -64,7 +65,7 @@ _PATTERNS = {
 SHAPES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     table: {kind: re.compile(pattern) for kind, pattern in kinds.items()} for table, kinds in _PATTERNS.items()
 }
-#: Kinds of which there are several chains, each with a name of its own behind the kind.
+#: Kinds of which there are several chains, each with a name of its own after the kind.
 SEVERAL = ("SVC", "SRC", "EXT", "AT", "FROM")
-#: Those of them that stand in descending order of their names.
+#: The kinds whose chains are in descending order of their names.
 DESCENDING = ("SVC", "SRC", "EXT")

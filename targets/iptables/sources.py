@@ -1,7 +1,8 @@
-"""nat: ``snat``, the addresses that the source of a service's connections becomes, where it is rewritten.
+"""The nat table's chains for ``snat``: the addresses that replace the source of a service's connections.
 
-A packet that leaves has an endpoint as its destination; what its connection was opened to is known to connection
-tracking. The chains that find a service by it are those that find one by a packet's destination, asked in another way.
+A packet that leaves has an endpoint as its destination, but connection tracking still knows the address and port that
+the client connected to. The chains that find a service by them have the same form as those that find one by a packet's
+destination; only the matches differ.
 """
 
 from __future__ import annotations
@@ -21,20 +22,21 @@ from svcc.targets.iptables.names import Names
 
 @dataclass(frozen=True, slots=True)
 class _Branches(Names):
-    """The names of branches that are asked in this way."""
+    """The names of the branches whose matches ask connection tracking."""
 
     def at(self, place: str) -> str:
         return self.sources_at(place)
 
 
 def branches(names: Names) -> Names:
-    """The names of the branches on the way to these addresses."""
+    """Return the names of the branches on the way to new sources."""
     return _Branches(names.prefix)
 
 
 def rewritten(frontends: Iterable[Frontend]) -> tuple[dict[int, list[PortRule]], list[PortRule]]:
-    """Those of one service's ports whose connections get another source: at its addresses, which are numbers here, and
-    at the node."""
+    """Return the rules for those of one service's ports whose connections get another source: at its addresses, which
+    are numbers here, and at the node.
+    """
     addresses: dict[int, list[PortRule]] = {}
     node: list[PortRule] = []
     for f in frontends:
@@ -45,8 +47,9 @@ def rewritten(frontends: Iterable[Frontend]) -> tuple[dict[int, list[PortRule]],
 
 
 def beside(rules: Iterable[PortRule], own: Iterable[PortRule], node: Iterable[PortRule]) -> list[PortRule]:
-    """``own``, of one address, and those of all its ``rules`` that a node port's would be taken for: what has no
-    addresses of its own."""
+    """Return ``own``, the rules of one address, and rules that masquerade those of its other ports (in ``rules``) that
+    would be mistaken for a node port in ``node``: these have no new source.
+    """
     found = list(own)
     there = {(rule.protocol, rule.ports) for rule in found}
     others = [rule for rule in rules if (rule.protocol, rule.ports) not in there]
@@ -65,7 +68,10 @@ def _overlap(rule: PortRule, other: PortRule) -> bool:
 
 
 def at_node(cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], version: int) -> Walk:
-    """Node ports. That the address was one of the node's own nobody can tell any more."""
+    """Return the rules for node ports.
+
+    At this point nobody can tell any more whether the address was one of the node's own.
+    """
     walk = by_port(names, rules)
     networks = [network for network in cluster.nodeport_addresses if network.version == version and network.prefixlen]
     if not networks or not walk.rules:
@@ -75,12 +81,12 @@ def at_node(cluster: ir.Cluster, names: Names, rules: Iterable[PortRule], versio
 
 
 def asked(chain: Chain) -> Chain:
-    """The same of what connections were opened to."""
+    """Return the chain with matches for the address and port that connections were opened to."""
     return Chain(chain.name, tuple(map(asked_rule, chain.rules)))
 
 
 def asked_rule(rule: Rule) -> Rule:
-    """The same of what the connection was opened to."""
+    """Return the rule with matches for the address and port that the connection was opened to."""
     return Rule(tuple(_opened_to(rule.matches)), rule.verdict)
 
 

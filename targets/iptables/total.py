@@ -1,4 +1,4 @@
-"""What the services of one family need together, counted, so that one of them can leave again."""
+"""What the services of one family need together, counted, so that a service can be removed again."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from svcc.targets.iptables.dispatch import PortRule
 
 
 class TablePorts:
-    """What becomes of the ports of all services in one table. An address of which nothing is said is not in it."""
+    """The rules for the ports of all services in one table. An address without rules is not in it."""
 
     def __init__(self) -> None:
         self.addresses: dict[int, tuple[PortRule, ...]] = {}
         self.node: Counter[PortRule] = Counter()
 
     def add(self, ports: Ports) -> None:
-        """Take in the rules of one service's ports. What is said of an address twice is in it twice."""
+        """Add the rules of one service's ports. A rule that two services add is in it twice."""
         for address, rules in ports.addresses.items():
             if rules:
                 self.addresses[address] = (*self.addresses.get(address, ()), *rules)
         count(self.node, ports.node, 1)
 
     def remove(self, ports: Ports) -> None:
-        """Take out the rules of one service's ports, which were taken in before."""
+        """Remove the rules of one service's ports, which were added before."""
         for address, going in ports.addresses.items():
             rules = list(self.addresses.pop(address, ()))
             for rule in going:
@@ -40,12 +40,12 @@ class TablePorts:
 
 
 class Total:
-    """See the module. A thing that nobody needs is not in it."""
+    """What all services of one family need. A thing that nobody needs is not in it."""
 
     def __init__(self, version: int) -> None:
         self.version = version
         self.parts = 0
-        self.balance: dict[str, Rules] = {}  # the services' own chains, by name, as in Part
+        self.balance: dict[str, Rules] = {}  # the services' own chains, by name, as in FamilyContribution
         self.sources: dict[str, Rules] = {}
         self.external: dict[str, Rules] = {}
         self.refused: dict[str, Rules] = {}
@@ -56,11 +56,12 @@ class Total:
         self.rejecting = 0
         self.sent: Counter[ir.PortRange] = Counter()
         self.tcp, self.tcp_at_node = 0, 0
-        self.heads: Counter[int] = Counter()  # of the distinct addresses of endpoints outside the pod networks
+        # how many distinct endpoint addresses outside the pod networks have each head
+        self.heads: Counter[int] = Counter()
         self._endpoints: Counter[int] = Counter()
 
     def add(self, part: FamilyContribution) -> None:
-        """Take in what one service contributes."""
+        """Add what one service contributes."""
         for mine, theirs in self._own(part):
             mine.update(theirs)
         for together, ports in self._ports(part):
@@ -71,7 +72,7 @@ class Total:
         self._count(part, 1)
 
     def remove(self, part: FamilyContribution) -> None:
-        """A part that was added."""
+        """Remove what one service contributes, which was added before."""
         for mine, theirs in self._own(part):
             for name in theirs:
                 del mine[name]
@@ -105,6 +106,7 @@ class Total:
 
     @property
     def rejects(self) -> bool:
-        """Whether services lead anybody to the chain that rejects: at the least whoever asks for other ports of an
-        address that is theirs alone."""
+        """Whether services lead packets to the chain that rejects: at least those to other ports of unshared
+        addresses.
+        """
         return bool(self.rejecting) or len(self.shared) < len(self.addresses)

@@ -1,6 +1,6 @@
-"""The walk to an address: chains that branch by its prefix, made anew where something changed below them.
+"""The chains that lead to an address, branching by its prefix. Those above a change are made anew.
 
-What a change of the program changes here:
+What a change of the program changes in these chains:
 
 * A chain's name comes from its prefix only, and its rules from the addresses below it. A new address adds lines to
   its own chain, or a new chain and the line that leads to it.
@@ -26,7 +26,8 @@ from svcc.targets.iptables.dispatch import Walk
 from svcc.targets.iptables.names import Names
 from svcc.targets.iptables.prefixes import Prefix, Prefixes
 
-#: Levels of branches below the root: the nft variant takes at most 16 chains within chains (NFT_JUMP_STACK_SIZE).
+#: The most levels of branches below the root. The nft variant allows at most 16 chains within chains
+#: (NFT_JUMP_STACK_SIZE).
 DEPTH = 8
 
 
@@ -37,23 +38,23 @@ class _Branch:
     chain: Chain
     network: ir.Network
     nodes: tuple[Prefix, ...]
-    depth: int  # below the root, whose nodes have 1
-    height: int  # of what is below it, in branches
+    depth: int  # the depth below the root, whose nodes have depth 1
+    height: int  # how many levels of branches are below it
 
     def stands(self, depth: int) -> bool:
-        """Whether it would be the same at another depth."""
+        """Whether the branch would be the same at another depth."""
         return depth == self.depth or max(depth, self.depth) + self.height <= DEPTH
 
 
 class _Elsewhere(Exception):
-    """A branch is at a depth at which it is to be another one."""
+    """A kept branch would be different at its new depth."""
 
 
 class Tree:
-    """Walks by address. Where none of an address's rules holds, a packet goes on behind the root's rules.
+    """The walks to all addresses. A packet that none of an address's rules takes goes on behind the root's rules.
 
-    With ``behind`` it leaves the root for good, so that a rule of an address can end the walk by RETURN; where none of
-    them holds, it goes there.
+    With ``behind``, a packet leaves the root for good, so that a rule of an address can end the walk by RETURN. A
+    packet that no rule takes then goes to ``behind``.
     """
 
     def __init__(self, names: Names, prefixes: Prefixes) -> None:
@@ -64,10 +65,10 @@ class Tree:
         self._root: tuple[Prefix, ...] = ()
         self._shape: tuple[int, Goto | None] = 0, None
         self.behind: Goto | None = None
-        self.rules: tuple[Rule, ...] = ()  # the root's
+        self.rules: tuple[Rule, ...] = ()  # the root's rules
 
     def put(self, address: int, walk: Walk | None) -> None:
-        """What becomes of an address; None: it has left."""
+        """Set the walk of an address; None: the address is gone."""
         self._changed.add(address)
         if walk is None:
             self._walks.pop(address, None)
@@ -75,24 +76,28 @@ class Tree:
             self._walks[address] = walk
 
     def refresh(self) -> bool:
-        """Make anew what changed; whether these are only chains around the addresses that were put, and the root."""
+        """Renew what changed.
+
+        Return whether this changed only the root, and chains around the addresses that were put.
+        """
         shape = self._prefixes.length, self.behind
         local = shape == self._shape
         if local:
             for address in self._changed:
                 for node in self._prefixes.around(address):
                     self._branches.pop(node, None)
-            local = self._made()
+            local = self._renew()
         if not local:
             self._branches.clear()
-            self._made()
+            self._renew()
         self._shape = shape
         self._changed.clear()
         return local
 
     def chains(self, around: Collection[int] | None = None) -> Iterator[Chain]:
-        """The chains, each after those that it leads to. ``around``: only those on the way to some addresses, and those
-        that these lead to."""
+        """Yield the chains, each after those that it leads to. ``around``: only the chains on the way to some
+        addresses, and the chains that these lead to.
+        """
         near = None if around is None else {node for one in around for node in self._prefixes.around(one)}
         yield from self._chains(self._root, near)
 
@@ -108,15 +113,15 @@ class Tree:
                 yield branch.chain
 
     def on_the_way(self, around: Collection[int]) -> Iterator[Chain]:
-        """Those that lead to some addresses, and the chains of these."""
+        """Yield the chains that lead to some addresses, and the chains of these addresses."""
         for node in {node for one in around for node in self._prefixes.around(one)}:
             if (branch := self._branches.get(node)) is not None:
                 yield branch.chain
         for one in around:
             yield from self._walks.get(one, _NOTHING).chains
 
-    def _made(self) -> bool:
-        """Whether what was made before could stay."""
+    def _renew(self) -> bool:
+        """Renew the root and missing branches. Return False where a kept branch would be different at its new depth."""
         self._root = tuple(self._prefixes.root())
         try:
             self.rules = self._rules(self._root, 0)[0]
@@ -128,7 +133,7 @@ class Tree:
         return self._walks.get(node.number, _NOTHING)
 
     def _rules(self, nodes: tuple[Prefix, ...], depth: int) -> tuple[tuple[Rule, ...], int]:
-        """The rules of a chain with these nodes, and how many branches are below each other there."""
+        """Return the rules of a chain with these nodes, and how many levels of branches are below it."""
         found: list[Rule] = []
         rest: list[Rule] = []
         height = 0
@@ -137,7 +142,7 @@ class Tree:
                 walk = self._walk(node)
                 found += walk.rules
                 rest += walk.rest
-            elif depth == DEPTH:  # addresses made to be deep: the rest in a line
+            elif depth == DEPTH:  # addresses chosen to make the tree deep: all the rest goes into one chain
                 rules, below = self._rules(tuple(self._prefixes.nodes(node)), depth)
                 found += rules
                 height = max(height, below + 1)
@@ -145,7 +150,7 @@ class Tree:
                 branch = self._branch(node, depth + 1)
                 height = max(height, branch.height + 1)
                 if branch.chain.rules or self.behind:
-                    # From the root by a jump, so that the walk comes back to what follows; below, nothing follows.
+                    # The root jumps, so that the walk comes back to what follows. Below it, nothing follows.
                     name = branch.chain.name
                     found.append(Rule((To(branch.network),), Goto(name) if depth or self.behind else Jump(name)))
         return (*found, *rest), height

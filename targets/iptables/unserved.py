@@ -1,11 +1,11 @@
-"""filter: what becomes of a new connection to an address or node port of ours that nat sent to no endpoint.
+"""The filter table's rules for new connections to our addresses and node ports that nat sent to no endpoint.
 
-nat cannot reject. What it rewrote, for us or for somebody else, is let through at once; the destination of all else is
-as the client wrote it. At a vip or external ip nothing is served but its declared ports: the rest is rejected, whatever
-the host has there. Of a shared address the declared ports alone are ours. Only TCP, UDP and SCTP are: pings, tunnels
-and routing protocols pass.
+nat cannot reject. What it rewrote, for us or for somebody else, passes at once; all other packets still have the
+destination that the client wrote. At a vip or external ip only declared ports are served: the rest is rejected,
+whatever the host serves there. Of a shared address only the declared ports are ours. This is about TCP, UDP and SCTP
+alone: pings, tunnels and routing protocols pass.
 
-A TCP segment that connection tracking calls INVALID (:mod:`svcc.targets.iptables.invalid`) is not answered at all.
+A TCP segment that connection tracking calls INVALID (:mod:`svcc.targets.iptables.invalid`) gets no answer at all.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ _UNREACHABLE = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
 
 
 class Unserved:
-    """The rules for what one service's frontends refuse in one family. Exclusive addresses have none for what is just
-    rejected. Addresses are numbers, as in :class:`svcc.targets.iptables.services.Services`; only those with rules are
-    here."""
+    """The rules for what one service's frontends refuse in one family. An exclusive address needs no rule for ports
+    that are simply rejected. Addresses are numbers, as in :class:`svcc.targets.iptables.services.Services`; only those
+    with rules are here.
+    """
 
     def __init__(self, names: Names, frontends: Iterable[Frontend]) -> None:
         self._names = names
-        self.sources: dict[str, Chain] = {}  # that tell who is rejected and who is dropped
+        self.sources: dict[str, Chain] = {}  # the chains that decide who is rejected and who is dropped
         self.addresses: dict[int, list[PortRule]] = {}
         self.node_ports: list[PortRule] = []
         for f in frontends:
@@ -47,7 +48,7 @@ class Unserved:
 
     @property
     def reject(self) -> Verdict:
-        """What becomes of a packet that no service takes."""
+        """The verdict on a packet that no service takes."""
         return Goto(self._names.reject)
 
     @property
@@ -60,7 +61,10 @@ class Unserved:
         )
 
     def _verdict(self, f: Frontend) -> Verdict | None:
-        """None: nat serves everybody who may come."""
+        """Return the verdict on packets that nat sent nowhere.
+
+        Return None where nat serves all clients that may connect.
+        """
         if not f.restricted:
             if f.endpoints:
                 return None
@@ -69,7 +73,8 @@ class Unserved:
         drops = f.endpoints or f.service.when_empty is ir.WhenEmpty.DROP
         if not f.allow_from or (drops and not own):
             return DROP
-        # To an endpoint that is the address and port which the client asked for, nat changes nothing, and says so.
+        # Where an endpoint is the very address and port that the client asked for, nat changes nothing, and the
+        # connection does not count as translated.
         name = self._names.sources(service_label(f.service))
         allowed = [Rule(from_(network), RETURN if own else self.reject) for network in f.allow_from]
         self.sources.setdefault(name, Chain(name, (*allowed, Rule((), DROP))))
@@ -77,7 +82,7 @@ class Unserved:
 
 
 def rejections(names: Names, version: int) -> Chain:
-    """The chain that rejects."""
+    """Return the chain that rejects."""
     tcp, unreachable = Proto(ir.Protocol.TCP), Reject(_UNREACHABLE[version])
     portless = (Rule((Proto(protocol),), unreachable) for protocol in (ir.Protocol.UDP, ir.Protocol.SCTP))
     return Chain(names.reject, (Rule((tcp, INVALID), DROP), Rule((tcp,), Reject("tcp-reset")), *portless))

@@ -1,4 +1,4 @@
-"""Weights as turns and buckets."""
+"""Weights, in the form in which turns and buckets need them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ BUCKETS = 32
 
 
 def units(weights: Sequence[int]) -> list[int]:
-    """The weights, which are positive, in lowest terms."""
+    """Return the weights, which are positive, in lowest terms."""
     common = gcd(*weights)
     return [weight // common for weight in weights]

@@ -1,7 +1,7 @@
 """The ipvs target: IPVS virtual servers, the ipsets and few rules that they need, and the device for their vips.
 
-Everything is data (virtual servers, set elements, addresses) but for about twenty rules. Loading the parts by hand, in
-their order, gives a working node; loading them again is harmless, but adds nothing that was taken away:
+All but about twenty rules is data: virtual servers, set elements, addresses. Loading the parts by hand, in their order,
+gives a working node; loading them again is harmless, but does not restore what was removed:
 
 * ``ip`` complains that the device exists (``-force`` goes on),
 * ``ipvsadm`` complains about what exists, goes on, and changes nothing of it,
@@ -30,21 +30,21 @@ from svcc.targets.reading import Text
 if TYPE_CHECKING:
     from svcc.targets.ipvs.contribution import IpvsContribution
 
-#: What endpoints send it they send to an address of its own, from another of its own: no kernel takes that.
+#: Endpoints would send their answers from one of the node's own addresses to another one, which no kernel accepts.
 _NOT_THE_NODE = "not for clients on the node itself"
 
 
 class Ipvs(TargetByService):
-    """See the module."""
+    """The ipvs target."""
 
     name = "ipvs"
     translates = False
     title = "IPVS virtual servers with ipsets, for ipvsadm, ipset, ip, sysctl and iptables-restore"
-    affinity_ends_in_time = False  # it lasts while a connection under it is remembered (ip_vs_conn_expire)
+    affinity_ends_in_time = False  # it lasts as long as a connection under it is remembered (ip_vs_conn_expire)
     sets = Purposes()
     tools = (requirements.IPVSADM, requirements.IPSET, requirements.IP, requirements.SYSCTL, *requirements.IPTABLES)
     modules = ("ip_vs", "dummy", "nf_conntrack")
-    default_scheduler = ir.Scheduler.RR  # wrr where weights differ: turns as well
+    default_scheduler = ir.Scheduler.RR  # wrr where weights differ, which is round robin too
     parts = PARTS
     features: ClassVar[Mapping[Feature, str]] = {
         Feature.VIP: "",

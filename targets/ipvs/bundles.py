@@ -1,4 +1,4 @@
-"""Bundles of this target: what they say of addresses, and whether one that somebody gave is as the target prints it."""
+"""Bundles of this target: which addresses they have, and whether a given bundle is as the target prints it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from svcc.targets.reading import Text, compare
 
 
 def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
-    """See :meth:`svcc.targets.interface.Target.exclusive_addresses`."""
+    """Return the addresses of a bundle at which only services are reached; see
+    :meth:`svcc.targets.interface.Target.exclusive_addresses`.
+    """
     for name, one in _sets(bundle).items():
         if purpose_of(name) is Purpose.SERVICE_IP:
             yield from map(ip_address, one.elements)
 
 
 def service_networks(bundle: Bundle) -> ServiceNetworks:
-    """See :meth:`svcc.targets.interface.Target.service_networks`."""
+    """Return the networks of service addresses of a bundle; see
+    :meth:`svcc.targets.interface.Target.service_networks`.
+    """
     networks: set[ir.Network] = set()
     shared: set[ir.Address] = set()
     for name, one in _sets(bundle).items():
@@ -36,7 +40,7 @@ def service_networks(bundle: Bundle) -> ServiceNetworks:
 
 
 def _sets(bundle: Bundle) -> Sets:
-    """The sets of a bundle: as they were made, or read from its text."""
+    """Return the sets of a bundle, from which its text was printed, or as they are read from the text."""
     artifact = bundle.artifact(IPSET.name)
     if artifact is None:
         return {}
@@ -44,7 +48,7 @@ def _sets(bundle: Bundle) -> Sets:
 
 
 def accept(texts: Mapping[str, Text]) -> Accepted:
-    """See :meth:`svcc.targets.interface.Target.accept`."""
+    """Read what the target printed, and refuse anything else; see :meth:`svcc.targets.interface.Target.accept`."""
     cluster, state = read(texts)
     made = artifacts(cluster, state)
     for artifact in made:

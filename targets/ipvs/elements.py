@@ -1,4 +1,4 @@
-"""The elements of the sets as text, read: addresses, networks, ports, as ``ipset save`` prints them."""
+"""Reads the elements of sets from text: addresses, networks and ports, as ``ipset save`` prints them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
 def number_of(address: str, version: int) -> int | None:
-    """The number of an address that is written as ipset and ipvsadm print it; None: it is none."""
+    """Return the number of an address that is written as ipset and ipvsadm print it. Return None where it is not."""
     try:
         number = int.from_bytes(inet_pton(_FAMILIES[version], address))
     except (OSError, ValueError):
@@ -24,12 +24,12 @@ def number_of(address: str, version: int) -> int | None:
 
 
 def sort_key(element: str) -> int:
-    """The number of an address or a port."""
+    """Return the number of an address or a port."""
     return int(element) if element.isdigit() else number_of(element, 6 if ":" in element else 4) or 0
 
 
 def element_fault(element: str, type: str, version: int, ports: ir.PortRange | None) -> str:
-    """Why that is no element of a set of that type; "": it is one."""
+    """Return why the text is no element of a set of that type; "" where it is one."""
     if ports is not None:
         port = int(element) if re.fullmatch(r"[1-9][0-9]{0,4}", element) else 0
         return "" if ports.first <= port <= ports.last else f"no port from {ports}"

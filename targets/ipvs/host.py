@@ -1,4 +1,4 @@
-"""What prepares the node: kernel modules, sysctls, and the addresses that are on the dummy device."""
+"""What prepares the node: kernel modules, sysctls, and the addresses on the dummy device."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ALWAYS = (
 )
 _FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 _FORWARDED = "Packets pass through this node to the endpoints."
-#: Where the machine asks who has an address, it names none of the device as its own.
+#: In ARP requests, the machine does not give an address of the dummy device as its own.
 _ARP_ANNOUNCE = Setting("net.ipv4.conf.all.arp_announce", "2")
 
 
 def modules(device: str | None, families: Sequence[FamilyState]) -> Modules:
-    """The modules that hold what the families need; of no family, none."""
+    """Return the modules that the families need; none where there are no families."""
     if not families:
         return frozenset()
     found = {"ip_set", "ip_vs", "nf_conntrack"}
@@ -38,7 +38,7 @@ def modules(device: str | None, families: Sequence[FamilyState]) -> Modules:
 
 
 def settings(device: str | None, families: Sequence[FamilyState]) -> Iterator[Setting]:
-    """The sysctls, in the order in which they are printed. The keys below net.ipv4.vs hold for both families."""
+    """Return the sysctls in the order in which they are printed. The keys below net.ipv4.vs apply to both families."""
     if not families:
         return
     yield from _ALWAYS
@@ -55,6 +55,6 @@ def settings(device: str | None, families: Sequence[FamilyState]) -> Iterator[Se
 
 
 def held(families: Sequence[FamilyState]) -> Iterator[VipAddress]:
-    """Every vip and external ip but shared ones."""
+    """Return every vip and external ip, except shared ones."""
     for family in families:
         yield from (VipAddress(address, address in family.announced) for address in family.addresses)

@@ -11,12 +11,13 @@ from svcc.compiler.source import Span
 from svcc.targets.ipvs.sets import PREFIX
 from svcc.targets.ipvs.virtual import RANGE_PORTS, address_text, by_mark, is_large, range_mark, service_mark
 
-#: Elements that one port statement may put into a set: ports by endpoints, or by networks. A million take some 100 MB.
+#: The most elements that one port statement may put into a set: ports by endpoints, or by networks. A million take some
+#: 100 MB.
 _ELEMENTS = 1 << 20
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """What the target refuses for the length of a name, for marks, or for what IPVS cannot do together."""
+    """Return what the target refuses: names that are too long, marks that clash, and what IPVS cannot combine."""
     yield from _names(program.cluster)
     yield from _marks(program)
     for service in program.services:
@@ -44,7 +45,7 @@ def _names(cluster: ir.Cluster) -> Iterator[Diagnostic]:
 
 
 def _marks(program: ir.Program) -> Iterator[Diagnostic]:
-    """No two services or ranges have one mark: IPVS would take their packets for one's."""
+    """Check that no two services or ranges have the same mark: IPVS would take their packets for one service's."""
     known: dict[int, str] = {}
     for service in program.services:
         for mark, whose, span in _marks_of(program.cluster, service):
@@ -59,7 +60,7 @@ def _marks(program: ir.Program) -> Iterator[Diagnostic]:
 
 
 def _marks_of(cluster: ir.Cluster, service: ir.Service) -> Iterator[tuple[int, str, Span | None]]:
-    """The marks of a service, each with what has it."""
+    """Yield the marks of a service, each with what it belongs to."""
     if by_mark(service):
         span = service.spans.get("affinity per service")
         yield service_mark(cluster, service.name), f"service {service.name}", span
@@ -78,7 +79,7 @@ def _marks_of(cluster: ir.Cluster, service: ir.Service) -> Iterator[tuple[int, s
 
 
 def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
-    """A range that is one virtual server, by a mark, whose clients reach endpoints at the port that they came to."""
+    """Check a range that is one virtual server, known by a mark: clients reach endpoints at the port they asked for."""
     declared = port.ports if service.vips or service.external_ips else None
     for name, ports, at in (("port", declared, "target"), ("node port", port.nodeport, "nodeport")):
         if ports is not None and ports.first != port.target and not by_mark(service):
@@ -106,7 +107,7 @@ def _large(service: ir.Service, port: ir.Port) -> Iterator[Diagnostic]:
 
 
 def _marked(service: ir.Service) -> Iterator[Diagnostic]:
-    """A client that IPVS remembers by a mark it sends to the port that it came to (ip_vs_sched_persist)."""
+    """Check a service with affinity by a mark: clients reach the port that they connected to (ip_vs_sched_persist)."""
     for port in service.ports:
         if (service.vips or service.external_ips) and port.target != port.ports.first:
             yield _other_port(service, port.target, f"port {port.ports}", port.spans.get("target", port.span))
@@ -132,9 +133,7 @@ def _other_port(service: ir.Service, target: int, where: str, span: Span | None)
 
 
 def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
-    """dh keeps slots for endpoints that only finish what they have, and refuses the clients that it leads there
-    (ip_vs_dh.c).
-    """
+    """Check services with dh: it keeps the slots of draining endpoints, and refuses clients there (ip_vs_dh.c)."""
     for endpoint in service.endpoints:
         if endpoint.draining or endpoint.backup:
             kind = "draining" if endpoint.draining else "backup"
@@ -162,7 +161,7 @@ def _destination_hash(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
-    """Under forward direct and tunnel the endpoint gets the packet as the client sent it (ipvsadm(8))."""
+    """Check services under forward direct and tunnel: the endpoint gets the client's packet as it is (ipvsadm(8))."""
     how = f"forward {service.forward}"
     if service.masquerade is ir.Masquerade.ALWAYS or service.masquerade_from:
         yield Diagnostic(
@@ -194,8 +193,9 @@ def _unchanged(service: ir.Service) -> Iterator[Diagnostic]:
 
 
 def _one_packet(service: ir.Service) -> Iterator[Diagnostic]:
-    """ipvsadm takes it for UDP alone. IPVS keeps no connection by which it could translate an answer: under forward
-    masquerade it leaves as the endpoint's own, or is lost where the client was masqueraded.
+    """Check services with one-packet, which ipvsadm allows for UDP only. IPVS keeps no connection by which it could
+    translate an answer: under forward masquerade the answer leaves with the endpoint's own address, or is lost where
+    the client was masqueraded.
     """
     if service.forward is ir.Forward.MASQUERADE:
         yield Diagnostic(

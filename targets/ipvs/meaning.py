@@ -1,4 +1,4 @@
-"""What the target's sets are for, as applying them needs to know it."""
+"""What the target's sets are for, as far as applying them depends on it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from svcc.targets.ipvs.sets import NODE_PORTS, Purpose, mark_in, purpose_of
 
 _PROTOCOLS = {purpose: protocol for protocol, purpose in NODE_PORTS.items()}
 _TIMINGS = {
-    # Its elements lead clients to virtual servers, which are to be there before.
+    # Its elements lead clients to virtual servers, which have to exist before.
     Purpose.CLUSTER_IP: Timing(Phase.DECLARED, Phase.DECLARED_OFF),
-    # Likewise; what has a mark whose virtual server is gone is left to those at its address.
+    # Likewise. A packet with a mark whose virtual server is gone goes to the virtual server of its address.
     Purpose.SERVICE_MARK: Timing(Phase.DECLARED),
     **dict.fromkeys(NODE_PORTS.values(), Timing(goes=Phase.DECLARED_OFF)),
-    # Its elements keep clients out, but for those that Purpose.ALLOWED lets in.
+    # Its elements keep clients out, except those that Purpose.ALLOWED lets in.
     Purpose.RESTRICTED: Timing(guards=True),
-    # Likewise, but for Purpose.SERVICE_IP and Purpose.SHARED_IP.
+    # Its elements keep clients out, except those of Purpose.SERVICE_IP and Purpose.SHARED_IP.
     Purpose.SERVICE_NET: Timing(guards=True),
 }
 #: The sets that say which ports are served at which addresses.
@@ -28,7 +28,7 @@ _DECLARING = {Purpose.CLUSTER_IP, Purpose.SERVICE_MARK, Purpose.NODE_IP, *NODE_P
 
 
 class Purposes(Meaning):
-    """See :class:`svcc.targets.ipvs.sets.Purpose`."""
+    """Says what the target's sets are for, by their :class:`svcc.targets.ipvs.sets.Purpose`."""
 
     def knows(self, name: str) -> bool:
         return purpose_of(name) is not None
@@ -53,7 +53,7 @@ class Purposes(Meaning):
         return purpose_of(name) in _DECLARING
 
     def virtual_servers(self, sets: Sets) -> Iterator[str]:
-        """Every port of a vip, and every node port on every address of the node."""
+        """Yield the keys of virtual servers: for every port of a vip, and every node port on every node address."""
         for name, one in sets.items():
             purpose = purpose_of(name)
             if purpose in (Purpose.CLUSTER_IP, Purpose.NODE_PORT_SCTP):
@@ -76,14 +76,17 @@ class Purposes(Meaning):
 
 
 def _key_of(element: str) -> str | None:
-    """The key of "198.19.10.0,tcp:80"."""
+    """Return the key of the virtual server for an element like "198.19.10.0,tcp:80". Return None for other forms."""
     address, _, socket = element.partition(",")
     protocol, _, port = socket.partition(":")
     return key_of(protocol, address, int(port)) if protocol in OPTIONS and port.isdecimal() else None
 
 
 def _address(text: str) -> str:
-    """As ``str()`` of the address prints it; what is none, a person's text may hold, stays for its tool to refuse."""
+    """Return an address as ``str()`` prints it.
+
+    A text that somebody wrote may hold something else: that stays, for the tool to refuse.
+    """
     try:
         return str(ip_address(text))
     except ValueError:

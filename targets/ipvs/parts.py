@@ -1,4 +1,4 @@
-"""The parts of the output."""
+"""The parts of the output of the ipvs target."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From the texts of the parts back to what they are printed of: a few settings of the cluster, and the state.
+"""Reads the texts of the parts back into what they are printed from: a few settings of the cluster, and the state.
 
-Sets and virtual servers are read here. Modules, sysctls, the device and the rules follow from them; that they are what
-follows is seen when they are printed again.
+Sets and virtual servers are read here. Modules, sysctls, the device and the rules follow from them. Printing all parts
+again shows whether they do.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _MARK = re.compile(r"-MASQUERADE -j MARK --set-xmark 0x0/0x([0-9a-f]{1,8})\n")
 
 @dataclass(slots=True)
 class _Set:
-    """A set while it is read."""
+    """A set that is being read."""
 
-    line: Line  # of its declaration
+    line: Line  # the line that declares it
     purpose: Purpose
     version: int
     ports: ir.PortRange | None
     elements: dict[str, Line] = field(default_factory=dict)
-    marks: dict[str, int] = field(default_factory=dict)  # of elements that have one
+    marks: dict[str, int] = field(default_factory=dict)  # of the elements that have one
 
     def made(self, prefix: str) -> Set:
         elements = [marked(one, self.marks[one]) if one in self.marks else one for one in self.elements]
@@ -64,7 +64,7 @@ class _Set:
 
 
 def read(texts: Mapping[str, Text]) -> tuple[ir.Cluster, list[FamilyState]]:
-    """The settings and the state that all parts are printed of; no family where all of them are empty.
+    """Return the settings and the state from which all parts are printed; no family where all parts are empty.
 
     Errors: RefusedText.
     """
@@ -99,7 +99,7 @@ def _nothing(texts: Mapping[str, Text]) -> None:
 
 
 def _sets(text: Text) -> tuple[str | None, dict[str, _Set]]:
-    """The prefix, and the sets by name."""
+    """Return the prefix, and the sets by name."""
     prefix: str | None = None
     sets: dict[str, _Set] = {}
     current = ""
@@ -153,7 +153,7 @@ def _create(line: Line, found: re.Match[str], prefix: str | None) -> tuple[str, 
 
 def _add(to: _Set, line: Line, element: str, options: str) -> None:
     some = [*unfolded(element)]
-    for one in (some[0], some[-1]):  # all others are between them
+    for one in (some[0], some[-1]):  # all other elements are between these two
         wrong = element_fault(one, to.purpose.type, to.version, to.ports)
         if wrong:
             raise line.refused(f"{quoted(one)} is {wrong}", element)
@@ -174,7 +174,7 @@ def _add(to: _Set, line: Line, element: str, options: str) -> None:
 
 
 def _node_ports(sets: Iterable[_Set]) -> ir.PortRange:
-    """The range of the bitmaps, which is one for all."""
+    """Return the range of the bitmaps, which is the same for all."""
     spans = {one.ports: one for one in sets if one.ports is not None}
     if len(spans) > 1:
         raise [*spans.values()][-1].line.refused("the node ports are one range for all protocols", "range")
@@ -182,7 +182,7 @@ def _node_ports(sets: Iterable[_Set]) -> ir.PortRange:
 
 
 def _mark(*texts: Text) -> int:
-    """The bit that is taken off again where connections are masqueraded."""
+    """Return the bit that is cleared where connections are masqueraded."""
     for text in texts:
         found = _MARK.search(text.text)
         if found is None:
@@ -201,7 +201,7 @@ _Sources: TypeAlias = list[tuple[Line, Rule]]
 
 
 def _sources(text: Text, prefix: str) -> _Sources:
-    """The rules for clients whose sources become certain addresses. Errors: RefusedText."""
+    """Return the rules that give clients other source addresses. Errors: RefusedText."""
     found: _Sources = []
     grammar = Grammar()
     for line in text.lines():
@@ -215,7 +215,9 @@ def _sources(text: Text, prefix: str) -> _Sources:
 
 
 def _check_sources(sets: Mapping[Purpose, _Set], version: int, sources: _Sources) -> None:
-    """Each is for a port that a service declares, at an address of the family, and names addresses of it."""
+    """Check that each rule about sources is for a declared port at an address of the family, and names such
+    addresses.
+    """
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
     for line, rule in sources:
         match rule:
@@ -262,7 +264,7 @@ def _version(server: VirtualServer) -> int:
 
 
 def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
-    """Sets of addresses and ports are in their numbers' order."""
+    """Check that sets of addresses, and of ports, are in numerical order."""
     for purpose in (Purpose.SERVICE_IP, Purpose.SHARED_IP, *NODE_PORTS.values()):
         if purpose in sets and purpose is not Purpose.NODE_PORT_SCTP:
             before = -1
@@ -273,7 +275,9 @@ def _check_sorted(sets: Mapping[Purpose, _Set]) -> None:
 
 
 def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]) -> None:
-    """Every virtual server is declared, in the sets' order; of its endpoints, each is known to the hairpin's set."""
+    """Check that every virtual server is declared, in the sets' order, and that the set of hairpins has their
+    endpoints.
+    """
     declared = sets[Purpose.CLUSTER_IP].elements if Purpose.CLUSTER_IP in sets else {}
     at = {element_of(frontend): line for line, server in servers for frontend in frontends_of(server)}
     for line, server in servers:
@@ -299,7 +303,9 @@ def _check_servers(sets: Mapping[Purpose, _Set], servers: list[tuple[Line, Virtu
 def _with_frontends(
     sets: Mapping[Purpose, _Set], servers: list[tuple[Line, VirtualServer]]
 ) -> list[tuple[Line, VirtualServer]]:
-    """The virtual servers; those that go by a mark with the places whose packets have it. Each place has one."""
+    """Return the virtual servers. One that goes by a mark gets the addresses and ports whose packets have the mark;
+    none of these may have another virtual server.
+    """
     frontends: dict[int, list[FrontendAddress]] = {}
     held = sets.get(Purpose.SERVICE_MARK)
     for element, mark in held.marks.items() if held else ():
@@ -335,7 +341,7 @@ def _with_frontends(
 
 
 def _on_a_node_port(sets: Mapping[Purpose, _Set], element: str) -> bool:
-    """``element``: a virtual server, as an element of a set."""
+    """Whether the node ports declare a virtual server. ``element``: the virtual server as an element of a set."""
     address, _, socket = element.partition(",")
     if Purpose.NODE_IP not in sets or address not in sets[Purpose.NODE_IP].elements:
         return False

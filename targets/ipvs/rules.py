@@ -1,13 +1,13 @@
-"""The iptables side of the ipvs target: a handful of rules over sets, whose number no service changes.
+"""The iptables side of the ipvs target: a few rules over sets. Services do not change their number.
 
-What passes where (linux/net/netfilter/ipvs/ip_vs_core.c): IPVS takes an arriving packet at the end of INPUT, after
-its filter, and a packet of the node itself in OUTPUT, after mangle and nat but *before* filter. So
+What passes where (linux/net/netfilter/ipvs/ip_vs_core.c): IPVS takes an arriving packet at the end of INPUT, after its
+filter, and a packet of the node itself in OUTPUT, after mangle and nat but *before* filter. So
 
 * mangle INPUT and OUTPUT drop what must not be answered,
 * nat PREROUTING and OUTPUT mark what is to be masqueraded, and keep other programs' DNAT away from declared ports,
-* filter INPUT rejects what nobody serves: for that there is no virtual server, and the node's own packets to its
-  dummy device come back in through INPUT; and in FORWARD and OUTPUT what is sent to an address that no service has,
-  in the networks of service addresses: no device has it,
+* filter INPUT rejects what nobody serves: it has no virtual server, and the node's own packets to its dummy device
+  come back in through INPUT. FORWARD and OUTPUT reject what goes to addresses that no service has, in the networks of
+  service addresses: no device has these,
 * nat POSTROUTING, which sees the packet on its way to the endpoint, masquerades (net.ipv4.vs.conntrack), or rewrites
   the source to the addresses that the service names: a rule for each of its addresses and ports.
 
@@ -15,11 +15,11 @@ Only new connections are judged, those that exist keep going, and ICMP errors th
 else has translated is not judged at all, and what IPVS has not sent is not masqueraded, whoever marked it.
 
 **Segments that connection tracking calls INVALID** (outside the window it knows of) it does not translate. From an
-endpoint to the node's own address, which clients are masqueraded behind, they reach no socket, and the node would
-reset the connection. From a client IPVS sends them on, as connections that are new to connection tracking: with
-another source port, and the endpoint would reset the connection. So both are dropped, as if they were lost. What
-IPVS sends back to a client whose source was kept it translates itself, and what goes to an endpoint as it is
-(forward direct, tunnel) is INVALID throughout, as nobody sees its answers here: both pass.
+endpoint to the node's own address, which clients are masqueraded behind, they reach no socket, and the node would reset
+the connection. From a client IPVS sends them on, as connections that are new to connection tracking: with another
+source port, and the endpoint would reset the connection. So both are dropped, as if they were lost. What IPVS sends
+back to a client whose source was kept it translates itself, and what goes to an endpoint as it is (forward direct,
+tunnel) is INVALID throughout, as nobody sees its answers here: both pass.
 
 **Services that IPVS knows by a mark.** It compares the whole mark of a packet (ip_vs_service_find), when it chooses an
 endpoint: for the first packet of a connection. So that packet gets the service's mark in mangle INPUT or OUTPUT, in
@@ -62,7 +62,7 @@ from svcc.kernel.xtables.verdicts import (
 from svcc.targets.ipvs.sets import NODE_PORTS, Purpose
 from svcc.targets.ipvs.virtual import marks_alike
 
-#: Entries ask so: for new connections that nobody else has sent elsewhere.
+#: Entries match only this: new connections that nobody else has sent to another address.
 _NEW = (CtState(("NEW",)), NotTranslatedTo())
 _INVALID = (Proto(ir.Protocol.TCP), Flags(("SYN", "RST")), CtState(("INVALID",)))
 
@@ -73,13 +73,13 @@ CHAINS: Mapping[str, frozenset[str]] = {
     "filter": frozenset({"FILTER", "NOBODY", "REJECT"}),
 }
 
-#: The fields of a packet that a set of a type holds, from the server's side.
+#: The fields of a packet, from the server's side, that each type of set is looked up with.
 _DESTINATION = {"hash:ip": "dst", "hash:net": "dst", "bitmap:port": "dst", "hash:ip,port": "dst,dst"}
 
 
 @dataclass(frozen=True, slots=True)
 class _In:
-    """The packet's destination, or ``fields`` of it, is (or is not) in a set."""
+    """A match: the packet's destination, or ``fields`` of it, is (or is not) in a set."""
 
     purpose: Purpose
     fields: str = ""
@@ -91,17 +91,18 @@ def _not_in(purpose: Purpose, fields: str = "") -> _In:
 
 
 def script(cluster: ir.Cluster, version: int, sets: Mapping[Purpose, Set], sources: Sequence[Rule] = ()) -> Script:
-    """What ``iptables-restore --noflush`` (or ip6tables-) reads for one family. ``sources``: the rules for clients
-    whose sources become certain addresses; no set knows what a connection was opened to."""
+    """Return what ``iptables-restore --noflush`` (or ip6tables-) reads for one family. ``sources``: the rules that give
+    clients other source addresses. They are rules, because no set can look up what a connection was opened to.
+    """
     writer = _Writer(cluster.prefix, cluster.mark, version, sets, sources)
     return Script(tuple(table for table in (writer.mangle(), writer.nat(), writer.filter()) if table.chains))
 
 
 class _Writer:
-    """Writes the tables for the sets that there are.
+    """Writes the tables for the sets that exist.
 
-    A rule that wants something in a set that is not there can never match and is left out; a rule that wants
-    something *not* in it loses that condition.
+    A rule that needs something to be in a set that does not exist can never match, and is left out. A rule that needs
+    something *not* to be in it loses that condition.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class _Writer:
         return self._table("mangle", entries)
 
     def nat(self) -> Table:
-        moved = self._chain("MARKED", self._moved())
+        moved = self._chain("MARKED", self._move_mark())
         node_ports = self._chain("NODEPORTS", *(self._node_ports(protocol) for protocol in NODE_PORTS))
         services = self._chain(
             "SERVICES",
@@ -163,7 +164,7 @@ class _Writer:
                 verdict=self._set_mark,
                 why="the node itself, which comes from the vip that it goes to",
             ),
-            self._unmarked(),
+            self._jump_to_marked(),
             self._rule(_In(Purpose.CLUSTER_IP), verdict=ACCEPT, why="no other program translates these"),
             self._rule(_In(Purpose.NODE_IP), verdict=Jump(node_ports.name)) if node_ports.rules else [],
         )
@@ -237,7 +238,7 @@ class _Writer:
         alike = Mark(*marks_alike(self._mark))
         return [Rule((alike,), SetMark(0, 0xFFFF_FFFF))] if self._by_mark else []
 
-    def _unmarked(self) -> list[Rule]:
+    def _jump_to_marked(self) -> list[Rule]:
         return self._rule(
             _In(Purpose.SERVICE_MARK),
             Mark(self._mark, self._mark),
@@ -245,7 +246,7 @@ class _Writer:
             why="IPVS knows these by the whole mark",
         )
 
-    def _moved(self) -> list[Rule]:
+    def _move_mark(self) -> list[Rule]:
         mark = self._mark
         return [Rule((), SetCtMark(mark, mark)), Rule((), SetMark(0, mark))] if self._by_mark else []
 
@@ -270,10 +271,10 @@ class _Writer:
             why="masquerade clients of node ports",
         )
         accepted = self._rule(Proto(protocol), declared, verdict=ACCEPT)
-        return [*masquerade, *(self._unmarked() if masquerade else ()), *accepted]
+        return [*masquerade, *(self._jump_to_marked() if masquerade else ()), *accepted]
 
     def _rule(self, *conditions: Match | _In, verdict: Verdict, why: str = "") -> list[Rule]:
-        """A list of one rule, or of none where it could never match."""
+        """Return the rule in a list, or an empty list where the rule could never match."""
         matches: list[Match] = []
         for condition in conditions:
             if not isinstance(condition, _In):
@@ -293,8 +294,10 @@ class _Writer:
         return Chain(f"{self._prefix}-{name}", tuple(rule for some in rules for rule in some))
 
     def _table(self, name: str, hooks: Sequence[tuple[str, tuple[Match, ...], Chain]], *called: Chain) -> Table:
-        """A table whose built-in chains lead to ours, where packets match. Nothing leads to a chain without rules, or
-        is declared for it."""
+        """Return a table whose built-in chains lead matching packets to ours.
+
+        A chain without rules is not declared, and nothing leads to it.
+        """
         entries = tuple(Entry(hook, Rule(match, Jump(chain.name))) for hook, match, chain in hooks if chain.rules)
         chains = {chain.name: chain for chain in (*(c for _, _, c in hooks), *called) if chain.rules} if entries else {}
         return Table(name, entries, tuple(chains.values()))

@@ -1,4 +1,4 @@
-"""What a node's kernel holds for one family: virtual servers, sets, and what else follows from them."""
+"""What a node's kernel holds for one family: virtual servers, sets, and what follows from them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from svcc.targets.ipvs.virtual import address_text
 
 @dataclass(frozen=True, slots=True)
 class FamilyState:
-    """One address family, or an excerpt of it: then all sets are there, but not all of what they hold.
+    """The state of one address family, or an excerpt of it. An excerpt has all sets, but not all of their elements.
 
-    ``sets`` has no set that is empty in the whole; nothing refers to one that is not there.
+    ``sets`` lacks the sets that are empty in the whole state, and nothing refers to a set that is missing.
     """
 
     version: int
-    addresses: tuple[str, ...]  # the vips and external ips but shared ones, in numeric order
-    announced: frozenset[str]  # those of them that are announced
+    addresses: tuple[str, ...]  # the vips and external ips, except shared ones, in numeric order
+    announced: frozenset[str]  # the addresses that are announced
     servers: tuple[VirtualServer, ...]
     sets: Mapping[Purpose, Set]
-    schedulers: frozenset[str]  # of the whole
-    held: bool  # whether the whole has an address
-    announcing: bool  # and one that is announced
-    sources: tuple[Rule, ...]  # of the whole, in the order of the addresses that clients connect to
+    schedulers: frozenset[str]  # those of the whole state
+    held: bool  # whether the whole state has an address
+    announcing: bool  # whether the whole state has an address that is announced
+    sources: tuple[Rule, ...]  # those of the whole state, in the order of the addresses that clients connect to
 
 
 def whole(
@@ -45,7 +45,7 @@ def whole(
     sets: Mapping[Purpose, Set],
     sources: Iterable[Rule],
 ) -> FamilyState:
-    """A family of which all is known."""
+    """Return the state of a family from all that it holds."""
     some, of_all = tuple(addresses), tuple(servers)
     schedulers = frozenset(server.settings.scheduler for server in of_all)
     ordered = tuple(sorted(sources, key=_opened_to))
@@ -53,7 +53,7 @@ def whole(
 
 
 def _opened_to(rule: Rule) -> tuple[int, str, int]:
-    """The address, protocol and first port that a rule about sources is for."""
+    """Return the address, protocol and first port that a rule about sources is for."""
     protocol, opened = rule.matches
     assert isinstance(protocol, Proto)
     assert isinstance(opened, OpenedTo)
@@ -64,21 +64,21 @@ def _opened_to(rule: Rule) -> tuple[int, str, int]:
 
 @dataclass(slots=True)
 class Touched:
-    """What several services may have, and some service that changes has."""
+    """What changed services have in sets that several services may share."""
 
     addresses: set[int] = field(default_factory=set)
     shared: set[int] = field(default_factory=set)
     loops: dict[int, str] = field(default_factory=dict)
 
     def add(self, part: FamilyContribution) -> None:
-        """Take in what one part may share with others."""
+        """Add what one service's part may share with others."""
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
         self.loops.update(part.loops)
 
 
 class Total:
-    """What all services add to one family, counted, so that one can be taken out again."""
+    """What all services add to one family, counted, so that a service can be removed again."""
 
     def __init__(self, shared: Shared, version: int) -> None:
         self._shared = shared
@@ -87,10 +87,10 @@ class Total:
         self._users = 0
         self._addresses: Counter[int] = Counter()
         self._announced: Counter[int] = Counter()
-        self._shared_addresses: Counter[int] = Counter()  # in the networks of service addresses
+        self._shared_addresses: Counter[int] = Counter()  # those in the networks of service addresses
         self._loops: Counter[int] = Counter()
         self._sources: Counter[Rule] = Counter()
-        self._sizes: Counter[Purpose] = Counter()  # of sets whose elements are each one service's
+        self._sizes: Counter[Purpose] = Counter()  # of the sets in which each element belongs to one service
         self._schedulers: Counter[str] = Counter()
 
     @property
@@ -99,11 +99,11 @@ class Total:
         return self._users > 0 or bool(self._services)
 
     def move(self, shared: Shared) -> None:
-        """Go on as another node's."""
+        """Go on as the total of another node."""
         self._shared = shared
 
     def count(self, part: FamilyContribution, by: int) -> None:
-        """Take a service in (``by`` 1) or out (-1)."""
+        """Add a service (``by`` is 1), or remove it (-1)."""
         self._users += by
         count(self._addresses, part.addresses, by)
         count(self._announced, part.announced, by)
@@ -117,7 +117,9 @@ class Total:
             self._sizes[purpose] += by * len(ports)
 
     def state(self, parts: Collection[FamilyContribution], touched: Touched | None = None) -> FamilyState:
-        """The family; ``parts``: of all services, or of those that change, with all that these have ``touched``."""
+        """Return the family's state. ``parts``: of all services; or of those that change, with what they have
+        ``touched``, for an excerpt.
+        """
         numbers = self._addresses.keys() if touched is None else touched.addresses & self._addresses.keys()
         texts = {number: address_text(number, self._version) for number in sorted(numbers)}
         return FamilyState(
@@ -135,7 +137,7 @@ class Total:
     def _elements(
         self, parts: Collection[FamilyContribution], addresses: Iterable[str], touched: Touched | None
     ) -> Mapping[Purpose, Iterable[str]]:
-        """The elements of each set, as far as they are asked for."""
+        """Return the elements of each set, as far as they belong to the state."""
         found: dict[Purpose, list[str]] = {purpose: [] for purpose in Purpose}
         ports: dict[Purpose, set[int]] = {purpose: set() for purpose in NODE_PORTS.values()}
         loops: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""Virtual servers and their real servers, read from what ``ipvsadm -R`` takes."""
+"""Reads virtual servers and their real servers from what ``ipvsadm -R`` takes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _REAL = re.compile(
 )
 _OTHERS = dict(FORWARD.values())
 _SCHEDULERS = {scheduler.value: scheduler for scheduler in ir.Scheduler if scheduler is not ir.Scheduler.RANDOM}
-#: Seconds that affinity lasts, at most (a day).
+#: The most seconds that affinity may last (a day).
 _PERSISTENCE = 86_400
 
 
 def read_servers(text: Text) -> Iterator[tuple[Line, VirtualServer]]:
-    """The virtual servers, each with the line that adds it. Errors: RefusedText."""
+    """Return the virtual servers, each with the line that adds it. Errors: RefusedText."""
     head: Line | None = None
     real: list[Line] = []
     known: set[str] = set()
@@ -86,7 +86,10 @@ def _server(head: Line, real: list[Line], known: set[str]) -> VirtualServer:
 
 
 def _network(head: Line, version: int) -> tuple[int, int] | None:
-    """What counts as one client, where it is not an address; masks are told by printing them."""
+    """Return family and prefix length of what counts as one client, or None for an address.
+
+    A mask is recognized by printing all of them.
+    """
     found = _NETWORK.search(head.text)
     if found is None:
         return None
@@ -114,7 +117,10 @@ def _real(line: Line, version: int, *, by_mark: bool) -> tuple[str, Real]:
 
 
 def _socket(line: Line, text: str, *, by_mark: bool) -> str:
-    """``by_mark``: packets keep their port, which is said by port 0."""
+    """Return the address and port, if they are valid.
+
+    ``by_mark``: packets keep their port, which is written as port 0.
+    """
     address, _, port = text.rpartition(":")
     version = 6 if address[0] == "[" else 4
     if number_of(address.strip("[]"), version) is None or int(port) > 65_535:

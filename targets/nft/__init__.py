@@ -1,11 +1,11 @@
 """The nft target: one document for ``nft -j``, which replaces our table in both families at once.
 
-Services and endpoints are elements of maps; chains are shapes that all services of a kind share. A new connection
-is looked up in ``services`` (or ``nodeports``), goes to a chain that draws a slot, and from there to the endpoint
-that ``endpoint-SLOT`` has for the same key. It loads on nft 1.0.6 and later; rejecting needs Linux 5.9.
+Services and endpoints are elements of maps. Chains are shapes, shared by all services of one kind. A new connection is
+looked up in ``services`` (or ``nodeports``), goes to a chain that draws a slot, and from there to the endpoint that
+``endpoint-SLOT`` has for the same key. It loads on nft 1.0.6 and later; rejecting needs Linux 5.9.
 
-What ``nft list ruleset`` prints of it is for reading: nft 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, and read that
-as the name of a map; and nft 1.0.6 refuses its own JSON listing of maps of verdicts. What loads is this document.
+The output of ``nft list ruleset`` is only for reading: nft 1.0.6 to 1.1.7 print ``map @endpoint-0:8080``, and read that
+as the name of a map; and nft 1.0.6 refuses its own JSON listing of verdict maps. This document is what loads.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Nft(TargetByService):
-    """See the module."""
+    """The nft target."""
 
     name = "nft"
     title = "nftables: one libnftables JSON document, for nft -j"

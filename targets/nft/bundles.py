@@ -1,4 +1,4 @@
-"""Bundles of this target: what they say of addresses, and whether one that somebody gave is as the target prints it."""
+"""Bundles of this target: which addresses they have, and whether a given bundle is as the target prints it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from svcc.targets.reading import Text
 
 
 def with_part_in_language(bundle: Bundle, part: Part) -> Bundle:
-    """The bundle with its rules in nft's own language, which is ``part``."""
+    """Return the bundle with its rules in nft's own language. ``part``: the part in that language."""
     artifact = bundle.artifact(PART.name)
     if artifact is None or not isinstance(artifact.state, NftState):
         return bundle
@@ -32,7 +32,9 @@ def with_part_in_language(bundle: Bundle, part: Part) -> Bundle:
 
 
 def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
-    """See :meth:`svcc.targets.interface.Target.exclusive_addresses`."""
+    """Return the addresses of a bundle at which only services are reached; see
+    :meth:`svcc.targets.interface.Target.exclusive_addresses`.
+    """
     artifact = bundle.artifact(PART.name)
     if artifact is not None:
         state = artifact.state if isinstance(artifact.state, NftState) else read_document(artifact.text)
@@ -42,7 +44,9 @@ def exclusive_addresses(bundle: Bundle) -> Iterator[ir.Address]:
 
 
 def service_networks(bundle: Bundle) -> ServiceNetworks:
-    """See :meth:`svcc.targets.interface.Target.service_networks`."""
+    """Return the networks of service addresses of a bundle; see
+    :meth:`svcc.targets.interface.Target.service_networks`.
+    """
     artifact = bundle.artifact(PART.name)
     if artifact is None:
         return ServiceNetworks()
@@ -57,7 +61,7 @@ def service_networks(bundle: Bundle) -> ServiceNetworks:
 
 
 def accept(target: str, texts: Mapping[str, Text]) -> Accepted:
-    """See :meth:`svcc.targets.interface.Target.accept`."""
+    """Read what the target printed, and refuse anything else; see :meth:`svcc.targets.interface.Target.accept`."""
     name, tables, found = read(texts[PART.name])
     for table in tables:
         check = TableCheck(table)

@@ -1,7 +1,7 @@
-"""Which endpoint a new connection gets: the schedulers as numbers, and the numbers as slots.
+"""Which endpoint a new connection gets: a scheduler draws a number, and the number leads to a slot.
 
-A slot is an endpoint's position among those of its service, in the order of the source. The position of a
-draining endpoint stays free, so that the others keep theirs (and their clients, under affinity).
+A slot is an endpoint's position among those of its service, in the order of the source. The slot of a draining endpoint
+stays free, so that the other endpoints keep their slots (and their clients, under affinity).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from svcc.compiler import ir
 from svcc.compiler.frontends import Frontend
 from svcc.kernel.nft.expressions import Concat, Expression, Jhash, Numgen, Payload
 
-#: Of jhash: some number, the same in every output.
+#: The seed of jhash. Any number would do; it is the same in every output.
 SEED = 0x73766363
 
 _METHODS = {ir.Scheduler.RANDOM: "spread", ir.Scheduler.SH: "hash", ir.Scheduler.RR: "rr", ir.Scheduler.WRR: "wrr"}
@@ -25,7 +25,7 @@ _METHODS = {ir.Scheduler.RANDOM: "spread", ir.Scheduler.SH: "hash", ir.Scheduler
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The endpoint's ports for a range: ``first`` to ``last`` become ``target`` and up."""
+    """How a range of ports is shifted for an endpoint: ``first`` to ``last`` become ``target`` and up."""
 
     first: int
     last: int
@@ -35,32 +35,36 @@ class Shift:
         return f"{self.first}-{self.last}-to-{self.target}"
 
 
-#: What becomes of the port: always this one, or a range's own, or (None) it stays.
+#: The port at the endpoint: always this one, or the shifted one of a range, or (None) the port that the client asked
+#: for.
 PortTarget: TypeAlias = int | Shift | None
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several slots."""
+    """How one of several slots is chosen."""
 
     scheduler: ir.Scheduler
-    weights: tuple[int, ...]  # by slot, without a common divisor; 0: no endpoint there
-    targets: tuple[PortTarget, ...]  # by slot; a single one: the same for all
-    by_port: bool = False  # a hash is of the client's port too
+    weights: tuple[int, ...]  # by slot, without a common divisor; 0: the slot has no endpoint
+    targets: tuple[PortTarget, ...]  # by slot; a single one is the same for all slots
+    by_port: bool = False  # the hash also takes the client's port
 
     @property
     def counts(self) -> bool:
-        """Whether there is a counter, which no two services may share: each client of one would move the other's on."""
+        """Whether the choice needs a counter.
+
+        Two services may not share one, because clients of one would advance the other's turns.
+        """
         return self.scheduler in (ir.Scheduler.RR, ir.Scheduler.WRR)
 
     @property
     def method(self) -> str:
-        """The scheduler's word in the names of chains: ``spread``, ``hash-port``, ``rr``."""
+        """The word for the scheduler in the names of chains: ``spread``, ``hash-port``, ``rr``."""
         return f"{_METHODS[self.scheduler]}-port" if self.by_port else _METHODS[self.scheduler]
 
     @cached_property
     def slots(self) -> tuple[tuple[int, PortTarget], ...]:
-        """The slots with an endpoint, and its port."""
+        """The slots that have an endpoint, each with the port at the endpoint."""
         targets = self.targets * len(self.weights) if len(self.targets) == 1 else self.targets
         return tuple((slot, targets[slot]) for slot, weight in enumerate(self.weights) if weight)
 
@@ -71,25 +75,29 @@ class Choice:
         return name if set(self.weights) == {1} else f"{name}-w{'.'.join(map(str, self.weights))}"
 
     def number(self, source: Expression) -> Expression:
-        """The number that a packet draws, below the sum of the weights, where nothing counts."""
+        """Return the expression for the number that a packet draws, below the sum of the weights.
+
+        It is for choices without a counter.
+        """
         modulus = sum(self.weights)
         if self.scheduler is not ir.Scheduler.SH:
             return Numgen("random", modulus)
         return Jhash(source_and_port(source) if self.by_port else source, modulus, SEED)
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
-        """Which numbers lead where: (first, last, slot), from 0 to the sum of the weights, without a gap."""
+        """Return which numbers lead to which slot: (first, last, slot), from 0 to the weights' sum, without a gap."""
         ends = accumulate(self.weights)
         for slot, (weight, end) in enumerate(zip(self.weights, ends, strict=True)):
             if weight:
                 yield end - weight, end - 1, slot
 
     def turns(self) -> Iterator[tuple[int, int, int]]:
-        """Who takes which of the connections that those before it left: (``n``, ``at``, slot), each ``at``-th of ``n``.
+        """Return which connections each rule takes out of those that the rules before it left: (``n``, ``at``, slot),
+        number ``at`` of every ``n``.
 
-        A cascade in reverse. Slot k takes w_k of the w_1 + ... + w_k that reach it, so what is for it depends on the
-        slots before it alone. Every ``n`` divides what reaches it in a cycle: each cycle, as many connections as the
-        weights' sum, is exact. The last one takes all.
+        The slots are in reverse order. Slot k takes w_k of the w_1 + ... + w_k connections that reach it, so its rules
+        depend only on the slots before it. Every ``n`` divides the number of connections that reach it in a cycle, so
+        each cycle (as many connections as the sum of the weights) is exact. The last rule takes all that is left.
         """
         found, reaching = list[list[tuple[int, int, int]]](), 0
         for slot, weight in enumerate(self.weights):
@@ -100,34 +108,36 @@ class Choice:
 
 
 def source_and_port(source: Expression) -> Expression:
-    """A client's address with the port that it connects from."""
+    """Return the client's address together with the port that it connects from."""
     return Concat((source, Payload("th", "sport")))
 
 
 def choice(frontend: Frontend) -> Choice:
-    """How a frontend with endpoints chooses. A scheduler that is not given is ``random``."""
+    """Return how a frontend with endpoints chooses. Without a scheduler in the service, that is ``random``."""
     weights, targets = _weights(frontend), _targets(frontend)
     scheduler = frontend.service.scheduler or ir.Scheduler.RANDOM
     if scheduler is ir.Scheduler.RR:
         weights = tuple(min(weight, 1) for weight in weights)
-    if len(frontend.endpoints) == 1:  # no choice, no counter
+    if len(frontend.endpoints) == 1:  # one endpoint needs no choice, and no counter
         return Choice(ir.Scheduler.RANDOM, weights, targets)
     return Choice(scheduler, weights, targets, frontend.service.scheduler_by is ir.HashBy.ADDRESS_PORT)
 
 
 def slots(frontend: Frontend) -> tuple[ir.Endpoint | None, ...]:
-    """The endpoints by slot, up to the last that gets new connections.
+    """Return the endpoints by slot, up to the last one that gets new connections.
 
-    Slots stay free for endpoints that are declared as draining while others serve. Those that wait for others to leave
-    (backups, and endpoints elsewhere) have none: the shapes would be as many as there are ways to lie on nodes.
+    Slots stay free for endpoints that are declared as draining while others serve. Endpoints that serve only when
+    others are gone (backups, and endpoints on other nodes) have no slot: there would be as many shapes as ways to place
+    endpoints on nodes.
     """
     if not frontend.draining:
         return frontend.endpoints
     eligible, draining = set(map(id, frontend.endpoints)), set(map(id, frontend.draining))
-    here = [e for e in frontend.service.endpoints if id(e) in eligible or id(e) in draining]  # as they are declared
+    # in the order of their declaration
+    here = [e for e in frontend.service.endpoints if id(e) in eligible or id(e) in draining]
     while here and id(here[-1]) in draining:
         here.pop()
-    if not here:  # draining endpoints serve, which is not as they are declared
+    if not here:  # draining endpoints serve, in place of those that should
         return frontend.endpoints
     return tuple(endpoint if id(endpoint) in eligible else None for endpoint in here)
 
@@ -153,15 +163,17 @@ def _target(ports: ir.PortRange, target: int) -> PortTarget:
 
 
 def port_name(target: PortTarget) -> str:
-    """What the name of a map says of the endpoints' port; ``same``: that which the client asked for."""
+    """Return the endpoints' port for the name of a map; ``same``: the port that the client asked for."""
     return "same" if target is None else str(target)
 
 
 @lru_cache(maxsize=4096)
 def _shares(all: int, part: int) -> tuple[tuple[int, int], ...]:
-    """``part`` of each ``all`` as parts of what is left: one in each ``n``, which divides what is left.
+    """Split ``part`` out of ``all`` into shares of what is left each time: (``n``, ``at``), one of every ``n``, where
+    ``n`` divides what is left.
 
-    The largest first. Further ones of a slot come half way, which keeps its turns apart.
+    The largest share comes first. Further shares of a slot are taken half way through every ``n``, which keeps the
+    slot's turns apart.
     """
     shares = list[tuple[int, int]]()
     while part:
@@ -172,6 +184,6 @@ def _shares(all: int, part: int) -> tuple[tuple[int, int], ...]:
 
 
 def _smallest_divisor(number: int, least: int) -> int:
-    """The smallest divisor that is not below ``least``."""
+    """Return the smallest divisor of ``number`` that is not below ``least``."""
     small = [divisor for divisor in range(1, isqrt(number) + 1) if number % divisor == 0]
     return min(d for divisor in small for d in (divisor, number // divisor) if d >= least)

@@ -1,7 +1,8 @@
-"""The fixed chains: where the kernel's hooks lead, and what is done about connections that no frontend took.
+"""The fixed chains: where the kernel's hooks lead, and what happens to connections that no frontend took.
 
-Order of priorities: the nat chains choose endpoints at -100; what they left alone is looked at right after, at -90.
-A new connection that still has a service address as its destination then was not declared, or found no endpoint.
+Order of priorities: the nat chains choose endpoints at -100; right after, at -90, other chains look at what these left
+alone. A new connection that still has a service address as its destination is then to no declared port, or found no
+endpoint.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ from svcc.targets.nft.sources import REWRITE
 #: Priorities (linux/netfilter_ipv4.h): NF_IP_PRI_NAT_DST, just after it, and NF_IP_PRI_NAT_SRC.
 DSTNAT, AFTER_DSTNAT, SRCNAT = -100, -90, 100
 
-ADDRESSES = Named("addresses")  # the vips and external ips that are services' alone
-SHARED = Named("shared")  # those that are others' as well, and none of the node's
+ADDRESSES = Named("addresses")  # the vips and external ips that only services have
+SHARED = Named("shared")  # those that are shared with others, and are none of the node's
 NODEPORT_ADDRESSES = Named("nodeport-addresses")  # the networks whose local addresses serve node ports
-HAIRPIN = Named("hairpin")  # each endpoint with itself
+HAIRPIN = Named("hairpin")  # each endpoint, as destination and source
 
-SERVICE_NETWORKS = Named("service-networks")  # what no service has in them is rejected
-#: Shared addresses in these networks: what is not declared there is others' affair.
+SERVICE_NETWORKS = Named("service-networks")  # addresses in them that no service has are rejected
+#: The shared addresses in these networks: traffic to their other ports is for others.
 SERVICE_NETWORKS_SHARED = Named("service-networks-shared")
 
-TARGET_PORTS = Named("target-ports")  # the ports of TCP that endpoints serve at
+TARGET_PORTS = Named("target-ports")  # the TCP ports at which endpoints serve
 
 _DISPATCH, _NODEPORTS, _UNSERVED, _REJECT = "dispatch", "dispatch-nodeports", "unserved", "refuse"
 _INVALID = "invalid"
 
-#: Flags of TCP (RFC 9293).
+#: TCP flags (RFC 9293).
 _SYN, _RST = 0x02, 0x04
 
 
@@ -55,7 +56,10 @@ _TCP = _protocol(ir.Protocol.TCP)
 
 
 def dispatch(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tuple[str, Chain]]:
-    """From the destination to the front that serves it. ``serving``: see :func:`serving_nodeports`."""
+    """Yield the chains that lead from a destination to the front that serves it.
+
+    ``serving``: see :func:`serving_nodeports`.
+    """
     nodeports = [_to_front(key) for key in keys if key.nodeport]
     services = [_to_front(key) for key in keys if not key.nodeport]
     if nodeports:
@@ -71,11 +75,11 @@ def _to_front(key: Key) -> Rule:
 
 
 def serving_nodeports(family: Family, *, addresses: bool, shared: bool, restricted: bool) -> tuple[Statement, ...]:
-    """The match: the destination is an address of the node that serves node ports.
+    """Return the match: the destination is an address of the node that serves node ports.
 
-    Never a loopback address, and never an address of services alone, should one be on a device of this node.
-    Of an address that is shared with others the declared ports alone are taken, unless it is the node's as well.
-    ``addresses``, ``shared``: whether there are such; ``restricted``: whether some networks serve only.
+    It excludes loopback addresses, and addresses that only services have, even where a device of this node holds one.
+    It excludes shared addresses that are not the node's own: of these only the declared ports are served.
+    ``addresses``, ``shared``: whether there are any; ``restricted``: whether only some networks serve node ports.
     """
     destination = family.destination
     statements: list[Statement] = [Match(destination, family.loopback, "!=")]
@@ -98,12 +102,12 @@ def unserved(
     networks: Sequence[Statement],
     targets: bool,
 ) -> Iterator[tuple[str, Chain]]:
-    """What becomes of packets to our addresses and ports that no endpoint got, and of what is no connection's.
+    """Yield the chains for packets to our addresses and ports that no endpoint got, and for packets of no known
+    connection.
 
-    ``declared``: the keys with a set of declared ports, on addresses that others have too; ``rejecting``: those among
-    them where one has no endpoints; ``networks``: see :func:`in_service_networks`, or nothing where there are none;
-    ``targets``: whether endpoints have ports of TCP. Only what was not translated is
-    looked at closer: all that was served is spared the sets.
+    ``declared``: the keys with a set of declared ports on shared addresses; ``rejecting``: those of them with a port
+    that has no endpoints; ``networks``: see :func:`in_service_networks`, empty where there are none; ``targets``:
+    whether endpoints serve at TCP ports. Only packets that were not translated are looked up in the sets.
     """
     ours = [(Match(family.destination, ADDRESSES),)] if addresses else []
     tcp = [key for key in declared if key.ranges in (None, ir.Protocol.TCP)]
@@ -123,13 +127,16 @@ def unserved(
 
 
 def in_service_networks(family: Family, *, shared: bool) -> tuple[Statement, ...]:
-    """The match: the destination is in the networks of service addresses. ``shared``: whether others have some, too."""
+    """Return the match: the destination is in the networks of service addresses.
+
+    ``shared``: whether some addresses there are shared.
+    """
     networks = Match(family.destination, SERVICE_NETWORKS)
     return (networks, Match(family.destination, SERVICE_NETWORKS_SHARED, "!=")) if shared else (networks,)
 
 
 def _declared(key: Key, serving: Sequence[Statement]) -> tuple[Statement, ...]:
-    """The match: the destination is a declared port on an address that others have too."""
+    """Return the match: the destination is a declared port on a shared address."""
     declared = Match(key.expression, Named(key.declared.name))
     return (*serving, declared) if key.nodeport else (declared,)
 
@@ -139,10 +146,10 @@ def _state(state: str) -> Statement:
 
 
 def _refuse(family: Family, ours: Sequence[Rule]) -> Iterator[tuple[str, Chain]]:
-    """Answer new connections. Protocols without ports are no service's affair, and pass.
+    """Yield the chains that reject new connections. Protocols without ports belong to no service, and pass.
 
-    Only new ones: an ICMP error about a connection that a service address has (RELATED) is let through. TCP is reset,
-    since the kernel limits its rate of ICMP errors.
+    Only new connections are rejected: an ICMP error about a connection of a service address (RELATED) passes. TCP gets
+    a reset, because the kernel limits its rate of ICMP errors.
     """
     others = [(_protocol(protocol), family.unreachable) for protocol in (ir.Protocol.UDP, ir.Protocol.SCTP)]
     yield _REJECT, Chain(((_TCP, Reject("tcp reset")), *others))
@@ -150,12 +157,13 @@ def _refuse(family: Family, ours: Sequence[Rule]) -> Iterator[tuple[str, Chain]]
 
 
 def _drop_invalid(family: Family, ours: Sequence[Rule], targets: bool) -> Iterator[tuple[str, Chain]]:
-    """Drop segments that connection tracking calls INVALID, and so translates neither there nor back.
+    """Yield the chain that drops segments which connection tracking calls INVALID, and so does not translate in either
+    direction.
 
-    A late one of an endpoint would reach its client from an address that the client never asked, a late one of a client
-    the machine itself: each would answer with a reset, and end a connection that lives (semantics rule 8). Nobody
-    answers a reset; and a SYN-ACK is INVALID where only the way back leads over this machine. Of what endpoints send,
-    these pass.
+    A late segment of an endpoint would reach its client from an address that the client never asked; a late segment of
+    a client would reach the machine itself. Either would answer with a reset, and so end a working connection
+    (semantics rule 8). Of what endpoints send, resets pass, because nobody answers them, and SYN-ACKs, which are
+    INVALID where only the way back leads over this machine.
     """
     rules = [(*match, Drop()) for match in ours]
     if targets:
@@ -166,11 +174,12 @@ def _drop_invalid(family: Family, ours: Sequence[Rule], targets: bool) -> Iterat
 
 
 def masquerade(family: Family, mark: int, *, sources: bool) -> Iterator[tuple[str, Chain]]:
-    """Rewrite the source of what the fronts marked, and of endpoints that reach themselves. The mark ends here.
+    """Yield the chains that rewrite the source of what the fronts marked, and of endpoints that reach themselves. They
+    clear the mark.
 
-    ``sources``: whether there is the chain of :func:`svcc.targets.nft.sources.rewriting`.
+    ``sources``: whether the chain of :func:`svcc.targets.nft.sources.rewriting` exists.
 
-    The bit may be others' too (0x4000 is kube-proxy's): of what nobody translated it stays as it is.
+    Others may use the bit too (0x4000 is kube-proxy's), so it stays on packets that nobody translated.
     """
     translated = Match(Conntrack("status"), Word("dnat"), "in")
     marked = Match(And(Meta("mark"), Word(mark)), Word(mark))
@@ -179,5 +188,5 @@ def masquerade(family: Family, mark: int, *, sources: bool) -> Iterator[tuple[st
     rewrite = Goto(REWRITE) if sources else Masquerade()
     postrouting = ((translated, marked, unmark, rewrite), (translated, hairpin, rewrite))
     yield "nat-postrouting", Chain(postrouting, Hook("nat", "postrouting", SRCNAT))
-    # What goes to an endpoint on this very node does not pass postrouting.
+    # Packets to an endpoint on this very node do not pass postrouting.
     yield "nat-input", Chain(((translated, marked, unmark),), Hook("nat", "input", SRCNAT))

@@ -1,8 +1,8 @@
-"""How a packet tells which frontend it is for: the fields that the maps are keyed by.
+"""The fields of a packet by which maps find its frontend.
 
-A vip or external ip is known by address, protocol and port, a node port by protocol and port alone. Port ranges
-have maps of their own, one per protocol, because maps of ranges are slower, and because Linux 6.12 refuses the
-protocol as a part of a key with ranges.
+A frontend at a vip or external ip is found by address, protocol and port, a node port by protocol and port alone. Port
+ranges have maps of their own, one per protocol, because maps of ranges are slower, and because Linux 6.12 refuses the
+protocol as a part of a key that has ranges.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from svcc.targets.nft.objects import Set
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What IPv4 and IPv6 call the same things."""
+    """One address family, with what nft calls its parts."""
 
     version: int
-    table: str = field(compare=False)  # the family of the table, and the protocol of header fields
+    table: str = field(compare=False)  # the family of the table, which is also the protocol of header fields
     address: str = field(compare=False)  # the type of an address
     loopback: Network | Word = field(compare=False)
     unreachable: Reject = field(compare=False)
 
     def packed(self, address: str) -> bytes:
-        """Its bytes, which are in the order of addresses."""
+        """Return the address as bytes, which sort in the order of addresses."""
         return inet_aton(address) if self.version == 4 else inet_pton(AF_INET6, address)
 
     @property
@@ -44,7 +44,7 @@ class Family:
         return Payload(self.table, "daddr")
 
     def affinity(self, slot: int, service: str) -> Set:
-        """The clients that have endpoint number ``slot`` of a service, through whichever of its frontends."""
+        """Return the set of the clients that have endpoint number ``slot`` of a service, by any of its frontends."""
         name = fit(f"service-affinity-{slot}-{service}", NAME)
         return Set.of(name, (self.address,), timeout=True, size=AFFINITY_CLIENTS)
 
@@ -57,12 +57,12 @@ FAMILIES = (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One way to know frontends, with the names of what is keyed that way."""
+    """One way to find frontends, with the names of the sets, maps and chains that use this key."""
 
     family: Family
     nodeport: bool = False
-    ranges: ir.Protocol | None = None  # of port ranges: their protocol
-    #: Begins the names of maps and chains of this key.
+    ranges: ir.Protocol | None = None  # for port ranges: their protocol
+    #: The beginning of the names of this key's maps and chains.
     prefix: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Key:
 
     @property
     def original(self) -> Expression:
-        """The same of the packet that opened the connection, behind a match of the protocol."""
+        """The same fields of the packet that opened the connection. A match of the protocol has to come before."""
         return _concat([_original(expression) for expression, _ in self._parts])
 
     @property
@@ -95,17 +95,20 @@ class Key:
 
     @property
     def _client(self) -> tuple[tuple[Expression, str], ...]:
-        """Of a range, what a client had on one port counts for the others."""
+        """The parts of :attr:`client`.
+
+        With port ranges, the port is left out: what a client has at one port holds for the others.
+        """
         parts = self._parts if self.ranges is None else self._parts[:-1]
         return ((self.family.source, self.family.address), *parts)
 
     @property
     def client(self) -> Expression:
-        """A client with the frontend that it talks to."""
+        """A client together with the frontend that it connects to."""
         return _concat([expression for expression, _ in self._client])
 
     def clients(self, length: int) -> Expression:
-        """The same, where clients of one network are one client; ``length``: of its prefix."""
+        """Return the same, where all clients of one network are one client. ``length``: of the network's prefix."""
         source, *parts = (expression for expression, _ in self._client)
         return _concat([masked(source, self.family.version, length), *parts])
 
@@ -117,52 +120,54 @@ class Key:
 
     @property
     def services(self) -> Set:
-        """Each frontend with the chain that serves it."""
+        """The map from each frontend to the chain that serves it."""
         name = "nodeports" if self.prefix == "nodeport-" else f"{self.prefix}services"
         return Set.of(name, self._types, VERDICT, interval=self.ranges is not None)
 
     def endpoint(self, slot: int) -> Set:
-        """Each frontend with its endpoint number ``slot``."""
+        """Return the map from each frontend to its endpoint number ``slot``."""
         interval = self.ranges is not None
         return Set.of(f"{self.prefix}endpoint-{slot}", self._types, self.family.address, interval=interval)
 
     def affinity(self, slot: int, owner: str) -> Set:
-        """The clients that have endpoint number ``slot``: of all services, or of an ``owner`` with a set of its own."""
+        """Return the set of the clients that have endpoint number ``slot``: of all services, or of an
+        ``owner`` alone.
+        """
         name = f"{self.prefix}affinity-{slot}" + (f"-{owner}" if owner else "")
         return Set.of(fit(name, NAME), tuple(type for _, type in self._client), timeout=True, size=AFFINITY_CLIENTS)
 
     @property
     def sources(self) -> Set:
-        """Each frontend whose clients' sources become certain addresses, with the chain that sees to it."""
+        """The map from each frontend whose clients get other source addresses to the chain that rewrites them."""
         return Set.of(f"{self.prefix}sources", self._types, VERDICT, interval=self.ranges is not None)
 
     @property
     def declared(self) -> Set:
-        """The frontends on addresses that are others' as well: of node ports all."""
+        """The set of the frontends on shared addresses, or of all node ports."""
         return Set.of(f"{self.prefix}declared", self._types, interval=self.ranges is not None)
 
     def element(self, address: str, protocol: ir.Protocol, ports: ir.PortRange) -> str:
-        """A frontend as a key of those; a node port has no address."""
+        """Return a frontend as an element of these maps. A node port has no address."""
         parts = (ports,) if self.ranges is not None else (protocol.value, ports)
         return " . ".join(map(str, parts if self.nodeport else (address, *parts)))
 
 
-#: Characters of a name, for the reader's sake; nft would take 255.
+#: The most characters of a name, to keep it readable; nft would take 255.
 NAME = 64
 
-#: Clients that a set of affinity remembers, at most; beyond, they are served without being remembered.
+#: The most clients that a set of affinity remembers. Further clients are served without being remembered.
 AFFINITY_CLIENTS = 1_048_576
 
 
 def masked(address: Expression, version: int, length: int) -> Expression:
-    """The network of an address; of the longest prefix the address itself."""
+    """Return the network of an address; for the full prefix length, the address itself."""
     network = IPv4Network if version == 4 else IPv6Network
     mask = network((0, length)).netmask
     return address if length == mask.max_prefixlen else And(address, Word(str(mask)))
 
 
 def without_mask(expression: Expression, version: int) -> Expression:
-    """A client of which only the network is asked for, as the client itself; anything else as it is."""
+    """Return a client expression without the mask that makes it a network; anything else as it is."""
     first, *parts = expression.parts if isinstance(expression, Concat) else (expression,)
     lengths = range(1, 32 if version == 4 else 128)
     if isinstance(first, And) and any(first == masked(first.left, version, length) for length in lengths):
@@ -171,7 +176,7 @@ def without_mask(expression: Expression, version: int) -> Expression:
 
 
 def _original(part: Expression) -> Expression:
-    """A part of a key, as it was when the connection was opened."""
+    """Return a part of a key as it was when the connection was opened."""
     if not isinstance(part, Payload):
         return part
     return Original("proto-dst" if part.field == "dport" else f"{part.protocol} {part.field}")

@@ -1,4 +1,4 @@
-"""Names that nft does not take."""
+"""Which names nft does not take."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from svcc.compiler import ir
 from svcc.compiler.codes import Code
 from svcc.compiler.diagnostic import Diagnostic
 
-#: Characters of a name (NFT_NAME_MAXLEN, less the final zero).
+#: The most characters of a name (NFT_NAME_MAXLEN, without the final zero).
 NAME_MAX = 255
 
-#: Words that nft (1.0.6 to 1.1.7) does not read as the name of a table: libnftables would make one, and
-#: ``nft list table ip NAME`` could not name it.
+#: Words that nft (1.0.6 to 1.1.7) does not read as the name of a table: libnftables would make such a table, but ``nft
+#: list table ip NAME`` could not name it.
 _WORDS = """
     accept add ah all and arp auto-merge bridge cgroup chain comment comp constant continue counter cpu create ct
     day dccp define delete describe destroy device devices dnat drop dst dup dynamic ecn element elements esp ether
@@ -28,12 +28,12 @@ KEYWORDS = frozenset(_WORDS.split())
 
 
 def table_name(cluster: ir.Cluster) -> str:
-    """What the tables of a cluster are called, in both families."""
+    """Return the name of a cluster's tables, which is the same in both families."""
     return cluster.prefix.lower()
 
 
 def limits(program: ir.Program) -> Iterator[Diagnostic]:
-    """A prefix that cannot name the table. All other names are made to fit."""
+    """Return an error where the prefix cannot name the table. All other names are made to fit."""
     cluster, span = program.cluster, program.cluster.spans.get("prefix")
     name = table_name(cluster)
     if name in KEYWORDS:

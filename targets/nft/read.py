@@ -1,6 +1,6 @@
-"""A document as text, read into the tables that it makes, and held against what this target prints.
+"""Reads a document from its text into the tables that it makes, and checks that it is what this target prints.
 
-Names of objects are looked at here, their order and rules in :mod:`svcc.targets.nft.read_checks`, elements in
+Names of objects are checked here, their order and rules in :mod:`svcc.targets.nft.read_checks`, elements in
 :mod:`svcc.targets.nft.read_elements`.
 """
 
@@ -24,13 +24,13 @@ from svcc.targets.nft.read_language import commands_in_language, is_language
 from svcc.targets.nft.shapes import HOOKS, kind_of_chain, rank_of_set, set_of
 from svcc.targets.reading import RefusedText, Text, quoted
 
-#: What says which object a command is about.
+#: The fields that say which object a command is about.
 _NAMES = ("family", "table", "chain", "name")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, and where it stands in the part."""
+    """A command, and its place in the part."""
 
     text: Text
     start: int
@@ -38,15 +38,15 @@ class Command:
     value: Json
 
     def refused(self, why: str, word: str = "", code: Code = Code.BUNDLE_LINE) -> RefusedText:
-        """The error about the command, or about a ``word`` of it."""
-        for form in (word, word.strip('"')) if word else ():  # JSON has names in quotes
+        """Return the error about the command, or about a ``word`` of it."""
+        for form in (word, word.strip('"')) if word else ():  # names are in quotes in JSON
             at = self.text.source.text.find(form, self.text.start + self.start, self.text.start + self.end)
             if at >= 0:
                 return self.text.refused(why, at - self.text.start, at - self.text.start + len(form), code)
         return self.text.refused(why, self.start, self.end, code)
 
     def fields(self) -> tuple[str, str, dict[str, Json]]:
-        """Verb, kind and fields. Errors: RefusedText."""
+        """Return verb, kind and fields. Errors: RefusedText."""
         match self.value:
             case dict() if len(self.value) == 1:
                 verb, body = next(iter(self.value.items()))
@@ -59,7 +59,7 @@ class Command:
 
 @dataclass(slots=True)
 class ReadTable:
-    """A table while it is read."""
+    """A table that is being read."""
 
     family: Family
     sets: dict[str, tuple[str, Set, Command]] = field(default_factory=dict)  # kind, declaration, command
@@ -69,7 +69,7 @@ class ReadTable:
     objects: list[tuple[str, str]] = field(default_factory=list)  # kinds and names, in the order of the commands
 
     def table(self, name: str) -> Table | None:
-        """As an object; None: there is nothing in it."""
+        """Return the table as an object. Return None where it is empty."""
         ordered = sorted(self.sets, key=lambda one: rank_of_set(one, self.sets[one][0], self.family))
         sets = {one: NamedSet(self.sets[one][1].declaration, self._elements(one)) for one in ordered}
         chains = {one: Chain(tuple(rule for _, rule in self.rules[one]), HOOKS.get(one)) for one in self.chains}
@@ -83,12 +83,12 @@ class ReadTable:
 
 
 def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
-    """The name of the tables, what is in them, and all commands. Errors: RefusedText."""
+    """Return the name of the tables, what is in them, and all commands. Errors: RefusedText."""
     given = commands_in_language(text) if is_language(text) else commands(text)
     found: list[Command] = []
     for one in given:
         found.append(Command(text, *one))
-        found[-1].fields()  # what is no command ends it, before much else is read
+        found[-1].fields()  # the first text that is no command ends the reading, before much more is read
     name, tables, rest = _replaced(text, found)
     current = 0
     for command in rest:
@@ -103,7 +103,10 @@ def read(text: Text) -> tuple[str, list[ReadTable], list[Command]]:
 
 
 def printed(text: Text, name: str, tables: list[ReadTable], found: list[Command]) -> tuple[str, NftState]:
-    """What was read as the target prints it, and the objects. Errors: RefusedText, where that is not what was given."""
+    """Return what was read as the target prints it, and the objects.
+
+    Errors: RefusedText, where that differs from what was given.
+    """
     made = ((read.family.table, read.table(name)) for read in tables)
     state = NftState({family: table for family, table in made if table is not None})
     printed = document(state, name)
@@ -117,7 +120,10 @@ def printed(text: Text, name: str, tables: list[ReadTable], found: list[Command]
 
 
 def _replaced(text: Text, found: list[Command]) -> tuple[str, list[ReadTable], list[Command]]:
-    """The commands at the head, which make both tables anew, and those that follow."""
+    """Check the commands at the beginning, which make both tables anew.
+
+    Return the tables' name, the empty tables, and the commands that follow.
+    """
     if not found:
         raise text.refused("a document of the target begins with its tables, and this one is empty", 0, 1, Code.BUNDLE)
     name = string(found[0].fields()[2].get("name", ""))

@@ -1,4 +1,4 @@
-"""Whether the rules of a chain that counts are the turns of some weights."""
+"""Checks whether the rules of a chain with counters are the turns of some weights."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from svcc.targets.nft.choice import Choice
 #: The largest weight (ir.Endpoint).
 _WEIGHT = 65_535
 
-#: A rule of a cascade: each ``at``-th of ``n`` connections that reach it goes to a chain.
+#: A rule of a cascade: number ``at`` of every ``n`` connections that reach it goes to a chain.
 Turn: TypeAlias = tuple[int, int, str]
 
 
 def turn_of(rule: Sequence[Statement]) -> Turn | None:
-    """The turn that a rule counts; None: it counts nothing."""
+    """Return the turn that a rule counts. Return None where it counts nothing."""
     match rule:
         case [Match(Numgen("inc", int(n)), Word(int(at))), Goto(str(chain))]:
             return n, at, chain
@@ -28,7 +28,10 @@ def turn_of(rule: Sequence[Statement]) -> Turn | None:
 
 
 def are_turns(turns: Sequence[Turn], last: str) -> bool:
-    """Whether rules are those of a :class:`Choice` with some weights. ``last``: where all that they leave goes."""
+    """Whether the rules are those of a :class:`Choice` with some weights.
+
+    ``last``: the chain for all that they leave.
+    """
     found = _weights(turns, last)
     if found is None:
         return False
@@ -38,11 +41,12 @@ def are_turns(turns: Sequence[Turn], last: str) -> bool:
 
 
 def _weights(turns: Sequence[Turn], last: str) -> dict[str, int] | None:
-    """The only weights, by chain from the last to the first, of which these can be the turns; None: there are none.
+    """Return the only weights that can have these turns, by chain from the last to the first. Return None where there
+    are none.
 
-    Backwards, in parts of what is left for the last: a turn of ``n`` leaves ``n - 1`` parts of what reaches it. In a
-    cycle each rule is reached by a whole number of connections, so the parts have denominators that divide the last
-    one's weight. That keeps numbers small, whatever somebody wrote.
+    The computation goes backwards, and measures in parts of what the last chain gets: a turn of ``n`` leaves ``n - 1``
+    of ``n`` parts. In a cycle a whole number of connections reaches each rule, so the denominators of the parts divide
+    the last chain's weight. That keeps the numbers small, whatever somebody wrote.
     """
     parts, reaching, unit = {last: Fraction(1)}, Fraction(1), 1
     for n, _, chain in reversed(turns):

@@ -1,4 +1,4 @@
-"""The sets, chains and rules of a table that was read, held against the shapes of this target."""
+"""Checks the sets, chains and rules of a table that was read against the shapes of this target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svcc.targets.nft.table import natural
 from svcc.targets.nft.words import words
 from svcc.targets.reading import quoted
 
-#: The chains that every table with something in it has.
+#: The chains of every table that is not empty.
 _ALWAYS = ("dispatch", "nat-prerouting", "nat-output", "nat-postrouting", "nat-input")
 
 _SLOT_OF_CHAIN = re.compile(r"(?:^|-)to-([0-9]{1,6})-")
@@ -25,13 +25,16 @@ _SLOT_OF_SET = re.compile(r"(?:^|-)(?:endpoint|affinity)-([0-9]{1,6})(?:-|$)")
 
 
 def _slot(name: str) -> int | None:
-    """The number of a slot in the name of a chain that leads to its endpoint."""
+    """Return the number of the slot in the name of a chain that leads to its endpoint.
+
+    Return None where the name has none.
+    """
     found = _SLOT_OF_CHAIN.search(name)
     return int(found[1]) if found else None
 
 
 def _slots(made: Statement) -> Iterator[int | None]:
-    """The slots of the sets that a statement asks or fills."""
+    """Yield the slots of the sets that a statement looks into or adds to."""
     match made:
         case Match(_, Named(name), _) | Remember(_, Named(name), _) | Dnat(Lookup(_, Named(name)), _):
             if found := _SLOT_OF_SET.search(name):
@@ -39,7 +42,7 @@ def _slots(made: Statement) -> Iterator[int | None]:
 
 
 class TableCheck:
-    """Holds a table's sets, chains and rules against the shapes of this target."""
+    """Checks a table's sets, chains and rules against the shapes of this target."""
 
     def __init__(self, read: ReadTable) -> None:
         self._read = read
@@ -52,7 +55,7 @@ class TableCheck:
         self.marks: set[int] = set()
 
     def run(self) -> None:
-        """Errors: RefusedText."""
+        """Check the table. Errors: RefusedText."""
         self._check_order()
         for name in self._read.rules:
             self._check_chain(name)
@@ -65,7 +68,10 @@ class TableCheck:
                 raise command.refused(f"no rule asks for set {name}", f'"{name}"')
 
     def unreached(self, fronts: set[str]) -> None:
-        """Errors: RefusedText, where nothing leads to a chain; ``fronts``: those that elements lead to."""
+        """Check that something leads to every chain; ``fronts``: the chains that elements lead to.
+
+        Errors: RefusedText.
+        """
         reached = {name for name, hook in HOOKS.items() if hook} | fronts
         todo = [*reached]
         while todo:
@@ -77,7 +83,7 @@ class TableCheck:
                 raise command.refused(f"nothing leads to chain {name}", f'"{name}"')
 
     def maps_of(self, front: str) -> list[str]:
-        """The maps of endpoints that a front leads to, by slot."""
+        """Return the names of the maps of endpoints that a front leads to, by slot."""
         return sorted({m for landing in self._led.get(front, ()) for m in self._maps(landing)}, key=natural)
 
     def _maps(self, landing: str) -> Iterator[str]:
@@ -111,7 +117,7 @@ class TableCheck:
         if known == "landing":
             return 1, "affinity-" in name, natural(name)
         if known == "snat":
-            return 2, [(0, ""), *natural(name)]  # behind the fronts
+            return 2, [(0, ""), *natural(name)]  # after the fronts
         return (2, natural(name)) if known == "front" else (4, [*HOOKS].index(name))
 
     def _check_chain(self, name: str) -> None:
@@ -138,7 +144,7 @@ class TableCheck:
             raise self._read.chains[name][0].refused("these are the turns of no weights that endpoints could have")
 
     def _check_slots(self, kind: str, name: str) -> None:
-        """A client that is remembered in a slot goes to the endpoint there; the slots come in order."""
+        """Check that a client who is remembered for a slot goes to its endpoint, and that slots come in order."""
         before = -1
         for command, rule in self._read.rules[name]:
             asked = [slot for made in rule for slot in _slots(made)]
@@ -150,7 +156,7 @@ class TableCheck:
             before = max(slots, default=before)
 
     def _wrong(self, kind: str, name: str, said: list[str]) -> Iterator[tuple[Command, Rule]]:
-        """The first rule behind those that a chain could have as its own."""
+        """Yield the first rule that cannot come after the rules before it, in any chain of its kind."""
         rules = self._read.rules[name]
         good = max((n for n in range(min(len(rules), 500)) if PATTERNS[kind].fullmatch("".join(said[:n]))), default=0)
         yield from rules[good : good + 1]
@@ -165,23 +171,23 @@ class TableCheck:
 
     @property
     def family(self) -> Family:
-        """The family of the table that is checked."""
+        """The family of the table."""
         return self._read.family
 
     def kind_of_set(self, named: Named) -> str:
-        """Errors: NotRead."""
+        """Return the kind of a set. Errors: NotRead."""
         if named.name not in self._read.sets:
             raise NotRead(f"no set {quoted(named.name)} is declared")
         self._used.add(named.name)
         return self._read.sets[named.name][0]
 
     def declaration(self, named: Named) -> Declaration:
-        """What a set or map of the table is. Errors: NotRead where it is not declared."""
+        """Return the declaration of a set or map of the table. Errors: NotRead, where it is not declared."""
         self.kind_of_set(named)
         return self._read.sets[named.name][1].declaration
 
     def lead(self, chain: str, verdict: Goto | Jump) -> str:
-        """The kind of the chain that one leads to. Errors: NotRead."""
+        """Return the kind of the chain that a verdict leads to. Errors: NotRead."""
         to = verdict.chain
         kind = kind_of_chain(to) if isinstance(to, str) and to in self._read.chains else None
         if kind is None or to == chain:
@@ -190,25 +196,24 @@ class TableCheck:
         return kind
 
     def key(self, expression: Expression) -> Key | None:
-        """The key whose maps an expression looks up in; None where it is none."""
+        """Return the key whose maps are looked up by an expression. Return None where it is none."""
         return self._keys.get(expression)
 
     def originals(self, expression: Expression) -> list[Key]:
-        """The keys for which an expression is what a connection was opened to: those of ranges have the same."""
+        """Return the keys whose ``original`` is the expression: several, because keys with ranges share it."""
         return self._originals.get(expression, [])
 
     def clients(self, expression: Expression) -> list[Key]:
-        """The keys for which an expression is a client, or its network, with its frontend: those of ranges have the
-        same."""
+        """Return the keys whose ``client``, or its network, is the expression: keys with ranges share one."""
         whole = without_mask(expression, self.family.version)
         return [key for key in self._keys.values() if key.client == whole]
 
     def is_client(self, expression: Expression) -> bool:
-        """Whether an expression is a client, or its network, without any frontend."""
+        """Whether an expression is a client (or its network) without a frontend."""
         return without_mask(expression, self.family.version) == self.family.source
 
     def mark(self, bit: int) -> None:
-        """Errors: NotRead."""
+        """Check the bit of a mark. Errors: NotRead."""
         self.marks.add(bit)
         if not bit or bit & (bit - 1) or bit >> 32 or len(self.marks) > 1:
             raise NotRead("the mark is one bit, and the same everywhere")

@@ -1,4 +1,4 @@
-"""The elements of a table, held against its sets, its chains and each other."""
+"""Checks the elements of a table against its sets, its chains and each other."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from svcc.targets.nft.shapes import NAME, kind_of_chain
 from svcc.targets.reading import RefusedText, quoted
 
 _PROTOCOLS = frozenset(protocol.value for protocol in ir.Protocol)
-#: Characters of a comment.
+#: The most characters of a comment.
 _COMMENT = 128
 
 
 def check_elements(table: ReadTable, check: TableCheck) -> None:
-    """Errors: RefusedText."""
+    """Check the elements of a table. Errors: RefusedText."""
     read = {name: _read(table, name) for name in table.elements}
     for name, (kind, _, command) in table.sets.items():
         if kind not in ("affinity", "hairpin") and name not in read:
@@ -37,7 +37,7 @@ def check_elements(table: ReadTable, check: TableCheck) -> None:
 
 
 def _read(table: ReadTable, name: str) -> dict[str, str]:
-    """What each element of a set leads to, by its key; "" for nothing. Errors: RefusedText."""
+    """Return what each element of a set leads to, by its key; "" in a set that leads nowhere. Errors: RefusedText."""
     kind, found_set, _ = table.sets[name]
     declared = found_set.declaration
     command, listed = table.elements[name]
@@ -65,7 +65,7 @@ def _read(table: ReadTable, name: str) -> dict[str, str]:
 
 
 def _collapsed(networks: list[Network]) -> list[Network]:
-    """The fewest networks that have the same addresses, in order. All are of one family."""
+    """Return the fewest networks that hold the same addresses, in order. All are of one family."""
     v4 = (network for network in networks if isinstance(network, IPv4Network))
     v6 = (network for network in networks if isinstance(network, IPv6Network))
     return [*collapse_addresses(v4), *collapse_addresses(v6)]
@@ -164,7 +164,7 @@ def _data(data: Json, kind: str, table: ReadTable) -> str:
 
 
 def _check_endpoints(table: ReadTable, check: TableCheck, read: dict[str, dict[str, str]]) -> None:
-    """A map of endpoints has just the frontends whose chain looks into it, in their order."""
+    """Check that a map of endpoints has exactly the frontends whose chain looks into it, in their order."""
     wanted: dict[str, list[str]] = {name: [] for name, (kind, _, _) in table.sets.items() if kind == "endpoint"}
     maps: dict[str, list[str]] = {}
     for name, found in read.items():
@@ -184,7 +184,7 @@ def _check_endpoints(table: ReadTable, check: TableCheck, read: dict[str, dict[s
 
 
 def _check_addresses(table: ReadTable, read: dict[str, dict[str, str]]) -> None:
-    """The sets of addresses are in order; each endpoint has its hairpin, each service address a service."""
+    """Check that sets of addresses are in order, that endpoints have their hairpin, and service addresses a service."""
     services = {k for n, f in read.items() if table.sets[n][0] == "services" for k in f}
     served = {key.partition(" . ")[0] for key in services}
     for name, found in read.items():

@@ -1,4 +1,4 @@
-"""The commands of a JSON document, each with its place."""
+"""Reads the commands of a JSON document, each with its place."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from svcc.targets.reading import Text
 _START = re.compile(r'\s*\{\s*"nftables"\s*:\s*\[\s*')
 _BETWEEN = re.compile(r"\s*(,)?\s*")
 _END = re.compile(r"\s*\]\s*\}\s*")
-#: Values of a document, at most: Python takes some hundred bytes for each.
+#: The most values of a document. Python takes some hundred bytes for each.
 _VALUES = 4_000_000
 
 
 def commands(text: Text) -> Iterator[tuple[int, int, Json]]:
-    """The start and the end of every command in the part, and its value. Errors: RefusedText."""
+    """Yield the start and the end of every command in the part, and its value. Errors: RefusedText."""
     document = text.text
     if max(document.count(","), document.count("[") + document.count("{")) > _VALUES:
         raise text.refused(f"more than {_VALUES} values", 0, 1, Code.BUNDLE)
@@ -43,7 +43,7 @@ def commands(text: Text) -> Iterator[tuple[int, int, Json]]:
 
 
 def name_of_tables(document: str) -> str:
-    """The name of a document's tables, which its first command has. A program without services has no table."""
+    """Return the name of a document's tables, from its first command. A program without services has no table."""
     _, _, first = next(commands(Text(Source("", document), 0, len(document))))
     return string(members(members(members(first)["add"])["table"])["name"])
 

@@ -1,7 +1,7 @@
-"""The commands of a document that is given in nft's own language, each with its place.
+"""Reads the commands of a document in nft's own language, each with its place.
 
-What is read is what :func:`svcc.kernel.nft.language.in_language` prints. The commands are those of the JSON document of
-the same tables, so that all that is asked of a document is asked in one place.
+It reads what :func:`svcc.kernel.nft.language.in_language` prints. The commands are those of the JSON document of the
+same tables, so that the same checks serve for both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORD = r"[A-Za-z0-9_.:/-]+"
 _ELEMENT = re.compile(rf'({_WORD}(?: \. {_WORD})*)(?: comment "([^"]*)")?(?: : ((?:goto )?{_WORD}))?,(?: # .*)?')
 
 _V4, _V6, _PORT = r"[0-9.]{7,15}", r"[0-9a-f.:]{2,45}", r"[0-9]{1,5}"
-#: What a part of an element's key looks like, by its type: as much as it takes to print it as JSON.
+#: The form of each part of an element's key, by type, as far as printing it as JSON depends on it.
 _PARTS = {
     "ipv4_addr": re.compile(rf"{_V4}(?:/[0-9]{{1,2}}|-{_V4})?"),
     "ipv6_addr": re.compile(rf"{_V6}(?:/[0-9]{{1,3}}|-{_V6})?"),
@@ -43,12 +43,15 @@ _OTHER_PART = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 def is_language(text: Text) -> bool:
-    """Whether a part says of itself that it is in nft's own language."""
+    """Whether a part begins as one in nft's own language does."""
     return text.source.text.startswith(SHEBANG, text.start, text.end)
 
 
 def commands_in_language(text: Text) -> Iterator[tuple[int, int, Json]]:
-    """As :func:`svcc.targets.nft.read_json.commands`, of a text in nft's language. Errors: RefusedText."""
+    """Yield commands as :func:`svcc.targets.nft.read_json.commands` does, from a text in nft's language.
+
+    Errors: RefusedText.
+    """
     reader = _Reader(text)
     name, state = reader.read()
     compare("nft", text, in_language(state, name))
@@ -59,7 +62,7 @@ def commands_in_language(text: Text) -> Iterator[tuple[int, int, Json]]:
 
 
 def _subject(command: Json, reader: _Reader) -> tuple[str, ...]:
-    """What a command is about, as the places of the reader have it."""
+    """Return what a command is about, in the form of the reader's ``places``."""
     ((verb, body),) = members(command).items()
     ((kind, given),) = members(body).items()
     fields = members(given)
@@ -74,7 +77,7 @@ def _subject(command: Json, reader: _Reader) -> tuple[str, ...]:
 
 
 def _fits(key: str, types: Sequence[str]) -> bool:
-    """Whether an element's key has a part for each type, of its form."""
+    """Whether an element's key has a part for each type, in the form of the type."""
     parts = key.split(" . ")
     return len(parts) == len(types) and all(
         _PARTS.get(kind, _OTHER_PART).fullmatch(part) for part, kind in zip(parts, types, strict=True)
@@ -82,7 +85,7 @@ def _fits(key: str, types: Sequence[str]) -> bool:
 
 
 def _extent(line: Line) -> tuple[int, int]:
-    """Where a line begins behind its indentation, and where it ends."""
+    """Return the start of a line after its indentation, and its end."""
     indented = len(line.text) - len(line.text.lstrip())
     return line.start + indented, line.start + len(line.text)
 
@@ -93,18 +96,18 @@ class _Reader:
     def __init__(self, text: Text) -> None:
         self._lines = [line for line in text.lines() if line.text.strip()]
         self._at = 0
-        self._rules: dict[tuple[str, str], int] = {}  # how many rules of a chain were asked for
-        #: Where each object begins and ends in the source.
+        self._rules: dict[tuple[str, str], int] = {}  # how many rules of each chain were asked for
+        #: The start and end of each object in the source.
         self.places: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def next_rule(self, family: str, chain: str) -> int:
-        """The number of the rule of a chain that is asked for next, from 0."""
+        """Return the number (from 0) of the next rule of a chain; each call counts one rule."""
         number = self._rules.get((family, chain), 0)
         self._rules[family, chain] = number + 1
         return number
 
     def read(self) -> tuple[str, NftState]:
-        """The name of the tables, and what is in them. Errors: RefusedText."""
+        """Return the name of the tables, and what is in them. Errors: RefusedText."""
         self._take(re.compile(re.escape(SHEBANG.strip())))
         names = []
         for family in FAMILIES:
@@ -194,7 +197,7 @@ class _Reader:
         return found
 
     def _ended(self) -> bool:
-        """Go past the end of a block, if it comes here."""
+        """Whether a block ends here; if so, skip its end."""
         ended = self._line().text.strip() == "}"
         self._at -= not ended
         return ended

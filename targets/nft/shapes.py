@@ -1,7 +1,7 @@
-"""The sets of this target by name, and what rules its chains have, by kind of chain.
+"""The shapes of this target: its sets by name, and which rules each kind of chain has.
 
-Rules are written as words, each rule ended by a semicolon; a chain's pattern takes all of its rules together. A key is
-``key``, a client ``client``, a set ``@kind``, a chain that is led to ``goto:kind``.
+Rules are written as words, with a semicolon after each rule. A pattern matches all rules of a chain together. ``key``
+is a key, ``client`` a client, ``@kind`` a set, and ``goto:kind`` a chain to go to.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from svcc.targets.nft.objects import Set
 from svcc.targets.nft.sources import REWRITE, REWRITE_NODEPORTS
 from svcc.targets.nft.table import natural
 
-#: The chains with a name of their own.
+#: The chains with fixed names.
 HOOKS: Mapping[str, Hook | None] = {
     "dispatch-nodeports": None,
     "dispatch": None,
@@ -41,7 +41,7 @@ _AFFINITY = r"(?:service-)?affinity-[0-9]+[smhd]-(?:net[0-9]+-)?"
 _LANDING = re.compile(rf"{_KEY}(?:{_AFFINITY})?to-[0-9]+-.+")
 _FRONT = re.compile(
     rf"empty(?:-.+)?|{_KEY}(?:external-)?(?:allowed-)?(?:masquerade-|keep-|from-)?(?:{_AFFINITY})?(?:spread|hash|rr|wrr)-.+"
-    r"|.{53}-[0-9a-f]{10}"  # cut, maybe in the midst of these words
+    r"|.{53}-[0-9a-f]{10}"  # cut, perhaps within these words
 )
 NAME = re.compile(r"[A-Za-z0-9_./-]+")
 
@@ -86,7 +86,7 @@ _ADDRESSES = (
 
 
 def kind_of_chain(name: str) -> str | None:
-    """None: no chain of this target has that name."""
+    """Return the kind of a chain. Return None where no chain of this target has that name."""
     if name in HOOKS:
         return name
     if NAME.fullmatch(name) is None:
@@ -97,14 +97,14 @@ def kind_of_chain(name: str) -> str | None:
 
 
 def keys(family: Family) -> Iterator[Key]:
-    """The keys that a table of the family can have maps of."""
+    """Return the keys for which a table of the family can have maps."""
     for nodeport in (False, True):
         for ranges in (None, *ir.Protocol):
             yield Key(family, nodeport, ranges)
 
 
 def set_of(name: str, family: Family) -> tuple[str, Set] | None:
-    """The kind and the declaration of the set or map of that name; None: this target has none such."""
+    """Return kind and declaration of the set or map with that name. Return None where this target has none."""
     address = family.address
     fixed = {
         hooks.ADDRESSES.name: Set.of(hooks.ADDRESSES.name, (address,)),
@@ -149,7 +149,7 @@ def _keyed(name: str, family: Family) -> tuple[str, Set] | None:
 
 
 def rank_of_set(name: str, kind: str, family: Family) -> tuple[object, ...]:
-    """Where a set stands among those of its table; its elements stand likewise."""
+    """Return a sort key for a set among those of its table. The elements come in the same order."""
     for key in keys(family):
         if kind in ("services", "endpoint", "sources", "declared"):
             own = name in (key.services.name, key.sources.name, key.declared.name) or name.startswith(

@@ -1,8 +1,8 @@
-"""``snat``: the addresses that the source of a service's connections becomes, where it is rewritten.
+"""``snat``: the addresses that replace the source of a service's connections.
 
-What a connection was opened to is known to connection tracking when the packet leaves. A map for each key leads from
-there to a chain for each range of addresses; the hooks' chain of what is rewritten asks the maps, and masquerades what
-none of them has.
+When the packet leaves, connection tracking still knows the address and port that the client connected to. A map for
+each key leads from these to a chain for each range of addresses. The postrouting chain looks into the maps, and
+masquerades what is in none of them.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ _PROTOCOLS = OneOf(tuple(Word(protocol.value) for protocol in ir.Protocol))
 
 @dataclass(frozen=True, slots=True)
 class SnatRange:
-    """A range of addresses, of one at least."""
+    """A range of at least one address."""
 
     first: str
     last: str
 
     @classmethod
     def of(cls, snat: tuple[ir.Address, ir.Address] | None) -> SnatRange | None:
-        """The addresses that a service's ``snat`` gives; None where it has none."""
+        """Return the range of a service's ``snat``. Return None where it has none."""
         return None if snat is None else cls(*map(text_of, snat))
 
     @property
     def name(self) -> str:
-        """The name of its chain."""
+        """The name of the range's chain."""
         addresses = self.first if self.first == self.last else f"{self.first}-{self.last}"
-        return fit(f"snat-{addresses}".replace(":", "_"), NAME)  # no name of nft's has a colon
+        return fit(f"snat-{addresses}".replace(":", "_"), NAME)  # nft allows no colon in a name
 
     def chain(self) -> Chain:
-        """Their chain, which rewrites the source."""
+        """Return the chain that rewrites the source to the range."""
         return Chain(((Snat(self.first, self.last),),))
 
 
 def rewriting(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tuple[str, Chain]]:
-    """The chain for what is rewritten. ``keys``: those with a map; ``serving``: that the connection was opened to an
-    address that may serve node ports.
+    """Yield the chain for packets whose source is rewritten. ``keys``: those with a map; ``serving``: the match that
+    the connection was opened to an address that may serve node ports.
 
-    What goes to an endpoint on this very node comes from the node's own address in any case.
+    Packets to an endpoint on this very node get the node's own address in any case.
     """
     nodeports = [_to_sources(key) for key in keys if key.nodeport]
     rules: list[Rule] = [(Match(DestinationType(), Word("local")), Masquerade())]
@@ -61,7 +61,10 @@ def rewriting(keys: Sequence[Key], serving: Sequence[Statement]) -> Iterator[tup
 
 
 def _to_sources(key: Key) -> Rule:
-    """A connection's original port is known to be one only behind a match of the protocol."""
+    """Return the rule that looks into a key's map.
+
+    It matches the protocol first, because only then can nft read a connection's original port.
+    """
     protocol = _PROTOCOLS if key.ranges is None else Word(key.ranges.value)
     return (Match(Meta("l4proto"), protocol), VerdictMap(key.original, Named(key.sources.name)))
 
@@ -69,8 +72,10 @@ def _to_sources(key: Key) -> Rule:
 def opened_to_nodeports(
     family: Family, *, addresses: Named | None, shared: Named | None, networks: Named | None
 ) -> tuple[Statement, ...]:
-    """That a connection was opened to an address that may serve node ports; see
-    :func:`svcc.targets.nft.hooks.serving_nodeports`. That it is one of the node's own nobody can tell any more."""
+    """Return the match: the connection was opened to an address that may serve node ports; see
+    :func:`svcc.targets.nft.hooks.serving_nodeports`. At this point nobody can tell any more whether it was one of the
+    node's own.
+    """
     destination = Original(f"{family.table} daddr")
     statements: list[Statement] = [Match(destination, family.loopback, "!=")]
     statements += [Match(destination, named, "!=") for named in (addresses, shared) if named is not None]

@@ -1,4 +1,7 @@
-"""One family's table: what services contribute, and what all of them need, as objects in the order of the document."""
+"""Makes one family's table of what services contribute and what they need together.
+
+Its objects are in the order of the document.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _NOTHING: Element = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Those of the addresses in sets that services share that are looked at, where not all are."""
+    """The addresses, in sets that services share, that an excerpt has to contain."""
 
     addresses: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)
@@ -29,7 +32,7 @@ class Touched:
     endpoints: set[str] = field(default_factory=set)
 
     def add(self, part: FamilyContribution) -> None:
-        """Take in what one part may share with others."""
+        """Add the addresses of one service's part that others may share."""
         self.addresses.update(part.addresses)
         self.shared.update(part.shared)
         self.spared.update(part.spared)
@@ -37,9 +40,9 @@ class Touched:
 
 
 def table(name: str, total: Total, parts: Collection[FamilyContribution], only: Touched | None = None) -> Table | None:
-    """The table of all services; None: there is nothing in it.
+    """Return the table of all services. Return None where it would be empty.
 
-    ``only``: of elements and owned chains, those of the ``parts`` alone, and these addresses.
+    ``only``: make an excerpt, which has the elements and owned chains of the ``parts`` alone, and only these addresses.
     """
     if not total.keys and not total.services:
         return None
@@ -62,7 +65,7 @@ def _owned(parts: Iterable[FamilyContribution]) -> Iterator[Front]:
 
 
 def _sets(total: Total, parts: Collection[FamilyContribution], only: Touched | None) -> Iterator[tuple[str, NamedSet]]:
-    """Every set and map, with its elements."""
+    """Yield every set and map, with its elements."""
     slots: dict[Key, set[int]] = {}
     for landing in total.landings:
         slots.setdefault(landing.key, set()).add(landing.slot)
@@ -84,7 +87,7 @@ def _sets(total: Total, parts: Collection[FamilyContribution], only: Touched | N
 
 
 def _maps(key: Key, rows: Iterable[Row], slots: Iterable[int]) -> Iterator[tuple[str, NamedSet]]:
-    """The map of services, and those of endpoints by slot."""
+    """Yield the map of services, and the maps of endpoints by slot."""
     services: dict[str, Element] = {}
     endpoints: dict[int, dict[str, Element]] = {slot: {} for slot in sorted(slots)}
     for row in rows:
@@ -128,7 +131,7 @@ def _address_sets(total: Total, only: Touched | None) -> Iterator[tuple[str, Nam
 
 
 def _present(counted: Mapping[str, int], only: Iterable[str] | None) -> Iterable[str]:
-    """Those that are needed; ``only``: of these, where not all are looked at."""
+    """Return the things that are needed; with ``only``, those of them that are in it."""
     return counted if only is None else [text for text in only if text in counted]
 
 
@@ -140,7 +143,7 @@ def _named(set: Set, elements: Mapping[str, Element]) -> tuple[str, NamedSet]:
 
 
 def _landing_chains(landings: Iterable[Landing]) -> Iterator[tuple[str, Chain]]:
-    """The plain ones first: the others go on to them."""
+    """Yield the plain landings first, because the others go on to them."""
     ordered = sorted(landings, key=lambda landing: natural(landing.name))
     plain = {landing.plain: None for landing in ordered}
     yield from ((la.name, la.chain()) for la in sorted(plain, key=lambda landing: natural(landing.name)))
@@ -182,9 +185,9 @@ def _opened_to_nodeports(total: Total) -> tuple[Statement, ...]:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """Orders names with their numbers by value: ``to-9`` before ``to-10``.
+    """Return a sort key that orders names by the value of their numbers: ``to-9`` before ``to-10``.
 
-    A number is its length and its digits: Python converts no more than some thousand of them.
+    A number is sorted by its length and its digits, because Python converts only some thousand digits.
     """
     words = re.split(r"0*(\d+)", name)
     return [(len(word), word) if word.isdigit() else (-1, word) for word in words]

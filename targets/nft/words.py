@@ -1,4 +1,4 @@
-"""Statements as the words in which :mod:`svcc.targets.nft.shapes` writes rules."""
+"""Turns statements into the words in which :mod:`svcc.targets.nft.shapes` writes rules."""
 
 from __future__ import annotations
 
@@ -48,13 +48,16 @@ if TYPE_CHECKING:
 
 _OPERATORS = {"==": "=", "!=": "!=", "in": "~"}
 _ALL = 0xFFFF_FFFF
-#: Seconds of affinity, at most.
+#: The most seconds of affinity.
 _LONGEST = 86_400
 _MARK = Meta("mark")
 
 
 def words(made: Statement, table: TableCheck, chain: str) -> str:
-    """The words of a statement of ``chain``. Errors: NotRead, where no rule of the target has it."""
+    """Return the words of a statement of ``chain``.
+
+    Errors: NotRead, where no rule of the target has such a statement.
+    """
     match made:
         case Match(left, right, op):
             return _match(left, right, op, table)
@@ -98,7 +101,7 @@ def words(made: Statement, table: TableCheck, chain: str) -> str:
 
 
 def _are_sources(table: TableCheck, chain: str, first: str, last: str) -> bool:
-    """Whether these are a range of addresses of the family, as the target writes them, and the chain is called so."""
+    """Whether these are a range of the family's addresses, as the target writes it, and the chain has its name."""
     try:
         ends = [ip_address(first), ip_address(last)]
     except ValueError:
@@ -116,7 +119,7 @@ def _to_sources(keys: list[Key], named: Named, table: TableCheck) -> str:
 
 
 def _look_up(key: Expression, named: Named, kind: str, table: TableCheck) -> None:
-    """Errors: NotRead, unless that set is of that kind, and has that key."""
+    """Check that the set is of that kind, and is looked up with that key. Errors: NotRead."""
     declared = table.declaration(named)
     if kind == "affinity" and named.name.startswith("service-affinity-") and table.is_client(key):
         return
@@ -195,7 +198,7 @@ def _port(key: Expression, port: Expression | None, table: TableCheck) -> None:
 
 
 def _choose(number: Expression, runs: tuple[tuple[Expression, Statement], ...], table: TableCheck, chain: str) -> str:
-    """A choice by number: its runs leave out none below its modulus."""
+    """Return the words of a choice by number, whose runs have to cover all numbers below its modulus."""
     source = table.family.source
     match number:
         case Numgen("random" | "inc", int(modulus)):

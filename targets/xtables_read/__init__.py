@@ -1,5 +1,5 @@
-"""``iptables-restore`` scripts as text, read into the objects of :mod:`svcc.kernel.xtables.script`.
+"""Reads ``iptables-restore`` scripts into the objects of :mod:`svcc.kernel.xtables.script`.
 
-There is a reader for every match and verdict; a target adds those that it alone has. A rule that is not printed again
-as it was read is refused, so readers need not look at how numbers and addresses are spelt.
+There is a reader for every match and verdict; a target adds readers for those that it alone has. A rule that is printed
+differently from how it was read is refused, so readers need not check how numbers and addresses are spelt.
 """

@@ -1,4 +1,4 @@
-"""Readers of matches, by the words that these begin with."""
+"""Readers of matches, by the words with which a match begins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from svcc.targets.xtables_read.words import NotRead, Words, network, ports
 
 _PROTOCOLS = {protocol.value: protocol for protocol in ir.Protocol}
 
-#: Reads the words behind those that it is known by; the flag says that `!` stood before them.
+#: Reads the words after those that identify the match. The flag says that `!` stood before them.
 Reader: TypeAlias = Callable[[Words, bool], Match]
 
 
@@ -114,7 +114,7 @@ def _comment(words: Words, _negate: bool) -> Match:
     return Comment(words.take())
 
 
-#: The matches that all targets print, by the words that they begin with.
+#: The matches that all targets print, by the words with which they begin.
 MATCHES: dict[str, Reader] = {
     "-s": _from,
     "-d": _to,

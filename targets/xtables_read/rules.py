@@ -1,4 +1,4 @@
-"""A rule, read by the matches and verdicts that a target has."""
+"""Reads a rule with the matches and verdicts of a target."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _FINAL = {name: Final(name) for name in ("ACCEPT", "DROP", "RETURN")}
 class Grammar:
     """The matches and verdicts of one target."""
 
-    matches: Mapping[str, Reader] = field(default_factory=dict)  # its own, beside :data:`MATCHES`
+    matches: Mapping[str, Reader] = field(default_factory=dict)  # those of the target alone, beside :data:`MATCHES`
     verdicts: Mapping[str, Callable[[Words], Verdict]] = field(default_factory=dict)
-    _known: dict[str, tuple[Match, ...]] = field(default_factory=dict)  # thousands of rules share their matches
+    # a cache, because thousands of rules share their matches
+    _known: dict[str, tuple[Match, ...]] = field(default_factory=dict)
 
     def rule(self, text: str) -> Rule:
-        """The rule that is printed as ``text``. Errors: NotRead."""
+        """Return the rule that is printed as ``text``. Errors: NotRead."""
         known = self._known
         cut = max(text.rfind(" -j "), text.rfind(" -g ")) + 1
         if cut and text[:cut] in known:
@@ -44,7 +45,7 @@ class Grammar:
         return rule
 
     def knows(self, rules: Iterable[str]) -> bool:
-        """Whether all of some rules are printed so."""
+        """Whether all of these texts are rules of the target."""
         try:
             for text in rules:
                 self.rule(text)

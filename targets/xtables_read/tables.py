@@ -1,4 +1,4 @@
-"""A script, line by line, as tables of rules that know their lines."""
+"""Reads a script line by line into tables of rules that know their lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from svcc.targets.reading import Line, Text, compare, quoted
 from svcc.targets.xtables_read.rules import Grammar
 from svcc.targets.xtables_read.words import NotRead
 
-#: Bytes of a line with its end that iptables-restore reads as one (sizeof(buffer) in iptables-restore.c).
+#: The most bytes of a line, with its end, that iptables-restore reads as one line (sizeof(buffer) in
+#: iptables-restore.c).
 LINE = 10_240
 
 
@@ -27,7 +28,7 @@ class Placed:
 
 @dataclass(slots=True)
 class ReadTable:
-    """A table, with the lines of what is in it."""
+    """A table, with the lines of its chains and rules."""
 
     line: Line
     name: str
@@ -37,7 +38,7 @@ class ReadTable:
     known: set[tuple[str, str]] = field(default_factory=set)  # the chain and the text of each rule
 
     def table(self, *, upwards: bool) -> Table:
-        """What was read, as the kernel's object. ``upwards``: chains come before those that jump to them."""
+        """Return the table as the kernel's object. ``upwards``: chains come before those that jump to them."""
         chains = tuple(Chain(name, tuple(p.rule for p in self.rules[name])) for name in self.chains)
         return Table(self.name, tuple(Entry(hook, p.rule) for hook, p in self.entries), chains, upwards)
 
@@ -45,18 +46,18 @@ class ReadTable:
 _LINE = re.compile(r":(?P<chain>\S+) - \[0:0\]|-(?P<verb>[AI]) (?P<to>\S+) (?P<rule>.+)|\*(?P<table>[a-z]+)|COMMIT")
 
 
-#: Called with each chain that is declared: the table, the line, and the name. Errors: RefusedText.
+#: The function to call with each chain that is declared: the table, the line, and the name. Errors: RefusedText.
 Declared: TypeAlias = Callable[[ReadTable, Line, str], None]
 
 
 def read_tables(
     text: Text, grammar: Grammar, known: Collection[str], declared: Declared, *, upwards: bool
 ) -> list[ReadTable]:
-    """The tables of a script, in its order. ``upwards``: as of :class:`svcc.kernel.xtables.script.Table`.
+    """Return the tables of a script, in its order. ``upwards``: as in :class:`svcc.kernel.xtables.script.Table`.
 
-    Rules are not looked into, nor chains beyond what ``declared`` does. It and ``known``, the names of the target's
-    tables, end the reading at the first chain and table that is none of ours, before a million of them are in memory.
-    Errors: RefusedText, where no script of ours is printed so.
+    This checks neither the rules nor, beyond what ``declared`` does, the chains. ``declared``, and ``known`` (the names
+    of the target's tables), end the reading at the first chain or table that is none of ours, before a million of them
+    are in memory. Errors: RefusedText, where no script of ours is printed so.
     """
     tables: list[ReadTable] = []
     inside = False
@@ -78,7 +79,7 @@ def read_tables(
                 declared(tables[-1], line, found["chain"])
                 if (
                     line.start - tables[-1].line.start > text.end - line.start
-                ):  # a chain's rules are longer than its line
+                ):  # the rules of a chain take more text than its declaration
                     raise line.refused("what follows is too short for the rules of so many chains")
             _take(tables[-1], line, found, grammar)
     if inside:

@@ -1,4 +1,4 @@
-"""Readers of verdicts that are no chains, by the word behind ``-j``."""
+"""Readers of verdicts other than chains, by the word after ``-j``."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _reject(words: Words) -> Verdict:
     return Reject(words.take())
 
 
-#: The verdicts that are no chains, by the word behind ``-j``.
+#: The verdicts other than chains, by the word after ``-j``.
 VERDICTS: dict[str, Callable[[Words], Verdict]] = {
     "MARK": _set_mark,
     "CONNMARK": _set_ct_mark,

@@ -1,4 +1,4 @@
-"""A rule's text as words, and what several matches and verdicts read of them."""
+"""The words of a rule's text, and readers for what several matches and verdicts have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|[^\s"]+')
 
 
 class NotRead(Exception):
-    """Words that are none of the rule's; the message says what is wrong."""
+    """The words are no part of any rule of the target; the message says what is wrong."""
 
 
 @dataclass(slots=True)
@@ -25,26 +25,26 @@ class Words:
     at: int = 0
 
     def take(self) -> str:
-        """The next word. Errors: NotRead where there is none."""
+        """Take the next word. Errors: NotRead, where there is none."""
         if self.at == len(self.words):
             raise NotRead("the rule ends in the middle")
         self.at += 1
         return self.words[self.at - 1]
 
     def expect(self, *words: str) -> None:
-        """Go past these words. Errors: NotRead where another one comes."""
+        """Take these words. Errors: NotRead, where another word comes."""
         for word in words:
             if (found := self.take()) != word:
                 raise NotRead(f"`{word}` comes here, not {quoted(found)}")
 
     def negation(self) -> bool:
-        """Whether `!` comes next, which is taken."""
+        """Take `!` if it comes next, and return whether it did."""
         found = self.words[self.at : self.at + 1] == ["!"]
         self.at += found
         return found
 
     def number(self, base: int = 10) -> int:
-        """The next word as a number. Errors: NotRead where it is none."""
+        """Take the next word as a number. Errors: NotRead, where it is none."""
         text = self.take()
         try:
             return int(text[:20], base)
@@ -52,7 +52,7 @@ class Words:
             raise NotRead(f"{quoted(text)} is no number") from None
 
     def masked(self) -> tuple[int, int]:
-        """``0x4000/0x4000``."""
+        """Take a value and its mask, as in ``0x4000/0x4000``."""
         value, _, mask = self.take().partition("/")
         try:
             return int(value[:20], 16), int(mask[:20], 16)
@@ -61,7 +61,7 @@ class Words:
 
 
 def split(text: str) -> Words:
-    """The words of a rule, without their quotes. Errors: NotRead."""
+    """Split a text into words, without their quotes. Errors: NotRead."""
     words: list[str] = []
     if '"' not in text:
         return Words(text.split(" "))
@@ -77,7 +77,7 @@ def split(text: str) -> Words:
 
 @lru_cache(maxsize=65_536)
 def network(text: str) -> ir.Network:
-    """Errors: NotRead."""
+    """Return the network of a text. Errors: NotRead."""
     try:
         return ip_network(text)
     except ValueError:
@@ -85,7 +85,7 @@ def network(text: str) -> ir.Network:
 
 
 def ports(text: str) -> ir.PortRange:
-    """``80`` or ``80:89``. Errors: NotRead."""
+    """Return the ports of ``80`` or ``80:89``. Errors: NotRead."""
     first, _, last = text.partition(":")
     if not (first.isdecimal() and (last or "0").isdecimal() and len(first) < 6 and len(last) < 6):
         raise NotRead(f"{quoted(first)} is no port")

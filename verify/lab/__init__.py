@@ -1,4 +1,4 @@
-"""The lab: a program's pods, clients and node in network namespaces of their own, with real servers and packets."""
+"""The lab: a program's pods, clients and node in namespaces of their own, with real servers and real packets."""
 
 from svcc.verify.lab.connection import Conversation, NoReply, Reply, Result
 from svcc.verify.lab.lab import Attempt, Lab

@@ -1,4 +1,4 @@
-"""Many connections at once, each with one question."""
+"""Opens many connections at once, and asks one question on each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from itertools import takewhile
 from svcc.verify.lab.connection import QUESTION, Destination, NoReply, Reply, Result, failure_of, pending_error
 from svcc.verify.lab.netns import Namespace
 
-#: Connections that are under way at the same time, if the caller has no other wish.
+#: How many connections run at the same time, unless the caller gives another number.
 AT_ONCE = 64
 
 
 class _Attempt:
-    """One connection of a batch, driven by the events of its socket."""
+    """One connection of a batch. The events of its socket drive it."""
 
     __slots__ = ("_asked", "deadline", "done", "result", "sock")
 
@@ -65,10 +65,10 @@ class _Attempt:
 
 
 class Batch:
-    """Connections that are started in order, some under way together.
+    """Connections that are started in order, some of them running at the same time.
 
-    One fails for its silence after ``timeout`` seconds, but not before the servers have caught up with what had reached
-    them (``catch_up``): that a machine is busy is no silence.
+    A connection without an answer fails after ``timeout`` seconds, but not before the servers have handled everything
+    that had reached them (``catch_up``): a busy machine is no silent one.
     """
 
     def __init__(self, timeout: float, at_once: int, catch_up: Callable[[], None]) -> None:
@@ -76,10 +76,10 @@ class Batch:
         self._at_once = at_once
         self._catch_up = catch_up
         self._selector = selectors.DefaultSelector()
-        self._under_way: dict[_Attempt, None] = {}  # oldest first
+        self._under_way: dict[_Attempt, None] = {}  # the oldest first
 
     def run(self, connections: Iterable[tuple[Namespace, Destination]]) -> list[Result]:
-        """The results, in the order of the connections."""
+        """Run the connections, and return the results in the same order."""
         attempts: list[_Attempt] = []
         with self._selector:
             for namespace, destination in connections:
@@ -103,7 +103,7 @@ class Batch:
         return attempt
 
     def _wait(self) -> None:
-        """Wait for something to happen to some of those under way, or for the oldest to run out of time."""
+        """Wait until something happens on a connection that runs, or the oldest one runs out of time."""
         oldest = next(iter(self._under_way))
         if self._go_on(max(0.0, oldest.deadline - time.monotonic())):
             return
@@ -115,7 +115,7 @@ class Batch:
             self._end(attempt)
 
     def _go_on(self, seconds: float) -> bool:
-        """Take in what happens within some seconds; whether anything did."""
+        """Handle what happens within some seconds. Return whether anything did."""
         events = self._selector.select(seconds)
         for key, _ in events:
             attempt: _Attempt = key.data

@@ -1,6 +1,6 @@
-"""From a plan to namespaces with devices, addresses and routes.
+"""Builds a lab from its layout: namespaces with devices, addresses and routes.
 
-The node's side of everything is one ``ip -batch``; each host needs one more for itself.
+All commands for the node are one ``ip -batch``; each host needs one more for itself.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from svcc.compiler import ir
 from svcc.verify.lab.layout import NODE, OUTSIDE, LabHost, Layout
 from svcc.verify.lab.netns import Namespace, has_sctp
 
-#: The pods' bridge, as the walkthrough calls it, and the node's other device.
+#: The pods' bridge, with the name that the walkthrough uses, and the node's other device.
 BRIDGE = "custom-cni"
 UPLINK = "eth0"
 
-#: Of every namespace. ICMP errors without rate limits, so that every rejected connection hears of it; IPv6
-#: addresses without the second that duplicate address detection takes; no short cuts learned from redirects.
+#: The sysctls of every namespace: no rate limits for ICMP errors, so that each rejected connection gets its own; no
+#: duplicate address detection, which would take a second for each IPv6 address; no routes learned from redirects.
 _EVERYWHERE: Mapping[str, int | str] = {
     "net/ipv4/ping_group_range": "0 0",
     "net/ipv4/icmp_ratelimit": 0,
@@ -35,11 +35,12 @@ _EVERYWHERE: Mapping[str, int | str] = {
     "net/ipv6/conf/default/accept_dad": 0,
     "net/ipv6/conf/all/accept_redirects": 0,
     "net/ipv6/conf/default/accept_redirects": 0,
-    "net/sctp/rto_initial": 200,  # ms; only the second INIT's ICMP error is heard
+    "net/sctp/rto_initial": 200,  # ms; only the ICMP error for the second INIT is reported
 }
 _FORWARDING = {"net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1}
 
-#: Answers what the route answers; but routing rations such answers to five and then one a second for each source.
+#: The router answers as its routes would. Answers from routing itself are limited: five, then one a second for each
+#: source.
 _UNRATIONED = """
 table ip lab {
   chain answer {
@@ -49,19 +50,19 @@ table ip lab {
 }
 """
 
-#: A pod that answers for a vip (direct routing) sends from an address that is also the node's own.
+#: A pod that answers for a vip (direct routing) sends from an address that the node has as well.
 _DIRECT = {"net/ipv4/conf/all/accept_local": 1, "net/ipv4/conf/default/accept_local": 1}
 
-#: Where the node's links look like the node's address to a host: the same on both of its devices.
+#: The node's link-local address, as hosts see it: the same on both of its devices.
 _GATEWAY6 = "fe80::1"
 
 
 def build(plan: Layout, bridge_netfilter: bool) -> dict[str, Namespace]:
-    """Make every namespace of a plan. Errors: LabError; what was made till then goes with its descriptors."""
+    """Build every namespace of a layout. Errors: LabError; then all namespaces made so far are closed."""
     namespaces: dict[str, Namespace] = {}
     try:
         if any(listener.protocol is ir.Protocol.SCTP for listener in plan.listeners):
-            has_sctp()  # to load it, before its sysctls are set
+            has_sctp()  # this loads it, before its sysctls are set
         for name in (NODE, OUTSIDE, *(host.name for host in plan.hosts)):
             namespaces[name] = Namespace(name)
             namespaces[name].sysctl(_EVERYWHERE)
@@ -73,7 +74,7 @@ def build(plan: Layout, bridge_netfilter: bool) -> dict[str, Namespace]:
 
 
 def close_all(namespaces: dict[str, Namespace]) -> None:
-    """Let go of all namespaces, and forget them."""
+    """Close all namespaces, and forget them."""
     while namespaces:
         namespaces.popitem()[1].close()
 
@@ -94,12 +95,12 @@ def _furnish(plan: Layout, namespaces: dict[str, Namespace], bridge_netfilter: b
 
 
 def _bridge_netfilter(on: bool) -> dict[str, int]:
-    """Whether what crosses a bridge passes netfilter. The sysctls appear with br_netfilter."""
+    """Return the sysctls that decide whether bridged packets pass netfilter. They exist once br_netfilter is loaded."""
     return {f"net/bridge/bridge-nf-call-{tool}tables": int(on) for tool in ("ip", "ip6")}
 
 
 def _outside(plan: Layout, namespaces: dict[str, Namespace]) -> Iterator[str]:
-    """The router and its bridge, with the node and all clients on it."""
+    """Yield commands for the router and its bridge, to which the node and all clients are connected."""
     yield "link set lo up"
     yield from _bridge("lan")
     yield f"link add lan-node type veth peer name {UPLINK} netns {namespaces[NODE].path}"
@@ -156,7 +157,7 @@ def _host(plan: Layout, host: LabHost) -> Iterator[str]:
 
 
 def pod_port(number: int) -> str:
-    """The node's end of a pod's link, by the pod's place in the plan."""
+    """Return the name of the node's end of a pod's link. ``number``: the pod's place in the layout."""
     return f"pod{number}"
 
 
@@ -166,7 +167,9 @@ def _bridge(name: str) -> Iterator[str]:
 
 
 def _port(name: str, bridge: str, host: Namespace) -> Iterator[str]:
-    """A link from a bridge to a host. Hairpin: br_netfilter sends what is rewritten to its sender out of its port."""
+    """Yield commands for a link from a bridge to a host. It is a hairpin port, because br_netfilter may send a
+    rewritten packet back out of the port by which it came.
+    """
     yield f"link add {name} type veth peer name eth0 netns {host.path}"
     yield f"link set {name} master {bridge} up"
     yield f"link set {name} type bridge_slave hairpin on"

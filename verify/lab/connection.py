@@ -1,4 +1,4 @@
-"""The clients of a lab: connections opened from inside a namespace, and what became of each.
+"""The clients of a lab: they open connections from inside a namespace, and say what happened to each.
 
 A connection sends a line (udp: a datagram) and waits for the answer of :mod:`svcc.verify.lab.servers`.
 """
@@ -20,41 +20,42 @@ from typing import Self, TypeAlias
 from svcc.compiler.ir import Address, Protocol
 from svcc.verify.lab.netns import Namespace
 
-#: Seconds to wait for an answer. More than a second, after which a connection's first packet is repeated.
+#: How many seconds to wait for an answer: more than the one second after which a connection's first packet is repeated.
 TIMEOUT = 2.0
 
-#: Seconds that the ICMP error for a datagram of this host may take to come back to it.
+#: How many seconds the ICMP error for a datagram of this host may take to come back to it.
 LATE = 0.3
 
-#: What clients send.
+#: The text that clients send.
 QUESTION = b"?\n"
 
-#: Report every ICMP error, in the error queue (linux/in.h, linux/in6.h). Without, datagrams hear of few, and a tcp
-#: connection misses those that come while its SYN is still being sent, as they do from a host on the same machine.
+#: The socket options for getting every ICMP error, in the error queue (linux/in.h, linux/in6.h). Without them,
+#: datagrams get few errors, and a tcp connection misses those that come while its SYN is still being sent, as they do
+#: from a host on the same machine.
 RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 
 
 class NoReply(StrEnum):
-    """Why there is no answer."""
+    """Why no answer came."""
 
-    REFUSED = "refused"  # a tcp reset or an ICMP port unreachable in answer to the first packet
-    RESET = "reset"  # ended after it was established, without an answer
-    TIMEOUT = "timeout"  # silence; also EPERM, which is how a local drop of a datagram shows
-    UNREACHABLE = "unreachable"  # ICMP host, network or policy unreachable, or no route
+    REFUSED = "refused"  # a TCP reset, or ICMP port unreachable, answered the first packet
+    RESET = "reset"  # the connection ended without an answer after it was established
+    TIMEOUT = "timeout"  # nothing came; also EPERM, which the kernel returns where a local rule drops a datagram
+    UNREACHABLE = "unreachable"  # ICMP host, network or policy unreachable, or there is no route
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """Who answered, and what it saw of the client."""
 
-    name: str  # the server's name: for a pod its address
+    name: str  # the server's name; a pod's is its address
     port: int  # the port that the server listens on
     source: Address
     source_port: int
 
     @classmethod
     def parse(cls, line: bytes) -> Reply:
-        """The answer that a server's line is: host, port, the client's address and port. Errors: ValueError."""
+        """Parse a server's line: host, port, the client's address and port. Errors: ValueError."""
         name, port, source, source_port = line.decode().split()
         return cls(name, int(port), ip_address(source), int(source_port))
 
@@ -75,10 +76,10 @@ _FAILURES = {
 
 
 def failure_of(error: OSError, sock: socket.socket) -> NoReply:
-    """The failure that an error means; others (a taken source port, say) are raised again.
+    """Return the failure that an error stands for. Raise other errors again, such as that of a source port in use.
 
-    A datagram that a local rule rejects fails with EPERM at once. The ICMP error then waits on the socket, or comes a
-    moment later, where a busy kernel puts off what arrives at its loopback device (ksoftirqd).
+    A datagram that a local rule rejects fails with EPERM at once. The ICMP error is then on the socket, or comes a
+    moment later, because a busy kernel handles packets on its loopback device later (ksoftirqd).
     """
     number = error.errno
     if number == errno.EPERM:
@@ -89,14 +90,14 @@ def failure_of(error: OSError, sock: socket.socket) -> NoReply:
 
 
 def _late_error(sock: socket.socket) -> int:
-    """The errno of an error that comes to a socket within :data:`LATE` seconds; 0 for none."""
+    """Return the errno of an error that reaches a socket within :data:`LATE` seconds; 0 where none does."""
     poll = select.poll()
-    poll.register(sock, 0)  # errors alone
+    poll.register(sock, 0)  # reports errors only
     return pending_error(sock) if poll.poll(LATE * 1000) else 0
 
 
 def pending_error(sock: socket.socket) -> int:
-    """The errno that waits on a socket or in its error queue, which is then empty of it; 0 for none."""
+    """Take the errno from a socket or from its error queue, which is empty afterwards; return 0 where there is none."""
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     try:
         _, ancillary, _, _ = sock.recvmsg(512, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
@@ -110,7 +111,7 @@ def pending_error(sock: socket.socket) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What to connect to, and from which source (of the namespace's choosing where None)."""
+    """Where to connect to, and from which source (None: the namespace chooses)."""
 
     address: Address
     port: int
@@ -120,11 +121,11 @@ class Destination:
 
     @property
     def sockaddr(self) -> tuple[str, int]:
-        """As the socket module has addresses."""
+        """The address in the socket module's form."""
         return str(self.address), self.port
 
     def open_socket(self) -> socket.socket:
-        """A non-blocking socket in the thread's namespace, bound where a source is asked for."""
+        """Return a non-blocking socket in the thread's namespace, bound where a source is given."""
         family = socket.AF_INET6 if self.address.version == 6 else socket.AF_INET
         kind = socket.SOCK_DGRAM if self.protocol is Protocol.UDP else socket.SOCK_STREAM
         number = socket.IPPROTO_SCTP if self.protocol is Protocol.SCTP else 0
@@ -143,16 +144,16 @@ class Destination:
         return sock
 
     def _make_reusable(self, sock: socket.socket) -> None:
-        """Let the same source port be used again at once: no TIME-WAIT of the connection before is in the way."""
+        """Allow the same source port again at once, although the connection before may be in TIME-WAIT."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.protocol is Protocol.TCP:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Conversation:
-    """An open connection: asks any number of questions, to see that it keeps its endpoint. Close it after use.
+    """An open connection, which can ask any number of questions to see that it keeps its endpoint. Close it after use.
 
-    Silence fails as in a :class:`Batch`.
+    Where no answer comes, it fails as in a :class:`Batch`.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class Conversation:
         return self.failure or self.send(QUESTION) or self.receive()
 
     def send(self, data: bytes) -> NoReply | None:
-        """Send; servers answer every line (udp: every datagram)."""
+        """Send a line. Servers answer every line (udp: every datagram). Return the failure, or None."""
         try:
             self._sock.sendall(data)
         except OSError as error:
@@ -198,7 +199,7 @@ class Conversation:
         return Reply.parse(line)
 
     def _receive(self) -> bytes:
-        """Errors: BlockingIOError after silence."""
+        """Return what has arrived. Errors: BlockingIOError, where nothing comes."""
         try:
             return self._sock.recv(4096)
         except TimeoutError:
@@ -211,7 +212,7 @@ class Conversation:
             self._sock.settimeout(timeout)
 
     def fileno(self) -> int:
-        """The descriptor of the client's socket, which stays this object's."""
+        """Return the descriptor of the client's socket, which this object still owns."""
         return self._sock.fileno()
 
     def close(self) -> None:
@@ -228,7 +229,7 @@ class Conversation:
 def open_conversation(
     namespace: Namespace, destination: Destination, timeout: float, catch_up: Callable[[], None]
 ) -> Conversation:
-    """Connect; what went wrong is in the result's ``failure``."""
+    """Open a connection. Where that fails, the result's ``failure`` says why."""
     with namespace.entered():
         sock = destination.open_socket()
     try:

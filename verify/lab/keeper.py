@@ -1,8 +1,8 @@
-"""A lab that outlives the command that built it: a process in the background keeps it until it is told to stop.
+"""A lab that outlives the command that built it: a background process (the keeper) keeps it until it is told to stop.
 
-State is one file per lab below /run: the keeper's pid and start time, and the hosts; and a folder beside it, where svcc
-keeps what it applies there. When the keeper ends, whatever its end, the kernel takes the lab apart; a file without its
-keeper means nothing and is removed.
+The state of a lab is a file below /run, with the keeper's pid and start time and the hosts, and a folder beside it,
+where svcc keeps what it applies there. When the keeper ends, in whatever way, the kernel takes the lab apart. A file
+without its keeper means nothing, and is removed.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ class RunningLab:
     pid: int
     started: str
     file: str
-    hosts: dict[str, tuple[int, list[str]]]  # by name: the keeper's descriptor of its namespace, its addresses
+    # by name: the keeper's descriptor of the host's namespace, and its addresses
+    hosts: dict[str, tuple[int, list[str]]]
 
     def path(self, host: str) -> str:
-        """The network namespace of a host, which is named or given by one of its addresses, for nsenter(1).
+        """Return the path of a host's network namespace, for nsenter(1). ``host``: its name, or one of its addresses.
 
         Errors: LabError for a host that the lab does not have.
         """
@@ -49,16 +50,16 @@ class RunningLab:
 
     @property
     def state_dir(self) -> Path:
-        """Where svcc keeps what it applies in this lab, away from what it keeps of the machine."""
+        """The folder where svcc keeps what it applies in this lab, apart from what it keeps of the machine."""
         return RUN / f"{self.name}.state"
 
 
 def keep(name: str, file: str, node: str | None) -> RunningLab:
-    """Build a lab and leave it with a keeper. Errors: LabError."""
+    """Build a lab, and have a keeper hold it. Errors: LabError."""
     if find(name) is not None:
         raise LabError(f"lab {name} is up already: svcc lab down --name {name}")
     argv = [sys.executable, "-m", "svcc.verify.lab.keeper", name, file, *([node] if node else [])]
-    with tempfile.TemporaryFile() as log:  # ours would be held open for as long as the lab is up
+    with tempfile.TemporaryFile() as log:  # the keeper would hold our own open for as long as the lab is up
         keeper = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
@@ -74,7 +75,7 @@ def keep(name: str, file: str, node: str | None) -> RunningLab:
 
 
 def find(name: str) -> RunningLab | None:
-    """The lab of that name, if it is up; a stale file is removed."""
+    """Return the lab of that name, if it is up, else None. Remove the file of a lab that is gone."""
     path = RUN / f"{name}.json"
     try:
         kept = RunningLab(**json.loads(path.read_text()))
@@ -87,12 +88,12 @@ def find(name: str) -> RunningLab | None:
 
 
 def kept_labs() -> list[RunningLab]:
-    """Every lab that is up."""
+    """Return every lab that is up."""
     return [kept for path in sorted(RUN.glob("*.json")) if (kept := find(path.stem)) is not None]
 
 
 def end(kept: RunningLab) -> None:
-    """Take a lab down and wait until it is gone."""
+    """Take a lab down, and wait until it is gone."""
     os.kill(kept.pid, signal.SIGTERM)
     deadline = time.monotonic() + 10
     while start_time(kept.pid) == kept.started and time.monotonic() < deadline:
@@ -108,7 +109,7 @@ def _forget(kept: RunningLab) -> None:
 
 
 def _main(name: str, file: str, node_name: str | None = None) -> None:
-    """The keeper itself. Prints one line when the lab is up, or why it is not."""
+    """Run the keeper: build the lab, and print one line when it is up, or why it is not."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     program = load(file).program
     if program is None:
@@ -117,7 +118,7 @@ def _main(name: str, file: str, node_name: str | None = None) -> None:
     node = program.node(node_name) if node_name else next(iter(program.nodes), None)
     path = RUN / f"{name}.json"
     try:
-        # as it should be on a node: svcc warns of anything else
+        # as it should be on a node; with anything else svcc warns
         with Lab.up(program, node, bridge_netfilter=True) as lab:
             _write(path, name, file, lab)
             print("up", flush=True)

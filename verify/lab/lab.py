@@ -1,4 +1,4 @@
-"""A program's pods, clients and node as network namespaces, with real servers, for real packets."""
+"""Runs a program's pods, clients and node as network namespaces with real servers, so that real packets can be sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from svcc.verify.lab.servers import MARKER, end_processes_of
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A connection to try: from a host, to an address and port, from a source of the host's choosing where None."""
+    """A connection to try: from a host to an address and port. Source None: the host chooses it."""
 
     where: str | ir.Address
     address: str | ir.Address
@@ -43,16 +43,16 @@ class Attempt:
 class Lab:
     """A lab that is up. Make one with :meth:`up`; :meth:`down` (or leaving the ``with`` block) ends it.
 
-    ``where`` is always the name of a host: "node", "client", "stranger", "peer", a client that was added, or a
-    pod, which is called by its address (as text or as an ``ipaddress`` object). Rules are the caller's business:
-    ``lab.run("node", ["nft", "-j", "-f", "-"], input=text)``.
+    ``where`` is always the name of a host: "node", "client", "stranger", "peer", a client that was added, or a pod,
+    whose name is its address (as text or as an ``ipaddress`` object). The caller loads rules: ``lab.run("node", ["nft",
+    "-j", "-f", "-"], input=text)``.
     """
 
     def __init__(self, name: str, layout: Layout, namespaces: dict[str, Namespace]) -> None:
-        """Of namespaces that are built already; callers use :meth:`up`."""
+        """Take namespaces that are built already; callers use :meth:`up`."""
         self.name = name
         self.plan = layout
-        self.marker = leftovers.marker(name)  # what its processes carry as $SVCC_LAB
+        self.marker = leftovers.marker(name)  # the value of $SVCC_LAB in its processes
         self._namespaces = namespaces
         self._server = ServerProcess(self.marker, namespaces, layout.titles)
 
@@ -105,17 +105,17 @@ class Lab:
 
     @property
     def gateways(self) -> tuple[ir.Address, ...]:
-        """The node's addresses (v4, v6) on the pods' bridge: what pods see of masqueraded clients."""
+        """The node's addresses (v4, v6) on the pods' bridge, which pods see as the source of masqueraded clients."""
         return self.plan.gateways
 
     def addresses(self, where: str | ir.Address) -> tuple[ir.Address, ...]:
-        """The addresses of a host."""
+        """Return the addresses of a host."""
         name = str(where)
         own = {host.name: host.addresses for host in self.plan.hosts}
         return {**own, NODE: self.node_addresses, OUTSIDE: self.plan.routers}[name]
 
     def namespace(self, where: str | ir.Address) -> Namespace:
-        """The namespace of a host. Errors: LabError for a name that the lab does not have."""
+        """Return the namespace of a host. Errors: LabError, where the lab has no such name."""
         try:
             return self._namespaces[str(where)]
         except KeyError:
@@ -175,7 +175,7 @@ class Lab:
         source_port: int | None = None,
         timeout: float = TIMEOUT,
     ) -> Result:
-        """One connection (udp: one datagram) from a host: the answer, or why there was none."""
+        """Open one connection (udp: send one datagram) from a host, and return the answer, or why there was none."""
         return self.connect_all([Attempt(where, address, port, protocol, source, source_port)], timeout=timeout)[0]
 
     def connect_many(
@@ -189,21 +189,21 @@ class Lab:
         timeout: float = TIMEOUT,
         at_once: int = AT_ONCE,
     ) -> list[Result]:
-        """``count`` connections alike: as :meth:`connect_all`."""
+        """Open ``count`` equal connections, as :meth:`connect_all` does."""
         connection = (self.namespace(where), Attempt(where, address, port, protocol).destination)
         return self._batch(timeout, at_once).run(repeat(connection, count))
 
     def connect_all(
         self, attempts: Iterable[Attempt], *, timeout: float = TIMEOUT, at_once: int = AT_ONCE
     ) -> list[Result]:
-        """Connections of all kinds: started in order, up to ``at_once`` under way, results in the same order.
+        """Open connections in order, up to ``at_once`` at the same time, and return their results in the same order.
 
-        Refusals and drops take their time (see TIMEOUT); together they take it once.
+        A refusal or drop takes some time (see TIMEOUT); connections that run together take it only once.
         """
         return self._batch(timeout, at_once).run((self.namespace(one.where), one.destination) for one in attempts)
 
     def ping(self, where: str | ir.Address, address: ir.Address) -> NoReply | None:
-        """Ping an address from a host: None where it answers, else what came instead."""
+        """Ping an address from a host. Return None where it answers, else what came instead."""
         return ping(self.namespace(where), address, TIMEOUT)
 
     def open(
@@ -217,7 +217,7 @@ class Lab:
         source_port: int | None = None,
         timeout: float = TIMEOUT,
     ) -> Conversation:
-        """A connection that stays open, to be asked again and again."""
+        """Open a connection that stays open, and can be asked again and again."""
         destination = Attempt(where, address, port, protocol, source, source_port).destination
         return open_conversation(self.namespace(where), destination, timeout, self._server.catch_up)
 
@@ -240,19 +240,19 @@ class Lab:
         return listener
 
     def stop(self, *listeners: Listener) -> None:
-        """Stop servers; their connections go on. Those of the plan are in ``lab.plan.listeners``."""
+        """Stop servers; their connections go on. The servers of the layout are in ``lab.plan.listeners``."""
         self._server.stop(listeners)
 
     def resume(self, *listeners: Listener) -> None:
-        """Start servers again that were stopped. Errors: LabError."""
+        """Start stopped servers again. Errors: LabError."""
         self._server.listen(listeners)
 
     def unplug(self, pod: str | ir.Address) -> None:
-        """Cut a pod off: nothing of what it has ends, and nobody reaches it."""
+        """Cut a pod off: nothing in it ends, but nobody reaches it."""
         self._set_port(pod, "down")
 
     def plug(self, pod: str | ir.Address) -> None:
-        """Let a pod be reached again."""
+        """Make a pod reachable again."""
         self._set_port(pod, "up")
 
     def _set_port(self, pod: str | ir.Address, state: str) -> None:
@@ -260,7 +260,7 @@ class Lab:
         self.run(NODE, ["ip", "link", "set", pod_port(number), state], check=True)
 
     def down(self) -> None:
-        """End the lab: its processes, and with them and this call its namespaces. Safe to repeat."""
+        """End the lab: its processes and its namespaces. It can be called again."""
         if self._namespaces:
             end_processes_of(self.marker)
             self._server.end()

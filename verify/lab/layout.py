@@ -1,4 +1,4 @@
-"""What a lab for a program consists of: hosts, addresses and listeners. Pure; nothing is built here.
+"""Plans what a lab for a program consists of: hosts, addresses and listeners. It builds nothing.
 
 ::
 
@@ -8,9 +8,9 @@
                      |                                |
                    gateway -------- node ---------- eth0
 
-Every host has single addresses (/32, /128) and a default route to the node, so whatever it sends crosses the
-node's IP layer, replies between two pods included, with or without br_netfilter. The node has a route to each
-address and a default route to the router, which answers everything else with "unreachable".
+Every host has single addresses (/32, /128) and a default route to the node, so whatever it sends crosses the node's IP
+layer, replies between two pods included, with or without br_netfilter. The node has a route to each address and a
+default route to the router, which answers everything else with "unreachable".
 """
 
 from __future__ import annotations
@@ -28,37 +28,38 @@ CLIENT = "client"
 STRANGER = "stranger"
 PEER = "peer"
 
-#: Where the lab takes addresses that the program does not give: the first /24 or /64 of these that the program
-#: does not know, neither as an address nor inside one of its networks.
+#: Where the lab takes addresses that the program does not give: the first /24 or /64 in these networks that does not
+#: overlap the program's addresses and networks.
 _SPARE: Mapping[int, tuple[ir.Network, ...]] = {
     4: tuple(ip_network(n) for n in ("172.24.0.0/16", "192.168.128.0/17", "10.213.0.0/16", "203.0.113.0/24")),
     6: tuple(ip_network(n) for n in ("fd5c:1ab::/48", "2001:db8:1ab::/48")),
 }
 _SPARE_LENGTH = {4: 24, 6: 64}
 
-#: How many addresses at the end of a network are looked at for one that is free.
+#: How many addresses at the end of a network are tried to find a free one.
 _CANDIDATES = 1024
-#: Ports of a range that all have servers: each is a socket of each endpoint.
+#: The most ports of a range that all get servers: each takes a socket on each endpoint.
 _ALL_PORTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class LabHost:
-    """A namespace that is not the node: a pod, a client or the peer."""
+    """A host of the lab, in a namespace of its own: a pod, a client or the peer. The node is not one."""
 
     name: str
     addresses: tuple[ir.Address, ...]
-    pod: bool  # on the pods' bridge, not outside
-    vips: tuple[ir.Address, ...] = ()  # on loopback: what direct routing and tunnels deliver unchanged
-    tunnel: bool = False  # takes packets out of IP-in-IP
+    pod: bool  # it is on the pods' bridge, not outside
+    # addresses on its loopback device, to which direct routing and tunnels deliver packets unchanged
+    vips: tuple[ir.Address, ...] = ()
+    tunnel: bool = False  # it unpacks IP-in-IP
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A server: a port of one host (of one address, or of all of one family: ``0.0.0.0``, ``::``)."""
+    """A server: a port of one host, at one address, or at all addresses of one family (``0.0.0.0``, ``::``)."""
 
     where: str
-    name: str  # how it answers
+    name: str  # the name with which it answers
     protocol: ir.Protocol
     address: ir.Address
     port: int
@@ -69,9 +70,9 @@ class Listener:
 class Layout:
     """The hosts of a lab with their addresses, and what listens on them."""
 
-    node: ir.Node  # the chosen node, or a default one; at least one address of each family
+    node: ir.Node  # the chosen node, or a default one, with at least one address of each family
     gateways: tuple[ir.Address, ...]  # the node's addresses on the pods' bridge, v4 and v6
-    held: tuple[ir.Address, ...]  # service addresses that somebody else gave the node: on its loopback device
+    held: tuple[ir.Address, ...]  # service addresses that somebody else gave the node; they are on its loopback device
     routers: tuple[ir.Address, ...]  # the addresses of ``outside``, v4 and v6
     hosts: tuple[LabHost, ...]
     listeners: tuple[Listener, ...]
@@ -95,8 +96,8 @@ def plan(
 ) -> Layout:
     """Lay out the lab of a program as seen from ``node``.
 
-    There is always a ``client``, inside every service's allow-from where the first network of it allows that, a
-    ``stranger``, outside all of them, and a ``peer``, which is another of the program's nodes where it has one.
+    There is always a ``client``, inside the services' allow-from networks where the first of these allows it, a
+    ``stranger``, outside all of these networks, and a ``peer``, which is another node of the program where it has one.
     All three are outside the pod networks. ``clients`` adds more, or replaces the addresses of these.
     """
     addresses = _Addresses(program)
@@ -128,15 +129,15 @@ class _Addresses:
         self._spare = {version: self._first_spare(version) for version in (4, 6)}
 
     def spare_pair(self) -> tuple[ir.Address, ...]:
-        """A v4 and a v6 address in none of the program's networks."""
+        """Return a v4 and a v6 address that are in none of the program's networks."""
         return tuple(self._take(iter(self._spare[version])) for version in (4, 6))
 
     def admitted_pair(self) -> tuple[ir.Address, ...]:
-        """A v4 and a v6 address inside the program's first allow-from networks, or else spare ones."""
+        """Return a v4 and a v6 address in the program's first allow-from networks, or else spare ones."""
         return tuple(self._inside(self._allowed, version) for version in (4, 6))
 
     def serving(self, version: int) -> ir.Address:
-        """An address that serves node ports."""
+        """Return an address that serves node ports."""
         return self._inside(self._program.cluster.nodeport_addresses, version)
 
     def _inside(self, networks: tuple[ir.Network, ...], version: int) -> ir.Address:
@@ -162,11 +163,11 @@ class _Addresses:
         for network in _spare_networks(version):
             if not any(first <= int(network[-1]) and last >= int(network[0]) for first, last in known):
                 return network
-        return next(_spare_networks(version))  # the program's networks are everywhere: 0.0.0.0/0
+        return next(_spare_networks(version))  # the program's networks cover everything: 0.0.0.0/0
 
 
 def _can_be_a_host(address: ir.Address) -> bool:
-    """Networks as wide as ``::/0`` end in addresses that no host can have."""
+    """Whether a host can have the address. Networks as wide as ``::/0`` end in addresses that no host can have."""
     return not (address.is_multicast or address.is_reserved or address.is_loopback or address.is_link_local)
 
 
@@ -176,7 +177,7 @@ def _spare_networks(version: int) -> Iterator[ir.Network]:
 
 
 def _from_the_end(network: ir.Network) -> Iterator[ir.Address]:
-    """The addresses of a network from its end, without its first and last (network and broadcast)."""
+    """Yield the addresses of a network from its end, without its first and last one (network and broadcast)."""
     first, last = int(network.network_address), int(network.broadcast_address)
     inner = range(last - 1, first, -1) if last - first > 1 else range(last, first - 1, -1)
     return (type(network.network_address)(number) for number in inner)
@@ -192,12 +193,12 @@ def _known_addresses(program: ir.Program) -> Iterator[ir.Address]:
 
 
 def _endpoint_addresses(program: ir.Program) -> Iterator[ir.Address]:
-    """Each once, in the program's order."""
+    """Yield each endpoint's address once, in the program's order."""
     yield from dict.fromkeys(endpoint.address for service in program.services for endpoint in service.endpoints)
 
 
 def _nodes(program: ir.Program, node: ir.Node | None, addresses: _Addresses) -> tuple[ir.Node, ir.Node]:
-    """The node and its peer, each with an address in both families."""
+    """Return the node and its peer, each with an address in both families."""
     others = [other for other in program.nodes if node is None or other.name != node.name]
     wanted = (node or ir.Node(NODE, ()), others[0] if node is not None and others else ir.Node(PEER, ()))
     return _completed(wanted[0], addresses), _completed(wanted[1], addresses)
@@ -210,7 +211,7 @@ def _completed(node: ir.Node, addresses: _Addresses) -> ir.Node:
 
 
 def _direct(program: ir.Program) -> dict[ir.Address, tuple[ir.Address, ...]]:
-    """The vips that a pod must take as its own, as direct routing and tunnels leave the destination as it is."""
+    """Return the vips that a pod needs as its own, because direct routing and tunnels do not change the destination."""
     found: dict[ir.Address, dict[ir.Address, None]] = {}
     for service in program.services:
         if service.forward is ir.Forward.MASQUERADE:
@@ -227,9 +228,9 @@ def _tunnels(program: ir.Program) -> set[ir.Address]:
 
 
 def _listeners(program: ir.Program, places: Mapping[ir.Address, str]) -> Iterator[Listener]:
-    """A server for every port of every endpoint, where packets for it arrive: on any address of a pod, on the very
-    address elsewhere; on the service's addresses where they are those of the node, which is an endpoint itself. Of a
-    range of many ports for the first and the last, which stand for it.
+    """Yield a server for every port of every endpoint, where packets for it arrive: on a pod at any address; elsewhere
+    at the endpoint's very address; on the node, where packets reach it unchanged, at the service's addresses. A range
+    of many ports gets servers at its first and last port only.
     """
     seen: set[tuple[str, ir.Address, ir.Protocol, int]] = set()
     for service in program.services:
@@ -247,7 +248,7 @@ def _listeners(program: ir.Program, places: Mapping[ir.Address, str]) -> Iterato
 
 
 def _bound(service: ir.Service, endpoint: ir.Address, places: Mapping[ir.Address, str]) -> tuple[ir.Address, ...]:
-    """What an endpoint's servers for a service are bound to."""
+    """Return the addresses to which an endpoint's servers for a service are bound."""
     if places[endpoint] == str(endpoint):
         return (ip_address("0.0.0.0" if endpoint.version == 4 else "::"),)
     if places[endpoint] == NODE and service.forward is not ir.Forward.MASQUERADE:

@@ -1,8 +1,8 @@
-"""Who owns a lab, and what remains when the owner is gone.
+"""Finds the owner of a lab, and what remains when the owner is gone.
 
-A lab's processes carry ``SVCC_LAB=PIDNS:PID:START:NAME`` in their environment: the owner's pid namespace, pid and
-start time (which tells it from a later process with the same pid), and the lab's name. Its server ends them when
-the owner ends; :func:`sweep` is for the case that the server was killed too.
+A lab's processes carry ``SVCC_LAB=PIDNS:PID:START:NAME`` in their environment: the owner's pid namespace, pid and start
+time (which tells it from a later process with the same pid), and the lab's name. The lab's server ends these processes
+when the owner ends; :func:`sweep` is for the case that the server was killed too.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ _MARKER = re.compile(r"(?P<namespace>\d+):(?P<pid>\d+):(?P<start>\d+):")
 
 
 def unique_name() -> str:
-    """A name that no other lab of this machine has, of this process or of another."""
+    """Return a name that no other lab of this machine has, whether this process or another one made it."""
     return f"svcc-lab-{os.getpid()}-{next(_numbers)}"
 
 
 def marker(name: str) -> str:
-    """The marker of a lab with this process as its owner."""
+    """Return the marker of a lab with this process as its owner."""
     return f"{_pid_namespace()}:{os.getpid()}:{start_time(os.getpid())}:{name}"
 
 
 def sweep() -> list[int]:
-    """End the processes of labs whose owner is gone, and with them their namespaces. The pids that were ended."""
+    """End the processes of labs whose owner is gone, and with them their namespaces.
+
+    Return the pids that were ended.
+    """
     return [pid for found in sorted(_markers()) if _orphaned(found) for pid in end_processes_of(found)]
 
 
@@ -45,7 +48,10 @@ def _markers() -> set[str]:
 
 
 def _orphaned(text: str) -> bool:
-    """Whether a marker's owner is gone, as far as can be seen from here: from its own pid namespace."""
+    """Whether a marker's owner is gone.
+
+    For an owner in another pid namespace, that cannot be seen, and it counts as alive.
+    """
     match = _MARKER.match(text)
     if match is None or match["namespace"] != _pid_namespace():
         return False
@@ -57,7 +63,9 @@ def _pid_namespace() -> str:
 
 
 def start_time(pid: int) -> str | None:
-    """Clock ticks since boot (proc(5), field 22); None when there is no such process, or only its zombie."""
+    """Return the start time of a process in clock ticks since boot (proc(5), field 22). Return None where there is no
+    such process, or only its zombie.
+    """
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""The lab's network namespaces: the iproute2, nft and sysctl calls that furnish them."""
+"""The lab's network namespaces, with calls to iproute2, nft and sysctl."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class LabError(netns.NamespaceError):
 
 
 class Namespace(netns.Namespace):
-    """A network namespace with the calls that furnish it."""
+    """A network namespace with calls that configure it."""
 
     def ip(self, commands: Iterable[str]) -> None:
-        """Run iproute2 commands (without the word ``ip``) as one batch; the first that fails is an error."""
+        """Run iproute2 commands (without the word ``ip``) as one batch. The first that fails is an error."""
         text = "\n".join(commands) + "\n"
         with self.entered():
             done = subprocess.run(["ip", "-batch", "-"], input=text, capture_output=True, text=True, check=False)
@@ -27,14 +27,14 @@ class Namespace(netns.Namespace):
             raise LabError(f"ip -batch in {self.name}: {done.stderr.strip()}")
 
     def try_nft(self, ruleset: str) -> None:
-        """Load nftables rules where tool and kernel can, else do without."""
+        """Load nftables rules where the tool and the kernel can, and do without them elsewhere."""
         with self.entered(), suppress(FileNotFoundError):
             subprocess.run(["nft", "-f", "-"], input=ruleset, capture_output=True, text=True, check=False)
 
     def sysctl(self, values: Mapping[str, int | str]) -> None:
-        """Set sysctls by their path below /proc/sys, leaving out those that this kernel does not have.
+        """Set sysctls, given by their path below /proc/sys, except those that this kernel does not have.
 
-        /proc/sys/net shows the namespace of the thread that looks.
+        /proc/sys/net shows the namespace of the thread that reads it.
         """
         with self.entered():
             for key, value in values.items():
@@ -45,7 +45,10 @@ class Namespace(netns.Namespace):
 
 
 def has_sctp() -> bool:
-    """Whether the kernel has SCTP, perhaps as a module that asking loads. Asks in a namespace of its own."""
+    """Whether the kernel has SCTP, built in or as a module that this check loads.
+
+    The check runs in a namespace of its own.
+    """
     namespace = Namespace("sctp")
     try:
         with namespace.entered():

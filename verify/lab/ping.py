@@ -1,4 +1,4 @@
-"""One ping from inside a namespace: what becomes of a packet that has no ports."""
+"""Sends one ping from inside a namespace, to see what happens to packets without ports."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from svcc.compiler.ir import Address
 from svcc.verify.lab.connection import RECVERR, NoReply, failure_of, pending_error
 from svcc.verify.lab.netns import Namespace
 
-#: Echo requests (RFC 792, RFC 4443): type, code; checksum and identifier are the kernel's to fill in; sequence number.
+#: Echo requests (RFC 792, RFC 4443): type, code, checksum and identifier (which the kernel fills in), sequence number.
 _REQUESTS = {4: struct.pack("!BBHHH", 8, 0, 0, 0, 1), 6: struct.pack("!BBHHH", 128, 0, 0, 0, 1)}
-#: How often one is sent in the time that is given.
+#: How often a request is sent within the timeout.
 _TIMES = 4
 
 
 def ping(namespace: Namespace, address: Address, timeout: float) -> NoReply | None:
-    """Send an echo request and wait for its reply: None, or what came instead.
+    """Send an echo request and wait for its reply. Return None where it comes, else what came instead.
 
-    Where nothing comes it is sent again: a busy machine that asks for a neighbour in vain drops what was for it.
-    It is sent by a ping socket (icmp(7)), which the namespace's ``net.ipv4.ping_group_range`` has to allow.
+    Where nothing comes the request is sent again: a busy machine may fail to resolve a neighbour's address, and then
+    drops packets for it. The request goes out through a ping socket (icmp(7)), which the namespace's
+    ``net.ipv4.ping_group_range`` has to allow.
     """
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     protocol = socket.IPPROTO_ICMPV6 if address.version == 6 else socket.IPPROTO_ICMP

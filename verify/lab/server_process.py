@@ -1,4 +1,4 @@
-"""The lab's side of its one server process (:mod:`svcc.verify.lab.servers`)."""
+"""Starts and commands the lab's one server process (:mod:`svcc.verify.lab.servers`)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from svcc.verify.lab.layout import Listener
 from svcc.verify.lab.netns import LabError, Namespace
 from svcc.verify.lab.servers import MARKER
 
-#: Seconds that the process may take to answer.
+#: How many seconds the process may take to answer.
 _PATIENCE = 300.0
 
 
 class ServerProcess:
-    """A running server process that can listen in the given namespaces; it ends with this one or with :meth:`end`."""
+    """A running server process that can listen in the given namespaces.
+
+    It ends with this process, or with :meth:`end`.
+    """
 
     def __init__(self, marker: str, namespaces: Mapping[str, Namespace], titles: Mapping[str, str]) -> None:
-        """``titles``: what a page calls each host."""
+        """``titles``: the name of each host on its pages."""
         self._namespaces = namespaces
         self._titles = titles
         self._one_at_a_time = Lock()
@@ -39,11 +42,11 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The pid of the process."""
         return self._process.pid
 
     def listen(self, listeners: Iterable[Listener]) -> None:
-        """Open listeners, all that can be. Errors: LabError, with all that could not."""
+        """Open all listeners that can be opened. Errors: LabError, which names all others."""
         self._command("listen", listeners)
 
     def stop(self, listeners: Iterable[Listener]) -> None:
@@ -51,8 +54,8 @@ class ServerProcess:
         self._command("stop", listeners)
 
     def catch_up(self) -> None:
-        """Return once all that has reached the servers by now is answered. Errors: LabError."""
-        for _ in range(3):  # a round in which it accepts a connection, one in which it answers, and the end of that
+        """Return once everything that has reached the servers by now is answered. Errors: LabError."""
+        for _ in range(3):  # in one round it accepts a connection, in one it answers, and one ends that
             self.listen(())
 
     def end(self) -> None:
@@ -90,7 +93,7 @@ class ServerProcess:
             raise LabError("; ".join(errors))
 
     def _item(self, item: Listener) -> tuple[object, ...]:
-        """A listener as the process is told it."""
+        """Return a listener in the form that the process reads."""
         namespace, host = self._namespaces[item.where].fd, self._titles[item.where]
         return namespace, item.name, str(item.protocol), str(item.address), item.port, item.early, host
 

@@ -1,16 +1,16 @@
 """The servers of a lab: one process that listens in every namespace and answers with its own name.
 
-Run as a script with nothing but the standard library, so that it starts in some 30 ms. Arguments: the
-descriptor of its control socket, the descriptor of a pidfd of the lab's owner, and the lab's marker. On the
-control socket it takes lines of JSON, ``{"listen": [LISTENER, …]}`` or ``{"stop": [LISTENER, …]}`` with LISTENER =
-``[namespace descriptor, name, protocol, address, port, early, host]``, and answers each with ``{"errors": [TEXT, …]}``.
+It runs as a script with nothing but the standard library, so that it starts in some 30 ms. Arguments: the descriptor of
+its control socket, the descriptor of a pidfd of the lab's owner, and the lab's marker. From the control socket it reads
+lines of JSON, ``{"listen": [LISTENER, …]}`` or ``{"stop": [LISTENER, …]}`` with LISTENER = ``[namespace descriptor,
+name, protocol, address, port, early, host]``, and answers each with ``{"errors": [TEXT, …]}``.
 
-A client sends a line (a datagram); the answer is ``NAME PORT SOURCE SOURCE-PORT``: the listener's name and port,
-and the client as the listener sees it. A connection answers any number of lines. A request of HTTP is answered with a
-page of one line that says the same, and the host, and its connection is closed.
+A client sends a line (udp: a datagram). The answer is ``NAME PORT SOURCE SOURCE-PORT``: the listener's name and port,
+and the client as the listener sees it. On one connection, any number of lines are answered. The answer to an HTTP
+request is a page of one line that says the same, and the host; then the connection is closed.
 
-It ends when the owner closes the control socket or is gone, and then takes with it every process that carries
-the lab's marker in its environment.
+It ends when the owner closes the control socket or is gone, and then kills every process that has the lab's marker in
+its environment.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-#: The environment variable by which the processes of a lab are known.
+#: The environment variable that marks the processes of a lab.
 MARKER = "SVCC_LAB"
 
 _CLONE_NEWNET = 0x40000000
-#: To be bound to a service address before rules make it one of the host's (linux/in.h, linux/in6.h).
+#: The socket options for binding to a service address before rules make it one of the host's (linux/in.h, linux/in6.h).
 _FREEBIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}
 _IP_PKTINFO = 8  # linux/in.h; the socket module does not have it
-_IN_PKTINFO = struct.Struct("=i4s4s")  # ifindex, local address, destination
+_IN_PKTINFO = struct.Struct("=i4s4s")  # interface index, local address, destination
 _BACKLOG = 4096
 
-#: What the first line of a request of HTTP begins with.
+#: The beginnings of the first line of an HTTP request.
 _REQUESTS = (b"GET ", b"HEAD ", b"POST ")
 
 Listener: TypeAlias = tuple[int, str, str, str, int, bool, str]
@@ -45,7 +45,7 @@ Event: TypeAlias = Callable[[], None]
 
 
 def processes_of(marker: str) -> Iterator[int]:
-    """The processes whose environment carries ``marker`` as the lab they belong to, this one left out."""
+    """Yield the pids of the processes whose environment says that they belong to lab ``marker``, without this one."""
     wanted = f"{MARKER}={marker}".encode()
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
@@ -54,12 +54,12 @@ def processes_of(marker: str) -> Iterator[int]:
             with open(f"/proc/{entry}/environ", "rb") as file:
                 if wanted in file.read().split(b"\0"):
                     yield int(entry)
-        except OSError:  # gone meanwhile
+        except OSError:  # the process is gone meanwhile
             continue
 
 
 def end_processes_of(marker: str) -> list[int]:
-    """Kill the processes that carry a lab's marker. Returns their numbers."""
+    """Kill the processes that have a lab's marker. Return their pids."""
     ended = []
     for pid in processes_of(marker):
         try:
@@ -84,7 +84,7 @@ class Servers:
         self._selector.register(fileobj, selectors.EVENT_READ, event)
 
     def serve(self) -> None:
-        """Answer clients, and obey the owner, without end."""
+        """Answer clients and obey the owner, for ever."""
         while True:
             for key, _ in self._selector.select():
                 key.data()
@@ -107,7 +107,7 @@ class Servers:
     def stop(self, listener: Listener) -> None:
         """Close a listener; its connections go on. Errors: KeyError."""
         server = self._listening.pop(listener)
-        self._selector.get_key(server).data()  # what waits to be accepted would be reset
+        self._selector.get_key(server).data()  # closing would reset the connections that wait to be accepted
         self._selector.unregister(server)
         server.close()
 
@@ -135,11 +135,14 @@ class Servers:
         self._hear(connection, answered)
 
     def _drain(self, connection: socket.socket) -> None:
-        """Read what comes after a request until the client closes: to close before it would reset the connection."""
+        """Read what comes after a request until the client closes the connection: closing it before would reset it."""
         self._hear(connection, bool)
 
     def _hear(self, connection: socket.socket, take: Callable[[bytes], bool]) -> None:
-        """Have what a client sent taken; one that is gone, or says what is not taken, is closed."""
+        """Pass what a client sent to ``take``.
+
+        Close the connection where the client is gone, or ``take`` refuses it.
+        """
         try:
             if take(connection.recv(65536)):
                 return
@@ -162,7 +165,7 @@ def _bound(protocol: str, address: str, port: int, early: bool) -> socket.socket
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if protocol == "udp":  # to answer from the address that was asked, a vip included
+        if protocol == "udp":  # so that it answers from the address that was asked, also from a vip
             if family == socket.AF_INET6:
                 server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             else:
@@ -193,7 +196,7 @@ def _answer_datagrams(server: socket.socket, label: str) -> None:
             _, ancillary, _, client = server.recvmsg(2048, 256)
         except BlockingIOError:
             return
-        except OSError:  # a pending ICMP error of an earlier answer
+        except OSError:  # an ICMP error about an earlier answer
             continue
         control = []
         for level, kind, data in ancillary:
@@ -208,7 +211,7 @@ def _answer_datagrams(server: socket.socket, label: str) -> None:
 
 
 class Control:
-    """The owner's end of the wire: takes commands, and ends everything when the owner is gone."""
+    """The connection to the owner: it takes commands, and ends everything when the owner is gone."""
 
     def __init__(self, servers: Servers, wire: socket.socket, marker: str) -> None:
         self._servers = servers
@@ -217,7 +220,7 @@ class Control:
         self._rest = b""
 
     def ready(self) -> None:
-        """Obey the commands that have come. Without an owner, end."""
+        """Obey the commands that have come. Where the owner is gone, end everything."""
         try:
             data = self._wire.recv(1 << 20)
         except ConnectionError:
@@ -229,9 +232,9 @@ class Control:
             self._wire.sendall(json.dumps({"errors": self._obey(json.loads(line))}).encode() + b"\n")
 
     def owner_gone(self) -> None:
-        """Take every process of the lab along, and end."""
+        """Kill every process of the lab, and end."""
         end_processes_of(self._marker)
-        os._exit(0)  # closing some thousand sockets one by one takes longer
+        os._exit(0)  # closing some thousand sockets one by one would take longer
 
     def _obey(self, command: dict[str, list[Any]]) -> list[str]:
         errors = []
@@ -248,13 +251,16 @@ class Control:
 
 
 def main(wire: int, owner: int, marker: str) -> None:
-    """Serve one lab. ``wire``: the control socket's descriptor; ``owner``: the owner's process."""
+    """Serve one lab.
+
+    ``wire``: the control socket's descriptor; ``owner``: a pidfd of the owner; ``marker``: the lab's.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, max(most, 1 << 20)))
     except (OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner to handle
     servers = Servers()
     control = Control(servers, socket.socket(fileno=wire), marker)
     servers.watch(wire, control.ready)

@@ -1,4 +1,6 @@
-"""``svcc import iptables``: what ``iptables-save`` and ``ip6tables-save`` print, of kube-proxy or written by hand."""
+"""``svcc import iptables``: what ``iptables-save`` and ``ip6tables-save`` print, of kube-proxy or
+hand-written rules.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ from svcc.compiler.importers.names import Names
 from svcc.compiler.importers.node_ports import node_ports
 from svcc.compiler.source import Source, Span
 
-#: Chains of the filter table in which kube-proxy refuses what has no endpoints.
+#: Chains of the filter table in which kube-proxy refuses connections to Services without endpoints.
 _UNSERVED = ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES")
 
 
 class Iptables(Importer):
-    """See the module."""
+    """The importer for the output of iptables-save."""
 
     name: ClassVar[str] = "iptables"
     title: ClassVar[str] = "what `iptables-save` and `ip6tables-save` print: kube-proxy's rules, and rules of DNAT"
@@ -37,7 +39,7 @@ class Iptables(Importer):
 
 
 class _Reading:
-    """What was found so far."""
+    """The services and notes that were made of the rules so far."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -64,7 +66,10 @@ class _Reading:
         self._note_others(ruleset, reader.read | filters.read)
 
     def _take_output(self, reader: Reader, known: Mapping[Front, Sequence[Rule]]) -> None:
-        """What the machine's own connections meet: the same rules again, or others, which no service has."""
+        """Note where the machine's own connections meet other rules than connections that come in.
+
+        A service has the same rules for both.
+        """
         found = fronts(reader, "OUTPUT")
         self.notes += found.notes
         for front, rules in found.rules.items():
@@ -72,12 +77,12 @@ class _Reading:
             if front not in known:
                 reason = "a service takes connections that come in as well, not those of this machine alone"
                 self.notes.append(Note(rules[0].span, reason))
-            elif rules != known[front] and not _alike(reader, front, rules, known[front]):
+            elif rules != known[front] and not _same_shares(reader, front, rules, known[front]):
                 reason = "the machine's own connections go where those that come in go"
                 self.notes.append(Note(rules[0].span, reason))
 
     def _note_others(self, ruleset: Ruleset, read: set[Span]) -> None:
-        """A note for every rule that nothing was made of, but for what kube-proxy needs beside its Services."""
+        """Add a note for every rule that is in no service, except those that kube-proxy needs beside its Services."""
         read = read | {note.span for note in self.notes}
         for table, chains in ruleset.tables.items():
             for chain, rules in chains.items():
@@ -102,7 +107,7 @@ class _Reading:
         return Imported(ir.Program(cluster, (), tuple(services)), tuple(self.notes), by_name=bool(made))
 
 
-def _alike(reader: Reader, front: Front, rules: Sequence[Rule], known: Sequence[Rule]) -> bool:
+def _same_shares(reader: Reader, front: Front, rules: Sequence[Rule], known: Sequence[Rule]) -> bool:
     try:
         return reader.choice(front, rules, rules[0].span).shares == reader.choice(front, known, known[0].span).shares
     except NotRead:

@@ -1,6 +1,8 @@
-"""Which endpoint a row of rules chooses: the shares of ``-m statistic``, and the memory of ``-m recent``.
+"""Finds out which endpoint a sequence of rules chooses, from the shares of ``-m statistic`` and the memory of ``-m
+recent``.
 
-A row is read only if it takes every connection: it ends with a rule without a condition, or goes to a chain that does.
+A sequence is read only if it takes every connection: it ends with a rule without a condition, or goes to a chain that
+does.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from svcc.compiler.importers.iptables.rules import Option, Rule
 from svcc.compiler.importers.words import address, network, number, port, ports
 from svcc.compiler.source import Span
 
-#: Chains of chains that are followed.
+#: The most chains, each leading to the next, that are followed.
 _DEPTH = 16
-#: What is done by the way, whatever the rule asks for.
+#: Targets that change nothing about the choice, whatever the rule's conditions are.
 _ASIDE = ("MARK", "CONNMARK", "LOG", "NFLOG", "")
-#: Options that choose nothing.
+#: Options that have no part in the choice.
 _IGNORED = frozenset(
     (
         *("--comment", "--jump", "--goto", "--reap", "--rsource", "--name", "--set"),
@@ -29,14 +31,14 @@ _IGNORED = frozenset(
 _OF_CHOICE = ("--mode", "--probability", "--every", "--packet", "--mask")
 _DECIMAL = re.compile(r"[0-9]{0,3}\.?[0-9]{0,20}")
 _DAY = 86_400
-#: Weights are looked for up to this sum.
+#: The largest sum of weights that is tried.
 _SUM = 1_000
-#: How far a share may be off, as a part of it: where people write 0.33 for a third, and where iptables-save rounds.
+#: How far a share may be off, relative to itself: where people write 0.33 for a third, and where iptables-save rounds.
 _ROUNDED, _EXACT = 0.011, 1e-6
 
 
 class NotRead(Exception):
-    """A rule says more than svcc can, or less."""
+    """A rule says something that svcc cannot say, or lacks something that svcc needs."""
 
     def __init__(self, span: Span, reason: str) -> None:
         super().__init__(reason)
@@ -45,7 +47,7 @@ class NotRead(Exception):
 
 
 class Front(NamedTuple):
-    """What leads to a row of rules."""
+    """What rules ask for before they choose an endpoint: an address, a protocol and ports."""
 
     address: ir.Address | None  # None: the machine's own addresses
     protocol: ir.Protocol
@@ -53,10 +55,10 @@ class Front(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """An endpoint that a choice of rules ends at."""
+    """An endpoint at which a choice ends."""
 
     address: ir.Address
-    port: int | None  # None: the port stays
+    port: int | None  # None: the port is not changed
 
 
 @dataclass(slots=True)
@@ -65,11 +67,11 @@ class Choice:
 
     shares: dict[Leaf, float] = field(default_factory=dict)
     spans: dict[Leaf, Span] = field(default_factory=dict)
-    modes: set[str] = field(default_factory=set)  # random, nth
+    modes: set[str] = field(default_factory=set)  # the modes of ``-m statistic``: random, nth
     affinity: int | None = None  # seconds
 
     def take(self, other: Choice, share: float) -> None:
-        """Add the endpoints of a choice that this share (0 to 1) of the connections goes on to."""
+        """Add the endpoints of another choice, to which this share (0 to 1) of the connections goes."""
         for leaf, part in other.shares.items():
             self.shares[leaf] = self.shares.get(leaf, 0.0) + share * part
             self.spans.setdefault(leaf, other.spans[leaf])
@@ -78,13 +80,16 @@ class Choice:
 
     @property
     def scheduler(self) -> ir.Scheduler | None:
-        """None: by chance, which is what a service does that names none."""
+        """The scheduler that chooses like this.
+
+        None: by chance, which is the choice of a service that names no scheduler.
+        """
         return ir.Scheduler.RR if "nth" in self.modes else None
 
 
 @dataclass(slots=True)
 class Reader:
-    """Follows rules through the chains of a table. The places of those that are accounted for are in ``read``."""
+    """Follows rules through the chains of a table. ``read`` holds the places of the rules that are accounted for."""
 
     chains: Mapping[str, Sequence[Rule]]
     read: set[Span] = field(default_factory=set)
@@ -92,7 +97,7 @@ class Reader:
     _known: dict[tuple[Front, str], Choice] = field(default_factory=dict)
 
     def choice(self, front: Front, rules: Sequence[Rule], at: Span, depth: int = 0) -> Choice:
-        """What a row of rules chooses, to which the rule at ``at`` leads. Errors: NotRead."""
+        """Return what a sequence of rules chooses. ``at``: the place of the rule that leads to it. Errors: NotRead."""
         choice, left = Choice(), 1.0
         for i, rule in enumerate(rules):
             if self.aside(rule):
@@ -117,7 +122,10 @@ class Reader:
         raise NotRead(at, "some connections fall through the rules, so that they lead nowhere")
 
     def take(self, rules: Iterable[Rule]) -> None:
-        """Something was made of rules, and of all that they lead to, but for those that no connection comes to."""
+        """Mark these rules, and all rules that they lead to, as read: they became a service.
+
+        Rules that no connection reaches stay unread.
+        """
         waiting = [*rules]
         while waiting:
             rule = waiting.pop()
@@ -130,7 +138,7 @@ class Reader:
             raise NotRead(rule.span, f"svcc gives connections to endpoints, and does no {rule.target}")
 
     def aside(self, rule: Rule) -> bool:
-        """Whether the rule only marks or logs, itself or by a chain that does."""
+        """Whether the rule only marks or logs, itself or through a chain that only does this."""
         inner = self.chains.get(rule.target)
         if inner is not None:
             return bool(inner) and all(one.target in _ASIDE for one in inner)
@@ -149,7 +157,7 @@ class Reader:
 
 
 def _implied(option: Option, front: Front) -> bool:
-    """Whether every packet of the front meets a condition."""
+    """Whether every packet of the front meets the condition."""
     if option.name in _IGNORED:
         return True
     if option.negated:
@@ -166,17 +174,20 @@ def _implied(option: Option, front: Front) -> bool:
 
 
 def always(option: Option) -> bool:
-    """Whether a condition is one of connections that come to the nat table, all of which are new."""
+    """Whether the condition is true of every connection in the nat table, because all connections there are new."""
     return option.name == "--ctstate" and not option.negated and "NEW" in option.value.split(",")
 
 
 def is_local(option: Option) -> bool:
-    """Whether a condition is that the destination is the machine's own."""
+    """Whether the condition is that the destination is one of the machine's own addresses."""
     return option.name == "--dst-type" and not option.negated and option.value == "LOCAL"
 
 
 def _affinity(rule: Rule, conditions: Sequence[Option]) -> int | None:
-    """Seconds for which clients come back to what the rule leads to; None: it is no rule of that kind."""
+    """Return the seconds for which the rule sends clients to the same endpoint again.
+
+    Return None for a rule of any other kind.
+    """
     names = {option.name for option in conditions}
     if not names & {"--rcheck", "--update"}:
         return None
@@ -193,7 +204,7 @@ def _first(conditions: Sequence[Option], *known: str) -> Option:
 
 
 def _share(rule: Rule, conditions: Sequence[Option]) -> tuple[float, str]:
-    """Which part of the connections that come to the rule it takes, and whether by chance or by turns."""
+    """Return which part of its connections the rule takes, and the mode of its choice: random, nth, or none ("")."""
     others = [option for option in conditions if option.name not in _OF_CHOICE]
     if others:
         raise NotRead(rule.span, f"svcc has no condition `{others[0]}`")
@@ -228,13 +239,15 @@ def _leaf(front: Front, rule: Rule) -> Leaf:
 
 
 def host(text: str) -> ir.Address | None:
-    """``10.0.0.1`` or ``10.0.0.1/32``; None: more than one address."""
+    """Return the address of ``10.0.0.1`` or ``10.0.0.1/32``. Return None for more than one address."""
     found = network(text)
     return found.network_address if found is not None and found.prefixlen == found.max_prefixlen else None
 
 
 def weights(choice: Choice) -> tuple[int, ...] | None:
-    """The least whole numbers that are as the shares are, and as even as people may have meant them; None: none are."""
+    """Return the smallest whole numbers that are in proportion to the shares, as even as people may have meant them.
+    Return None where there are none.
+    """
     shares = [*choice.shares.values()]
     even = tuple(1 for _ in shares)
     if _fit(even, shares, _ROUNDED):

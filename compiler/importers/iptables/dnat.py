@@ -1,4 +1,4 @@
-"""Rules that somebody wrote: each front with its choice of endpoints, as services."""
+"""Makes services of rules that somebody wrote by hand: each front with its choice of endpoints."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from svcc.compiler.importers.iptables.rules import Rule
 from svcc.compiler.importers.names import Names
 from svcc.compiler.source import Span
 
-#: Endpoints with port (None: it stays) and weight.
+#: Endpoints with port (None: it is not changed) and weight.
 _Pool: TypeAlias = tuple[tuple[ir.Address, int | None, int], ...]
 
 
 @dataclass(slots=True)
 class _Port:
-    """What becomes one port of a service: fronts that rules lead to the same endpoints in the same way."""
+    """What becomes one port of a service: fronts whose rules lead to the same endpoints in the same way."""
 
-    front: Front  # the first
+    front: Front  # the first front
     rule: Rule  # the first of its rules
     choice: Choice
     pool: _Pool
-    places: dict[ir.Address, Span] = field(default_factory=dict)  # of its addresses
+    places: dict[ir.Address, Span] = field(default_factory=dict)  # the places of its addresses
     node_ports: ir.PortRange | None = None
 
     def leads_as(self, other: _Port) -> bool:
@@ -37,7 +37,7 @@ class _Port:
 
     @property
     def service(self) -> object:
-        """What ports of one service have in common."""
+        """What ports have to have in common to be in one service."""
         hosts = tuple((address, weight) for address, _, weight in self.pool)
         alike = len({port for _, port, _ in self.pool}) == 1
         alone = None if alike and self.places else (self.front, self.node_ports)
@@ -47,9 +47,10 @@ class _Port:
 def services(
     reader: Reader, fronts: Mapping[Front, Sequence[Rule]], names: Names, notes: list[Note]
 ) -> Iterator[ir.Service]:
-    """Services for fronts. Their addresses are ``shared``: the rules take declared ports alone, of whoever has them.
+    """Make services of fronts. Their addresses are ``shared``, because the rules take only declared ports, whoever has
+    the address.
 
-    ``masquerade never``: a rule of DNAT changes no client's address.
+    ``masquerade never``, because a DNAT rule changes no client's address.
     """
     found: list[_Port] = []
     for front, rules in sorted(fronts.items(), key=lambda item: item[0].address is None):
@@ -83,7 +84,9 @@ def _port_of(reader: Reader, front: Front, rules: Sequence[Rule], notes: list[No
 
 
 def _joins(found: Sequence[_Port], port: _Port) -> bool:
-    """Take a front that leads where another does: a further address of the same ports, or their node ports."""
+    """Add the front to a port that leads to the same endpoints, as a further address of its ports or as its node ports.
+    Return False where neither is possible.
+    """
     for other in found:
         if not other.leads_as(port):
             continue
@@ -133,7 +136,7 @@ def _port(port: _Port, *, named: bool) -> ir.Port:
 
 
 def _name(port: _Port) -> str:
-    """What somebody called it: by a comment, or by a chain."""
+    """Return the name that somebody gave the port, by a comment or by the name of a chain."""
     if port.rule.comment:
         return port.rule.comment
     if port.rule.target != "DNAT":

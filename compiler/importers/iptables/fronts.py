@@ -1,4 +1,6 @@
-"""From where packets come in to what translates them: the rules that name an address, a protocol and ports."""
+"""Follows rules from the hook where packets come in to those that translate them, and collects the addresses, protocols
+and ports that they ask for.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,10 @@ from svcc.compiler.importers.iptables.rules import Option, Rule
 from svcc.compiler.importers.words import ports
 
 _PROTOCOLS = {protocol.value: protocol for protocol in ir.Protocol}
-#: What asks for nothing.
+#: Options that ask for nothing.
 _ALWAYS = frozenset(("--comment", "--jump", "--goto", "--reject-with"))
 _OF_FRONT = frozenset(("--destination", "--protocol", "--dport", "--dports", "--dst-type"))
-#: What a front's own rules may ask for beside it: see choices.
+#: Further options that a front's own rules may have: see choices.
 _OF_CHOICE = frozenset(
     (
         *("--mode", "--probability", "--every", "--packet"),
@@ -27,14 +29,14 @@ _OF_CHOICE = frozenset(
 
 @dataclass(slots=True)
 class Fronts:
-    """What a hook's rules lead to: rules by front, in the order in which packets meet them."""
+    """What the rules of a hook lead to: rules by front, in the order in which packets meet them."""
 
     rules: dict[Front, list[Rule]] = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)  # rules that say more than a front
+    notes: list[Note] = field(default_factory=list)  # about rules that ask for more than a front
 
 
 def fronts(reader: Reader, hook: str) -> Fronts:
-    """What packets of a hook of table nat are looked up by, and the chains or endpoints that they go to."""
+    """Return the fronts that a hook of table nat looks up, each with its rules, which go to chains or endpoints."""
     found = Fronts()
     _walk(reader, hook, found, local=False, seen=set())
     return found
@@ -61,7 +63,7 @@ def _walk(reader: Reader, chain: str, found: Fronts, *, local: bool, seen: set[t
 
 
 def _fronts(asked: Sequence[Option], *, local: bool) -> Iterator[Front]:
-    """The fronts of a rule; none: it asks for something else, or not for all that makes a front."""
+    """Return the fronts of a rule, or none where it asks for something else, or lacks a part of what makes a front."""
     by_name = {option.name: option for option in asked if option.name in _OF_FRONT}
     if any(option.negated for option in asked) or any(o.name not in _OF_FRONT | _OF_CHOICE for o in asked):
         return

@@ -1,8 +1,8 @@
-"""The rules of kube-proxy, as the objects that it made them of.
+"""Reconstructs from kube-proxy's rules the objects that kube-proxy made them from.
 
-Its comments name Service and port, its chains are called after what they do: KUBE-SVC-… has a port's endpoints,
-KUBE-EXT-… what comes from outside, KUBE-SVL-… the endpoints of this machine, KUBE-FW-… the clients of a load balancer
-(KUBE-XLB-… in older ones), and KUBE-SEP-… one endpoint each. Behind that comes the same word for one port.
+Its comments name Service and port, and its chains have names that say what they do: KUBE-SVC-… has a port's endpoints,
+KUBE-EXT-… takes what comes from outside, KUBE-SVL-… has the endpoints of this machine, KUBE-FW-… the clients of a load
+balancer (KUBE-XLB-… in older releases), and KUBE-SEP-… one endpoint. Chains of one port end in the same word.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from svcc.compiler.source import Span
 _COMMENT = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([A-Za-z0-9][\w.-]*))?(?: (.*))?")
 _CHAIN = re.compile(r"KUBE-(SVC|EXT|SVL|XLB|FW)-([A-Z0-9]{1,24})")
 _NOT_SERVED = re.compile(r"has no (?:local )?endpoints")
-#: Every chain of kube-proxy's and of the kubelet's.
+#: Matches the name of every chain of kube-proxy's and of the kubelet's.
 OWN = re.compile(
     r"KUBE-(?:(?:SVC|SEP|EXT|SVL|XLB|FW)-[A-Z0-9]+|SERVICES|EXTERNAL-SERVICES|NODEPORTS|NODE-PORT|POSTROUTING"
     r"|MARK-MASQ|MARK-DROP|FORWARD|FIREWALL|PROXY-FIREWALL|PROXY-CANARY|KUBELET-CANARY)"
@@ -46,7 +46,7 @@ def is_of_kube_proxy(rules: Sequence[Rule]) -> bool:
 
 @dataclass(slots=True)
 class _Port:
-    """A port of a Service, as far as rules tell."""
+    """A port of a Service, as far as the rules show it."""
 
     protocol: ir.Protocol
     span: Span
@@ -60,30 +60,30 @@ class _Service:
     span: Span
     cluster_ips: dict[ir.Address, Span] = field(default_factory=dict)
     external_ips: dict[ir.Address, Span] = field(default_factory=dict)
-    balanced: dict[ir.Address, Span] = field(default_factory=dict)  # addresses of a load balancer
+    balanced: dict[ir.Address, Span] = field(default_factory=dict)  # the addresses of load balancers
     ports: dict[tuple[str, ir.Protocol], _Port] = field(default_factory=dict)
     affinity: int | None = None
     sources: dict[ir.Network, None] = field(default_factory=dict)
 
 
 class KubeProxy:
-    """Collects what rules say of Services."""
+    """Collects what rules say about Services."""
 
     def __init__(self, notes: list[Note]) -> None:
         self.pods: dict[ir.Network, None] = {}
-        self.masquerades = False  # whatever comes to a cluster IP
+        self.masquerades = False  # whatever goes to a cluster IP is masqueraded
         self._notes = notes
         self._services: dict[str, _Service] = {}
-        self._spans: list[Span] = []  # by the numbers that are paths here
+        self._spans: list[Span] = []  # the objects' paths are indices into this list
 
     # -- rules --------------------------------------------------------------------------------------------------------
 
     def take(self, reader: Reader, front: Front, rules: Sequence[Rule]) -> None:
-        """The rules of one front in the nat table."""
+        """Take the rules of one front in the nat table."""
         rule = rules[0]
         found = _CHAIN.fullmatch(rule.target)
         reader.take(rules)
-        service, port = self._of(front, rule)
+        service, port = self._service_and_port(front, rule)
         if found is None or service is None or port is None:
             return
         if any(name.startswith(("KUBE-SVL-", "KUBE-XLB-")) for name in _led_to(reader.chains, rule.target)):
@@ -99,15 +99,15 @@ class KubeProxy:
         self._notes.append(Note(rule.span, f"no chain KUBE-SVC-{found[2]} is among the rules"))
 
     def take_unserved(self, front: Front, rule: Rule) -> bool:
-        """A rule of the filter table for what has no endpoints; False: it is none."""
+        """Take a rule of the filter table for a Service without endpoints. Return False where it is no such rule."""
         found = _COMMENT.fullmatch(rule.comment)
         if found is None or not _NOT_SERVED.search(found[3] or ""):
             return False
-        self._of(front, rule)
+        self._service_and_port(front, rule)
         return True
 
-    def _of(self, front: Front, rule: Rule) -> tuple[_Service | None, _Port | None]:
-        """The Service and port of a front, which is added to them."""
+    def _service_and_port(self, front: Front, rule: Rule) -> tuple[_Service | None, _Port | None]:
+        """Return the Service and port that a rule names, with the front added; (None, None) where it names none."""
         found = _COMMENT.fullmatch(rule.comment)
         if found is None or len(front.ports) != 1:
             return None, None
@@ -152,14 +152,17 @@ class KubeProxy:
     # -- objects ------------------------------------------------------------------------------------------------------
 
     def objects(self) -> Iterator[tuple[Service, list[EndpointSlice]]]:
-        """What the rules were made of, by name. The paths in them are numbers for :meth:`at`."""
+        """Return the objects that the rules were made from, by name. The paths in them are numbers for :meth:`at`."""
         for name, found in sorted(self._services.items()):
             ports = [*self._ports(found)]
             if ports:
                 yield self._object(name, found, ports), [*self._slices(name, found)]
 
     def at(self, place: Place) -> Span | None:
-        """Where a place in the objects stands in the file: the paths are numbers of rules."""
+        """Return the place in the file for a place in the objects, whose paths are numbers of rules.
+
+        Return None where there is none.
+        """
         if place.path and isinstance(place.path[0], int):
             return self._spans[place.path[0]]
         return self._services[place.object.partition(" ")[2]].span
@@ -221,7 +224,7 @@ def _sources(rule: Rule) -> Iterator[ir.Network]:
 
 
 def _led_to(chains: Mapping[str, Sequence[Rule]], first: str) -> set[str]:
-    """The chains that one leads to, and itself."""
+    """Return the names of the chains that a chain leads to, and its own."""
     found, waiting = set[str](), [first]
     while waiting:
         name = waiting.pop()

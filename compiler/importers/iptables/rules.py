@@ -1,4 +1,6 @@
-"""What ``iptables-save`` and ``ip6tables-save`` print (and iptables-restore reads), as tables, chains and rules."""
+"""Reads what ``iptables-save`` and ``ip6tables-save`` print, and iptables-restore reads, as tables, chains
+and rules.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _COUNTERS = re.compile(r"\[[0-9]+:[0-9]+\]\s*")
 _CHAIN = re.compile(r":(\S+)\s+(\S+)(?:\s+\[[0-9]+:[0-9]+\])?")
 _COMMAND = re.compile(r"-(?:[A-Z]|-(?:append|insert|new-chain|delete|replace|policy|flush|delete-chain|zero))\b")
-#: Options by their short or older names (iptables(8), iptables-extensions(8)).
+#: Short and older names of options, with the names that are used here (iptables(8), iptables-extensions(8)).
 _NAMES = {
     "-d": "--destination",
     "--dst": "--destination",
@@ -34,9 +36,9 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option with what follows it, such as ``! -s 10.0.0.0/8``."""
+    """An option with its values, such as ``! -s 10.0.0.0/8``."""
 
-    name: str  # its long name
+    name: str  # the long name
     values: tuple[str, ...]
     negated: bool = False
 
@@ -54,38 +56,39 @@ class Rule:
     """A line that appends a rule."""
 
     span: Span
-    options: tuple[Option, ...]  # without --match
+    options: tuple[Option, ...]  # all but --match
 
     def value(self, name: str) -> str:
-        """What follows an option; "" without it."""
+        """Return the value of an option; "" where the rule has no such option."""
         return next((option.value for option in self.options if option.name == name), "")
 
     @property
     def target(self) -> str:
-        """A chain or what is done; "": the rule counts alone."""
+        """The chain or action that the rule jumps to; "" where the rule only counts."""
         return self.value("--jump") or self.value("--goto")
 
     @property
     def comment(self) -> str:
-        """What ``-m comment`` says of the rule; "" where there is none."""
+        """The text of ``-m comment``; "" where the rule has none."""
         return self.value("--comment")
 
 
 @dataclass(slots=True)
 class Ruleset:
-    """The tables of one family: of each chain its rules."""
+    """The tables of one family, with the rules of each chain."""
 
     tables: dict[str, dict[str, list[Rule]]] = field(default_factory=dict)
 
     def chains(self, table: str) -> dict[str, list[Rule]]:
-        """The chains of a table with their rules, by name; empty where the file has no such table."""
+        """Return the chains of a table with their rules, by name; none where the file has no such table."""
         return self.tables.get(table, {})
 
 
 def rulesets(source: Source, notes: list[Note]) -> list[Ruleset]:
-    """The rules of a text: several sets where a table comes again, as in what was saved for both families.
+    """Return the rules of a text: several sets where a table comes again, as where both families were saved to one
+    file.
 
-    Errors: Broken, for lines that are none of iptables-save's.
+    Errors: Broken, where a line cannot be iptables-save's.
     """
     found = [Ruleset()]
     chains: dict[str, list[Rule]] | None = None

@@ -26,22 +26,22 @@ from svcc.compiler.source import Source, Span
 
 T = TypeVar("T", Service, EndpointSlice, Node)
 
-#: The kinds that are read, with the versions of the API that have them.
+#: The kinds that are read, with their versions of the API.
 _API = {
     "Service": ("v1",),
     "EndpointSlice": ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"),
     "Node": ("v1",),
 }
-#: After this many errors the rest is not looked for.
+#: After this many errors, svcc reads no further objects.
 _ERRORS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """An object of a document."""
+    """An object in a document."""
 
     document: Document
-    path: Path  # in the document
+    path: Path  # its path in the document
     value: Mapping[str, object]
     kind: str
     version: str  # its apiVersion
@@ -52,13 +52,13 @@ class _Object:
 
 @dataclass(slots=True)
 class _Found(Generic[T]):
-    """The objects of a kind, by full name."""
+    """The objects of one kind, by full name."""
 
     read: Callable[[Mapping[str, object]], T]
     objects: dict[str, tuple[T, _Object]] = field(default_factory=dict)
 
     def add(self, some: _Object) -> Iterator[Note]:
-        """Take an object. Of two by one name the newer counts, whichever comes first. Errors: Malformed."""
+        """Take an object. Of two with one name the newer counts, whichever comes first. Errors: Malformed."""
         object_ = self.read(some.value)
         known = self.objects.get(object_.name)
         if known is None or (known[0] != object_ and _age(known[1]) < _age(some)):
@@ -72,7 +72,10 @@ class _Found(Generic[T]):
 
 
 def _age(some: _Object) -> tuple[int, str]:
-    """The later the larger: by resourceVersion, which counts up in what servers there are; then by anything."""
+    """Return a sort key: the larger, the later.
+
+    It is the resourceVersion, which all known servers count up, then anything that decides.
+    """
     metadata = some.value.get("metadata")
     version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     number = int(version) if isinstance(version, str) and version.isdecimal() and len(version) < 40 else 0
@@ -80,7 +83,7 @@ def _age(some: _Object) -> tuple[int, str]:
 
 
 class Kubernetes(Importer):
-    """See the module."""
+    """The importer for files of Kubernetes objects."""
 
     name: ClassVar[str] = "kubernetes"
     title: ClassVar[str] = "what `kubectl get svc,endpointslices,nodes -A -o yaml` prints, or JSON of it"
@@ -94,7 +97,7 @@ class Kubernetes(Importer):
 
 
 class _Reading:
-    """What was found so far."""
+    """The objects and notes that were found so far."""
 
     def __init__(self) -> None:
         self.services = _Found(read_service)
@@ -105,7 +108,7 @@ class _Reading:
             "EndpointSlice": self.slices,
             "Node": self.nodes,
         }
-        self.pages: dict[str, Span] = {}  # lists that go on, by kind
+        self.pages: dict[str, Span] = {}  # the places where lists stop before their last page, by kind
         self.last_pages: set[str] = set()
         self.notes: list[Note] = []
         self.errors: list[Diagnostic] = []
@@ -125,7 +128,7 @@ class _Reading:
                     raise Broken(self.errors) from None
 
     def _take_page(self, document: Document, value: Mapping[str, object]) -> None:
-        """Note where a list goes on, unless its last page is here: servers answer in pages."""
+        """Note that a list is incomplete, unless its last page is here too: servers answer in pages."""
         metadata, kind = value.get("metadata"), str(value.get("kind"))
         if isinstance(value.get("items"), list):
             if isinstance(metadata, dict) and metadata.get("continue"):
@@ -168,7 +171,10 @@ class _Reading:
 
 
 def _objects(document: Document, value: Mapping[str, object]) -> Iterator[_Object]:
-    """The object of a document, or those of a list: the API's lists say once which kind their items are."""
+    """Return the object of a document, or the items of a list.
+
+    The API's typed lists name the kind of their items only once.
+    """
     kind, version = _word(document, value, "kind"), _word(document, value, "apiVersion")
     items = value.get("items")
     if not kind.endswith("List") or not isinstance(items, list):

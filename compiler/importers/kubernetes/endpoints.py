@@ -1,4 +1,4 @@
-"""The endpoints of slices, as kube-proxy takes them: by port, each once, with what their conditions mean."""
+"""The endpoints of EndpointSlices, as kube-proxy uses them: by port, each once, with what their conditions mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from svcc.compiler.importers.words import address as address_in
 
 
 class PortEndpoint(NamedTuple):
-    """An endpoint for one port of the service."""
+    """An endpoint for one port of a Service."""
 
     address: ir.Address
     port: int
@@ -23,7 +23,7 @@ class PortEndpoint(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """What endpoints are sorted by: family, address, port."""
+        """The sort key of endpoints: family, address, port."""
         return self.address.version, int(self.address), self.port
 
 
@@ -31,7 +31,7 @@ _FAMILIES = {"IPv4": 4, "IPv6": 6}
 
 
 def usable(work: Work, some: EndpointSlice, families: set[int]) -> bool:
-    """Whether kube-proxy takes endpoints from a slice of the service's."""
+    """Whether kube-proxy uses the endpoints of this slice, which belongs to the Service."""
     name = f"EndpointSlice {some.name}"
     for path in some.unknown:
         work.remark(Place(name, path), f"svcc does not know `{written(path)}`")
@@ -49,13 +49,13 @@ def usable(work: Work, some: EndpointSlice, families: set[int]) -> bool:
     return family in families
 
 
-Key: TypeAlias = tuple[str, str]  # a port's name and protocol
+Key: TypeAlias = tuple[str, str]  # the port's name and protocol
 
 
 def targets_of(
     work: Work, ports: Sequence[ServicePort], slices: Iterable[EndpointSlice]
 ) -> dict[Key, list[PortEndpoint]]:
-    """The endpoints of each port, by address; one that is in several slices counts once."""
+    """Return the endpoints of each port, sorted by address. An endpoint that is in several slices counts once."""
     found: dict[Key, dict[tuple[int, int, int], PortEndpoint]] = {(port.name, port.protocol): {} for port in ports}
     for some in sorted(slices, key=lambda some: some.name):
         for key, target in _targets(work, some):
@@ -66,7 +66,9 @@ def targets_of(
 
 
 def _better(target: PortEndpoint, known: PortEndpoint | None) -> bool:
-    """Whether of two that are one, the first counts, whichever comes first: the ready one, then the one with a node."""
+    """Whether ``target`` counts, and not ``known``, which is the same: a ready one comes first, then one with
+    a node.
+    """
     return known is None or (target.draining, target.node or "~") < (known.draining, known.node or "~")
 
 
@@ -85,7 +87,10 @@ def _targets(work: Work, some: EndpointSlice) -> Iterator[tuple[Key, PortEndpoin
 
 
 def _endpoint_address(work: Work, some: EndpointSlice, endpoint: SliceEndpoint) -> ir.Address | None:
-    """The address of an endpoint that gets packets, or may when no other is left."""
+    """Return the address of an endpoint that gets new connections, or may get them when no other endpoint is left.
+
+    Return None for others.
+    """
     name = f"EndpointSlice {some.name}"
     place = Place(name, endpoint.address.path)
     for word in endpoint.more_addresses:

@@ -1,8 +1,8 @@
-"""A cluster's objects as a program that follows them: what changes costs what the change costs.
+"""Keeps a program up to date with the objects of a cluster. A change costs time in proportion to what it changes.
 
-The program is a function of the objects that there are, whatever the order in which they came. A Service is mapped anew
-when it, one of its slices, or a node of its endpoints changes; which of several that clash is served says
-:mod:`svcc.compiler.importers.kubernetes.serving`.
+The program depends on the objects alone, not on the order in which they came. A Service is mapped anew when it, one of
+its slices, or a node of its endpoints changes; :mod:`svcc.compiler.importers.kubernetes.serving` decides which of
+several clashing Services is served.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Kind(StrEnum):
 
 
 class Reading(NamedTuple):
-    """An object as it was read, with nothing of its JSON that nobody asks for."""
+    """An object as it was read, without the parts of its JSON that svcc does not use."""
 
-    name: str  # in full
-    found: Service | EndpointSlice | Node | None  # None: it is not as the API's reference says
-    fault: Malformed | None = None  # why
+    name: str  # the full name
+    found: Service | EndpointSlice | Node | None  # None: it does not follow the API's reference
+    fault: Malformed | None = None  # what is wrong with it
 
 
 class Event(NamedTuple):
-    """An object that there is now, new or changed; or the last that was seen of one that was deleted."""
+    """An object that is new or changed, or the last known state of an object that was deleted."""
 
     kind: Kind
     object: Mapping[str, object] | Reading  # as the API answers it, in JSON's own types; or as it was read before
@@ -62,11 +62,12 @@ class Event(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """The difference of two programs, and what there is to say of it."""
+    """The difference between two programs, and the remarks that came with it."""
 
-    services: dict[str, ir.Service | None]  # by name; None: it is gone
-    others: bool  # nodes, or what all services share, are others: ``services`` alone does not make the new program
-    remarks: tuple[Remark, ...]  # those that were not there before
+    services: dict[str, ir.Service | None]  # by name; None: the service is gone
+    # nodes, or what all services share, changed as well, so that ``services`` alone does not make the new program
+    others: bool
+    remarks: tuple[Remark, ...]  # those that are new
 
     def __bool__(self) -> bool:
         return bool(self.services) or self.others
@@ -85,7 +86,7 @@ _TYPES: dict[Kind, type[Service | EndpointSlice | Node]] = {
 
 
 def reading(kind: Kind, found: Mapping[str, object]) -> Reading:
-    """What :class:`Followed` keeps of an object of a kind: for who keeps many that are not taken yet."""
+    """Return what :class:`Followed` keeps of an object, for callers that gather many before they hand them over."""
     name = object_name(found)
     try:
         return Reading(name, _READERS[kind](found))
@@ -93,16 +94,16 @@ def reading(kind: Kind, found: Mapping[str, object]) -> Reading:
         return Reading(name, None, error.with_traceback(None))
 
 
-#: The node ports that services may have before all are known, and the cluster's range with them.
+#: The node ports that services may have before the cluster's range is known, which follows from all of them.
 _ANY_PORT = ir.PortRange(1, MAX_PORT)
 
 
 class Followed:
-    """The program that the objects of a cluster are.
+    """The program that the objects of a cluster make together.
 
-    ``findings`` says what is wrong with a program, and what an error points at is not served. ``proxy`` is the value
-    of the label ``service.kubernetes.io/service-proxy-name`` of the Services that are svcc's, None: those without the
-    label.
+    ``findings`` says what is wrong with a program; what one of its errors points at is not served. ``proxy`` is the
+    value of the label ``service.kubernetes.io/service-proxy-name`` of the Services that svcc serves; None: those
+    without the label.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Followed:
         self._cluster = ir.Cluster()
         self._serving = Serving(findings, at, lambda name, at: self._map(name, at).services)
         self._serving.surroundings = Surroundings(replace(self._cluster, nodeports=_ANY_PORT))
-        self._unusual_ports = Counter[ir.PortRange]()  # node ports of all services
+        self._unusual_ports = Counter[ir.PortRange]()  # of all services
         self._remarks = Remarks()
         self._program = ir.Program(self._cluster)
         self._health_checks: dict[str, int] = {}
@@ -129,27 +130,30 @@ class Followed:
     # -- objects ------------------------------------------------------------------------------------------------------
 
     def take(self, events: Iterable[Event]) -> Changed:
-        """Objects came, changed, or went, in this order. What is not as the API's reference says counts as gone."""
+        """Take objects that came, changed, or went, in this order.
+
+        An object that does not follow the API's reference counts as gone.
+        """
         for event in events:
             self._take(event)
-        return self._settled()
+        return self._bring_up_to_date()
 
     def replace(self, kind: Kind, objects: Iterable[Mapping[str, object]]) -> Changed:
-        """These are all objects of a kind, as a list of the API has them."""
+        """Take these as all objects of a kind, as a list of the API has them."""
         there = {self._take(Event(kind, some)) for some in objects}
         for name in self._kept.names(_TYPES[kind]) - there:
             self._kept.drop(_TYPES[kind], name)
         self._remarks.keep(kind, there)
-        return self._settled()
+        return self._bring_up_to_date()
 
     def put(self, objects: Iterable[Service | EndpointSlice | Node]) -> Changed:
-        """Objects that were read already came or changed."""
+        """Take objects that came or changed and were read already."""
         for some in objects:
             self._kept.put(some)
-        return self._settled()
+        return self._bring_up_to_date()
 
     def _take(self, event: Event) -> str:
-        """Returns the name of the object."""
+        """Take one event, and return the name of its object."""
         if isinstance(event.object, Reading):
             name, found, fault = event.object
         elif event.deleted:
@@ -171,16 +175,19 @@ class Followed:
 
     @property
     def program(self) -> ir.Program:
-        """All of it: the same object as long as nothing changes, and with the same services where others do."""
+        """The whole program.
+
+        It is the same object as long as nothing changes, and its unchanged services stay the same objects.
+        """
         return self._program
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """What the program does not say of the objects."""
+        """What the program does not say about the objects."""
         return self._remarks.all()
 
     def served_as(self, service: str) -> tuple[ir.Service, ...]:
-        """What a Service, ``namespace/name``, became."""
+        """Return the services that a Service, ``namespace/name``, became."""
         return self._serving.of(service)
 
     @property
@@ -191,7 +198,7 @@ class Followed:
 
     # -- what changes -------------------------------------------------------------------------------------------------
 
-    def _settled(self) -> Changed:
+    def _bring_up_to_date(self) -> Changed:
         """Bring the program up to date with the objects."""
         nodes, cluster = self._nodes, self._cluster
         touched, hosts = self._kept.take_touched()
@@ -223,7 +230,7 @@ class Followed:
             self._program = replace(self._program, cluster=self._cluster, nodes=nodes)
 
     def _renew_health_checks(self, names: Iterable[str]) -> None:
-        """Of Services that were looked at."""
+        """Renew the health check ports of Services that were looked at."""
         for name in names:
             service = self._kept.services.get(name)
             port = None if service is None or service.external_policy != "Local" else service.health_check_port
@@ -233,7 +240,7 @@ class Followed:
                 self._health_checks.pop(name, None)
 
     def _map(self, name: str, at: At) -> Mapped:
-        """What a Service becomes without all others."""
+        """Return what a Service becomes, regardless of all other Services."""
         service, slices = self._kept.services.get(name), self._kept.of(name)
         if service is None:
             return Mapped((), tuple(_of_nobody(some) for some in slices))
@@ -243,18 +250,21 @@ class Followed:
         return Candidate(self._kept.services[name].age, services) if services else None
 
     def _difference(self, before: Mapping[str, Sequence[ir.Service]]) -> dict[str, ir.Service | None]:
-        """Which services are others than before, by name."""
+        """Return the services that changed, by name; None for those that are gone.
+
+        ``before``: the services that each Service had.
+        """
         found: dict[str, ir.Service | None] = {}
         for name, were in before.items():
             there, are = {one.name: one for one in were}, {one.name: one for one in self._serving.of(name)}
             found |= {one: are.get(one) for one in {**there, **are} if there.get(one) != are.get(one)}
             self._unusual_ports.subtract(unusual_ports(there.values()))
             self._unusual_ports.update(unusual_ports(are.values()))
-        self._unusual_ports = +self._unusual_ports  # without those that nobody has any more
+        self._unusual_ports = +self._unusual_ports  # drops the counts of 0
         return found
 
     def _absent(self, host: str) -> Iterator[Remark]:
-        """That endpoints are on a node that is not there, at the first of them."""
+        """Remark, at the first endpoint, that endpoints are on a node that is not among the objects."""
         if not host or host in self._nodes:
             return
         slices = [some for some in self._kept.on(host) if self._serving.candidate(some.service)]
@@ -267,8 +277,9 @@ class Followed:
     # -- nodes --------------------------------------------------------------------------------------------------------
 
     def _renew_nodes(self, again: set[str]) -> set[str]:
-        """Map the nodes anew. Returns the Services that have endpoints on nodes that came or went, and adds to
-        ``again`` those that have to do with an address of a node that is another now."""
+        """Map the nodes anew. Return the Services that have endpoints on nodes that came or went, and add to ``again``
+        those that use an address which now belongs to another node.
+        """
         nodes = self._kept.nodes
         renewed = nodes_of(nodes.values(), self._findings, self._at)
         self._remarks.say("nodes", renewed.remarks)
@@ -283,8 +294,9 @@ class Followed:
         return {some.service for host in hosts for some in self._kept.on(host)}
 
     def _renew_pods(self, mapped: Mapping[str, Mapped], again: set[str]) -> None:
-        """Find out which networks are pods', and add ``again`` the services with endpoints at their edges, where no pod
-        can be."""
+        """Find out which networks are pods', and add to ``again`` the Services with endpoints at the edges of networks
+        that changed, where no pod can be.
+        """
         for name, one in mapped.items():
             self._pods.take_service(name, one.services)
         self._remarks.say("pods", self._pods.remarks)

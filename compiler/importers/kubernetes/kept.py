@@ -1,4 +1,4 @@
-"""The objects of a cluster as they are now, and which Services and Nodes have to be mapped anew since."""
+"""The objects of a cluster as they are now, and which Services and Nodes have to be mapped again."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class KnownObjects:
         self.services: dict[str, Service] = {}
         self.slices: dict[str, EndpointSlice] = {}
         self.nodes: dict[str, Node] = {}
-        self.touched: set[str] = set()  # Services, by name; "": what is no Service's
+        self.touched: set[str] = set()  # Services, by name; "" stands for slices of no Service
         self.touched_hosts: set[str] = set()  # nodes, by name, on which endpoints came or went
         self.nodes_touched = False
         self._slices_of: dict[str, dict[str, EndpointSlice]] = {}
-        self._slices_on: dict[str, set[str]] = {}  # by the name of a node that endpoints are on
+        self._slices_on: dict[str, set[str]] = {}  # by the name of the node that their endpoints are on
 
     def put(self, some: Service | EndpointSlice | Node) -> None:
-        """An object is there, or is another than before. Where it is the same, nothing is touched."""
+        """Keep an object that is new or changed. One that is the same as before touches nothing."""
         match some:
             case Service():
                 if self.services.get(some.name) != some:
@@ -37,7 +37,7 @@ class KnownObjects:
                     self.nodes_touched = True
 
     def drop(self, kind: type[Service | EndpointSlice | Node], name: str) -> None:
-        """An object is gone, if it was there."""
+        """Forget an object, if it was kept."""
         if kind is Service and self.services.pop(name, None) is not None:
             self.touched.add(name)
         if kind is Node and self.nodes.pop(name, None) is not None:
@@ -67,33 +67,33 @@ class KnownObjects:
         self.touched.add(some.service)
 
     def names(self, kind: type[Service | EndpointSlice | Node]) -> set[str]:
-        """Those of the objects of a kind."""
+        """Return the names of the objects of a kind."""
         return {*(self.services if kind is Service else self.slices if kind is EndpointSlice else self.nodes)}
 
     def of(self, service: str) -> list[EndpointSlice]:
-        """The slices of a Service, by name."""
+        """Return the slices of a Service, by name."""
         return [some for _, some in sorted(self._slices_of.get(service, {}).items())]
 
     def on(self, node: str) -> Iterator[EndpointSlice]:
-        """The slices with endpoints on a node."""
+        """Return the slices with endpoints on a node."""
         return (self.slices[name] for name in self._slices_on.get(node, ()))
 
     def hosts(self, services: Iterable[str]) -> set[str]:
-        """The names of the nodes that endpoints of some Services are on."""
+        """Return the names of the nodes with endpoints of some Services."""
         slices = (some for service in services for some in self._slices_of.get(service, {}).values())
         return {endpoint.node.text for some in slices for endpoint in some.endpoints}
 
     def all_hosts(self) -> set[str]:
-        """The names of all nodes that endpoints are on."""
+        """Return the names of all nodes with endpoints."""
         return {*self._slices_on}
 
     def take_touched(self) -> tuple[set[str], set[str]]:
-        """The Services and the nodes of endpoints that were touched since this was last asked."""
+        """Return the Services, and the nodes of endpoints, that were touched since the last call."""
         found = self.touched, self.touched_hosts
         self.touched, self.touched_hosts = set(), set()
         return found
 
     def take_nodes_touched(self) -> bool:
-        """Whether a Node was touched since this was last asked."""
+        """Whether a Node was touched since the last call."""
         found, self.nodes_touched = self.nodes_touched, False
         return found

@@ -1,7 +1,7 @@
-"""What objects of the Kubernetes API mean in svcc: pure functions, one Service at a time.
+"""Maps objects of the Kubernetes API to svcc's services: pure functions, one Service at a time.
 
-Their model is kube-proxy: which Services it serves, with which endpoints of which slices, and what it does with their
-conditions. What svcc has no words for is a :class:`Remark`, and nothing else is left out.
+The model is kube-proxy: which Services it serves, with which endpoints of which slices, and what their conditions mean
+to it. What svcc's language cannot say becomes a :class:`Remark`; nothing else is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from svcc.compiler.source import Span
 
 
 class Mapped(NamedTuple):
-    """What a Service became: no services where kube-proxy serves none either, several where its ports differ."""
+    """What a Service became: no services where kube-proxy does not serve it, several where its ports differ."""
 
     services: tuple[ir.Service, ...]
     remarks: tuple[Remark, ...]
@@ -37,11 +37,11 @@ def services_of(
     at: At = nowhere,
     proxy: str | None = None,
 ) -> Mapped:
-    """The service with the endpoints of its slices.
+    """Map a Service, with the endpoints of its slices.
 
-    ``slices`` are all of the service's, in any order; ``nodes`` the names of the nodes that the program has: an
+    ``slices`` are all slices of the Service, in any order; ``nodes`` the names of the nodes that the program has: an
     endpoint on any other is written without its node. ``proxy`` is the value of the label
-    ``service.kubernetes.io/service-proxy-name`` of the services that are svcc's, None: those without the label.
+    ``service.kubernetes.io/service-proxy-name`` of the Services that svcc serves; None: those without the label.
     """
     work, name = Work(nodes, at), f"Service {service.name}"
     if (remark := _not_served(service, proxy)) is not None:
@@ -88,7 +88,10 @@ _NEAR = {
 def _traffic(
     work: Work, service: Service, slices: Iterable[EndpointSlice], *, outside: bool
 ) -> tuple[ir.Traffic, ir.Traffic]:
-    """Which endpoints serve clients from outside the cluster, and those within. A policy comes before a preference."""
+    """Return which endpoints serve clients from outside the cluster, and which serve those within.
+
+    A policy (Local) overrides a preference.
+    """
     name, usual = f"Service {service.name}", ir.Traffic.CLUSTER
     if service.distribution.text in _NEAR:
         usual = _NEAR[service.distribution.text]
@@ -106,15 +109,15 @@ def _traffic(
 def _hinted_at_home(slices: Iterable[EndpointSlice]) -> bool:
     """Whether every ready endpoint is meant for clients of its own zone, and for no others.
 
-    kube-proxy takes hints only where all ready endpoints have some; hints that share endpoints out among zones
-    otherwise are more than ``prefer-zone`` says.
+    kube-proxy uses hints only where all ready endpoints have some. ``prefer-zone`` cannot express hints that share
+    endpoints out among zones in any other way.
     """
     ready = [endpoint for some in slices for endpoint in some.endpoints if endpoint.ready]
     return bool(ready) and all(endpoint.zone and endpoint.for_zones == (endpoint.zone,) for endpoint in ready)
 
 
 def _not_served(service: Service, proxy: str | None) -> Remark | None:
-    """Why there are no rules for a Service."""
+    """Return a remark why nobody serves a Service. Return None where it is served."""
     place, reason = Place(f"Service {service.name}"), ""
     if service.proxy is not None and service.proxy.text != proxy:
         place = place._replace(path=service.proxy.path)
@@ -131,7 +134,7 @@ def _not_served(service: Service, proxy: str | None) -> Remark | None:
 
 
 def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.Address, Path]:
-    """The external IPs and those of load balancers, of the families that the Service has."""
+    """Return the external IPs and the addresses of load balancers, of the families that the Service has."""
     name, words = f"Service {service.name}", [*service.external_ips]
     for ingress in service.ingress:
         if ingress.hostname.text:
@@ -155,7 +158,10 @@ def _external_ips(work: Work, service: Service, families: set[int]) -> dict[ir.A
 
 
 def _allow_from(work: Work, service: Service, external: Collection[ir.Address]) -> tuple[ir.Network, ...]:
-    """The networks of a load balancer's clients. svcc asks for them wherever clients from outside come in."""
+    """Return the networks from which a load balancer's clients may come.
+
+    In svcc they apply to all clients from outside.
+    """
     networks = service.source_ranges
     if not networks:
         return ()
@@ -174,7 +180,7 @@ def _allow_from(work: Work, service: Service, external: Collection[ir.Address]) 
 
 
 def _remark_settings(work: Work, service: Service) -> None:
-    """The settings of a Service that svcc has no word for."""
+    """Remark on the settings of a Service that svcc's language cannot say."""
     name = f"Service {service.name}"
 
     def remark(key: str, reason: str) -> None:
@@ -207,12 +213,13 @@ def _known_protocol(work: Work, service: Service, port: ServicePort) -> bool:
 def _with_ports(
     work: Work, name: str, whole: ir.Service, ports: Sequence[ServicePort], targets: dict[Key, list[PortEndpoint]]
 ) -> Iterator[ir.Service]:
-    """The service; where its ports lead to different endpoints, or one to different ports, a service for each port.
+    """Return the service, or one service for each port where the ports lead to different endpoints, or one port to
+    different target ports.
 
-    svcc's services have one list of endpoints for all ports, and only a single port's endpoints have ports of their
-    own. A service's part is called ``namespace/name/port``, as no other is.
+    A service in svcc has one list of endpoints for all ports, and endpoints have ports of their own only where there is
+    a single port. The service of one port is called ``namespace/name/port``, a name that no Service has.
     """
-    if len(ports) > 1 and not _alike([targets[port.name, port.protocol] for port in ports]):
+    if len(ports) > 1 and not _same_endpoints([targets[port.name, port.protocol] for port in ports]):
         for port in ports:
             yield _service(work, name, replace(whole, name=f"{whole.name}/{port.name}"), [port], targets)
     elif ports:
@@ -221,8 +228,8 @@ def _with_ports(
         work.remark(Place(name, ("spec", "ports")), "it has no ports that svcc could serve")
 
 
-def _alike(lists: Sequence[Sequence[PortEndpoint]]) -> bool:
-    """Whether each list has the same endpoints, and one port for all of its own."""
+def _same_endpoints(lists: Sequence[Sequence[PortEndpoint]]) -> bool:
+    """Whether all lists have the same endpoints, and each list a single port."""
     endpoints = [[(target.address, target.draining, target.node) for target in listed] for listed in lists]
     return all(some == endpoints[0] for some in endpoints) and all(
         len({target.port for target in listed}) <= 1 for listed in lists
@@ -251,7 +258,7 @@ def _service(
 
 
 def _port(work: Work, name: str, port: ServicePort, listed: Sequence[PortEndpoint]) -> ir.Port:
-    """The port, with the target that most of its endpoints have (of several the lowest)."""
+    """Return the port, with the target port that most of its endpoints have (the lowest of several)."""
     counts = Counter(target.port for target in listed)
     target = min(counts, key=lambda number: (-counts[number], number), default=port.target or port.port)
     node_port = None if port.node_port is None else ir.PortRange(port.node_port, port.node_port)

@@ -1,4 +1,4 @@
-"""The nodes of a program, of the Nodes of a cluster."""
+"""Makes the nodes of a program of the Nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from svcc.compiler.importers.sound import Findings
 
 
 class Nodes(NamedTuple):
-    """What Nodes became."""
+    """The nodes that a cluster's Nodes became, and the remarks on them."""
 
     nodes: tuple[ir.Node, ...]  # by name
     remarks: tuple[Remark, ...]
 
 
 def nodes_of(nodes: Iterable[Node], findings: Findings, at: At = nowhere) -> Nodes:
-    """The nodes without those that break a rule of svcc. Of two with one address the older is a node."""
+    """Map Nodes, without those that break a rule of svcc. Of two with one address the older becomes a node."""
     found: dict[str, ir.Node] = {}
     by_address: dict[ir.Address, ir.Node] = {}
     remarks: list[Remark] = []
@@ -53,7 +53,7 @@ def _faults(errors: Iterable[Diagnostic], numbers: Numbers, name: str) -> Iterab
 
 
 def node_of(node: Node, at: At = nowhere) -> tuple[ir.Node | None, tuple[Remark, ...]]:
-    """The node with its InternalIPs; None where it has none."""
+    """Map a Node with its InternalIPs. The result has None where it has none."""
     name = f"Node {node.name}"
     work = Work((), at)
     found = dict(addresses(work, name, node.internal_ips))

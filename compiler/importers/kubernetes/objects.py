@@ -1,6 +1,6 @@
-"""Objects of the Kubernetes API, as far as services need them: Service, EndpointSlice and Node.
+"""Objects of the Kubernetes API, with the members that services need: Service, EndpointSlice and Node.
 
-They are read from JSON's own types, as a file or an API server has them.
+The functions here read them from JSON's own types, as a file or an API server has them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEADLESS = "service.kubernetes.io/headless"
 _HOSTNAME = "kubernetes.io/hostname"
 _ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 
-#: Seconds of ClientIP affinity where the object does not say (the reference of ClientIPConfig).
+#: Seconds of ClientIP affinity where the object names none (the reference of ClientIPConfig).
 _AFFINITY = 10_800
 
 
@@ -32,7 +32,7 @@ def _kept_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _full_name(fields: Fields) -> str:
-    """``namespace/name``, or the name of what has no namespace. Errors: Malformed."""
+    """Return ``namespace/name``, or just the name of an object without a namespace. Errors: Malformed."""
     metadata = fields.fields("metadata")
     name, namespace = metadata.name("name"), metadata.name("namespace")
     if not name:
@@ -41,7 +41,7 @@ def _full_name(fields: Fields) -> str:
 
 
 def object_name(document: Mapping[str, object]) -> str:
-    """The full name of any object, whatever else it is; "" where it has none."""
+    """Return the full name of an object, even where the rest of it is malformed; "" where it has no name."""
     try:
         return _full_name(Fields(document))
     except Malformed:
@@ -54,10 +54,10 @@ def object_name(document: Mapping[str, object]) -> str:
 class ServicePort(NamedTuple):
     """A port of a Service (the reference of ServicePort)."""
 
-    name: str  # "": the only one of its service
+    name: str  # "": the only port of its Service
     protocol: str  # TCP, UDP, SCTP
     port: int
-    target: int | None  # a number; names are looked up by who makes slices
+    target: int | None  # a number; slices have the numbers of ports given by name
     node_port: int | None
     path: Path
 
@@ -67,7 +67,7 @@ class Ingress(NamedTuple):
 
     ip: Word
     hostname: Word
-    mode: str  # VIP (or ""): the nodes take its packets; Proxy: they come to a node's port
+    mode: str  # VIP (or ""): nodes take its packets; Proxy: packets reach a node's port by way of the balancer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +88,28 @@ class Service:
     load_balancer_ip: Word
     health_check_port: int | None
     publish_not_ready: bool
-    topology_mode: Word  # an annotation: Auto has the controller share out endpoints among zones
+    topology_mode: Word  # an annotation: with Auto, the controller shares out endpoints among zones
     proxy: Word | None  # who serves it instead of the node's own proxy
     unknown: tuple[Path, ...]
-    created: str = ""  # RFC 3339, in UTC; "": it is not said
+    created: str = ""  # RFC 3339, in UTC; "" where it is missing
 
     @property
     def age(self) -> tuple[str, str]:
-        """The older the less."""
+        """A sort key: the older, the smaller."""
         return _age(self.created, self.name)
 
     @property
     def headless(self) -> bool:
-        """Whether clients are given the endpoints' own addresses by DNS, so that nothing is to be balanced."""
+        """Whether DNS gives clients the endpoints' own addresses, so that nothing is to be balanced."""
         return any(word.text == "None" for word in self.cluster_ips)
 
 
 def _age(created: str, name: str) -> tuple[str, str]:
-    """By the time of creation, which servers write in one form; what does not say it comes last; then by name."""
+    """Return a sort key: the time of creation, in the servers' one form (missing ones come last), then the name."""
     return created or "~", name
 
 
-#: The members that mean nothing more, and those that are read.
+#: The members that are read, and those without a meaning for services.
 _SPEC = (
     "allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy "
     "healthCheckNodePort internalTrafficPolicy ipFamilies ipFamily ipFamilyPolicy loadBalancerClass "
@@ -121,7 +121,7 @@ _TOPOLOGY_MODES = ("service.kubernetes.io/topology-mode", "service.kubernetes.io
 
 
 def read_service(document: Mapping[str, object]) -> Service:
-    """Errors: Malformed."""
+    """Read a Service. Errors: Malformed."""
     top = Fields(document)
     spec, metadata = top.fields("spec"), top.fields("metadata")
     annotations, labels = metadata.fields("annotations"), metadata.fields("labels")
@@ -205,7 +205,7 @@ class SlicePort(NamedTuple):
 
     name: str
     protocol: str
-    port: int | None  # None: every port, or none in particular
+    port: int | None  # None: every port, or no port in particular
     path: Path
 
 
@@ -213,22 +213,22 @@ class SliceEndpoint(NamedTuple):
     """An endpoint of an EndpointSlice, and its conditions (the reference of Endpoint)."""
 
     address: Word
-    more_addresses: tuple[Word, ...]  # which no proxy uses
+    more_addresses: tuple[Word, ...]  # no proxy uses these
     ready: bool
     serving: bool
     terminating: bool
     node: Word
     path: Path
-    zone: str = ""  # where it is; "": it is not said
-    for_zones: tuple[str, ...] = ()  # whose clients it is meant for; (): there is no hint
+    zone: str = ""  # the zone that it is in; "" where it is missing
+    for_zones: tuple[str, ...] = ()  # the zones whose clients it is meant for; (): there is no hint
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSlice:
-    """Some endpoints of a service: of discovery.k8s.io, v1 or v1beta1."""
+    """Some endpoints of a Service: discovery.k8s.io, v1 or v1beta1."""
 
     name: str  # namespace/name
-    service: str  # namespace/name; "": of no service
+    service: str  # namespace/name; "": it belongs to no Service
     address_type: str  # IPv4, IPv6, FQDN
     headless: Path | None  # the label that says so
     ports: tuple[SlicePort, ...]
@@ -242,7 +242,7 @@ _SLICE = "addressType apiVersion endpoints kind metadata ports"
 
 
 def read_slice(document: Mapping[str, object]) -> EndpointSlice:
-    """Errors: Malformed."""
+    """Read an EndpointSlice. Errors: Malformed."""
     top = Fields(document)
     metadata = top.fields("metadata")
     labels, namespace = metadata.fields("labels"), metadata.text("namespace")
@@ -265,7 +265,7 @@ def read_slice(document: Mapping[str, object]) -> EndpointSlice:
 
 
 def _endpoint(fields: Fields) -> SliceEndpoint:
-    """What is not said of an endpoint's condition counts as good, as the API's reference wants it."""
+    """Read an endpoint. A condition that is missing counts as good, as the API's reference asks."""
     addresses = fields.words("addresses")
     if not addresses:
         raise Malformed((*fields.path, "addresses"), "has no address")
@@ -298,18 +298,18 @@ class Node:
     name: str
     internal_ips: tuple[Word, ...]
     external_ips: tuple[Word, ...]
-    zone: str  # "": none
+    zone: str  # "": it has none
     pod_networks: tuple[Word, ...] = ()
-    created: str = ""  # as of a Service
+    created: str = ""  # as in a Service
 
     @property
     def age(self) -> tuple[str, str]:
-        """The older the less."""
+        """A sort key: the older, the smaller."""
         return _age(self.created, self.name)
 
 
 def read_node(document: Mapping[str, object]) -> Node:
-    """Errors: Malformed."""
+    """Read a Node. Errors: Malformed."""
     top = Fields(document)
     metadata = top.fields("metadata")
     labels = metadata.fields("labels")

@@ -1,7 +1,8 @@
-"""The networks of pods, by what is said of the nodes.
+"""Finds the networks of pods, from what the Nodes say.
 
-A cluster gives each node a network for its pods, ``podCIDR``. Some network plugins keep to it, others have networks of
-their own: then an endpoint that is no node itself is in none of them, and nothing is known of where pods are.
+A cluster gives each node a network for its pods, ``podCIDR``. Some network plugins use it, others have networks of
+their own. With the latter, endpoints that are no nodes lie in none of these networks, and nobody can tell where pods
+are.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ class Pods:
         self._remarks: list[Remark] = []
         self._apart: dict[int, tuple[ir.Network, ...]] = dict.fromkeys(_VERSIONS, ())
         self._firsts: dict[int, list[int]] = {version: [] for version in _VERSIONS}
-        #: Of each family, an endpoint that is in no network, by its Service.
+        #: For each family and Service, an endpoint that is in no network of pods.
         self._elsewhere: dict[int, dict[str, ir.Address]] = {version: {} for version in _VERSIONS}
 
     def take_nodes(self, nodes: Iterable[Node]) -> bool:
-        """What nodes say, in the order of their names. Whether it is something else than before: then every Service has
-        to be taken again."""
+        """Take what the Nodes say, in the order of their names. Return whether it differs from before; if so, every
+        Service has to be taken again.
+        """
         own: set[ir.Address | None] = set()
         found: dict[ir.Network, Place] = {}
         self._remarks = []
@@ -53,7 +55,7 @@ class Pods:
         return True
 
     def take_service(self, name: str, services: Iterable[ir.Service]) -> None:
-        """What a Service became; nothing, where it is gone."""
+        """Take the services that a Service became; none, where it is gone."""
         for version in _VERSIONS:
             outside = self._outside(services, version) if self._apart[version] else None
             if outside is None:
@@ -73,12 +75,12 @@ class Pods:
 
     @property
     def networks(self) -> tuple[ir.Network, ...]:
-        """Without overlaps, v4 before v6; none of a family of which an endpoint is elsewhere."""
+        """The networks without overlaps, v4 before v6; none of a family that has an endpoint outside them."""
         return tuple(n for version in _VERSIONS if not self._elsewhere[version] for n in self._apart[version])
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """What is not carried over."""
+        """What svcc's `pods` does not carry over."""
         remarks = [*self._remarks]
         for version in _VERSIONS:
             if elsewhere := self._elsewhere[version]:

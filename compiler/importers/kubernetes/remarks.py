@@ -1,4 +1,4 @@
-"""What is said of objects beside what they become: remarks, and the places of an object's parts."""
+"""Remarks: what the program does not say about objects, and the places of an object's parts."""
 
 from __future__ import annotations
 
@@ -13,71 +13,73 @@ from svcc.compiler.source import Source, Span
 
 
 class Place(NamedTuple):
-    """A part of an object."""
+    """A place in an object."""
 
     object: str  # "Service shop/web"
     path: Path = ()
 
 
 class Remark(NamedTuple):
-    """Something of an object that the program does not say."""
+    """Something about an object that the program does not say."""
 
     place: Place
     reason: str
-    usual: bool = False  # kube-proxy leaves it out as well, so that nothing is amiss
-    related: Place | None = None  # what it clashes with
+    usual: bool = False  # kube-proxy leaves it out as well, so that nothing is wrong
+    related: Place | None = None  # the place with which it clashes
 
 
-#: Where a place stands in a text; None where there is no text.
+#: Returns where a place is in a text; None where there is no text.
 At: TypeAlias = Callable[[Place], Span | None]
 
 
 def nowhere(_: Place) -> None:
-    """For objects that come from no text."""
+    """Return None: the place of everything in objects that come from no text."""
 
 
 _NUMBERS = Source("", "")
 
 
 class Numbers:
-    """Stands for a text: gives each place a span of its own."""
+    """A stand-in for a text: gives each place a span of its own."""
 
     def __init__(self) -> None:
         self._places: list[Place] = []
 
     def at(self, place: Place) -> Span:
-        """A new span, which stands for a place."""
+        """Return a new span that stands for a place."""
         self._places.append(place)
         return Span(_NUMBERS, len(self._places) - 1, len(self._places))
 
     def place(self, span: Span) -> Place:
-        """The place for which a span was made."""
+        """Return the place for which a span was made."""
         return self._places[span.start]
 
 
 @dataclass(slots=True)
 class Work:
-    """The remarks on one Service and its slices, and what all of the work asks for."""
+    """The mapping of one Service: the remarks on it and its slices, and what all steps need to know."""
 
     nodes: Collection[str]
     at: At
     remarks: list[Remark] = field(default_factory=list)
 
     def remark(self, place: Place, reason: str, *, usual: bool = False) -> None:
-        """Note what was left out or understood in one way of several. ``usual``: of every cluster, so that it need not
-        be read."""
+        """Note what was left out, or was understood in one of several ways.
+
+        ``usual``: it happens in every cluster, so that nobody has to read it.
+        """
         self.remarks.append(Remark(place, reason, usual))
 
 
 class Remarks:
-    """What there is to say, by what it is about; and what of it is new."""
+    """The remarks that hold now, by the subject that they are about, and which of them are new."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[Remark, ...]] = {}
         self._news: list[Remark] = []
 
     def say(self, subject: str, remarks: tuple[Remark, ...]) -> None:
-        """All that there is to say of a subject now."""
+        """Replace the remarks on a subject."""
         known = self._said.get(subject, ())
         self._news += (remark for remark in remarks if remark not in known)
         if remarks:
@@ -86,23 +88,23 @@ class Remarks:
             self._said.pop(subject, None)
 
     def keep(self, kind: str, names: Collection[str]) -> None:
-        """Forget the subjects of a kind, ``KIND NAME``, but for those of some names."""
+        """Forget the subjects of one kind (their names are ``KIND NAME``), except those named here."""
         for subject in [one for one in self._said if one.startswith(f"{kind} ")]:
             if subject.removeprefix(f"{kind} ") not in names:
                 del self._said[subject]
 
     def all(self) -> tuple[Remark, ...]:
-        """All remarks that hold now, sorted by what they are about."""
+        """Return all remarks that hold now, sorted by subject."""
         return tuple(remark for _, remarks in sorted(self._said.items()) for remark in remarks)
 
     def news(self) -> tuple[Remark, ...]:
-        """What is said since this was last asked, and was not before."""
+        """Return the remarks that came up since the last call."""
         found, self._news = self._news, []
         return tuple(found)
 
 
 def addresses(work: Work, name: str, words: Iterable[Word]) -> Iterator[tuple[ir.Address, Path]]:
-    """The addresses among some words, and where they stand; a remark is made of those that are none."""
+    """Return the addresses among some words, with their paths, and make a remark of each word that is none."""
     for word in words:
         address = address_in(word.text)
         if address is None:

@@ -1,8 +1,9 @@
-"""Which Services serve, of those that clash or break a rule of svcc: the oldest of them, whoever came first.
+"""Decides which Services are served where some clash or break a rule of svcc: the oldest, in whatever order they were
+seen.
 
-Services are looked at by their age. One that an error points at, beside older ones that serve, loses what is at fault:
-an address, a port, an endpoint, or all of it. So what serves is a function of the objects alone, and a change is looked
-at beside those few that it may clash with.
+Services are checked by age, each together with the older ones that are served. Where an error points at one, it loses
+what is at fault: an address, a port, an endpoint, or all of it. So the result depends on the objects alone, and a
+changed Service is checked only with those few that it may clash with.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from svcc.compiler.importers.kubernetes.remarks import At, Numbers, Place, Remar
 from svcc.compiler.importers.sound import Findings, service_without
 from svcc.compiler.source import Span
 
-#: When a Service came, and its name.
+#: A sort key: when a Service was created, and its name.
 Age: TypeAlias = tuple[str, str]
-#: What services take, or lead to: an address, the port of one, or a node port.
+#: What two services may clash over: an address, the port of an address, an endpoint's address, or a node port.
 _Thing: TypeAlias = tuple[str | int, ...]
 
 
 class Candidate(NamedTuple):
-    """What a Service became, before others are looked at."""
+    """What a Service becomes before other Services are considered."""
 
     age: Age
     services: tuple[ir.Service, ...]
@@ -35,27 +36,27 @@ class Candidate(NamedTuple):
 
 @dataclass(slots=True)
 class _Kept:
-    """A candidate, and what of it serves."""
+    """A candidate, and the part of it that is served."""
 
     candidate: Candidate
     things: frozenset[_Thing]
     serving: tuple[ir.Service, ...] = ()
-    taken: frozenset[_Thing] = frozenset()  # the things of what serves
+    taken: frozenset[_Thing] = frozenset()  # the things that the served part uses
     remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(slots=True)
 class Surroundings:
-    """What is there beside services."""
+    """What services are checked together with: the cluster's settings and the nodes."""
 
     cluster: ir.Cluster = field(default_factory=ir.Cluster)
     nodes: dict[ir.Address, ir.Node] = field(default_factory=dict)  # by address
 
 
 class Serving:
-    """The services that serve, by the Services that they were made of.
+    """The services that are served, by the Service that they come from.
 
-    ``again`` gives what the Service of a name became once more, with other places.
+    ``again`` maps the Service of a name once more, with other places.
     """
 
     def __init__(self, findings: Findings, at: At, again: Callable[[str, At], tuple[ir.Service, ...]]) -> None:
@@ -64,37 +65,39 @@ class Serving:
         self._at = at
         self._again = again
         self._kept: dict[str, _Kept] = {}
-        self._by_thing: dict[_Thing, tuple[str, ...]] = {}  # the older first
+        # the names of the Services that use each thing, the oldest first
+        self._by_thing: dict[_Thing, tuple[str, ...]] = {}
 
     def of(self, name: str) -> tuple[ir.Service, ...]:
-        """The services that came of a Service, by its name; none where there is no such Service."""
+        """Return the services that a Service, given by name, is served as; none where there is no such Service."""
         kept = self._kept.get(name)
         return () if kept is None else kept.serving
 
     def candidate(self, name: str) -> tuple[ir.Service, ...]:
-        """What the Service would be without all others."""
+        """Return what the Service would become if there were no others."""
         kept = self._kept.get(name)
         return () if kept is None else kept.candidate.services
 
     def remarks(self, name: str) -> tuple[Remark, ...]:
-        """What was left out of a Service, by its name."""
+        """Return the remarks on what was left out of a Service, given by name."""
         kept = self._kept.get(name)
         return () if kept is None else kept.remarks
 
     def services(self) -> Iterator[ir.Service]:
-        """All services that there are now, in the order of their Services."""
+        """Return all services that are served, in the order of their Services."""
         return (service for kept in self._kept.values() for service in kept.serving)
 
     def names(self, addresses: Iterable[ir.Address]) -> set[str]:
-        """The Services that have one of the addresses, or an endpoint there."""
+        """Return the names of the Services that use one of the addresses, or have an endpoint there."""
         keys = ((kind, int(address)) for address in addresses for kind in ("at", "to"))
         return {name for key in keys for name in self._by_thing.get(key, ())}
 
     def update(
         self, changed: Mapping[str, Candidate | None], again: Iterable[str] = ()
     ) -> dict[str, tuple[ir.Service, ...]]:
-        """Take candidates in place of those of their names, and look at some of the others ``again``. Returns what the
-        Services that were looked at were before, by their names."""
+        """Replace the candidates with these names, and check the Services in ``again`` anew. Return the services that
+        each Service that was checked had before, by name.
+        """
         before = {name: self.of(name) for name in sorted({*changed, *again})}
         waiting: list[tuple[Age, str]] = []
         for name in before:
@@ -115,7 +118,7 @@ class Serving:
             if name != last and (kept := self._kept.get(name)) is not None:
                 last = name
                 before.setdefault(name, kept.serving)
-                for other in self._younger(kept.candidate.age, self._look(name, kept)):
+                for other in self._younger(kept.candidate.age, self._check_candidate(name, kept)):
                     heappush(waiting, other)
         return before
 
@@ -135,7 +138,7 @@ class Serving:
             if port.nodeport is not None:
                 numbers = range(port.nodeport.first, port.nodeport.last + 1)
                 yield from (("node", port.protocol, number) for number in numbers)
-            if shares:  # on an address of a machine's, where node ports are served as well
+            if shares:  # these are on an address of a node, where node ports are served as well
                 numbers = range(port.ports.first, port.ports.last + 1)
                 yield from (("node", port.protocol, number) for number in numbers)
 
@@ -165,7 +168,10 @@ class Serving:
         return self._kept[name].candidate.age
 
     def _meeting(self, thing: _Thing) -> Iterator[str]:
-        """Those who may clash with whoever has a thing. An address as a service's own clashes with endpoints there."""
+        """Return the names of those that may clash with the user of a thing.
+
+        A service's own address clashes with endpoints at that address.
+        """
         yield from self._by_thing.get(thing, ())
         if thing[0] == "at":
             yield from self._by_thing.get(("to", thing[1]), ())
@@ -173,7 +179,10 @@ class Serving:
             yield from self._by_thing.get(("at", thing[1]), ())
 
     def _younger(self, age: Age, things: Iterable[_Thing]) -> Iterator[tuple[Age, str]]:
-        """Two with endpoints at one address do not clash."""
+        """Return the age and name of the younger Services that may clash over these things.
+
+        Two endpoints at one address do not clash.
+        """
         for thing in things:
             for name in self._meeting(thing) if thing[0] != "to" else self._by_thing.get(("at", thing[1]), ()):
                 other = self._kept[name].candidate.age
@@ -181,8 +190,9 @@ class Serving:
                     yield other, name
 
     def _older(self, kept: _Kept) -> list[str]:
-        """Those that serve and that a candidate may clash with. Of all that have an address one is enough, for they
-        agree with each other on what it is; who has its port is another thing."""
+        """Return the older Services, served now, that a candidate may clash with. For each address one is enough,
+        because the older ones agree with each other on its role; its ports are things of their own.
+        """
         found: set[str] = set()
         for thing in kept.things:
             if thing[0] == "at":
@@ -194,15 +204,17 @@ class Serving:
         return sorted(found, key=self._age)
 
     def _preceding(self, kept: _Kept, thing: _Thing, most: int | None = None) -> Iterator[str]:
-        """The older ones that have a thing, and serve with it; so many of them, the oldest first."""
+        """Return the older ones that use a thing and are served with it, the oldest first, at most ``most`` of them."""
         older = takewhile(lambda name: self._age(name) < kept.candidate.age, self._by_thing.get(thing, ()))
         return islice((name for name in older if thing in self._kept[name].taken), most)
 
     # -- one service ---------------------------------------------------------------------------------------------------
 
-    def _look(self, name: str, kept: _Kept) -> set[_Thing]:
-        """Find out what of a candidate serves. Returns the things for which that makes a difference to younger ones. An
-        address that an older one has makes none: what it is, is settled."""
+    def _check_candidate(self, name: str, kept: _Kept) -> set[_Thing]:
+        """Find out which part of a candidate is served. Return the things whose use changed, over which younger
+        Services have to be checked again. Of an address that an older one uses that one decided the role, so it is left
+        out.
+        """
         before, taken = kept.serving, kept.taken
         older, candidate = self._older(kept), kept.candidate
         others = [service for other in older for service in self._kept[other].serving]
@@ -214,11 +226,14 @@ class Serving:
         roles = _roles(before) ^ _roles(kept.serving)
         different: set[_Thing] = {*(taken ^ kept.taken), *(("at", number) for number, _, _ in roles)}
         if {one.name for one in before} != {one.name for one in kept.serving}:
-            different |= taken | kept.taken  # remarks on others have the names
+            different |= taken | kept.taken  # remarks on younger Services name this one
         return {thing for thing in different if thing[0] != "at" or not [*self._preceding(kept, thing, 1)]}
 
     def _without_errors(self, name: str, older: Iterable[str]) -> tuple[tuple[ir.Service, ...], tuple[Remark, ...]]:
-        """The candidate without all that is at fault, and why. What has no part that is at fault is at fault itself."""
+        """Return the candidate without everything that is at fault, and remarks why.
+
+        A service is left out whole where no part of it is at fault.
+        """
         numbers = Numbers()
         marked = [
             _all_at(service, numbers.at(Place(f"Service {other}")))
@@ -239,7 +254,9 @@ class Serving:
             left = (service_without(service, frozenset(culprits)) for service in own)
             reduced = tuple(service for service in left if service is not None)
             own = () if reduced == own else reduced
-        return tuple(_placed(service, lambda span: self._at(numbers.place(span))) for service in own), tuple(remarks)
+        return tuple(_with_places(service, lambda span: self._at(numbers.place(span))) for service in own), tuple(
+            remarks
+        )
 
     def _errors(self, services: list[ir.Service]) -> list[Diagnostic]:
         if not services:
@@ -255,17 +272,17 @@ class Serving:
 
 
 def _roles(services: Iterable[ir.Service]) -> set[tuple[int, bool, bool]]:
-    """What addresses are: the number of each, whether it is a vip, and whether it is shared."""
+    """Return the role of each address: its number, whether it is a vip, and whether it is shared."""
     return {(int(a), a in s.vips, a in s.shared) for s in services for a in s.addresses}
 
 
 def _all_at(service: ir.Service, span: Span) -> ir.Service:
-    """The service, as if all of it stood at one place."""
-    return _placed(service, lambda _: span, span)
+    """Return the service as if all of it stood at one place."""
+    return _with_places(service, lambda _: span, span)
 
 
-def _placed(service: ir.Service, where: Callable[[Span], Span | None], usual: Span | None = None) -> ir.Service:
-    """The service with other places; ``usual`` for what has none."""
+def _with_places(service: ir.Service, where: Callable[[Span], Span | None], usual: Span | None = None) -> ir.Service:
+    """Return the service with other places. ``usual``: the place of what has none."""
 
     def moved(span: Span | None) -> Span | None:
         return usual if span is None else where(span)
