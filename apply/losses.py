@@ -20,15 +20,15 @@ class Losses:
     everything: bool  # whether nothing at all would be served any more
 
 
-def losses(plan: ExecutionPlan, there: Callable[[], Summary], draft: Draft) -> Losses:
-    """Return the services that clients would lose if a draft were applied. ``there``: returns the summary of the
+def losses(plan: ExecutionPlan, in_place: Callable[[], Summary], draft: Draft) -> Losses:
+    """Return the services that clients would lose if a draft were applied. ``in_place``: returns the summary of the
     generation in place.
 
     The services of a bundle that was compiled before are not known: its frontends that have endpoints count instead.
     """
     if plan.changed is not None and not plan.changed.loses:
         return Losses((), everything=False)
-    before, stays = there(), _stays(plan, draft)
+    before, stays = in_place(), _stays(plan, draft)
     if before.frontends:
         kept = {one.service for one in before.frontends if stays(one.reached_at)}
         kept |= {one.service for one in draft.summary.frontends}

@@ -35,8 +35,8 @@ def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
     yield from no_device()
     if not _forwards("all") and set_to(bundle, _ALL) == "1":
         return
-    there = links()
-    for link in sorted({name for address in announced for name in due(address, there)}):
+    devices = links()
+    for link in sorted({name for address in announced for name in due(address, devices)}):
         if not _forwards(link):
             yield (
                 f"{of_device(6, link, 'forwarding')} is 0: with it this machine answers neighbour solicitations for no "

@@ -124,17 +124,17 @@ def make_plan(
     )
 
 
-def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
+def _plan_of_rules(recognised: _Recognised, changed: ChangedServices, draft: Draft, patience: float) -> ExecutionPlan:
     """Return the plan where only the rules of some services differ (:mod:`svcc.apply.by_service`). Neither the old
     bundle nor the whole states are made, unless somebody asks for them. Errors: StepError.
     """
-    machine = Machine(there.scope.including(draft.bundle))
+    machine = Machine(recognised.scope.including(draft.bundle))
     wanted, here = machine.parse(draft.bundle), Transition(draft.target, draft.target)
     differing, (before, after) = changed.differing, changed.summaries
     plan = execution_plan(
         machine,
         here,
-        there.live,
+        recognised.live,
         wanted,
         differing,
         obstacles=_obstacles(machine, differing, draft.bundle) if differing else (),
@@ -142,10 +142,10 @@ def _plan_of_rules(there: _Recognised, changed: ChangedServices, draft: Draft, p
         lasts=lasts(after, here),
         networks=after.node_port_networks,
         patience=patience,
-        readings=there.readings,
+        readings=recognised.readings,
         translates=True,
     )
-    return replace(plan, whole=lambda: Machine(machine.scope.including(there.bundle())), changed=changed)
+    return replace(plan, whole=lambda: Machine(machine.scope.including(recognised.bundle())), changed=changed)
 
 
 def _obstacles(known: Machine, differing: Differing, bundle: Bundle | None) -> tuple[str, ...]:

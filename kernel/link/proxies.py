@@ -45,22 +45,22 @@ def with_answers(
     asked = {*announced, *(_bare(it) for device in devices.values() for it in _announced(device))}
     if not asked:
         return dict(devices)
-    there = entries()
-    found = {name: _with_answers(device, asked, there, links) for name, device in devices.items()}
+    known = entries()
+    found = {name: _with_answers(device, asked, known, links) for name, device in devices.items()}
     held = {_bare(address) for device in devices.values() for address in device.addresses}
-    rest = {address: ours for address in sorted(asked - held) if (ours := _ours(there, address))}
+    rest = {address: ours for address in sorted(asked - held) if (ours := _ours(known, address))}
     if rest:
         left = {f"{address}/128": str(Answered("", frozenset(ours))) for address, ours in rest.items()}
         found[""] = Device("", False, left)
     return found
 
 
-def _with_answers(device: Device, asked: Collection[str], there: Entries, links: Collection[Link]) -> Device:
+def _with_answers(device: Device, asked: Collection[str], known: Entries, links: Collection[Link]) -> Device:
     addresses = dict(device.addresses)
     for address, option in device.addresses.items():
         if _bare(address) in asked:
-            ours = _ours(there, _bare(address))
-            as_due = not option and ours == _lacking(_bare(address), there, links)
+            ours = _ours(known, _bare(address))
+            as_due = not option and ours == _lacking(_bare(address), known, links)
             addresses[address] = str(Answered(option, None if as_due else frozenset(ours)))
     return Device(device.name, device.up, addresses, device.alias)
 
@@ -73,13 +73,13 @@ def _bare(address: str) -> str:
     return address.partition("/")[0]
 
 
-def _ours(there: Entries, address: str) -> set[str]:
-    return {link for link, ours in there.get(address, {}).items() if ours}
+def _ours(known: Entries, address: str) -> set[str]:
+    return {link for link, ours in known.get(address, {}).items() if ours}
 
 
-def _lacking(address: str, there: Entries, links: Iterable[Link]) -> set[str]:
+def _lacking(address: str, known: Entries, links: Iterable[Link]) -> set[str]:
     """Return the links that should have an entry of ours: they should answer, and have no entry of somebody else's."""
-    return due(address, links) - {link for link, ours in there.get(address, {}).items() if not ours}
+    return due(address, links) - {link for link, ours in known.get(address, {}).items() if not ours}
 
 
 def entries() -> dict[str, dict[str, bool]]:
@@ -92,14 +92,14 @@ def entries() -> dict[str, dict[str, bool]]:
     return dict(found)
 
 
-def commands(wanted: Mapping[str, frozenset[str] | None], there: Entries, links: Collection[Link]) -> Iterator[Command]:
+def commands(wanted: Mapping[str, frozenset[str] | None], known: Entries, links: Collection[Link]) -> Iterator[Command]:
     """Yield the commands after which the wanted links answer for each address, and no others (:attr:`Answered.links`).
 
-    ``wanted``: by the address with the length of its prefix. ``there``: the entries that exist.
+    ``wanted``: by the address with the length of its prefix. ``known``: the entries that exist.
     """
     for address, on in wanted.items():
         bare = _bare(address)
-        ours = _ours(there, bare)
-        right = _lacking(bare, there, links) if on is None else on
+        ours = _ours(known, bare)
+        right = _lacking(bare, known, links) if on is None else on
         for verb, some in (("del", ours - right), ("add", right - ours)):
             yield from (Command("neighbour", verb, link, bare, f"protocol {PROTOCOL}") for link in sorted(some))
