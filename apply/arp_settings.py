@@ -20,7 +20,7 @@ _ALL = "net.ipv4.conf.all.arp_ignore"
 
 def arp_obstacles(bundle: Bundle | None, scope: Scope) -> Iterator[str]:
     """Yield a sentence for each setting with which addresses of a bundle would not be announced, or with which the
-    machine would answer for other addresses as well.
+    machine would answer for other addresses as well; and one where the kernel has no dummy devices.
 
     svcc sets ``arp_ignore`` to 3 for all links. Of this value and a link's own, the kernel takes the greater one. So a
     3 would overrule a 1 or 2 that somebody chose so that addresses of other devices stay unanswered, and it does not

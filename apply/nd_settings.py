@@ -22,8 +22,8 @@ _ALL = "net.ipv6.conf.all.forwarding"
 
 
 def nd_obstacles(bundle: Bundle | None) -> Iterator[str]:
-    """Yield a sentence for each setting with which IPv6 addresses of a bundle would not be announced. Errors:
-    StepError.
+    """Yield a sentence for each setting with which IPv6 addresses of a bundle would not be announced, and one where the
+    kernel has no dummy devices. Errors: StepError.
 
     A setting that the bundle itself changes is not in the way: where it turns forwarding on for all links, the kernel
     turns it on for each.
