@@ -1,5 +1,5 @@
-"""Notes about a generation that save time, and may be lost. A note that is missing or damaged, or that is about another
-generation or by another svcc, is read as None."""
+"""Keep notes about a generation that save time, and may be lost. A note is read as None where it is missing or damaged,
+and where it is about another generation or was written by another svcc."""
 
 from __future__ import annotations
 

@@ -90,9 +90,9 @@ class Draft:
 
 @dataclass(frozen=True)
 class ChangeDraft:
-    """All that a generation is to be made from which is recorded as a change to another one, recorded whole."""
+    """All that a generation is to be made from, where it is recorded as a change to another one."""
 
-    whole: Generation
+    whole: Generation  # the other one, which is recorded whole
     program_hash: str  # the digest of the program of ``whole``
     change: ServicesChange
     scope: Scope

@@ -50,7 +50,7 @@ def _frontends(plan: ExecutionPlan, states: States) -> set[FrontendAddress]:
 
 
 def _serves(plan: ExecutionPlan, draft: Draft) -> bool:
-    """Whether the draft serves anything, be it only by refusing connections to a service without endpoints."""
+    """Whether the draft serves anything, if only by refusing connections to a service without endpoints."""
     if draft.bundle is None:
         return False
     if draft.summary.frontends or _frontends(plan, plan.wanted):

@@ -29,7 +29,7 @@ from svcc.targets.interface import Bundle
 
 @dataclass(frozen=True)
 class _Recognised:
-    """The generation in place, of whose rules the fingerprints matched."""
+    """The generation in place, where the kernel's rules match its fingerprints."""
 
     bundle: Callable[[], Bundle | None]
     scope: Scope  # without the bundle

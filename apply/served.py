@@ -119,7 +119,7 @@ def rules_side(target: str, rules: Callable[[], Collection[Route]]) -> Side:
 
 
 def says_otherwise(installation: Installation, generation: Generation, draft: Draft) -> bool:
-    """Whether a draft's services differ from a generation's, be it only in a name or a health check, which rules do not
+    """Whether a draft's services differ from a generation's, if only in a name or a health check, which rules do not
     show.
 
     Nodes and the cluster's settings do not count. False where either was a bundle, as its program is not known.

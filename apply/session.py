@@ -1,4 +1,4 @@
-"""A session keeps one prefix of a machine, plans changes of what is under it, and applies them to the kernel.
+"""Sessions, each of which keeps one prefix of a machine, plans changes of the objects under it, and applies them.
 
 A session raises a :class:`svcc.compiler.errors.SvccError`, or an OSError where the state directory cannot be used.
 """

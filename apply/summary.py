@@ -30,7 +30,7 @@ class ServedFrontend:
     bypassed: bool = False  # whether endpoints answer clients directly, past this machine
 
     def lasts(self, route: Route) -> bool:
-        """Whether the endpoint of a route is declared, be it only to finish the connections that it has."""
+        """Whether the endpoint of a route is declared, if only to finish the connections that it has."""
         shift = route.frontend.port - self.first
         return any(one[:2] == (route.endpoint, route.port - shift) for one in (*self.endpoints, *self.elsewhere))
 

@@ -115,7 +115,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of one family. Its sets and chains are by their names."""
+    """A table of one family, with its sets and chains by their names."""
 
     name: str
     attributes: str = "{}"  # JSON of its flags and comment; our tables have none
